@@ -1,0 +1,38 @@
+package capture
+
+import (
+	"errors"
+
+	"visor/decode"
+)
+
+// ErrClosed is what ReadBatch returns once the Source was closed.
+var ErrClosed = errors.New("capture: source is closed")
+
+// BatchSize is the number of frames that a source aims to put into a batch: enough to pay for one
+// virtual call and one lock per batch, few enough that a batch of packets stays in the L2 cache.
+const BatchSize = 256
+
+// Frame is one captured frame.
+type Frame struct {
+	TimeNS  int64           // capture time, ns since the Unix epoch
+	Data    []byte          // from the link header on, cut at the snaplen; borrows from the Source
+	WireLen uint32          // length on the wire, bytes; not below len(Data)
+	Link    decode.LinkType // how Data begins
+}
+
+// Batch is a reusable list of frames.
+type Batch struct {
+	Frames []Frame
+}
+
+// Source yields frames in batches. A Source is owned by one goroutine, but Close may be called
+// from any: it makes a waiting ReadBatch return [ErrClosed].
+type Source interface {
+	// ReadBatch replaces the contents of b with one or more frames, waiting if there are none yet.
+	// Frames in b borrow from the Source until the next ReadBatch or Close.
+	// It returns io.EOF at the end of a recording. On any error b is empty: frames before the
+	// damage come first, with a nil error.
+	ReadBatch(b *Batch) error
+	Close() error
+}

@@ -1,0 +1,71 @@
+package decode
+
+import "net/netip"
+
+// LinkType is a LINKTYPE_ number of the tcpdump registry (https://www.tcpdump.org/linktypes.html),
+// as capture files carry it.
+type LinkType uint16
+
+// LayerSet says what was found in a frame. Network and transport bits speak of the outermost headers;
+// what tunnels carry, and what fragments add up to, is found through [Packet.Inner].
+type LayerSet uint32
+
+// The layers.
+const (
+	LayerEthernet LayerSet = 1 << iota
+	LayerVLAN
+	LayerMPLS
+	LayerPPPoE
+	LayerARP
+	LayerIPv4
+	LayerIPv6
+	LayerFragment // the IP header makes this packet a fragment, the first one or a later one
+	LayerUDP
+	LayerTCP
+	LayerSCTP
+	LayerICMP
+	LayerICMPv6
+	LayerMalformed // a header is cut or contradicts itself; what stands before it is valid
+
+	LayerIP = LayerIPv4 | LayerIPv6
+)
+
+// Has reports whether any layer of l is in s.
+func (s LayerSet) Has(l LayerSet) bool { return s&l != 0 }
+
+// Direction says which way a packet went, seen from the networks that the user called his own.
+type Direction uint8
+
+// The directions.
+const (
+	Unknown  Direction = iota // no address is ours, or no own networks are configured
+	ToHost                    // the destination is ours: "in"
+	FromHost                  // the source is ours and the destination is not: "out"
+)
+
+// Packet is one decoded frame. Slices in it borrow from the frame, or from the Decoder where
+// fragments were put together.
+type Packet struct {
+	TimeNS  int64          // capture time, ns since the Unix epoch
+	Frame   []byte         // from the link header on, cut at the snaplen
+	Payload []byte         // after the transport header, within the IP length; empty in a later fragment
+	Src     netip.AddrPort // valid iff Layers has LayerIP; port 0 unless UDP, TCP or SCTP was found
+	Dst     netip.AddrPort // likewise
+	Inner   *Packet        // the packet inside this one: tunnelled, or the datagram that this fragment completed; nil if none
+	WireLen uint32         // length on the wire, bytes; not below len(Frame)
+	Layers  LayerSet       // what was found
+	Seq     uint32         // TCP sequence number, valid iff LayerTCP
+	Link    LinkType       // how Frame begins
+	Proto   uint8          // IP protocol number after extension headers, valid iff LayerIP
+	Flags   uint8          // TCP flags, valid iff LayerTCP
+	Dir     Direction      // set by the pipeline, not by the Decoder
+}
+
+// Innermost returns the packet at the end of the Inner chain: p itself unless p is a tunnel
+// or completes a fragmented datagram.
+func (p *Packet) Innermost() *Packet {
+	for p.Inner != nil {
+		p = p.Inner
+	}
+	return p
+}
