@@ -12,6 +12,7 @@ require (
 	github.com/pkg/errors v0.8.0 // indirect
 	github.com/segmentio/go-hll v1.0.1 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/term v0.47.0 // indirect

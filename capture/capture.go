@@ -21,9 +21,13 @@ type Frame struct {
 	Link    decode.LinkType // how Data begins
 }
 
-// Batch is a reusable list of frames.
+// Batch is a reusable list of frames. The zero Batch is ready to use.
 type Batch struct {
 	Frames []Frame
+
+	// Epoch is the start of the period to which every frame of the batch belongs, ns since the Unix
+	// epoch; 0 if nobody sorted the frames into periods. See [FanoutConfig].
+	Epoch int64
 }
 
 // Source yields frames in batches. A Source is owned by one goroutine, but Close may be called

@@ -1,0 +1,45 @@
+package capture
+
+// Stabler is an ability of sources whose frames may outlive their batch. Ask for it by a type
+// assertion, or by [IsStable].
+type Stabler interface {
+	// Stable reports whether frames stay valid until Close, not only until the next ReadBatch:
+	// so of files that are mapped into memory. The answer does not change in a source's life.
+	Stable() bool
+}
+
+// Progresser is an ability of sources that know how far they are.
+type Progresser interface {
+	// Progress returns how many bytes of input were read, and how many there are; total is 0 if
+	// that is not known. It is safe for concurrent use with every other method.
+	Progress() (done, total int64)
+}
+
+// DropCounter is an ability of sources that can lose frames.
+type DropCounter interface {
+	// Drops returns the number of frames lost since the source was opened: frames that it was
+	// offered and never gave. It is safe for concurrent use with every other method.
+	Drops() uint64
+}
+
+// IsStable reports whether frames of src stay valid until its Close; see [Stabler].
+func IsStable(src Source) bool {
+	s, ok := src.(Stabler)
+	return ok && s.Stable()
+}
+
+// ProgressOf returns the Progress of src, or 0, 0 if it does not know; see [Progresser].
+func ProgressOf(src Source) (done, total int64) {
+	if p, ok := src.(Progresser); ok {
+		return p.Progress()
+	}
+	return 0, 0
+}
+
+// DropsOf returns the Drops of src, or 0 if it does not count them; see [DropCounter].
+func DropsOf(src Source) uint64 {
+	if d, ok := src.(DropCounter); ok {
+		return d.Drops()
+	}
+	return 0
+}

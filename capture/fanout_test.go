@@ -1,0 +1,240 @@
+package capture_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+)
+
+// got is what one queue gave.
+type got struct {
+	frames []capture.Frame
+	epochs []int64 // of each frame
+	err    error
+}
+
+// drain reads all queues at once to their ends.
+func drain(queues []capture.Source) []got {
+	out := make([]got, len(queues))
+	var wg sync.WaitGroup
+	for i, q := range queues {
+		wg.Go(func() {
+			var b capture.Batch
+			for {
+				if out[i].err = q.ReadBatch(&b); out[i].err != nil {
+					return
+				}
+				for _, f := range b.Frames {
+					f.Data = append([]byte(nil), f.Data...)
+					out[i].frames = append(out[i].frames, f)
+					out[i].epochs = append(out[i].epochs, b.Epoch)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func closeAll(queues []capture.Source) (err error) {
+	for _, q := range queues {
+		if e := q.Close(); e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+func TestFanoutGivesEveryFrameOnce(t *testing.T) {
+	const n = 20_000
+	for name, src := range map[string]func() capture.Source{
+		"stable":        func() capture.Source { return capture.NewMemory(many(1, n)) },
+		"full batches":  func() capture.Source { return newLive(many(1, n), capture.BatchSize, io.EOF) },
+		"short batches": func() capture.Source { return newLive(many(1, n), 5, io.EOF) },
+	} {
+		for _, count := range []int{0, 1, 2, 3, 8} {
+			t.Run(name, func(t *testing.T) {
+				queues := capture.Fanout(src(), capture.FanoutConfig{Queues: count})
+				require.Len(t, queues, max(count, 1))
+				seen := make([]bool, n)
+				for _, g := range drain(queues) {
+					require.ErrorIs(t, g.err, io.EOF)
+					last := -1
+					for _, f := range g.frames {
+						at := int(binary.BigEndian.Uint32(f.Data[4:]))
+						require.False(t, seen[at])
+						require.Greater(t, at, last, "order within a queue")
+						require.EqualValues(t, at, f.TimeNS)
+						seen[at], last = true, at
+					}
+				}
+				require.NotContains(t, seen, false)
+				_ = closeAll(queues)
+			})
+		}
+	}
+}
+
+func TestFanoutEpochs(t *testing.T) {
+	const n, period = 50_000, 700
+	for _, count := range []int{1, 3} {
+		queues := capture.Fanout(newLive(many(1, n), 100, io.EOF), capture.FanoutConfig{
+			Queues: count, Epoch: func(ts int64) int64 { return 1 + ts - ts%period }})
+		sum := 0
+		for _, g := range drain(queues) {
+			sum += len(g.frames)
+			for i, f := range g.frames {
+				require.Equal(t, 1+f.TimeNS-f.TimeNS%period, g.epochs[i])
+			}
+		}
+		require.Equal(t, n, sum)
+		_ = closeAll(queues)
+	}
+}
+
+// A source that sets epochs itself is believed.
+type epochs struct{ capture.Source }
+
+func (e epochs) ReadBatch(b *capture.Batch) error {
+	err := e.Source.ReadBatch(b)
+	if err == nil {
+		b.Epoch = b.Frames[0].TimeNS + 5
+	}
+	return err
+}
+
+func TestFanoutPassesEpochsOn(t *testing.T) {
+	queues := capture.Fanout(epochs{capture.NewMemory(many(1, 1000))}, capture.FanoutConfig{Queues: 2})
+	for _, g := range drain(queues) {
+		for i, f := range g.frames {
+			require.Equal(t, f.TimeNS-f.TimeNS%capture.BatchSize+5, g.epochs[i])
+		}
+	}
+	_ = closeAll(queues)
+}
+
+func TestFanoutErrorComesLast(t *testing.T) {
+	damage := errors.New("damage")
+	queues := capture.Fanout(newLive(many(1, 1000), 256, damage), capture.FanoutConfig{Queues: 3})
+	sum := 0
+	for _, g := range drain(queues) {
+		require.ErrorIs(t, g.err, damage)
+		sum += len(g.frames)
+	}
+	require.Equal(t, 1000, sum)
+	require.EqualError(t, closeAll(queues), "closed")
+	require.ErrorIs(t, queues[0].ReadBatch(&capture.Batch{}), capture.ErrClosed)
+}
+
+func TestFanoutCloseOneQueue(t *testing.T) {
+	const n = 30_000
+	queues := capture.Fanout(newLive(many(1, n), 64, io.EOF), capture.FanoutConfig{Queues: 3})
+	var b capture.Batch
+	require.NoError(t, queues[1].ReadBatch(&b))
+	first := len(b.Frames)
+	require.NoError(t, queues[1].Close())
+	out := drain([]capture.Source{queues[0], queues[2]})
+	sum := first + len(out[0].frames) + len(out[1].frames)
+	require.EqualValues(t, n-sum, capture.DropsOf(queues[1]), "everything is accounted for")
+	require.Zero(t, capture.DropsOf(queues[0]))
+	_ = closeAll(queues)
+}
+
+func TestFanoutCloseEndsTheGoroutine(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, read := range []int{0, 1, 5} {
+		src := newLive(many(1, 100_000), 256, io.EOF) // more than fits: the reader waits for a queue
+		queues := capture.Fanout(src, capture.FanoutConfig{Queues: 2})
+		var b capture.Batch
+		for range read {
+			require.NoError(t, queues[0].ReadBatch(&b))
+		}
+		require.NoError(t, queues[0].Close())
+		require.NoError(t, queues[0].Close(), "twice")
+		require.Error(t, queues[1].Close())
+		require.Equal(t, 1, src.closes)
+	}
+	require.LessOrEqual(t, runtime.NumGoroutine(), before)
+}
+
+func TestFanoutCloseWakesReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newLive(many(1, 10), 4, nil)
+		src.wait = make(chan struct{})
+		queues := capture.Fanout(src, capture.FanoutConfig{Queues: 2})
+		var wg sync.WaitGroup
+		var out []got
+		wg.Go(func() { out = drain(queues) })
+		synctest.Wait() // all frames were passed on although the source has not ended
+		_ = closeAll(queues)
+		wg.Wait()
+		require.Equal(t, 10, len(out[0].frames)+len(out[1].frames))
+		require.ErrorIs(t, out[0].err, capture.ErrClosed)
+		require.ErrorIs(t, out[1].err, capture.ErrClosed)
+	})
+}
+
+func TestFanoutSlowQueueHoldsUpTheReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := capture.NewMemory(many(1, 100_000))
+		queues := capture.Fanout(mem, capture.FanoutConfig{})
+		time.Sleep(time.Hour)
+		done, total := capture.ProgressOf(queues[0])
+		require.Less(t, done, total/10)
+		out := drain(queues)
+		require.Len(t, out[0].frames, 100_000, "and nothing is lost")
+		_ = closeAll(queues)
+	})
+}
+
+func TestFanoutAllocs(t *testing.T) {
+	mem := capture.NewMemory(many(1, 400_000))
+	for name, src := range map[string]capture.Source{"stable": mem, "copied": newLive(many(1, 400_000), 256, io.EOF)} {
+		queues := capture.Fanout(src, capture.FanoutConfig{})
+		var b capture.Batch
+		for range 50 {
+			_ = queues[0].ReadBatch(&b)
+		}
+		require.Zero(t, testing.AllocsPerRun(1000, func() { _ = queues[0].ReadBatch(&b) }), name)
+		require.NotEmpty(t, b.Frames)
+		_ = closeAll(queues)
+	}
+}
+
+func TestFanoutLargeFrame(t *testing.T) {
+	fr := many(1, 4)
+	fr[2].Data = make([]byte, 500_000)
+	queues := capture.Fanout(newLive(fr, 4, io.EOF), capture.FanoutConfig{})
+	out := drain(queues)
+	require.Equal(t, fr, out[0].frames)
+	_ = closeAll(queues)
+}
+
+func BenchmarkFanout(b *testing.B) {
+	mem := capture.NewMemory(many(1, 500_000))
+	b.ReportAllocs()
+	for b.Loop() {
+		mem.Rewind()
+		queues := capture.Fanout(mem, capture.FanoutConfig{Queues: 2})
+		var wg sync.WaitGroup
+		for _, q := range queues {
+			wg.Go(func() {
+				var batch capture.Batch
+				for q.ReadBatch(&batch) == nil {
+				}
+			})
+		}
+		wg.Wait()
+		_ = closeAll(queues)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*500_000), "ns/frame")
+}
