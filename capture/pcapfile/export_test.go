@@ -1,0 +1,7 @@
+package pcapfile
+
+// OpenBytes reads data as if it were a mapped file.
+func OpenBytes(data []byte, path string) (*Reader, error) {
+	r := newBytes(data, path)
+	return r, r.detect()
+}

@@ -1,0 +1,12 @@
+//go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd)
+
+package pcapfile
+
+import "os"
+
+// mapFile returns false: here, files are read as streams.
+func mapFile(*os.File) ([]byte, bool) { return nil, false }
+
+func unmap([]byte) {}
+
+func dropPages([]byte) {}

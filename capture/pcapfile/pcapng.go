@@ -1,0 +1,233 @@
+package pcapfile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"visor/capture"
+)
+
+// Block types of draft-ietf-opsawg-pcapng section 11.1, as far as packets need them.
+const (
+	blockInterface = 1
+	blockPacket    = 2 // obsolete
+	blockSimple    = 3
+	blockEnhanced  = 6
+	blockSection   = 0x0A0D0D0A // the same in both byte orders
+)
+
+const (
+	blockHeader  = 8
+	blockTrailer = 4
+	blockFrame   = blockHeader + blockTrailer
+
+	byteOrderMagic = 0x1A2B3C4D
+
+	maxBlock      = 16 << 20 // bytes, as in Wireshark and libpcap
+	maxInterfaces = 1 << 16  // of one section
+)
+
+var (
+	errTrailer     = errors.New("block ends in another length than it begins with")
+	errByteOrder   = errors.New("section header block without byte-order magic")
+	errNoInterface = errors.New("simple packet block in a section without an interface")
+	errTooMany     = errors.New("more interfaces in a section than are accepted")
+)
+
+// pcapng is the format of draft-ietf-opsawg-pcapng. Its state is that of the section being read.
+type pcapng struct {
+	interfaces []iface
+	lastNS     int64 // time of the last packet that had one: simple packet blocks have none
+	big        bool  // byte order
+}
+
+func (f *pcapng) u16(p []byte) uint16 {
+	v := binary.LittleEndian.Uint16(p)
+	if f.big {
+		v = bits.ReverseBytes16(v)
+	}
+	return v
+}
+
+func (f *pcapng) u32(p []byte) uint32 {
+	v := binary.LittleEndian.Uint32(p)
+	if f.big {
+		v = bits.ReverseBytes32(v)
+	}
+	return v
+}
+
+func (f *pcapng) scan(p []byte, b *capture.Batch) (n int, miss missing, err error) {
+	for len(b.Frames) < capture.BatchSize {
+		block, miss, err := f.block(p[n:])
+		if err != nil || miss.size > 0 {
+			return n, miss, err
+		}
+		if err := f.read(block, b); err != nil {
+			return n, missing{}, err
+		}
+		n += len(block)
+	}
+	return n, missing{}, nil
+}
+
+// block returns the block that p begins with, from its type to its second length.
+func (f *pcapng) block(p []byte) ([]byte, missing, error) {
+	if len(p) < blockHeader {
+		return nil, missing{"block header", 0, blockHeader}, nil
+	}
+	kind := f.u32(p)
+	if kind == blockSection {
+		if len(p) < blockHeader+4 {
+			return nil, missing{"section header block", 0, blockHeader + 4}, nil
+		}
+		// The byte order of this block, and of what follows it.
+		switch binary.LittleEndian.Uint32(p[blockHeader:]) {
+		case byteOrderMagic:
+			f.big = false
+		case bits.ReverseBytes32(byteOrderMagic):
+			f.big = true
+		default:
+			return nil, missing{}, errByteOrder
+		}
+	}
+	length := f.u32(p[4:])
+	switch {
+	case length < blockFrame || length%4 != 0:
+		return nil, missing{}, fmt.Errorf("block of type 0x%08x with a length of %d bytes", kind, length)
+	case length > maxBlock:
+		return nil, missing{}, fmt.Errorf("block of type 0x%08x with %d bytes, above the maximum of %d", kind, length, maxBlock)
+	case int(length) > len(p):
+		return nil, missing{blockName(kind), 0, int(length)}, nil
+	case f.u32(p[length-blockTrailer:]) != length:
+		return nil, missing{}, errTrailer
+	}
+	return p[:length:length], missing{}, nil
+}
+
+func blockName(kind uint32) string {
+	switch kind {
+	case blockSection:
+		return "section header block"
+	case blockInterface:
+		return "interface description block"
+	case blockPacket, blockSimple, blockEnhanced:
+		return "packet block"
+	}
+	return "block"
+}
+
+// read takes in one whole block.
+func (f *pcapng) read(block []byte, b *capture.Batch) error {
+	body := block[blockHeader : len(block)-blockTrailer]
+	switch f.u32(block) {
+	case blockEnhanced:
+		return f.enhanced(body, b)
+	case blockSimple:
+		return f.simple(body, b)
+	case blockPacket:
+		return f.obsolete(body, b)
+	case blockInterface:
+		return f.addInterface(body)
+	case blockSection:
+		return f.section(body)
+	}
+	return nil
+}
+
+// section begins a section: interfaces are numbered anew. Its length is not needed.
+func (f *pcapng) section(body []byte) error {
+	const size = 16
+	if len(body) < size {
+		return tooShort("section header", body, size)
+	}
+	if major := f.u16(body[4:]); major != 1 {
+		return fmt.Errorf("pcapng version %d.%d is not known, only 1.0", major, f.u16(body[6:]))
+	}
+	f.interfaces = f.interfaces[:0]
+	return nil
+}
+
+func (f *pcapng) addInterface(body []byte) error {
+	const size = 8
+	if len(body) < size {
+		return tooShort("interface description", body, size)
+	}
+	if len(f.interfaces) == maxInterfaces {
+		return errTooMany
+	}
+	f.interfaces = append(f.interfaces, f.newInterface(body))
+	return nil
+}
+
+// enhanced reads an Enhanced Packet Block.
+func (f *pcapng) enhanced(body []byte, b *capture.Batch) error {
+	const size = 20
+	if len(body) < size {
+		return tooShort("enhanced packet", body, size)
+	}
+	return f.packet(f.u32(body), body[4:], body[size:], b)
+}
+
+// obsolete reads a Packet Block, which Enhanced Packet Blocks have replaced.
+func (f *pcapng) obsolete(body []byte, b *capture.Batch) error {
+	const size = 20
+	if len(body) < size {
+		return tooShort("packet", body, size)
+	}
+	return f.packet(uint32(f.u16(body)), body[4:], body[size:], b)
+}
+
+// packet appends the packet of an interface. At head stand time and lengths; data goes on to the end of the block.
+func (f *pcapng) packet(number uint32, head, data []byte, b *capture.Batch) error {
+	if uint64(number) >= uint64(len(f.interfaces)) {
+		return fmt.Errorf("packet of interface %d in a section with %d", number, len(f.interfaces))
+	}
+	itf := &f.interfaces[number]
+	ticks := uint64(f.u32(head))<<32 | uint64(f.u32(head[4:]))
+	captured, original := f.u32(head[8:]), f.u32(head[12:])
+	if uint64(captured) > uint64(len(data)) {
+		return fmt.Errorf("packet of %d bytes in a block with room for %d", captured, len(data))
+	}
+	f.lastNS = itf.timeNS(ticks)
+	b.Frames = append(b.Frames, capture.Frame{
+		TimeNS:  f.lastNS,
+		Data:    data[:captured:captured],
+		WireLen: max(original, captured),
+		Link:    itf.link,
+	})
+	return nil
+}
+
+// simple reads a Simple Packet Block: of interface 0, without a time of its own, and with a captured length that
+// follows from the snaplen.
+func (f *pcapng) simple(body []byte, b *capture.Batch) error {
+	const size = 4
+	if len(body) < size {
+		return tooShort("simple packet", body, size)
+	}
+	if len(f.interfaces) == 0 {
+		return errNoInterface
+	}
+	original, data := f.u32(body), body[size:]
+	captured := original
+	if snaplen := f.interfaces[0].snaplen; snaplen > 0 {
+		captured = min(captured, snaplen)
+	}
+	if uint64(captured) > uint64(len(data)) {
+		return fmt.Errorf("packet of %d bytes in a block with room for %d", captured, len(data))
+	}
+	b.Frames = append(b.Frames, capture.Frame{
+		TimeNS:  f.lastNS,
+		Data:    data[:captured:captured],
+		WireLen: original,
+		Link:    f.interfaces[0].link,
+	})
+	return nil
+}
+
+func tooShort(name string, body []byte, size int) error {
+	return fmt.Errorf("%s block with %d bytes, below the minimum of %d", name, len(body)+blockFrame, size+blockFrame)
+}

@@ -1,0 +1,300 @@
+package pcapfile
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync/atomic"
+
+	"visor/capture"
+)
+
+const (
+	streamBuffer = 256 * 1024       // first size of the buffer of a stream
+	releaseStep  = 64 * 1024 * 1024 // how much of a map is read before pages behind it are given back
+)
+
+// Reader reads one capture file. It is owned by one goroutine; Close and Progress may be called from any.
+type Reader struct {
+	path   string
+	format format
+
+	// Mapped: the whole file. Stream: what was read and is not yet dropped; its capacity is the buffer.
+	buf    []byte
+	pos    int   // where in buf the next record begins
+	base   int64 // offset of buf[0] in the uncompressed file
+	mapped bool
+	freed  int // mapped: up to here, pages were given back
+
+	in     io.Reader // stream: where more comes from
+	closer io.Closer // what Close closes, or nil
+	end    error     // what in said at its end; io.EOF if mapped
+	err    error     // what ReadBatch returns from now on, if not nil
+
+	closed atomic.Bool
+	done   atomic.Int64 // bytes of the file read; of the compressed file where it is compressed
+	total  int64
+}
+
+var (
+	_ capture.Source     = (*Reader)(nil)
+	_ capture.Stabler    = (*Reader)(nil)
+	_ capture.Progresser = (*Reader)(nil)
+)
+
+// format knows the records of one file format.
+type format interface {
+	// scan appends the frames of the whole records at the start of p to b, up to capture.BatchSize, and returns
+	// the bytes of these records. If it stops at a record that p has only a part of, miss says what is missing;
+	// if it stops at one that cannot be right, err says why. Both may follow frames.
+	scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
+}
+
+// missing is the part of a record that is not there: size bytes that begin skip bytes into the record.
+// The zero missing is nothing.
+type missing struct {
+	what       string
+	skip, size int
+}
+
+// cut returns the error for a record of which only have bytes are there.
+func (m missing) cut(have int) error {
+	return fmt.Errorf("%s cut (%d of %d bytes)", m.what, max(have-m.skip, 0), m.size)
+}
+
+// Open opens a capture file. A plain file is mapped into memory where the system can do that; a
+// compressed one, and what is no regular file, is read as a stream. It returns the error of os.Open, or an
+// [*Error] if the file does not begin as a capture file.
+func Open(path string) (*Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("pcapfile: %w", err)
+	}
+	if data, ok := mapFile(f); ok {
+		if compression(data) == nil {
+			f.Close() // the map stays
+			return newMapped(data, path)
+		}
+		unmap(data)
+	}
+	r, err := NewReader(f, path)
+	if err != nil {
+		f.Close()
+	}
+	return r, err
+}
+
+// NewReader reads a capture from in, which may be a pipe: packets are given as soon as they are there. It
+// waits for the first bytes, and returns an [*Error] if they do not begin a capture. The name is for errors.
+//
+// The Reader takes in: Close closes it if it is an io.Closer. A Close that interrupts the Read of another
+// goroutine, as those of pipes and sockets do, also interrupts ReadBatch. If NewReader fails, in is
+// left open.
+func NewReader(in io.Reader, name string) (*Reader, error) {
+	r := &Reader{path: name}
+	r.closer, _ = in.(io.Closer)
+	if f, ok := in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			r.total = info.Size()
+		}
+	}
+	r.in = &counter{in: in, done: &r.done}
+	r.buf = make([]byte, 0, streamBuffer)
+	r.fill(magicLen)
+	if open := compression(r.buf); open != nil {
+		// The decompressor reads what was read here, then the rest.
+		plain, err := open(&rest{head: r.buf, err: r.end, in: r.in})
+		if err != nil {
+			return nil, &Error{Path: name, Err: err}
+		}
+		r.in, r.buf, r.end = plain, make([]byte, 0, streamBuffer), nil
+	}
+	if err := r.detect(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// newMapped returns a Reader of the bytes of a whole file; data is in a map.
+func newMapped(data []byte, path string) (*Reader, error) {
+	r := newBytes(data, path)
+	r.mapped = true
+	if err := r.detect(); err != nil {
+		unmap(data)
+		return nil, err
+	}
+	return r, nil
+}
+
+func newBytes(data []byte, path string) *Reader {
+	return &Reader{path: path, buf: data, end: io.EOF, total: int64(len(data))}
+}
+
+// detect finds the format and skips the file header, if the format has one.
+func (r *Reader) detect() error {
+	for {
+		f, n, miss, err := detect(r.buf)
+		switch {
+		case err == nil && miss.size == 0:
+			r.format, r.pos = f, n
+			return nil
+		case err == nil && r.end == nil:
+			r.fill(miss.skip + miss.size)
+			continue
+		case err == nil && r.end != io.EOF:
+			err = r.end
+		case err == nil && len(r.buf) == 0:
+			err = errEmpty
+		case err == nil:
+			err = miss.cut(len(r.buf))
+		}
+		return &Error{Path: r.path, Err: err}
+	}
+}
+
+// ReadBatch replaces the contents of b with the next frames: up to capture.BatchSize, and of a stream no more
+// than what has come already, but at least one. Frames in b borrow from r until the next ReadBatch or Close; if r is
+// Stable, until Close.
+//
+// At the end it returns io.EOF, after a damage an [*Error], after Close [capture.ErrClosed].
+func (r *Reader) ReadBatch(b *capture.Batch) error {
+	if cap(b.Frames) < capture.BatchSize {
+		b.Frames = make([]capture.Frame, 0, capture.BatchSize)
+	}
+	b.Frames, b.Epoch = b.Frames[:0], 0
+	for r.err == nil && len(b.Frames) == 0 && !r.closed.Load() {
+		n, miss, err := r.format.scan(r.buf[r.pos:], b)
+		r.pos += n
+		switch {
+		case err != nil:
+			r.err = r.damage(err)
+		case len(b.Frames) > 0 || miss.size == 0:
+		case r.end != nil:
+			r.err = r.atEnd(miss)
+		default:
+			r.fill(miss.skip + miss.size)
+		}
+	}
+	if r.mapped {
+		r.done.Store(int64(r.pos))
+		r.release()
+	}
+	switch {
+	case r.closed.Load():
+		b.Frames = b.Frames[:0]
+		return capture.ErrClosed
+	case len(b.Frames) > 0:
+		return nil
+	}
+	return r.err
+}
+
+// atEnd returns what ReadBatch ends with: in has no more, and miss is missing for a whole record.
+func (r *Reader) atEnd(miss missing) error {
+	have := len(r.buf) - r.pos
+	switch {
+	case r.end != io.EOF:
+		r.pos = len(r.buf)
+		return r.damage(r.end)
+	case have > 0:
+		return r.damage(miss.cut(have))
+	}
+	return io.EOF
+}
+
+func (r *Reader) damage(err error) error {
+	return &Error{Path: r.path, Offset: r.base + int64(r.pos), Err: err}
+}
+
+// fill reads until want bytes from r.pos on are in the buffer, or in ends. It drops what stands before
+// r.pos. The buffer grows as bytes come, not as a length in the file wants it.
+func (r *Reader) fill(want int) {
+	n := copy(r.buf, r.buf[r.pos:])
+	r.buf, r.base, r.pos = r.buf[:n], r.base+int64(r.pos), 0
+	for idle := 0; len(r.buf) < want && r.end == nil; {
+		if len(r.buf) == cap(r.buf) {
+			grown := make([]byte, len(r.buf), 2*cap(r.buf))
+			copy(grown, r.buf)
+			r.buf = grown
+		}
+		n, err := r.in.Read(r.buf[len(r.buf):cap(r.buf)])
+		r.buf, r.end = r.buf[:len(r.buf)+n], err
+		if idle++; n > 0 {
+			idle = 0
+		} else if idle == 100 && err == nil {
+			r.end = io.ErrNoProgress
+		}
+	}
+}
+
+// release gives back the pages of a map that lie well behind. The frames in them stay valid: whoever
+// still reads one has its page read in again.
+func (r *Reader) release() {
+	if r.pos-r.freed >= 2*releaseStep {
+		dropPages(r.buf[r.freed : r.freed+releaseStep])
+		r.freed += releaseStep
+	}
+}
+
+// Stable reports whether the file is mapped into memory, so that frames stay valid until Close.
+func (r *Reader) Stable() bool { return r.mapped }
+
+// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of a compressed
+// file these are compressed bytes.
+func (r *Reader) Progress() (done, total int64) { return r.done.Load(), r.total }
+
+// Close ends r: ReadBatch returns [capture.ErrClosed] from then on, also one that is waiting; see [NewReader].
+// Closing it again does nothing.
+//
+// The memory of a mapped file is given back at once, its address space when r is no longer used:
+// a worker that is busy with a batch while another goroutine closes r reads the file, not unmapped memory.
+func (r *Reader) Close() error {
+	if r.closed.Swap(true) {
+		return nil
+	}
+	if r.mapped {
+		data := r.buf
+		dropPages(data)
+		runtime.AddCleanup(r, unmap, data)
+		return nil
+	}
+	if r.closer == nil {
+		return nil
+	}
+	if err := r.closer.Close(); err != nil {
+		return fmt.Errorf("pcapfile: %w", err)
+	}
+	return nil
+}
+
+// counter counts the bytes that are read through it.
+type counter struct {
+	in   io.Reader
+	done *atomic.Int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.done.Add(int64(n))
+	return n, err
+}
+
+// rest is a reader of head, then of in. If err is not nil, in has ended with it.
+type rest struct {
+	head []byte
+	err  error
+	in   io.Reader
+}
+
+func (r *rest) Read(p []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(p, r.head)
+		r.head = r.head[n:]
+		return n, nil
+	}
+	if r.err != nil {
+		return 0, r.err
+	}
+	return r.in.Read(p)
+}
