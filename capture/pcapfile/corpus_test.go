@@ -63,7 +63,7 @@ func captures(t *testing.T, do func(t *testing.T, root, path string)) {
 
 // otherwise names captures of which tshark says something else, and why that is not followed.
 var otherwise = map[string]string{
-	"extra/hostile/nDPI-fuzz-2021-06-07-c6c72a0a56.pcap":      "tshark stops counting an original length of 4093509168 bytes at 2^31-1",
+	"extra/hostile/nDPI-fuzz-2021-06-07-c6c72a0a56.pcap":     "tshark stops counting an original length of 4093509168 bytes at 2^31-1",
 	"format/PcapPlusPlus-PcapExamples-pcapng-example.pcapng": "the last time is 2^64 minus 505 s in microseconds: beyond int64's nanoseconds",
 	"format/gopacket-test011.pcapng":                         "begins with simple packet blocks, which have no time",
 	"format/gopacket-test100.pcapng":                         "begins with a simple packet block, which has no time",

@@ -1,0 +1,127 @@
+package gopkt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync/atomic"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
+	"visor/capture"
+	"visor/decode"
+)
+
+const linkEthernet = 1
+
+// Config configures a [Source]. The zero Config is ready to use.
+type Config struct {
+	Link decode.LinkType // of all frames; 0 asks the data source by its LinkType method, else means Ethernet
+
+	// Batch is how many frames ReadBatch gathers, up to capture.BatchSize; 0 means 1. A gopacket source cannot say whether its
+	// next read will wait, so only 1 never holds a frame back. Ask for more if the source is a recording, or if
+	// its reads return after a timeout: a timeout ends a batch.
+	Batch int
+
+	// Timeout reports whether an error of the data source is a timeout, after which reading goes on. Nil means errors with a method
+	// Timeout that returns true. For libpcap handles compare with pcap.NextErrorTimeoutExpired, for
+	// afpacket with afpacket.ErrTimeout.
+	Timeout func(error) bool
+}
+
+// Source is a gopacket data source as a capture.Source. Frames are copied: gopacket reuses their memory with every read. It is
+// owned by one goroutine; Close may be called from any if that of the data source may.
+type Source struct {
+	src    gopacket.ZeroCopyPacketDataSource
+	cfg    Config
+	buf    []byte // the bytes of the batch that is lent
+	err    error  // what ReadBatch returns from now on, if not nil
+	closed atomic.Bool
+}
+
+var _ capture.Source = (*Source)(nil)
+
+// New returns a Source of the packets of src, or an error if cfg.Batch is out of range. It takes ownership of src:
+// Close closes it, if it can be closed.
+func New(src gopacket.ZeroCopyPacketDataSource, cfg Config) (*Source, error) {
+	if cfg.Batch < 0 || cfg.Batch > capture.BatchSize {
+		return nil, fmt.Errorf("gopkt: batch of %d frames is not in 1 to %d", cfg.Batch, capture.BatchSize)
+	}
+	cfg.Batch = max(cfg.Batch, 1)
+	if cfg.Link == 0 {
+		cfg.Link = linkEthernet
+		if l, ok := src.(interface{ LinkType() layers.LinkType }); ok {
+			cfg.Link = decode.LinkType(l.LinkType())
+		}
+	}
+	if cfg.Timeout == nil {
+		cfg.Timeout = isTimeout
+	}
+	return &Source{src: src, cfg: cfg}, nil
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// ReadBatch replaces the contents of b with the next frames, at most cfg.Batch, waiting for the first. Frames in b borrow from
+// s until the next ReadBatch. It returns io.EOF when the data source does, its error wrapped
+// if that is another one, [capture.ErrClosed] after Close.
+func (s *Source) ReadBatch(b *capture.Batch) error {
+	b.Frames, b.Epoch = b.Frames[:0], 0
+	s.buf = s.buf[:0]
+	for s.err == nil && len(b.Frames) < s.cfg.Batch && !s.closed.Load() {
+		data, info, err := s.src.ZeroCopyReadPacketData()
+		switch {
+		case err == nil:
+			s.add(b, data, info)
+		case !s.cfg.Timeout(err):
+			s.err = err
+		case len(b.Frames) > 0:
+			return nil
+		}
+	}
+	switch {
+	case s.closed.Load():
+		b.Frames = b.Frames[:0]
+		return capture.ErrClosed
+	case len(b.Frames) > 0:
+		return nil
+	case s.err == io.EOF:
+		return io.EOF
+	}
+	return fmt.Errorf("gopkt: %w", s.err)
+}
+
+// add copies one packet. Where the buffer has to grow, earlier frames keep their bytes in the one before.
+func (s *Source) add(b *capture.Batch, data []byte, info gopacket.CaptureInfo) {
+	at := len(s.buf)
+	s.buf = append(s.buf, data...)
+	f := capture.Frame{
+		Data:    s.buf[at:len(s.buf):len(s.buf)],
+		WireLen: uint32(min(uint64(max(info.Length, len(data))), math.MaxUint32)),
+		Link:    s.cfg.Link,
+	}
+	if !info.Timestamp.IsZero() {
+		f.TimeNS = info.Timestamp.UnixNano()
+	}
+	b.Frames = append(b.Frames, f)
+}
+
+// Close makes ReadBatch return [capture.ErrClosed] and closes the data source, if it has a method Close. Whether that
+// interrupts a read that is waiting, is the data source's affair. Closing s again does nothing.
+func (s *Source) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	switch c := s.src.(type) {
+	case io.Closer:
+		return c.Close()
+	case interface{ Close() }:
+		c.Close()
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+// Package mangle finds out who keeps borrowed memory. It wraps a capture.Source and spoils every batch as soon
+// as the next one is asked for, so that a handler which kept a slice of a frame sees 0xCC, and fails its test:
+//
+//	src := mangle.New(capture.NewMemory(frames))
+//
+// It is for tests alone.
+package mangle
+
+import "visor/capture"
+
+// Spoilt is the byte that frames of earlier batches consist of.
+const Spoilt = 0xCC
+
+// Source gives the frames of another Source, in memory of its own that it spoils. It is owned by one
+// goroutine; Close may be called from any, as far as the other Source allows it.
+type Source struct {
+	src     capture.Source
+	in      capture.Batch
+	buffers [2][]byte       // taken in turns: what was lent stays spoilt for one more batch
+	lent    []capture.Frame // frames of the last batch, as a careless caller may still see them
+	turn    int
+}
+
+var (
+	_ capture.Source      = (*Source)(nil)
+	_ capture.Progresser  = (*Source)(nil)
+	_ capture.DropCounter = (*Source)(nil)
+)
+
+// New returns a Source that mangles src. It takes ownership of src and closes it.
+func New(src capture.Source) *Source { return &Source{src: src} }
+
+// ReadBatch spoils the frames of the batch before, then copies the next batch of the other Source to b.
+func (s *Source) ReadBatch(b *capture.Batch) error {
+	s.spoil()
+	b.Frames = b.Frames[:0]
+	err := s.src.ReadBatch(&s.in)
+	b.Epoch = s.in.Epoch
+	if err != nil {
+		return err
+	}
+	s.turn ^= 1
+	buf := s.buffer()
+	for _, f := range s.in.Frames {
+		at := len(buf)
+		buf = append(buf, f.Data...)
+		f.Data = buf[at:len(buf):len(buf)]
+		b.Frames = append(b.Frames, f)
+	}
+	s.buffers[s.turn] = buf
+	s.lent = b.Frames
+	return nil
+}
+
+// buffer returns the empty buffer whose turn it is, with room for all frames of in.
+func (s *Source) buffer() []byte {
+	need := 0
+	for _, f := range s.in.Frames {
+		need += len(f.Data)
+	}
+	if cap(s.buffers[s.turn]) < need {
+		return make([]byte, 0, 2*need)
+	}
+	return s.buffers[s.turn][:0]
+}
+
+// spoil fills what was lent, and the list of frames too.
+func (s *Source) spoil() {
+	buf := s.buffers[s.turn]
+	for i := range buf {
+		buf[i] = Spoilt
+	}
+	for i := range s.lent {
+		s.lent[i] = capture.Frame{TimeNS: -1}
+	}
+	s.lent = nil
+}
+
+// Progress returns that of the other Source.
+func (s *Source) Progress() (done, total int64) { return capture.ProgressOf(s.src) }
+
+// Drops returns those of the other Source.
+func (s *Source) Drops() uint64 { return capture.DropsOf(s.src) }
+
+// Close closes the other Source. What was lent is not spoilt by it, since another goroutine may be busy with it.
+func (s *Source) Close() error { return s.src.Close() }
