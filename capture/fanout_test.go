@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/decode"
 )
 
 // got is what one queue gave.
@@ -237,4 +238,17 @@ func BenchmarkFanout(b *testing.B) {
 		_ = closeAll(queues)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*500_000), "ns/frame")
+}
+
+// The high bits of the hash choose the queue, so every queue has its share of any hash values.
+func TestFanoutChoosesByHash(t *testing.T) {
+	const n, count = 9000, 3
+	hash := func(data []byte, _ decode.LinkType) uint64 {
+		return (1<<64 - 1) / n * uint64(binary.BigEndian.Uint32(data[4:])) // rises from 0 to nearly the largest
+	}
+	out := drain(capture.NewFanout(capture.NewMemory(many(1, n)), capture.FanoutConfig{Queues: count}, hash))
+	for i, g := range out {
+		require.InDelta(t, n/count, len(g.frames), 1)
+		require.InDelta(t, i*n/count, g.frames[0].TimeNS, 1)
+	}
 }

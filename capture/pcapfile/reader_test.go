@@ -331,3 +331,38 @@ func TestReadBatchAllocs(t *testing.T) {
 		require.NoError(t, r.Close())
 	}
 }
+
+// Pages far behind the reader are given back; frames in them can still be read.
+func TestReleasedFramesStayValid(t *testing.T) {
+	const packets, size = 1000, 250_000 // 250 MB with holes: little of it is on the disk
+	path := filepath.Join(t.TempDir(), "sparse")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	_, err = f.Write(pcapHead(little, 0xA1B2C3D4, 2, 4, 1))
+	require.NoError(t, err)
+	at := int64(24)
+	for i := range packets {
+		_, err = f.WriteAt(words(little, i, 0, size, size, i), at)
+		require.NoError(t, err)
+		at += 16 + size
+	}
+	require.NoError(t, f.Truncate(at))
+	require.NoError(t, f.Close())
+
+	r, err := pcapfile.Open(path)
+	require.NoError(t, err)
+	defer r.Close()
+	if !r.Stable() {
+		t.Skip("files are not mapped on this system")
+	}
+	var b capture.Batch
+	var all []capture.Frame
+	for err = r.ReadBatch(&b); err == nil; err = r.ReadBatch(&b) {
+		all = append(all, b.Frames...)
+	}
+	require.Equal(t, io.EOF, err)
+	require.Len(t, all, packets)
+	for i, f := range all {
+		require.EqualValues(t, i, little.Uint32(f.Data))
+	}
+}

@@ -1,0 +1,4 @@
+package capture
+
+// NewFanout is Fanout with another hash.
+var NewFanout = newFanout
