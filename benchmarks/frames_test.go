@@ -1,0 +1,26 @@
+package benchmarks
+
+import (
+	"sync"
+	"testing"
+
+	"visor/capture"
+	"visor/internal/trafficgen"
+)
+
+// varied returns 200,000 frames of a busy resolver's link, and what they hold. They are made once
+// and shared: nobody may write to them.
+var varied = sync.OnceValues(func() ([]capture.Frame, trafficgen.Truth) {
+	return trafficgen.Frames(trafficgen.VariedDNS(200_000))
+})
+
+// perPacket runs loop, which goes over all frames once, and reports what a packet takes.
+func perPacket(b *testing.B, frames int, loop func()) {
+	b.ReportAllocs()
+	for b.Loop() {
+		loop()
+	}
+	n := float64(b.N) * float64(frames)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/n, "ns/pkt")
+	b.ReportMetric(0, "ns/op")
+}
