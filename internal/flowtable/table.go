@@ -1,0 +1,199 @@
+package flowtable
+
+import (
+	"math/bits"
+	"time"
+)
+
+const (
+	minSlots  = 256
+	maxProbe  = 64 // an entry stands less than this many slots behind its home
+	window    = 16 // slots looked at to find one to evict
+	fibonacci = 0x9E3779B97F4A7C15
+	signBit   = 1 << 63
+
+	defaultCapacity = 1 << 16
+	maxCapacity     = 1 << 28 // keeps slot numbers inside an int of 32 bits
+)
+
+// Config bounds a Table. The zero Config is ready to use.
+type Config struct {
+	Capacity int           // the most entries held; 0 or less means 65536; at most 1<<28
+	TTL      time.Duration // age at which an entry has expired; 0 or less means never
+}
+
+// Stats counts the entries that left a Table otherwise than by Take, Delete or Reset.
+type Stats struct {
+	Expired uint64 // removed by Put, Expire or Sweep, at the age TTL or above
+	Evicted uint64 // removed before that by Put, for want of room
+}
+
+// Table maps hashes to values of type V, each with the time at which it was put. It is owned by one goroutine.
+// Pointers to values are valid until the next call of Put, Take, Delete, Expire, Sweep or Reset.
+//
+// Invariants: no slot is empty between the home of an entry and the slot it stands in, which are less than
+// maxProbe apart; len counts the slots that are not empty; no entry is older than oldest.
+type Table[V any] struct {
+	slots    []slot[V] // a power of two, at least minSlots
+	shift    uint8     // 64 − log2(len(slots)): home is the top bits of the hash, multiplied
+	len      int
+	limit    int    // entries at which the table doubles, or evicts once it is at its largest
+	capacity int    // of the largest table
+	maxSlots int    // of the largest table
+	ttl      uint64 // 0: never
+	oldest   uint64 // as slot.when
+	hand     int    // where the next search for a victim begins
+	sweep    int    // where the next Sweep begins
+	stats    Stats
+}
+
+// slot is one place of the array. when is the time with its sign bit flipped, which orders as the time
+// does; 0, the earliest time of all, marks an empty slot, and an entry so early is kept as 1.
+type slot[V any] struct {
+	hash uint64
+	when uint64
+	v    V
+}
+
+func encodeTime(ns int64) uint64   { return max(uint64(ns)^signBit, 1) }
+func decodeTime(when uint64) int64 { return int64(when ^ signBit) }
+
+// New returns an empty Table.
+func New[V any](cfg Config) *Table[V] {
+	if cfg.Capacity <= 0 {
+		cfg.Capacity = defaultCapacity
+	}
+	t := &Table[V]{
+		capacity: min(cfg.Capacity, maxCapacity),
+		ttl:      uint64(max(cfg.TTL, 0)),
+	}
+	t.maxSlots = max(1<<bits.Len(uint(2*t.capacity-1)), minSlots)
+	t.resize(minSlots)
+	return t
+}
+
+// Put inserts h, or overwrites what was there, with the time nowNS, and returns its value, zeroed, for the
+// caller to fill. A new entry of a full table displaces another, which Stats tells.
+func (t *Table[V]) Put(h uint64, nowNS int64) *V {
+	now := encodeTime(nowNS)
+	t.oldest = min(t.oldest, now)
+	i, found := t.find(h)
+	if found {
+		s := &t.slots[i]
+		s.when = now
+		s.v = *new(V)
+		return &s.v
+	}
+	if i < 0 || t.len >= t.limit {
+		i = t.makeRoom(h, now)
+	}
+	s := &t.slots[i]
+	s.hash, s.when = h, now
+	t.len++
+	return &s.v
+}
+
+// Get returns the value of h, whatever its age.
+func (t *Table[V]) Get(h uint64) (v *V, ok bool) {
+	if i, ok := t.find(h); ok {
+		return &t.slots[i].v, true
+	}
+	return nil, false
+}
+
+// Take removes h and returns its value and the time at which it was put, whatever its age.
+func (t *Table[V]) Take(h uint64) (v V, putNS int64, ok bool) {
+	i, ok := t.find(h)
+	if !ok {
+		return v, 0, false
+	}
+	v, putNS = t.slots[i].v, decodeTime(t.slots[i].when)
+	t.remove(i)
+	return v, putNS, true
+}
+
+// Delete removes h, and reports whether it was there.
+func (t *Table[V]) Delete(h uint64) bool {
+	i, ok := t.find(h)
+	if ok {
+		t.remove(i)
+	}
+	return ok
+}
+
+// Len returns the number of entries, expired ones that are still there included.
+func (t *Table[V]) Len() int { return t.len }
+
+// Slots returns the number of slots that the table has now: a power of two, at least twice Len.
+func (t *Table[V]) Slots() int { return len(t.slots) }
+
+// Stats returns what was counted since New.
+func (t *Table[V]) Stats() Stats { return t.stats }
+
+// Reset removes all entries, without counting them, and keeps the memory.
+func (t *Table[V]) Reset() {
+	clear(t.slots)
+	t.len, t.oldest = 0, ^uint64(0)
+}
+
+func (t *Table[V]) home(h uint64) int { return int(h * fibonacci >> (t.shift & 63)) }
+
+// find returns the slot of h and true, or false and the slot where h belongs: −1 if there is none.
+func (t *Table[V]) find(h uint64) (int, bool) {
+	slots := t.slots
+	i := t.home(h)
+	for range maxProbe {
+		i &= len(slots) - 1
+		s := &slots[i]
+		if s.when == 0 {
+			return i, false
+		}
+		if s.hash == h {
+			return i, true
+		}
+		i++
+	}
+	return -1, false
+}
+
+// remove empties slot i and moves back the entries that would not be found behind an empty slot. A
+// move takes as many steps off an entry's way from home as slots were looked at for it,
+// and Put adds fewer than maxProbe: so the work of all removals is bounded by that of all Puts.
+func (t *Table[V]) remove(i int) {
+	slots, mask := t.slots, len(t.slots)-1
+	t.len--
+	for j, far := i, 1; far < maxProbe; far++ {
+		j = (j + 1) & mask
+		s := &slots[j]
+		if s.when == 0 {
+			break
+		}
+		if (j-t.home(s.hash))&mask >= far { // its home is at i or before
+			slots[i] = *s
+			i, far = j, 0
+		}
+	}
+	slots[i] = slot[V]{}
+}
+
+// resize moves the entries to an array of n empty slots.
+func (t *Table[V]) resize(n int) {
+	old := t.slots
+	t.slots = make([]slot[V], n)
+	t.shift = uint8(64 - bits.TrailingZeros(uint(n)))
+	t.limit = min(n/2, t.capacity)
+	t.len, t.oldest, t.hand, t.sweep = 0, ^uint64(0), 0, 0
+	for i := range old {
+		s := &old[i]
+		if s.when == 0 {
+			continue
+		}
+		j, _ := t.find(s.hash)
+		if j < 0 { // only where hashes were chosen to collide
+			j = t.evictNear(s.hash, s.when)
+		}
+		t.slots[j] = *s
+		t.len++
+		t.oldest = min(t.oldest, s.when)
+	}
+}
