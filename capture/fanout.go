@@ -39,7 +39,7 @@ type FanoutConfig struct {
 // discarded for it.
 //
 // Memory is bounded: 8 batches a queue, with 128 KiB of copied frames each.
-func Fanout(src Source, cfg FanoutConfig) []Source { return newFanout(src, cfg, flowHash) }
+func Fanout(src Source, cfg FanoutConfig) []Source { return newFanout(src, cfg, decode.FlowHash) }
 
 // slab is a batch on its way from the reader to a worker and back.
 type slab struct {

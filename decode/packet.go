@@ -53,13 +53,27 @@ type Packet struct {
 	Dst     netip.AddrPort // likewise
 	Inner   *Packet        // the packet inside this one: tunnelled, or the datagram that this fragment completed; nil if none
 	WireLen uint32         // length on the wire, bytes; not below len(Frame)
+	Cut     uint32         // bytes of the payload that are missing at its end because of the snaplen
 	Layers  LayerSet       // what was found
 	Seq     uint32         // TCP sequence number, valid iff LayerTCP
+	Ack     uint32         // TCP acknowledgment number, valid iff LayerTCP and FlagACK is set
 	Link    LinkType       // how Frame begins
 	Proto   uint8          // IP protocol number after extension headers, valid iff LayerIP
 	Flags   uint8          // TCP flags, valid iff LayerTCP
 	Dir     Direction      // set by the pipeline, not by the Decoder
 }
+
+// TCP flags (RFC 9293 section 3.1).
+const (
+	FlagFIN uint8 = 1 << iota
+	FlagSYN
+	FlagRST
+	FlagPSH
+	FlagACK
+	FlagURG
+	FlagECE
+	FlagCWR
+)
 
 // Innermost returns the packet at the end of the Inner chain: p itself unless p is a tunnel
 // or completes a fragmented datagram.

@@ -1,0 +1,58 @@
+package dnsmsg
+
+import "bytes"
+
+// Aggregate cuts name to its last two and three labels, as the reference does for its lists: with suffix 0 the last
+// label counts as one, otherwise the last suffix bytes do. The parts borrow from name and keep the dot in
+// front of them: "a.b.example.com" gives ".example.com" and ".b.example.com". A name that has no more labels
+// than a part comes whole, without a dot in front; three is empty where two is all of a name of two labels or
+// fewer, or shorter than five bytes. Escaped dots do not separate labels.
+func Aggregate(name []byte, suffix int) (two, three []byte) {
+	if len(name) < 5 {
+		return name, nil
+	}
+	from := len(name)
+	switch {
+	case suffix > 0 && len(name) > suffix:
+		from = len(name) - suffix + 1
+	case name[len(name)-1] == '.':
+		from = len(name) - 1
+	}
+	first := lastDot(name[:from])
+	if first <= 0 {
+		return name, name
+	}
+	second := lastDot(name[:first])
+	if second < 0 {
+		return name, nil
+	}
+	two = name[second:]
+	if second == 0 {
+		return two, name
+	}
+	third := lastDot(name[:second])
+	if third < 0 {
+		return two, name
+	}
+	return two, name[third:]
+}
+
+// lastDot returns the index of the last dot that is not escaped, or -1.
+func lastDot(b []byte) int {
+	for {
+		i := bytes.LastIndexByte(b, '.')
+		if i < 0 || !escaped(b[:i]) {
+			return i
+		}
+		b = b[:i]
+	}
+}
+
+// escaped reports whether what follows before is escaped: an odd number of backslashes ends it.
+func escaped(before []byte) bool {
+	n := 0
+	for n < len(before) && before[len(before)-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
+}

@@ -1,0 +1,117 @@
+package dnsmsg
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// What is wrong with a message.
+var (
+	ErrTruncated  = errors.New("dnsmsg: truncated")
+	ErrMalformed  = errors.New("dnsmsg: malformed")
+	ErrNoQuestion = errors.New("dnsmsg: no question")
+)
+
+// HeaderLen is the length of the header of a message.
+const HeaderLen = 12
+
+// Message is a DNS message: a view that borrows the bytes it was parsed from.
+type Message []byte
+
+// Parse returns the message in b. It returns [ErrTruncated] if b is shorter than a header. Nothing
+// behind the header is looked at.
+func Parse(b []byte) (Message, error) {
+	if len(b) < HeaderLen {
+		return nil, ErrTruncated
+	}
+	return Message(b), nil
+}
+
+func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+// ID returns the identifier that a response shares with its query.
+func (m Message) ID() uint16 { return be16(m) }
+
+// Response reports whether the message is a response (QR).
+func (m Message) Response() bool { return m[2]&0x80 != 0 }
+
+// Opcode returns the kind of query, 0 to 15.
+func (m Message) Opcode() uint8 { return m[2] >> 3 & 15 }
+
+// Authoritative returns the AA bit.
+func (m Message) Authoritative() bool { return m[2]&0x04 != 0 }
+
+// Truncated returns the TC bit.
+func (m Message) Truncated() bool { return m[2]&0x02 != 0 }
+
+// RecursionDesired returns the RD bit.
+func (m Message) RecursionDesired() bool { return m[2]&0x01 != 0 }
+
+// RecursionAvailable returns the RA bit.
+func (m Message) RecursionAvailable() bool { return m[3]&0x80 != 0 }
+
+// AuthenticatedData returns the AD bit (RFC 4035 section 3.2.3).
+func (m Message) AuthenticatedData() bool { return m[3]&0x20 != 0 }
+
+// CheckingDisabled returns the CD bit (RFC 4035 section 3.2.2).
+func (m Message) CheckingDisabled() bool { return m[3]&0x10 != 0 }
+
+// RCode returns the four bits of the response code that the header holds; [EDNS] has the others.
+func (m Message) RCode() RCode { return RCode(m[3] & 15) }
+
+// QDCount returns the number of questions that the header claims.
+func (m Message) QDCount() uint16 { return be16(m[4:]) }
+
+// ANCount returns the number of answer records that the header claims.
+func (m Message) ANCount() uint16 { return be16(m[6:]) }
+
+// NSCount returns the number of authority records that the header claims.
+func (m Message) NSCount() uint16 { return be16(m[8:]) }
+
+// ARCount returns the number of additional records that the header claims.
+func (m Message) ARCount() uint16 { return be16(m[10:]) }
+
+// Question is the first question of a message, less its name.
+type Question struct {
+	Type  Type
+	Class uint16
+	End   int // offset of what follows the question
+}
+
+// AppendQuestion appends the first QNAME to dst, as text in lower case, and returns the rest of the
+// question. It returns dst as it was and [ErrNoQuestion], [ErrTruncated] or [ErrMalformed] if there is none
+// that can be read.
+func (m Message) AppendQuestion(dst []byte) ([]byte, Question, error) {
+	end, plain := m.plainName(HeaderLen)
+	if plain && m.QDCount() != 0 && end+4 <= len(m) {
+		if name, ok := appendPlain(dst, m[HeaderLen:end-1]); ok {
+			return name, m.question(end), nil
+		}
+	}
+	return m.appendQuestion(dst, true)
+}
+
+// AppendQuestionExact is AppendQuestion with the letters as they are in the message.
+func (m Message) AppendQuestionExact(dst []byte) ([]byte, Question, error) {
+	return m.appendQuestion(dst, false)
+}
+
+func (m Message) appendQuestion(dst []byte, lower bool) ([]byte, Question, error) {
+	if m.QDCount() == 0 {
+		return dst, Question{}, ErrNoQuestion
+	}
+	name, end, err := m.appendName(dst, HeaderLen, lower)
+	if err == nil && end+4 > len(m) {
+		err = ErrTruncated
+	}
+	if err != nil {
+		return dst, Question{}, err
+	}
+	return name, m.question(end), nil
+}
+
+// question reads the type and class at offset at.
+func (m Message) question(at int) Question {
+	return Question{Type: Type(be16(m[at:])), Class: be16(m[at+2:]), End: at + 4}
+}

@@ -1,0 +1,61 @@
+package decode
+
+import (
+	"encoding/binary"
+
+	"visor/internal/hash64"
+)
+
+// FlowHash returns a hash of the pair of outermost IP addresses of a frame, the same for both
+// directions: what spreads frames over workers. Ports are left out, so that fragments, which have none, meet
+// the rest of their conversation. It returns 0 where it finds no IP: on link types other than
+// Ethernet, cooked, loopback and raw IP, that is always.
+func FlowHash(frame []byte, link LinkType) uint64 {
+	b := frame
+	switch link {
+	case LinkEthernet:
+		if len(b) < ethernetHeaderLen {
+			return 0
+		}
+		etherType := be16(b[12:])
+		b = b[ethernetHeaderLen:]
+		for range maxTags {
+			if etherType != etherVLAN && etherType != etherQinQ && etherType != etherOldQinQ || len(b) < 4 {
+				break
+			}
+			etherType, b = be16(b[2:]), b[4:]
+		}
+		if etherType != etherIPv4 && etherType != etherIPv6 {
+			return 0
+		}
+	case LinkSLL:
+		b = skip(b, 16)
+	case LinkSLL2:
+		b = skip(b, 20)
+	case LinkNull, LinkLoop:
+		b = skip(b, 4)
+	case LinkRaw, LinkIPv4, LinkIPv6, linkRaw12, linkRaw14:
+	default:
+		return 0
+	}
+	return pairHash(b)
+}
+
+func skip(b []byte, n int) []byte {
+	if len(b) < n {
+		return nil
+	}
+	return b[n:]
+}
+
+func pairHash(b []byte) uint64 {
+	switch {
+	case len(b) >= ipv4HeaderLen && b[0]>>4 == 4:
+		return hash64.Uint64(uint64(be32(b[12:]) ^ be32(b[16:])))
+	case len(b) >= ipv6HeaderLen && b[0]>>4 == 6:
+		hi := binary.BigEndian.Uint64(b[8:]) ^ binary.BigEndian.Uint64(b[24:])
+		lo := binary.BigEndian.Uint64(b[16:]) ^ binary.BigEndian.Uint64(b[32:])
+		return hash64.Uint64(hash64.Uint64(hi) + lo)
+	}
+	return 0
+}

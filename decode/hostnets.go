@@ -1,0 +1,115 @@
+package decode
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// HostNets is a set of networks that are the user's own. The zero HostNets is empty. It is immutable.
+type HostNets struct {
+	v4 []net4
+	v6 []net6
+}
+
+type net4 struct{ addr, mask uint32 }
+
+type net6 struct{ hi, lo, maskHi, maskLo uint64 }
+
+// ParseHostNets reads a comma-separated list of networks in CIDR form, as "192.0.2.0/24,2001:db8::/32"; bits
+// behind the prefix are ignored. The empty string is no network. The error texts are the reference's.
+// Unlike there, 0.0.0.0/0 holds every IPv4 address, 0.0.0.0 too, and ::/0 every IPv6 address.
+func ParseHostNets(spec string) (HostNets, error) {
+	var n HostNets
+	if strings.TrimSpace(spec) == "" {
+		return n, nil
+	}
+	for item := range strings.SplitSeq(spec, ",") {
+		if err := n.add(strings.TrimSpace(item)); err != nil {
+			return HostNets{}, err
+		}
+	}
+	return n, nil
+}
+
+func (n *HostNets) add(item string) error {
+	text, digits, ok := strings.Cut(item, "/")
+	bits, err := strconv.ParseUint(digits, 10, 8)
+	if !ok || err != nil {
+		return fmt.Errorf("invalid CIDR: %s", item)
+	}
+	addr, err := netip.ParseAddr(text)
+	v6 := strings.Contains(text, ":")
+	switch {
+	case v6 && (err != nil || addr.Zone() != ""):
+		return fmt.Errorf("invalid IPv6 address: %s", text)
+	case err != nil:
+		return fmt.Errorf("invalid IPv4 address: %s", text)
+	case bits > uint64(addr.BitLen()):
+		return fmt.Errorf("invalid CIDR: %s", item)
+	}
+	if v6 {
+		n.add6(addr, int(bits))
+		return nil
+	}
+	a := addr.As4()
+	mask := uint32(^(uint64(1)<<(32-bits) - 1))
+	n.v4 = append(n.v4, net4{binary.BigEndian.Uint32(a[:]) & mask, mask})
+	return nil
+}
+
+func (n *HostNets) add6(addr netip.Addr, bits int) {
+	hi, lo := halves(addr)
+	maskHi, maskLo := ^uint64(0), ^uint64(0)
+	if bits < 64 {
+		maskHi, maskLo = ^(^uint64(0) >> bits), 0
+	} else {
+		maskLo = ^(^uint64(0) >> (bits - 64))
+	}
+	n.v6 = append(n.v6, net6{hi & maskHi, lo & maskLo, maskHi, maskLo})
+}
+
+func halves(addr netip.Addr) (hi, lo uint64) {
+	a := addr.As16()
+	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
+}
+
+// Empty reports whether n has no network.
+func (n *HostNets) Empty() bool { return len(n.v4)+len(n.v6) == 0 }
+
+// Contains reports whether addr is in one of the networks.
+func (n *HostNets) Contains(addr netip.Addr) bool {
+	if addr.Is4() {
+		a := addr.As4()
+		v := binary.BigEndian.Uint32(a[:])
+		for _, net := range n.v4 {
+			if v&net.mask == net.addr {
+				return true
+			}
+		}
+		return false
+	}
+	if len(n.v6) == 0 {
+		return false
+	}
+	hi, lo := halves(addr)
+	for _, net := range n.v6 {
+		if hi&net.maskHi == net.hi && lo&net.maskLo == net.lo {
+			return true
+		}
+	}
+	return false
+}
+
+// Direction says which way a packet from src to dst went. Between two own addresses it is ToHost.
+func (n *HostNets) Direction(src, dst netip.Addr) Direction {
+	switch {
+	case n.Contains(dst):
+		return ToHost
+	case n.Contains(src):
+		return FromHost
+	}
+	return Unknown
+}

@@ -1,0 +1,271 @@
+package decode
+
+import "encoding/binary"
+
+// Link types that are built in (https://www.tcpdump.org/linktypes.html). Others go to the fallback.
+const (
+	LinkNull       LinkType = 0   // BSD loopback: address family in the byte order of the capturing machine
+	LinkEthernet   LinkType = 1   // Ethernet
+	LinkTokenRing  LinkType = 6   // IEEE 802.5
+	LinkPPP        LinkType = 9   // PPP, with or without HDLC framing
+	LinkFDDI       LinkType = 10  // FDDI
+	LinkATM        LinkType = 100 // LLC/SNAP over ATM (RFC 1483)
+	LinkRaw        LinkType = 101 // IPv4 or IPv6
+	LinkHDLC       LinkType = 104 // Cisco HDLC
+	LinkFrameRelay LinkType = 107 // Frame Relay
+	LinkLoop       LinkType = 108 // OpenBSD loopback: address family in network byte order
+	LinkSLL        LinkType = 113 // Linux cooked capture
+	LinkPFLog      LinkType = 117 // OpenBSD packet filter log
+	LinkIPv4       LinkType = 228 // IPv4
+	LinkIPv6       LinkType = 229 // IPv6
+	LinkSLL2       LinkType = 276 // Linux cooked capture, version 2
+
+	linkRaw12    LinkType = 12 // raw IP under the numbers that some systems' DLT_RAW has
+	linkRaw14    LinkType = 14
+	linkPPPHDLC  LinkType = 50
+	linkPPPEther LinkType = 51
+)
+
+// EtherTypes (https://www.iana.org/assignments/ieee-802-numbers).
+const (
+	etherIPv4         = 0x0800
+	etherARP          = 0x0806
+	etherTEB          = 0x6558 // transparent Ethernet bridging
+	etherRARP         = 0x8035
+	etherVLAN         = 0x8100
+	etherIPv6         = 0x86DD
+	etherPPP          = 0x880B
+	etherMPLS         = 0x8847
+	etherMPLSMulti    = 0x8848
+	etherPPPoE        = 0x8864
+	etherQinQ         = 0x88A8
+	etherERSPAN       = 0x88BE
+	etherERSPAN3      = 0x22EB
+	etherOldQinQ      = 0x9100
+	etherOldQinQ2     = 0x9200
+	etherOldQinQ3     = 0x9300
+	etherMaxLength    = 1500 // up to here the field is a length (IEEE 802.3)
+	etherNone         = 0    // nothing that is decoded further
+	ethernetHeaderLen = 14
+)
+
+func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+// link strips the link header of a frame. It returns the EtherType and the bytes of what follows.
+func (d *Decoder) link(p *Packet, link LinkType, b []byte) (uint16, []byte, error) {
+	switch link {
+	case LinkEthernet:
+		if len(b) < ethernetHeaderLen {
+			return 0, nil, ErrTruncated
+		}
+		p.Layers |= LayerEthernet
+		return be16(b[12:]), b[ethernetHeaderLen:], nil
+	case LinkNull, LinkLoop:
+		return loopback(b)
+	case LinkRaw, LinkIPv4, LinkIPv6, linkRaw12, linkRaw14:
+		return rawIP(b)
+	case LinkSLL:
+		return fixedHeader(b, 16, 14)
+	case LinkSLL2:
+		return fixedHeader(b, 20, 0)
+	case LinkPPP, linkPPPHDLC:
+		return ppp(b)
+	case LinkHDLC:
+		return fixedHeader(b, 4, 2)
+	case linkPPPEther:
+		return pppoe(b)
+	case LinkPFLog:
+		return pflog(b)
+	case LinkATM:
+		return llc(b)
+	case LinkFrameRelay:
+		return frameRelay(b)
+	case LinkFDDI:
+		if len(b) < 13 {
+			return 0, nil, ErrTruncated
+		}
+		return llc(b[13:])
+	case LinkTokenRing:
+		return tokenRing(b)
+	}
+	if d.fallback == nil {
+		return 0, nil, ErrUnknownLink
+	}
+	etherType, rest, ok := d.fallback.Network(link, b)
+	if !ok {
+		return 0, nil, ErrUnknownLink
+	}
+	return etherType, rest, nil
+}
+
+// fixedHeader strips a header of n bytes that holds the EtherType at offset at. In cooked captures
+// and HDLC the field may hold other numbers, which lead nowhere.
+func fixedHeader(b []byte, n, at int) (uint16, []byte, error) {
+	if len(b) < n {
+		return 0, nil, ErrTruncated
+	}
+	etherType := be16(b[at:])
+	if etherType == 4 { // 802.2 in a cooked capture
+		return llc(b[n:])
+	}
+	return etherType, b[n:], nil
+}
+
+// rawIP looks at the version of the IP header.
+func rawIP(b []byte) (uint16, []byte, error) {
+	if len(b) == 0 {
+		return 0, nil, ErrTruncated
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return etherIPv4, b, nil
+	case 6:
+		return etherIPv6, b, nil
+	}
+	return 0, nil, ErrMalformed
+}
+
+// loopback reads an address family in either byte order: AF_INET is 2, AF_INET6 has a number of its own on
+// each system.
+func loopback(b []byte) (uint16, []byte, error) {
+	if len(b) < 4 {
+		return 0, nil, ErrTruncated
+	}
+	family := be32(b)
+	if family > 0xFFFF {
+		family = binary.LittleEndian.Uint32(b)
+	}
+	switch family {
+	case 2:
+		return etherIPv4, b[4:], nil
+	case 10, 23, 24, 28, 30:
+		return etherIPv6, b[4:], nil
+	}
+	return etherNone, b[4:], nil
+}
+
+// ppp strips a PPP header (RFC 1661, RFC 1662): address and control may be there or not, and the
+// protocol may be compressed to one byte.
+func ppp(b []byte) (uint16, []byte, error) {
+	if len(b) >= 2 && (b[0] == 0xFF && b[1] == 0x03 || b[0] == 0x0F && b[1] == 0 || b[0] == 0x8F && b[1] == 0) {
+		if b[0] != 0xFF { // Cisco HDLC, which shares the link type
+			return fixedHeader(b, 4, 2)
+		}
+		b = b[2:]
+	}
+	if len(b) < 1 {
+		return 0, nil, ErrTruncated
+	}
+	if b[0]&1 == 1 {
+		return pppProtocol(uint16(b[0])), b[1:], nil
+	}
+	if len(b) < 2 {
+		return 0, nil, ErrTruncated
+	}
+	return pppProtocol(be16(b)), b[2:], nil
+}
+
+func pppProtocol(n uint16) uint16 {
+	switch n {
+	case 0x0021:
+		return etherIPv4
+	case 0x0057:
+		return etherIPv6
+	case 0x0281:
+		return etherMPLS
+	case 0x0283:
+		return etherMPLSMulti
+	}
+	return etherNone
+}
+
+// pppoe strips a PPPoE session header (RFC 2516).
+func pppoe(b []byte) (uint16, []byte, error) {
+	const headerLen = 6
+	if len(b) < headerLen {
+		return 0, nil, ErrTruncated
+	}
+	if b[0] != 0x11 {
+		return 0, nil, ErrMalformed
+	}
+	if b[1] != 0 { // discovery
+		return etherNone, b[headerLen:], nil
+	}
+	return ppp(b[headerLen:])
+}
+
+// pflog strips the header of OpenBSD's packet filter log: its length, padded to four bytes, and the
+// address family.
+func pflog(b []byte) (uint16, []byte, error) {
+	if len(b) < 2 || len(b) < (int(b[0])+3)&^3 {
+		return 0, nil, ErrTruncated
+	}
+	rest := b[(int(b[0])+3)&^3:]
+	switch b[1] {
+	case 2:
+		return etherIPv4, rest, nil
+	case 24, 28, 30:
+		return etherIPv6, rest, nil
+	}
+	return etherNone, rest, nil
+}
+
+// llc strips IEEE 802.2 LLC, and SNAP behind it.
+func llc(b []byte) (uint16, []byte, error) {
+	switch {
+	case len(b) >= 8 && b[0] == 0xAA && b[1] == 0xAA && b[2] == 3:
+		return be16(b[6:]), b[8:], nil
+	case len(b) >= 3 && b[0] == 6 && b[1] == 6 && b[2] == 3:
+		return etherIPv4, b[3:], nil
+	case len(b) < 3:
+		return 0, nil, ErrTruncated
+	}
+	return etherNone, b, nil
+}
+
+// frameRelay strips a Q.922 address and the NLPID (RFC 2427).
+func frameRelay(b []byte) (uint16, []byte, error) {
+	n := 0
+	for n < 4 && n < len(b) && b[n]&1 == 0 {
+		n++
+	}
+	n++ // the last byte of the address
+	if len(b) < n+2 {
+		return 0, nil, ErrTruncated
+	}
+	if be16(b[n:]) > etherMaxLength { // Cisco: an EtherType
+		return be16(b[n:]), b[n+2:], nil
+	}
+	b = b[n+1:] // after the control byte 0x03
+	if b[0] == 0 {
+		b = b[1:]
+	}
+	switch {
+	case len(b) >= 6 && b[0] == 0x80:
+		return be16(b[4:]), b[6:], nil
+	case len(b) >= 1 && b[0] == 0xCC:
+		return etherIPv4, b[1:], nil
+	case len(b) >= 1 && b[0] == 0x8E:
+		return etherIPv6, b[1:], nil
+	}
+	return etherNone, b, nil
+}
+
+// tokenRing strips an IEEE 802.5 header with its source route.
+func tokenRing(b []byte) (uint16, []byte, error) {
+	n := 14
+	if len(b) < n {
+		return 0, nil, ErrTruncated
+	}
+	if b[8]&0x80 != 0 {
+		if len(b) < n+2 {
+			return 0, nil, ErrTruncated
+		}
+		n += int(b[14] & 0x1F)
+	}
+	if len(b) < n {
+		return 0, nil, ErrTruncated
+	}
+	return llc(b[n:])
+}

@@ -1,0 +1,232 @@
+package decode
+
+// UDP ports of tunnels (https://www.iana.org/assignments/service-names-port-numbers; 8472 is what Linux
+// took for VXLAN before 4789 was assigned).
+const (
+	portL2TP      = 1701
+	portGTPU      = 2152
+	portTeredo    = 3544
+	portVXLAN     = 4789
+	portGeneve    = 6081
+	portMPLS      = 6635
+	portVXLANOld  = 8472
+	portVXLANGPE  = 4790
+	greKeyPresent = 0x2000
+)
+
+func isTunnelPort(port uint16) bool {
+	switch port {
+	case portL2TP, portGTPU, portTeredo, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portVXLANOld:
+		return true
+	}
+	return false
+}
+
+// tunnel decodes what IP carries directly.
+func (d *Decoder) tunnel(p *Packet, b []byte) {
+	switch p.Proto {
+	case protoIPIP, protoIPv6:
+		if etherType, rest, err := rawIP(b); err == nil {
+			d.enclosed(p, etherType, rest)
+		}
+	case protoGRE:
+		d.gre(p, b)
+	case protoEtherIP: // RFC 3378
+		if len(b) >= 2+ethernetHeaderLen && b[0] == 0x30 {
+			d.ethernet(p, b[2:])
+		}
+	}
+}
+
+// ethernet decodes an Ethernet frame inside p.
+func (d *Decoder) ethernet(p *Packet, b []byte) {
+	if len(b) >= ethernetHeaderLen {
+		d.enclosed(p, be16(b[12:]), b[ethernetHeaderLen:])
+	}
+}
+
+// gre decodes GRE (RFC 2784, RFC 2890), also in the version of PPTP (RFC 2637), and ERSPAN in it.
+func (d *Decoder) gre(p *Packet, b []byte) {
+	if len(b) < 4 {
+		return
+	}
+	flags, etherType := be16(b), be16(b[2:])
+	n := 4
+	if flags&0xC000 != 0 && flags&7 == 0 { // checksum, or the offset of old routing
+		n += 4
+	}
+	if flags&greKeyPresent != 0 {
+		n += 4
+	}
+	if flags&0x1000 != 0 {
+		n += 4
+	}
+	if flags&7 == 1 && flags&0x0080 != 0 { // acknowledgment number
+		n += 4
+	}
+	if len(b) < n || flags&0x4000 != 0 { // source routes are long gone
+		return
+	}
+	b = b[n:]
+	switch etherType {
+	case etherTEB:
+		d.ethernet(p, b)
+	case etherERSPAN:
+		if flags&0x1000 != 0 && len(b) >= 8 { // type II has a header, and type I a sequence number neither
+			b = b[8:]
+		}
+		d.ethernet(p, b)
+	case etherERSPAN3:
+		if len(b) < 12 {
+			return
+		}
+		n := 12
+		if b[11]&1 == 1 {
+			n += 8
+		}
+		if len(b) >= n {
+			d.ethernet(p, b[n:])
+		}
+	case etherPPP:
+		if next, rest, err := ppp(b); err == nil {
+			d.enclosed(p, next, rest)
+		}
+	default:
+		d.enclosed(p, etherType, b)
+	}
+}
+
+// udpTunnel decodes what p carries, if it looks like what its port says.
+func (d *Decoder) udpTunnel(p *Packet) {
+	if p.Layers.Has(LayerFragment) {
+		return
+	}
+	b := p.Payload
+	for _, port := range [...]uint16{p.Dst.Port(), p.Src.Port()} {
+		switch port {
+		case portVXLAN, portVXLANOld: // RFC 7348
+			if len(b) >= 8 && b[0]&0x08 != 0 && b[7] == 0 {
+				d.ethernet(p, b[8:])
+			}
+		case portVXLANGPE: // draft-ietf-nvo3-vxlan-gpe
+			d.vxlanGPE(p, b)
+		case portGeneve: // RFC 8926
+			d.geneve(p, b)
+		case portGTPU:
+			d.gtp(p, b)
+		case portTeredo:
+			d.teredo(p, b)
+		case portL2TP:
+			d.l2tp(p, b)
+		case portMPLS: // RFC 7510
+			d.enclosed(p, etherMPLS, b)
+		}
+		if p.Inner != nil {
+			return
+		}
+	}
+}
+
+func (d *Decoder) vxlanGPE(p *Packet, b []byte) {
+	if len(b) < 8 || b[0]&0x0C != 0x0C {
+		return
+	}
+	switch b[3] {
+	case 1:
+		d.enclosed(p, etherIPv4, b[8:])
+	case 2:
+		d.enclosed(p, etherIPv6, b[8:])
+	case 3:
+		d.ethernet(p, b[8:])
+	}
+}
+
+func (d *Decoder) geneve(p *Packet, b []byte) {
+	if len(b) < 8 || b[0]>>6 != 0 {
+		return
+	}
+	n := 8 + int(b[0]&0x3F)*4
+	if len(b) < n {
+		return
+	}
+	if etherType := be16(b[2:]); etherType == etherTEB {
+		d.ethernet(p, b[n:])
+	} else {
+		d.enclosed(p, etherType, b[n:])
+	}
+}
+
+// gtp decodes a G-PDU of GTP-U (3GPP TS 29.281), with its extension headers.
+func (d *Decoder) gtp(p *Packet, b []byte) {
+	if len(b) < 8 || b[0]&0xF0 != 0x30 || b[1] != 0xFF {
+		return
+	}
+	next := byte(0)
+	rest := b[8:]
+	if b[0]&0x07 != 0 {
+		if len(rest) < 4 {
+			return
+		}
+		next, rest = rest[3], rest[4:]
+	}
+	for b[0]&0x04 != 0 && next != 0 {
+		if len(rest) < 4 {
+			return
+		}
+		n := int(rest[0]) * 4
+		if n == 0 || n > len(rest) {
+			return
+		}
+		next, rest = rest[n-1], rest[n:]
+	}
+	if etherType, rest, err := rawIP(rest); err == nil {
+		d.enclosed(p, etherType, rest)
+	}
+}
+
+// teredo decodes IPv6 behind optional indications (RFC 4380 section 5.1.1).
+func (d *Decoder) teredo(p *Packet, b []byte) {
+	if len(b) >= 4 && b[0] == 0 && b[1] == 1 { // authentication
+		n := 4 + int(b[2]) + int(b[3]) + 9
+		if len(b) < n {
+			return
+		}
+		b = b[n:]
+	}
+	if len(b) >= 8 && b[0] == 0 && b[1] == 0 { // origin
+		b = b[8:]
+	}
+	if len(b) > 0 && b[0]>>4 == 6 {
+		d.enclosed(p, etherIPv6, b)
+	}
+}
+
+// l2tp decodes PPP in a data message of L2TP version 2 (RFC 2661).
+func (d *Decoder) l2tp(p *Packet, b []byte) {
+	if len(b) < 6 {
+		return
+	}
+	flags := be16(b)
+	if flags&0x8000 != 0 || flags&0x000F != 2 { // a control message, or another version
+		return
+	}
+	n := 6
+	if flags&0x4000 != 0 { // length
+		n += 2
+	}
+	if flags&0x0800 != 0 { // sequence numbers
+		n += 4
+	}
+	if flags&0x0200 != 0 { // offset
+		if len(b) < n+2 {
+			return
+		}
+		n += 2 + int(be16(b[n:]))
+	}
+	if len(b) < n {
+		return
+	}
+	if next, rest, err := ppp(b[n:]); err == nil {
+		d.enclosed(p, next, rest)
+	}
+}

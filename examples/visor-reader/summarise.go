@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"visor/capture"
+	"visor/capture/gopkt"
+	"visor/capture/pcapfile"
+	"visor/export"
+	"visor/geo"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/handler/pcap"
+	"visor/window"
+)
+
+// summarise reads the files and writes what they hold. It returns the exit code.
+func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Writer) int {
+	code := exitDone
+	complain := func(err error) {
+		if err != nil {
+			fmt.Fprintln(stderr, "visor-reader:", err)
+			code = exitUnread
+		}
+	}
+	db, err := openGeo(o)
+	if err != nil {
+		complain(err)
+		return code
+	}
+	if db != nil {
+		defer db.Close()
+	}
+	src, err := openFiles(o.files, stdin)
+	if err != nil {
+		complain(err)
+		return code
+	}
+	p, err := newPipeline(o, db, src)
+	if err != nil {
+		src.Close()
+		complain(err)
+		return code
+	}
+	show := startProgress(o, p, src, stderr)
+	err = p.Run(ctx)
+	show.stop(ctx.Err() != nil)
+	complain(err)
+	complain(write(o, p, stdout))
+	return code
+}
+
+// openGeo returns nil if no database is asked for.
+func openGeo(o options) (*geo.DB, error) {
+	if o.geoCity == "" && o.geoASN == "" {
+		return nil, nil
+	}
+	return geo.Open(geo.Config{CityPath: o.geoCity, ASNPath: o.geoASN})
+}
+
+// openFiles returns one source of all files, in the order of time.
+func openFiles(files []string, stdin io.Reader) (capture.Source, error) {
+	var sources []capture.Source
+	for _, name := range files {
+		src, err := openFile(name, stdin)
+		if err != nil {
+			for _, s := range sources {
+				s.Close()
+			}
+			return nil, err
+		}
+		sources = append(sources, src)
+	}
+	if len(sources) == 1 {
+		return sources[0], nil
+	}
+	return capture.Merge(sources...), nil
+}
+
+func openFile(name string, stdin io.Reader) (capture.Source, error) {
+	if name == "-" {
+		return pcapfile.NewReader(stdin, "standard input")
+	}
+	return pcapfile.Open(name)
+}
+
+func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, error) {
+	settings := handler.Settings{Periods: o.periods, DeepSample: o.deepSample}
+	net, err := network.New(network.Config{Settings: settings, Geo: db})
+	if err != nil {
+		return nil, err
+	}
+	queries, err := dns.New(dns.Config{Settings: settings, Geo: db})
+	if err != nil {
+		return nil, err
+	}
+	losses, err := pcap.New(pcap.Config{Settings: settings})
+	if err != nil {
+		return nil, err
+	}
+	sources := []capture.Source{src}
+	if o.workers > 1 {
+		periods := window.NewPeriods(handler.PeriodLength)
+		sources = capture.Fanout(src, capture.FanoutConfig{Queues: o.workers, Epoch: periods.Epoch})
+	}
+	return handler.NewPipeline(handler.Config{
+		Sources:  sources,
+		Handlers: []handler.Handler{net, queries, losses},
+		Hosts:    o.hosts,
+		Fallback: gopkt.Fallback{},
+	})
+}
+
+func write(o options, p *handler.Pipeline, stdout io.Writer) error {
+	snap, err := p.Window(o.periods)
+	if o.periods == 1 {
+		snap, err = p.Bucket(0)
+	}
+	if err != nil {
+		return err
+	}
+	if !o.text {
+		return export.WriteJSON(stdout, snap)
+	}
+	width, terminal := terminalWidth(stdout)
+	color := terminal && os.Getenv("NO_COLOR") == "" // https://no-color.org
+	return export.WriteText(stdout, snap, export.TextConfig{Width: width, Color: color})
+}

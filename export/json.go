@@ -1,0 +1,148 @@
+package export
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"visor/handler"
+)
+
+// WriteJSON writes s to w as one line: {"1m":{"<schema>":{…},…}} for a single bucket, {"5m":{…}} for a
+// window of five, the form of pktvisor-reader. Keys are in byte order. If two modules have the same
+// schema, the later one wins: use [WritePolicyJSON] for these.
+func WriteJSON(w io.Writer, s *handler.Snapshot) error {
+	schemas := make(object)
+	for i := range s.Modules {
+		if m := &s.Modules[i]; !m.Silent() {
+			schemas[m.Schema] = moduleObject(m)
+		}
+	}
+	return write(w, object{fmt.Sprintf("%dm", max(s.Window, 1)): schemas})
+}
+
+// WritePolicyJSON writes s to w as {"<policy>":{"<module>":{"<schema>":{…}},…}}, the form of the
+// per-policy routes of pktvisor's API.
+func WritePolicyJSON(w io.Writer, policy string, s *handler.Snapshot) error {
+	modules := make(object)
+	for i := range s.Modules {
+		if m := &s.Modules[i]; !m.Silent() {
+			modules[m.Name] = object{m.Schema: moduleObject(m)}
+		}
+	}
+	return write(w, object{policy: modules})
+}
+
+type object = map[string]any
+
+func write(w io.Writer, v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // pktvisor does not, and the output is no HTML
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// moduleObject returns the metrics of m, and the period that they cover.
+func moduleObject(m *handler.Module) object {
+	root := make(object)
+	for _, v := range m.Values() {
+		if val := jsonValue(&v); val != nil {
+			place(root, v.Path, val)
+		}
+	}
+	start := int64(0)
+	if !m.Start.IsZero() {
+		start = m.Start.Unix()
+	}
+	root["period"] = object{"start_ts": start, "length": int64(m.Length.Seconds())}
+	return root
+}
+
+// place puts val at path, making the objects on the way. Two metrics may share an object: the rate
+// "rates.total" stands beside others in "rates".
+func place(root object, path []string, val any) {
+	last := len(path) - 1
+	for _, name := range path[:last] {
+		next, ok := root[name].(object)
+		if !ok {
+			next = make(object)
+			root[name] = next
+		}
+		root = next
+	}
+	root[path[last]] = val
+}
+
+// jsonValue returns what stands for v, or nil if v is left out because it has no samples.
+func jsonValue(v *handler.Value) any {
+	switch v.Kind {
+	case handler.KindTop:
+		return itemList(v.Items)
+	case handler.KindQuantile, handler.KindRate:
+		return quantileObject(&v.Quantiles, v.Float)
+	case handler.KindHistogram:
+		return histogramObject(v.Bins)
+	}
+	return v.Int
+}
+
+func itemList(items []handler.Item) []object {
+	list := make([]object, 0, len(items))
+	for _, it := range items {
+		o := object{"name": strings.ToValidUTF8(it.Name, "\uFFFD"), "estimate": it.Estimate}
+		if it.Lat != "" {
+			o["lat"] = it.Lat
+		}
+		if it.Lon != "" {
+			o["lon"] = it.Lon
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+func quantileObject(q *handler.Quantiles, float bool) any {
+	o := make(object)
+	if q.N > 0 {
+		o["p50"], o["p90"] = number(q.P50, float), number(q.P90, float)
+		o["p95"], o["p99"] = number(q.P95, float), number(q.P99, float)
+	}
+	if q.HasLive {
+		o["live"] = q.Live
+	}
+	if len(o) == 0 {
+		return nil
+	}
+	return o
+}
+
+func histogramObject(bins []handler.Bin) any {
+	if len(bins) == 0 {
+		return nil
+	}
+	o := make(object)
+	for _, b := range bins {
+		o[b.Le] = number(float64(b.Count), true)
+	}
+	return object{"buckets": o}
+}
+
+// number writes f as an integer, or with a fraction even if that is zero.
+func number(f float64, float bool) json.Number {
+	if !float {
+		return json.Number(strconv.FormatInt(int64(math.Round(f)), 10))
+	}
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return json.Number(s)
+}

@@ -1,0 +1,128 @@
+package handler
+
+import (
+	"visor/window"
+)
+
+// Base is what an analyzer's Shard embeds: the window of buckets, the account, and the list of what
+// passed. M is the struct that declares the analyzer's metrics. Live points to the live bucket's.
+type Base[M any] struct {
+	Live  *M      // metrics of the live period
+	Tally Account // what became of the events so far
+	Pass  *Batch  // nil unless a later handler of a sequence wants to know what passed
+
+	Sampler Sampler
+
+	schema *Schema[M]
+	info   Info
+	ring   *window.Ring[*bucket[M]]
+	bucket *bucket[M]
+}
+
+// NewBase returns the Base of a shard of the handler that info describes.
+func NewBase[M any](schema *Schema[M], info Info, deepSample int) Base[M] {
+	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample)}
+	b.ring = window.NewRing(info.Periods, PeriodLength, schema.newBucket)
+	b.attach()
+	return b
+}
+
+func (b *Base[M]) attach() {
+	b.bucket = b.ring.Current()
+	b.Live = &b.bucket.Metrics
+}
+
+// Shift closes the live period; the new one starts at startNS.
+func (b *Base[M]) Shift(startNS int64) {
+	if b.info.Periods == 1 {
+		return
+	}
+	b.ring.Shift(startNS)
+	b.attach()
+	b.begin(startNS)
+}
+
+// Account tells what became of the events offered to the shard.
+func (b *Base[M]) Account() Account { return b.Tally }
+
+// Passed returns what the last batch holds after this handler's filters.
+func (b *Base[M]) Passed() *Batch {
+	if b.Pass == nil {
+		b.Pass = &Batch{} // from the next batch on: a sequence asks once before its first batch
+	}
+	return b.Pass
+}
+
+// StartPass empties the list of what passed, before a batch.
+func (b *Base[M]) StartPass() {
+	if b.Pass != nil {
+		b.Pass.Packets, b.Pass.DNS = b.Pass.Packets[:0], b.Pass.DNS[:0]
+	}
+}
+
+func (b *Base[M]) buckets() buckets { return b }
+
+// buckets is the untyped side of a Base, for the pipeline. Its methods are called under the lock of
+// the worker.
+type buckets interface {
+	// begin sets the start of the live period.
+	begin(startNS int64)
+	// cover notes that the live period has seen an event at ns.
+	cover(ns int64)
+	// starts appends the starts of the periods of all buckets in use, the live one first.
+	starts(dst []int64) []int64
+	// collect copies the live bucket and pins the closed ones, as far as their start is wanted. What
+	// remains to be done, it returns for when the worker has gone on.
+	collect(wanted func(startNS int64) bool) part
+}
+
+// part is what one shard gives to a snapshot.
+type part interface {
+	// mergeInto adds the part to m, whose metrics are nil at first, and returns the time of the
+	// latest event in it.
+	mergeInto(m *Module) (lastNS int64)
+}
+
+func (b *Base[M]) begin(startNS int64) { b.bucket.startNS, b.bucket.lastNS = startNS, startNS }
+
+func (b *Base[M]) cover(ns int64) { b.bucket.lastNS = max(b.bucket.lastNS, ns) }
+
+func (b *Base[M]) starts(dst []int64) []int64 {
+	for bucket := range b.ring.All() {
+		if bucket.startNS != 0 {
+			dst = append(dst, bucket.startNS)
+		}
+	}
+	return dst
+}
+
+func (b *Base[M]) collect(wanted func(int64) bool) part {
+	p := &share[M]{schema: b.schema, info: b.info, sum: b.schema.newBucket()}
+	if wanted(b.bucket.startNS) {
+		p.sum.Merge(b.bucket)
+	}
+	p.closed = b.ring.Pin(func(c *bucket[M]) bool { return wanted(c.startNS) })
+	return p
+}
+
+// share is the part of a Base in a snapshot.
+type share[M any] struct {
+	schema *Schema[M]
+	info   Info
+	sum    *bucket[M]
+	closed window.Pinned[*bucket[M]]
+}
+
+func (p *share[M]) mergeInto(m *Module) int64 {
+	for _, c := range p.closed.All() {
+		p.sum.Merge(c)
+	}
+	p.closed.Release()
+	if m.bucket == nil {
+		m.bucket = p.sum
+		m.render = func(r rendering) []Value { return p.schema.values(p.sum, p.info.Groups, r) }
+	} else {
+		m.bucket.(*bucket[M]).Merge(p.sum)
+	}
+	return p.sum.lastNS
+}

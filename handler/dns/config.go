@@ -1,0 +1,84 @@
+package dns
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"visor/decode/dnsmsg"
+	"visor/geo"
+	"visor/handler"
+)
+
+// Config configures a Handler. The zero Config is ready to use. All filters that are set must pass.
+type Config struct {
+	handler.Settings
+
+	Geo          *geo.DB       // nil leaves the geo lists empty; the caller keeps ownership
+	Timeout      time.Duration // a query unanswered for this long has timed out; 0 means 5 s
+	Transactions int           // queries that may wait at once, in each worker; 0 means 65536
+	PublicSuffix bool          // cut names behind the public suffix, not behind the top-level domain
+
+	OnlyRCodes        []dnsmsg.RCode // pass replies with one of these codes
+	ExcludeNoError    bool           // drop messages with code 0, queries too; OnlyRCodes is then ignored
+	AnswerCount       *uint16        // pass messages with this many answer records; nil is off
+	OnlyQueries       bool           // pass queries
+	OnlyReplies       bool           // pass replies
+	OnlySignedReplies bool           // pass replies with an RRSIG record in the answer section
+	OnlyQTypes        []dnsmsg.Type  // pass messages whose first question has one of these types
+	OnlyQNames        []string       // pass messages whose first QNAME is one of these, in any case
+	OnlySuffixes      []string       // pass messages whose first QNAME ends with one of these; names are then cut behind it
+	GeoNotFound       bool           // pass queries with a client subnet whose location is unknown
+	ASNNotFound       bool           // pass queries with a client subnet whose autonomous system is unknown
+}
+
+// Handler is the DNS analyzer.
+type Handler struct {
+	cfg    Config
+	info   handler.Info
+	schema *handler.Schema[Metrics]
+}
+
+var _ handler.Handler = (*Handler)(nil)
+
+// New returns a Handler, or what is wrong with cfg.
+func New(cfg Config) (*Handler, error) {
+	cfg.Settings = cfg.WithDefaults("dns")
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 5 * time.Second
+	}
+	if cfg.Transactions == 0 {
+		cfg.Transactions = 65536
+	}
+	info, err := cfg.Info("dns", "1.0", "dns", groupNames, defaultGroups)
+	errs := []error{err}
+	if cfg.Timeout < 0 || cfg.Transactions < 0 {
+		errs = append(errs, fmt.Errorf("dns: Timeout %v and Transactions %d must not be negative", cfg.Timeout, cfg.Transactions))
+	}
+	schema, err := handler.NewSchema[Metrics](info.Schema, groupNames)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+}
+
+// From returns what the DNS handler of s counted, or nil if s has none. With several it is the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// Info tells what h is.
+func (h *Handler) Info() handler.Info { return h.info }
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard {
+	s := &shard{
+		Base:   handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		groups: h.info.Groups,
+		filter: newFilter(&h.cfg),
+		trans:  newTransactions(&h.cfg),
+		public: h.cfg.PublicSuffix,
+	}
+	if h.cfg.Geo != nil {
+		s.geo = h.cfg.Geo.NewCache()
+	}
+	return s
+}

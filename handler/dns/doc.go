@@ -1,0 +1,15 @@
+// Package dns analyses DNS messages: the YAML module "dns", version 1.0.
+//
+//	h, err := dns.New(dns.Config{Settings: handler.Settings{Enable: []string{"top_ecs"}}})
+//	...
+//	m := dns.From(snapshot)
+//	fmt.Println(m.Queries.Value(), m.QName.Estimate(), m.TransOut.Quantile(0.99))
+//
+// An event is one message to or from a DNS port (53, 5353, 5355, 53000) over UDP, or one message of a
+// TCP stream on these ports. Messages that are cut within the header are events, but not counted
+// further. Names are counted in lower case, escaped as dnsmsg does, without the final dot; the root
+// is the empty name.
+//
+// Queries wait for their replies in a table of bounded size ([Config.Transactions]). A query that
+// waits longer than [Config.Timeout] has timed out.
+package dns

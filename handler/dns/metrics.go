@@ -1,0 +1,81 @@
+package dns
+
+import (
+	"visor/decode/dnsmsg"
+	"visor/handler"
+	"visor/sketch"
+)
+
+// The metric groups, in the order of their bits.
+const (
+	groupCardinality handler.GroupSet = 1 << iota
+	groupCounters
+	groupTransactions
+	groupHistograms
+	groupQuantiles
+	groupTopECS
+	groupTopPorts
+	groupTopQNames
+	groupTopQNamesDetails
+
+	defaultGroups = groupCardinality | groupCounters | groupTransactions | groupQuantiles | groupTopPorts | groupTopQNames
+)
+
+var groupNames = handler.GroupNames{
+	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
+}
+
+// Metrics is what a Handler counts. A transaction is a reply with the query that it answers; it is "in" if
+// the own networks answered, "out" if they asked.
+type Metrics struct {
+	Events      sketch.Counter `metric:"wire_packets.events" help:"DNS messages that reached the handler, before filters"`
+	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DNS messages that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate    `metric:"rates.events" help:"DNS messages per second, before filters"`
+	RateTotal   sketch.Rate    `metric:"rates.total" help:"DNS messages per second that passed the filters"`
+
+	Total    sketch.Counter `metric:"wire_packets.total,counters" help:"DNS messages that passed the filters"`
+	Filtered sketch.Counter `metric:"wire_packets.filtered,counters" help:"DNS messages that did not pass the filters"`
+	Queries  sketch.Counter `metric:"wire_packets.queries,counters" help:"DNS queries"`
+	Replies  sketch.Counter `metric:"wire_packets.replies,counters" help:"DNS replies"`
+	UDP      sketch.Counter `metric:"wire_packets.udp,counters" help:"DNS messages over UDP"`
+	TCP      sketch.Counter `metric:"wire_packets.tcp,counters" help:"DNS messages over TCP"`
+	IPv4     sketch.Counter `metric:"wire_packets.ipv4,counters" help:"DNS messages over IPv4"`
+	IPv6     sketch.Counter `metric:"wire_packets.ipv6,counters" help:"DNS messages over IPv6"`
+	NoError  sketch.Counter `metric:"wire_packets.noerror,counters" help:"replies with RCODE NOERROR"`
+	NXDomain sketch.Counter `metric:"wire_packets.nxdomain,counters" help:"replies with RCODE NXDOMAIN"`
+	ServFail sketch.Counter `metric:"wire_packets.srvfail,counters" help:"replies with RCODE SERVFAIL"`
+	Refused  sketch.Counter `metric:"wire_packets.refused,counters" help:"replies with RCODE REFUSED"`
+	NoData   sketch.Counter `metric:"wire_packets.nodata,counters" help:"replies with RCODE NOERROR and no answer record"`
+	QueryECS sketch.Counter `metric:"wire_packets.query_ecs,counters+top_ecs" help:"queries with an EDNS client subnet"`
+
+	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs, of queries and replies"`
+
+	TopQName2   handler.TopNames `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
+	TopQName3   handler.TopNames `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
+	TopNXDomain handler.TopNames `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`
+	TopRefused  handler.TopNames `metric:"top_refused,top_qnames" label:"qname" help:"names answered with REFUSED"`
+	TopServFail handler.TopNames `metric:"top_srvfail,top_qnames" label:"qname" help:"names answered with SERVFAIL"`
+	TopNoData   handler.TopNames `metric:"top_nodata,top_qnames" label:"qname" help:"names answered with NOERROR and no answer record"`
+	TopNoError  handler.TopNames `metric:"top_noerror,top_qnames+top_qnames_details" label:"qname" help:"names answered with NOERROR"`
+	TopByBytes  handler.TopNames `metric:"top_qname_by_resp_bytes,top_qnames+top_qnames_details" label:"qname" help:"names by the bytes of their replies"`
+
+	TopPorts  handler.Top[handler.Port] `metric:"top_udp_ports,top_ports" label:"port" help:"client ports"`
+	TopQTypes handler.Top[dnsmsg.Type]  `metric:"top_qtype" label:"qtype" help:"query types, of queries and replies"`
+	TopRCodes handler.Top[dnsmsg.RCode] `metric:"top_rcode" label:"rcode" help:"response codes"`
+
+	TopECS    handler.TopNames  `metric:"top_query_ecs,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
+	TopGeoECS handler.TopPlaces `metric:"top_geoLoc_ecs,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
+	TopASNECS handler.TopNames  `metric:"top_asn_ecs,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
+
+	Trans         sketch.Counter   `metric:"xact.counts.total,dns_transaction" help:"transactions: replies that met their query in time"`
+	TimedOut      sketch.Counter   `metric:"xact.counts.timed_out,dns_transaction" help:"queries without a reply in time"`
+	TransInTotal  sketch.Counter   `metric:"xact.in.total,dns_transaction" help:"ingress transactions: this side answered"`
+	TransOutTotal sketch.Counter   `metric:"xact.out.total,dns_transaction" help:"egress transactions: this side asked"`
+	TransIn       sketch.Quantile  `metric:"xact.in.quantiles_us,dns_transaction+quantiles" help:"time from query to reply of ingress transactions, microseconds"`
+	TransOut      sketch.Quantile  `metric:"xact.out.quantiles_us,dns_transaction+quantiles" help:"time from query to reply of egress transactions, microseconds"`
+	HistIn        sketch.Histogram `metric:"xact.in.histogram_us,dns_transaction+histograms" help:"time from query to reply of ingress transactions, microseconds"`
+	HistOut       sketch.Histogram `metric:"xact.out.histogram_us,dns_transaction+histograms" help:"time from query to reply of egress transactions, microseconds"`
+	Ratio         sketch.Quantile  `metric:"xact.ratio.quantiles,dns_transaction+quantiles" float:"true" help:"length of the reply divided by that of its query"`
+	SlowIn        handler.TopNames `metric:"xact.in.top_slow,dns_transaction" label:"qname" help:"names of ingress transactions slower than the 90th percentile of the previous period"`
+	SlowOut       handler.TopNames `metric:"xact.out.top_slow,dns_transaction" label:"qname" help:"names of egress transactions slower than the 90th percentile of the previous period"`
+}

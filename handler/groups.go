@@ -1,0 +1,60 @@
+package handler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// GroupSet is a set of a handler's metric groups: bit i stands for the handler's i-th group.
+type GroupSet uint32
+
+// Has reports whether all groups of g are in s.
+func (s GroupSet) Has(g GroupSet) bool { return s&g == g }
+
+// GroupNames names a handler's groups: the i-th stands for bit i of a [GroupSet].
+type GroupNames []string
+
+// All returns the set of all groups.
+func (n GroupNames) All() GroupSet { return 1<<len(n) - 1 }
+
+// Resolve returns defaults less the groups in disable, plus those in enable. In each list "all"
+// clears or sets everything and ends the list.
+func (n GroupNames) Resolve(defaults GroupSet, enable, disable []string) (GroupSet, error) {
+	set := defaults
+	for _, name := range disable {
+		g, err := n.find(name)
+		if err != nil {
+			return 0, err
+		}
+		set &^= g
+		if name == allGroups {
+			break
+		}
+	}
+	for _, name := range enable {
+		g, err := n.find(name)
+		if err != nil {
+			return 0, err
+		}
+		set |= g
+		if name == allGroups {
+			break
+		}
+	}
+	return set, nil
+}
+
+const allGroups = "all"
+
+func (n GroupNames) find(name string) (GroupSet, error) {
+	if name == allGroups {
+		return n.All(), nil
+	}
+	i := slices.Index(n, name)
+	if i < 0 {
+		valid := slices.Sorted(slices.Values(n))
+		return 0, fmt.Errorf("%s is an invalid/unsupported metric group. The valid groups are: all, %s", name, strings.Join(valid, ", "))
+	}
+	return 1 << i, nil
+}

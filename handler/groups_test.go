@@ -1,0 +1,60 @@
+package handler_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/handler"
+)
+
+func TestGroupNamesResolve(t *testing.T) {
+	names := handler.GroupNames{"counters", "quantiles", "top_ips"}
+	for _, tt := range []struct {
+		name            string
+		enable, disable []string
+		want            handler.GroupSet
+	}{
+		{"defaults", nil, nil, 0b001},
+		{"enable one", []string{"top_ips"}, nil, 0b101},
+		{"disable is applied first", []string{"counters"}, []string{"all"}, 0b001},
+		{"all ends the list", []string{"all", "no such group"}, []string{"counters"}, 0b111},
+		{"disable all", nil, []string{"all"}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := names.Resolve(0b001, tt.enable, tt.disable)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+		})
+	}
+	_, err := names.Resolve(0, []string{"rates"}, nil)
+	require.EqualError(t, err, "rates is an invalid/unsupported metric group. The valid groups are: all, counters, quantiles, top_ips")
+}
+
+func TestSampler(t *testing.T) {
+	for _, rate := range []int{1, 10, 50, 99, 100} {
+		s, again := handler.NewSampler(rate), handler.NewSampler(rate)
+		yes := 0
+		const n = 100_000
+		for range n {
+			deep := s.Deep()
+			require.Equal(t, deep, again.Deep(), "the sequence is fixed")
+			require.Equal(t, deep, s.Last())
+			if deep {
+				yes++
+			}
+		}
+		require.InDelta(t, float64(rate)/100, float64(yes)/n, 0.005, "rate %d", rate)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	s := handler.Settings{}.WithDefaults("net")
+	require.Equal(t, handler.Settings{Name: "net", Periods: 5, DeepSample: 100, TopN: 10}, s)
+	s = handler.Settings{Periods: 99, DeepSample: -5}.WithDefaults("net")
+	require.Equal(t, 10, s.Periods)
+	require.Equal(t, 1, s.DeepSample)
+
+	_, err := handler.Settings{TopPercentile: 101}.Info("net", "1.0", "packets", nil, 0)
+	require.EqualError(t, err, "threshold must be between 0 and 100 but has value 1.010000")
+}

@@ -1,0 +1,95 @@
+package handler
+
+import (
+	"visor/decode"
+	"visor/decode/dnsmsg"
+)
+
+// Handler is an analyzer with its configuration: what NewPipeline is given. It makes one [Shard] per
+// worker. A Handler is immutable and safe for concurrent use.
+type Handler interface {
+	Info() Info
+	NewShard() Shard
+}
+
+// Info tells what a Handler is and how its answers are shown.
+type Info struct {
+	Name          string   // instance name, unique in a pipeline; the JSON key of the module's answers
+	Type          string   // YAML type: "net", "dns", "pcap"
+	Version       string   // "1.0" or "2.0"
+	Schema        string   // JSON key and Prometheus prefix of the metrics: "packets", "dns"
+	Periods       int      // buckets kept, the live one included
+	TopN          int      // entries shown per list
+	TopPercentile int      // lists end at the first estimate below this percentile of the list; 0 shows all
+	Groups        GroupSet // enabled metric groups
+	Grouped       bool     // the handler has metric groups
+}
+
+// Shard is a handler's part in one worker: it is owned by the worker's goroutine. Analyzers embed a
+// [Base], which provides all methods but Process.
+type Shard interface {
+	// Process counts one batch. All its packets belong to the live period. Nothing of the batch
+	// may be kept after Process returns.
+	Process(b *Batch)
+	// Shift closes the live period; the new one starts at startNS.
+	Shift(startNS int64)
+	// Account tells what became of the events offered to the shard.
+	Account() Account
+	// Passed returns what the last batch holds after this handler's filters, for the next handler
+	// of a sequence. It is valid until the next call of Process.
+	Passed() *Batch
+
+	buckets() buckets
+}
+
+// Account says what became of events: Offered is always the sum of the others. A pipeline counts
+// frames, a handler the events that it was shown (packets or DNS messages).
+type Account struct {
+	Offered     uint64 // came in, or was lost before it could
+	Analysed    uint64 // went through everything
+	Filtered    uint64 // did not pass a filter
+	NotSampled  uint64 // counted, but left out by deep sampling
+	Undecodable uint64 // could not be understood
+	Dropped     uint64 // lost by the kernel, an interface or a full queue
+}
+
+// Add adds b to a.
+func (a *Account) Add(b Account) {
+	a.Offered += b.Offered
+	a.Analysed += b.Analysed
+	a.Filtered += b.Filtered
+	a.NotSampled += b.NotSampled
+	a.Undecodable += b.Undecodable
+	a.Dropped += b.Dropped
+}
+
+// Batch is what a worker shows to its shards: decoded once, read by all. It borrows from the source
+// and the worker's decoders and is valid until Process returns.
+type Batch struct {
+	Packets []decode.Packet // every frame, also those that could not be decoded
+	DNS     []Message       // the DNS messages in these frames, and in streams that they completed
+	Losses  Losses          // what was lost since the previous batch
+}
+
+// Losses are packets that never became events, counted since the previous batch.
+type Losses struct {
+	Reassembly uint64 // TCP segments that fit no stream, or found no room
+	Kernel     uint64 // dropped by the kernel because the reader was late
+	Interface  uint64 // dropped by the interface
+}
+
+// Message is one DNS message, taken from a datagram, a reassembled datagram or a TCP stream.
+type Message struct {
+	TimeNS int64          // time of the frame that completed the message
+	Frame  *decode.Packet // that frame's outermost packet: its addresses decide the direction
+	Packet *decode.Packet // the innermost packet: the client's and the server's addresses and ports
+	Msg    dnsmsg.Message // the message
+	Name   []byte         // first QNAME, lower case, escaped as dnsmsg does; valid iff Named
+	Hash   uint64         // hash64.Sum(Name)
+	Flow   uint64         // hash of the five-tuple, the same for both directions
+	Type   dnsmsg.Type    // first question's QTYPE; valid iff Named
+	Client uint16         // the port that is not the DNS port
+	TCP    bool           // came through a TCP stream
+	Named  bool           // the first question could be read
+	Broken bool           // not even a header: Msg is nil
+}

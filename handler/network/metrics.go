@@ -1,0 +1,53 @@
+package network
+
+import (
+	"visor/handler"
+	"visor/sketch"
+)
+
+// The metric groups, in the order of their bits. All are on by default.
+const (
+	groupCardinality handler.GroupSet = 1 << iota
+	groupCounters
+	groupTopGeo
+	groupTopIPs
+)
+
+var groupNames = handler.GroupNames{"cardinality", "counters", "top_geo", "top_ips"}
+
+// Metrics is what a Handler counts. "In" is what goes to the own networks, "out" what comes from them;
+// the remote address is the one that is not ours. Packets of unknown direction have none.
+type Metrics struct {
+	Events      sketch.Counter `metric:"events" help:"packets that reached the handler, before filters"`
+	DeepSamples sketch.Counter `metric:"deep_samples" help:"packets that were sampled for in-depth inspection"`
+
+	Total    sketch.Counter `metric:"total,counters" help:"packets that passed the filters"`
+	Filtered sketch.Counter `metric:"filtered,counters" help:"packets that did not pass the filters"`
+	In       sketch.Counter `metric:"in,counters" help:"ingress packets"`
+	Out      sketch.Counter `metric:"out,counters" help:"egress packets"`
+	Unknown  sketch.Counter `metric:"unknown_dir,counters" help:"packets of unknown direction"`
+	IPv4     sketch.Counter `metric:"ipv4,counters" help:"IPv4 packets, by the outermost header"`
+	IPv6     sketch.Counter `metric:"ipv6,counters" help:"IPv6 packets, by the outermost header"`
+	UDP      sketch.Counter `metric:"udp,counters" help:"UDP packets, by the outermost header"`
+	TCP      sketch.Counter `metric:"tcp,counters" help:"TCP packets, by the outermost header"`
+	OtherL4  sketch.Counter `metric:"other_l4,counters" help:"packets that are neither UDP nor TCP"`
+	SYN      sketch.Counter `metric:"protocol.tcp.syn,counters" help:"TCP packets with the SYN flag, with or without ACK"`
+
+	SrcIPsIn  sketch.Cardinality `metric:"cardinality.src_ips_in,cardinality" help:"distinct source addresses of ingress packets"`
+	DstIPsOut sketch.Cardinality `metric:"cardinality.dst_ips_out,cardinality" help:"distinct destination addresses of egress packets"`
+
+	TopIPv4 handler.Top[handler.IPv4] `metric:"top_ipv4,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
+	TopIPv6 handler.Top[handler.IPv6] `metric:"top_ipv6,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
+	TopGeo  handler.TopPlaces         `metric:"top_geoLoc,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
+	TopASN  handler.TopNames          `metric:"top_ASN,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
+
+	PayloadSize sketch.Quantile `metric:"payload_size" help:"captured length of packets, bytes"`
+
+	RateEvents   sketch.Rate `metric:"rates.pps_events" help:"packets per second, before filters"`
+	RateIn       sketch.Rate `metric:"rates.pps_in" help:"ingress packets per second"`
+	RateOut      sketch.Rate `metric:"rates.pps_out" help:"egress packets per second"`
+	RateTotal    sketch.Rate `metric:"rates.pps_total" help:"packets per second that passed the filters"`
+	RateBytesIn  sketch.Rate `metric:"rates.bytes_in" prom:"payload_rates_bytes_in" help:"captured ingress bytes per second"`
+	RateBytesOut sketch.Rate `metric:"rates.bytes_out" prom:"payload_rates_bytes_out" help:"captured egress bytes per second"`
+	RateBytes    sketch.Rate `metric:"rates.bytes_total" prom:"payload_rates_bytes_total" help:"captured bytes per second"`
+}

@@ -1,0 +1,221 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"visor/decode"
+	"visor/geo"
+	"visor/handler"
+	"visor/internal/hash64"
+	"visor/sketch"
+)
+
+// Config configures a Handler. The zero Config is ready to use.
+type Config struct {
+	handler.Settings
+
+	Geo *geo.DB // nil leaves the geo lists empty; the caller keeps ownership
+
+	// Filters. The two about locations are alternatives, so are the two about autonomous systems;
+	// a packet must pass both pairs. Without a database, or with an unknown direction, nothing passes.
+	GeoNotFound bool     // pass packets whose remote address has no location
+	ASNNotFound bool     // pass packets whose remote address has no autonomous system
+	GeoPrefixes []string // pass packets whose remote location begins with one of these, as "EU/Sweden"
+	ASNs        []string // pass packets whose remote autonomous system has one of these numbers
+}
+
+// Handler is the network analyzer.
+type Handler struct {
+	cfg    Config
+	info   handler.Info
+	schema *handler.Schema[Metrics]
+}
+
+var _ handler.Handler = (*Handler)(nil)
+
+// New returns a Handler, or all the problems it found in cfg, joined.
+func New(cfg Config) (*Handler, error) {
+	cfg.Settings = cfg.WithDefaults("net")
+	info, err := cfg.Info("net", "1.0", "packets", groupNames, groupNames.All())
+	errs := []error{err}
+	for _, asn := range cfg.ASNs {
+		if asn == "" || strings.Trim(asn, "0123456789") != "" {
+			errs = append(errs, fmt.Errorf("NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: %s", asn))
+		}
+	}
+	schema, err := handler.NewSchema[Metrics](info.Schema, groupNames)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+}
+
+// From returns what the network handler of s counted, or nil if s has none. With several it is
+// the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// Info tells what h is.
+func (h *Handler) Info() handler.Info { return h.info }
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard {
+	s := &shard{
+		Base:     handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		groups:   h.info.Groups,
+		filtered: h.cfg.GeoNotFound || h.cfg.ASNNotFound || len(h.cfg.GeoPrefixes) > 0 || len(h.cfg.ASNs) > 0,
+		cfg:      &h.cfg,
+	}
+	if h.cfg.Geo != nil {
+		s.geo = h.cfg.Geo.NewCache()
+	}
+	return s
+}
+
+type shard struct {
+	handler.Base[Metrics]
+	cfg      *Config
+	geo      *geo.Cache // nil without databases
+	groups   handler.GroupSet
+	filtered bool // any filter is configured
+}
+
+// Process counts the batch's packets.
+func (s *shard) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.Packets {
+		s.packet(&b.Packets[i])
+	}
+	if s.Pass != nil {
+		s.passMessages(b)
+	}
+}
+
+func (s *shard) packet(p *decode.Packet) {
+	m := s.Live
+	sec := p.TimeNS / 1e9
+	s.Tally.Offered++
+	m.Events.Add(1)
+	m.RateEvents.Add(sec, 1)
+	if s.filtered && !s.passes(p) {
+		s.Tally.Filtered++
+		m.Filtered.Add(1)
+		if s.Sampler.Last() {
+			m.DeepSamples.Add(1)
+		}
+		return
+	}
+	if s.Pass != nil {
+		s.Pass.Packets = append(s.Pass.Packets, *p)
+	}
+	s.count(p, sec)
+	if !s.Sampler.Deep() {
+		s.Tally.NotSampled++
+		return
+	}
+	s.Tally.Analysed++
+	m.DeepSamples.Add(1)
+	s.countDeep(p)
+}
+
+// count updates what is exact at every sampling rate.
+func (s *shard) count(p *decode.Packet, sec int64) {
+	m := s.Live
+	size := uint64(len(p.Frame))
+	m.PayloadSize.Add(float64(size))
+	m.RateTotal.Add(sec, 1)
+	m.RateBytes.Add(sec, size)
+	switch p.Dir {
+	case decode.ToHost:
+		m.In.Add(1)
+		m.RateIn.Add(sec, 1)
+		m.RateBytesIn.Add(sec, size)
+	case decode.FromHost:
+		m.Out.Add(1)
+		m.RateOut.Add(sec, 1)
+		m.RateBytesOut.Add(sec, size)
+	default:
+		m.Unknown.Add(1)
+	}
+	m.Total.Add(1)
+	switch {
+	case p.Layers.Has(decode.LayerIPv4):
+		m.IPv4.Add(1)
+	case p.Layers.Has(decode.LayerIPv6):
+		m.IPv6.Add(1)
+	}
+	switch {
+	case p.Layers.Has(decode.LayerUDP):
+		m.UDP.Add(1)
+	case p.Layers.Has(decode.LayerTCP):
+		m.TCP.Add(1)
+	default:
+		m.OtherL4.Add(1)
+	}
+}
+
+// countDeep updates what only sampled packets do.
+func (s *shard) countDeep(p *decode.Packet) {
+	m := s.Live
+	if p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0 {
+		m.SYN.Add(1)
+	}
+	if !p.Layers.Has(decode.LayerIP) {
+		return
+	}
+	switch p.Dir {
+	case decode.ToHost:
+		s.remote(p.Src.Addr(), &m.SrcIPsIn)
+	case decode.FromHost:
+		s.remote(p.Dst.Addr(), &m.DstIPsOut)
+	}
+}
+
+// remote counts the remote address of a packet in the lists, and in card.
+func (s *shard) remote(addr netip.Addr, card *sketch.Cardinality) {
+	m := s.Live
+	if addr.Is4() {
+		a := addr.As4()
+		h := hash64.IPv4(a)
+		if s.groups.Has(groupCardinality) {
+			card.Add(h)
+		}
+		if s.groups.Has(groupTopIPs) && a != (handler.IPv4{}) {
+			m.TopIPv4.Add(h, a, 1)
+		}
+	} else {
+		a := addr.As16()
+		h := hash64.IPv6(a)
+		if s.groups.Has(groupCardinality) {
+			card.Add(h)
+		}
+		if s.groups.Has(groupTopIPs) && a != (handler.IPv6{}) {
+			m.TopIPv6.Add(h, a, 1)
+		}
+	}
+	if s.geo != nil && s.groups.Has(groupTopGeo) {
+		s.places(addr)
+	}
+}
+
+// places counts where addr is, and whose.
+func (s *shard) places(addr netip.Addr) {
+	m := s.Live
+	if l := s.geo.City(addr); l != nil {
+		m.TopGeo.Add(l.Hash, l.Key, 1)
+	}
+	if as := s.geo.ASN(addr); as != nil {
+		m.TopASN.Add(as.Hash, as.Key, 1)
+	}
+}
+
+// passMessages tells the next handler of the DNS messages whose frames pass the filters.
+func (s *shard) passMessages(b *handler.Batch) {
+	for i := range b.DNS {
+		if m := &b.DNS[i]; !s.filtered || s.passes(m.Frame) {
+			s.Pass.DNS = append(s.Pass.DNS, *m)
+		}
+	}
+}

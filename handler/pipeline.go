@@ -1,0 +1,120 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"visor/capture"
+	"visor/decode"
+)
+
+// PeriodLength is how long a period lasts.
+const PeriodLength = time.Minute
+
+// Config configures a Pipeline.
+type Config struct {
+	Sources  []capture.Source    // one worker each; the Pipeline takes ownership and closes them
+	Handlers []Handler           // at least one, with distinct names
+	Sequence bool                // each handler sees what its predecessor let through, instead of everything
+	Hosts    decode.HostNets     // the own networks, for ingress and egress; empty: every direction is unknown
+	Live     bool                // the sources are live: the clock closes periods and measures the live one
+	Fallback decode.LinkFallback // decodes link types that decode does not know; nil counts them as undecodable
+}
+
+// Pipeline runs sources through handlers. It is safe for concurrent use.
+type Pipeline struct {
+	cfg     Config
+	infos   []Info
+	workers []*worker
+	now     func() time.Time
+}
+
+// NewPipeline returns a Pipeline that is ready to Run, or what is wrong with cfg.
+func NewPipeline(cfg Config) (*Pipeline, error) {
+	if len(cfg.Sources) == 0 || len(cfg.Handlers) == 0 {
+		return nil, errors.New("handler: a pipeline needs at least one source and one handler")
+	}
+	p := &Pipeline{cfg: cfg, now: time.Now}
+	seen := make(map[string]bool)
+	for _, h := range cfg.Handlers {
+		info := h.Info()
+		if seen[info.Name] {
+			return nil, fmt.Errorf("handler: module name '%s' already exists", info.Name)
+		}
+		seen[info.Name] = true
+		p.infos = append(p.infos, info)
+	}
+	for _, src := range cfg.Sources {
+		p.workers = append(p.workers, newWorker(&p.cfg, src))
+	}
+	return p, nil
+}
+
+// Run reads all sources to their end, or until ctx is done, and closes them. It returns nil at the
+// end of all recordings and when ctx is done, or the errors of the sources, joined. What was counted
+// stays available in all cases.
+func (p *Pipeline) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, p.closeSources)
+	defer stop()
+	errs := make([]error, len(p.workers))
+	var wg sync.WaitGroup
+	for i, w := range p.workers {
+		wg.Go(func() { errs[i] = w.run() })
+	}
+	wg.Wait()
+	p.closeSources()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return errors.Join(distinct(errs)...)
+}
+
+// distinct drops repetitions: the queues of one source end with the same error.
+func distinct(errs []error) []error {
+	var out []error
+	for _, err := range errs {
+		if err != nil && (len(out) == 0 || out[len(out)-1].Error() != err.Error()) {
+			out = append(out, err)
+		}
+	}
+	return out
+}
+
+func (p *Pipeline) closeSources() {
+	for _, w := range p.workers {
+		_ = w.src.Close() // the reading side reports what matters
+	}
+}
+
+// Account says what became of the frames. Offered is always the sum of the other terms.
+func (p *Pipeline) Account() Account {
+	var sum Account
+	for _, w := range p.workers {
+		w.mu.Lock()
+		sum.Add(w.account)
+		w.mu.Unlock()
+	}
+	return sum
+}
+
+// HandlerAccounts says, by module name, what became of the events shown to each handler.
+func (p *Pipeline) HandlerAccounts() map[string]Account {
+	sums := make(map[string]Account)
+	for _, w := range p.workers {
+		w.mu.Lock()
+		for i, s := range w.shards {
+			sum := sums[p.infos[i].Name]
+			sum.Add(s.Account())
+			sums[p.infos[i].Name] = sum
+		}
+		w.mu.Unlock()
+	}
+	return sums
+}
+
+// isEnd reports whether err is how a source ends when nothing is wrong.
+func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, capture.ErrClosed) }

@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"visor/decode/dnsmsg"
+	"visor/geo"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/handler/pcap"
+)
+
+// Module is one entry of a policy's handlers.
+type Module struct {
+	Name    string   // instance name; "" means the type
+	Type    string   // "net", "dns", "pcap", …
+	Version string   // require_version; "" means "1.0"
+	Config  Options  // config, with the policy's window_config laid over it
+	Filter  Options  // filter: wins over Config for the same key
+	Enable  []string // metric_groups.enable
+	Disable []string // metric_groups.disable
+}
+
+// Env is what modules may need of their surroundings.
+type Env struct {
+	Geo *geo.DB // nil without databases; the caller keeps ownership
+}
+
+// Kind names a handler type in a version.
+type Kind struct{ Type, Version string }
+
+// Builder makes a handler of one kind.
+type Builder func(s handler.Settings, r *Reader, env Env) (handler.Handler, error)
+
+// Builtin returns the builders of visor's own handlers. The map is the caller's.
+func Builtin() map[Kind]Builder {
+	return map[Kind]Builder{
+		{"net", "1.0"}:  buildNetwork,
+		{"dns", "1.0"}:  buildDNS,
+		{"pcap", "1.0"}: buildPcap,
+	}
+}
+
+// Build makes the handler that m describes, of the types in [Builtin].
+func Build(m Module, env Env) (handler.Handler, error) {
+	if m.Version == "" {
+		m.Version = "1.0"
+	}
+	build, ok := Builtin()[Kind{m.Type, m.Version}]
+	if !ok {
+		return nil, fmt.Errorf("requires stream handler type '%s' and version '%s' which is not available", m.Type, m.Version)
+	}
+	opts := maps.Clone(m.Config)
+	if opts == nil {
+		opts = Options{}
+	}
+	maps.Copy(opts, m.Filter)
+	return build(handler.Settings{Name: m.Name, Enable: m.Enable, Disable: m.Disable}, &Reader{opts: opts}, env)
+}
+
+// common reads the keys that every handler has. They come last in the list of known keys.
+func common(s *handler.Settings, r *Reader) error {
+	s.DeepSample = r.percent("deep_sample_rate")
+	s.Periods = r.percent("num_periods")
+	s.TopN = r.Int("topn_count", math.MaxInt32)
+	s.TopPercentile = r.Int("topn_percentile_threshold", math.MaxInt32)
+	return r.finish()
+}
+
+func buildNetwork(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
+	cfg := network.Config{
+		Geo:         env.Geo,
+		GeoNotFound: r.Flag("geoloc_notfound"),
+		ASNNotFound: r.Flag("asn_notfound"),
+		GeoPrefixes: r.List("only_geoloc_prefix"),
+		ASNs:        r.List("only_asn_number"),
+	}
+	r.look("recorded_stream") // whether a stream is recorded is known to the pipeline
+	if err := common(&s, r); err != nil {
+		return nil, err
+	}
+	cfg.Settings = s
+	return network.New(cfg)
+}
+
+func buildPcap(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
+	r.look("recorded_stream")
+	if err := common(&s, r); err != nil {
+		return nil, err
+	}
+	return pcap.New(pcap.Config{Settings: s})
+}
+
+func buildDNS(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
+	cfg := dns.Config{
+		Geo:               env.Geo,
+		ExcludeNoError:    r.Flag("exclude_noerror"),
+		OnlyRCodes:        rcodes(r),
+		OnlyQueries:       r.Flag("only_queries"),
+		OnlyReplies:       r.Flag("only_responses"),
+		OnlySignedReplies: r.Flag("only_dnssec_response"),
+		AnswerCount:       answerCount(r),
+		OnlyQTypes:        qtypes(r),
+		OnlyQNames:        r.List("only_qname"),
+		OnlySuffixes:      r.List("only_qname_suffix"),
+		GeoNotFound:       r.Flag("geoloc_notfound"),
+		ASNNotFound:       r.Flag("asn_notfound"),
+	}
+	dnstapType(r)
+	cfg.PublicSuffix = r.Flag("public_suffix_list")
+	r.look("recorded_stream")
+	cfg.Timeout = time.Duration(r.Int("xact_ttl_secs", math.MaxInt32)) * time.Second
+	if ms := r.Int("xact_ttl_ms", math.MaxInt32); ms != 0 {
+		cfg.Timeout = time.Duration(ms) * time.Millisecond
+	}
+	if err := common(&s, r); err != nil {
+		return nil, err
+	}
+	cfg.Settings = s
+	return dns.New(cfg)
+}
+
+func rcodes(r *Reader) []dnsmsg.RCode {
+	v, ok := r.look("only_rcode")
+	if !ok {
+		return nil
+	}
+	switch v := v.(type) {
+	case uint64:
+		code, ok := dnsmsg.ParseRCode(fmt.Sprint(v))
+		if !ok {
+			r.fail("DnsStreamHandler: only_rcode filter contained an invalid/unsupported rcode")
+		}
+		return []dnsmsg.RCode{code}
+	case []string:
+		return parseAll(r, v, dnsmsg.ParseRCode, "DnsStreamHandler: only_rcode filter contained an invalid/unsupported rcode")
+	}
+	r.fail("DnsStreamHandler: wrong value type for only_rcode filter. It should be an integer or an array")
+	return nil
+}
+
+func qtypes(r *Reader) []dnsmsg.Type {
+	return parseAll(r, r.List("only_qtype"), dnsmsg.ParseType, "DnsStreamHandler: only_qtype filter contained an invalid/unsupported qtype")
+}
+
+func parseAll[T any](r *Reader, texts []string, parse func(string) (T, bool), complaint string) []T {
+	var out []T
+	for _, text := range texts {
+		t, ok := parse(text)
+		if !ok {
+			r.fail("%s: %s", complaint, text)
+			return nil
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func answerCount(r *Reader) *uint16 {
+	v, ok := r.look("answer_count")
+	if !ok {
+		return nil
+	}
+	n, ok := v.(uint64)
+	if !ok || n > math.MaxUint16 {
+		r.fail("DnsStreamHandler: wrong value type for answer_count filter. It should be an integer")
+		return nil
+	}
+	count := uint16(n)
+	return &count
+}
+
+// dnstapType checks a filter that concerns dnstap messages alone: packets pass it.
+func dnstapType(r *Reader) {
+	types := []string{"auth", "client", "forwarder", "resolver", "stub", "tool", "update"}
+	if v := r.Text("dnstap_msg_type"); v != "" && !slices.Contains(types, v) {
+		r.fail("DnsStreamHandler: dnstap_msg_type contained an invalid/unsupported type. Valid types: %s", strings.Join(types, ", "))
+	}
+}

@@ -1,0 +1,83 @@
+package handler
+
+import (
+	"bytes"
+	"cmp"
+	"net/netip"
+	"strconv"
+
+	"visor/geo"
+	"visor/sketch"
+)
+
+// Key is what a [Top] list may be keyed by: a small value that can be ordered and shown. Keys of
+// equal count are listed in the order of Compare.
+type Key[K any] interface {
+	comparable
+	Compare(K) int
+	String() string
+}
+
+// Top is a top list of fixed-size keys that can be a metric.
+type Top[K Key[K]] struct{ sketch.TopK[K] }
+
+func (t *Top[K]) mergeFrom(src metric) { t.Merge(&src.(*Top[K]).TopK) }
+func (t *Top[K]) render(v *Value, r rendering) {
+	v.Kind = KindTop
+	for _, e := range t.Top(r.topN, K.Compare) {
+		v.Items = append(v.Items, Item{Name: e.Key.String(), Estimate: e.Upper, Lower: e.Lower})
+	}
+	v.Items = threshold(v.Items, r.percentile)
+}
+
+// TopNames is a top list of names that can be a metric.
+type TopNames struct{ sketch.TopNames }
+
+func (t *TopNames) mergeFrom(src metric) { t.Merge(&src.(*TopNames).TopNames) }
+func (t *TopNames) render(v *Value, r rendering) {
+	v.Kind = KindTop
+	for _, e := range t.Top(r.topN) {
+		v.Items = append(v.Items, Item{Name: string(e.Key), Estimate: e.Upper, Lower: e.Lower})
+	}
+	v.Items = threshold(v.Items, r.percentile)
+}
+
+// TopPlaces is a top list of locations, added by [geo.Location] keys.
+type TopPlaces struct{ sketch.TopNames }
+
+func (t *TopPlaces) mergeFrom(src metric) { t.Merge(&src.(*TopPlaces).TopNames) }
+func (t *TopPlaces) render(v *Value, r rendering) {
+	v.Kind = KindTop
+	for _, e := range t.Top(r.topN) {
+		name, lat, lon := geo.ParseKey(e.Key)
+		v.Items = append(v.Items, Item{Name: name, Lat: lat, Lon: lon, Estimate: e.Upper, Lower: e.Lower})
+	}
+	v.Items = threshold(v.Items, r.percentile)
+}
+
+// IPv4 is an address as a list key.
+type IPv4 [4]byte
+
+// Compare orders addresses by their bytes.
+func (a IPv4) Compare(b IPv4) int { return bytes.Compare(a[:], b[:]) }
+
+// String returns the dotted form.
+func (a IPv4) String() string { return netip.AddrFrom4(a).String() }
+
+// IPv6 is an address as a list key.
+type IPv6 [16]byte
+
+// Compare orders addresses by their bytes.
+func (a IPv6) Compare(b IPv6) int { return bytes.Compare(a[:], b[:]) }
+
+// String returns the form of RFC 5952.
+func (a IPv6) String() string { return netip.AddrFrom16(a).String() }
+
+// Port is a port number as a list key.
+type Port uint16
+
+// Compare orders ports by number.
+func (p Port) Compare(q Port) int { return cmp.Compare(p, q) }
+
+// String returns the number.
+func (p Port) String() string { return strconv.Itoa(int(p)) }

@@ -1,0 +1,162 @@
+package handler
+
+import (
+	"math"
+
+	"visor/sketch"
+)
+
+// Kind is a kind of metric.
+type Kind uint8
+
+// The kinds of metric.
+const (
+	KindCounter Kind = iota
+	KindCardinality
+	KindTop
+	KindQuantile
+	KindRate
+	KindHistogram
+)
+
+// Value is one metric of a [Snapshot], ready to be written in any format.
+type Value struct {
+	Path  []string // JSON path below the schema key
+	Prom  string   // Prometheus family name
+	Help  string   // one line for people
+	Label string   // item label, of a KindTop
+	Kind  Kind
+	Float bool // quantiles are fractions, not integers
+
+	Int       uint64    // KindCounter, KindCardinality
+	Items     []Item    // KindTop
+	Quantiles Quantiles // KindQuantile, KindRate
+	Bins      []Bin     // KindHistogram: bins that are not empty, cumulative
+}
+
+// Item is an entry of a top list.
+type Item struct {
+	Name     string
+	Estimate uint64 // upper bound of the count or weight; exact while the list's table has not overflowed
+	Lower    uint64 // lower bound
+	Lat, Lon string // degrees, of places only; empty if unknown
+}
+
+// Quantiles summarises a distribution. With N of 0 there was no sample and the rest is meaningless.
+type Quantiles struct {
+	N                       uint64 // samples; seconds, of a rate
+	P50, P90, P95, P99, Max float64
+	Live                    uint64 // of a rate in a live bucket: events in the last full second
+	HasLive                 bool
+}
+
+// Bin is a histogram bin: Count events have values of at most Le.
+type Bin struct {
+	Le    string // upper bound, in the metric's unit
+	Count uint64 // cumulative
+}
+
+// rendering says how values are drawn from sketches.
+type rendering struct {
+	topN       int
+	percentile int
+	liveSec    int64 // the last full second of a live bucket; 0 if the bucket is not live
+}
+
+// metric is what a field with a metric tag must be able to do.
+type metric interface {
+	Reset()
+	mergeFrom(src metric)
+	render(v *Value, r rendering)
+}
+
+// metricOf returns the metric behind a pointer to a field, or nil if it is none.
+func metricOf(p any) metric {
+	switch p := p.(type) {
+	case *sketch.Counter:
+		return counter{p}
+	case *sketch.Cardinality:
+		return cardinality{p}
+	case *sketch.Quantile:
+		return quantile{p}
+	case *sketch.Rate:
+		return rate{p}
+	case *sketch.Histogram:
+		return histogram{p}
+	case metric:
+		return p
+	}
+	return nil
+}
+
+type counter struct{ *sketch.Counter }
+
+func (c counter) mergeFrom(src metric) { c.Merge(src.(counter).Counter) }
+func (c counter) render(v *Value, _ rendering) {
+	v.Kind, v.Int = KindCounter, c.Value()
+}
+
+type cardinality struct{ *sketch.Cardinality }
+
+func (c cardinality) mergeFrom(src metric) { c.Merge(src.(cardinality).Cardinality) }
+func (c cardinality) render(v *Value, _ rendering) {
+	v.Kind, v.Int = KindCardinality, c.Estimate()
+}
+
+type quantile struct{ *sketch.Quantile }
+
+func (q quantile) mergeFrom(src metric) { q.Merge(src.(quantile).Quantile) }
+func (q quantile) render(v *Value, _ rendering) {
+	v.Kind = KindQuantile
+	v.Quantiles = Quantiles{N: q.Count()}
+	if q.Count() > 0 {
+		v.Quantiles.fill(q.Quantile.Quantile, q.Max())
+	}
+}
+
+type rate struct{ *sketch.Rate }
+
+func (q rate) mergeFrom(src metric) { q.Merge(src.(rate).Rate) }
+func (q rate) render(v *Value, r rendering) {
+	v.Kind = KindRate
+	v.Quantiles = Quantiles{N: uint64(q.Len())}
+	if q.Len() > 0 {
+		v.Quantiles.fill(func(p float64) float64 { return float64(q.Quantile(p)) }, float64(q.Max()))
+	}
+	if r.liveSec != 0 {
+		v.Quantiles.Live, v.Quantiles.HasLive = q.At(r.liveSec), true
+	}
+}
+
+func (s *Quantiles) fill(at func(float64) float64, most float64) {
+	s.P50, s.P90, s.P95, s.P99, s.Max = at(0.5), at(0.9), at(0.95), at(0.99), most
+}
+
+type histogram struct{ *sketch.Histogram }
+
+func (h histogram) mergeFrom(src metric) { h.Merge(src.(histogram).Histogram) }
+func (h histogram) render(v *Value, _ rendering) {
+	v.Kind = KindHistogram
+	for bin := range h.Bins() {
+		v.Bins = append(v.Bins, Bin{Le: bin.Label, Count: bin.Cumulative})
+	}
+	if n := h.Count(); n > 0 {
+		v.Bins = append(v.Bins, Bin{Le: "+Inf", Count: n})
+	}
+}
+
+// threshold cuts items, which are in descending order, at the first one below the given percentile
+// of their estimates.
+func threshold(items []Item, percentile int) []Item {
+	if percentile == 0 || len(items) == 0 {
+		return items
+	}
+	rank := int(math.Ceil(float64(percentile) / 100 * float64(len(items)))) // 1 is the smallest
+	least := items[len(items)-rank].Estimate
+	for i := range items {
+		if items[i].Estimate < least {
+			return items[:i]
+		}
+	}
+	return items
+}

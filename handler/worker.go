@@ -1,0 +1,175 @@
+package handler
+
+import (
+	"sync"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/window"
+)
+
+// worker owns one queue and everything behind it. The lock is taken once per batch, by the worker,
+// and by queries in between.
+type worker struct {
+	src      capture.Source
+	mu       sync.Mutex
+	decoder  *decode.Decoder
+	dns      *extractor
+	hosts    *decode.HostNets
+	periods  *window.Periods
+	epoch    int64 // start of the live period; 0 before the first frame
+	shards   []Shard
+	sequence bool
+	packets  []decode.Packet
+	batch    Batch
+	account  Account
+	lost     uint64 // frames that the source has lost
+	lastSegs uint64
+	lastNS   int64 // latest frame of the batch
+}
+
+func newWorker(cfg *Config, src capture.Source) *worker {
+	w := &worker{
+		src:      src,
+		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback}),
+		dns:      newExtractor(),
+		hosts:    &cfg.Hosts,
+		periods:  window.NewPeriods(PeriodLength),
+		sequence: cfg.Sequence,
+		packets:  make([]decode.Packet, capture.BatchSize),
+	}
+	for _, h := range cfg.Handlers {
+		s := h.NewShard()
+		if w.sequence {
+			s.Passed() // from now on it keeps what passes
+		}
+		w.shards = append(w.shards, s)
+	}
+	return w
+}
+
+// run reads the queue to its end.
+func (w *worker) run() error {
+	var frames capture.Batch
+	for {
+		err := w.src.ReadBatch(&frames)
+		if len(frames.Frames) > 0 {
+			w.process(&frames)
+		}
+		if err != nil {
+			w.finish()
+			if isEnd(err) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// process counts a batch. It cuts it where one period ends and the next begins, unless the source
+// has done so: then every queue of the source changes at the same frame.
+func (w *worker) process(b *capture.Batch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	frames := b.Frames
+	if b.Epoch != 0 {
+		w.enter(b.Epoch)
+		w.analyse(frames)
+		return
+	}
+	for len(frames) > 0 {
+		w.enter(w.periods.Epoch(frames[0].TimeNS))
+		n := 1
+		for n < len(frames) && w.periods.Epoch(frames[n].TimeNS) == w.epoch {
+			n++
+		}
+		w.analyse(frames[:n])
+		frames = frames[n:]
+	}
+}
+
+// enter makes the period that starts at epoch the live one.
+func (w *worker) enter(epoch int64) {
+	if epoch == w.epoch {
+		return
+	}
+	for _, s := range w.shards {
+		if w.epoch == 0 {
+			s.buckets().begin(epoch)
+		} else {
+			s.Shift(epoch)
+		}
+	}
+	w.epoch = epoch
+}
+
+// analyse shows frames of one period to the handlers.
+func (w *worker) analyse(frames []capture.Frame) {
+	w.decode(frames)
+	w.dns.extract(&w.batch)
+	w.noteLosses()
+	w.show()
+}
+
+// decode makes the batch's packets from frames.
+func (w *worker) decode(frames []capture.Frame) {
+	if len(frames) > len(w.packets) {
+		w.packets = make([]decode.Packet, len(frames))
+	}
+	w.decoder.Reset()
+	w.batch.Packets = w.packets[:len(frames)]
+	undecodable := uint64(0)
+	w.lastNS = frames[0].TimeNS
+	for i := range frames {
+		f, p := &frames[i], &w.batch.Packets[i]
+		w.lastNS = max(w.lastNS, f.TimeNS)
+		p.TimeNS, p.Frame, p.WireLen, p.Link = f.TimeNS, f.Data, f.WireLen, f.Link
+		if w.decoder.Decode(p) != nil {
+			undecodable++
+		}
+		if !w.hosts.Empty() && p.Layers.Has(decode.LayerIP) {
+			p.Dir = w.hosts.Direction(p.Src.Addr(), p.Dst.Addr())
+		}
+	}
+	n := uint64(len(frames))
+	w.account.Offered += n
+	w.account.Undecodable += undecodable
+	w.account.Analysed += n - undecodable
+}
+
+// noteLosses brings the counts of what was lost up to date.
+func (w *worker) noteLosses() {
+	segs := w.dns.lost()
+	w.batch.Losses = Losses{Reassembly: segs - w.lastSegs}
+	w.lastSegs = segs
+	lost := capture.DropsOf(w.src)
+	w.batch.Losses.Kernel = lost - w.lost
+	w.lost = lost
+	w.account.Offered += w.batch.Losses.Kernel
+	w.account.Dropped += w.batch.Losses.Kernel
+}
+
+// show shows the batch to the shards.
+func (w *worker) show() {
+	b := &w.batch
+	for _, s := range w.shards {
+		s.Process(b)
+		s.buckets().cover(w.lastNS)
+		if w.sequence {
+			b = s.Passed()
+		}
+	}
+}
+
+// finish delivers what streams and tables still hold when the queue has ended.
+func (w *worker) finish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.epoch == 0 {
+		return
+	}
+	w.batch.Packets = w.packets[:0]
+	w.dns.flush(&w.batch)
+	w.noteLosses()
+	w.show()
+}

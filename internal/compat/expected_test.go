@@ -1,0 +1,323 @@
+package compat_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/capture/pcapfile"
+	"visor/decode"
+	"visor/export"
+	"visor/geo"
+	"visor/handler"
+	"visor/handler/policy"
+	"visor/internal/sharedtest"
+)
+
+// expectation is one entry of expected-values.json.
+type expectation struct {
+	ID      string `json:"id"`
+	Fixture string `json:"fixture"`
+	Handler string `json:"handler"`
+	Input   string `json:"input"`
+	Metrics string `json:"metrics"`
+	Config  struct {
+		TapConfig    map[string]any `json:"tap_config"`
+		WindowConfig map[string]any `json:"window_config"`
+		Modules      []struct {
+			Name    string         `json:"name"`
+			Type    string         `json:"type"`
+			Version string         `json:"require_version"`
+			Config  map[string]any `json:"config"`
+			Groups  struct {
+				Enable  []string `json:"enable"`
+				Disable []string `json:"disable"`
+			} `json:"metric_groups"`
+		} `json:"modules"`
+		Mode    string `json:"modules_mode"`
+		GeoCity string `json:"geo_city"`
+		GeoASN  string `json:"geo_asn"`
+	} `json:"config"`
+	Expect []assertion `json:"expect"`
+}
+
+type assertion struct {
+	Path     string   `json:"path"`
+	Pointer  string   `json:"pointer"`
+	Pointers []string `json:"pointers"`
+	Op       string   `json:"op"`
+	Value    any      `json:"value"`
+	Module   string   `json:"module"`
+	Tied     bool     `json:"tie_sensitive"`
+}
+
+// modules tells which handlers the entry needs.
+var ours = regexp.MustCompile(`^((net@1\.0|dns@1\.0|pcap)(>|$))+$`)
+
+// TestExpectedValues runs every entry of the reference's expected values that concerns the handlers
+// that visor has.
+func TestExpectedValues(t *testing.T) {
+	raw, err := os.ReadFile(sharedtest.Dir(t, "reference", "expected-values.json"))
+	require.NoError(t, err)
+	var all []expectation
+	require.NoError(t, json.Unmarshal(raw, &all))
+	reasons := differences(t, "testdata/expected-differences.tsv")
+	run := 0
+	for _, e := range all {
+		if e.Input != "pcap" || !ours.MatchString(e.Handler) {
+			continue
+		}
+		run++
+		t.Run(e.ID, func(t *testing.T) { checkEntry(t, &e, reasons) })
+	}
+	require.GreaterOrEqual(t, run, 50, "entries found")
+	reasons.requireAllUsed(t)
+}
+
+func checkEntry(t *testing.T, e *expectation, reasons *reasonTable) {
+	snap, err := runEntry(t, e)
+	var docs map[string]any
+	if err == nil {
+		docs = moduleDocs(t, snap)
+	}
+	for _, a := range e.Expect {
+		problem := check(e, snap, docs, err, a)
+		key := e.ID + " " + a.Path
+		if why := reasons.use(key, problem != ""); why != "" {
+			continue
+		}
+		if problem != "" {
+			t.Errorf("%s %s %s %v: %s", a.Module, a.Path, a.Op, a.Value, problem)
+		}
+	}
+}
+
+// runEntry builds the entry's modules and runs its fixture through them.
+func runEntry(t *testing.T, e *expectation) (*handler.Snapshot, error) {
+	cfg := handler.Config{Sequence: e.Config.Mode == "sequence", Fallback: nil}
+	env := policy.Env{Geo: openGeo(t, e.Config.GeoCity, e.Config.GeoASN)}
+	for _, m := range e.Config.Modules {
+		opts := toOptions(m.Config)
+		for k, v := range toOptions(e.Config.WindowConfig) {
+			opts[k] = v
+		}
+		h, err := policy.Build(policy.Module{
+			Name: m.Name, Type: m.Type, Version: m.Version, Config: opts, Enable: m.Groups.Enable, Disable: m.Groups.Disable,
+		}, env)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Handlers = append(cfg.Handlers, h)
+	}
+	if spec, ok := e.Config.TapConfig["host_spec"].(string); ok {
+		hosts, err := decode.ParseHostNets(spec)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Hosts = hosts
+	}
+	path := filepath.Join(sharedtest.Dir(t, "corpus", "pktvisor"), filepath.Base(e.Fixture))
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("skipped: the fixture %s is not on this machine", path)
+	}
+	src, err := pcapfile.Open(path)
+	require.NoError(t, err)
+	cfg.Sources = []capture.Source{src}
+	return runPipeline(t, cfg, e.Metrics)
+}
+
+// runPipeline runs cfg to the end and returns what metrics ("bucket/0", "window/5") asks for.
+func runPipeline(t *testing.T, cfg handler.Config, metrics string) (*handler.Snapshot, error) {
+	p, err := handler.NewPipeline(cfg)
+	require.NoError(t, err)
+	require.NoError(t, p.Run(context.Background()))
+	kind, number, _ := strings.Cut(metrics, "/")
+	n, err := strconv.Atoi(number)
+	require.NoError(t, err)
+	if kind == "window" {
+		return p.Window(n)
+	}
+	return p.Bucket(n)
+}
+
+func openGeo(t *testing.T, city, asn string) *geo.DB {
+	if city == "" && asn == "" {
+		return nil
+	}
+	dir := sharedtest.Dir(t, "corpus", "geo")
+	cfg := geo.Config{}
+	if city != "" {
+		cfg.CityPath = filepath.Join(dir, filepath.Base(city))
+	}
+	if asn != "" {
+		cfg.ASNPath = filepath.Join(dir, filepath.Base(asn))
+	}
+	db, err := geo.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// toOptions types values as pktvisor's YAML reader does.
+func toOptions(m map[string]any) policy.Options {
+	opts := policy.Options{}
+	for k, v := range m {
+		switch v := v.(type) {
+		case float64:
+			opts[k] = uint64(v)
+		case []any:
+			var list []string
+			for _, item := range v {
+				list = append(list, fmt.Sprint(item))
+			}
+			opts[k] = list
+		default:
+			opts[k] = v
+		}
+	}
+	return opts
+}
+
+// moduleDocs returns the JSON of each module, by its name.
+func moduleDocs(t *testing.T, snap *handler.Snapshot) map[string]any {
+	var b bytes.Buffer
+	require.NoError(t, export.WritePolicyJSON(&b, "p", snap))
+	var doc map[string]map[string]any
+	require.NoError(t, json.Unmarshal(b.Bytes(), &doc))
+	return doc["p"]
+}
+
+// check returns what is wrong with the assertion, or "".
+func check(e *expectation, snap *handler.Snapshot, docs map[string]any, err error, a assertion) string {
+	switch a.Op {
+	case "error":
+		if err == nil || !strings.Contains(err.Error(), a.Value.(string)) {
+			return fmt.Sprintf("got error %v", err)
+		}
+		return ""
+	case "ok":
+		return complaint(err == nil, "got error %v", err)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	name := a.Module
+	if name == "" {
+		name = e.Config.Modules[0].Name
+	}
+	switch a.Op {
+	case "prom_contains", "otel_value==":
+		return checkDeclared(snap, a)
+	case "sum==":
+		sum := 0.0
+		for _, p := range a.Pointers {
+			v, _ := at(docs[name], p)
+			f, _ := v.(float64)
+			sum += f
+		}
+		return complaint(sum == a.Value, "got %v", sum)
+	}
+	got, found := at(docs[name], a.Pointer)
+	return compare(a, got, found)
+}
+
+func compare(a assertion, got any, found bool) string {
+	switch a.Op {
+	case "absent":
+		return complaint(!found, "got %v", got)
+	case "present":
+		return complaint(found, "missing")
+	case "only_keys":
+		obj, _ := got.(map[string]any)
+		var extra []string
+		for k := range obj {
+			if !slices.Contains(a.Value.([]any), any(k)) {
+				extra = append(extra, k)
+			}
+		}
+		slices.Sort(extra)
+		return complaint(len(extra) == 0, "also has %v", extra)
+	case "==":
+		return complaint(found && got == a.Value, "got %v", got)
+	case ">=":
+		f, _ := got.(float64)
+		return complaint(found && f >= a.Value.(float64), "got %v", got)
+	case "len==":
+		list, _ := got.([]any)
+		return complaint(float64(len(list)) == a.Value, "got %d", len(list))
+	}
+	return "unknown operator"
+}
+
+var promLine = regexp.MustCompile(`^(\w+)\{\} (\d+)$`)
+
+// checkDeclared holds a Prometheus line, or an OTLP value, against the declaration from which the
+// exporters take names and values.
+func checkDeclared(snap *handler.Snapshot, a assertion) string {
+	name, want := strings.TrimPrefix(a.Path, "$otel."), fmt.Sprint(a.Value)
+	if a.Op == "prom_contains" {
+		m := promLine.FindStringSubmatch(want)
+		if m == nil { // a prefix of a name
+			return complaint(slices.ContainsFunc(values(snap), func(v handler.Value) bool { return strings.HasPrefix(v.Prom, want) }), "no such name")
+		}
+		name, want = m[1], m[2]
+	}
+	for _, v := range values(snap) {
+		if v.Prom == name {
+			return complaint(fmt.Sprint(v.Int) == want, "got %d", v.Int)
+		}
+	}
+	return "no such metric"
+}
+
+func values(snap *handler.Snapshot) (out []handler.Value) {
+	for i := range snap.Modules {
+		out = append(out, snap.Modules[i].Values()...)
+	}
+	return out
+}
+
+func complaint(ok bool, format string, args ...any) string {
+	if ok {
+		return ""
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// at follows a JSON pointer (RFC 6901).
+func at(doc any, pointer string) (any, bool) {
+	if pointer == "" || pointer == "/" {
+		return doc, doc != nil
+	}
+	for _, part := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		switch d := doc.(type) {
+		case map[string]any:
+			v, ok := d[part]
+			if !ok {
+				return nil, false
+			}
+			doc = v
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i >= len(d) {
+				return nil, false
+			}
+			doc = d[i]
+		default:
+			return nil, false
+		}
+	}
+	return doc, true
+}

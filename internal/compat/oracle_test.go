@@ -1,0 +1,413 @@
+package compat_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"visor/capture"
+	"visor/capture/gopkt"
+	"visor/capture/pcapfile"
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/policy"
+	"visor/internal/sharedtest"
+)
+
+// oracle compares documents of visor with those of the reference.
+type oracle struct {
+	reasons *reasonTable
+	spread  map[string][2]float64 // fixture and JSON path to the least and greatest answer of the reference
+}
+
+func newOracle(t *testing.T) *oracle {
+	o := &oracle{reasons: differences(t, "testdata/oracle-differences.tsv"), spread: make(map[string][2]float64)}
+	for _, row := range table(t, sharedtest.Dir(t, "reference", "oracle", "QUANTILE_SPREAD.tsv")) {
+		low, err := strconv.ParseFloat(row["min"], 64)
+		require.NoError(t, err)
+		high, err := strconv.ParseFloat(row["max"], 64)
+		require.NoError(t, err)
+		o.spread[row["fixture"]+row["field"]] = [2]float64{low, high}
+	}
+	return o
+}
+
+// table reads a file of tab-separated values whose first line names the columns.
+func table(t *testing.T, path string) (rows []map[string]string) {
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.Comma, r.LazyQuotes = '\t', true
+	head, err := r.Read()
+	require.NoError(t, err)
+	for {
+		rec, err := r.Read()
+		if err == io.EOF {
+			return rows
+		}
+		require.NoError(t, err)
+		row := make(map[string]string)
+		for i, name := range head {
+			row[name] = rec[i]
+		}
+		rows = append(rows, row)
+	}
+}
+
+// TestOracle runs the reference's policies over its fixtures and compares the answers: the
+// reader's, and the agent's with every filter and metric group of the handlers that visor has.
+func TestOracle(t *testing.T) {
+	o := newOracle(t)
+	t.Run("reader", func(t *testing.T) { o.reader(t) })
+	t.Run("policy", func(t *testing.T) { o.policies(t) })
+	o.reasons.requireAllUsed(t)
+}
+
+func (o *oracle) reader(t *testing.T) {
+	dir := sharedtest.Dir(t, "reference", "oracle", "reader")
+	run := 0
+	for _, row := range table(t, filepath.Join(dir, "INDEX.tsv")) {
+		args := strings.Fields(row["reader_args"])
+		if row["exit_code"] != "0" || slices.Contains(args, "-b") || slices.Contains(args, "-i") || strings.HasPrefix(row["oracle_file"], "big_") {
+			continue
+		}
+		run++
+		name := row["oracle_file"]
+		t.Run(name, func(t *testing.T) {
+			var want map[string]map[string]any
+			readJSON(t, filepath.Join(dir, name), &want)
+			cfg, periods := readerConfig(t, args)
+			metrics := "window/" + strconv.Itoa(periods)
+			if periods == 1 {
+				metrics = "bucket/0"
+			}
+			snap, err := runPipeline(t, cfg, metrics)
+			require.NoError(t, err)
+			for module, doc := range moduleDocs(t, snap) {
+				schema := doc.(map[string]any)
+				key := "1m"
+				if periods > 1 {
+					key = fmt.Sprintf("%dm", periods)
+				}
+				for s, got := range schema {
+					o.compare(t, "reader/"+name+" "+module, args[len(args)-1], s, want[key][s], got)
+				}
+			}
+		})
+	}
+	require.Greater(t, run, 30)
+}
+
+// readerConfig does what pktvisor-reader does with its arguments.
+func readerConfig(t *testing.T, args []string) (handler.Config, int) {
+	cfg := handler.Config{Fallback: gopkt.Fallback{}}
+	opts := policy.Options{"num_periods": uint64(5)}
+	var city, asn string
+	for i := 0; i+1 < len(args); i += 2 {
+		value := args[i+1]
+		switch args[i] {
+		case "--periods":
+			n, err := strconv.Atoi(value)
+			require.NoError(t, err)
+			opts["num_periods"] = uint64(n)
+		case "-H":
+			hosts, err := decode.ParseHostNets(value)
+			require.NoError(t, err)
+			cfg.Hosts = hosts
+		case "--geo-city":
+			city = value
+		case "--geo-asn":
+			asn = value
+		case "--max-deep-sample":
+			n, err := strconv.Atoi(value)
+			require.NoError(t, err)
+			opts["deep_sample_rate"] = uint64(n)
+		default:
+			t.Fatalf("unknown argument %s", args[i])
+		}
+	}
+	env := policy.Env{Geo: openGeo(t, city, asn)}
+	for _, typ := range []string{"net", "dns"} {
+		h, err := policy.Build(policy.Module{Type: typ, Config: opts}, env)
+		require.NoError(t, err)
+		cfg.Handlers = append(cfg.Handlers, h)
+	}
+	cfg.Sources = []capture.Source{fixture(t, args[len(args)-1])}
+	return cfg, int(opts["num_periods"].(uint64))
+}
+
+func fixture(t *testing.T, name string) capture.Source {
+	src, err := pcapfile.Open(filepath.Join(sharedtest.Dir(t, "corpus", "pktvisor"), filepath.Base(name)))
+	require.NoError(t, err)
+	return src
+}
+
+// document is a policy file of the reference, as far as the comparison needs it.
+type document struct {
+	Visor struct {
+		Taps map[string]struct {
+			InputType string         `yaml:"input_type"`
+			Config    map[string]any `yaml:"config"`
+		} `yaml:"taps"`
+		Policies map[string]struct {
+			Input struct {
+				Tap string `yaml:"tap"`
+			} `yaml:"input"`
+			Handlers struct {
+				Window  map[string]any `yaml:"window_config"`
+				Modules yaml.Node      `yaml:"modules"`
+			} `yaml:"handlers"`
+		} `yaml:"policies"`
+	} `yaml:"visor"`
+}
+
+type yamlModule struct {
+	Type    string         `yaml:"type"`
+	Version string         `yaml:"require_version"`
+	Config  map[string]any `yaml:"config"`
+	Filter  map[string]any `yaml:"filter"`
+	Groups  struct {
+		Enable  []string `yaml:"enable"`
+		Disable []string `yaml:"disable"`
+	} `yaml:"metric_groups"`
+}
+
+func (o *oracle) policies(t *testing.T) {
+	dir := sharedtest.Dir(t, "reference", "oracle", "policy")
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	require.NoError(t, err)
+	run := 0
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var doc document
+		require.NoError(t, yaml.Unmarshal(raw, &doc), file)
+		stem := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		for name := range doc.Visor.Policies {
+			for _, metrics := range []string{"bucket/0", "window/5"} {
+				answer := fmt.Sprintf("%s.%s.%s.json", stem, name, strings.ReplaceAll(metrics, "/", ""))
+				if _, err := os.Stat(filepath.Join(dir, answer)); err != nil {
+					continue
+				}
+				if o.policy(t, &doc, name, metrics, dir, answer) {
+					run++
+				}
+			}
+		}
+	}
+	require.Greater(t, run, 100)
+}
+
+// policy compares the answer of one policy. It returns false if visor has none of its handlers.
+func (o *oracle) policy(t *testing.T, doc *document, name, metrics, dir, answer string) bool {
+	p := doc.Visor.Policies[name]
+	tap := doc.Visor.Taps[p.Input.Tap]
+	path, _ := tap.Config["pcap_file"].(string)
+	if tap.InputType != "pcap" || path == "" {
+		return false
+	}
+	cfg := handler.Config{Fallback: gopkt.Fallback{}}
+	cfg.Handlers, cfg.Sequence = o.modules(t, &p.Handlers.Modules, p.Handlers.Window)
+	if len(cfg.Handlers) == 0 {
+		return false
+	}
+	t.Run(answer, func(t *testing.T) {
+		if spec, ok := tap.Config["host_spec"].(string); ok {
+			hosts, err := decode.ParseHostNets(spec)
+			require.NoError(t, err)
+			cfg.Hosts = hosts
+		}
+		cfg.Sources = []capture.Source{fixture(t, path)}
+		snap, err := runPipeline(t, cfg, metrics)
+		require.NoError(t, err)
+		var want map[string]map[string]map[string]any
+		readJSON(t, filepath.Join(dir, answer), &want)
+		docs := moduleDocs(t, snap)
+		for _, h := range cfg.Handlers {
+			module, schema := h.Info().Name, h.Info().Schema
+			instance := fmt.Sprintf("%s-%s-%s", name, p.Input.Tap, module)
+			got, _ := docs[module].(map[string]any)
+			o.compare(t, answer+" "+module, filepath.Base(path), schema, want[name][instance][schema], got[schema])
+		}
+	})
+	return true
+}
+
+// modules builds the modules that visor has. A sequence is built whole or not at all.
+func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any) ([]handler.Handler, bool) {
+	sequence := node.Kind == yaml.SequenceNode
+	var names []string
+	var mods []yamlModule
+	add := func(name string, n *yaml.Node) {
+		var m yamlModule
+		require.NoError(t, n.Decode(&m))
+		names, mods = append(names, name), append(mods, m)
+	}
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i < len(node.Content); i += 2 {
+			add(node.Content[i].Value, node.Content[i+1])
+		}
+	case yaml.SequenceNode:
+		for _, item := range node.Content {
+			add(item.Content[0].Value, item.Content[1])
+		}
+	}
+	dir := sharedtest.Dir(t, "corpus", "geo")
+	env := policy.Env{Geo: openGeo(t, filepath.Join(dir, "GeoIP2-City-Test.mmdb"), filepath.Join(dir, "GeoIP2-ISP-Test.mmdb"))}
+	var out []handler.Handler
+	for i, m := range mods {
+		known := slices.Contains([]string{"net", "dns", "pcap"}, m.Type) && m.Version != "2.0"
+		if !known && sequence {
+			return nil, false
+		}
+		if !known {
+			continue
+		}
+		opts := yamlOptions(m.Config)
+		for k, v := range yamlOptions(window) {
+			opts[k] = v
+		}
+		h, err := policy.Build(policy.Module{
+			Name: names[i], Type: m.Type, Config: opts, Filter: yamlOptions(m.Filter), Enable: m.Groups.Enable, Disable: m.Groups.Disable,
+		}, env)
+		require.NoError(t, err)
+		out = append(out, h)
+	}
+	return out, sequence
+}
+
+// yamlOptions types values as pktvisor's YAML reader does.
+func yamlOptions(m map[string]any) policy.Options {
+	plain := make(map[string]any)
+	for k, v := range m {
+		switch v := v.(type) {
+		case int:
+			plain[k] = float64(v)
+		case string:
+			plain[k] = v
+			if n, err := strconv.ParseUint(v, 10, 32); err == nil {
+				plain[k] = float64(n)
+			}
+		default:
+			plain[k] = v
+		}
+	}
+	return toOptions(plain)
+}
+
+func readJSON(t *testing.T, path string, v any) {
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, v), path)
+}
+
+// compare compares two documents of the same module. Places that may differ are looked up as
+// "<where> <path>", with "*" for a place in all of a module's answers.
+func (o *oracle) compare(t *testing.T, where, fixture, schema string, want, got any) {
+	o.walk("."+schema, want, got, func(path, problem string) {
+		for _, key := range []string{where + " " + path, fixture + " " + path, "* " + path} {
+			if o.reasons.use(key, true) != "" {
+				return
+			}
+		}
+		t.Errorf("%s %s: %s", where, path, problem)
+	}, fixture)
+}
+
+func (o *oracle) walk(path string, want, got any, report func(path, problem string), fixture string) {
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			report(path, fmt.Sprintf("reference has an object, visor %v", got))
+			return
+		}
+		for k := range g {
+			if _, ok := w[k]; !ok {
+				report(path+"."+k, fmt.Sprintf("only visor has it: %v", g[k]))
+			}
+		}
+		for k := range w {
+			if _, ok := g[k]; !ok {
+				report(path+"."+k, fmt.Sprintf("only the reference has it: %v", w[k]))
+				continue
+			}
+			o.walk(path+"."+k, w[k], g[k], report, fixture)
+		}
+	case []any:
+		if problem := diffTop(w, got); problem != "" {
+			report(path, problem)
+		}
+	case float64:
+		g, ok := got.(float64)
+		if !ok || !o.near(path, fixture, w, g) {
+			report(path, fmt.Sprintf("reference %v, visor %v", want, got))
+		}
+	default:
+		if fmt.Sprint(want) != fmt.Sprint(got) {
+			report(path, fmt.Sprintf("reference %v, visor %v", want, got))
+		}
+	}
+}
+
+// near reports whether got is as near to want as the sketches promise: counters are equal; cardinalities
+// within three standard errors of the reference's sketch (1.5 %), visor's being exact up to 1024; quantiles
+// within what the reference itself answers from run to run, and visor's 0.1 %.
+func (o *oracle) near(path, fixture string, want, got float64) bool {
+	switch {
+	case strings.Contains(path, ".cardinality."):
+		return math.Abs(want-got) <= math.Round(3*0.015*want)
+	case strings.Contains(path, ".quantiles") || strings.Contains(path, ".payload_size.") || strings.Contains(path, ".buckets."):
+		low, high := want, want
+		if s, ok := o.spread[fixture+path]; ok {
+			low, high = min(low, s[0]), max(high, s[1])
+		}
+		return got >= low*0.999-0.5 && got <= high*1.001+0.5
+	}
+	return want == got
+}
+
+// diffTop compares lists as sets. The last places may be shared by entries of equal estimate, of which any may
+// be shown.
+func diffTop(want []any, got any) string {
+	g, ok := got.([]any)
+	if !ok || len(g) != len(want) {
+		return fmt.Sprintf("reference %v, visor %v", want, got)
+	}
+	if len(want) == 0 {
+		return ""
+	}
+	estimate := func(v any) float64 { return v.(map[string]any)["estimate"].(float64) }
+	least := estimate(want[len(want)-1])
+	above := func(list []any) map[string]float64 {
+		m := make(map[string]float64)
+		for _, v := range list {
+			if estimate(v) > least {
+				m[fmt.Sprint(v)] = estimate(v)
+			}
+		}
+		return m
+	}
+	if fmt.Sprint(above(want)) != fmt.Sprint(above(g)) {
+		return fmt.Sprintf("reference %v, visor %v", want, got)
+	}
+	for i := range want {
+		if estimate(want[i]) != estimate(g[i]) {
+			return fmt.Sprintf("reference %v, visor %v", want, got)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,290 @@
+package compat_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/capture/gopkt"
+	"visor/capture/pcapfile"
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/handler/pcap"
+	"visor/internal/sharedtest"
+	"visor/sketch"
+)
+
+// truth is what tshark says of a capture, as far as it is compared.
+type truth struct {
+	Packets   *uint64           `json:"packets"`
+	Exit      int               `json:"tshark_exit"`
+	Outermost map[string]uint64 `json:"outermost"`
+	Header    struct {
+		Records uint64 `json:"records"`
+		Format  string `json:"format"`
+	} `json:"header"`
+	DNS          *dnsTruth `json:"dns"`
+	DNSReordered *dnsTruth `json:"dns_reordered"`
+}
+
+type dnsTruth struct {
+	Messages  uint64  `json:"messages"`
+	Queries   uint64  `json:"queries"`
+	Responses uint64  `json:"responses"`
+	QNames    uint64  `json:"distinct_qnames"`
+	QTypes    []count `json:"qtypes"`
+	RCodes    []count `json:"rcodes"`
+}
+
+type count struct {
+	Name  string `json:"name"`
+	Count uint64 `json:"count"`
+}
+
+// TestTruth compares visor with tshark on every capture that tshark read.
+func TestTruth(t *testing.T) {
+	root := sharedtest.Dir(t, "corpus")
+	reasons := differences(t, "testdata/truth-differences.tsv")
+	files, equal := 0, 0
+	for _, name := range captures(t, root) {
+		want := readTruth(t, filepath.Join(root, "truth", name+".json"))
+		if want.Packets == nil {
+			continue // dnstap, or nothing that tshark knows
+		}
+		files++
+		diffs := compareTruth(want, observe(t, filepath.Join(root, name)))
+		if len(diffs) == 0 {
+			equal++
+		}
+		if why := reasons.use(name, len(diffs) > 0); why == "" && len(diffs) > 0 {
+			t.Errorf("%s: %s", name, strings.Join(diffs, "; "))
+		}
+	}
+	t.Logf("%d of %d captures fully equal (%.1f %%)", equal, files, 100*float64(equal)/float64(files))
+	require.Greater(t, files, 400)
+	require.GreaterOrEqual(t, float64(equal), 0.97*float64(files), "at least 97 %% fully equal")
+	reasons.requireAllUsed(t)
+}
+
+func readTruth(t *testing.T, path string) truth {
+	var tr truth
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return tr
+	}
+	require.NoError(t, json.Unmarshal(raw, &tr), path)
+	return tr
+}
+
+// captures returns the paths of all capture files of the corpus that have a truth, relative to root.
+func captures(t *testing.T, root string) []string {
+	var names []string
+	base := filepath.Join(root, "truth")
+	require.NoError(t, filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(base, strings.TrimSuffix(path, ".json"))
+		names = append(names, rel)
+		return err
+	}))
+	return names
+}
+
+// observation is what visor sees in a capture.
+type observation struct {
+	err      error
+	account  handler.Account
+	net      *network.Metrics
+	dns      *dns.Metrics
+	loss     *pcap.Metrics
+	plain    *plainMetrics
+	accounts map[string]handler.Account
+}
+
+// observe runs a capture through the analyzers and a plain counter of DNS messages.
+func observe(t *testing.T, path string) observation {
+	var o observation
+	src, err := pcapfile.Open(path)
+	if err != nil {
+		o.err = err
+		return o
+	}
+	settings := handler.Settings{Periods: 1}
+	net, err := network.New(network.Config{Settings: settings})
+	require.NoError(t, err)
+	queries, err := dns.New(dns.Config{Settings: settings})
+	require.NoError(t, err)
+	losses, err := pcap.New(pcap.Config{Settings: settings})
+	require.NoError(t, err)
+	counter := newPlain(t)
+	p, err := handler.NewPipeline(handler.Config{
+		Sources:  []capture.Source{src},
+		Handlers: []handler.Handler{net, queries, losses, counter},
+		Fallback: gopkt.Fallback{},
+	})
+	require.NoError(t, err)
+	o.err = p.Run(context.Background())
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	o.account, o.accounts = p.Account(), p.HandlerAccounts()
+	o.net, o.dns, o.loss = network.From(snap), dns.From(snap), pcap.From(snap)
+	o.plain = handler.Find[plainMetrics](snap)
+	return o
+}
+
+// compareTruth returns what differs.
+func compareTruth(want truth, got observation) []string {
+	var diffs []string
+	differ := func(what string, want, got uint64) {
+		if want != got {
+			diffs = append(diffs, fmt.Sprintf("%s: tshark %d, visor %d", what, want, got))
+		}
+	}
+	if got.net == nil {
+		return []string{fmt.Sprint("unreadable: ", got.err)}
+	}
+	differ("packets", *want.Packets, got.net.Events.Value())
+	differ("ipv4", want.Outermost["ip"], got.net.IPv4.Value())
+	differ("ipv6", want.Outermost["ipv6"], got.net.IPv6.Value())
+	differ("udp", want.Outermost["udp"], got.net.UDP.Value())
+	differ("tcp", want.Outermost["tcp"], got.net.TCP.Value())
+	best := diffDNS(want.DNS, got.plain)
+	if want.DNSReordered != nil {
+		// Neither count of tshark is the whole truth then, see the README of the corpus.
+		if other := diffDNS(want.DNSReordered, got.plain); len(other) < len(best) {
+			best = other
+		}
+	}
+	return append(diffs, best...)
+}
+
+func diffDNS(want *dnsTruth, got *plainMetrics) []string {
+	if want == nil {
+		want = &dnsTruth{}
+	}
+	var diffs []string
+	differ := func(what string, want, got any) {
+		if fmt.Sprint(want) != fmt.Sprint(got) {
+			diffs = append(diffs, fmt.Sprintf("dns %s: tshark %v, visor %v", what, want, got))
+		}
+	}
+	differ("queries", want.Queries, got.Queries.Value())
+	differ("responses", want.Responses, got.Responses.Value())
+	differ("rcodes", tops(want.RCodes), items(&got.RCodes))
+	differ("qtypes", tops(want.QTypes), items(&got.QTypes))
+	differ("distinct qnames", want.QNames, got.QNames.Estimate())
+	return diffs
+}
+
+// tops and items give lists a form that can be compared: ten entries by count, ties by number.
+func tops(list []count) map[string]uint64 {
+	m := make(map[string]uint64)
+	for _, c := range list {
+		m[c.Name] = c.Count
+	}
+	return m
+}
+
+func items(top *handler.Top[handler.Port]) map[string]uint64 {
+	m := make(map[string]uint64)
+	for _, e := range top.Top(10, handler.Port.Compare) {
+		m[strconv.Itoa(int(e.Key))] = e.Upper
+	}
+	return m
+}
+
+// plainMetrics counts DNS messages as tshark does: mDNS and LLMNR left out.
+type plainMetrics struct {
+	Queries   sketch.Counter            `metric:"queries" help:"queries"`
+	Responses sketch.Counter            `metric:"responses" help:"responses"`
+	QNames    sketch.Cardinality        `metric:"qnames" help:"distinct names"`
+	QTypes    handler.Top[handler.Port] `metric:"qtypes" help:"types by number"`
+	RCodes    handler.Top[handler.Port] `metric:"rcodes" help:"codes by number"`
+}
+
+type plain struct{ schema *handler.Schema[plainMetrics] }
+
+type plainShard struct{ handler.Base[plainMetrics] }
+
+func newPlain(t *testing.T) handler.Handler {
+	schema, err := handler.NewSchema[plainMetrics]("plain", nil)
+	require.NoError(t, err)
+	return plain{schema}
+}
+
+func (p plain) Info() handler.Info {
+	return handler.Info{Name: "plain", Type: "plain", Schema: "plain", Periods: 1, TopN: 10}
+}
+func (p plain) NewShard() handler.Shard {
+	return &plainShard{handler.NewBase(p.schema, p.Info(), 100)}
+}
+
+func (s *plainShard) Process(b *handler.Batch) {
+	for i := range b.DNS {
+		m := &b.DNS[i]
+		s.Tally.Offered++
+		s.Tally.Analysed++
+		if m.Broken || isLocal(m.Packet) {
+			continue
+		}
+		if m.Named {
+			s.Live.QTypes.Add(uint64(m.Type), handler.Port(m.Type), 1)
+			s.Live.QNames.Add(m.Hash)
+		}
+		if !m.Msg.Response() {
+			s.Live.Queries.Add(1)
+			continue
+		}
+		s.Live.Responses.Add(1)
+		s.Live.RCodes.Add(uint64(m.Msg.RCode()), handler.Port(m.Msg.RCode()), 1)
+	}
+}
+
+// isLocal reports whether p is mDNS or LLMNR.
+func isLocal(p *decode.Packet) bool {
+	local := []uint16{5353, 5355}
+	return slices.Contains(local, p.Src.Port()) || slices.Contains(local, p.Dst.Port())
+}
+
+// TestConservation: nothing is lost on the way, on any file of the corpus.
+func TestConservation(t *testing.T) {
+	root := sharedtest.Dir(t, "corpus")
+	files := 0
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) == ".json" || filepath.Ext(path) == ".mmdb" {
+			return err
+		}
+		o := observe(t, path)
+		if o.net == nil {
+			return nil // not a capture; pcapfile has its own tests for these
+		}
+		files++
+		requireBalance(t, path, o.account)
+		require.Equal(t, o.net.Events.Value(), o.account.Offered-o.account.Dropped, "%s: every frame is an event", path)
+		for _, name := range slices.Sorted(maps.Keys(o.accounts)) {
+			requireBalance(t, path+" "+name, o.accounts[name])
+		}
+		return nil
+	}))
+	require.Greater(t, files, 1000)
+	t.Logf("%d captures", files)
+}
+
+func requireBalance(t *testing.T, what string, a handler.Account) {
+	t.Helper()
+	require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped, "%s: %+v", what, a)
+}

@@ -1,0 +1,33 @@
+// Package sharedtest finds the material that stands beside the project on its developers' machines:
+// real captures with ground truth, and the reference's answers. Tests that need it are skipped
+// elsewhere.
+package sharedtest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Dir returns the path of elem below the folder "shared" beside the module. It skips the test,
+// saying so, if there is none.
+func Dir(tb testing.TB, elem ...string) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			tb.Fatal("no go.mod above the test's folder")
+		}
+	}
+	path := filepath.Join(append([]string{filepath.Dir(dir), "shared"}, elem...)...)
+	if _, err := os.Stat(path); err != nil {
+		tb.Skipf("skipped: %s is not on this machine", path)
+	}
+	return path
+}

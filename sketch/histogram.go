@@ -1,0 +1,121 @@
+package sketch
+
+import (
+	"iter"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Histogram counts values in bins that grow by a factor of 10^(1/18), 1.14: those of the reference. The
+// zero Histogram counts integers; [NewFloatHistogram] makes one for fractions. Counts are exact. Memory is
+// 4 kB once a value was added. A Histogram is owned by one goroutine.
+type Histogram struct {
+	counts []uint64 // by the index of the bound; one more for what is above the last
+	n      uint64
+	float  bool
+}
+
+// NewFloatHistogram returns a Histogram whose bounds are not cut to integers.
+func NewFloatHistogram() *Histogram { return &Histogram{float: true} }
+
+// Bin is a bin of a Histogram.
+type Bin struct {
+	Upper      float64 // greatest value in it
+	Label      string  // Upper as the reference writes it: "12", or "12.915497" for fractions
+	Cumulative uint64  // values in it and in those below
+}
+
+var (
+	integerBounds = bounds(math.Trunc)
+	floatBounds   = bounds(func(f float64) float64 { return f })
+)
+
+// bounds returns the upper bounds of all bins. The reference divides in single precision, which shows in
+// the last digits.
+func bounds(cast func(float64) float64) []float64 {
+	var out []float64
+	for e := -9; e <= 17; e++ {
+		for i := range 18 {
+			b := cast(math.Pow10(e) * math.Pow(10, float64(float32(i)/18)))
+			if len(out) == 0 || b != out[len(out)-1] {
+				out = append(out, b)
+			}
+		}
+	}
+	return out
+}
+
+func (h *Histogram) bounds() []float64 {
+	if h.float {
+		return floatBounds
+	}
+	return integerBounds
+}
+
+// Add counts v.
+func (h *Histogram) Add(v uint64) { h.AddFloat(float64(v)) }
+
+// AddFloat counts v. NaN is ignored.
+func (h *Histogram) AddFloat(v float64) {
+	if math.IsNaN(v) {
+		return
+	}
+	if h.counts == nil {
+		h.counts = make([]uint64, len(h.bounds())+1)
+	}
+	i, _ := slices.BinarySearch(h.bounds(), v)
+	h.counts[i]++
+	h.n++
+}
+
+// Count returns the number of values added.
+func (h *Histogram) Count() uint64 { return h.n }
+
+// Bins yields the bins that are not empty, in ascending order. Values above the last bound, 9·10¹⁷, are in
+// none of them.
+func (h *Histogram) Bins() iter.Seq[Bin] {
+	return func(yield func(Bin) bool) {
+		sum := uint64(0)
+		for i, upper := range h.bounds() {
+			if h.counts == nil {
+				return
+			}
+			if h.counts[i] == 0 {
+				continue
+			}
+			sum += h.counts[i]
+			if !yield(Bin{Upper: upper, Label: h.label(upper), Cumulative: sum}) {
+				return
+			}
+		}
+	}
+}
+
+func (h *Histogram) label(upper float64) string {
+	if h.float {
+		return strconv.FormatFloat(upper, 'f', 6, 64)
+	}
+	return strconv.FormatFloat(upper, 'f', 0, 64)
+}
+
+// Merge adds what src has counted. Both must be of the same kind.
+func (h *Histogram) Merge(src *Histogram) {
+	if src.n == 0 {
+		return
+	}
+	if h.counts == nil {
+		h.float = src.float
+		h.counts = make([]uint64, len(h.bounds())+1)
+	}
+	for i, n := range src.counts {
+		h.counts[i] += n
+	}
+	h.n += src.n
+}
+
+// Reset empties the histogram and keeps its memory.
+func (h *Histogram) Reset() {
+	clear(h.counts)
+	h.n = 0
+}

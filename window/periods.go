@@ -1,0 +1,39 @@
+package window
+
+import "time"
+
+// Periods tells which period an event belongs to, by the times of the events in the order of their
+// arrival. A period begins at the first event that is not before the end of the one before, however
+// long the gap; earlier events, also those whose clock stepped back, belong to the current one.
+// A Periods is owned by one goroutine.
+type Periods struct {
+	length int64
+	start  int64
+	next   int64 // end of the current period; 0 before the first event
+	begun  bool
+}
+
+// NewPeriods returns a Periods of the given length.
+func NewPeriods(length time.Duration) *Periods { return &Periods{length: int64(length)} }
+
+// Epoch returns the start of the period that an event at tsNS belongs to.
+func (p *Periods) Epoch(tsNS int64) int64 {
+	if tsNS >= p.next || !p.begun {
+		p.Begin(tsNS)
+	}
+	return p.start
+}
+
+// Begin makes startNS the start of the current period.
+func (p *Periods) Begin(startNS int64) {
+	p.start, p.next, p.begun = startNS, startNS+p.length, true
+	if p.next < startNS { // beyond the year 2262
+		p.next = startNS
+	}
+}
+
+// Due reports whether the current period has ended at nowNS, and when: for a clock that closes periods
+// in which nothing arrives.
+func (p *Periods) Due(nowNS int64) (endNS int64, ok bool) {
+	return p.next, p.begun && nowNS >= p.next
+}
