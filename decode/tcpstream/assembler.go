@@ -1,0 +1,213 @@
+package tcpstream
+
+import "visor/internal/flowtable"
+
+const (
+	maxWindow = 1 << 24 // bytes: a segment farther from the expected one does not belong to its stream
+	nearStart = 1 << 16 // bytes before the first segment seen within which the stream may have begun
+	maxLen    = 1 << 16 // bytes on the wire of one segment that are believed
+
+	doubtSegments = 8             // segments after which what was acknowledged and not seen is lost
+	linger        = 2_000_000_000 // ns for which an ended connection is remembered
+	maxEnded      = 1 << 14       // of those
+)
+
+// Assembler is owned by one goroutine.
+type Assembler[S any] struct {
+	conns  []conn[S]
+	free   []uint32
+	dead   []uint32 // ended, with events still to be read
+	table  *flowtable.Table[uint32]
+	ended  *flowtable.Table[epitaph]
+	lists  [lists]list
+	pieces []piece
+	pool   pool
+
+	freePieces  []uint32
+	spent       [][]byte // blocks that events refer to
+	firstHolder uint32   // sides with pieces, as ref: the connection's number ·2 + direction; 0: none
+	lastHolder  uint32
+
+	queue []pending
+	read  int // of which Next has returned
+	mode  mode
+	event Event[S]
+	stats Stats
+
+	clock int64 // packet time that has passed
+	maxNS int64 // the latest packet time, but for a clock that was set back
+	nowNS int64 // packet time of the latest segment
+	timed bool  // the times are valid
+
+	maxConns, maxPieces, maxPerStream int
+	idle, reorder                     int64
+	release                           func(*S)
+}
+
+// pending is an Event to come.
+type pending struct {
+	data   []byte
+	timeNS int64
+	lost   int
+	ref    uint32
+	kind   Kind
+	start  bool
+}
+
+// mode is what Next does when the events of a segment are read.
+type mode uint8
+
+const (
+	stop    mode = iota
+	endIdle      // end connections that are idle
+	endAll       // end all
+)
+
+// New returns an Assembler without connections.
+func New[S any](cfg Config[S]) *Assembler[S] {
+	cfg = cfg.withDefaults()
+	return &Assembler[S]{
+		conns:        make([]conn[S], 1, 16),
+		pieces:       make([]piece, 1, 16),
+		table:        flowtable.New[uint32](flowtable.Config{Capacity: cfg.MaxConns}),
+		ended:        flowtable.New[epitaph](flowtable.Config{Capacity: min(cfg.MaxConns, maxEnded), TTL: linger}),
+		pool:         pool{max: cfg.MaxBuffered},
+		maxConns:     cfg.MaxConns,
+		maxPieces:    cfg.MaxPieces,
+		maxPerStream: cfg.MaxPerStream,
+		idle:         int64(cfg.Idle),
+		reorder:      int64(cfg.Reorder),
+		release:      cfg.Release,
+	}
+}
+
+// Feed takes a segment. Its events, and those of connections that ended meanwhile, are read with Next before the next Feed,
+// which discards them.
+func (a *Assembler[S]) Feed(seg Segment) {
+	a.settle()
+	a.mode = stop
+	a.tick(seg.TimeNS)
+	a.relieve()
+	a.reap()
+	a.stats.Segments++
+	wire := max(len(seg.Payload), min(seg.WireLen, maxLen))
+
+	i := a.find(&seg, wire)
+	if i == 0 {
+		return
+	}
+	c := &a.conns[i]
+	a.touch(i, c)
+	if seg.Flags&RST != 0 {
+		a.reset(i, c, &seg)
+		return
+	}
+	ref := i<<1 | uint32(seg.Dir&1)
+	s := &c.sides[seg.Dir&1]
+	seq := seg.Seq
+	if seg.Flags&SYN != 0 {
+		seq++
+		s.begin(seq)
+	}
+	if wire > 0 {
+		if !a.payload(ref, s, seq, seg.Payload, wire, seg.TimeNS) {
+			a.strange(i, &seg, wire)
+			return
+		}
+		c.strange = 0
+	}
+	if seg.Flags&(FIN|SYN) == FIN {
+		s.finish(seq + uint32(wire))
+	}
+	if seg.Flags&ACK != 0 {
+		a.acknowledge(c, &seg)
+	}
+	a.judge(i, c)
+	a.close(i, c)
+}
+
+// Advance tells the Assembler that it is nowNS, where no segments tell it: connections that are idle end, and Next has their events.
+func (a *Assembler[S]) Advance(nowNS int64) {
+	a.settle()
+	a.tick(nowNS)
+	a.mode = endIdle
+}
+
+// Flush ends all connections: Next has what was held of them, and their ends. The Assembler can then be used again.
+func (a *Assembler[S]) Flush() { a.mode = endAll }
+
+// Next reads the next event, and reports whether there was one.
+func (a *Assembler[S]) Next() bool {
+	for a.read == len(a.queue) {
+		if a.mode == stop || !a.refill() {
+			return false
+		}
+	}
+	p := &a.queue[a.read]
+	a.read++
+	c := &a.conns[p.ref>>1]
+	dir := uint8(p.ref & 1)
+	a.event = Event[S]{
+		State:  &c.sides[dir].state,
+		Data:   p.data,
+		Lost:   p.lost,
+		TimeNS: p.timeNS,
+		Key:    c.key,
+		Kind:   p.kind,
+		Dir:    dir,
+		Start:  p.start,
+	}
+	return true
+}
+
+// Event returns the event that Next has read.
+func (a *Assembler[S]) Event() *Event[S] { return &a.event }
+
+// Len returns the number of connections.
+func (a *Assembler[S]) Len() int {
+	return a.lists[quiet].len + a.lists[talking].len + a.lists[closing].len
+}
+
+// Buffered returns the bytes that are held, in whole blocks.
+func (a *Assembler[S]) Buffered() int { return a.pool.live }
+
+// Stats returns what was counted since New.
+func (a *Assembler[S]) Stats() Stats { return a.stats }
+
+func (a *Assembler[S]) tell(p pending) { a.queue = append(a.queue, p) }
+
+// settle forgets the events, and what they refer to.
+func (a *Assembler[S]) settle() {
+	clear(a.queue)
+	a.queue, a.read = a.queue[:0], 0
+	for _, b := range a.spent {
+		a.pool.put(b)
+	}
+	a.spent = a.spent[:0]
+	if len(a.dead) > 0 {
+		a.bury()
+	}
+}
+
+// refill ends the next connections that Flush or Advance asked for.
+func (a *Assembler[S]) refill() bool {
+	a.settle()
+	switch a.mode {
+	case endIdle:
+		if a.reap() {
+			return true
+		}
+	case endAll:
+		for l := range a.lists {
+			if i := a.lists[l].head; i != 0 {
+				a.stats.Flushed++
+				a.end(i)
+				return true
+			}
+		}
+		a.ended.Reset()
+		a.timed = false
+	}
+	a.mode = stop
+	return false
+}

@@ -1,0 +1,242 @@
+package tcpstream
+
+// What a side knows of itself.
+const (
+	started  uint8 = 1 << iota // next and start are valid
+	synSeen                    // start was told by a SYN
+	finSeen                    // fin is valid
+	opened                     // Open was told
+	hinted                     // the peer has acknowledged up to ack; what comes first is not known
+	hintSyn                    // it did so answering the SYN
+	doubtful                   // doubt is valid: the peer has what was not seen here
+	holding                    // is in the list of holders
+)
+
+// side is one direction of a connection.
+//
+// Invariants: pieces are in order, do not overlap, and the first begins beyond next; a side has pieces
+// iff it is in the list of holders.
+type side[S any] struct {
+	state   S
+	doubtAt int64 // clock when doubt began
+	heldAt  int64 // clock when holding began
+	next    uint32
+	start   uint32 // sequence number of the first byte
+	fin     uint32 // sequence number of the FIN, behind the last byte
+	ack     uint32 // the highest that the peer has acknowledged
+	doubt   uint32 // what the peer had acknowledged when doubt began
+	first   uint32 // first piece; 0: none
+	last    uint32
+	earlier uint32 // holders before and after this one, as ref; 0: none
+	later   uint32
+	bytes   uint32 // in blocks of the pieces
+	pieces  uint16
+	doubts  uint8 // segments since doubt began
+	flags   uint8
+}
+
+func (s *side[S]) is(f uint8) bool { return s.flags&f != 0 }
+
+// done reports whether all bytes up to the FIN have been told, or given up.
+func (s *side[S]) done() bool { return s.is(finSeen) && distance(s.fin, s.next) <= 0 }
+
+// distance returns how far a lies behind b in sequence space (RFC 1982): negative if before.
+func distance(a, b uint32) int32 { return int32(a - b) }
+
+// conn is a connection. Number 0 is none.
+type conn[S any] struct {
+	key     uint64
+	seen    int64 // clock at its latest segment
+	moved   int64 // clock when it went to the end of its list
+	prev    uint32
+	next    uint32
+	list    uint8
+	strange uint8 // segments in a row whose sequence numbers cannot be
+	sides   [2]side[S]
+}
+
+// The lists that a connection may be in, each with the one longest silent first.
+const (
+	quiet   = iota // no payload yet
+	talking        // payload was seen
+	closing        // both FINs were seen, but not all before them; in order of that
+	lists
+)
+
+// list is a doubly linked list of connections.
+type list struct {
+	head, tail uint32
+	len        int
+}
+
+func (a *Assembler[S]) link(i uint32, to uint8) {
+	c, l := &a.conns[i], &a.lists[to]
+	c.list, c.moved = to, a.clock
+	c.prev, c.next = l.tail, 0
+	if l.tail != 0 {
+		a.conns[l.tail].next = i
+	} else {
+		l.head = i
+	}
+	l.tail = i
+	l.len++
+}
+
+func (a *Assembler[S]) unlink(i uint32) {
+	c := &a.conns[i]
+	l := &a.lists[c.list]
+	if c.prev != 0 {
+		a.conns[c.prev].next = c.next
+	} else {
+		l.head = c.next
+	}
+	if c.next != 0 {
+		a.conns[c.next].prev = c.prev
+	} else {
+		l.tail = c.prev
+	}
+	l.len--
+}
+
+func (a *Assembler[S]) move(i uint32, to uint8) {
+	a.unlink(i)
+	a.link(i, to)
+}
+
+// touch notes that a segment has come. To move a connection for each would touch three of them: an eighth of Idle is
+// near enough.
+func (a *Assembler[S]) touch(i uint32, c *conn[S]) {
+	c.seen = a.clock
+	if a.clock-c.moved > a.idle/8 && c.list != closing {
+		a.move(i, c.list)
+	}
+}
+
+// begin makes a connection, at the cost of another if there are too many.
+func (a *Assembler[S]) begin(seg *Segment) uint32 {
+	if a.Len() >= a.maxConns {
+		a.stats.Evicted++
+		a.end(a.victim())
+	}
+	var i uint32
+	if last := len(a.free) - 1; last >= 0 {
+		i = a.free[last]
+		a.free = a.free[:last]
+	} else {
+		a.conns = append(a.conns, conn[S]{})
+		i = uint32(len(a.conns) - 1)
+	}
+	c := &a.conns[i]
+	c.key, c.seen, c.strange = seg.Key, a.clock, 0
+	a.link(i, quiet)
+	*a.table.Put(seg.Key, a.clock) = i
+	a.stats.Connections++
+	if seg.Flags&SYN == 0 {
+		a.stats.Midstream++
+	}
+	return i
+}
+
+// victim returns the connection to end for want of room: one without payload if those are many, as in a flood
+// of SYNs, else one that is closing, else the one that was silent longest, as far as a few looks tell.
+func (a *Assembler[S]) victim() uint32 {
+	l := &a.lists
+	switch {
+	case l[quiet].len > a.maxConns/4:
+		return l[quiet].head
+	case l[closing].len > 0:
+		return l[closing].head
+	case l[talking].len == 0:
+		return l[quiet].head
+	}
+	for range 8 {
+		i := l[talking].head
+		if c := &a.conns[i]; c.seen == c.moved {
+			break
+		}
+		a.move(i, talking)
+		a.conns[i].moved = a.conns[i].seen
+	}
+	return l[talking].head
+}
+
+// end tells what is held of connection i, and its end, and forgets it.
+func (a *Assembler[S]) end(i uint32) {
+	c := &a.conns[i]
+	for d := range c.sides {
+		s := &c.sides[d]
+		if !s.is(opened) {
+			continue
+		}
+		ref := i<<1 | uint32(d)
+		for s.first != 0 {
+			a.giveUp(ref, s)
+		}
+		if s.is(finSeen) && distance(s.fin, s.next) > 0 {
+			a.lose(ref, s, s.fin)
+		}
+		a.tell(pending{kind: End, ref: ref, timeNS: a.nowNS})
+	}
+	if v, ok := a.table.Get(c.key); ok && *v == i {
+		a.table.Delete(c.key)
+	}
+	a.unlink(i)
+	a.dead = append(a.dead, i)
+}
+
+// endForGood is end for a connection of which nothing more is to come, if it had payload. The others, as a SYN
+// that was refused, may try again.
+func (a *Assembler[S]) endForGood(i uint32) {
+	a.end(i)
+	c := &a.conns[i]
+	if !c.sides[0].is(opened) && !c.sides[1].is(opened) {
+		return
+	}
+	e := a.ended.Put(c.key, a.clock)
+	e.at = a.clock
+	for d := range c.sides {
+		s := &c.sides[d]
+		e.next[d], e.start[d], e.known[d] = s.next, s.start, s.is(started)
+	}
+}
+
+// bury makes ended connections reusable, once their events are of no more use.
+func (a *Assembler[S]) bury() {
+	for _, i := range a.dead {
+		c := &a.conns[i]
+		for d := range c.sides {
+			s := &c.sides[d]
+			state := s.state
+			if s.is(opened) {
+				if a.release != nil {
+					a.release(&s.state)
+					state = s.state
+				} else {
+					state = *new(S)
+				}
+			}
+			*s = side[S]{state: state}
+		}
+		a.free = append(a.free, i)
+	}
+	a.dead = a.dead[:0]
+}
+
+// epitaph is what is remembered of a connection for a while after its end, so that what comes late of it does not
+// begin another.
+type epitaph struct {
+	at    int64 // clock
+	next  [2]uint32
+	start [2]uint32
+	known [2]bool
+}
+
+// covers reports whether seg belongs to the connection that has ended. A SYN does if it is the same SYN.
+func (e *epitaph) covers(seg *Segment) bool {
+	d := seg.Dir & 1
+	if seg.Flags&SYN != 0 {
+		return e.known[d] && seg.Seq+1 == e.start[d]
+	}
+	far := distance(seg.Seq, e.next[d])
+	return !e.known[d] || (-maxWindow <= far && far <= maxWindow)
+}

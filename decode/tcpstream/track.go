@@ -1,0 +1,248 @@
+package tcpstream
+
+// tick moves the clock on by the packet time that has passed. Steps back within Idle are reordering; one farther
+// back, or what follows a wrong time stamp, makes a new beginning.
+func (a *Assembler[S]) tick(nowNS int64) {
+	a.nowNS = nowNS
+	if !a.timed {
+		a.timed, a.maxNS = true, nowNS
+		return
+	}
+	if nowNS > a.maxNS {
+		a.clock += int64(min(uint64(nowNS)-uint64(a.maxNS), uint64(a.idle/2)))
+		a.maxNS = nowNS
+	} else if uint64(a.maxNS)-uint64(nowNS) > uint64(a.idle) {
+		a.maxNS = nowNS
+	}
+}
+
+// reap ends a few of the connections that have been idle, or closing, for too long, and reports whether there were any.
+func (a *Assembler[S]) reap() (any bool) {
+	for l := range a.lists {
+		for range 4 {
+			i := a.lists[l].head
+			if i == 0 {
+				break
+			}
+			c := &a.conns[i]
+			if l == closing && a.clock-c.moved >= a.reorder {
+				a.stats.Finished++
+				a.endForGood(i)
+			} else if l != closing && a.clock-c.seen >= a.idle {
+				a.stats.Idle++
+				a.end(i)
+			} else {
+				break
+			}
+			any = true
+		}
+	}
+	return any
+}
+
+// find returns the connection of seg, or 0 if it has none and begins none.
+func (a *Assembler[S]) find(seg *Segment, wire int) uint32 {
+	syn := seg.Flags&SYN != 0
+	if v, ok := a.table.Get(seg.Key); ok {
+		i := *v
+		if !syn || seg.Flags&RST != 0 || !a.conns[i].replacedBy(seg) {
+			return i
+		}
+		a.stats.Replaced++
+		a.end(i)
+		return a.begin(seg)
+	}
+	if seg.Flags&RST != 0 || (!syn && wire == 0) {
+		return 0
+	}
+	if e, ok := a.ended.Get(seg.Key); ok && a.clock-e.at < linger && e.covers(seg) {
+		a.stats.Late++
+		return 0
+	}
+	return a.begin(seg)
+}
+
+// replacedBy reports whether the SYN in seg is not one of c's: neither the one seen, nor one
+// that comes late or was lost before c was first seen.
+func (c *conn[S]) replacedBy(seg *Segment) bool {
+	s := &c.sides[seg.Dir&1]
+	seq := seg.Seq + 1
+	switch {
+	case s.is(started):
+		before := distance(s.start, seq)
+		return before != 0 && (s.is(synSeen) || before < 0 || before > nearStart)
+	case s.is(hinted):
+		before := distance(s.ack, seq)
+		return before < 0 || before > nearStart
+	}
+	return false
+}
+
+// begin notes that a SYN told that the first byte is at seq.
+func (s *side[S]) begin(seq uint32) {
+	if !s.is(started) {
+		s.flags |= started
+		s.start, s.next = seq, seq
+	}
+	s.flags |= synSeen
+}
+
+// pickUp begins in the middle, at seq, or where the peer's acknowledgements say that bytes before it are missing.
+func (s *side[S]) pickUp(seq uint32) {
+	if s.is(hinted) {
+		if missing := distance(seq, s.ack); 0 < missing && missing <= nearStart {
+			seq = s.ack
+		} else if missing != 0 {
+			s.flags &^= hintSyn
+		}
+	}
+	s.flags |= started
+	s.start, s.next = seq, seq
+}
+
+// payload takes the wire bytes at seq, of which b was captured. It reports whether they can be of this stream.
+func (a *Assembler[S]) payload(ref uint32, s *side[S], seq uint32, b []byte, wire int, timeNS int64) bool {
+	if !s.is(started) {
+		s.pickUp(seq)
+	}
+	if s.is(finSeen) {
+		wire = min(wire, max(int(distance(s.fin, seq)), 0))
+		b = b[:min(len(b), wire)]
+	}
+	ahead := int(distance(seq, s.next))
+	if ahead > maxWindow || ahead+wire < -maxWindow {
+		return false
+	}
+	if ahead+wire <= 0 {
+		a.stats.Repeated++
+		return true
+	}
+	if !s.is(opened) {
+		a.open(ref, s)
+	}
+	if ahead == 0 && s.first == 0 && len(b) > 0 {
+		a.deliver(ref, s, b, len(b), timeNS)
+	} else {
+		a.add(ref, s, seq, b, len(b), timeNS)
+	}
+	if cut := wire - len(b); cut > 0 {
+		a.add(ref, s, seq+uint32(len(b)), nil, cut, timeNS)
+	}
+	return true
+}
+
+func (a *Assembler[S]) open(ref uint32, s *side[S]) {
+	s.flags |= opened
+	a.tell(pending{kind: Open, ref: ref, timeNS: a.nowNS, start: s.flags&(synSeen|hintSyn) != 0})
+	if i := ref >> 1; a.conns[i].list == quiet {
+		a.move(i, talking)
+	}
+}
+
+// strange deals with payload of seg that cannot be of its stream. Once may be an accident; if it happens again, this is
+// another connection, whose SYN was not seen.
+func (a *Assembler[S]) strange(i uint32, seg *Segment, wire int) {
+	a.stats.OutOfWindow++
+	c := &a.conns[i]
+	c.strange++
+	if c.strange < 2 {
+		return
+	}
+	a.stats.Replaced++
+	a.end(i)
+	ref := a.begin(seg)<<1 | uint32(seg.Dir&1)
+	a.payload(ref, a.side(ref), seg.Seq, seg.Payload, wire, seg.TimeNS)
+}
+
+// finish notes a FIN at seq.
+func (s *side[S]) finish(seq uint32) {
+	if s.is(finSeen) {
+		return
+	}
+	if !s.is(started) {
+		s.pickUp(seq)
+	}
+	if ahead := distance(seq, s.next); ahead >= 0 && ahead <= maxWindow {
+		s.fin = seq
+		s.flags |= finSeen
+	}
+}
+
+// reset ends the connection, if the RST can be of it.
+func (a *Assembler[S]) reset(i uint32, c *conn[S], seg *Segment) {
+	s := &c.sides[seg.Dir&1]
+	if far := distance(seg.Seq, s.next); s.is(started) && seg.Seq != 0 && (far > maxWindow || far < -maxWindow) {
+		a.stats.OutOfWindow++
+		return
+	}
+	a.stats.Reset++
+	a.endForGood(i)
+}
+
+// acknowledge notes how much the sender of seg has got from its peer.
+func (a *Assembler[S]) acknowledge(c *conn[S], seg *Segment) {
+	s := &c.sides[^seg.Dir&1]
+	if !s.is(started) {
+		if !s.is(hinted) || distance(seg.Ack, s.ack) > 0 {
+			s.ack = seg.Ack
+		}
+		s.flags |= hinted
+		if seg.Flags&SYN != 0 {
+			s.flags |= hintSyn
+		}
+		return
+	}
+	ahead := distance(seg.Ack, s.next)
+	if ahead <= 0 || ahead > maxWindow {
+		return
+	}
+	if !s.is(doubtful) {
+		s.flags |= doubtful
+		s.ack = seg.Ack
+		a.doubt(s)
+	} else if distance(seg.Ack, s.ack) > 0 {
+		s.ack = seg.Ack
+	}
+}
+
+// doubt begins to wait for what the peer has acknowledged.
+func (a *Assembler[S]) doubt(s *side[S]) {
+	s.doubt, s.doubtAt, s.doubts = s.ack, a.clock, 0
+}
+
+// judge gives up the holes of c whose bytes the peer has had for so long that they were lost in the capture.
+func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
+	for d := range c.sides {
+		s := &c.sides[d]
+		if !s.is(doubtful) {
+			continue
+		}
+		if s.doubts++; s.doubts > doubtSegments || a.clock-s.doubtAt >= a.reorder {
+			s.doubts = doubtSegments
+			for s.first != 0 && distance(a.pieces[s.first].seq, s.doubt) <= 0 {
+				a.giveUp(i<<1|uint32(d), s)
+			}
+		}
+		if distance(s.doubt, s.next) > 0 {
+			continue
+		}
+		if distance(s.ack, s.next) > 0 {
+			a.doubt(s)
+		} else {
+			s.flags &^= doubtful
+		}
+	}
+}
+
+// close ends c if both sides are done. If both have finished but not all of it was seen, c waits for the rest a little.
+func (a *Assembler[S]) close(i uint32, c *conn[S]) {
+	if !c.sides[0].is(finSeen) || !c.sides[1].is(finSeen) {
+		return
+	}
+	if c.sides[0].done() && c.sides[1].done() {
+		a.stats.Finished++
+		a.endForGood(i)
+	} else if c.list != closing {
+		a.move(i, closing)
+	}
+}
