@@ -1,0 +1,93 @@
+package geo
+
+import (
+	"net/netip"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"visor/internal/hash64"
+)
+
+// Cache answers from a DB and remembers the answers. A Cache is owned by one goroutine. What it returns
+// stays valid for ever.
+type Cache struct {
+	city lookups[Location]
+	asn  lookups[AS]
+}
+
+// City returns where addr is, or nil if the DB has no City database.
+func (c *Cache) City(addr netip.Addr) *Location { return c.city.find(addr) }
+
+// ASN returns whose addr is, or nil if the DB has no ASN database.
+func (c *Cache) ASN(addr netip.Addr) *AS { return c.asn.find(addr) }
+
+// Evicted returns how many addresses were forgotten to make room for others.
+func (c *Cache) Evicted() uint64 { return c.city.evicted + c.asn.evicted }
+
+// lookups caches the answers of one database: by address in a table whose slots new addresses take over, and by record in
+// a map, since many addresses share a record.
+type lookups[T any] struct {
+	file    *file // nil: there is no database
+	size    int
+	decode  func(maxminddb.Result) *T
+	edition *edition // what the answers are from
+	slots   []answer[T]
+	records map[uintptr]*T
+	evicted uint64
+}
+
+type answer[T any] struct {
+	addr  [16]byte
+	value *T // nil: the slot is free
+}
+
+// find returns the answer for addr.
+func (l *lookups[T]) find(addr netip.Addr) *T {
+	if l.file == nil {
+		return nil
+	}
+	if now := l.file.current.Load(); now != l.edition {
+		l.start(now)
+	}
+	key := addr.As16()
+	slot := &l.slots[hash64.IPv6(key)&uint64(len(l.slots)-1)]
+	if slot.value != nil && slot.addr == key {
+		return slot.value
+	}
+	value := l.lookUp(addr.Unmap())
+	if slot.value != nil {
+		l.evicted++
+	}
+	*slot = answer[T]{key, value}
+	return value
+}
+
+// start forgets what an older edition said.
+func (l *lookups[T]) start(e *edition) {
+	n := 1
+	for n < l.size {
+		n *= 2
+	}
+	l.edition, l.slots, l.records = e, make([]answer[T], n), make(map[uintptr]*T)
+}
+
+// lookUp asks the database. Its records are decoded once, as long as the map of them stays small.
+func (l *lookups[T]) lookUp(addr netip.Addr) *T {
+	r := l.edition.reader.Lookup(addr)
+	if !r.Found() {
+		return l.record(^uintptr(0), r)
+	}
+	return l.record(r.Offset(), r)
+}
+
+func (l *lookups[T]) record(offset uintptr, r maxminddb.Result) *T {
+	if v, ok := l.records[offset]; ok {
+		return v
+	}
+	if len(l.records) >= len(l.slots) {
+		clear(l.records)
+	}
+	v := l.decode(r)
+	l.records[offset] = v
+	return v
+}

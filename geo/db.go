@@ -1,0 +1,144 @@
+package geo
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+)
+
+// Config configures a DB. At least one path must be set.
+type Config struct {
+	CityPath  string        // City database; "" for none
+	ASNPath   string        // ASN or ISP database; "" for none
+	CacheSize int           // addresses that each Cache remembers, per database; 0 means 10000, negative none
+	Reload    time.Duration // how often to look whether a file has changed; 0 means 10 s, negative never
+	Logger    *slog.Logger  // told of reloads and of files that cannot be loaded; nil is silence
+}
+
+// DB is a City database, an ASN database, or both. It is safe for concurrent use.
+type DB struct {
+	cfg  Config
+	city *file // nil if there is none
+	asn  *file
+	quit chan struct{}
+	done sync.WaitGroup
+	once sync.Once
+}
+
+// Open loads the databases. The error says which file could not be loaded, and why.
+func Open(cfg Config) (*DB, error) {
+	if cfg.CityPath == "" && cfg.ASNPath == "" {
+		return nil, errors.New("geo: neither a City nor an ASN database is named")
+	}
+	if cfg.CacheSize == 0 {
+		cfg.CacheSize = 10000
+	}
+	if cfg.Reload == 0 {
+		cfg.Reload = 10 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{cfg: cfg, quit: make(chan struct{})}
+	var errCity, errASN error
+	db.city, errCity = openFile(cfg.CityPath)
+	db.asn, errASN = openFile(cfg.ASNPath)
+	if err := errors.Join(errCity, errASN); err != nil {
+		return nil, err
+	}
+	if cfg.Reload > 0 {
+		db.done.Go(db.watch)
+	}
+	return db, nil
+}
+
+// Close stops looking for changes. Caches keep working with what is loaded.
+func (db *DB) Close() error {
+	db.once.Do(func() { close(db.quit) })
+	db.done.Wait()
+	return nil
+}
+
+// NewCache returns a Cache over db.
+func (db *DB) NewCache() *Cache {
+	return &Cache{
+		city: lookups[Location]{file: db.city, size: db.cfg.CacheSize, decode: decodeLocation},
+		asn:  lookups[AS]{file: db.asn, size: db.cfg.CacheSize, decode: decodeAS},
+	}
+}
+
+func (db *DB) watch() {
+	tick := time.NewTicker(db.cfg.Reload)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			db.city.refresh(db.cfg.Logger)
+			db.asn.refresh(db.cfg.Logger)
+		case <-db.quit:
+			return
+		}
+	}
+}
+
+// file is a database file and what was loaded from it last.
+type file struct {
+	path    string
+	seen    os.FileInfo // of the last attempt to load
+	current atomic.Pointer[edition]
+}
+
+// edition is one state of a file. A new one has a new address, by which caches notice it.
+type edition struct{ reader *maxminddb.Reader }
+
+// openFile returns nil if path is empty.
+func openFile(path string) (*file, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f := &file{path: path}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("geo: %w", err)
+	}
+	f.seen = info
+	return f, f.load()
+}
+
+// load reads the file into memory, rather than mapping it: a mapped file that is written over in place would
+// take answers, or the process, with it.
+func (f *file) load() error {
+	raw, err := os.ReadFile(f.path)
+	if err != nil {
+		return fmt.Errorf("geo: %w", err)
+	}
+	reader, err := maxminddb.OpenBytes(raw)
+	if err != nil {
+		return fmt.Errorf("geo: %s is not a MaxMind database: %w", f.path, err)
+	}
+	f.current.Store(&edition{reader})
+	return nil
+}
+
+// refresh loads the file again if it has changed.
+func (f *file) refresh(log *slog.Logger) {
+	if f == nil {
+		return
+	}
+	info, err := os.Stat(f.path)
+	if err != nil || os.SameFile(info, f.seen) && info.ModTime().Equal(f.seen.ModTime()) && info.Size() == f.seen.Size() {
+		return // while it is being replaced there may be no file: the old one serves
+	}
+	f.seen = info
+	if err := f.load(); err != nil {
+		log.Warn("geo database not reloaded, the old one serves", "path", f.path, "error", err)
+		return
+	}
+	log.Info("geo database reloaded", "path", f.path)
+}

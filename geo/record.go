@@ -1,0 +1,120 @@
+package geo
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"visor/internal/hash64"
+)
+
+// Unknown is the text for addresses that a database has no record of.
+const Unknown = "Unknown"
+
+// Location is where an address is. It is immutable.
+type Location struct {
+	Text     string // "EU/Sweden/E/Linköping": continent, country, subdivision, city; missing parts are left out
+	Lat, Lon string // degrees with six decimals; "" if not known
+	Key      []byte // unambiguous form of the three, for top lists; [ParseKey] takes it apart
+	Hash     uint64 // of Key
+}
+
+// AS is whose an address is. It is immutable.
+type AS struct {
+	Number uint32 // 0 if unknown
+	Org    string // the organisation; may be empty
+	Text   string // "1221/Telstra Pty Ltd", the number alone without an organisation, or Unknown
+	Key    []byte // Text, for top lists
+	Hash   uint64 // of Key
+}
+
+// ParseKey takes the Key of a Location apart. Of other bytes, what comes first is the text.
+func ParseKey(key []byte) (text, lat, lon string) {
+	t, rest, _ := bytes.Cut(key, []byte{0})
+	la, lo, _ := bytes.Cut(rest, []byte{0})
+	return string(t), string(la), string(lo)
+}
+
+type cityRecord struct {
+	Continent struct {
+		Code string `maxminddb:"code"`
+	} `maxminddb:"continent"`
+	Country struct {
+		ISO   string `maxminddb:"iso_code"`
+		Names struct {
+			English string `maxminddb:"en"`
+		} `maxminddb:"names"`
+	} `maxminddb:"country"`
+	Subdivisions []struct {
+		ISO string `maxminddb:"iso_code"`
+	} `maxminddb:"subdivisions"`
+	City struct {
+		Names struct {
+			English string `maxminddb:"en"`
+		} `maxminddb:"names"`
+	} `maxminddb:"city"`
+	Location struct {
+		Lat *float64 `maxminddb:"latitude"`
+		Lon *float64 `maxminddb:"longitude"`
+	} `maxminddb:"location"`
+}
+
+// decodeLocation returns the Location of a record. A record that cannot be read is Unknown.
+func decodeLocation(r maxminddb.Result) *Location {
+	var rec cityRecord
+	if !r.Found() || r.Decode(&rec) != nil {
+		return newLocation(Unknown, "", "")
+	}
+	text := rec.Continent.Code
+	country := rec.Country.Names.English
+	if country == "" {
+		country = rec.Country.ISO
+	}
+	parts := []string{country}
+	if len(rec.Subdivisions) > 0 {
+		parts = append(parts, rec.Subdivisions[0].ISO)
+	}
+	for _, part := range append(parts, rec.City.Names.English) {
+		if part != "" {
+			text += "/" + part
+		}
+	}
+	return newLocation(text, degrees(rec.Location.Lat), degrees(rec.Location.Lon))
+}
+
+func newLocation(text, lat, lon string) *Location {
+	text = strings.ReplaceAll(text, "\x00", "")
+	key := []byte(text + "\x00" + lat + "\x00" + lon)
+	return &Location{Text: text, Lat: lat, Lon: lon, Key: key, Hash: hash64.Sum(key)}
+}
+
+func degrees(f *float64) string {
+	if f == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*f, 'f', 6, 64)
+}
+
+type asRecord struct {
+	Number uint32 `maxminddb:"autonomous_system_number"`
+	Org    string `maxminddb:"autonomous_system_organization"`
+}
+
+// decodeAS returns the AS of a record. ISP databases have records without a number, of which the
+// reference makes an empty text; they say nothing of the autonomous system, so it is Unknown.
+func decodeAS(r maxminddb.Result) *AS {
+	var rec asRecord
+	as := &AS{Text: Unknown}
+	if r.Found() && r.Decode(&rec) == nil && rec.Number != 0 {
+		as.Number, as.Org = rec.Number, rec.Org
+		as.Text = strconv.FormatUint(uint64(rec.Number), 10)
+		if rec.Org != "" {
+			as.Text += "/" + rec.Org
+		}
+	}
+	as.Key = []byte(as.Text)
+	as.Hash = hash64.Sum(as.Key)
+	return as
+}
