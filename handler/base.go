@@ -114,7 +114,7 @@ type share[M any] struct {
 }
 
 func (p *share[M]) mergeInto(m *Module) int64 {
-	for _, c := range p.closed.All() {
+	for c := range p.closed.All() {
 		p.sum.Merge(c)
 	}
 	p.closed.Release()

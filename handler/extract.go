@@ -1,6 +1,8 @@
 package handler
 
 import (
+	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"visor/decode"
@@ -13,15 +15,15 @@ import (
 type extractor struct {
 	streams *tcpstream.Assembler[side]
 	names   []byte          // the names of the batch's messages
-	carried []decode.Packet // the packets of the batch's messages that came through TCP
+	bytes   []byte          // the batch's messages that came through TCP
+	carried []decode.Packet // and packets to describe these
 }
 
 // side is one direction of a TCP connection: what its messages need to be told.
 type side struct {
 	framer dnsmsg.Framer
-	packet decode.Packet // addresses and direction, as of its latest segment; no slices
+	packet decode.Packet // addresses and direction, as of its first segment; no slices
 	frame  decode.Packet // the outermost packet likewise
-	known  bool          // packet and frame are set
 }
 
 // streamIdle is how long a TCP connection may be silent, in packet time, before it is given up. The reference
@@ -32,7 +34,7 @@ func newExtractor() *extractor {
 	e := &extractor{names: make([]byte, 0, 16<<10)}
 	e.streams = tcpstream.New(tcpstream.Config[side]{
 		Idle:    streamIdle,
-		Release: func(s *side) { s.framer.Release(); s.known = false },
+		Release: func(s *side) { s.framer.Reset() },
 	})
 	return e
 }
@@ -61,11 +63,11 @@ func (e *extractor) extract(b *Batch) {
 func (e *extractor) flush(b *Batch) {
 	e.start(b)
 	e.streams.Flush()
-	e.drain(b)
+	e.drain(b, nil, nil)
 }
 
 func (e *extractor) start(b *Batch) {
-	b.DNS, e.names, e.carried = b.DNS[:0], e.names[:0], e.carried[:0]
+	b.DNS, e.names, e.bytes, e.carried = b.DNS[:0], e.names[:0], e.bytes[:0], e.carried[:0]
 }
 
 // clientPort returns the port that is not a DNS port. With two of them the source is taken for the client;
@@ -111,20 +113,78 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 func (e *extractor) segment(b *Batch, frame, p *decode.Packet) {
 	e.streams.Feed(tcpstream.Segment{
 		Key:     flowHash(p),
-		Dir:     endpoint(p),
+		Dir:     direction(p),
 		Seq:     p.Seq,
 		Ack:     p.Ack,
 		Flags:   p.Flags,
 		Payload: p.Payload,
+		WireLen: len(p.Payload) + int(p.Cut),
 		TimeNS:  p.TimeNS,
 	})
-	e.drain(b)
+	e.drain(b, frame, p)
 }
 
-func (e *extractor) drain(b *Batch) {
+// drain adds the messages in what the streams deliver; frame and p are the segment that was fed, if one was.
+func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
+	for e.streams.Next() {
+		ev := e.streams.Event()
+		s := ev.State
+		switch ev.Kind {
+		case tcpstream.Open: // comes with the segment that opens the side
+			s.know(frame, p)
+		case tcpstream.Gap:
+			s.framer.Gap(ev.Lost)
+		case tcpstream.Data:
+			s.framer.Feed(ev.Data)
+			for s.framer.Next() {
+				e.addStreamed(b, s, ev.TimeNS)
+			}
+		}
+	}
 }
+
+// know notes the addresses of the side that sent p.
+func (s *side) know(frame, p *decode.Packet) {
+	s.frame, s.packet = *frame, *p
+	for _, q := range []*decode.Packet{&s.frame, &s.packet} {
+		q.Frame, q.Payload, q.Inner = nil, nil, nil
+	}
+}
+
+// addStreamed adds the current message of a side, with packets of its own to describe it.
+func (e *extractor) addStreamed(b *Batch, s *side, now int64) {
+	start := len(e.carried)
+	e.carried = append(e.carried, s.frame, s.packet)
+	frame, packet := &e.carried[start], &e.carried[start+1]
+	frame.TimeNS, packet.TimeNS = now, now
+	at := len(e.bytes)
+	e.bytes = append(e.bytes, s.framer.Message()...) // the framer may reuse its memory within the batch
+	client, _ := clientPort(packet)
+	e.add(b, frame, packet, e.bytes[at:len(e.bytes):len(e.bytes)], client).TCP = true
+}
+
+// direction tells the two ends of a connection apart.
+func direction(p *decode.Packet) uint8 {
+	if p.Src.Compare(p.Dst) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// lost returns how many segments fitted no stream, ever.
+func (e *extractor) lost() uint64 { return e.streams.Stats().OutOfWindow }
 
 // flowHash hashes the five-tuple, the same for both directions.
 func flowHash(p *decode.Packet) uint64 {
 	return hash64.Uint64(endpointHash(p.Src) + endpointHash(p.Dst) + uint64(p.Proto))
+}
+
+// endpointHash hashes an address and a port.
+func endpointHash(a netip.AddrPort) uint64 {
+	addr := a.Addr()
+	if addr.Is4() {
+		ip := addr.As4()
+		return hash64.Uint64(uint64(binary.BigEndian.Uint32(ip[:]))<<16 | uint64(a.Port()))
+	}
+	return hash64.Uint64(hash64.IPv6(addr.As16()) + uint64(a.Port()))
 }

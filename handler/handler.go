@@ -73,7 +73,7 @@ type Batch struct {
 
 // Losses are packets that never became events, counted since the previous batch.
 type Losses struct {
-	Reassembly uint64 // TCP segments that fit no stream, or found no room
+	Reassembly uint64 // TCP segments whose sequence numbers fit no stream
 	Kernel     uint64 // dropped by the kernel because the reader was late
 	Interface  uint64 // dropped by the interface
 }

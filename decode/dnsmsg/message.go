@@ -83,10 +83,9 @@ type Question struct {
 // question. It returns dst as it was and [ErrNoQuestion], [ErrTruncated] or [ErrMalformed] if there is none
 // that can be read.
 func (m Message) AppendQuestion(dst []byte) ([]byte, Question, error) {
-	end, plain := m.plainName(HeaderLen)
-	if plain && m.QDCount() != 0 && end+4 <= len(m) {
-		if name, ok := appendPlain(dst, m[HeaderLen:end-1]); ok {
-			return name, m.question(end), nil
+	if p, ok := m.plainName(HeaderLen); ok && m.QDCount() != 0 && p.end+4 <= len(m) {
+		if name, ok := m.appendPlain(dst, HeaderLen, p); ok {
+			return name, m.question(p.end), nil
 		}
 	}
 	return m.appendQuestion(dst, true)

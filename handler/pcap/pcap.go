@@ -12,7 +12,7 @@ import (
 
 // Metrics is what a Handler counts.
 type Metrics struct {
-	ReassemblyErrors sketch.Counter `metric:"tcp_reassembly_errors" help:"TCP segments that fit no stream or found no room"`
+	ReassemblyErrors sketch.Counter `metric:"tcp_reassembly_errors" help:"TCP segments whose sequence numbers fit no stream"`
 	KernelDrops      sketch.Counter `metric:"os_drops" help:"packets dropped by the operating system"`
 	InterfaceDrops   sketch.Counter `metric:"if_drops" help:"packets dropped by the interface"`
 }
