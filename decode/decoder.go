@@ -26,7 +26,7 @@ type Config struct {
 
 	// Reassembly of IP fragments: datagrams that may be incomplete at once (0 means 1024), bytes that
 	// they may hold together (0 means 4 MiB), and how long one waits for its fragments in packet time
-	// (0 means 30 s: RFC 791 suggests 15 s at least, RFC 8200 asks for 60 s at most).
+	// (0 means 60 s: RFC 791 suggests 15 s at least, RFC 8200 section 4.5 says 60 s).
 	MaxDatagrams  int
 	MaxFragBytes  int
 	FragmentAfter time.Duration

@@ -93,7 +93,7 @@ func newReassembler(cfg Config) reassembler {
 		r.maxBytes = 4 << 20
 	}
 	if r.timeout <= 0 {
-		r.timeout = int64(30 * time.Second)
+		r.timeout = int64(time.Minute)
 	}
 	return r
 }

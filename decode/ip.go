@@ -40,6 +40,8 @@ func (d *Decoder) shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, e
 	case etherVLAN, etherQinQ, etherOldQinQ, etherOldQinQ2, etherOldQinQ3:
 		p.Layers |= LayerVLAN
 		return fixedHeader(b, 4, 2)
+	case etherVNTag:
+		return fixedHeader(b, 6, 4)
 	case etherMPLS, etherMPLSMulti:
 		p.Layers |= LayerMPLS
 		return d.mpls(p, b)

@@ -7,6 +7,7 @@ const (
 	LinkNull       LinkType = 0   // BSD loopback: address family in the byte order of the capturing machine
 	LinkEthernet   LinkType = 1   // Ethernet
 	LinkTokenRing  LinkType = 6   // IEEE 802.5
+	LinkARCNet     LinkType = 7   // ARCnet
 	LinkPPP        LinkType = 9   // PPP, with or without HDLC framing
 	LinkFDDI       LinkType = 10  // FDDI
 	LinkATM        LinkType = 100 // LLC/SNAP over ATM (RFC 1483)
@@ -16,14 +17,18 @@ const (
 	LinkLoop       LinkType = 108 // OpenBSD loopback: address family in network byte order
 	LinkSLL        LinkType = 113 // Linux cooked capture
 	LinkPFLog      LinkType = 117 // OpenBSD packet filter log
+	LinkJuniper    LinkType = 178 // Juniper Ethernet
+	LinkIPNet      LinkType = 226 // Solaris ipnet
 	LinkIPv4       LinkType = 228 // IPv4
 	LinkIPv6       LinkType = 229 // IPv6
+	LinkNFLog      LinkType = 239 // Linux netfilter log
 	LinkSLL2       LinkType = 276 // Linux cooked capture, version 2
 
-	linkRaw12    LinkType = 12 // raw IP under the numbers that some systems' DLT_RAW has
-	linkRaw14    LinkType = 14
-	linkPPPHDLC  LinkType = 50
-	linkPPPEther LinkType = 51
+	linkRaw12       LinkType = 12 // raw IP under the numbers that some systems' DLT_RAW has
+	linkRaw14       LinkType = 14
+	linkARCNetLinux LinkType = 129
+	linkPPPHDLC     LinkType = 50
+	linkPPPEther    LinkType = 51
 )
 
 // EtherTypes (https://www.iana.org/assignments/ieee-802-numbers).
@@ -38,6 +43,7 @@ const (
 	etherMPLS         = 0x8847
 	etherMPLSMulti    = 0x8848
 	etherPPPoE        = 0x8864
+	etherVNTag        = 0x8926 // Cisco VN-Tag
 	etherQinQ         = 0x88A8
 	etherERSPAN       = 0x88BE
 	etherERSPAN3      = 0x22EB
@@ -88,6 +94,16 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) (uint16, []byte, erro
 		return llc(b[13:])
 	case LinkTokenRing:
 		return tokenRing(b)
+	case LinkARCNet:
+		return arcnet(b, 2)
+	case linkARCNetLinux:
+		return arcnet(b, 4)
+	case LinkNFLog:
+		return nflog(b)
+	case LinkIPNet:
+		return ipnet(b)
+	case LinkJuniper:
+		return juniperEther(b)
 	}
 	if d.fallback == nil {
 		return 0, nil, ErrUnknownLink
@@ -136,13 +152,18 @@ func loopback(b []byte) (uint16, []byte, error) {
 	if family > 0xFFFF {
 		family = binary.LittleEndian.Uint32(b)
 	}
+	return familyType(family), b[4:], nil
+}
+
+// familyType returns the EtherType of an address family.
+func familyType(family uint32) uint16 {
 	switch family {
 	case 2:
-		return etherIPv4, b[4:], nil
+		return etherIPv4
 	case 10, 23, 24, 28, 30:
-		return etherIPv6, b[4:], nil
+		return etherIPv6
 	}
-	return etherNone, b[4:], nil
+	return etherNone
 }
 
 // ppp strips a PPP header (RFC 1661, RFC 1662): address and control may be there or not, and the
@@ -201,14 +222,7 @@ func pflog(b []byte) (uint16, []byte, error) {
 	if len(b) < 2 || len(b) < (int(b[0])+3)&^3 {
 		return 0, nil, ErrTruncated
 	}
-	rest := b[(int(b[0])+3)&^3:]
-	switch b[1] {
-	case 2:
-		return etherIPv4, rest, nil
-	case 24, 28, 30:
-		return etherIPv6, rest, nil
-	}
-	return etherNone, rest, nil
+	return familyType(uint32(b[1])), b[(int(b[0])+3)&^3:], nil
 }
 
 // llc strips IEEE 802.2 LLC, and SNAP behind it.

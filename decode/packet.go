@@ -75,6 +75,11 @@ const (
 	FlagCWR
 )
 
+// IPInIP reports whether p's payload is an IP packet without anything in between (RFC 2003, RFC 2473, RFC 4213).
+func (p *Packet) IPInIP() bool {
+	return p.Layers.Has(LayerIP) && (p.Proto == protoIPIP || p.Proto == protoIPv6)
+}
+
 // Innermost returns the packet at the end of the Inner chain: p itself unless p is a tunnel
 // or completes a fragmented datagram.
 func (p *Packet) Innermost() *Packet {

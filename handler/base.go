@@ -83,13 +83,15 @@ type part interface {
 	mergeInto(m *Module) (lastNS int64)
 }
 
-func (b *Base[M]) begin(startNS int64) { b.bucket.startNS, b.bucket.lastNS = startNS, startNS }
+func (b *Base[M]) begin(startNS int64) {
+	b.bucket.begun, b.bucket.startNS, b.bucket.lastNS = true, startNS, startNS
+}
 
 func (b *Base[M]) cover(ns int64) { b.bucket.lastNS = max(b.bucket.lastNS, ns) }
 
 func (b *Base[M]) starts(dst []int64) []int64 {
 	for bucket := range b.ring.All() {
-		if bucket.startNS != 0 {
+		if bucket.begun {
 			dst = append(dst, bucket.startNS)
 		}
 	}

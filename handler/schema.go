@@ -100,6 +100,7 @@ func validName(s string) bool {
 type bucket[M any] struct {
 	Metrics M
 	list    []metric // the fields of Metrics, in the order of the schema
+	begun   bool     // it is in use: the other two are set
 	startNS int64    // start of the period
 	lastNS  int64    // latest event, or startNS
 }
@@ -118,7 +119,7 @@ func (b *bucket[M]) Reset() {
 	for _, m := range b.list {
 		m.Reset()
 	}
-	b.startNS, b.lastNS = 0, 0
+	b.begun, b.startNS, b.lastNS = false, 0, 0
 }
 
 // Merge adds src to b and leaves src as it was.

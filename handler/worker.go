@@ -17,7 +17,8 @@ type worker struct {
 	dns      *extractor
 	hosts    *decode.HostNets
 	periods  *window.Periods
-	epoch    int64 // start of the live period; 0 before the first frame
+	begun    bool  // there was a frame
+	epoch    int64 // start of the live period
 	shards   []Shard
 	sequence bool
 	packets  []decode.Packet
@@ -90,17 +91,17 @@ func (w *worker) process(b *capture.Batch) {
 
 // enter makes the period that starts at epoch the live one.
 func (w *worker) enter(epoch int64) {
-	if epoch == w.epoch {
+	if w.begun && epoch == w.epoch {
 		return
 	}
 	for _, s := range w.shards {
-		if w.epoch == 0 {
-			s.buckets().begin(epoch)
-		} else {
+		if w.begun {
 			s.Shift(epoch)
+		} else {
+			s.buckets().begin(epoch)
 		}
 	}
-	w.epoch = epoch
+	w.begun, w.epoch = true, epoch
 }
 
 // analyse shows frames of one period to the handlers.
@@ -165,7 +166,7 @@ func (w *worker) show() {
 func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.epoch == 0 {
+	if !w.begun {
 		return
 	}
 	w.batch.Packets = w.packets[:0]

@@ -28,8 +28,8 @@ type Metrics struct {
 	Unknown  sketch.Counter `metric:"unknown_dir,counters" help:"packets of unknown direction"`
 	IPv4     sketch.Counter `metric:"ipv4,counters" help:"IPv4 packets, by the outermost header"`
 	IPv6     sketch.Counter `metric:"ipv6,counters" help:"IPv6 packets, by the outermost header"`
-	UDP      sketch.Counter `metric:"udp,counters" help:"UDP packets, by the outermost header"`
-	TCP      sketch.Counter `metric:"tcp,counters" help:"TCP packets, by the outermost header"`
+	UDP      sketch.Counter `metric:"udp,counters" help:"UDP packets, by the outermost transport header"`
+	TCP      sketch.Counter `metric:"tcp,counters" help:"TCP packets, by the outermost transport header"`
 	OtherL4  sketch.Counter `metric:"other_l4,counters" help:"packets that are neither UDP nor TCP"`
 	SYN      sketch.Counter `metric:"protocol.tcp.syn,counters" help:"TCP packets with the SYN flag, with or without ACK"`
 

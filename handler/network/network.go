@@ -146,14 +146,27 @@ func (s *shard) count(p *decode.Packet, sec int64) {
 	case p.Layers.Has(decode.LayerIPv6):
 		m.IPv6.Add(1)
 	}
-	switch {
-	case p.Layers.Has(decode.LayerUDP):
+	switch l := transport(p); {
+	case l.Has(decode.LayerUDP):
 		m.UDP.Add(1)
-	case p.Layers.Has(decode.LayerTCP):
+	case l.Has(decode.LayerTCP):
 		m.TCP.Add(1)
 	default:
 		m.OtherL4.Add(1)
 	}
+}
+
+// transport returns the layers that say what p transports. It looks through IP in IP, and a datagram in fragments
+// counts once: in the fragment that completes it, as the DNS message in it does, or in the first fragment if that is
+// cut by the snaplen, for then none will.
+func transport(p *decode.Packet) decode.LayerSet {
+	for p.Inner != nil && (p.Layers.Has(decode.LayerFragment) || p.IPInIP()) {
+		p = p.Inner
+	}
+	if p.Layers.Has(decode.LayerFragment) && p.Cut == 0 {
+		return 0
+	}
+	return p.Layers
 }
 
 // countDeep updates what only sampled packets do.

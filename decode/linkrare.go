@@ -1,0 +1,96 @@
+package decode
+
+import "encoding/binary"
+
+// arcnet strips an ARCnet header: addresses, then at offset at a protocol number, and for the numbers of RFC 1201 a
+// header of fragmentation, of which only whole frames are decoded further.
+func arcnet(b []byte, at int) (uint16, []byte, error) {
+	if len(b) < at+1 {
+		return 0, nil, ErrTruncated
+	}
+	protocol, rest := b[at], b[at+1:]
+	switch protocol {
+	case 0xF0: // RFC 1051
+		return etherIPv4, rest, nil
+	case 0xF1:
+		return etherARP, rest, nil
+	case 0xD4, 0xC4: // RFC 1201 section 2
+	default:
+		return etherNone, rest, nil
+	}
+	if len(rest) >= 4 && rest[0] == 0xFF { // exception: padding, then the header
+		rest = rest[4:]
+	}
+	switch {
+	case len(rest) < 3:
+		return 0, nil, ErrTruncated
+	case rest[0] != 0:
+		return etherNone, rest[3:], nil
+	case protocol == 0xC4:
+		return etherIPv6, rest[3:], nil
+	}
+	return etherIPv4, rest[3:], nil
+}
+
+// nflog walks the attributes of a netfilter log message, whose lengths and types are in the byte order of the capturing
+// machine, to the packet (https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html).
+func nflog(b []byte) (uint16, []byte, error) {
+	const payload = 9
+	if len(b) < 4 {
+		return 0, nil, ErrTruncated
+	}
+	for rest := b[4:]; len(rest) >= 4; {
+		n, typ := int(binary.LittleEndian.Uint16(rest)), binary.LittleEndian.Uint16(rest[2:])
+		if n > 0xFF && n&0xFF == 0 { // big endian, and short
+			n, typ = int(be16(rest)), be16(rest[2:])
+		}
+		if n < 4 || n > len(rest) {
+			return 0, nil, ErrMalformed
+		}
+		if typ&0x7FFF == payload {
+			return familyType(uint32(b[0])), rest[4:n], nil
+		}
+		rest = rest[min((n+3)&^3, len(rest)):]
+	}
+	return etherNone, nil, nil
+}
+
+// ipnet strips the header of Solaris ipnet devices (https://www.tcpdump.org/linktypes/LINKTYPE_IPNET.html).
+func ipnet(b []byte) (uint16, []byte, error) {
+	const headerLen = 24
+	if len(b) < headerLen {
+		return 0, nil, ErrTruncated
+	}
+	if b[1] == 26 { // Solaris' AF_INET6
+		return etherIPv6, b[headerLen:], nil
+	}
+	return familyType(uint32(b[1])), b[headerLen:], nil
+}
+
+// juniperEther strips what Junos puts before Ethernet: a magic number, flags and, if these say so, extensions.
+func juniperEther(b []byte) (uint16, []byte, error) {
+	const (
+		hasExtensions = 0x80
+		noLinkHeader  = 0x02
+	)
+	if len(b) < 4 {
+		return 0, nil, ErrTruncated
+	}
+	if b[0] != 'M' || b[1] != 'G' || b[2] != 'C' {
+		return 0, nil, ErrMalformed
+	}
+	flags, rest := b[3], b[4:]
+	if flags&hasExtensions != 0 {
+		if len(rest) < 2 || len(rest) < 2+int(be16(rest)) {
+			return 0, nil, ErrTruncated
+		}
+		rest = rest[2+int(be16(rest)):]
+	}
+	if flags&noLinkHeader != 0 {
+		return rawIP(rest)
+	}
+	if len(rest) < ethernetHeaderLen {
+		return 0, nil, ErrTruncated
+	}
+	return be16(rest[12:]), rest[ethernetHeaderLen:], nil
+}
