@@ -137,10 +137,19 @@ func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
 		case tcpstream.Data:
 			s.framer.Feed(ev.Data)
 			for s.framer.Next() {
-				e.addStreamed(b, s, ev.TimeNS)
+				e.addStreamed(b, s, arrival(ev, p))
 			}
 		}
 	}
+}
+
+// arrival returns when the data of ev reached its receiver. Data that had to wait for a late segment did so with that
+// segment, p, and not when it was captured.
+func arrival(ev *tcpstream.Event[side], p *decode.Packet) int64 {
+	if p != nil && ev.Key == flowHash(p) && ev.Dir == direction(p) {
+		return p.TimeNS
+	}
+	return ev.TimeNS
 }
 
 // know notes the addresses of the side that sent p.
