@@ -2,7 +2,9 @@ package handler
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"visor/decode"
@@ -88,8 +90,14 @@ func isDNSPort(p uint16) bool { return p == 53 || p == 5353 || p == 5355 || p ==
 
 // add appends the message in payload to b.DNS.
 func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, client uint16) *Message {
-	b.DNS = append(b.DNS, Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client})
+	if len(b.DNS) == cap(b.DNS) {
+		b.DNS = slices.Grow(b.DNS, 1)
+	}
+	b.DNS = b.DNS[:len(b.DNS)+1]
 	m := &b.DNS[len(b.DNS)-1]
+	m.TimeNS, m.Frame, m.Packet, m.Client = p.TimeNS, frame, p, client
+	m.TCP, m.Named, m.Broken = false, false, false
+	m.Msg, m.Name = nil, nil
 	msg, err := dnsmsg.Parse(payload)
 	if err != nil {
 		m.Broken = true
@@ -105,7 +113,7 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	e.names = names
 	m.Name = names[start:]
 	m.Hash = hash64.Sum(m.Name)
-	m.Type, m.Named = q.Type, true
+	m.Question, m.Named = q, true
 	return m
 }
 
@@ -185,15 +193,17 @@ func (e *extractor) lost() uint64 { return e.streams.Stats().OutOfWindow }
 
 // flowHash hashes the five-tuple, the same for both directions.
 func flowHash(p *decode.Packet) uint64 {
-	return hash64.Uint64(endpointHash(p.Src) + endpointHash(p.Dst) + uint64(p.Proto))
+	const odd = 0xA0761D6478BD642F // bits in no order, so that no endpoint makes the product 0
+	hi, lo := bits.Mul64(endpoint(p.Src)^odd, endpoint(p.Dst)^odd)
+	return hash64.Uint64(hi ^ lo + uint64(p.Proto))
 }
 
-// endpointHash hashes an address and a port.
-func endpointHash(a netip.AddrPort) uint64 {
+// endpoint packs an IPv4 address and a port, and hashes those of IPv6.
+func endpoint(a netip.AddrPort) uint64 {
 	addr := a.Addr()
 	if addr.Is4() {
 		ip := addr.As4()
-		return hash64.Uint64(uint64(binary.BigEndian.Uint32(ip[:]))<<16 | uint64(a.Port()))
+		return uint64(binary.BigEndian.Uint32(ip[:]))<<16 | uint64(a.Port())
 	}
-	return hash64.Uint64(hash64.IPv6(addr.As16()) + uint64(a.Port()))
+	return hash64.IPv6(addr.As16()) + uint64(a.Port())
 }

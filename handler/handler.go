@@ -80,16 +80,16 @@ type Losses struct {
 
 // Message is one DNS message, taken from a datagram, a reassembled datagram or a TCP stream.
 type Message struct {
-	TimeNS int64          // time of the frame that completed the message
-	Frame  *decode.Packet // that frame's outermost packet: its addresses decide the direction
-	Packet *decode.Packet // the innermost packet: the client's and the server's addresses and ports
-	Msg    dnsmsg.Message // the message
-	Name   []byte         // first QNAME, lower case, escaped as dnsmsg does; valid iff Named
-	Hash   uint64         // hash64.Sum(Name)
-	Flow   uint64         // hash of the five-tuple, the same for both directions
-	Type   dnsmsg.Type    // first question's QTYPE; valid iff Named
-	Client uint16         // the port that is not the DNS port
-	TCP    bool           // came through a TCP stream
-	Named  bool           // the first question could be read
-	Broken bool           // not even a header: Msg is nil
+	TimeNS          int64          // time of the frame that completed the message
+	Frame           *decode.Packet // that frame's outermost packet: its addresses decide the direction
+	Packet          *decode.Packet // the innermost packet: the client's and the server's addresses and ports
+	Msg             dnsmsg.Message // the message
+	Name            []byte         // first QNAME, lower case, escaped as dnsmsg does; valid iff Named
+	Hash            uint64         // hash64.Sum(Name)
+	Flow            uint64         // hash of the five-tuple, the same for both directions
+	dnsmsg.Question                // the first question, less its name; valid iff Named
+	Client          uint16         // the port that is not the DNS port
+	TCP             bool           // came through a TCP stream
+	Named           bool           // the first question could be read
+	Broken          bool           // not even a header: Msg is nil
 }

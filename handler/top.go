@@ -2,7 +2,6 @@ package handler
 
 import (
 	"bytes"
-	"cmp"
 	"net/netip"
 	"strconv"
 
@@ -25,6 +24,24 @@ func (t *Top[K]) mergeFrom(src metric) { t.Merge(&src.(*Top[K]).TopK) }
 func (t *Top[K]) render(v *Value, r rendering) {
 	v.Kind = KindTop
 	for _, e := range t.Top(r.topN, K.Compare) {
+		v.Items = append(v.Items, Item{Name: e.Key.String(), Estimate: e.Upper, Lower: e.Lower})
+	}
+	v.Items = threshold(v.Items, r.percentile)
+}
+
+// Code is what a [TopCodes] list may be keyed by: a number of 16 bits that has a name.
+type Code interface {
+	~uint16
+	String() string
+}
+
+// TopCodes is an exact top list of numbers that can be a metric.
+type TopCodes[K Code] struct{ sketch.TopCounts[K] }
+
+func (t *TopCodes[K]) mergeFrom(src metric) { t.Merge(&src.(*TopCodes[K]).TopCounts) }
+func (t *TopCodes[K]) render(v *Value, r rendering) {
+	v.Kind = KindTop
+	for _, e := range t.Top(r.topN) {
 		v.Items = append(v.Items, Item{Name: e.Key.String(), Estimate: e.Upper, Lower: e.Lower})
 	}
 	v.Items = threshold(v.Items, r.percentile)
@@ -75,9 +92,6 @@ func (a IPv6) String() string { return netip.AddrFrom16(a).String() }
 
 // Port is a port number as a list key.
 type Port uint16
-
-// Compare orders ports by number.
-func (p Port) Compare(q Port) int { return cmp.Compare(p, q) }
 
 // String returns the number.
 func (p Port) String() string { return strconv.Itoa(int(p)) }

@@ -41,34 +41,40 @@ func (t *table[V]) find(h uint64) *entry[V] {
 	}
 }
 
-// bump adds n to h if it is in the table.
-func (t *table[V]) bump(h, n uint64) bool {
+// bump adds n to h if it is in the table; else it returns the slot where insert may put it.
+func (t *table[V]) bump(h, n uint64) (free *entry[V]) {
 	if len(t.slots) == 0 {
-		return false
-	}
-	e := t.find(h)
-	if e.hash == 0 {
-		return false
-	}
-	e.count += n
-	return true
-}
-
-// insert puts in a hash that is not there. It reports whether the table was purged for it.
-func (t *table[V]) insert(h, n uint64, v V) (purged bool) {
-	if t.capacity == 0 {
-		t.capacity = DefaultCapacity
-	}
-	if t.used >= t.capacity {
-		t.purge()
-		purged = true
-	} else if 4*(t.used+1) > 3*len(t.slots) {
 		t.grow()
 	}
 	e := t.find(h)
-	*e = entry[V]{hash: h, count: n, value: v}
+	if e.hash == 0 {
+		return e
+	}
+	e.count += n
+	return nil
+}
+
+// insert puts in a hash that is not there, at free, which bump returned. It reports whether the table was purged for it.
+func (t *table[V]) insert(free *entry[V], h, n uint64, v V) (purged bool) {
+	switch {
+	case t.used >= t.limit():
+		t.purge()
+		free, purged = t.find(h), true
+	case 4*(t.used+1) > 3*len(t.slots):
+		t.grow()
+		free = t.find(h)
+	}
+	*free = entry[V]{hash: h, count: n, value: v}
 	t.used++
 	return purged
+}
+
+// limit returns the capacity.
+func (t *table[V]) limit() int {
+	if t.capacity > 0 {
+		return t.capacity
+	}
+	return DefaultCapacity
 }
 
 // grow doubles the slots.
@@ -101,20 +107,18 @@ func (t *table[V]) purge() {
 	t.settle()
 }
 
-// median returns the median of a sample of the counts.
+// median returns the median of a sample of the counts: that of the first slots, which are as good as any, since hashes
+// choose them. Its rank is from 40 to 60 per cent but for one time in a thousand.
 func (t *table[V]) median() uint64 {
-	const most = 1024
+	const most = 256
 	t.sample = slices.Grow(t.sample[:0], most)
-	step := max(1, t.used/most)
-	seen := 0
 	for i := range t.slots {
-		if t.slots[i].hash == 0 {
-			continue
-		}
-		if seen%step == 0 && len(t.sample) < most {
+		if t.slots[i].hash != 0 {
 			t.sample = append(t.sample, t.slots[i].count)
 		}
-		seen++
+		if len(t.sample) == most {
+			break
+		}
 	}
 	slices.Sort(t.sample)
 	return t.sample[len(t.sample)/2]

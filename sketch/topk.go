@@ -21,10 +21,10 @@ func NewTopK[K comparable](capacity int) *TopK[K] {
 
 // Add counts n more of key, whose hash is h.
 func (t *TopK[K]) Add(h uint64, key K, n uint64) {
-	h |= 1 << 63
+	h = max(h, 1) // 0 marks a free slot
 	t.t.total += n
-	if !t.t.bump(h, n) {
-		t.t.insert(h, n, key)
+	if free := t.t.bump(h, n); free != nil {
+		t.t.insert(free, h, n, key)
 	}
 }
 

@@ -20,17 +20,17 @@ type span struct {
 
 // Add counts n more of name, whose hash is h. It copies name when it enters the list.
 func (t *TopNames) Add(h uint64, name []byte, n uint64) {
-	h |= 1 << 63
+	h = max(h, 1) // 0 marks a free slot
 	t.t.total += n
-	if !t.t.bump(h, n) {
-		t.enter(h, name, n)
+	if free := t.t.bump(h, n); free != nil {
+		t.enter(free, h, name, n)
 	}
 }
 
-func (t *TopNames) enter(h uint64, name []byte, n uint64) {
+func (t *TopNames) enter(free *entry[span], h uint64, name []byte, n uint64) {
 	v := span{uint32(len(t.arena)), uint32(len(name))}
 	t.arena = append(t.arena, name...)
-	if t.t.insert(h, n, v) {
+	if t.t.insert(free, h, n, v) {
 		t.compact()
 	}
 }

@@ -37,6 +37,24 @@ func Aggregate(name []byte, suffix int) (two, three []byte) {
 	return two, name[third:]
 }
 
+// Aggregate is [Aggregate] with suffix 0 for the name that came with q, without looking for its dots again.
+func (q *Question) Aggregate(name []byte) (two, three []byte) {
+	second, third := q.cuts>>8&0xFF, q.cuts>>16
+	switch labels := q.cuts & 0xFF; {
+	case len(name) < 5:
+		return name, nil
+	case labels > 3:
+		return name[second:], name[third:]
+	case labels == 3:
+		return name[second:], name
+	case labels == 2:
+		return name, nil
+	case labels == 1:
+		return name, name
+	}
+	return Aggregate(name, 0)
+}
+
 // lastDot returns the index of the last dot that is not escaped, or -1.
 func lastDot(b []byte) int {
 	for {

@@ -8,6 +8,8 @@ type plain struct {
 	labels int  // without the root
 	low    int  // lengths behind the first that look like a special byte
 	high   bool // there are others
+	// Offsets of the lengths of the last three labels, 0 where there are fewer.
+	last, second, third int
 }
 
 // plainName walks the uncompressed name at offset at. It returns false if it is none, or is not right.
@@ -29,6 +31,7 @@ func (m Message) plainName(at int) (p plain, ok bool) {
 		}
 		p.low++
 		p.labels++
+		p.third, p.second, p.last = p.second, p.last, i
 		i += n + 1
 	}
 	return p, false

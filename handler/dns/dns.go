@@ -1,7 +1,6 @@
 package dns
 
 import (
-	"visor/decode"
 	"visor/decode/dnsmsg"
 	"visor/decode/dnsmsg/suffix"
 	"visor/geo"
@@ -16,15 +15,41 @@ type shard struct {
 	trans  transactions
 	geo    *geo.Cache // nil without databases
 	public bool       // names are cut behind their public suffix
-	text   []byte     // scratch for texts that become keys
+	sum    tally
+	passed []passed // the batch's messages that passed the filters
+	rows   []row    // those of them that go into the lists of names
+	text   []byte   // scratch for texts that become keys
 }
 
-// Process counts the batch's DNS messages.
+// passed is a message that passed the filters.
+type passed struct {
+	*handler.Message
+	deep   bool // it is sampled
+	suffix int  // where the name is to be cut; 0: behind the last label
+}
+
+// row is a message with a name, and the parts of it that are counted.
+type row struct {
+	*handler.Message
+	hash2, hash3 uint64
+	from2, from3 int // the parts are Name[from2:] and Name[from3:]
+}
+
+// Process counts the batch's DNS messages. First come the counters, then each list and sketch in a loop of its own: its
+// look-ups, many of which miss the first caches, do not wait for each other then.
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
+	s.passed = s.passed[:0]
 	for i := range b.DNS {
 		s.message(&b.DNS[i])
 	}
+	s.flush()
+	if s.groups.Has(groupTransactions) {
+		for i := range s.passed {
+			s.transaction(&s.passed[i])
+		}
+	}
+	s.countDeep()
 }
 
 // Shift closes the live period. Queries that have waited too long by then are counted in the new one.
@@ -35,47 +60,32 @@ func (s *shard) Shift(startNS int64) {
 }
 
 func (s *shard) message(m *handler.Message) {
-	s.Tally.Offered++
 	v := s.filter.judge(s, m)
 	if v.verdict == skip { // see filter.predicate: not even an event
+		s.Tally.Offered++
 		s.Tally.Filtered++
 		return
 	}
-	sec := m.TimeNS / 1e9
-	s.Live.Events.Add(1)
-	s.Live.RateEvents.Add(sec, 1)
+	if !s.sum.second.Has(m.TimeNS) {
+		s.flush()
+		s.sum.second = handler.SecondOf(m.TimeNS)
+	}
+	s.sum.events++
 	switch {
 	case m.Broken:
-		s.Tally.Undecodable++
+		s.sum.broken++
 	case v.verdict == drop:
-		s.Tally.Filtered++
-		s.Live.Filtered.Add(1)
+		s.sum.filtered++
 		if s.Sampler.Last() {
 			s.Live.DeepSamples.Add(1)
 		}
 	default:
-		s.passed(m, sec, v.suffix)
+		if s.Pass != nil {
+			s.passOn(m)
+		}
+		s.sum.count(m)
+		s.passed = append(s.passed, passed{m, s.Sampler.Deep(), v.suffix})
 	}
-}
-
-// passed counts a message that passed the filters; suffixLen is where its name is to be cut.
-func (s *shard) passed(m *handler.Message, sec int64, suffixLen int) {
-	if s.Pass != nil {
-		s.passOn(m)
-	}
-	s.Live.RateTotal.Add(sec, 1)
-	s.count(m)
-	deep := s.Sampler.Deep()
-	if s.groups.Has(groupTransactions) {
-		s.transaction(m, deep)
-	}
-	if !deep {
-		s.Tally.NotSampled++
-		return
-	}
-	s.Tally.Analysed++
-	s.Live.DeepSamples.Add(1)
-	s.countDeep(m, suffixLen)
 }
 
 // passOn tells the next handler of the message. A datagram goes on as its frame; a message of a
@@ -90,108 +100,112 @@ func (s *shard) passOn(m *handler.Message) {
 	s.Pass.DNS = append(s.Pass.DNS, *m)
 }
 
-// count updates what is exact at every sampling rate.
-func (s *shard) count(m *handler.Message) {
-	b := s.Live
-	b.Total.Add(1)
-	if m.TCP {
-		b.TCP.Add(1)
-	} else {
-		b.UDP.Add(1)
-	}
-	switch {
-	case m.Packet.Layers.Has(decode.LayerIPv4):
-		b.IPv4.Add(1)
-	case m.Packet.Layers.Has(decode.LayerIPv6):
-		b.IPv6.Add(1)
-	}
-	if !m.Msg.Response() {
-		b.Queries.Add(1)
-		return
-	}
-	b.Replies.Add(1)
-	switch m.Msg.RCode() {
-	case dnsmsg.RCodeNoError:
-		b.NoError.Add(1)
-		if m.Msg.ANCount() == 0 {
-			b.NoData.Add(1)
-		}
-	case dnsmsg.RCodeNXDomain:
-		b.NXDomain.Add(1)
-	case dnsmsg.RCodeServFail:
-		b.ServFail.Add(1)
-	case dnsmsg.RCodeRefused:
-		b.Refused.Add(1)
-	}
-}
-
 // countDeep updates what only sampled messages do.
-func (s *shard) countDeep(m *handler.Message, suffixLen int) {
+func (s *shard) countDeep() {
 	b := s.Live
-	if s.groups.Has(groupTopPorts) {
-		b.TopPorts.Add(hash64.Uint64(uint64(m.Client)), handler.Port(m.Client), 1)
+	ports, ecs, names := s.groups.Has(groupTopPorts), s.groups.Has(groupTopECS), s.groups.Has(groupTopQNames)
+	cardinality := s.groups.Has(groupCardinality)
+	s.rows = s.rows[:0]
+	for i := range s.passed {
+		m := &s.passed[i]
+		if !m.deep {
+			s.Tally.NotSampled++
+			continue
+		}
+		s.Tally.Analysed++
+		b.DeepSamples.Add(1)
+		if ports {
+			b.TopPorts.Add(handler.Port(m.Client), 1)
+		}
+		if ecs && !m.Msg.Response() {
+			s.countECS(m.Message)
+		}
+		if !m.Named {
+			continue
+		}
+		b.TopQTypes.Add(m.Type, 1)
+		if m.Msg.Response() {
+			b.TopRCodes.Add(m.Msg.RCode(), 1)
+		}
+		if cardinality && len(m.Name) > 0 {
+			b.QName.Add(m.Hash)
+		}
+		if names {
+			s.cut(m)
+		}
 	}
-	reply := m.Msg.Response()
-	if !reply && s.groups.Has(groupTopECS) {
-		s.countECS(m)
-	}
-	if !m.Named {
-		return
-	}
-	b.TopQTypes.Add(hash64.Uint64(uint64(m.Type)), m.Type, 1)
-	if reply {
-		code := m.Msg.RCode()
-		b.TopRCodes.Add(hash64.Uint64(uint64(code)), code, 1)
-	}
-	if s.groups.Has(groupCardinality) && len(m.Name) > 0 {
-		b.QName.Add(m.Hash)
-	}
-	if s.groups.Has(groupTopQNames) {
-		s.countNames(m, suffixLen)
-	}
+	s.countNames()
 }
 
 // countNames updates the lists of names.
-func (s *shard) countNames(m *handler.Message, suffixLen int) {
+func (s *shard) countNames() {
 	b := s.Live
-	if suffixLen == 0 && s.public {
-		suffixLen = suffix.Len(m.Name)
+	for i := range s.rows {
+		r := &s.rows[i]
+		b.TopQName2.Add(r.hash2, r.Name[r.from2:], 1)
 	}
-	two, three := dnsmsg.Aggregate(m.Name, suffixLen)
-	b.TopQName2.Add(s.hash(m, two), two, 1)
-	if len(three) > 0 {
-		b.TopQName3.Add(s.hash(m, three), three, 1)
-	}
-	if !m.Msg.Response() {
-		return
-	}
-	details := s.groups.Has(groupTopQNamesDetails)
-	switch m.Msg.RCode() {
-	case dnsmsg.RCodeNoError:
-		if m.Msg.ANCount() == 0 {
-			b.TopNoData.Add(m.Hash, m.Name, 1)
+	for i := range s.rows {
+		if r := &s.rows[i]; r.from3 < len(r.Name) {
+			b.TopQName3.Add(r.hash3, r.Name[r.from3:], 1)
 		}
-		if details {
-			b.TopNoError.Add(m.Hash, m.Name, 1)
-		}
-	case dnsmsg.RCodeNXDomain:
-		b.TopNXDomain.Add(m.Hash, m.Name, 1)
-	case dnsmsg.RCodeServFail:
-		b.TopServFail.Add(m.Hash, m.Name, 1)
-	case dnsmsg.RCodeRefused:
-		b.TopRefused.Add(m.Hash, m.Name, 1)
 	}
-	if details {
-		b.TopByBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
+	for i := range s.rows {
+		if r := &s.rows[i]; r.Msg.Response() {
+			s.countResult(r)
+		}
 	}
 }
 
-// hash returns the hash of part, which is a part of the message's name.
-func (s *shard) hash(m *handler.Message, part []byte) uint64 {
-	if len(part) == len(m.Name) {
+// cut adds the row of m.
+func (s *shard) cut(m *passed) {
+	if m.suffix == 0 && s.public {
+		m.suffix = suffix.Len(m.Name)
+	}
+	var two, three []byte
+	if m.suffix == 0 {
+		two, three = m.Question.Aggregate(m.Name)
+	} else {
+		two, three = dnsmsg.Aggregate(m.Name, m.suffix)
+	}
+	s.rows = append(s.rows, row{Message: m.Message})
+	r := &s.rows[len(s.rows)-1]
+	r.from2, r.from3 = len(m.Name)-len(two), len(m.Name)-len(three)
+	r.hash2, r.hash3 = m.hash(two), m.hash(three)
+}
+
+// hash returns the hash of part, the end of the message's name.
+func (m *passed) hash(part []byte) uint64 {
+	switch len(part) {
+	case len(m.Name):
 		return m.Hash
+	case 0:
+		return 0
 	}
 	return hash64.Sum(part)
+}
+
+// countResult updates the lists of names by what was answered.
+func (s *shard) countResult(r *row) {
+	b := s.Live
+	details := s.groups.Has(groupTopQNamesDetails)
+	switch r.Msg.RCode() {
+	case dnsmsg.RCodeNoError:
+		if r.Msg.ANCount() == 0 {
+			b.TopNoData.Add(r.Hash, r.Name, 1)
+		}
+		if details {
+			b.TopNoError.Add(r.Hash, r.Name, 1)
+		}
+	case dnsmsg.RCodeNXDomain:
+		b.TopNXDomain.Add(r.Hash, r.Name, 1)
+	case dnsmsg.RCodeServFail:
+		b.TopServFail.Add(r.Hash, r.Name, 1)
+	case dnsmsg.RCodeRefused:
+		b.TopRefused.Add(r.Hash, r.Name, 1)
+	}
+	if details {
+		b.TopByBytes.Add(r.Hash, r.Name, uint64(len(r.Msg)))
+	}
 }
 
 // countECS counts the client subnet of a query. The reference finds it only as the first option of the first

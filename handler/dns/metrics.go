@@ -59,9 +59,9 @@ type Metrics struct {
 	TopNoError  handler.TopNames `metric:"top_noerror,top_qnames+top_qnames_details" label:"qname" help:"names answered with NOERROR"`
 	TopByBytes  handler.TopNames `metric:"top_qname_by_resp_bytes,top_qnames+top_qnames_details" label:"qname" help:"names by the bytes of their replies"`
 
-	TopPorts  handler.Top[handler.Port] `metric:"top_udp_ports,top_ports" label:"port" help:"client ports"`
-	TopQTypes handler.Top[dnsmsg.Type]  `metric:"top_qtype" label:"qtype" help:"query types, of queries and replies"`
-	TopRCodes handler.Top[dnsmsg.RCode] `metric:"top_rcode" label:"rcode" help:"response codes"`
+	TopPorts  handler.TopCodes[handler.Port] `metric:"top_udp_ports,top_ports" label:"port" help:"client ports"`
+	TopQTypes handler.TopCodes[dnsmsg.Type]  `metric:"top_qtype" label:"qtype" help:"query types, of queries and replies"`
+	TopRCodes handler.TopCodes[dnsmsg.RCode] `metric:"top_rcode" label:"rcode" help:"response codes"`
 
 	TopECS    handler.TopNames  `metric:"top_query_ecs,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
 	TopGeoECS handler.TopPlaces `metric:"top_geoLoc_ecs,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`

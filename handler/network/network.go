@@ -80,93 +80,44 @@ type shard struct {
 	geo      *geo.Cache // nil without databases
 	groups   handler.GroupSet
 	filtered bool // any filter is configured
+	sum      tally
 }
 
 // Process counts the batch's packets.
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	for i := range b.Packets {
-		s.packet(&b.Packets[i])
+		p := &b.Packets[i]
+		if !s.sum.second.Has(p.TimeNS) {
+			s.flush()
+			s.sum.second = handler.SecondOf(p.TimeNS)
+		}
+		s.packet(p)
 	}
+	s.flush()
 	if s.Pass != nil {
 		s.passMessages(b)
 	}
 }
 
 func (s *shard) packet(p *decode.Packet) {
-	m := s.Live
-	sec := p.TimeNS / 1e9
-	s.Tally.Offered++
-	m.Events.Add(1)
-	m.RateEvents.Add(sec, 1)
+	s.sum.events++
 	if s.filtered && !s.passes(p) {
-		s.Tally.Filtered++
-		m.Filtered.Add(1)
+		s.sum.filtered++
 		if s.Sampler.Last() {
-			m.DeepSamples.Add(1)
+			s.Live.DeepSamples.Add(1)
 		}
 		return
 	}
 	if s.Pass != nil {
 		s.Pass.Packets = append(s.Pass.Packets, *p)
 	}
-	s.count(p, sec)
-	if !s.Sampler.Deep() {
-		s.Tally.NotSampled++
-		return
+	s.sum.count(p)
+	s.Live.PayloadSize.Add(float64(len(p.Frame)))
+	if s.Sampler.Deep() {
+		s.sum.deep++
+		s.countDeep(p)
 	}
-	s.Tally.Analysed++
-	m.DeepSamples.Add(1)
-	s.countDeep(p)
-}
-
-// count updates what is exact at every sampling rate.
-func (s *shard) count(p *decode.Packet, sec int64) {
-	m := s.Live
-	size := uint64(len(p.Frame))
-	m.PayloadSize.Add(float64(size))
-	m.RateTotal.Add(sec, 1)
-	m.RateBytes.Add(sec, size)
-	switch p.Dir {
-	case decode.ToHost:
-		m.In.Add(1)
-		m.RateIn.Add(sec, 1)
-		m.RateBytesIn.Add(sec, size)
-	case decode.FromHost:
-		m.Out.Add(1)
-		m.RateOut.Add(sec, 1)
-		m.RateBytesOut.Add(sec, size)
-	default:
-		m.Unknown.Add(1)
-	}
-	m.Total.Add(1)
-	switch {
-	case p.Layers.Has(decode.LayerIPv4):
-		m.IPv4.Add(1)
-	case p.Layers.Has(decode.LayerIPv6):
-		m.IPv6.Add(1)
-	}
-	switch l := transport(p); {
-	case l.Has(decode.LayerUDP):
-		m.UDP.Add(1)
-	case l.Has(decode.LayerTCP):
-		m.TCP.Add(1)
-	default:
-		m.OtherL4.Add(1)
-	}
-}
-
-// transport returns the layers that say what p transports. It looks through IP in IP, and a datagram in fragments
-// counts once: in the fragment that completes it, as the DNS message in it does, or in the first fragment if that is
-// cut by the snaplen, for then none will.
-func transport(p *decode.Packet) decode.LayerSet {
-	for p.Inner != nil && (p.Layers.Has(decode.LayerFragment) || p.IPInIP()) {
-		p = p.Inner
-	}
-	if p.Layers.Has(decode.LayerFragment) && p.Cut == 0 {
-		return 0
-	}
-	return p.Layers
 }
 
 // countDeep updates what only sampled packets do.

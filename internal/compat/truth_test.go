@@ -210,9 +210,9 @@ func tops(list []count) map[string]uint64 {
 	return m
 }
 
-func items(top *handler.Top[handler.Port]) map[string]uint64 {
+func items(top *handler.TopCodes[handler.Port]) map[string]uint64 {
 	m := make(map[string]uint64)
-	for _, e := range top.Top(10, handler.Port.Compare) {
+	for _, e := range top.Top(10) {
 		m[strconv.Itoa(int(e.Key))] = e.Upper
 	}
 	return m
@@ -220,11 +220,11 @@ func items(top *handler.Top[handler.Port]) map[string]uint64 {
 
 // plainMetrics counts DNS messages as tshark does: mDNS and LLMNR left out.
 type plainMetrics struct {
-	Queries   sketch.Counter            `metric:"queries" help:"queries"`
-	Responses sketch.Counter            `metric:"responses" help:"responses"`
-	QNames    sketch.Cardinality        `metric:"qnames" help:"distinct names"`
-	QTypes    handler.Top[handler.Port] `metric:"qtypes" help:"types by number"`
-	RCodes    handler.Top[handler.Port] `metric:"rcodes" help:"codes by number"`
+	Queries   sketch.Counter                 `metric:"queries" help:"queries"`
+	Responses sketch.Counter                 `metric:"responses" help:"responses"`
+	QNames    sketch.Cardinality             `metric:"qnames" help:"distinct names"`
+	QTypes    handler.TopCodes[handler.Port] `metric:"qtypes" help:"types by number"`
+	RCodes    handler.TopCodes[handler.Port] `metric:"rcodes" help:"codes by number"`
 }
 
 type plain struct{ schema *handler.Schema[plainMetrics] }
@@ -260,13 +260,13 @@ func (s *plainShard) Process(b *handler.Batch) {
 			continue
 		}
 		s.Live.Responses.Add(1)
-		s.Live.RCodes.Add(uint64(m.Msg.RCode()), handler.Port(m.Msg.RCode()), 1)
+		s.Live.RCodes.Add(handler.Port(m.Msg.RCode()), 1)
 	}
 }
 
 // questions counts the types and names of all questions, though a handler looks at the first alone (RFC 9619).
 func (s *plainShard) questions(m *handler.Message) {
-	s.Live.QTypes.Add(uint64(m.Type), handler.Port(m.Type), 1)
+	s.Live.QTypes.Add(handler.Port(m.Type), 1)
 	s.Live.QNames.Add(m.Hash)
 	_, q, _ := m.Msg.AppendQuestion(nil)
 	at := q.End
@@ -276,7 +276,7 @@ func (s *plainShard) questions(m *handler.Message) {
 			return
 		}
 		qtype := binary.BigEndian.Uint16(m.Msg[end:])
-		s.Live.QTypes.Add(uint64(qtype), handler.Port(qtype), 1)
+		s.Live.QTypes.Add(handler.Port(qtype), 1)
 		s.Live.QNames.Add(hash64.Sum(name))
 		at = end + 4
 	}

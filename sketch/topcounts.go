@@ -1,0 +1,83 @@
+package sketch
+
+import (
+	"cmp"
+	"slices"
+)
+
+// pageKeys is the number of counts in a page of a TopCounts.
+const pageKeys = 256
+
+// TopCounts counts keys of 16 bits, as ports and types are, exactly: each key has a counter. These come in pages of 256
+// as keys need them, of 2 KiB each and 512 KiB together. There is no hash, and no key is ever evicted, which a [TopK] does
+// thousands of times a second when clients choose their ports at random. A TopCounts is owned by one goroutine. The zero
+// TopCounts is ready to use.
+type TopCounts[K ~uint16] struct {
+	pages [1 << 16 / pageKeys]*[pageKeys]uint64
+}
+
+// Add counts n more of key.
+func (t *TopCounts[K]) Add(key K, n uint64) {
+	p := t.pages[key/pageKeys]
+	if p == nil {
+		p = t.page(key)
+	}
+	p[key%pageKeys] += n
+}
+
+// page makes the page of key. It is out of line so that Add is inlined.
+//
+//go:noinline
+func (t *TopCounts[K]) page(key K) *[pageKeys]uint64 {
+	p := new([pageKeys]uint64)
+	t.pages[key/pageKeys] = p
+	return p
+}
+
+// Top returns the n keys of the highest counts, ties in the order of the keys. Lower and Upper are equal.
+func (t *TopCounts[K]) Top(n int) []Entry[K] {
+	var all []Entry[K]
+	for key, count := range t.counts {
+		all = append(all, Entry[K]{key, count, count})
+	}
+	slices.SortStableFunc(all, func(a, b Entry[K]) int { return cmp.Compare(b.Upper, a.Upper) })
+	return all[:min(max(n, 0), len(all))]
+}
+
+// Len returns the number of distinct keys.
+func (t *TopCounts[K]) Len() (n int) {
+	for range t.counts {
+		n++
+	}
+	return n
+}
+
+// counts yields the keys that were counted, in ascending order.
+func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
+	for i, p := range t.pages {
+		if p == nil {
+			continue
+		}
+		for j, count := range p {
+			if count > 0 && !yield(K(i*pageKeys+j), count) {
+				return
+			}
+		}
+	}
+}
+
+// Merge adds the counts of src, which stays as it was.
+func (t *TopCounts[K]) Merge(src *TopCounts[K]) {
+	for key, count := range src.counts {
+		t.Add(key, count)
+	}
+}
+
+// Reset empties the list and keeps its memory.
+func (t *TopCounts[K]) Reset() {
+	for _, p := range t.pages {
+		if p != nil {
+			clear(p[:])
+		}
+	}
+}
