@@ -106,12 +106,12 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	m.Msg = msg
 	m.Flow = flowHash(p)
 	start := len(e.names)
-	names, q, err := msg.AppendQuestion(e.names)
+	names, q, err := msg.AppendCanonical(e.names)
 	if err != nil {
 		return m
 	}
 	e.names = names
-	m.Name = names[start:]
+	m.Name = names[start : len(names)-1]
 	m.Hash = hash64.Sum(m.Name)
 	m.Question, m.Named = q, true
 	return m
@@ -195,7 +195,7 @@ func (e *extractor) lost() uint64 { return e.streams.Stats().OutOfWindow }
 func flowHash(p *decode.Packet) uint64 {
 	const odd = 0xA0761D6478BD642F // bits in no order, so that no endpoint makes the product 0
 	hi, lo := bits.Mul64(endpoint(p.Src)^odd, endpoint(p.Dst)^odd)
-	return hash64.Uint64(hi ^ lo + uint64(p.Proto))
+	return hi ^ lo + uint64(p.Proto)
 }
 
 // endpoint packs an IPv4 address and a port, and hashes those of IPv6.

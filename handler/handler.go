@@ -84,7 +84,7 @@ type Message struct {
 	Frame           *decode.Packet // that frame's outermost packet: its addresses decide the direction
 	Packet          *decode.Packet // the innermost packet: the client's and the server's addresses and ports
 	Msg             dnsmsg.Message // the message
-	Name            []byte         // first QNAME, lower case, escaped as dnsmsg does; valid iff Named
+	Name            dnsmsg.Name    // first QNAME, with a zero behind it; valid iff Named
 	Hash            uint64         // hash64.Sum(Name)
 	Flow            uint64         // hash of the five-tuple, the same for both directions
 	dnsmsg.Question                // the first question, less its name; valid iff Named

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"visor/decode/dnsmsg"
 	"visor/geo"
 	"visor/sketch"
 )
@@ -55,6 +56,18 @@ func (t *TopNames) render(v *Value, r rendering) {
 	v.Kind = KindTop
 	for _, e := range t.Top(r.topN) {
 		v.Items = append(v.Items, Item{Name: string(e.Key), Estimate: e.Upper, Lower: e.Lower})
+	}
+	v.Items = threshold(v.Items, r.percentile)
+}
+
+// TopDomains is a top list of domain names, whole or parts, that can be a metric. Its keys are bytes of [dnsmsg.Name].
+type TopDomains struct{ sketch.TopNames }
+
+func (t *TopDomains) mergeFrom(src metric) { t.Merge(&src.(*TopDomains).TopNames) }
+func (t *TopDomains) render(v *Value, r rendering) {
+	v.Kind = KindTop
+	for _, e := range t.Top(r.topN) {
+		v.Items = append(v.Items, Item{Name: dnsmsg.Name(e.Key).String(), Estimate: e.Upper, Lower: e.Lower})
 	}
 	v.Items = threshold(v.Items, r.percentile)
 }

@@ -37,24 +37,6 @@ func Aggregate(name []byte, suffix int) (two, three []byte) {
 	return two, name[third:]
 }
 
-// Aggregate is [Aggregate] with suffix 0 for the name that came with q, without looking for its dots again.
-func (q *Question) Aggregate(name []byte) (two, three []byte) {
-	second, third := q.cuts>>8&0xFF, q.cuts>>16
-	switch labels := q.cuts & 0xFF; {
-	case len(name) < 5:
-		return name, nil
-	case labels > 3:
-		return name[second:], name[third:]
-	case labels == 3:
-		return name[second:], name
-	case labels == 2:
-		return name, nil
-	case labels == 1:
-		return name, name
-	}
-	return Aggregate(name, 0)
-}
-
 // lastDot returns the index of the last dot that is not escaped, or -1.
 func lastDot(b []byte) int {
 	for {
@@ -73,4 +55,32 @@ func escaped(before []byte) bool {
 		n++
 	}
 	return n%2 == 1
+}
+
+// Aggregate is what [Aggregate] makes of the text of n, as parts of n.
+func (n Name) Aggregate(text []byte, suffix int) (two, three Name) {
+	part := func(of []byte) Name {
+		switch len(of) {
+		case 0:
+			return nil
+		case len(text):
+			return n
+		}
+		return n.Last(countDots(of))
+	}
+	text2, text3 := Aggregate(text, suffix)
+	return part(text2), part(text3)
+}
+
+// countDots returns the number of dots that are not escaped.
+func countDots(text []byte) (n int) {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '.':
+			n++
+		}
+	}
+	return n
 }

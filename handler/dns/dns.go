@@ -32,7 +32,7 @@ type passed struct {
 type row struct {
 	*handler.Message
 	hash2, hash3 uint64
-	from2, from3 int // the parts are Name[from2:] and Name[from3:]
+	two, three   dnsmsg.Name
 }
 
 // Process counts the batch's DNS messages. First come the counters, then each list and sketch in a loop of its own: its
@@ -142,11 +142,11 @@ func (s *shard) countNames() {
 	b := s.Live
 	for i := range s.rows {
 		r := &s.rows[i]
-		b.TopQName2.Add(r.hash2, r.Name[r.from2:], 1)
+		b.TopQName2.Add(r.hash2, r.two, 1)
 	}
 	for i := range s.rows {
-		if r := &s.rows[i]; r.from3 < len(r.Name) {
-			b.TopQName3.Add(r.hash3, r.Name[r.from3:], 1)
+		if r := &s.rows[i]; len(r.three) > 0 {
+			b.TopQName3.Add(r.hash3, r.three, 1)
 		}
 	}
 	for i := range s.rows {
@@ -158,23 +158,28 @@ func (s *shard) countNames() {
 
 // cut adds the row of m.
 func (s *shard) cut(m *passed) {
-	if m.suffix == 0 && s.public {
-		m.suffix = suffix.Len(m.Name)
-	}
-	var two, three []byte
-	if m.suffix == 0 {
-		two, three = m.Question.Aggregate(m.Name)
-	} else {
-		two, three = dnsmsg.Aggregate(m.Name, m.suffix)
-	}
 	s.rows = append(s.rows, row{Message: m.Message})
 	r := &s.rows[len(s.rows)-1]
-	r.from2, r.from3 = len(m.Name)-len(two), len(m.Name)-len(three)
-	r.hash2, r.hash3 = m.hash(two), m.hash(three)
+	if m.suffix == 0 && !s.public {
+		r.two, r.three = m.Question.Cut(m.Name)
+	} else {
+		r.two, r.three = s.cutSuffix(m)
+	}
+	r.hash2, r.hash3 = m.hash(r.two), m.hash(r.three)
+}
+
+// cutSuffix cuts the name one and two labels before a suffix: one that was asked for, which need not begin where a label
+// does, or the public one.
+func (s *shard) cutSuffix(m *passed) (two, three dnsmsg.Name) {
+	s.text = m.Name.AppendText(s.text[:0])
+	if m.suffix == 0 {
+		m.suffix = suffix.Len(s.text)
+	}
+	return m.Name.Aggregate(s.text, m.suffix)
 }
 
 // hash returns the hash of part, the end of the message's name.
-func (m *passed) hash(part []byte) uint64 {
+func (m *passed) hash(part dnsmsg.Name) uint64 {
 	switch len(part) {
 	case len(m.Name):
 		return m.Hash

@@ -16,6 +16,7 @@ type filter struct {
 	none     bool     // no filter is configured
 	names    []string // OnlyQNames and OnlySuffixes as dnsmsg writes names: lower case
 	suffixes []string
+	text     []byte // scratch
 }
 
 type verdict uint8
@@ -60,7 +61,8 @@ func (f *filter) judge(s *shard, m *handler.Message) judgement {
 	case len(f.suffixes) == 0:
 		return judgement{}
 	}
-	i := slices.IndexFunc(f.suffixes, func(suffix string) bool { return hasSuffix(m.Name, suffix) })
+	f.text = m.Name.AppendText(f.text[:0])
+	i := slices.IndexFunc(f.suffixes, func(suffix string) bool { return bytes.HasSuffix(f.text, []byte(suffix)) })
 	if i < 0 || !m.Named {
 		return judgement{verdict: drop}
 	}
@@ -84,8 +86,11 @@ func (f *filter) rcodePasses(msg dnsmsg.Message) bool {
 }
 
 func (f *filter) namePasses(m *handler.Message) bool {
-	return len(f.names) == 0 ||
-		m.Named && slices.ContainsFunc(f.names, func(n string) bool { return n == string(m.Name) })
+	if len(f.names) == 0 {
+		return true
+	}
+	f.text = m.Name.AppendText(f.text[:0])
+	return m.Named && slices.ContainsFunc(f.names, func(n string) bool { return n == string(f.text) })
 }
 
 func (f *filter) headerPasses(msg dnsmsg.Message) bool {
@@ -136,8 +141,4 @@ func signed(msg dnsmsg.Message) bool {
 		}
 	}
 	return false
-}
-
-func hasSuffix(name []byte, suffix string) bool {
-	return len(name) >= len(suffix) && bytes.HasSuffix(name, []byte(suffix))
 }

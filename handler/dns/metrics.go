@@ -50,14 +50,14 @@ type Metrics struct {
 
 	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs, of queries and replies"`
 
-	TopQName2   handler.TopNames `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
-	TopQName3   handler.TopNames `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
-	TopNXDomain handler.TopNames `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`
-	TopRefused  handler.TopNames `metric:"top_refused,top_qnames" label:"qname" help:"names answered with REFUSED"`
-	TopServFail handler.TopNames `metric:"top_srvfail,top_qnames" label:"qname" help:"names answered with SERVFAIL"`
-	TopNoData   handler.TopNames `metric:"top_nodata,top_qnames" label:"qname" help:"names answered with NOERROR and no answer record"`
-	TopNoError  handler.TopNames `metric:"top_noerror,top_qnames+top_qnames_details" label:"qname" help:"names answered with NOERROR"`
-	TopByBytes  handler.TopNames `metric:"top_qname_by_resp_bytes,top_qnames+top_qnames_details" label:"qname" help:"names by the bytes of their replies"`
+	TopQName2   handler.TopDomains `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
+	TopQName3   handler.TopDomains `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
+	TopNXDomain handler.TopDomains `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`
+	TopRefused  handler.TopDomains `metric:"top_refused,top_qnames" label:"qname" help:"names answered with REFUSED"`
+	TopServFail handler.TopDomains `metric:"top_srvfail,top_qnames" label:"qname" help:"names answered with SERVFAIL"`
+	TopNoData   handler.TopDomains `metric:"top_nodata,top_qnames" label:"qname" help:"names answered with NOERROR and no answer record"`
+	TopNoError  handler.TopDomains `metric:"top_noerror,top_qnames+top_qnames_details" label:"qname" help:"names answered with NOERROR"`
+	TopByBytes  handler.TopDomains `metric:"top_qname_by_resp_bytes,top_qnames+top_qnames_details" label:"qname" help:"names by the bytes of their replies"`
 
 	TopPorts  handler.TopCodes[handler.Port] `metric:"top_udp_ports,top_ports" label:"port" help:"client ports"`
 	TopQTypes handler.TopCodes[dnsmsg.Type]  `metric:"top_qtype" label:"qtype" help:"query types, of queries and replies"`

@@ -271,13 +271,13 @@ func (s *plainShard) questions(m *handler.Message) {
 	_, q, _ := m.Msg.AppendQuestion(nil)
 	at := q.End
 	for range m.Msg.QDCount() - 1 {
-		name, end, err := m.Msg.AppendName(nil, at)
+		name, end, err := m.Msg.AppendWireName(nil, at)
 		if err != nil || end+4 > len(m.Msg) {
 			return
 		}
 		qtype := binary.BigEndian.Uint16(m.Msg[end:])
 		s.Live.QTypes.Add(handler.Port(qtype), 1)
-		s.Live.QNames.Add(hash64.Sum(name))
+		s.Live.QNames.Add(hash64.Sum(name[:len(name)-1]))
 		at = end + 4
 	}
 }

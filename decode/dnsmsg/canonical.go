@@ -1,0 +1,178 @@
+package dnsmsg
+
+import "encoding/binary"
+
+// Name is a domain name in canonical form (RFC 4034 section 6.2): uncompressed and in lower case, as on the wire but
+// without the zero at its end. The root is empty. Two names are equal iff their bytes are; their text is only made when
+// somebody is to read it.
+//
+// A Name may also be the end of another one, as [Question.Cut] and [Name.Last] make it. Such a part does have the zero
+// at its end, which tells it from the same name when it is whole.
+type Name []byte
+
+// Whole reports whether n is a name, not a part of one.
+func (n Name) Whole() bool {
+	i := 0
+	for i < len(n) && n[i] != 0 {
+		i += int(n[i]) + 1
+	}
+	return i == len(n)
+}
+
+// AppendText appends the text of n: labels with dots between them, special bytes escaped (RFC 4343 section 2.1). A part
+// of a name has a dot in front, as in the reference's lists: ".example.com".
+func (n Name) AppendText(dst []byte) []byte {
+	if !n.Whole() {
+		n, dst = n[:len(n)-1], append(dst, '.')
+	}
+	start := len(dst)
+	for i := 0; i < len(n); i += int(n[i]) + 1 {
+		if len(dst) > start {
+			dst = append(dst, '.')
+		}
+		dst = appendLabel(dst, n[i+1:min(i+1+int(n[i]), len(n))], false)
+	}
+	return dst
+}
+
+// String returns the text of n.
+func (n Name) String() string { return string(n.AppendText(nil)) }
+
+// Last returns the part of n that its last labels are, or n if it has no more labels. n must be whole, with the zero behind
+// it, within its capacity; the part borrows from n.
+func (n Name) Last(labels int) Name {
+	total := 0
+	for i := 0; i < len(n); i += int(n[i]) + 1 {
+		total++
+	}
+	i := 0
+	for ; total > labels; total-- {
+		i += int(n[i]) + 1
+	}
+	if i == 0 {
+		return n
+	}
+	return n[i : len(n)+1]
+}
+
+// cuts is where the last labels of a name begin: from the lowest byte on, the number of labels, the offset of the last two
+// and that of the last three, where there are as many.
+type cuts uint32
+
+func newCuts(labels, second, third int) cuts { return cuts(labels | second<<8 | third<<16) }
+
+// Cut returns what the reference lists instead of name, which came with q from AppendCanonical: the last two and the last
+// three labels. A name that has no more labels comes whole; three is empty for two labels, and for names shorter than five
+// bytes.
+func (q *Question) Cut(name Name) (two, three Name) {
+	second, third := q.cuts>>8&0xFF, q.cuts>>16
+	switch labels := q.cuts & 0xFF; {
+	case labels > 3:
+		return name[second : len(name)+1], name[third : len(name)+1]
+	case labels == 3:
+		return name[second : len(name)+1], name
+	case labels == 2 || len(name) < 1+5:
+		return name, nil
+	}
+	return name, name
+}
+
+// AppendCanonical appends the first QNAME in canonical form and the zero behind it to dst, and returns the name and the
+// rest of the question. Name borrows from out. The errors are those of AppendQuestion.
+func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error) {
+	p := plain{last: HeaderLen, second: HeaderLen, third: HeaderLen}
+	if m.plainName(&p) && m.QDCount() != 0 && p.end+4 <= len(m) {
+		q = m.question(p.end)
+		q.cuts = newCuts(p.labels, p.second-HeaderLen, p.third-HeaderLen)
+		return appendLower(dst, m[HeaderLen:p.end]), q, nil
+	}
+	return m.appendCompressed(dst)
+}
+
+// plain is what a walk over the labels of an uncompressed name finds: the offset behind it, its labels, and the offsets
+// of the last three.
+type plain struct{ end, labels, last, second, third int }
+
+// plainName walks the uncompressed name behind the header. It returns false if it is none, or is not right.
+func (m Message) plainName(p *plain) bool {
+	for i := HeaderLen; i < len(m); {
+		n := int(m[i])
+		if n == 0 {
+			p.end = i + 1
+			return i < HeaderLen+maxName
+		}
+		if n >= 0x40 {
+			break
+		}
+		p.third, p.second, p.last = p.second, p.last, i
+		p.labels++
+		i += n + 1
+	}
+	return false
+}
+
+// appendCompressed is AppendCanonical for any name.
+func (m Message) appendCompressed(dst []byte) (out []byte, q Question, err error) {
+	if m.QDCount() == 0 {
+		return dst, q, ErrNoQuestion
+	}
+	out, end, err := m.AppendWireName(dst, HeaderLen)
+	if err == nil && end+4 > len(m) {
+		err = ErrTruncated
+	}
+	if err != nil {
+		return dst, q, err
+	}
+	q = m.question(end)
+	name := out[len(dst) : len(out)-1]
+	var labels, last, second, third int
+	for i := 0; i < len(name); i += int(name[i]) + 1 {
+		third, second, last = second, last, i
+		labels++
+	}
+	q.cuts = newCuts(labels, second, third)
+	return out, q, nil
+}
+
+// appendLower appends name, which is in wire form, in lower case. Lengths are below 'A'. Names up to 32 bytes are treated
+// without a loop: its end is not to be foreseen, and the mistake costs more than a few bytes done twice.
+func appendLower(dst, name []byte) []byte {
+	start, n := len(dst), len(name)
+	if cap(dst)-start < n {
+		dst = append(dst, name...)[:start]
+	}
+	to := dst[start : start+n]
+	switch {
+	case n < 8:
+		for i, c := range name {
+			to[i] = toLower(c)
+		}
+	case n <= 16:
+		putLower(to, name)
+		putLower(to[n-8:], name[n-8:])
+	case n <= 32:
+		putLower(to, name)
+		putLower(to[8:], name[8:])
+		putLower(to[n-16:], name[n-16:])
+		putLower(to[n-8:], name[n-8:])
+	default:
+		for i := 0; i < n-8; i += 8 {
+			putLower(to[i:], name[i:])
+		}
+		putLower(to[n-8:], name[n-8:])
+	}
+	return dst[:start+n]
+}
+
+// putLower puts the lower case of the first eight bytes of src into dst. In sums of bytes below 0x80 no bit carries from
+// one byte into the next.
+func putLower(dst, src []byte) {
+	const (
+		ones  = 0x0101010101010101 // every byte of a word, times eight
+		highs = 0x80 * ones
+	)
+	w := binary.LittleEndian.Uint64(src)
+	t := w &^ highs
+	upper := (t + (0x80-'A')*ones) &^ (t + (0x80-'Z'-1)*ones) &^ w & highs
+	binary.LittleEndian.PutUint64(dst, w|upper>>2)
+}
