@@ -95,25 +95,23 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	}
 	b.DNS = b.DNS[:len(b.DNS)+1]
 	m := &b.DNS[len(b.DNS)-1]
-	m.TimeNS, m.Frame, m.Packet, m.Client = p.TimeNS, frame, p, client
-	m.TCP, m.Named, m.Broken = false, false, false
-	m.Msg, m.Name = nil, nil
 	msg, err := dnsmsg.Parse(payload)
 	if err != nil {
-		m.Broken = true
+		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Broken: true}
 		return m
 	}
-	m.Msg = msg
-	m.Flow = flowHash(p)
 	start := len(e.names)
 	names, q, err := msg.AppendCanonical(e.names)
 	if err != nil {
+		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Msg: msg, Flow: flowHash(p)}
 		return m
 	}
 	e.names = names
-	m.Name = names[start : len(names)-1]
-	m.Hash = hash64.Sum(m.Name)
-	m.Question, m.Named = q, true
+	name := names[start : len(names)-1]
+	*m = Message{
+		TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Msg: msg, Flow: flowHash(p),
+		Name: name, Hash: hash64.Sum(name), Question: q, Named: true,
+	}
 	return m
 }
 

@@ -24,7 +24,14 @@ type Quantile struct {
 }
 
 // Add adds a sample.
-func (q *Quantile) Add(v float64) { q.AddN(v, 1) }
+func (q *Quantile) Add(v float64) {
+	if q.binned && v >= q.min && v <= q.max {
+		q.n++
+		q.bin(v, 1)
+		return
+	}
+	q.AddN(v, 1)
+}
 
 // AddN adds n equal samples.
 func (q *Quantile) AddN(v float64, n uint64) {

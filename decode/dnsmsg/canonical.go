@@ -80,35 +80,25 @@ func (q *Question) Cut(name Name) (two, three Name) {
 // AppendCanonical appends the first QNAME in canonical form and the zero behind it to dst, and returns the name and the
 // rest of the question. Name borrows from out. The errors are those of AppendQuestion.
 func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error) {
-	p := plain{last: HeaderLen, second: HeaderLen, third: HeaderLen}
-	if m.plainName(&p) && m.QDCount() != 0 && p.end+4 <= len(m) {
-		q = m.question(p.end)
-		q.cuts = newCuts(p.labels, p.second-HeaderLen, p.third-HeaderLen)
-		return appendLower(dst, m[HeaderLen:p.end]), q, nil
-	}
-	return m.appendCompressed(dst)
-}
-
-// plain is what a walk over the labels of an uncompressed name finds: the offset behind it, its labels, and the offsets
-// of the last three.
-type plain struct{ end, labels, last, second, third int }
-
-// plainName walks the uncompressed name behind the header. It returns false if it is none, or is not right.
-func (m Message) plainName(p *plain) bool {
+	labels, last, second, third := 0, HeaderLen, HeaderLen, HeaderLen
 	for i := HeaderLen; i < len(m); {
 		n := int(m[i])
 		if n == 0 {
-			p.end = i + 1
-			return i < HeaderLen+maxName
+			if i+1+4 > len(m) || i >= HeaderLen+maxName || m.QDCount() == 0 {
+				break
+			}
+			q = m.question(i + 1)
+			q.cuts = newCuts(labels, second-HeaderLen, third-HeaderLen)
+			return appendLower(dst, m[HeaderLen:i+1]), q, nil
 		}
 		if n >= 0x40 {
 			break
 		}
-		p.third, p.second, p.last = p.second, p.last, i
-		p.labels++
+		third, second, last = second, last, i
+		labels++
 		i += n + 1
 	}
-	return false
+	return m.appendCompressed(dst)
 }
 
 // appendCompressed is AppendCanonical for any name.

@@ -84,7 +84,9 @@ type Question struct {
 // AppendQuestion appends the first QNAME to dst, as text in lower case, and returns the rest of the
 // question. It returns dst as it was and [ErrNoQuestion], [ErrTruncated] or [ErrMalformed] if there is none
 // that can be read.
-func (m Message) AppendQuestion(dst []byte) ([]byte, Question, error) { return m.appendQuestion(dst, true) }
+func (m Message) AppendQuestion(dst []byte) ([]byte, Question, error) {
+	return m.appendQuestion(dst, true)
+}
 
 // AppendQuestionExact is AppendQuestion with the letters as they are in the message.
 func (m Message) AppendQuestionExact(dst []byte) ([]byte, Question, error) {

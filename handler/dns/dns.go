@@ -16,40 +16,16 @@ type shard struct {
 	geo    *geo.Cache // nil without databases
 	public bool       // names are cut behind their public suffix
 	sum    tally
-	passed []passed // the batch's messages that passed the filters
-	rows   []row    // those of them that go into the lists of names
-	text   []byte   // scratch for texts that become keys
+	text   []byte // scratch for texts
 }
 
-// passed is a message that passed the filters.
-type passed struct {
-	*handler.Message
-	deep   bool // it is sampled
-	suffix int  // where the name is to be cut; 0: behind the last label
-}
-
-// row is a message with a name, and the parts of it that are counted.
-type row struct {
-	*handler.Message
-	hash2, hash3 uint64
-	two, three   dnsmsg.Name
-}
-
-// Process counts the batch's DNS messages. First come the counters, then each list and sketch in a loop of its own: its
-// look-ups, many of which miss the first caches, do not wait for each other then.
+// Process counts the batch's DNS messages.
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
-	s.passed = s.passed[:0]
 	for i := range b.DNS {
 		s.message(&b.DNS[i])
 	}
 	s.flush()
-	if s.groups.Has(groupTransactions) {
-		for i := range s.passed {
-			s.transaction(&s.passed[i])
-		}
-	}
-	s.countDeep()
 }
 
 // Shift closes the live period. Queries that have waited too long by then are counted in the new one.
@@ -80,11 +56,23 @@ func (s *shard) message(m *handler.Message) {
 			s.Live.DeepSamples.Add(1)
 		}
 	default:
-		if s.Pass != nil {
-			s.passOn(m)
-		}
-		s.sum.count(m)
-		s.passed = append(s.passed, passed{m, s.Sampler.Deep(), v.suffix})
+		s.passed(m, v.suffix)
+	}
+}
+
+// passed counts a message that passed the filters; suffixLen is where its name is to be cut.
+func (s *shard) passed(m *handler.Message, suffixLen int) {
+	if s.Pass != nil {
+		s.passOn(m)
+	}
+	s.sum.count(m)
+	deep := s.Sampler.Deep()
+	if s.groups.Has(groupTransactions) {
+		s.transaction(m, deep)
+	}
+	if deep {
+		s.sum.deep++
+		s.countDeep(m, suffixLen)
 	}
 }
 
@@ -101,115 +89,85 @@ func (s *shard) passOn(m *handler.Message) {
 }
 
 // countDeep updates what only sampled messages do.
-func (s *shard) countDeep() {
+func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
-	ports, ecs, names := s.groups.Has(groupTopPorts), s.groups.Has(groupTopECS), s.groups.Has(groupTopQNames)
-	cardinality := s.groups.Has(groupCardinality)
-	s.rows = s.rows[:0]
-	for i := range s.passed {
-		m := &s.passed[i]
-		if !m.deep {
-			s.Tally.NotSampled++
-			continue
-		}
-		s.Tally.Analysed++
-		b.DeepSamples.Add(1)
-		if ports {
-			b.TopPorts.Add(handler.Port(m.Client), 1)
-		}
-		if ecs && !m.Msg.Response() {
-			s.countECS(m.Message)
-		}
-		if !m.Named {
-			continue
-		}
-		b.TopQTypes.Add(m.Type, 1)
-		if m.Msg.Response() {
-			b.TopRCodes.Add(m.Msg.RCode(), 1)
-		}
-		if cardinality && len(m.Name) > 0 {
-			b.QName.Add(m.Hash)
-		}
-		if names {
-			s.cut(m)
+	if s.groups.Has(groupTopPorts) {
+		b.TopPorts.Add(handler.Port(m.Client), 1)
+	}
+	reply := m.Msg.Response()
+	if !reply && s.groups.Has(groupTopECS) {
+		s.countECS(m)
+	}
+	if !m.Named {
+		return
+	}
+	b.TopQTypes.Add(m.Type, 1)
+	if reply {
+		b.TopRCodes.Add(m.Msg.RCode(), 1)
+	}
+	if s.groups.Has(groupCardinality) && len(m.Name) > 0 {
+		b.QName.Add(m.Hash)
+	}
+	if s.groups.Has(groupTopQNames) {
+		s.countNames(m, suffixLen)
+		if reply {
+			s.countResult(m)
 		}
 	}
-	s.countNames()
 }
 
 // countNames updates the lists of names.
-func (s *shard) countNames() {
+func (s *shard) countNames(m *handler.Message, suffixLen int) {
 	b := s.Live
-	for i := range s.rows {
-		r := &s.rows[i]
-		b.TopQName2.Add(r.hash2, r.two, 1)
+	two, three := m.Question.Cut(m.Name)
+	if suffixLen != 0 || s.public {
+		two, three = s.cut(m, suffixLen)
 	}
-	for i := range s.rows {
-		if r := &s.rows[i]; len(r.three) > 0 {
-			b.TopQName3.Add(r.hash3, r.three, 1)
-		}
-	}
-	for i := range s.rows {
-		if r := &s.rows[i]; r.Msg.Response() {
-			s.countResult(r)
-		}
+	b.TopQName2.Add(hashPart(m, two), two, 1)
+	if len(three) > 0 {
+		b.TopQName3.Add(hashPart(m, three), three, 1)
 	}
 }
 
-// cut adds the row of m.
-func (s *shard) cut(m *passed) {
-	s.rows = append(s.rows, row{Message: m.Message})
-	r := &s.rows[len(s.rows)-1]
-	if m.suffix == 0 && !s.public {
-		r.two, r.three = m.Question.Cut(m.Name)
-	} else {
-		r.two, r.three = s.cutSuffix(m)
-	}
-	r.hash2, r.hash3 = m.hash(r.two), m.hash(r.three)
-}
-
-// cutSuffix cuts the name one and two labels before a suffix: one that was asked for, which need not begin where a label
+// cut cuts the name one and two labels before a suffix: one that was asked for, which need not begin where a label
 // does, or the public one.
-func (s *shard) cutSuffix(m *passed) (two, three dnsmsg.Name) {
+func (s *shard) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Name) {
 	s.text = m.Name.AppendText(s.text[:0])
-	if m.suffix == 0 {
-		m.suffix = suffix.Len(s.text)
+	if suffixLen == 0 {
+		suffixLen = suffix.Len(s.text)
 	}
-	return m.Name.Aggregate(s.text, m.suffix)
+	return m.Name.Aggregate(s.text, suffixLen)
 }
 
-// hash returns the hash of part, the end of the message's name.
-func (m *passed) hash(part dnsmsg.Name) uint64 {
-	switch len(part) {
-	case len(m.Name):
+// hashPart returns the hash of part, the end of the message's name.
+func hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
+	if len(part) == len(m.Name) {
 		return m.Hash
-	case 0:
-		return 0
 	}
 	return hash64.Sum(part)
 }
 
 // countResult updates the lists of names by what was answered.
-func (s *shard) countResult(r *row) {
+func (s *shard) countResult(m *handler.Message) {
 	b := s.Live
 	details := s.groups.Has(groupTopQNamesDetails)
-	switch r.Msg.RCode() {
+	switch m.Msg.RCode() {
 	case dnsmsg.RCodeNoError:
-		if r.Msg.ANCount() == 0 {
-			b.TopNoData.Add(r.Hash, r.Name, 1)
+		if m.Msg.ANCount() == 0 {
+			b.TopNoData.Add(m.Hash, m.Name, 1)
 		}
 		if details {
-			b.TopNoError.Add(r.Hash, r.Name, 1)
+			b.TopNoError.Add(m.Hash, m.Name, 1)
 		}
 	case dnsmsg.RCodeNXDomain:
-		b.TopNXDomain.Add(r.Hash, r.Name, 1)
+		b.TopNXDomain.Add(m.Hash, m.Name, 1)
 	case dnsmsg.RCodeServFail:
-		b.TopServFail.Add(r.Hash, r.Name, 1)
+		b.TopServFail.Add(m.Hash, m.Name, 1)
 	case dnsmsg.RCodeRefused:
-		b.TopRefused.Add(r.Hash, r.Name, 1)
+		b.TopRefused.Add(m.Hash, m.Name, 1)
 	}
 	if details {
-		b.TopByBytes.Add(r.Hash, r.Name, uint64(len(r.Msg)))
+		b.TopByBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
 	}
 }
 

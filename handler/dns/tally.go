@@ -12,6 +12,7 @@ type tally struct {
 	second   handler.Second
 	events   uint64
 	broken   uint64
+	deep     uint64
 	filtered uint64
 	kinds    [messageKinds]uint64
 	rcodes   [16]uint64 // of replies
@@ -61,6 +62,9 @@ func (s *shard) flush() {
 	s.Tally.Offered += t.events
 	s.Tally.Undecodable += t.broken
 	s.Tally.Filtered += t.filtered
+	s.Tally.Analysed += t.deep
+	s.Tally.NotSampled += passed - t.deep
+	b.DeepSamples.Add(t.deep)
 	b.Events.Add(t.events)
 	b.Filtered.Add(t.filtered)
 	b.Total.Add(passed)

@@ -45,7 +45,7 @@ func (t *transactions) expire(nowNS int64) (n uint64) {
 }
 
 // transaction opens a transaction if m is a query, and ends one if it is a reply.
-func (s *shard) transaction(m *passed) {
+func (s *shard) transaction(m *handler.Message, deep bool) {
 	key := hash64.Uint64(m.Flow + uint64(m.Msg.ID()))
 	if !m.Msg.Response() {
 		s.trans.open.Put(key, m.TimeNS).size = uint32(len(m.Msg))
@@ -64,24 +64,24 @@ func (s *shard) transaction(m *passed) {
 	us := took / int64(time.Microsecond)
 	switch m.Frame.Dir {
 	case decode.ToHost:
-		s.answered(m, us, true)
+		s.answered(m, us, deep, true)
 	case decode.FromHost:
-		s.answered(m, us, false)
+		s.answered(m, us, deep, false)
 	}
-	if m.deep && s.groups.Has(groupQuantiles) && q.size > 0 {
+	if deep && s.groups.Has(groupQuantiles) && q.size > 0 {
 		s.Live.Ratio.Add(float64(len(m.Msg)) / float64(q.size))
 	}
 }
 
 // answered counts a transaction of known direction that took us microseconds.
-func (s *shard) answered(m *passed, us int64, out bool) {
+func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 	b := s.Live
 	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.trans.slowIn
 	if out {
 		total, times, hist, slow, from = &b.TransOutTotal, &b.TransOut, &b.HistOut, &b.SlowOut, s.trans.slowOut
 	}
 	total.Add(1)
-	if !m.deep {
+	if !deep {
 		return
 	}
 	if s.groups.Has(groupQuantiles) {
@@ -91,7 +91,7 @@ func (s *shard) answered(m *passed, us int64, out bool) {
 		hist.Add(uint64(us))
 	}
 	if from > 0 && us >= from && m.Named {
-		s.addSlow(slow, m.Message)
+		s.addSlow(slow, m)
 	}
 }
 
