@@ -108,10 +108,9 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	}
 	e.names = names
 	name := names[start : len(names)-1]
-	*m = Message{
-		TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Msg: msg, Flow: flowHash(p),
-		Name: name, Hash: hash64.Sum(name), Question: q, Named: true,
-	}
+	m.Frame, m.Packet, m.Msg, m.Name = frame, p, msg, name
+	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, flowHash(p), hash64.Sum(name), client
+	m.Question, m.TCP, m.Named, m.Broken = q, false, true, false
 	return m
 }
 
