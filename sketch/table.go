@@ -1,6 +1,10 @@
 package sketch
 
-import "slices"
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+)
 
 // DefaultCapacity is the number of entries that a list holds before it forgets the rarest: that of the
 // reference, whose lists are exact up to it.
@@ -8,21 +12,24 @@ const DefaultCapacity = 6144
 
 const minSlots = 128
 
+// maxCapacity is the largest list that bytes from elsewhere may ask for.
+const maxCapacity = 1 << 20
+
 // table is a bounded hash table of counts by the frequent-items algorithm of Anderson et al., "A
 // High-Performance Algorithm for Identifying Frequent Items in Data Streams" (2017): when it is full, the median of the
 // counts is subtracted from all of them and what falls to zero is dropped. offset is the sum of what was
-// subtracted: a key has count to count+offset occurrences, a key not in the table at most offset.
+// subtracted: a key has count to count+offset occurrences, a key not in the table at most offset. Each purge takes the
+// median from at least two fifths of the counts, so offset is at most total / (2/5 · capacity).
 //
 // Keys are told apart by their 64-bit hash alone. Two of n random keys share one with a probability of n²/2⁶⁵:
 // 10⁻¹² for a full table.
 type table[V any] struct {
 	slots    []entry[V] // open addressing, linear probing; a power of two; hash 0 is free
 	used     int
-	capacity int
+	capacity int // 0: DefaultCapacity
 	offset   uint64
 	total    uint64
-	evicted  uint64
-	sample   []uint64
+	sample   []uint64 // scratch of median
 }
 
 type entry[V any] struct {
@@ -99,7 +106,6 @@ func (t *table[V]) purge() {
 		case e.count <= median:
 			*e = entry[V]{}
 			t.used--
-			t.evicted++
 		default:
 			e.count -= median
 		}
@@ -142,5 +148,93 @@ func (t *table[V]) settle() {
 
 func (t *table[V]) reset() {
 	clear(t.slots)
-	t.used, t.offset, t.total, t.evicted = 0, 0, 0, 0
+	t.used, t.offset, t.total = 0, 0, 0
+}
+
+// The bytes of a list: the version, then as unsigned varints capacity, total, offset and the number of entries, then the
+// entries: hash (8 bytes, little endian), count (varint) and the key.
+const tableVersion = 1
+
+func (t *table[V]) appendHead(b []byte) []byte {
+	b = append(b, tableVersion)
+	for _, v := range []uint64{uint64(t.limit()), t.total, t.offset, uint64(t.used)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func appendEntry(b []byte, hash, count uint64) []byte {
+	return binary.AppendUvarint(binary.LittleEndian.AppendUint64(b, hash), count)
+}
+
+// reader reads the bytes of a list. After the first error it returns zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) take(n uint64) []byte {
+	if r.err == nil && n > uint64(len(r.b)) {
+		r.err = errCorrupt("a list", "cut")
+	}
+	if r.err != nil {
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.take(math.MaxUint64)
+		return 0
+	}
+	r.take(uint64(n))
+	return v
+}
+
+func (r *reader) uint64() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+// read sets t to what data says. It calls value for each entry, to read its key.
+func (t *table[V]) read(data []byte, value func(*reader) V) error {
+	if len(data) == 0 || data[0] != tableVersion {
+		return errCorrupt("a list", "unknown version")
+	}
+	r := &reader{b: data[1:]}
+	out := table[V]{capacity: int(min(r.uvarint(), maxCapacity+1)), total: r.uvarint(), offset: r.uvarint()}
+	n := r.uvarint()
+	if r.err == nil && (out.capacity == 0 || out.capacity > maxCapacity || n > uint64(out.capacity) || out.offset > out.total) {
+		return errCorrupt("a list", "counts contradict each other")
+	}
+	left := out.total
+	for range n {
+		h, count := r.uint64(), r.uvarint()
+		v := value(r)
+		if r.err != nil {
+			break
+		}
+		if h == 0 || count == 0 || count > left {
+			return errCorrupt("a list", "counts contradict each other")
+		}
+		left -= count
+		free := out.bump(h, count)
+		if free == nil {
+			return errCorrupt("a list", "an entry is there twice")
+		}
+		out.insert(free, h, count, v)
+	}
+	if r.err == nil && len(r.b) > 0 {
+		return errCorrupt("a list", "bytes are left over")
+	}
+	if r.err == nil {
+		*t = out
+	}
+	return r.err
 }

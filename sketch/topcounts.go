@@ -2,6 +2,7 @@ package sketch
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
@@ -66,6 +67,14 @@ func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 	}
 }
 
+// Total returns the sum of all that was added.
+func (t *TopCounts[K]) Total() (sum uint64) {
+	for _, count := range t.counts {
+		sum += count
+	}
+	return sum
+}
+
 // Merge adds the counts of src, which stays as it was.
 func (t *TopCounts[K]) Merge(src *TopCounts[K]) {
 	for key, count := range src.counts {
@@ -80,4 +89,39 @@ func (t *TopCounts[K]) Reset() {
 			clear(p[:])
 		}
 	}
+}
+
+// MarshalBinary returns the list as bytes: the version, then for each key its distance from the key before and its count, as
+// unsigned varints. It never fails.
+func (t *TopCounts[K]) MarshalBinary() ([]byte, error) {
+	b := []byte{tableVersion}
+	last := K(0)
+	for key, count := range t.counts {
+		b = binary.AppendUvarint(b, uint64(key-last))
+		b = binary.AppendUvarint(b, count)
+		last = key
+	}
+	return b, nil
+}
+
+// UnmarshalBinary sets t to the list that MarshalBinary made data of. Bytes that cannot be such a list are an error, and
+// leave t as it was.
+func (t *TopCounts[K]) UnmarshalBinary(data []byte) error {
+	if len(data) == 0 || data[0] != tableVersion {
+		return errCorrupt("a list", "unknown version")
+	}
+	var out TopCounts[K]
+	key := uint64(0)
+	for r, first := (&reader{b: data[1:]}), true; len(r.b) > 0; first = false {
+		step, count := r.uvarint(), r.uvarint()
+		if r.err != nil {
+			return r.err
+		}
+		if key += step; count == 0 || step == 0 && !first || step > 0xFFFF || key > 0xFFFF {
+			return errCorrupt("a list", "keys are out of order")
+		}
+		out.Add(K(key), count)
+	}
+	*t = out
+	return nil
 }

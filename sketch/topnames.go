@@ -3,23 +3,36 @@ package sketch
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
-// TopNames finds the heavy hitters of a stream of names.
+// TopNames is a [TopK] of keys of any length, which it copies into memory of its own when they enter the list. Callers keep
+// names short, as domain names are: the list holds at most twice its capacity of them.
+//
+// A TopNames is owned by one goroutine. The zero TopNames has the [DefaultCapacity] and is ready to use.
 type TopNames struct {
 	t     table[span]
 	arena []byte // the names, one after the other
-	spare []byte
+	spare []byte // the arena before the last purge, for the next
 }
 
+// span is where a name is in the arena.
 type span struct {
 	at  uint32
 	len uint32
 }
 
+// NewTopNames returns a TopNames for capacity distinct names; 0 means [DefaultCapacity], and the most is 1<<20.
+func NewTopNames(capacity int) *TopNames {
+	return &TopNames{t: table[span]{capacity: min(max(capacity, 0), maxCapacity)}}
+}
+
 // Add counts n more of name, whose hash is h. It copies name when it enters the list.
 func (t *TopNames) Add(h uint64, name []byte, n uint64) {
+	if n == 0 {
+		return
+	}
 	h = max(h, 1) // 0 marks a free slot
 	t.t.total += n
 	if free := t.t.bump(h, n); free != nil {
@@ -48,12 +61,12 @@ func (t *TopNames) compact() {
 	t.arena, t.spare = t.spare, t.arena
 }
 
-func (t *TopNames) name(s span) []byte { return t.arena[s.at : s.at+s.len] }
+func (t *TopNames) name(s span) []byte { return t.arena[s.at : s.at+s.len : s.at+s.len] }
 
 // Top returns the n entries of the highest counts, ties in the order of their bytes. Keys borrow from the list until
 // it changes.
 func (t *TopNames) Top(n int) []Entry[[]byte] {
-	var all []Entry[[]byte]
+	all := make([]Entry[[]byte], 0, t.t.used)
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 {
 			all = append(all, Entry[[]byte]{t.name(e.value), e.count, e.count + t.t.offset})
@@ -62,21 +75,59 @@ func (t *TopNames) Top(n int) []Entry[[]byte] {
 	slices.SortFunc(all, func(a, b Entry[[]byte]) int {
 		return cmp.Or(cmp.Compare(b.Upper, a.Upper), bytes.Compare(a.Key, b.Key))
 	})
-	return all[:min(n, len(all))]
+	return all[:min(max(n, 0), len(all))]
 }
 
-// Merge adds what src has counted.
+// Len returns the number of names in the list.
+func (t *TopNames) Len() int { return t.t.used }
+
+// Total returns the sum of all that was added.
+func (t *TopNames) Total() uint64 { return t.t.total }
+
+// Error is that of [TopK.Error].
+func (t *TopNames) Error() uint64 { return t.t.offset }
+
+// Merge adds what src has counted, and leaves src as it is. The errors of both add up.
 func (t *TopNames) Merge(src *TopNames) {
+	total := t.t.total + src.t.total
 	t.t.offset += src.t.offset
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
 			t.Add(e.hash, src.name(e.value), e.count)
 		}
 	}
+	t.t.total = total
 }
 
 // Reset empties the list and keeps its memory.
 func (t *TopNames) Reset() {
 	t.t.reset()
 	t.arena = t.arena[:0]
+}
+
+// MarshalBinary returns the list as bytes. It never fails.
+func (t *TopNames) MarshalBinary() ([]byte, error) {
+	b := t.t.appendHead(nil)
+	for i := range t.t.slots {
+		if e := &t.t.slots[i]; e.hash != 0 {
+			b = binary.AppendUvarint(appendEntry(b, e.hash, e.count), uint64(e.value.len))
+			b = append(b, t.name(e.value)...)
+		}
+	}
+	return b, nil
+}
+
+// UnmarshalBinary sets t to the list that MarshalBinary made data of. Bytes that cannot be such a list are an error, and
+// leave t as it was.
+func (t *TopNames) UnmarshalBinary(data []byte) error {
+	var arena []byte
+	err := t.t.read(data, func(r *reader) span {
+		name := r.take(r.uvarint())
+		arena = append(arena, name...)
+		return span{uint32(len(arena) - len(name)), uint32(len(name))}
+	})
+	if err == nil {
+		t.arena = arena
+	}
+	return err
 }
