@@ -1,6 +1,8 @@
 package sketch
 
-// Counter counts events.
+import "encoding/binary"
+
+// Counter counts events. It is exact, and wraps at 2⁶⁴. A Counter is owned by one goroutine. The zero Counter is ready to use.
 type Counter uint64
 
 // Add adds n.
@@ -14,3 +16,16 @@ func (c *Counter) Merge(src *Counter) { *c += *src }
 
 // Reset makes the count 0.
 func (c *Counter) Reset() { *c = 0 }
+
+// MarshalBinary returns the count as an unsigned varint. It never fails.
+func (c *Counter) MarshalBinary() ([]byte, error) { return binary.AppendUvarint(nil, uint64(*c)), nil }
+
+// UnmarshalBinary sets c to the count that MarshalBinary made data of. Other bytes are an error, and leave c as it was.
+func (c *Counter) UnmarshalBinary(data []byte) error {
+	v, n := binary.Uvarint(data)
+	if n <= 0 || n != len(data) {
+		return errCorrupt("a counter", "no varint")
+	}
+	*c = Counter(v)
+	return nil
+}

@@ -1,6 +1,7 @@
 package sketch
 
 import (
+	"encoding/binary"
 	"iter"
 	"math"
 	"slices"
@@ -9,7 +10,7 @@ import (
 
 // Histogram counts values in bins that grow by a factor of 10^(1/18), 1.14: those of the reference. The
 // zero Histogram counts integers; [NewFloatHistogram] makes one for fractions. Counts are exact. Memory is
-// 4 kB once a value was added. A Histogram is owned by one goroutine.
+// 4 KiB once a value was added. A Histogram is owned by one goroutine.
 type Histogram struct {
 	counts []uint64 // by the index of the bound; one more for what is above the last
 	n      uint64
@@ -118,4 +119,47 @@ func (h *Histogram) Merge(src *Histogram) {
 func (h *Histogram) Reset() {
 	clear(h.counts)
 	h.n = 0
+}
+
+const histogramVersion = 1
+
+// MarshalBinary returns h as bytes: the version, 1 for fractions or 0, and for each bin that is not empty its distance from the one
+// before (from -1 at first) and its count, as unsigned varints. It never fails.
+func (h *Histogram) MarshalBinary() ([]byte, error) {
+	b := []byte{histogramVersion, 0}
+	if h.float {
+		b[1] = 1
+	}
+	last := -1
+	for i, n := range h.counts {
+		if n > 0 {
+			b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(i-last)), n)
+			last = i
+		}
+	}
+	return b, nil
+}
+
+// UnmarshalBinary sets h to what MarshalBinary made data of. Bytes that cannot be a histogram are an error, and leave h as it was.
+func (h *Histogram) UnmarshalBinary(data []byte) error {
+	if len(data) < 2 || data[0] != histogramVersion || data[1] > 1 {
+		return errCorrupt("a histogram", "unknown version")
+	}
+	out := Histogram{float: data[1] == 1}
+	out.counts = make([]uint64, len(out.bounds())+1)
+	at := uint64(0)
+	for r := (&reader{what: "a histogram", b: data[2:]}); len(r.b) > 0; {
+		step, n := r.uvarint(), r.uvarint()
+		if r.err != nil {
+			return r.err
+		}
+		at += step
+		if step == 0 || step > uint64(len(out.counts)) || at > uint64(len(out.counts)) || n == 0 || out.n+n < n {
+			return errCorrupt("a histogram", "bins are out of order")
+		}
+		out.counts[at-1] = n
+		out.n += n
+	}
+	*h = out
+	return nil
 }

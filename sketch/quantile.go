@@ -1,169 +1,272 @@
 package sketch
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 )
 
 const (
-	rawMax   = 256
-	subBits  = 9
-	octMin   = 1023 - 20
-	octMax   = 1023 + 44
-	chunkLen = 1 << subBits
+	rawMax   = 256               // samples up to which all are kept as they are
+	subBits  = 9                 // bits of the mantissa that tell bins apart: 512 bins for each power of two
+	octMin   = 1023 - 20         // biased exponent of the smallest bins: 2^-20
+	octaves  = 64                // powers of two with bins: up to 2^44
+	octBins  = 1 << subBits      // bins of each
+	allBins  = octaves * octBins // of all
+	binShift = 52 - subBits
 )
 
-// Quantile summarises a distribution.
+// Quantile summarises a distribution of numbers. Up to 256 samples it is exact. Then each sample falls into a bin by the upper
+// bits of its floating point form, with a width of at most 1/512 of the sample; within a bin samples are taken as spread
+// evenly, or if the first 256 were all whole numbers, as whole numbers. So the value at a rank is within 0.2 per cent of
+// the true one, integers below 1024 are exact, and the error in rank is what share of the samples a bin holds at that place,
+// at most. Values below 2⁻²⁰ are all taken for the least one, values from 2⁴⁴ on for the greatest.
+//
+// The bins of several sketches are added when these are merged, which loses nothing: 64 parts merged are the same sketch
+// as one that has seen all samples. A t-digest would be smaller, at 13 to 100 times the time of Add (1.3 ns), and each merge
+// costs it accuracy. Memory is 2.5 KiB, and 4 KiB for each power of two in which there are samples.
+//
+// A Quantile is owned by one goroutine. The zero Quantile is ready to use.
 type Quantile struct {
 	raw      []float64
-	chunks   [octMax - octMin]*[chunkLen]uint64
-	low      uint64 // zero, negative and tiny
+	bins     [octaves]*[octBins]uint64
+	low      uint64 // samples below the bins
+	high     uint64 // and above
 	n        uint64
 	min, max float64
-	binned   bool
+	binned   bool // there are too many samples for raw
+	whole    bool // those in raw were whole numbers; valid iff binned
 }
 
-// Add adds a sample.
+// Add adds a sample. NaN is ignored.
 func (q *Quantile) Add(v float64) {
 	if q.binned && v >= q.min && v <= q.max {
 		q.n++
 		q.bin(v, 1)
 		return
 	}
-	q.AddN(v, 1)
+	q.add(v)
 }
 
-// AddN adds n equal samples.
-func (q *Quantile) AddN(v float64, n uint64) {
-	if v != v || n == 0 {
+// add is Add for whatever is not the usual case.
+func (q *Quantile) add(v float64) {
+	if math.IsNaN(v) {
 		return
 	}
 	if q.n == 0 {
 		q.min, q.max = v, v
 	}
 	q.min, q.max = min(q.min, v), max(q.max, v)
-	q.n += n
-	if !q.binned {
-		if len(q.raw)+int(n) <= rawMax {
-			for range n {
-				q.raw = append(q.raw, v)
-			}
-			return
-		}
-		q.binned = true
-		for _, r := range q.raw {
-			q.bin(r, 1)
-		}
-		q.raw = q.raw[:0]
+	q.n++
+	if !q.binned && len(q.raw) < rawMax {
+		q.raw = append(q.raw, v)
+		return
 	}
-	q.bin(v, n)
+	q.spread()
+	q.bin(v, 1)
 }
 
+// spread puts the raw samples into bins.
+func (q *Quantile) spread() {
+	if q.binned {
+		return
+	}
+	q.binned, q.whole = true, true
+	for _, v := range q.raw {
+		q.whole = q.whole && v == math.Trunc(v)
+		q.bin(v, 1)
+	}
+	q.raw = q.raw[:0]
+}
+
+// bin counts n samples v in their bin.
 func (q *Quantile) bin(v float64, n uint64) {
 	b := math.Float64bits(v)
-	oct := int(b>>52) - octMin
-	if uint(oct) >= uint(len(q.chunks)) {
-		if oct < 0 || v <= 0 {
+	oct := int(b>>52) - octMin // beyond all for negative v
+	if uint(oct) >= octaves {
+		if v < 1 {
 			q.low += n
-			return
+		} else {
+			q.high += n
 		}
-		oct = len(q.chunks) - 1
+		return
 	}
-	c := q.chunks[oct]
+	c := q.bins[oct]
 	if c == nil {
-		c = new([chunkLen]uint64)
-		q.chunks[oct] = c
+		c = new([octBins]uint64)
+		q.bins[oct] = c
 	}
-	c[b>>(52-subBits)&(chunkLen-1)] += n
+	c[b>>binShift%octBins] += n
 }
 
-// Count is the number of samples.
+// Count returns the number of samples.
 func (q *Quantile) Count() uint64 { return q.n }
 
-// Max is the greatest sample.
+// Min returns the least sample, 0 if there is none.
+func (q *Quantile) Min() float64 { return q.min }
+
+// Max returns the greatest sample, 0 if there is none.
 func (q *Quantile) Max() float64 { return q.max }
 
-// Quantile returns the value at rank p.
+// Quantile returns the value at rank p, from 0 to 1: the least sample that is not below p·Count samples. It returns 0 if there
+// is no sample.
 func (q *Quantile) Quantile(p float64) float64 {
-	target := uint64(max(1, math.Ceil(p*float64(q.n))))
-	if !q.binned {
-		s := slices.Clone(q.raw)
-		slices.Sort(s)
-		if len(s) == 0 {
-			return 0
-		}
-		return s[min(int(target), len(s))-1]
+	rank := uint64(min(max(1, math.Ceil(p*float64(q.n))), float64(q.n)))
+	if q.n == 0 {
+		return 0
 	}
-	seen := q.low
-	if seen >= target {
+	if !q.binned {
+		return slices.Sorted(slices.Values(q.raw))[rank-1]
+	}
+	if rank <= q.low {
 		return q.min
 	}
-	for o, c := range q.chunks {
-		if c == nil {
-			continue
+	seen := q.low
+	for i, n := range q.all {
+		if seen+n >= rank {
+			return min(max(q.within(i, (float64(rank-seen)-0.5)/float64(n)), q.min), q.max)
 		}
-		for i, n := range c {
-			if n == 0 {
-				continue
-			}
-			if seen+n >= target {
-				lo := math.Float64frombits(uint64(o+octMin)<<52 | uint64(i)<<(52-subBits))
-				w := math.Float64frombits(uint64(o+octMin)<<52|uint64(i+1)<<(52-subBits)) - lo
-				if w <= 1 {
-					return min(max(lo, q.min), q.max)
-				}
-				f := float64(target-seen) / float64(n)
-				return min(max(lo+w*f, q.min), q.max)
-			}
-			seen += n
-		}
+		seen += n
 	}
 	return q.max
 }
 
-// Merge adds src.
-func (q *Quantile) Merge(src *Quantile) {
-	if src.n == 0 {
-		return
+// within returns the value at a share of the way through bin i.
+func (q *Quantile) within(i int, share float64) float64 {
+	low, high := lowest(i), lowest(i+1)
+	switch {
+	case !q.whole:
+		return low + (high-low)*share
+	case high-low <= 1: // one whole number
+		return math.Ceil(low)
 	}
-	if !src.binned {
-		for _, r := range src.raw {
-			q.Add(r)
-		}
-		return
-	}
-	if !q.binned {
-		q.binned = true
-		for _, r := range q.raw {
-			q.bin(r, 1)
-		}
-		q.raw = q.raw[:0]
-	}
-	if q.n == 0 {
-		q.min, q.max = src.min, src.max
-	}
-	q.min, q.max = min(q.min, src.min), max(q.max, src.max)
-	q.n += src.n
-	q.low += src.low
-	for o, c := range src.chunks {
+	return math.Floor(low + (high-low)*share)
+}
+
+// lowest returns the least value of bin i.
+func lowest(i int) float64 {
+	return math.Float64frombits(uint64(i/octBins+octMin)<<52 | uint64(i%octBins)<<binShift)
+}
+
+// all yields the bins that are not empty, in ascending order.
+func (q *Quantile) all(yield func(i int, n uint64) bool) {
+	for oct, c := range q.bins {
 		if c == nil {
 			continue
 		}
-		if q.chunks[o] == nil {
-			q.chunks[o] = new([chunkLen]uint64)
-		}
 		for i, n := range c {
-			q.chunks[o][i] += n
+			if n > 0 && !yield(oct*octBins+i, n) {
+				return
+			}
 		}
 	}
 }
 
-// Reset empties q.
+// Merge adds the samples of src, and leaves src as it is.
+func (q *Quantile) Merge(src *Quantile) {
+	if !src.binned {
+		for _, v := range src.raw {
+			q.Add(v)
+		}
+		return
+	}
+	if q.n == 0 {
+		q.min, q.max = src.min, src.max
+		q.binned, q.whole = true, src.whole
+	}
+	q.spread()
+	q.whole = q.whole && src.whole
+	q.min, q.max = min(q.min, src.min), max(q.max, src.max)
+	q.n += src.n
+	q.low += src.low
+	q.high += src.high
+	for i, n := range src.all {
+		q.bin(lowest(i), n)
+	}
+}
+
+// Reset empties q and keeps its memory.
 func (q *Quantile) Reset() {
-	for _, c := range q.chunks {
+	for _, c := range q.bins {
 		if c != nil {
 			clear(c[:])
 		}
 	}
-	q.raw, q.low, q.n, q.binned = q.raw[:0], 0, 0, false
+	*q = Quantile{raw: q.raw[:0], bins: q.bins}
+}
+
+const quantileVersion = 1
+
+// MarshalBinary returns q as bytes: the version; what its samples are kept as; all samples of 8 bytes each, or least and
+// greatest sample, the counts below and above all bins, and for each bin the distance from the one before and its count, as unsigned
+// varints. It never fails.
+func (q *Quantile) MarshalBinary() ([]byte, error) {
+	b := []byte{quantileVersion, 0}
+	if !q.binned {
+		for _, v := range q.raw {
+			b = appendFloat(b, v)
+		}
+		return b, nil
+	}
+	b[1] = 1
+	if q.whole {
+		b[1] = 2
+	}
+	b = appendFloat(appendFloat(b, q.min), q.max)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, q.low), q.high)
+	last := 0
+	for i, n := range q.all {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(i-last)), n)
+		last = i
+	}
+	return b, nil
+}
+
+func appendFloat(b []byte, v float64) []byte {
+	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+}
+
+func (r *reader) float() float64 { return math.Float64frombits(r.uint64()) }
+
+// UnmarshalBinary sets q to what MarshalBinary made data of. Bytes that cannot be such a sketch are an error, and leave q as
+// it was.
+func (q *Quantile) UnmarshalBinary(data []byte) error {
+	if len(data) < 2 || data[0] != quantileVersion || data[1] > 2 {
+		return errCorrupt("quantiles", "unknown version")
+	}
+	out := Quantile{binned: data[1] > 0, whole: data[1] == 2}
+	r := &reader{what: "quantiles", b: data[2:]}
+	if out.binned {
+		out.read(r)
+	} else {
+		for len(r.b) > 0 && len(out.raw) < rawMax {
+			out.Add(r.float())
+		}
+	}
+	switch {
+	case r.err != nil:
+		return r.err
+	case len(r.b) > 0 || !(out.min <= out.max):
+		return errCorrupt("quantiles", "numbers contradict each other")
+	}
+	*q = out
+	return nil
+}
+
+// read reads a sketch with bins.
+func (q *Quantile) read(r *reader) {
+	q.min, q.max = r.float(), r.float()
+	q.low, q.high = r.uvarint(), r.uvarint()
+	q.n = q.low + q.high
+	i := uint64(0)
+	for len(r.b) > 0 && r.err == nil {
+		step, n := r.uvarint(), r.uvarint()
+		i += step
+		if step >= allBins || i >= allBins || q.n+n < q.n {
+			r.err = errCorrupt("quantiles", "numbers contradict each other")
+			return
+		}
+		q.bin(lowest(int(i)), n)
+		q.n += n
+	}
 }

@@ -1,21 +1,29 @@
 package sketch
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 )
 
-const maxSlots = 16384
+const (
+	rateSlots  = 16384   // seconds, or longer spans, that a Rate holds
+	rateBounds = 1 << 40 // seconds before and after 1970 that are told apart
+)
 
-// Rate counts events by the second.
+// Rate counts events by the second in which they happened: packet time for recordings, the clock's for live streams, whichever the
+// caller passes. Seconds without events count as zeros between the first and the last second with some.
+//
+// It is exact over 16,384 seconds, four and a half hours. For longer times the slots become two seconds wide, then four, and so on,
+// and rates are the averages over these. Memory is 8 bytes a slot, 128 KiB at most. A Rate is owned by one goroutine. The zero Rate is
+// ready to use.
 type Rate struct {
-	slots []uint64
-	base  int64 // second of slots[0], in units of the width
-	shift uint  // width is 1<<shift seconds
-	used  bool
+	slots []uint64 // events; the first and the last have been added to
+	base  int64    // number of slots[0], counted from 1970 in units of the width
+	shift uint     // a slot is 1<<shift seconds wide
 }
 
-// Add adds n events in the unix second sec.
+// Add adds n events in the second sec since 1970. Seconds may come in any order.
 func (r *Rate) Add(sec int64, n uint64) {
 	i := sec>>r.shift - r.base
 	if uint64(i) < uint64(len(r.slots)) {
@@ -25,72 +33,66 @@ func (r *Rate) Add(sec int64, n uint64) {
 	r.extend(sec, n)
 }
 
+// extend is Add for a second outside the slots.
 func (r *Rate) extend(sec int64, n uint64) {
-	sec = min(max(sec, -1<<40), 1<<40)
-	if !r.used {
-		r.used, r.base, r.shift = true, sec, 0
-		r.slots = append(r.slots[:0], n)
+	sec = min(max(sec, -rateBounds), rateBounds)
+	if len(r.slots) == 0 {
+		r.base = sec >> r.shift
+		r.slots = append(r.slots, n)
 		return
 	}
-	for {
-		i := sec>>r.shift - r.base
-		if i >= 0 && i < maxSlots {
-			for int64(len(r.slots)) <= i {
-				r.slots = append(r.slots, 0)
-			}
-			r.slots[i] += n
-			return
-		}
-		if i < 0 && int64(len(r.slots))-i <= maxSlots {
-			r.slots = slices.Insert(r.slots, 0, make([]uint64, -i)...)
-			r.base += i
-			r.slots[0] += n
-			return
-		}
+	first, last := r.span(sec)
+	for last-first >= rateSlots {
 		r.widen()
+		first, last = r.span(sec)
 	}
+	if first < r.base {
+		r.slots = slices.Insert(r.slots, 0, make([]uint64, r.base-first)...)
+		r.base = first
+	}
+	for r.base+int64(len(r.slots)) <= last {
+		r.slots = append(r.slots, 0)
+	}
+	r.slots[sec>>r.shift-r.base] += n
 }
 
+// span returns the numbers of the first and the last slot once sec is among them.
+func (r *Rate) span(sec int64) (first, last int64) {
+	at := sec >> r.shift
+	return min(at, r.base), max(at, r.base+int64(len(r.slots))-1)
+}
+
+// widen makes one slot of two. Which two depends on the time, not on where the slots begin, so that rates can be merged.
 func (r *Rate) widen() {
-	base := r.base >> 1
-	out := r.slots[:0]
-	carry := uint64(0)
-	odd := r.base & 1
+	base, n := r.base>>1, 0
 	for i, v := range r.slots {
-		if (int64(i)+odd)&1 == 0 {
-			carry = v
-			if i == len(r.slots)-1 {
-				out = append(out, carry)
-			}
-		} else {
-			if i == 0 {
-				carry = 0
-			}
-			out = append(out, carry+v)
+		j := int((r.base+int64(i))>>1 - base)
+		if j == n {
+			r.slots[j] = 0
+			n++
 		}
+		r.slots[j] += v
 	}
-	r.slots, r.base = out, base
+	r.slots, r.base = r.slots[:n], base
 	r.shift++
 }
 
-// Len is the number of slots.
+// Len returns the number of slots from the first to the last with events: seconds, unless these are more than 16,384.
 func (r *Rate) Len() int { return len(r.slots) }
 
-// Quantile is in events per second.
-func (r *Rate) Quantile(q float64) uint64 {
+// Quantile returns the rate, events per second, that is not exceeded in a share p of the slots.
+func (r *Rate) Quantile(p float64) uint64 {
 	if len(r.slots) == 0 {
 		return 0
 	}
-	s := slices.Clone(r.slots)
-	slices.Sort(s)
-	i := int(math.Ceil(q * float64(len(s))))
-	return s[min(max(i, 1), len(s))-1] >> r.shift
+	rank := int(math.Ceil(p * float64(len(r.slots))))
+	return slices.Sorted(slices.Values(r.slots))[min(max(rank, 1), len(r.slots))-1] >> r.shift
 }
 
-// Max is the greatest.
+// Max returns the greatest rate, events per second.
 func (r *Rate) Max() uint64 { return r.Quantile(1) }
 
-// At is the count in sec.
+// At returns the events per second at the second sec.
 func (r *Rate) At(sec int64) uint64 {
 	i := sec>>r.shift - r.base
 	if uint64(i) < uint64(len(r.slots)) {
@@ -99,8 +101,17 @@ func (r *Rate) At(sec int64) uint64 {
 	return 0
 }
 
-// Merge adds src.
+// Merge adds the events of src, and leaves src as it is.
 func (r *Rate) Merge(src *Rate) {
+	if len(src.slots) == 0 {
+		return
+	}
+	if len(r.slots) == 0 {
+		r.shift = src.shift
+	}
+	for r.shift < src.shift {
+		r.widen()
+	}
 	for i, v := range src.slots {
 		if v > 0 || i == 0 || i == len(src.slots)-1 {
 			r.Add((src.base+int64(i))<<src.shift, v)
@@ -108,5 +119,41 @@ func (r *Rate) Merge(src *Rate) {
 	}
 }
 
-// Reset empties r.
+// Reset empties r and keeps its memory.
 func (r *Rate) Reset() { *r = Rate{slots: r.slots[:0]} }
+
+const rateVersion = 1
+
+// MarshalBinary returns r as bytes: the version and the shift, then as varints the number of the first slot and the events of
+// each. It never fails.
+func (r *Rate) MarshalBinary() ([]byte, error) {
+	b := binary.AppendVarint([]byte{rateVersion, byte(r.shift)}, r.base)
+	for _, v := range r.slots {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b, nil
+}
+
+// UnmarshalBinary sets r to what MarshalBinary made data of. Bytes that cannot be a rate are an error, and leave r as it was.
+func (r *Rate) UnmarshalBinary(data []byte) error {
+	if len(data) < 3 || data[0] != rateVersion || data[1] > 40 {
+		return errCorrupt("a rate", "unknown version")
+	}
+	out := Rate{shift: uint(data[1])}
+	base, n := binary.Varint(data[2:])
+	if n <= 0 || base < -rateBounds || base > rateBounds {
+		return errCorrupt("a rate", "its time is out of range")
+	}
+	out.base = base
+	in := &reader{what: "a rate", b: data[2+n:]}
+	for len(in.b) > 0 && in.err == nil {
+		if len(out.slots) == rateSlots {
+			return errCorrupt("a rate", "too long")
+		}
+		out.slots = append(out.slots, in.uvarint())
+	}
+	if in.err == nil {
+		*r = out
+	}
+	return in.err
+}

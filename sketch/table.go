@@ -167,15 +167,16 @@ func appendEntry(b []byte, hash, count uint64) []byte {
 	return binary.AppendUvarint(binary.LittleEndian.AppendUint64(b, hash), count)
 }
 
-// reader reads the bytes of a list. After the first error it returns zeros.
+// reader reads the bytes of a sketch. After the first error it returns zeros.
 type reader struct {
-	b   []byte
-	err error
+	what string
+	b    []byte
+	err  error
 }
 
 func (r *reader) take(n uint64) []byte {
 	if r.err == nil && n > uint64(len(r.b)) {
-		r.err = errCorrupt("a list", "cut")
+		r.err = errCorrupt(r.what, "cut")
 	}
 	if r.err != nil {
 		return nil
@@ -207,7 +208,7 @@ func (t *table[V]) read(data []byte, value func(*reader) V) error {
 	if len(data) == 0 || data[0] != tableVersion {
 		return errCorrupt("a list", "unknown version")
 	}
-	r := &reader{b: data[1:]}
+	r := &reader{what: "a list", b: data[1:]}
 	out := table[V]{capacity: int(min(r.uvarint(), maxCapacity+1)), total: r.uvarint(), offset: r.uvarint()}
 	n := r.uvarint()
 	if r.err == nil && (out.capacity == 0 || out.capacity > maxCapacity || n > uint64(out.capacity) || out.offset > out.total) {

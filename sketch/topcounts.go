@@ -112,7 +112,7 @@ func (t *TopCounts[K]) UnmarshalBinary(data []byte) error {
 	}
 	var out TopCounts[K]
 	key := uint64(0)
-	for r, first := (&reader{b: data[1:]}), true; len(r.b) > 0; first = false {
+	for r, first := (&reader{what: "a list", b: data[1:]}), true; len(r.b) > 0; first = false {
 		step, count := r.uvarint(), r.uvarint()
 		if r.err != nil {
 			return r.err

@@ -78,13 +78,14 @@ func (c *conn[S]) replacedBy(seg *Segment) bool {
 	return false
 }
 
-// begin notes that a SYN told that the first byte is at seq.
+// begin notes that a SYN told that the first byte is at seq. One that comes late does not bring back the bytes before
+// those that were told.
 func (s *side[S]) begin(seq uint32) {
 	if !s.is(started) {
-		s.flags |= started
-		s.start, s.next = seq, seq
+		s.next = seq
 	}
-	s.flags |= synSeen
+	s.start = seq
+	s.flags |= started | synSeen
 }
 
 // pickUp begins in the middle, at seq, or where the peer's acknowledgements say that bytes before it are missing.
@@ -217,19 +218,21 @@ func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 		if !s.is(doubtful) {
 			continue
 		}
-		if s.doubts++; s.doubts > doubtSegments || a.clock-s.doubtAt >= a.reorder {
+		s.doubts++
+		over := s.doubts > doubtSegments || a.clock-s.doubtAt >= a.reorder
+		if over {
 			s.doubts = doubtSegments
 			for s.first != 0 && distance(a.pieces[s.first].seq, s.doubt) <= 0 {
 				a.giveUp(i<<1|uint32(d), s)
 			}
 		}
-		if distance(s.doubt, s.next) > 0 {
-			continue
-		}
-		if distance(s.ack, s.next) > 0 {
-			a.doubt(s)
-		} else {
+		resolved := distance(s.doubt, s.next) <= 0
+		longer := over && s.first != 0 && s.ack != s.doubt // the hole: the peer has acknowledged more of it since
+		switch {
+		case resolved && distance(s.ack, s.next) <= 0:
 			s.flags &^= doubtful
+		case resolved || longer:
+			a.doubt(s)
 		}
 	}
 }
