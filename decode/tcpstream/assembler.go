@@ -12,7 +12,7 @@ const (
 	maxEnded      = 1 << 14       // of those
 )
 
-// Assembler is owned by one goroutine.
+// Assembler puts segments in order, each connection by itself. It is owned by one goroutine.
 type Assembler[S any] struct {
 	conns  []conn[S]
 	free   []uint32
@@ -81,8 +81,9 @@ func New[S any](cfg Config[S]) *Assembler[S] {
 	}
 }
 
-// Feed takes a segment. Its events, and those of connections that ended meanwhile, are read with Next before the next Feed,
-// which discards them.
+// Feed takes a segment, and borrows its Payload until the next Feed or Advance. Its events, and those of connections
+// that ended meanwhile, are read with Next before that, which discards them. No segment is an error: what cannot be is
+// ignored and counted.
 func (a *Assembler[S]) Feed(seg Segment) {
 	a.settle()
 	a.mode = stop
@@ -126,17 +127,19 @@ func (a *Assembler[S]) Feed(seg Segment) {
 	a.close(i, c)
 }
 
-// Advance tells the Assembler that it is nowNS, where no segments tell it: connections that are idle end, and Next has their events.
+// Advance tells the Assembler that it is nowNS, where no segments tell it: connections that are idle end, and Next has
+// their events. It discards the events of Feed that were not read.
 func (a *Assembler[S]) Advance(nowNS int64) {
 	a.settle()
 	a.tick(nowNS)
 	a.mode = endIdle
 }
 
-// Flush ends all connections: Next has what was held of them, and their ends. The Assembler can then be used again.
+// Flush ends all connections, at the end of a recording: Next has what is unread of Feed, then what was held of the
+// connections and their ends. When it has returned false, the Assembler is empty and can be used again, at any time.
 func (a *Assembler[S]) Flush() { a.mode = endAll }
 
-// Next reads the next event, and reports whether there was one.
+// Next reads the next event, and reports whether there was one. It ends the validity of the one before.
 func (a *Assembler[S]) Next() bool {
 	for a.read == len(a.queue) {
 		if a.mode == stop || !a.refill() {
@@ -160,18 +163,20 @@ func (a *Assembler[S]) Next() bool {
 	return true
 }
 
-// Event returns the event that Next has read.
+// Event returns the event that Next has read, borrowed until the next call of Next, Feed or Advance. What it says is
+// not defined before Next has returned true.
 func (a *Assembler[S]) Event() *Event[S] { return &a.event }
 
-// Len returns the number of connections.
+// Len returns the number of connections, at most MaxConns.
 func (a *Assembler[S]) Len() int {
 	return a.lists[quiet].len + a.lists[talking].len + a.lists[closing].len
 }
 
-// Buffered returns the bytes that are held, in whole blocks.
+// Buffered returns the bytes that are held, in whole blocks: at most MaxBuffered. Those of events that were read count
+// until the next Feed or Advance.
 func (a *Assembler[S]) Buffered() int { return a.pool.live }
 
-// Stats returns what was counted since New.
+// Stats returns what was counted since New, over all connections.
 func (a *Assembler[S]) Stats() Stats { return a.stats }
 
 func (a *Assembler[S]) tell(p pending) { a.queue = append(a.queue, p) }

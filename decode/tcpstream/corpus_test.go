@@ -42,7 +42,8 @@ func (f *framer) write(b []byte) (messages int) {
 	return messages
 }
 
-// knownDifferences lists the files in which tshark counts DNS over TCP that is not DNS over TCP: visor's own count, and why.
+// knownDifferences lists the files in which tshark counts DNS over TCP that is not DNS over TCP: visor's own count, and
+// why.
 var knownDifferences = map[string]int{
 	"dns/suricata-verify-dns-over-http2-limit-input.pcap": 0, // all of it DNS over HTTP
 	"dns/suricata-verify-dns_over_https.pcap":             0,
@@ -135,8 +136,11 @@ func count(t *testing.T, file string) (messages int, st tcpstream.Stats) {
 }
 
 // segment returns the innermost TCP segment of p, if it is of a DNS port.
-func segment(defrag *ip4defrag.IPv4Defragmenter, p gopacket.Packet, ci gopacket.CaptureInfo) (seg tcpstream.Segment, ok bool) {
-	if l, isV4 := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4); isV4 && (l.FragOffset > 0 || l.Flags&layers.IPv4MoreFragments != 0) {
+func segment(defrag *ip4defrag.IPv4Defragmenter, p gopacket.Packet, ci gopacket.CaptureInfo) (
+	seg tcpstream.Segment, ok bool,
+) {
+	l, isV4 := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4)
+	if isV4 && (l.FragOffset > 0 || l.Flags&layers.IPv4MoreFragments != 0) {
 		whole, err := defrag.DefragIPv4WithTimestamp(l, ci.Timestamp)
 		if err != nil || whole == nil {
 			return seg, false

@@ -27,6 +27,6 @@
 // by MaxBuffered. Nothing allocates once the tables have grown. An in-order segment is not copied. Work per
 // segment is bounded by the pieces that its stream holds, at most MaxPieces.
 //
-// Time is that of the segments. It may run backwards, which ends nothing; a jump ahead counts for half of Idle at most, so
-// that one wrong time stamp does not make all connections idle.
+// Time is that of the segments. It may run backwards, which ends nothing; a jump ahead counts for half of Idle at most,
+// so that one wrong time stamp does not make all connections idle.
 package tcpstream

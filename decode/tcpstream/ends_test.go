@@ -266,10 +266,11 @@ func TestIdle(t *testing.T) {
 			check: idle, count: []uint64{0, 1},
 		},
 		{
-			name:  "one wrong time stamp does not",
-			steps: []step{a(100, "abc"), a(1, "x").key(2).at(math.MaxInt64), a(103, "d").at(1 * sec), a(104, "e").at(2 * sec)},
+			name: "one wrong time stamp does not",
+			steps: []step{a(100, "abc"), a(1, "x").key(2).at(math.MaxInt64), a(103, "d").at(1 * sec),
+				a(104, "e").at(2 * sec)},
 			want:  []string{"0 open", "0 abc", "key 2 0 open", "key 2 0 x", "0 d", "0 e"},
-			flush: []string{"0 end", "key 2 0 end"},
+			flush: []string{"key 2 0 end", "0 end"}, // the one longest silent first
 			check: idle, count: []uint64{0, 2},
 		},
 		{
@@ -280,8 +281,9 @@ func TestIdle(t *testing.T) {
 			check: idle, count: []uint64{0, 1},
 		},
 		{
-			name:  "a clock set back counts on from there",
-			steps: []step{a(100, "abc").at(100 * sec), a(1, "x").key(2), a(2, "y").key(2).at(15 * sec), a(3, "z").key(2).at(30 * sec)},
+			name: "a clock set back counts on from there",
+			steps: []step{a(100, "abc").at(100 * sec), a(1, "x").key(2), a(2, "y").key(2).at(15 * sec),
+				a(3, "z").key(2).at(30 * sec)},
 			want:  []string{"0 open", "0 abc", "key 2 0 open", "key 2 0 x", "key 2 0 y", "0 end", "key 2 0 z"},
 			flush: []string{"key 2 0 end"},
 			check: idle, count: []uint64{1, 2},

@@ -154,7 +154,7 @@ func (a *Assembler[S]) lose(ref uint32, s *side[S], seq uint32) {
 	a.deliver(ref, s, nil, int(seq-s.next), a.nowNS)
 }
 
-// deliver tells the next n bytes, or that they are missing if data is nil.
+// deliver tells the next n bytes, which came at timeNS, or that they are missing if data is nil.
 func (a *Assembler[S]) deliver(ref uint32, s *side[S], data []byte, n int, timeNS int64) {
 	s.next += uint32(n)
 	if data != nil {
@@ -168,7 +168,7 @@ func (a *Assembler[S]) deliver(ref uint32, s *side[S], data []byte, n int, timeN
 		return
 	}
 	a.stats.Gaps++
-	a.tell(pending{kind: Gap, ref: ref, lost: n, timeNS: timeNS})
+	a.tell(pending{kind: Gap, ref: ref, lost: n, timeNS: a.nowNS})
 }
 
 func (a *Assembler[S]) side(ref uint32) *side[S] { return &a.conns[ref>>1].sides[ref&1] }

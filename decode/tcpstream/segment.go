@@ -16,7 +16,7 @@ type Segment struct {
 	Key     uint64 // hash of the connection, the same in both directions: its identity
 	TimeNS  int64  // capture time, ns since any epoch
 	Payload []byte // what was captured of it
-	WireLen int    // payload bytes on the wire: those beyond len(Payload), cut by the snaplen, are a gap; less means len(Payload)
+	WireLen int    // payload bytes on the wire, at most 64 KiB: those not in Payload are a gap; less means len(Payload)
 	Seq     uint32
 	Ack     uint32 // valid iff Flags has ACK
 	Flags   uint8
@@ -39,21 +39,22 @@ type Event[S any] struct {
 	State  *S     // of this side: zero, or as Release left it, at Open. Borrowed like the Event
 	Data   []byte // Data: the bytes, never empty; borrowed from the Segment or the Assembler
 	Lost   int    // Gap: how many bytes, above 0
-	TimeNS int64  // of the segment that brought Data; else of the latest segment fed
+	TimeNS int64  // of the segment that brought Data; else the latest time of Feed or Advance
 	Key    uint64
 	Kind   Kind
 	Dir    uint8 // which end sent the bytes
 	Start  bool  // Open: what follows is the stream from its first byte, as its SYN or the answer to it tells
 }
 
-// Config configures an Assembler of streams with states S. The zero Config is ready to use.
+// Config configures an Assembler of streams with states S. The zero Config is ready to use. Durations
+// are in packet time.
 type Config[S any] struct {
 	MaxConns     int           // connections remembered; 0 or less means 65536
-	MaxBuffered  int           // bytes held of all streams, rounded up to whole blocks as they are stored; 0 or less means 4 MiB, at least 64 KiB
-	MaxPerStream int           // of which in one stream; 0 or less means 256 KiB
+	MaxBuffered  int           // bytes held, in whole blocks of 512 bytes to 64 KiB; 0 or less means 4 MiB, below 64 KiB that
+	MaxPerStream int           // of which in one stream; 0 or less means 256 KiB; below 512 nothing is held
 	MaxPieces    int           // pieces held in one stream; 0 or less means 64
-	Idle         time.Duration // silence that ends a connection, in packet time, with an eighth of tolerance; 0 or less means 30s
-	Reorder      time.Duration // how late, in packet time, a segment may be after its acknowledgement; 0 or less means 100ms
+	Idle         time.Duration // silence that ends a connection, with an eighth of tolerance; 0 or less means 30s
+	Reorder      time.Duration // how late a segment may be after its acknowledgement; 0 or less means 100ms
 
 	// Release, if not nil, is called with the state of a side after its End event, to drop what it refers to but keep
 	// its buffers: another connection's side starts with what it leaves. Without it, states start from zero.

@@ -1,6 +1,7 @@
 package tcpstream_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,8 +206,9 @@ func TestLoss(t *testing.T) {
 			flush: []string{"0 end"},
 		},
 		{
-			name:  "late bytes of a gap are not told",
-			steps: handshake(append(acks(1, 100), append([]step{a(103, "d")}, append(acks(10, 104), a(100, "abc"), a(104, "e"))...)...)...),
+			name: "late bytes of a gap are not told",
+			steps: handshake(slices.Concat([]step{a(103, "d")}, acks(10, 104),
+				[]step{a(100, "abc"), a(104, "e")})...),
 			want:  []string{"0 open start", "0 gap 3", "0 d", "0 e"},
 			flush: []string{"0 end"},
 			check: func(s tcpstream.Stats) []uint64 { return []uint64{s.Repeated} }, count: []uint64{1},
