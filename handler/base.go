@@ -1,8 +1,6 @@
 package handler
 
-import (
-	"visor/window"
-)
+import "visor/window"
 
 // Base is what an analyzer's Shard embeds: the window of buckets, the account, and the list of what
 // passed. M is the struct that declares the analyzer's metrics. Live points to the live bucket's.
@@ -60,7 +58,12 @@ func (b *Base[M]) StartPass() {
 	}
 }
 
+var _ bucketed = (*Base[struct{}])(nil)
+
 func (b *Base[M]) buckets() buckets { return b }
+
+// bucketed is what a Shard has by embedding a Base.
+type bucketed interface{ buckets() buckets }
 
 // buckets is the untyped side of a Base, for the pipeline. Its methods are called under the lock of
 // the worker.

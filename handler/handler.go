@@ -39,7 +39,7 @@ type Shard interface {
 	// of a sequence. It is valid until the next call of Process.
 	Passed() *Batch
 
-	buckets() buckets
+	bucketed
 }
 
 // Account says what became of events: Offered is always the sum of the others. A pipeline counts
