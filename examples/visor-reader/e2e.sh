@@ -11,7 +11,7 @@ CGO_ENABLED=0 go build -o "$work/trafficgen" ./internal/trafficgen/cmd/trafficge
 cd "$work"
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-./trafficgen -preset dns -n 20000 -o dns.pcap
+./trafficgen -kind varied -n 20000 -o dns.pcap
 ./visor-reader --periods 1 --format json dns.pcap >one.json
 grep -q '"events":20000' one.json || fail "20000 packets in: $(head -c 300 one.json)"
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,7 +36,7 @@ func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr i
 	if db != nil {
 		defer db.Close()
 	}
-	src, err := openFiles(o.files, stdin)
+	src, err := openFiles(ctx, o.files, stdin)
 	if err != nil {
 		complain(err)
 		return code
@@ -63,10 +64,10 @@ func openGeo(o options) (*geo.DB, error) {
 }
 
 // openFiles returns one source of all files, in the order of time.
-func openFiles(files []string, stdin io.Reader) (capture.Source, error) {
+func openFiles(ctx context.Context, files []string, stdin io.Reader) (capture.Source, error) {
 	var sources []capture.Source
 	for _, name := range files {
-		src, err := openFile(name, stdin)
+		src, err := openFile(ctx, name, stdin)
 		if err != nil {
 			for _, s := range sources {
 				s.Close()
@@ -81,9 +82,25 @@ func openFiles(files []string, stdin io.Reader) (capture.Source, error) {
 	return capture.Merge(sources...), nil
 }
 
-func openFile(name string, stdin io.Reader) (capture.Source, error) {
+// interruptible returns in, or a pipe from it: a Read of a terminal or a pipe that waits would not end with ctx.
+func interruptible(ctx context.Context, in io.Reader) io.Reader {
+	if f, ok := in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return in
+		}
+	}
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(errors.New("interrupted")) })
+	go func() {
+		_, err := io.Copy(w, in)
+		w.CloseWithError(err)
+	}()
+	return r
+}
+
+func openFile(ctx context.Context, name string, stdin io.Reader) (capture.Source, error) {
 	if name == "-" {
-		return pcapfile.NewReader(stdin, "standard input")
+		return pcapfile.NewReader(interruptible(ctx, stdin), "standard input")
 	}
 	return pcapfile.Open(name)
 }
