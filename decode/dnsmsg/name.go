@@ -15,49 +15,81 @@ func toLower(c byte) byte {
 	return c
 }
 
-// appendName appends the text of the name at offset at and returns the offset behind it. Compression
-// pointers must lead backwards, and behind the header.
-func (m Message) appendName(dst []byte, at int, lower bool) ([]byte, int, error) {
-	start, end := len(dst), -1
-	wire, pointers, limit := 1, 0, at
-	for i := at; ; {
-		if i >= len(m) {
-			return dst[:start], 0, ErrTruncated
+// walk goes along the labels of a name, following compression pointers. They must lead backwards, and behind the header.
+type walk struct {
+	msg      Message
+	at       int // of the next label
+	end      int // behind the name where the walk began, once known
+	limit    int // a pointer must lead to an offset below
+	pointers int
+	wire     int // bytes of the name so far
+}
+
+func (m Message) walk(at int) walk { return walk{msg: m, at: at, limit: at} }
+
+// next returns the next label. The last one is empty; w.end is known then.
+func (w *walk) next() (label []byte, err error) {
+	for {
+		if w.at < HeaderLen || w.at >= len(w.msg) {
+			return nil, ErrTruncated
 		}
-		n := int(m[i])
+		n := int(w.msg[w.at])
 		switch {
-		case n == 0:
-			if end < 0 {
-				end = i + 1
-			}
-			return dst, end, nil
 		case n < 0x40:
-			if i+1+n > len(m) {
-				return dst[:start], 0, ErrTruncated
-			}
-			if wire += n + 1; wire > maxName {
-				return dst[:start], 0, ErrMalformed
-			}
-			if len(dst) > start {
-				dst = append(dst, '.')
-			}
-			dst = appendLabel(dst, m[i+1:i+1+n], lower)
-			i += n + 1
-		case n >= 0xC0:
-			if i+2 > len(m) {
-				return dst[:start], 0, ErrTruncated
-			}
-			if end < 0 {
-				end = i + 2
-			}
-			to := int(be16(m[i:]) & 0x3FFF)
-			if pointers++; to >= limit || to < HeaderLen || pointers > maxPointers {
-				return dst[:start], 0, ErrMalformed
-			}
-			i, limit = to, to
-		default: // 0x40 and 0x80 are not in use (RFC 6891 section 5)
-			return dst[:start], 0, ErrMalformed
+			return w.label(n)
+		case n < 0xC0: // 0x40 and 0x80 are not in use (RFC 6891 section 5)
+			return nil, ErrMalformed
 		}
+		if err := w.follow(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (w *walk) label(n int) ([]byte, error) {
+	from := w.at + 1
+	if from+n > len(w.msg) {
+		return nil, ErrTruncated
+	}
+	if w.wire += n + 1; w.wire > maxName {
+		return nil, ErrMalformed
+	}
+	w.at = from + n
+	if n == 0 && w.end == 0 {
+		w.end = w.at
+	}
+	return w.msg[from:w.at], nil
+}
+
+func (w *walk) follow() error {
+	if w.at+2 > len(w.msg) {
+		return ErrTruncated
+	}
+	if w.end == 0 {
+		w.end = w.at + 2
+	}
+	to := int(be16(w.msg[w.at:]) & 0x3FFF)
+	if w.pointers++; to >= w.limit || to < HeaderLen || w.pointers > maxPointers {
+		return ErrMalformed
+	}
+	w.at, w.limit = to, to
+	return nil
+}
+
+// appendName appends the text of the name at offset at and returns the offset behind it.
+func (m Message) appendName(dst []byte, at int, lower bool) (name []byte, end int, err error) {
+	start, w := len(dst), m.walk(at)
+	for {
+		label, err := w.next()
+		switch {
+		case err != nil:
+			return dst[:start], 0, err
+		case len(label) == 0:
+			return dst, w.end, nil
+		case len(dst) > start:
+			dst = append(dst, '.')
+		}
+		dst = appendLabel(dst, label, lower)
 	}
 }
 
@@ -81,51 +113,23 @@ func appendLabel(dst, label []byte, lower bool) []byte {
 // AppendName appends the text of the name at offset at, in lower case, following compression pointers, and
 // returns the offset behind the name. On an error dst comes back as it was.
 func (m Message) AppendName(dst []byte, at int) (name []byte, end int, err error) {
-	if at < HeaderLen || at > len(m) {
-		return dst, 0, ErrTruncated
-	}
 	return m.appendName(dst, at, true)
 }
 
 // AppendWireName is AppendName with the name in wire form: uncompressed, in lower case, with the final zero.
 func (m Message) AppendWireName(dst []byte, at int) (name []byte, end int, err error) {
-	start := len(dst)
-	end, limit, pointers := -1, at, 0
-	for i := at; ; {
-		if i < HeaderLen || i >= len(m) {
-			return dst[:start], 0, ErrTruncated
+	start, w := len(dst), m.walk(at)
+	for {
+		label, err := w.next()
+		if err != nil {
+			return dst[:start], 0, err
 		}
-		n := int(m[i])
-		switch {
-		case n < 0x40:
-			if i+1+n > len(m) {
-				return dst[:start], 0, ErrTruncated
-			}
-			if len(dst)-start+n+1 > maxName {
-				return dst[:start], 0, ErrMalformed
-			}
-			dst = append(dst, byte(n))
-			for _, c := range m[i+1 : i+1+n] {
-				dst = append(dst, toLower(c))
-			}
-			i += n + 1
-			if n == 0 {
-				if end < 0 {
-					end = i
-				}
-				return dst, end, nil
-			}
-		case n >= 0xC0 && i+2 <= len(m):
-			if end < 0 {
-				end = i + 2
-			}
-			to := int(be16(m[i:]) & 0x3FFF)
-			if pointers++; to >= limit || to < HeaderLen || pointers > maxPointers {
-				return dst[:start], 0, ErrMalformed
-			}
-			i, limit = to, to
-		default:
-			return dst[:start], 0, ErrMalformed
+		dst = append(dst, byte(len(label)))
+		for _, c := range label {
+			dst = append(dst, toLower(c))
+		}
+		if len(label) == 0 {
+			return dst, w.end, nil
 		}
 	}
 }
