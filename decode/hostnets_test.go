@@ -1,0 +1,68 @@
+package decode_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/decode"
+)
+
+func TestHostNets(t *testing.T) {
+	for _, tt := range []struct {
+		spec    string
+		in, out []string
+	}{
+		{"192.0.2.0/24", []string{"192.0.2.0", "192.0.2.255"}, []string{"192.0.1.255", "192.0.3.0", "::1", "::ffff:192.0.2.1"}},
+		{"192.0.2.77/25", []string{"192.0.2.0", "192.0.2.127"}, []string{"192.0.2.128"}},
+		{"198.51.100.7/32", []string{"198.51.100.7"}, []string{"198.51.100.6"}},
+		{"0.0.0.0/0", []string{"0.0.0.0", "255.255.255.255"}, []string{"::"}},
+		{"2001:db8::/32", []string{"2001:db8::", "2001:db8:ffff::1"}, []string{"2001:db9::", "1.2.3.4"}},
+		{"2001:db8::/64", []string{"2001:db8::ffff:0:0:0"}, []string{"2001:db8:0:1::"}},
+		{"2001:db8::10/124", []string{"2001:db8::10", "2001:db8::1f"}, []string{"2001:db8::20", "2001:db8::f"}},
+		{"2001:db8::1/128", []string{"2001:db8::1"}, []string{"2001:db8::"}},
+		{"::/0", []string{"::", "ffff::"}, []string{"0.0.0.0"}},
+		{"10.0.0.0/8, 2001:db8::/32 ,192.168.0.0/16", []string{"10.1.2.3", "192.168.4.5", "2001:db8::9"}, []string{"11.0.0.0"}},
+		{"", nil, []string{"0.0.0.0", "::"}},
+	} {
+		nets, err := decode.ParseHostNets(tt.spec)
+		require.NoError(t, err, tt.spec)
+		require.Equal(t, tt.spec == "", nets.Empty())
+		for _, a := range tt.in {
+			require.True(t, nets.Contains(netip.MustParseAddr(a)), "%s in %s", a, tt.spec)
+		}
+		for _, a := range tt.out {
+			require.False(t, nets.Contains(netip.MustParseAddr(a)), "%s in %s", a, tt.spec)
+		}
+	}
+}
+
+func TestHostNetsErrors(t *testing.T) {
+	for spec, want := range map[string]string{
+		"192.0.2.1":            "invalid CIDR: 192.0.2.1",
+		"192.0.2.1/":           "invalid CIDR: 192.0.2.1/",
+		"192.0.2.1/33":         "invalid CIDR: 192.0.2.1/33",
+		"192.0.2.1/-1":         "invalid CIDR: 192.0.2.1/-1",
+		"2001:db8::/129":       "invalid CIDR: 2001:db8::/129",
+		"192.0.2/24":           "invalid IPv4 address: 192.0.2",
+		"host/24":              "invalid IPv4 address: host",
+		"2001:db8::g/32":       "invalid IPv6 address: 2001:db8::g",
+		"fe80::1%eth0/64":      "invalid IPv6 address: fe80::1%eth0",
+		"192.0.2.0/24,oops/1,": "invalid IPv4 address: oops",
+	} {
+		nets, err := decode.ParseHostNets(spec)
+		require.EqualError(t, err, want)
+		require.True(t, nets.Empty())
+	}
+}
+
+func TestDirection(t *testing.T) {
+	nets, err := decode.ParseHostNets("192.0.2.0/24")
+	require.NoError(t, err)
+	own, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
+	require.Equal(t, decode.ToHost, nets.Direction(other, own))
+	require.Equal(t, decode.FromHost, nets.Direction(own, other))
+	require.Equal(t, decode.ToHost, nets.Direction(own, own))
+	require.Equal(t, decode.Unknown, nets.Direction(other, other))
+}
