@@ -39,7 +39,7 @@ func analyzers(tb testing.TB, names ...string) []handler.Handler {
 
 // ownNets are the networks of the generator's own hosts.
 func ownNets(tb testing.TB) decode.HostNets {
-	hosts, err := decode.ParseHostNets("192.0.2.0/24,2001:db8:53::/48")
+	hosts, err := decode.ParseHostNets(trafficgen.LocalNets)
 	require.NoError(tb, err)
 	return hosts
 }

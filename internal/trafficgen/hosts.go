@@ -86,6 +86,9 @@ func (h host) habits() habits {
 	return out
 }
 
+// LocalNets are the networks of our own hosts, in CIDR form.
+const LocalNets = "192.0.2.0/24,2001:db8:53::/48"
+
 // localHost returns an endpoint in our own network; hosts 53 to 56 are the resolvers.
 func localHost(n uint8, v6 bool, port uint16) endpoint {
 	e := endpoint{mac: [6]byte{0x02, 0, 0x5E, 0x10, 0, n}, port: port, ttl: 64, ours: true}

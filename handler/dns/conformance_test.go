@@ -1,0 +1,13 @@
+package dns_test
+
+import (
+	"testing"
+
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/handlertest"
+)
+
+func TestConformance(t *testing.T) {
+	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return dns.New(dns.Config{Settings: s}) })
+}

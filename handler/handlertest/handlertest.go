@@ -1,0 +1,196 @@
+// Package handlertest is the conformance suite of handlers: what a [handler.Pipeline] and its users rely on.
+//
+//	func TestConformance(t *testing.T) {
+//		handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) {
+//			return dns.New(dns.Config{Settings: s})
+//		})
+//	}
+//
+// It feeds made traffic of all kinds, some hundred thousand packets. The handler must not filter.
+package handlertest
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/handler"
+	"visor/internal/mangle"
+	"visor/internal/trafficgen"
+	"visor/window"
+)
+
+// New makes the handler under test with these settings.
+type New func(handler.Settings) (handler.Handler, error)
+
+const packets = 20_000
+
+// Run tries the handler.
+func Run(t *testing.T, make New) {
+	frames, _ := trafficgen.Frames(trafficgen.Mixed(packets))
+	t.Run("Info", func(t *testing.T) { testInfo(t, make) })
+	t.Run("Conservation", func(t *testing.T) { testConservation(t, make, frames) })
+	t.Run("BorrowedMemory", func(t *testing.T) { testBorrowedMemory(t, make, frames) })
+	t.Run("Workers", func(t *testing.T) { testWorkers(t, make, frames) })
+	t.Run("Periods", func(t *testing.T) { testPeriods(t, make, frames) })
+	t.Run("Allocations", func(t *testing.T) { testAllocations(t, make, frames) })
+}
+
+// pipeline returns a Pipeline of one handler.
+func pipeline(t *testing.T, make New, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
+	h, err := make(s)
+	require.NoError(t, err)
+	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}, Hosts: own})
+	require.NoError(t, err)
+	return p
+}
+
+// answers runs sources to their end, in one bucket, and returns the metrics and what became of the events.
+func answers(t *testing.T, make New, s handler.Settings, sources ...capture.Source) ([]handler.Value, handler.Account) {
+	s.Periods, s.Enable = 1, []string{"all"}
+	p := pipeline(t, make, s, sources...)
+	require.NoError(t, p.Run(context.Background()))
+	return values(t, p, 0), accountOf(p)
+}
+
+// values returns the metrics of a bucket.
+func values(t *testing.T, p *handler.Pipeline, bucket int) []handler.Value {
+	snap, err := p.Bucket(bucket)
+	require.NoError(t, err)
+	require.Len(t, snap.Modules, 1)
+	return snap.Modules[0].Values()
+}
+
+// accountOf returns the account of the only handler.
+func accountOf(p *handler.Pipeline) (sum handler.Account) {
+	for _, a := range p.HandlerAccounts() {
+		sum.Add(a)
+	}
+	return sum
+}
+
+// testInfo checks that the handler obeys its settings.
+func testInfo(t *testing.T, make New) {
+	h, err := make(handler.Settings{Name: "my name", Periods: 3, TopN: 7})
+	require.NoError(t, err)
+	info := h.Info()
+	require.Equal(t, "my name", info.Name)
+	require.Equal(t, []int{3, 7}, []int{info.Periods, info.TopN})
+	require.NotEmpty(t, info.Schema)
+	require.NotEmpty(t, info.Version)
+	_, err = make(handler.Settings{TopPercentile: 101})
+	require.Error(t, err)
+}
+
+// testConservation: every event is analysed, filtered, not sampled or undecodable.
+func testConservation(t *testing.T, make New, frames []capture.Frame) {
+	for _, deep := range []int{100, 20} {
+		_, a := answers(t, make, handler.Settings{DeepSample: deep}, capture.NewMemory(frames))
+		require.NotZero(t, a.Offered)
+		require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped)
+		if deep == 100 {
+			require.Zero(t, a.NotSampled)
+		}
+	}
+}
+
+// testBorrowedMemory spoils every batch once it is done: nothing of it may have been kept.
+func testBorrowedMemory(t *testing.T, make New, frames []capture.Frame) {
+	want, _ := answers(t, make, handler.Settings{}, capture.NewMemory(frames))
+	got, _ := answers(t, make, handler.Settings{}, mangle.New(capture.NewMemory(frames)))
+	require.Equal(t, want, got)
+}
+
+// testWorkers splits the traffic over shards: merged they say the same.
+func testWorkers(t *testing.T, make New, frames []capture.Frame) {
+	want, wantAccount := answers(t, make, handler.Settings{}, capture.NewMemory(frames))
+	for _, queues := range []int{2, 5} {
+		periods := window.NewPeriods(handler.PeriodLength)
+		spread := capture.Fanout(capture.NewMemory(frames), capture.FanoutConfig{Queues: queues, Epoch: periods.Epoch})
+		got, account := answers(t, make, handler.Settings{}, spread...)
+		require.Equal(t, want, got, "%d workers", queues)
+		require.Equal(t, wantAccount, account)
+	}
+}
+
+// testPeriods gives the same traffic in each of many periods, so that buckets are used again: all answer the same. The first
+// period is left out, since it has no predecessor from which queries time out.
+func testPeriods(t *testing.T, make New, frames []capture.Frame) {
+	const kept = 3
+	src := newRepeater(frames, 4*kept)
+	p := pipeline(t, make, handler.Settings{Periods: kept, Enable: []string{"all"}}, src)
+	require.NoError(t, p.Run(context.Background()))
+	want := values(t, p, 1)
+	require.Equal(t, want, values(t, p, 2))
+	_, err := p.Bucket(kept)
+	require.Error(t, err)
+
+	whole, err := p.Window(kept)
+	require.NoError(t, err)
+	for i, v := range whole.Modules[0].Values() {
+		if v.Kind == handler.KindCounter && want[i].Int == values(t, p, 0)[i].Int {
+			require.Equal(t, kept*want[i].Int, v.Int, "%v of all periods", v.Path)
+		}
+	}
+}
+
+// testAllocations repeats traffic until all tables and buckets have been made; from then on a packet allocates nothing. A few
+// allocations in all are allowed to the runtime.
+func testAllocations(t *testing.T, make New, frames []capture.Frame) {
+	const warmUp, measured = 8, 8
+	src := newRepeater(frames, warmUp+measured)
+	var before, after runtime.MemStats
+	src.passed = func(pass int) {
+		switch pass {
+		case warmUp:
+			runtime.ReadMemStats(&before)
+		case warmUp + measured:
+			runtime.ReadMemStats(&after)
+		}
+	}
+	p := pipeline(t, make, handler.Settings{Periods: 3, Enable: []string{"all"}}, src)
+	require.NoError(t, p.Run(context.Background()))
+	require.NotZero(t, after.Mallocs)
+	require.Less(t, after.Mallocs-before.Mallocs, uint64(32), "allocations for %d packets", measured*packets)
+}
+
+// repeater gives the same frames again and again, each time one period later.
+type repeater struct {
+	frames *capture.Memory
+	pass   int
+	passes int
+	passed func(pass int) // called after each pass, if not nil
+}
+
+func newRepeater(frames []capture.Frame, passes int) *repeater {
+	return &repeater{frames: capture.NewMemory(frames), passes: passes}
+}
+
+func (r *repeater) ReadBatch(b *capture.Batch) error {
+	err := r.frames.ReadBatch(b)
+	if err == io.EOF {
+		r.pass++
+		if r.passed != nil {
+			r.passed(r.pass)
+		}
+		if r.pass == r.passes {
+			return io.EOF
+		}
+		r.frames.Rewind()
+		err = r.frames.ReadBatch(b)
+	}
+	for i := range b.Frames {
+		b.Frames[i].TimeNS += int64(r.pass) * int64(handler.PeriodLength/time.Nanosecond)
+	}
+	return err
+}
+
+func (r *repeater) Close() error { return r.frames.Close() }

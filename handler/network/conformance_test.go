@@ -1,0 +1,13 @@
+package network_test
+
+import (
+	"testing"
+
+	"visor/handler"
+	"visor/handler/network"
+	"visor/handler/handlertest"
+)
+
+func TestConformance(t *testing.T) {
+	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return network.New(network.Config{Settings: s}) })
+}

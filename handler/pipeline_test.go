@@ -1,0 +1,309 @@
+package handler_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/handler/pcap"
+	"visor/internal/trafficgen"
+	"visor/window"
+)
+
+// handlers returns the three analyzers with these settings.
+func handlers(t testing.TB, s handler.Settings) []handler.Handler {
+	net, err := network.New(network.Config{Settings: s})
+	require.NoError(t, err)
+	queries, err := dns.New(dns.Config{Settings: s})
+	require.NoError(t, err)
+	losses, err := pcap.New(pcap.Config{Settings: s})
+	require.NoError(t, err)
+	return []handler.Handler{net, queries, losses}
+}
+
+// run runs sources through the three analyzers.
+func run(t testing.TB, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
+	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: handlers(t, s), Hosts: own})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(context.Background()))
+	return p
+}
+
+// TestTruth holds the answers against what the traffic was made of.
+func TestTruth(t *testing.T) {
+	frames, truth := trafficgen.Frames(trafficgen.Mixed(50_000))
+	p := run(t, handler.Settings{Periods: 1}, capture.NewMemory(frames))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+
+	n := network.From(snap)
+	require.Equal(t, truth.Packets, n.Events.Value())
+	require.Equal(t, truth.ToLocal, n.In.Value())
+	require.Equal(t, truth.FromLocal, n.Out.Value())
+	require.Equal(t, truth.TCP, n.TCP.Value())
+	require.Equal(t, truth.IPv4, n.IPv4.Value())
+	require.Equal(t, truth.IPv6, n.IPv6.Value())
+	require.Equal(t, truth.UDP-(truth.Fragments-truth.DNSFragmented), n.UDP.Value(), "a datagram in fragments is one")
+
+	d := dns.From(snap)
+	require.Equal(t, truth.DNSQueries, d.Queries.Value())
+	require.Equal(t, truth.DNSResponses, d.Replies.Value())
+	require.Equal(t, truth.DNSTCP, d.TCP.Value())
+	require.Equal(t, truth.NoData, d.NoData.Value())
+	require.Equal(t, truth.Matched, d.Trans.Value())
+	require.Equal(t, truth.RCodes[3], d.NXDomain.Value())
+	require.Equal(t, truth.RCodes[2], d.ServFail.Value())
+	require.Equal(t, truth.RCodes[5], d.Refused.Value())
+	require.InEpsilon(t, truth.DistinctQNames, d.QName.Estimate(), 0.03)
+	for _, e := range d.TopQTypes.Top(100) {
+		require.Equal(t, truth.QTypes[e.Key]+truth.ResponseQTypes[e.Key], e.Upper, e.Key)
+	}
+	slowest := max(d.TransIn.Max(), d.TransOut.Max())
+	require.InDelta(t, truth.MaxLatency/1000, slowest, float64(truth.MaxLatency/1000)/256)
+
+	require.Zero(t, pcap.From(snap).KernelDrops.Value())
+	account := p.Account()
+	require.Equal(t, handler.Account{Offered: truth.Packets, Analysed: truth.Packets}, account)
+}
+
+func TestNewPipelineErrors(t *testing.T) {
+	src := capture.NewMemory(nil)
+	_, err := handler.NewPipeline(handler.Config{Handlers: handlers(t, handler.Settings{})})
+	require.ErrorContains(t, err, "at least one source")
+	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}})
+	require.ErrorContains(t, err, "one handler")
+	twice := append(handlers(t, handler.Settings{}), handlers(t, handler.Settings{})...)
+	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: twice})
+	require.EqualError(t, err, "handler: module name 'net' already exists")
+}
+
+func TestNothingSeen(t *testing.T) {
+	p := run(t, handler.Settings{}, capture.NewMemory(nil))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.Zero(t, network.From(snap).Events.Value())
+	require.True(t, snap.Modules[0].Start.IsZero())
+	_, err = p.Bucket(1)
+	require.EqualError(t, err, "requested metrics period has not yet accumulated, current range is [0, 0]")
+}
+
+// at returns a frame at a time after 2026-01-01 00:00.
+func at(frame capture.Frame, after time.Duration) capture.Frame {
+	frame.TimeNS = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(after).UnixNano()
+	return frame
+}
+
+// TestPeriods closes a period at the first packet that is not in it, however late that comes.
+func TestPeriods(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	f := made[0]
+	frames := []capture.Frame{
+		at(f, 0), at(f, 59*time.Second), // a period
+		at(f, 60*time.Second), at(f, 30*time.Second), at(f, 119*time.Second), // one with a clock that steps back
+		at(f, 10*time.Minute), // one after a long silence
+	}
+	p := run(t, handler.Settings{Periods: 3}, capture.NewMemory(frames))
+	for bucket, want := range []struct {
+		events uint64
+		start  int
+		length time.Duration
+	}{{1, 600, 0}, {3, 60, 540 * time.Second}, {2, 0, 60 * time.Second}} {
+		snap, err := p.Bucket(bucket)
+		require.NoError(t, err)
+		m := &snap.Modules[0]
+		require.Equal(t, want.events, network.From(snap).Events.Value(), "bucket %d", bucket)
+		require.Equal(t, at(f, time.Duration(want.start)*time.Second).TimeNS, m.Start.UnixNano())
+		require.Equal(t, want.length, m.Length)
+	}
+	for n, want := range map[int]uint64{2: 4, 3: 6} {
+		snap, err := p.Window(n)
+		require.NoError(t, err)
+		require.Equal(t, want, network.From(snap).Events.Value())
+	}
+	_, err := p.Bucket(3)
+	require.EqualError(t, err, "invalid metrics period, specify [0, 2]")
+	for _, n := range []int{-1, 0, 1, 4} {
+		_, err = p.Window(n)
+		require.EqualError(t, err, "invalid metrics period, specify [2, 3]")
+	}
+}
+
+// TestOnePeriod never closes it.
+func TestOnePeriod(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	frames := []capture.Frame{at(made[0], 0), at(made[0], time.Hour), at(made[0], 2*time.Hour)}
+	p := run(t, handler.Settings{Periods: 1}, capture.NewMemory(frames))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.Equal(t, uint64(3), network.From(snap).Events.Value())
+	require.Equal(t, 2*time.Hour, snap.Modules[0].Length)
+}
+
+// broken gives frames, then an error.
+type broken struct {
+	*capture.Memory
+	err error
+}
+
+func (b broken) ReadBatch(batch *capture.Batch) error {
+	err := b.Memory.ReadBatch(batch)
+	if err == io.EOF {
+		return b.err
+	}
+	return err
+}
+
+// TestSourceError keeps what came before the error, which is told once however many workers there are.
+func TestSourceError(t *testing.T) {
+	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(1000))
+	bad := errors.New("bad record at offset 7")
+	for _, workers := range []int{1, 3} {
+		sources := []capture.Source{broken{capture.NewMemory(frames), bad}}
+		if workers > 1 {
+			periods := window.NewPeriods(handler.PeriodLength)
+			sources = capture.Fanout(sources[0], capture.FanoutConfig{Queues: workers, Epoch: periods.Epoch})
+		}
+		p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: handlers(t, handler.Settings{})})
+		require.NoError(t, err)
+		err = p.Run(context.Background())
+		require.ErrorIs(t, err, bad)
+		require.Equal(t, bad.Error(), err.Error())
+		require.Equal(t, uint64(1000), p.Account().Analysed)
+	}
+}
+
+// endless gives one frame a second, by the clock, until it is closed.
+type endless struct {
+	frame  capture.Frame
+	closed chan struct{}
+}
+
+func (e endless) ReadBatch(b *capture.Batch) error {
+	b.Frames = b.Frames[:0]
+	select {
+	case <-e.closed:
+		return capture.ErrClosed
+	case now := <-time.After(time.Second):
+		e.frame.TimeNS = now.UnixNano()
+		b.Frames = append(b.Frames, e.frame)
+		return nil
+	}
+}
+
+func (e endless) Close() error {
+	select {
+	case <-e.closed:
+	default:
+		close(e.closed)
+	}
+	return nil
+}
+
+// TestLive asks a pipeline while it runs, and ends it by its context.
+func TestLive(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		p, err := handler.NewPipeline(handler.Config{
+			Sources:  []capture.Source{endless{made[0], make(chan struct{})}},
+			Handlers: handlers(t, handler.Settings{}),
+			Live:     true,
+		})
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+
+		time.Sleep(10*time.Second + time.Millisecond)
+		synctest.Wait()
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		require.Equal(t, uint64(10), network.From(snap).Events.Value())
+		require.Equal(t, 9*time.Second, snap.Modules[0].Length, "from the first frame until now")
+		for _, v := range snap.Modules[0].Values() {
+			if v.Kind == handler.KindRate && v.Path[1] == "pps_total" {
+				require.True(t, v.Quantiles.HasLive)
+				require.Equal(t, uint64(1), v.Quantiles.Live)
+			}
+		}
+
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		closed, err := p.Bucket(1)
+		require.NoError(t, err)
+		require.Equal(t, uint64(60), network.From(closed).Events.Value())
+		require.Equal(t, uint64(10), network.From(snap).Events.Value(), "a snapshot does not change")
+
+		cancel()
+		require.NoError(t, <-done)
+		require.Equal(t, uint64(70), p.Account().Offered)
+	})
+}
+
+// TestSequence shows each handler what its predecessor let through.
+func TestSequence(t *testing.T) {
+	frames, truth := trafficgen.Frames(trafficgen.Mixed(20_000))
+	onlyQueries, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}, OnlyQueries: true})
+	require.NoError(t, err)
+	net, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
+	require.NoError(t, err)
+	for _, sequence := range []bool{false, true} {
+		p, err := handler.NewPipeline(handler.Config{
+			Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{onlyQueries, net}, Sequence: sequence,
+		})
+		require.NoError(t, err)
+		require.NoError(t, p.Run(context.Background()))
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		require.Equal(t, truth.DNSQueries, dns.From(snap).Total.Value())
+		want := truth.Packets
+		if sequence {
+			want = truth.DNSQueries
+		}
+		require.Equal(t, want, network.From(snap).Events.Value())
+	}
+}
+
+// lossy loses frames.
+type lossy struct{ *capture.Memory }
+
+func (lossy) Drops() uint64 { return 5 }
+
+func TestDrops(t *testing.T) {
+	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(100))
+	p := run(t, handler.Settings{Periods: 1}, lossy{capture.NewMemory(frames)})
+	require.Equal(t, handler.Account{Offered: 105, Analysed: 100, Dropped: 5}, p.Account())
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.Equal(t, uint64(5), pcap.From(snap).KernelDrops.Value())
+}
+
+// TestUndecodable counts frames of unknown link types.
+func TestUndecodable(t *testing.T) {
+	frames := []capture.Frame{{Data: []byte("?"), WireLen: 1, Link: 4711}}
+	p := run(t, handler.Settings{Periods: 1}, capture.NewMemory(frames))
+	require.Equal(t, handler.Account{Offered: 1, Undecodable: 1}, p.Account())
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), network.From(snap).Events.Value(), "it is an event all the same")
+}
+
+// TestSilentModule leaves out a module whose groups are all off.
+func TestSilentModule(t *testing.T) {
+	p := run(t, handler.Settings{Disable: []string{"all"}}, capture.NewMemory(nil))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.True(t, snap.Modules[0].Silent())
+	require.False(t, snap.Modules[2].Silent(), "pcap has no groups")
+}
