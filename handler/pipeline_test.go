@@ -61,7 +61,7 @@ func TestTruth(t *testing.T) {
 	require.Equal(t, truth.DNSQueries, d.Queries.Value())
 	require.Equal(t, truth.DNSResponses, d.Replies.Value())
 	require.Equal(t, truth.DNSTCP, d.TCP.Value())
-	require.Equal(t, truth.NoData, d.NoData.Value())
+	require.Equal(t, truth.NoData+truth.DNSTruncated, d.NoData.Value(), "as the reference, which does not look at TC")
 	require.Equal(t, truth.Matched, d.Trans.Value())
 	require.Equal(t, truth.RCodes[3], d.NXDomain.Value())
 	require.Equal(t, truth.RCodes[2], d.ServFail.Value())
