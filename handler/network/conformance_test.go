@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"visor/handler"
-	"visor/handler/network"
 	"visor/handler/handlertest"
+	"visor/handler/network"
 )
 
 func TestConformance(t *testing.T) {

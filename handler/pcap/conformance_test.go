@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"visor/handler"
-	"visor/handler/pcap"
 	"visor/handler/handlertest"
+	"visor/handler/pcap"
 )
 
 func TestConformance(t *testing.T) {
