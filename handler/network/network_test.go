@@ -1,0 +1,220 @@
+package network_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/geo"
+	"visor/handler"
+	"visor/handler/network"
+	"visor/internal/mmdbtest"
+	"visor/internal/packettest"
+	"visor/internal/trafficgen"
+)
+
+const (
+	ours   = "192.0.2.1:443"
+	ours6  = "[2001:db8:53::1]:443"
+	theirs = "203.0.113.7:5000"
+	other  = "198.51.100.7:5000"
+	their6 = "[2001:db8::7]:5000"
+)
+
+// run returns what a handler makes of frames, and its pipeline.
+func run(t testing.TB, cfg network.Config, frames ...capture.Frame) (*network.Metrics, *handler.Pipeline) {
+	cfg.Periods = 1
+	h, err := network.New(cfg)
+	require.NoError(t, err)
+	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}, Hosts: own,
+	})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(context.Background()))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	return network.From(snap), p
+}
+
+// traffic is three packets in, two out, one between strangers and one without IP.
+func traffic() []capture.Frame {
+	at := func(n int) time.Duration { return time.Duration(n) * time.Second }
+	return []capture.Frame{
+		packettest.TCP(at(0), theirs, ours, decode.FlagSYN, 1, 0, nil),
+		packettest.TCP(at(0), ours, theirs, decode.FlagSYN|decode.FlagACK, 1, 2, nil),
+		packettest.UDP(at(1), theirs, ours, make([]byte, 100)),
+		packettest.UDP(at(1), their6, ours6, nil),
+		packettest.UDP(at(2), ours, other, nil),
+		packettest.UDP(at(2), other, theirs, nil),
+		{TimeNS: packettest.UDP(at(2), other, theirs, nil).TimeNS, Data: make([]byte, 60), WireLen: 60, Link: decode.LinkEthernet},
+	}
+}
+
+func TestCounters(t *testing.T) {
+	m, p := run(t, network.Config{}, traffic()...)
+	require.Equal(t, []uint64{7, 7, 7, 0}, []uint64{m.Events.Value(), m.DeepSamples.Value(), m.Total.Value(), m.Filtered.Value()})
+	require.Equal(t, []uint64{3, 2, 2}, []uint64{m.In.Value(), m.Out.Value(), m.Unknown.Value()})
+	require.Equal(t, []uint64{5, 1}, []uint64{m.IPv4.Value(), m.IPv6.Value()})
+	require.Equal(t, []uint64{4, 2, 1}, []uint64{m.UDP.Value(), m.TCP.Value(), m.OtherL4.Value()})
+	require.Equal(t, uint64(2), m.SYN.Value())
+	require.Equal(t, uint64(2), m.SrcIPsIn.Estimate())
+	require.Equal(t, uint64(2), m.DstIPsOut.Estimate())
+	require.Equal(t, 142.0, m.PayloadSize.Max())
+	require.Equal(t, uint64(3), m.RateTotal.Max(), "packets in the busiest second")
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	lists := map[string][]handler.Item{}
+	for _, v := range snap.Modules[0].Values() {
+		if len(v.Items) > 0 {
+			lists[v.Prom] = v.Items
+		}
+	}
+	require.Equal(t, map[string][]handler.Item{
+		"packets_top_ipv4": {{Name: "203.0.113.7", Estimate: 3, Lower: 3}, {Name: "198.51.100.7", Estimate: 1, Lower: 1}},
+		"packets_top_ipv6": {{Name: "2001:db8::7", Estimate: 1, Lower: 1}},
+	}, lists)
+}
+
+// places returns databases that know where theirs is.
+func places(t testing.TB) *geo.DB {
+	write := func(name string, raw []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, raw, 0o600))
+		return path
+	}
+	sweden := mmdbtest.Record{"continent": mmdbtest.Record{"code": "EU"}, "country": mmdbtest.Record{"iso_code": "SE"}}
+	db, err := geo.Open(geo.Config{
+		CityPath: write("city.mmdb", mmdbtest.Build("City", map[string]mmdbtest.Record{"203.0.113.0/24": sweden})),
+		ASNPath: write("asn.mmdb", mmdbtest.Build("ASN", map[string]mmdbtest.Record{
+			"203.0.113.0/24": {"autonomous_system_number": uint32(64500), "autonomous_system_organization": "Example"},
+		})),
+		Reload: -1,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func TestPlaces(t *testing.T) {
+	m, p := run(t, network.Config{Geo: places(t)}, traffic()...)
+	require.Equal(t, uint64(5), m.TopGeo.Total())
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	for _, v := range snap.Modules[0].Values() {
+		switch v.Prom {
+		case "packets_top_geoLoc":
+			require.Equal(t, []handler.Item{{Name: "EU/SE", Estimate: 3, Lower: 3}, {Name: "Unknown", Estimate: 2, Lower: 2}}, v.Items)
+		case "packets_top_ASN":
+			require.Equal(t, []handler.Item{{Name: "64500/Example", Estimate: 3, Lower: 3}, {Name: "Unknown", Estimate: 2, Lower: 2}}, v.Items)
+		}
+	}
+}
+
+func TestFilters(t *testing.T) {
+	db := places(t)
+	for _, tt := range []struct {
+		name string
+		cfg  network.Config
+		want uint64
+	}{
+		{"place", network.Config{GeoPrefixes: []string{"EU/SE"}}, 3},
+		{"place, by its beginning", network.Config{GeoPrefixes: []string{"AS", "EU"}}, 3},
+		{"another place", network.Config{GeoPrefixes: []string{"EU/SE/Linköping"}}, 0},
+		{"place not known", network.Config{GeoNotFound: true}, 2},
+		{"either", network.Config{GeoNotFound: true, GeoPrefixes: []string{"EU"}}, 5},
+		{"system", network.Config{ASNs: []string{"1", "64500"}}, 3},
+		{"a part of its number", network.Config{ASNs: []string{"6450"}}, 0},
+		{"system not known", network.Config{ASNNotFound: true}, 2},
+		{"both pairs", network.Config{ASNNotFound: true, GeoPrefixes: []string{"EU"}}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.cfg.Geo = db
+			m, p := run(t, tt.cfg, traffic()...)
+			require.Equal(t, uint64(7), m.Events.Value())
+			require.Equal(t, tt.want, m.Total.Value())
+			require.Equal(t, 7-tt.want, m.Filtered.Value())
+			require.Equal(t, handler.Account{Offered: 7, Analysed: tt.want, Filtered: 7 - tt.want}, p.HandlerAccounts()["net"])
+		})
+	}
+	m, _ := run(t, network.Config{GeoNotFound: true}, traffic()...)
+	require.Zero(t, m.Total.Value(), "without a database nothing passes")
+}
+
+func TestDeepSampling(t *testing.T) {
+	frames, truth := trafficgen.Frames(trafficgen.Mixed(20_000))
+	m, _ := run(t, network.Config{Settings: handler.Settings{DeepSample: 10}}, frames...)
+	require.Equal(t, truth.Packets, m.Total.Value())
+	require.Equal(t, truth.TCP, m.TCP.Value())
+	require.InEpsilon(t, 2_000, m.DeepSamples.Value(), 0.1)
+	require.Less(t, m.TopIPv4.Total()+m.TopIPv6.Total(), m.DeepSamples.Value())
+}
+
+func TestGroups(t *testing.T) {
+	m, p := run(t, network.Config{Settings: handler.Settings{Disable: []string{"all"}, Enable: []string{"top_ips"}}}, traffic()...)
+	require.Zero(t, m.SrcIPsIn.Estimate())
+	require.NotZero(t, m.TopIPv4.Total())
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	for _, v := range snap.Modules[0].Values() {
+		require.NotContains(t, []string{"packets_total", "packets_cardinality_src_ips_in", "packets_top_ASN"}, v.Prom)
+	}
+}
+
+// TestWithoutHostNets knows no direction, so no address is remote.
+func TestWithoutHostNets(t *testing.T) {
+	h, err := network.New(network.Config{})
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(traffic())}, Handlers: []handler.Handler{h}})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(context.Background()))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.Equal(t, uint64(7), network.From(snap).Unknown.Value())
+	require.Zero(t, network.From(snap).TopIPv4.Len())
+}
+
+func TestNewErrors(t *testing.T) {
+	_, err := network.New(network.Config{ASNs: []string{"AS1"}, Settings: handler.Settings{Enable: []string{"dns"}}})
+	require.ErrorContains(t, err, "only_asn_number filter contained an invalid/unsupported value: AS1")
+	require.ErrorContains(t, err, "dns is an invalid/unsupported metric group")
+}
+
+func Example() {
+	own, err := decode.ParseHostNets("192.0.2.0/24,2001:db8:53::/48")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h, err := network.New(network.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	src := capture.NewMemory(traffic()) // or pcapfile.Open
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}, Hosts: own})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := p.Run(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	snap, err := p.Bucket(0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m := network.From(snap)
+	fmt.Println(m.In.Value(), "in from", m.SrcIPsIn.Estimate(), "addresses,", m.Out.Value(), "out")
+	// Output: 3 in from 2 addresses, 2 out
+}
