@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"visor/handler"
 )
@@ -146,7 +147,7 @@ func (t *text) histograms(values []handler.Value) {
 
 const columnWidth = 40 // columns of a list at least
 
-// lists writes the top lists that are not empty, side by side.
+// lists writes the top lists that are not empty, side by side. One with names too long for that has all the width.
 func (t *text) lists(values []handler.Value) {
 	columns := max(1, t.width/columnWidth)
 	width := t.width / columns
@@ -155,17 +156,22 @@ func (t *text) lists(values []handler.Value) {
 		if v.Kind != handler.KindTop || len(v.Items) == 0 {
 			continue
 		}
-		row = append(row, t.list(&v, width))
-		if len(row) == columns {
-			t.row(row)
+		long := widthOf(&v) > width
+		if long || len(row) == columns {
+			t.row(row, width)
 			row = nil
 		}
+		if long {
+			t.row([][]string{t.list(&v, t.width)}, t.width)
+			continue
+		}
+		row = append(row, t.list(&v, width))
 	}
-	t.row(row)
+	t.row(row, width)
 }
 
-// row writes lists beside each other.
-func (t *text) row(lists [][]string) {
+// row writes lists of the given width beside each other.
+func (t *text) row(lists [][]string, width int) {
 	height := 0
 	for _, l := range lists {
 		height = max(height, len(l))
@@ -176,21 +182,38 @@ func (t *text) row(lists [][]string) {
 			if i < len(l) {
 				line += l[i]
 			} else {
-				line += pad("", t.width/max(1, t.width/columnWidth))
+				line += pad("", width)
 			}
 		}
 		t.line(line)
 	}
 }
 
-// list returns the lines of a list, each of the given width: count, bar, name.
-func (t *text) list(v *handler.Value, width int) []string {
-	const barWidth = 8
-	lines := []string{pad("", width), t.style.name + pad(words(v.Path...), width) + t.style.end}
-	digits := 0
-	most := uint64(1)
+const barWidth = 8
+
+// countWidth returns the columns of the longest count of a list.
+func countWidth(v *handler.Value) (digits int) {
 	for _, it := range v.Items {
 		digits = max(digits, len(thousands(it.Estimate)))
+	}
+	return digits
+}
+
+// widthOf returns the columns of a list that is shown in full, with one between it and its neighbour.
+func widthOf(v *handler.Value) int {
+	longest := 0
+	for _, it := range v.Items {
+		longest = max(longest, utf8.RuneCountInString(it.Name))
+	}
+	return countWidth(v) + 1 + barWidth + 1 + longest + 1
+}
+
+// list returns the lines of a list, each of the given width: count, bar, name.
+func (t *text) list(v *handler.Value, width int) []string {
+	lines := []string{pad("", width), t.style.name + pad(words(v.Path...), width) + t.style.end}
+	digits := countWidth(v)
+	most := uint64(1)
+	for _, it := range v.Items {
 		most = max(most, it.Estimate)
 	}
 	for _, it := range v.Items {
@@ -223,7 +246,7 @@ func words(path ...string) string {
 
 // pad fills s with blanks up to width runes.
 func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-len([]rune(s))))
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
 }
 
 // cut shortens s to width runes at most, with an ellipsis where something is missing.

@@ -1,0 +1,238 @@
+package export_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/export"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/handler/pcap"
+	"visor/internal/golden"
+	"visor/internal/packettest"
+	"visor/internal/trafficgen"
+)
+
+// summary returns a pipeline that has seen frames.
+func summary(t testing.TB, s handler.Settings, frames []capture.Frame) *handler.Pipeline {
+	net, err := network.New(network.Config{Settings: s})
+	require.NoError(t, err)
+	queries, err := dns.New(dns.Config{Settings: s})
+	require.NoError(t, err)
+	losses, err := pcap.New(pcap.Config{Settings: s})
+	require.NoError(t, err)
+	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{net, queries, losses}, Hosts: own,
+	})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(context.Background()))
+	return p
+}
+
+func bucket(t testing.TB, s handler.Settings, frames []capture.Frame) *handler.Snapshot {
+	snap, err := summary(t, s, frames).Bucket(0)
+	require.NoError(t, err)
+	return snap
+}
+
+func traffic() []capture.Frame {
+	frames, _ := trafficgen.Frames(trafficgen.Mixed(3000))
+	return frames
+}
+
+// TestGolden holds both formats against files that were read and found right.
+func TestGolden(t *testing.T) {
+	for name, tt := range map[string]struct {
+		settings handler.Settings
+		frames   []capture.Frame
+	}{
+		"all":   {handler.Settings{Enable: []string{"all"}}, traffic()},
+		"empty": {handler.Settings{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			snap := bucket(t, tt.settings, tt.frames)
+			var out, text bytes.Buffer
+			require.NoError(t, export.WriteJSON(&out, snap))
+			var indented bytes.Buffer
+			require.NoError(t, json.Indent(&indented, out.Bytes(), "", " "))
+			golden.Equal(t, "testdata/"+name+".json", indented.Bytes())
+			require.NoError(t, export.WriteText(&text, snap, export.TextConfig{}))
+			golden.Equal(t, "testdata/"+name+".txt", text.Bytes())
+		})
+	}
+}
+
+func TestTextFitsItsWidth(t *testing.T) {
+	snap := bucket(t, handler.Settings{Enable: []string{"all"}}, traffic())
+	for _, width := range []int{80, 120, 200} {
+		var out bytes.Buffer
+		require.NoError(t, export.WriteText(&out, snap, export.TextConfig{Width: width}))
+		for line := range strings.Lines(out.String()) {
+			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), width, line)
+		}
+		require.NotContains(t, out.String(), "\x1b", "no colour was asked for")
+	}
+}
+
+// TestColor adds escape sequences and nothing else.
+func TestColor(t *testing.T) {
+	snap := bucket(t, handler.Settings{}, traffic())
+	var plain, coloured bytes.Buffer
+	require.NoError(t, export.WriteText(&plain, snap, export.TextConfig{}))
+	require.NoError(t, export.WriteText(&coloured, snap, export.TextConfig{Color: true}))
+	for _, escape := range []string{"\x1b[1;36m", "\x1b[1m", "\x1b[32m", "\x1b[0m"} {
+		require.Contains(t, coloured.String(), escape)
+		coloured = *bytes.NewBufferString(strings.ReplaceAll(coloured.String(), escape, ""))
+	}
+	for want := range strings.Lines(plain.String()) {
+		got, err := coloured.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, strings.TrimSpace(want), strings.TrimSpace(got))
+	}
+}
+
+// TestHostileNames has names that could break JSON or steer a terminal.
+func TestHostileNames(t *testing.T) {
+	var frames []capture.Frame
+	for i, name := range []string{"\x1b[2Jcls", `quo"te\`, "<script>", "\xFF\xFE", "new\nline", strings.Repeat("long", 15)} {
+		frames = append(frames, packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", packettest.Query(uint16(i), name, 1)))
+	}
+	snap := bucket(t, handler.Settings{}, frames)
+	var out, text bytes.Buffer
+	require.NoError(t, export.WriteJSON(&out, snap))
+	var parsed map[string]map[string]map[string]any
+	require.NoError(t, json.Unmarshal(out.Bytes(), &parsed))
+	require.Contains(t, out.String(), `"name":"<script>"`, "it is no HTML")
+	require.Contains(t, out.String(), `\\027[2jcls`, "escaped as RFC 4343 says")
+	require.NoError(t, export.WriteText(&text, snap, export.TextConfig{}))
+	require.NotContains(t, text.String(), "\x1b")
+	require.Equal(t, 1, strings.Count(out.String(), "\n"), "one line")
+}
+
+func TestJSONShape(t *testing.T) {
+	f := traffic()[0]
+	late := f
+	late.TimeNS += int64(90 * time.Second)
+	p := summary(t, handler.Settings{}, []capture.Frame{f, late})
+	keys := func(snap *handler.Snapshot, err error) (out []string) {
+		require.NoError(t, err)
+		var b bytes.Buffer
+		require.NoError(t, export.WriteJSON(&b, snap))
+		var parsed map[string]map[string]struct {
+			Period struct {
+				Start  int64 `json:"start_ts"`
+				Length int64 `json:"length"`
+			} `json:"period"`
+		}
+		require.NoError(t, json.Unmarshal(b.Bytes(), &parsed))
+		for window, schemas := range parsed {
+			out = append(out, window)
+			require.Len(t, schemas, 3)
+			require.GreaterOrEqual(t, schemas["packets"].Period.Start, f.TimeNS/1e9)
+		}
+		return out
+	}
+	require.Equal(t, []string{"1m"}, keys(p.Bucket(0)))
+	require.Equal(t, []string{"1m"}, keys(p.Bucket(1)))
+	require.Equal(t, []string{"5m"}, keys(p.Window(5)))
+
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, export.WritePolicyJSON(&b, "my policy", snap))
+	var policy map[string]map[string]map[string]any
+	require.NoError(t, json.Unmarshal(b.Bytes(), &policy))
+	require.Contains(t, policy["my policy"]["net"], "packets")
+	require.Contains(t, policy["my policy"]["dns"], "dns")
+	require.Contains(t, policy["my policy"]["pcap"], "pcap")
+}
+
+// TestSilentModules are left out.
+func TestSilentModules(t *testing.T) {
+	snap := bucket(t, handler.Settings{Disable: []string{"all"}}, traffic())
+	var out, text bytes.Buffer
+	require.NoError(t, export.WriteJSON(&out, snap))
+	require.NotContains(t, out.String(), `"packets"`)
+	require.Contains(t, out.String(), `"pcap"`)
+	require.NoError(t, export.WriteText(&text, snap, export.TextConfig{}))
+	require.NotContains(t, text.String(), "PACKETS")
+}
+
+// full is a disk.
+type full struct{}
+
+var errFull = errors.New("no space left")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestWriteErrors(t *testing.T) {
+	snap := bucket(t, handler.Settings{}, traffic())
+	require.ErrorIs(t, export.WriteJSON(full{}, snap), errFull)
+	require.ErrorIs(t, export.WritePolicyJSON(full{}, "p", snap), errFull)
+	require.ErrorIs(t, export.WriteText(full{}, snap, export.TextConfig{}), errFull)
+}
+
+func BenchmarkWriteJSON(b *testing.B) {
+	snap := bucket(b, handler.Settings{}, traffic())
+	var out bytes.Buffer
+	for b.Loop() {
+		out.Reset()
+		if err := export.WriteJSON(&out, snap); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func ExampleWriteText() {
+	q := packettest.Query(1, "www.example.com", 1)
+	frames := []capture.Frame{packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", q)}
+	h, _ := dns.New(dns.Config{Settings: handler.Settings{Disable: []string{"all"}, Enable: []string{"top_qnames"}}})
+	p, _ := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}})
+	_ = p.Run(context.Background())
+	snap, err := p.Bucket(0)
+	if err != nil {
+		return
+	}
+	_ = export.WriteText(os.Stdout, snap, export.TextConfig{Width: 60})
+	// Output:
+	// ── DNS ──────────────────────── 2026-01-01 00:00:00 UTC, 0s
+	// wire packets    events 1   deep samples 1
+	//                                  p50       p90       p95       p99       max
+	// rates events                       1         1         1         1         1
+	// rates total                        1         1         1         1         1
+	//
+	// top qname2
+	// 1 ████████ .example.com
+	//
+	// top qname3
+	// 1 ████████ www.example.com
+	//
+	// top qtype
+	// 1 ████████ A
+}
+
+func ExampleWriteJSON() {
+	h, _ := pcap.New(pcap.Config{})
+	p, _ := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(nil)}, Handlers: []handler.Handler{h}})
+	_ = p.Run(context.Background())
+	snap, err := p.Bucket(0)
+	if err != nil {
+		return
+	}
+	_ = export.WriteJSON(os.Stdout, snap)
+	// Output: {"1m":{"pcap":{"if_drops":0,"os_drops":0,"period":{"length":0,"start_ts":0},"tcp_reassembly_errors":0}}}
+}

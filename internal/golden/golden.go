@@ -1,0 +1,26 @@
+// Package golden compares what a test got with a file that says what is right. The flag -update writes the file anew:
+//
+//	golden.Equal(t, "testdata/nxdomain.json", got) // go test ./export -update
+package golden
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// update is registered by the tests that import this package, and by nothing else.
+var update = flag.Bool("update", false, "write golden files anew")
+
+// Equal fails the test if got is not what the file at path holds.
+func Equal(t testing.TB, path string, got []byte) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "run the test with -update to make it")
+	require.Equal(t, string(want), string(got), "run the test with -update if this is right")
+}
