@@ -1,0 +1,156 @@
+// Package archtest holds the project's imports to its architecture.
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// rows are the layers of the library, from the top down. A package imports what is in a lower row, or its parents.
+var rows = [][]string{
+	{"examples/*", "benchmarks"},
+	{"export/httpapi", "export/dashboard", "export/fleet"},
+	{"handler/policy"},
+	{"handler/*", "export", "export/*"},
+	{"handler", "handler/handlertest"},
+	{"capture", "capture/*", "sketch", "window", "geo"},
+	{"decode", "decode/*"},
+	{"internal/hash64", "internal/flowtable"},
+}
+
+// forTests are packages that tests alone import, one another, and the suite that tests are made of.
+var forTests = []string{
+	"internal/archtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
+	"internal/sharedtest", "internal/trafficgen", "internal/trafficgen/*", "handler/handlertest",
+}
+
+// doors are the only packages that import a dependency, besides tests: who does not import the door does not link it.
+var doors = map[string][]string{
+	"github.com/google/gopacket":           {"capture/gopkt"},
+	"github.com/oschwald/maxminddb-golang": {"geo"},
+	"github.com/klauspost/compress":        {"capture/pcapfile"},
+	"github.com/zeebo/xxh3":                {"internal/hash64"},
+	"golang.org/x/net/publicsuffix":        {"decode/dnsmsg/suffix"},
+	"golang.org/x/sys":                     {"capture/*", "capture"},
+	"github.com/spf13/pflag":               {"examples/*"},
+	"golang.org/x/term":                    {"examples/*"},
+	"github.com/stretchr/testify":          forTests,
+	"go.yaml.in/yaml":                      {"handler/policy"},
+	"github.com/segmentio/go-hll":          {"sketch"},
+	"github.com/dnstap/golang-dnstap":      {"capture/dnstap"},
+	"google.golang.org/protobuf":           {"export/otlp"},
+	"github.com/influxdata/tdigest":        {"sketch"},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+// packages returns the module's packages with what they import, tests apart.
+func packages(t *testing.T) (out []pkg) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "visor/...")
+	cmd.Dir = "../.."
+	raw, err := cmd.Output()
+	require.NoError(t, err)
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	for {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return out
+		} else {
+			require.NoError(t, err)
+		}
+		out = append(out, p)
+	}
+}
+
+// in reports whether path is one of patterns, or below one that ends with a star.
+func in(path string, patterns []string) bool {
+	for _, p := range patterns {
+		if parent, ok := strings.CutSuffix(p, "*"); path == p || ok && strings.HasPrefix(path, parent) {
+			return true
+		}
+	}
+	return false
+}
+
+// row returns the row of a package: that of its own name before that of a pattern. It returns -1 if it is in none.
+func row(path string) int {
+	found := -1
+	for i, patterns := range rows {
+		for _, p := range patterns {
+			if p == path {
+				return i
+			}
+		}
+		if found < 0 && in(path, patterns) {
+			found = i
+		}
+	}
+	return found
+}
+
+func TestImports(t *testing.T) {
+	all := packages(t)
+	require.Greater(t, len(all), 20)
+	for _, p := range all {
+		from := strings.TrimPrefix(p.ImportPath, "visor/")
+		for _, imp := range p.Imports {
+			to, ours := strings.CutPrefix(imp, "visor/")
+			if !ours || in(from, forTests) {
+				continue
+			}
+			if from == "visor" {
+				t.Errorf("the tour imports %s", imp)
+				continue
+			}
+			if in(to, forTests) && from != "benchmarks" {
+				t.Errorf("%s imports %s, which is for tests", from, to)
+				continue
+			}
+			require.GreaterOrEqual(t, row(from), 0, "%s is in no row", from)
+			if row(to) <= row(from) && !strings.HasPrefix(from, to+"/") {
+				t.Errorf("%s imports %s, which is not below it", from, to)
+			}
+		}
+	}
+}
+
+func TestDoors(t *testing.T) {
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, "visor/")
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(imp, "visor/") || !strings.Contains(strings.SplitN(imp, "/", 2)[0], ".") {
+				continue // ours, or the standard library
+			}
+			known := false
+			for dependency, door := range doors {
+				if imp == dependency || strings.HasPrefix(imp, dependency+"/") {
+					known = true
+					if !in(from, door) {
+						t.Errorf("%s imports %s; its door is %v", from, imp, door)
+					}
+				}
+			}
+			if !known {
+				t.Errorf("%s imports %s, which has no door", from, imp)
+			}
+		}
+	}
+}
+
+func TestRow(t *testing.T) {
+	require.Equal(t, 2, row("handler/policy"), "a name before a pattern")
+	require.Equal(t, 3, row("handler/dns"))
+	require.Equal(t, 3, row("export/prom"))
+	require.Equal(t, 6, row("decode/dnsmsg/suffix"))
+	require.Equal(t, -1, row("util"))
+}
