@@ -11,15 +11,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/decode"
 )
 
-// frame returns a frame that says in its bytes where it came from.
+// frame returns a frame that says where it came from: an IPv4 header from its source to its number.
 func frame(source, number int, timeNS int64) capture.Frame {
-	data := make([]byte, 8, 60)
-	binary.BigEndian.PutUint32(data, uint32(source))
-	binary.BigEndian.PutUint32(data[4:], uint32(number))
-	return capture.Frame{TimeNS: timeNS, Data: data, WireLen: 60, Link: 1}
+	data := make([]byte, frameLen, 60)
+	data[0] = 0x45
+	binary.BigEndian.PutUint32(data[sourceAt:], uint32(source))
+	binary.BigEndian.PutUint32(data[numberAt:], uint32(number))
+	return capture.Frame{TimeNS: timeNS, Data: data, WireLen: 60, Link: decode.LinkRaw}
 }
+
+// How long a frame is, and where it has its source and its number.
+const (
+	frameLen = 20
+	sourceAt = 12
+	numberAt = 16
+)
 
 func frames(source int, times ...int64) []capture.Frame {
 	out := make([]capture.Frame, len(times))
@@ -114,7 +123,7 @@ func TestMemory(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	require.Equal(t, want, got)
 	done, total := m.Progress()
-	require.Equal(t, int64(8*len(want)), done)
+	require.Equal(t, int64(frameLen*len(want)), done)
 	require.Equal(t, done, total)
 	require.NoError(t, m.Close())
 	_, err = readAll(t, m)
@@ -159,7 +168,7 @@ func TestMergeEqualTimesByArgument(t *testing.T) {
 		capture.NewMemory(frames(0, 1, 1)), capture.NewMemory(frames(1, 1)), capture.NewMemory(frames(2, 1))))
 	var from []uint32
 	for _, f := range got {
-		from = append(from, binary.BigEndian.Uint32(f.Data))
+		from = append(from, binary.BigEndian.Uint32(f.Data[sourceAt:]))
 	}
 	require.Equal(t, []uint32{0, 0, 1, 2}, from)
 }
@@ -185,8 +194,8 @@ func TestMergeRandom(t *testing.T) {
 	require.Len(t, got, total)
 	next, last := make([]uint32, len(sources)), int64(0)
 	for _, f := range got {
-		src := binary.BigEndian.Uint32(f.Data)
-		require.Equal(t, next[src], binary.BigEndian.Uint32(f.Data[4:]))
+		src := binary.BigEndian.Uint32(f.Data[sourceAt:])
+		require.Equal(t, next[src], binary.BigEndian.Uint32(f.Data[numberAt:]))
 		next[src]++
 		require.GreaterOrEqual(t, f.TimeNS, last)
 		last = f.TimeNS
@@ -211,7 +220,7 @@ func TestMergeAbilities(t *testing.T) {
 	src := capture.Merge(a, b)
 	require.True(t, capture.IsStable(src))
 	_, total := capture.ProgressOf(src)
-	require.EqualValues(t, 160, total)
+	require.EqualValues(t, 20*frameLen, total)
 	require.Same(t, a, capture.Merge(a))
 
 	src = capture.Merge(a, newLive(nil, 1, io.EOF))

@@ -71,7 +71,7 @@ func TestFanoutGivesEveryFrameOnce(t *testing.T) {
 					require.ErrorIs(t, g.err, io.EOF)
 					last := -1
 					for _, f := range g.frames {
-						at := int(binary.BigEndian.Uint32(f.Data[4:]))
+						at := int(binary.BigEndian.Uint32(f.Data[numberAt:]))
 						require.False(t, seen[at])
 						require.Greater(t, at, last, "order within a queue")
 						require.EqualValues(t, at, f.TimeNS)
@@ -244,7 +244,7 @@ func BenchmarkFanout(b *testing.B) {
 func TestFanoutChoosesByHash(t *testing.T) {
 	const n, count = 9000, 3
 	hash := func(data []byte, _ decode.LinkType) uint64 {
-		return (1<<64 - 1) / n * uint64(binary.BigEndian.Uint32(data[4:])) // rises from 0 to nearly the largest
+		return (1<<64 - 1) / n * uint64(binary.BigEndian.Uint32(data[numberAt:])) // rises from 0 to nearly the largest
 	}
 	out := drain(capture.NewFanout(capture.NewMemory(many(1, n)), capture.FanoutConfig{Queues: count}, hash))
 	for i, g := range out {
