@@ -2,6 +2,7 @@ package benchmarks
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -44,15 +45,16 @@ func ownNets(tb testing.TB) decode.HostNets {
 	return hosts
 }
 
-// run analyses all frames once, with as many workers as asked for.
-func run(tb testing.TB, frames []capture.Frame, workers int, names ...string) *handler.Pipeline {
+// run analyses all frames once, with as many workers as asked for. The generator's own networks give directions, unless own
+// is empty.
+func run(tb testing.TB, frames []capture.Frame, workers int, own decode.HostNets, names ...string) *handler.Pipeline {
 	src := capture.NewMemory(frames)
 	sources := []capture.Source{src}
 	if workers > 1 {
 		periods := window.NewPeriods(handler.PeriodLength)
 		sources = capture.Fanout(src, capture.FanoutConfig{Queues: workers, Epoch: periods.Epoch})
 	}
-	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: analyzers(tb, names...), Hosts: ownNets(tb)})
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: analyzers(tb, names...), Hosts: own})
 	require.NoError(tb, err)
 	require.NoError(tb, p.Run(context.Background()))
 	require.Equal(tb, uint64(len(frames)), p.Account().Offered)
@@ -70,13 +72,13 @@ func BenchmarkHandler(b *testing.B) {
 		{"none", []string{"pcap"}}, {"net", []string{"net"}}, {"dns", []string{"dns"}}, {"all", []string{"net", "dns", "pcap"}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			perPacket(b, len(frames), func() { run(b, frames, 1, bench.handlers...) })
+			perPacket(b, len(frames), func() { run(b, frames, 1, ownNets(b), bench.handlers...) })
 		})
 	}
 }
 
 // BenchmarkWhole is everything, as the reader does it but for the walk over the file, beside gopacket's
-// bare decoding of the same packets.
+// bare decoding of the same packets. With own networks there is more to do: remote addresses, and times of transactions.
 func BenchmarkWhole(b *testing.B) {
 	for _, traffic := range []struct {
 		name string
@@ -93,12 +95,14 @@ func BenchmarkWhole(b *testing.B) {
 					})
 				})
 			}
-			b.Run("workers=1", func(b *testing.B) {
-				perPacket(b, len(frames), func() { run(b, frames, 1, "net", "dns", "pcap") })
-			})
-			b.Run("workers=2", func(b *testing.B) {
-				perPacket(b, len(frames), func() { run(b, frames, 2, "net", "dns", "pcap") })
-			})
+			for _, workers := range []int{1, 2} {
+				b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+					perPacket(b, len(frames), func() { run(b, frames, workers, decode.HostNets{}, "net", "dns", "pcap") })
+				})
+				b.Run(fmt.Sprintf("own-networks/workers=%d", workers), func(b *testing.B) {
+					perPacket(b, len(frames), func() { run(b, frames, workers, ownNets(b), "net", "dns", "pcap") })
+				})
+			}
 		})
 	}
 }

@@ -61,14 +61,14 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var input, hosts, format string
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
-	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsages()) }
+	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
 	fs.StringVarP(&input, "input", "i", "pcap", "`type` of input: pcap")
 	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they tell ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
-	fs.StringVar(&format, "format", "", "json or text; the default is text on a terminal and json elsewhere")
+	fs.StringVar(&format, "format", "", "`json|text`: the default is text on a terminal and json elsewhere")
 	fs.IntVarP(&o.workers, "jobs", "j", min(runtime.NumCPU(), 4), "`workers` that share the packets, 1 to 64")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "tell on standard error what is being done")
 	fs.BoolVar(&o.version, "version", false, "print the version and exit")

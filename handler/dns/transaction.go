@@ -28,7 +28,8 @@ func newTransactions(cfg *Config) transactions {
 	return t
 }
 
-// setThresholds takes the 90th percentile of the closing period as what is slow in the next.
+// setThresholds takes the 90th percentile of the closing period as what is slow in the next. Each worker judges by the
+// transactions that it has seen: waiting for the others would tie the workers together.
 func (t *transactions) setThresholds(m *Metrics) {
 	if m.TransIn.Count() > 0 {
 		t.slowIn = int64(m.TransIn.Quantile(0.9))
