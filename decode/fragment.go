@@ -2,6 +2,7 @@ package decode
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -170,7 +171,7 @@ func (r *reassembler) fill(d *datagram, f fragment, end int, v6 bool) bool {
 	}
 	if end > len(d.buf) {
 		r.bytes += end - len(d.buf)
-		d.buf = append(d.buf, make([]byte, end-len(d.buf))...)
+		d.buf = slices.Grow(d.buf, end-len(d.buf))[:end] // what stands in holes is filled before anybody reads it
 	}
 	for r.bytes > r.maxBytes && len(r.open) > 1 {
 		if !r.evictOther(d) {
