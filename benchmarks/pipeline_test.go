@@ -2,7 +2,7 @@ package benchmarks
 
 import (
 	"context"
-	"fmt"
+	"math/bits"
 	"sync"
 	"testing"
 
@@ -45,20 +45,50 @@ func ownNets(tb testing.TB) decode.HostNets {
 	return hosts
 }
 
-// run analyses all frames once, with as many workers as asked for. The generator's own networks give directions, unless own
-// is empty.
+// run analyses all frames once. With several workers they are spread as those of one file are.
 func run(tb testing.TB, frames []capture.Frame, workers int, own decode.HostNets, names ...string) *handler.Pipeline {
-	src := capture.NewMemory(frames)
-	sources := []capture.Source{src}
+	sources := []capture.Source{capture.NewMemory(frames)}
 	if workers > 1 {
 		periods := window.NewPeriods(handler.PeriodLength)
-		sources = capture.Fanout(src, capture.FanoutConfig{Queues: workers, Epoch: periods.Epoch})
+		sources = capture.Fanout(sources[0], capture.FanoutConfig{Queues: workers, Epoch: periods.Epoch})
 	}
+	p := runSources(tb, sources, own, names...)
+	require.Equal(tb, uint64(len(frames)), p.Account().Offered)
+	return p
+}
+
+// runSources gives each source a worker. Own networks tell the direction of packets.
+func runSources(tb testing.TB, sources []capture.Source, own decode.HostNets, names ...string) *handler.Pipeline {
 	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: analyzers(tb, names...), Hosts: own})
 	require.NoError(tb, err)
 	require.NoError(tb, p.Run(context.Background()))
-	require.Equal(tb, uint64(len(frames)), p.Account().Offered)
 	return p
+}
+
+// split spreads frames over queues with memory of their own, as a kernel does for the queues of an interface.
+func split(frames []capture.Frame, queues uint64) [][]capture.Frame {
+	out := make([][]capture.Frame, queues)
+	bytes := make([][]byte, queues)
+	for i := range frames {
+		f := frames[i]
+		at, _ := bits.Mul64(decode.FlowHash(f.Data, f.Link), queues)
+		if cap(bytes[at])-len(bytes[at]) < len(f.Data) {
+			bytes[at] = make([]byte, 0, 64<<20)
+		}
+		start := len(bytes[at])
+		bytes[at] = append(bytes[at], f.Data...)
+		f.Data = bytes[at][start:len(bytes[at]):len(bytes[at])]
+		out[at] = append(out[at], f)
+	}
+	return out
+}
+
+// memories returns a source over each queue.
+func memories(queues [][]capture.Frame) (sources []capture.Source) {
+	for _, frames := range queues {
+		sources = append(sources, capture.NewMemory(frames))
+	}
+	return sources
 }
 
 // BenchmarkHandler is what each analyzer costs, decoding and DNS extraction included: subtract
@@ -78,7 +108,8 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 // BenchmarkWhole is everything, as the reader does it but for the walk over the file, beside gopacket's
-// bare decoding of the same packets. With own networks there is more to do: remote addresses, and times of transactions.
+// bare decoding of the same packets. With own networks there is more to do: remote addresses, and times of transactions. Two
+// workers have a queue each, or share one source.
 func BenchmarkWhole(b *testing.B) {
 	for _, traffic := range []struct {
 		name string
@@ -95,12 +126,19 @@ func BenchmarkWhole(b *testing.B) {
 					})
 				})
 			}
-			for _, workers := range []int{1, 2} {
-				b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-					perPacket(b, len(frames), func() { run(b, frames, workers, decode.HostNets{}, "net", "dns", "pcap") })
+			for _, own := range []struct {
+				name string
+				nets decode.HostNets
+			}{{"no-networks", decode.HostNets{}}, {"own-networks", ownNets(b)}} {
+				b.Run(own.name+"/workers=1", func(b *testing.B) {
+					perPacket(b, len(frames), func() { run(b, frames, 1, own.nets, "net", "dns", "pcap") })
 				})
-				b.Run(fmt.Sprintf("own-networks/workers=%d", workers), func(b *testing.B) {
-					perPacket(b, len(frames), func() { run(b, frames, workers, ownNets(b), "net", "dns", "pcap") })
+				b.Run(own.name+"/workers=2", func(b *testing.B) {
+					queues := split(frames, 2)
+					perPacket(b, len(frames), func() { runSources(b, memories(queues), own.nets, "net", "dns", "pcap") })
+				})
+				b.Run(own.name+"/fanout=2", func(b *testing.B) {
+					perPacket(b, len(frames), func() { run(b, frames, 2, own.nets, "net", "dns", "pcap") })
 				})
 			}
 		})
