@@ -53,4 +53,17 @@ kill -INT "$reader"
 wait "$reader" || fail "Ctrl-C gave exit code $?"
 exec 3>&-
 grep -q '"events":' interrupted.json || fail "Ctrl-C lost the answer"
-echo "visor-reader: all well"
+
+# Memory that is not the mapped file, on a file of 230 MB.
+./trafficgen -kind varied -n 1500000 -o big.pcap
+./visor-reader -j 2 big.pcap >big.json &
+reader=$!
+most=0
+while status=$(cat "/proc/$reader/status" 2>/dev/null); do
+	now=$(awk '/^RssAnon/ {print $2}' <<<"$status")
+	[ "${now:-0}" -le "$most" ] || most=$now
+done
+wait "$reader" || fail "the big file gave exit code $?"
+[ "$most" -gt 0 ] || fail "memory was not measured"
+[ "$most" -lt 65536 ] || fail "$most KiB of memory besides the file"
+echo "visor-reader: all well; $most KiB of memory besides a file of 230 MB"
