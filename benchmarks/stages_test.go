@@ -48,7 +48,7 @@ func (s *stages) questions(batch []decode.Packet) (messages uint64) {
 			s.bad++
 			continue
 		}
-		if s.name, _, err = msg.AppendQuestion(s.name[:0]); err != nil {
+		if s.name, _, err = msg.AppendCanonical(s.name[:0]); err != nil {
 			s.bad++
 			continue
 		}
