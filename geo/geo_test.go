@@ -39,13 +39,6 @@ var (
 	}
 )
 
-// write writes a database into a folder of the test.
-func write(t testing.TB, databaseType string, networks map[string]record) (path string) {
-	path = filepath.Join(t.TempDir(), databaseType+".mmdb")
-	require.NoError(t, os.WriteFile(path, mmdbtest.Build(databaseType, networks), 0o600))
-	return path
-}
-
 func open(t testing.TB, cfg geo.Config) *geo.DB {
 	db, err := geo.Open(cfg)
 	require.NoError(t, err)
@@ -54,7 +47,7 @@ func open(t testing.TB, cfg geo.Config) *geo.DB {
 }
 
 func TestCity(t *testing.T) {
-	c := open(t, geo.Config{CityPath: write(t, "Test-City", cities)}).NewCache()
+	c := open(t, geo.Config{CityPath: mmdbtest.Write(t, "Test-City", cities)}).NewCache()
 	for addr, want := range map[string][3]string{
 		"192.0.2.1":          {"EU/Sweden/E/Linköping", "58.416700", "15.616700"},
 		"192.0.2.200":        {"NA/US/Milton", "", ""}, // no name, so its code; no subdivision
@@ -75,7 +68,7 @@ func TestCity(t *testing.T) {
 }
 
 func TestASN(t *testing.T) {
-	c := open(t, geo.Config{ASNPath: write(t, "Test-ASN", networks)}).NewCache()
+	c := open(t, geo.Config{ASNPath: mmdbtest.Write(t, "Test-ASN", networks)}).NewCache()
 	for addr, want := range map[string]string{
 		"192.0.2.1":    "64500/Example Net",
 		"198.51.100.1": "4200000000",
@@ -92,7 +85,7 @@ func TestASN(t *testing.T) {
 
 // TestCacheIsBounded asks for more addresses than are remembered: answers stay right, and what was forgotten is counted.
 func TestCacheIsBounded(t *testing.T) {
-	c := open(t, geo.Config{ASNPath: write(t, "Test-ASN", networks), CacheSize: 16}).NewCache()
+	c := open(t, geo.Config{ASNPath: mmdbtest.Write(t, "Test-ASN", networks), CacheSize: 16}).NewCache()
 	for range 3 {
 		for i := range 256 {
 			require.Equal(t, uint32(64500), c.ASN(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})).Number)
@@ -103,7 +96,7 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func TestCacheAllocs(t *testing.T) {
-	c := open(t, geo.Config{CityPath: write(t, "Test-City", cities), CacheSize: 4}).NewCache()
+	c := open(t, geo.Config{CityPath: mmdbtest.Write(t, "Test-City", cities), CacheSize: 4}).NewCache()
 	run := func() { // more addresses than places, of two records
 		for i := range 256 {
 			c.City(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
@@ -127,7 +120,7 @@ func TestOpenErrors(t *testing.T) {
 
 // TestReload changes the file below a DB: by another one in its place, by a broken one, by none.
 func TestReload(t *testing.T) {
-	path := write(t, "Test-ASN", networks)
+	path := mmdbtest.Write(t, "Test-ASN", networks)
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		db, err := geo.Open(geo.Config{ASNPath: path, Reload: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -180,7 +173,7 @@ func FuzzDatabase(f *testing.F) {
 }
 
 func BenchmarkCity(b *testing.B) {
-	c := open(b, geo.Config{CityPath: write(b, "Test-City", cities)}).NewCache()
+	c := open(b, geo.Config{CityPath: mmdbtest.Write(b, "Test-City", cities)}).NewCache()
 	for _, kind := range []struct {
 		name string
 		step byte

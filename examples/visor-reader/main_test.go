@@ -82,10 +82,8 @@ func TestOptions(t *testing.T) {
 }
 
 func TestGeo(t *testing.T) {
-	dir := t.TempDir()
-	city, asn := filepath.Join(dir, "city.mmdb"), filepath.Join(dir, "asn.mmdb")
-	require.NoError(t, os.WriteFile(city, mmdbtest.Build("City", map[string]mmdbtest.Record{"::/1": {"continent": mmdbtest.Record{"code": "EU"}}}), 0o600))
-	require.NoError(t, os.WriteFile(asn, mmdbtest.Build("ASN", map[string]mmdbtest.Record{"::/1": {"autonomous_system_number": uint32(64500)}}), 0o600))
+	city := mmdbtest.Write(t, "City", map[string]mmdbtest.Record{"::/1": {"continent": mmdbtest.Record{"code": "EU"}}})
+	asn := mmdbtest.Write(t, "ASN", map[string]mmdbtest.Record{"::/1": {"autonomous_system_number": uint32(64500)}})
 	code, stdout, stderr := call(t, nil, "--geo-city", city, "--geo-asn", asn, "-H", trafficgen.LocalNets, sample)
 	require.Equal(t, exitDone, code, stderr)
 	s := parse(t, stdout)["5m"].Packets

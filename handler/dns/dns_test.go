@@ -3,8 +3,6 @@ package dns_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/handlertest"
 	"visor/internal/mmdbtest"
 	"visor/internal/packettest"
 	"visor/internal/trafficgen"
@@ -37,13 +36,7 @@ func run(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.Metrics, *
 	}
 	h, err := dns.New(cfg)
 	require.NoError(t, err)
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
-	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}, Hosts: own,
-	})
-	require.NoError(t, err)
-	require.NoError(t, p.Run(context.Background()))
+	p := handlertest.Analyse(t, h, capture.NewMemory(frames))
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
 	return dns.From(snap), p
@@ -219,15 +212,10 @@ func TestNamesAreCut(t *testing.T) {
 
 // places returns databases that know 203.0.113.0/24.
 func places(t testing.TB) *geo.DB {
-	write := func(name string, raw []byte) string {
-		path := filepath.Join(t.TempDir(), name)
-		require.NoError(t, os.WriteFile(path, raw, 0o600))
-		return path
-	}
 	const known = "203.0.113.0/24"
 	db, err := geo.Open(geo.Config{
-		CityPath: write("city.mmdb", mmdbtest.Build("City", map[string]mmdbtest.Record{known: {"continent": mmdbtest.Record{"code": "EU"}}})),
-		ASNPath:  write("asn.mmdb", mmdbtest.Build("ASN", map[string]mmdbtest.Record{known: {"autonomous_system_number": uint32(64500)}})),
+		CityPath: mmdbtest.Write(t, "City", map[string]mmdbtest.Record{known: {"continent": mmdbtest.Record{"code": "EU"}}}),
+		ASNPath:  mmdbtest.Write(t, "ASN", map[string]mmdbtest.Record{known: {"autonomous_system_number": uint32(64500)}}),
 		Reload:   -1,
 	})
 	require.NoError(t, err)

@@ -42,22 +42,27 @@ func Run(t *testing.T, make New) {
 	t.Run("Allocations", func(t *testing.T) { testAllocations(t, make, frames) })
 }
 
-// pipeline returns a Pipeline of one handler.
+// Analyse runs sources through h and returns the pipeline, which has come to its end. [trafficgen.LocalNets] are the own networks.
+func Analyse(tb testing.TB, h handler.Handler, sources ...capture.Source) *handler.Pipeline {
+	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	require.NoError(tb, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}, Hosts: own})
+	require.NoError(tb, err)
+	require.NoError(tb, p.Run(context.Background()))
+	return p
+}
+
+// pipeline makes the handler under test and runs sources through it.
 func pipeline(t *testing.T, make New, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
 	h, err := make(s)
 	require.NoError(t, err)
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
-	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}, Hosts: own})
-	require.NoError(t, err)
-	return p
+	return Analyse(t, h, sources...)
 }
 
 // answers runs sources to their end, in one bucket, and returns the metrics and what became of the events.
 func answers(t *testing.T, make New, s handler.Settings, sources ...capture.Source) ([]handler.Value, handler.Account) {
 	s.Periods, s.Enable = 1, []string{"all"}
 	p := pipeline(t, make, s, sources...)
-	require.NoError(t, p.Run(context.Background()))
 	return values(t, p, 0), accountOf(p)
 }
 
@@ -127,7 +132,6 @@ func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 	const kept = 3
 	src := newRepeater(frames, 4*kept)
 	p := pipeline(t, make, handler.Settings{Periods: kept, Enable: []string{"all"}}, src)
-	require.NoError(t, p.Run(context.Background()))
 	want := values(t, p, 1)
 	require.Equal(t, want, values(t, p, 2))
 	_, err := p.Bucket(kept)
@@ -156,8 +160,7 @@ func testAllocations(t *testing.T, make New, frames []capture.Frame) {
 			runtime.ReadMemStats(&after)
 		}
 	}
-	p := pipeline(t, make, handler.Settings{Periods: 3, Enable: []string{"all"}}, src)
-	require.NoError(t, p.Run(context.Background()))
+	pipeline(t, make, handler.Settings{Periods: 3, Enable: []string{"all"}}, src)
 	require.NotZero(t, after.Mallocs)
 	require.Less(t, after.Mallocs-before.Mallocs, uint64(32), "allocations for %d packets", measured*packets)
 }

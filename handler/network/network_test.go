@@ -3,8 +3,6 @@ package network_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"visor/decode"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/handlertest"
 	"visor/handler/network"
 	"visor/internal/mmdbtest"
 	"visor/internal/packettest"
@@ -33,13 +32,7 @@ func run(t testing.TB, cfg network.Config, frames ...capture.Frame) (*network.Me
 	cfg.Periods = 1
 	h, err := network.New(cfg)
 	require.NoError(t, err)
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
-	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}, Hosts: own,
-	})
-	require.NoError(t, err)
-	require.NoError(t, p.Run(context.Background()))
+	p := handlertest.Analyse(t, h, capture.NewMemory(frames))
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
 	return network.From(snap), p
@@ -86,17 +79,12 @@ func TestCounters(t *testing.T) {
 
 // places returns databases that know where theirs is.
 func places(t testing.TB) *geo.DB {
-	write := func(name string, raw []byte) string {
-		path := filepath.Join(t.TempDir(), name)
-		require.NoError(t, os.WriteFile(path, raw, 0o600))
-		return path
-	}
 	sweden := mmdbtest.Record{"continent": mmdbtest.Record{"code": "EU"}, "country": mmdbtest.Record{"iso_code": "SE"}}
 	db, err := geo.Open(geo.Config{
-		CityPath: write("city.mmdb", mmdbtest.Build("City", map[string]mmdbtest.Record{"203.0.113.0/24": sweden})),
-		ASNPath: write("asn.mmdb", mmdbtest.Build("ASN", map[string]mmdbtest.Record{
+		CityPath: mmdbtest.Write(t, "City", map[string]mmdbtest.Record{"203.0.113.0/24": sweden}),
+		ASNPath: mmdbtest.Write(t, "ASN", map[string]mmdbtest.Record{
 			"203.0.113.0/24": {"autonomous_system_number": uint32(64500), "autonomous_system_organization": "Example"},
-		})),
+		}),
 		Reload: -1,
 	})
 	require.NoError(t, err)

@@ -11,7 +11,10 @@ import (
 	"maps"
 	"math"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"testing"
 )
 
 // Record is what a database says of a network. Values are string, float64, uint16, uint32, uint64, Record or []Record.
@@ -25,6 +28,16 @@ const (
 
 // node is a node of the search tree: for each bit the number of the next node, or 1-based and negative the record.
 type node [2]int
+
+// Write writes what [Build] returns into a folder of the test.
+func Write(tb testing.TB, databaseType string, networks map[string]Record) (path string) {
+	tb.Helper()
+	path = filepath.Join(tb.TempDir(), databaseType+".mmdb")
+	if err := os.WriteFile(path, Build(databaseType, networks), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
 
 // Build returns a database of that type with a record for each network, in CIDR form. Networks must not overlap. It panics on
 // what cannot be built.
