@@ -14,6 +14,7 @@ import (
 	"visor/capture/gopkt"
 	"visor/capture/pcapfile"
 	"visor/decode"
+	"visor/internal/sharedtest"
 )
 
 // ipv4 is a whole IPv4 packet.
@@ -88,7 +89,7 @@ func FuzzFallback(f *testing.F) {
 // Every frame of the corpus may be given to the Fallback. Where tshark counts network packets of these link types, so
 // does it.
 func TestFallbackCorpus(t *testing.T) {
-	root := corpus(t)
+	root := sharedtest.Dir(t, "corpus")
 	for _, path := range []string{
 		"link/zeek-llc.pcap", "link/zeek-radiotap.pcap", "link/zeek-arp-who-has-wlanmon.pcap", "link/tcpdump-mpls-ldp-hello.pcap",
 		"link/zeek-quic-interop-retry.pcap", "link/tcpdump-mpls-traceroute.pcap", "dns/zeek-dns-inverse-query.pcap", "bgp/tcpdump-bgp_vpn_attrset.pcap",
@@ -129,23 +130,6 @@ func each(t *testing.T, path string, do func(capture.Frame)) {
 			do(f)
 		}
 	}
-}
-
-// corpus returns the folder of real captures, which is not part of the project.
-func corpus(t *testing.T) string {
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
-			continue
-		}
-		found := filepath.Join(dir, "..", "shared", "corpus")
-		if _, err := os.Stat(found); err == nil {
-			return found
-		}
-	}
-	t.Skip("no corpus at ../shared/corpus beside the module")
-	return ""
 }
 
 func BenchmarkFallback(b *testing.B) {

@@ -18,28 +18,12 @@ import (
 
 	"visor/capture"
 	"visor/capture/pcapfile"
+	"visor/internal/sharedtest"
 )
-
-// corpus returns the folder of real captures, which is not part of the project.
-func corpus(t *testing.T) string {
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
-			continue
-		}
-		found := filepath.Join(dir, "..", "shared", "corpus")
-		if _, err := os.Stat(found); err == nil {
-			return found
-		}
-	}
-	t.Skip("no corpus at ../shared/corpus beside the module")
-	return ""
-}
 
 // captures calls do for every capture below the corpus.
 func captures(t *testing.T, do func(t *testing.T, root, path string)) {
-	root := corpus(t)
+	root := sharedtest.Dir(t, "corpus")
 	found := 0
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
