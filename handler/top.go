@@ -23,11 +23,7 @@ type Top[K Key[K]] struct{ sketch.TopK[K] }
 
 func (t *Top[K]) mergeFrom(src metric) { t.Merge(&src.(*Top[K]).TopK) }
 func (t *Top[K]) render(v *Value, r rendering) {
-	v.Kind = KindTop
-	for _, e := range t.Top(r.topN, K.Compare) {
-		v.Items = append(v.Items, Item{Name: e.Key.String(), Estimate: e.Upper, Lower: e.Lower})
-	}
-	v.Items = threshold(v.Items, r.percentile)
+	renderTop(v, r, t.Top(r.topN, K.Compare), func(k K) Item { return Item{Name: k.String()} })
 }
 
 // Code is what a [TopCodes] list may be keyed by: a number of 16 bits that has a name.
@@ -41,11 +37,7 @@ type TopCodes[K Code] struct{ sketch.TopCounts[K] }
 
 func (t *TopCodes[K]) mergeFrom(src metric) { t.Merge(&src.(*TopCodes[K]).TopCounts) }
 func (t *TopCodes[K]) render(v *Value, r rendering) {
-	v.Kind = KindTop
-	for _, e := range t.Top(r.topN) {
-		v.Items = append(v.Items, Item{Name: e.Key.String(), Estimate: e.Upper, Lower: e.Lower})
-	}
-	v.Items = threshold(v.Items, r.percentile)
+	renderTop(v, r, t.Top(r.topN), func(k K) Item { return Item{Name: k.String()} })
 }
 
 // TopNames is a top list of names that can be a metric.
@@ -53,11 +45,7 @@ type TopNames struct{ sketch.TopNames }
 
 func (t *TopNames) mergeFrom(src metric) { t.Merge(&src.(*TopNames).TopNames) }
 func (t *TopNames) render(v *Value, r rendering) {
-	v.Kind = KindTop
-	for _, e := range t.Top(r.topN) {
-		v.Items = append(v.Items, Item{Name: string(e.Key), Estimate: e.Upper, Lower: e.Lower})
-	}
-	v.Items = threshold(v.Items, r.percentile)
+	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: string(k)} })
 }
 
 // TopDomains is a top list of domain names, whole or parts, that can be a metric. Its keys are bytes of [dnsmsg.Name].
@@ -65,11 +53,7 @@ type TopDomains struct{ sketch.TopNames }
 
 func (t *TopDomains) mergeFrom(src metric) { t.Merge(&src.(*TopDomains).TopNames) }
 func (t *TopDomains) render(v *Value, r rendering) {
-	v.Kind = KindTop
-	for _, e := range t.Top(r.topN) {
-		v.Items = append(v.Items, Item{Name: dnsmsg.Name(e.Key).String(), Estimate: e.Upper, Lower: e.Lower})
-	}
-	v.Items = threshold(v.Items, r.percentile)
+	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: dnsmsg.Name(k).String()} })
 }
 
 // TopPlaces is a top list of locations, added by [geo.Location] keys.
@@ -77,10 +61,19 @@ type TopPlaces struct{ sketch.TopNames }
 
 func (t *TopPlaces) mergeFrom(src metric) { t.Merge(&src.(*TopPlaces).TopNames) }
 func (t *TopPlaces) render(v *Value, r rendering) {
+	renderTop(v, r, t.Top(r.topN), func(k []byte) Item {
+		name, lat, lon := geo.ParseKey(k)
+		return Item{Name: name, Lat: lat, Lon: lon}
+	})
+}
+
+// renderTop draws the entries of a list, for whose keys name makes items without counts.
+func renderTop[K any](v *Value, r rendering, entries []sketch.Entry[K], name func(K) Item) {
 	v.Kind = KindTop
-	for _, e := range t.Top(r.topN) {
-		name, lat, lon := geo.ParseKey(e.Key)
-		v.Items = append(v.Items, Item{Name: name, Lat: lat, Lon: lon, Estimate: e.Upper, Lower: e.Lower})
+	for _, e := range entries {
+		item := name(e.Key)
+		item.Estimate, item.Lower = e.Upper, e.Lower
+		v.Items = append(v.Items, item)
 	}
 	v.Items = threshold(v.Items, r.percentile)
 }
