@@ -289,6 +289,12 @@ func TestDrops(t *testing.T) {
 	require.Equal(t, uint64(5), pcap.From(snap).KernelDrops.Value())
 }
 
+// TestAllDropped has a source that loses everything.
+func TestAllDropped(t *testing.T) {
+	p := run(t, handler.Settings{Periods: 1}, lossy{capture.NewMemory(nil)})
+	require.Equal(t, handler.Account{Offered: 5, Dropped: 5}, p.Account())
+}
+
 // TestUndecodable counts frames of unknown link types.
 func TestUndecodable(t *testing.T) {
 	frames := []capture.Frame{{Data: []byte("?"), WireLen: 1, Link: 4711}}

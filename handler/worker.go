@@ -179,11 +179,11 @@ func (w *worker) show() {
 func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.begun {
-		return
-	}
 	w.batch.Packets = w.packets[:0]
 	w.dns.flush(&w.batch)
 	w.noteLosses()
+	if !w.begun {
+		return // no period to count anything in
+	}
 	w.show()
 }

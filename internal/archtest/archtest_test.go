@@ -1,4 +1,4 @@
-// Package archtest holds the project's imports to its architecture.
+// Package archtest holds the project's imports to its architecture, and README.md to the truth.
 package archtest
 
 import (

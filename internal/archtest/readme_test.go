@@ -1,0 +1,50 @@
+package archtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// readme returns README.md, and makes the folder that it is in the current one.
+func readme(t *testing.T) string {
+	t.Chdir("../..")
+	b, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	return string(b)
+}
+
+// block returns the first code block of text in that language.
+func block(t *testing.T, text, language string) string {
+	found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(text)
+	require.NotNil(t, found, language)
+	return found[1]
+}
+
+// TestReadmeProgram runs the program that README.md shows.
+func TestReadmeProgram(t *testing.T) {
+	text := readme(t)
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(block(t, text, "go")), 0o600))
+	out, err := exec.Command("go", "run", file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, text, "`"+strings.TrimSpace(string(out))+"`")
+}
+
+// TestReadmePicture runs the command that README.md begins with: every line of the picture is in its output.
+func TestReadmePicture(t *testing.T) {
+	text := readme(t)
+	command := regexp.MustCompile(`(?m)^    go (run ./examples/visor-reader .*)$`).FindStringSubmatch(text)
+	require.NotNil(t, command)
+	args := append(strings.Fields(command[1]), "--format", "text")
+	out, err := exec.Command("go", args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for line := range strings.Lines(block(t, text, "text")) {
+		require.Contains(t, string(out), line)
+	}
+}
