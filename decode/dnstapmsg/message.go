@@ -1,0 +1,204 @@
+package dnstapmsg
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Type says who saw a message, and which way it went.
+type Type uint8
+
+// The types. Queries have odd numbers, and their responses the next one.
+const (
+	AuthQuery Type = iota + 1
+	AuthResponse
+	ResolverQuery
+	ResolverResponse
+	ClientQuery
+	ClientResponse
+	ForwarderQuery
+	ForwarderResponse
+	StubQuery
+	StubResponse
+	ToolQuery
+	ToolResponse
+	UpdateQuery
+	UpdateResponse
+)
+
+// Query reports whether t is a query, not a response.
+func (t Type) Query() bool { return t&1 == 1 }
+
+// Family returns the query type of t: what both directions have in common.
+func (t Type) Family() Type { return t - 1 + t&1 }
+
+// Served reports whether the server that wrote the message answered the query, as authority, resolver of clients, or for
+// updates. Otherwise it asked.
+func (t Type) Served() bool {
+	f := t.Family()
+	return f == AuthQuery || f == ClientQuery || f == UpdateQuery
+}
+
+// String returns the name that pktvisor's filters have for the family of t: "auth", "resolver", "client", "forwarder",
+// "stub", "tool", "update", or "" for an unknown one.
+func (t Type) String() string {
+	names := [...]string{"auth", "resolver", "client", "forwarder", "stub", "tool", "update"}
+	if i := (int(t) - 1) / 2; t > 0 && i < len(names) {
+		return names[i]
+	}
+	return ""
+}
+
+// Protocol is how a message was transported.
+type Protocol uint8
+
+// The protocols.
+const (
+	UDP Protocol = iota + 1
+	TCP
+	DoT
+	DoH
+	DNSCryptUDP
+	DNSCryptTCP
+	DoQ
+)
+
+// Message is one dnstap message. Slices borrow from the frame that it was parsed from; what a frame does not tell is zero.
+type Message struct {
+	Identity     []byte // of the server
+	QueryAddr    []byte // 4 or 16 bytes, of who asked
+	ResponseAddr []byte // of who answers
+	Query        []byte // the query as on the wire
+	Response     []byte
+	QueryTime    int64 // ns since the Unix epoch
+	ResponseTime int64
+	QueryPort    uint16
+	ResponsePort uint16
+	Type         Type
+	IPv6         bool // socket family
+	IPv4         bool
+	Protocol     Protocol
+}
+
+// Parse sets m to the message in frame, from which it borrows. It returns [ErrTruncated], [ErrMalformed], or [ErrNoMessage]
+// for a frame that holds something else; m is of no use then.
+func Parse(frame []byte, m *Message) error {
+	*m = Message{}
+	var body []byte
+	kind := uint64(0)
+	f := fields{rest: frame}
+	for f.next() {
+		switch f.number {
+		case 1:
+			m.Identity = f.bytes
+		case 14:
+			body = f.bytes
+		case 15:
+			kind = f.value
+		}
+	}
+	switch {
+	case f.err != nil:
+		return f.err
+	case kind != 1 || body == nil: // MESSAGE
+		return ErrNoMessage
+	}
+	return m.parse(body)
+}
+
+// parse reads the embedded Message. Of a field that comes twice the last one counts, as in protobuf.
+func (m *Message) parse(body []byte) error {
+	var sec, nsec [2]uint64
+	f := fields{rest: body}
+	for f.next() {
+		switch f.number {
+		case 1:
+			m.Type = Type(min(f.value, 0xFF))
+		case 2:
+			m.IPv4, m.IPv6 = f.value == 1, f.value == 2
+		case 3:
+			m.Protocol = Protocol(min(f.value, 0xFF))
+		case 4:
+			m.QueryAddr = f.bytes
+		case 5:
+			m.ResponseAddr = f.bytes
+		case 6:
+			m.QueryPort = port(f.value)
+		case 7:
+			m.ResponsePort = port(f.value)
+		case 8:
+			sec[0] = f.value
+		case 9:
+			nsec[0] = f.value
+		case 10:
+			m.Query = f.bytes
+		case 12:
+			sec[1] = f.value
+		case 13:
+			nsec[1] = f.value
+		case 14:
+			m.Response = f.bytes
+		}
+	}
+	m.QueryTime, m.ResponseTime = unixNano(sec[0], nsec[0]), unixNano(sec[1], nsec[1])
+	switch {
+	case f.err != nil:
+		return f.err
+	case m.Type == 0:
+		return ErrNoMessage
+	}
+	return nil
+}
+
+// port returns v, or 0 if it is no port.
+func port(v uint64) uint16 {
+	if v > 0xFFFF {
+		return 0
+	}
+	return uint16(v)
+}
+
+// unixNano returns a time in ns, or 0 if it is beyond what an int64 holds (the year 2262).
+func unixNano(sec, nsec uint64) int64 {
+	if sec > 1<<33 || nsec >= uint64(time.Second) {
+		return 0
+	}
+	return int64(sec)*int64(time.Second) + int64(nsec)
+}
+
+// Wire returns the DNS message that m tells of: the query of a query type, the response of a response type; nil if it is not
+// there.
+func (m *Message) Wire() []byte {
+	if m.Type.Query() {
+		return m.Query
+	}
+	return m.Response
+}
+
+// TimeNS returns when that message was seen, or 0 if m does not say. A response without its time has that of its query.
+func (m *Message) TimeNS() int64 {
+	if !m.Type.Query() && m.ResponseTime != 0 {
+		return m.ResponseTime
+	}
+	return m.QueryTime
+}
+
+// Addrs returns where the message came from and where it went; the zero AddrPort where m does not say, or says no address of
+// its socket family.
+func (m *Message) Addrs() (src, dst netip.AddrPort) {
+	src, dst = m.addr(m.QueryAddr, m.QueryPort), m.addr(m.ResponseAddr, m.ResponsePort)
+	if !m.Type.Query() {
+		src, dst = dst, src
+	}
+	return src, dst
+}
+
+func (m *Message) addr(b []byte, port uint16) netip.AddrPort {
+	switch {
+	case m.IPv4 && len(b) == 4:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b)), port)
+	case m.IPv6 && len(b) == 16:
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)), port)
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,190 @@
+package dnstapmsg_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/decode/dnstapmsg"
+	"visor/internal/packettest"
+)
+
+var (
+	client = netip.MustParseAddr("198.51.100.9")
+	server = netip.MustParseAddr("2001:db8::53")
+	at     = time.Date(2026, 1, 1, 0, 0, 0, 123456789, time.UTC).UnixNano()
+)
+
+// whole returns a message with all that one can have.
+func whole() dnstapmsg.Message {
+	q := packettest.Query(7, "www.example.com", 1)
+	return dnstapmsg.Message{
+		Identity: []byte("ns1"), Type: dnstapmsg.ClientResponse, IPv4: true, Protocol: dnstapmsg.DoT,
+		QueryAddr: client.AsSlice(), ResponseAddr: []byte{192, 0, 2, 1}, QueryPort: 50_000, ResponsePort: 853,
+		QueryTime: at, ResponseTime: at + 1_000_000, Query: q, Response: packettest.Reply(q, 0, 1),
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	empty := dnstapmsg.Message{Type: dnstapmsg.ToolQuery}
+	for _, want := range []dnstapmsg.Message{whole(), empty} {
+		var got dnstapmsg.Message
+		require.NoError(t, dnstapmsg.Parse(want.AppendTo(nil), &got))
+		require.Equal(t, want, got)
+	}
+}
+
+func TestMessage(t *testing.T) {
+	m := whole()
+	require.Equal(t, m.Response, m.Wire())
+	require.Equal(t, at+1_000_000, m.TimeNS())
+	src, dst := m.Addrs()
+	require.Equal(t, "192.0.2.1:853", src.String())
+	require.Equal(t, "198.51.100.9:50000", dst.String())
+
+	m.Type, m.ResponseTime = dnstapmsg.ClientQuery, 0
+	require.Equal(t, m.Query, m.Wire())
+	require.Equal(t, at, m.TimeNS())
+	src, _ = m.Addrs()
+	require.Equal(t, "198.51.100.9:50000", src.String())
+
+	m.ResponseAddr = server.AsSlice() // not of the socket family
+	_, dst = m.Addrs()
+	require.False(t, dst.IsValid())
+	m.IPv4, m.IPv6 = false, true
+	_, dst = m.Addrs()
+	require.Equal(t, "[2001:db8::53]:853", dst.String())
+}
+
+func TestTypes(t *testing.T) {
+	for typ, want := range map[dnstapmsg.Type]struct {
+		name          string
+		query, served bool
+	}{
+		dnstapmsg.AuthQuery:          {"auth", true, true},
+		dnstapmsg.AuthResponse:       {"auth", false, true},
+		dnstapmsg.ResolverQuery:      {"resolver", true, false},
+		dnstapmsg.ResolverResponse:   {"resolver", false, false},
+		dnstapmsg.ClientResponse:     {"client", false, true},
+		dnstapmsg.ForwarderQuery:     {"forwarder", true, false},
+		dnstapmsg.StubResponse:       {"stub", false, false},
+		dnstapmsg.ToolQuery:          {"tool", true, false},
+		dnstapmsg.UpdateResponse:     {"update", false, true},
+		dnstapmsg.UpdateResponse + 1: {"", true, false},
+		255:                          {"", true, false},
+	} {
+		require.Equal(t, want.name, typ.String(), "%d", typ)
+		require.Equal(t, want.query, typ.Query(), "%d", typ)
+		require.Equal(t, want.served, typ.Served(), "%d", typ)
+	}
+	require.Equal(t, dnstapmsg.ClientQuery, dnstapmsg.ClientResponse.Family())
+	require.Equal(t, dnstapmsg.ClientQuery, dnstapmsg.ClientQuery.Family())
+	require.Empty(t, dnstapmsg.Type(0).String())
+}
+
+func TestParseErrors(t *testing.T) {
+	m := whole()
+	frame := m.AppendTo(nil)
+	for n := range frame {
+		var got dnstapmsg.Message
+		require.Error(t, dnstapmsg.Parse(frame[:n:n], &got), "cut to %d bytes", n)
+	}
+	for _, tt := range []struct {
+		name, frame string
+		err         error
+	}{
+		{"empty", "", dnstapmsg.ErrNoMessage},
+		{"another type", "\x72\x02\x08\x05\x78\x02", dnstapmsg.ErrNoMessage},
+		{"no embedded message", "\x78\x01", dnstapmsg.ErrNoMessage},
+		{"embedded message without a type", "\x72\x02\x10\x01\x78\x01", dnstapmsg.ErrNoMessage},
+		{"field number 0", "\x02\x00", dnstapmsg.ErrMalformed},
+		{"group", "\x0B\x0C", dnstapmsg.ErrMalformed},
+		{"varint of eleven bytes", "\x78\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x01", dnstapmsg.ErrMalformed},
+		{"length beyond the end", "\x72\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", dnstapmsg.ErrTruncated},
+		{"fixed one cut", "\x79\x01\x02", dnstapmsg.ErrTruncated},
+	} {
+		var got dnstapmsg.Message
+		require.ErrorIs(t, dnstapmsg.Parse([]byte(tt.frame), &got), tt.err, tt.name)
+	}
+}
+
+// TestOddFields has fields that are unknown, of another wire type than they should be, or out of range.
+func TestOddFields(t *testing.T) {
+	body := "\x08\x05" + // CLIENT_QUERY
+		"\x30\x80\x80\x04" + // query port 65536
+		"\x52\x01\x00" + // a query of one byte
+		"\x50\x07" + // and again, as a number
+		"\xA2\x06\x03abc" + // field 100
+		"\x40\x80\x80\x80\x80\x80\x40" // query time far beyond the year 2262
+	var m dnstapmsg.Message
+	require.NoError(t, dnstapmsg.Parse([]byte("\x72"+string(rune(len(body)))+body+"\x78\x01"), &m))
+	require.Equal(t, dnstapmsg.Message{Type: dnstapmsg.ClientQuery}, m)
+}
+
+func TestAllocs(t *testing.T) {
+	m := whole()
+	frame := m.AppendTo(nil)
+	buf := make([]byte, 0, 1024)
+	var got dnstapmsg.Message
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if dnstapmsg.Parse(frame, &got) != nil {
+			t.Fatal("not parsed")
+		}
+		buf = got.AppendTo(buf[:0])
+	}))
+}
+
+// FuzzParse asks everything of any bytes. What is written again reads the same.
+func FuzzParse(f *testing.F) {
+	m := whole()
+	f.Add(m.AppendTo(nil))
+	f.Add([]byte("\x72\x02\x08\x05\x78\x01"))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		var m, again dnstapmsg.Message
+		if dnstapmsg.Parse(frame, &m) != nil {
+			return
+		}
+		_, _ = m.Addrs()
+		_, _ = m.Wire(), m.TimeNS()
+		_, _, _ = m.Type.String(), m.Type.Family(), m.Type.Served()
+		require.NoError(t, dnstapmsg.Parse(m.AppendTo(nil), &again))
+		require.Equal(t, fmt.Sprint(m), fmt.Sprint(again))
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	m := whole()
+	frame := m.AppendTo(nil)
+	var got dnstapmsg.Message
+	b.ReportAllocs()
+	for b.Loop() {
+		if dnstapmsg.Parse(frame, &got) != nil {
+			b.Fatal("not parsed")
+		}
+	}
+}
+
+func BenchmarkAppendTo(b *testing.B) {
+	m := whole()
+	buf := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = m.AppendTo(buf[:0])
+	}
+}
+
+func Example() {
+	m := whole()
+	frame := m.AppendTo(nil) // in real life what a DNS server sends
+	var got dnstapmsg.Message
+	if err := dnstapmsg.Parse(frame, &got); err != nil {
+		fmt.Println(err)
+		return
+	}
+	src, dst := got.Addrs()
+	fmt.Println(got.Type, got.Type.Query(), src, dst, len(got.Wire()))
+	// Output: client false 192.0.2.1:853 198.51.100.9:50000 49
+}
