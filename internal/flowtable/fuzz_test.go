@@ -69,13 +69,13 @@ func (m *model) play(t *testing.T, op uint8, arg int64, h uint64) {
 		require.GreaterOrEqual(t, m.now-m.want[h].time, int64(ttl))
 		delete(m.want, h)
 	}
-	before := m.tab.Stats()
+	before, slots := m.tab.Stats(), m.tab.Slots()
 	switch op {
 	case 0, 1, 2:
 		m.values++
 		*m.tab.Put(h, m.now) = m.values
 		m.want[h] = entry{m.values, m.now}
-		m.forget(t, before)
+		m.forget(t, before, slots)
 	case 3:
 		v, at, ok := m.tab.Take(h)
 		e, known := m.want[h]
@@ -99,7 +99,7 @@ func (m *model) play(t *testing.T, op uint8, arg int64, h uint64) {
 }
 
 // forget removes from the map what Put removed from the table, and holds it against what the table counted.
-func (m *model) forget(t *testing.T, before flowtable.Stats) {
+func (m *model) forget(t *testing.T, before flowtable.Stats, slots int) {
 	after := m.tab.Stats()
 	if after == before {
 		return
@@ -117,8 +117,10 @@ func (m *model) forget(t *testing.T, before flowtable.Stats) {
 		delete(m.want, h)
 	}
 	require.Equal(t, lost, flowtable.Stats{Expired: after.Expired - before.Expired, Evicted: after.Evicted - before.Evicted})
-	if m.capacity > 64 { // below, a cluster of one home may be as long as the table may be probed
-		require.LessOrEqual(t, lost.Evicted, uint64(2))
+	// One entry goes because the table is full, and two more if all slots that the new one may stand in are taken, by hashes
+	// chosen to collide. Below 64 entries, and when the table grows, whole clusters are concerned.
+	if m.capacity > 64 && m.tab.Slots() == slots {
+		require.LessOrEqual(t, lost.Evicted, uint64(3))
 	}
 }
 
