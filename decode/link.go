@@ -24,6 +24,10 @@ const (
 	LinkNFLog      LinkType = 239 // Linux netfilter log
 	LinkSLL2       LinkType = 276 // Linux cooked capture, version 2
 
+	// LinkDNSTap is visor's own: a frame is a dnstap message (see decode/dnstapmsg), which the pipeline decodes. The registry
+	// is far from this number.
+	LinkDNSTap LinkType = 0xD257
+
 	linkRaw12       LinkType = 12 // raw IP under the numbers that some systems' DLT_RAW has
 	linkRaw14       LinkType = 14
 	linkARCNetLinux LinkType = 129

@@ -25,6 +25,7 @@ const (
 	LayerSCTP
 	LayerICMP
 	LayerICMPv6
+	LayerDNSTap    // not a packet, but a dnstap message: Src asked and Dst answers, whichever way the message went
 	LayerMalformed // a header is cut or contradicts itself; what stands before it is valid
 
 	LayerIP = LayerIPv4 | LayerIPv6
@@ -49,7 +50,7 @@ type Packet struct {
 	TimeNS  int64          // capture time, ns since the Unix epoch
 	Frame   []byte         // from the link header on, cut at the snaplen
 	Payload []byte         // after the transport header, within the IP length; empty in a later fragment
-	Src     netip.AddrPort // valid iff Layers has LayerIP; port 0 unless UDP, TCP or SCTP was found
+	Src     netip.AddrPort // valid iff Layers has LayerIP; port 0 unless UDP, TCP or SCTP was found. Of a dnstap message it may be missing
 	Dst     netip.AddrPort // likewise
 	Inner   *Packet        // the packet inside this one: tunnelled, or the datagram that this fragment completed; nil if none
 	WireLen uint32         // length on the wire, bytes; not below len(Frame)
@@ -61,6 +62,7 @@ type Packet struct {
 	Proto   uint8          // IP protocol number after extension headers, valid iff LayerIP
 	Flags   uint8          // TCP flags, valid iff LayerTCP
 	Dir     Direction      // set by the pipeline, not by the Decoder
+	Tap     uint8          // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
 }
 
 // TCP flags (RFC 9293 section 3.1).

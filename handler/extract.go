@@ -9,6 +9,7 @@ import (
 
 	"visor/decode"
 	"visor/decode/dnsmsg"
+	"visor/decode/dnstapmsg"
 	"visor/decode/tcpstream"
 	"visor/internal/hash64"
 )
@@ -48,6 +49,8 @@ func (e *extractor) extract(b *Batch) {
 		frame := &b.Packets[i]
 		p := frame.Innermost()
 		switch {
+		case p.Layers.Has(decode.LayerDNSTap):
+			e.addTapped(b, p)
 		case p.Layers.Has(decode.LayerFragment): // to be seen once, when the datagram is whole
 		case p.Layers.Has(decode.LayerUDP):
 			if client, ok := clientPort(p); ok {
@@ -110,8 +113,15 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	name := names[start : len(names)-1]
 	m.Frame, m.Packet, m.Msg, m.Name = frame, p, msg, name
 	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, flowHash(p), hash64.Sum(name), client
-	m.Question, m.TCP, m.Named, m.Broken = q, false, true, false
+	m.Question, m.TCP, m.Named, m.Broken, m.Tap = q, false, true, false, 0
 	return m
+}
+
+// addTapped appends the message that a dnstap frame tells of. Its port is the client's, 0 if it does not say.
+func (e *extractor) addTapped(b *Batch, p *decode.Packet) {
+	m := e.add(b, p, p, p.Payload, p.Src.Port())
+	m.TCP, m.Tap = p.Layers.Has(decode.LayerTCP), dnstapmsg.Type(p.Tap)
+	m.Broken = m.Broken && p.Payload != nil // it may do without the message
 }
 
 // segment feeds a TCP segment to its stream and adds the messages that it completes.

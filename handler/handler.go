@@ -3,6 +3,7 @@ package handler
 import (
 	"visor/decode"
 	"visor/decode/dnsmsg"
+	"visor/decode/dnstapmsg"
 )
 
 // Handler is an analyzer with its configuration: what NewPipeline is given. It makes one [Shard] per
@@ -92,4 +93,13 @@ type Message struct {
 	TCP             bool           // came through a TCP stream
 	Named           bool           // the first question could be read
 	Broken          bool           // not even a header: Msg is nil
+	Tap             dnstapmsg.Type // what a dnstap frame says of the message, which Msg may lack; 0 if it came in a packet
+}
+
+// Response reports whether m is a response.
+func (m *Message) Response() bool {
+	if m.Msg == nil {
+		return m.Tap != 0 && !m.Tap.Query()
+	}
+	return m.Msg.Response()
 }

@@ -15,6 +15,7 @@ type worker struct {
 	mu       sync.Mutex
 	decoder  *decode.Decoder
 	dns      *extractor
+	tap      tapDecoder
 	hosts    *decode.HostNets
 	periods  *window.Periods
 	begun    bool  // there was a frame
@@ -130,14 +131,21 @@ func (w *worker) decode(frames []capture.Frame) {
 		w.packets = make([]decode.Packet, len(frames))
 	}
 	w.decoder.Reset()
-	w.batch.Packets = w.packets[:len(frames)]
-	undecodable := uint64(0)
+	packets, undecodable := 0, uint64(0)
 	w.lastNS = frames[0].TimeNS
 	w.touched = touch(frames)
 	for i := range frames {
-		f, p := &frames[i], &w.batch.Packets[i]
+		f, p := &frames[i], &w.packets[packets]
+		packets++
 		w.lastNS = max(w.lastNS, f.TimeNS)
 		p.TimeNS, p.Frame, p.WireLen, p.Link = f.TimeNS, f.Data, f.WireLen, f.Link
+		if f.Link == decode.LinkDNSTap {
+			if w.tap.decode(p) != nil {
+				undecodable++
+				packets-- // it is no event, unlike a packet that cannot be decoded
+			}
+			continue
+		}
 		if w.decoder.Decode(p) != nil {
 			undecodable++
 		}
@@ -145,6 +153,7 @@ func (w *worker) decode(frames []capture.Frame) {
 			p.Dir = w.hosts.Direction(p.Src.Addr(), p.Dst.Addr())
 		}
 	}
+	w.batch.Packets = w.packets[:packets]
 	n := uint64(len(frames))
 	w.account.Offered += n
 	w.account.Undecodable += undecodable

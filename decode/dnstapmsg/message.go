@@ -186,11 +186,16 @@ func (m *Message) TimeNS() int64 {
 // Addrs returns where the message came from and where it went; the zero AddrPort where m does not say, or says no address of
 // its socket family.
 func (m *Message) Addrs() (src, dst netip.AddrPort) {
-	src, dst = m.addr(m.QueryAddr, m.QueryPort), m.addr(m.ResponseAddr, m.ResponsePort)
+	src, dst = m.Ends()
 	if !m.Type.Query() {
 		src, dst = dst, src
 	}
 	return src, dst
+}
+
+// Ends returns who asked and who answers, likewise.
+func (m *Message) Ends() (asked, answers netip.AddrPort) {
+	return m.addr(m.QueryAddr, m.QueryPort), m.addr(m.ResponseAddr, m.ResponsePort)
 }
 
 func (m *Message) addr(b []byte, port uint16) netip.AddrPort {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"visor/decode/dnsmsg"
+	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	OnlyQTypes        []dnsmsg.Type  // pass messages whose first question has one of these types
 	OnlyQNames        []string       // pass messages whose first QNAME is one of these, in any case
 	OnlySuffixes      []string       // pass messages whose first QNAME ends with one of these; names are then cut behind it
+	OnlyTapped        dnstapmsg.Type // pass dnstap messages of this type, queries and responses, and all packets; 0 is off
 	GeoNotFound       bool           // pass queries with a client subnet whose location is unknown
 	ASNNotFound       bool           // pass queries with a client subnet whose autonomous system is unknown
 }

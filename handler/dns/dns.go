@@ -62,12 +62,12 @@ func (s *shard) message(m *handler.Message) {
 
 // passed counts a message that passed the filters; suffixLen is where its name is to be cut.
 func (s *shard) passed(m *handler.Message, suffixLen int) {
-	if s.Pass != nil {
+	if s.Pass != nil && m.Tap == 0 { // as in the reference, those of dnstap end here
 		s.passOn(m)
 	}
 	s.sum.count(m)
 	deep := s.Sampler.Deep()
-	if s.groups.Has(groupTransactions) {
+	if s.groups.Has(groupTransactions) && m.Tap == 0 { // as in the reference, of which version 2 follows those of dnstap too
 		s.transaction(m, deep)
 	}
 	if deep {
@@ -91,8 +91,11 @@ func (s *shard) passOn(m *handler.Message) {
 // countDeep updates what only sampled messages do.
 func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
-	if s.groups.Has(groupTopPorts) {
+	if s.groups.Has(groupTopPorts) && m.Client != 0 {
 		b.TopPorts.Add(handler.Port(m.Client), 1)
+	}
+	if m.Msg == nil {
+		return
 	}
 	reply := m.Msg.Response()
 	if !reply && s.groups.Has(groupTopECS) {
@@ -120,7 +123,7 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 func (s *shard) countNames(m *handler.Message, suffixLen int) {
 	b := s.Live
 	two, three := m.Question.Cut(m.Name)
-	if suffixLen != 0 || s.public {
+	if suffixLen != 0 || s.public && m.Tap == 0 {
 		two, three = s.cut(m, suffixLen)
 	}
 	b.TopQName2.Add(hashPart(m, two), two, 1)

@@ -52,6 +52,8 @@ func lower(names []string) []string {
 // judge tries the filters in the reference's order, cheap ones first.
 func (f *filter) judge(s *shard, m *handler.Message) judgement {
 	switch {
+	case m.Tap != 0:
+		return f.judgeTapped(m)
 	case f.none || m.Broken:
 		return judgement{}
 	case !m.TCP && !f.predicate(m):
@@ -67,6 +69,14 @@ func (f *filter) judge(s *shard, m *handler.Message) judgement {
 		return judgement{verdict: drop}
 	}
 	return judgement{suffix: len(f.suffixes[i])}
+}
+
+// judgeTapped tries the one filter that concerns dnstap messages. The others look at packets, as in the reference.
+func (f *filter) judgeTapped(m *handler.Message) judgement {
+	if f.cfg.OnlyTapped != 0 && m.Tap.Family() != f.cfg.OnlyTapped.Family() {
+		return judgement{verdict: drop}
+	}
+	return judgement{}
 }
 
 // predicate is what the reference applies to datagrams before they are events at all: those that

@@ -21,11 +21,12 @@ type tally struct {
 
 // What messages are counted by are bits of an index.
 const (
-	messageKinds = 1 << 4
+	messageKinds = 1 << 5
 	kindTCP      = 1
 	kindIPv4     = 2
 	kindIPv6     = 4
 	kindReply    = 8
+	kindOther    = 16 // neither UDP nor TCP
 )
 
 // count updates what is exact at every sampling rate.
@@ -40,11 +41,17 @@ func (t *tally) count(m *handler.Message) {
 	if m.Packet.Layers.Has(decode.LayerIPv6) {
 		k |= kindIPv6
 	}
-	if !m.Msg.Response() {
+	if m.Tap != 0 && !m.Packet.Layers.Has(decode.LayerUDP|decode.LayerTCP) {
+		k |= kindOther
+	}
+	if !m.Response() {
 		t.kinds[k]++
 		return
 	}
 	t.kinds[k|kindReply]++
+	if m.Msg == nil {
+		return
+	}
 	code := m.Msg.RCode() & 15
 	t.rcodes[code]++
 	if code == dnsmsg.RCodeNoError && m.Msg.ANCount() == 0 {
@@ -85,9 +92,10 @@ func (s *shard) flush() {
 
 // addKind adds n messages of kind k.
 func addKind(b *Metrics, k int, n uint64) {
-	if k&kindTCP != 0 {
+	switch {
+	case k&kindTCP != 0:
 		b.TCP.Add(n)
-	} else {
+	case k&kindOther == 0:
 		b.UDP.Add(n)
 	}
 	switch {

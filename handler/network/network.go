@@ -20,7 +20,8 @@ type Config struct {
 	Geo *geo.DB // nil leaves the geo lists empty; the caller keeps ownership
 
 	// Filters. The two about locations are alternatives, so are the two about autonomous systems;
-	// a packet must pass both pairs. Without a database, or with an unknown direction, nothing passes.
+	// a packet must pass both pairs. Without a database, or with an unknown direction, none passes. dnstap messages
+	// always do, as in the reference.
 	GeoNotFound bool     // pass packets whose remote address has no location
 	ASNNotFound bool     // pass packets whose remote address has no autonomous system
 	GeoPrefixes []string // pass packets whose remote location begins with one of these, as "EU/Sweden"
@@ -102,14 +103,14 @@ func (s *shard) Process(b *handler.Batch) {
 
 func (s *shard) packet(p *decode.Packet) {
 	s.sum.events++
-	if s.filtered && !s.passes(p) {
+	if s.filtered && !p.Layers.Has(decode.LayerDNSTap) && !s.passes(p) {
 		s.sum.filtered++
 		if s.Sampler.Last() {
 			s.Live.DeepSamples.Add(1)
 		}
 		return
 	}
-	if s.Pass != nil {
+	if s.Pass != nil && !p.Layers.Has(decode.LayerDNSTap) { // as in the reference, these end here
 		s.Pass.Packets = append(s.Pass.Packets, *p)
 	}
 	s.sum.count(p)
@@ -129,11 +130,25 @@ func (s *shard) countDeep(p *decode.Packet) {
 	if !p.Layers.Has(decode.LayerIP) {
 		return
 	}
+	if p.Layers.Has(decode.LayerDNSTap) {
+		s.tapped(p)
+		return
+	}
 	switch p.Dir {
 	case decode.ToHost:
 		s.remote(p.Src.Addr(), &m.SrcIPsIn)
 	case decode.FromHost:
 		s.remote(p.Dst.Addr(), &m.DstIPsOut)
+	}
+}
+
+// tapped counts both addresses of a dnstap message, as the reference does: who asked as a source, who answers as a destination.
+func (s *shard) tapped(p *decode.Packet) {
+	if p.Src.IsValid() {
+		s.remote(p.Src.Addr(), &s.Live.SrcIPsIn)
+	}
+	if p.Dst.IsValid() {
+		s.remote(p.Dst.Addr(), &s.Live.DstIPsOut)
 	}
 }
 
@@ -178,7 +193,7 @@ func (s *shard) places(addr netip.Addr) {
 // passMessages tells the next handler of the DNS messages whose frames pass the filters.
 func (s *shard) passMessages(b *handler.Batch) {
 	for i := range b.DNS {
-		if m := &b.DNS[i]; !s.filtered || s.passes(m.Frame) {
+		if m := &b.DNS[i]; m.Tap == 0 && (!s.filtered || s.passes(m.Frame)) {
 			s.Pass.DNS = append(s.Pass.DNS, *m)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"visor/decode/dnsmsg"
+	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/dns"
@@ -112,7 +113,7 @@ func buildDNS(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
 		GeoNotFound:       r.Flag("geoloc_notfound"),
 		ASNNotFound:       r.Flag("asn_notfound"),
 	}
-	dnstapType(r)
+	cfg.OnlyTapped = dnstapType(r)
 	cfg.PublicSuffix = r.Flag("public_suffix_list")
 	r.look("recorded_stream")
 	cfg.Timeout = time.Duration(r.Int("xact_ttl_secs", math.MaxInt32)) * time.Second
@@ -176,10 +177,20 @@ func answerCount(r *Reader) *uint16 {
 	return &count
 }
 
-// dnstapType checks a filter that concerns dnstap messages alone: packets pass it.
-func dnstapType(r *Reader) {
-	types := []string{"auth", "client", "forwarder", "resolver", "stub", "tool", "update"}
-	if v := r.Text("dnstap_msg_type"); v != "" && !slices.Contains(types, v) {
-		r.fail("DnsStreamHandler: dnstap_msg_type contained an invalid/unsupported type. Valid types: %s", strings.Join(types, ", "))
+// dnstapType reads a filter that concerns dnstap messages alone: packets pass it.
+func dnstapType(r *Reader) dnstapmsg.Type {
+	name := r.Text("dnstap_msg_type")
+	if name == "" {
+		return 0
 	}
+	var valid []string
+	for t := dnstapmsg.AuthQuery; t <= dnstapmsg.UpdateQuery; t += 2 {
+		if t.String() == name {
+			return t
+		}
+		valid = append(valid, t.String())
+	}
+	slices.Sort(valid)
+	r.fail("DnsStreamHandler: dnstap_msg_type contained an invalid/unsupported type. Valid types: %s", strings.Join(valid, ", "))
+	return 0
 }

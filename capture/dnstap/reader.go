@@ -1,0 +1,155 @@
+package dnstap
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"slices"
+)
+
+const (
+	readSize  = 16 << 10 // of a stream: frames up to that length are not copied out of its buffer
+	largeStep = 64 << 10 // longer ones grow as their bytes come, not as their length wants it
+)
+
+// reader cuts a stream into data frames.
+type reader struct {
+	in     *bufio.Reader
+	stream stream
+	answer io.Writer      // control frames go there; nil if nobody listens
+	begun  func(now bool) // called before waiting: for a frame that has begun, or for any; nil if waiting is not limited
+	held   int            // bytes of in that the last frame borrows
+	large  []byte
+	offset int64 // of the next frame
+}
+
+func newReader(in io.Reader) *reader { return &reader{in: bufio.NewReaderSize(in, readSize)} }
+
+// next returns the next data frame, which borrows from r until the next call. It returns io.EOF at the end of the stream,
+// whether or not that was announced.
+func (r *reader) next() ([]byte, error) {
+	r.discard(r.held)
+	r.held = 0
+	for r.stream.phase != stopped {
+		head, err := r.peek(lengthLen)
+		if err != nil {
+			return nil, err
+		}
+		n := binary.BigEndian.Uint32(head)
+		switch {
+		case n == 0:
+			err = r.control()
+		case r.stream.phase != started:
+			err = errSequence
+		case n > maxFrame:
+			err = errFrame
+		default:
+			return r.data(int(n))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, io.EOF
+}
+
+// buffered reports whether next has a whole frame to look at without waiting.
+func (r *reader) buffered() bool {
+	have := r.in.Buffered() - r.held
+	if have < lengthLen {
+		return false
+	}
+	b, _ := r.in.Peek(r.held + lengthLen)
+	n := binary.BigEndian.Uint32(b[r.held:])
+	return n > 0 && uint64(have) >= lengthLen+uint64(n)
+}
+
+// control takes a control frame and answers it.
+func (r *reader) control() error {
+	head, err := r.peek(2 * lengthLen)
+	if err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint32(head[lengthLen:])
+	if n > maxControl {
+		return errControl
+	}
+	whole := 2*lengthLen + int(n)
+	b, err := r.peek(whole)
+	if err != nil {
+		return err
+	}
+	c, err := parseControl(b[2*lengthLen:])
+	if err != nil {
+		return err
+	}
+	r.discard(whole)
+	answer, err := r.stream.step(c)
+	if err != nil || answer == 0 || r.answer == nil {
+		return err
+	}
+	_, err = r.answer.Write(appendControl(nil, answer, answer == controlAccept))
+	return err
+}
+
+// data returns a data frame of n bytes.
+func (r *reader) data(n int) ([]byte, error) {
+	if lengthLen+n <= r.in.Size() {
+		b, err := r.peek(lengthLen + n)
+		if err != nil {
+			return nil, err
+		}
+		r.held = lengthLen + n
+		return b[lengthLen:], nil
+	}
+	r.discard(lengthLen)
+	r.large = r.large[:0]
+	for len(r.large) < n {
+		have := len(r.large)
+		r.large = slices.Grow(r.large, min(largeStep, n-have))[:have+min(largeStep, n-have)]
+		if _, err := io.ReadFull(r.in, r.large[have:]); err != nil {
+			return nil, cut(err)
+		}
+	}
+	r.offset += int64(n)
+	return r.large, nil
+}
+
+// peek returns the next n bytes. The end of the stream is io.EOF only if it comes before the first.
+func (r *reader) peek(n int) ([]byte, error) {
+	if r.begun != nil && r.in.Buffered() < n {
+		if err := r.await(); err != nil {
+			return nil, err
+		}
+	}
+	b, err := r.in.Peek(n)
+	if err != nil && len(b) > 0 {
+		err = cut(err)
+	}
+	return b, err
+}
+
+// await waits for the first byte of a frame, for as long as it takes once the stream has started. From then on there is a limit.
+func (r *reader) await() error {
+	if r.in.Buffered() == 0 && r.stream.phase == started {
+		r.begun(false)
+		if _, err := r.in.Peek(1); err != nil {
+			return err
+		}
+	}
+	r.begun(true)
+	return nil
+}
+
+func (r *reader) discard(n int) {
+	_, _ = r.in.Discard(n) // they are buffered
+	r.offset += int64(n)
+}
+
+// cut returns what err is in the middle of a frame.
+func cut(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
