@@ -3,6 +3,7 @@ module visor
 go 1.26.0
 
 require (
+	github.com/dnstap/golang-dnstap v0.4.0
 	github.com/google/gopacket v1.1.19
 	github.com/klauspost/compress v1.20.3
 	github.com/oschwald/maxminddb-golang/v2 v2.9.0
@@ -17,6 +18,10 @@ require (
 )
 
 require (
+	github.com/farsightsec/golang-framestream v0.3.0 // indirect
 	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
+	github.com/miekg/dns v1.1.31 // indirect
 	github.com/pkg/errors v0.8.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	google.golang.org/protobuf v1.23.0 // indirect
 )

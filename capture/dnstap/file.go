@@ -2,11 +2,13 @@ package dnstap
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"visor/capture"
 	"visor/decode"
@@ -24,7 +26,9 @@ type Error struct {
 }
 
 // Error returns "dnstap: PATH: offset N: what was found".
-func (e *Error) Error() string { return fmt.Sprintf("dnstap: %s: offset %d: %v", e.Path, e.Offset, e.Err) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("dnstap: %s: offset %d: %v", e.Path, e.Offset, e.Err)
+}
 
 // Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
@@ -70,8 +74,12 @@ func NewFile(in io.Reader, name string) (*File, error) {
 			f.total = info.Size()
 		}
 	}
-	if _, err := f.frames.peek(lengthLen); err != nil {
+	head, err := f.frames.peek(lengthLen)
+	if err != nil {
 		return nil, f.damage(cut(err))
+	}
+	if binary.BigEndian.Uint32(head) != 0 {
+		return nil, f.damage(errNoStream)
 	}
 	if err := f.frames.control(); err != nil {
 		return nil, f.damage(err)
@@ -144,6 +152,22 @@ func (s *slab) add(frame []byte) {
 	if dnstapmsg.Parse(frame, &s.msg) == nil && s.msg.TimeNS() != 0 {
 		s.lastNS = s.msg.TimeNS()
 	}
+	s.put(frame)
+}
+
+// addLive copies a frame. One that does not say when it was is of now.
+func (s *slab) addLive(frame []byte) {
+	s.lastNS = 0
+	if dnstapmsg.Parse(frame, &s.msg) == nil {
+		s.lastNS = s.msg.TimeNS()
+	}
+	if s.lastNS == 0 {
+		s.lastNS = time.Now().UnixNano()
+	}
+	s.put(frame)
+}
+
+func (s *slab) put(frame []byte) {
 	at := len(s.buf)
 	s.buf = append(s.buf, frame...) // frames before it keep the old array, should it move
 	data := s.buf[at:len(s.buf):len(s.buf)]

@@ -26,6 +26,7 @@ const (
 )
 
 var (
+	errNoStream = errors.New("not Frame Streams: a control frame does not come first")
 	errFrame    = errors.New("frame is longer than 1 MiB")
 	errControl  = errors.New("control frame is malformed")
 	errSequence = errors.New("frames come in an order that Frame Streams does not have")

@@ -83,10 +83,13 @@ func (r *reader) control() error {
 	if err != nil {
 		return err
 	}
-	r.discard(whole)
 	answer, err := r.stream.step(c)
-	if err != nil || answer == 0 || r.answer == nil {
+	if err != nil {
 		return err
+	}
+	r.discard(whole)
+	if answer == 0 || r.answer == nil {
+		return nil
 	}
 	_, err = r.answer.Write(appendControl(nil, answer, answer == controlAccept))
 	return err

@@ -1,0 +1,185 @@
+package dnstap_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/capture/dnstap"
+	"visor/decode"
+	"visor/internal/sharedtest"
+)
+
+func TestFile(t *testing.T) {
+	for _, in := range []io.Reader{bytes.NewReader(file(1000)), dribble{bytes.NewReader(file(1000))}} {
+		src, err := dnstap.NewFile(in, "test")
+		require.NoError(t, err)
+		frames, err := readAll(t, src)
+		require.ErrorIs(t, err, io.EOF)
+		require.Len(t, frames, 1000)
+		requireMessages(t, 0, frames)
+		require.Equal(t, decode.LinkDNSTap, frames[0].Link)
+		require.ErrorIs(t, src.ReadBatch(&capture.Batch{}), io.EOF, "again")
+		require.NoError(t, src.Close())
+		require.ErrorIs(t, src.ReadBatch(&capture.Batch{}), capture.ErrClosed)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.dnstap")
+	require.NoError(t, os.WriteFile(path, file(500), 0o600))
+	src, err := dnstap.Open(path)
+	require.NoError(t, err)
+	frames, err := readAll(t, src)
+	require.ErrorIs(t, err, io.EOF)
+	require.Len(t, frames, 500)
+	done, total := src.Progress()
+	require.Equal(t, total, done)
+	require.NoError(t, src.Close())
+
+	_, err = dnstap.Open(path + ".missing")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestLargeFrames has frames of many sizes, longer than the reader's buffer and than a batch, up to the limit.
+func TestLargeFrames(t *testing.T) {
+	b := control(begin, contentType)
+	sizes := []int{1, 16 << 10, 16<<10 - 4, 16<<10 - 3, 100, 64 << 10, 200 << 10, 1 << 20, 5}
+	for i, n := range sizes {
+		b = append(b, data(bytes.Repeat([]byte{byte(i)}, n))...)
+	}
+	src, err := dnstap.NewFile(bytes.NewReader(b), "test") // without a STOP: the writer was killed between two frames
+	require.NoError(t, err)
+	frames, err := readAll(t, src)
+	require.ErrorIs(t, err, io.EOF)
+	require.Len(t, frames, len(sizes))
+	for i, n := range sizes {
+		require.Equal(t, bytes.Repeat([]byte{byte(i)}, n), frames[i].Data)
+	}
+}
+
+// TestFileCut cuts a file anywhere: the whole frames come, then an error that says where.
+func TestFileCut(t *testing.T) {
+	whole := file(3)
+	first := len(control(begin, contentType))
+	for n := range whole {
+		src, err := dnstap.NewFile(bytes.NewReader(whole[:n]), "cut")
+		if n < first {
+			require.ErrorContains(t, err, "dnstap: cut: offset 0: ", "%d bytes", n)
+			continue
+		}
+		require.NoError(t, err)
+		frames, err := readAll(t, src)
+		requireMessages(t, 0, frames)
+		offset := first
+		for range frames {
+			offset += len(data(message(0)))
+		}
+		if n == offset {
+			require.ErrorIs(t, err, io.EOF)
+			continue
+		}
+		require.EqualError(t, err, fmt.Sprintf("dnstap: cut: offset %d: file ends within a frame", offset))
+	}
+}
+
+func TestFileErrors(t *testing.T) {
+	started := control(begin, contentType)
+	for _, tt := range []struct {
+		name, want string
+		bytes      []byte
+	}{
+		{"a pcap file", "not Frame Streams", []byte("\xD4\xC3\xB2\xA1\x02\x00\x04\x00")},
+		{"another content", `does not carry "protobuf:dnstap.Dnstap"`, control(begin, "protobuf:other")},
+		{"long control frame", "control frame is malformed", binary.BigEndian.AppendUint32(make([]byte, 4), 513)},
+		{"short control frame", "control frame is malformed", append(binary.BigEndian.AppendUint32(make([]byte, 4), 3), 1, 2, 3)},
+		{"field beyond its frame", "control frame is malformed", bytes.Replace(started, []byte{0, 0, 0, 22}, []byte{0, 0, 0, 23}, 1)},
+		{"frame of 1 MiB and a byte", "longer than 1 MiB", append(started[:len(started):len(started)], 0, 0x10, 0, 1)},
+		{"two beginnings", "frames come in an order", append(started[:len(started):len(started)], started...)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src, err := dnstap.NewFile(bytes.NewReader(tt.bytes), "bad")
+			if err == nil {
+				_, err = readAll(t, src)
+			}
+			var where *dnstap.Error
+			require.ErrorAs(t, err, &where)
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+func TestFileWithoutContentType(t *testing.T) {
+	b := append(control(begin, ""), data(message(0))...)
+	src, err := dnstap.NewFile(bytes.NewReader(b), "test")
+	require.NoError(t, err)
+	frames, _ := readAll(t, src)
+	require.Len(t, frames, 1)
+}
+
+// TestCorpus reads the files of strangers to their ends. Some of them are single messages, and one is another stream.
+func TestCorpus(t *testing.T) {
+	files := 0
+	for _, dir := range []string{sharedtest.Dir(t, "corpus", "dnstap"), sharedtest.Dir(t, "corpus", "extra", "dnstap")} {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			src, err := dnstap.Open(filepath.Join(dir, e.Name()))
+			if err != nil {
+				var bad *dnstap.Error
+				require.ErrorAs(t, err, &bad, e.Name())
+				continue
+			}
+			files++
+			frames, err := readAll(t, src)
+			t.Logf("%s: %d frames, %v", e.Name(), len(frames), err)
+			require.ErrorIs(t, err, io.EOF, e.Name())
+			require.NotEmpty(t, frames)
+			require.NoError(t, src.Close())
+		}
+	}
+	require.GreaterOrEqual(t, files, 4)
+}
+
+// FuzzFile reads any bytes, whole and one by one: the frames and the end are the same.
+func FuzzFile(f *testing.F) {
+	f.Add(file(3))
+	f.Add(append(control(begin, ""), data(message(0))...))
+	f.Add(control(begin, "protobuf:other"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		read := func(in io.Reader) (frames []capture.Frame, err error) {
+			src, err := dnstap.NewFile(in, "fuzz")
+			if err != nil {
+				return nil, err
+			}
+			return readAll(t, src)
+		}
+		want, wantErr := read(bytes.NewReader(b))
+		got, gotErr := read(dribble{bytes.NewReader(b)})
+		require.Equal(t, want, got)
+		require.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(gotErr))
+	})
+}
+
+func BenchmarkFile(b *testing.B) {
+	raw := file(10_000)
+	var batch capture.Batch
+	b.ReportAllocs()
+	for b.Loop() {
+		src, err := dnstap.NewFile(bytes.NewReader(raw), "bench")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for src.ReadBatch(&batch) == nil {
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/frame")
+	b.ReportMetric(0, "ns/op")
+}
