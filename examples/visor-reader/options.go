@@ -18,6 +18,7 @@ import (
 // options is the command line, checked.
 type options struct {
 	files      []string
+	input      string // "pcap" or "dnstap"
 	hosts      decode.HostNets
 	deepSample int
 	periods    int
@@ -35,8 +36,9 @@ answers came.
 Usage:
   visor-reader [options] FILE...
 
-FILE is a pcap or pcapng capture, plain or compressed with gzip or zstd; - is
-standard input. Several files are read as one capture, merged by time.
+FILE is a pcap or pcapng capture, plain or compressed with gzip or zstd; with -i
+dnstap it is a Frame Streams file of dnstap messages. - is standard input. Several
+files are read as one capture, merged by time.
 
 Options:
 %s
@@ -48,6 +50,8 @@ Examples:
         so give top remote addresses and the times of DNS answers
   visor-reader --geo-city City.mmdb --geo-asn ASN.mmdb -H 192.0.2.0/24 *.pcap.gz
         where remote addresses are, and whose
+  visor-reader -i dnstap --periods 1 queries.dnstap
+        what a DNS server has written of its queries and responses
   tcpdump -w - port 53 | visor-reader --format json - | jq .
         from a pipe, for a program
 
@@ -58,11 +62,11 @@ shown), 2 wrong usage.
 // parseOptions reads the command line. With -h it writes the manual to stdout and returns pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
-	var input, hosts, format string
+	var hosts, format string
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
-	fs.StringVarP(&input, "input", "i", "pcap", "`type` of input: pcap")
+	fs.StringVarP(&o.input, "input", "i", "pcap", "`type` of input: pcap or dnstap")
 	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they tell ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
@@ -81,15 +85,16 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	}
 	var err error
 	o.hosts, err = decode.ParseHostNets(hosts)
-	return o, errors.Join(err, o.check(input), o.setFormat(format, stdout))
+	o.input = strings.ToLower(o.input)
+	return o, errors.Join(err, o.check(), o.setFormat(format, stdout))
 }
 
-func (o *options) check(input string) error {
+func (o *options) check() error {
 	switch {
 	case len(o.files) == 0:
 		return errors.New("no FILE given")
-	case !strings.EqualFold(input, "pcap"):
-		return fmt.Errorf("-i %s: unknown type of input; this version reads pcap", input)
+	case o.input != "pcap" && o.input != "dnstap":
+		return fmt.Errorf("-i %s: unknown type of input; this version reads pcap and dnstap", o.input)
 	case o.periods < 1 || o.periods > 10:
 		return fmt.Errorf("--periods %d: must be from 1 to 10", o.periods)
 	case o.deepSample < 1 || o.deepSample > 100:

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"visor/capture"
+	"visor/capture/dnstap"
 	"visor/capture/gopkt"
 	"visor/capture/pcapfile"
 	"visor/export"
@@ -36,7 +37,7 @@ func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr i
 	if db != nil {
 		defer db.Close()
 	}
-	src, err := openFiles(ctx, o.files, stdin)
+	src, err := openFiles(ctx, o, stdin)
 	if err != nil {
 		complain(err)
 		return code
@@ -64,10 +65,10 @@ func openGeo(o options) (*geo.DB, error) {
 }
 
 // openFiles returns one source of all files, in the order of time.
-func openFiles(ctx context.Context, files []string, stdin io.Reader) (capture.Source, error) {
+func openFiles(ctx context.Context, o options, stdin io.Reader) (capture.Source, error) {
 	var sources []capture.Source
-	for _, name := range files {
-		src, err := openFile(ctx, name, stdin)
+	for _, name := range o.files {
+		src, err := openFile(ctx, o.input, name, stdin)
 		if err != nil {
 			for _, s := range sources {
 				s.Close()
@@ -98,8 +99,13 @@ func interruptible(ctx context.Context, in io.Reader) io.Reader {
 	return r
 }
 
-func openFile(ctx context.Context, name string, stdin io.Reader) (capture.Source, error) {
-	if name == "-" {
+func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture.Source, error) {
+	switch {
+	case input == "dnstap" && name == "-":
+		return dnstap.NewFile(interruptible(ctx, stdin), "standard input")
+	case input == "dnstap":
+		return dnstap.Open(name)
+	case name == "-":
 		return pcapfile.NewReader(interruptible(ctx, stdin), "standard input")
 	}
 	return pcapfile.Open(name)
