@@ -183,7 +183,7 @@ func (m *Message) TimeNS() int64 {
 	return m.QueryTime
 }
 
-// Addrs returns where the message came from and where it went; the zero AddrPort where m does not say, or says no address of
+// Addrs returns where the message came from and where it went. What m does not say is zero; so is an address that is not of
 // its socket family.
 func (m *Message) Addrs() (src, dst netip.AddrPort) {
 	src, dst = m.Ends()
@@ -205,5 +205,5 @@ func (m *Message) addr(b []byte, port uint16) netip.AddrPort {
 	case m.IPv6 && len(b) == 16:
 		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)), port)
 	}
-	return netip.AddrPort{}
+	return netip.AddrPortFrom(netip.Addr{}, port)
 }

@@ -10,6 +10,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/handlertest"
@@ -205,4 +206,26 @@ func Example() {
 	m := network.From(snap)
 	fmt.Println(m.In.Value(), "in from", m.SrcIPsIn.Estimate(), "addresses,", m.Out.Value(), "out")
 	// Output: 3 in from 2 addresses, 2 out
+}
+
+// TestDNSTap takes both ends of dnstap messages, whatever the direction, which is that of their types.
+func TestDNSTap(t *testing.T) {
+	frame := func(m dnstapmsg.Message) capture.Frame {
+		b := m.AppendTo(nil)
+		return capture.Frame{TimeNS: 1e18, Data: b, WireLen: uint32(len(b)), Link: decode.LinkDNSTap}
+	}
+	m := dnstapmsg.Message{
+		Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.TCP, QueryAddr: []byte{203, 0, 113, 7}, ResponseAddr: []byte{192, 0, 2, 1},
+	}
+	response, resolver, bare := m, m, m
+	response.Type, resolver.Type = dnstapmsg.ClientResponse, dnstapmsg.ResolverQuery
+	bare.QueryAddr, bare.ResponseAddr, bare.Protocol = nil, nil, 0
+	got, p := run(t, network.Config{GeoNotFound: true}, frame(m), frame(response), frame(resolver), frame(bare))
+	require.Equal(t, []uint64{2, 2, 0}, []uint64{got.In.Value(), got.Out.Value(), got.Unknown.Value()})
+	require.Equal(t, []uint64{4, 3, 1}, []uint64{got.IPv4.Value(), got.TCP.Value(), got.OtherL4.Value()})
+	require.Zero(t, got.SYN.Value())
+	require.Equal(t, []uint64{1, 1}, []uint64{got.SrcIPsIn.Estimate(), got.DstIPsOut.Estimate()})
+	require.Equal(t, uint64(6), got.TopIPv4.Total())
+	require.Zero(t, got.TopIPv6.Total())
+	require.Equal(t, handler.Account{Offered: 4, Analysed: 4}, p.HandlerAccounts()["net"], "filters are for packets")
 }
