@@ -30,7 +30,7 @@ type Pipeline struct {
 	cfg     Config
 	infos   []Info
 	workers []*worker
-	now     func() time.Time
+	clock   clock
 }
 
 // NewPipeline returns a Pipeline that is ready to Run, or what is wrong with cfg.
@@ -38,7 +38,7 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	if len(cfg.Sources) == 0 || len(cfg.Handlers) == 0 {
 		return nil, errors.New("handler: a pipeline needs at least one source and one handler")
 	}
-	p := &Pipeline{cfg: cfg, now: time.Now}
+	p := &Pipeline{cfg: cfg, clock: clock{now: time.Now}}
 	seen := make(map[string]bool)
 	for _, h := range cfg.Handlers {
 		info := h.Info()
@@ -49,7 +49,11 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 		p.infos = append(p.infos, info)
 	}
 	for _, src := range cfg.Sources {
-		p.workers = append(p.workers, newWorker(&p.cfg, src))
+		w := newWorker(&p.cfg, src)
+		if cfg.Live {
+			w.clock = &p.clock
+		}
+		p.workers = append(p.workers, w)
 	}
 	return p, nil
 }
@@ -60,6 +64,9 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 func (p *Pipeline) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.closeSources)
 	defer stop()
+	if p.cfg.Live {
+		defer p.startClock()()
+	}
 	errs := make([]error, len(p.workers))
 	var wg sync.WaitGroup
 	for i, w := range p.workers {

@@ -230,7 +230,7 @@ func TestLive(t *testing.T) {
 		snap, err := p.Bucket(0)
 		require.NoError(t, err)
 		require.Equal(t, uint64(10), network.From(snap).Events.Value())
-		require.Equal(t, 9*time.Second, snap.Modules[0].Length, "from the first frame until now")
+		require.Equal(t, 10*time.Second, snap.Modules[0].Length, "from the start until now")
 		for _, v := range snap.Modules[0].Values() {
 			if v.Kind == handler.KindRate && v.Path[1] == "pps_total" {
 				require.True(t, v.Quantiles.HasLive)
@@ -242,12 +242,86 @@ func TestLive(t *testing.T) {
 		synctest.Wait()
 		closed, err := p.Bucket(1)
 		require.NoError(t, err)
-		require.Equal(t, uint64(60), network.From(closed).Events.Value())
+		require.Equal(t, uint64(59), network.From(closed).Events.Value(), "the frame of the 60th second is of the next period")
+		require.Equal(t, time.Minute, closed.Modules[0].Length)
 		require.Equal(t, uint64(10), network.From(snap).Events.Value(), "a snapshot does not change")
 
 		cancel()
 		require.NoError(t, <-done)
 		require.Equal(t, uint64(70), p.Account().Offered)
+	})
+}
+
+// TestLivePeriods has two queues, one of which is silent, and a time in which nothing arrives: the clock closes the periods of
+// both alike.
+func TestLivePeriods(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	synctest.Test(t, func(t *testing.T) {
+		busy := endless{made[0], make(chan struct{})}
+		silent := endless{made[0], make(chan struct{})}
+		p, err := handler.NewPipeline(handler.Config{
+			Sources: []capture.Source{busy, never{silent}}, Handlers: handlers(t, handler.Settings{Periods: 4}), Live: true,
+		})
+		require.NoError(t, err)
+		began := time.Now()
+		done := make(chan error)
+		go func() { done <- p.Run(t.Context()) }()
+		events := func(bucket int) (n uint64, start time.Time) {
+			snap, err := p.Bucket(bucket)
+			require.NoError(t, err)
+			return network.From(snap).Events.Value(), snap.Modules[0].Start
+		}
+		time.Sleep(90*time.Second + time.Millisecond)
+		n, start := events(0)
+		require.Equal(t, uint64(31), n)
+		require.Equal(t, began.Add(time.Minute), start.Local())
+		n, _ = events(1)
+		require.Equal(t, uint64(59), n)
+
+		require.NoError(t, busy.Close()) // and nothing arrives any more
+		time.Sleep(time.Minute)
+		for bucket, want := range []uint64{0, 31, 59} {
+			n, start = events(bucket)
+			require.Equal(t, want, n)
+			require.Equal(t, began.Add(time.Duration(2-bucket)*time.Minute), start.Local())
+		}
+		time.Sleep(time.Hour)
+		for bucket := range 4 {
+			n, _ = events(bucket)
+			require.Zero(t, n, "what is old has gone")
+		}
+		require.NoError(t, silent.Close())
+		require.NoError(t, <-done)
+	})
+}
+
+// never is a source in which nothing arrives.
+type never struct{ endless }
+
+func (n never) ReadBatch(*capture.Batch) error {
+	<-n.closed
+	return capture.ErrClosed
+}
+
+// TestLiveTimes has frames whose own times are wrong: they count in the period of the clock.
+func TestLiveTimes(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().UnixNano()
+		var frames []capture.Frame
+		for _, off := range []time.Duration{0, -24 * time.Hour, 24 * time.Hour, 0} {
+			f := made[0]
+			f.TimeNS = now + int64(off)
+			frames = append(frames, f)
+		}
+		p, err := handler.NewPipeline(handler.Config{
+			Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: handlers(t, handler.Settings{}), Live: true,
+		})
+		require.NoError(t, err)
+		require.NoError(t, p.Run(t.Context()))
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		require.Equal(t, uint64(4), network.From(snap).Events.Value())
 	})
 }
 

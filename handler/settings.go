@@ -19,13 +19,16 @@ func (s Settings) WithDefaults(typ string) Settings {
 	if s.Name == "" {
 		s.Name = typ
 	}
-	s.Periods = clamp(s.Periods, 5, 10)
+	s.Periods = clamp(s.Periods, 5, maxPeriods)
 	s.DeepSample = clamp(s.DeepSample, 100, 100)
 	if s.TopN <= 0 {
 		s.TopN = 10
 	}
 	return s
 }
+
+// maxPeriods is how many buckets a handler can keep.
+const maxPeriods = 10
 
 func clamp(v, zero, high int) int {
 	if v == 0 {

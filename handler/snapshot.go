@@ -77,7 +77,7 @@ func (p *Pipeline) Window(n int) (*Snapshot, error) {
 // one after the other, each for as long as it takes to copy its live bucket.
 func (p *Pipeline) snapshot(first, last int) (*Snapshot, error) {
 	s := &Snapshot{Modules: make([]Module, len(p.infos))}
-	now := p.now()
+	now := p.clock.now()
 	for i, info := range p.infos {
 		starts := p.starts(i)
 		if info.Periods == 1 { // one bucket for everything, whenever a worker began it

@@ -17,9 +17,10 @@ type worker struct {
 	dns      *extractor
 	tap      tapDecoder
 	hosts    *decode.HostNets
-	periods  *window.Periods
-	begun    bool  // there was a frame
-	epoch    int64 // start of the live period
+	periods  *window.Periods // of a recording
+	clock    *clock          // of a live pipeline; nil for recordings
+	begun    bool            // there was a frame
+	epoch    int64           // start of the live period
 	shards   []Shard
 	sequence bool
 	packets  []decode.Packet
@@ -80,10 +81,28 @@ func (w *worker) process(b *capture.Batch) {
 		w.analyse(frames)
 		return
 	}
+	if w.clock != nil {
+		w.processLive(frames)
+		return
+	}
 	for len(frames) > 0 {
 		w.enter(w.periods.Epoch(frames[0].TimeNS))
 		n := 1
 		for n < len(frames) && w.periods.Epoch(frames[n].TimeNS) == w.epoch {
+			n++
+		}
+		w.analyse(frames[:n])
+		frames = frames[n:]
+	}
+}
+
+// processLive counts a batch of a live source.
+func (w *worker) processLive(frames []capture.Frame) {
+	now := w.clock.now().UnixNano()
+	for len(frames) > 0 {
+		w.advance(w.liveEpoch(frames[0].TimeNS, now))
+		n := 1
+		for n < len(frames) && w.liveEpoch(frames[n].TimeNS, now) == w.epoch {
 			n++
 		}
 		w.analyse(frames[:n])
