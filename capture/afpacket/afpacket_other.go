@@ -1,0 +1,38 @@
+//go:build !linux
+
+package afpacket
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"visor/capture"
+	"visor/decode"
+)
+
+// Capture captures from one interface.
+type Capture struct{}
+
+// Open returns [errors.ErrUnsupported].
+func Open(cfg Config) (*Capture, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("afpacket: live capture on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+}
+
+// Interface returns the name of the interface.
+func (c *Capture) Interface() string { return "" }
+
+// Sources returns the queues, each for one worker.
+func (c *Capture) Sources() []capture.Source { return nil }
+
+// HostNets returns the networks of the interface's addresses.
+func (c *Capture) HostNets() (decode.HostNets, error) {
+	return decode.HostNets{}, errors.ErrUnsupported
+}
+
+// Stats returns what the kernel has counted so far.
+func (c *Capture) Stats() Stats { return Stats{} }

@@ -1,0 +1,196 @@
+package afpacket
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"visor/capture"
+	"visor/decode"
+)
+
+// Capture captures from one interface.
+type Capture struct {
+	iface  *net.Interface
+	queues []*queue
+}
+
+// Open starts to capture. The error says what is missing: the interface, or the permission.
+func Open(cfg Config) (*Capture, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	iface, err := find(cfg.Interface)
+	if err != nil {
+		return nil, fmt.Errorf("afpacket: %w", err)
+	}
+	link, err := linkType(iface.Name)
+	if err != nil {
+		return nil, fmt.Errorf("afpacket: %w", err)
+	}
+	c := &Capture{iface: iface}
+	group := fanout{size: cfg.Queues}
+	for range cfg.Queues {
+		q, err := openQueue(&cfg, iface, link, &group)
+		if err != nil {
+			c.close()
+			return nil, fmt.Errorf("afpacket: %s: %w", iface.Name, err)
+		}
+		c.queues = append(c.queues, q)
+	}
+	return c, nil
+}
+
+func (c *Capture) close() {
+	for _, q := range c.queues {
+		_ = q.Close()
+	}
+}
+
+// Interface returns the name of the interface.
+func (c *Capture) Interface() string { return c.iface.Name }
+
+// Sources returns the queues, each for one worker. Closing them ends the capture.
+func (c *Capture) Sources() []capture.Source {
+	var out []capture.Source
+	for _, q := range c.queues {
+		out = append(out, q)
+	}
+	return out
+}
+
+// HostNets returns the networks of the interface's addresses: what belongs to this side where nothing else is said.
+func (c *Capture) HostNets() (decode.HostNets, error) {
+	addrs, err := c.iface.Addrs()
+	if err != nil {
+		return decode.HostNets{}, fmt.Errorf("afpacket: %s: %w", c.iface.Name, err)
+	}
+	var nets []string
+	for _, a := range addrs {
+		nets = append(nets, a.String()) // in CIDR form
+	}
+	return decode.ParseHostNets(strings.Join(nets, ","))
+}
+
+// Stats returns what the kernel has counted so far.
+func (c *Capture) Stats() (sum Stats) {
+	for _, q := range c.queues {
+		s := q.stats()
+		sum.Packets += s.Packets
+		sum.Drops += s.Drops
+	}
+	return sum
+}
+
+// find returns the interface that is meant by name.
+func find(name string) (*net.Interface, error) {
+	if name == "auto" {
+		return busiest()
+	}
+	addr, err := netip.ParseAddr(name)
+	if err != nil {
+		iface, err := net.InterfaceByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("interface %q: %w", name, err)
+		}
+		return iface, nil
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if has(&all[i], addr) {
+			return &all[i], nil
+		}
+	}
+	return nil, fmt.Errorf("no interface has the address %s", addr)
+}
+
+func has(iface *net.Interface, addr netip.Addr) bool {
+	addrs, err := iface.Addrs()
+	return err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		p, err := netip.ParsePrefix(a.String())
+		return err == nil && p.Addr() == addr
+	})
+}
+
+// busiest returns the Ethernet interface that is up and has moved most bytes.
+func busiest() (*net.Interface, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var best *net.Interface
+	most := uint64(0)
+	for i := range all {
+		iface := &all[i]
+		if iface.Flags&net.FlagUp == 0 || iface.Flags&net.FlagLoopback != 0 || kind(iface.Name) != arpEthernet {
+			continue
+		}
+		if n := moved(iface.Name); best == nil || n > most {
+			best, most = iface, n
+		}
+	}
+	if best == nil {
+		return nil, fmt.Errorf("interface \"auto\": there is no Ethernet interface that is up")
+	}
+	return best, nil
+}
+
+// Hardware types (linux/if_arp.h).
+const (
+	arpEthernet = 1
+	arpLoopback = 772
+	arpNone     = 65534 // tunnels: IP without a link header
+)
+
+// linkType returns how the frames of an interface begin.
+func linkType(name string) (decode.LinkType, error) {
+	switch n := kind(name); n {
+	case arpEthernet, arpLoopback:
+		return decode.LinkEthernet, nil
+	case arpNone:
+		return decode.LinkRaw, nil
+	default:
+		return 0, fmt.Errorf("interface %s has the hardware type %d, which is not supported; Ethernet, loopback and IP tunnels are", name, n)
+	}
+}
+
+// kind returns the hardware type of an interface, 0 if the kernel does not tell.
+func kind(name string) uint16 {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil || unix.IoctlIfreq(fd, unix.SIOCGIFHWADDR, req) != nil {
+		return 0
+	}
+	return req.Uint16() // the family of the address is the type
+}
+
+// moved returns the bytes that an interface has received and sent.
+func moved(name string) (n uint64) {
+	table, err := os.ReadFile("/proc/thread-self/net/dev")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(table)) {
+		iface, counts, ok := strings.Cut(line, ":")
+		if f := strings.Fields(counts); ok && strings.TrimSpace(iface) == name && len(f) > 8 {
+			received, _ := strconv.ParseUint(f[0], 10, 64)
+			sent, _ := strconv.ParseUint(f[8], 10, 64)
+			n = received + sent
+		}
+	}
+	return n
+}

@@ -1,0 +1,291 @@
+package afpacket_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"visor/capture"
+	"visor/capture/afpacket"
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/internal/trafficgen"
+)
+
+// inside names the variable that tells this program that it runs in a network namespace of its own, with a pair of interfaces: what
+// is sent to one comes out of the other.
+const inside = "VISOR_TEST_NAMESPACE"
+
+const (
+	sender   = "visor-a"
+	receiver = "visor-b"
+)
+
+// TestInNamespace makes such a namespace and runs the other tests in it.
+func TestInNamespace(t *testing.T) {
+	if os.Getenv(inside) != "" {
+		t.Skip("skipped: in the namespace already")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: capturing needs root")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("skipped: there is no ip command (Debian: iproute2)")
+	}
+	name := fmt.Sprintf("visor-test-%d", os.Getpid())
+	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
+		t.Skipf("skipped: no network namespaces here: %s", out)
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
+	cmd := exec.Command("ip", "netns", "exec", name, os.Args[0], "-test.run", "^TestNS", "-test.v", "-test.timeout", "100s")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	require.NoError(t, err)
+	require.Contains(t, string(out), "--- PASS: TestNSCapture")
+}
+
+// namespace skips tests that are not in a namespace, and makes the pair of interfaces anew.
+func namespace(t testing.TB) {
+	if os.Getenv(inside) == "" {
+		t.Skip("skipped: TestInNamespace runs it")
+	}
+	ip(t, "link", "add", sender, "type", "veth", "peer", "name", receiver)
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", sender).Run() })
+	for _, name := range []string{sender, receiver} { // nobody else is to say anything
+		require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0o644))
+		ip(t, "link", "set", name, "up")
+	}
+}
+
+func ip(t testing.TB, args ...string) {
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
+}
+
+// send puts frames on the wire.
+func send(t testing.TB, frames []capture.Frame) {
+	iface, err := net.InterfaceByName(sender)
+	require.NoError(t, err)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: iface.Index}))
+	for i := range frames {
+		_, err := unix.Write(fd, frames[i].Data)
+		for err == unix.ENOBUFS {
+			time.Sleep(time.Millisecond)
+			_, err = unix.Write(fd, frames[i].Data)
+		}
+		require.NoError(t, err)
+	}
+}
+
+func open(t testing.TB, cfg afpacket.Config) *afpacket.Capture {
+	if cfg.Interface == "" {
+		cfg.Interface = receiver
+	}
+	if cfg.BlockTimeout == 0 {
+		cfg.BlockTimeout = 5 * time.Millisecond
+	}
+	live, err := afpacket.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for _, src := range live.Sources() {
+			require.NoError(t, src.Close())
+		}
+	})
+	return live
+}
+
+// take reads n frames of src as strings.
+func take(t testing.TB, src capture.Source, n int) (frames []string) {
+	timeout := time.AfterFunc(20*time.Second, func() { src.Close() })
+	defer timeout.Stop()
+	var b capture.Batch
+	for len(frames) < n {
+		require.NoError(t, src.ReadBatch(&b), "after %d frames", len(frames))
+		for _, f := range b.Frames {
+			require.Equal(t, int(f.WireLen), len(f.Data))
+			require.InDelta(t, time.Now().UnixNano(), f.TimeNS, 30e9)
+			frames = append(frames, string(f.Data))
+		}
+	}
+	require.Len(t, frames, n)
+	return frames
+}
+
+func texts(frames []capture.Frame) (out []string) {
+	for i := range frames {
+		out = append(out, string(frames[i].Data))
+	}
+	return out
+}
+
+// TestNSCapture captures mixed traffic, VLAN tags included: the same bytes in the same order.
+func TestNSCapture(t *testing.T) {
+	namespace(t)
+	frames, _ := trafficgen.Frames(trafficgen.Mixed(5000))
+	live := open(t, afpacket.Config{})
+	send(t, frames)
+	got := take(t, live.Sources()[0], len(frames))
+	for i, want := range texts(frames) {
+		require.Equal(t, want, got[i], "frame %d", i)
+	}
+	require.Equal(t, afpacket.Stats{Packets: 5000}, live.Stats())
+}
+
+// TestNSQueues spreads traffic: every packet comes once, those of a conversation to one queue. The kernel puts IPv4 fragments
+// together before it does.
+func TestNSQueues(t *testing.T) {
+	namespace(t)
+	frames, truth := trafficgen.Frames(trafficgen.Config{Packets: 20_000, Mix: trafficgen.Mix{DNS: 80, TCP: 20}})
+	live := open(t, afpacket.Config{Queues: 3})
+	h, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}})
+	require.NoError(t, err)
+	n, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h, n}, Live: true})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	send(t, frames)
+	require.Eventually(t, func() bool { return p.Account().Analysed == truth.Packets }, 10*time.Second, 10*time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	d := dns.From(snap)
+	require.Equal(t, []uint64{truth.DNSQueries, truth.DNSResponses}, []uint64{d.Queries.Value(), d.Replies.Value()})
+	require.Equal(t, truth.Matched, d.Trans.Value())
+	require.Equal(t, truth.TCP, network.From(snap).TCP.Value())
+	require.Equal(t, handler.Account{Offered: truth.Packets, Analysed: truth.Packets}, p.Account())
+}
+
+// TestNSDrops fills a small ring that nobody reads: what is seen and what is dropped adds up to what was sent.
+func TestNSDrops(t *testing.T) {
+	namespace(t)
+	frames, _ := trafficgen.Frames(trafficgen.Mixed(20_000))
+	live := open(t, afpacket.Config{RingSize: 1 << 20})
+	send(t, frames)
+	stats := live.Stats()
+	require.Equal(t, uint64(20_000), stats.Packets)
+	require.NotZero(t, stats.Drops)
+	take(t, live.Sources()[0], int(stats.Packets-stats.Drops))
+	require.Equal(t, stats.Drops, capture.DropsOf(live.Sources()[0]))
+}
+
+// TestNSDownAndUp goes on when the interface comes back, and ends when it is gone for good.
+func TestNSDownAndUp(t *testing.T) {
+	namespace(t)
+	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(10))
+	live := open(t, afpacket.Config{})
+	src := live.Sources()[0]
+	for range 3 {
+		send(t, frames)
+		require.Equal(t, texts(frames), take(t, src, 10))
+		down := make(chan []string)
+		go func() { down <- take(t, src, 10) }() // waits while it is down
+		ip(t, "link", "set", receiver, "down")
+		time.Sleep(50 * time.Millisecond)
+		ip(t, "link", "set", receiver, "up")
+		time.Sleep(50 * time.Millisecond)
+		send(t, frames)
+		require.Equal(t, texts(frames), <-down)
+	}
+	gone := make(chan error)
+	go func() { gone <- src.ReadBatch(&capture.Batch{}) }()
+	time.Sleep(20 * time.Millisecond)
+	ip(t, "link", "del", receiver)
+	select {
+	case err := <-gone:
+		require.ErrorContains(t, err, "interface "+receiver+" is gone")
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for an interface that is gone")
+	}
+}
+
+// TestNSLoopback sees each packet once, although it leaves and arrives on the same interface.
+func TestNSLoopback(t *testing.T) {
+	namespace(t)
+	ip(t, "link", "set", "lo", "up")
+	live := open(t, afpacket.Config{Interface: "127.0.0.1"})
+	require.Equal(t, "lo", live.Interface())
+	conn, err := net.Dial("udp", "127.0.0.1:53")
+	require.NoError(t, err)
+	defer conn.Close()
+	for i := range 5 {
+		_, _ = fmt.Fprintf(conn, "datagram %d", i) // nobody listens: refused from the second on, with an ICMP message for each
+	}
+	counts := map[string]int{}
+	for _, frame := range take(t, live.Sources()[0], 6) {
+		p := decode.Packet{Frame: []byte(frame), Link: decode.LinkEthernet}
+		require.NoError(t, decode.NewDecoder(decode.Config{}).Decode(&p))
+		if p.Layers.Has(decode.LayerUDP) {
+			counts[string(p.Payload)]++
+		}
+	}
+	for text, n := range counts {
+		require.Equal(t, 1, n, text)
+	}
+	require.GreaterOrEqual(t, len(slices.Collect(maps.Keys(counts))), 3)
+}
+
+func TestNSFilter(t *testing.T) {
+	namespace(t)
+	// IPv4 alone: the EtherType is at offset 12.
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 12, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x0800, SkipFalse: 1},
+		bpf.RetConstant{Val: 262144},
+		bpf.RetConstant{Val: 0},
+	})
+	require.NoError(t, err)
+	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(1000))
+	live := open(t, afpacket.Config{Filter: filter})
+	send(t, frames)
+	take(t, live.Sources()[0], int(truth.IPv4))
+	require.Equal(t, afpacket.Stats{Packets: truth.IPv4}, live.Stats())
+}
+
+func TestNSAddresses(t *testing.T) {
+	namespace(t)
+	ip(t, "address", "add", "192.0.2.5/24", "dev", receiver)
+	live := open(t, afpacket.Config{Interface: "192.0.2.5"})
+	require.Equal(t, receiver, live.Interface())
+	own, err := live.HostNets()
+	require.NoError(t, err)
+	require.False(t, own.Empty())
+
+	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(1000))
+	send(t, frames)
+	auto := open(t, afpacket.Config{Interface: "auto"})
+	require.Contains(t, []string{sender, receiver}, auto.Interface())
+}
+
+func TestNSClose(t *testing.T) {
+	namespace(t)
+	live := open(t, afpacket.Config{})
+	src := live.Sources()[0]
+	ended := make(chan error)
+	go func() { ended <- src.ReadBatch(&capture.Batch{}) }()
+	time.Sleep(20 * time.Millisecond)
+	require.NoError(t, src.Close())
+	require.NoError(t, src.Close(), "twice")
+	require.ErrorIs(t, <-ended, capture.ErrClosed)
+	require.ErrorIs(t, src.ReadBatch(&capture.Batch{}), capture.ErrClosed)
+}

@@ -1,0 +1,213 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"visor/capture"
+	"visor/decode"
+)
+
+// Offsets in a block and in a packet of it (linux/if_packet.h).
+const (
+	blockStatus  = 8
+	blockPackets = 12
+	blockFirst   = 16
+
+	packetNext    = 0
+	packetSec     = 4
+	packetNsec    = 8
+	packetSnaplen = 12
+	packetLen     = 16
+	packetStatus  = 20
+	packetMAC     = 24 // where its link header begins
+	packetTCI     = 32 // VLAN tag that the card took out
+	packetTPID    = 36
+	packetHeader  = 48
+
+	addrType = packetHeader + 10 // in the address behind the header: who it is for
+)
+
+// queue is a Source: one socket and its ring.
+type queue struct {
+	file    *os.File
+	conn    syscall.RawConn
+	iface   *net.Interface
+	link    decode.LinkType
+	ring    []byte
+	block   int  // offset of the block that is read, or is to be read next
+	held    bool // it is ours
+	left    int  // packets of it that were not given
+	next    int  // offset of the next of them
+	twice   bool // loopback: packets come as sent and as received
+	err     error
+	closed  atomic.Bool
+	mu      sync.Mutex // of counted
+	counted Stats
+}
+
+var (
+	_ capture.Source      = (*queue)(nil)
+	_ capture.DropCounter = (*queue)(nil)
+)
+
+func openQueue(cfg *Config, iface *net.Interface, link decode.LinkType, group *fanout) (*queue, error) {
+	file, ring, err := openSocket(cfg, iface, group)
+	if err != nil {
+		return nil, err
+	}
+	q := &queue{file: file, iface: iface, link: link, ring: ring, twice: iface.Flags&net.FlagLoopback != 0}
+	if q.conn, err = file.SyscallConn(); err != nil {
+		file.Close()
+		_ = unix.Munmap(ring)
+		return nil, err
+	}
+	runtime.AddCleanup(q, func(ring []byte) { _ = unix.Munmap(ring) }, ring)
+	return q, nil
+}
+
+// ReadBatch replaces the contents of b with the next frames of a block, waiting for one. They borrow from the ring until the
+// next ReadBatch. It returns [capture.ErrClosed] after Close, and an error if the interface is gone. While it is down
+// ReadBatch waits.
+func (q *queue) ReadBatch(b *capture.Batch) error {
+	b.Frames, b.Epoch = b.Frames[:0], 0
+	for len(b.Frames) == 0 {
+		if q.left == 0 {
+			q.release()
+			if err := q.wait(); err != nil {
+				return err
+			}
+		}
+		for q.left > 0 && len(b.Frames) < capture.BatchSize {
+			q.take(b)
+		}
+	}
+	return nil
+}
+
+// release gives the block back to the kernel.
+func (q *queue) release() {
+	if !q.held {
+		return
+	}
+	q.status().Store(unix.TP_STATUS_KERNEL)
+	q.held = false
+	q.block = (q.block + blockSize) % len(q.ring)
+}
+
+// status is the word by which the kernel and the process hand a block to each other.
+func (q *queue) status() *atomic.Uint32 {
+	return (*atomic.Uint32)(unsafe.Pointer(&q.ring[q.block+blockStatus]))
+}
+
+// wait waits until the next block is ours.
+func (q *queue) wait() error {
+	if q.err != nil {
+		return q.err
+	}
+	err := q.conn.Read(q.ready)
+	switch {
+	case q.closed.Load():
+		return capture.ErrClosed
+	case q.err != nil:
+		return q.err
+	case err != nil:
+		return fmt.Errorf("afpacket: %s: %w", q.iface.Name, err)
+	}
+	q.held = true
+	b := q.ring[q.block : q.block+blockSize]
+	q.left = int(u32(b[blockPackets:]))
+	q.next = q.block + int(u32(b[blockFirst:]))
+	return nil
+}
+
+// ready reports whether there is nothing to wait for. When the socket was woken for an error, it is taken from it: a socket whose
+// interface goes down has one, and goes on when the interface comes up again.
+func (q *queue) ready(fd uintptr) bool {
+	if q.closed.Load() || q.status().Load()&unix.TP_STATUS_USER != 0 {
+		return true
+	}
+	errno, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case err != nil || errno == 0:
+	case errno != int(unix.ENETDOWN):
+		q.err = fmt.Errorf("afpacket: %s: %w", q.iface.Name, unix.Errno(errno))
+	default:
+		if _, err := net.InterfaceByIndex(q.iface.Index); err != nil {
+			q.err = fmt.Errorf("afpacket: interface %s is gone: %w", q.iface.Name, err)
+		}
+	}
+	return q.err != nil
+}
+
+// take appends the next packet of the block to b.
+func (q *queue) take(b *capture.Batch) {
+	p := q.ring[q.next : q.block+blockSize]
+	q.left--
+	q.next += int(u32(p[packetNext:]))
+	if q.twice && p[addrType] == unix.PACKET_OUTGOING {
+		return
+	}
+	at, n := int(u16(p[packetMAC:])), int(u32(p[packetSnaplen:]))
+	wire := u32(p[packetLen:])
+	if u32(p[packetStatus:])&unix.TP_STATUS_VLAN_VALID != 0 && q.link == decode.LinkEthernet && n >= 12 {
+		at, n, wire = q.restoreTag(p, at), n+4, wire+4
+	}
+	b.Frames = append(b.Frames, capture.Frame{
+		TimeNS:  int64(u32(p[packetSec:]))*1e9 + int64(u32(p[packetNsec:])),
+		Data:    p[at : at+n : at+n],
+		WireLen: wire,
+		Link:    q.link,
+	})
+}
+
+// restoreTag puts the VLAN tag that the card has taken out of the packet at offset at back in, and returns where it begins then.
+func (q *queue) restoreTag(p []byte, at int) int {
+	tpid := u16(p[packetTPID:])
+	if u32(p[packetStatus:])&unix.TP_STATUS_VLAN_TPID_VALID == 0 {
+		tpid = unix.ETH_P_8021Q
+	}
+	at -= reserve
+	copy(p[at:], p[at+reserve:at+reserve+12]) // the two addresses
+	binary.BigEndian.PutUint16(p[at+12:], tpid)
+	binary.BigEndian.PutUint16(p[at+14:], uint16(u32(p[packetTCI:])))
+	return at
+}
+
+func u16(b []byte) uint16 { return binary.NativeEndian.Uint16(b) }
+func u32(b []byte) uint32 { return binary.NativeEndian.Uint32(b) }
+
+// stats returns what the kernel has counted. It forgets its counts when they are asked for.
+func (q *queue) stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_ = q.conn.Control(func(fd uintptr) { // fails after Close: then the last counts stand
+		s, err := unix.GetsockoptTpacketStatsV3(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS)
+		if err == nil {
+			q.counted.Packets += uint64(s.Packets)
+			q.counted.Drops += uint64(s.Drops)
+		}
+	})
+	return q.counted
+}
+
+// Drops returns the packets that the kernel dropped because the ring was full.
+func (q *queue) Drops() uint64 { return q.stats().Drops }
+
+// Close ends the capture: a waiting ReadBatch returns [capture.ErrClosed]. The ring's memory goes when q is no longer used.
+func (q *queue) Close() error {
+	if q.closed.Swap(true) {
+		return nil
+	}
+	q.stats()
+	return q.file.Close()
+}
