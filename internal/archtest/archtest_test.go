@@ -38,6 +38,7 @@ var doors = map[string][]string{
 	"github.com/zeebo/xxh3":                {"internal/hash64"},
 	"golang.org/x/net/publicsuffix":        {"decode/dnsmsg/suffix"},
 	"golang.org/x/sys":                     {"capture/*", "capture"},
+	"golang.org/x/net/bpf":                 {"capture/*", "capture"},
 	"github.com/spf13/pflag":               {"examples/*"},
 	"golang.org/x/term":                    {"examples/*"},
 	"github.com/stretchr/testify":          forTests,
