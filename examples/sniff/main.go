@@ -1,0 +1,60 @@
+// Command sniff prints what an interface sees, every second: 30 lines that begin a program of one's own.
+//
+//	sudo go run ./examples/sniff eth0
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"time"
+
+	"visor/capture/afpacket"
+	"visor/export"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
+)
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) != 2 {
+		log.Fatal("usage: sniff INTERFACE\nINTERFACE is a name as eth0, an address of this host, or auto for the busiest one")
+	}
+	live, err := afpacket.Open(afpacket.Config{Interface: os.Args[1]})
+	check(err)
+	own, err := live.HostNets()
+	check(err)
+	net, err := network.New(network.Config{})
+	check(err)
+	queries, err := dns.New(dns.Config{})
+	check(err)
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: live.Sources(), Hosts: own, Live: true, Handlers: []handler.Handler{net, queries},
+	})
+	check(err)
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	go show(ctx, p)
+	check(p.Run(ctx))
+	fmt.Printf("\n%d packets, %d dropped by the kernel\n", p.Account().Offered, p.Account().Dropped)
+}
+
+// show clears the screen and prints the running minute, once a second.
+func show(ctx context.Context, p *handler.Pipeline) {
+	for tick := time.Tick(time.Second); ctx.Err() == nil; <-tick {
+		snap, err := p.Bucket(0)
+		check(err)
+		fmt.Print("\x1b[H\x1b[2J")
+		check(export.WriteText(os.Stdout, snap, export.TextConfig{Color: true}))
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal("sniff: ", err)
+	}
+}
