@@ -17,6 +17,16 @@ func (m *Message) AppendTo(dst []byte) []byte {
 	return appendUint(dst, 15, 1)
 }
 
+// Len returns the length of what AppendTo appends.
+func (m *Message) Len() int {
+	body := m.size()
+	n := 1 + varintSize(uint64(body)) + body + 2
+	if len(m.Identity) > 0 {
+		n += 1 + varintSize(uint64(len(m.Identity))) + len(m.Identity)
+	}
+	return n
+}
+
 // appendBody appends the embedded message. Size must know each of its fields.
 func (m *Message) appendBody(dst []byte) []byte {
 	dst = appendUint(dst, 1, uint64(m.Type))

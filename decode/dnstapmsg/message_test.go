@@ -32,7 +32,9 @@ func TestRoundTrip(t *testing.T) {
 	empty := dnstapmsg.Message{Type: dnstapmsg.ToolQuery}
 	for _, want := range []dnstapmsg.Message{whole(), empty} {
 		var got dnstapmsg.Message
-		require.NoError(t, dnstapmsg.Parse(want.AppendTo(nil), &got))
+		frame := want.AppendTo(nil)
+		require.Len(t, frame, want.Len())
+		require.NoError(t, dnstapmsg.Parse(frame, &got))
 		require.Equal(t, want, got)
 	}
 }
