@@ -44,6 +44,7 @@ var doors = map[string][]string{
 	"github.com/stretchr/testify":          forTests,
 	"go.yaml.in/yaml":                      {"handler/policy"},
 	"github.com/segmentio/go-hll":          {"sketch"},
+	"github.com/prometheus/client_golang":  {"export/prom/collector"},
 	"github.com/dnstap/golang-dnstap":      {"capture/dnstap"},
 	"google.golang.org/protobuf":           {"export/otlp"},
 	"github.com/influxdata/tdigest":        {"sketch"},

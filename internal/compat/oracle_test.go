@@ -27,8 +27,9 @@ import (
 
 // oracle compares documents of visor with those of the reference.
 type oracle struct {
-	reasons *reasonTable
-	spread  map[string][2]float64 // fixture and JSON path to the least and greatest answer of the reference
+	reasons    *reasonTable
+	prometheus int                   // modules whose metrics were compared with the reference's text
+	spread     map[string][2]float64 // fixture and JSON path to the least and greatest answer of the reference
 }
 
 func newOracle(t *testing.T) *oracle {
@@ -72,6 +73,7 @@ func TestOracle(t *testing.T) {
 	o := newOracle(t)
 	t.Run("reader", func(t *testing.T) { o.reader(t) })
 	t.Run("policy", func(t *testing.T) { o.policies(t) })
+	require.Greater(t, o.prometheus, 30)
 	o.reasons.requireAllUsed(t)
 }
 
@@ -241,6 +243,7 @@ func (o *oracle) policy(t *testing.T, doc *document, name, metrics, dir, answer 
 		require.NoError(t, err)
 		var want map[string]map[string]map[string]any
 		readJSON(t, filepath.Join(dir, answer), &want)
+		o.comparePrometheus(t, snap, dir, answer, filepath.Base(path), name, p.Input.Tap)
 		docs := moduleDocs(t, snap)
 		for _, h := range cfg.Handlers {
 			module, schema := h.Info().Name, h.Info().Schema

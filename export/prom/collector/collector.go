@@ -1,0 +1,80 @@
+// Package collector shows a pipeline's metrics in a registry of client_golang (github.com/prometheus/client_golang).
+//
+//	prometheus.MustRegister(collector.New(pipeline, prom.Config{Labels: map[string]string{"server": "ns1"}}))
+//
+// Families, labels and values are those of visor/export/prom.
+package collector
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"visor/export/prom"
+	"visor/handler"
+)
+
+// Collector is a [prometheus.Collector]. It is safe for concurrent use.
+type Collector struct {
+	pipeline *handler.Pipeline
+	cfg      prom.Config
+}
+
+var _ prometheus.Collector = (*Collector)(nil)
+
+// New returns a Collector over p.
+func New(p *handler.Pipeline, cfg prom.Config) *Collector { return &Collector{p, cfg} }
+
+// Describe tells nothing: what there is depends on the traffic. A registry takes that for an unchecked collector.
+func (c *Collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the metrics of the last period that has ended.
+func (c *Collector) Collect(out chan<- prometheus.Metric) {
+	s, err := prom.Latest(c.pipeline)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(prometheus.NewDesc("visor", "metrics of a visor pipeline", nil, nil), err)
+		return
+	}
+	for _, f := range prom.Families(s, c.cfg) {
+		for i := range f.Series {
+			out <- metric(&f, &f.Series[i])
+		}
+	}
+}
+
+func metric(f *prom.Family, s *prom.Series) prometheus.Metric {
+	var names, values []string
+	for _, l := range s.Labels {
+		names, values = append(names, l.Name), append(values, l.Value)
+	}
+	desc := prometheus.NewDesc(f.Name, f.Help, names, nil)
+	var m prometheus.Metric
+	var err error
+	switch f.Type {
+	case prom.Summary:
+		q := &s.Quantiles
+		at := map[float64]float64{0.5: q.P50, 0.9: q.P90, 0.95: q.P95, 0.99: q.P99}
+		m, err = prometheus.NewConstSummary(desc, q.N, q.Max, at, values...)
+	case prom.Histogram:
+		m, err = histogram(desc, s.Bins, values)
+	default:
+		m, err = prometheus.NewConstMetric(desc, prometheus.GaugeValue, float64(s.Value), values...)
+	}
+	if err != nil {
+		return prometheus.NewInvalidMetric(desc, err)
+	}
+	return m
+}
+
+// histogram has no sum: what would be needed for one is not kept.
+func histogram(desc *prometheus.Desc, bins []handler.Bin, labels []string) (prometheus.Metric, error) {
+	buckets := make(map[float64]uint64)
+	for _, b := range bins[:len(bins)-1] { // the last one is all
+		le, err := strconv.ParseFloat(b.Le, 64)
+		if err != nil {
+			return nil, err
+		}
+		buckets[le] = b.Count
+	}
+	return prometheus.NewConstHistogram(desc, bins[len(bins)-1].Count, 0, buckets, labels...)
+}
