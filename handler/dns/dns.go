@@ -14,6 +14,7 @@ type shard struct {
 	filter filter
 	trans  transactions
 	geo    *geo.Cache // nil without databases
+	tapped bool       // transactions of dnstap messages are followed
 	public bool       // names are cut behind their public suffix
 	sum    tally
 	text   []byte // scratch for texts
@@ -67,7 +68,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	}
 	s.sum.count(m)
 	deep := s.Sampler.Deep()
-	if s.groups.Has(groupTransactions) && m.Tap == 0 { // as in the reference, of which version 2 follows those of dnstap too
+	if s.groups.Has(groupTransactions) && (m.Tap == 0 || s.tapped && m.Msg != nil) {
 		s.transaction(m, deep)
 	}
 	if deep {

@@ -371,3 +371,22 @@ func TestDNSTap(t *testing.T) {
 	got, _ = run(t, dns.Config{OnlyTapped: dnstapmsg.ResolverResponse, OnlyQTypes: []dnsmsg.Type{typeAAAA}}, frames...)
 	require.Equal(t, []uint64{1, 3}, []uint64{got.Total.Value(), got.Filtered.Value()}, "of the other filters none concerns dnstap")
 }
+
+// TestTapMatching follows the transactions of dnstap messages, served and asked.
+func TestTapMatching(t *testing.T) {
+	q := packettest.Query(1, "www.example.com", typeA)
+	query := dnstapmsg.Message{
+		Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryAddr: []byte{198, 51, 100, 9}, ResponseAddr: []byte{192, 0, 2, 1},
+		QueryPort: 5000, ResponsePort: 53, Query: q, QueryTime: 1e18,
+	}
+	response := query
+	response.Type, response.Response, response.ResponseTime = dnstapmsg.ClientResponse, packettest.Reply(q, 0, 1), 1e18+3e6
+	asked, answered := query, response
+	asked.Type, answered.Type, asked.QueryPort, answered.QueryPort = dnstapmsg.ResolverQuery, dnstapmsg.ResolverResponse, 6000, 6000
+	frames := []capture.Frame{tapped(query), tapped(asked), tapped(response), tapped(answered)}
+	m, _ := run(t, dns.Config{TapMatching: true}, frames...)
+	require.Equal(t, []uint64{2, 1, 1}, []uint64{m.Trans.Value(), m.TransInTotal.Value(), m.TransOutTotal.Value()})
+	require.InEpsilon(t, 3_000, m.TransIn.Max(), 0.01)
+	m, _ = run(t, dns.Config{}, frames...)
+	require.Zero(t, m.Trans.Value())
+}
