@@ -1,0 +1,83 @@
+// Command dnsserver is a small DNS server with visor inside: what it answers it also analyses, and tells over HTTP who asks for
+// what, and how long answers take.
+//
+//	go run . -zone example.com
+//	dig @127.0.0.1 -p 5300 www.example.com
+//	curl http://127.0.0.1:8053/stats
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+
+	"github.com/miekg/dns"
+)
+
+func main() {
+	log.SetFlags(0)
+	listen := flag.String("listen", "127.0.0.1:5300", "`address` on which to answer DNS, over UDP and TCP")
+	web := flag.String("http", "127.0.0.1:8053", "`address` of the answers about the answers: /stats and /metrics")
+	zone := flag.String("zone", "example.com", "`zone` to answer for: every name in it has the address 192.0.2.1, but those that begin with no")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *listen, *web, *zone); err != nil {
+		log.Fatal("dnsserver: ", err)
+	}
+}
+
+// run serves until ctx is done, or something fails.
+func run(ctx context.Context, listen, web, zone string) error {
+	watch, err := newWatcher()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	handler := watch.wrap(answers{dns.Fqdn(zone)})
+	for _, network := range []string{"udp", "tcp"} {
+		server := &dns.Server{Addr: listen, Net: network, Handler: handler}
+		go func() { cancel(server.ListenAndServe()) }()
+		defer server.Shutdown()
+	}
+	site := &http.Server{Addr: web, Handler: watch.site()}
+	go func() { cancel(site.ListenAndServe()) }()
+	defer site.Close()
+	log.Printf("answering for %s on %s; http://%s/stats tells about it", zone, listen, web)
+
+	if err := watch.pipeline.Run(ctx); err != nil { // ends with ctx
+		return err
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	fmt.Println(watch.summary())
+	return nil
+}
+
+// answers is the server itself, without visor.
+type answers struct{ zone string }
+
+func (a answers) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
+	reply := new(dns.Msg).SetReply(query)
+	reply.Authoritative = true
+	switch name := query.Question[0].Name; {
+	case !dns.IsSubDomain(a.zone, name):
+		reply.Rcode = dns.RcodeRefused
+	case len(name) > 2 && name[:2] == "no":
+		reply.Rcode = dns.RcodeNameError
+	default:
+		rr, err := dns.NewRR(name + " 60 IN A 192.0.2.1")
+		if err == nil {
+			reply.Answer = append(reply.Answer, rr)
+		}
+	}
+	_ = w.WriteMsg(reply) // a client that is gone asks again
+}

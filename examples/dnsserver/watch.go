@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"visor/capture"
+	"visor/decode/dnstapmsg"
+	"visor/export/prom"
+	"visor/handler"
+	dnshandler "visor/handler/dns"
+	"visor/handler/network"
+)
+
+// watcher is visor inside the server: a tap that takes queries and responses, and a pipeline that reads it.
+type watcher struct {
+	tap      *capture.Tap
+	pipeline *handler.Pipeline
+}
+
+func newWatcher() (*watcher, error) {
+	net, err := network.New(network.Config{})
+	if err != nil {
+		return nil, err
+	}
+	queries, err := dnshandler.New(dnshandler.Config{TapMatching: true})
+	if err != nil {
+		return nil, err
+	}
+	tap := capture.NewTap()
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: []capture.Source{tap}, Handlers: []handler.Handler{net, queries}, Live: true,
+	})
+	return &watcher{tap, p}, err
+}
+
+// wrap returns a handler that does what next does, and tells the tap.
+func (w *watcher) wrap(next dns.Handler) dns.Handler {
+	return dns.HandlerFunc(func(rw dns.ResponseWriter, query *dns.Msg) {
+		m := message(rw)
+		m.QueryTime = time.Now().UnixNano()
+		m.Query, _ = query.Pack() // what cannot be packed is told without its contents
+		w.tap.Message(&m)
+		next.ServeDNS(&teller{rw, w.tap, m}, query)
+	})
+}
+
+// message returns what is known of a query from who sent it.
+func message(rw dns.ResponseWriter) dnstapmsg.Message {
+	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, Protocol: dnstapmsg.TCP}
+	var ip net.IP
+	switch a := rw.RemoteAddr().(type) {
+	case *net.UDPAddr:
+		m.Protocol, ip, m.QueryPort = dnstapmsg.UDP, a.IP, uint16(a.Port)
+	case *net.TCPAddr:
+		ip, m.QueryPort = a.IP, uint16(a.Port)
+	}
+	if v4 := ip.To4(); v4 != nil {
+		m.IPv4, m.QueryAddr = true, v4
+	} else {
+		m.IPv6, m.QueryAddr = true, ip
+	}
+	return m
+}
+
+// teller tells the tap of the response.
+type teller struct {
+	dns.ResponseWriter
+	tap *capture.Tap
+	m   dnstapmsg.Message
+}
+
+func (t *teller) WriteMsg(reply *dns.Msg) error {
+	err := t.ResponseWriter.WriteMsg(reply)
+	t.m.Type, t.m.ResponseTime = dnstapmsg.ClientResponse, time.Now().UnixNano()
+	t.m.Response, _ = reply.Pack()
+	t.tap.Message(&t.m)
+	return err
+}
+
+// stats is the answer of /stats.
+type stats struct {
+	Queries  uint64      `json:"queries"`
+	Clients  uint64      `json:"distinct_clients"`
+	P99      float64     `json:"p99_us"`
+	TopNames []nameCount `json:"top_names"`
+	Dropped  uint64      `json:"dropped"`
+}
+
+type nameCount struct {
+	Name  string `json:"name"`
+	Count uint64 `json:"count"`
+}
+
+// summary tells of the last five minutes.
+func (w *watcher) summary() string {
+	b, err := json.MarshalIndent(w.stats(), "", "  ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func (w *watcher) stats() stats {
+	snap, err := w.pipeline.Window(5)
+	if err != nil {
+		return stats{}
+	}
+	m := dnshandler.From(snap)
+	s := stats{Queries: m.Queries.Value(), Clients: network.From(snap).SrcIPsIn.Estimate(), Dropped: w.tap.Drops()}
+	if m.TransIn.Count() > 0 {
+		s.P99 = m.TransIn.Quantile(0.99)
+	}
+	for i := range snap.Modules {
+		for _, v := range snap.Modules[i].Values() {
+			if v.Prom == "dns_top_qname3" {
+				for _, item := range v.Items {
+					s.TopNames = append(s.TopNames, nameCount{item.Name, item.Estimate})
+				}
+			}
+		}
+	}
+	return s
+}
+
+// site returns what is served over HTTP.
+func (w *watcher) site() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /stats", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		fmt.Fprintln(rw, w.summary())
+	})
+	mux.Handle("GET /metrics", prom.Handler(w.pipeline, prom.Config{}))
+	return mux
+}
