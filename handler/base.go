@@ -1,6 +1,10 @@
 package handler
 
-import "visor/window"
+import (
+	"sync"
+
+	"visor/window"
+)
 
 // Base is what an analyzer's Shard embeds: the window of buckets, the account, and the list of what
 // passed. M is the struct that declares the analyzer's metrics. Live points to the live bucket's.
@@ -15,11 +19,19 @@ type Base[M any] struct {
 	info   Info
 	ring   *window.Ring[*bucket[M]]
 	bucket *bucket[M]
+	copies *copies[M]
+}
+
+// copies is where queries copy the live bucket to, one after the other. The copy's memory is used again: nothing is slower than
+// memory that the system has to find first, while the worker waits.
+type copies[M any] struct {
+	mu   sync.Mutex
+	live *bucket[M] // nil before the first query
 }
 
 // NewBase returns the Base of a shard of the handler that info describes.
 func NewBase[M any](schema *Schema[M], info Info, deepSample int) Base[M] {
-	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample)}
+	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), copies: new(copies[M])}
 	b.ring = window.NewRing(info.Periods, PeriodLength, schema.newBucket)
 	b.attach()
 	return b
@@ -74,6 +86,8 @@ type buckets interface {
 	cover(ns int64)
 	// starts appends the starts of the periods of all buckets in use, the live one first.
 	starts(dst []int64) []int64
+	// prepare waits until no other query is between prepare and mergeInto. It is called without the lock of the worker.
+	prepare()
 	// collect copies the live bucket and pins the closed ones, as far as their start is wanted. What
 	// remains to be done, it returns for when the worker has gone on.
 	collect(wanted func(startNS int64) bool) part
@@ -82,7 +96,7 @@ type buckets interface {
 // part is what one shard gives to a snapshot.
 type part interface {
 	// mergeInto adds the part to m, whose metrics are nil at first, and returns the time of the
-	// latest event in it.
+	// latest event in it. It lets the next query prepare.
 	mergeInto(m *Module) (lastNS int64)
 }
 
@@ -101,10 +115,18 @@ func (b *Base[M]) starts(dst []int64) []int64 {
 	return dst
 }
 
+func (b *Base[M]) prepare() {
+	b.copies.mu.Lock()
+	if b.copies.live == nil {
+		b.copies.live = b.schema.newBucket()
+	}
+}
+
 func (b *Base[M]) collect(wanted func(int64) bool) part {
-	p := &share[M]{schema: b.schema, info: b.info, sum: b.schema.newBucket()}
+	p := &share[M]{schema: b.schema, info: b.info, copies: b.copies}
 	if wanted(b.bucket.startNS) {
-		p.sum.Merge(b.bucket)
+		b.copies.live.copyFrom(b.bucket)
+		p.live = b.copies.live
 	}
 	p.closed = b.ring.Pin(func(c *bucket[M]) bool { return wanted(c.startNS) })
 	return p
@@ -114,20 +136,29 @@ func (b *Base[M]) collect(wanted func(int64) bool) part {
 type share[M any] struct {
 	schema *Schema[M]
 	info   Info
-	sum    *bucket[M]
+	copies *copies[M]
+	live   *bucket[M] // nil if it is not wanted
 	closed window.Pinned[*bucket[M]]
 }
 
-func (p *share[M]) mergeInto(m *Module) int64 {
+func (p *share[M]) mergeInto(m *Module) (lastNS int64) {
+	sum, _ := m.bucket.(*bucket[M])
+	add := (*bucket[M]).Merge
+	if sum == nil {
+		sum = p.schema.newBucket()
+		m.bucket = sum
+		m.render = func(r rendering) []Value { return p.schema.values(sum, p.info.Groups, r) }
+		add = (*bucket[M]).copyFrom // the same, where there is nothing yet, and quicker
+	}
+	if p.live != nil {
+		add(sum, p.live)
+		lastNS, add = p.live.lastNS, (*bucket[M]).Merge
+	}
+	p.copies.mu.Unlock()
 	for c := range p.closed.All() {
-		p.sum.Merge(c)
+		add(sum, c)
+		lastNS, add = max(lastNS, c.lastNS), (*bucket[M]).Merge
 	}
 	p.closed.Release()
-	if m.bucket == nil {
-		m.bucket = p.sum
-		m.render = func(r rendering) []Value { return p.schema.values(p.sum, p.info.Groups, r) }
-	} else {
-		m.bucket.(*bucket[M]).Merge(p.sum)
-	}
-	return p.sum.lastNS
+	return lastNS
 }

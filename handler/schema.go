@@ -130,6 +130,14 @@ func (b *bucket[M]) Merge(src *bucket[M]) {
 	b.lastNS = max(b.lastNS, src.lastNS)
 }
 
+// copyFrom makes b equal to src, in the memory that b has.
+func (b *bucket[M]) copyFrom(src *bucket[M]) {
+	for i, m := range b.list {
+		m.copyFrom(src.list[i])
+	}
+	b.begun, b.startNS, b.lastNS = src.begun, src.startNS, src.lastNS
+}
+
 // values renders the fields of b whose groups are enabled.
 func (s *Schema[M]) values(b *bucket[M], groups GroupSet, r rendering) []Value {
 	out := make([]Value, 0, len(s.fields))

@@ -111,8 +111,10 @@ func (p *Pipeline) fill(m *Module, i int, starts []int64, first, last int) {
 	wanted := func(ns int64) bool { return slices.Contains(starts[first:last], ns) }
 	lastNS := int64(0)
 	for _, w := range p.workers {
+		shard := w.shards[i].buckets()
+		shard.prepare()
 		w.mu.Lock()
-		part := w.shards[i].buckets().collect(wanted)
+		part := shard.collect(wanted)
 		w.mu.Unlock()
 		lastNS = max(lastNS, part.mergeInto(m))
 	}

@@ -22,6 +22,7 @@ type Key[K any] interface {
 type Top[K Key[K]] struct{ sketch.TopK[K] }
 
 func (t *Top[K]) mergeFrom(src metric) { t.Merge(&src.(*Top[K]).TopK) }
+func (t *Top[K]) copyFrom(src metric)  { t.CopyFrom(&src.(*Top[K]).TopK) }
 func (t *Top[K]) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN, K.Compare), func(k K) Item { return Item{Name: k.String()} })
 }
@@ -36,6 +37,7 @@ type Code interface {
 type TopCodes[K Code] struct{ sketch.TopCounts[K] }
 
 func (t *TopCodes[K]) mergeFrom(src metric) { t.Merge(&src.(*TopCodes[K]).TopCounts) }
+func (t *TopCodes[K]) copyFrom(src metric)  { t.CopyFrom(&src.(*TopCodes[K]).TopCounts) }
 func (t *TopCodes[K]) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k K) Item { return Item{Name: k.String()} })
 }
@@ -44,6 +46,7 @@ func (t *TopCodes[K]) render(v *Value, r rendering) {
 type TopNames struct{ sketch.TopNames }
 
 func (t *TopNames) mergeFrom(src metric) { t.Merge(&src.(*TopNames).TopNames) }
+func (t *TopNames) copyFrom(src metric)  { t.CopyFrom(&src.(*TopNames).TopNames) }
 func (t *TopNames) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: string(k)} })
 }
@@ -52,6 +55,7 @@ func (t *TopNames) render(v *Value, r rendering) {
 type TopDomains struct{ sketch.TopNames }
 
 func (t *TopDomains) mergeFrom(src metric) { t.Merge(&src.(*TopDomains).TopNames) }
+func (t *TopDomains) copyFrom(src metric)  { t.CopyFrom(&src.(*TopDomains).TopNames) }
 func (t *TopDomains) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: dnsmsg.Name(k).String()} })
 }
@@ -60,6 +64,7 @@ func (t *TopDomains) render(v *Value, r rendering) {
 type TopPlaces struct{ sketch.TopNames }
 
 func (t *TopPlaces) mergeFrom(src metric) { t.Merge(&src.(*TopPlaces).TopNames) }
+func (t *TopPlaces) copyFrom(src metric)  { t.CopyFrom(&src.(*TopPlaces).TopNames) }
 func (t *TopPlaces) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k []byte) Item {
 		name, lat, lon := geo.ParseKey(k)

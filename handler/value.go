@@ -67,6 +67,7 @@ type rendering struct {
 type metric interface {
 	Reset()
 	mergeFrom(src metric)
+	copyFrom(src metric)
 	render(v *Value, r rendering)
 }
 
@@ -92,6 +93,7 @@ func metricOf(p any) metric {
 type counter struct{ *sketch.Counter }
 
 func (c counter) mergeFrom(src metric) { c.Merge(src.(counter).Counter) }
+func (c counter) copyFrom(src metric)  { c.CopyFrom(src.(counter).Counter) }
 func (c counter) render(v *Value, _ rendering) {
 	v.Kind, v.Int = KindCounter, c.Value()
 }
@@ -99,6 +101,7 @@ func (c counter) render(v *Value, _ rendering) {
 type cardinality struct{ *sketch.Cardinality }
 
 func (c cardinality) mergeFrom(src metric) { c.Merge(src.(cardinality).Cardinality) }
+func (c cardinality) copyFrom(src metric)  { c.CopyFrom(src.(cardinality).Cardinality) }
 func (c cardinality) render(v *Value, _ rendering) {
 	v.Kind, v.Int = KindCardinality, c.Estimate()
 }
@@ -106,6 +109,7 @@ func (c cardinality) render(v *Value, _ rendering) {
 type quantile struct{ *sketch.Quantile }
 
 func (q quantile) mergeFrom(src metric) { q.Merge(src.(quantile).Quantile) }
+func (q quantile) copyFrom(src metric)  { q.CopyFrom(src.(quantile).Quantile) }
 func (q quantile) render(v *Value, _ rendering) {
 	v.Kind = KindQuantile
 	v.Quantiles = Quantiles{N: q.Count()}
@@ -117,6 +121,7 @@ func (q quantile) render(v *Value, _ rendering) {
 type rate struct{ *sketch.Rate }
 
 func (q rate) mergeFrom(src metric) { q.Merge(src.(rate).Rate) }
+func (q rate) copyFrom(src metric)  { q.CopyFrom(src.(rate).Rate) }
 func (q rate) render(v *Value, r rendering) {
 	v.Kind = KindRate
 	v.Quantiles = Quantiles{N: uint64(q.Len())}
@@ -135,6 +140,7 @@ func (s *Quantiles) fill(at func(float64) float64, most float64) {
 type histogram struct{ *sketch.Histogram }
 
 func (h histogram) mergeFrom(src metric) { h.Merge(src.(histogram).Histogram) }
+func (h histogram) copyFrom(src metric)  { h.CopyFrom(src.(histogram).Histogram) }
 func (h histogram) render(v *Value, _ rendering) {
 	v.Kind = KindHistogram
 	for bin := range h.Bins() {

@@ -164,6 +164,13 @@ func (c *Cardinality) Merge(src *Cardinality) {
 	}
 }
 
+// CopyFrom makes c equal to src, which stays as it was. It uses the memory that c has.
+func (c *Cardinality) CopyFrom(src *Cardinality) {
+	set, dense := append(c.set[:0], src.set...), append(c.dense[:0], src.dense...)
+	*c = *src
+	c.set, c.dense = set, dense
+}
+
 // Reset empties c and keeps its memory.
 func (c *Cardinality) Reset() {
 	clear(c.set)

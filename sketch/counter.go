@@ -14,6 +14,9 @@ func (c *Counter) Value() uint64 { return uint64(*c) }
 // Merge adds what src has counted.
 func (c *Counter) Merge(src *Counter) { *c += *src }
 
+// CopyFrom makes c equal to src.
+func (c *Counter) CopyFrom(src *Counter) { *c = *src }
+
 // Reset makes the count 0.
 func (c *Counter) Reset() { *c = 0 }
 

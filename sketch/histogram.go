@@ -115,6 +115,19 @@ func (h *Histogram) Merge(src *Histogram) {
 	h.n += src.n
 }
 
+// CopyFrom makes h equal to src, which stays as it was. It uses the memory that h has.
+func (h *Histogram) CopyFrom(src *Histogram) {
+	h.Reset()
+	if h.float != src.float {
+		h.counts = nil // for other bounds
+	}
+	if src.counts != nil && h.counts == nil {
+		h.counts = make([]uint64, len(src.counts))
+	}
+	copy(h.counts, src.counts)
+	h.n, h.float = src.n, src.float
+}
+
 // Reset empties the histogram and keeps its memory.
 func (h *Histogram) Reset() {
 	clear(h.counts)

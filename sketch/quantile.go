@@ -185,6 +185,14 @@ func (q *Quantile) Merge(src *Quantile) {
 	}
 }
 
+// CopyFrom makes q equal to src, which stays as it was. It uses the memory that q has.
+func (q *Quantile) CopyFrom(src *Quantile) {
+	raw, bins := append(q.raw[:0], src.raw...), q.bins
+	copyPages(bins[:], src.bins[:])
+	*q = *src
+	q.raw, q.bins = raw, bins
+}
+
 // Reset empties q and keeps its memory.
 func (q *Quantile) Reset() {
 	for _, c := range q.bins {

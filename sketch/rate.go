@@ -119,6 +119,13 @@ func (r *Rate) Merge(src *Rate) {
 	}
 }
 
+// CopyFrom makes r equal to src, which stays as it was. It uses the memory that r has.
+func (r *Rate) CopyFrom(src *Rate) {
+	slots := append(r.slots[:0], src.slots...)
+	*r = *src
+	r.slots = slots
+}
+
 // Reset empties r and keeps its memory.
 func (r *Rate) Reset() { *r = Rate{slots: r.slots[:0]} }
 

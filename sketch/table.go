@@ -146,6 +146,13 @@ func (t *table[V]) settle() {
 	}
 }
 
+// copyFrom makes t equal to src.
+func (t *table[V]) copyFrom(src *table[V]) {
+	slots, sample := append(t.slots[:0], src.slots...), t.sample
+	*t = *src
+	t.slots, t.sample = slots, sample
+}
+
 func (t *table[V]) reset() {
 	clear(t.slots)
 	t.used, t.offset, t.total = 0, 0, 0

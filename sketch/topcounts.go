@@ -3,7 +3,6 @@ package sketch
 import (
 	"cmp"
 	"encoding/binary"
-	"slices"
 )
 
 // pageKeys is the number of counts in a page of a TopCounts.
@@ -37,12 +36,11 @@ func (t *TopCounts[K]) page(key K) *[pageKeys]uint64 {
 
 // Top returns the n keys of the highest counts, ties in the order of the keys. Lower and Upper are equal.
 func (t *TopCounts[K]) Top(n int) []Entry[K] {
-	var all []Entry[K]
+	best := leaders[K]{n: n, compare: cmp.Compare[K]}
 	for key, count := range t.counts {
-		all = append(all, Entry[K]{key, count, count})
+		best.offer(Entry[K]{key, count, count})
 	}
-	slices.SortStableFunc(all, func(a, b Entry[K]) int { return cmp.Compare(b.Upper, a.Upper) })
-	return all[:min(max(n, 0), len(all))]
+	return best.top
 }
 
 // Len returns the number of distinct keys.
@@ -79,6 +77,25 @@ func (t *TopCounts[K]) Total() (sum uint64) {
 func (t *TopCounts[K]) Merge(src *TopCounts[K]) {
 	for key, count := range src.counts {
 		t.Add(key, count)
+	}
+}
+
+// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has.
+func (t *TopCounts[K]) CopyFrom(src *TopCounts[K]) { copyPages(t.pages[:], src.pages[:]) }
+
+// copyPages makes the pages of dst equal to those of src. Pages that src lacks are emptied.
+func copyPages[P any](dst, src []*P) {
+	for i, p := range src {
+		switch {
+		case p == nil && dst[i] == nil:
+		case p == nil:
+			*dst[i] = *new(P)
+		case dst[i] == nil:
+			dst[i] = new(P)
+			fallthrough
+		default:
+			*dst[i] = *p
+		}
 	}
 }
 

@@ -1,9 +1,7 @@
 package sketch
 
 import (
-	"cmp"
 	"encoding/binary"
-	"slices"
 )
 
 // Entry is an element of a list. The true count is from Lower to Upper, which are equal while the list is exact.
@@ -41,16 +39,13 @@ func (t *TopK[K]) Add(h uint64, key K, n uint64) {
 
 // Top returns the n entries of the highest counts, ties in the order of compare.
 func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
-	all := make([]Entry[K], 0, t.t.used)
+	best := leaders[K]{n: n, compare: compare}
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 {
-			all = append(all, Entry[K]{e.value, e.count, e.count + t.t.offset})
+			best.offer(Entry[K]{e.value, e.count, e.count + t.t.offset})
 		}
 	}
-	slices.SortFunc(all, func(a, b Entry[K]) int {
-		return cmp.Or(cmp.Compare(b.Upper, a.Upper), compare(a.Key, b.Key))
-	})
-	return all[:min(max(n, 0), len(all))]
+	return best.top
 }
 
 // Len returns the number of keys in the list.
@@ -77,6 +72,9 @@ func (t *TopK[K]) Merge(src *TopK[K]) {
 
 // Reset empties the list and keeps its memory.
 func (t *TopK[K]) Reset() { t.t.reset() }
+
+// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has.
+func (t *TopK[K]) CopyFrom(src *TopK[K]) { t.t.copyFrom(&src.t) }
 
 // MarshalBinary returns the list as bytes. Keys must have a size that encoding/binary knows: numbers, and arrays of them.
 func (t *TopK[K]) MarshalBinary() ([]byte, error) {

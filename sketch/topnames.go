@@ -2,9 +2,7 @@ package sketch
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
-	"slices"
 )
 
 // TopNames is a [TopK] of keys of any length, which it copies into memory of its own when they enter the list. Callers keep
@@ -66,16 +64,13 @@ func (t *TopNames) name(s span) []byte { return t.arena[s.at : s.at+s.len : s.at
 // Top returns the n entries of the highest counts, ties in the order of their bytes. Keys borrow from the list until
 // it changes.
 func (t *TopNames) Top(n int) []Entry[[]byte] {
-	all := make([]Entry[[]byte], 0, t.t.used)
+	best := leaders[[]byte]{n: n, compare: bytes.Compare}
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 {
-			all = append(all, Entry[[]byte]{t.name(e.value), e.count, e.count + t.t.offset})
+			best.offer(Entry[[]byte]{t.name(e.value), e.count, e.count + t.t.offset})
 		}
 	}
-	slices.SortFunc(all, func(a, b Entry[[]byte]) int {
-		return cmp.Or(cmp.Compare(b.Upper, a.Upper), bytes.Compare(a.Key, b.Key))
-	})
-	return all[:min(max(n, 0), len(all))]
+	return best.top
 }
 
 // Len returns the number of names in the list.
@@ -97,6 +92,12 @@ func (t *TopNames) Merge(src *TopNames) {
 		}
 	}
 	t.t.total = total
+}
+
+// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has.
+func (t *TopNames) CopyFrom(src *TopNames) {
+	t.t.copyFrom(&src.t)
+	t.arena = append(t.arena[:0], src.arena...)
 }
 
 // Reset empties the list and keeps its memory.

@@ -1,0 +1,76 @@
+package benchmarks
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/handler"
+)
+
+// again gives the frames of a Memory several times, each time a minute later.
+type again struct {
+	*capture.Memory
+	passes, pass int
+}
+
+func (a *again) ReadBatch(b *capture.Batch) error {
+	err := a.Memory.ReadBatch(b)
+	if err == io.EOF && a.pass+1 < a.passes {
+		a.pass++
+		a.Memory.Rewind()
+		err = a.Memory.ReadBatch(b)
+	}
+	for i := range b.Frames {
+		b.Frames[i].TimeNS += int64(a.pass) * int64(time.Minute)
+	}
+	return err
+}
+
+// BenchmarkQueried is what it costs the worker to be asked ten times a second while it works. There are two processors: it shows
+// the lock and the caches that are shared, not the merging.
+func BenchmarkQueried(b *testing.B) {
+	const passes = 50
+	frames, _ := varied() // few, since the garbage collector has to look at each, which it need not where frames are in a ring
+	for _, bench := range []struct {
+		name string
+		ask  bool
+	}{{"never", false}, {"ten-times-a-second", true}} {
+		b.Run(bench.name, func(b *testing.B) {
+			perPacket(b, passes*len(frames), func() {
+				src := &again{Memory: capture.NewMemory(frames), passes: passes}
+				p, err := handler.NewPipeline(handler.Config{
+					Sources: []capture.Source{src}, Handlers: analyzers(b, "net", "dns", "pcap"), Hosts: ownNets(b),
+				})
+				require.NoError(b, err)
+				ctx, stop := context.WithCancel(b.Context())
+				if bench.ask {
+					go ask(ctx, p)
+				}
+				require.NoError(b, p.Run(b.Context()))
+				stop()
+			})
+		})
+	}
+}
+
+// ask asks for the live bucket and for a window of five minutes in turn.
+func ask(ctx context.Context, p *handler.Pipeline) {
+	tick := time.Tick(100 * time.Millisecond)
+	for n := 0; ctx.Err() == nil; n++ {
+		s, err := p.Bucket(0)
+		if n%2 == 1 {
+			s, err = p.Window(5)
+		}
+		if err == nil {
+			for i := range s.Modules {
+				s.Modules[i].Values()
+			}
+		}
+		<-tick
+	}
+}
