@@ -61,12 +61,12 @@ func BenchmarkQueried(b *testing.B) {
 // ask asks for the live bucket and for a window of five minutes in turn.
 func ask(ctx context.Context, p *handler.Pipeline) {
 	tick := time.Tick(100 * time.Millisecond)
+	questions := [2]func() (*handler.Snapshot, error){
+		func() (*handler.Snapshot, error) { return p.Bucket(0) },
+		func() (*handler.Snapshot, error) { return p.Window(5) },
+	}
 	for n := 0; ctx.Err() == nil; n++ {
-		s, err := p.Bucket(0)
-		if n%2 == 1 {
-			s, err = p.Window(5)
-		}
-		if err == nil {
+		if s, err := questions[n%2](); err == nil {
 			for i := range s.Modules {
 				s.Modules[i].Values()
 			}
