@@ -66,6 +66,7 @@ server:
     rundir: "DIR"
     listen: 127.0.0.1@53
     user: root:root
+    udp-workers: 8
 database:
     storage: "DIR"
 mod-dnstap:
@@ -115,6 +116,7 @@ options {
     recursion no;
     dnstap { auth; client; };
     dnstap-output unix "DIR/s";
+    fstrm-set-input-queue-size 16384;
 };
 controls { };
 zone "example.com" { type primary; file "DIR/zone"; };
@@ -146,12 +148,12 @@ func TestNSServers(t *testing.T) {
 			}
 			launch(t, exec.Command(server.name, args...))
 			sent, completed := perform(t, dir)
-			require.Eventually(t, func() bool {
-				q, r := told()
-				return q >= sent && r >= completed
-			}, 15*time.Second, 50*time.Millisecond, "servers flush what they have once a second")
 			for what, counts := range map[string]func() (q, r uint64){"dnstap": told, "loopback": seen} {
 				queries, replies := counts()
+				for i := 0; i < 200 && (queries < sent || replies < completed); i++ { // servers flush what they have once a second
+					time.Sleep(50 * time.Millisecond)
+					queries, replies = counts()
+				}
 				require.Equal(t, []uint64{sent, completed}, []uint64{queries, replies}, what)
 			}
 			require.Zero(t, lo.Stats().Drops)
@@ -204,11 +206,12 @@ func launch(t *testing.T, cmd *exec.Cmd) {
 	time.Sleep(300 * time.Millisecond) // until it has connected to the socket
 }
 
-// perform has dnsperf ask, and returns what it counted.
+// perform has dnsperf ask, and returns what it counted. It asks slowly: knot and bind9 throw away what they have to tell when
+// their own queue (512 messages per thread, libfstrm's default) is full, which a starved machine shows at 20,000 queries/s.
 func perform(t *testing.T, dir string) (sent, completed uint64) {
 	questions := filepath.Join(dir, "questions")
 	require.NoError(t, os.WriteFile(questions, []byte("www.example.com A\nnosuch.example.com AAAA\nexample.com NS\n"), 0o644))
-	out, err := exec.Command("dnsperf", "-s", "127.0.0.1", "-d", questions, "-n", "5000", "-c", "4", "-Q", "20000").CombinedOutput()
+	out, err := exec.Command("dnsperf", "-s", "127.0.0.1", "-d", questions, "-n", "1000", "-c", "32", "-Q", "1000").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	number := func(what string) uint64 {
 		m := regexp.MustCompile(what + `:\s+(\d+)`).FindSubmatch(out)
@@ -218,6 +221,6 @@ func perform(t *testing.T, dir string) (sent, completed uint64) {
 		return n
 	}
 	sent, completed = number("Queries sent"), number("Queries completed")
-	require.Equal(t, uint64(15_000), sent)
+	require.Equal(t, uint64(3_000), sent)
 	return sent, completed
 }
