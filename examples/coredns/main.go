@@ -1,0 +1,35 @@
+// Command coredns is CoreDNS with the plugin visor: what a server block answers, it also analyses, and shows in CoreDNS's own
+// Prometheus metrics.
+//
+//	go run . -conf Corefile
+package main
+
+import (
+	"slices"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/file"
+	_ "github.com/coredns/coredns/plugin/forward"
+	_ "github.com/coredns/coredns/plugin/health"
+	_ "github.com/coredns/coredns/plugin/hosts"
+	_ "github.com/coredns/coredns/plugin/log"
+	_ "github.com/coredns/coredns/plugin/metrics"
+	_ "github.com/coredns/coredns/plugin/ready"
+	_ "github.com/coredns/coredns/plugin/reload"
+	_ "github.com/coredns/coredns/plugin/template"
+	_ "github.com/coredns/coredns/plugin/whoami"
+)
+
+func main() {
+	dnsserver.Directives = before(dnsserver.Directives, "cache", pluginName)
+	coremain.Run()
+}
+
+// before returns directives with name in front of next: a plugin sees what those behind it answer.
+func before(directives []string, next, name string) []string {
+	return slices.Insert(slices.Clone(directives), slices.Index(directives, next), name)
+}

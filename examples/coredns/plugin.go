@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/metrics"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"visor/capture"
+	"visor/decode/dnstapmsg"
+	"visor/export/prom"
+	"visor/export/prom/collector"
+	"visor/handler"
+	dnshandler "visor/handler/dns"
+	"visor/handler/network"
+)
+
+// pluginName is the directive in a Corefile.
+const pluginName = "visor"
+
+func init() { plugin.Register(pluginName, setup) } // CoreDNS knows its plugins in no other way
+
+// setup makes the plugin for one server block:
+//
+//	visor {
+//		name NAME   # the label "server" of its metrics; the default is the block's address
+//	}
+func setup(c *caddy.Controller) error {
+	cfg := dnsserver.GetConfig(c)
+	name, err := parse(c, cfg.ListenHosts[0]+":"+cfg.Port)
+	if err != nil {
+		return plugin.Error(pluginName, err)
+	}
+	v, err := newVisor()
+	if err != nil {
+		return plugin.Error(pluginName, err)
+	}
+	var shown series
+	show := func() error {
+		shown.now.Store(collector.New(v.pipeline, prom.Config{Labels: map[string]string{"server": name}}))
+		return nil
+	}
+	hide := func() error {
+		shown.now.Store(nil)
+		return nil
+	}
+	c.OnStartup(func() error {
+		v.start()
+		if m, ok := cfg.Handler("prometheus").(*metrics.Metrics); ok {
+			m.MustRegister(&shown)
+		}
+		return show()
+	})
+	c.OnRestart(hide) // before the next plugin of the same name shows itself
+	c.OnRestartFailed(show)
+	c.OnShutdown(v.stop)
+	cfg.AddPlugin(func(next plugin.Handler) plugin.Handler {
+		v.next = next
+		return v
+	})
+	return nil
+}
+
+// parse reads the directive.
+func parse(c *caddy.Controller, name string) (string, error) {
+	c.Next() // the directive itself
+	if len(c.RemainingArgs()) != 0 {
+		return "", c.ArgErr()
+	}
+	for c.NextBlock() {
+		if c.Val() != "name" {
+			return "", c.Errf("unknown property %q; there is: name", c.Val())
+		}
+		if !c.NextArg() {
+			return "", c.ArgErr()
+		}
+		name = c.Val()
+	}
+	return name, nil
+}
+
+// series are the metrics of a plugin, while it is the one that works: CoreDNS keeps its registries when it reloads the Corefile,
+// and what is registered stays.
+type series struct {
+	now atomic.Pointer[collector.Collector]
+}
+
+// Describe tells nothing, as Collector's does.
+func (*series) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the metrics.
+func (s *series) Collect(out chan<- prometheus.Metric) {
+	if c := s.now.Load(); c != nil {
+		c.Collect(out)
+	}
+}
+
+// visor is the plugin of one server block.
+type visor struct {
+	next     plugin.Handler
+	tap      *capture.Tap
+	pipeline *handler.Pipeline
+	done     chan error
+	buffers  sync.Pool // of *[dns.MinMsgSize]byte, to pack into
+}
+
+func newVisor() (*visor, error) {
+	net, err := network.New(network.Config{})
+	if err != nil {
+		return nil, err
+	}
+	queries, err := dnshandler.New(dnshandler.Config{TapMatching: true})
+	if err != nil {
+		return nil, err
+	}
+	v := &visor{tap: capture.NewTap(), done: make(chan error, 1)}
+	v.buffers.New = func() any { return new([dns.MinMsgSize]byte) }
+	v.pipeline, err = handler.NewPipeline(handler.Config{
+		Sources: []capture.Source{v.tap}, Handlers: []handler.Handler{net, queries}, Live: true,
+	})
+	return v, err
+}
+
+func (v *visor) start() { go func() { v.done <- v.pipeline.Run(context.Background()) }() }
+
+// stop ends the pipeline when what was tapped has been counted.
+func (v *visor) stop() error {
+	if err := v.tap.Close(); err != nil {
+		return err
+	}
+	return <-v.done
+}
+
+// Name implements the Handler interface of CoreDNS.
+func (v *visor) Name() string { return pluginName }
+
+// ServeDNS tells the tap of the query and of what the plugins behind answer.
+func (v *visor) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+	m := message(w)
+	m.QueryTime = time.Now().UnixNano()
+	v.tell(&m, &m.Query, r)
+	return plugin.NextOrFailure(v.Name(), v.next, ctx, &teller{w, v, m}, r)
+}
+
+// tell gives m to the tap with wire, which is m's query or response, packed. What cannot be packed is told without its contents.
+func (v *visor) tell(m *dnstapmsg.Message, wire *[]byte, msg *dns.Msg) {
+	buf := v.buffers.Get().(*[dns.MinMsgSize]byte)
+	*wire, _ = msg.PackBuffer(buf[:])
+	v.tap.Message(m) // which copies
+	*wire = nil
+	v.buffers.Put(buf)
+}
+
+// message returns what is known of a query from who sent it.
+func message(w dns.ResponseWriter) dnstapmsg.Message {
+	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, Protocol: dnstapmsg.TCP}
+	var ip net.IP
+	switch a := w.RemoteAddr().(type) {
+	case *net.UDPAddr:
+		m.Protocol, ip, m.QueryPort = dnstapmsg.UDP, a.IP, uint16(a.Port)
+	case *net.TCPAddr:
+		ip, m.QueryPort = a.IP, uint16(a.Port)
+	}
+	if v4 := ip.To4(); v4 != nil {
+		m.IPv4, m.QueryAddr = true, v4
+	} else {
+		m.IPv6, m.QueryAddr = true, ip
+	}
+	return m
+}
+
+// teller tells the tap of the response.
+type teller struct {
+	dns.ResponseWriter
+	visor *visor
+	m     dnstapmsg.Message
+}
+
+func (t *teller) WriteMsg(reply *dns.Msg) error {
+	err := t.ResponseWriter.WriteMsg(reply)
+	t.m.Type, t.m.ResponseTime = dnstapmsg.ClientResponse, time.Now().UnixNano()
+	t.visor.tell(&t.m, &t.m.Response, reply)
+	return err
+}
