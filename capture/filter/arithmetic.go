@@ -1,0 +1,202 @@
+package filter
+
+import "fmt"
+
+// precedence of binary operators, as in Go with the bitwise ones below the others, as in C.
+var precedence = map[string]int{
+	"|": 1, "^": 2, "&": 3, "<<": 4, ">>": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6,
+}
+
+// arithmetic reads an arithmetic expression of operators that bind tighter than those of level.
+func (p *parser) arithmetic(level int) number {
+	left := p.operand()
+	for p.err == nil {
+		t := p.peek()
+		l := precedence[t.text]
+		if t.kind != tokenPunct || l <= level {
+			break
+		}
+		p.next()
+		left = operation{t, t.text, left, p.arithmetic(l)}
+	}
+	return left
+}
+
+// operand reads a number, a field of the packet, or something in brackets.
+func (p *parser) operand() number {
+	if p.err != nil {
+		return constant(0)
+	}
+	t := p.next()
+	switch {
+	case t.kind == tokenNumber:
+		return constant(t.number)
+	case t.is("-"):
+		return p.nested(func() number { return operation{t, "-", constant(0), p.operand()} })
+	case t.is("("):
+		n := p.nested(func() number { return p.arithmetic(0) })
+		p.expect(")")
+		return n
+	case t.is("len"), t.is("length"):
+		return wireLength{}
+	case t.kind == tokenWord && p.peek().is("[") && isProto(t.text):
+		return p.accessor(t)
+	}
+	if v, ok := constants[t.text]; ok && t.kind == tokenWord {
+		return constant(v)
+	}
+	p.fail(t, "expected a number, 'len' or a field such as 'ip[8]', found "+t.describe())
+	return constant(0)
+}
+
+func (p *parser) nested(f func() number) number {
+	if p.depth++; p.depth > maxNesting {
+		p.fail(p.peek(), fmt.Sprintf("more than %d levels of brackets", maxNesting))
+		return constant(0)
+	}
+	defer func() { p.depth-- }()
+	return f()
+}
+
+// accessor reads '[OFFSET]' or '[OFFSET:SIZE]'.
+func (p *parser) accessor(t token) number {
+	p.expect("[")
+	a := accessor{t, protoAliases(t.text), p.nested(func() number { return p.arithmetic(0) }), 1}
+	if _, ok := p.accept(":"); ok {
+		size := p.next()
+		if size.kind != tokenNumber || size.number != 1 && size.number != 2 && size.number != 4 {
+			p.fail(size, "a field has 1, 2 or 4 bytes, not "+size.describe())
+		}
+		a.size = int(size.number)
+	}
+	p.expect("]")
+	return a
+}
+
+// number is an arithmetic expression. Arithmetic is that of uint32.
+type number interface {
+	// compile returns instructions that leave the value in register A. What they need to hold is that of the scratch memory from
+	// slot on; they may change X. It returns what must be true of a packet for the value to be there.
+	compile(c *compiler, slot int) (code, test)
+}
+
+type (
+	constant   uint32
+	wireLength struct{}
+
+	operation struct {
+		token       token
+		op          string
+		left, right number
+	}
+
+	// accessor is a field of the packet.
+	accessor struct {
+		token  token
+		proto  string
+		offset number
+		size   int // bytes
+	}
+)
+
+func (n constant) compile(*compiler, int) (code, test) {
+	return code{{Op: opLoadConst, K: uint32(n)}}, always
+}
+
+func (wireLength) compile(*compiler, int) (code, test) { return code{{Op: opLoadLen}}, always }
+
+// fold computes what is known when the expression is compiled.
+func fold(n number) number {
+	o, ok := n.(operation)
+	if !ok {
+		return n
+	}
+	o.left, o.right = fold(o.left), fold(o.right)
+	l, constL := o.left.(constant)
+	r, constR := o.right.(constant)
+	if !constL || !constR || r == 0 && (o.op == "/" || o.op == "%") {
+		return o
+	}
+	return constant(apply(arithmeticOps[o.op], uint32(l), uint32(r)))
+}
+
+func (o operation) compile(c *compiler, slot int) (code, test) {
+	left, condL := fold(o.left).compile(c, slot)
+	op := arithmeticOps[o.op]
+	if k, ok := fold(o.right).(constant); ok {
+		if k == 0 && (o.op == "/" || o.op == "%") {
+			c.fail(o.token, "division by zero")
+		}
+		return append(left, instruction{Op: opALU | op, K: uint32(k)}), condL
+	}
+	if slot >= scratchSlots {
+		c.fail(o.token, "the expression needs more than 16 intermediate results")
+		return left, condL
+	}
+	right, condR := fold(o.right).compile(c, slot+1)
+	k := uint32(slot)
+	left = append(left, instruction{Op: opStore, K: k})
+	left = append(left, right...)
+	left = append(left, instruction{Op: opTAX}, instruction{Op: opLoadMem, K: k}, instruction{Op: opALU | opX | op})
+	return left, both(condL, condR)
+}
+
+func (a accessor) compile(c *compiler, slot int) (code, test) {
+	base, cond := c.fieldBase(a)
+	size := map[int]uint16{1: opByte, 2: opHalf, 4: opWord}[a.size]
+	if k, ok := fold(a.offset).(constant); ok {
+		mode := opAbs
+		if base.header {
+			mode = opInd
+		}
+		return append(base.loadX(), instruction{Op: opLoad | mode | size, K: base.offset + uint32(k)}), cond
+	}
+	at, condAt := fold(a.offset).compile(c, slot)
+	if base.header { // X = length of the header + offset
+		at = append(at, base.loadX()...)
+		at = append(at, instruction{Op: opALU | opX | opAdd})
+	}
+	at = append(at, instruction{Op: opTAX}, instruction{Op: opLoad | opInd | size, K: base.offset})
+	return at, both(condAt, cond)
+}
+
+// relation compares two numbers.
+type relation struct {
+	token       token
+	op          string
+	left, right number
+}
+
+func (r relation) test(c *compiler) test {
+	left, right, op := fold(r.left), fold(r.right), r.op
+	if _, ok := left.(constant); ok { // the constant stands on the right
+		left, right = right, left
+		op = map[string]string{"=": "=", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}[op]
+	}
+	if right, ok := right.(constant); ok {
+		a, cond := left.compile(c, 0)
+		return both(cond, compare(a, op, uint32(right), 0))
+	}
+	b, condR := right.compile(c, 1)
+	a, condL := left.compile(c, 1)
+	all := append(append(b, instruction{Op: opStore, K: 0}), a...)
+	all = append(all, instruction{Op: opLoadXMem, K: 0})
+	return both(both(condR, condL), compare(all, op, 0, opX))
+}
+
+// compare makes the test of A against k, or against X.
+func compare(a code, op string, k uint32, x uint16) test {
+	switch op {
+	case "=":
+		return leaf{a, opJEQ | x, k}
+	case "!=":
+		return not(leaf{a, opJEQ | x, k})
+	case ">":
+		return leaf{a, opJGT | x, k}
+	case "<=":
+		return not(leaf{a, opJGT | x, k})
+	case ">=":
+		return leaf{a, opJGE | x, k}
+	}
+	return not(leaf{a, opJGE | x, k})
+}

@@ -1,0 +1,288 @@
+package filter
+
+import (
+	"fmt"
+
+	"visor/decode"
+)
+
+// EtherTypes and service access points that mean more than themselves.
+const (
+	etherIPv4           = 0x0800
+	etherARP            = 0x0806
+	etherRARP           = 0x8035
+	etherAppleTalk      = 0x809B
+	etherAARP           = 0x80F3
+	etherVLAN           = 0x8100
+	etherIPX            = 0x8137
+	etherIPv6           = 0x86DD
+	etherMPLS           = 0x8847
+	etherPPPoEDiscovery = 0x8863
+	etherPPPoESession   = 0x8864
+	etherQinQ           = 0x88A8
+	etherOldQinQ        = 0x9100
+	etherMaxLength      = 1500
+
+	sapIPX     = 0xE0
+	sapNetBEUI = 0xF0
+	sapISO     = 0xFE
+
+	ipFragment = 44 // IPv6's fragment header
+)
+
+// naming is how a link header says what follows it.
+type naming uint8
+
+const (
+	byEtherType naming = iota // an EtherType, or a length and LLC
+	byCooked                  // an EtherType, or a protocol of Linux cooked capture below 1536
+	byPPP                     // a PPP protocol number
+	byFamily                  // an address family of the capturing machine
+	byVersion                 // nothing: IP says its version
+	isIPv4                    // nothing: it is IPv4
+	isIPv6
+)
+
+// compiler turns an expression into tests on frames of one link type. It knows where headers begin at the point of the expression
+// that it has come to.
+type compiler struct {
+	expr string
+	link decode.LinkType
+	err  *Error
+
+	naming  naming
+	typeAt  uint32 // where the link header names what follows
+	header  uint32 // where the link header begins
+	payload uint32 // where it ends
+	labels  uint32 // bytes of MPLS labels after it
+}
+
+func newCompiler(expr string, link decode.LinkType) (*compiler, error) {
+	c := &compiler{expr: expr, link: link}
+	switch link {
+	case decode.LinkEthernet:
+		c.naming, c.typeAt, c.payload = byEtherType, 12, 14
+	case decode.LinkSLL:
+		c.naming, c.typeAt, c.payload = byCooked, 14, 16
+	case decode.LinkSLL2:
+		c.naming, c.typeAt, c.payload = byCooked, 0, 20
+	case decode.LinkNull, decode.LinkLoop:
+		c.naming, c.payload = byFamily, 4
+	case decode.LinkRaw, linkRaw12, linkRaw14:
+		c.naming = byVersion
+	case decode.LinkIPv4:
+		c.naming = isIPv4
+	case decode.LinkIPv6:
+		c.naming = isIPv6
+	default:
+		return nil, fmt.Errorf("filter: frames of link type %d cannot be filtered; those of Ethernet, Linux cooked capture, "+
+			"raw IP and BSD loopback can", link)
+	}
+	return c, nil
+}
+
+// Other numbers of raw IP (https://www.tcpdump.org/linktypes.html).
+const linkRaw12, linkRaw14 decode.LinkType = 12, 14
+
+// fail notes the first error.
+func (c *compiler) fail(t token, reason string) {
+	if c.err == nil {
+		c.err = &Error{c.expr, t.column, reason}
+	}
+}
+
+// at tests whether the field of size bytes at offset is v.
+func at(offset uint32, size uint16, v uint32) test {
+	return leaf{code{{Op: opLoad | opAbs | size, K: offset}}, opJEQ, v}
+}
+
+// masked tests whether the field at offset is v where mask has bits.
+func masked(offset uint32, size uint16, mask, v uint32) test {
+	switch mask {
+	case 0:
+		return always
+	case 1<<32 - 1:
+		return at(offset, size, v)
+	}
+	return leaf{code{{Op: opLoad | opAbs | size, K: offset}, {Op: opALU | opAnd, K: mask}}, opJEQ, v}
+}
+
+// above tests whether the field at offset is more than v.
+func above(offset uint32, size uint16, v uint32) test {
+	return leaf{code{{Op: opLoad | opAbs | size, K: offset}}, opJGT, v}
+}
+
+// network tests whether a field of the network header is v.
+func (c *compiler) network(offset uint32, size uint16, v uint32) test {
+	return at(c.payload+c.labels+offset, size, v)
+}
+
+// etherType tests what follows the link header. Types up to etherMaxLength are service access points of LLC.
+func (c *compiler) etherType(v uint32) test {
+	if c.labels > 0 {
+		return c.afterLabels(v)
+	}
+	switch c.naming {
+	case byEtherType:
+		return c.etherTypeOrLLC(v, not(above(c.typeAt, opHalf, etherMaxLength)))
+	case byCooked:
+		return c.etherTypeOrLLC(v, at(c.typeAt, opHalf, 4)) // LINUX_SLL_P_802_2
+	case byPPP:
+		return at(c.typeAt, opHalf, pppType(v))
+	case byFamily:
+		return c.family(v)
+	case byVersion:
+		return version(0, v)
+	}
+	return known(c.naming == isIPv4 && v == etherIPv4 || c.naming == isIPv6 && v == etherIPv6)
+}
+
+// etherTypeOrLLC tests what a field says that is an EtherType unless llc is true.
+func (c *compiler) etherTypeOrLLC(v uint32, llc test) test {
+	snap := func(organisation, protocol uint32) test { // RFC 1042
+		return both(at(c.payload+4, opWord, organisation<<16|protocol), at(c.payload, opWord, 0xAAAA0300|organisation>>16))
+	}
+	isType := at(c.typeAt, opHalf, v)
+	switch v {
+	case sapISO, sapNetBEUI:
+		return both(llc, at(c.payload, opHalf, v<<8|v))
+	case sapIPX:
+		novell := at(c.payload, opHalf, 0xFFFF) // IEEE 802.3 with nothing between
+		if c.naming == byCooked {
+			return either(at(c.typeAt, opHalf, etherIPX), at(c.typeAt, opHalf, 1), // LINUX_SLL_P_802_3
+				both(llc, either(at(c.payload, opByte, sapIPX), snap(0, etherIPX))))
+		}
+		return either(at(c.typeAt, opHalf, etherIPX), both(llc, either(snap(0, etherIPX), at(c.payload, opByte, sapIPX), novell)))
+	case etherAppleTalk:
+		return either(isType, both(llc, snap(0x080007, v)))
+	case etherAARP:
+		return either(isType, both(llc, snap(0, v)))
+	}
+	if v <= etherMaxLength {
+		return both(llc, at(c.payload, opByte, v))
+	}
+	return isType
+}
+
+// afterLabels tests the IP version behind the last MPLS label (RFC 4928, section 2). What the label switched is not said elsewhere.
+func (c *compiler) afterLabels(v uint32) test {
+	network := c.payload + c.labels
+	return both(masked(network-2, opByte, 0x01, 0x01), version(network, v))
+}
+
+// version tests the IP version of the header at offset.
+func version(offset, v uint32) test {
+	switch v {
+	case etherIPv4:
+		return masked(offset, opByte, 0xF0, 0x40)
+	case etherIPv6:
+		return masked(offset, opByte, 0xF0, 0x60)
+	}
+	return never
+}
+
+// family tests the address family before a packet of a loopback interface. IPv6 has another number on every system; all are taken,
+// of both byte orders.
+func (c *compiler) family(v uint32) test {
+	families := map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {10, 24, 28, 30}}[v]
+	var tests []test
+	for _, f := range families {
+		tests = append(tests, at(0, opWord, f))
+		if c.link == decode.LinkNull {
+			tests = append(tests, at(0, opWord, f<<24))
+		}
+	}
+	return either(tests...)
+}
+
+// pppType returns the PPP protocol number of an EtherType (https://www.iana.org/assignments/ppp-numbers).
+func pppType(v uint32) uint32 {
+	switch v {
+	case etherIPv4:
+		return 0x21
+	case etherIPv6:
+		return 0x57
+	case linkProtos["decnet"]:
+		return 0x27
+	case etherAppleTalk:
+		return 0x29
+	case 0x0600: // XNS
+		return 0x25
+	case sapISO:
+		return 0x23
+	case linkProtos["stp"]:
+		return 0x31
+	case sapIPX:
+		return 0x2B
+	}
+	return v
+}
+
+// protocol tests for a protocol by its keyword.
+func (c *compiler) protocol(name string) test {
+	if v, ok := linkProtos[name]; ok {
+		return c.etherType(v)
+	}
+	p := ipProtos[name]
+	var v6, v4 test = never, never
+	if p.v6 {
+		v6 = c.ip6Proto(p.number)
+	}
+	if p.v4 {
+		v4 = c.ip4Proto(p.number)
+	}
+	return either(v6, v4)
+}
+
+func (c *compiler) ip4Proto(v uint32) test {
+	return both(c.etherType(etherIPv4), c.network(9, opByte, v))
+}
+
+// ip6Proto looks behind a fragment header, and behind no other one.
+func (c *compiler) ip6Proto(v uint32) test {
+	fragment := both(c.network(6, opByte, ipFragment), c.network(40, opByte, v))
+	return both(c.etherType(etherIPv6), either(c.network(6, opByte, v), fragment))
+}
+
+func (c *compiler) isoProto(v uint32) test {
+	return both(c.etherType(sapISO), c.network(3, opByte, v))
+}
+
+// unfragmented is true of the first fragment, and of what is no fragment, of IPv4.
+func (c *compiler) unfragmented() test {
+	return not(leaf{code{{Op: opLoad | opAbs | opHalf, K: c.payload + c.labels + 6}}, opJSET, 0x1FFF})
+}
+
+// base is where the fields of a protocol are.
+type base struct {
+	offset uint32
+	header bool   // after the IPv4 header as well, which says its length
+	ip     uint32 // where that begins
+}
+
+// loadX loads X with the length of the IPv4 header, if that matters.
+func (b base) loadX() code {
+	if !b.header {
+		return nil
+	}
+	return code{{Op: opLoadXHeader, K: b.ip}}
+}
+
+// fieldBase returns where the fields of a protocol begin, and what must be true of a packet that has them.
+func (c *compiler) fieldBase(a accessor) (base, test) {
+	network := c.payload + c.labels
+	if a.proto == "ether" {
+		return base{offset: c.header}, always
+	}
+	if a.proto == "icmp6" {
+		return base{offset: network + 40}, both(c.etherType(etherIPv6), c.network(6, opByte, ipProtos["icmp6"].number))
+	}
+	if v, ok := linkProtos[a.proto]; ok {
+		return base{offset: network}, c.etherType(v)
+	}
+	p := ipProtos[a.proto]
+	if !p.v4 || a.proto == "esp" || a.proto == "ah" {
+		c.fail(a.token, "there are no offsets into "+a.proto)
+	}
+	return base{network, true, network}, both(c.ip4Proto(p.number), c.unfragmented())
+}

@@ -1,0 +1,89 @@
+package filter
+
+// expression is a parsed filter. What its parts mean depends on the parts before: 'vlan' moves what comes after it. So parts are
+// turned into tests in the order in which they were written.
+type expression interface {
+	test(c *compiler) test
+}
+
+type (
+	allOf  struct{ left, right expression }
+	anyOf  struct{ left, right expression }
+	noneOf struct{ of expression }
+
+	// protocol is the name of a protocol, alone.
+	protocol struct {
+		token token
+		name  string
+	}
+
+	// keyword is a primitive that is a word, and perhaps an operand.
+	keyword struct {
+		token   token
+		proto   string // before broadcast and multicast
+		operand token  // tokenEnd if there is none
+	}
+
+	// primitive is an identifier and what it is compared with.
+	primitive struct {
+		qualifiers
+		token token
+		bits  int   // of a prefix; -1 if none is given
+		mask  token // tokenEnd if none is given
+	}
+)
+
+func (e allOf) test(c *compiler) test {
+	left := e.left.test(c)
+	return both(left, e.right.test(c))
+}
+
+func (e anyOf) test(c *compiler) test {
+	left := e.left.test(c)
+	return either(left, e.right.test(c))
+}
+
+func (e noneOf) test(c *compiler) test { return not(e.of.test(c)) }
+
+func (p protocol) test(c *compiler) test {
+	if p.name == "ether" {
+		c.fail(p.token, "'"+p.token.text+"' needs 'host', 'src', 'dst', 'proto', 'broadcast' or 'multicast' after it")
+		return never
+	}
+	return c.protocol(p.name)
+}
+
+func (k keyword) test(c *compiler) test {
+	n := k.operand.number
+	given := k.operand.kind == tokenNumber
+	switch name := k.token.text; name {
+	case "less":
+		return compare(code{{Op: opLoadLen}}, "<=", n, 0)
+	case "greater":
+		return compare(code{{Op: opLoadLen}}, ">=", n, 0)
+	case "broadcast":
+		return c.broadcast(k)
+	case "multicast":
+		return c.multicast(k)
+	case "inbound", "outbound", "ifindex":
+		return c.cooked(k)
+	case "vlan":
+		return c.vlan(k, given)
+	case "mpls":
+		return c.mpls(k, given)
+	case "pppoed":
+		return c.etherType(etherPPPoEDiscovery)
+	case "pppoes":
+		return c.pppoe(k, given)
+	case "llc":
+		return c.llc(k)
+	case "clnp", "esis", "es-is", "isis", "is-is":
+		return c.isoProto(isoProtos[name])
+	default: // the parser lets nothing else through
+		var types []test
+		for _, t := range isisTypes[name] {
+			types = append(types, c.network(7, opByte, t))
+		}
+		return both(c.isoProto(isoProtos["isis"]), either(types...))
+	}
+}

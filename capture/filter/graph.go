@@ -1,0 +1,72 @@
+package filter
+
+// block is a node of the graph that decides: it runs code, compares A with a number or with X, and goes on to one of two blocks. Code
+// takes nothing over from the blocks before it but the scratch memory that an effect has filled.
+type block struct {
+	blockKey
+	code   code
+	effect bool // fills scratch memory, and goes on to yes
+}
+
+// blockKey tells equal blocks.
+type blockKey struct {
+	load    string // the code's key
+	op      uint16 // opRet for the two blocks at the end
+	k       uint32
+	yes, no *block
+}
+
+// graph makes blocks, each of them once.
+type graph struct {
+	known          map[blockKey]*block
+	accept, reject *block
+}
+
+func newGraph() *graph {
+	return &graph{
+		known:  make(map[blockKey]*block),
+		accept: &block{blockKey: blockKey{op: opRet, k: acceptLength}},
+		reject: &block{blockKey: blockKey{op: opRet}},
+	}
+}
+
+func (g *graph) block(l leaf, yes, no *block) *block {
+	return g.canonical(&block{blockKey: blockKey{l.code.key(), l.op, l.k, yes, no}, code: l.code})
+}
+
+// canonical returns the block that does what b does.
+func (g *graph) canonical(b *block) *block {
+	if b.op == opRet || b.yes == b.no && !b.effect {
+		if b.op == opRet {
+			return b
+		}
+		return b.yes // whatever the answer
+	}
+	if same, ok := g.known[b.blockKey]; ok {
+		return same
+	}
+	g.known[b.blockKey] = b
+	return b
+}
+
+// ordered returns the blocks that can be reached from entry, each before those that it goes on to.
+func ordered(entry *block) []*block {
+	var after []*block
+	seen := map[*block]bool{nil: true}
+	var visit func(b *block)
+	visit = func(b *block) {
+		if seen[b] {
+			return
+		}
+		seen[b] = true
+		visit(b.no)
+		visit(b.yes)
+		after = append(after, b)
+	}
+	visit(entry)
+	order := make([]*block, len(after))
+	for i, b := range after {
+		order[len(after)-1-i] = b
+	}
+	return order
+}

@@ -1,0 +1,230 @@
+package filter
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// lookupTimeout bounds how long a name of a host may take.
+const lookupTimeout = 10 * time.Second
+
+func (p primitive) test(c *compiler) test {
+	switch p.kind {
+	case "port", "portrange":
+		return p.ports(c)
+	case "proto":
+		return p.protocols(c)
+	case "protochain":
+		return p.chain(c)
+	case "gateway":
+		c.fail(p.token, "'gateway' is not supported; write 'ether host MAC and not host ADDRESS'")
+		return never
+	}
+	if _, ip := ipProtos[p.proto]; ip {
+		c.fail(p.token, fmt.Sprintf("'%s' cannot stand before a host or network; write '%s and …'", p.proto, p.proto))
+		return never
+	}
+	if p.token.kind == tokenMAC || p.proto == "ether" {
+		return p.mac(c)
+	}
+	if p.proto == "decnet" {
+		return p.decnet(c)
+	}
+	return p.hosts(c)
+}
+
+// sided combines the tests of a source and a destination as the direction says.
+func (p primitive) sided(src, dst test) test {
+	switch p.dir {
+	case "src":
+		return src
+	case "dst":
+		return dst
+	case "src and dst":
+		return both(src, dst)
+	}
+	return either(src, dst)
+}
+
+func (p primitive) mac(c *compiler) test {
+	if p.token.kind != tokenMAC {
+		c.fail(p.token, "expected a MAC address, as 00:00:5e:00:53:01; names from /etc/ethers are not supported")
+		return never
+	}
+	if p.proto != "ether" {
+		c.fail(p.token, "a MAC address needs 'ether' before it, as 'ether host "+p.token.text+"'")
+		return never
+	}
+	if !c.hasMAC(p.token) {
+		return never
+	}
+	return p.sided(c.mac(c.header+6, p.token.mac), c.mac(c.header, p.token.mac))
+}
+
+// hosts tests for addresses and networks.
+func (p primitive) hosts(c *compiler) test {
+	switch p.token.kind {
+	case tokenIPv6:
+		return p.host6(c, p.token.ip)
+	case tokenNumber, tokenDotted:
+		addr, mask := p.network(c)
+		return p.host4(c, addr, mask)
+	case tokenMAC:
+		return p.mac(c)
+	}
+	if p.kind == "net" {
+		c.fail(p.token, "names of networks are not supported; write the network as 192.0.2.0/24")
+		return never
+	}
+	return p.named(c)
+}
+
+// named tests for all addresses of a name.
+func (p primitive) named(c *compiler) test {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", p.token.text)
+	if err != nil {
+		c.fail(p.token, fmt.Sprintf("unknown host '%s': %v", p.token.text, err))
+		return never
+	}
+	var tests []test
+	for _, a := range addrs {
+		a = a.Unmap()
+		if a.Is4() && p.proto != "ip6" {
+			v4 := a.As4()
+			tests = append(tests, p.host4(c, binary.BigEndian.Uint32(v4[:]), 1<<32-1))
+		} else if a.Is6() && (p.proto == "" || p.proto == "ip6") {
+			tests = append(tests, p.host6(c, a))
+		}
+	}
+	if tests == nil {
+		c.fail(p.token, fmt.Sprintf("host '%s' has no address of '%s'", p.token.text, p.proto))
+	}
+	return either(tests...)
+}
+
+// network reads an IPv4 address that may be short, and its mask: 10 is 10.0.0.0/8 if a network is wanted, 10.1 always 10.1.0.0/16.
+func (p primitive) network(c *compiler) (addr, mask uint32) {
+	addr, bits := p.dotted(c, p.token)
+	if p.token.kind == tokenNumber {
+		if bits = 32; p.kind == "net" && p.bits < 0 && p.mask.kind == tokenEnd || p.bits >= 0 || p.mask.kind != tokenEnd {
+			for bits = 32; addr != 0 && addr&0xFF000000 == 0; bits -= 8 {
+				addr <<= 8
+			}
+		}
+	}
+	mask = ^uint32(0) << (32 - bits)
+	switch {
+	case p.mask.kind != tokenEnd:
+		m, n := p.dotted(c, p.mask)
+		if mask = m; p.mask.kind == tokenNumber {
+			mask = m << (32 - n)
+		}
+	case p.bits > 32:
+		c.fail(p.token, "a prefix of IPv4 has up to 32 bits")
+	case p.bits >= 0:
+		mask = uint32(uint64(1<<32-1) << (32 - p.bits))
+	}
+	if addr&^mask != 0 {
+		c.fail(p.token, fmt.Sprintf("%s has bits beyond its mask; perhaps %s was meant", p.token.text, dotted(addr&mask)))
+	}
+	return addr, mask
+}
+
+func dotted(v uint32) string {
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}).String()
+}
+
+// dotted reads up to four bytes, which are the first ones of an address, and returns how many bits they are.
+func (p primitive) dotted(c *compiler, t token) (addr uint32, bits int) {
+	if t.kind == tokenNumber {
+		return t.number, 32
+	}
+	for part := range strings.SplitSeq(t.text, ".") {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil {
+			c.fail(t, t.text+" is no IPv4 address: "+part+" is more than 255")
+		}
+		addr, bits = addr<<8|uint32(n), bits+8
+	}
+	return addr << (32 - bits), bits
+}
+
+func (p primitive) host4(c *compiler, addr, mask uint32) test {
+	in := func(etherType, src, dst uint32) test {
+		network := c.payload + c.labels
+		return both(c.etherType(etherType), p.sided(masked(network+src, opWord, mask, addr), masked(network+dst, opWord, mask, addr)))
+	}
+	switch p.proto {
+	case "ip":
+		return in(etherIPv4, 12, 16)
+	case "arp":
+		return in(etherARP, 14, 24)
+	case "rarp":
+		return in(etherRARP, 14, 24)
+	case "":
+		if c.labels > 0 {
+			return in(etherIPv4, 12, 16)
+		}
+		return either(in(etherIPv4, 12, 16), in(etherARP, 14, 24), in(etherRARP, 14, 24))
+	}
+	c.fail(p.token, fmt.Sprintf("'%s' cannot stand before an IPv4 address", p.proto))
+	return never
+}
+
+func (p primitive) host6(c *compiler, addr netip.Addr) test {
+	bits := p.bits
+	if bits < 0 {
+		bits = 128
+	}
+	switch prefix := netip.PrefixFrom(addr, bits); {
+	case p.proto != "" && p.proto != "ip6":
+		c.fail(p.token, fmt.Sprintf("'%s' cannot stand before an IPv6 address", p.proto))
+		return never
+	case !prefix.IsValid() || p.mask.kind != tokenEnd:
+		c.fail(p.token, "a network of IPv6 is written with a prefix of up to 128 bits, as 2001:db8::/32")
+		return never
+	case prefix.Masked().Addr() != addr:
+		c.fail(p.token, fmt.Sprintf("%s has bits beyond its prefix; perhaps %s was meant", p.token.text, prefix.Masked()))
+	}
+	bytes := addr.As16()
+	words := func(offset uint32) test {
+		var tests []test
+		for i := uint32(0); i < 4 && bits > int(32*i); i++ {
+			mask := uint32(uint64(1<<32-1) << (32 - min(32, bits-int(32*i))))
+			tests = append(tests, masked(c.payload+c.labels+offset+4*i, opWord, mask, binary.BigEndian.Uint32(bytes[4*i:])))
+		}
+		return both(tests...)
+	}
+	return both(c.etherType(etherIPv6), p.sided(words(8), words(24)))
+}
+
+// decnet tests for an address of DECnet phase IV: an area and a node. It is at one of four places, by the flags of the header and
+// by whether a byte of padding comes first.
+func (p primitive) decnet(c *compiler) test {
+	area, node, ok := strings.Cut(p.token.text, ".")
+	a, errA := strconv.ParseUint(area, 10, 6)
+	n, errN := strconv.ParseUint(node, 10, 10)
+	if p.token.kind != tokenDotted || !ok || errA != nil || errN != nil {
+		c.fail(p.token, "expected an address of DECnet, as 10.123")
+		return never
+	}
+	addr := uint32(n<<8&0xFF00 | a<<2 | n>>8) // little endian
+	network := c.payload + c.labels
+	at := func(short, long uint32) test {
+		in := func(padding uint32, mask, flags uint32, size uint16, offset uint32) test {
+			return both(masked(network+2, size, mask, flags), c.network(offset+padding, opHalf, addr))
+		}
+		return either(
+			in(0, 0x07, 0x02, opByte, 2+short), in(1, 0xFF07, 0x8102, opHalf, 2+short),
+			in(0, 0x07, 0x06, opByte, 2+long), in(1, 0xFF07, 0x8106, opHalf, 2+long))
+	}
+	return both(c.etherType(linkProtos["decnet"]), p.sided(at(3, 15), at(1, 7)))
+}

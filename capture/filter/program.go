@@ -1,0 +1,70 @@
+package filter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/bpf"
+
+	"visor/decode"
+)
+
+// Program is a filter for frames of one link type. It is immutable, and safe for concurrent use.
+type Program struct {
+	code []instruction
+}
+
+// Compile compiles a filter for frames of a link type: Ethernet, Linux cooked capture (both versions), raw IP, BSD loopback. An
+// empty expression lets everything through. What is wrong with an expression is told by an [*Error].
+//
+// Names of hosts are looked up, which may ask a server; names of services are those of /etc/services.
+func Compile(expr string, link decode.LinkType) (*Program, error) {
+	e, err := parse(expr)
+	if err != nil {
+		return nil, err
+	}
+	return compile(expr, e, link)
+}
+
+func compile(expr string, e expression, link decode.LinkType) (*Program, error) {
+	if e == nil {
+		return &Program{code: []instruction{{Op: opRet, K: acceptLength}}}, nil
+	}
+	c, err := newCompiler(expr, link)
+	if err != nil {
+		return nil, err
+	}
+	t := e.test(c)
+	if c.err != nil {
+		return nil, c.err
+	}
+	g := newGraph()
+	entry := g.optimise(t.build(g, g.accept, g.reject))
+	return &Program{code: g.assemble(entry)}, nil
+}
+
+// Instructions returns a copy of the program, as for [visor/capture/afpacket]'s Config.Filter. The kernel takes up to 4096
+// instructions.
+func (p *Program) Instructions() []bpf.RawInstruction { return slices.Clone(p.code) }
+
+// String returns the instructions, one a line, in the notation of tcpdump -d.
+func (p *Program) String() string {
+	var b strings.Builder
+	for i, ins := range p.code {
+		fmt.Fprintf(&b, "(%03d) %s\n", i, describe(i, ins))
+	}
+	return b.String()
+}
+
+func describe(at int, ins instruction) string {
+	if ins.Op&7 == opJA&7 && ins.Op != opJA {
+		name := map[uint16]string{opJEQ: "jeq", opJGT: "jgt", opJGE: "jge", opJSET: "jset"}[ins.Op&^opX]
+		value := fmt.Sprintf("#0x%x", ins.K)
+		if ins.Op&opX != 0 {
+			value = "x"
+		}
+		return fmt.Sprintf("%-8s %-16s jt %d\tjf %d", name, value, at+1+int(ins.Jt), at+1+int(ins.Jf))
+	}
+	return fmt.Sprint(ins.Disassemble())
+}

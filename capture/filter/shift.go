@@ -1,0 +1,165 @@
+package filter
+
+import (
+	"fmt"
+
+	"visor/decode"
+)
+
+// The keywords here are about the link layer. Some move what the rest of the expression is about.
+
+// vlan tests for an 802.1Q tag, and moves behind it.
+func (c *compiler) vlan(k keyword, given bool) test {
+	if c.naming != byEtherType {
+		c.fail(k.token, "'vlan' is for Ethernet, and not after 'pppoes'")
+		return never
+	}
+	if c.labels > 0 {
+		c.fail(k.token, "'vlan' cannot come after 'mpls'")
+	}
+	if k.operand.number > 0xFFF {
+		c.fail(k.operand, "a VLAN has a number up to 4095")
+	}
+	t := either(c.etherType(etherVLAN), c.etherType(etherQinQ), c.etherType(etherOldQinQ))
+	if given {
+		t = both(t, masked(c.payload, opHalf, 0xFFF, k.operand.number))
+	}
+	c.typeAt += 4
+	c.payload += 4
+	return t
+}
+
+// mpls tests for an MPLS label (RFC 3032, section 2.1), and moves behind it.
+func (c *compiler) mpls(k keyword, given bool) test {
+	var t test
+	switch {
+	case c.labels > 0:
+		t = masked(c.payload+c.labels-2, opByte, 0x01, 0) // the label before is not the last one
+	case c.naming == byEtherType:
+		t = c.etherType(etherMPLS)
+	case c.naming == byPPP:
+		t = at(c.typeAt, opHalf, 0x281)
+	default:
+		c.fail(k.token, fmt.Sprintf("'mpls' is not for frames of link type %d", c.link))
+		return never
+	}
+	if given {
+		if k.operand.number > 0xFFFFF {
+			c.fail(k.operand, "an MPLS label is at most 1048575")
+		}
+		t = both(t, masked(c.payload+c.labels, opWord, 0xFFFFF000, k.operand.number<<12))
+	}
+	c.labels += 4
+	return t
+}
+
+// pppoe tests for a PPPoE session (RFC 2516, section 4), and moves to the PPP packet in it.
+func (c *compiler) pppoe(k keyword, given bool) test {
+	t := c.etherType(etherPPPoESession)
+	network := c.payload + c.labels
+	if given {
+		if k.operand.number > 0xFFFF {
+			c.fail(k.operand, "a PPPoE session has a number up to 65535")
+		}
+		t = both(t, masked(network, opWord, 0xFFFF, k.operand.number))
+	}
+	c.naming, c.header, c.typeAt, c.payload, c.labels = byPPP, network+6, network+6, network+8, 0
+	return t
+}
+
+// llc tests for an LLC header, and for a type of PDU.
+func (c *compiler) llc(k keyword) test {
+	if c.naming != byEtherType {
+		c.fail(k.token, "'llc' is for Ethernet, and not after 'pppoes'")
+		return never
+	}
+	// Of IEEE 802.3, and not Novell's frames without LLC.
+	t := both(not(above(c.typeAt, opHalf, etherMaxLength)), not(at(c.payload, opHalf, 0xFFFF)))
+	if k.operand.kind == tokenEnd {
+		return t
+	}
+	control := llcTypes[k.operand.text]
+	if k.operand.text == "i" {
+		return both(t, not(leaf{code{{Op: opLoad | opAbs | opByte, K: c.payload + 2}}, opJSET, 0x01}))
+	}
+	return both(t, masked(c.payload+2, opByte, control.mask, control.value))
+}
+
+// broadcast tests the destination, on Ethernet.
+func (c *compiler) broadcast(k keyword) test {
+	switch k.proto {
+	case "", "ether":
+		if c.hasMAC(k.token) {
+			return c.mac(c.header, []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
+		}
+	case "ip":
+		c.fail(k.token, "'ip broadcast' needs the netmask of the network, which is not known; write 'dst host' and the address")
+	default:
+		c.fail(k.token, "only 'ether' can stand before 'broadcast'")
+	}
+	return never
+}
+
+// multicast tests the destination.
+func (c *compiler) multicast(k keyword) test {
+	network := c.payload + c.labels
+	switch k.proto {
+	case "", "ether":
+		if c.hasMAC(k.token) {
+			return leaf{code{{Op: opLoad | opAbs | opByte, K: c.header}}, opJSET, 1}
+		}
+	case "ip":
+		return both(c.etherType(etherIPv4), compare(code{{Op: opLoad | opAbs | opByte, K: network + 16}}, ">=", 224, 0))
+	case "ip6":
+		return both(c.etherType(etherIPv6), c.network(24, opByte, 255))
+	default:
+		c.fail(k.token, "only 'ether', 'ip' and 'ip6' can stand before 'multicast'")
+	}
+	return never
+}
+
+// hasMAC reports whether frames have MAC addresses at this point of the expression.
+func (c *compiler) hasMAC(t token) bool {
+	if c.link == decode.LinkEthernet && c.naming == byEtherType {
+		return true
+	}
+	c.fail(t, fmt.Sprintf("there are no MAC addresses in frames of link type %d", c.link))
+	return false
+}
+
+// mac tests for an address of six bytes at offset.
+func (c *compiler) mac(offset uint32, mac []byte) test {
+	word := func(b []byte) (v uint32) {
+		for _, x := range b {
+			v = v<<8 | uint32(x)
+		}
+		return v
+	}
+	return both(at(offset+2, opWord, word(mac[2:])), at(offset, opHalf, word(mac[:2])))
+}
+
+// cooked tests what Linux cooked capture says of a packet: its direction, and in version 2 its interface.
+func (c *compiler) cooked(k keyword) test {
+	name := k.token.text
+	switch {
+	case name == "ifindex" && c.link == decode.LinkSLL2:
+		return at(4, opWord, k.operand.number)
+	case name == "ifindex":
+		c.fail(k.token, "only Linux cooked capture, version 2, says the interface of a packet")
+		return never
+	}
+	var outgoing test
+	switch c.link {
+	case decode.LinkSLL:
+		outgoing = at(0, opHalf, 4)
+	case decode.LinkSLL2:
+		outgoing = at(10, opByte, 4)
+	default:
+		c.fail(k.token, "only Linux cooked capture says the direction of a packet")
+		return never
+	}
+	if name == "inbound" {
+		return not(outgoing)
+	}
+	return outgoing
+}
