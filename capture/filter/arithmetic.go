@@ -17,7 +17,7 @@ func (p *parser) arithmetic(level int) number {
 			break
 		}
 		p.next()
-		left = operation{t, t.text, left, p.arithmetic(l)}
+		left = newOperation(t, left, p.arithmetic(l))
 	}
 	return left
 }
@@ -32,7 +32,7 @@ func (p *parser) operand() number {
 	case t.kind == tokenNumber:
 		return constant(t.number)
 	case t.is("-"):
-		return p.nested(func() number { return operation{t, "-", constant(0), p.operand()} })
+		return p.nested(func() number { return newOperation(t, constant(0), p.operand()) })
 	case t.is("("):
 		n := p.nested(func() number { return p.arithmetic(0) })
 		p.expect(")")
@@ -50,11 +50,12 @@ func (p *parser) operand() number {
 }
 
 func (p *parser) nested(f func() number) number {
-	if p.depth++; p.depth > maxNesting {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxNesting {
 		p.fail(p.peek(), fmt.Sprintf("more than %d levels of brackets", maxNesting))
 		return constant(0)
 	}
-	defer func() { p.depth-- }()
 	return f()
 }
 
@@ -86,7 +87,7 @@ type (
 
 	operation struct {
 		token       token
-		op          string
+		op          uint16
 		left, right number
 	}
 
@@ -105,53 +106,48 @@ func (n constant) compile(*compiler, int) (code, test) {
 
 func (wireLength) compile(*compiler, int) (code, test) { return code{{Op: opLoadLen}}, always }
 
-// fold computes what is known when the expression is compiled.
-func fold(n number) number {
-	o, ok := n.(operation)
-	if !ok {
-		return n
+// newOperation returns a number of the operator t, computed if that can be done at once.
+func newOperation(t token, left, right number) number {
+	l, constL := left.(constant)
+	r, constR := right.(constant)
+	op := arithmeticOps[t.text]
+	if !constL || !constR || r == 0 && (op == opDiv || op == opMod) {
+		return operation{t, op, left, right}
 	}
-	o.left, o.right = fold(o.left), fold(o.right)
-	l, constL := o.left.(constant)
-	r, constR := o.right.(constant)
-	if !constL || !constR || r == 0 && (o.op == "/" || o.op == "%") {
-		return o
-	}
-	return constant(apply(arithmeticOps[o.op], uint32(l), uint32(r)))
+	return constant(apply(op, uint32(l), uint32(r)))
 }
 
 func (o operation) compile(c *compiler, slot int) (code, test) {
-	left, condL := fold(o.left).compile(c, slot)
-	op := arithmeticOps[o.op]
-	if k, ok := fold(o.right).(constant); ok {
-		if k == 0 && (o.op == "/" || o.op == "%") {
+	left, condL := o.left.compile(c, slot)
+	if k, ok := o.right.(constant); ok {
+		if k == 0 && (o.op == opDiv || o.op == opMod) {
 			c.fail(o.token, "division by zero")
 		}
-		return append(left, instruction{Op: opALU | op, K: uint32(k)}), condL
+		return append(left, instruction{Op: opALU | o.op, K: uint32(k)}), condL
 	}
 	if slot >= scratchSlots {
 		c.fail(o.token, "the expression needs more than 16 intermediate results")
 		return left, condL
 	}
-	right, condR := fold(o.right).compile(c, slot+1)
+	right, condR := o.right.compile(c, slot+1)
 	k := uint32(slot)
 	left = append(left, instruction{Op: opStore, K: k})
 	left = append(left, right...)
-	left = append(left, instruction{Op: opTAX}, instruction{Op: opLoadMem, K: k}, instruction{Op: opALU | opX | op})
+	left = append(left, instruction{Op: opTAX}, instruction{Op: opLoadMem, K: k}, instruction{Op: opALU | opX | o.op})
 	return left, both(condL, condR)
 }
 
 func (a accessor) compile(c *compiler, slot int) (code, test) {
 	base, cond := c.fieldBase(a)
 	size := map[int]uint16{1: opByte, 2: opHalf, 4: opWord}[a.size]
-	if k, ok := fold(a.offset).(constant); ok {
+	if k, ok := a.offset.(constant); ok {
 		mode := opAbs
 		if base.header {
 			mode = opInd
 		}
 		return append(base.loadX(), instruction{Op: opLoad | mode | size, K: base.offset + uint32(k)}), cond
 	}
-	at, condAt := fold(a.offset).compile(c, slot)
+	at, condAt := a.offset.compile(c, slot)
 	if base.header { // X = length of the header + offset
 		at = append(at, base.loadX()...)
 		at = append(at, instruction{Op: opALU | opX | opAdd})
@@ -168,7 +164,7 @@ type relation struct {
 }
 
 func (r relation) test(c *compiler) test {
-	left, right, op := fold(r.left), fold(r.right), r.op
+	left, right, op := r.left, r.right, r.op
 	if _, ok := left.(constant); ok { // the constant stands on the right
 		left, right = right, left
 		op = map[string]string{"=": "=", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}[op]

@@ -44,10 +44,8 @@ func withoutRepeats(order []*block, entry *block) map[*block]code {
 
 // missing returns the part of c that is to be run.
 func (r registers) missing(c code) code {
-	for n := len(c); n > 0 && r.a != ""; n-- {
-		if c[:n].key() == r.a {
-			return c[n:]
-		}
+	if n := len(r.a) / keyLength; n > 0 && n <= len(c) && c[:n].key() == r.a {
+		return c[n:]
 	}
 	if len(c) > 0 && c[0].Op == opLoadXHeader && c[:1].key() == r.x {
 		return c[1:]

@@ -1,7 +1,9 @@
 package filter
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 
 	"visor/decode"
 )
@@ -43,12 +45,16 @@ const (
 	isIPv6
 )
 
+// lookup returns the addresses of a host, as net.Resolver's LookupNetIP does.
+type lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
 // compiler turns an expression into tests on frames of one link type. It knows where headers begin at the point of the expression
 // that it has come to.
 type compiler struct {
-	expr string
-	link decode.LinkType
-	err  *Error
+	expr   string
+	link   decode.LinkType
+	lookup lookup
+	err    *Error
 
 	naming  naming
 	typeAt  uint32 // where the link header names what follows
@@ -57,8 +63,8 @@ type compiler struct {
 	labels  uint32 // bytes of MPLS labels after it
 }
 
-func newCompiler(expr string, link decode.LinkType) (*compiler, error) {
-	c := &compiler{expr: expr, link: link}
+func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, error) {
+	c := &compiler{expr: expr, link: link, lookup: lookup}
 	switch link {
 	case decode.LinkEthernet:
 		c.naming, c.typeAt, c.payload = byEtherType, 12, 14

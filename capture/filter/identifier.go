@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -89,7 +88,7 @@ func (p primitive) hosts(c *compiler) test {
 func (p primitive) named(c *compiler) test {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", p.token.text)
+	addrs, err := c.lookup(ctx, "ip", p.token.text)
 	if err != nil {
 		c.fail(p.token, fmt.Sprintf("unknown host '%s': %v", p.token.text, err))
 		return never

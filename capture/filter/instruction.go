@@ -85,9 +85,12 @@ func apply(op uint16, a, b uint32) uint32 {
 	return a >> b
 }
 
+// keyLength is the bytes of an instruction in a key.
+const keyLength = 6
+
 // key returns c as a string: codes that are equal have equal keys.
 func (c code) key() string {
-	var b []byte
+	b := make([]byte, 0, len(c)*keyLength)
 	for _, ins := range c {
 		b = binary.LittleEndian.AppendUint16(b, ins.Op)
 		b = binary.LittleEndian.AppendUint32(b, ins.K)

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // tokenKind is what a token is.
@@ -43,9 +44,9 @@ type shape struct {
 	pattern *regexp.Regexp
 }
 
-// newShapes returns the shapes in the order in which they are tried. What begins with a hexadecimal digit may be many things; an
-// address is one only where nothing that belongs to a word follows.
-func newShapes() []shape {
+// shapes are tried in this order. What begins with a hexadecimal digit may be many things; an address is one only where nothing that
+// belongs to a word follows.
+var shapes = sync.OnceValue(func() []shape {
 	const end = `(?:$|[^0-9A-Za-z_:.])`
 	compile := func(kind tokenKind, pattern string) shape {
 		return shape{kind, regexp.MustCompile(`^(` + pattern + `)`)}
@@ -61,11 +62,13 @@ func newShapes() []shape {
 		compile(tokenName, `\\[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?`),
 		compile(tokenPunct, `&&|\|\||<<|>>|<=|>=|!=|==|[()\[\]!&|<>=+\-*/%^:]`),
 	}
-}
+})
+
+// ranges is the shape that comes before the others after 'portrange'.
+var ranges = sync.OnceValue(func() shape { return shape{tokenRange, regexp.MustCompile(`^([A-Za-z0-9]+(?:-[A-Za-z0-9]+)+)`)} })
 
 // lex cuts an expression into tokens, of which the last one is a tokenEnd.
 func lex(expr string) ([]token, error) {
-	shapes, ranges := newShapes(), shape{tokenRange, regexp.MustCompile(`^([A-Za-z0-9]+(?:-[A-Za-z0-9]+)+)`)}
 	var tokens []token
 	inRange := false
 	for at := 0; ; {
@@ -73,9 +76,9 @@ func lex(expr string) ([]token, error) {
 		if at == len(expr) {
 			return append(tokens, token{kind: tokenEnd, column: at + 1}), nil
 		}
-		candidates := shapes
+		candidates := shapes()
 		if inRange {
-			candidates = append([]shape{ranges}, shapes...)
+			candidates = append([]shape{ranges()}, candidates...)
 		}
 		t, ok := first(candidates, expr[at:])
 		if !ok {

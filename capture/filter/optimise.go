@@ -1,14 +1,16 @@
 package filter
 
 import (
-	"maps"
 	"math"
 	"slices"
 )
 
+// Bounds of what is remembered: an expression may have thousands of parts.
 const (
-	maxRounds = 20
-	maxUnlike = 32 // values that are remembered not to be the one
+	maxRounds  = 20
+	maxFacts   = 16 // values
+	maxUnlike  = 32 // numbers that one of them is not
+	maxAnswers = 8
 )
 
 // optimise returns the entry of a graph that gives the same answers with fewer steps: where the way to a block says already what its
@@ -25,14 +27,15 @@ func (g *graph) optimise(entry *block) *block {
 	return entry
 }
 
-// facts are what is known of values at a point of the graph, by the key of the code that computes them.
-type facts map[string]fact
+// facts are what is known of values at a point of the graph.
+type facts []fact
 
 // fact is what is known of one value.
 type fact struct {
+	load      string // the key of the code that computes it
 	low, high uint32
-	unlike    []uint32          // not these
-	answers   map[question]bool // to questions that were asked of it
+	unlike    []uint32 // not these
+	answers   []answer // to questions that were asked of it
 }
 
 type question struct {
@@ -40,16 +43,22 @@ type question struct {
 	k  uint32
 }
 
+type answer struct {
+	question
+	yes bool
+}
+
 // shortcut makes every edge lead to the first block behind it whose answer is not known there.
 func (g *graph) shortcut(entry *block) *block {
 	order := ordered(entry)
-	in := map[*block]facts{entry: {}}
+	in := map[*block]facts{}
 	yes, no := make(map[*block]*block), make(map[*block]*block)
 	for _, b := range order {
 		if b.op == opRet {
 			continue
 		}
 		known := in[b]
+		delete(in, b)
 		if b.effect {
 			known = facts{} // may be about the memory that it fills
 			yes[b], no[b] = decide(b.yes, known), nil
@@ -93,15 +102,15 @@ func (g *graph) shortcut(entry *block) *block {
 // decide goes on from b while the answer is known.
 func decide(b *block, known facts) *block {
 	for b.op != opRet && !b.effect {
-		f, ok := known[b.load]
+		i := known.find(b.load)
+		if i < 0 {
+			return b
+		}
+		yes, ok := known[i].answer(question{b.op, b.k})
 		if !ok {
 			return b
 		}
-		answer, ok := f.answer(question{b.op, b.k})
-		if !ok {
-			return b
-		}
-		if answer {
+		if yes {
 			b = b.yes
 		} else {
 			b = b.no
@@ -117,81 +126,83 @@ func meet(in map[*block]facts, b *block, f facts) {
 		in[b] = f
 		return
 	}
-	common := make(facts)
-	for key, x := range old {
-		if y, ok := f[key]; ok {
-			common[key] = x.or(y)
+	var common facts
+	for i := range old {
+		if j := f.find(old[i].load); j >= 0 {
+			common = append(common, old[i].or(&f[j]))
 		}
 	}
 	in[b] = common
 }
 
-// with returns what is known after b has answered.
-func (f facts) with(b *block, answer bool) facts {
-	after := maps.Clone(f)
-	v, ok := after[b.load]
-	if !ok {
-		v = fact{high: math.MaxUint32}
+func (f facts) find(load string) int {
+	return slices.IndexFunc(f, func(v fact) bool { return v.load == load })
+}
+
+// with returns what is known after b has answered. The oldest is forgotten if that is too much.
+func (f facts) with(b *block, yes bool) facts {
+	i := f.find(b.load)
+	if i >= 0 {
+		after := slices.Clone(f)
+		after[i] = f[i].and(question{b.op, b.k}, yes)
+		return after
 	}
-	after[b.load] = v.and(question{b.op, b.k}, answer)
-	return after
+	if len(f) == maxFacts {
+		f = f[1:]
+	}
+	first := fact{load: b.load, high: math.MaxUint32}
+	return append(slices.Clip(f), first.and(question{b.op, b.k}, yes))
 }
 
 // and returns f with the answer to one more question.
-func (f fact) and(q question, answer bool) fact {
-	f.answers = maps.Clone(f.answers)
-	if f.answers == nil {
-		f.answers = make(map[question]bool)
+func (f fact) and(q question, yes bool) fact {
+	if len(f.answers) < maxAnswers {
+		f.answers = append(slices.Clip(f.answers), answer{q, yes})
 	}
-	f.answers[q] = answer
 	switch {
-	case q.op == opJEQ && answer:
+	case q.op == opJEQ && yes:
 		f.low, f.high = q.k, q.k
 	case q.op == opJEQ && len(f.unlike) < maxUnlike:
 		f.unlike = append(slices.Clip(f.unlike), q.k)
-	case q.op == opJGT && answer:
+	case q.op == opJGT && yes:
 		f.low = max(f.low, q.k+1)
 	case q.op == opJGT:
 		f.high = min(f.high, q.k)
-	case q.op == opJGE && answer:
+	case q.op == opJGE && yes:
 		f.low = max(f.low, q.k)
 	case q.op == opJGE && q.k > 0:
 		f.high = min(f.high, q.k-1)
-	}
-	if len(f.answers) > maxUnlike {
-		f.answers = nil
 	}
 	return f
 }
 
 // or returns what f and g have in common.
-func (f fact) or(g fact) fact {
-	common := fact{low: min(f.low, g.low), high: max(f.high, g.high)}
+func (f *fact) or(g *fact) fact {
+	common := fact{load: f.load, low: min(f.low, g.low), high: max(f.high, g.high)}
 	for _, v := range f.unlike {
 		if slices.Contains(g.unlike, v) || v < g.low || v > g.high {
 			common.unlike = append(common.unlike, v)
 		}
 	}
 	for _, v := range g.unlike {
-		if v < f.low || v > f.high {
+		if (v < f.low || v > f.high) && len(common.unlike) < maxUnlike {
 			common.unlike = append(common.unlike, v)
 		}
 	}
-	for q, a := range f.answers {
-		if b, ok := g.answers[q]; ok && a == b {
-			if common.answers == nil {
-				common.answers = make(map[question]bool)
-			}
-			common.answers[q] = a
+	for _, a := range f.answers {
+		if slices.Contains(g.answers, a) {
+			common.answers = append(common.answers, a)
 		}
 	}
 	return common
 }
 
 // answer returns the answer to q, if it is known.
-func (f fact) answer(q question) (answer, ok bool) {
-	if a, ok := f.answers[q]; ok {
-		return a, true
+func (f *fact) answer(q question) (yes, ok bool) {
+	for _, a := range f.answers {
+		if a.question == q {
+			return a.yes, true
+		}
 	}
 	switch exact := f.low == f.high; q.op {
 	case opJEQ:

@@ -103,11 +103,12 @@ func (p *parser) fail(t token, reason string) {
 
 // deeper runs f one level deeper, unless that is too deep.
 func (p *parser) deeper(f func() expression) expression {
-	if p.depth++; p.depth > maxNesting {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxNesting {
 		p.fail(p.peek(), fmt.Sprintf("more than %d levels of brackets and 'not'", maxNesting))
 		return nil
 	}
-	defer func() { p.depth-- }()
 	return f()
 }
 
@@ -303,9 +304,8 @@ func (p *parser) byteTest(t token) expression {
 		p.fail(t, "expected 'byte OFFSET OP VALUE' with one of = < > | & for OP")
 	}
 	load := accessor{t, "ether", constant(offset.number), 1}
-	switch op {
-	case "|", "&":
-		return relation{t, "!=", operation{t, op, load, constant(value.number)}, constant(0)}
+	if op == "|" || op == "&" {
+		return relation{t, "!=", operation{t, arithmeticOps[op], load, constant(value.number)}, constant(0)}
 	}
 	return relation{t, op, load, constant(value.number)}
 }

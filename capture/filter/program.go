@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -24,14 +25,14 @@ func Compile(expr string, link decode.LinkType) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compile(expr, e, link)
+	return compile(expr, e, link, net.DefaultResolver.LookupNetIP)
 }
 
-func compile(expr string, e expression, link decode.LinkType) (*Program, error) {
+func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*Program, error) {
 	if e == nil {
 		return &Program{code: []instruction{{Op: opRet, K: acceptLength}}}, nil
 	}
-	c, err := newCompiler(expr, link)
+	c, err := newCompiler(expr, link, lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -66,5 +67,6 @@ func describe(at int, ins instruction) string {
 		}
 		return fmt.Sprintf("%-8s %-16s jt %d\tjf %d", name, value, at+1+int(ins.Jt), at+1+int(ins.Jf))
 	}
-	return fmt.Sprint(ins.Disassemble())
+	name, operand, _ := strings.Cut(fmt.Sprint(ins.Disassemble()), " ")
+	return strings.TrimSpace(fmt.Sprintf("%-8s %s", name, operand))
 }

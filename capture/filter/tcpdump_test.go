@@ -3,7 +3,6 @@ package filter_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -90,7 +89,7 @@ func TestTcpdump(t *testing.T) {
 }
 
 // expressions reads those of testdata, one a line.
-func expressions(t *testing.T) []string {
+func expressions(t testing.TB) []string {
 	text, err := os.ReadFile("testdata/expressions.txt")
 	require.NoError(t, err)
 	var list []string
@@ -173,14 +172,4 @@ func tcpdump(t *testing.T, path, expr string) (passed map[int64]bool, refused st
 		}
 	}
 	return passed, ""
-}
-
-func ExampleCompile() {
-	program, err := filter.Compile("udp dst port 53", decode.LinkEthernet)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Print(program)
-	// Output:
 }
