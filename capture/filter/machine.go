@@ -2,73 +2,115 @@ package filter
 
 import "encoding/binary"
 
+// step is an instruction for Match. Its opcodes are dense, so that the compiler makes a jump table of the switch, which saves
+// a tenth to a fifth of the time (benchmarks/results/filter.txt).
+type step struct {
+	op     uint8
+	jt, jf uint8
+	k      uint32
+}
+
+const (
+	stepHalf uint8 = iota
+	stepByte
+	stepWord
+	stepJEQ
+	stepJSET
+	stepJGT
+	stepJGE
+	stepJA
+	stepXHeader
+	stepIndHalf
+	stepAnd
+	stepRet
+	stepRare
+)
+
+// steps translates a program.
+func steps(program []instruction) []step {
+	dense := map[uint16]uint8{
+		opLoad | opAbs | opHalf: stepHalf, opLoad | opAbs | opByte: stepByte, opLoad | opAbs | opWord: stepWord,
+		opJEQ: stepJEQ, opJSET: stepJSET, opJGT: stepJGT, opJGE: stepJGE, opJA: stepJA,
+		opLoadXHeader: stepXHeader, opLoad | opInd | opHalf: stepIndHalf, opALU | opAnd: stepAnd, opRet: stepRet,
+	}
+	all := make([]step, len(program))
+	for i, ins := range program {
+		op, ok := dense[ins.Op]
+		if !ok {
+			op = stepRare
+		}
+		all[i] = step{op, ins.Jt, ins.Jf, ins.K}
+	}
+	return all
+}
+
 // Match reports whether the filter lets a frame through. data is the frame from its link header on, cut at the snaplen; wireLen is
 // its length on the wire. A frame that is too short for what the filter looks at does not pass, as in the kernel.
 func (p *Program) Match(data []byte, wireLen uint32) bool {
 	var a, x uint32
 	var scratch [scratchSlots]uint32
-	for pc := 0; pc < len(p.code); pc++ {
-		ins := &p.code[pc]
-		k := ins.K
-		switch ins.Op {
-		case opLoad | opAbs | opHalf:
+	for pc := 0; pc < len(p.steps); pc++ {
+		ins := &p.steps[pc]
+		k := ins.k
+		switch ins.op {
+		case stepHalf:
 			if uint64(k)+2 > uint64(len(data)) {
 				return false
 			}
 			a = uint32(binary.BigEndian.Uint16(data[k:]))
-		case opLoad | opAbs | opByte:
+		case stepByte:
 			if uint64(k) >= uint64(len(data)) {
 				return false
 			}
 			a = uint32(data[k])
-		case opLoad | opAbs | opWord:
+		case stepWord:
 			if uint64(k)+4 > uint64(len(data)) {
 				return false
 			}
 			a = binary.BigEndian.Uint32(data[k:])
-		case opJEQ:
+		case stepJEQ:
 			pc += jump(ins, a == k)
-		case opJSET:
+		case stepJSET:
 			pc += jump(ins, a&k != 0)
-		case opJGT:
+		case stepJGT:
 			pc += jump(ins, a > k)
-		case opJGE:
+		case stepJGE:
 			pc += jump(ins, a >= k)
-		case opJA:
+		case stepJA:
 			pc += int(k)
-		case opLoadXHeader:
+		case stepXHeader:
 			if uint64(k) >= uint64(len(data)) {
 				return false
 			}
 			x = uint32(data[k]&0x0F) * 4
-		case opLoad | opInd | opHalf:
+		case stepIndHalf:
 			at := uint64(k) + uint64(x)
 			if at+2 > uint64(len(data)) {
 				return false
 			}
 			a = uint32(binary.BigEndian.Uint16(data[at:]))
-		case opALU | opAnd:
+		case stepAnd:
 			a &= k
-		case opRet:
+		case stepRet:
 			return k != 0
 		default:
 			var ok bool
-			if a, x, ok = rare(ins, a, x, &scratch, data, wireLen); !ok {
+			if a, x, ok = rare(&p.code[pc], a, x, &scratch, data, wireLen); !ok {
 				return false
 			}
-			if ins.Op&7 == opJA&7 {
-				pc += jump(ins, compareX(ins.Op, a, x))
+			if op := p.code[pc].Op; op&7 == opJA&7 {
+				pc += jump(ins, compareX(op, a, x))
 			}
 		}
 	}
 	return false
 }
 
-func jump(ins *instruction, yes bool) int {
+func jump(ins *step, yes bool) int {
 	if yes {
-		return int(ins.Jt)
+		return int(ins.jt)
 	}
-	return int(ins.Jf)
+	return int(ins.jf)
 }
 
 // rare runs the instructions that few filters have. It is out of line so that the others stay in few registers.

@@ -13,8 +13,11 @@ import (
 
 // Program is a filter for frames of one link type. It is immutable, and safe for concurrent use.
 type Program struct {
-	code []instruction
+	code  []instruction
+	steps []step // of code
 }
+
+func newProgram(code []instruction) *Program { return &Program{code, steps(code)} }
 
 // Compile compiles a filter for frames of a link type: Ethernet, Linux cooked capture (both versions), raw IP, BSD loopback. An
 // empty expression lets everything through. What is wrong with an expression is told by an [*Error].
@@ -30,7 +33,7 @@ func Compile(expr string, link decode.LinkType) (*Program, error) {
 
 func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*Program, error) {
 	if e == nil {
-		return &Program{code: []instruction{{Op: opRet, K: acceptLength}}}, nil
+		return newProgram([]instruction{{Op: opRet, K: acceptLength}}), nil
 	}
 	c, err := newCompiler(expr, link, lookup)
 	if err != nil {
@@ -42,7 +45,7 @@ func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*P
 	}
 	g := newGraph()
 	entry := g.optimise(t.build(g, g.accept, g.reject))
-	return &Program{code: g.assemble(entry)}, nil
+	return newProgram(g.assemble(entry)), nil
 }
 
 // Instructions returns a copy of the program, as for [visor/capture/afpacket]'s Config.Filter. The kernel takes up to 4096
