@@ -25,15 +25,19 @@ var (
 	_ capture.DropCounter = (*Source)(nil)
 )
 
-// NewSource returns a Source with the frames of src that expr lets through. It takes ownership of src, unless expr is wrong, which
-// an [*Error] tells. Link types may change from frame to frame; one that expr is not for ends the Source with an error when its
-// first frame comes.
+// NewSource returns a Source with the frames of src that expr lets through. It takes ownership of src, unless expr is wrong for
+// every link type, which an [*Error] tells. Link types may change from frame to frame; one that expr is not for ends the Source with
+// an error when its first frame comes.
 func NewSource(src capture.Source, expr string) (*Source, error) {
 	e, err := parse(expr)
 	if err != nil {
 		return nil, err
 	}
-	return &Source{of: src, expr: expr, parsed: e, programs: make(map[decode.LinkType]*Program)}, nil
+	s := &Source{of: src, expr: expr, parsed: e, programs: make(map[decode.LinkType]*Program)}
+	if err := s.use(decode.LinkEthernet); err != nil && s.use(decode.LinkSLL2) != nil && s.use(decode.LinkRaw) != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // ReadBatch implements [capture.Source]. Frames borrow from the source behind s.

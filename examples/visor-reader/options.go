@@ -19,6 +19,7 @@ import (
 type options struct {
 	files      []string
 	input      string // "pcap" or "dnstap"
+	filter     string
 	hosts      decode.HostNets
 	deepSample int
 	periods    int
@@ -48,6 +49,8 @@ Examples:
   visor-reader --periods 1 -H 192.0.2.0/24,2001:db8::/32 capture.pcap
         the whole capture; the networks that are ours tell ingress from egress, and
         so give top remote addresses and the times of DNS answers
+  visor-reader -b 'port 53 and net 192.0.2.0/24' capture.pcap
+        what is DNS of one network
   visor-reader --geo-city City.mmdb --geo-asn ASN.mmdb -H 192.0.2.0/24 *.pcap.gz
         where remote addresses are, and whose
   visor-reader -i dnstap --periods 1 queries.dnstap
@@ -67,6 +70,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
 	fs.StringVarP(&o.input, "input", "i", "pcap", "`type` of input: pcap or dnstap")
+	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only packets that it lets through are analysed")
 	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they tell ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
@@ -95,6 +99,8 @@ func (o *options) check() error {
 		return errors.New("no FILE given")
 	case o.input != "pcap" && o.input != "dnstap":
 		return fmt.Errorf("-i %s: unknown type of input; this version reads pcap and dnstap", o.input)
+	case o.input == "dnstap" && o.filter != "":
+		return errors.New("-b filters packets, and cannot go with -i dnstap")
 	case o.periods < 1 || o.periods > 10:
 		return fmt.Errorf("--periods %d: must be from 1 to 10", o.periods)
 	case o.deepSample < 1 || o.deepSample > 100:

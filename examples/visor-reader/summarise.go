@@ -9,6 +9,7 @@ import (
 
 	"visor/capture"
 	"visor/capture/dnstap"
+	"visor/capture/filter"
 	"visor/capture/gopkt"
 	"visor/capture/pcapfile"
 	"visor/export"
@@ -28,6 +29,9 @@ func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr i
 			fmt.Fprintln(stderr, "visor-reader:", err)
 			code = exitUnread
 		}
+		if wrong := new(filter.Error); errors.As(err, &wrong) {
+			code = exitMisused
+		}
 	}
 	db, err := openGeo(o)
 	if err != nil {
@@ -37,7 +41,7 @@ func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr i
 	if db != nil {
 		defer db.Close()
 	}
-	src, err := openFiles(ctx, o, stdin)
+	src, err := openInput(ctx, o, stdin)
 	if err != nil {
 		complain(err)
 		return code
@@ -52,7 +56,9 @@ func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr i
 	err = p.Run(ctx)
 	show.stop(ctx.Err() != nil)
 	complain(err)
-	complain(write(o, p, stdout))
+	if code != exitMisused {
+		complain(write(o, p, stdout))
+	}
 	return code
 }
 
@@ -62,6 +68,20 @@ func openGeo(o options) (*geo.DB, error) {
 		return nil, nil
 	}
 	return geo.Open(geo.Config{CityPath: o.geoCity, ASNPath: o.geoASN})
+}
+
+// openInput returns one source of what is to be analysed.
+func openInput(ctx context.Context, o options, stdin io.Reader) (capture.Source, error) {
+	src, err := openFiles(ctx, o, stdin)
+	if err != nil || o.filter == "" {
+		return src, err
+	}
+	filtered, err := filter.NewSource(src, o.filter)
+	if err != nil {
+		src.Close()
+		return nil, err
+	}
+	return filtered, nil
 }
 
 // openFiles returns one source of all files, in the order of time.
