@@ -18,13 +18,14 @@
 //
 // Data moves one way, and each package imports only what stands before it:
 //
-//	capture    sources of frames: files, memory, streams
+//	capture    sources of frames: files, interfaces, dnstap, memory, taps in a server; filters
 //	decode     what a frame is: link layers, IP, TCP, UDP; DNS messages; TCP streams
 //	sketch     bounded summaries that merge: cardinality, top lists, quantiles, rates
 //	window     the live bucket and the last closed ones
 //	geo        where an address is, and whose
 //	handler    the pipeline, and the analyzers below it
-//	export     JSON, and text for people
+//	export     JSON, text for people, Prometheus
 //
-// sketch, window, geo and decode are of use alone. examples/visor-reader is a whole program made of them.
+// sketch, window, geo and decode are of use alone. examples/visor-reader is a whole program made of them; examples/sniff begins one
+// that captures, and examples/dnsserver has visor inside a server.
 package visor

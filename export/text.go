@@ -108,22 +108,26 @@ func (t *text) wrap(head string, cells []string) {
 
 // distributions writes quantiles and rates as one table.
 func (t *text) distributions(values []handler.Value) {
-	const nameWidth, cell = 26, 10
-	head := false
+	const nameWidth = 26
+	cell := 10
+	names, rows := []string{""}, [][]string{{"p50", "p90", "p95", "p99", "max"}}
 	for _, v := range values {
 		if v.Kind != handler.KindQuantile && v.Kind != handler.KindRate || v.Quantiles.N == 0 {
 			continue
-		}
-		if !head {
-			t.line(pad("", nameWidth) + alignRight(cell, "p50", "p90", "p95", "p99", "max"))
-			head = true
 		}
 		q := &v.Quantiles
 		var cells []string
 		for _, f := range []float64{q.P50, q.P90, q.P95, q.P99, q.Max} {
 			cells = append(cells, decimal(f, v.Float))
+			cell = max(cell, len(cells[len(cells)-1])+1)
 		}
-		t.line(pad(words(v.Path...), nameWidth) + alignRight(cell, cells...))
+		names, rows = append(names, words(v.Path...)), append(rows, cells)
+	}
+	if len(rows) == 1 {
+		return
+	}
+	for i, cells := range rows {
+		t.line(pad(names[i], nameWidth) + alignRight(cell, cells...))
 	}
 }
 

@@ -7,16 +7,25 @@ import (
 	"time"
 
 	"golang.org/x/net/bpf"
+
+	"visor/decode"
 )
 
 // Config configures a Capture. Interface must be set.
 type Config struct {
-	Interface     string               // its name, an IP address that it has, or "auto": the Ethernet interface that has seen most
-	Queues        int                  // sources that share the traffic; 0 means 1
-	RingSize      int                  // bytes of memory of each queue; 0 means 32 MiB. What comes while it is full is dropped
-	BlockTimeout  time.Duration        // after which a block that is not full is handed on; 0 means 100 ms
-	NoPromiscuous bool                 // see only what is addressed to this host
-	Filter        []bpf.RawInstruction // run by the kernel: drops what it returns 0 for; nil passes all
+	Interface     string        // its name, an IP address that it has, or "auto": the Ethernet interface that has seen most
+	Queues        int           // sources that share the traffic; 0 means 1
+	RingSize      int           // bytes of memory of each queue; 0 means 32 MiB. What comes while it is full is dropped
+	BlockTimeout  time.Duration // after which a block that is not full is handed on; 0 means 100 ms
+	NoPromiscuous bool          // see only what is addressed to this host
+
+	// Filter returns a program for frames of the interface's link type, which the kernel runs: it drops what that returns 0 for. It is
+	// as visor/capture/filter makes it:
+	//
+	//	afpacket.Config{Interface: "eth0", Filter: filter.Kernel("port 53")}
+	//
+	// The kernel sees frames of Ethernet without their outer VLAN tag. nil passes all.
+	Filter func(link decode.LinkType) ([]bpf.RawInstruction, error)
 }
 
 // blockSize is the size of the pieces in which the kernel hands packets on. The largest packet must fit.

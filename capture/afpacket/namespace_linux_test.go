@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"visor/capture"
 	"visor/capture/afpacket"
+	"visor/capture/filter"
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/dns"
@@ -247,19 +247,24 @@ func TestNSLoopback(t *testing.T) {
 
 func TestNSFilter(t *testing.T) {
 	namespace(t)
-	// IPv4 alone: the EtherType is at offset 12.
-	filter, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x0800, SkipFalse: 1},
-		bpf.RetConstant{Val: 262144},
-		bpf.RetConstant{Val: 0},
-	})
-	require.NoError(t, err)
 	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(1000))
-	live := open(t, afpacket.Config{Filter: filter})
+	live := open(t, afpacket.Config{Filter: filter.Kernel("ip")})
 	send(t, frames)
 	take(t, live.Sources()[0], int(truth.IPv4))
 	require.Equal(t, afpacket.Stats{Packets: truth.IPv4}, live.Stats())
+
+	var hosts []string
+	for i := range 3000 {
+		hosts = append(hosts, fmt.Sprintf("10.0.%d.%d", i/256, i%256))
+	}
+	for expr, reason := range map[string]string{
+		"port nosuch": "'nosuch' is no port",
+		"vlan 5":      "'vlan' cannot be run by the kernel",
+		"src host (" + strings.Join(hosts, " or ") + ")": "the kernel takes 1 to 4096",
+	} {
+		_, err := afpacket.Open(afpacket.Config{Interface: receiver, Filter: filter.Kernel(expr)})
+		require.ErrorContains(t, err, reason)
+	}
 }
 
 func TestNSAddresses(t *testing.T) {

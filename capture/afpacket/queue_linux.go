@@ -61,7 +61,7 @@ var (
 )
 
 func openQueue(cfg *Config, iface *net.Interface, link decode.LinkType, group *fanout) (*queue, error) {
-	file, ring, err := openSocket(cfg, iface, group)
+	file, ring, err := openSocket(cfg, iface, link, group)
 	if err != nil {
 		return nil, err
 	}

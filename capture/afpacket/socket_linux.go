@@ -6,8 +6,9 @@ import (
 	"net"
 	"os"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"visor/decode"
 )
 
 // reserve is room in front of each packet, for the VLAN tag that network cards take out.
@@ -21,7 +22,7 @@ type fanout struct {
 }
 
 // openSocket returns a socket that captures from iface into a ring, and the ring.
-func openSocket(cfg *Config, iface *net.Interface, group *fanout) (file *os.File, ring []byte, err error) {
+func openSocket(cfg *Config, iface *net.Interface, link decode.LinkType, group *fanout) (file *os.File, ring []byte, err error) {
 	// Protocol 0 receives nothing: packets come from bind on, when all is in place.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -32,7 +33,7 @@ func openSocket(cfg *Config, iface *net.Interface, group *fanout) (file *os.File
 			unix.Close(fd)
 		}
 	}()
-	if err := prepare(fd, cfg); err != nil {
+	if err := prepare(fd, cfg, link); err != nil {
 		return nil, nil, err
 	}
 	ring, err = unix.Mmap(fd, 0, cfg.RingSize/blockSize*blockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
@@ -47,14 +48,14 @@ func openSocket(cfg *Config, iface *net.Interface, group *fanout) (file *os.File
 }
 
 // prepare sets what must be set before a ring is mapped.
-func prepare(fd int, cfg *Config) error {
+func prepare(fd int, cfg *Config, link decode.LinkType) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return fmt.Errorf("TPACKET_V3: %w", err)
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_RESERVE, reserve); err != nil {
 		return fmt.Errorf("PACKET_RESERVE: %w", err)
 	}
-	if err := attach(fd, cfg.Filter); err != nil {
+	if err := attach(fd, cfg, link); err != nil {
 		return err
 	}
 	blocks := uint32(cfg.RingSize / blockSize)
@@ -69,10 +70,17 @@ func prepare(fd int, cfg *Config) error {
 	return nil
 }
 
-// attach makes the kernel run a filter.
-func attach(fd int, filter []bpf.RawInstruction) error {
-	if len(filter) == 0 {
+// attach makes the kernel run the filter, if there is one.
+func attach(fd int, cfg *Config, link decode.LinkType) error {
+	if cfg.Filter == nil {
 		return nil
+	}
+	filter, err := cfg.Filter(link)
+	if err != nil {
+		return err
+	}
+	if len(filter) == 0 || len(filter) > unix.BPF_MAXINSNS {
+		return fmt.Errorf("filter of %d instructions: the kernel takes 1 to %d", len(filter), unix.BPF_MAXINSNS)
 	}
 	code := make([]unix.SockFilter, len(filter))
 	for i, ins := range filter {

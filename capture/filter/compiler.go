@@ -61,6 +61,7 @@ type compiler struct {
 	header  uint32 // where the link header begins
 	payload uint32 // where it ends
 	labels  uint32 // bytes of MPLS labels after it
+	tags    token  // a 'vlan' that was compiled
 }
 
 func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, error) {

@@ -6,8 +6,7 @@
 //	}
 //	if program.Match(frame.Data, frame.WireLen) { … }
 //
-// [NewSource] puts a filter in front of any source. [Program.Instructions] are classic BPF, for the kernel: see Config.Filter of
-// visor/capture/afpacket.
+// [NewSource] puts a filter in front of any source. [Kernel] is for live capture: it makes classic BPF that the kernel runs.
 //
 // The language is that of pcap-filter(7), for Ethernet, Linux cooked capture, raw IP and BSD loopback: hosts, networks, ports, MAC
 // addresses, protocols, lengths, arithmetic on bytes of headers, 'vlan', 'mpls' and 'pppoes' that move what comes after them. As there,

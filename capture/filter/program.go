@@ -15,9 +15,10 @@ import (
 type Program struct {
 	code  []instruction
 	steps []step // of code
+	tags  token  // a 'vlan'; tokenEnd if there is none
 }
 
-func newProgram(code []instruction) *Program { return &Program{code, steps(code)} }
+func newProgram(code []instruction) *Program { return &Program{code: code, steps: steps(code)} }
 
 // Compile compiles a filter for frames of a link type: Ethernet, Linux cooked capture (both versions), raw IP, BSD loopback. An
 // empty expression lets everything through. What is wrong with an expression is told by an [*Error].
@@ -45,7 +46,24 @@ func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*P
 	}
 	g := newGraph()
 	entry := g.optimise(t.build(g, g.accept, g.reject))
-	return newProgram(g.assemble(entry)), nil
+	p := newProgram(g.assemble(entry))
+	p.tags = c.tags
+	return p, nil
+}
+
+// Kernel returns a function that compiles expr for the kernel, as Config.Filter of visor/capture/afpacket wants it. 'vlan' cannot be
+// run there, since the kernel takes tags out of frames; [NewSource] runs it in the process.
+func Kernel(expr string) func(link decode.LinkType) ([]bpf.RawInstruction, error) {
+	return func(link decode.LinkType) ([]bpf.RawInstruction, error) {
+		p, err := Compile(expr, link)
+		if err != nil {
+			return nil, err
+		}
+		if p.tags.kind != tokenEnd {
+			return nil, &Error{expr, p.tags.column, "'vlan' cannot be run by the kernel, which takes the tags out of frames"}
+		}
+		return p.Instructions(), nil
+	}
 }
 
 // Instructions returns a copy of the program, as for [visor/capture/afpacket]'s Config.Filter. The kernel takes up to 4096

@@ -24,6 +24,7 @@ func (c *compiler) vlan(k keyword, given bool) test {
 	if given {
 		t = both(t, masked(c.payload, opHalf, 0xFFF, k.operand.number))
 	}
+	c.tags = k.token
 	c.typeAt += 4
 	c.payload += 4
 	return t

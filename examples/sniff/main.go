@@ -1,6 +1,6 @@
 // Command sniff prints what an interface sees, every second: 30 lines that begin a program of one's own.
 //
-//	sudo go run ./examples/sniff eth0
+//	sudo go run ./examples/sniff eth0 port 53
 package main
 
 import (
@@ -9,9 +9,11 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"visor/capture/afpacket"
+	"visor/capture/filter"
 	"visor/export"
 	"visor/handler"
 	"visor/handler/dns"
@@ -20,10 +22,12 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) != 2 {
-		log.Fatal("usage: sniff INTERFACE\nINTERFACE is a name as eth0, an address of this host, or auto for the busiest one")
+	if len(os.Args) < 2 {
+		log.Fatal("usage: sniff INTERFACE [FILTER]\nINTERFACE is a name as eth0, an address of this host, or auto for the busiest one;\n" +
+			"FILTER is one of tcpdump's, as: udp port 53 and not net 10.0.0.0/8")
 	}
-	live, err := afpacket.Open(afpacket.Config{Interface: os.Args[1]})
+	only := filter.Kernel(strings.Join(os.Args[2:], " "))
+	live, err := afpacket.Open(afpacket.Config{Interface: os.Args[1], Filter: only})
 	check(err)
 	own, err := live.HostNets()
 	check(err)
