@@ -1,0 +1,55 @@
+package capture_test
+
+import (
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+)
+
+// TestSelect keeps the frames of odd times, and reads on where a whole batch has none.
+func TestSelect(t *testing.T) {
+	frames := make([]capture.Frame, 3*capture.BatchSize)
+	for i := range frames {
+		frames[i].TimeNS = int64(i)
+	}
+	src := capture.Select(capture.NewMemory(frames), func(f *capture.Frame) (bool, error) {
+		return f.TimeNS%2 == 1 && f.TimeNS > capture.BatchSize, nil
+	})
+	require.True(t, capture.IsStable(src), "as the source behind it")
+	var got []int64
+	var b capture.Batch
+	err := src.ReadBatch(&b)
+	for ; err == nil; err = src.ReadBatch(&b) {
+		require.NotEmpty(t, b.Frames)
+		for _, f := range b.Frames {
+			got = append(got, f.TimeNS)
+		}
+	}
+	require.ErrorIs(t, err, io.EOF)
+	require.Empty(t, b.Frames)
+	require.Len(t, got, capture.BatchSize)
+	require.EqualValues(t, capture.BatchSize+1, got[0])
+	require.NoError(t, src.Close())
+}
+
+// TestSelectFails gives the frames before an error first, and the error ever after.
+func TestSelectFails(t *testing.T) {
+	wrong := errors.New("wrong")
+	src := capture.Select(capture.NewMemory([]capture.Frame{{TimeNS: 1}, {TimeNS: 2}, {TimeNS: 3}}), func(f *capture.Frame) (bool, error) {
+		if f.TimeNS == 2 {
+			return false, wrong
+		}
+		return true, nil
+	})
+	var b capture.Batch
+	require.NoError(t, src.ReadBatch(&b))
+	require.Len(t, b.Frames, 1)
+	for range 2 {
+		require.ErrorIs(t, src.ReadBatch(&b), wrong)
+		require.Empty(t, b.Frames)
+	}
+}
