@@ -30,7 +30,8 @@ const (
 //
 // Message and Packet are safe for concurrent use. They copy what they are given, never wait and never allocate: what comes faster
 // than it is read is dropped, and counted. Goroutines on different processors use different buffers. The reader
-// sorts what these hold by time. It looks every 10 ms, so that givers need not wake it.
+// sorts what these hold by time; what is given later than its time says may come late. It looks every 10 ms, so that givers need not
+// wake it.
 //
 // ReadBatch is for one goroutine, as that of every Source. Memory is 1.3 MiB for each processor, twice.
 type Tap struct {
