@@ -1,6 +1,7 @@
 package dnstapmsg
 
 import (
+	"net"
 	"net/netip"
 	"time"
 )
@@ -164,6 +165,25 @@ func unixNano(sec, nsec uint64) int64 {
 		return 0
 	}
 	return int64(sec)*int64(time.Second) + int64(nsec)
+}
+
+// SetClient sets who asked, from the remote address of a connection: a *net.UDPAddr or *net.TCPAddr, which also tells the transport.
+// Of another one nothing is known. m borrows the address.
+func (m *Message) SetClient(addr net.Addr) {
+	var ip net.IP
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		m.Protocol, ip, m.QueryPort = UDP, a.IP, uint16(a.Port)
+	case *net.TCPAddr:
+		m.Protocol, ip, m.QueryPort = TCP, a.IP, uint16(a.Port)
+	}
+	v4, v6 := ip.To4(), ip.To16()
+	switch {
+	case v4 != nil:
+		m.IPv4, m.IPv6, m.QueryAddr = true, false, v4
+	case v6 != nil:
+		m.IPv4, m.IPv6, m.QueryAddr = false, true, v6
+	}
 }
 
 // Wire returns the DNS message that m tells of: the query of a query type, the response of a response type; nil if it is not

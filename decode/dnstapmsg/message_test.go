@@ -2,6 +2,7 @@ package dnstapmsg_test
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -189,4 +190,27 @@ func Example() {
 	src, dst := got.Addrs()
 	fmt.Println(got.Type, got.Type.Query(), src, dst, len(got.Wire()))
 	// Output: client false 192.0.2.1:853 198.51.100.9:50000 49
+}
+
+// TestSetClient takes what a server knows of who asks.
+func TestSetClient(t *testing.T) {
+	for _, tc := range []struct {
+		addr net.Addr
+		want dnstapmsg.Message
+	}{
+		{
+			&net.UDPAddr{IP: net.ParseIP("192.0.2.1"), Port: 53},
+			dnstapmsg.Message{Protocol: dnstapmsg.UDP, IPv4: true, QueryAddr: []byte{192, 0, 2, 1}, QueryPort: 53},
+		},
+		{
+			&net.TCPAddr{IP: net.IPv6loopback, Port: 853},
+			dnstapmsg.Message{Protocol: dnstapmsg.TCP, IPv6: true, QueryAddr: net.IPv6loopback, QueryPort: 853},
+		},
+		{&net.UnixAddr{Name: "s"}, dnstapmsg.Message{}},
+		{nil, dnstapmsg.Message{}},
+	} {
+		var m dnstapmsg.Message
+		m.SetClient(tc.addr)
+		require.Equal(t, tc.want, m)
+	}
 }

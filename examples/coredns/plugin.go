@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,8 +143,8 @@ func (v *visor) Name() string { return pluginName }
 
 // ServeDNS tells the tap of the query and of what the plugins behind answer.
 func (v *visor) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	m := message(w)
-	m.QueryTime = time.Now().UnixNano()
+	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, QueryTime: time.Now().UnixNano()}
+	m.SetClient(w.RemoteAddr())
 	v.tell(&m, &m.Query, r)
 	return plugin.NextOrFailure(v.Name(), v.next, ctx, &teller{w, v, m}, r)
 }
@@ -157,24 +156,6 @@ func (v *visor) tell(m *dnstapmsg.Message, wire *[]byte, msg *dns.Msg) {
 	v.tap.Message(m) // which copies
 	*wire = nil
 	v.buffers.Put(buf)
-}
-
-// message returns what is known of a query from who sent it.
-func message(w dns.ResponseWriter) dnstapmsg.Message {
-	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, Protocol: dnstapmsg.TCP}
-	var ip net.IP
-	switch a := w.RemoteAddr().(type) {
-	case *net.UDPAddr:
-		m.Protocol, ip, m.QueryPort = dnstapmsg.UDP, a.IP, uint16(a.Port)
-	case *net.TCPAddr:
-		ip, m.QueryPort = a.IP, uint16(a.Port)
-	}
-	if v4 := ip.To4(); v4 != nil {
-		m.IPv4, m.QueryAddr = true, v4
-	} else {
-		m.IPv6, m.QueryAddr = true, ip
-	}
-	return m
 }
 
 // teller tells the tap of the response.

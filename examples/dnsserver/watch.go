@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -42,30 +41,12 @@ func newWatcher() (*watcher, error) {
 // wrap returns a handler that does what next does, and tells the tap.
 func (w *watcher) wrap(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(rw dns.ResponseWriter, query *dns.Msg) {
-		m := message(rw)
-		m.QueryTime = time.Now().UnixNano()
+		m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, QueryTime: time.Now().UnixNano()}
+		m.SetClient(rw.RemoteAddr())
 		m.Query, _ = query.Pack() // what cannot be packed is told without its contents
 		w.tap.Message(&m)
 		next.ServeDNS(&teller{rw, w.tap, m}, query)
 	})
-}
-
-// message returns what is known of a query from who sent it.
-func message(rw dns.ResponseWriter) dnstapmsg.Message {
-	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, Protocol: dnstapmsg.TCP}
-	var ip net.IP
-	switch a := rw.RemoteAddr().(type) {
-	case *net.UDPAddr:
-		m.Protocol, ip, m.QueryPort = dnstapmsg.UDP, a.IP, uint16(a.Port)
-	case *net.TCPAddr:
-		ip, m.QueryPort = a.IP, uint16(a.Port)
-	}
-	if v4 := ip.To4(); v4 != nil {
-		m.IPv4, m.QueryAddr = true, v4
-	} else {
-		m.IPv6, m.QueryAddr = true, ip
-	}
-	return m
 }
 
 // teller tells the tap of the response.
