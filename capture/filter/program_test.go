@@ -52,7 +52,7 @@ func TestErrors(t *testing.T) {
 		{strings.Repeat("(", 200) + "tcp", 102, "more than 100 levels of brackets"},
 		{strings.Repeat("not ", 200) + "tcp", 405, "more than 100 levels of brackets and 'not'"},
 		{"inbound", 1, "only Linux cooked capture says the direction of a packet"},
-		{"ip broadcast", 4, "'ip broadcast' needs the netmask of the network"},
+		{"ip6 broadcast", 5, "only 'ether' and 'ip' can stand before 'broadcast'"},
 	} {
 		_, err := filter.Compile(tc.expr, decode.LinkEthernet)
 		wrong := new(filter.Error)

@@ -93,10 +93,10 @@ func (c *compiler) broadcast(k keyword) test {
 		if c.hasMAC(k.token) {
 			return c.mac(c.header, []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
 		}
-	case "ip":
-		c.fail(k.token, "'ip broadcast' needs the netmask of the network, which is not known; write 'dst host' and the address")
+	case "ip": // to all hosts of a network as well, if its netmask were known
+		return both(c.etherType(etherIPv4), either(c.network(16, opWord, 0), c.network(16, opWord, 1<<32-1)))
 	default:
-		c.fail(k.token, "only 'ether' can stand before 'broadcast'")
+		c.fail(k.token, "only 'ether' and 'ip' can stand before 'broadcast'")
 	}
 	return never
 }
