@@ -29,7 +29,7 @@ func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr i
 			fmt.Fprintln(stderr, "visor-reader:", err)
 			code = exitUnread
 		}
-		if wrong := new(filter.Error); errors.As(err, &wrong) {
+		if _, ok := errors.AsType[*filter.Error](err); ok {
 			code = exitMisused
 		}
 	}
