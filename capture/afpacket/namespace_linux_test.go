@@ -253,6 +253,12 @@ func TestNSFilter(t *testing.T) {
 	take(t, live.Sources()[0], int(truth.IPv4))
 	require.Equal(t, afpacket.Stats{Packets: truth.IPv4}, live.Stats())
 
+	for _, expr := range []string{
+		"geneve 5 and host 10.0.0.1", "geneve or ip", "protochain 58", "tcp[tcpflags] & tcp-syn != 0 and len / ip[8] > ip[ip[0] & 0xf]",
+		"pppoes and mpls 5 and ip6 net 2001:db8::/32", "ether host 0:0:0:0:0:1 or llc ui",
+	} {
+		open(t, afpacket.Config{Filter: filter.Kernel(expr)})
+	}
 	var hosts []string
 	for i := range 3000 {
 		hosts = append(hosts, fmt.Sprintf("10.0.%d.%d", i/256, i%256))

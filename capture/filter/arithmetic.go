@@ -1,6 +1,9 @@
 package filter
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // precedence of binary operators, as in Go with the bitwise ones below the others, as in C.
 var precedence = map[string]int{
@@ -125,10 +128,7 @@ func (o operation) compile(c *compiler, slot int) (code, test) {
 		}
 		return append(left, instruction{Op: opALU | o.op, K: uint32(k)}), condL
 	}
-	if slot >= scratchSlots {
-		c.fail(o.token, "the expression needs more than 16 intermediate results")
-		return left, condL
-	}
+	c.needSlot(o.token, slot)
 	right, condR := o.right.compile(c, slot+1)
 	k := uint32(slot)
 	left = append(left, instruction{Op: opStore, K: k})
@@ -137,23 +137,43 @@ func (o operation) compile(c *compiler, slot int) (code, test) {
 	return left, both(condL, condR)
 }
 
+// needSlot fails if there is no such slot.
+func (c *compiler) needSlot(t token, slot int) {
+	if slot >= freeSlots {
+		c.fail(t, "the expression needs more than "+strconv.Itoa(freeSlots)+" intermediate results")
+	}
+}
+
 func (a accessor) compile(c *compiler, slot int) (code, test) {
 	base, cond := c.fieldBase(a)
 	size := map[int]uint16{1: opByte, 2: opHalf, 4: opWord}[a.size]
 	if k, ok := a.offset.(constant); ok {
-		mode := opAbs
-		if base.header {
-			mode = opInd
+		field := base.plus(uint32(k))
+		if !base.header {
+			return field.load(size), cond
 		}
-		return append(base.loadX(), instruction{Op: opLoad | mode | size, K: base.offset + uint32(k)}), cond
+		return append(base.loadHeader(), instruction{Op: opLoad | opInd | size, K: field.offset}), cond
 	}
-	at, condAt := a.offset.compile(c, slot)
-	if base.header { // X = length of the header + offset
-		at = append(at, base.loadX()...)
-		at = append(at, instruction{Op: opALU | opX | opAdd})
+	index, condIndex := a.offset.compile(c, slot)
+	index = append(index, base.add(c, a.token, slot)...)
+	index = append(index, instruction{Op: opTAX}, instruction{Op: opLoad | opInd | size, K: base.offset})
+	return index, both(condIndex, cond)
+}
+
+// add returns code that adds to A what the place is counted from, and the length of the header. It may use a slot.
+func (b base) add(c *compiler, t token, slot int) code {
+	addX := instruction{Op: opALU | opX | opAdd}
+	switch {
+	case b.slot == 0 && !b.header:
+		return nil
+	case b.slot == 0:
+		return append(b.loadHeader(), addX)
+	case !b.header:
+		return code{{Op: opLoadXMem, K: b.slot}, addX}
 	}
-	at = append(at, instruction{Op: opTAX}, instruction{Op: opLoad | opInd | size, K: base.offset})
-	return at, both(condAt, cond)
+	c.needSlot(t, slot)
+	saved := uint32(slot)
+	return append(append(code{{Op: opStore, K: saved}}, b.loadHeader()...), instruction{Op: opLoadMem, K: saved}, addX)
 }
 
 // relation compares two numbers.

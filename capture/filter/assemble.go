@@ -14,7 +14,7 @@ func (g *graph) assemble(entry *block) []instruction {
 	order = slices.DeleteFunc(order, func(b *block) bool { return b.op == opRet })
 	order = append(order, g.accept, g.reject)
 	codes := withoutRepeats(order, entry)
-	return place(order, codes)
+	return layout(order, codes)
 }
 
 // registers are what A and X hold: the keys of the codes that have computed it, or "".
@@ -80,9 +80,9 @@ func (r registers) common(s registers) registers {
 	return r
 }
 
-// place puts blocks in order, and fills in the jumps. A conditional jump reaches 255 instructions far; where that is not enough, it
+// layout puts blocks in order, and fills in the jumps. A conditional jump reaches 255 instructions far; where that is not enough, it
 // goes to an unconditional one behind it.
-func place(order []*block, codes map[*block]code) []instruction {
+func layout(order []*block, codes map[*block]code) []instruction {
 	type far struct{ yes, no bool }
 	long := make(map[*block]far)
 	for {

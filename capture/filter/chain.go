@@ -3,7 +3,7 @@ package filter
 import "strconv"
 
 // maxChain is how many headers 'protochain' looks at: each needs two slots of scratch memory, since the kernel takes no loops.
-const maxChain = scratchSlots / 2
+const maxChain = freeSlots / 2
 
 // authentication is the header that counts its length in another way.
 const authentication = 51
@@ -68,6 +68,9 @@ func (p primitive) chain(c *compiler) test {
 	if p.dir != "" {
 		c.fail(p.token, "'src' and 'dst' cannot stand before 'protochain'")
 	}
+	if c.tunnel {
+		c.fail(p.token, "'protochain' cannot come after 'geneve'")
+	}
 	switch p.proto {
 	case "ip":
 		return c.chain4(v)
@@ -81,14 +84,12 @@ func (p primitive) chain(c *compiler) test {
 }
 
 func (c *compiler) chain4(v uint32) test {
-	network := c.payload + c.labels
-	next := code{{Op: opLoad | opAbs | opByte, K: network + 9}}
-	return both(c.etherType(etherIPv4), c.links(v, next, code{{Op: opLoadXHeader, K: network}}, nil))
+	return both(c.etherType(etherIPv4), c.links(v, c.network(9).load(opByte), c.network(0).loadHeader(), nil))
 }
 
 func (c *compiler) chain6(v uint32) test {
-	next := code{{Op: opLoad | opAbs | opByte, K: c.payload + c.labels + 6}}
-	return both(c.etherType(etherIPv6), c.links(v, next, code{{Op: opLoadXConst, K: 40}}, []uint32{0, 60, 43, 44}))
+	first := code{{Op: opLoadXConst, K: 40}}
+	return both(c.etherType(etherIPv6), c.links(v, c.network(6).load(opByte), first, []uint32{0, 60, 43, 44}))
 }
 
 // links tests whether next, or the field of one of the headers after it, is v. toX leaves in X where the header begins that next
@@ -113,7 +114,7 @@ func (c *compiler) links(v uint32, next, toX code, headers []uint32) test {
 
 // advance goes from the ith header to the next one. Its second byte says how long it is: (that + extra) × unit bytes.
 func (c *compiler) advance(i int, extra, unit uint32) code {
-	network := c.payload + c.labels
+	network := c.network(0).offset
 	from, to := uint32(2*i), uint32(2*i+2)
 	return code{
 		{Op: opLoadXMem, K: from + 1},

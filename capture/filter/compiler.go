@@ -57,10 +57,11 @@ type compiler struct {
 	err    *Error
 
 	naming  naming
-	typeAt  uint32 // where the link header names what follows
-	header  uint32 // where the link header begins
-	payload uint32 // where it ends
+	typeAt  place  // where the link header names what follows
+	header  place  // where the link header begins
+	payload place  // where it ends
 	labels  uint32 // bytes of MPLS labels after it
+	tunnel  bool   // within Geneve
 	tags    token  // a 'vlan' that was compiled
 }
 
@@ -68,13 +69,13 @@ func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, e
 	c := &compiler{expr: expr, link: link, lookup: lookup}
 	switch link {
 	case decode.LinkEthernet:
-		c.naming, c.typeAt, c.payload = byEtherType, 12, 14
+		c.naming, c.typeAt.offset, c.payload.offset = byEtherType, 12, 14
 	case decode.LinkSLL:
-		c.naming, c.typeAt, c.payload = byCooked, 14, 16
+		c.naming, c.typeAt.offset, c.payload.offset = byCooked, 14, 16
 	case decode.LinkSLL2:
-		c.naming, c.typeAt, c.payload = byCooked, 0, 20
+		c.naming, c.typeAt.offset, c.payload.offset = byCooked, 0, 20
 	case decode.LinkNull, decode.LinkLoop:
-		c.naming, c.payload = byFamily, 4
+		c.naming, c.payload.offset = byFamily, 4
 	case decode.LinkRaw, linkRaw12, linkRaw14:
 		c.naming = byVersion
 	case decode.LinkIPv4:
@@ -98,31 +99,55 @@ func (c *compiler) fail(t token, reason string) {
 	}
 }
 
-// at tests whether the field of size bytes at offset is v.
-func at(offset uint32, size uint16, v uint32) test {
-	return leaf{code{{Op: opLoad | opAbs | size, K: offset}}, opJEQ, v}
+// place is where something is in a frame: at an offset, counted from the beginning or, within a tunnel, from what a slot of the scratch
+// memory says.
+type place struct {
+	offset uint32
+	slot   uint32 // 0 is the beginning: tunnels have the last slots
 }
 
-// masked tests whether the field at offset is v where mask has bits.
-func masked(offset uint32, size uint16, mask, v uint32) test {
+func (p place) plus(n uint32) place { return place{p.offset + n, p.slot} }
+
+// load returns code that loads the field of size bytes at p.
+func (p place) load(size uint16) code {
+	if p.slot == 0 {
+		return code{{Op: opLoad | opAbs | size, K: p.offset}}
+	}
+	return code{{Op: opLoadXMem, K: p.slot}, {Op: opLoad | opInd | size, K: p.offset}}
+}
+
+// loadHeader returns code that makes X such that X + p.offset is where the IPv4 header at p ends. It keeps A if p has no slot.
+func (p place) loadHeader() code {
+	if p.slot == 0 {
+		return code{{Op: opLoadXHeader, K: p.offset}}
+	}
+	return append(p.load(opByte), code{
+		{Op: opALU | opAnd, K: 0x0F}, {Op: opALU | opLsh, K: 2}, {Op: opALU | opX | opAdd}, {Op: opTAX},
+	}...)
+}
+
+// at tests whether the field of size bytes at p is v.
+func at(p place, size uint16, v uint32) test { return leaf{p.load(size), opJEQ, v} }
+
+// masked tests whether the field at p is v where mask has bits.
+func masked(p place, size uint16, mask, v uint32) test {
 	switch mask {
 	case 0:
 		return always
 	case 1<<32 - 1:
-		return at(offset, size, v)
+		return at(p, size, v)
 	}
-	return leaf{code{{Op: opLoad | opAbs | size, K: offset}, {Op: opALU | opAnd, K: mask}}, opJEQ, v}
+	return leaf{append(p.load(size), instruction{Op: opALU | opAnd, K: mask}), opJEQ, v}
 }
 
-// above tests whether the field at offset is more than v.
-func above(offset uint32, size uint16, v uint32) test {
-	return leaf{code{{Op: opLoad | opAbs | size, K: offset}}, opJGT, v}
-}
+// above tests whether the field at p is more than v.
+func above(p place, size uint16, v uint32) test { return leaf{p.load(size), opJGT, v} }
 
-// network tests whether a field of the network header is v.
-func (c *compiler) network(offset uint32, size uint16, v uint32) test {
-	return at(c.payload+c.labels+offset, size, v)
-}
+// anyBit tests whether the field at p has one of the bits of mask.
+func anyBit(p place, size uint16, mask uint32) test { return leaf{p.load(size), opJSET, mask} }
+
+// network returns a place in the network header.
+func (c *compiler) network(offset uint32) place { return c.payload.plus(c.labels + offset) }
 
 // etherType tests what follows the link header. Types up to etherMaxLength are service access points of LLC.
 func (c *compiler) etherType(v uint32) test {
@@ -139,7 +164,7 @@ func (c *compiler) etherType(v uint32) test {
 	case byFamily:
 		return c.family(v)
 	case byVersion:
-		return version(0, v)
+		return version(c.payload, v)
 	}
 	return known(c.naming == isIPv4 && v == etherIPv4 || c.naming == isIPv6 && v == etherIPv6)
 }
@@ -147,7 +172,7 @@ func (c *compiler) etherType(v uint32) test {
 // etherTypeOrLLC tests what a field says that is an EtherType unless llc is true.
 func (c *compiler) etherTypeOrLLC(v uint32, llc test) test {
 	snap := func(organisation, protocol uint32) test { // RFC 1042
-		return both(at(c.payload+4, opWord, organisation<<16|protocol), at(c.payload, opWord, 0xAAAA0300|organisation>>16))
+		return both(at(c.payload.plus(4), opWord, organisation<<16|protocol), at(c.payload, opWord, 0xAAAA0300|organisation>>16))
 	}
 	isType := at(c.typeAt, opHalf, v)
 	switch v {
@@ -173,17 +198,16 @@ func (c *compiler) etherTypeOrLLC(v uint32, llc test) test {
 
 // afterLabels tests the IP version behind the last MPLS label (RFC 4928, section 2). What the label switched is not said elsewhere.
 func (c *compiler) afterLabels(v uint32) test {
-	network := c.payload + c.labels
-	return both(masked(network-2, opByte, 0x01, 0x01), version(network, v))
+	return both(masked(c.payload.plus(c.labels-2), opByte, 0x01, 0x01), version(c.network(0), v))
 }
 
-// version tests the IP version of the header at offset.
-func version(offset, v uint32) test {
+// version tests the IP version of the header at p.
+func version(p place, v uint32) test {
 	switch v {
 	case etherIPv4:
-		return masked(offset, opByte, 0xF0, 0x40)
+		return masked(p, opByte, 0xF0, 0x40)
 	case etherIPv6:
-		return masked(offset, opByte, 0xF0, 0x60)
+		return masked(p, opByte, 0xF0, 0x60)
 	}
 	return never
 }
@@ -194,9 +218,9 @@ func (c *compiler) family(v uint32) test {
 	families := map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {10, 24, 28, 30}}[v]
 	var tests []test
 	for _, f := range families {
-		tests = append(tests, at(0, opWord, f))
+		tests = append(tests, at(place{}, opWord, f))
 		if c.link == decode.LinkNull {
-			tests = append(tests, at(0, opWord, f<<24))
+			tests = append(tests, at(place{}, opWord, f<<24))
 		}
 	}
 	return either(tests...)
@@ -242,54 +266,44 @@ func (c *compiler) protocol(name string) test {
 }
 
 func (c *compiler) ip4Proto(v uint32) test {
-	return both(c.etherType(etherIPv4), c.network(9, opByte, v))
+	return both(c.etherType(etherIPv4), at(c.network(9), opByte, v))
 }
 
 // ip6Proto looks behind a fragment header, and behind no other one.
 func (c *compiler) ip6Proto(v uint32) test {
-	fragment := both(c.network(6, opByte, ipFragment), c.network(40, opByte, v))
-	return both(c.etherType(etherIPv6), either(c.network(6, opByte, v), fragment))
+	fragment := both(at(c.network(6), opByte, ipFragment), at(c.network(40), opByte, v))
+	return both(c.etherType(etherIPv6), either(at(c.network(6), opByte, v), fragment))
 }
 
 func (c *compiler) isoProto(v uint32) test {
-	return both(c.etherType(sapISO), c.network(3, opByte, v))
+	return both(c.etherType(sapISO), at(c.network(3), opByte, v))
 }
 
 // unfragmented is true of the first fragment, and of what is no fragment, of IPv4.
 func (c *compiler) unfragmented() test {
-	return not(leaf{code{{Op: opLoad | opAbs | opHalf, K: c.payload + c.labels + 6}}, opJSET, 0x1FFF})
+	return not(anyBit(c.network(6), opHalf, 0x1FFF))
 }
 
 // base is where the fields of a protocol are.
 type base struct {
-	offset uint32
-	header bool   // after the IPv4 header as well, which says its length
-	ip     uint32 // where that begins
-}
-
-// loadX loads X with the length of the IPv4 header, if that matters.
-func (b base) loadX() code {
-	if !b.header {
-		return nil
-	}
-	return code{{Op: opLoadXHeader, K: b.ip}}
+	place
+	header bool // behind the IPv4 header that is there
 }
 
 // fieldBase returns where the fields of a protocol begin, and what must be true of a packet that has them.
 func (c *compiler) fieldBase(a accessor) (base, test) {
-	network := c.payload + c.labels
 	if a.proto == "ether" {
-		return base{offset: c.header}, always
+		return base{place: c.header}, always
 	}
 	if a.proto == "icmp6" {
-		return base{offset: network + 40}, both(c.etherType(etherIPv6), c.network(6, opByte, ipProtos["icmp6"].number))
+		return base{place: c.network(40)}, both(c.etherType(etherIPv6), at(c.network(6), opByte, ipProtos["icmp6"].number))
 	}
 	if v, ok := linkProtos[a.proto]; ok {
-		return base{offset: network}, c.etherType(v)
+		return base{place: c.network(0)}, c.etherType(v)
 	}
 	p := ipProtos[a.proto]
 	if !p.v4 || a.proto == "esp" || a.proto == "ah" {
 		c.fail(a.token, "there are no offsets into "+a.proto)
 	}
-	return base{network, true, network}, both(c.ip4Proto(p.number), c.unfragmented())
+	return base{c.network(0), true}, both(c.ip4Proto(p.number), c.unfragmented())
 }

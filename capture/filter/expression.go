@@ -75,6 +75,8 @@ func (k keyword) test(c *compiler) test {
 		return c.etherType(etherPPPoEDiscovery)
 	case "pppoes":
 		return c.pppoe(k, given)
+	case "geneve":
+		return c.geneve(k, given)
 	case "llc":
 		return c.llc(k)
 	case "clnp", "esis", "es-is", "isis", "is-is":
@@ -82,7 +84,7 @@ func (k keyword) test(c *compiler) test {
 	default: // the parser lets nothing else through
 		var types []test
 		for _, t := range isisTypes[name] {
-			types = append(types, c.network(7, opByte, t))
+			types = append(types, at(c.network(7), opByte, t))
 		}
 		return both(c.isoProto(isoProtos["isis"]), either(types...))
 	}

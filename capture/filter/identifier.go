@@ -63,7 +63,7 @@ func (p primitive) mac(c *compiler) test {
 	if !c.hasMAC(p.token) {
 		return never
 	}
-	return p.sided(c.mac(c.header+6, p.token.mac), c.mac(c.header, p.token.mac))
+	return p.sided(c.mac(6, p.token.mac), c.mac(0, p.token.mac))
 }
 
 // hosts tests for addresses and networks.
@@ -158,8 +158,7 @@ func (p primitive) dotted(c *compiler, t token) (addr uint32, bits int) {
 
 func (p primitive) host4(c *compiler, addr, mask uint32) test {
 	in := func(etherType, src, dst uint32) test {
-		network := c.payload + c.labels
-		return both(c.etherType(etherType), p.sided(masked(network+src, opWord, mask, addr), masked(network+dst, opWord, mask, addr)))
+		return both(c.etherType(etherType), p.sided(masked(c.network(src), opWord, mask, addr), masked(c.network(dst), opWord, mask, addr)))
 	}
 	switch p.proto {
 	case "ip":
@@ -198,7 +197,7 @@ func (p primitive) host6(c *compiler, addr netip.Addr) test {
 		var tests []test
 		for i := uint32(0); i < 4 && bits > int(32*i); i++ {
 			mask := uint32(uint64(1<<32-1) << (32 - min(32, bits-int(32*i))))
-			tests = append(tests, masked(c.payload+c.labels+offset+4*i, opWord, mask, binary.BigEndian.Uint32(bytes[4*i:])))
+			tests = append(tests, masked(c.network(offset+4*i), opWord, mask, binary.BigEndian.Uint32(bytes[4*i:])))
 		}
 		return both(tests...)
 	}
@@ -216,14 +215,13 @@ func (p primitive) decnet(c *compiler) test {
 		return never
 	}
 	addr := uint32(n<<8&0xFF00 | a<<2 | n>>8) // little endian
-	network := c.payload + c.labels
-	at := func(short, long uint32) test {
+	side := func(short, long uint32) test {
 		in := func(padding uint32, mask, flags uint32, size uint16, offset uint32) test {
-			return both(masked(network+2, size, mask, flags), c.network(offset+padding, opHalf, addr))
+			return both(masked(c.network(2), size, mask, flags), at(c.network(offset+padding), opHalf, addr))
 		}
 		return either(
 			in(0, 0x07, 0x02, opByte, 2+short), in(1, 0xFF07, 0x8102, opHalf, 2+short),
 			in(0, 0x07, 0x06, opByte, 2+long), in(1, 0xFF07, 0x8106, opHalf, 2+long))
 	}
-	return both(c.etherType(linkProtos["decnet"]), p.sided(at(3, 15), at(1, 7)))
+	return both(c.etherType(linkProtos["decnet"]), p.sided(side(3, 15), side(1, 7)))
 }

@@ -53,7 +53,14 @@ const (
 	opTAX uint16 = 0x07
 )
 
-const scratchSlots = 16
+// The scratch memory has 16 slots. The last ones belong to a tunnel, the others to whoever computes.
+const (
+	scratchSlots = 16
+	slotType     = 13 // a tunnel's place of the type, of the link header and of what follows that
+	slotHeader   = 14
+	slotPayload  = 15
+	freeSlots    = slotType - 1
+)
 
 // arithmeticOps are the operators of expressions.
 var arithmeticOps = map[string]uint16{

@@ -31,19 +31,17 @@ func (p primitive) ports(c *compiler) test {
 	case s.proto != "":
 		protos = []string{s.proto}
 	}
-	network := c.payload + c.labels
 	carried := func(offset uint32) test {
 		var tests []test
 		for _, name := range protos {
-			tests = append(tests, c.network(offset, opByte, ipProtos[name].number))
+			tests = append(tests, at(c.network(offset), opByte, ipProtos[name].number))
 		}
 		return either(tests...)
 	}
-	header := base{network, true, network}
 	field4 := func(offset uint32) code {
-		return append(header.loadX(), instruction{Op: opLoad | opInd | opHalf, K: network + offset})
+		return append(c.network(0).loadHeader(), instruction{Op: opLoad | opInd | opHalf, K: c.network(offset).offset})
 	}
-	field6 := func(offset uint32) code { return code{{Op: opLoad | opAbs | opHalf, K: network + 40 + offset}} }
+	field6 := func(offset uint32) code { return c.network(40 + offset).load(opHalf) }
 	return either(
 		both(c.etherType(etherIPv6), carried(6), p.sided(s.test(field6(0)), s.test(field6(2)))),
 		both(c.etherType(etherIPv4), carried(9), c.unfragmented(), p.sided(s.test(field4(0)), s.test(field4(2)))))

@@ -45,7 +45,7 @@ func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*P
 		return nil, c.err
 	}
 	g := newGraph()
-	entry := g.optimise(t.build(g, g.accept, g.reject))
+	entry := g.optimise(c.withSlots(t).build(g, g.accept, g.reject))
 	p := newProgram(g.assemble(entry))
 	p.tags = c.tags
 	return p, nil

@@ -24,9 +24,11 @@ func (c *compiler) vlan(k keyword, given bool) test {
 	if given {
 		t = both(t, masked(c.payload, opHalf, 0xFFF, k.operand.number))
 	}
-	c.tags = k.token
-	c.typeAt += 4
-	c.payload += 4
+	if !c.tunnel {
+		c.tags = k.token
+	}
+	c.typeAt = c.typeAt.plus(4)
+	c.payload = c.payload.plus(4)
 	return t
 }
 
@@ -35,7 +37,7 @@ func (c *compiler) mpls(k keyword, given bool) test {
 	var t test
 	switch {
 	case c.labels > 0:
-		t = masked(c.payload+c.labels-2, opByte, 0x01, 0) // the label before is not the last one
+		t = masked(c.payload.plus(c.labels-2), opByte, 0x01, 0) // the label before is not the last one
 	case c.naming == byEtherType:
 		t = c.etherType(etherMPLS)
 	case c.naming == byPPP:
@@ -48,7 +50,7 @@ func (c *compiler) mpls(k keyword, given bool) test {
 		if k.operand.number > 0xFFFFF {
 			c.fail(k.operand, "an MPLS label is at most 1048575")
 		}
-		t = both(t, masked(c.payload+c.labels, opWord, 0xFFFFF000, k.operand.number<<12))
+		t = both(t, masked(c.network(0), opWord, 0xFFFFF000, k.operand.number<<12))
 	}
 	c.labels += 4
 	return t
@@ -57,14 +59,14 @@ func (c *compiler) mpls(k keyword, given bool) test {
 // pppoe tests for a PPPoE session (RFC 2516, section 4), and moves to the PPP packet in it.
 func (c *compiler) pppoe(k keyword, given bool) test {
 	t := c.etherType(etherPPPoESession)
-	network := c.payload + c.labels
+	network := c.network(0)
 	if given {
 		if k.operand.number > 0xFFFF {
 			c.fail(k.operand, "a PPPoE session has a number up to 65535")
 		}
 		t = both(t, masked(network, opWord, 0xFFFF, k.operand.number))
 	}
-	c.naming, c.header, c.typeAt, c.payload, c.labels = byPPP, network+6, network+6, network+8, 0
+	c.naming, c.header, c.typeAt, c.payload, c.labels = byPPP, network.plus(6), network.plus(6), network.plus(8), 0
 	return t
 }
 
@@ -81,9 +83,9 @@ func (c *compiler) llc(k keyword) test {
 	}
 	control := llcTypes[k.operand.text]
 	if k.operand.text == "i" {
-		return both(t, not(leaf{code{{Op: opLoad | opAbs | opByte, K: c.payload + 2}}, opJSET, 0x01}))
+		return both(t, not(anyBit(c.payload.plus(2), opByte, 0x01)))
 	}
-	return both(t, masked(c.payload+2, opByte, control.mask, control.value))
+	return both(t, masked(c.payload.plus(2), opByte, control.mask, control.value))
 }
 
 // broadcast tests the destination, on Ethernet.
@@ -91,10 +93,10 @@ func (c *compiler) broadcast(k keyword) test {
 	switch k.proto {
 	case "", "ether":
 		if c.hasMAC(k.token) {
-			return c.mac(c.header, []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
+			return c.mac(0, []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
 		}
 	case "ip": // to all hosts of a network as well, if its netmask were known
-		return both(c.etherType(etherIPv4), either(c.network(16, opWord, 0), c.network(16, opWord, 1<<32-1)))
+		return both(c.etherType(etherIPv4), either(at(c.network(16), opWord, 0), at(c.network(16), opWord, 1<<32-1)))
 	default:
 		c.fail(k.token, "only 'ether' and 'ip' can stand before 'broadcast'")
 	}
@@ -103,16 +105,15 @@ func (c *compiler) broadcast(k keyword) test {
 
 // multicast tests the destination.
 func (c *compiler) multicast(k keyword) test {
-	network := c.payload + c.labels
 	switch k.proto {
 	case "", "ether":
 		if c.hasMAC(k.token) {
-			return leaf{code{{Op: opLoad | opAbs | opByte, K: c.header}}, opJSET, 1}
+			return both(c.framed(), anyBit(c.header, opByte, 1))
 		}
 	case "ip":
-		return both(c.etherType(etherIPv4), compare(code{{Op: opLoad | opAbs | opByte, K: network + 16}}, ">=", 224, 0))
+		return both(c.etherType(etherIPv4), compare(c.network(16).load(opByte), ">=", 224, 0))
 	case "ip6":
-		return both(c.etherType(etherIPv6), c.network(24, opByte, 255))
+		return both(c.etherType(etherIPv6), at(c.network(24), opByte, 255))
 	default:
 		c.fail(k.token, "only 'ether', 'ip' and 'ip6' can stand before 'multicast'")
 	}
@@ -121,14 +122,14 @@ func (c *compiler) multicast(k keyword) test {
 
 // hasMAC reports whether frames have MAC addresses at this point of the expression.
 func (c *compiler) hasMAC(t token) bool {
-	if c.link == decode.LinkEthernet && c.naming == byEtherType {
+	if c.naming == byEtherType {
 		return true
 	}
 	c.fail(t, fmt.Sprintf("there are no MAC addresses in frames of link type %d", c.link))
 	return false
 }
 
-// mac tests for an address of six bytes at offset.
+// mac tests for an address of six bytes at an offset of the link header.
 func (c *compiler) mac(offset uint32, mac []byte) test {
 	word := func(b []byte) (v uint32) {
 		for _, x := range b {
@@ -136,7 +137,8 @@ func (c *compiler) mac(offset uint32, mac []byte) test {
 		}
 		return v
 	}
-	return both(at(offset+2, opWord, word(mac[2:])), at(offset, opHalf, word(mac[:2])))
+	from := c.header.plus(offset)
+	return both(c.framed(), at(from.plus(2), opWord, word(mac[2:])), at(from, opHalf, word(mac[:2])))
 }
 
 // cooked tests what Linux cooked capture says of a packet: its direction, and in version 2 its interface.
@@ -144,7 +146,7 @@ func (c *compiler) cooked(k keyword) test {
 	name := k.token.text
 	switch {
 	case name == "ifindex" && c.link == decode.LinkSLL2:
-		return at(4, opWord, k.operand.number)
+		return at(place{offset: 4}, opWord, k.operand.number)
 	case name == "ifindex":
 		c.fail(k.token, "only Linux cooked capture, version 2, says the interface of a packet")
 		return never
@@ -152,9 +154,9 @@ func (c *compiler) cooked(k keyword) test {
 	var outgoing test
 	switch c.link {
 	case decode.LinkSLL:
-		outgoing = at(0, opHalf, 4)
+		outgoing = at(place{}, opHalf, 4)
 	case decode.LinkSLL2:
-		outgoing = at(10, opByte, 4)
+		outgoing = at(place{offset: 10}, opByte, 4)
 	default:
 		c.fail(k.token, "only Linux cooked capture says the direction of a packet")
 		return never

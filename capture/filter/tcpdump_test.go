@@ -31,7 +31,7 @@ var differences = map[string]string{
 	"byte 12 & 8": "libpcap does not load the byte; visor means byte[12] & 8 != 0, as the grammar says",
 	"len / ip[8] > 10": "libpcap forgets that an operand on the right has to be of an IP packet; " +
 		"visor asks for what the manual says of packet data accessors",
-	"protochain 58":                   "visor looks at 8 headers of a chain, libpcap at any number; one hostile frame has 150",
+	"protochain 58":                   "visor looks at 6 headers of a chain, libpcap at any number; one hostile frame has 150",
 	"ip6 protochain 58 and not icmp6": "the same",
 }
 
