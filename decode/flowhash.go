@@ -51,6 +51,9 @@ func skip(b []byte, n int) []byte {
 func pairHash(b []byte) uint64 {
 	switch {
 	case len(b) >= ipv4HeaderLen && b[0]>>4 == 4:
+		if b[9] == protoUDP && isDHCP(b) {
+			return 0
+		}
 		return hash64.Uint64(uint64(be32(b[12:]) ^ be32(b[16:])))
 	case len(b) >= ipv6HeaderLen && b[0]>>4 == 6:
 		hi := binary.BigEndian.Uint64(b[8:]) ^ binary.BigEndian.Uint64(b[24:])
@@ -58,4 +61,12 @@ func pairHash(b []byte) uint64 {
 		return hash64.Uint64(hash64.Uint64(hi) + lo)
 	}
 	return 0
+}
+
+// isDHCP reports whether an IPv4 packet of UDP is for a DHCP port. Of a client without an address, requests and answers have no
+// pair of addresses in common.
+func isDHCP(b []byte) bool {
+	const dstPort = 2
+	at := int(b[0]&0x0F)*4 + dstPort
+	return len(b) >= at+2 && be16(b[at:])-67 <= 1
 }

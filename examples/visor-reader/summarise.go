@@ -15,6 +15,7 @@ import (
 	"visor/export"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/dhcp"
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/handler/pcap"
@@ -141,9 +142,17 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 	if err != nil {
 		return nil, err
 	}
+	leases, err := dhcp.New(dhcp.Config{Settings: settings})
+	if err != nil {
+		return nil, err
+	}
 	losses, err := pcap.New(pcap.Config{Settings: settings})
 	if err != nil {
 		return nil, err
+	}
+	handlers := []handler.Handler{net, queries, leases, losses}
+	if o.input == "dnstap" { // which tells of nothing else
+		handlers = handlers[:2]
 	}
 	sources := []capture.Source{src}
 	if o.workers > 1 {
@@ -152,7 +161,7 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 	}
 	return handler.NewPipeline(handler.Config{
 		Sources:  sources,
-		Handlers: []handler.Handler{net, queries, losses},
+		Handlers: handlers,
 		Hosts:    o.hosts,
 		Fallback: gopkt.Fallback{},
 	})

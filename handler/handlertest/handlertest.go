@@ -6,13 +6,15 @@
 //		})
 //	}
 //
-// It feeds made traffic of all kinds, some hundred thousand packets. The handler must not filter.
+// It feeds made traffic of all kinds, some hundred thousand packets, and what more it is given. The handler must not filter.
 package handlertest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,9 +33,11 @@ type New func(handler.Settings) (handler.Handler, error)
 
 const packets = 20_000
 
-// Run tries the handler.
-func Run(t *testing.T, make New) {
+// Run tries the handler. more are frames of what the generator does not make.
+func Run(t *testing.T, make New, more ...capture.Frame) {
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(packets))
+	frames = append(frames, more...)
+	slices.SortStableFunc(frames, func(a, b capture.Frame) int { return cmp.Compare(a.TimeNS, b.TimeNS) })
 	t.Run("Info", func(t *testing.T) { testInfo(t, make) })
 	t.Run("Conservation", func(t *testing.T) { testConservation(t, make, frames) })
 	t.Run("BorrowedMemory", func(t *testing.T) { testBorrowedMemory(t, make, frames) })

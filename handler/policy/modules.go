@@ -12,6 +12,7 @@ import (
 	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/dhcp"
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/handler/pcap"
@@ -44,6 +45,7 @@ func Builtin() map[Kind]Builder {
 	return map[Kind]Builder{
 		{"net", "1.0"}:  buildNetwork,
 		{"dns", "1.0"}:  buildDNS,
+		{"dhcp", "1.0"}: buildDHCP,
 		{"pcap", "1.0"}: buildPcap,
 	}
 }
@@ -98,6 +100,26 @@ func buildPcap(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
 	return pcap.New(pcap.Config{Settings: s})
 }
 
+func buildDHCP(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
+	r.look("recorded_stream")
+	cfg := dhcp.Config{Timeout: timeout(r)}
+	if err := common(&s, r); err != nil {
+		return nil, err
+	}
+	cfg.Settings = s
+	cfg.TopN, cfg.TopPercentile = 0, 0 // as in the reference, which takes these keys for what other handlers need
+	return dhcp.New(cfg)
+}
+
+// timeout reads how long transactions stay open; 0 if that is not said.
+func timeout(r *Reader) time.Duration {
+	seconds := r.Int("xact_ttl_secs", math.MaxInt32)
+	if ms := r.Int("xact_ttl_ms", math.MaxInt32); ms != 0 {
+		return time.Duration(ms) * time.Millisecond
+	}
+	return time.Duration(seconds) * time.Second
+}
+
 func buildDNS(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
 	cfg := dns.Config{
 		Geo:               env.Geo,
@@ -116,10 +138,7 @@ func buildDNS(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
 	cfg.OnlyTapped = dnstapType(r)
 	cfg.PublicSuffix = r.Flag("public_suffix_list")
 	r.look("recorded_stream")
-	cfg.Timeout = time.Duration(r.Int("xact_ttl_secs", math.MaxInt32)) * time.Second
-	if ms := r.Int("xact_ttl_ms", math.MaxInt32); ms != 0 {
-		cfg.Timeout = time.Duration(ms) * time.Millisecond
-	}
+	cfg.Timeout = timeout(r)
 	if err := common(&s, r); err != nil {
 		return nil, err
 	}

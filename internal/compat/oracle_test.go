@@ -153,7 +153,11 @@ func readerConfig(t *testing.T, args []string) (handler.Config, int) {
 		}
 	}
 	env := policy.Env{Geo: openGeo(t, city, asn)}
-	for _, typ := range []string{"net", "dns"} {
+	types := []string{"net", "dns", "dhcp"}
+	if input == "dnstap" {
+		types = types[:2]
+	}
+	for _, typ := range types {
 		h, err := policy.Build(policy.Module{Type: typ, Config: opts}, env)
 		require.NoError(t, err)
 		cfg.Handlers = append(cfg.Handlers, h)
@@ -297,7 +301,7 @@ func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, w
 	}
 	var out []handler.Handler
 	for i, m := range mods {
-		known := slices.Contains([]string{"net", "dns", "pcap"}, m.Type) && m.Version != "2.0"
+		known := slices.Contains([]string{"net", "dns", "dhcp", "pcap"}, m.Type) && m.Version != "2.0"
 		if !known && sequence {
 			return nil, false
 		}

@@ -1,0 +1,68 @@
+package dhcpmsg
+
+import "encoding/binary"
+
+// TypeV6 is the type of a message for IPv6 (RFC 8415, section 7.3).
+type TypeV6 uint8
+
+// Types for IPv6.
+const (
+	Solicit TypeV6 = iota + 1
+	Advertise
+	RequestV6
+	Confirm
+	Renew
+	Rebind
+	Reply
+	ReleaseV6
+	DeclineV6
+	Reconfigure
+	InformationRequest
+	RelayForward
+	RelayReply
+)
+
+// OptionServerIDV6 is the option that names the server (RFC 8415, section 21.3).
+const OptionServerIDV6 uint16 = 2
+
+const (
+	v6Header = 4  // type and transaction ID
+	v6Relay  = 34 // type, hop count, link address, peer address
+	v6Option = 4  // code and length
+)
+
+// V6 is a message for IPv6: a view that borrows the bytes it was parsed from.
+type V6 []byte
+
+// ParseV6 returns the message in b, or [ErrTruncated].
+func ParseV6(b []byte) (V6, error) {
+	if len(b) < v6Header || V6(b).relayed() && len(b) < v6Relay {
+		return nil, ErrTruncated
+	}
+	return b, nil
+}
+
+// Type returns the type.
+func (m V6) Type() TypeV6 { return TypeV6(m[0]) }
+
+func (m V6) relayed() bool { return m.Type() == RelayForward || m.Type() == RelayReply }
+
+// Option returns the value of the first option of a code, which borrows from m. Those of a message within a relayed one are not
+// looked at.
+func (m V6) Option(code uint16) (value []byte, ok bool) {
+	b := m[v6Header:]
+	if m.relayed() {
+		b = m[v6Relay:]
+	}
+	for len(b) >= v6Option {
+		n := v6Option + int(binary.BigEndian.Uint16(b[2:]))
+		if n > len(b) {
+			break
+		}
+		if binary.BigEndian.Uint16(b) == code {
+			return b[v6Option:n:n], true
+		}
+		b = b[n:]
+	}
+	return nil, false
+}

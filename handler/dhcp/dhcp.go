@@ -1,0 +1,281 @@
+package dhcp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"visor/decode"
+	"visor/decode/dhcpmsg"
+	"visor/handler"
+	"visor/internal/flowtable"
+	"visor/internal/hash64"
+	"visor/sketch"
+)
+
+// Metrics is what a Handler counts.
+type Metrics struct {
+	Events      sketch.Counter `metric:"wire_packets.events" help:"DHCP messages, of both versions"`
+	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DHCP messages that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate    `metric:"rates.events" help:"DHCP messages per second"`
+	RateTotal   sketch.Rate    `metric:"rates.total" help:"DHCP messages for IPv4 per second"`
+
+	Total    sketch.Counter `metric:"wire_packets.total" help:"DHCP messages for IPv4"`
+	Filtered sketch.Counter `metric:"wire_packets.filtered" help:"DHCP messages that did not pass the filters, of which there are none"`
+
+	Discover  sketch.Counter `metric:"wire_packets.discover" help:"DHCP messages of type DISCOVER"`
+	Offer     sketch.Counter `metric:"wire_packets.offer" help:"DHCP messages of type OFFER"`
+	Request   sketch.Counter `metric:"wire_packets.request" help:"DHCP messages of type REQUEST"`
+	Ack       sketch.Counter `metric:"wire_packets.ack" help:"DHCP messages of type ACK"`
+	Solicit   sketch.Counter `metric:"wire_packets.solicit" help:"DHCPv6 messages of type SOLICIT"`
+	Advertise sketch.Counter `metric:"wire_packets.advertise" help:"DHCPv6 messages of type ADVERTISE"`
+	RequestV6 sketch.Counter `metric:"wire_packets.request_v6" help:"DHCPv6 messages of type REQUEST"`
+	Reply     sketch.Counter `metric:"wire_packets.reply" help:"DHCPv6 messages of type REPLY"`
+
+	TopClients handler.TopNames `metric:"top_clients" label:"client" help:"clients that got an address: MAC address, name, address"`
+	TopServers handler.TopNames `metric:"top_servers" label:"server" help:"servers: MAC address, address"`
+}
+
+// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
+type Config struct {
+	handler.Settings
+
+	Timeout time.Duration // a REQUEST unanswered for this long is forgotten; 0 means 5 s
+}
+
+// maxRequests bounds the memory of open requests; the oldest go first.
+const maxRequests = 1 << 14
+
+// Handler is the DHCP analyzer.
+type Handler struct {
+	cfg    Config
+	info   handler.Info
+	schema *handler.Schema[Metrics]
+}
+
+var _ handler.Handler = (*Handler)(nil)
+
+// New returns a Handler, or what is wrong with cfg. As in the reference, metric groups are ignored.
+func New(cfg Config) (*Handler, error) {
+	cfg.Settings = cfg.WithDefaults("dhcp")
+	cfg.Enable, cfg.Disable = nil, nil
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 5 * time.Second
+	}
+	var errs []error
+	if cfg.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("dhcp: Timeout %v must not be negative", cfg.Timeout))
+	}
+	info, err := cfg.Info("dhcp", "1.0", "dhcp", nil, 0)
+	errs = append(errs, err)
+	schema, err := handler.NewSchema[Metrics](info.Schema, nil)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+}
+
+// From returns what the dhcp handler of s counted, or nil if s has none. With several it is the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// Info tells what h is.
+func (h *Handler) Info() handler.Info { return h.info }
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard {
+	return &shard{
+		Base: handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		open: flowtable.New[request](flowtable.Config{Capacity: maxRequests, TTL: h.cfg.Timeout}),
+		ttl:  int64(h.cfg.Timeout),
+	}
+}
+
+type shard struct {
+	handler.Base[Metrics]
+	open *flowtable.Table[request] // by transaction ID
+	ttl  int64                     // ns
+	text []byte
+}
+
+// request is what is remembered of a REQUEST.
+type request struct {
+	mac  [6]byte
+	name [maxName]byte
+	len  uint8 // of name
+}
+
+const maxName = 63 // a label of a domain name (RFC 1035, section 2.3.4), which a host name is
+
+// Process counts the batch's DHCP messages.
+func (s *shard) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.Packets {
+		frame := &b.Packets[i]
+		p := frame.Innermost()
+		if !p.Layers.Has(decode.LayerUDP) {
+			continue
+		}
+		switch src, dst := p.Src.Port(), p.Dst.Port(); {
+		case isV4(src) || isV4(dst):
+			s.event(frame)
+			s.v4(frame, p)
+		case isV6(src) || isV6(dst):
+			s.event(frame)
+			s.v6(frame, p)
+		}
+	}
+}
+
+func isV4(port uint16) bool { return port == 67 || port == 68 }
+func isV6(port uint16) bool { return port == 546 || port == 547 }
+
+// event counts a message, whatever it is.
+func (s *shard) event(frame *decode.Packet) {
+	second := handler.SecondOf(frame.TimeNS)
+	s.Live.Events.Add(1)
+	s.Live.RateEvents.Add(second.Unix(), 1)
+	s.Tally.Offered++
+	if s.Sampler.Deep() {
+		s.Live.DeepSamples.Add(1)
+	}
+}
+
+// done accounts for a message that could be read, or not, and reports whether lists are to see it.
+func (s *shard) done(err error) (deep bool) {
+	switch {
+	case err != nil:
+		s.Tally.Undecodable++
+		return false
+	case s.Sampler.Last():
+		s.Tally.Analysed++
+		return true
+	}
+	s.Tally.NotSampled++
+	return false
+}
+
+func (s *shard) v4(frame, p *decode.Packet) {
+	second := handler.SecondOf(frame.TimeNS)
+	s.Live.Total.Add(1)
+	s.Live.RateTotal.Add(second.Unix(), 1)
+	m, err := dhcpmsg.ParseV4(p.Payload)
+	deep := s.done(err)
+	if err != nil {
+		return
+	}
+	switch m.Type() {
+	case dhcpmsg.Discover:
+		s.Live.Discover.Add(1)
+	case dhcpmsg.Offer:
+		s.Live.Offer.Add(1)
+		if deep {
+			s.offered(frame, m)
+		}
+	case dhcpmsg.Request:
+		s.Live.Request.Add(1)
+		s.requested(frame.TimeNS, m)
+	case dhcpmsg.Ack:
+		s.Live.Ack.Add(1)
+		s.acknowledged(frame.TimeNS, m, deep)
+	}
+}
+
+func (s *shard) v6(frame, p *decode.Packet) {
+	m, err := dhcpmsg.ParseV6(p.Payload)
+	deep := s.done(err)
+	if err != nil {
+		return
+	}
+	switch m.Type() {
+	case dhcpmsg.Solicit:
+		s.Live.Solicit.Add(1)
+		return
+	case dhcpmsg.RequestV6:
+		s.Live.RequestV6.Add(1)
+		return
+	case dhcpmsg.Advertise:
+		s.Live.Advertise.Add(1)
+	case dhcpmsg.Reply:
+		s.Live.Reply.Add(1)
+	default:
+		return
+	}
+	if _, ok := m.Option(dhcpmsg.OptionServerIDV6); ok && deep {
+		s.server(frame, p.Src.Addr())
+	}
+}
+
+// offered counts a server that says who it is.
+func (s *shard) offered(frame *decode.Packet, m dhcpmsg.V4) {
+	if id, ok := m.Option(dhcpmsg.OptionServerID); ok && len(id) == 4 {
+		s.server(frame, netip.AddrFrom4([4]byte(id)))
+	}
+}
+
+// server counts a server by the MAC address of its frame and its own address.
+func (s *shard) server(frame *decode.Packet, addr netip.Addr) {
+	if !frame.Layers.Has(decode.LayerEthernet) || len(frame.Frame) < 12 {
+		return
+	}
+	s.text = appendMAC(s.text[:0], frame.Frame[6:12])
+	s.text = addr.AppendTo(append(s.text, '/'))
+	s.Live.TopServers.Add(hash64.Sum(s.text), s.text, 1)
+}
+
+// requested opens a transaction.
+func (s *shard) requested(tsNS int64, m dhcpmsg.V4) {
+	r := s.open.Put(hash64.Uint64(uint64(m.XID())), tsNS)
+	*r = request{}
+	copy(r.mac[:], m.HardwareAddr())
+	name, _ := m.Option(dhcpmsg.OptionHostName)
+	r.len = uint8(copy(r.name[:], name))
+}
+
+// acknowledged ends a transaction, and counts the client if it got an address.
+func (s *shard) acknowledged(tsNS int64, m dhcpmsg.V4, deep bool) {
+	r, begun, ok := s.open.Take(hash64.Uint64(uint64(m.XID())))
+	addr := m.YourAddr()
+	if !ok || tsNS-begun >= s.ttl || addr.IsUnspecified() || !deep {
+		return
+	}
+	s.text = appendMAC(s.text[:0], r.mac[:])
+	s.text = appendName(append(s.text, '/'), r.name[:r.len])
+	s.text = addr.AppendTo(append(s.text, '/'))
+	s.Live.TopClients.Add(hash64.Sum(s.text), s.text, 1)
+}
+
+func appendMAC(dst, mac []byte) []byte {
+	const digits = "0123456789abcdef"
+	for i, b := range mac {
+		if i > 0 {
+			dst = append(dst, ':')
+		}
+		dst = append(dst, digits[b>>4], digits[b&0xF])
+	}
+	return dst
+}
+
+// appendName appends a host name. What is not printable ASCII, which a name cannot have, is written as a question mark.
+func appendName(dst, name []byte) []byte {
+	start := len(dst)
+	for _, b := range name {
+		if b == 0 { // some clients send the end of a C string
+			break
+		}
+		if b < ' ' || b > '~' {
+			b = '?'
+		}
+		dst = append(dst, b)
+	}
+	if len(dst) == start {
+		return append(dst, "Unknown"...)
+	}
+	return dst
+}
+
+// Shift closes the live period.
+func (s *shard) Shift(startNS int64) {
+	s.open.Expire(startNS, func(uint64, *request) {})
+	s.Base.Shift(startNS)
+}
