@@ -66,7 +66,7 @@ func (b *Base[M]) Passed() *Batch {
 // StartPass empties the list of what passed, before a batch.
 func (b *Base[M]) StartPass() {
 	if b.Pass != nil {
-		b.Pass.Packets, b.Pass.DNS = b.Pass.Packets[:0], b.Pass.DNS[:0]
+		b.Pass.Packets, b.Pass.DNS, b.Pass.BGP = b.Pass.Packets[:0], b.Pass.DNS[:0], b.Pass.BGP[:0]
 	}
 }
 

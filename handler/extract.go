@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"visor/decode"
+	"visor/decode/bgpmsg"
 	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
 	"visor/decode/tcpstream"
 	"visor/internal/hash64"
 )
 
-// extractor finds the DNS messages in a batch of packets.
+// extractor finds the DNS and BGP messages in a batch of packets.
 type extractor struct {
 	streams *tcpstream.Assembler[side]
 	names   []byte          // the names of the batch's messages
@@ -25,6 +26,8 @@ type extractor struct {
 // side is one direction of a TCP connection: what its messages need to be told.
 type side struct {
 	framer dnsmsg.Framer
+	bgp    bgpmsg.Framer // of a connection that is one of BGP
+	isBGP  bool
 	packet decode.Packet // addresses and direction, as of its first segment; no slices
 	frame  decode.Packet // the outermost packet likewise
 }
@@ -36,13 +39,16 @@ const streamIdle = 30 * time.Second
 func newExtractor() *extractor {
 	e := &extractor{names: make([]byte, 0, 16<<10)}
 	e.streams = tcpstream.New(tcpstream.Config[side]{
-		Idle:    streamIdle,
-		Release: func(s *side) { s.framer.Reset() },
+		Idle: streamIdle,
+		Release: func(s *side) {
+			s.framer.Reset()
+			s.bgp.Reset()
+		},
 	})
 	return e
 }
 
-// extract sets b.DNS from b.Packets.
+// extract sets b.DNS and b.BGP from b.Packets.
 func (e *extractor) extract(b *Batch) {
 	e.start(b)
 	for i := range b.Packets {
@@ -57,14 +63,14 @@ func (e *extractor) extract(b *Batch) {
 				e.add(b, frame, p, p.Payload, client)
 			}
 		case p.Layers.Has(decode.LayerTCP):
-			if _, ok := clientPort(p); ok {
+			if _, ok := clientPort(p); ok || isBGP(p) {
 				e.segment(b, frame, p)
 			}
 		}
 	}
 }
 
-// flush sets b.DNS to what the streams still hold, and ends all connections.
+// flush sets b.DNS and b.BGP to what the streams still hold, and ends all connections.
 func (e *extractor) flush(b *Batch) {
 	e.start(b)
 	e.streams.Flush()
@@ -72,7 +78,7 @@ func (e *extractor) flush(b *Batch) {
 }
 
 func (e *extractor) start(b *Batch) {
-	b.DNS, e.names, e.bytes, e.carried = b.DNS[:0], e.names[:0], e.bytes[:0], e.carried[:0]
+	b.DNS, b.BGP, e.names, e.bytes, e.carried = b.DNS[:0], b.BGP[:0], e.names[:0], e.bytes[:0], e.carried[:0]
 }
 
 // clientPort returns the port that is not a DNS port. With two of them the source is taken for the client;
@@ -147,15 +153,51 @@ func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
 		switch ev.Kind {
 		case tcpstream.Open: // comes with the segment that opens the side
 			s.know(frame, p)
+			_, isDNS := clientPort(p)
+			if s.isBGP = !isDNS; s.isBGP && !ev.Start {
+				s.bgp.Gap() // in the middle of a message, perhaps
+			}
 		case tcpstream.Gap:
 			s.framer.Gap(ev.Lost)
+			s.bgp.Gap()
 		case tcpstream.Data:
-			s.framer.Feed(ev.Data)
-			for s.framer.Next() {
-				e.addStreamed(b, s, arrival(ev, p))
-			}
+			e.data(b, s, ev.Data, arrival(ev, p))
 		}
 	}
+}
+
+// data adds the messages that data completes.
+func (e *extractor) data(b *Batch, s *side, data []byte, now int64) {
+	if !s.isBGP {
+		s.framer.Feed(data)
+		for s.framer.Next() {
+			e.addStreamed(b, s, now)
+		}
+		return
+	}
+	s.bgp.Feed(data)
+	for s.bgp.Next() {
+		at := len(e.bytes)
+		e.bytes = append(e.bytes, s.bgp.Message()...)
+		b.BGP = append(b.BGP, BGPMessage{now, e.carry(s, now), e.bytes[at:len(e.bytes):len(e.bytes)]})
+	}
+	for range s.bgp.TakeMalformed() {
+		b.BGP = append(b.BGP, BGPMessage{TimeNS: now, Frame: e.carry(s, now)})
+	}
+}
+
+// carry returns what describes a message of a side: its outermost packet. The innermost one is behind it in e.carried.
+func (e *extractor) carry(s *side, now int64) *decode.Packet {
+	start := len(e.carried)
+	e.carried = append(e.carried, s.frame, s.packet)
+	e.carried[start].TimeNS, e.carried[start+1].TimeNS = now, now
+	return &e.carried[start]
+}
+
+// isBGP knows BGP (RFC 4271).
+func isBGP(p *decode.Packet) bool {
+	const port = 179
+	return p.Src.Port() == port || p.Dst.Port() == port
 }
 
 // arrival returns when the data of ev reached its receiver. Data that had to wait for a late segment did so with that
@@ -177,10 +219,8 @@ func (s *side) know(frame, p *decode.Packet) {
 
 // addStreamed adds the current message of a side, with packets of its own to describe it.
 func (e *extractor) addStreamed(b *Batch, s *side, now int64) {
-	start := len(e.carried)
-	e.carried = append(e.carried, s.frame, s.packet)
-	frame, packet := &e.carried[start], &e.carried[start+1]
-	frame.TimeNS, packet.TimeNS = now, now
+	frame := e.carry(s, now)
+	packet := &e.carried[len(e.carried)-1]
 	at := len(e.bytes)
 	e.bytes = append(e.bytes, s.framer.Message()...) // the framer may reuse its memory within the batch
 	client, _ := clientPort(packet)

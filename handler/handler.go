@@ -2,6 +2,7 @@ package handler
 
 import (
 	"visor/decode"
+	"visor/decode/bgpmsg"
 	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
 )
@@ -69,6 +70,7 @@ func (a *Account) Add(b Account) {
 type Batch struct {
 	Packets []decode.Packet // every frame, also those that could not be decoded
 	DNS     []Message       // the DNS messages in these frames, and in streams that they completed
+	BGP     []BGPMessage    // the BGP messages in streams that these frames completed
 	Losses  Losses          // what was lost since the previous batch
 }
 
@@ -94,6 +96,13 @@ type Message struct {
 	Named           bool           // the first question could be read
 	Broken          bool           // not even a header: Msg is nil
 	Tap             dnstapmsg.Type // what a dnstap frame says of the message, which Msg may lack; 0 if it came in a packet
+}
+
+// BGPMessage is one BGP message, taken from a TCP stream of port 179.
+type BGPMessage struct {
+	TimeNS int64          // time of the frame that completed the message
+	Frame  *decode.Packet // addresses and direction of the stream's frames
+	Msg    bgpmsg.Message // the message; nil for bytes that are none
 }
 
 // Response reports whether m is a response.

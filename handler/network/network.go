@@ -190,11 +190,16 @@ func (s *shard) places(addr netip.Addr) {
 	}
 }
 
-// passMessages tells the next handler of the DNS messages whose frames pass the filters.
+// passMessages tells the next handler of the messages whose frames pass the filters.
 func (s *shard) passMessages(b *handler.Batch) {
 	for i := range b.DNS {
 		if m := &b.DNS[i]; m.Tap == 0 && (!s.filtered || s.passes(m.Frame)) {
 			s.Pass.DNS = append(s.Pass.DNS, *m)
+		}
+	}
+	for i := range b.BGP {
+		if m := &b.BGP[i]; !s.filtered || s.passes(m.Frame) {
+			s.Pass.BGP = append(s.Pass.BGP, *m)
 		}
 	}
 }

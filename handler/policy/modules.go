@@ -12,6 +12,7 @@ import (
 	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/bgp"
 	"visor/handler/dhcp"
 	"visor/handler/dns"
 	"visor/handler/network"
@@ -46,6 +47,7 @@ func Builtin() map[Kind]Builder {
 		{"net", "1.0"}:  buildNetwork,
 		{"dns", "1.0"}:  buildDNS,
 		{"dhcp", "1.0"}: buildDHCP,
+		{"bgp", "1.0"}:  buildBGP,
 		{"pcap", "1.0"}: buildPcap,
 	}
 }
@@ -98,6 +100,14 @@ func buildPcap(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
 		return nil, err
 	}
 	return pcap.New(pcap.Config{Settings: s})
+}
+
+func buildBGP(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
+	r.look("recorded_stream")
+	if err := common(&s, r); err != nil {
+		return nil, err
+	}
+	return bgp.New(bgp.Config{Settings: s})
 }
 
 func buildDHCP(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {

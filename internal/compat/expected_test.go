@@ -66,7 +66,7 @@ type assertion struct {
 }
 
 // modules tells which handlers the entry needs.
-var ours = regexp.MustCompile(`^((net@1\.0|dns@1\.0|dhcp|pcap)(>|$))+$`)
+var ours = regexp.MustCompile(`^((net@1\.0|dns@1\.0|dhcp|bgp|pcap)(>|$))+$`)
 
 // TestExpectedValues runs every entry of the reference's expected values that concerns the handlers
 // that visor has.

@@ -301,7 +301,7 @@ func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, w
 	}
 	var out []handler.Handler
 	for i, m := range mods {
-		known := slices.Contains([]string{"net", "dns", "dhcp", "pcap"}, m.Type) && m.Version != "2.0"
+		known := slices.Contains([]string{"net", "dns", "dhcp", "bgp", "pcap"}, m.Type) && m.Version != "2.0"
 		if !known && sequence {
 			return nil, false
 		}

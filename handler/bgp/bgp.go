@@ -1,0 +1,106 @@
+package bgp
+
+import (
+	"errors"
+
+	"visor/decode/bgpmsg"
+	"visor/handler"
+	"visor/sketch"
+)
+
+// Metrics is what a Handler counts.
+type Metrics struct {
+	Events      sketch.Counter `metric:"wire_packets.events" help:"BGP messages"`
+	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"BGP messages that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate    `metric:"rates.events" help:"BGP messages per second"`
+	RateTotal   sketch.Rate    `metric:"rates.total" help:"BGP messages per second"`
+
+	Total        sketch.Counter `metric:"wire_packets.total" help:"BGP messages"`
+	Filtered     sketch.Counter `metric:"wire_packets.filtered" help:"BGP messages that did not pass the filters, of which there are none"`
+	Open         sketch.Counter `metric:"wire_packets.open" help:"BGP messages of type OPEN"`
+	Update       sketch.Counter `metric:"wire_packets.update" help:"BGP messages of type UPDATE"`
+	Notification sketch.Counter `metric:"wire_packets.notification" help:"BGP messages of type NOTIFICATION"`
+	Keepalive    sketch.Counter `metric:"wire_packets.keepalive" help:"BGP messages of type KEEPALIVE"`
+	RouteRefresh sketch.Counter `metric:"wire_packets.routerefresh" help:"BGP messages of type ROUTE-REFRESH"`
+}
+
+// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
+type Config struct {
+	handler.Settings
+}
+
+// Handler is the BGP analyzer.
+type Handler struct {
+	cfg    Config
+	info   handler.Info
+	schema *handler.Schema[Metrics]
+}
+
+var _ handler.Handler = (*Handler)(nil)
+
+// New returns a Handler, or what is wrong with cfg. As in the reference, metric groups are ignored.
+func New(cfg Config) (*Handler, error) {
+	cfg.Settings = cfg.WithDefaults("bgp")
+	cfg.Enable, cfg.Disable = nil, nil
+	info, err := cfg.Info("bgp", "1.0", "bgp", nil, 0)
+	schema, schemaErr := handler.NewSchema[Metrics](info.Schema, nil)
+	if err := errors.Join(err, schemaErr); err != nil {
+		return nil, err
+	}
+	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+}
+
+// From returns what the bgp handler of s counted, or nil if s has none. With several it is the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// Info tells what h is.
+func (h *Handler) Info() handler.Info { return h.info }
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard {
+	return &shard{Base: handler.NewBase(h.schema, h.info, h.cfg.DeepSample)}
+}
+
+type shard struct {
+	handler.Base[Metrics]
+}
+
+// Process counts the batch's BGP messages.
+func (s *shard) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.BGP {
+		m := &b.BGP[i]
+		s.Tally.Offered++
+		if m.Msg == nil {
+			s.Tally.Undecodable++
+			continue
+		}
+		s.count(m)
+	}
+}
+
+func (s *shard) count(m *handler.BGPMessage) {
+	second := handler.SecondOf(m.TimeNS)
+	s.Live.Events.Add(1)
+	s.Live.Total.Add(1)
+	s.Live.RateEvents.Add(second.Unix(), 1)
+	s.Live.RateTotal.Add(second.Unix(), 1)
+	if s.Sampler.Deep() {
+		s.Live.DeepSamples.Add(1)
+		s.Tally.Analysed++
+	} else {
+		s.Tally.NotSampled++
+	}
+	switch m.Msg.Type() {
+	case bgpmsg.Open:
+		s.Live.Open.Add(1)
+	case bgpmsg.Update:
+		s.Live.Update.Add(1)
+	case bgpmsg.Notification:
+		s.Live.Notification.Add(1)
+	case bgpmsg.Keepalive:
+		s.Live.Keepalive.Add(1)
+	case bgpmsg.RouteRefresh:
+		s.Live.RouteRefresh.Add(1)
+	}
+}

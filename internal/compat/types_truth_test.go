@@ -1,0 +1,99 @@
+package compat_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/capture/gopkt"
+	"visor/capture/pcapfile"
+	"visor/handler"
+	"visor/handler/bgp"
+	"visor/handler/dhcp"
+	"visor/internal/sharedtest"
+)
+
+// TestTruthDHCP compares counts of DHCP messages with tshark's, by type, on every capture in which tshark has found some.
+func TestTruthDHCP(t *testing.T) {
+	root := sharedtest.Dir(t, "corpus")
+	reasons := differences(t, "testdata/dhcp-differences.tsv")
+	files := 0
+	for _, name := range captures(t, root) {
+		want := readTypes(t, root, name)
+		if want.V4 == nil && want.V6 == nil {
+			continue
+		}
+		files++
+		h, err := dhcp.New(dhcp.Config{Settings: handler.Settings{Periods: 1}})
+		require.NoError(t, err)
+		m := dhcp.From(analyseFile(t, filepath.Join(root, name), h))
+		expected := []uint64{want.V4["1"], want.V4["2"], want.V4["3"], want.V4["5"], want.V6["1"], want.V6["2"], want.V6["3"], want.V6["7"]}
+		got := []uint64{
+			m.Discover.Value(), m.Offer.Value(), m.Request.Value(), m.Ack.Value(),
+			m.Solicit.Value(), m.Advertise.Value(), m.RequestV6.Value(), m.Reply.Value(),
+		}
+		equal := slices.Equal(expected, got)
+		if why := reasons.use(name, !equal); why == "" && !equal {
+			t.Errorf("%s: tshark %v, visor %v", name, expected, got)
+		}
+	}
+	require.Greater(t, files, 40)
+	reasons.requireAllUsed(t)
+}
+
+// TestTruthBGP does the same for BGP messages.
+func TestTruthBGP(t *testing.T) {
+	root := sharedtest.Dir(t, "corpus")
+	reasons := differences(t, "testdata/bgp-differences.tsv")
+	files := 0
+	for _, name := range captures(t, root) {
+		want := readTypes(t, root, name).BGP
+		if want == nil {
+			continue
+		}
+		files++
+		h, err := bgp.New(bgp.Config{Settings: handler.Settings{Periods: 1}})
+		require.NoError(t, err)
+		m := bgp.From(analyseFile(t, filepath.Join(root, name), h))
+		expected := []uint64{want["1"], want["2"], want["3"], want["4"], want["5"]}
+		got := []uint64{m.Open.Value(), m.Update.Value(), m.Notification.Value(), m.Keepalive.Value(), m.RouteRefresh.Value()}
+		equal := slices.Equal(expected, got)
+		if why := reasons.use(name, !equal); why == "" && !equal {
+			t.Errorf("%s: tshark %v, visor %v", name, expected, got)
+		}
+	}
+	require.Greater(t, files, 20)
+	reasons.requireAllUsed(t)
+}
+
+// types are what tshark says of the messages of a capture, by the numbers of their types.
+type types struct {
+	V4  map[string]uint64 `json:"dhcp_types"`
+	V6  map[string]uint64 `json:"dhcpv6_types"`
+	BGP map[string]uint64 `json:"bgp_types"`
+}
+
+func readTypes(t *testing.T, root, name string) (want types) {
+	raw, err := os.ReadFile(filepath.Join(root, "truth", name+".json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, &want))
+	return want
+}
+
+// analyseFile returns what h counts in a capture, up to the damage if there is some.
+func analyseFile(t *testing.T, path string, h handler.Handler) *handler.Snapshot {
+	src, err := pcapfile.Open(path)
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}, Fallback: gopkt.Fallback{}})
+	require.NoError(t, err)
+	_ = p.Run(context.Background())
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	return snap
+}
