@@ -80,58 +80,67 @@ func (r registers) common(s registers) registers {
 	return r
 }
 
-// layout puts blocks in order, and fills in the jumps. A conditional jump reaches 255 instructions far; where that is not enough, it
-// goes to an unconditional one behind it.
+// layout puts blocks in order, and fills in the jumps.
 func layout(order []*block, codes map[*block]code) []instruction {
-	type far struct{ yes, no bool }
 	long := make(map[*block]far)
 	for {
-		start := make(map[*block]int)
-		at := 0
+		starts := make(map[*block]int, len(order))
+		size := 0
 		for _, b := range order {
-			start[b] = at
-			at += len(codes[b]) + 1
-			if long[b].yes {
-				at++
-			}
-			if long[b].no {
-				at++
-			}
+			starts[b] = size
+			size += len(codes[b]) + 1 + long[b].extra()
 		}
-		program := make([]instruction, 0, at)
-		again := false
+		program := make([]instruction, 0, size)
+		done := true
 		for _, b := range order {
 			program = append(program, codes[b]...)
-			jump := instruction{Op: b.op, K: b.k}
-			next := len(program) + 1
-			switch {
-			case b.op == opRet:
-				program = append(program, jump)
-				continue
-			case b.effect:
-				program = append(program, instruction{Op: opJA, K: uint32(start[b.yes] - next)})
-				continue
+			jumps, l := b.jumps(len(program)+1, starts, long[b])
+			if l != long[b] {
+				long[b], done = l, false
 			}
-			l := long[b]
-			yes, no := start[b.yes]-next, start[b.no]-next
-			var behind []instruction
-			if l.yes {
-				behind = append(behind, instruction{Op: opJA, K: uint32(yes - 1)})
-				yes = 0
-			}
-			if l.no {
-				behind = append(behind, instruction{Op: opJA, K: uint32(no - len(behind) - 1)})
-				no = len(behind) - 1
-			}
-			if yes > 255 || no > 255 {
-				long[b] = far{l.yes || yes > 255, l.no || no > 255}
-				again = true
-			}
-			jump.Jt, jump.Jf = uint8(yes), uint8(no)
-			program = append(append(program, jump), behind...)
+			program = append(program, jumps...)
 		}
-		if !again {
+		if done {
 			return program
 		}
 	}
+}
+
+// far says which ways of a conditional jump are longer than the 255 instructions that it reaches. These go to an unconditional jump
+// behind it.
+type far struct{ yes, no bool }
+
+// extra returns the number of those.
+func (f far) extra() (n int) {
+	if f.yes {
+		n++
+	}
+	if f.no {
+		n++
+	}
+	return n
+}
+
+// jumps returns what ends b: a jump before the instruction next. If its ways are longer than l says, that is not to be used, and what
+// they are is returned.
+func (b *block) jumps(next int, starts map[*block]int, l far) ([]instruction, far) {
+	switch {
+	case b.op == opRet:
+		return []instruction{{Op: opRet, K: b.k}}, l
+	case b.effect:
+		return []instruction{{Op: opJA, K: uint32(starts[b.yes] - next)}}, l
+	}
+	yes, no := starts[b.yes]-next, starts[b.no]-next
+	jumps := []instruction{{Op: b.op, K: b.k}}
+	if l.yes {
+		jumps = append(jumps, instruction{Op: opJA, K: uint32(yes - 1)})
+		yes = 0
+	}
+	if l.no {
+		n := len(jumps) // of instructions before this one
+		jumps = append(jumps, instruction{Op: opJA, K: uint32(no - n)})
+		no = n - 1
+	}
+	jumps[0].Jt, jumps[0].Jf = uint8(yes), uint8(no)
+	return jumps, far{l.yes || yes > 255, l.no || no > 255}
 }

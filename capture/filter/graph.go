@@ -5,7 +5,7 @@ package filter
 type block struct {
 	blockKey
 	code   code
-	effect bool // fills scratch memory, and goes on to yes
+	effect bool // fills scratch memory, and goes on to yes; no is nil
 }
 
 // blockKey tells equal blocks.
@@ -34,13 +34,10 @@ func (g *graph) block(l leaf, yes, no *block) *block {
 	return g.canonical(&block{blockKey: blockKey{l.code.key(), l.op, l.k, yes, no}, code: l.code})
 }
 
-// canonical returns the block that does what b does.
+// canonical returns the block that does what b does, which is not one at the end.
 func (g *graph) canonical(b *block) *block {
-	if b.op == opRet || b.yes == b.no && !b.effect {
-		if b.op == opRet {
-			return b
-		}
-		return b.yes // whatever the answer
+	if b.yes == b.no { // whatever the answer
+		return b.yes
 	}
 	if same, ok := g.known[b.blockKey]; ok {
 		return same

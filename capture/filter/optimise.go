@@ -48,55 +48,59 @@ type answer struct {
 	yes bool
 }
 
-// shortcut makes every edge lead to the first block behind it whose answer is not known there.
+// shortcut makes every edge lead to the first block behind it whose answer is not known there. It returns entry if that is so already.
 func (g *graph) shortcut(entry *block) *block {
 	order := ordered(entry)
-	in := map[*block]facts{}
-	yes, no := make(map[*block]*block), make(map[*block]*block)
+	to := targets(order)
+	known := g.known
+	g.known = make(map[blockKey]*block)
+	made := map[*block]*block{g.accept: g.accept, g.reject: g.reject, nil: nil}
+	changed := false
+	for _, b := range slices.Backward(order) {
+		if b.op == opRet {
+			continue
+		}
+		n := *b
+		n.yes, n.no = made[to[b].yes], made[to[b].no]
+		if n.blockKey == b.blockKey {
+			made[b] = g.canonical(b)
+		} else {
+			made[b] = g.canonical(&n)
+		}
+		changed = changed || made[b] != b
+	}
+	if !changed {
+		g.known = known
+	}
+	return made[entry]
+}
+
+// edges are where a block goes on to.
+type edges struct{ yes, no *block }
+
+// targets returns where the edges of blocks could lead.
+func targets(order []*block) map[*block]edges {
+	to := make(map[*block]edges, len(order))
+	in := make(map[*block]facts) // known where a block is entered
 	for _, b := range order {
 		if b.op == opRet {
 			continue
 		}
 		known := in[b]
 		delete(in, b)
-		if b.effect {
-			known = facts{} // may be about the memory that it fills
-			yes[b], no[b] = decide(b.yes, known), nil
-			meet(in, b.yes, known)
+		if b.effect { // what is known may be about the memory that it fills
+			to[b] = edges{b.yes, nil}
+			meet(in, b.yes, nil)
 			continue
 		}
 		onYes, onNo := known.with(b, true), known.with(b, false)
-		yes[b], no[b] = decide(b.yes, onYes), decide(b.no, onNo)
-		meet(in, yes[b], onYes)
-		meet(in, no[b], onNo)
-		if yes[b] != b.yes { // who still goes there is met by the next round
-			meet(in, b.yes, onYes)
-		}
-		if no[b] != b.no {
-			meet(in, b.no, onNo)
-		}
+		to[b] = edges{decide(b.yes, onYes), decide(b.no, onNo)}
+		meet(in, to[b].yes, onYes)
+		meet(in, to[b].no, onNo)
+		meet(in, b.yes, onYes) // where nobody may go any more: the next round knows
+		meet(in, b.no, onNo)
 	}
-	fresh := &graph{known: make(map[blockKey]*block), accept: g.accept, reject: g.reject}
-	made := make(map[*block]*block)
-	changed := false
-	for _, b := range slices.Backward(order) {
-		if b.op == opRet {
-			made[b] = b
-			continue
-		}
-		n := &block{blockKey: blockKey{b.load, b.op, b.k, made[yes[b]], made[no[b]]}, code: b.code, effect: b.effect}
-		changed = changed || n.yes != b.yes || n.no != b.no
-		if n.blockKey == b.blockKey {
-			n = b
-		}
-		made[b] = fresh.canonical(n)
-		changed = changed || made[b] != b
-	}
-	if !changed {
-		return entry
-	}
-	g.known = fresh.known
-	return made[entry]
+	return to
 }
 
 // decide goes on from b while the answer is known.
