@@ -75,7 +75,7 @@ type stats struct {
 
 type nameCount struct {
 	Name  string `json:"name"`
-	Count uint64 `json:"count"`
+	Count uint64 `json:"messages"` // queries and replies
 }
 
 // summary tells of the last five minutes.

@@ -1,0 +1,113 @@
+package mock_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/capture/mock"
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/dns"
+)
+
+// TestPace gives frames at their times, as many as were asked for.
+func TestPace(t *testing.T) {
+	for _, cfg := range []mock.Config{{}, {PPS: 5_000, DNS: true}, {PPS: 5}} {
+		synctest.Test(t, func(t *testing.T) {
+			src := mock.New(cfg)
+			const seconds = 60
+			begun := time.Now()
+			var b capture.Batch
+			n, last := 0, begun.UnixNano()
+			for time.Since(begun) < seconds*time.Second {
+				require.NoError(t, src.ReadBatch(&b))
+				require.NotEmpty(t, b.Frames)
+				n += len(b.Frames)
+				for _, f := range b.Frames {
+					require.GreaterOrEqual(t, f.TimeNS, last)
+					last = f.TimeNS
+				}
+				require.LessOrEqual(t, last, time.Now().UnixNano(), "nothing comes before its time")
+			}
+			pps := cfg.PPS
+			if pps == 0 {
+				pps = 1000
+			}
+			require.InEpsilon(t, pps*seconds, n, 0.2)
+		})
+	}
+}
+
+// TestBorrowedMemory holds each frame of a batch against what it was when it was made.
+func TestBorrowedMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, other := mock.New(mock.Config{PPS: 100_000, Seed: 7}), mock.New(mock.Config{PPS: 100_000, Seed: 7})
+		var a, b capture.Batch
+		time.Sleep(time.Second)
+		for range 20 {
+			require.NoError(t, one.ReadBatch(&a))
+			require.NoError(t, other.ReadBatch(&b))
+			require.Equal(t, a.Frames, b.Frames)
+			require.Len(t, a.Frames, capture.BatchSize)
+			d := decode.NewDecoder(decode.Config{})
+			for _, f := range a.Frames {
+				p := decode.Packet{TimeNS: f.TimeNS, Frame: f.Data, WireLen: f.WireLen, Link: f.Link}
+				require.NoError(t, d.Decode(&p))
+			}
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := mock.New(mock.Config{PPS: 0.001})
+		var b capture.Batch
+		require.NoError(t, src.ReadBatch(&b), "the first one comes soon")
+		ended := make(chan error)
+		go func() {
+			for {
+				if err := src.ReadBatch(&b); err != nil {
+					ended <- err
+					return
+				}
+			}
+		}()
+		synctest.Wait()
+		require.NoError(t, src.Close())
+		require.NoError(t, src.Close(), "twice")
+		require.ErrorIs(t, <-ended, capture.ErrClosed)
+	})
+}
+
+func Example() {
+	queries, err := dns.New(dns.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	src := mock.New(mock.Config{PPS: 10_000, DNS: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{queries}, Live: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer stop()
+	if err := p.Run(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	snap, err := p.Bucket(0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(dns.From(snap).Queries.Value() > 100)
+	// Output: true
+}
