@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -22,58 +20,24 @@ import (
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/handler/network"
+	"visor/internal/netns"
 	"visor/internal/trafficgen"
 )
 
-// inside names the variable that tells this program that it runs in a network namespace of its own, with a pair of interfaces: what
-// is sent to one comes out of the other.
-const inside = "VISOR_TEST_NAMESPACE"
-
 const (
-	sender   = "visor-a"
-	receiver = "visor-b"
+	sender   = netns.Sender
+	receiver = netns.Receiver
 )
 
-// TestInNamespace makes such a namespace and runs the other tests in it.
+// TestInNamespace runs the other tests in a network namespace.
 func TestInNamespace(t *testing.T) {
-	if os.Getenv(inside) != "" {
-		t.Skip("skipped: in the namespace already")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: capturing needs root")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("skipped: there is no ip command (Debian: iproute2)")
-	}
-	name := fmt.Sprintf("visor-test-%d", os.Getpid())
-	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
-		t.Skipf("skipped: no network namespaces here: %s", out)
-	}
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
-	cmd := exec.Command("ip", "netns", "exec", name, os.Args[0], "-test.run", "^TestNS", "-test.v", "-test.timeout", "100s")
-	cmd.Env = append(os.Environ(), inside+"=1")
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	require.NoError(t, err)
-	require.Contains(t, string(out), "--- PASS: TestNSCapture")
+	require.Contains(t, netns.Run(t), "--- PASS: TestNSCapture")
 }
 
 // namespace skips tests that are not in a namespace, and makes the pair of interfaces anew.
 func namespace(t testing.TB) {
-	if os.Getenv(inside) == "" {
-		t.Skip("skipped: TestInNamespace runs it")
-	}
-	ip(t, "link", "add", sender, "type", "veth", "peer", "name", receiver)
-	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", sender).Run() })
-	for _, name := range []string{sender, receiver} { // nobody else is to say anything
-		require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0o644))
-		ip(t, "link", "set", name, "up")
-	}
-}
-
-func ip(t testing.TB, args ...string) {
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
+	netns.Inside(t)
+	netns.Pair(t)
 }
 
 // send puts frames on the wire.
@@ -200,9 +164,9 @@ func TestNSDownAndUp(t *testing.T) {
 		require.Equal(t, texts(frames), take(t, src, 10))
 		down := make(chan []string)
 		go func() { down <- take(t, src, 10) }() // waits while it is down
-		ip(t, "link", "set", receiver, "down")
+		netns.IP(t, "link", "set", receiver, "down")
 		time.Sleep(50 * time.Millisecond)
-		ip(t, "link", "set", receiver, "up")
+		netns.IP(t, "link", "set", receiver, "up")
 		time.Sleep(50 * time.Millisecond)
 		send(t, frames)
 		require.Equal(t, texts(frames), <-down)
@@ -210,7 +174,7 @@ func TestNSDownAndUp(t *testing.T) {
 	gone := make(chan error)
 	go func() { gone <- src.ReadBatch(&capture.Batch{}) }()
 	time.Sleep(20 * time.Millisecond)
-	ip(t, "link", "del", receiver)
+	netns.IP(t, "link", "del", receiver)
 	select {
 	case err := <-gone:
 		require.ErrorContains(t, err, "interface "+receiver+" is gone")
@@ -222,7 +186,7 @@ func TestNSDownAndUp(t *testing.T) {
 // TestNSLoopback sees each packet once, although it leaves and arrives on the same interface.
 func TestNSLoopback(t *testing.T) {
 	namespace(t)
-	ip(t, "link", "set", "lo", "up")
+	netns.IP(t, "link", "set", "lo", "up")
 	live := open(t, afpacket.Config{Interface: "127.0.0.1"})
 	require.Equal(t, "lo", live.Interface())
 	conn, err := net.Dial("udp", "127.0.0.1:53")
@@ -275,7 +239,7 @@ func TestNSFilter(t *testing.T) {
 
 func TestNSAddresses(t *testing.T) {
 	namespace(t)
-	ip(t, "address", "add", "192.0.2.5/24", "dev", receiver)
+	netns.IP(t, "address", "add", "192.0.2.5/24", "dev", receiver)
 	live := open(t, afpacket.Config{Interface: "192.0.2.5"})
 	require.Equal(t, receiver, live.Interface())
 	own, err := live.HostNets()

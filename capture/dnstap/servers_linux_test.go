@@ -2,7 +2,6 @@ package dnstap_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -20,31 +19,13 @@ import (
 	"visor/capture/dnstap"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/internal/netns"
 )
-
-const inNamespace = "VISOR_TEST_NAMESPACE"
 
 // TestServers lets real DNS servers tell of the queries of dnsperf, and captures the same traffic on the loopback interface: all
 // counts are those of dnsperf. It needs root, and of knotd, unbound and named those that are to be tried.
 func TestServers(t *testing.T) {
-	if os.Getenv(inNamespace) != "" {
-		t.Skip("skipped: in the namespace already")
-	}
-	for _, program := range []string{"ip", "dnsperf"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("skipped: there is no %s command", program)
-		}
-	}
-	name := fmt.Sprintf("visor-servers-%d", os.Getpid())
-	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
-		t.Skipf("skipped: no network namespaces here: %s", out)
-	}
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
-	cmd := exec.Command("ip", "netns", "exec", name, os.Args[0], "-test.run", "^TestNS", "-test.v", "-test.timeout", "100s")
-	cmd.Env = append(os.Environ(), inNamespace+"=1")
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	require.NoError(t, err)
+	netns.Run(t, "dnsperf")
 }
 
 const zone = `$ORIGIN example.com.
@@ -124,10 +105,8 @@ zone "example.com" { type primary; file "DIR/zone"; };
 }
 
 func TestNSServers(t *testing.T) {
-	if os.Getenv(inNamespace) == "" {
-		t.Skip("skipped: TestServers runs it")
-	}
-	require.NoError(t, exec.Command("ip", "link", "set", "lo", "up").Run())
+	netns.Inside(t)
+	netns.IP(t, "link", "set", "lo", "up")
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
 			if _, err := exec.LookPath(server.name); err != nil {

@@ -1,0 +1,79 @@
+// Package netns runs tests in a network namespace of their own, where they may make interfaces and start servers:
+//
+//	func TestInNamespace(t *testing.T) { netns.Run(t, "dnsperf") }
+//
+//	func TestNSServer(t *testing.T) {
+//		netns.Inside(t)
+//		…
+//	}
+//
+// It needs root on Linux, and the ip command (Debian: iproute2); elsewhere tests are skipped, saying so.
+package netns
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// inside names the variable that tells the test program that it runs in the namespace.
+const inside = "VISOR_TEST_NAMESPACE"
+
+// Run makes a namespace, and runs those tests of the package in it whose names begin with TestNS. It fails if one of them fails, and
+// skips the test if a program is missing. It returns what they have printed.
+func Run(t *testing.T, programs ...string) string {
+	if os.Getenv(inside) != "" {
+		t.Skip("skipped: in the namespace already")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: network namespaces need root")
+	}
+	for _, program := range append([]string{"ip"}, programs...) {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("skipped: there is no %s command", program)
+		}
+	}
+	name := fmt.Sprintf("visor-test-%d", os.Getpid())
+	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
+		t.Skipf("skipped: no network namespaces here: %s", out)
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
+	cmd := exec.Command("ip", "netns", "exec", name, os.Args[0], "-test.run", "^TestNS", "-test.v", "-test.timeout", "100s")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	require.NoError(t, err)
+	return string(out)
+}
+
+// Inside skips tests that Run does not run.
+func Inside(t testing.TB) {
+	if os.Getenv(inside) == "" {
+		t.Skip("skipped: another test runs it, in a network namespace")
+	}
+}
+
+// IP runs the ip command.
+func IP(t testing.TB, args ...string) {
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	require.NoError(t, err, "ip %v: %s", args, out)
+}
+
+// The interfaces of Pair.
+const (
+	Sender   = "visor-a"
+	Receiver = "visor-b"
+)
+
+// Pair makes a pair of interfaces until the end of the test: what is sent to one comes out of the other, and nobody else says anything.
+func Pair(t testing.TB) {
+	IP(t, "link", "add", Sender, "type", "veth", "peer", "name", Receiver)
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", Sender).Run() })
+	for _, name := range []string{Sender, Receiver} {
+		require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0o644))
+		IP(t, "link", "set", name, "up")
+	}
+}
