@@ -44,7 +44,10 @@ func TestNSExchange(t *testing.T) {
 	client := exec.Command("udhcpc", "-i", netns.Sender, "-n", "-q", "-f", "-t", "20", "-T", "1", "-s", "/bin/true", "-x", "hostname:printer")
 	out, err := client.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	time.Sleep(200 * time.Millisecond) // until the ring's block is handed on
+	require.Eventually(t, func() bool { // what came last
+		snap, err := p.Bucket(0)
+		return err == nil && dhcp.From(snap).Ack.Value() > 0
+	}, 10*time.Second, 20*time.Millisecond)
 	require.NoError(t, server.Process.Kill())
 	_ = server.Wait()
 	stop()
