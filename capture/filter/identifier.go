@@ -112,11 +112,9 @@ func (p primitive) named(c *compiler) test {
 // network reads an IPv4 address that may be short, and its mask: 10 is 10.0.0.0/8 if a network is wanted, 10.1 always 10.1.0.0/16.
 func (p primitive) network(c *compiler) (addr, mask uint32) {
 	addr, bits := p.dotted(c, p.token)
-	if p.token.kind == tokenNumber {
-		if bits = 32; p.kind == "net" && p.bits < 0 && p.mask.kind == tokenEnd || p.bits >= 0 || p.mask.kind != tokenEnd {
-			for bits = 32; addr != 0 && addr&0xFF000000 == 0; bits -= 8 {
-				addr <<= 8
-			}
+	if p.token.kind == tokenNumber && (p.kind == "net" || p.bits >= 0 || p.mask.kind != tokenEnd) {
+		for addr != 0 && addr&0xFF000000 == 0 {
+			addr, bits = addr<<8, bits-8
 		}
 	}
 	mask = ^uint32(0) << (32 - bits)
