@@ -47,20 +47,25 @@ type shape struct {
 // shapes are tried in this order. What begins with a hexadecimal digit may be many things; an address is one only where nothing that
 // belongs to a word follows.
 var shapes = sync.OnceValue(func() []shape {
-	const end = `(?:$|[^0-9A-Za-z_:.])`
-	compile := func(kind tokenKind, pattern string) shape {
-		return shape{kind, regexp.MustCompile(`^(` + pattern + `)`)}
+	const (
+		anything  = ``
+		wordEnds  = `(?:$|[^0-9A-Za-z_:.])`
+		digitsEnd = `(?:$|[^0-9A-Za-z_.])`
+		word      = `[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?`
+	)
+	before := func(kind tokenKind, pattern, after string) shape {
+		return shape{kind, regexp.MustCompile(`^(` + pattern + `)` + after)}
 	}
 	return []shape{
-		compile(tokenMAC, `(?:[0-9A-Fa-f]{1,2}[:.-]){5}[0-9A-Fa-f]{1,2})(?:`+end),
-		compile(tokenMAC, `[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?:`+end),
-		compile(tokenMAC, `[0-9A-Fa-f]{12})(?:`+end),
-		compile(tokenIPv6, `(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}|[0-9A-Fa-f:]*::[0-9A-Fa-f:.]*)(?:`+end),
-		compile(tokenDotted, `[0-9]+(?:\.[0-9]+){1,3})(?:`+end),
-		compile(tokenNumber, `0[xX][0-9A-Fa-f]+|[0-9]+)(?:$|[^0-9A-Za-z_.]`),
-		compile(tokenWord, `[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?`),
-		compile(tokenName, `\\[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?`),
-		compile(tokenPunct, `&&|\|\||<<|>>|<=|>=|!=|==|[()\[\]!&|<>=+\-*/%^:]`),
+		before(tokenMAC, `(?:[0-9A-Fa-f]{1,2}[:.-]){5}[0-9A-Fa-f]{1,2}`, wordEnds),
+		before(tokenMAC, `[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}`, wordEnds),
+		before(tokenMAC, `[0-9A-Fa-f]{12}`, wordEnds),
+		before(tokenIPv6, `(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}|[0-9A-Fa-f:]*::[0-9A-Fa-f:.]*`, wordEnds),
+		before(tokenDotted, `[0-9]+(?:\.[0-9]+){1,3}`, wordEnds),
+		before(tokenNumber, `0[xX][0-9A-Fa-f]+|[0-9]+`, digitsEnd),
+		before(tokenWord, word, anything),
+		before(tokenName, `\\`+word, anything),
+		before(tokenPunct, `&&|\|\||<<|>>|<=|>=|!=|==|[()\[\]!&|<>=+\-*/%^:]`, anything),
 	}
 })
 
