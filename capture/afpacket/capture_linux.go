@@ -35,10 +35,14 @@ func Open(cfg Config) (*Capture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("afpacket: %w", err)
 	}
+	program, err := compile(cfg.Filter, link)
+	if err != nil {
+		return nil, fmt.Errorf("afpacket: %s: %w", iface.Name, err)
+	}
 	c := &Capture{iface: iface}
 	group := fanout{size: cfg.Queues}
 	for range cfg.Queues {
-		q, err := openQueue(&cfg, iface, link, &group)
+		q, err := openQueue(&cfg, &target{iface, link, program}, &group)
 		if err != nil {
 			c.close()
 			return nil, fmt.Errorf("afpacket: %s: %w", iface.Name, err)

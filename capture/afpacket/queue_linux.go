@@ -60,12 +60,12 @@ var (
 	_ capture.DropCounter = (*queue)(nil)
 )
 
-func openQueue(cfg *Config, iface *net.Interface, link decode.LinkType, group *fanout) (*queue, error) {
-	file, ring, err := openSocket(cfg, iface, link, group)
+func openQueue(cfg *Config, on *target, group *fanout) (*queue, error) {
+	file, ring, err := openSocket(cfg, on, group)
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{file: file, iface: iface, link: link, ring: ring, twice: iface.Flags&net.FlagLoopback != 0}
+	q := &queue{file: file, iface: on.iface, link: on.link, ring: ring, twice: on.iface.Flags&net.FlagLoopback != 0}
 	if q.conn, err = file.SyscallConn(); err != nil {
 		file.Close()
 		_ = unix.Munmap(ring)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"visor/decode"
@@ -21,8 +22,15 @@ type fanout struct {
 	made bool
 }
 
-// openSocket returns a socket that captures from iface into a ring, and the ring.
-func openSocket(cfg *Config, iface *net.Interface, link decode.LinkType, group *fanout) (file *os.File, ring []byte, err error) {
+// target is what the queues of a capture have in common.
+type target struct {
+	iface  *net.Interface
+	link   decode.LinkType
+	filter []unix.SockFilter // none if everything is wanted
+}
+
+// openSocket returns a socket that captures into a ring, and the ring.
+func openSocket(cfg *Config, on *target, group *fanout) (file *os.File, ring []byte, err error) {
 	// Protocol 0 receives nothing: packets come from bind on, when all is in place.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -33,29 +41,29 @@ func openSocket(cfg *Config, iface *net.Interface, link decode.LinkType, group *
 			unix.Close(fd)
 		}
 	}()
-	if err := prepare(fd, cfg, link); err != nil {
+	if err := prepare(fd, cfg, on.filter); err != nil {
 		return nil, nil, err
 	}
 	ring, err = unix.Mmap(fd, 0, cfg.RingSize/blockSize*blockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mmap: %w", err)
 	}
-	if err := start(fd, cfg, iface, group); err != nil {
+	if err := start(fd, cfg, on.iface, group); err != nil {
 		_ = unix.Munmap(ring)
 		return nil, nil, err
 	}
-	return os.NewFile(uintptr(fd), "packet "+iface.Name), ring, nil
+	return os.NewFile(uintptr(fd), "packet "+on.iface.Name), ring, nil
 }
 
 // prepare sets what must be set before a ring is mapped.
-func prepare(fd int, cfg *Config, link decode.LinkType) error {
+func prepare(fd int, cfg *Config, filter []unix.SockFilter) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return fmt.Errorf("TPACKET_V3: %w", err)
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_RESERVE, reserve); err != nil {
 		return fmt.Errorf("PACKET_RESERVE: %w", err)
 	}
-	if err := attach(fd, cfg, link); err != nil {
+	if err := attach(fd, filter); err != nil {
 		return err
 	}
 	blocks := uint32(cfg.RingSize / blockSize)
@@ -70,21 +78,29 @@ func prepare(fd int, cfg *Config, link decode.LinkType) error {
 	return nil
 }
 
-// attach makes the kernel run the filter, if there is one.
-func attach(fd int, cfg *Config, link decode.LinkType) error {
-	if cfg.Filter == nil {
-		return nil
+// compile returns the program of a filter, none if there is no filter.
+func compile(filter func(decode.LinkType) ([]bpf.RawInstruction, error), link decode.LinkType) ([]unix.SockFilter, error) {
+	if filter == nil {
+		return nil, nil
 	}
-	filter, err := cfg.Filter(link)
+	program, err := filter(link)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(filter) == 0 || len(filter) > unix.BPF_MAXINSNS {
-		return fmt.Errorf("filter of %d instructions: the kernel takes 1 to %d", len(filter), unix.BPF_MAXINSNS)
+	if len(program) == 0 || len(program) > unix.BPF_MAXINSNS {
+		return nil, fmt.Errorf("filter of %d instructions: the kernel takes 1 to %d", len(program), unix.BPF_MAXINSNS)
 	}
-	code := make([]unix.SockFilter, len(filter))
-	for i, ins := range filter {
+	code := make([]unix.SockFilter, len(program))
+	for i, ins := range program {
 		code[i] = unix.SockFilter{Code: ins.Op, Jt: ins.Jt, Jf: ins.Jf, K: ins.K}
+	}
+	return code, nil
+}
+
+// attach makes the kernel run a program, if there is one.
+func attach(fd int, code []unix.SockFilter) error {
+	if len(code) == 0 {
+		return nil
 	}
 	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
 	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
