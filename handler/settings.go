@@ -1,6 +1,9 @@
 package handler
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Settings are valid for every handler. The zero Settings is ready to use.
 type Settings struct {
@@ -37,14 +40,25 @@ func clamp(v, zero, high int) int {
 	return max(1, min(v, high))
 }
 
-// Info checks s and returns the Info of a handler that has these settings.
+// Declare returns the Info of a handler with settings s, and the Schema of its metrics M, or all that is wrong with either.
+func Declare[M any](s Settings, typ, version, schema string, names GroupNames, defaults GroupSet) (Info, *Schema[M], error) {
+	info, err := s.Info(typ, version, schema, names, defaults)
+	metrics, schemaErr := NewSchema[M](schema, names)
+	return info, metrics, errors.Join(err, schemaErr)
+}
+
+// Info checks s and returns the Info of a handler that has these settings. A handler without groups ignores those that s names, as in
+// the reference.
 func (s Settings) Info(typ, version, schema string, names GroupNames, defaults GroupSet) (Info, error) {
 	if s.TopPercentile < 0 || s.TopPercentile > 100 {
 		return Info{}, fmt.Errorf("threshold must be between 0 and 100 but has value %f", float64(s.TopPercentile)/100)
 	}
-	groups, err := names.Resolve(defaults, s.Enable, s.Disable)
-	if err != nil {
-		return Info{}, err
+	groups := defaults
+	if len(names) > 0 {
+		var err error
+		if groups, err = names.Resolve(defaults, s.Enable, s.Disable); err != nil {
+			return Info{}, err
+		}
 	}
 	return Info{
 		Name: s.Name, Type: typ, Version: version, Schema: schema,

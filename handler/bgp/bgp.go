@@ -1,8 +1,6 @@
 package bgp
 
 import (
-	"errors"
-
 	"visor/decode/bgpmsg"
 	"visor/handler"
 	"visor/sketch"
@@ -38,13 +36,11 @@ type Handler struct {
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or what is wrong with cfg. As in the reference, metric groups are ignored.
+// New returns a Handler, or what is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
 	cfg.Settings = cfg.WithDefaults("bgp")
-	cfg.Enable, cfg.Disable = nil, nil
-	info, err := cfg.Info("bgp", "1.0", "bgp", nil, 0)
-	schema, schemaErr := handler.NewSchema[Metrics](info.Schema, nil)
-	if err := errors.Join(err, schemaErr); err != nil {
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "bgp", "1.0", "bgp", nil, 0)
+	if err != nil {
 		return nil, err
 	}
 	return &Handler{cfg: cfg, info: info, schema: schema}, nil

@@ -56,21 +56,17 @@ type Handler struct {
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or what is wrong with cfg. As in the reference, metric groups are ignored.
+// New returns a Handler, or all that is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
 	cfg.Settings = cfg.WithDefaults("dhcp")
-	cfg.Enable, cfg.Disable = nil, nil
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
 	}
-	var errs []error
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "dhcp", "1.0", "dhcp", nil, 0)
 	if cfg.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("dhcp: Timeout %v must not be negative", cfg.Timeout))
+		err = errors.Join(err, fmt.Errorf("dhcp: Timeout %v must not be negative", cfg.Timeout))
 	}
-	info, err := cfg.Info("dhcp", "1.0", "dhcp", nil, 0)
-	errs = append(errs, err)
-	schema, err := handler.NewSchema[Metrics](info.Schema, nil)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &Handler{cfg: cfg, info: info, schema: schema}, nil
@@ -118,10 +114,13 @@ func (s *shard) Process(b *handler.Batch) {
 		}
 		switch src, dst := p.Src.Port(), p.Dst.Port(); {
 		case isV4(src) || isV4(dst):
-			s.event(frame)
+			second := handler.SecondOf(frame.TimeNS)
+			s.event(second)
+			s.Live.Total.Add(1)
+			s.Live.RateTotal.Add(second.Unix(), 1)
 			s.v4(frame, p)
 		case isV6(src) || isV6(dst):
-			s.event(frame)
+			s.event(handler.SecondOf(frame.TimeNS))
 			s.v6(frame, p)
 		}
 	}
@@ -131,8 +130,7 @@ func isV4(port uint16) bool { return port == 67 || port == 68 }
 func isV6(port uint16) bool { return port == 546 || port == 547 }
 
 // event counts a message, whatever it is.
-func (s *shard) event(frame *decode.Packet) {
-	second := handler.SecondOf(frame.TimeNS)
+func (s *shard) event(second handler.Second) {
 	s.Live.Events.Add(1)
 	s.Live.RateEvents.Add(second.Unix(), 1)
 	s.Tally.Offered++
@@ -156,9 +154,6 @@ func (s *shard) done(err error) (deep bool) {
 }
 
 func (s *shard) v4(frame, p *decode.Packet) {
-	second := handler.SecondOf(frame.TimeNS)
-	s.Live.Total.Add(1)
-	s.Live.RateTotal.Add(second.Unix(), 1)
 	m, err := dhcpmsg.ParseV4(p.Payload)
 	deep := s.done(err)
 	if err != nil {

@@ -53,13 +53,12 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Transactions == 0 {
 		cfg.Transactions = 65536
 	}
-	info, err := cfg.Info("dns", "1.0", "dns", groupNames, defaultGroups)
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "dns", "1.0", "dns", groupNames, defaultGroups)
 	errs := []error{err}
 	if cfg.Timeout < 0 || cfg.Transactions < 0 {
 		errs = append(errs, fmt.Errorf("dns: Timeout %v and Transactions %d must not be negative", cfg.Timeout, cfg.Transactions))
 	}
-	schema, err := handler.NewSchema[Metrics](info.Schema, groupNames)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return &Handler{cfg: cfg, info: info, schema: schema}, nil

@@ -40,15 +40,14 @@ var _ handler.Handler = (*Handler)(nil)
 // New returns a Handler, or all the problems it found in cfg, joined.
 func New(cfg Config) (*Handler, error) {
 	cfg.Settings = cfg.WithDefaults("net")
-	info, err := cfg.Info("net", "1.0", "packets", groupNames, groupNames.All())
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "net", "1.0", "packets", groupNames, groupNames.All())
 	errs := []error{err}
 	for _, asn := range cfg.ASNs {
 		if asn == "" || strings.Trim(asn, "0123456789") != "" {
 			errs = append(errs, fmt.Errorf("NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: %s", asn))
 		}
 	}
-	schema, err := handler.NewSchema[Metrics](info.Schema, groupNames)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return &Handler{cfg: cfg, info: info, schema: schema}, nil

@@ -31,15 +31,10 @@ type Handler struct {
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or what is wrong with cfg. As in the reference, metric groups are ignored.
+// New returns a Handler, or what is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
 	cfg.Settings = cfg.WithDefaults("pcap")
-	cfg.Enable, cfg.Disable = nil, nil
-	info, err := cfg.Info("pcap", "1.0", "pcap", nil, 0)
-	if err != nil {
-		return nil, err
-	}
-	schema, err := handler.NewSchema[Metrics](info.Schema, nil)
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "pcap", "1.0", "pcap", nil, 0)
 	if err != nil {
 		return nil, err
 	}
