@@ -1,9 +1,6 @@
 package filter
 
-import (
-	"fmt"
-	"strconv"
-)
+import "strconv"
 
 // precedence of binary operators, as in Go with the bitwise ones below the others, as in C.
 var precedence = map[string]int{
@@ -35,9 +32,9 @@ func (p *parser) operand() number {
 	case t.kind == tokenNumber:
 		return constant(t.number)
 	case t.is("-"):
-		return p.nested(func() number { return newOperation(t, constant(0), p.operand()) })
+		return deeper(p, func() number { return newOperation(t, constant(0), p.operand()) })
 	case t.is("("):
-		n := p.nested(func() number { return p.arithmetic(0) })
+		n := deeper(p, func() number { return p.arithmetic(0) })
 		p.expect(")")
 		return n
 	case t.is("len"), t.is("length"):
@@ -52,20 +49,10 @@ func (p *parser) operand() number {
 	return constant(0)
 }
 
-func (p *parser) nested(f func() number) number {
-	p.depth++
-	defer func() { p.depth-- }()
-	if p.depth > maxNesting {
-		p.fail(p.peek(), fmt.Sprintf("more than %d levels of brackets", maxNesting))
-		return constant(0)
-	}
-	return f()
-}
-
 // accessor reads '[OFFSET]' or '[OFFSET:SIZE]'.
 func (p *parser) accessor(t token) number {
 	p.expect("[")
-	a := accessor{t, protoAliases(t.text), p.nested(func() number { return p.arithmetic(0) }), 1}
+	a := accessor{t, protoAliases(t.text), deeper(p, func() number { return p.arithmetic(0) }), 1}
 	if _, ok := p.accept(":"); ok {
 		size := p.next()
 		if size.kind != tokenNumber || size.number != 1 && size.number != 2 && size.number != 4 {
@@ -197,7 +184,7 @@ func (r relation) test(c *compiler) test {
 	a, condL := left.compile(c, 1)
 	all := append(append(b, instruction{Op: opStore, K: 0}), a...)
 	all = append(all, instruction{Op: opLoadXMem, K: 0})
-	return both(both(condR, condL), compare(all, op, 0, opX))
+	return both(condR, condL, compare(all, op, 0, opX))
 }
 
 // compare makes the test of A against k, or against X.

@@ -13,7 +13,7 @@ func (g *graph) assemble(entry *block) []instruction {
 	order := ordered(entry)
 	order = slices.DeleteFunc(order, func(b *block) bool { return b.op == opRet })
 	order = append(order, g.accept, g.reject)
-	codes := withoutRepeats(order, entry)
+	codes := withoutRepeats(order)
 	return layout(order, codes)
 }
 
@@ -21,9 +21,9 @@ func (g *graph) assemble(entry *block) []instruction {
 type registers struct{ a, x string }
 
 // withoutRepeats returns the code of every block without the loads of what the registers hold on all ways to the block.
-func withoutRepeats(order []*block, entry *block) map[*block]code {
+func withoutRepeats(order []*block) map[*block]code {
 	codes := make(map[*block]code, len(order))
-	in := map[*block]registers{entry: {}}
+	in := make(map[*block]registers) // nothing at the entry
 	for _, b := range order {
 		r := in[b]
 		codes[b] = r.missing(b.code)

@@ -93,8 +93,8 @@ func (c *compiler) chain6(v uint32) test {
 }
 
 // links tests whether next, or the field of one of the headers after it, is v. toX leaves in X where the header begins that next
-// names; headers are those besides the authentication header that name another one. Slot 2i of the scratch memory has what the ith field names, slot 2i+1 where that
-// begins.
+// names; headers are those besides the authentication header that name another one. Slot 2i of the scratch memory has what the ith
+// field names, slot 2i+1 where that begins.
 func (c *compiler) links(v uint32, next, toX code, headers []uint32) test {
 	names := func(i int, h uint32) test { return leaf{code{{Op: opLoadMem, K: uint32(2 * i)}}, opJEQ, h} }
 	found := names(maxChain-1, v)

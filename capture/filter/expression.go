@@ -53,9 +53,11 @@ func (p protocol) test(c *compiler) test {
 	return c.protocol(p.name)
 }
 
+// numbered reports whether a number was given.
+func (k keyword) numbered() bool { return k.operand.kind == tokenNumber }
+
 func (k keyword) test(c *compiler) test {
 	n := k.operand.number
-	given := k.operand.kind == tokenNumber
 	switch name := k.token.text; name {
 	case "less":
 		return compare(code{{Op: opLoadLen}}, "<=", n, 0)
@@ -68,15 +70,15 @@ func (k keyword) test(c *compiler) test {
 	case "inbound", "outbound", "ifindex":
 		return c.cooked(k)
 	case "vlan":
-		return c.vlan(k, given)
+		return c.vlan(k)
 	case "mpls":
-		return c.mpls(k, given)
+		return c.mpls(k)
 	case "pppoed":
 		return c.etherType(etherPPPoEDiscovery)
 	case "pppoes":
-		return c.pppoe(k, given)
+		return c.pppoe(k)
 	case "geneve":
-		return c.geneve(k, given)
+		return c.geneve(k)
 	case "llc":
 		return c.llc(k)
 	case "clnp", "esis", "es-is", "isis", "is-is":

@@ -1,5 +1,7 @@
 package filter
 
+import "slices"
+
 // block is a node of the graph that decides: it runs code, compares A with a number or with X, and goes on to one of two blocks. Code
 // takes nothing over from the blocks before it but the scratch memory that an effect has filled.
 type block struct {
@@ -61,9 +63,6 @@ func ordered(entry *block) []*block {
 		after = append(after, b)
 	}
 	visit(entry)
-	order := make([]*block, len(after))
-	for i, b := range after {
-		order[len(after)-1-i] = b
-	}
-	return order
+	slices.Reverse(after)
+	return after
 }

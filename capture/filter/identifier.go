@@ -74,8 +74,6 @@ func (p primitive) hosts(c *compiler) test {
 	case tokenNumber, tokenDotted:
 		addr, mask := p.network(c)
 		return p.host4(c, addr, mask)
-	case tokenMAC:
-		return p.mac(c)
 	}
 	if p.kind == "net" {
 		c.fail(p.token, "names of networks are not supported; write the network as 192.0.2.0/24")
@@ -120,10 +118,7 @@ func (p primitive) network(c *compiler) (addr, mask uint32) {
 	mask = ^uint32(0) << (32 - bits)
 	switch {
 	case p.mask.kind != tokenEnd:
-		m, n := p.dotted(c, p.mask)
-		if mask = m; p.mask.kind == tokenNumber {
-			mask = m << (32 - n)
-		}
+		mask, _ = p.dotted(c, p.mask)
 	case p.bits > 32:
 		c.fail(p.token, "a prefix of IPv4 has up to 32 bits")
 	case p.bits >= 0:

@@ -102,12 +102,12 @@ func (p *parser) fail(t token, reason string) {
 }
 
 // deeper runs f one level deeper, unless that is too deep.
-func (p *parser) deeper(f func() expression) expression {
+func deeper[T any](p *parser, f func() T) (none T) {
 	p.depth++
 	defer func() { p.depth-- }()
 	if p.depth > maxNesting {
 		p.fail(p.peek(), fmt.Sprintf("more than %d levels of brackets and 'not'", maxNesting))
-		return nil
+		return none
 	}
 	return f()
 }
@@ -133,7 +133,7 @@ func (p *parser) term() expression {
 		return nil
 	}
 	if _, ok := p.accept("not", "!"); ok {
-		return p.deeper(func() expression { return noneOf{p.term()} })
+		return deeper(p, func() expression { return noneOf{p.term()} })
 	}
 	if r, ok := p.relation(); ok {
 		return r
@@ -158,7 +158,7 @@ func (p *parser) term() expression {
 
 func (p *parser) group() expression {
 	p.expect("(")
-	e := p.deeper(p.alternatives)
+	e := deeper(p, p.alternatives)
 	p.expect(")")
 	return e
 }
@@ -217,7 +217,7 @@ func (p *parser) direction() string {
 // qualified reads what stands behind qualifiers: an identifier, or several in brackets.
 func (p *parser) qualified(q qualifiers) expression {
 	if _, ok := p.accept("not", "!"); ok {
-		return p.deeper(func() expression { return noneOf{p.qualified(q)} })
+		return deeper(p, func() expression { return noneOf{p.qualified(q)} })
 	}
 	if p.peek().is("(") {
 		return p.group()

@@ -9,7 +9,7 @@ import (
 // The keywords here are about the link layer. Some move what the rest of the expression is about.
 
 // vlan tests for an 802.1Q tag, and moves behind it.
-func (c *compiler) vlan(k keyword, given bool) test {
+func (c *compiler) vlan(k keyword) test {
 	if c.naming != byEtherType {
 		c.fail(k.token, "'vlan' is for Ethernet, and not after 'pppoes'")
 		return never
@@ -21,7 +21,7 @@ func (c *compiler) vlan(k keyword, given bool) test {
 		c.fail(k.operand, "a VLAN has a number up to 4095")
 	}
 	t := either(c.etherType(etherVLAN), c.etherType(etherQinQ), c.etherType(etherOldQinQ))
-	if given {
+	if k.numbered() {
 		t = both(t, masked(c.payload, opHalf, 0xFFF, k.operand.number))
 	}
 	if !c.tunnel {
@@ -33,7 +33,7 @@ func (c *compiler) vlan(k keyword, given bool) test {
 }
 
 // mpls tests for an MPLS label (RFC 3032, section 2.1), and moves behind it.
-func (c *compiler) mpls(k keyword, given bool) test {
+func (c *compiler) mpls(k keyword) test {
 	var t test
 	switch {
 	case c.labels > 0:
@@ -46,7 +46,7 @@ func (c *compiler) mpls(k keyword, given bool) test {
 		c.fail(k.token, fmt.Sprintf("'mpls' is not for frames of link type %d", c.link))
 		return never
 	}
-	if given {
+	if k.numbered() {
 		if k.operand.number > 0xFFFFF {
 			c.fail(k.operand, "an MPLS label is at most 1048575")
 		}
@@ -57,10 +57,10 @@ func (c *compiler) mpls(k keyword, given bool) test {
 }
 
 // pppoe tests for a PPPoE session (RFC 2516, section 4), and moves to the PPP packet in it.
-func (c *compiler) pppoe(k keyword, given bool) test {
+func (c *compiler) pppoe(k keyword) test {
 	t := c.etherType(etherPPPoESession)
 	network := c.network(0)
-	if given {
+	if k.numbered() {
 		if k.operand.number > 0xFFFF {
 			c.fail(k.operand, "a PPPoE session has a number up to 65535")
 		}

@@ -58,25 +58,22 @@ func (i inverse) build(g *graph, yes, no *block) *block { return i.of.build(g, n
 
 // both returns a test of all, asked in this order.
 func both(all ...test) test {
-	var t test = always
-	for _, u := range slices.Backward(all) {
-		if t == always {
-			t = u
-		} else if u != always {
-			t = sequence{u, t}
-		}
-	}
-	return t
+	return join(always, all, func(first, second test) test { return sequence{first, second} })
 }
 
 // either returns a test of whether one is true, asked in this order.
 func either(all ...test) test {
-	var t test = never
+	return join(never, all, func(first, second test) test { return choice{first, second} })
+}
+
+// join joins tests by pairs. Those that say as much as none are left out.
+func join(none known, all []test, pair func(first, second test) test) test {
+	var t test = none
 	for _, u := range slices.Backward(all) {
-		if t == never {
+		if t == none {
 			t = u
-		} else if u != never {
-			t = choice{u, t}
+		} else if u != none {
+			t = pair(u, t)
 		}
 	}
 	return t

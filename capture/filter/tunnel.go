@@ -10,7 +10,7 @@ const (
 
 // geneve tests for a Geneve packet, and moves into it. How long its headers are, each packet says: so their places go to the scratch
 // memory, on the way to whatever comes next.
-func (c *compiler) geneve(k keyword, given bool) test {
+func (c *compiler) geneve(k keyword) test {
 	if c.tunnel {
 		c.fail(k.token, "'geneve' within 'geneve' is not supported")
 		return never
@@ -26,7 +26,7 @@ func (c *compiler) geneve(k keyword, given bool) test {
 		}
 		version := field(udpHeader, opByte, 0xC0, 0)
 		var vni test = always
-		if given {
+		if k.numbered() {
 			vni = field(udpHeader+4, opWord, 0xFFFFFF00, k.operand.number<<8)
 		}
 		return both(field(2, opHalf, 0xFFFF, genevePort), version, vni, enter(udp, offset+udpHeader))
