@@ -147,7 +147,7 @@ func (p *share[M]) mergeInto(m *Module) (lastNS int64) {
 	if sum == nil {
 		sum = p.schema.newBucket()
 		m.bucket = sum
-		m.render = func(r rendering) []Value { return p.schema.values(sum, p.info.Groups, r) }
+		m.render = func(r rendering) []Value { return p.schema.appendValues(nil, sum, p.info.Groups, nil, nil, r) }
 		add = (*bucket[M]).copyFrom // the same, where there is nothing yet, and quicker
 	}
 	if p.live != nil {

@@ -45,6 +45,21 @@ func (n GroupNames) Resolve(defaults GroupSet, enable, disable []string) (GroupS
 	return set, nil
 }
 
+// parse returns the set of the groups in list, which are joined by +.
+func (n GroupNames) parse(list string) (set GroupSet, err error) {
+	if list == "" {
+		return 0, nil
+	}
+	for name := range strings.SplitSeq(list, "+") {
+		g, err := n.find(name)
+		if err != nil {
+			return 0, err
+		}
+		set |= g
+	}
+	return set, nil
+}
+
 const allGroups = "all"
 
 func (n GroupNames) find(name string) (GroupSet, error) {

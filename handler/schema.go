@@ -3,6 +3,7 @@ package handler
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -17,20 +18,33 @@ import (
 // The metric tag holds the JSON path below the schema key and, after the comma, the groups that must
 // all be enabled; without a group the metric is always on. The tag label is the item label of a list,
 // prom a Prometheus name that does not follow from schema key and path, and float:"true" marks
-// quantiles of ratios. Fields without a metric tag belong to the handler alone.
+// quantiles of ratios. A counter with sparse:"true" is left out while it is 0. Fields without a metric tag belong to the handler alone.
+//
+// What is counted for each of several subjects is an [Each]. Metrics that differ in a word only are a struct of their own,
+// used several times: its tags have words in braces, which the tag with gives, followed by groups that all of them need:
+//
+//	type Volume struct {
+//		TCP sketch.Counter `metric:"{dir}_tcp_{unit},counters" help:"TCP traffic, {unit}"`
+//	}
+//	type Metrics struct {
+//		InBytes    Volume `with:"dir=in unit=bytes,by_bytes"`
+//		InPackets  Volume `with:"dir=in unit=packets,by_packets"`
+//	}
 type Schema[M any] struct {
 	key    string
 	fields []field
 }
 
 type field struct {
-	index  int
+	index  []int
 	path   []string
 	prom   string
 	help   string
 	label  string
 	float  bool
+	sparse bool
 	groups GroupSet
+	each   any // *Schema of the metrics of each subject, if the field is an Each
 }
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
@@ -38,49 +52,97 @@ type field struct {
 // a field that is no metric: a handler's own tests find these.
 func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 	s := &Schema[M]{key: key}
-	t := reflect.TypeFor[M]()
-	for i := range t.NumField() {
-		tag, ok := t.Field(i).Tag.Lookup("metric")
-		if !ok {
-			continue
-		}
-		f, err := newField(key, names, t.Field(i), tag)
-		if err != nil {
-			return nil, fmt.Errorf("handler: %s.%s: %w", t, t.Field(i).Name, err)
-		}
-		f.index = i
-		s.fields = append(s.fields, f)
+	d := declaration{key: key, names: names}
+	if err := d.read(reflect.TypeFor[M](), strings.NewReplacer()); err != nil {
+		return nil, err
 	}
+	s.fields = d.fields
 	return s, nil
 }
 
-func newField(key string, names GroupNames, sf reflect.StructField, tag string) (field, error) {
+// declaration collects the fields of a struct and of the structs in it.
+type declaration struct {
+	key    string
+	names  GroupNames
+	fields []field
+	index  []int    // of the struct being read
+	groups GroupSet // that it needs
+}
+
+func (d *declaration) read(t reflect.Type, words *strings.Replacer) error {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		index := append(slices.Clone(d.index), i)
+		if with, ok := sf.Tag.Lookup("with"); ok {
+			if err := d.part(sf, index, with); err != nil {
+				return err
+			}
+			continue
+		}
+		tag, ok := sf.Tag.Lookup("metric")
+		if !ok {
+			continue
+		}
+		f, err := d.field(sf, tag, words)
+		if err != nil {
+			return fmt.Errorf("handler: %s.%s: %w", t, sf.Name, err)
+		}
+		f.index = index
+		d.fields = append(d.fields, f)
+	}
+	return nil
+}
+
+// part reads the metrics of a struct within the struct: with says what its words in braces stand for, and the groups that it
+// needs.
+func (d *declaration) part(sf reflect.StructField, index []int, with string) error {
+	words, groups, _ := strings.Cut(with, ",")
+	var pairs []string
+	for word := range strings.FieldsSeq(words) {
+		name, value, _ := strings.Cut(word, "=")
+		pairs = append(pairs, "{"+name+"}", value)
+	}
+	g, err := d.names.parse(groups)
+	if err != nil {
+		return fmt.Errorf("handler: %s: %w", sf.Name, err)
+	}
+	sub := declaration{key: d.key, names: d.names, index: index, groups: d.groups | g}
+	if err := sub.read(sf.Type, strings.NewReplacer(pairs...)); err != nil {
+		return err
+	}
+	d.fields = append(d.fields, sub.fields...)
+	return nil
+}
+
+func (d *declaration) field(sf reflect.StructField, tag string, words *strings.Replacer) (field, error) {
 	path, groups, _ := strings.Cut(tag, ",")
 	f := field{
-		path:  strings.Split(path, "."),
-		prom:  sf.Tag.Get("prom"),
-		help:  sf.Tag.Get("help"),
-		label: sf.Tag.Get("label"),
-		float: sf.Tag.Get("float") == "true",
+		prom:   sf.Tag.Get("prom"),
+		help:   words.Replace(sf.Tag.Get("help")),
+		label:  sf.Tag.Get("label"),
+		float:  sf.Tag.Get("float") == "true",
+		sparse: sf.Tag.Get("sparse") == "true",
+	}
+	if path != "" {
+		f.path = strings.Split(words.Replace(path), ".")
+	}
+	g, err := d.names.parse(groups)
+	if err != nil {
+		return f, err
+	}
+	f.groups = d.groups | g
+	switch m := stateOf(reflect.New(sf.Type).Interface()).(type) {
+	case nil:
+		return f, fmt.Errorf("%s is not a metric", sf.Type)
+	case set:
+		f.each, err = m.declare(d.key, d.names)
+		return f, err
 	}
 	if f.prom == "" {
-		f.prom = key + "_" + strings.Join(f.path, "_")
+		f.prom = d.key + "_" + strings.Join(f.path, "_")
 	}
 	if !validName(f.prom) {
 		return f, fmt.Errorf("invalid metric name: %s", f.prom)
-	}
-	if metricOf(reflect.New(sf.Type).Interface()) == nil {
-		return f, fmt.Errorf("%s is not a metric", sf.Type)
-	}
-	if groups == "" {
-		return f, nil
-	}
-	for name := range strings.SplitSeq(groups, "+") {
-		g, err := names.find(name)
-		if err != nil {
-			return f, err
-		}
-		f.groups |= g
 	}
 	return f, nil
 }
@@ -99,17 +161,21 @@ func validName(s string) bool {
 // bucket is one period of one shard: the metrics, and the time that they cover.
 type bucket[M any] struct {
 	Metrics M
-	list    []metric // the fields of Metrics, in the order of the schema
-	begun   bool     // it is in use: the other two are set
-	startNS int64    // start of the period
-	lastNS  int64    // latest event, or startNS
+	list    []state // the fields of Metrics, in the order of the schema
+	begun   bool    // it is in use: the other two are set
+	startNS int64   // start of the period
+	lastNS  int64   // latest event, or startNS
 }
 
 func (s *Schema[M]) newBucket() *bucket[M] {
-	b := &bucket[M]{list: make([]metric, 0, len(s.fields))}
+	b := &bucket[M]{list: make([]state, 0, len(s.fields))}
 	v := reflect.ValueOf(&b.Metrics).Elem()
 	for _, f := range s.fields {
-		b.list = append(b.list, metricOf(v.Field(f.index).Addr().Interface()))
+		m := stateOf(v.FieldByIndex(f.index).Addr().Interface())
+		if each, ok := m.(set); ok {
+			each.bind(f.each)
+		}
+		b.list = append(b.list, m)
 	}
 	return b
 }
@@ -138,16 +204,23 @@ func (b *bucket[M]) copyFrom(src *bucket[M]) {
 	b.begun, b.startNS, b.lastNS = src.begun, src.startNS, src.lastNS
 }
 
-// values renders the fields of b whose groups are enabled.
-func (s *Schema[M]) values(b *bucket[M], groups GroupSet, r rendering) []Value {
-	out := make([]Value, 0, len(s.fields))
+// appendValues appends what the fields of b show whose groups are enabled. path and labels are those of the subject that b is
+// about, if it is about one.
+func (s *Schema[M]) appendValues(dst []Value, b *bucket[M], groups GroupSet, path []string, labels []Label, r rendering) []Value {
 	for i, f := range s.fields {
 		if !groups.Has(f.groups) {
 			continue
 		}
-		v := Value{Path: f.path, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float}
-		b.list[i].render(&v, r)
-		out = append(out, v)
+		v := Value{Path: append(path[:len(path):len(path)], f.path...), Labels: labels, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float}
+		switch m := b.list[i].(type) {
+		case set:
+			dst = m.appendValues(dst, groups, v.Path, labels, f.label, r)
+		case metric:
+			m.render(&v, r)
+			if !f.sparse || v.Int != 0 {
+				dst = append(dst, v)
+			}
+		}
 	}
-	return out
+	return dst
 }

@@ -21,8 +21,8 @@ type Key[K any] interface {
 // Top is a top list of fixed-size keys that can be a metric.
 type Top[K Key[K]] struct{ sketch.TopK[K] }
 
-func (t *Top[K]) mergeFrom(src metric) { t.Merge(&src.(*Top[K]).TopK) }
-func (t *Top[K]) copyFrom(src metric)  { t.CopyFrom(&src.(*Top[K]).TopK) }
+func (t *Top[K]) mergeFrom(src state) { t.Merge(&src.(*Top[K]).TopK) }
+func (t *Top[K]) copyFrom(src state)  { t.CopyFrom(&src.(*Top[K]).TopK) }
 func (t *Top[K]) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN, K.Compare), func(k K) Item { return Item{Name: k.String()} })
 }
@@ -36,8 +36,8 @@ type Code interface {
 // TopCodes is an exact top list of numbers that can be a metric.
 type TopCodes[K Code] struct{ sketch.TopCounts[K] }
 
-func (t *TopCodes[K]) mergeFrom(src metric) { t.Merge(&src.(*TopCodes[K]).TopCounts) }
-func (t *TopCodes[K]) copyFrom(src metric)  { t.CopyFrom(&src.(*TopCodes[K]).TopCounts) }
+func (t *TopCodes[K]) mergeFrom(src state) { t.Merge(&src.(*TopCodes[K]).TopCounts) }
+func (t *TopCodes[K]) copyFrom(src state)  { t.CopyFrom(&src.(*TopCodes[K]).TopCounts) }
 func (t *TopCodes[K]) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k K) Item { return Item{Name: k.String()} })
 }
@@ -45,8 +45,8 @@ func (t *TopCodes[K]) render(v *Value, r rendering) {
 // TopNames is a top list of names that can be a metric.
 type TopNames struct{ sketch.TopNames }
 
-func (t *TopNames) mergeFrom(src metric) { t.Merge(&src.(*TopNames).TopNames) }
-func (t *TopNames) copyFrom(src metric)  { t.CopyFrom(&src.(*TopNames).TopNames) }
+func (t *TopNames) mergeFrom(src state) { t.Merge(&src.(*TopNames).TopNames) }
+func (t *TopNames) copyFrom(src state)  { t.CopyFrom(&src.(*TopNames).TopNames) }
 func (t *TopNames) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: string(k)} })
 }
@@ -54,8 +54,8 @@ func (t *TopNames) render(v *Value, r rendering) {
 // TopDomains is a top list of domain names, whole or parts, that can be a metric. Its keys are bytes of [dnsmsg.Name].
 type TopDomains struct{ sketch.TopNames }
 
-func (t *TopDomains) mergeFrom(src metric) { t.Merge(&src.(*TopDomains).TopNames) }
-func (t *TopDomains) copyFrom(src metric)  { t.CopyFrom(&src.(*TopDomains).TopNames) }
+func (t *TopDomains) mergeFrom(src state) { t.Merge(&src.(*TopDomains).TopNames) }
+func (t *TopDomains) copyFrom(src state)  { t.CopyFrom(&src.(*TopDomains).TopNames) }
 func (t *TopDomains) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: dnsmsg.Name(k).String()} })
 }
@@ -63,8 +63,8 @@ func (t *TopDomains) render(v *Value, r rendering) {
 // TopPlaces is a top list of locations, added by [geo.Location] keys.
 type TopPlaces struct{ sketch.TopNames }
 
-func (t *TopPlaces) mergeFrom(src metric) { t.Merge(&src.(*TopPlaces).TopNames) }
-func (t *TopPlaces) copyFrom(src metric)  { t.CopyFrom(&src.(*TopPlaces).TopNames) }
+func (t *TopPlaces) mergeFrom(src state) { t.Merge(&src.(*TopPlaces).TopNames) }
+func (t *TopPlaces) copyFrom(src state)  { t.CopyFrom(&src.(*TopPlaces).TopNames) }
 func (t *TopPlaces) render(v *Value, r rendering) {
 	renderTop(v, r, t.Top(r.topN), func(k []byte) Item {
 		name, lat, lon := geo.ParseKey(k)

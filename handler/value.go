@@ -21,18 +21,22 @@ const (
 
 // Value is one metric of a [Snapshot], ready to be written in any format.
 type Value struct {
-	Path  []string // JSON path below the schema key
-	Prom  string   // Prometheus family name
-	Help  string   // one line for people
-	Label string   // item label, of a KindTop
-	Kind  Kind
-	Float bool // quantiles are fractions, not integers
+	Path   []string // JSON path below the schema key
+	Labels []Label  // Prometheus labels that tell the subject, of metrics in an [Each]
+	Prom   string   // Prometheus family name
+	Help   string   // one line for people
+	Label  string   // item label, of a KindTop
+	Kind   Kind
+	Float  bool // quantiles are fractions, not integers
 
 	Int       uint64    // KindCounter, KindCardinality
 	Items     []Item    // KindTop
 	Quantiles Quantiles // KindQuantile, KindRate
 	Bins      []Bin     // KindHistogram: bins that are not empty, cumulative
 }
+
+// Label is a Prometheus label.
+type Label struct{ Name, Value string }
 
 // Item is an entry of a top list.
 type Item struct {
@@ -63,16 +67,21 @@ type rendering struct {
 	liveSec    int64 // the last full second of a live bucket; 0 if the bucket is not live
 }
 
-// metric is what a field with a metric tag must be able to do.
-type metric interface {
+// state is what a field with a metric tag must be able to do.
+type state interface {
 	Reset()
-	mergeFrom(src metric)
-	copyFrom(src metric)
+	mergeFrom(src state)
+	copyFrom(src state)
+}
+
+// metric is the state of one metric.
+type metric interface {
+	state
 	render(v *Value, r rendering)
 }
 
-// metricOf returns the metric behind a pointer to a field, or nil if it is none.
-func metricOf(p any) metric {
+// stateOf returns the state behind a pointer to a field, or nil if it is none.
+func stateOf(p any) state {
 	switch p := p.(type) {
 	case *sketch.Counter:
 		return counter{p}
@@ -84,7 +93,7 @@ func metricOf(p any) metric {
 		return rate{p}
 	case *sketch.Histogram:
 		return histogram{p}
-	case metric:
+	case state:
 		return p
 	}
 	return nil
@@ -92,24 +101,24 @@ func metricOf(p any) metric {
 
 type counter struct{ *sketch.Counter }
 
-func (c counter) mergeFrom(src metric) { c.Merge(src.(counter).Counter) }
-func (c counter) copyFrom(src metric)  { c.CopyFrom(src.(counter).Counter) }
+func (c counter) mergeFrom(src state) { c.Merge(src.(counter).Counter) }
+func (c counter) copyFrom(src state)  { c.CopyFrom(src.(counter).Counter) }
 func (c counter) render(v *Value, _ rendering) {
 	v.Kind, v.Int = KindCounter, c.Value()
 }
 
 type cardinality struct{ *sketch.Cardinality }
 
-func (c cardinality) mergeFrom(src metric) { c.Merge(src.(cardinality).Cardinality) }
-func (c cardinality) copyFrom(src metric)  { c.CopyFrom(src.(cardinality).Cardinality) }
+func (c cardinality) mergeFrom(src state) { c.Merge(src.(cardinality).Cardinality) }
+func (c cardinality) copyFrom(src state)  { c.CopyFrom(src.(cardinality).Cardinality) }
 func (c cardinality) render(v *Value, _ rendering) {
 	v.Kind, v.Int = KindCardinality, c.Estimate()
 }
 
 type quantile struct{ *sketch.Quantile }
 
-func (q quantile) mergeFrom(src metric) { q.Merge(src.(quantile).Quantile) }
-func (q quantile) copyFrom(src metric)  { q.CopyFrom(src.(quantile).Quantile) }
+func (q quantile) mergeFrom(src state) { q.Merge(src.(quantile).Quantile) }
+func (q quantile) copyFrom(src state)  { q.CopyFrom(src.(quantile).Quantile) }
 func (q quantile) render(v *Value, _ rendering) {
 	v.Kind = KindQuantile
 	v.Quantiles = Quantiles{N: q.Count()}
@@ -120,8 +129,8 @@ func (q quantile) render(v *Value, _ rendering) {
 
 type rate struct{ *sketch.Rate }
 
-func (q rate) mergeFrom(src metric) { q.Merge(src.(rate).Rate) }
-func (q rate) copyFrom(src metric)  { q.CopyFrom(src.(rate).Rate) }
+func (q rate) mergeFrom(src state) { q.Merge(src.(rate).Rate) }
+func (q rate) copyFrom(src state)  { q.CopyFrom(src.(rate).Rate) }
 func (q rate) render(v *Value, r rendering) {
 	v.Kind = KindRate
 	v.Quantiles = Quantiles{N: uint64(q.Len())}
@@ -139,8 +148,8 @@ func (s *Quantiles) fill(at func(float64) float64, most float64) {
 
 type histogram struct{ *sketch.Histogram }
 
-func (h histogram) mergeFrom(src metric) { h.Merge(src.(histogram).Histogram) }
-func (h histogram) copyFrom(src metric)  { h.CopyFrom(src.(histogram).Histogram) }
+func (h histogram) mergeFrom(src state) { h.Merge(src.(histogram).Histogram) }
+func (h histogram) copyFrom(src state)  { h.CopyFrom(src.(histogram).Histogram) }
 func (h histogram) render(v *Value, _ rendering) {
 	v.Kind = KindHistogram
 	for bin := range h.Bins() {

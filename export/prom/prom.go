@@ -40,7 +40,7 @@ const (
 )
 
 // Label is a label of a series.
-type Label struct{ Name, Value string }
+type Label = handler.Label
 
 // Family is all series of one metric.
 type Family struct {
@@ -69,7 +69,7 @@ func Families(s *handler.Snapshot, cfg Config) []Family {
 		}
 		labels := cfg.labels(m)
 		for _, v := range m.Values() {
-			series, typ := seriesOf(&v, labels)
+			series, typ := seriesOf(&v, with(labels, v.Labels...))
 			if len(series) == 0 {
 				continue
 			}

@@ -1,0 +1,118 @@
+package handler
+
+import (
+	"iter"
+	"maps"
+	"slices"
+)
+
+// Each holds metrics M for each of several subjects, which come into being when they are first asked for: directions, devices,
+// targets. In JSON each is an object named after its subject, below the field's path; in Prometheus it is a label, which the tag
+// label names. Within the metrics of another Each, the label is of both names with a bar in between.
+//
+// An Each keeps what it is given: the handler bounds their number. The zero Each in a struct of metrics is ready to use.
+type Each[M any] struct {
+	schema *Schema[M]
+	parts  map[string]*bucket[M]
+	free   []*bucket[M] // for subjects to come
+}
+
+// At returns the metrics of a subject. They are valid until the period ends.
+func (e *Each[M]) At(name string) *M { return &e.part(name).Metrics }
+
+func (e *Each[M]) part(name string) *bucket[M] {
+	p := e.parts[name]
+	if p != nil {
+		return p
+	}
+	if last := len(e.free) - 1; last >= 0 {
+		p, e.free = e.free[last], e.free[:last]
+	} else {
+		p = e.schema.newBucket()
+	}
+	if e.parts == nil {
+		e.parts = make(map[string]*bucket[M])
+	}
+	e.parts[name] = p
+	return p
+}
+
+// Find returns the metrics of a subject, or nil if there are none.
+func (e *Each[M]) Find(name string) *M {
+	if p := e.parts[name]; p != nil {
+		return &p.Metrics
+	}
+	return nil
+}
+
+// Len returns the number of subjects.
+func (e *Each[M]) Len() int { return len(e.parts) }
+
+// All yields the subjects in the order of their names.
+func (e *Each[M]) All() iter.Seq2[string, *M] {
+	return func(yield func(string, *M) bool) {
+		for _, name := range slices.Sorted(maps.Keys(e.parts)) {
+			if !yield(name, &e.parts[name].Metrics) {
+				return
+			}
+		}
+	}
+}
+
+// Reset forgets all subjects and keeps their memory.
+func (e *Each[M]) Reset() {
+	for _, p := range e.parts {
+		p.Reset()
+		e.free = append(e.free, p)
+	}
+	clear(e.parts)
+}
+
+func (e *Each[M]) mergeFrom(src state) {
+	for name, p := range src.(*Each[M]).parts {
+		e.part(name).Merge(p)
+	}
+}
+
+func (e *Each[M]) copyFrom(src state) {
+	from := src.(*Each[M])
+	for name, p := range e.parts {
+		if from.parts[name] == nil {
+			p.Reset()
+			e.free = append(e.free, p)
+			delete(e.parts, name)
+		}
+	}
+	for name, p := range from.parts {
+		e.part(name).copyFrom(p)
+	}
+}
+
+// set is an Each of any metrics.
+type set interface {
+	state
+	// declare returns the *Schema of the metrics of each subject.
+	declare(key string, names GroupNames) (any, error)
+	// bind gives the set that schema.
+	bind(schema any)
+	// appendValues appends the values of all subjects, which are found at path and told apart by label.
+	appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value
+}
+
+var _ set = (*Each[struct{}])(nil)
+
+func (e *Each[M]) declare(key string, names GroupNames) (any, error) { return NewSchema[M](key, names) }
+
+func (e *Each[M]) bind(schema any) { e.schema = schema.(*Schema[M]) }
+
+func (e *Each[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value {
+	for _, name := range slices.Sorted(maps.Keys(e.parts)) {
+		value := name
+		if len(labels) > 0 {
+			value = labels[len(labels)-1].Value + "|" + name
+		}
+		own := append(labels[:len(labels):len(labels)], Label{label, value})
+		dst = e.schema.appendValues(dst, e.parts[name], groups, append(path[:len(path):len(path)], name), own, r)
+	}
+	return dst
+}

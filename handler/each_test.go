@@ -1,0 +1,157 @@
+package handler_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/handler"
+	"visor/internal/packettest"
+	"visor/sketch"
+)
+
+type volume struct {
+	TCP sketch.Counter `metric:"{dir}_tcp_{unit},counters" help:"TCP {unit}"`
+}
+
+type port struct {
+	In   volume           `with:"dir=in unit=bytes,volumes"`
+	Out  volume           `with:"dir=out unit=bytes,volumes"`
+	Lost sketch.Counter   `metric:"lost" sparse:"true"`
+	Top  handler.TopNames `metric:"top" label:"name"`
+}
+
+type device struct {
+	Records sketch.Counter     `metric:"records,counters"`
+	Ports   handler.Each[port] `metric:"ports" label:"device_port"`
+}
+
+type deviceMetrics struct {
+	Devices handler.Each[device] `metric:"devices" label:"device"`
+}
+
+// perDevice counts every packet for a device and one of its ports, which take turns in every period.
+type perDevice struct {
+	info   handler.Info
+	schema *handler.Schema[deviceMetrics]
+}
+
+func (h *perDevice) Info() handler.Info { return h.info }
+func (h *perDevice) NewShard() handler.Shard {
+	return &perDeviceShard{Base: handler.NewBase(h.schema, h.info, 100)}
+}
+
+type perDeviceShard struct {
+	handler.Base[deviceMetrics]
+	periods int
+}
+
+func (s *perDeviceShard) Shift(startNS int64) { s.Base.Shift(startNS); s.periods++ }
+
+func (s *perDeviceShard) Process(b *handler.Batch) {
+	for range b.Packets {
+		d := s.Live.Devices.At([]string{"a", "b"}[s.periods%2])
+		d.Records.Add(1)
+		d.Ports.At("7").In.TCP.Add(10)
+		d.Ports.At("9").Top.Add(1, []byte("x"), 1)
+	}
+}
+
+func newPerDevice(t testing.TB, s handler.Settings) handler.Handler {
+	info, schema, err := handler.Declare[deviceMetrics](s.WithDefaults("x"), "x", "1.0", "x", handler.GroupNames{"counters", "volumes"}, 1)
+	require.NoError(t, err)
+	return &perDevice{info, schema}
+}
+
+// shown lists values as "path{labels} family=value".
+func shown(m *handler.Module) (out []string) {
+	for _, v := range m.Values() {
+		labels := ""
+		for _, l := range v.Labels {
+			labels += " " + l.Name + "=" + l.Value
+		}
+		out = append(out, strings.Join(v.Path, ".")+labels+" "+v.Prom+" "+string(rune('0'+v.Int%10)))
+	}
+	return out
+}
+
+func TestEach(t *testing.T) {
+	h := newPerDevice(t, handler.Settings{Enable: []string{"all"}})
+	var frames []capture.Frame
+	for n := range 3 {
+		f := packettest.UDP(0, "192.0.2.1:1", "192.0.2.2:2", nil)
+		f.TimeNS += int64(n) * int64(handler.PeriodLength)
+		frames = append(frames, f)
+	}
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	of := func(device, records, bytes string) []string {
+		at := "devices." + device
+		return []string{
+			at + ".records device=" + device + " x_records " + records,
+			at + ".ports.7.in_tcp_bytes device=" + device + " device_port=" + device + "|7 x_in_tcp_bytes " + bytes,
+			at + ".ports.7.out_tcp_bytes device=" + device + " device_port=" + device + "|7 x_out_tcp_bytes 0",
+			at + ".ports.7.top device=" + device + " device_port=" + device + "|7 x_top 0",
+			at + ".ports.9.in_tcp_bytes device=" + device + " device_port=" + device + "|9 x_in_tcp_bytes 0",
+			at + ".ports.9.out_tcp_bytes device=" + device + " device_port=" + device + "|9 x_out_tcp_bytes 0",
+			at + ".ports.9.top device=" + device + " device_port=" + device + "|9 x_top 0",
+		}
+	}
+	for n, want := range [][]string{of("a", "1", "0"), of("b", "1", "0")} {
+		snap, err := p.Bucket(n)
+		require.NoError(t, err)
+		require.Equal(t, want, shown(&snap.Modules[0]))
+	}
+	snap, err := p.Window(5)
+	require.NoError(t, err)
+	require.Equal(t, append(of("a", "2", "0"), of("b", "1", "0")...), shown(&snap.Modules[0]))
+	m := handler.Find[deviceMetrics](snap)
+	require.Equal(t, uint64(20), m.Devices.Find("a").Ports.Find("7").In.TCP.Value())
+	require.Nil(t, m.Devices.Find("c"))
+	require.Equal(t, 2, m.Devices.Len())
+	var names []string
+	for name := range m.Devices.All() {
+		names = append(names, name)
+	}
+	require.Equal(t, []string{"a", "b"}, names)
+}
+
+// A copy of a bucket has the subjects of that bucket, and no others.
+func TestEachForgets(t *testing.T) {
+	h := newPerDevice(t, handler.Settings{Periods: 2})
+	var frames []capture.Frame
+	for n := range 4 {
+		f := packettest.UDP(0, "192.0.2.1:1", "192.0.2.2:2", nil)
+		f.TimeNS += int64(n) * int64(handler.PeriodLength)
+		frames = append(frames, f)
+	}
+	src := capture.NewMemory(frames)
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	for range 2 { // the second query copies over what the first has left
+		for n, want := range []string{"b", "a"} {
+			snap, err := p.Bucket(n)
+			require.NoError(t, err)
+			m := handler.Find[deviceMetrics](snap)
+			require.Equal(t, 1, m.Devices.Len())
+			require.NotNil(t, m.Devices.Find(want))
+		}
+	}
+}
+
+func TestNewSchemaRejectsParts(t *testing.T) {
+	type badGroup struct {
+		In volume `with:"dir=in unit=bytes,nothing"`
+	}
+	_, err := handler.NewSchema[badGroup]("x", handler.GroupNames{"counters"})
+	require.ErrorContains(t, err, "nothing is an invalid/unsupported metric group")
+	type badWord struct {
+		In volume `with:"dir=in"`
+	}
+	_, err = handler.NewSchema[badWord]("x", handler.GroupNames{"counters"})
+	require.ErrorContains(t, err, "invalid metric name: x_in_tcp_{unit}")
+}
