@@ -44,6 +44,9 @@ const (
 	FromHost                  // the source is ours and the destination is not: "out"
 )
 
+// String returns "in", "out" or "unknown".
+func (d Direction) String() string { return [...]string{"unknown", "in", "out"}[d%3] }
+
 // Packet is one decoded frame. Slices in it borrow from the frame, or from the Decoder where
 // fragments were put together.
 type Packet struct {
@@ -63,6 +66,7 @@ type Packet struct {
 	Flags   uint8          // TCP flags, valid iff LayerTCP
 	Dir     Direction      // set by the pipeline, not by the Decoder
 	Tap     uint8          // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
+	TapVia  uint8          // dnstapmsg.Protocol, likewise
 }
 
 // TCP flags (RFC 9293 section 3.1).

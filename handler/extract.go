@@ -36,10 +36,11 @@ type side struct {
 // waits as long.
 const streamIdle = 30 * time.Second
 
-func newExtractor() *extractor {
+func newExtractor(maxConns int) *extractor {
 	e := &extractor{names: make([]byte, 0, 16<<10)}
 	e.streams = tcpstream.New(tcpstream.Config[side]{
-		Idle: streamIdle,
+		Idle:     streamIdle,
+		MaxConns: maxConns,
 		Release: func(s *side) {
 			s.framer.Reset()
 			s.bgp.Reset()

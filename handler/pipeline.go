@@ -23,6 +23,7 @@ type Config struct {
 	Hosts    decode.HostNets     // the own networks, for ingress and egress; empty: every direction is unknown
 	Live     bool                // the sources are live: the clock closes periods and measures the live one
 	Fallback decode.LinkFallback // decodes link types that decode does not know; nil counts them as undecodable
+	MaxConns int                 // TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
 }
 
 // Pipeline runs sources through handlers. It is safe for concurrent use.

@@ -36,7 +36,7 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 	w := &worker{
 		src:      src,
 		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback}),
-		dns:      newExtractor(),
+		dns:      newExtractor(cfg.MaxConns),
 		hosts:    &cfg.Hosts,
 		periods:  window.NewPeriods(PeriodLength),
 		sequence: cfg.Sequence,

@@ -35,17 +35,31 @@ type Config struct {
 	ASNNotFound       bool           // pass queries with a client subnet whose autonomous system is unknown
 }
 
-// Handler is the DNS analyzer.
-type Handler struct {
-	cfg    Config
-	info   handler.Info
-	schema *handler.Schema[Metrics]
-}
+// Handler is the DNS analyzer, of version 1.0.
+type Handler struct{ declared[Metrics] }
 
 var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or what is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
+	d, err := declare[Metrics](cfg, "1.0", groupNames, defaultGroups)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{d}, nil
+}
+
+// From returns what the DNS handler of version 1.0 in s counted, or nil if s has none. With several it is the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// declared is what handlers of all versions are made of.
+type declared[M any] struct {
+	cfg    Config
+	info   handler.Info
+	schema *handler.Schema[M]
+}
+
+func declare[M any](cfg Config, version string, names handler.GroupNames, defaults handler.GroupSet) (declared[M], error) {
 	cfg.Settings = cfg.WithDefaults("dns")
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
@@ -53,35 +67,12 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Transactions == 0 {
 		cfg.Transactions = 65536
 	}
-	info, schema, err := handler.Declare[Metrics](cfg.Settings, "dns", "1.0", "dns", groupNames, defaultGroups)
-	errs := []error{err}
+	info, schema, err := handler.Declare[M](cfg.Settings, "dns", version, "dns", names, defaults)
 	if cfg.Timeout < 0 || cfg.Transactions < 0 {
-		errs = append(errs, fmt.Errorf("dns: Timeout %v and Transactions %d must not be negative", cfg.Timeout, cfg.Transactions))
+		err = errors.Join(err, fmt.Errorf("dns: Timeout %v and Transactions %d must not be negative", cfg.Timeout, cfg.Transactions))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+	return declared[M]{cfg, info, schema}, err
 }
 
-// From returns what the DNS handler of s counted, or nil if s has none. With several it is the first.
-func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
-
-// Info tells what h is.
-func (h *Handler) Info() handler.Info { return h.info }
-
-// NewShard returns the part of h that one worker owns.
-func (h *Handler) NewShard() handler.Shard {
-	s := &shard{
-		Base:   handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
-		groups: h.info.Groups,
-		filter: newFilter(&h.cfg),
-		trans:  newTransactions(&h.cfg),
-		tapped: h.cfg.TapMatching,
-		public: h.cfg.PublicSuffix,
-	}
-	if h.cfg.Geo != nil {
-		s.geo = h.cfg.Geo.NewCache()
-	}
-	return s
-}
+// Info tells what the handler is.
+func (d *declared[M]) Info() handler.Info { return d.info }

@@ -1,23 +1,19 @@
 package dns
 
 import (
-	"visor/decode/dnsmsg"
-	"visor/decode/dnsmsg/suffix"
-	"visor/geo"
 	"visor/handler"
-	"visor/internal/hash64"
 )
 
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard {
+	return &shard{front: h.newFront(), trans: newTransactions(&h.cfg), tapped: h.cfg.TapMatching}
+}
+
 type shard struct {
-	handler.Base[Metrics]
-	groups handler.GroupSet
-	filter filter
+	front[Metrics]
 	trans  transactions
-	geo    *geo.Cache // nil without databases
-	tapped bool       // transactions of dnstap messages are followed
-	public bool       // names are cut behind their public suffix
+	tapped bool // transactions of dnstap messages are followed
 	sum    tally
-	text   []byte // scratch for texts
 }
 
 // Process counts the batch's DNS messages.
@@ -37,7 +33,7 @@ func (s *shard) Shift(startNS int64) {
 }
 
 func (s *shard) message(m *handler.Message) {
-	v := s.filter.judge(s, m)
+	v := s.filter.judge(s.geo, m)
 	if v.verdict == skip { // see filter.predicate: not even an event
 		s.Tally.Offered++
 		s.Tally.Filtered++
@@ -77,18 +73,6 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	}
 }
 
-// passOn tells the next handler of the message. A datagram goes on as its frame; a message of a
-// stream as a packet of its own, as long as the message.
-func (s *shard) passOn(m *handler.Message) {
-	p := *m.Frame
-	if m.TCP {
-		p = *m.Packet
-		p.Frame, p.Dir = m.Msg, m.Frame.Dir
-	}
-	s.Pass.Packets = append(s.Pass.Packets, p)
-	s.Pass.DNS = append(s.Pass.DNS, *m)
-}
-
 // countDeep updates what only sampled messages do.
 func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
@@ -120,79 +104,27 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	}
 }
 
-// countNames updates the lists of names.
-func (s *shard) countNames(m *handler.Message, suffixLen int) {
-	b := s.Live
-	two, three := m.Question.Cut(m.Name)
-	if suffixLen != 0 || s.public && m.Tap == 0 {
-		two, three = s.cut(m, suffixLen)
-	}
-	b.TopQName2.Add(hashPart(m, two), two, 1)
-	if len(three) > 0 {
-		b.TopQName3.Add(hashPart(m, three), three, 1)
-	}
-}
-
-// cut cuts the name one and two labels before a suffix: one that was asked for, which need not begin where a label
-// does, or the public one.
-func (s *shard) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Name) {
-	s.text = m.Name.AppendText(s.text[:0])
-	if suffixLen == 0 {
-		suffixLen = suffix.Len(s.text)
-	}
-	return m.Name.Aggregate(s.text, suffixLen)
-}
-
-// hashPart returns the hash of part, the end of the message's name.
-func hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
-	if len(part) == len(m.Name) {
-		return m.Hash
-	}
-	return hash64.Sum(part)
-}
-
 // countResult updates the lists of names by what was answered.
 func (s *shard) countResult(m *handler.Message) {
 	b := s.Live
-	details := s.groups.Has(groupTopQNamesDetails)
-	switch m.Msg.RCode() {
-	case dnsmsg.RCodeNoError:
-		if m.Msg.ANCount() == 0 {
-			b.TopNoData.Add(m.Hash, m.Name, 1)
-		}
-		if details {
-			b.TopNoError.Add(m.Hash, m.Name, 1)
-		}
-	case dnsmsg.RCodeNXDomain:
-		b.TopNXDomain.Add(m.Hash, m.Name, 1)
-	case dnsmsg.RCodeServFail:
-		b.TopServFail.Add(m.Hash, m.Name, 1)
-	case dnsmsg.RCodeRefused:
-		b.TopRefused.Add(m.Hash, m.Name, 1)
-	}
-	if details {
+	r := results{noData: &b.TopNoData, nxDomain: &b.TopNXDomain, servFail: &b.TopServFail, refused: &b.TopRefused}
+	if s.groups.Has(groupTopQNamesDetails) {
+		r.noError = &b.TopNoError
 		b.TopByBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
 	}
+	r.count(m)
 }
 
-// countECS counts the client subnet of a query. The reference finds it only as the first option of the first
-// additional record, and reads eight bytes of an IPv6 address; here it is found wherever it is.
+// countNames updates the lists of names.
+func (s *shard) countNames(m *handler.Message, suffixLen int) {
+	s.parts(m, suffixLen, &s.Live.TopQName2, &s.Live.TopQName3)
+}
+
+// countECS counts the client subnet of a query.
 func (s *shard) countECS(m *handler.Message) {
-	ecs, ok := m.Msg.ClientSubnet()
-	if !ok || !ecs.Addr.IsValid() {
-		return
-	}
 	b := s.Live
-	b.QueryECS.Add(1)
-	s.text = ecs.Addr.AppendTo(s.text[:0])
-	b.TopECS.Add(hash64.Sum(s.text), s.text, 1)
-	if s.geo == nil {
-		return
-	}
-	if l := s.geo.City(ecs.Addr); l != nil {
-		b.TopGeoECS.Add(l.Hash, l.Key, 1)
-	}
-	if as := s.geo.ASN(ecs.Addr); as != nil {
-		b.TopASNECS.Add(as.Hash, as.Key, 1)
+	if addr := clientSubnet(m); addr.IsValid() {
+		b.QueryECS.Add(1)
+		s.subnet(addr, &b.TopECS, &b.TopGeoECS, &b.TopASNECS)
 	}
 }

@@ -50,7 +50,7 @@ func lower(names []string) []string {
 }
 
 // judge tries the filters in the reference's order, cheap ones first.
-func (f *filter) judge(s *shard, m *handler.Message) judgement {
+func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	switch {
 	case m.Tap != 0:
 		return f.judgeTapped(m)
@@ -58,17 +58,41 @@ func (f *filter) judge(s *shard, m *handler.Message) judgement {
 		return judgement{}
 	case !m.TCP && !f.predicate(m):
 		return judgement{verdict: skip}
-	case !f.headerPasses(m.Msg) || !f.questionPasses(m) || !f.subnetPasses(s, m):
+	case !f.headerPasses(m.Msg) || !f.typePasses(m) || !f.namePasses(m) || !f.subnetPasses(places, m):
 		return judgement{verdict: drop}
-	case len(f.suffixes) == 0:
-		return judgement{}
+	}
+	suffix, ok := f.suffix(m)
+	if !ok {
+		return judgement{verdict: drop}
+	}
+	return judgement{suffix: suffix}
+}
+
+// passesV2 tries the filters of version 2.0: those about results on replies, those about names and clients on queries.
+func (f *filter) passesV2(places *geo.Cache, m *handler.Message) bool {
+	switch {
+	case m.Tap != 0:
+		return f.judgeTapped(m).verdict == pass
+	case f.none || m.Broken:
+		return true
+	case m.Msg.Response():
+		return f.headerPasses(m.Msg) && f.typePasses(m)
+	}
+	_, ok := f.suffix(m)
+	return ok && f.subnetPasses(places, m) && f.namePasses(m)
+}
+
+// suffix returns the length of the first suffix in the list that the name ends with; 0 without a list.
+func (f *filter) suffix(m *handler.Message) (length int, ok bool) {
+	if len(f.suffixes) == 0 {
+		return 0, true
 	}
 	f.text = m.Name.AppendText(f.text[:0])
 	i := slices.IndexFunc(f.suffixes, func(suffix string) bool { return bytes.HasSuffix(f.text, []byte(suffix)) })
 	if i < 0 || !m.Named {
-		return judgement{verdict: drop}
+		return 0, false
 	}
-	return judgement{suffix: len(f.suffixes[i])}
+	return len(f.suffixes[i]), true
 }
 
 // judgeTapped tries the one filter that concerns dnstap messages. The others look at packets, as in the reference.
@@ -117,29 +141,26 @@ func (f *filter) headerPasses(msg dnsmsg.Message) bool {
 	return true
 }
 
-func (f *filter) questionPasses(m *handler.Message) bool {
-	if len(f.cfg.OnlyQTypes) > 0 && !(m.Named && slices.Contains(f.cfg.OnlyQTypes, m.Type)) {
-		return false
-	}
-	return f.namePasses(m)
+func (f *filter) typePasses(m *handler.Message) bool {
+	return len(f.cfg.OnlyQTypes) == 0 || m.Named && slices.Contains(f.cfg.OnlyQTypes, m.Type)
 }
 
 // subnetPasses asks for a query whose client subnet the databases do not know.
-func (f *filter) subnetPasses(s *shard, m *handler.Message) bool {
+func (f *filter) subnetPasses(places *geo.Cache, m *handler.Message) bool {
 	if !f.cfg.GeoNotFound && !f.cfg.ASNNotFound {
 		return true
 	}
-	if s.geo == nil || m.Msg.Response() {
+	if places == nil || m.Msg.Response() {
 		return false
 	}
 	ecs, ok := m.Msg.ClientSubnet()
 	if !ok || !ecs.Addr.IsValid() {
 		return false
 	}
-	if l := s.geo.City(ecs.Addr); f.cfg.GeoNotFound && (l == nil || l.Text != geo.Unknown) {
+	if l := places.City(ecs.Addr); f.cfg.GeoNotFound && (l == nil || l.Text != geo.Unknown) {
 		return false
 	}
-	as := s.geo.ASN(ecs.Addr)
+	as := places.ASN(ecs.Addr)
 	return !f.cfg.ASNNotFound || as != nil && as.Text == geo.Unknown
 }
 

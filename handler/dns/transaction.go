@@ -45,9 +45,12 @@ func (t *transactions) expire(nowNS int64) (n uint64) {
 	return n
 }
 
+// transactionKey returns what a query and its reply have in common: the two ends and the ID.
+func transactionKey(m *handler.Message) uint64 { return hash64.Uint64(m.Flow + uint64(m.Msg.ID())) }
+
 // transaction opens a transaction if m is a query, and ends one if it is a reply.
 func (s *shard) transaction(m *handler.Message, deep bool) {
-	key := hash64.Uint64(m.Flow + uint64(m.Msg.ID()))
+	key := transactionKey(m)
 	if !m.Msg.Response() {
 		s.trans.open.Put(key, m.TimeNS).size = uint32(len(m.Msg))
 		return

@@ -11,10 +11,10 @@ import (
 )
 
 // passes reports whether p passes the configured filters.
-func (s *shard) passes(p *decode.Packet) bool {
+func (f *front[M]) passes(p *decode.Packet) bool {
 	var remote netip.Addr
 	switch {
-	case s.geo == nil || !p.Layers.Has(decode.LayerIP):
+	case f.geo == nil || !p.Layers.Has(decode.LayerIP):
 		return false
 	case p.Dir == decode.ToHost:
 		remote = p.Src.Addr()
@@ -23,29 +23,29 @@ func (s *shard) passes(p *decode.Packet) bool {
 	default:
 		return false
 	}
-	return s.placePasses(remote) && s.networkPasses(remote)
+	return f.placePasses(remote) && f.networkPasses(remote)
 }
 
-func (s *shard) placePasses(remote netip.Addr) bool {
-	if !s.cfg.GeoNotFound && len(s.cfg.GeoPrefixes) == 0 {
+func (f *front[M]) placePasses(remote netip.Addr) bool {
+	if !f.cfg.GeoNotFound && len(f.cfg.GeoPrefixes) == 0 {
 		return true
 	}
-	place := s.geo.City(remote)
+	place := f.geo.City(remote)
 	if place == nil {
 		return false
 	}
-	return s.cfg.GeoNotFound && place.Text == geo.Unknown ||
-		slices.ContainsFunc(s.cfg.GeoPrefixes, func(prefix string) bool { return strings.HasPrefix(place.Text, prefix) })
+	return f.cfg.GeoNotFound && place.Text == geo.Unknown ||
+		slices.ContainsFunc(f.cfg.GeoPrefixes, func(prefix string) bool { return strings.HasPrefix(place.Text, prefix) })
 }
 
-func (s *shard) networkPasses(remote netip.Addr) bool {
-	if !s.cfg.ASNNotFound && len(s.cfg.ASNs) == 0 {
+func (f *front[M]) networkPasses(remote netip.Addr) bool {
+	if !f.cfg.ASNNotFound && len(f.cfg.ASNs) == 0 {
 		return true
 	}
-	as := s.geo.ASN(remote)
+	as := f.geo.ASN(remote)
 	if as == nil {
 		return false
 	}
-	return s.cfg.ASNNotFound && as.Text == geo.Unknown ||
-		slices.Contains(s.cfg.ASNs, strconv.FormatUint(uint64(as.Number), 10))
+	return f.cfg.ASNNotFound && as.Text == geo.Unknown ||
+		slices.Contains(f.cfg.ASNs, strconv.FormatUint(uint64(as.Number), 10))
 }

@@ -229,3 +229,44 @@ func TestDNSTap(t *testing.T) {
 	require.Zero(t, got.TopIPv6.Total())
 	require.Equal(t, handler.Account{Offered: 4, Analysed: 4}, p.HandlerAccounts()["net"], "filters are for packets")
 }
+
+func TestV2(t *testing.T) {
+	h, err := network.NewV2(network.Config{Settings: handler.Settings{Periods: 1}, Geo: places(t)})
+	require.NoError(t, err)
+	p := handlertest.Analyse(t, h, capture.NewMemory(traffic()))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	m := network.FromV2(snap)
+	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Observed.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
+	for _, tt := range []struct {
+		dir  string
+		want []uint64 // packets, IPv4, IPv6, UDP, TCP, others, SYN, distinct addresses, places
+	}{
+		{"in", []uint64{3, 2, 1, 2, 1, 0, 1, 2, 3}},
+		{"out", []uint64{2, 2, 0, 1, 1, 0, 1, 2, 2}},
+		{"unknown", []uint64{2, 1, 0, 1, 0, 1, 0, 2, 2}},
+	} {
+		d := m.Directions.Find(tt.dir)
+		require.Equal(t, tt.want, []uint64{
+			d.Total.Value(), d.IPv4.Value(), d.IPv6.Value(), d.UDP.Value(), d.TCP.Value(), d.OtherL4.Value(), d.SYN.Value(),
+			d.IPs.Estimate(), d.TopGeo.Total(),
+		}, tt.dir)
+		require.Equal(t, tt.want[0], d.PayloadSize.Count())
+	}
+}
+
+// Both versions in one pipeline see the same packets.
+func TestBothVersions(t *testing.T) {
+	first, err := network.New(network.Config{})
+	require.NoError(t, err)
+	second, err := network.NewV2(network.Config{Settings: handler.Settings{Name: "net2"}, GeoPrefixes: []string{"EU"}})
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(traffic())}, Handlers: []handler.Handler{first, second}})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.Equal(t, uint64(7), network.From(snap).Total.Value())
+	require.Equal(t, uint64(7), network.FromV2(snap).Filtered.Value())
+	require.Zero(t, network.FromV2(snap).Directions.Len())
+}

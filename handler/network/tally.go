@@ -3,18 +3,25 @@ package network
 import (
 	"visor/decode"
 	"visor/handler"
+	"visor/sketch"
 )
 
 // tally counts packets of one second within a batch, in few cache lines and without branches where directions and
 // protocols come in no order. The metrics get the sums.
 type tally struct {
-	second   handler.Second
-	events   uint64
-	filtered uint64
-	deep     uint64
-	packets  [3]uint64          // by direction
-	bytes    [3]uint64          // likewise
-	kinds    [layerKinds]uint64 // by network and transport layer
+	second       handler.Second
+	events       uint64
+	filtered     uint64
+	filteredDeep uint64 // filtered while the latest decision was to sample
+	deep         uint64
+	dirs         [3]volume // of what passed, by direction
+}
+
+// volume counts the packets of one direction.
+type volume struct {
+	packets uint64
+	bytes   uint64
+	kinds   [layerKinds]uint64 // packets by network and transport layer
 }
 
 // The layers that packets are counted by are bits of an index.
@@ -28,10 +35,10 @@ const (
 
 // count updates what is exact at every sampling rate.
 func (t *tally) count(p *decode.Packet) {
-	dir := p.Dir % 3
-	t.packets[dir]++
-	t.bytes[dir] += uint64(len(p.Frame))
-	t.kinds[kind(p)]++
+	v := &t.dirs[p.Dir%3]
+	v.packets++
+	v.bytes += uint64(len(p.Frame))
+	v.kinds[kind(p)]++
 }
 
 // kind returns the index of p's layers.
@@ -68,59 +75,23 @@ func transport(p *decode.Packet) decode.LayerSet {
 	return p.Layers
 }
 
-// flush adds the tally to the metrics and the account.
-func (s *shard) flush() {
-	m, t := s.Live, &s.sum
-	if t.events == 0 {
-		return
-	}
-	passed := t.events - t.filtered
-	s.Tally.Offered += t.events
-	s.Tally.Filtered += t.filtered
-	s.Tally.Analysed += t.deep
-	s.Tally.NotSampled += passed - t.deep
-	m.DeepSamples.Add(t.deep)
-	m.Filtered.Add(t.filtered)
-	m.Events.Add(t.events)
-	m.Total.Add(passed)
-	for k, n := range t.kinds {
-		addKind(m, uint8(k), n)
-	}
-	in, out := decode.ToHost, decode.FromHost
-	m.In.Add(t.packets[in])
-	m.Out.Add(t.packets[out])
-	m.Unknown.Add(t.packets[decode.Unknown])
-	sec := t.second.Unix()
-	m.RateEvents.Add(sec, t.events)
-	if passed > 0 {
-		m.RateTotal.Add(sec, passed)
-	}
-	m.RateBytes.Add(sec, t.bytes[in]+t.bytes[out]+t.bytes[decode.Unknown])
-	if n := t.packets[in]; n > 0 {
-		m.RateIn.Add(sec, n)
-		m.RateBytesIn.Add(sec, t.bytes[in])
-	}
-	if n := t.packets[out]; n > 0 {
-		m.RateOut.Add(sec, n)
-		m.RateBytesOut.Add(sec, t.bytes[out])
-	}
-	*t = tally{}
-}
+// layers are the counters of packets by their layers.
+type layers struct{ ipv4, ipv6, udp, tcp, other *sketch.Counter }
 
 // addKind adds n packets of kind k.
-func addKind(m *Metrics, k uint8, n uint64) {
+func addKind(k uint8, n uint64, to layers) {
 	switch {
 	case k&kindIPv4 != 0:
-		m.IPv4.Add(n)
+		to.ipv4.Add(n)
 	case k&kindIPv6 != 0:
-		m.IPv6.Add(n)
+		to.ipv6.Add(n)
 	}
 	switch {
 	case k&kindUDP != 0:
-		m.UDP.Add(n)
+		to.udp.Add(n)
 	case k&kindTCP != 0:
-		m.TCP.Add(n)
+		to.tcp.Add(n)
 	default:
-		m.OtherL4.Add(n)
+		to.other.Add(n)
 	}
 }

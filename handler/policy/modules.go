@@ -45,7 +45,9 @@ type Builder func(s handler.Settings, r *Reader, env Env) (handler.Handler, erro
 func Builtin() map[Kind]Builder {
 	return map[Kind]Builder{
 		{"net", "1.0"}:  buildNetwork,
+		{"net", "2.0"}:  buildNetworkV2,
 		{"dns", "1.0"}:  buildDNS,
+		{"dns", "2.0"}:  buildDNSV2,
 		{"dhcp", "1.0"}: buildDHCP,
 		{"bgp", "1.0"}:  buildBGP,
 		{"pcap", "1.0"}: buildPcap,
@@ -79,6 +81,22 @@ func common(s *handler.Settings, r *Reader) error {
 }
 
 func buildNetwork(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
+	cfg, err := networkConfig(s, r, env)
+	if err != nil {
+		return nil, err
+	}
+	return network.New(cfg)
+}
+
+func buildNetworkV2(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
+	cfg, err := networkConfig(s, r, env)
+	if err != nil {
+		return nil, err
+	}
+	return network.NewV2(cfg)
+}
+
+func networkConfig(s handler.Settings, r *Reader, env Env) (network.Config, error) {
 	cfg := network.Config{
 		Geo:         env.Geo,
 		GeoNotFound: r.Flag("geoloc_notfound"),
@@ -87,11 +105,9 @@ func buildNetwork(s handler.Settings, r *Reader, env Env) (handler.Handler, erro
 		ASNs:        r.List("only_asn_number"),
 	}
 	r.look("recorded_stream") // whether a stream is recorded is known to the pipeline
-	if err := common(&s, r); err != nil {
-		return nil, err
-	}
+	err := common(&s, r)
 	cfg.Settings = s
-	return network.New(cfg)
+	return cfg, err
 }
 
 func buildPcap(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
@@ -131,29 +147,41 @@ func timeout(r *Reader) time.Duration {
 }
 
 func buildDNS(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
-	cfg := dns.Config{
-		Geo:               env.Geo,
-		ExcludeNoError:    r.Flag("exclude_noerror"),
-		OnlyRCodes:        rcodes(r),
-		OnlyQueries:       r.Flag("only_queries"),
-		OnlyReplies:       r.Flag("only_responses"),
-		OnlySignedReplies: r.Flag("only_dnssec_response"),
-		AnswerCount:       answerCount(r),
-		OnlyQTypes:        qtypes(r),
-		OnlyQNames:        r.List("only_qname"),
-		OnlySuffixes:      r.List("only_qname_suffix"),
-		GeoNotFound:       r.Flag("geoloc_notfound"),
-		ASNNotFound:       r.Flag("asn_notfound"),
+	cfg, err := dnsConfig(s, r, env, func(cfg *dns.Config) {
+		cfg.OnlyQueries, cfg.OnlyReplies = r.Flag("only_queries"), r.Flag("only_responses")
+	})
+	if err != nil {
+		return nil, err
 	}
+	return dns.New(cfg)
+}
+
+func buildDNSV2(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
+	cfg, err := dnsConfig(s, r, env, func(*dns.Config) {})
+	if err != nil {
+		return nil, err
+	}
+	return dns.NewV2(cfg)
+}
+
+// dnsConfig reads the keys of both versions, and more where those of one version stand in the list of known keys.
+func dnsConfig(s handler.Settings, r *Reader, env Env, more func(*dns.Config)) (dns.Config, error) {
+	cfg := dns.Config{Geo: env.Geo, ExcludeNoError: r.Flag("exclude_noerror"), OnlyRCodes: rcodes(r)}
+	more(&cfg)
+	cfg.OnlySignedReplies = r.Flag("only_dnssec_response")
+	cfg.AnswerCount = answerCount(r)
+	cfg.OnlyQTypes = qtypes(r)
+	cfg.OnlyQNames = r.List("only_qname")
+	cfg.OnlySuffixes = r.List("only_qname_suffix")
+	cfg.GeoNotFound = r.Flag("geoloc_notfound")
+	cfg.ASNNotFound = r.Flag("asn_notfound")
 	cfg.OnlyTapped = dnstapType(r)
 	cfg.PublicSuffix = r.Flag("public_suffix_list")
 	r.look("recorded_stream")
 	cfg.Timeout = timeout(r)
-	if err := common(&s, r); err != nil {
-		return nil, err
-	}
+	err := common(&s, r)
 	cfg.Settings = s
-	return dns.New(cfg)
+	return cfg, err
 }
 
 func rcodes(r *Reader) []dnsmsg.RCode {

@@ -66,7 +66,7 @@ type assertion struct {
 }
 
 // modules tells which handlers the entry needs.
-var ours = regexp.MustCompile(`^((net@1\.0|dns@1\.0|dhcp|bgp|pcap)(>|$))+$`)
+var ours = regexp.MustCompile(`^((net@[12]\.0|dns@[12]\.0|dhcp|bgp|pcap)(>|$))+$`)
 
 // TestExpectedValues runs every entry of the reference's expected values that concerns the handlers
 // that visor has.
@@ -95,7 +95,7 @@ func checkEntry(t *testing.T, e *expectation, reasons *reasonTable) {
 		docs = moduleDocs(t, snap)
 	}
 	for _, a := range e.Expect {
-		problem := check(e, snap, docs, err, a)
+		problem := check(t, e, snap, docs, err, a)
 		key := e.ID + " " + a.Path
 		if why := reasons.use(key, problem != ""); why != "" {
 			continue
@@ -123,6 +123,9 @@ func runEntry(t *testing.T, e *expectation) (*handler.Snapshot, error) {
 		}
 		cfg.Handlers = append(cfg.Handlers, h)
 	}
+	if limit, ok := e.Config.TapConfig["tcp_packet_reassembly_cache_limit"].(float64); ok {
+		cfg.MaxConns = int(limit)
+	}
 	if spec, ok := e.Config.TapConfig["host_spec"].(string); ok {
 		hosts, err := decode.ParseHostNets(spec)
 		if err != nil {
@@ -134,10 +137,16 @@ func runEntry(t *testing.T, e *expectation) (*handler.Snapshot, error) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("skipped: the fixture %s is not on this machine", path)
 	}
-	src, err := openFixture(path, e.Input)
-	require.NoError(t, err)
-	cfg.Sources = []capture.Source{src}
-	return runPipeline(t, cfg, e.Metrics)
+	runs, metrics := 1, e.Metrics
+	if metrics == "merge_of_two_runs" {
+		runs, metrics = 2, "bucket/0"
+	}
+	for range runs {
+		src, err := openFixture(path, e.Input)
+		require.NoError(t, err)
+		cfg.Sources = append(cfg.Sources, src)
+	}
+	return runPipeline(t, cfg, metrics)
 }
 
 // runPipeline runs cfg to the end and returns what metrics ("bucket/0", "window/5") asks for.
@@ -212,7 +221,7 @@ func moduleDocs(t *testing.T, snap *handler.Snapshot) map[string]any {
 }
 
 // check returns what is wrong with the assertion, or "".
-func check(e *expectation, snap *handler.Snapshot, docs map[string]any, err error, a assertion) string {
+func check(t *testing.T, e *expectation, snap *handler.Snapshot, docs map[string]any, err error, a assertion) string {
 	switch a.Op {
 	case "error":
 		if err == nil || !strings.Contains(err.Error(), a.Value.(string)) {
@@ -230,8 +239,14 @@ func check(e *expectation, snap *handler.Snapshot, docs map[string]any, err erro
 		name = e.Config.Modules[0].Name
 	}
 	switch a.Op {
-	case "prom_contains", "otel_value==":
+	case "prom_contains", "otel_value==", "otel_sum==":
 		return checkDeclared(snap, a)
+	case "merged_equals_sum_of_parts":
+		one := *e
+		one.Metrics = "bucket/0"
+		half, err := runEntry(t, &one)
+		a.Op, a.Value = "otel_sum==", 2*sumOf(half, strings.TrimPrefix(a.Path, "$otel."))
+		return complaint(err == nil && a.Value != uint64(0), "got error %v, value %v", err, a.Value) + checkDeclared(snap, a)
 	case "sum==":
 		sum := 0.0
 		for _, p := range a.Pointers {
@@ -262,7 +277,7 @@ func compare(a assertion, got any, found bool) string {
 		slices.Sort(extra)
 		return complaint(len(extra) == 0, "also has %v", extra)
 	case "==":
-		if f, ok := got.(float64); ok && strings.HasPrefix(a.Pointer, "/dns/cardinality") {
+		if f, ok := got.(float64); ok && strings.Contains(a.Pointer, "/cardinality/qname") {
 			// Three standard errors of visor's sketch; up to 1024 it is exact.
 			return complaint(math.Abs(f-a.Value.(float64)) <= math.Floor(3*0.0081*f), "got %v", got)
 		}
@@ -288,17 +303,24 @@ func checkDeclared(snap *handler.Snapshot, a assertion) string {
 	name, want := strings.TrimPrefix(a.Path, "$otel."), fmt.Sprint(a.Value)
 	if a.Op == "prom_contains" {
 		m := promLine.FindStringSubmatch(want)
-		if m == nil { // a prefix of a name
-			return complaint(slices.ContainsFunc(values(snap), func(v handler.Value) bool { return strings.HasPrefix(v.Prom, want) }), "no such name")
+		if m == nil { // a prefix of a name, or all of it
+			return complaint(slices.ContainsFunc(values(snap), func(v handler.Value) bool { return strings.HasPrefix(v.Prom+"{", want) }), "no such name")
 		}
 		name, want = m[1], m[2]
 	}
+	sum := sumOf(snap, name)
+	found := slices.ContainsFunc(values(snap), func(v handler.Value) bool { return v.Prom == name })
+	return complaint((found || a.Op == "otel_sum==") && fmt.Sprint(sum) == want, "got %d, found %v", sum, found)
+}
+
+// sumOf adds up all series of a metric.
+func sumOf(snap *handler.Snapshot, name string) (sum uint64) {
 	for _, v := range values(snap) {
 		if v.Prom == name {
-			return complaint(fmt.Sprint(v.Int) == want, "got %d", v.Int)
+			sum += v.Int
 		}
 	}
-	return "no such metric"
+	return sum
 }
 
 func values(snap *handler.Snapshot) (out []handler.Value) {

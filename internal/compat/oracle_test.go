@@ -1,6 +1,7 @@
 package compat_test
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,15 +24,19 @@ import (
 	"visor/capture/gopkt"
 	"visor/decode"
 	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/network"
 	"visor/handler/policy"
 	"visor/internal/sharedtest"
+	"visor/sketch"
 )
 
 // oracle compares documents of visor with those of the reference.
 type oracle struct {
 	reasons    *reasonTable
-	prometheus int                   // modules whose metrics were compared with the reference's text
-	spread     map[string][2]float64 // fixture and JSON path to the least and greatest answer of the reference
+	prometheus int                         // modules whose metrics were compared with the reference's text
+	spread     map[string][2]float64       // fixture and JSON path to the least and greatest answer of the reference
+	quantiles  map[string]*sketch.Quantile // JSON path to visor's distribution, where spread has nothing
 }
 
 func newOracle(t *testing.T) *oracle {
@@ -259,6 +265,7 @@ func (o *oracle) policy(t *testing.T, doc *document, name, metrics, dir, answer 
 		readJSON(t, filepath.Join(dir, answer), &want)
 		o.comparePrometheus(t, snap, dir, answer, filepath.Base(path), name, p.Input.Tap)
 		docs := moduleDocs(t, snap)
+		o.quantiles = quantilesV2(snap)
 		for _, h := range cfg.Handlers {
 			module, schema := h.Info().Name, h.Info().Schema
 			instance := fmt.Sprintf("%s-%s-%s", name, p.Input.Tap, module)
@@ -301,7 +308,7 @@ func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, w
 	}
 	var out []handler.Handler
 	for i, m := range mods {
-		known := slices.Contains([]string{"net", "dns", "dhcp", "bgp", "pcap"}, m.Type) && m.Version != "2.0"
+		_, known := policy.Builtin()[policy.Kind{Type: m.Type, Version: cmp.Or(m.Version, "1.0")}]
 		if !known && sequence {
 			return nil, false
 		}
@@ -313,7 +320,7 @@ func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, w
 			opts[k] = v
 		}
 		h, err := policy.Build(policy.Module{
-			Name: names[i], Type: m.Type, Config: opts, Filter: yamlOptions(m.Filter), Enable: m.Groups.Enable, Disable: m.Groups.Disable,
+			Name: names[i], Type: m.Type, Version: m.Version, Config: opts, Filter: yamlOptions(m.Filter), Enable: m.Groups.Enable, Disable: m.Groups.Disable,
 		}, env)
 		require.NoError(t, err)
 		out = append(out, h)
@@ -403,8 +410,11 @@ func (o *oracle) walk(path string, want, got any, report func(path, problem stri
 	}
 }
 
+// kllError is the error in rank of a KLL sketch with k = 200, once it has more values than that (Karnin, Lang, Liberty 2016).
+const kllError = 0.0165
+
 // diffBuckets compares the cumulative counts of two histograms at all bounds that either has. The reference takes its
-// from a KLL sketch with k = 200: exact up to 200 values, then within 1.65 % of their number (Karnin, Lang, Liberty 2016).
+// from a KLL sketch with k = 200: exact up to 200 values, then within kllError of their number.
 func diffBuckets(want, got map[string]any) string {
 	bounds := make(map[float64]string)
 	for _, m := range []map[string]any{want, got} {
@@ -419,7 +429,7 @@ func diffBuckets(want, got map[string]any) string {
 	total, _ := want["+Inf"].(float64)
 	slack := 0.0
 	if total > 200 {
-		slack = 0.0165 * total
+		slack = kllError * total
 	}
 	var w, g float64 // a bound without an entry has the count of the one below
 	for _, f := range slices.Sorted(maps.Keys(bounds)) {
@@ -436,6 +446,24 @@ func diffBuckets(want, got map[string]any) string {
 	return ""
 }
 
+// quantilesV2 returns the distributions of version 2.0 by their JSON paths.
+func quantilesV2(snap *handler.Snapshot) map[string]*sketch.Quantile {
+	out := make(map[string]*sketch.Quantile)
+	if m := network.FromV2(snap); m != nil {
+		for dir, d := range m.Directions.All() {
+			out[".net."+dir+".payload_size_bytes"] = &d.PayloadSize
+		}
+	}
+	if m := dns.FromV2(snap); m != nil {
+		for dir, d := range m.Directions.All() {
+			out[".dns."+dir+".xact_time_us"], out[".dns."+dir+".response_query_size_ratio"] = &d.Time, &d.Ratio
+		}
+	}
+	return out
+}
+
+var quantilePath = regexp.MustCompile(`\.(quantiles|quantiles_us|payload_size|payload_size_bytes|xact_time_us|response_query_size_ratio)\.`)
+
 // near reports whether got is as near to want as the sketches promise: counters are equal; cardinalities
 // within three standard errors of the reference's sketch (1.5 %), visor's being exact up to 1024; quantiles
 // within what the reference itself answers from run to run, and visor's 0.1 %.
@@ -443,10 +471,14 @@ func (o *oracle) near(path, fixture string, want, got float64) bool {
 	switch {
 	case strings.Contains(path, ".cardinality."):
 		return math.Abs(want-got) <= math.Round(3*0.015*want)
-	case strings.Contains(path, ".quantiles") || strings.Contains(path, ".payload_size."):
+	case quantilePath.MatchString(path):
 		low, high := want, want
 		if s, ok := o.spread[fixture+path]; ok {
 			low, high = min(low, s[0]), max(high, s[1])
+		}
+		if q, ok := o.quantiles[path[:strings.LastIndexByte(path, '.')]]; ok && q.Count() > 200 {
+			rank, err := strconv.ParseFloat(path[strings.LastIndexByte(path, '.')+2:], 64)
+			return err == nil && want >= q.Quantile(max(0, rank/100-kllError))*0.999-0.5 && want <= q.Quantile(min(1, rank/100+kllError))*1.001+0.5
 		}
 		return got >= low*0.999-0.5 && got <= high*1.001+0.5
 	}

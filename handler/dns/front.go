@@ -1,0 +1,122 @@
+package dns
+
+import (
+	"net/netip"
+
+	"visor/decode/dnsmsg"
+	"visor/decode/dnsmsg/suffix"
+	"visor/geo"
+	"visor/handler"
+	"visor/internal/hash64"
+)
+
+// front is what shards of all versions have.
+type front[M any] struct {
+	handler.Base[M]
+	groups handler.GroupSet
+	filter filter
+	geo    *geo.Cache // nil without databases
+	public bool       // names are cut behind their public suffix
+	text   []byte     // scratch for texts
+}
+
+func (d *declared[M]) newFront() front[M] {
+	f := front[M]{
+		Base:   handler.NewBase(d.schema, d.info, d.cfg.DeepSample),
+		groups: d.info.Groups,
+		filter: newFilter(&d.cfg),
+		public: d.cfg.PublicSuffix,
+	}
+	if d.cfg.Geo != nil {
+		f.geo = d.cfg.Geo.NewCache()
+	}
+	return f
+}
+
+// passOn tells the next handler of the message. A datagram goes on as its frame; a message of a
+// stream as a packet of its own, as long as the message.
+func (s *front[M]) passOn(m *handler.Message) {
+	p := *m.Frame
+	if m.TCP {
+		p = *m.Packet
+		p.Frame, p.Dir = m.Msg, m.Frame.Dir
+	}
+	s.Pass.Packets = append(s.Pass.Packets, p)
+	s.Pass.DNS = append(s.Pass.DNS, *m)
+}
+
+// parts counts the ends of a name of two and of three labels; suffixLen is where it is to be cut instead, or 0.
+func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *handler.TopDomains) {
+	two, three := m.Question.Cut(m.Name)
+	if suffixLen != 0 || s.public && m.Tap == 0 {
+		two, three = s.cut(m, suffixLen)
+	}
+	qname2.Add(hashPart(m, two), two, 1)
+	if len(three) > 0 {
+		qname3.Add(hashPart(m, three), three, 1)
+	}
+}
+
+// cut cuts the name one and two labels before a suffix: one that was asked for, which need not begin where a label
+// does, or the public one.
+func (s *front[M]) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Name) {
+	s.text = m.Name.AppendText(s.text[:0])
+	if suffixLen == 0 {
+		suffixLen = suffix.Len(s.text)
+	}
+	return m.Name.Aggregate(s.text, suffixLen)
+}
+
+// hashPart returns the hash of part, the end of the message's name.
+func hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
+	if len(part) == len(m.Name) {
+		return m.Hash
+	}
+	return hash64.Sum(part)
+}
+
+// clientSubnet returns the client subnet of a query, or an invalid address. The reference finds it only as the first option of
+// the first additional record, and reads eight bytes of an IPv6 address; here it is found wherever it is.
+func clientSubnet(m *handler.Message) netip.Addr {
+	if ecs, ok := m.Msg.ClientSubnet(); ok {
+		return ecs.Addr
+	}
+	return netip.Addr{}
+}
+
+// subnet counts a client subnet in lists.
+func (s *front[M]) subnet(addr netip.Addr, subnets *handler.TopNames, places *handler.TopPlaces, systems *handler.TopNames) {
+	s.text = addr.AppendTo(s.text[:0])
+	subnets.Add(hash64.Sum(s.text), s.text, 1)
+	if s.geo == nil {
+		return
+	}
+	if l := s.geo.City(addr); l != nil {
+		places.Add(l.Hash, l.Key, 1)
+	}
+	if as := s.geo.ASN(addr); as != nil {
+		systems.Add(as.Hash, as.Key, 1)
+	}
+}
+
+// results are lists of names by what was answered; noError may be nil.
+type results struct{ noError, noData, nxDomain, servFail, refused *handler.TopDomains }
+
+// count counts the name of a reply.
+func (r results) count(m *handler.Message) {
+	switch m.Msg.RCode() {
+	case dnsmsg.RCodeNoError:
+		if m.Msg.ANCount() == 0 {
+			r.noData.Add(m.Hash, m.Name, 1)
+		}
+		if r.noError != nil {
+			r.noError.Add(m.Hash, m.Name, 1)
+		}
+	case dnsmsg.RCodeNXDomain:
+		r.nxDomain.Add(m.Hash, m.Name, 1)
+	case dnsmsg.RCodeServFail:
+		r.servFail.Add(m.Hash, m.Name, 1)
+	case dnsmsg.RCodeRefused:
+		r.refused.Add(m.Hash, m.Name, 1)
+	}
+}

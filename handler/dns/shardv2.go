@@ -1,0 +1,265 @@
+package dns
+
+import (
+	"net/netip"
+	"time"
+
+	"visor/decode"
+	"visor/decode/dnstapmsg"
+	"visor/handler"
+	"visor/internal/flowtable"
+	"visor/sketch"
+)
+
+// NewShard returns the part of h that one worker owns.
+func (h *HandlerV2) NewShard() handler.Shard {
+	return &shardV2{
+		front:   h.newFront(),
+		open:    flowtable.New[asked](flowtable.Config{Capacity: h.cfg.Transactions, TTL: h.cfg.Timeout}),
+		timeout: int64(h.cfg.Timeout),
+	}
+}
+
+type shardV2 struct {
+	front[MetricsV2]
+	open    *flowtable.Table[asked]
+	timeout int64         // ns
+	dirs    [3]*Direction // of the live period, by decode.Direction; nil until there is a reply
+	slow    [3]int64      // µs from which a transaction of a direction is slow; 0 until a period has closed
+	sum     events
+}
+
+// asked is what is remembered of a query.
+type asked struct {
+	subnet   netip.Addr // EDNS client subnet; invalid without
+	size     uint32     // length of the message, bytes
+	dir      decode.Direction
+	disabled bool // checking is
+	filtered bool // the reply is to be dropped too
+}
+
+// events counts the messages of one second within a batch.
+type events struct {
+	second       handler.Second
+	all          uint64
+	broken       uint64
+	filtered     uint64
+	filteredDeep uint64 // filtered while the latest decision was to sample
+	deep         uint64
+	lost         uint64 // further messages that are filtered because the other half was; no events of their own
+}
+
+// Process counts the batch's DNS messages.
+func (s *shardV2) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.DNS {
+		m := &b.DNS[i]
+		if !s.sum.second.Has(m.TimeNS) {
+			s.flush()
+			s.sum.second = handler.SecondOf(m.TimeNS)
+		}
+		s.message(m)
+	}
+	s.flush()
+}
+
+// flush adds the events to the metrics and the account.
+func (s *shardV2) flush() {
+	m, e := s.Live, &s.sum
+	if e.all == 0 {
+		return
+	}
+	s.Tally.Offered += e.all
+	s.Tally.Undecodable += e.broken
+	s.Tally.Filtered += e.filtered
+	s.Tally.Analysed += e.deep
+	s.Tally.NotSampled += e.all - e.broken - e.filtered - e.deep
+	m.Observed.Add(e.all)
+	m.DeepSamples.Add(e.deep + e.filteredDeep)
+	m.Filtered.Add(e.filtered + e.lost)
+	m.RateEvents.Add(e.second.Unix(), e.all)
+	*e = events{}
+}
+
+// Shift closes the live period. Queries that have waited too long by then are counted in the new one.
+func (s *shardV2) Shift(startNS int64) {
+	for dir, d := range s.dirs {
+		if d != nil && d.Time.Count() > 0 {
+			s.slow[dir] = int64(d.Time.Quantile(0.9))
+		}
+	}
+	s.Base.Shift(startNS)
+	if s.Live.Directions.Len() == 0 { // unless there is but one period
+		s.dirs = [3]*Direction{}
+	}
+	s.open.Expire(startNS, func(_ uint64, q *asked) {
+		if !q.filtered {
+			s.direction(q.dir).TimedOut.Add(1)
+		}
+	})
+}
+
+// direction returns the metrics of a direction.
+func (s *shardV2) direction(dir decode.Direction) *Direction {
+	if s.dirs[dir] == nil {
+		s.dirs[dir] = s.Live.Directions.At(dir.String())
+	}
+	return s.dirs[dir]
+}
+
+func (s *shardV2) message(m *handler.Message) {
+	s.sum.all++
+	passes := s.filter.passesV2(s.geo, m)
+	deep := false
+	switch {
+	case m.Broken:
+		s.sum.broken++
+		return
+	case !passes:
+		s.sum.filtered++
+		if s.Sampler.Last() {
+			s.sum.filteredDeep++
+		}
+		if m.Tap != 0 { // their filter looks at what both halves have in common
+			return
+		}
+	default:
+		if deep = s.Sampler.Deep(); deep {
+			s.sum.deep++
+		}
+		if s.Pass != nil && m.Tap == 0 {
+			s.passOn(m)
+		}
+	}
+	switch {
+	case m.Msg == nil: // dnstap told of a message without giving it
+	case m.Msg.Response():
+		s.reply(m, passes, deep)
+	default:
+		s.query(m, passes)
+	}
+}
+
+func (s *shardV2) query(m *handler.Message, passes bool) {
+	q := s.open.Put(transactionKey(m), m.TimeNS)
+	*q = asked{size: uint32(len(m.Msg)), dir: m.Frame.Dir, disabled: m.Msg.CheckingDisabled(), filtered: !passes}
+	if passes && s.groups.Has(groupTopECSV2) {
+		q.subnet = clientSubnet(m)
+	}
+}
+
+// reply ends a transaction. A reply goes the other way than its query, which gives the direction.
+func (s *shardV2) reply(m *handler.Message, passes, deep bool) {
+	q, start, ok := s.open.Take(transactionKey(m))
+	if !ok {
+		q.dir = opposite(m.Frame.Dir)
+	}
+	d := s.direction(q.dir)
+	switch {
+	case ok && passes == q.filtered: // one half passes: with the other, it is filtered
+		s.sum.lost++
+		return
+	case !passes:
+		return
+	case !ok:
+		d.Orphans.Add(1)
+		return
+	}
+	took := max(m.TimeNS-start, start-m.TimeNS) // capture clocks can step back
+	if took >= s.timeout {
+		d.TimedOut.Add(1)
+		return
+	}
+	d.Trans.Add(1)
+	d.RateTrans.Add(s.sum.second.Unix(), 1)
+	d.countReply(m)
+	if q.disabled {
+		d.CD.Add(1)
+	}
+	if deep {
+		s.countDeep(d, m, &q)
+		s.countTime(d, m, took/int64(time.Microsecond), s.slow[q.dir])
+	}
+}
+
+func opposite(dir decode.Direction) decode.Direction {
+	switch dir {
+	case decode.ToHost:
+		return decode.FromHost
+	case decode.FromHost:
+		return decode.ToHost
+	}
+	return dir
+}
+
+// transport returns the counter of how a message came, or nil.
+func (d *Direction) transport(m *handler.Message) *sketch.Counter {
+	if m.Tap == 0 {
+		if m.TCP {
+			return &d.TCP
+		}
+		return &d.UDP
+	}
+	switch dnstapmsg.Protocol(m.Packet.TapVia) {
+	case dnstapmsg.UDP:
+		return &d.UDP
+	case dnstapmsg.TCP:
+		return &d.TCP
+	case dnstapmsg.DoT:
+		return &d.DoT
+	case dnstapmsg.DoH:
+		return &d.DoH
+	case dnstapmsg.DNSCryptUDP:
+		return &d.DNSCryptUDP
+	case dnstapmsg.DNSCryptTCP:
+		return &d.DNSCryptTCP
+	case dnstapmsg.DoQ:
+		return &d.DoQ
+	}
+	return nil
+}
+
+// countDeep updates what only sampled transactions do, times apart.
+func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *asked) {
+	if s.groups.Has(groupTopPortsV2) && m.Client != 0 {
+		d.TopPorts.Add(handler.Port(m.Client), 1)
+	}
+	if s.groups.Has(groupTopSizeV2) && q.size > 0 {
+		d.Ratio.Add(float64(len(m.Msg)) / float64(q.size))
+	}
+	if q.subnet.IsValid() {
+		d.ECS.Add(1)
+		s.subnet(q.subnet, &d.TopECS, &d.TopGeoECS, &d.TopASNECS)
+	}
+	if !m.Named {
+		return
+	}
+	if s.groups.Has(groupCardinalityV2) && len(m.Name) > 0 {
+		d.QName.Add(m.Hash)
+	}
+	if s.groups.Has(groupTopQNamesV2) {
+		s.parts(m, 0, &d.TopQName2, &d.TopQName3)
+	}
+	if s.groups.Has(groupTopQTypesV2) {
+		d.TopQTypes.Add(m.Type, 1)
+	}
+	if s.groups.Has(groupTopRCodesV2) {
+		d.TopRCodes.Add(m.Msg.RCode(), 1)
+		results{noError: &d.TopNoError, noData: &d.TopNoData, nxDomain: &d.TopNXDomain, servFail: &d.TopServFail, refused: &d.TopRefused}.count(m)
+	}
+	if s.groups.Has(groupTopSizeV2) {
+		d.TopBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
+	}
+}
+
+// countTime counts that a transaction took us microseconds; from slow on, if that is known, it was a slow one.
+func (s *shardV2) countTime(d *Direction, m *handler.Message, us, slow int64) {
+	if !s.groups.Has(groupTimesV2) {
+		return
+	}
+	d.Time.Add(float64(us))
+	d.Hist.Add(uint64(us))
+	if slow > 0 && us >= slow && m.Named {
+		d.Slow.Add(m.Hash, m.Name, 1)
+	}
+}

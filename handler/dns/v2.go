@@ -1,0 +1,144 @@
+package dns
+
+import (
+	"errors"
+
+	"visor/decode"
+	"visor/decode/dnsmsg"
+	"visor/handler"
+	"visor/sketch"
+)
+
+// The metric groups of version 2.0, in the order of their bits.
+const (
+	groupCardinalityV2 handler.GroupSet = 1 << iota
+	groupCountersV2
+	groupQuantilesV2
+	groupTopECSV2
+	groupTopPortsV2
+	groupTopQNamesV2
+	groupTopQTypesV2
+	groupTopRCodesV2
+	groupTopSizeV2
+	groupTimesV2
+
+	defaultGroupsV2 = groupCardinalityV2 | groupCountersV2 | groupQuantilesV2 | groupTopQNamesV2 | groupTopQTypesV2 | groupTopRCodesV2
+)
+
+var groupNamesV2 = handler.GroupNames{
+	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
+}
+
+// MetricsV2 is what a HandlerV2 counts: transactions, the same for each direction.
+type MetricsV2 struct {
+	Observed    sketch.Counter          `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
+	DeepSamples sketch.Counter          `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate             `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
+	Filtered    sketch.Counter          `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
+	Directions  handler.Each[Direction] `metric:"" label:"direction"` // "in", "out" and "unknown", as there are replies
+}
+
+// Direction is what is counted of the transactions of one direction: "in" if the own networks answered, "out" if they asked. It is
+// counted when the reply arrives, from what the reply says if nothing else is said here.
+type Direction struct {
+	Trans       sketch.Counter `metric:"xacts,counters" help:"transactions: replies that met their query in time"`
+	UDP         sketch.Counter `metric:"udp_xacts,counters" help:"transactions over UDP"`
+	TCP         sketch.Counter `metric:"tcp_xacts,counters" help:"transactions over TCP"`
+	DoT         sketch.Counter `metric:"dot_xacts,counters" help:"transactions over TLS (RFC 7858), as dnstap tells"`
+	DoH         sketch.Counter `metric:"doh_xacts,counters" help:"transactions over HTTPS (RFC 8484), as dnstap tells"`
+	DNSCryptUDP sketch.Counter `metric:"dnscrypt_udp_xacts,counters" help:"transactions over DNSCrypt and UDP, as dnstap tells"`
+	DNSCryptTCP sketch.Counter `metric:"dnscrypt_tcp_xacts,counters" help:"transactions over DNSCrypt and TCP, as dnstap tells"`
+	DoQ         sketch.Counter `metric:"doq_xacts,counters" help:"transactions over QUIC (RFC 9250), as dnstap tells"`
+	IPv4        sketch.Counter `metric:"ipv4_xacts,counters" help:"transactions over IPv4"`
+	IPv6        sketch.Counter `metric:"ipv6_xacts,counters" help:"transactions over IPv6"`
+	NoError     sketch.Counter `metric:"noerror_xacts,counters" help:"transactions with RCODE NOERROR"`
+	NoData      sketch.Counter `metric:"nodata_xacts,counters" help:"transactions with RCODE NOERROR and no answer record"`
+	NXDomain    sketch.Counter `metric:"nxdomain_xacts,counters" help:"transactions with RCODE NXDOMAIN"`
+	ServFail    sketch.Counter `metric:"srvfail_xacts,counters" help:"transactions with RCODE SERVFAIL"`
+	Refused     sketch.Counter `metric:"refused_xacts,counters" help:"transactions with RCODE REFUSED"`
+	AA          sketch.Counter `metric:"authoritative_answer_xacts,counters" help:"transactions with an authoritative answer"`
+	AD          sketch.Counter `metric:"authenticated_data_xacts,counters" help:"transactions with authenticated data"`
+	CD          sketch.Counter `metric:"checking_disabled_xacts,counters" help:"transactions whose query disabled checking"`
+	ECS         sketch.Counter `metric:"ecs_xacts,counters" help:"transactions whose query had an EDNS client subnet"` // counted if top_ecs is on
+	TimedOut    sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
+	Orphans     sketch.Counter `metric:"orphan_responses,counters" help:"replies without a query"`
+	RateTrans   sketch.Rate    `metric:"xact_rates,quantiles" help:"transactions per second"`
+
+	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs"`
+
+	TopQName2   handler.TopDomains `metric:"top_qname2_xacts,top_qnames" label:"qname" help:"names, cut to two labels"`
+	TopQName3   handler.TopDomains `metric:"top_qname3_xacts,top_qnames" label:"qname" help:"names, cut to three labels"`
+	TopNXDomain handler.TopDomains `metric:"top_nxdomain_xacts,top_rcodes" label:"qname" help:"names answered with NXDOMAIN"`
+	TopRefused  handler.TopDomains `metric:"top_refused_xacts,top_rcodes" label:"qname" help:"names answered with REFUSED"`
+	TopServFail handler.TopDomains `metric:"top_srvfail_xacts,top_rcodes" label:"qname" help:"names answered with SERVFAIL"`
+	TopNoData   handler.TopDomains `metric:"top_nodata_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR and no answer record"`
+	TopNoError  handler.TopDomains `metric:"top_noerror_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR"`
+
+	TopRCodes handler.TopCodes[dnsmsg.RCode] `metric:"top_rcode_xacts,top_rcodes" label:"rcode" help:"response codes"`
+	TopQTypes handler.TopCodes[dnsmsg.Type]  `metric:"top_qtype_xacts,top_qtypes" label:"qtype" help:"query types"`
+	TopPorts  handler.TopCodes[handler.Port] `metric:"top_udp_ports_xacts,top_ports" label:"port" help:"client ports"`
+
+	TopBytes handler.TopDomains `metric:"top_response_bytes,top_size" label:"qname" help:"names by the bytes of their replies"`
+	Ratio    sketch.Quantile    `metric:"response_query_size_ratio,top_size" float:"true" help:"length of the reply divided by that of its query"`
+
+	TopECS    handler.TopNames  `metric:"top_ecs_xacts,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
+	TopGeoECS handler.TopPlaces `metric:"top_geo_loc_ecs_xacts,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
+	TopASNECS handler.TopNames  `metric:"top_asn_ecs_xacts,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
+
+	Time sketch.Quantile    `metric:"xact_time_us,xact_times" help:"time from query to reply, microseconds"`
+	Hist sketch.Histogram   `metric:"xact_histogram_us,xact_times" help:"time from query to reply, microseconds"`
+	Slow handler.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
+}
+
+// HandlerV2 is the DNS analyzer, of version 2.0. OnlyQueries, OnlyReplies and TapMatching are not for it: it counts neither
+// without the other, and matches dnstap messages always.
+type HandlerV2 struct{ declared[MetricsV2] }
+
+var _ handler.Handler = (*HandlerV2)(nil)
+
+// NewV2 returns a HandlerV2, or what is wrong with cfg.
+func NewV2(cfg Config) (*HandlerV2, error) {
+	d, err := declare[MetricsV2](cfg, "2.0", groupNamesV2, defaultGroupsV2)
+	if cfg.OnlyQueries || cfg.OnlyReplies {
+		err = errors.Join(err, errors.New("dns: version 2.0 counts transactions, and can not do with OnlyQueries or OnlyReplies"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &HandlerV2{d}, nil
+}
+
+// FromV2 returns what the DNS handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
+func FromV2(s *handler.Snapshot) *MetricsV2 { return handler.Find[MetricsV2](s) }
+
+// countReply counts what the header of a reply says, and how it came.
+func (d *Direction) countReply(m *handler.Message) {
+	switch {
+	case m.Packet.Layers.Has(decode.LayerIPv4):
+		d.IPv4.Add(1)
+	case m.Packet.Layers.Has(decode.LayerIPv6):
+		d.IPv6.Add(1)
+	}
+	switch code := m.Msg.RCode(); code {
+	case dnsmsg.RCodeNoError:
+		d.NoError.Add(1)
+		if m.Msg.ANCount() == 0 {
+			d.NoData.Add(1)
+		}
+	case dnsmsg.RCodeNXDomain:
+		d.NXDomain.Add(1)
+	case dnsmsg.RCodeServFail:
+		d.ServFail.Add(1)
+	case dnsmsg.RCodeRefused:
+		d.Refused.Add(1)
+	}
+	if m.Msg.Authoritative() {
+		d.AA.Add(1)
+	}
+	if m.Msg.AuthenticatedData() {
+		d.AD.Add(1)
+	}
+	if via := d.transport(m); via != nil {
+		via.Add(1)
+	}
+}

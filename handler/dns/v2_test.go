@@ -1,0 +1,141 @@
+package dns_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode/dnsmsg"
+	"visor/decode/dnstapmsg"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/handlertest"
+	"visor/internal/packettest"
+)
+
+// runV2 returns what a handler makes of frames, in one bucket unless cfg says otherwise, and its pipeline.
+func runV2(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.MetricsV2, *handler.Pipeline) {
+	if cfg.Periods == 0 {
+		cfg.Periods = 1
+	}
+	cfg.Enable = []string{"all"}
+	h, err := dns.NewV2(cfg)
+	require.NoError(t, err)
+	p := handlertest.Analyse(t, h, capture.NewMemory(frames))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	return dns.FromV2(snap), p
+}
+
+func TestTransactionsV2(t *testing.T) {
+	q := packettest.Query(1, "www.Example.com", typeA, packettest.ECS("203.0.113.0/24"))
+	reply := packettest.Reply(q, 3, 0)
+	reply[2] |= 4 // authoritative
+	checked := packettest.Query(2, "b.example.com", typeAAAA)
+	checked[3] |= 0x10 // checking disabled
+	frames := exchange(0, 3*time.Millisecond, client, server, q, reply)
+	frames = append(frames, exchange(0, 7*time.Millisecond, resolver, upstream, checked, packettest.Reply(checked, 0, 0))...)
+	frames = append(frames, packettest.UDP(time.Second, server, client, packettest.Reply(packettest.Query(3, "orphan.", typeA), 0, 1)))
+	frames = append(frames, exchange(time.Second, 6*time.Second, client, server, packettest.Query(4, "late.", typeA), packettest.Reply(packettest.Query(4, "late.", typeA), 0, 1))...)
+	m, _ := runV2(t, dns.Config{}, frames...)
+	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Observed.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
+	require.Equal(t, 2, m.Directions.Len())
+	in, out := m.Directions.Find("in"), m.Directions.Find("out")
+	require.Equal(t, []uint64{1, 1, 1}, []uint64{in.Trans.Value(), in.Orphans.Value(), in.TimedOut.Value()})
+	require.Equal(t, []uint64{1, 1, 1, 0}, []uint64{in.NXDomain.Value(), in.AA.Value(), in.ECS.Value(), in.CD.Value()})
+	require.Equal(t, []uint64{1, 1, 1, 1}, []uint64{out.Trans.Value(), out.NoError.Value(), out.NoData.Value(), out.CD.Value()})
+	require.Equal(t, []uint64{1, 1, 0}, []uint64{in.UDP.Value(), in.IPv4.Value(), in.TCP.Value()})
+	require.Equal(t, []float64{3000, 7000}, []float64{in.Time.Max(), out.Time.Max()})
+	require.Equal(t, uint64(1), in.QName.Estimate())
+	require.InDelta(t, float64(len(reply))/float64(len(q)), in.Ratio.Max(), 1e-9)
+}
+
+// Between two own hosts, a query and its reply both go to the host.
+func TestOwnToOwnV2(t *testing.T) {
+	q := packettest.Query(1, "a.example.", typeA)
+	m, _ := runV2(t, dns.Config{}, exchange(0, time.Millisecond, "192.0.2.7:4000", server, q, packettest.Reply(q, 0, 1))...)
+	require.Equal(t, uint64(1), m.Directions.Find("in").Trans.Value())
+	require.Nil(t, m.Directions.Find("out"))
+}
+
+// What is filtered in one half is filtered in the other.
+func TestFiltersV2(t *testing.T) {
+	var frames []capture.Frame
+	for i, name := range []string{"a.example.", "b.example.", "c.other."} {
+		q := packettest.Query(uint16(i), name, typeA)
+		frames = append(frames, exchange(0, time.Millisecond, client, server, q, packettest.Reply(q, byte(i), 0))...)
+	}
+	for _, tt := range []struct {
+		name            string
+		cfg             dns.Config
+		trans, filtered uint64
+	}{
+		{"query", dns.Config{OnlyQNames: []string{"a.example"}}, 1, 4},
+		{"suffix", dns.Config{OnlySuffixes: []string{"example"}}, 2, 2},
+		{"reply", dns.Config{OnlyRCodes: []dnsmsg.RCode{0}}, 1, 4},
+		{"both", dns.Config{OnlyRCodes: []dnsmsg.RCode{0, 1}, OnlyQNames: []string{"b.example"}}, 1, 4},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, p := runV2(t, tt.cfg, frames...)
+			require.Equal(t, uint64(6), m.Observed.Value())
+			require.Equal(t, tt.filtered, m.Filtered.Value())
+			require.Equal(t, tt.trans, m.Directions.Find("in").Trans.Value())
+			require.Zero(t, m.Directions.Find("in").Orphans.Value())
+			a := p.HandlerAccounts()["dns"]
+			require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable)
+		})
+	}
+	_, err := dns.NewV2(dns.Config{OnlyQueries: true})
+	require.ErrorContains(t, err, "transactions")
+}
+
+// At the end of a period, queries that have waited too long count in the next, and the period says what is slow in it.
+func TestPeriodsV2(t *testing.T) {
+	var frames []capture.Frame
+	for i := range 10 {
+		q := packettest.Query(uint16(i), fmt.Sprintf("n%d.example.", i), typeA)
+		frames = append(frames, exchange(time.Second, time.Duration(i+1)*time.Millisecond, client, server, q, packettest.Reply(q, 0, 1))...)
+	}
+	frames = append(frames, packettest.UDP(2*time.Second, client, server, packettest.Query(99, "lost.", typeA)))
+	for i, took := range []time.Duration{2 * time.Millisecond, 20 * time.Millisecond} {
+		q := packettest.Query(uint16(100+i), fmt.Sprintf("Slow%d.example.", i), typeA)
+		frames = append(frames, exchange(61*time.Second, took, client, server, q, packettest.Reply(q, 0, 1))...)
+	}
+	m, p := runV2(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
+	in := m.Directions.Find("in")
+	require.Equal(t, []uint64{2, 1}, []uint64{in.Trans.Value(), in.TimedOut.Value()})
+	require.Equal(t, []string{"slow1.example 1"}, list(t, p, "dns_top_slow_xacts"))
+}
+
+func TestTapsV2(t *testing.T) {
+	var frames []capture.Frame
+	tap := func(typ dnstapmsg.Type, via dnstapmsg.Protocol, msg []byte) {
+		m := dnstapmsg.Message{
+			Type: typ, IPv4: true, Protocol: via, QueryAddr: []byte{198, 51, 100, 9}, ResponseAddr: []byte{192, 0, 2, 1}, QueryPort: 5000, ResponsePort: 53,
+		}
+		if typ.Query() {
+			m.Query = msg
+		} else {
+			m.Response = msg
+		}
+		frames = append(frames, tapped(m))
+	}
+	for i, via := range []dnstapmsg.Protocol{dnstapmsg.UDP, dnstapmsg.TCP, dnstapmsg.DoT, dnstapmsg.DoH, dnstapmsg.DNSCryptUDP, dnstapmsg.DNSCryptTCP, dnstapmsg.DoQ} {
+		q := packettest.Query(uint16(i), "a.example.", typeA)
+		tap(dnstapmsg.ClientQuery, via, q)
+		tap(dnstapmsg.ClientResponse, via, packettest.Reply(q, 0, 1))
+		tap(dnstapmsg.ResolverQuery, via, q)
+		tap(dnstapmsg.ResolverResponse, via, packettest.Reply(q, 0, 1))
+	}
+	m, _ := runV2(t, dns.Config{}, frames...)
+	for _, dir := range []string{"in", "out"} {
+		d := m.Directions.Find(dir)
+		require.Equal(t, uint64(7), d.Trans.Value())
+		require.Equal(t, []uint64{1, 1, 1, 1, 1, 1, 1}, []uint64{
+			d.UDP.Value(), d.TCP.Value(), d.DoT.Value(), d.DoH.Value(), d.DNSCryptUDP.Value(), d.DNSCryptTCP.Value(), d.DoQ.Value(),
+		})
+	}
+}

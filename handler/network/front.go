@@ -1,0 +1,122 @@
+package network
+
+import (
+	"net/netip"
+
+	"visor/decode"
+	"visor/geo"
+	"visor/handler"
+	"visor/internal/hash64"
+	"visor/sketch"
+)
+
+// front is what shards of all versions have: filters, exact counts, and the handing on of what passes.
+type front[M any] struct {
+	handler.Base[M]
+	cfg      *Config
+	geo      *geo.Cache // nil without databases
+	groups   handler.GroupSet
+	filtered bool // any filter is configured
+	sum      tally
+}
+
+func (d *declared[M]) newFront() front[M] {
+	cfg := &d.cfg
+	f := front[M]{
+		Base:     handler.NewBase(d.schema, d.info, cfg.DeepSample),
+		groups:   d.info.Groups,
+		filtered: cfg.GeoNotFound || cfg.ASNNotFound || len(cfg.GeoPrefixes) > 0 || len(cfg.ASNs) > 0,
+		cfg:      cfg,
+	}
+	if cfg.Geo != nil {
+		f.geo = cfg.Geo.NewCache()
+	}
+	return f
+}
+
+// admit counts p in the tally. It reports whether p passes the filters.
+func (f *front[M]) admit(p *decode.Packet) bool {
+	f.sum.events++
+	if f.filtered && !p.Layers.Has(decode.LayerDNSTap) && !f.passes(p) {
+		f.sum.filtered++
+		if f.Sampler.Last() {
+			f.sum.filteredDeep++
+		}
+		return false
+	}
+	if f.Pass != nil && !p.Layers.Has(decode.LayerDNSTap) { // as in the reference, these end here
+		f.Pass.Packets = append(f.Pass.Packets, *p)
+	}
+	f.sum.count(p)
+	return true
+}
+
+// settle adds the tally to the account.
+func (f *front[M]) settle() {
+	t := &f.sum
+	f.Tally.Offered += t.events
+	f.Tally.Filtered += t.filtered
+	f.Tally.Analysed += t.deep
+	f.Tally.NotSampled += t.events - t.filtered - t.deep
+}
+
+// passMessages tells the next handler of the messages whose frames pass the filters.
+func (f *front[M]) passMessages(b *handler.Batch) {
+	for i := range b.DNS {
+		if m := &b.DNS[i]; m.Tap == 0 && (!f.filtered || f.passes(m.Frame)) {
+			f.Pass.DNS = append(f.Pass.DNS, *m)
+		}
+	}
+	for i := range b.BGP {
+		if m := &b.BGP[i]; !f.filtered || f.passes(m.Frame) {
+			f.Pass.BGP = append(f.Pass.BGP, *m)
+		}
+	}
+}
+
+// lists are where remote addresses are counted.
+type lists struct {
+	ipv4 *handler.Top[handler.IPv4]
+	ipv6 *handler.Top[handler.IPv6]
+	geo  *handler.TopPlaces
+	asn  *handler.TopNames
+}
+
+// remote counts a remote address in l and card. It leaves out the unspecified address, which is nobody's.
+func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
+	if addr.IsUnspecified() {
+		return
+	}
+	if addr.Is4() {
+		a := addr.As4()
+		h := hash64.IPv4(a)
+		if f.groups.Has(groupCardinality) {
+			card.Add(h)
+		}
+		if f.groups.Has(groupTopIPs) {
+			l.ipv4.Add(h, a, 1)
+		}
+	} else {
+		a := addr.As16()
+		h := hash64.IPv6(a)
+		if f.groups.Has(groupCardinality) {
+			card.Add(h)
+		}
+		if f.groups.Has(groupTopIPs) {
+			l.ipv6.Add(h, a, 1)
+		}
+	}
+	if f.geo != nil && f.groups.Has(groupTopGeo) {
+		f.places(addr, l)
+	}
+}
+
+// places counts where addr is, and whose.
+func (f *front[M]) places(addr netip.Addr, l *lists) {
+	if at := f.geo.City(addr); at != nil {
+		l.geo.Add(at.Hash, at.Key, 1)
+	}
+	if as := f.geo.ASN(addr); as != nil {
+		l.asn.Add(as.Hash, as.Key, 1)
+	}
+}

@@ -1,0 +1,97 @@
+package network
+
+import (
+	"visor/decode"
+	"visor/handler"
+)
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard { return &shard{front: h.newFront()} }
+
+type shard struct{ front[Metrics] }
+
+// Process counts the batch's packets.
+func (s *shard) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		if !s.sum.second.Has(p.TimeNS) {
+			s.flush()
+			s.sum.second = handler.SecondOf(p.TimeNS)
+		}
+		s.packet(p)
+	}
+	s.flush()
+	if s.Pass != nil {
+		s.passMessages(b)
+	}
+}
+
+func (s *shard) packet(p *decode.Packet) {
+	if !s.admit(p) {
+		return
+	}
+	s.Live.PayloadSize.Add(float64(len(p.Frame)))
+	if s.Sampler.Deep() {
+		s.sum.deep++
+		s.countDeep(p)
+	}
+}
+
+// countDeep updates what only sampled packets do.
+func (s *shard) countDeep(p *decode.Packet) {
+	m := s.Live
+	if p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0 {
+		m.SYN.Add(1)
+	}
+	if !p.Layers.Has(decode.LayerIP) {
+		return
+	}
+	// Of a dnstap message both addresses count, as in the reference: who asked as a source, who answers as a destination.
+	tapped := p.Layers.Has(decode.LayerDNSTap)
+	l := lists{&m.TopIPv4, &m.TopIPv6, &m.TopGeo, &m.TopASN}
+	if (tapped && p.Src.IsValid()) || (!tapped && p.Dir == decode.ToHost) {
+		s.remote(p.Src.Addr(), &m.SrcIPsIn, &l)
+	}
+	if (tapped && p.Dst.IsValid()) || (!tapped && p.Dir == decode.FromHost) {
+		s.remote(p.Dst.Addr(), &m.DstIPsOut, &l)
+	}
+}
+
+// flush adds the tally to the metrics and the account.
+func (s *shard) flush() {
+	m, t := s.Live, &s.sum
+	if t.events == 0 {
+		return
+	}
+	s.settle()
+	passed := t.events - t.filtered
+	m.DeepSamples.Add(t.deep + t.filteredDeep)
+	m.Filtered.Add(t.filtered)
+	m.Events.Add(t.events)
+	m.Total.Add(passed)
+	sec := t.second.Unix()
+	for dir := range t.dirs {
+		for k, n := range t.dirs[dir].kinds {
+			addKind(uint8(k), n, layers{&m.IPv4, &m.IPv6, &m.UDP, &m.TCP, &m.OtherL4})
+		}
+		m.RateBytes.Add(sec, t.dirs[dir].bytes)
+	}
+	in, out := &t.dirs[decode.ToHost], &t.dirs[decode.FromHost]
+	m.In.Add(in.packets)
+	m.Out.Add(out.packets)
+	m.Unknown.Add(t.dirs[decode.Unknown].packets)
+	m.RateEvents.Add(sec, t.events)
+	if passed > 0 {
+		m.RateTotal.Add(sec, passed)
+	}
+	if in.packets > 0 {
+		m.RateIn.Add(sec, in.packets)
+		m.RateBytesIn.Add(sec, in.bytes)
+	}
+	if out.packets > 0 {
+		m.RateOut.Add(sec, out.packets)
+		m.RateBytesOut.Add(sec, out.bytes)
+	}
+	*t = tally{}
+}

@@ -1,0 +1,156 @@
+package network
+
+import (
+	"visor/decode"
+	"visor/handler"
+	"visor/sketch"
+)
+
+// groupQuantiles is a group of version 2.0 alone. The other bits are those of version 1.0.
+const groupQuantiles handler.GroupSet = 1 << 4
+
+var groupNamesV2 = append(groupNames[:len(groupNames):len(groupNames)], "quantiles")
+
+// MetricsV2 is what a HandlerV2 counts: the same for each direction.
+type MetricsV2 struct {
+	Observed    sketch.Counter          `metric:"observed_packets" help:"packets that reached the handler, before filters"`
+	DeepSamples sketch.Counter          `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate             `metric:"rates.observed_pps" help:"packets per second, before filters"`
+	Filtered    sketch.Counter          `metric:"filtered_packets,counters" help:"packets that did not pass the filters"`
+	Directions  handler.Each[Direction] `metric:"" label:"direction"` // "in", "out" and "unknown", as there are packets
+}
+
+// Direction is what is counted of the packets of one direction. The addresses are remote ones, of packets of unknown direction both.
+type Direction struct {
+	Total   sketch.Counter `metric:"total_packets,counters" help:"packets that passed the filters"`
+	UDP     sketch.Counter `metric:"udp_packets,counters" help:"UDP packets, by the outermost transport header"`
+	TCP     sketch.Counter `metric:"tcp_packets,counters" help:"TCP packets, by the outermost transport header"`
+	OtherL4 sketch.Counter `metric:"other_l4_packets,counters" help:"packets that are neither UDP nor TCP"`
+	IPv4    sketch.Counter `metric:"ipv4_packets,counters" help:"IPv4 packets, by the outermost header"`
+	IPv6    sketch.Counter `metric:"ipv6_packets,counters" help:"IPv6 packets, by the outermost header"`
+	SYN     sketch.Counter `metric:"tcp.syn_packets,counters" help:"TCP packets with the SYN flag, with or without ACK"`
+
+	IPs sketch.Cardinality `metric:"cardinality.ips,cardinality" help:"distinct remote addresses"`
+
+	TopIPv4 handler.Top[handler.IPv4] `metric:"top_ipv4_packets,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
+	TopIPv6 handler.Top[handler.IPv6] `metric:"top_ipv6_packets,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
+	TopGeo  handler.TopPlaces         `metric:"top_geo_loc_packets,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
+	TopASN  handler.TopNames          `metric:"top_asn_packets,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
+
+	PayloadSize sketch.Quantile `metric:"payload_size_bytes,quantiles" help:"captured length of packets, bytes"`
+	RatePackets sketch.Rate     `metric:"rates.pps,quantiles" help:"packets per second"`
+	RateBytes   sketch.Rate     `metric:"rates.bps,quantiles" help:"captured bytes per second"` // bytes, for all its name, as in the reference
+}
+
+// HandlerV2 is the network analyzer, of version 2.0.
+type HandlerV2 struct{ declared[MetricsV2] }
+
+var _ handler.Handler = (*HandlerV2)(nil)
+
+// NewV2 returns a HandlerV2, or all the problems it found in cfg, joined.
+func NewV2(cfg Config) (*HandlerV2, error) {
+	d, err := declare[MetricsV2](cfg, "2.0", "net", groupNamesV2)
+	if err != nil {
+		return nil, err
+	}
+	return &HandlerV2{d}, nil
+}
+
+// FromV2 returns what the network handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
+func FromV2(s *handler.Snapshot) *MetricsV2 { return handler.Find[MetricsV2](s) }
+
+// NewShard returns the part of h that one worker owns.
+func (h *HandlerV2) NewShard() handler.Shard { return &shardV2{front: h.newFront()} }
+
+type shardV2 struct {
+	front[MetricsV2]
+	dirs [3]*Direction // of the live period, by decode.Direction; nil until there is a packet
+}
+
+// Shift closes the live period.
+func (s *shardV2) Shift(startNS int64) {
+	s.Base.Shift(startNS)
+	if s.Live.Directions.Len() == 0 { // unless there is but one period
+		s.dirs = [3]*Direction{}
+	}
+}
+
+// Process counts the batch's packets.
+func (s *shardV2) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		if !s.sum.second.Has(p.TimeNS) {
+			s.flush()
+			s.sum.second = handler.SecondOf(p.TimeNS)
+		}
+		if s.admit(p) {
+			s.packet(p, s.direction(p.Dir%3))
+		}
+	}
+	s.flush()
+	if s.Pass != nil {
+		s.passMessages(b)
+	}
+}
+
+// direction returns the metrics of a direction.
+func (s *shardV2) direction(dir decode.Direction) *Direction {
+	if s.dirs[dir] == nil {
+		s.dirs[dir] = s.Live.Directions.At(dir.String())
+	}
+	return s.dirs[dir]
+}
+
+func (s *shardV2) packet(p *decode.Packet, d *Direction) {
+	if s.groups.Has(groupQuantiles) {
+		d.PayloadSize.Add(float64(len(p.Frame)))
+	}
+	if !s.Sampler.Deep() {
+		return
+	}
+	s.sum.deep++
+	if p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0 {
+		d.SYN.Add(1)
+	}
+	if !p.Layers.Has(decode.LayerIP) {
+		return
+	}
+	both := p.Dir == decode.Unknown || p.Layers.Has(decode.LayerDNSTap)
+	l := lists{&d.TopIPv4, &d.TopIPv6, &d.TopGeo, &d.TopASN}
+	if (both || p.Dir == decode.ToHost) && p.Src.IsValid() {
+		s.remote(p.Src.Addr(), &d.IPs, &l)
+	}
+	if (both || p.Dir == decode.FromHost) && p.Dst.IsValid() {
+		s.remote(p.Dst.Addr(), &d.IPs, &l)
+	}
+}
+
+// flush adds the tally to the metrics and the account.
+func (s *shardV2) flush() {
+	m, t := s.Live, &s.sum
+	if t.events == 0 {
+		return
+	}
+	s.settle()
+	m.Observed.Add(t.events)
+	m.DeepSamples.Add(t.deep + t.filteredDeep)
+	m.Filtered.Add(t.filtered)
+	m.RateEvents.Add(t.second.Unix(), t.events)
+	for i := range t.dirs {
+		if v := &t.dirs[i]; v.packets > 0 {
+			s.dirs[i].add(v, t.second.Unix())
+		}
+	}
+	*t = tally{}
+}
+
+// add counts what v has counted in a second.
+func (d *Direction) add(v *volume, sec int64) {
+	d.Total.Add(v.packets)
+	d.RatePackets.Add(sec, v.packets)
+	d.RateBytes.Add(sec, v.bytes)
+	for k, n := range v.kinds {
+		addKind(uint8(k), n, layers{&d.IPv4, &d.IPv6, &d.UDP, &d.TCP, &d.OtherL4})
+	}
+}
