@@ -13,6 +13,7 @@ const (
 	LinkATM        LinkType = 100 // LLC/SNAP over ATM (RFC 1483)
 	LinkRaw        LinkType = 101 // IPv4 or IPv6
 	LinkHDLC       LinkType = 104 // Cisco HDLC
+	LinkWiFi       LinkType = 105 // IEEE 802.11, which only a LinkFallback decodes
 	LinkFrameRelay LinkType = 107 // Frame Relay
 	LinkLoop       LinkType = 108 // OpenBSD loopback: address family in network byte order
 	LinkSLL        LinkType = 113 // Linux cooked capture

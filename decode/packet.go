@@ -63,6 +63,7 @@ type Packet struct {
 	Ack     uint32         // TCP acknowledgment number, valid iff LayerTCP and FlagACK is set
 	Link    LinkType       // how Frame begins
 	Proto   uint8          // IP protocol number after extension headers, valid iff LayerIP
+	ToS     uint8          // IPv4 type of service or IPv6 traffic class: DSCP and ECN (RFC 2474, RFC 3168), valid iff LayerIP
 	Flags   uint8          // TCP flags, valid iff LayerTCP
 	Dir     Direction      // set by the pipeline, not by the Decoder
 	Tap     uint8          // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline

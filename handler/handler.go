@@ -25,6 +25,7 @@ type Info struct {
 	TopPercentile int      // lists end at the first estimate below this percentile of the list; 0 shows all
 	Groups        GroupSet // enabled metric groups
 	Grouped       bool     // the handler has metric groups
+	Exports       bool     // the handler reads [Batch].Exports: every UDP datagram is taken for one of a flow exporter
 }
 
 // Shard is a handler's part in one worker: it is owned by the worker's goroutine. Analyzers embed a
@@ -71,6 +72,7 @@ type Batch struct {
 	Packets []decode.Packet // every frame, also those that could not be decoded
 	DNS     []Message       // the DNS messages in these frames, and in streams that they completed
 	BGP     []BGPMessage    // the BGP messages in streams that these frames completed
+	Exports []decode.Export // what the UDP datagrams hold if they come from flow exporters; only if a handler asks for it
 	Losses  Losses          // what was lost since the previous batch
 }
 

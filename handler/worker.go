@@ -15,6 +15,7 @@ type worker struct {
 	mu       sync.Mutex
 	decoder  *decode.Decoder
 	dns      *extractor
+	exports  *exportReader // nil unless a handler asks for them
 	tap      tapDecoder
 	hosts    *decode.HostNets
 	periods  *window.Periods // of a recording
@@ -44,6 +45,9 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 	}
 	for _, h := range cfg.Handlers {
 		s := h.NewShard()
+		if h.Info().Exports && w.exports == nil {
+			w.exports = newExportReader(cfg)
+		}
 		if w.sequence {
 			s.Passed() // from now on it keeps what passes
 		}
@@ -129,6 +133,9 @@ func (w *worker) enter(epoch int64) {
 func (w *worker) analyse(frames []capture.Frame) {
 	w.decode(frames)
 	w.dns.extract(&w.batch)
+	if w.exports != nil {
+		w.exports.read(&w.batch)
+	}
 	w.noteLosses()
 	w.show()
 }
@@ -207,7 +214,7 @@ func (w *worker) show() {
 func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.batch.Packets = w.packets[:0]
+	w.batch.Packets, w.batch.Exports = w.packets[:0], nil
 	w.dns.flush(&w.batch)
 	w.noteLosses()
 	if !w.begun {

@@ -23,8 +23,13 @@ type span struct {
 
 // NewTopNames returns a TopNames for capacity distinct names; 0 means [DefaultCapacity], and the most is 1<<20.
 func NewTopNames(capacity int) *TopNames {
-	return &TopNames{t: table[span]{capacity: min(max(capacity, 0), maxCapacity)}}
+	t := new(TopNames)
+	t.Limit(capacity)
+	return t
 }
+
+// Limit sets the capacity of an empty list, which Reset keeps; 0 means [DefaultCapacity], and the most is 1<<20.
+func (t *TopNames) Limit(capacity int) { t.t.capacity = min(max(capacity, 0), maxCapacity) }
 
 // Add counts n more of name, whose hash is h. It copies name when it enters the list.
 func (t *TopNames) Add(h uint64, name []byte, n uint64) {

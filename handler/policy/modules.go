@@ -15,6 +15,7 @@ import (
 	"visor/handler/bgp"
 	"visor/handler/dhcp"
 	"visor/handler/dns"
+	"visor/handler/flow"
 	"visor/handler/network"
 	"visor/handler/pcap"
 )
@@ -32,7 +33,8 @@ type Module struct {
 
 // Env is what modules may need of their surroundings.
 type Env struct {
-	Geo *geo.DB // nil without databases; the caller keeps ownership
+	Geo      *geo.DB        // nil without databases; the caller keeps ownership
+	Services *flow.Services // names of ports; nil shows numbers
 }
 
 // Kind names a handler type in a version.
@@ -50,6 +52,7 @@ func Builtin() map[Kind]Builder {
 		{"dns", "2.0"}:  buildDNSV2,
 		{"dhcp", "1.0"}: buildDHCP,
 		{"bgp", "1.0"}:  buildBGP,
+		{"flow", "1.0"}: buildFlow,
 		{"pcap", "1.0"}: buildPcap,
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"visor/export"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/flow"
 	"visor/handler/policy"
 	"visor/internal/sharedtest"
 )
@@ -51,6 +52,7 @@ type expectation struct {
 		Mode    string `json:"modules_mode"`
 		GeoCity string `json:"geo_city"`
 		GeoASN  string `json:"geo_asn"`
+		Ports   string `json:"iana_service_port_registry"`
 	} `json:"config"`
 	Expect []assertion `json:"expect"`
 }
@@ -66,7 +68,7 @@ type assertion struct {
 }
 
 // modules tells which handlers the entry needs.
-var ours = regexp.MustCompile(`^((net@[12]\.0|dns@[12]\.0|dhcp|bgp|pcap)(>|$))+$`)
+var ours = regexp.MustCompile(`^((net@[12]\.0|dns@[12]\.0|dhcp|bgp|pcap|flow)(>|$))+$`)
 
 // TestExpectedValues runs every entry of the reference's expected values that concerns the handlers
 // that visor has.
@@ -78,7 +80,7 @@ func TestExpectedValues(t *testing.T) {
 	reasons := differences(t, "testdata/expected-differences.tsv")
 	run := 0
 	for _, e := range all {
-		if e.Input != "pcap" && e.Input != "dnstap" || !ours.MatchString(e.Handler) {
+		if e.Input == "synthetic" || e.Input == "netprobe" || !ours.MatchString(e.Handler) {
 			continue
 		}
 		run++
@@ -110,6 +112,9 @@ func checkEntry(t *testing.T, e *expectation, reasons *reasonTable) {
 func runEntry(t *testing.T, e *expectation) (*handler.Snapshot, error) {
 	cfg := handler.Config{Sequence: e.Config.Mode == "sequence", Fallback: nil}
 	env := policy.Env{Geo: openGeo(t, e.Config.GeoCity, e.Config.GeoASN)}
+	if e.Config.Ports != "" {
+		env.Services = openServices(t)
+	}
 	for _, m := range e.Config.Modules {
 		opts := toOptions(m.Config)
 		for k, v := range toOptions(e.Config.WindowConfig) {
@@ -191,6 +196,12 @@ func openGeo(t *testing.T, city, asn string) *geo.DB {
 	return db
 }
 
+func openServices(t *testing.T) *flow.Services {
+	s, err := flow.OpenServices(sharedtest.Dir(t, "corpus", "pktvisor", "pktvisor-port-service-names.csv"))
+	require.NoError(t, err)
+	return s
+}
+
 // toOptions types values as pktvisor's YAML reader does.
 func toOptions(m map[string]any) policy.Options {
 	opts := policy.Options{}
@@ -199,11 +210,9 @@ func toOptions(m map[string]any) policy.Options {
 		case float64:
 			opts[k] = uint64(v)
 		case []any:
-			var list []string
-			for _, item := range v {
-				list = append(list, fmt.Sprint(item))
-			}
-			opts[k] = list
+			opts[k] = texts(v)
+		case map[string]any:
+			opts[k] = toOptions(v)
 		default:
 			opts[k] = v
 		}

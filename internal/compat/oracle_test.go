@@ -243,12 +243,12 @@ func (o *oracle) policies(t *testing.T) {
 func (o *oracle) policy(t *testing.T, doc *document, name, metrics, dir, answer string) bool {
 	p := doc.Visor.Policies[name]
 	tap := doc.Visor.Taps[p.Input.Tap]
-	path, _ := tap.Config[tap.InputType+"_file"].(string)
-	if path == "" || tap.InputType != "pcap" && !comparableTap(tap.InputType, name) {
+	path, _ := tap.Config[map[string]string{"pcap": "pcap_file", "dnstap": "dnstap_file", "flow": "pcap_file"}[tap.InputType]].(string)
+	if path == "" || tap.InputType == "dnstap" && !comparableTap(name) {
 		return false
 	}
 	cfg := handler.Config{Fallback: gopkt.Fallback{}}
-	cfg.Handlers, cfg.Sequence = o.modules(t, &p.Handlers.Modules, p.Handlers.Window, strings.Contains(answer, ".geo."))
+	cfg.Handlers, cfg.Sequence = o.modules(t, &p.Handlers.Modules, p.Handlers.Window, oracleEnv(t, answer))
 	if len(cfg.Handlers) == 0 {
 		return false
 	}
@@ -278,12 +278,23 @@ func (o *oracle) policy(t *testing.T, doc *document, name, metrics, dir, answer 
 
 // comparableTap reports whether a policy over dnstap can be compared: one of a single period, since the reference puts all of a
 // file into the period of its own clock (algorithms.md 2.4), and without only_hosts, which lets nothing pass there (faults.md 10).
-func comparableTap(input, policy string) bool {
-	return input == "dnstap" && strings.HasSuffix(policy, "1") && !strings.Contains(policy, "only_hosts")
+func comparableTap(policy string) bool {
+	return strings.HasSuffix(policy, "1") && !strings.Contains(policy, "only_hosts")
+}
+
+// oracleEnv returns what the reference had for an answer, as its name tells.
+func oracleEnv(t *testing.T, answer string) (env policy.Env) {
+	if strings.Contains(answer, ".geo.") {
+		env.Geo = openGeo(t, "GeoIP2-City-Test.mmdb", "GeoIP2-ISP-Test.mmdb")
+	}
+	if strings.Contains(answer, ".iana-pktvisor.") {
+		env.Services = openServices(t)
+	}
+	return env
 }
 
 // modules builds the modules that visor has. A sequence is built whole or not at all.
-func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, withGeo bool) ([]handler.Handler, bool) {
+func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, env policy.Env) ([]handler.Handler, bool) {
 	sequence := node.Kind == yaml.SequenceNode
 	var names []string
 	var mods []yamlModule
@@ -301,10 +312,6 @@ func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, w
 		for _, item := range node.Content {
 			add(item.Content[0].Value, item.Content[1])
 		}
-	}
-	var env policy.Env
-	if withGeo {
-		env.Geo = openGeo(t, "GeoIP2-City-Test.mmdb", "GeoIP2-ISP-Test.mmdb")
 	}
 	var out []handler.Handler
 	for i, m := range mods {
@@ -330,21 +337,38 @@ func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, w
 
 // yamlOptions types values as pktvisor's YAML reader does.
 func yamlOptions(m map[string]any) policy.Options {
-	plain := make(map[string]any)
+	opts := policy.Options{}
 	for k, v := range m {
 		switch v := v.(type) {
 		case int:
-			plain[k] = float64(v)
+			opts[k] = uint64(v)
 		case string:
-			plain[k] = v
+			opts[k] = v
 			if n, err := strconv.ParseUint(v, 10, 32); err == nil {
-				plain[k] = float64(n)
+				opts[k] = n
 			}
+		case map[string]any:
+			opts[k] = yamlOptions(v)
+		case map[any]any:
+			text := make(map[string]any)
+			for key, value := range v {
+				text[fmt.Sprint(key)] = value
+			}
+			opts[k] = yamlOptions(text)
+		case []any:
+			opts[k] = texts(v)
 		default:
-			plain[k] = v
+			opts[k] = v
 		}
 	}
-	return toOptions(plain)
+	return opts
+}
+
+func texts(list []any) (out []string) {
+	for _, item := range list {
+		out = append(out, fmt.Sprint(item))
+	}
+	return out
 }
 
 func readJSON(t *testing.T, path string, v any) {

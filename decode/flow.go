@@ -1,0 +1,48 @@
+package decode
+
+import "net/netip"
+
+// Export is what one datagram of a flow exporter holds: NetFlow, IPFIX or sFlow.
+type Export struct {
+	TimeNS   int64      // when the datagram was captured, ns since the Unix epoch
+	Device   netip.Addr // who exports: the agent address of sFlow, else the datagram's source
+	Flows    []Flow     // in the order of the datagram
+	Counters int        // counters samples of sFlow
+	Broken   bool       // the datagram, or its rest after Flows, contradicts itself
+
+	// What is known to be missing, from the sequence numbers of the exporter: since its previous datagram, so many flows
+	// or so many datagrams did not arrive. Which of the two depends on the protocol. A datagram that another one overtakes is taken
+	// for a lost one. Data sets whose template did not come in time are lost as well.
+	LostFlows     uint32
+	LostDatagrams uint32
+	LostSets      uint32
+}
+
+// Flow is what an exporter tells of one flow, or of one sampled packet. Fields that it does not tell are zero.
+type Flow struct {
+	Src, Dst         netip.Addr // invalid if the flow is not of IP
+	Bytes            uint64     // as exported; see Sampling
+	Packets          uint64
+	Sampling         uint32 // one of so many packets was looked at, as the exporter says; 0 if it does not say
+	Input, Output    uint32 // SNMP ifIndex
+	SrcPort, DstPort uint16 // of UDP, TCP or SCTP; of sampled ICMP packets type and code
+	Proto            uint8  // IP protocol number
+	ToS              uint8  // IPv4 type of service or IPv6 traffic class
+	HeaderLink       LinkType
+	Header           []byte // the beginning of a sampled packet, in place of addresses; it borrows from the datagram. HeaderLink says how it begins
+}
+
+// AddHeader sets the addresses, ports, protocol and class of f from its Header. d must be kept for headers: what it sees of
+// fragments are samples, that belong together by chance at most.
+func (d *Decoder) AddHeader(f *Flow) {
+	p := Packet{Frame: f.Header, WireLen: uint32(f.Bytes), Link: f.HeaderLink}
+	d.Reset()
+	if _ = d.Decode(&p); !p.Layers.Has(LayerIP) { // what could be read of a cut header is good enough
+		return
+	}
+	f.Src, f.Dst, f.SrcPort, f.DstPort = p.Src.Addr(), p.Dst.Addr(), p.Src.Port(), p.Dst.Port()
+	f.Proto, f.ToS = p.Proto, p.ToS
+	if p.Layers.Has(LayerICMP) && len(p.Payload) >= 2 {
+		f.SrcPort, f.DstPort = uint16(p.Payload[0]), uint16(p.Payload[1])
+	}
+}

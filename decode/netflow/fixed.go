@@ -1,0 +1,83 @@
+package netflow
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"visor/decode"
+)
+
+// layout is what tells the old versions apart. Addresses, interfaces, counters and ports stand at the same offsets in all of them.
+type layout struct {
+	header, record   int
+	most             int // records in a datagram
+	proto, tos       int // offsets in a record
+	sequence, engine int // offsets in the header; 0 if there is none
+}
+
+func layoutOf(version uint16, b []byte) layout {
+	switch version {
+	case 1:
+		l := layout{header: 16, record: 52, most: 24, proto: 38, tos: 39}
+		if len(b) >= 4 && len(b) == l.header+48*int(binary.BigEndian.Uint16(b[2:])) {
+			l.record = 48 // some leave out the reserved bytes at the end
+		}
+		return l
+	case 5:
+		return layout{header: 24, record: 48, most: 30, proto: 38, tos: 39, sequence: 16, engine: 20}
+	}
+	return layout{header: 24, record: 52, most: 30, proto: 38, tos: 39, sequence: 16}
+}
+
+// fixed reads datagrams of versions 1, 5 and 7. Several may stand behind each other.
+func (d *Decoder) fixed(version uint16, b []byte) bool {
+	l := layoutOf(version, b)
+	for len(b) > 0 {
+		if len(b) < l.header || binary.BigEndian.Uint16(b) != version {
+			return false
+		}
+		n := int(binary.BigEndian.Uint16(b[2:]))
+		end := l.header + n*l.record
+		if n == 0 || n > l.most || end > len(b) {
+			return false
+		}
+		d.fixedHeader(version, &l, b, uint32(n))
+		rate := uint32(0)
+		if version == 5 {
+			rate = uint32(binary.BigEndian.Uint16(b[22:]) & 0x3FFF) // the two bits above are the mode
+		}
+		for at := l.header; at < end; at += l.record {
+			d.out.Flows = append(d.out.Flows, l.flow(b[at:at+l.record:at+l.record], rate))
+		}
+		b = b[end:]
+	}
+	return true
+}
+
+func (d *Decoder) fixedHeader(version uint16, l *layout, b []byte, n uint32) {
+	if l.sequence == 0 {
+		return
+	}
+	engine := uint64(0)
+	if l.engine > 0 {
+		engine = uint64(binary.BigEndian.Uint16(b[l.engine:]))
+	}
+	d.open(version, engine)
+	d.out.LostFlows += d.sequence(binary.BigEndian.Uint32(b[l.sequence:]), n)
+}
+
+func (l *layout) flow(r []byte, rate uint32) decode.Flow {
+	return decode.Flow{
+		Src:      netip.AddrFrom4([4]byte(r[0:])),
+		Dst:      netip.AddrFrom4([4]byte(r[4:])),
+		Input:    uint32(binary.BigEndian.Uint16(r[12:])),
+		Output:   uint32(binary.BigEndian.Uint16(r[14:])),
+		Packets:  uint64(binary.BigEndian.Uint32(r[16:])),
+		Bytes:    uint64(binary.BigEndian.Uint32(r[20:])),
+		SrcPort:  binary.BigEndian.Uint16(r[32:]),
+		DstPort:  binary.BigEndian.Uint16(r[34:]),
+		Proto:    r[l.proto],
+		ToS:      r[l.tos],
+		Sampling: rate,
+	}
+}

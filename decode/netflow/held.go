@@ -1,0 +1,78 @@
+package netflow
+
+// held keeps data sets until their template comes.
+type held struct {
+	max  int   // bytes
+	ttl  int64 // ns
+	used int
+	sets []heldSet // the oldest first
+	want map[uint64]int
+	lost []uint64 // scratch
+}
+
+type heldSet struct {
+	template uint64
+	source   uint64
+	since    int64
+	data     []byte
+}
+
+// overhead is what a set takes beside its data, roughly.
+const overhead = 128
+
+// add keeps a copy of a set. It returns the sources of the sets that had to go for it, or of the set itself if it is too large.
+func (h *held) add(template, source uint64, now int64, b []byte) (lost []uint64) {
+	if len(b)+overhead > h.max {
+		return append(h.lost[:0], source)
+	}
+	h.sets = append(h.sets, heldSet{template, source, now, append([]byte(nil), b...)})
+	h.used += len(b) + overhead
+	if h.want == nil {
+		h.want = make(map[uint64]int)
+	}
+	h.want[template]++
+	return h.drop(now)
+}
+
+// drop gives up the oldest sets as long as they are too old, or all are too many.
+func (h *held) drop(now int64) (lost []uint64) {
+	lost = h.lost[:0]
+	n := 0
+	for n < len(h.sets) && (h.used > h.max || now-h.sets[n].since >= h.ttl) {
+		lost = append(lost, h.sets[n].source)
+		h.forget(&h.sets[n])
+		n++
+	}
+	h.sets = append(h.sets[:0], h.sets[n:]...)
+	h.lost = lost
+	return lost
+}
+
+func (h *held) forget(s *heldSet) {
+	h.used -= len(s.data) + overhead
+	if h.want[s.template]--; h.want[s.template] == 0 {
+		delete(h.want, s.template)
+	}
+}
+
+// take calls read with each set that waited for a template, and removes it. It returns the sources of those that are too old.
+func (h *held) take(template uint64, now int64, read func([]byte)) (lost []uint64) {
+	if len(h.sets) > 0 {
+		lost = h.drop(now)
+	}
+	if h.want[template] == 0 {
+		return lost
+	}
+	rest := h.sets[:0]
+	for _, s := range h.sets {
+		if s.template != template {
+			rest = append(rest, s)
+			continue
+		}
+		h.forget(&s)
+		read(s.data)
+	}
+	clear(h.sets[len(rest):])
+	h.sets = rest
+	return lost
+}

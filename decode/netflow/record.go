@@ -1,0 +1,213 @@
+package netflow
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"visor/decode"
+)
+
+// records reads the records of a data set by their template. What is left at the end is padding.
+func (d *Decoder) records(t *template, b []byte) {
+	if t.length == 0 || len(t.ops) == 0 && t.options {
+		d.skip(t, b)
+		return
+	}
+	for len(b) >= t.length {
+		n := t.length
+		if t.lengths != nil {
+			if d.fields, n = t.split(b, d.fields[:0]); n < 0 {
+				return
+			}
+		}
+		d.recs++
+		r := record{}
+		if t.lengths != nil {
+			r.takeVariable(t, b, d.fields)
+		} else {
+			r.take(t, b[:n:n])
+		}
+		if t.options {
+			d.stats.OptionRecords++
+			d.src.sampling.learn(&r)
+		} else {
+			r.flow.Sampling = d.src.sampling.rate(&r)
+			d.out.Flows = append(d.out.Flows, r.finish())
+		}
+		b = b[n:]
+	}
+}
+
+// skip counts records in which nothing is of interest.
+func (d *Decoder) skip(t *template, b []byte) {
+	n := 0
+	if t.length > 0 && t.lengths == nil {
+		n = len(b) / t.length
+	}
+	d.gaps = d.gaps || t.lengths != nil
+	d.recs += uint32(n)
+	d.stats.OptionRecords += uint64(n)
+}
+
+type byteRange struct{ from, to int }
+
+// split finds the fields of a record with fields of variable length. n is the record's length, negative if b ends before it.
+func (t *template) split(b []byte, dst []byteRange) (fields []byteRange, n int) {
+	for _, size := range t.lengths {
+		length := int(size)
+		if size == variable {
+			if n >= len(b) {
+				return dst, -1
+			}
+			length = int(b[n])
+			n++
+			if length == 0xFF {
+				if n+2 > len(b) {
+					return dst, -1
+				}
+				length = int(binary.BigEndian.Uint16(b[n:]))
+				n += 2
+			}
+		}
+		if n+length > len(b) {
+			return dst, -1
+		}
+		dst = append(dst, byteRange{n, n + length})
+		n += length
+	}
+	return dst, n
+}
+
+// record is what a data record holds.
+type record struct {
+	flow       decode.Flow
+	sampler    uint64
+	interval   uint64
+	space      uint64
+	size       uint64
+	population uint64
+	frameSize  uint64
+	hasSampler bool
+}
+
+// take reads the fields of a record of fixed length.
+func (r *record) take(t *template, b []byte) {
+	for _, o := range t.ops {
+		r.field(o.kind, b[o.at:int(o.at)+int(o.len)])
+	}
+}
+
+func (r *record) takeVariable(t *template, b []byte, fields []byteRange) {
+	for _, o := range t.ops {
+		f := fields[o.at]
+		if v := b[f.from:f.to]; o.len != variable || o.kind.fits(uint16(min(len(v), 0xFFFF))) {
+			r.field(o.kind, v)
+		}
+	}
+}
+
+// field reads one field, of a length that fits its kind.
+func (r *record) field(k kind, v []byte) {
+	f := &r.flow
+	switch k {
+	case kindSrc4:
+		setAddr(&f.Src, netip.AddrFrom4([4]byte(v)))
+	case kindDst4:
+		setAddr(&f.Dst, netip.AddrFrom4([4]byte(v)))
+	case kindSrc6:
+		setAddr(&f.Src, netip.AddrFrom16([16]byte(v)))
+	case kindDst6:
+		setAddr(&f.Dst, netip.AddrFrom16([16]byte(v)))
+	case kindFrame:
+		f.Header, f.HeaderLink = v, decode.LinkEthernet
+	case kindIPHeader:
+		f.Header, f.HeaderLink = v, decode.LinkRaw
+	default:
+		r.number(k, uintOf(v))
+	}
+}
+
+// setAddr sets an address. Templates with both families leave one of them zero.
+func setAddr(to *netip.Addr, a netip.Addr) {
+	if !to.IsValid() || !a.IsUnspecified() {
+		*to = a
+	}
+}
+
+func (r *record) number(k kind, n uint64) {
+	f := &r.flow
+	switch k {
+	case kindSrcPort:
+		f.SrcPort = uint16(n)
+	case kindDstPort:
+		f.DstPort = uint16(n)
+	case kindProto:
+		f.Proto = uint8(n)
+	case kindToS:
+		f.ToS = uint8(n)
+	case kindInput:
+		f.Input = uint32(n)
+	case kindOutput:
+		f.Output = uint32(n)
+	case kindBytes, kindPostBytes, kindTotalBytes, kindInitiatorBytes:
+		if n != 0 { // of several counters, the preferred one that says something
+			f.Bytes = n
+		}
+	case kindPackets, kindPostPackets, kindTotalPackets, kindInitiatorPackets:
+		if n != 0 {
+			f.Packets = n
+		}
+	default:
+		r.side(k, n)
+	}
+}
+
+// side takes what is not of the flow itself.
+func (r *record) side(k kind, n uint64) {
+	switch k {
+	case kindSampler:
+		r.sampler, r.hasSampler = n, true
+	case kindInterval:
+		r.interval = n
+	case kindSpace:
+		r.space = n
+	case kindSize:
+		r.size = n
+	case kindPopulation:
+		r.population = n
+	case kindFrameSize:
+		r.frameSize = n
+	}
+}
+
+// finish returns the flow. One that is told by the beginning of a packet is one packet.
+func (r *record) finish() decode.Flow {
+	f := &r.flow
+	if f.Header != nil {
+		if f.Packets == 0 {
+			f.Packets = 1
+		}
+		if f.Bytes == 0 {
+			f.Bytes = max(r.frameSize, uint64(len(f.Header)))
+		}
+	}
+	return *f
+}
+
+// uintOf reads an unsigned integer of up to eight bytes.
+func uintOf(v []byte) (n uint64) {
+	switch len(v) {
+	case 1:
+		return uint64(v[0])
+	case 2:
+		return uint64(binary.BigEndian.Uint16(v))
+	case 4:
+		return uint64(binary.BigEndian.Uint32(v))
+	case 8:
+		return binary.BigEndian.Uint64(v)
+	}
+	for _, b := range v {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}

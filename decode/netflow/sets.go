@@ -1,0 +1,100 @@
+package netflow
+
+import (
+	"encoding/binary"
+)
+
+const (
+	v9HeaderLen    = 20
+	ipfixHeaderLen = 16
+	setHeaderLen   = 4
+	minDataSet     = 256 // lower numbers are those of templates, or reserved
+)
+
+// v9 reads a datagram of version 9 (RFC 3954 section 5). Its sequence number counts datagrams.
+func (d *Decoder) v9(b []byte) bool {
+	if len(b) < v9HeaderLen {
+		return false
+	}
+	d.ipx = false
+	d.open(9, uint64(binary.BigEndian.Uint32(b[16:])))
+	d.out.LostDatagrams += d.sequence(binary.BigEndian.Uint32(b[12:]), 1)
+	return d.sets(b[v9HeaderLen:])
+}
+
+// ipfix reads a message of IPFIX (RFC 7011 section 3.1). Its sequence number counts the data records before it.
+func (d *Decoder) ipfix(b []byte) bool {
+	if len(b) < ipfixHeaderLen {
+		return false
+	}
+	n := int(binary.BigEndian.Uint16(b[2:]))
+	if n < ipfixHeaderLen || n > len(b) {
+		return false
+	}
+	d.ipx = true
+	d.open(10, uint64(binary.BigEndian.Uint32(b[12:])))
+	number := binary.BigEndian.Uint32(b[8:])
+	ok := d.sets(b[ipfixHeaderLen:n])
+	d.out.LostFlows += d.sequence(number, d.recs)
+	if d.gaps || !ok {
+		d.src.synced = false // how many records there were is not known
+	}
+	return ok
+}
+
+// sets reads the sets of a datagram.
+func (d *Decoder) sets(b []byte) (ok bool) {
+	for len(b) >= setHeaderLen {
+		id, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+		if id == 0 && n == 0 { // padding that no set holds
+			return true
+		}
+		if n < setHeaderLen || n > len(b) {
+			return false
+		}
+		if !d.set(id, b[setHeaderLen:n:n]) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+func (d *Decoder) set(id uint16, b []byte) (ok bool) {
+	const v9Templates, v9Options, ipfixTemplates, ipfixOptions = 0, 1, 2, 3
+	switch {
+	case id >= minDataSet:
+		d.dataSet(id, b)
+		return true
+	case id == v9Templates && !d.ipx, id == ipfixTemplates && d.ipx:
+		return d.templateSet(b, false)
+	case id == v9Options && !d.ipx, id == ipfixOptions && d.ipx:
+		return d.templateSet(b, true)
+	}
+	return true // reserved
+}
+
+// dataSet reads the records of a data set, or holds them until their template comes.
+func (d *Decoder) dataSet(id uint16, b []byte) {
+	key := d.templateKey(id)
+	t, ok := d.templates.Get(key)
+	if !ok {
+		d.gaps = true
+		d.stats.HeldSets++
+		d.lose(d.held.add(key, d.key, d.now, b))
+		return
+	}
+	d.records(*t, b)
+}
+
+// lose counts sets that were given up, for the sources that they came from.
+func (d *Decoder) lose(sources []uint64) {
+	for _, key := range sources {
+		d.stats.LostSets++
+		if key == d.key {
+			d.out.LostSets++
+		} else if s, ok := d.sources.Get(key); ok {
+			s.lostSets++
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package handler
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"visor/decode"
+	"visor/decode/netflow"
+	"visor/decode/sflow"
+)
+
+// exportReader reads UDP datagrams as those of flow exporters.
+type exportReader struct {
+	netflow *netflow.Decoder
+	sflow   *sflow.Decoder
+	headers *decode.Decoder // of sampled packets
+	exports []decode.Export // of the batch, and what is left of larger ones
+}
+
+func newExportReader(cfg *Config) *exportReader {
+	return &exportReader{
+		netflow: netflow.New(netflow.Config{}),
+		sflow:   sflow.New(),
+		headers: decode.NewDecoder(decode.Config{Fallback: cfg.Fallback, MaxDatagrams: 1, MaxFragBytes: 1}),
+	}
+}
+
+// read sets b.Exports from b.Packets.
+func (r *exportReader) read(b *Batch) {
+	n := 0
+	for i := range b.Packets {
+		p := b.Packets[i].Innermost()
+		if !p.Layers.Has(decode.LayerUDP) || p.Layers.Has(decode.LayerFragment|decode.LayerDNSTap) || len(p.Payload) == 0 {
+			continue
+		}
+		if n == len(r.exports) {
+			r.exports = slices.Grow(r.exports, 1)[:n+1]
+		}
+		r.datagram(p, &r.exports[n])
+		n++
+	}
+	b.Exports = r.exports[:n]
+}
+
+// datagram reads one datagram. What begins with two zero bytes has a version of 32 bits, as sFlow has.
+func (r *exportReader) datagram(p *decode.Packet, e *decode.Export) {
+	if len(p.Payload) < 2 || binary.BigEndian.Uint16(p.Payload) != 0 {
+		r.netflow.Decode(p.TimeNS, p.Src.Addr(), p.Payload, e)
+	} else {
+		r.sflow.Decode(p.TimeNS, p.Payload, e)
+	}
+	for i := range e.Flows {
+		if f := &e.Flows[i]; f.Header != nil {
+			r.headers.AddHeader(f)
+		}
+	}
+}

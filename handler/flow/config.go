@@ -1,0 +1,107 @@
+package flow
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"visor/decode"
+	"visor/geo"
+	"visor/handler"
+)
+
+// Config configures a Handler. The zero Config is ready to use. All filters that are set must pass.
+type Config struct {
+	handler.Settings
+
+	Geo      *geo.DB   // nil leaves the geo lists empty; the caller keeps ownership
+	Services *Services // names of ports; nil shows numbers
+
+	Names     map[netip.Addr]DeviceName // what devices and their interfaces are called; others go by address and ifIndex
+	NoScaling bool                      // count sampled packets as they are, whatever the sampling rate
+
+	OnlyInterfaces map[netip.Addr][]Range // count these devices and interfaces; nil counts all
+	OnlyNets       []string               // count records with an end in one of these networks, in CIDR form
+	OnlyPorts      []Range                // count records with one of these ports at an end
+	OnlyIn         bool                   // count input interfaces, not output ones unless OnlyOut is set too
+	OnlyOut        bool                   // count output interfaces, not input ones unless OnlyIn is set too
+	GeoNotFound    bool                   // leave out records both ends of which have a known location
+	ASNNotFound    bool                   // leave out records both ends of which have a known autonomous system
+
+	Summary Summary
+
+	// Interfaces is how many interfaces of all devices are kept apart in a period, by each worker; 0 means 1024. Records of others count for
+	// their device alone. The first 64 have lists of 1024 entries, later ones of 64.
+	Interfaces int
+}
+
+// Summary says what stands in lists in place of addresses. It is tried in the order of the fields.
+type Summary struct {
+	Except         []string // networks in CIDR form whose addresses are shown as they are
+	ByASN          bool     // show the autonomous system; needs a database
+	ExceptASNs     []string // numbers of autonomous systems that are not shown
+	ExceptUnknowns bool     // show no unknown autonomous system
+	Subnets        []string // networks in CIDR form, shown for the addresses in them; 0.0.0.0/n and ::/n show the first n bits of all others
+}
+
+// DeviceName is what a device and its interfaces are called.
+type DeviceName struct {
+	Name       string            // "" shows the address
+	Interfaces map[uint32]string // by ifIndex
+}
+
+// Range is a range of numbers, both ends included.
+type Range struct{ First, Last uint32 }
+
+func contains(ranges []Range, n uint32) bool {
+	for _, r := range ranges {
+		if r.First <= n && n <= r.Last {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	defaultInterfaces = 1024
+	maxDevices        = 1024 // a worker keeps apart in a period
+	largeInterfaces   = 64
+	largeLists        = 1024 // entries, of the first largeInterfaces
+	smallLists        = 64   // entries, of others
+)
+
+// Handler is the flow analyzer.
+type Handler struct {
+	cfg      Config
+	info     handler.Info
+	schema   *handler.Schema[Metrics]
+	onlyNets decode.HostNets
+	summary  summary
+}
+
+var _ handler.Handler = (*Handler)(nil)
+
+// New returns a Handler, or all that is wrong with cfg.
+func New(cfg Config) (*Handler, error) {
+	cfg.Settings = cfg.WithDefaults("flow")
+	if cfg.Interfaces == 0 {
+		cfg.Interfaces = defaultInterfaces
+	}
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "flow", "1.0", "flow", groupNames, defaultGroups)
+	info.Exports = true
+	if cfg.Interfaces < 0 {
+		err = errors.Join(err, fmt.Errorf("flow: Interfaces %d must not be negative", cfg.Interfaces))
+	}
+	nets, netsErr := parseNets(cfg.OnlyNets)
+	sum, sumErr := newSummary(&cfg.Summary)
+	if err := errors.Join(err, netsErr, sumErr); err != nil {
+		return nil, err
+	}
+	return &Handler{cfg, info, schema, nets, sum}, nil
+}
+
+// From returns what the flow handler of s counted, or nil if s has none. With several it is the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// Info tells what h is.
+func (h *Handler) Info() handler.Info { return h.info }

@@ -1,0 +1,53 @@
+package flow
+
+import (
+	"net/netip"
+
+	"visor/decode"
+	"visor/geo"
+)
+
+// passes tells for which of its interfaces a record counts: none if it does not pass the filters.
+func (s *shard) passes(d *device, f *decode.Flow) (in, out bool) {
+	cfg := &s.h.cfg
+	if !s.h.onlyNets.Empty() && !s.h.onlyNets.Contains(valid(f.Src)) && !s.h.onlyNets.Contains(valid(f.Dst)) {
+		return false, false
+	}
+	if len(cfg.OnlyPorts) > 0 && !contains(cfg.OnlyPorts, uint32(f.SrcPort)) && !contains(cfg.OnlyPorts, uint32(f.DstPort)) {
+		return false, false
+	}
+	if cfg.GeoNotFound && s.located(f) || cfg.ASNNotFound && s.owned(f) {
+		return false, false
+	}
+	in, out = cfg.OnlyIn || !cfg.OnlyOut, cfg.OnlyOut || !cfg.OnlyIn
+	if cfg.OnlyInterfaces != nil {
+		in, out = in && contains(d.only, f.Input), out && contains(d.only, f.Output)
+	}
+	return in, out
+}
+
+// valid returns addr, or one that no network of interest has.
+func valid(addr netip.Addr) netip.Addr {
+	if !addr.IsValid() {
+		return netip.IPv4Unspecified()
+	}
+	return addr
+}
+
+// located reports whether the locations of both ends are known.
+func (s *shard) located(f *decode.Flow) bool {
+	known := func(addr netip.Addr) bool {
+		l := s.geo.City(addr)
+		return l != nil && l.Text != geo.Unknown
+	}
+	return s.geo != nil && f.Src.IsValid() && f.Dst.IsValid() && known(f.Src) && known(f.Dst)
+}
+
+// owned reports whether the autonomous systems of both ends are known.
+func (s *shard) owned(f *decode.Flow) bool {
+	known := func(addr netip.Addr) bool {
+		as := s.geo.ASN(addr)
+		return as != nil && as.Text != geo.Unknown
+	}
+	return s.geo != nil && f.Src.IsValid() && f.Dst.IsValid() && known(f.Src) && known(f.Dst)
+}

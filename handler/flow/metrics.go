@@ -1,0 +1,115 @@
+package flow
+
+import (
+	"visor/handler"
+	"visor/sketch"
+)
+
+// The metric groups, in the order of their bits.
+const (
+	groupBytes handler.GroupSet = 1 << iota
+	groupPackets
+	groupCardinality
+	groupConversations
+	groupCounters
+	groupTopGeo
+	groupTopInterfaces
+	groupTopIPs
+	groupTopIPPorts
+	groupTopPorts
+	groupTopToS
+
+	defaultGroups = groupBytes | groupPackets | groupCardinality | groupCounters | groupTopIPs | groupTopIPPorts | groupTopPorts
+)
+
+var groupNames = handler.GroupNames{
+	"by_bytes", "by_packets", "cardinality", "conversations", "counters", "top_geo", "top_interfaces", "top_ips", "top_ips_ports", "top_ports", "top_tos",
+}
+
+// Metrics is what a Handler counts.
+type Metrics struct {
+	Devices handler.Each[Device] `metric:"devices" label:"device"` // by address, or the name that the device was given
+}
+
+// Device is what is counted of one exporter.
+type Device struct {
+	Records  sketch.Counter `metric:"records_flows,counters" help:"flow records that passed the filters"`
+	Filtered sketch.Counter `metric:"records_filtered,counters" help:"flow records that did not pass the filters"`
+
+	// What the reference does not have; left out of the answers while it is 0.
+	LostRecords   sketch.Counter `metric:"records_lost,counters" sparse:"true" help:"flow records that did not arrive, by the exporter's sequence numbers"`
+	LostDatagrams sketch.Counter `metric:"datagrams_lost,counters" sparse:"true" help:"datagrams that did not arrive, by the exporter's sequence numbers"`
+	LostSets      sketch.Counter `metric:"data_sets_lost,counters" sparse:"true" help:"data sets whose template did not come in time"`
+	Malformed     sketch.Counter `metric:"datagrams_malformed,counters" sparse:"true" help:"datagrams that contradict themselves, at least in part"`
+	NotKept       sketch.Counter `metric:"records_beyond_interfaces,counters" sparse:"true" help:"records of interfaces that are too many to be kept apart"`
+
+	Bytes   TopInterfaces `with:"m=bytes,by_bytes"`
+	Packets TopInterfaces `with:"m=packets,by_packets"`
+
+	Interfaces handler.Each[Interface] `metric:"interfaces" label:"device_interface"` // by ifIndex, or the name that the interface was given
+}
+
+// TopInterfaces are the interfaces of a device by volume.
+type TopInterfaces struct {
+	In  handler.TopNames `metric:"top_in_interfaces_{m},top_interfaces" label:"interface" help:"input interfaces by {m}"`
+	Out handler.TopNames `metric:"top_out_interfaces_{m},top_interfaces" label:"interface" help:"output interfaces by {m}"`
+}
+
+// Interface is what is counted of one interface: of records that came in through it, and of those that went out.
+type Interface struct {
+	SrcIPs        sketch.Cardinality `metric:"cardinality.src_ips_in,cardinality" help:"distinct source addresses"`
+	DstIPs        sketch.Cardinality `metric:"cardinality.dst_ips_out,cardinality" help:"distinct destination addresses"`
+	SrcPorts      sketch.Cardinality `metric:"cardinality.src_ports_in,cardinality" help:"distinct source ports"`
+	DstPorts      sketch.Cardinality `metric:"cardinality.dst_ports_out,cardinality" help:"distinct destination ports"`
+	Conversations sketch.Cardinality `metric:"cardinality.conversations,cardinality+conversations" help:"distinct pairs of addresses with ports"`
+
+	InBytes    Volume `with:"d=in m=bytes,by_bytes"`
+	OutBytes   Volume `with:"d=out m=bytes,by_bytes"`
+	InPackets  Volume `with:"d=in m=packets,by_packets"`
+	OutPackets Volume `with:"d=out m=packets,by_packets"`
+
+	Bytes   Both `with:"m=bytes,by_bytes"`
+	Packets Both `with:"m=packets,by_packets"`
+}
+
+// Volume is the traffic in one direction, in bytes or packets.
+type Volume struct {
+	All     sketch.Counter `metric:"{d}_{m},counters" help:"{m}, direction {d}"`
+	UDP     sketch.Counter `metric:"{d}_udp_{m},counters" help:"{m} over UDP, direction {d}"`
+	TCP     sketch.Counter `metric:"{d}_tcp_{m},counters" help:"{m} over TCP, direction {d}"`
+	OtherL4 sketch.Counter `metric:"{d}_other_l4_{m},counters" help:"{m} over neither UDP nor TCP, direction {d}"`
+	IPv4    sketch.Counter `metric:"{d}_ipv4_{m},counters" help:"{m} over IPv4, or over neither, direction {d}"`
+	IPv6    sketch.Counter `metric:"{d}_ipv6_{m},counters" help:"{m} over IPv6, direction {d}"`
+
+	TopSrcIPs     handler.TopNames `metric:"top_{d}_src_ips_{m},top_ips" label:"ip" help:"source addresses by {m}, direction {d}"`
+	TopDstIPs     handler.TopNames `metric:"top_{d}_dst_ips_{m},top_ips" label:"ip" help:"destination addresses by {m}, direction {d}"`
+	TopSrcPorts   handler.TopNames `metric:"top_{d}_src_ports_{m},top_ports" label:"port" help:"source ports by {m}, direction {d}"`
+	TopDstPorts   handler.TopNames `metric:"top_{d}_dst_ports_{m},top_ports" label:"port" help:"destination ports by {m}, direction {d}"`
+	TopSrcIPPorts handler.TopNames `metric:"top_{d}_src_ip_ports_{m},top_ips_ports" label:"ip_port" help:"source addresses and ports by {m}, direction {d}"`
+	TopDstIPPorts handler.TopNames `metric:"top_{d}_dst_ip_ports_{m},top_ips_ports" label:"ip_port" help:"destination addresses and ports by {m}, direction {d}"`
+	TopDSCP       handler.TopNames `metric:"top_{d}_dscp_{m},top_tos" label:"dscp" help:"differentiated services by {m}, direction {d}"`
+	TopECN        handler.TopNames `metric:"top_{d}_ecn_{m},top_tos" label:"ecn" help:"congestion notification by {m}, direction {d}"`
+}
+
+// Both is the traffic in both directions, in bytes or packets.
+type Both struct {
+	TopGeo           handler.TopPlaces `metric:"top_geo_loc_{m},top_geo" label:"geo_loc" help:"locations of source and destination by {m}"`
+	TopASN           handler.TopNames  `metric:"top_asn_{m},top_geo" label:"asn" help:"autonomous systems of source and destination by {m}"`
+	TopConversations handler.TopNames  `metric:"top_conversations_{m},conversations" label:"conversation" help:"pairs of addresses with ports by {m}"`
+}
+
+// limit bounds the lists of an interface to so many entries.
+func (i *Interface) limit(entries int) {
+	for _, v := range []*Volume{&i.InBytes, &i.OutBytes, &i.InPackets, &i.OutPackets} {
+		for _, l := range []*handler.TopNames{
+			&v.TopSrcIPs, &v.TopDstIPs, &v.TopSrcPorts, &v.TopDstPorts, &v.TopSrcIPPorts, &v.TopDstIPPorts, &v.TopDSCP, &v.TopECN,
+		} {
+			l.Limit(entries)
+		}
+	}
+	for _, b := range []*Both{&i.Bytes, &i.Packets} {
+		b.TopGeo.Limit(entries)
+		b.TopASN.Limit(entries)
+		b.TopConversations.Limit(entries)
+	}
+}

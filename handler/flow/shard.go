@@ -1,0 +1,271 @@
+package flow
+
+import (
+	"net/netip"
+	"strconv"
+
+	"visor/decode"
+	"visor/geo"
+	"visor/handler"
+	"visor/sketch"
+)
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard {
+	s := &shard{
+		Base:    handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		h:       h,
+		groups:  h.info.Groups,
+		devices: make(map[netip.Addr]*device),
+	}
+	if h.cfg.Geo != nil {
+		s.geo = h.cfg.Geo.NewCache()
+	}
+	return s
+}
+
+type shard struct {
+	handler.Base[Metrics]
+	h       *Handler
+	groups  handler.GroupSet
+	geo     *geo.Cache             // nil without databases
+	devices map[netip.Addr]*device // seen in the live period
+	ports   int                    // interfaces of all devices in the live period
+	view    view
+}
+
+// device is what is known of an exporter, and its metrics of the live period.
+type device struct {
+	name    string
+	names   map[uint32]string // of interfaces
+	only    []Range           // interfaces that count, if listed
+	listed  bool
+	metrics *Device
+	ports   map[uint32]*port
+}
+
+// port is an interface of a device, and its metrics of the live period; nil if there are too many to keep it apart.
+type port struct {
+	name    string
+	metrics *Interface
+}
+
+// Shift closes the live period.
+func (s *shard) Shift(startNS int64) {
+	s.Base.Shift(startNS)
+	if s.Live.Devices.Len() == 0 { // unless there is but one period
+		clear(s.devices)
+		s.ports = 0
+	}
+}
+
+// Process counts the batch's flow records.
+func (s *shard) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.Exports {
+		s.export(&b.Exports[i])
+	}
+}
+
+func (s *shard) export(e *decode.Export) {
+	n := uint64(len(e.Flows))
+	s.Tally.Offered += n
+	if e.Broken {
+		s.Tally.Offered++
+		s.Tally.Undecodable++
+	}
+	if n == 0 && !e.Broken && e.Counters == 0 && e.LostFlows|e.LostDatagrams|e.LostSets == 0 {
+		return // templates, mostly
+	}
+	d := s.device(e.Device)
+	if d == nil {
+		s.Tally.Dropped += n
+		return
+	}
+	m := d.metrics
+	m.LostRecords.Add(uint64(e.LostFlows))
+	m.LostDatagrams.Add(uint64(e.LostDatagrams))
+	m.LostSets.Add(uint64(e.LostSets))
+	if e.Broken {
+		m.Malformed.Add(1)
+	}
+	if s.h.cfg.OnlyInterfaces != nil && !d.listed {
+		m.Filtered.Add(n + uint64(e.Counters)) // counters too, as in the reference
+		s.Tally.Filtered += n
+		return
+	}
+	for i := range e.Flows {
+		s.flow(d, &e.Flows[i])
+	}
+}
+
+// device returns what is known of an exporter; nil if there are too many.
+func (s *shard) device(addr netip.Addr) *device {
+	if d := s.devices[addr]; d != nil {
+		return d
+	}
+	if len(s.devices) >= maxDevices || !addr.IsValid() {
+		return nil
+	}
+	cfg := &s.h.cfg
+	given := cfg.Names[addr]
+	d := &device{name: given.Name, names: given.Interfaces, ports: make(map[uint32]*port)}
+	if d.name == "" {
+		d.name = addr.String()
+	}
+	d.only, d.listed = cfg.OnlyInterfaces[addr]
+	d.metrics = s.Live.Devices.At(d.name)
+	s.devices[addr] = d
+	return d
+}
+
+// port returns an interface of a device.
+func (s *shard) port(d *device, index uint32) *port {
+	if p := d.ports[index]; p != nil {
+		return p
+	}
+	name, ok := d.names[index]
+	if !ok {
+		name = strconv.FormatUint(uint64(index), 10)
+	}
+	p := &port{name: name, metrics: d.metrics.Interfaces.Find(name)}
+	if len(d.ports) >= s.h.cfg.Interfaces {
+		return p // not even remembered
+	}
+	d.ports[index] = p
+	if p.metrics == nil && s.ports < s.h.cfg.Interfaces {
+		s.ports++
+		p.metrics = d.metrics.Interfaces.At(name)
+		if s.ports <= largeInterfaces {
+			p.metrics.limit(largeLists)
+		} else {
+			p.metrics.limit(smallLists)
+		}
+	}
+	return p
+}
+
+// flow counts a record.
+func (s *shard) flow(d *device, f *decode.Flow) {
+	in, out := s.passes(d, f)
+	if !in && !out {
+		d.metrics.Filtered.Add(1)
+		s.Tally.Filtered++
+		return
+	}
+	d.metrics.Records.Add(1)
+	deep := s.Sampler.Deep()
+	if deep {
+		s.Tally.Analysed++
+	} else {
+		s.Tally.NotSampled++
+	}
+	v := &s.view
+	v.set(s, f)
+	if deep {
+		v.describe(s, f)
+	}
+	kept := true
+	if in {
+		kept = s.ingress(d, s.port(d, f.Input), deep)
+	}
+	if out {
+		kept = s.egress(d, s.port(d, f.Output), deep) && kept
+	}
+	if !kept {
+		d.metrics.NotKept.Add(1)
+	}
+}
+
+// ingress counts the record for its input interface.
+func (s *shard) ingress(d *device, p *port, deep bool) (kept bool) {
+	v, m := &s.view, p.metrics
+	if deep && s.groups.Has(groupTopInterfaces) {
+		v.interfaces(s, p.name, &d.metrics.Bytes.In, &d.metrics.Packets.In)
+	}
+	if m == nil {
+		return false
+	}
+	s.count(m, &m.InBytes, &m.InPackets, deep)
+	return true
+}
+
+// egress counts the record for its output interface.
+func (s *shard) egress(d *device, p *port, deep bool) (kept bool) {
+	v, m := &s.view, p.metrics
+	if deep && s.groups.Has(groupTopInterfaces) {
+		v.interfaces(s, p.name, &d.metrics.Bytes.Out, &d.metrics.Packets.Out)
+	}
+	if m == nil {
+		return false
+	}
+	s.count(m, &m.OutBytes, &m.OutPackets, deep)
+	return true
+}
+
+// count counts the record for an interface, in the volumes of one direction.
+func (s *shard) count(m *Interface, bytes, packets *Volume, deep bool) {
+	v := &s.view
+	if s.groups.Has(groupBytes) {
+		bytes.count(v, v.bytes)
+		if deep {
+			bytes.countDeep(v, v.bytes, s.groups)
+			m.Bytes.count(s, v, v.bytes)
+		}
+	}
+	if s.groups.Has(groupPackets) {
+		packets.count(v, v.packets)
+		if deep {
+			packets.countDeep(v, v.packets, s.groups)
+			m.Packets.count(s, v, v.packets)
+		}
+	}
+	if deep && s.groups.Has(groupCardinality) && s.groups&(groupBytes|groupPackets) != 0 {
+		v.cardinality(m)
+	}
+}
+
+// count updates what is exact at every sampling rate.
+func (m *Volume) count(v *view, n uint64) {
+	m.All.Add(n)
+	for _, c := range [...]*sketch.Counter{v.l4.of(&m.UDP, &m.TCP, &m.OtherL4), v.l3.of(&m.IPv4, &m.IPv6)} {
+		c.Add(n)
+	}
+}
+
+// countDeep updates the lists of a direction.
+func (m *Volume) countDeep(v *view, n uint64, groups handler.GroupSet) {
+	if groups.Has(groupTopIPs) {
+		v.src.addr.add(&m.TopSrcIPs, n)
+		v.dst.addr.add(&m.TopDstIPs, n)
+	}
+	if groups.Has(groupTopPorts) {
+		v.src.port.add(&m.TopSrcPorts, n)
+		v.dst.port.add(&m.TopDstPorts, n)
+	}
+	if groups.Has(groupTopIPPorts) {
+		v.src.both.add(&m.TopSrcIPPorts, n)
+		v.dst.both.add(&m.TopDstIPPorts, n)
+	}
+	if groups.Has(groupTopToS) {
+		v.dscp.add(&m.TopDSCP, n)
+		v.ecn.add(&m.TopECN, n)
+	}
+}
+
+// count updates the lists of both directions.
+func (m *Both) count(s *shard, v *view, n uint64) {
+	if s.groups.Has(groupConversations) {
+		v.conversation.add(&m.TopConversations, n)
+	}
+	for _, at := range [...]*geo.Location{v.src.place, v.dst.place} {
+		if at != nil {
+			m.TopGeo.Add(at.Hash, at.Key, n)
+		}
+	}
+	for _, as := range [...]*geo.AS{v.src.system, v.dst.system} {
+		if as != nil {
+			m.TopASN.Add(as.Hash, as.Key, n)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package flow
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"visor/decode"
+	"visor/geo"
+)
+
+// summary finds what is shown in place of an address.
+type summary struct {
+	cfg        *Summary
+	none       bool // addresses are shown as they are
+	except     decode.HostNets
+	subnets    []subnet
+	wild4      int // bits that are shown of the addresses in no subnet; negative shows them whole
+	wild6      int
+	exceptASNs []uint32
+}
+
+type subnet struct {
+	net  decode.HostNets
+	text string // as it was configured
+}
+
+func parseNets(list []string) (decode.HostNets, error) {
+	return decode.ParseHostNets(strings.Join(list, ","))
+}
+
+func newSummary(cfg *Summary) (summary, error) {
+	s := summary{cfg: cfg, wild4: -1, wild6: -1, none: !cfg.ByASN && len(cfg.Subnets) == 0}
+	var errs []error
+	except, err := parseNets(cfg.Except)
+	s.except = except
+	errs = append(errs, err)
+	for _, text := range cfg.Subnets {
+		errs = append(errs, s.addSubnet(text))
+	}
+	for _, text := range cfg.ExceptASNs {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			err = errors.New("FlowHandler: invalid ASN in the exclusions from summarization: " + text)
+		}
+		s.exceptASNs = append(s.exceptASNs, uint32(n))
+		errs = append(errs, err)
+	}
+	return s, errors.Join(errs...)
+}
+
+// addSubnet adds a network. One that begins with the unspecified address is a wildcard.
+func (s *summary) addSubnet(text string) error {
+	nets, err := decode.ParseHostNets(text)
+	if err != nil {
+		return err
+	}
+	addr, digits, _ := strings.Cut(text, "/")
+	ip, err := netip.ParseAddr(strings.TrimSpace(addr))
+	if err != nil || !ip.IsUnspecified() {
+		s.subnets = append(s.subnets, subnet{nets, text})
+		return err
+	}
+	wild := &s.wild4
+	if ip.Is6() {
+		wild = &s.wild6
+	}
+	if *wild >= 0 {
+		return errors.New("FlowHandler: 'subnets_for_summarization' only allows one ipv4 and one ipv6 wildcard")
+	}
+	*wild, err = strconv.Atoi(strings.TrimSpace(digits))
+	return err
+}
+
+// appendText appends what is shown for an address.
+func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) []byte {
+	if s.none || s.except.Contains(addr) {
+		return addr.AppendTo(dst)
+	}
+	if s.cfg.ByASN && systems != nil {
+		if as := systems.ASN(addr); as != nil && s.showsAS(as) {
+			return append(dst, as.Text...)
+		}
+	}
+	for i := range s.subnets {
+		if s.subnets[i].net.Contains(addr) {
+			return append(dst, s.subnets[i].text...)
+		}
+	}
+	bits := s.wild6
+	if addr.Is4() {
+		bits = s.wild4
+	}
+	if bits >= 0 {
+		if p, err := addr.Prefix(bits); err == nil {
+			return p.AppendTo(dst)
+		}
+	}
+	return addr.AppendTo(dst)
+}
+
+func (s *summary) showsAS(as *geo.AS) bool {
+	if as.Text == geo.Unknown {
+		return !s.cfg.ExceptUnknowns
+	}
+	return !slices.Contains(s.exceptASNs, as.Number)
+}
