@@ -51,13 +51,14 @@ type Decoder struct {
 	fields    []byteRange // scratch
 
 	// of the datagram that is being decoded
-	now  int64
-	out  *decode.Export
-	src  *source
-	key  uint64 // of src
-	ipx  bool   // it is IPFIX
-	recs uint32 // data records so far
-	gaps bool   // there was a set whose records could not be counted
+	now   int64
+	out   *decode.Export
+	src   *source
+	key   uint64 // of src
+	ipx   bool   // it is IPFIX
+	recs  uint32 // data records so far
+	gaps  bool   // there was a set whose records could not be counted
+	flood bool   // there are more flows than maxFlows
 }
 
 // source is what is known of one observation domain of an exporter.
@@ -90,7 +91,7 @@ func (d *Decoder) Stats() Stats { return d.stats }
 // is used again. Headers in them borrow from b.
 func (d *Decoder) Decode(tsNS int64, from netip.Addr, b []byte, e *decode.Export) {
 	*e = decode.Export{TimeNS: tsNS, Device: from, Flows: e.Flows[:0]}
-	d.now, d.out = tsNS, e
+	d.now, d.out, d.flood = tsNS, e, false
 	d.stats.Datagrams++
 	if tsNS-d.swept >= int64(time.Minute) || tsNS < d.swept {
 		d.templates.Expire(tsNS, nil)
@@ -107,7 +108,7 @@ func (d *Decoder) Decode(tsNS int64, from netip.Addr, b []byte, e *decode.Export
 			ok = d.ipfix(b)
 		}
 	}
-	if !ok {
+	if !ok || d.flood {
 		e.Broken = true
 		d.stats.Malformed++
 	}

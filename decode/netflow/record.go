@@ -7,6 +7,9 @@ import (
 	"visor/decode"
 )
 
+// maxFlows bounds the flows of a datagram, for memory's sake: records of a byte or two say nothing of a flow.
+const maxFlows = 4096
+
 // records reads the records of a data set by their template. What is left at the end is padding.
 func (d *Decoder) records(t *template, b []byte) {
 	if t.length == 0 || len(t.ops) == 0 && t.options {
@@ -14,6 +17,10 @@ func (d *Decoder) records(t *template, b []byte) {
 		return
 	}
 	for len(b) >= t.length {
+		if len(d.out.Flows) >= maxFlows {
+			d.flood = true
+			return
+		}
 		n := t.length
 		if t.lengths != nil {
 			if d.fields, n = t.split(b, d.fields[:0]); n < 0 {
