@@ -13,7 +13,8 @@ import (
 // An Each keeps what it is given: the handler bounds their number. The zero Each in a struct of metrics is ready to use.
 type Each[M any] struct {
 	schema *Schema[M]
-	parts  map[string]*bucket[M]
+	parts  map[string]*bucket[M] // those that have begun are in use; the others wait for their subject to come again
+	used   int
 	free   []*bucket[M] // for subjects to come
 }
 
@@ -22,69 +23,85 @@ func (e *Each[M]) At(name string) *M { return &e.part(name).Metrics }
 
 func (e *Each[M]) part(name string) *bucket[M] {
 	p := e.parts[name]
-	if p != nil {
-		return p
+	if p == nil {
+		p = e.spare()
+		if e.parts == nil {
+			e.parts = make(map[string]*bucket[M])
+		}
+		e.parts[name] = p
 	}
-	if last := len(e.free) - 1; last >= 0 {
-		p, e.free = e.free[last], e.free[:last]
-	} else {
-		p = e.schema.newBucket()
+	if !p.begun {
+		p.begun = true
+		e.used++
 	}
-	if e.parts == nil {
-		e.parts = make(map[string]*bucket[M])
+	return p
+}
+
+func (e *Each[M]) spare() *bucket[M] {
+	last := len(e.free) - 1
+	if last < 0 {
+		return e.schema.newBucket()
 	}
-	e.parts[name] = p
+	p := e.free[last]
+	e.free = e.free[:last]
 	return p
 }
 
 // Find returns the metrics of a subject, or nil if there are none.
 func (e *Each[M]) Find(name string) *M {
-	if p := e.parts[name]; p != nil {
+	if p := e.parts[name]; p != nil && p.begun {
 		return &p.Metrics
 	}
 	return nil
 }
 
 // Len returns the number of subjects.
-func (e *Each[M]) Len() int { return len(e.parts) }
+func (e *Each[M]) Len() int { return e.used }
 
 // All yields the subjects in the order of their names.
 func (e *Each[M]) All() iter.Seq2[string, *M] {
 	return func(yield func(string, *M) bool) {
 		for _, name := range slices.Sorted(maps.Keys(e.parts)) {
-			if !yield(name, &e.parts[name].Metrics) {
+			if p := e.parts[name]; p.begun && !yield(name, &p.Metrics) {
 				return
 			}
 		}
 	}
 }
 
-// Reset forgets all subjects and keeps their memory.
+// Reset forgets all subjects and keeps their memory: for the same subjects if they come in the next period, whose lists are as
+// long then, and for any after that.
 func (e *Each[M]) Reset() {
-	for _, p := range e.parts {
+	for name, p := range e.parts {
+		if !p.begun {
+			e.drop(name, p)
+			continue
+		}
 		p.Reset()
-		e.free = append(e.free, p)
 	}
-	clear(e.parts)
+	e.used = 0
+}
+
+// drop makes the memory of a subject that is not in use free for others.
+func (e *Each[M]) drop(name string, p *bucket[M]) {
+	delete(e.parts, name)
+	e.free = append(e.free, p)
 }
 
 func (e *Each[M]) mergeFrom(src state) {
 	for name, p := range src.(*Each[M]).parts {
-		e.part(name).Merge(p)
+		if p.begun {
+			e.part(name).Merge(p)
+		}
 	}
 }
 
 func (e *Each[M]) copyFrom(src state) {
-	from := src.(*Each[M])
-	for name, p := range e.parts {
-		if from.parts[name] == nil {
-			p.Reset()
-			e.free = append(e.free, p)
-			delete(e.parts, name)
+	e.Reset()
+	for name, p := range src.(*Each[M]).parts {
+		if p.begun {
+			e.part(name).copyFrom(p)
 		}
-	}
-	for name, p := range from.parts {
-		e.part(name).copyFrom(p)
 	}
 }
 
@@ -107,6 +124,9 @@ func (e *Each[M]) bind(schema any) { e.schema = schema.(*Schema[M]) }
 
 func (e *Each[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value {
 	for _, name := range slices.Sorted(maps.Keys(e.parts)) {
+		if !e.parts[name].begun {
+			continue
+		}
 		value := name
 		if len(labels) > 0 {
 			value = labels[len(labels)-1].Value + "|" + name

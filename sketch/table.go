@@ -10,7 +10,7 @@ import (
 // reference, whose lists are exact up to it.
 const DefaultCapacity = 6144
 
-const minSlots = 128
+const minSlots = 16
 
 // maxCapacity is the largest list that bytes from elsewhere may ask for.
 const maxCapacity = 1 << 20

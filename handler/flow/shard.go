@@ -34,7 +34,7 @@ type shard struct {
 	view    view
 }
 
-// device is what is known of an exporter, and its metrics of the live period.
+// device is what is known of an exporter, and its metrics of the live period; nil if it has sent nothing in it.
 type device struct {
 	name    string
 	names   map[uint32]string // of interfaces
@@ -47,15 +47,29 @@ type device struct {
 // port is an interface of a device, and its metrics of the live period; nil if there are too many to keep it apart.
 type port struct {
 	name    string
+	used    bool // in the live period
 	metrics *Interface
 }
 
-// Shift closes the live period.
+// Shift closes the live period. What has sent nothing in it is forgotten.
 func (s *shard) Shift(startNS int64) {
 	s.Base.Shift(startNS)
-	if s.Live.Devices.Len() == 0 { // unless there is but one period
-		clear(s.devices)
-		s.ports = 0
+	if s.Live.Devices.Len() > 0 { // there is but one period
+		return
+	}
+	s.ports = 0
+	for addr, d := range s.devices {
+		if d.metrics == nil {
+			delete(s.devices, addr)
+			continue
+		}
+		d.metrics = nil
+		for index, p := range d.ports {
+			if !p.used {
+				delete(d.ports, index)
+			}
+			p.used, p.metrics = false, nil
+		}
 	}
 }
 
@@ -74,8 +88,8 @@ func (s *shard) export(e *decode.Export) {
 		s.Tally.Offered++
 		s.Tally.Undecodable++
 	}
-	if n == 0 && !e.Broken && e.Counters == 0 && e.LostFlows|e.LostDatagrams|e.LostSets == 0 {
-		return // templates, mostly
+	if n == 0 && e.Counters == 0 && e.LostFlows|e.LostDatagrams|e.LostSets == 0 && s.devices[e.Device] == nil {
+		return // templates, mostly, or garbage, which makes nobody a device
 	}
 	d := s.device(e.Device)
 	if d == nil {
@@ -101,12 +115,21 @@ func (s *shard) export(e *decode.Export) {
 
 // device returns what is known of an exporter; nil if there are too many.
 func (s *shard) device(addr netip.Addr) *device {
-	if d := s.devices[addr]; d != nil {
-		return d
+	d := s.devices[addr]
+	if d == nil {
+		if len(s.devices) >= maxDevices || !addr.IsValid() {
+			return nil
+		}
+		d = s.newDevice(addr)
+		s.devices[addr] = d
 	}
-	if len(s.devices) >= maxDevices || !addr.IsValid() {
-		return nil
+	if d.metrics == nil {
+		d.metrics = s.Live.Devices.At(d.name)
 	}
+	return d
+}
+
+func (s *shard) newDevice(addr netip.Addr) *device {
 	cfg := &s.h.cfg
 	given := cfg.Names[addr]
 	d := &device{name: given.Name, names: given.Interfaces, ports: make(map[uint32]*port)}
@@ -114,35 +137,42 @@ func (s *shard) device(addr netip.Addr) *device {
 		d.name = addr.String()
 	}
 	d.only, d.listed = cfg.OnlyInterfaces[addr]
-	d.metrics = s.Live.Devices.At(d.name)
-	s.devices[addr] = d
 	return d
 }
 
 // port returns an interface of a device.
 func (s *shard) port(d *device, index uint32) *port {
-	if p := d.ports[index]; p != nil {
-		return p
-	}
-	name, ok := d.names[index]
-	if !ok {
-		name = strconv.FormatUint(uint64(index), 10)
-	}
-	p := &port{name: name, metrics: d.metrics.Interfaces.Find(name)}
-	if len(d.ports) >= s.h.cfg.Interfaces {
-		return p // not even remembered
-	}
-	d.ports[index] = p
-	if p.metrics == nil && s.ports < s.h.cfg.Interfaces {
-		s.ports++
-		p.metrics = d.metrics.Interfaces.At(name)
-		if s.ports <= largeInterfaces {
-			p.metrics.limit(largeLists)
-		} else {
-			p.metrics.limit(smallLists)
+	p := d.ports[index]
+	if p == nil {
+		name, ok := d.names[index]
+		if !ok {
+			name = strconv.FormatUint(uint64(index), 10)
+		}
+		p = &port{name: name}
+		if len(d.ports) < s.h.cfg.Interfaces {
+			d.ports[index] = p
 		}
 	}
+	if !p.used {
+		p.used = true
+		s.attach(d, p)
+	}
 	return p
+}
+
+// attach gives an interface its metrics, unless there are too many already.
+func (s *shard) attach(d *device, p *port) {
+	p.metrics = d.metrics.Interfaces.Find(p.name) // another one may have the same name
+	if p.metrics != nil || s.ports >= s.h.cfg.Interfaces {
+		return
+	}
+	p.metrics = d.metrics.Interfaces.At(p.name)
+	s.ports++
+	if s.ports <= largeInterfaces {
+		p.metrics.limit(largeLists)
+	} else {
+		p.metrics.limit(smallLists)
+	}
 }
 
 // flow counts a record.
