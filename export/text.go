@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,11 +52,37 @@ func (t *text) line(s string) { fmt.Fprintln(t.out, strings.TrimRight(s, " ")) }
 func (t *text) module(m *handler.Module) {
 	t.title(m)
 	values := m.Values()
+	for len(values) > 0 {
+		n := 1
+		for n < len(values) && slices.Equal(subject(&values[n]), subject(&values[0])) {
+			n++
+		}
+		t.about(values[:n])
+		values = values[n:]
+	}
+	t.line("")
+}
+
+// subject returns the part of a path that tells what the metric is about: a device and an interface, say.
+func subject(v *handler.Value) []string { return v.Path[:v.Of] }
+
+// about writes the metrics of one subject. Of one among several, counters that are zero are left out.
+func (t *text) about(values []handler.Value) {
+	values = slices.Clone(values)
+	if head := subject(&values[0]); len(head) > 0 {
+		t.line("")
+		t.line(t.style.title + "─ " + printable(strings.Join(head, " ")) + t.style.end)
+		values = slices.DeleteFunc(values, func(v handler.Value) bool {
+			return (v.Kind == handler.KindCounter || v.Kind == handler.KindCardinality) && v.Int == 0
+		})
+	}
+	for i := range values {
+		values[i].Path = values[i].Path[values[i].Of:]
+	}
 	t.counters(values)
 	t.distributions(values)
 	t.histograms(values)
 	t.lists(values)
-	t.line("")
 }
 
 // title writes the schema, and when and for how long it was counted.

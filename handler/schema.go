@@ -211,7 +211,7 @@ func (s *Schema[M]) appendValues(dst []Value, b *bucket[M], groups GroupSet, pat
 		if !groups.Has(f.groups) {
 			continue
 		}
-		v := Value{Path: append(path[:len(path):len(path)], f.path...), Labels: labels, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float}
+		v := Value{Path: append(path[:len(path):len(path)], f.path...), Of: len(path), Labels: labels, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float}
 		switch m := b.list[i].(type) {
 		case set:
 			dst = m.appendValues(dst, groups, v.Path, labels, f.label, r)

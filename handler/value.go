@@ -22,6 +22,7 @@ const (
 // Value is one metric of a [Snapshot], ready to be written in any format.
 type Value struct {
 	Path   []string // JSON path below the schema key
+	Of     int      // so many elements of Path lead to the subject, of metrics in an [Each]
 	Labels []Label  // Prometheus labels that tell the subject, of metrics in an [Each]
 	Prom   string   // Prometheus family name
 	Help   string   // one line for people

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +15,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/capture/pcapfile"
+	"visor/decode"
 	"visor/internal/mmdbtest"
+	"visor/internal/packettest"
 	"visor/internal/trafficgen"
 )
 
@@ -165,7 +169,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"--periods", "x", sample}, exitMisused, "invalid argument"},
 		{[]string{"--max-deep-sample", "0", sample}, exitMisused, "--max-deep-sample 0"},
 		{[]string{"-j", "0", sample}, exitMisused, "-j 0: must be from 1 to 64"},
-		{[]string{"-i", "sflow", sample}, exitMisused, "-i sflow: unknown type of input"},
+		{[]string{"-i", "ipx", sample}, exitMisused, "-i ipx: unknown type of input"},
 		{[]string{"-i", "dnstap", sample}, exitUnread, "not Frame Streams"},
 		{[]string{"-H", "192.0.2.1", sample}, exitMisused, "invalid CIDR: 192.0.2.1"},
 		{[]string{"--format", "xml", sample}, exitMisused, "--format xml: must be json or text"},
@@ -217,4 +221,35 @@ func TestCannotWrite(t *testing.T) {
 	var stderr bytes.Buffer
 	require.Equal(t, exitUnread, run(t.Context(), []string{sample}, nil, full{}, &stderr))
 	require.Contains(t, stderr.String(), os.ErrClosed.Error())
+}
+
+// TestFlows summarises what a router exports.
+func TestFlows(t *testing.T) {
+	flow := decode.Flow{
+		Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), SrcPort: 5000, DstPort: 443, Proto: 6,
+		Bytes: 1500, Packets: 3, Input: 1, Output: 2,
+	}
+	path := filepath.Join(t.TempDir(), "exports.pcap")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	export := packettest.UDP(0, "192.0.2.254:5000", "192.0.2.1:2055", packettest.NetFlow5(0, 0, flow))
+	w, err := pcapfile.NewWriter(f, pcapfile.WriterConfig{Link: export.Link})
+	require.NoError(t, err)
+	require.NoError(t, w.WriteFrame(export))
+	require.NoError(t, w.Flush())
+	require.NoError(t, f.Close())
+	for _, input := range []string{"netflow", "SFLOW"} {
+		code, stdout, stderr := call(t, nil, "-i", input, "--periods", "1", path)
+		require.Equal(t, exitDone, code, stderr)
+		var doc map[string]map[string]struct {
+			Devices map[string]struct {
+				Interfaces map[string]struct {
+					InBytes uint64 `json:"in_bytes"`
+				} `json:"interfaces"`
+			} `json:"devices"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
+		require.Len(t, doc["1m"], 1)
+		require.Equal(t, uint64(1500), doc["1m"]["flow"].Devices["192.0.2.254"].Interfaces["1"].InBytes)
+	}
 }

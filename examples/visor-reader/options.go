@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -18,7 +19,7 @@ import (
 // options is the command line, checked.
 type options struct {
 	files      []string
-	input      string // "pcap" or "dnstap"
+	input      string // one of inputs
 	filter     string
 	hosts      decode.HostNets
 	deepSample int
@@ -31,6 +32,14 @@ type options struct {
 	version    bool
 }
 
+// What FILE holds.
+const (
+	inputPcap    = "pcap"
+	inputDNSTap  = "dnstap"
+	inputNetFlow = "netflow"
+	inputSFlow   = "sflow"
+)
+
 const manual = `visor-reader summarises network captures: who talked, what was asked in DNS, how fast
 answers came.
 
@@ -38,8 +47,10 @@ Usage:
   visor-reader [options] FILE...
 
 FILE is a pcap or pcapng capture, plain or compressed with gzip or zstd; with -i
-dnstap it is a Frame Streams file of dnstap messages. - is standard input. Several
-files are read as one capture, merged by time.
+dnstap it is a Frame Streams file of dnstap messages. With -i netflow or -i sflow it
+is a capture of what routers and switches export over UDP (NetFlow, IPFIX, sFlow),
+and the flows in that are summarised. - is standard input. Several files are read as
+one capture, merged by time.
 
 Options:
 %s
@@ -55,6 +66,8 @@ Examples:
         where remote addresses are, and whose
   visor-reader -i dnstap --periods 1 queries.dnstap
         what a DNS server has written of its queries and responses
+  visor-reader -i netflow --periods 1 exports.pcap
+        the flows that routers have told of, by device and interface
   tcpdump -w - port 53 | visor-reader --format json - | jq .
         from a pipe, for a program
 
@@ -69,7 +82,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
-	fs.StringVarP(&o.input, "input", "i", "pcap", "`type` of input: pcap or dnstap")
+	fs.StringVarP(&o.input, "input", "i", inputPcap, "`type` of input: pcap, dnstap, netflow or sflow")
 	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only packets that it lets through are analysed")
 	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they tell ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
@@ -97,9 +110,9 @@ func (o *options) check() error {
 	switch {
 	case len(o.files) == 0:
 		return errors.New("no FILE given")
-	case o.input != "pcap" && o.input != "dnstap":
-		return fmt.Errorf("-i %s: unknown type of input; this version reads pcap and dnstap", o.input)
-	case o.input == "dnstap" && o.filter != "":
+	case !slices.Contains([]string{inputPcap, inputDNSTap, inputNetFlow, inputSFlow}, o.input):
+		return fmt.Errorf("-i %s: unknown type of input; must be pcap, dnstap, netflow or sflow", o.input)
+	case o.input == inputDNSTap && o.filter != "":
 		return errors.New("-b filters packets, and cannot go with -i dnstap")
 	case o.periods < 1 || o.periods > 10:
 		return fmt.Errorf("--periods %d: must be from 1 to 10", o.periods)

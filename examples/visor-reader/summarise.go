@@ -15,8 +15,10 @@ import (
 	"visor/export"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/bgp"
 	"visor/handler/dhcp"
 	"visor/handler/dns"
+	"visor/handler/flow"
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/window"
@@ -122,9 +124,9 @@ func interruptible(ctx context.Context, in io.Reader) io.Reader {
 
 func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture.Source, error) {
 	switch {
-	case input == "dnstap" && name == "-":
+	case input == inputDNSTap && name == "-":
 		return dnstap.NewFile(interruptible(ctx, stdin), "standard input")
-	case input == "dnstap":
+	case input == inputDNSTap:
 		return dnstap.Open(name)
 	case name == "-":
 		return pcapfile.NewReader(interruptible(ctx, stdin), "standard input")
@@ -133,26 +135,9 @@ func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture
 }
 
 func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, error) {
-	settings := handler.Settings{Periods: o.periods, DeepSample: o.deepSample}
-	net, err := network.New(network.Config{Settings: settings, Geo: db})
+	handlers, err := newHandlers(o, db)
 	if err != nil {
 		return nil, err
-	}
-	queries, err := dns.New(dns.Config{Settings: settings, Geo: db})
-	if err != nil {
-		return nil, err
-	}
-	leases, err := dhcp.New(dhcp.Config{Settings: settings})
-	if err != nil {
-		return nil, err
-	}
-	losses, err := pcap.New(pcap.Config{Settings: settings})
-	if err != nil {
-		return nil, err
-	}
-	handlers := []handler.Handler{net, queries, leases, losses}
-	if o.input == "dnstap" { // which tells of nothing else
-		handlers = handlers[:2]
 	}
 	sources := []capture.Source{src}
 	if o.workers > 1 {
@@ -165,6 +150,26 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 		Hosts:    o.hosts,
 		Fallback: gopkt.Fallback{},
 	})
+}
+
+// newHandlers returns the analyzers of what the input can tell of.
+func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
+	settings := handler.Settings{Periods: o.periods, DeepSample: o.deepSample}
+	add := func(h handler.Handler, problem error) {
+		out, err = append(out, h), errors.Join(err, problem)
+	}
+	if o.input == inputNetFlow || o.input == inputSFlow {
+		add(flow.New(flow.Config{Settings: settings, Geo: db}))
+		return out, err
+	}
+	add(network.New(network.Config{Settings: settings, Geo: db}))
+	add(dns.New(dns.Config{Settings: settings, Geo: db}))
+	if o.input == inputPcap {
+		add(dhcp.New(dhcp.Config{Settings: settings}))
+		add(bgp.New(bgp.Config{Settings: settings}))
+		add(pcap.New(pcap.Config{Settings: settings}))
+	}
+	return out, err
 }
 
 func write(o options, p *handler.Pipeline, stdout io.Writer) error {
