@@ -29,6 +29,9 @@ const (
 	// is far from this number.
 	LinkDNSTap LinkType = 0xD257
 
+	// LinkProbe is visor's own: a frame is an event of an active probe (see decode/probemsg).
+	LinkProbe LinkType = 0xD258
+
 	linkRaw12       LinkType = 12 // raw IP under the numbers that some systems' DLT_RAW has
 	linkRaw14       LinkType = 14
 	linkARCNetLinux LinkType = 129

@@ -26,6 +26,7 @@ const (
 	LayerICMP
 	LayerICMPv6
 	LayerDNSTap    // not a packet, but a dnstap message: Src asked and Dst answers, whichever way the message went
+	LayerProbe     // not a packet, but an event of an active probe (probemsg) as its payload
 	LayerMalformed // a header is cut or contradicts itself; what stands before it is valid
 
 	LayerIP = LayerIPv4 | LayerIPv6

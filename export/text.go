@@ -73,7 +73,7 @@ func (t *text) about(values []handler.Value) {
 		t.line("")
 		t.line(t.style.title + "─ " + printable(strings.Join(head, " ")) + t.style.end)
 		values = slices.DeleteFunc(values, func(v handler.Value) bool {
-			return (v.Kind == handler.KindCounter || v.Kind == handler.KindCardinality) && v.Int == 0
+			return isNumber(&v) && v.Int == 0
 		})
 	}
 	for i := range values {
@@ -96,12 +96,16 @@ func (t *text) title(m *handler.Module) {
 	t.line(t.style.title + "── " + head + " " + strings.Repeat("─", fill) + " " + when + " " + t.style.end)
 }
 
+func isNumber(v *handler.Value) bool {
+	return v.Kind == handler.KindCounter || v.Kind == handler.KindCardinality || v.Kind == handler.KindGauge
+}
+
 // counters writes single numbers. Those with the same first part of the path share a line or more.
 func (t *text) counters(values []handler.Value) {
 	groups := make(map[string][]string)
 	var order []string
 	for _, v := range values {
-		if v.Kind != handler.KindCounter && v.Kind != handler.KindCardinality {
+		if !isNumber(&v) {
 			continue
 		}
 		last := len(v.Path) - 1

@@ -17,6 +17,7 @@ const (
 	KindQuantile
 	KindRate
 	KindHistogram
+	KindGauge // a number like a counter, but those of several periods do not add up
 )
 
 // Value is one metric of a [Snapshot], ready to be written in any format.
@@ -30,7 +31,7 @@ type Value struct {
 	Kind   Kind
 	Float  bool // quantiles are fractions, not integers
 
-	Int       uint64    // KindCounter, KindCardinality
+	Int       uint64    // KindCounter, KindCardinality, KindGauge
 	Items     []Item    // KindTop
 	Quantiles Quantiles // KindQuantile, KindRate
 	Bins      []Bin     // KindHistogram: bins that are not empty, cumulative

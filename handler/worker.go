@@ -172,6 +172,10 @@ func (w *worker) decode(frames []capture.Frame) {
 			}
 			continue
 		}
+		if f.Link == decode.LinkProbe {
+			*p = decode.Packet{TimeNS: f.TimeNS, Frame: f.Data, Payload: f.Data, WireLen: f.WireLen, Link: f.Link, Layers: decode.LayerProbe}
+			continue
+		}
 		if w.decoder.Decode(p) != nil {
 			undecodable++
 		}

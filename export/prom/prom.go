@@ -90,14 +90,14 @@ func (cfg *Config) labels(m *handler.Module) []Label {
 	var out []Label
 	for name, value := range cfg.Labels {
 		if cfg.Instance == "" || name != "instance" {
-			out = append(out, Label{name, value})
+			out = append(out, Label{Name: name, Value: value})
 		}
 	}
 	if _, given := cfg.Labels["handler"]; cfg.Handler && !given {
-		out = append(out, Label{"handler", m.Name})
+		out = append(out, Label{Name: "handler", Value: m.Name})
 	}
 	if cfg.Instance != "" {
-		out = append(out, Label{"instance", cfg.Instance})
+		out = append(out, Label{Name: "instance", Value: cfg.Instance})
 	}
 	return ordered(out)
 }
@@ -144,12 +144,12 @@ func seriesOf(v *handler.Value, labels []Label) ([]Series, Type) {
 }
 
 func itemLabels(name string, item *handler.Item) []Label {
-	out := []Label{{name, strings.ToValidUTF8(item.Name, "\uFFFD")}}
+	out := []Label{{Name: name, Value: strings.ToValidUTF8(item.Name, "\uFFFD")}}
 	if item.Lat != "" {
-		out = append(out, Label{"lat", item.Lat})
+		out = append(out, Label{Name: "lat", Value: item.Lat})
 	}
 	if item.Lon != "" {
-		out = append(out, Label{"lon", item.Lon})
+		out = append(out, Label{Name: "lon", Value: item.Lon})
 	}
 	return out
 }
@@ -181,13 +181,13 @@ func writeSeries(b *bytes.Buffer, f *Family, s *Series) {
 			label string
 			value float64
 		}{{"0.5", q.P50}, {"0.9", q.P90}, {"0.95", q.P95}, {"0.99", q.P99}} {
-			line(b, f.Name, with(s.Labels, Label{"quantile", at.label}), s.number(at.value))
+			line(b, f.Name, with(s.Labels, Label{Name: "quantile", Value: at.label}), s.number(at.value))
 		}
 		line(b, f.Name+"_sum", s.Labels, s.number(q.Max))
 		line(b, f.Name+"_count", s.Labels, strconv.FormatUint(q.N, 10))
 	case Histogram:
 		for _, bin := range s.Bins {
-			line(b, f.Name+"_bucket", with(s.Labels, Label{"le", bin.Le}), strconv.FormatUint(bin.Count, 10))
+			line(b, f.Name+"_bucket", with(s.Labels, Label{Name: "le", Value: bin.Le}), strconv.FormatUint(bin.Count, 10))
 		}
 		line(b, f.Name+"_count", s.Labels, strconv.FormatUint(s.Bins[len(s.Bins)-1].Count, 10))
 	default:

@@ -1,0 +1,16 @@
+// Package probe asks targets whether they are there: by ICMP echo requests, or by opening TCP connections. It is a source of events
+// (visor/decode/probemsg), which visor/handler/netprobe counts:
+//
+//	src, err := probe.New(probe.Config{
+//		Test:    probe.Ping,
+//		Targets: []probe.Target{{Name: "resolver", Host: "9.9.9.9"}},
+//	})
+//	...
+//	p, err := handler.NewPipeline(handler.Config{
+//		Sources: []capture.Source{src}, Handlers: []handler.Handler{results}, Live: true,
+//	})
+//
+// Echo requests go through ICMP sockets, which need no privileges where the system allows them (on Linux, to the groups in the sysctl
+// net.ipv4.ping_group_range), or else through raw ones. Times are taken right before sending and after receiving, from the
+// monotonic clock: they include what the system's scheduler adds, some tens of µs.
+package probe

@@ -1,0 +1,149 @@
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/decode/probemsg"
+)
+
+// Source gives the events of probes. It is owned by one goroutine; Close may be called from any.
+type Source struct {
+	cfg    Config
+	start  time.Time
+	cookie uint32 // tells our echo replies from those of others
+	events chan capture.Frame
+	done   <-chan struct{} // closed by end
+	end    context.CancelFunc
+	wg     sync.WaitGroup
+	v4, v6 *socket // of Ping; nil if no target needs it
+}
+
+var _ capture.Source = (*Source)(nil)
+
+// backlog is how many events may wait for the reader.
+const backlog = 1024
+
+// New returns a Source that probes already, or what is wrong with cfg, or with the system's sockets.
+func New(cfg Config) (*Source, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Source{cfg: cfg, start: time.Now(), events: make(chan capture.Frame, backlog), cookie: newCookie()}
+	ctx, end := context.WithCancel(context.Background())
+	s.done, s.end = ctx.Done(), end
+	if cfg.Test == Ping {
+		if err := s.openSockets(); err != nil {
+			end()
+			return nil, err
+		}
+	}
+	for i := range cfg.Targets {
+		s.wg.Go(func() { s.probe(ctx, i) })
+	}
+	return s, nil
+}
+
+func newCookie() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// now returns the time, in ns since 1970, by the monotonic clock: steps of the system's clock do not show in response times.
+func (s *Source) now() int64 { return s.start.UnixNano() + int64(time.Since(s.start)) }
+
+// tell hands an event to the reader. It reports false if the Source is closed.
+func (s *Source) tell(timeNS int64, kind probemsg.Kind, key uint64, target string) bool {
+	b := probemsg.Event{Kind: kind, Key: key, Target: []byte(target)}.AppendTo(nil)
+	select {
+	case s.events <- capture.Frame{TimeNS: timeNS, Data: b, WireLen: uint32(len(b)), Link: decode.LinkProbe}:
+		return true
+	case <-s.done:
+		return false
+	}
+}
+
+// ReadBatch waits for an event and gives it, with those that wait behind it.
+func (s *Source) ReadBatch(b *capture.Batch) error {
+	b.Frames, b.Epoch = b.Frames[:0], 0
+	select {
+	case f := <-s.events:
+		b.Frames = append(b.Frames, f)
+	case <-s.done:
+		return capture.ErrClosed
+	}
+	for len(b.Frames) < capture.BatchSize {
+		select {
+		case f := <-s.events:
+			b.Frames = append(b.Frames, f)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// Close ends all probes: a ReadBatch that waits returns.
+func (s *Source) Close() error {
+	s.end()
+	s.v4.close()
+	s.v6.close()
+	s.wg.Wait()
+	return nil
+}
+
+// probe tests a target again and again.
+func (s *Source) probe(ctx context.Context, i int) {
+	tick := time.NewTicker(s.cfg.Interval)
+	defer tick.Stop()
+	for n := uint32(0); ; n++ {
+		if s.cfg.Test == Ping {
+			s.ping(ctx, i, n)
+		} else {
+			s.connect(ctx, i, n)
+		}
+		if !s.wait(tick.C) {
+			return
+		}
+	}
+}
+
+// wait reports false if the Source is closed before c tells anything.
+func (s *Source) wait(c <-chan time.Time) bool {
+	select {
+	case <-c:
+		return true
+	case <-s.done:
+		return false
+	}
+}
+
+// resolve returns the address of a target. If there is none it tells so.
+func (s *Source) resolve(ctx context.Context, t *Target, key uint64) (netip.Addr, bool) {
+	if addr, err := netip.ParseAddr(t.Host); err == nil {
+		return addr, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	addrs, err := s.cfg.Resolver.LookupNetIP(ctx, map[int]string{0: "ip", 4: "ip4", 6: "ip6"}[t.Version], t.Host)
+	if err != nil {
+		s.tell(s.now(), probemsg.LookupFailed, key, t.Name)
+		return netip.Addr{}, false
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	if s.cfg.Test == Ping {
+		slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
+	}
+	return addrs[0], true
+}

@@ -1,0 +1,251 @@
+// Package netprobe counts what active probes find: the YAML module "netprobe". Its events come from capture/probe.
+//
+//	h, err := netprobe.New(netprobe.Config{})
+//	...
+//	t := netprobe.From(snapshot).Targets.Find("resolver")
+//	fmt.Println(t.Attempts.Value()-t.Successes.Value(), "lost of", t.Attempts.Value())
+//
+// A test that is not answered in time counts as timed out when its time is over. The reference counts it only if the answer comes
+// after all.
+package netprobe
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"visor/decode"
+	"visor/decode/probemsg"
+	"visor/handler"
+	"visor/internal/flowtable"
+	"visor/internal/hash64"
+	"visor/sketch"
+)
+
+// The metric groups, in the order of their bits.
+const (
+	groupCounters handler.GroupSet = 1 << iota
+	groupHistograms
+	groupQuantiles
+)
+
+var groupNames = handler.GroupNames{"counters", "histograms", "quantiles"}
+
+// Metrics is what a Handler counts.
+type Metrics struct {
+	Targets handler.Each[Target] `metric:"targets" label:"target"`
+}
+
+// Target is what is counted of one target. Times are microseconds, from sending to receiving.
+type Target struct {
+	Attempts        sketch.Counter `metric:"attempts,counters" help:"tests begun: packets sent, connections tried"`
+	Successes       sketch.Counter `metric:"successes,counters" help:"tests answered in time"`
+	ConnectFailures sketch.Counter `metric:"connect_failures,counters" help:"tests that the target, a router or the system refused"`
+	LookupFailures  sketch.Counter `metric:"dns_lookup_failures,counters" help:"tests that could not begin because the target's name could not be resolved"`
+	TimedOut        sketch.Counter `metric:"packets_timeout,counters" help:"tests not answered in time"`
+
+	Min handler.Least    `metric:"response_min_us,counters" sparse:"true" help:"least response time, microseconds"`
+	Max handler.Greatest `metric:"response_max_us,counters" sparse:"true" help:"greatest response time, microseconds"`
+
+	// What the reference does not have.
+	Mean   handler.Mean `metric:"response_avg_us,counters" sparse:"true" help:"mean response time, microseconds"`
+	Jitter handler.Mean `metric:"response_jitter_us,counters" sparse:"true" help:"mean difference between one response time and the next, microseconds"`
+
+	Histogram sketch.Histogram `metric:"response_histogram_us,histograms" help:"response times, microseconds"`
+	Quantiles sketch.Quantile  `metric:"response_quantiles_us,quantiles" help:"response times, microseconds"`
+}
+
+// Config configures a Handler. The zero Config is ready to use; there are no filters.
+type Config struct {
+	handler.Settings
+
+	Timeout time.Duration // a test unanswered for this long has timed out; 0 means 2 s
+}
+
+const (
+	maxTargets = 1024    // kept apart in a period; of others nothing is counted
+	maxTests   = 1 << 16 // open at once
+)
+
+// Handler is the analyzer of probes.
+type Handler struct {
+	cfg    Config
+	info   handler.Info
+	schema *handler.Schema[Metrics]
+}
+
+var _ handler.Handler = (*Handler)(nil)
+
+// New returns a Handler, or all that is wrong with cfg.
+func New(cfg Config) (*Handler, error) {
+	cfg.Settings = cfg.WithDefaults("netprobe")
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 2 * time.Second
+	}
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "netprobe", "1.0", "netprobe", groupNames, groupCounters|groupHistograms)
+	if cfg.Timeout < 0 {
+		err = errors.Join(err, fmt.Errorf("netprobe: Timeout %v must not be negative", cfg.Timeout))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{cfg, info, schema}, nil
+}
+
+// From returns what the netprobe handler of s counted, or nil if s has none. With several it is the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// Info tells what h is.
+func (h *Handler) Info() handler.Info { return h.info }
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard {
+	return &shard{
+		Base:    handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		groups:  h.info.Groups,
+		timeout: int64(h.cfg.Timeout),
+		open:    flowtable.New[test](flowtable.Config{Capacity: maxTests, TTL: h.cfg.Timeout}),
+		known:   make(map[string]string),
+		last:    make(map[string]int64),
+	}
+}
+
+type shard struct {
+	handler.Base[Metrics]
+	groups  handler.GroupSet
+	timeout int64 // ns
+	open    *flowtable.Table[test]
+	known   map[string]string // the names of targets, so that not every event makes a string of one
+	last    map[string]int64  // µs of the latest response, by target
+}
+
+// test is what is remembered of a test.
+type test struct{ target string }
+
+// Process counts the batch's events.
+func (s *shard) Process(b *handler.Batch) {
+	s.StartPass()
+	for i := range b.Packets {
+		if p := &b.Packets[i]; p.Layers.Has(decode.LayerProbe) {
+			s.expire(p.TimeNS)
+			s.packet(p)
+		}
+	}
+}
+
+// Shift closes the live period. Tests go on.
+func (s *shard) Shift(startNS int64) {
+	s.expire(startNS)
+	s.Base.Shift(startNS)
+}
+
+// expire counts the tests whose time is over.
+func (s *shard) expire(nowNS int64) {
+	s.open.Expire(nowNS, func(_ uint64, t *test) {
+		if m := s.target(t.target); m != nil {
+			m.TimedOut.Add(1)
+		}
+	})
+}
+
+// target returns the metrics of a target; nil if there are too many.
+func (s *shard) target(name string) *Target {
+	if m := s.Live.Targets.Find(name); m != nil {
+		return m
+	}
+	if s.Live.Targets.Len() >= maxTargets {
+		return nil
+	}
+	return s.Live.Targets.At(name)
+}
+
+func (s *shard) name(b []byte) string {
+	if name, ok := s.known[string(b)]; ok {
+		return name
+	}
+	if len(s.known) >= maxTargets {
+		clear(s.known)
+	}
+	name := string(b)
+	s.known[name] = name
+	return name
+}
+
+func (s *shard) packet(p *decode.Packet) {
+	s.Tally.Offered++
+	e, err := probemsg.Parse(p.Payload)
+	if err != nil {
+		s.Tally.Undecodable++
+		return
+	}
+	deep := s.Sampler.Deep()
+	if deep {
+		s.Tally.Analysed++
+	} else {
+		s.Tally.NotSampled++
+	}
+	key := hash64.Uint64(e.Key)
+	if e.Kind == probemsg.Received {
+		s.received(key, p.TimeNS, deep)
+		return
+	}
+	name := s.name(e.Target)
+	m := s.target(name)
+	if m == nil {
+		return
+	}
+	switch e.Kind {
+	case probemsg.Sent:
+		m.Attempts.Add(1)
+		s.open.Put(key, p.TimeNS).target = name
+		return
+	case probemsg.TimedOut:
+		m.TimedOut.Add(1)
+	case probemsg.LookupFailed:
+		m.LookupFailures.Add(1)
+	default:
+		m.ConnectFailures.Add(1)
+	}
+	s.open.Delete(key)
+}
+
+// received counts an answer. One that nobody waits for any more is left out: it has been counted as timed out.
+func (s *shard) received(key uint64, nowNS int64, deep bool) {
+	t, sent, ok := s.open.Take(key)
+	if !ok {
+		return
+	}
+	m := s.target(t.target)
+	if m == nil {
+		return
+	}
+	took := max(nowNS-sent, 0)
+	if took >= s.timeout {
+		m.TimedOut.Add(1)
+		return
+	}
+	m.Successes.Add(1)
+	if deep {
+		s.measured(m, t.target, took/int64(time.Microsecond))
+	}
+}
+
+// measured counts a response time.
+func (s *shard) measured(m *Target, target string, us int64) {
+	m.Min.Add(uint64(us))
+	m.Max.Add(uint64(us))
+	m.Mean.Add(uint64(us))
+	if before, ok := s.last[target]; ok {
+		m.Jitter.Add(uint64(max(us-before, before-us)))
+	}
+	if len(s.last) >= maxTargets {
+		clear(s.last)
+	}
+	s.last[target] = us
+	if s.groups.Has(groupHistograms) {
+		m.Histogram.Add(uint64(us))
+	}
+	if s.groups.Has(groupQuantiles) {
+		m.Quantiles.Add(float64(us))
+	}
+}
