@@ -56,8 +56,9 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// validate returns all that is wrong, in the words of the reference.
-func (cfg *Config) validate() error {
+// Validate returns all that is wrong with cfg, in the words of the reference. New does the same.
+func (cfg Config) Validate() error {
+	cfg = cfg.withDefaults()
 	var errs []error
 	fail := func(wrong bool, format string, args ...any) {
 		if wrong {

@@ -33,10 +33,10 @@ const backlog = 1024
 
 // New returns a Source that probes already, or what is wrong with cfg, or with the system's sockets.
 func New(cfg Config) (*Source, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg = cfg.withDefaults()
 	s := &Source{cfg: cfg, start: time.Now(), events: make(chan capture.Frame, backlog), cookie: newCookie()}
 	ctx, end := context.WithCancel(context.Background())
 	s.done, s.end = ctx.Done(), end

@@ -16,8 +16,10 @@ import (
 	"visor/handler/dhcp"
 	"visor/handler/dns"
 	"visor/handler/flow"
+	"visor/handler/netprobe"
 	"visor/handler/network"
 	"visor/handler/pcap"
+	"visor/handler/resources"
 )
 
 // Module is one entry of a policy's handlers.
@@ -54,6 +56,9 @@ func Builtin() map[Kind]Builder {
 		{"bgp", "1.0"}:  buildBGP,
 		{"flow", "1.0"}: buildFlow,
 		{"pcap", "1.0"}: buildPcap,
+
+		{"netprobe", "1.0"}:        buildNetprobe,
+		{"input_resources", "1.0"}: buildResources,
 	}
 }
 
@@ -127,6 +132,27 @@ func buildBGP(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
 		return nil, err
 	}
 	return bgp.New(bgp.Config{Settings: s})
+}
+
+func buildNetprobe(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
+	r.look("recorded_stream")
+	cfg := netprobe.Config{Timeout: timeout(r)}
+	if err := common(&s, r); err != nil {
+		return nil, err
+	}
+	cfg.Settings = s
+	return netprobe.New(cfg)
+}
+
+// buildResources takes any key, as the reference does.
+func buildResources(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {
+	for key := range r.opts {
+		r.look(key)
+	}
+	if err := common(&s, r); err != nil {
+		return nil, err
+	}
+	return resources.New(resources.Config{Settings: s})
 }
 
 func buildDHCP(s handler.Settings, r *Reader, _ Env) (handler.Handler, error) {

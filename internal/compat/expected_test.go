@@ -22,6 +22,7 @@ import (
 	"visor/capture/pcapfile"
 	"visor/decode"
 	"visor/export"
+	"visor/export/prom"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/flow"
@@ -68,7 +69,7 @@ type assertion struct {
 }
 
 // modules tells which handlers the entry needs.
-var ours = regexp.MustCompile(`^((net@[12]\.0|dns@[12]\.0|dhcp|bgp|pcap|flow)(>|$))+$`)
+var ours = regexp.MustCompile(`^((net@[12]\.0|dns@[12]\.0|dhcp|bgp|pcap|flow|input_resources)(>|$))+$`)
 
 // TestExpectedValues runs every entry of the reference's expected values that concerns the handlers
 // that visor has.
@@ -248,6 +249,13 @@ func check(t *testing.T, e *expectation, snap *handler.Snapshot, docs map[string
 		name = e.Config.Modules[0].Name
 	}
 	switch a.Op {
+	case "prom_line":
+		// HELP texts are free (metrics.md, head): of these, that there is one.
+		line, _ := a.Value.(string)
+		if fields := strings.Fields(line); fields[1] == "HELP" {
+			line = strings.Join(fields[:3], " ") + " "
+		}
+		return complaint(strings.Contains(promText(t, snap), line), "no such line")
 	case "prom_contains", "otel_value==", "otel_sum==":
 		return checkDeclared(snap, a)
 	case "merged_equals_sum_of_parts":
@@ -302,6 +310,13 @@ func compare(a assertion, got any, found bool) string {
 		return complaint(float64(len(list)) == a.Value, "got %d", len(list))
 	}
 	return "unknown operator"
+}
+
+// promText returns the metrics of a snapshot as Prometheus is given them.
+func promText(t *testing.T, snap *handler.Snapshot) string {
+	var b strings.Builder
+	require.NoError(t, prom.WriteText(&b, prom.Families(snap, prom.Config{})))
+	return b.String()
 }
 
 var promLine = regexp.MustCompile(`^(\w+)\{\} (\d+)$`)

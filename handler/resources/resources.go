@@ -1,0 +1,169 @@
+// Package resources counts what an input costs: the YAML module "input_resources". It samples the CPU time and the memory of the
+// process, at most every 5 s of packet time while packets come.
+//
+//	h, err := resources.New(resources.Config{})
+//	...
+//	h.Attached(3, 7) // policies and handlers that the input feeds, as they come and go
+//	...
+//	m := resources.From(snapshot)
+//	fmt.Println(m.Memory.Quantile(0.5))
+//
+// CPU time is that of the process, in per cent of one processor. The reference takes the thread that handles the input, which Go
+// programs do not have.
+package resources
+
+import (
+	"sync/atomic"
+	"time"
+
+	"visor/handler"
+	"visor/sketch"
+)
+
+// Metrics is what a Handler counts.
+type Metrics struct {
+	Total       sketch.Counter  `metric:"total" prom:"base_total" help:"samples taken, and changes of what is attached"`
+	DeepSamples sketch.Counter  `metric:"deep_samples" prom:"base_deep_samples" help:"samples and changes that were looked at in depth: all"`
+	Rate        sketch.Rate     `metric:"event_rate" prom:"base_event_rate" help:"samples and changes per second"`
+	CPU         sketch.Quantile `metric:"cpu_usage" prom:"resources_cpu_usage" float:"true" help:"CPU time of the process since the sample before, per cent of one processor"`
+	Memory      sketch.Quantile `metric:"memory_bytes" prom:"resources_memory_bytes" help:"resident memory of the process, bytes"`
+	Policies    handler.Latest  `metric:"policy_count" prom:"resources_policy_count" help:"policies that the input feeds"`
+	Handlers    handler.Latest  `metric:"handler_count" prom:"resources_handler_count" help:"handlers that the input feeds"`
+}
+
+// Usage is what the process has used.
+type Usage struct {
+	CPU    time.Duration // since it began
+	Memory uint64        // resident now, bytes
+}
+
+// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
+type Config struct {
+	handler.Settings
+
+	Read func() Usage // nil asks the system, which tells on Linux, macOS and BSD; elsewhere both are 0
+}
+
+// Handler samples resources. Attached is safe for concurrent use.
+type Handler struct {
+	cfg      Config
+	info     handler.Info
+	schema   *handler.Schema[Metrics]
+	shards   atomic.Int32
+	attached atomic.Pointer[attached]
+}
+
+// attached is what an input feeds.
+type attached struct {
+	policies, handlers int
+	changes            uint64 // so far
+}
+
+var _ handler.Handler = (*Handler)(nil)
+
+// New returns a Handler, or what is wrong with cfg.
+func New(cfg Config) (*Handler, error) {
+	cfg.Settings = cfg.WithDefaults("input_resources")
+	if cfg.Read == nil {
+		cfg.Read = read
+	}
+	info, schema, err := handler.Declare[Metrics](cfg.Settings, "input_resources", "1.0", "input_resources", nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{cfg: cfg, info: info, schema: schema}
+	h.attached.Store(new(attached))
+	return h, nil
+}
+
+// From returns what the resources handler of s counted, or nil if s has none. With several it is the first.
+func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// Attached says how many policies and handlers the input feeds from now on. The answer shows it from the next packet on.
+func (h *Handler) Attached(policies, handlers int) {
+	for {
+		old := h.attached.Load()
+		if h.attached.CompareAndSwap(old, &attached{policies, handlers, old.changes + 1}) {
+			return
+		}
+	}
+}
+
+// Info tells what h is.
+func (h *Handler) Info() handler.Info { return h.info }
+
+// NewShard returns the part of h that one worker owns. The first of them takes the samples: they are of the whole process.
+func (h *Handler) NewShard() handler.Shard {
+	return &shard{
+		Base:   handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		h:      h,
+		first:  h.shards.Add(1) == 1,
+		before: h.cfg.Read(),
+		at:     time.Now(),
+	}
+}
+
+// every is how often samples are taken, as in the reference.
+const every = 5 * time.Second
+
+type shard struct {
+	handler.Base[Metrics]
+	h       *Handler
+	first   bool
+	changes uint64 // that have been counted
+	due     int64  // packet time of the next sample, ns
+	before  Usage
+	at      time.Time // of before
+}
+
+// Process takes a sample if it is time for one.
+func (s *shard) Process(b *handler.Batch) {
+	s.StartPass()
+	if !s.first || len(b.Packets) == 0 {
+		return
+	}
+	now := b.Packets[len(b.Packets)-1].TimeNS
+	a := s.h.attached.Load()
+	if n := a.changes - s.changes; n > 0 {
+		s.changes = a.changes
+		s.event(now, n)
+	}
+	s.show(now)
+	if now >= s.due || now < s.due-2*int64(every) { // packet time may step back
+		s.due = now + int64(every)
+		s.event(now, 1)
+		s.sample()
+	}
+}
+
+// Shift closes the live period. The next one begins with what is attached.
+func (s *shard) Shift(startNS int64) {
+	s.Base.Shift(startNS)
+	if s.first {
+		s.show(startNS)
+	}
+}
+
+func (s *shard) show(now int64) {
+	a := s.h.attached.Load()
+	s.Live.Policies.Set(uint64(a.policies), now)
+	s.Live.Handlers.Set(uint64(a.handlers), now)
+}
+
+func (s *shard) event(now int64, n uint64) {
+	second := handler.SecondOf(now)
+	s.Live.Total.Add(n)
+	s.Live.DeepSamples.Add(n)
+	s.Live.Rate.Add(second.Unix(), n)
+	s.Tally.Offered += n
+	s.Tally.Analysed += n
+}
+
+func (s *shard) sample() {
+	usage, now := s.h.cfg.Read(), time.Now()
+	if wall := now.Sub(s.at); wall > 0 {
+		s.Live.CPU.Add(100 * float64(usage.CPU-s.before.CPU) / float64(wall))
+	}
+	s.Live.Memory.Add(float64(usage.Memory))
+	s.before, s.at = usage, now
+}
