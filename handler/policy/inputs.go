@@ -49,8 +49,8 @@ func ParseFlowInput(opts Options) (FlowInput, error) {
 // ParseProbeInput reads the configuration of an input of type "netprobe".
 func ParseProbeInput(opts Options) (probe.Config, error) {
 	r := &Reader{opts: opts}
-	typ, typGiven := r.look("test_type")
 	cfg := probe.Config{
+		Test:           probeTest(r),
 		Interval:       millis(r, "interval_msec"),
 		Timeout:        millis(r, "timeout_msec"),
 		Packets:        count(r, "packets_per_test"),
@@ -61,11 +61,9 @@ func ParseProbeInput(opts Options) (probe.Config, error) {
 	if err := r.finish(); err != nil {
 		return cfg, err
 	}
-	test, err := probeTest(typ, typGiven)
-	if err != nil {
-		return cfg, err
+	if _, given := opts["test_type"]; !given {
+		return cfg, fmt.Errorf("'test_type' config not specified. %s", validTests)
 	}
-	cfg.Test = test
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		entry, _ := targets[name].(Options)
 		tr := &Reader{opts: entry}
@@ -91,17 +89,19 @@ func count(r *Reader, key string) int {
 	return r.Int(key, 1<<30)
 }
 
-func probeTest(typ any, given bool) (probe.Test, error) {
-	const valid = "The valid test types are: http, ping, tcp, udp"
-	switch {
-	case !given:
-		return 0, errors.New("'test_type' config not specified. " + valid)
-	case typ == "ping":
-		return probe.Ping, nil
-	case typ == "tcp":
-		return probe.Connect, nil
-	case typ == "http" || typ == "udp":
-		return 0, errors.New("Test type currently not supported")
+const validTests = "The valid test types are: http, ping, tcp, udp"
+
+// probeTest reads the type of a test.
+func probeTest(r *Reader) probe.Test {
+	switch typ, given := r.look("test_type"); typ {
+	case "tcp":
+		return probe.Connect
+	case "http", "udp":
+		r.fail("Test type currently not supported")
+	default:
+		if given && typ != "ping" {
+			r.fail("%v is an invalid/unsupported test type. %s", typ, validTests)
+		}
 	}
-	return 0, fmt.Errorf("%v is an invalid/unsupported test type. %s", typ, valid)
+	return probe.Ping
 }

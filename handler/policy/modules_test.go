@@ -1,12 +1,20 @@
 package policy_test
 
 import (
+	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"visor/capture"
+	"visor/capture/probe"
+	"visor/decode"
 	"visor/handler"
+	"visor/handler/flow"
+	"visor/handler/handlertest"
 	"visor/handler/policy"
+	"visor/internal/packettest"
 )
 
 func TestBuild(t *testing.T) {
@@ -51,11 +59,87 @@ func TestBuildErrors(t *testing.T) {
 		{"answer count", "dns", "", policy.Options{"answer_count": "x"}, "DnsStreamHandler: wrong value type for answer_count filter. It should be an integer"},
 		{"dnstap type", "dns", "", policy.Options{"dnstap_msg_type": "x"}, "DnsStreamHandler: dnstap_msg_type contained an invalid/unsupported type. Valid types: auth, client, forwarder, resolver, stub, tool, update"},
 		{"asn", "net", "", policy.Options{"only_asn_number": []string{"16509/Amazon"}}, "NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: 16509/Amazon"},
+		{"flow device", "flow", "", policy.Options{"device_map": policy.Options{"x": policy.Options{}}}, "FlowHandler: 'device_map' config has an invalid device IP: x"},
+		{"flow device name", "flow", "", policy.Options{"device_map": policy.Options{"192.0.2.1": policy.Options{}}}, "FlowHandler: 'device_map' config with device IP 192.0.2.1 does not have 'name' key"},
+		{"flow interfaces", "flow", "", policy.Options{"device_map": policy.Options{"192.0.2.1": policy.Options{"name": "a"}}}, "FlowHandler: 'device_map' config with device IP 192.0.2.1 does not have 'interfaces' key"},
+		{"flow interface name", "flow", "", policy.Options{"device_map": policy.Options{"192.0.2.1": policy.Options{"name": "a", "interfaces": policy.Options{"7": policy.Options{}}}}}, "FlowHandler: 'device_map' config with device IP 192.0.2.1 does not have 'name' key"},
+		{"flow interface index", "flow", "", policy.Options{"device_map": policy.Options{"192.0.2.1": policy.Options{"name": "a", "interfaces": policy.Options{"eth0": policy.Options{"name": "b"}}}}}, "FlowHandler: 'device_map' config with device IP 192.0.2.1 has an invalid interface index: eth0"},
+		{"flow filter device", "flow", "", policy.Options{"only_device_interfaces": policy.Options{"x": []string{"*"}}}, "FlowHandler: 'only_device_interfaces' filter has an invalid device IP: x"},
+		{"flow filter interface", "flow", "", policy.Options{"only_device_interfaces": policy.Options{"192.0.2.1": []string{"9-7"}}}, "FlowHandler: invalid 'only_device_interfaces' filter interface value: 9-7"},
+		{"flow filter list", "flow", "", policy.Options{"only_device_interfaces": policy.Options{"192.0.2.1": "*"}}, "wrong type for key: 192.0.2.1"},
+		{"flow port", "flow", "", policy.Options{"only_ports": []string{"70000"}}, "FlowHandler: invalid 'only_ports' filter value: 70000"},
+		{"flow direction", "flow", "", policy.Options{"only_directions": []string{"up"}}, "FlowStreamHandler: only_directions filter contained an invalid/unsupported direction: up"},
 		{"threshold", "net", "", policy.Options{"topn_percentile_threshold": uint64(101)}, "threshold must be between 0 and 100 but has value 1.010000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := policy.Build(policy.Module{Type: tt.typ, Version: tt.version, Config: tt.opts}, policy.Env{})
 			require.EqualError(t, err, tt.want)
 		})
+	}
+}
+
+// What a policy says of flows reaches the handler.
+func TestBuildFlow(t *testing.T) {
+	h, err := policy.Build(policy.Module{Type: "flow", Config: policy.Options{
+		"device_map": policy.Options{"192.0.2.1": policy.Options{"name": "edge", "interfaces": policy.Options{"7": policy.Options{"name": "eth0"}}}},
+		"only_ports": []string{"443", "8000-8080"}, "only_directions": []string{"in"}, "only_ips": []string{"203.0.113.0/24"},
+		"only_device_interfaces": policy.Options{"192.0.2.1": []string{"*"}}, "sample_rate_scaling": false,
+	}}, policy.Env{})
+	require.NoError(t, err)
+	flowOf := func(dstPort uint16, dst string) decode.Flow {
+		return decode.Flow{
+			Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr(dst), DstPort: dstPort, Proto: 6,
+			Bytes: 10, Packets: 1, Input: 7, Output: 8,
+		}
+	}
+	datagram := packettest.NetFlow5(0, 100, flowOf(443, "203.0.113.1"), flowOf(8040, "203.0.113.1"), flowOf(80, "203.0.113.1"), flowOf(443, "192.0.2.99"))
+	p := handlertest.Analyse(t, h, capture.NewMemory([]capture.Frame{packettest.UDP(0, "192.0.2.1:5000", "192.0.2.2:2055", datagram)}))
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	edge := flow.From(snap).Devices.Find("edge")
+	require.Equal(t, []uint64{2, 2}, []uint64{edge.Records.Value(), edge.Filtered.Value()})
+	require.Equal(t, uint64(20), edge.Interfaces.Find("eth0").InBytes.All.Value())
+	require.Equal(t, 1, edge.Interfaces.Len())
+}
+
+func TestInputs(t *testing.T) {
+	in, err := policy.ParseFlowInput(policy.Options{"flow_type": "ipfix", "bind": "::1", "port": uint64(2055)})
+	require.NoError(t, err)
+	require.Equal(t, policy.FlowInput{Address: "[::1]:2055"}, in)
+	in, err = policy.ParseFlowInput(policy.Options{"pcap_file": "a.pcap"})
+	require.NoError(t, err)
+	require.Equal(t, policy.FlowInput{File: "a.pcap"}, in)
+	for want, opts := range map[string]policy.Options{
+		`invalid flow_type "netflow5"`:               {"flow_type": "netflow5"},
+		"flow config must specify port and bind":     {"bind": "127.0.0.1"},
+		"must be an IP address and a port number":    {"bind": "here", "port": uint64(1)},
+		"x is an invalid/unsupported config":         {"x": true},
+		"wrong type for key: port":                   {"port": "a"},
+		"The valid configs/filters are: port, bind,": {"y": true},
+	} {
+		_, err := policy.ParseFlowInput(opts)
+		require.ErrorContains(t, err, want)
+	}
+
+	cfg, err := policy.ParseProbeInput(policy.Options{
+		"test_type": "tcp", "interval_msec": uint64(1000), "timeout_msec": uint64(500),
+		"targets": policy.Options{"b": policy.Options{"target": "::1", "port": uint64(53)}, "a": policy.Options{"target": "localhost", "port": uint64(80), "ip_version": uint64(4)}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, probe.Config{
+		Test: probe.Connect, Interval: time.Second, Timeout: 500 * time.Millisecond,
+		Targets: []probe.Target{{Name: "a", Host: "localhost", Port: 80, Version: 4}, {Name: "b", Host: "::1", Port: 53}},
+	}, cfg)
+	target := policy.Options{"a": policy.Options{"target": "127.0.0.1"}}
+	for want, opts := range map[string]policy.Options{
+		"'test_type' config not specified":              {"targets": target},
+		"dns is an invalid/unsupported test type":       {"test_type": "dns", "targets": target},
+		"Test type currently not supported":             {"test_type": "http", "targets": target},
+		"packets_per_test needs to be greater than 0":   {"test_type": "ping", "packets_per_test": uint64(0), "targets": target},
+		"'a' does not have key 'port' which is require": {"test_type": "tcp", "targets": target},
+		"wrong type for key: target":                    {"test_type": "ping", "targets": policy.Options{"a": policy.Options{"target": uint64(5)}}},
+	} {
+		_, err := policy.ParseProbeInput(opts)
+		require.ErrorContains(t, err, want)
 	}
 }
