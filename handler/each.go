@@ -112,6 +112,8 @@ type set interface {
 	declare(key string, names GroupNames) (any, error)
 	// bind gives the set that schema.
 	bind(schema any)
+	// declared returns the metrics of each subject.
+	declared() []Field
 	// appendValues appends the values of all subjects, which are found at path and told apart by label.
 	appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value
 }
@@ -121,6 +123,8 @@ var _ set = (*Each[struct{}])(nil)
 func (e *Each[M]) declare(key string, names GroupNames) (any, error) { return NewSchema[M](key, names) }
 
 func (e *Each[M]) bind(schema any) { e.schema = schema.(*Schema[M]) }
+
+func (e *Each[M]) declared() []Field { return e.schema.Fields() }
 
 func (e *Each[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value {
 	for _, name := range slices.Sorted(maps.Keys(e.parts)) {

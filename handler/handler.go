@@ -25,6 +25,7 @@ type Info struct {
 	TopPercentile int      // lists end at the first estimate below this percentile of the list; 0 shows all
 	Groups        GroupSet // enabled metric groups
 	Grouped       bool     // the handler has metric groups
+	Metrics       []Field  // what it counts, with all groups
 	Exports       bool     // the handler reads [Batch].Exports: every UDP datagram is taken for one of a flow exporter
 }
 

@@ -147,6 +147,25 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 	return f, nil
 }
 
+// Fields returns the declared metrics in their order.
+func (s *Schema[M]) Fields() []Field {
+	b := s.newBucket()
+	out := make([]Field, 0, len(s.fields))
+	for i, f := range s.fields {
+		field := Field{Path: f.path, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float, Sparse: f.sparse, Groups: f.groups}
+		switch m := b.list[i].(type) {
+		case set:
+			field.Each = m.declared()
+		case metric:
+			var v Value
+			m.render(&v, rendering{})
+			field.Kind = v.Kind
+		}
+		out = append(out, field)
+	}
+	return out
+}
+
 // validName reports whether s matches [a-zA-Z_][a-zA-Z0-9_]*.
 func validName(s string) bool {
 	for i, c := range []byte(s) {

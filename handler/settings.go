@@ -44,6 +44,9 @@ func clamp(v, zero, high int) int {
 func Declare[M any](s Settings, typ, version, schema string, names GroupNames, defaults GroupSet) (Info, *Schema[M], error) {
 	info, err := s.Info(typ, version, schema, names, defaults)
 	metrics, schemaErr := NewSchema[M](schema, names)
+	if schemaErr == nil {
+		info.Metrics = metrics.Fields()
+	}
 	return info, metrics, errors.Join(err, schemaErr)
 }
 

@@ -20,6 +20,19 @@ const (
 	KindGauge // a number like a counter, but those of several periods do not add up
 )
 
+// Field is a metric as it is declared.
+type Field struct {
+	Path   []string // JSON path below the schema key, or below the subject
+	Prom   string   // Prometheus family name
+	Help   string   // one line for people
+	Label  string   // item label of a KindTop, or what tells the subjects of Each apart
+	Kind   Kind
+	Float  bool     // quantiles are fractions, not integers
+	Sparse bool     // it is left out while it is 0
+	Groups GroupSet // that must all be enabled for it
+	Each   []Field  // not a metric, but those of each subject, whose names follow Path
+}
+
 // Value is one metric of a [Snapshot], ready to be written in any format.
 type Value struct {
 	Path   []string // JSON path below the schema key

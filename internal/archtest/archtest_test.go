@@ -29,27 +29,31 @@ var rows = [][]string{
 // forTests are packages that tests alone import, one another, and the suite that tests are made of.
 var forTests = []string{
 	"internal/archtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
-	"internal/sharedtest", "internal/netns", "handler/handlertest",
+	"internal/sharedtest", "internal/netns", "internal/schematest", "handler/handlertest",
 }
 
 // doors are the only packages that import a dependency, besides tests: who does not import the door does not link it.
 var doors = map[string][]string{
-	"github.com/google/gopacket":           {"capture/gopkt"},
-	"github.com/oschwald/maxminddb-golang": {"geo"},
-	"github.com/klauspost/compress":        {"capture/pcapfile"},
-	"github.com/zeebo/xxh3":                {"internal/hash64"},
-	"golang.org/x/net/publicsuffix":        {"decode/dnsmsg/suffix"},
-	"golang.org/x/sys":                     {"capture/*", "capture"},
-	"golang.org/x/net/bpf":                 {"capture/*", "capture"},
-	"github.com/spf13/pflag":               {"examples/*"},
-	"golang.org/x/term":                    {"examples/*"},
-	"github.com/stretchr/testify":          forTests,
-	"go.yaml.in/yaml":                      {"handler/policy"},
-	"github.com/segmentio/go-hll":          {"sketch"},
-	"github.com/prometheus/client_golang":  {"export/prom/collector"},
-	"github.com/dnstap/golang-dnstap":      {"capture/dnstap"},
-	"google.golang.org/protobuf":           {"export/otlp"},
-	"github.com/influxdata/tdigest":        {"sketch"},
+	"github.com/google/gopacket":            {"capture/gopkt"},
+	"github.com/oschwald/maxminddb-golang":  {"geo"},
+	"github.com/klauspost/compress":         {"capture/pcapfile"},
+	"github.com/zeebo/xxh3":                 {"internal/hash64"},
+	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
+	"golang.org/x/sys":                      {"capture/*", "capture"},
+	"golang.org/x/net/bpf":                  {"capture/*", "capture"},
+	"golang.org/x/net/icmp":                 {"capture/probe"},
+	"golang.org/x/net/ipv4":                 {"capture/probe"},
+	"golang.org/x/net/ipv6":                 {"capture/probe"},
+	"github.com/spf13/pflag":                {"examples/*"},
+	"golang.org/x/term":                     {"examples/*"},
+	"github.com/stretchr/testify":           forTests,
+	"github.com/santhosh-tekuri/jsonschema": {"internal/schematest"},
+	"go.yaml.in/yaml":                       {"handler/policy"},
+	"github.com/segmentio/go-hll":           {"sketch"},
+	"github.com/prometheus/client_golang":   {"export/prom/collector"},
+	"github.com/dnstap/golang-dnstap":       {"capture/dnstap"},
+	"google.golang.org/protobuf":            {"export/otlp"},
+	"github.com/influxdata/tdigest":         {"sketch"},
 }
 
 type pkg struct {

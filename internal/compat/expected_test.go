@@ -27,6 +27,7 @@ import (
 	"visor/handler"
 	"visor/handler/flow"
 	"visor/handler/policy"
+	"visor/internal/schematest"
 	"visor/internal/sharedtest"
 )
 
@@ -221,8 +222,9 @@ func toOptions(m map[string]any) policy.Options {
 	return opts
 }
 
-// moduleDocs returns the JSON of each module, by its name.
+// moduleDocs returns the JSON of each module, by its name. All of it must fit the schemas.
 func moduleDocs(t *testing.T, snap *handler.Snapshot) map[string]any {
+	schematest.Validate(t, snap)
 	var b bytes.Buffer
 	require.NoError(t, export.WritePolicyJSON(&b, "p", snap))
 	var doc map[string]map[string]any
