@@ -64,6 +64,7 @@ type Decoder struct {
 // source is what is known of one observation domain of an exporter.
 type source struct {
 	next     uint32 // expected sequence number, valid iff synced
+	last     uint32 // the one before, likewise
 	synced   bool
 	lostSets uint32 // to be told with the next datagram
 	sampling sampling
@@ -141,6 +142,18 @@ func (d *Decoder) sequence(number, n uint32) (missing uint32) {
 	if gap := number - d.src.next; d.src.synced && gap < maxGap {
 		missing = gap
 	}
-	d.src.next, d.src.synced = number+n, true
+	d.src.next, d.src.last, d.src.synced = number+n, number, true
+	return missing
+}
+
+// sequenceIPFIX is sequence for IPFIX, whose number says how many data records came before the message (RFC 7011 section 3.1). Some
+// exporters, softflowd 1.1.0 among them, count those of the message itself as well: where one or the other reading explains the number,
+// nothing is missing.
+func (d *Decoder) sequenceIPFIX(number, n uint32) (missing uint32) {
+	inclusive := number - n - d.src.last
+	missing = d.sequence(number, n)
+	if inclusive < maxGap {
+		missing = min(missing, inclusive)
+	}
 	return missing
 }

@@ -237,6 +237,12 @@ func TestSequence(t *testing.T) {
 	_, e := decoded(d, packettest.IPFIX(1, 100, set, one), packettest.IPFIX(1, 102, one), packettest.IPFIX(1, 109, one))
 	require.Equal(t, uint32(5), e.LostFlows)
 	d = netflow.New(netflow.Config{})
+	three := packettest.Set(256, uint32(1), uint32(2), uint32(3))
+	for _, m := range [][]byte{packettest.IPFIX(1, 2, set, one), packettest.IPFIX(1, 5, three), packettest.IPFIX(1, 7, one), packettest.IPFIX(1, 10, three)} {
+		_, e = decoded(d, m)
+		require.Zero(t, e.LostFlows, "the numbers include the message's own records")
+	}
+	d = netflow.New(netflow.Config{})
 	_, e = decoded(d, packettest.NetFlow9(1, 7), packettest.NetFlow9(1, 8), packettest.NetFlow9(1, 12))
 	require.Equal(t, uint32(3), e.LostDatagrams)
 	_, e = decoded(d, packettest.NetFlow9(2, 7))

@@ -35,7 +35,7 @@ func (d *Decoder) ipfix(b []byte) bool {
 	d.open(10, uint64(binary.BigEndian.Uint32(b[12:])))
 	number := binary.BigEndian.Uint32(b[8:])
 	ok := d.sets(b[ipfixHeaderLen:n])
-	d.out.LostFlows += d.sequence(number, d.recs)
+	d.out.LostFlows += d.sequenceIPFIX(number, d.recs)
 	if d.gaps || !ok {
 		d.src.synced = false // how many records there were is not known
 	}

@@ -20,11 +20,11 @@ import (
 	"visor/internal/packettest"
 )
 
-const collector = "203.0.113.250:2055"
+const receiver = "203.0.113.250:2055"
 
 // sent is a datagram that a device sends.
 func sent(after time.Duration, device string, datagram []byte) capture.Frame {
-	return packettest.UDP(after, device+":50000", collector, datagram)
+	return packettest.UDP(after, device+":50000", receiver, datagram)
 }
 
 func record(src, dst string, srcPort, dstPort uint16, proto uint8, bytes uint64) decode.Flow {

@@ -77,3 +77,31 @@ func Pair(t testing.TB) {
 		IP(t, "link", "set", name, "up")
 	}
 }
+
+// Neighbour makes another namespace until the end of the test, in which the loopback is up. Programs run in it by [Command].
+func Neighbour(t testing.TB) (name string) {
+	name = fmt.Sprintf("visor-test-%d-b", os.Getpid())
+	IP(t, "netns", "add", name)
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
+	IP(t, "-n", name, "link", "set", "lo", "up")
+	return name
+}
+
+// Command returns a program that is to run in a neighbour.
+func Command(neighbour string, program ...string) *exec.Cmd {
+	return exec.Command("ip", append([]string{"netns", "exec", neighbour}, program...)...)
+}
+
+// Cable joins an interface here and one in a neighbour. Each gets its address, in CIDR form; without addresses nobody says anything on it.
+func Cable(t testing.TB, here, there, neighbour string, addresses ...string) {
+	IP(t, "link", "add", here, "type", "veth", "peer", "name", there, "netns", neighbour)
+	require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+here+"/disable_ipv6", []byte("1"), 0o644))
+	out, err := Command(neighbour, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/"+there+"/disable_ipv6").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	if len(addresses) == 2 {
+		IP(t, "address", "add", addresses[0], "dev", here)
+		IP(t, "-n", neighbour, "address", "add", addresses[1], "dev", there)
+	}
+	IP(t, "link", "set", here, "up")
+	IP(t, "-n", neighbour, "link", "set", there, "up")
+}
