@@ -1,0 +1,87 @@
+package bgp_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture/afpacket"
+	"visor/handler"
+	"visor/handler/bgp"
+	"visor/internal/netns"
+)
+
+// TestSession lets two real routers talk.
+func TestSession(t *testing.T) { netns.Run(t, "bird") }
+
+// router is the configuration of one side: its address and that of the other, and routes to tell of.
+func router(t *testing.T, me, other string, routes int) (config string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "router id %s;\nlog stderr all;\nprotocol device {}\nprotocol static {\n ipv4;\n", me)
+	for i := range routes {
+		fmt.Fprintf(&b, " route 198.18.%d.0/24 blackhole;\n", i)
+	}
+	fmt.Fprintf(&b, "}\nprotocol bgp peer {\n debug { packets };\n local %s as 64500;\n neighbor %s as 64500;\n hold time 3;\n connect delay time 1;\n"+
+		" ipv4 { import all; export all; };\n}\n", me, other)
+	path := filepath.Join(t.TempDir(), "bird.conf")
+	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
+	return path
+}
+
+// TestNSSession holds what is seen on the cable against what one of the routers logs.
+func TestNSSession(t *testing.T) {
+	netns.Inside(t)
+	neighbour := netns.Neighbour(t)
+	netns.Cable(t, "near", "far", neighbour, "192.0.2.1/24", "192.0.2.2/24")
+	live, err := afpacket.Open(afpacket.Config{Interface: "near", BlockTimeout: 20 * time.Millisecond})
+	require.NoError(t, err)
+	h, err := bgp.New(bgp.Config{Settings: handler.Settings{Periods: 1}})
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}, Live: true})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+
+	var log bytes.Buffer
+	near := exec.Command("bird", "-f", "-c", router(t, "192.0.2.1", "192.0.2.2", 3), "-s", filepath.Join(t.TempDir(), "ctl"))
+	near.Stderr = &log
+	far := netns.Command(neighbour, "bird", "-f", "-c", router(t, "192.0.2.2", "192.0.2.1", 200), "-s", filepath.Join(t.TempDir(), "ctl"))
+	require.NoError(t, near.Start())
+	require.NoError(t, far.Start())
+	count := func() *bgp.Metrics {
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		return bgp.From(snap)
+	}
+	require.Eventually(t, func() bool { return count().Update.Value() >= 4 && count().Keepalive.Value() >= 6 }, 30*time.Second, 50*time.Millisecond)
+	require.NoError(t, far.Process.Signal(syscall.SIGTERM)) // it says goodbye: a NOTIFICATION
+	_ = far.Wait()
+	require.Eventually(t, func() bool { return count().Notification.Value() > 0 }, 10*time.Second, 20*time.Millisecond)
+	time.Sleep(300 * time.Millisecond) // for what bird has to log, and the last block of the ring
+	require.NoError(t, near.Process.Kill())
+	_ = near.Wait()
+	stop()
+	require.NoError(t, <-done)
+
+	m := count()
+	said := func(what string) uint64 {
+		return uint64(strings.Count(log.String(), "Sending "+what) + strings.Count(log.String(), "Got "+what))
+	}
+	updates := said("UPDATE") + uint64(strings.Count(log.String(), "Sending END-OF-RIB")) // one that comes is logged as an UPDATE too
+	notifications := uint64(strings.Count(log.String(), "peer: Received: Administrative shutdown"))
+	require.Equal(t, []uint64{said("OPEN"), updates, said("KEEPALIVE"), notifications},
+		[]uint64{m.Open.Value(), m.Update.Value(), m.Keepalive.Value(), m.Notification.Value()}, "%s", log.String())
+	require.Equal(t, uint64(2), m.Open.Value())
+	require.Zero(t, p.HandlerAccounts()["bgp"].Undecodable)
+}
