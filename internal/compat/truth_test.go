@@ -24,6 +24,7 @@ import (
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/handler/pcap"
+	"visor/handler/policy"
 	"visor/internal/hash64"
 	"visor/internal/sharedtest"
 	"visor/sketch"
@@ -121,6 +122,8 @@ type observation struct {
 	account  handler.Account
 	net      *network.Metrics
 	dns      *dns.Metrics
+	net2     *network.MetricsV2
+	dns2     *dns.MetricsV2
 	loss     *pcap.Metrics
 	plain    *plainMetrics
 	accounts map[string]handler.Account
@@ -134,17 +137,11 @@ func observe(t *testing.T, path string) observation {
 		o.err = err
 		return o
 	}
-	settings := handler.Settings{Periods: 1}
-	net, err := network.New(network.Config{Settings: settings})
-	require.NoError(t, err)
-	queries, err := dns.New(dns.Config{Settings: settings})
-	require.NoError(t, err)
-	losses, err := pcap.New(pcap.Config{Settings: settings})
-	require.NoError(t, err)
+	handlers := allHandlers(t)
 	counter := newPlain(t)
 	p, err := handler.NewPipeline(handler.Config{
 		Sources:  []capture.Source{src},
-		Handlers: []handler.Handler{net, queries, losses, counter},
+		Handlers: append(handlers, counter),
 		Fallback: gopkt.Fallback{},
 	})
 	require.NoError(t, err)
@@ -153,8 +150,21 @@ func observe(t *testing.T, path string) observation {
 	require.NoError(t, err)
 	o.account, o.accounts = p.Account(), p.HandlerAccounts()
 	o.net, o.dns, o.loss = network.From(snap), dns.From(snap), pcap.From(snap)
+	o.net2, o.dns2 = network.FromV2(snap), dns.FromV2(snap)
 	o.plain = handler.Find[plainMetrics](snap)
 	return o
+}
+
+// allHandlers returns the analyzers of all types and versions, with a single period.
+func allHandlers(t *testing.T) (out []handler.Handler) {
+	for kind := range policy.Builtin() {
+		h, err := policy.Build(policy.Module{
+			Name: kind.Type + " " + kind.Version, Type: kind.Type, Version: kind.Version, Config: policy.Options{"num_periods": uint64(1)},
+		}, policy.Env{})
+		require.NoError(t, err)
+		out = append(out, h)
+	}
+	return out
 }
 
 // compareTruth returns what differs.
@@ -306,6 +316,7 @@ func TestConservation(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(o.accounts)) {
 			requireBalance(t, path+" "+name, o.accounts[name])
 		}
+		requireAgreement(t, path, o)
 		return nil
 	}))
 	require.Greater(t, files, 700)
@@ -315,4 +326,32 @@ func TestConservation(t *testing.T) {
 func requireBalance(t *testing.T, what string, a handler.Account) {
 	t.Helper()
 	require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped, "%s: %+v", what, a)
+}
+
+// requireAgreement holds both versions of a handler against each other.
+func requireAgreement(t *testing.T, path string, o observation) {
+	t.Helper()
+	var first, second []uint64
+	for _, c := range []*sketch.Counter{&o.net.Total, &o.net.UDP, &o.net.TCP, &o.net.OtherL4, &o.net.IPv4, &o.net.IPv6, &o.net.SYN} {
+		first = append(first, c.Value())
+	}
+	second = make([]uint64, len(first))
+	for _, d := range o.net2.Directions.All() {
+		for i, c := range []*sketch.Counter{&d.Total, &d.UDP, &d.TCP, &d.OtherL4, &d.IPv4, &d.IPv6, &d.SYN} {
+			second[i] += c.Value()
+		}
+	}
+	require.Equal(t, first, second, "%s: net", path)
+	require.Equal(t, o.net.Events.Value(), o.net2.Observed.Value(), path)
+	require.Equal(t, o.dns.Events.Value(), o.dns2.Observed.Value(), path)
+	trans, late, orphans := uint64(0), uint64(0), uint64(0)
+	for _, d := range o.dns2.Directions.All() {
+		trans += d.Trans.Value()
+		late += d.TimedOut.Value()
+		orphans += d.Orphans.Value()
+	}
+	require.Equal(t, []uint64{o.dns.Trans.Value(), o.dns.TimedOut.Value()}, []uint64{trans, late}, "%s: dns", path)
+	// A reply belongs to a transaction, is an orphan, or is one of those that came too late.
+	require.GreaterOrEqual(t, o.dns.Replies.Value(), trans+orphans, path)
+	require.LessOrEqual(t, o.dns.Replies.Value(), trans+orphans+late, path)
 }
