@@ -18,13 +18,13 @@
 //
 // Data moves one way, and each package imports only what stands before it:
 //
-//	capture    sources of frames: files, interfaces, dnstap, memory, taps in a server; filters
-//	decode     what a frame is: link layers, IP, TCP, UDP; DNS messages; TCP streams
+//	capture    sources of frames: files, interfaces, dnstap, flow exports, probes, memory, taps in a server; filters
+//	decode     what a frame is: link layers, IP, TCP, UDP; DNS, DHCP, BGP, NetFlow, IPFIX, sFlow; TCP streams
 //	sketch     bounded summaries that merge: cardinality, top lists, quantiles, rates
 //	window     the live bucket and the last closed ones
 //	geo        where an address is, and whose
 //	handler    the pipeline, and the analyzers below it
-//	export     JSON, text for people, Prometheus
+//	export     JSON and its schemas, text for people, Prometheus
 //
 // sketch, window, geo and decode are of use alone. examples/visor-reader is a whole program made of them; examples/sniff begins one
 // that captures, and examples/dnsserver has visor inside a server.

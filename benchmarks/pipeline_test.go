@@ -12,6 +12,7 @@ import (
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/flow"
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/internal/trafficgen"
@@ -29,6 +30,12 @@ func analyzers(tb testing.TB, names ...string) []handler.Handler {
 			h, err = network.New(network.Config{})
 		case "dns":
 			h, err = dns.New(dns.Config{})
+		case "net2":
+			h, err = network.NewV2(network.Config{Settings: handler.Settings{Name: name}})
+		case "dns2":
+			h, err = dns.NewV2(dns.Config{Settings: handler.Settings{Name: name}})
+		case "flow":
+			h, err = flow.New(flow.Config{})
 		case "pcap":
 			h, err = pcap.New(pcap.Config{})
 		}
@@ -105,6 +112,8 @@ func BenchmarkHandler(b *testing.B) {
 		handlers []string
 	}{
 		{"none", []string{"pcap"}}, {"net", []string{"net"}}, {"dns", []string{"dns"}}, {"all", []string{"net", "dns", "pcap"}},
+		{"net2", []string{"net2"}}, {"dns2", []string{"dns2"}}, {"all2", []string{"net2", "dns2", "pcap"}},
+		{"both", []string{"net", "dns", "net2", "dns2", "pcap"}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			perPacket(b, len(frames), func() { run(b, mem, 1, ownNets(b), bench.handlers...) })

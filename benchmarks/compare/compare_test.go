@@ -173,4 +173,3 @@ func compiled(b *testing.B) protoproducer.ProtoProducerConfig {
 	check(b, err)
 	return config
 }
-

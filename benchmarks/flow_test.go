@@ -1,0 +1,44 @@
+package benchmarks
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/internal/packettest"
+)
+
+// exports returns datagrams of four routers, in each of which are 30 flows between 10,000 clients and 50 servers.
+func exports(datagrams int) (frames []capture.Frame, records int) {
+	for i := range datagrams {
+		var flows []decode.Flow
+		for k := range 30 {
+			n := uint32(i*30+k) * 2654435761 // spreads over clients, ports and sizes
+			client := [4]byte{198, 18}
+			binary.BigEndian.PutUint16(client[2:], uint16(n>>16%10_000))
+			flows = append(flows, decode.Flow{
+				Src: netip.AddrFrom4(client), Dst: netip.AddrFrom4([4]byte{203, 0, 113, byte(n >> 8 % 50)}),
+				SrcPort: uint16(n >> 16), DstPort: []uint16{443, 80, 53, 22}[n>>5%4], Proto: []uint8{6, 6, 17, 6}[n>>5%4],
+				Bytes: uint64(n % 5000), Packets: uint64(n%9 + 1), Input: n % 8, Output: n >> 3 % 8,
+			})
+		}
+		router := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 4)}), 5000).String()
+		frames = append(frames, packettest.UDP(time.Duration(i)*time.Millisecond, router, "192.0.2.250:2055", packettest.NetFlow5(uint32(i/4*30), 0, flows...)))
+	}
+	return frames, 30 * datagrams
+}
+
+// BenchmarkFlow is all that a flow record costs, from the packet of its datagram on.
+func BenchmarkFlow(b *testing.B) {
+	frames, records := exports(10_000)
+	mem := capture.NewMemory(frames)
+	b.ReportAllocs()
+	for b.Loop() {
+		run(b, mem, 1, decode.HostNets{}, "flow")
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
+	b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "records/s")
+}
