@@ -2,7 +2,8 @@ package decode
 
 import "net/netip"
 
-// Export is what one datagram of a flow exporter holds: NetFlow, IPFIX or sFlow.
+// Export is what one datagram of a flow exporter holds: NetFlow, IPFIX or sFlow. Its Flows are valid until it is decoded into
+// again.
 type Export struct {
 	TimeNS   int64      // when the datagram was captured, ns since the Unix epoch
 	Device   netip.Addr // who exports: the agent address of sFlow, else the datagram's source

@@ -132,3 +132,16 @@ func ExampleListen() {
 	fmt.Println(len(b.Frames), "packet of", b.Frames[0].WireLen, "bytes")
 	// Output: 1 packet of 38 bytes
 }
+
+// A datagram of 1400 bytes, sent and received.
+func BenchmarkReadBatch(b *testing.B) {
+	src, conn := listen(b, "127.0.0.1:0")
+	var batch capture.Batch
+	payload := make([]byte, 1400)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := conn.Write(payload)
+		require.NoError(b, err)
+		require.NoError(b, src.ReadBatch(&batch))
+	}
+}

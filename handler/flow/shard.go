@@ -30,7 +30,8 @@ type shard struct {
 	groups  handler.GroupSet
 	geo     *geo.Cache             // nil without databases
 	devices map[netip.Addr]*device // seen in the live period
-	ports   int                    // interfaces of all devices in the live period
+	ports   int                    // interfaces of all devices that have metrics in the live period
+	known   int                    // and those that are remembered
 	view    view
 }
 
@@ -61,12 +62,14 @@ func (s *shard) Shift(startNS int64) {
 	for addr, d := range s.devices {
 		if d.metrics == nil {
 			delete(s.devices, addr)
+			s.known -= len(d.ports)
 			continue
 		}
 		d.metrics = nil
 		for index, p := range d.ports {
 			if !p.used {
 				delete(d.ports, index)
+				s.known--
 			}
 			p.used, p.metrics = false, nil
 		}
@@ -149,8 +152,9 @@ func (s *shard) port(d *device, index uint32) *port {
 			name = strconv.FormatUint(uint64(index), 10)
 		}
 		p = &port{name: name}
-		if len(d.ports) < s.h.cfg.Interfaces {
+		if s.known < 4*s.h.cfg.Interfaces { // enough to name those beyond the bound again and again
 			d.ports[index] = p
+			s.known++
 		}
 	}
 	if !p.used {
@@ -197,39 +201,34 @@ func (s *shard) flow(d *device, f *decode.Flow) {
 	}
 	kept := true
 	if in {
-		kept = s.ingress(d, s.port(d, f.Input), deep)
+		kept = s.through(d, s.port(d, f.Input), false, deep)
 	}
 	if out {
-		kept = s.egress(d, s.port(d, f.Output), deep) && kept
+		kept = s.through(d, s.port(d, f.Output), true, deep) && kept
 	}
 	if !kept {
 		d.metrics.NotKept.Add(1)
 	}
 }
 
-// ingress counts the record for its input interface.
-func (s *shard) ingress(d *device, p *port, deep bool) (kept bool) {
-	v, m := &s.view, p.metrics
+// through counts the record for its input or output interface. It reports false if that is not kept apart.
+func (s *shard) through(d *device, p *port, out, deep bool) (kept bool) {
+	m := p.metrics
+	bytes, packets := &d.metrics.Bytes.In, &d.metrics.Packets.In
+	if out {
+		bytes, packets = &d.metrics.Bytes.Out, &d.metrics.Packets.Out
+	}
 	if deep && s.groups.Has(groupTopInterfaces) {
-		v.interfaces(s, p.name, &d.metrics.Bytes.In, &d.metrics.Packets.In)
+		s.view.interfaces(s, p.name, bytes, packets)
 	}
-	if m == nil {
+	switch {
+	case m == nil:
 		return false
+	case out:
+		s.count(m, &m.OutBytes, &m.OutPackets, deep)
+	default:
+		s.count(m, &m.InBytes, &m.InPackets, deep)
 	}
-	s.count(m, &m.InBytes, &m.InPackets, deep)
-	return true
-}
-
-// egress counts the record for its output interface.
-func (s *shard) egress(d *device, p *port, deep bool) (kept bool) {
-	v, m := &s.view, p.metrics
-	if deep && s.groups.Has(groupTopInterfaces) {
-		v.interfaces(s, p.name, &d.metrics.Bytes.Out, &d.metrics.Packets.Out)
-	}
-	if m == nil {
-		return false
-	}
-	s.count(m, &m.OutBytes, &m.OutPackets, deep)
 	return true
 }
 

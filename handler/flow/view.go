@@ -45,14 +45,14 @@ const (
 	tcp
 )
 
-func (t transport) of(u, t2, o *sketch.Counter) *sketch.Counter {
+func (t transport) of(overUDP, overTCP, others *sketch.Counter) *sketch.Counter {
 	switch t {
 	case udp:
-		return u
+		return overUDP
 	case tcp:
-		return t2
+		return overTCP
 	}
-	return o
+	return others
 }
 
 // end is one end of a flow.
