@@ -39,6 +39,7 @@ type Stats struct {
 	LostSets        uint64 // of these, given up: their template did not come, or there was no room
 	LostFlows       uint64 // flows missing by sequence numbers
 	LostDatagrams   uint64 // datagrams missing by sequence numbers
+	Evicted         uint64 // templates, and what was known of exporters, that had to go to make room
 }
 
 // Decoder decodes export datagrams. It is owned by one goroutine.
@@ -86,7 +87,11 @@ func New(cfg Config) *Decoder {
 }
 
 // Stats returns the counts since the Decoder was made.
-func (d *Decoder) Stats() Stats { return d.stats }
+func (d *Decoder) Stats() Stats {
+	st := d.stats
+	st.Evicted = d.templates.Stats().Evicted + d.sources.Stats().Evicted
+	return st
+}
 
 // Decode reads a datagram that came from an exporter at tsNS. It sets all fields of e but TimeNS; the memory of e.Flows
 // is used again. Headers in them borrow from b.

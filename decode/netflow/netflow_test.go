@@ -259,6 +259,17 @@ func TestExpiry(t *testing.T) {
 	require.Empty(t, e.Flows)
 }
 
+// The templates of a flood push one another out, and memory stays as it is.
+func TestTemplateBound(t *testing.T) {
+	d := netflow.New(netflow.Config{MaxTemplates: 16})
+	for id := range uint16(500) {
+		decoded(d, packettest.NetFlow9(1, 0, packettest.Set(0, template(256+id, field(2, 4))...)))
+	}
+	st := d.Stats()
+	require.Equal(t, uint64(500), st.Templates)
+	require.GreaterOrEqual(t, st.Evicted, uint64(400))
+}
+
 func TestWithdrawal(t *testing.T) {
 	d := netflow.New(netflow.Config{})
 	flows, _ := decoded(d, packettest.IPFIX(1, 0, packettest.Set(2, template(256, field(2, 4))...)),

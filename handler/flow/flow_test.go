@@ -259,10 +259,11 @@ func TestLosses(t *testing.T) {
 	one := record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
 	m, p := run(t, flow.Config{},
 		sent(0, "192.0.2.1", packettest.NetFlow5(0, 0, one)), sent(1, "192.0.2.1", packettest.NetFlow5(11, 0, one)),
-		sent(2, "192.0.2.1", []byte{0, 5, 0, 3}), sent(3, "192.0.2.9", []byte("hello")), sent(4, "192.0.2.9", nil))
+		sent(2, "192.0.2.1", []byte{0, 5, 0, 3}), sent(2, "192.0.2.1", packettest.SFlow("192.0.2.8", 1, packettest.Element(2, make([]byte, 40)))), sent(3, "192.0.2.9", []byte("hello")), sent(4, "192.0.2.9", nil))
 	d := m.Devices.Find("192.0.2.1")
 	require.Equal(t, []uint64{2, 10, 1}, []uint64{d.Records.Value(), d.LostRecords.Value(), d.Malformed.Value()})
-	require.Equal(t, 1, m.Devices.Len())
+	require.Equal(t, uint64(1), m.Devices.Find("192.0.2.8").Counters.Value())
+	require.Equal(t, 2, m.Devices.Len())
 	require.Equal(t, handler.Account{Offered: 4, Analysed: 2, Undecodable: 2}, p.HandlerAccounts()["flow"])
 }
 

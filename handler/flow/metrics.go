@@ -37,6 +37,7 @@ type Device struct {
 	Filtered sketch.Counter `metric:"records_filtered,counters" help:"flow records that did not pass the filters"`
 
 	// What the reference does not have; left out of the answers while it is 0.
+	Counters      sketch.Counter `metric:"counters_samples,counters" sparse:"true" help:"counters samples of sFlow, which are not read"`
 	LostRecords   sketch.Counter `metric:"records_lost,counters" sparse:"true" help:"flow records that did not arrive, by the exporter's sequence numbers"`
 	LostDatagrams sketch.Counter `metric:"datagrams_lost,counters" sparse:"true" help:"datagrams that did not arrive, by the exporter's sequence numbers"`
 	LostSets      sketch.Counter `metric:"data_sets_lost,counters" sparse:"true" help:"data sets whose template did not come in time"`

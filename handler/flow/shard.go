@@ -100,6 +100,7 @@ func (s *shard) export(e *decode.Export) {
 		return
 	}
 	m := d.metrics
+	m.Counters.Add(uint64(e.Counters))
 	m.LostRecords.Add(uint64(e.LostFlows))
 	m.LostDatagrams.Add(uint64(e.LostDatagrams))
 	m.LostSets.Add(uint64(e.LostSets))
