@@ -103,7 +103,7 @@ func TestNSSenders(t *testing.T) {
 			startSender(t, "pmacctd sFlow", pmacctd(neighbour, "sfprobe", "sampling_rate: 1")),
 		}
 		time.Sleep(2 * time.Second) // no program says when it has begun to listen
-		out, err := exec.Command("tcpreplay", "-q", "-i", "play", "--pps", "4000", c.path).CombinedOutput()
+		out, err := exec.Command("tcpreplay", "-q", "-i", "play", "--pps", "2000", c.path).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		time.Sleep(4 * time.Second) // for what libpcap and the parts of pmacctd still hold
 		for _, s := range slices.Backward(all) {
@@ -212,7 +212,7 @@ func softflowd(neighbour, version string) start {
 	return func(t *testing.T, port uint16) (*exec.Cmd, func() error) {
 		dir := t.TempDir()
 		control := filepath.Join(dir, "ctl")
-		program := netns.Command(neighbour, "softflowd", "-d", "-i", "listen", "-6", "-v", version, "-m", "100000",
+		program := netns.Command(neighbour, "softflowd", "-d", "-i", "listen", "-6", "-v", version, "-m", "100000", "-B", "33554432",
 			"-p", filepath.Join(dir, "pid"), "-c", control, "-n", fmt.Sprintf("%s:%d", collectorAddr, port))
 		return program, exec.Command("softflowctl", "-c", control, "shutdown").Run
 	}
@@ -223,7 +223,8 @@ func pmacctd(neighbour, plugin, setting string) start {
 		path := filepath.Join(t.TempDir(), "pmacctd.conf")
 		conf := []string{
 			"daemonize: false", "pcap_interface: listen", "aggregate: src_host, dst_host, src_port, dst_port, proto, tos",
-			"plugins: " + plugin, plugin + fmt.Sprintf("_receiver: %s:%d", collectorAddr, port), setting, "nfprobe_maxflows: 100000", "",
+			"plugins: " + plugin, plugin + fmt.Sprintf("_receiver: %s:%d", collectorAddr, port), setting, "nfprobe_maxflows: 100000",
+			"pmacctd_pipe_size: 33554432", "plugin_pipe_size: 33554432", "",
 		}
 		require.NoError(t, os.WriteFile(path, []byte(strings.Join(conf, "\n")), 0o600))
 		return netns.Command(neighbour, "pmacctd", "-f", path), nil
