@@ -12,9 +12,9 @@
 //	snap, err := p.Bucket(0)
 //
 // Each source is a queue with a worker of its own. A worker decodes a batch of frames once, finds the
-// DNS messages in it (also those in TCP streams, IP fragments and tunnels) and shows the batch to its
-// [Shard] of every [Handler]. Shards share nothing; a query merges their buckets into a [Snapshot].
+// DNS and BGP messages in it (also those in TCP streams, IP fragments and tunnels), the exports of flows if a
+// handler asks for them, and shows the batch to its [Shard] of every [Handler]. Shards share nothing; a query merges their buckets into a [Snapshot].
 //
-// A handler declares each metric once, by a struct tag beside the field that counts ([Schema]).
-// Merging, resetting and all output formats follow from the declaration.
+// A handler declares each metric once, by a struct tag beside the field that counts ([Schema]), also what it counts for each of several
+// subjects ([Each]). Merging, resetting and all output formats follow from the declaration.
 package handler

@@ -1,4 +1,4 @@
-// Package dns analyses DNS messages: the YAML module "dns", version 1.0.
+// Package dns analyses DNS messages: the YAML module "dns", in two versions.
 //
 //	h, err := dns.New(dns.Config{Settings: handler.Settings{Enable: []string{"top_ecs"}}})
 //	...
@@ -12,4 +12,7 @@
 //
 // Queries wait for their replies in a table of bounded size ([Config.Transactions]). A query that
 // waits longer than [Config.Timeout] has timed out.
+//
+// Version 1.0 counts messages. Version 2.0 ([NewV2], [FromV2]) counts transactions, by direction, from what the reply says: its filters look
+// at one half and drop the other with it. Both may run in one pipeline.
 package dns

@@ -1,6 +1,7 @@
 package dns_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -138,4 +139,34 @@ func TestTapsV2(t *testing.T) {
 			d.UDP.Value(), d.TCP.Value(), d.DoT.Value(), d.DoH.Value(), d.DNSCryptUDP.Value(), d.DNSCryptTCP.Value(), d.DoQ.Value(),
 		})
 	}
+}
+
+func ExampleNewV2() {
+	h, err := dns.NewV2(dns.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	q := packettest.Query(7, "www.example.com.", typeA)
+	p, err := handler.NewPipeline(handler.Config{
+		Sources:  []capture.Source{capture.NewMemory(exchange(0, 3*time.Millisecond, client, server, q, packettest.Reply(q, 3, 0)))},
+		Handlers: []handler.Handler{h},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := p.Run(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	snap, err := p.Bucket(0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for direction, d := range dns.FromV2(snap).Directions.All() {
+		fmt.Println(direction, d.Trans.Value(), "transaction,", d.NXDomain.Value(), "of them NXDOMAIN")
+	}
+	// Output: unknown 1 transaction, 1 of them NXDOMAIN
 }
