@@ -53,16 +53,16 @@ func (s *Source) openSockets() error {
 }
 
 // open opens an unprivileged socket, or else a raw one.
-func (s *Source) open(plain, raw, any string) (*socket, error) {
+func (s *Source) open(plain, raw, address string) (*socket, error) {
 	k := &socket{request: ipv4.ICMPTypeEcho, reply: ipv4.ICMPTypeEchoReply, protocol: 1}
 	if plain == "udp6" {
 		k.request, k.reply, k.protocol = ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply, 58
 	}
-	conn, err := icmp.ListenPacket(plain, any)
+	conn, err := icmp.ListenPacket(plain, address)
 	if err != nil {
 		var errRaw error
 		k.raw = true
-		if conn, errRaw = icmp.ListenPacket(raw, any); errRaw != nil {
+		if conn, errRaw = icmp.ListenPacket(raw, address); errRaw != nil {
 			return nil, fmt.Errorf("ICMP: neither an unprivileged socket (%w; see the sysctl net.ipv4.ping_group_range) nor a raw one (%w; it needs root or the capability CAP_NET_RAW)", err, errRaw)
 		}
 	}
