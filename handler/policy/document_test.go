@@ -1,0 +1,230 @@
+package policy_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/handler/policy"
+)
+
+const good = `version: "1.0"
+visor:
+  taps:
+    wired:
+      input_type: pcap
+      config: {iface: eth0, host_spec: 192.0.2.0/24}
+      tags: {virtual: true, vhost: 1, site: north}
+  global_handler_config:
+    dns: {only_rcode: 2}
+  policies:
+    all:
+      kind: collection
+      config: {merge_like_handlers: true}
+      input:
+        tap: wired
+        input_type: pcap
+        config: {bpf: port 53}
+        filter: {bpf: udp}
+      handlers:
+        window_config: {num_periods: 3, deep_sample_rate: "50"}
+        modules:
+          names:
+            type: dns
+            require_version: "2.0"
+            config: {only_qtype: [AAAA, 28]}
+            filter: {only_qname_suffix: [example.com]}
+            metric_groups: {enable: [top_ecs], disable: [cardinality, counters]}
+          flows: {type: net}
+    sequence:
+      kind: collection
+      input: {tap_selector: {any: [virtual: true, vhost: 1]}, input_type: pcap}
+      handlers:
+        modules:
+          - first: {type: net}
+          - second:
+            type: dns
+          - third: {third: {type: pcap}}
+`
+
+func TestParse(t *testing.T) {
+	doc, err := policy.Parse([]byte(good))
+	require.NoError(t, err)
+	require.Equal(t, []policy.Tap{{
+		Name: "wired", InputType: "pcap", Config: policy.Options{"iface": "eth0", "host_spec": "192.0.2.0/24"},
+		Tags: policy.Options{"virtual": true, "vhost": uint64(1), "site": "north"},
+	}}, doc.Taps)
+	require.Equal(t, []policy.Global{{"dns", policy.Options{"only_rcode": uint64(2)}}}, doc.Global)
+	require.Equal(t, []policy.Policy{
+		{
+			Name: "all", Merge: true,
+			Input:  policy.Input{Tap: "wired", InputType: "pcap", Config: policy.Options{"bpf": "port 53"}, Filter: policy.Options{"bpf": "udp"}},
+			Window: policy.Options{"num_periods": uint64(3), "deep_sample_rate": uint64(50)},
+			Modules: []policy.Module{
+				{
+					Name: "names", Type: "dns", Version: "2.0", Config: policy.Options{"only_qtype": []string{"AAAA", "28"}},
+					Filter: policy.Options{"only_qname_suffix": []string{"example.com"}}, Enable: []string{"top_ecs"}, Disable: []string{"cardinality", "counters"},
+				},
+				{Name: "flows", Type: "net", Version: "1.0"},
+			},
+		},
+		{
+			Name:     "sequence",
+			Input:    policy.Input{Selector: &policy.Selector{Tags: []policy.Tag{{"virtual", true}, {"vhost", uint64(1)}}}, InputType: "pcap"},
+			Modules:  []policy.Module{{Name: "first", Type: "net", Version: "1.0"}, {Name: "second", Type: "dns", Version: "1.0"}, {Name: "third", Type: "pcap", Version: "1.0"}},
+			Sequence: true,
+		},
+	}, doc.Policies)
+	for _, m := range doc.Policies[0].Modules {
+		_, err := policy.Build(m, policy.Env{})
+		require.NoError(t, err)
+	}
+}
+
+// JSON is YAML.
+func TestParseJSON(t *testing.T) {
+	tap, err := policy.ParseTap([]byte(`{"version": "1.0", "visor": {"taps": {"t": {"input_type": "flow", "config": {"port": 2055, "bind": "::1"}}}}}`))
+	require.NoError(t, err)
+	require.Equal(t, policy.Tap{Name: "t", InputType: "flow", Config: policy.Options{"port": uint64(2055), "bind": "::1"}}, tap)
+	pol, err := policy.ParsePolicy([]byte(`{"visor": {"policies": {"p": {"kind": "collection", "input": {"tap": "t", "input_type": "flow"}, "handlers": {"modules": {}}}}}}`))
+	require.NoError(t, err)
+	require.Equal(t, policy.Policy{Name: "p", Input: policy.Input{Tap: "t", InputType: "flow"}}, pol)
+}
+
+// TestParseErrors changes a place of the good document and expects what is said of it, and where.
+func TestParseErrors(t *testing.T) {
+	for _, tt := range []struct{ old, new, want string }{
+		{good, "", "empty data"},
+		{good, " \n", "empty data"},
+		{good, "# nothing", "empty data"},
+		{good, "- 1", "invalid schema (line 1, column 1)"},
+		{good, "text", "invalid schema (line 1, column 1)"},
+		{"visor:\n", "vizor:\n", "invalid schema (line 1, column 1)"},
+		{`version: "1.0"`, `version: "2.0"`, "unsupported version (line 1, column 10)"},
+		{`version: "1.0"`, `version: 1`, "unsupported version (line 1, column 10)"},
+		{"version:", "versoin:", "the document has no key 'versoin'. Its keys are: version, visor (line 1, column 1); did you mean 'version'?"},
+		{"  taps:\n", "  tabs:\n", "the section 'visor' has no key 'tabs'. Its keys are: config, taps, global_handler_config, policies (line 3, column 3); did you mean 'taps'?"},
+		{"  taps:\n", "  taps: [\n", "yaml: "},
+		{"input_type: pcap\n      config", "input_type: pcap\n      input_type: pcap\n      config", "the key 'input_type' stands twice (line 6, column 7)"},
+		{"    wired:\n      input_type: pcap", "    ? [a]\n    : {}\n    wired:\n      input_type: pcap", "expecting tap identifier (line 4, column 7)"},
+		{"    wired:\n      input_type: pcap", "    other: 5\n    wired:\n      input_type: pcap", "expecting tap configuration map (line 4, column 12)"},
+		{"input_type: pcap\n      config", "config", "missing or invalid tap type key 'input_type' (line 5, column 7)"},
+		{"input_type: pcap\n      config", "input_type: [pcap]\n      config", "missing or invalid tap type key 'input_type' (line 5, column 19)"},
+		{"input_type: pcap\n      config", "input_type: pacp\n      config", "Tap 'wired' requires input stream type 'pacp' which is not available (line 5, column 19); did you mean 'pcap'?"},
+		{"config: {iface: eth0, host_spec: 192.0.2.0/24}", "config: eth0", "tap configuration is not a map (line 6, column 15)"},
+		{"config: {iface: eth0, host_spec: 192.0.2.0/24}", "config: [eth0]", "tap configuration is not a map (line 6, column 15)"},
+		{"tags: {virtual: true, vhost: 1, site: north}", "tags: north", "tap tags is not a map (line 7, column 13)"},
+		{"tags: {virtual", "tag: {virtual", "tap 'wired' has no key 'tag'. Its keys are: input_type, config, tags (line 7, column 7); did you mean 'tags'?"},
+		{"{iface: eth0,", "{iface: [{a: b}],", "invalid value for sequence in key: iface (line 6, column 24)"},
+		{"    dns: {only_rcode: 2}", "    dns: 2", "expecting global_handler_config configuration map (line 9, column 10)"},
+		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config: 5", "no global_handler_config found in schema (line 8, column 26)"},
+		{"    all:\n", "    ? {a: b}\n    : {}\n    all:\n", "expecting policy identifier (line 11, column 7)"},
+		{"    all:\n", "    none: collection\n    all:\n", "expecting policy configuration map (line 11, column 11)"},
+		{"    all:\n      kind: collection\n", "    all:\n", "missing or invalid policy kind at key 'kind' (line 12, column 7)"},
+		{"    all:\n      kind: collection\n", "    all:\n      kind: {}\n", "missing or invalid policy kind at key 'kind' (line 12, column 13)"},
+		{"    all:\n      kind: collection\n", "    all:\n      kind: colection\n", "unknown policy kind: colection (line 12, column 13); did you mean 'collection'?"},
+		{"config: {merge_like_handlers: true}", "config: merge", "policy configuration is not a map (line 13, column 15)"},
+		{"merge_like_handlers: true", "merge_like_handlers: yes", "invalid policy config for policy 'all': wrong type for key: merge_like_handlers (line 13, column 15)"},
+		{"      input:\n        tap: wired", "      inputs:\n        tap: wired", "missing or invalid policy input stream configuration at key 'input' (line 12, column 7)"},
+		{"input: {tap_selector: {any: [virtual: true, vhost: 1]}, input_type: pcap}", "input: wired", "missing or invalid policy input stream configuration at key 'input' (line 31, column 14)"},
+		{"        input_type: pcap\n        config: {bpf: port 53}", "        config: {bpf: port 53}", "missing or invalid input_type at key 'input.input_type' (line 15, column 9)"},
+		{"tap: wired\n", "tap: wired\n        tap_selector: {any: []}\n", "input can have only key 'input.tap' or key 'input.tap_selector' (line 16, column 23)"},
+		{"        tap: wired\n", "", "missing key 'input.tap' or key 'input.tap_selector' (line 15, column 9)"},
+		{"tap: wired\n", "tap: [wired]\n", "invalid tap at key 'input.tap' (line 15, column 14)"},
+		{"tap: wired\n", "tap: \"\"\n", "invalid tap at key 'input.tap' (line 15, column 14)"},
+		{"config: {bpf: port 53}", "config: port 53", "input configuration is not a map (line 17, column 17)"},
+		{"filter: {bpf: udp}", "filter: udp", "input filter configuration is not a map (line 18, column 17)"},
+		{"filter: {bpf: udp}", "filters: {bpf: udp}", "'input' has no key 'filters'. Its keys are: tap, tap_selector, input_type, config, filter (line 18, column 9); did you mean 'filter'?"},
+		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: virtual", "'input.tap_selector' is not a map (line 31, column 29)"},
+		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: {all: [], any: []}", "input can have only key 'input.tap_selector.all' or key 'input.tap_selector.any' (line 31, column 44)"},
+		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: {some: []}", "missing key 'input.tap_selector.all' or key 'input.tap_selector.any' (line 31, column 29)"},
+		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: {all: virtual}", "'input.tap_selector.all' is not a sequence (line 31, column 35)"},
+		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: {any: {virtual: true}}", "'input.tap_selector.any' is not a sequence (line 31, column 35)"},
+		{"[virtual: true, vhost: 1]", "[virtual]", "selector tag must contain only one key/value pair per sequence index (line 31, column 36)"},
+		{"[virtual: true, vhost: 1]", "[{virtual: true, vhost: 1}]", "selector tag must contain only one key/value pair per sequence index (line 31, column 36)"},
+		{"[virtual: true, vhost: 1]", "[virtual: [true]]", "tag key 'virtual' must have scalar value (line 31, column 45)"},
+		{"      handlers:\n        window_config", "      handler:\n        window_config", "missing or invalid handler configuration at key 'handlers' (line 12, column 7)"},
+		{"      handlers:\n        modules:", "      handlers: 5\n      x:\n        modules:", "missing or invalid handler configuration at key 'handlers' (line 32, column 17)"},
+		{"        modules:\n          names", "        module:\n          names", "missing or invalid handler modules at key 'modules' (line 20, column 9)"},
+		{"        window_config: {", "        window: {", "'handlers' has no key 'window'. Its keys are: window_config, modules (line 20, column 9)"},
+		{"{num_periods: 3,", "{num_periods: [[3]],", "invalid value for sequence in key: num_periods (line 20, column 39)"},
+		{"          names:\n            type: dns\n", "          names:\n", "missing or invalid stream handler type at key 'type' (line 23, column 13)"},
+		{"          names:\n            type: dns\n", "          names:\n            type: {}\n", "missing or invalid stream handler type at key 'type' (line 23, column 19)"},
+		{"          names:\n            type: dns\n", "          names:\n            type: dsn\n", "Policy 'all' requires stream handler type 'dsn' and version '2.0' which is not available (line 23, column 19); did you mean 'dns'?"},
+		{`require_version: "2.0"`, `require_version: "3.0"`, "Policy 'all' requires stream handler type 'dns' and version '3.0' which is not available (line 23, column 19)"},
+		{`require_version: "2.0"`, `require_version: [2.0]`, "Invalid stream handler version at key 'require_version' (line 24, column 30)"},
+		{"flows: {type: net}", "flows: {type: net, version: 2}", "module 'flows' has no key 'version'. Its keys are: type, require_version, config, filter, metric_groups (line 28, column 30)"},
+		{"flows: {type: net}", "flows: net", "expecting Handler configuration map (line 28, column 18)"},
+		{"config: {only_qtype: [AAAA, 28]}", "config: AAAA", "stream handler configuration is not a map (line 25, column 21)"},
+		{"filter: {only_qname_suffix: [example.com]}", "filter: [example.com]", "stream handler filter configuration is not a map (line 26, column 21)"},
+		{"metric_groups: {enable: [top_ecs], disable: [cardinality, counters]}", "metric_groups: [top_ecs]", "stream handler metric groups is not a map (line 27, column 28)"},
+		{"metric_groups: {enable: [top_ecs], disable: [cardinality, counters]}", "metric_groups: {}", "stream handler metric groups should contain enable and/or disable tags (line 27, column 28)"},
+		{"{enable: [top_ecs],", "{enable: all,", "wrong type for key: enable (line 27, column 37)"},
+		{"{enable: [top_ecs],", "{enabled: [top_ecs],", "'metric_groups' has no key 'enabled'. Its keys are: enable, disable (line 27, column 29); did you mean 'enable'?"},
+		{"- first: {type: net}", "- 5", "expecting handler module identifier (line 34, column 13)"},
+		{"- first: {type: net}", "- {}", "expecting handler module identifier (line 34, column 13)"},
+		{"- first: {type: net}", "- first: [net]", "expecting Handler configuration map (line 34, column 20)"},
+	} {
+		require.Contains(t, good, tt.old)
+		_, err := policy.Parse([]byte(strings.Replace(good, tt.old, tt.new, 1)))
+		require.ErrorContains(t, err, tt.want, "%q for %q", tt.new, tt.old)
+		if !strings.HasSuffix(tt.want, ": ") {
+			require.Equal(t, tt.want, err.Error())
+		}
+		_, ok := errors.AsType[*policy.Error](err)
+		require.True(t, ok)
+	}
+}
+
+func TestParseSingleErrors(t *testing.T) {
+	for doc, want := range map[string]string{
+		"visor: {policies: {}}":          "no taps found in schema (line 1, column 8)",
+		"visor: {taps: 5}":               "no taps found in schema (line 1, column 8)",
+		"visor: {taps: {}}":              "only a single tap expected but got 0 (line 1, column 15)",
+		"visor: {taps: {a: {}, b: {}}}":  "only a single tap expected but got 2 (line 1, column 15)",
+		"visor: {taps: {a: {x: 1}}}":     "missing or invalid tap type key 'input_type' (line 1, column 19)",
+		"{visor: {taps: {a: {x: 1}}}, y": "yaml: ",
+	} {
+		_, err := policy.ParseTap([]byte(doc))
+		require.ErrorContains(t, err, want)
+	}
+	_, err := policy.ParsePolicy([]byte("visor: {taps: {}}"))
+	require.EqualError(t, err, "no policies found in schema (line 1, column 8)")
+	_, err = policy.ParsePolicy([]byte("visor: {policies: {a: {}, b: {}, c: {}}}"))
+	require.EqualError(t, err, "only a single policy expected but got 3 (line 1, column 19)")
+}
+
+// A document of a few lines that would hold billions of nodes, or itself, ends with an error.
+func TestParseAliases(t *testing.T) {
+	_, err := policy.ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
+	require.NoError(t, err)
+	var b strings.Builder
+	b.WriteString("x0: &x0 {a: b}\n")
+	for i := 1; i < 15; i++ {
+		b.WriteString(strings.NewReplacer("N", string(rune('A'+i)), "M", string(rune('A'+i-1))).Replace("xN: &xN {a: *xM, b: *xM, c: *xM}\n"))
+	}
+	bomb := strings.ReplaceAll(b.String(), "*xA", "*x0")
+	_, err = policy.ParseTap([]byte("visor:\n  taps:\n    t:\n      input_type: pcap\n      config:\n" + indent(bomb, "        ")))
+	require.ErrorContains(t, err, "too much")
+	_, err = policy.ParseTap([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
+	require.ErrorContains(t, err, "more than 16 tables in one another")
+}
+
+func indent(text, by string) string {
+	return by + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+by) + "\n"
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		doc, err := policy.Parse(b)
+		if (doc == nil) && err == nil {
+			t.Fatal("neither a document nor an error")
+		}
+		_, _ = policy.ParseTap(b)
+		_, _ = policy.ParsePolicy(b)
+	})
+}

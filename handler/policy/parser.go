@@ -1,0 +1,255 @@
+package policy
+
+import (
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Error is what is wrong with a document, and where. Text is that of the reference, where it has one.
+type Error struct {
+	Text         string
+	Line, Column int    // from 1; 0 if it is not a place that is wrong
+	Nearest      string // the known name that is most like the one found, if one is
+}
+
+// Error returns the text, the place, and the known name.
+func (e *Error) Error() string {
+	s := e.Text
+	if e.Line > 0 {
+		s += fmt.Sprintf(" (line %d, column %d)", e.Line, e.Column)
+	}
+	if e.Nearest != "" {
+		s += fmt.Sprintf("; did you mean '%s'?", e.Nearest)
+	}
+	return s
+}
+
+// maxNodes bounds what a document may hold by aliases: one of a few lines could hold billions of nodes, or itself.
+const maxNodes = 100_000
+
+// maxDepth is how deep tables may stand in one another; device_map has three levels.
+const maxDepth = 16
+
+// parser walks the nodes of a document. It goes on after an error, and keeps the first.
+type parser struct {
+	budget int
+	depth  int // of tables
+	first  *Error
+}
+
+func (p *parser) err() error {
+	if p.first == nil {
+		return nil
+	}
+	return p.first
+}
+
+// fail notes what is wrong with node.
+func (p *parser) fail(node *yaml.Node, format string, args ...any) {
+	p.failAt(node, nil, format, args...)
+}
+
+// failAt is fail where one of known was expected.
+func (p *parser) failAt(node *yaml.Node, known []string, format string, args ...any) {
+	if p.first == nil {
+		p.first = &Error{fmt.Sprintf(format, args...), node.Line, node.Column, nearest(node.Value, known)}
+	}
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
+
+func syntaxError(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		line, _ := strconv.Atoi(m[1])
+		return &Error{Text: "yaml: " + m[2], Line: line, Column: 1}
+	}
+	return &Error{Text: "yaml: " + text}
+}
+
+// resolve follows an alias.
+func (p *parser) resolve(node *yaml.Node) *yaml.Node {
+	if node.Kind != yaml.AliasNode {
+		return node
+	}
+	if p.budget -= 1 + len(node.Alias.Content); p.budget < 0 {
+		p.fail(node, "the document holds too much by aliases")
+		return &yaml.Node{Kind: yaml.ScalarNode, Line: node.Line, Column: node.Column}
+	}
+	return node.Alias
+}
+
+// pairs yields the keys and values of a map, of which none may stand twice. What is no map has none.
+func (p *parser) pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		if node.Kind != yaml.MappingNode {
+			return
+		}
+		seen := make(map[string]bool)
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key := node.Content[i]
+			if key.Kind == yaml.ScalarNode && seen[key.Value] {
+				p.fail(key, "the key '%s' stands twice", key.Value)
+			}
+			seen[key.Value] = true
+			if !yield(key, p.resolve(node.Content[i+1])) {
+				return
+			}
+		}
+	}
+}
+
+// section is pairs of a section that must be a map.
+func (p *parser) section(node *yaml.Node, name string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	if node.Kind != yaml.MappingNode {
+		p.fail(node, "no %s found in schema", name)
+	}
+	return p.pairs(node)
+}
+
+// find returns the value of a key, or nil.
+func (p *parser) find(node *yaml.Node, name string) *yaml.Node {
+	for key, value := range p.pairs(node) {
+		if key.Value == name {
+			return value
+		}
+	}
+	return nil
+}
+
+func (p *parser) isName(key *yaml.Node, complaint string) bool {
+	ok := key.Kind == yaml.ScalarNode && key.Value != ""
+	if !ok {
+		p.fail(key, "%s", complaint)
+	}
+	return ok
+}
+
+func (p *parser) isMap(node *yaml.Node, complaint string) bool {
+	ok := node.Kind == yaml.MappingNode
+	if !ok {
+		p.fail(node, "%s", complaint)
+	}
+	return ok
+}
+
+// text returns the scalar at a key that must be there.
+func (p *parser) text(node *yaml.Node, name, complaint string) string {
+	value := p.find(node, name)
+	if value == nil || value.Kind != yaml.ScalarNode || value.Value == "" {
+		p.fail(orElse(value, node), "%s", complaint)
+		return ""
+	}
+	return value.Value
+}
+
+// options returns the map at a key, or nil.
+func (p *parser) options(node *yaml.Node, name, complaint string) Options {
+	value := p.find(node, name)
+	if value == nil || !p.isMap(value, complaint) {
+		return nil
+	}
+	return p.table(value)
+}
+
+// table types the values of a map as pktvisor does: digits alone are a number and true and false a flag, even in quotes.
+func (p *parser) table(node *yaml.Node) Options {
+	out := Options{}
+	if p.depth++; p.depth > maxDepth {
+		p.fail(node, "there are more than %d tables in one another", maxDepth)
+		node = &yaml.Node{}
+	}
+	defer func() { p.depth-- }()
+	for key, value := range p.pairs(node) {
+		switch value.Kind {
+		case yaml.ScalarNode:
+			out[key.Value] = scalar(value)
+		case yaml.SequenceNode:
+			out[key.Value] = p.list(key, value)
+		default:
+			out[key.Value] = p.table(value)
+		}
+	}
+	return out
+}
+
+func (p *parser) list(key, node *yaml.Node) []string {
+	out := []string{}
+	for _, item := range node.Content {
+		if item = p.resolve(item); item.Kind != yaml.ScalarNode {
+			p.fail(item, "invalid value for sequence in key: %s", key.Value)
+			return out
+		}
+		out = append(out, item.Value)
+	}
+	return out
+}
+
+// scalar types a scalar.
+func scalar(node *yaml.Node) any {
+	switch strings.ToLower(node.Value) {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	if n, err := strconv.ParseUint(node.Value, 10, 64); err == nil && strings.Trim(node.Value, "0123456789") == "" {
+		return n
+	}
+	return node.Value
+}
+
+// only complains of keys that are not known.
+func (p *parser) only(node *yaml.Node, where string, known ...string) {
+	for key := range p.pairs(node) {
+		if !slices.Contains(known, key.Value) {
+			p.unknown(key, where, known...)
+		}
+	}
+}
+
+func (p *parser) unknown(key *yaml.Node, where string, known ...string) {
+	p.failAt(key, known, "%s has no key '%s'. Its keys are: %s", where, key.Value, strings.Join(known, ", "))
+}
+
+// nearest returns the name among known to which name is most alike, or "" if none is: at most a third of it differs.
+func nearest(name string, known []string) string {
+	best, least := "", len(name)/3+1
+	for _, k := range known {
+		if d := distance(name, k); d > 0 && d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, left out, replaced or swapped with their neighbour to make b of a (optimal string
+// alignment).
+func distance(a, b string) int {
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(row[j]+1, last[j+1]+1, last[j]+cost)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}
