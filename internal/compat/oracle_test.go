@@ -1,7 +1,6 @@
 package compat_test
 
 import (
-	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"visor/capture"
 	"visor/capture/filter"
@@ -185,36 +183,6 @@ func fixture(t *testing.T, name, input string) capture.Source {
 	return src
 }
 
-// document is a policy file of the reference, as far as the comparison needs it.
-type document struct {
-	Visor struct {
-		Taps map[string]struct {
-			InputType string         `yaml:"input_type"`
-			Config    map[string]any `yaml:"config"`
-		} `yaml:"taps"`
-		Policies map[string]struct {
-			Input struct {
-				Tap string `yaml:"tap"`
-			} `yaml:"input"`
-			Handlers struct {
-				Window  map[string]any `yaml:"window_config"`
-				Modules yaml.Node      `yaml:"modules"`
-			} `yaml:"handlers"`
-		} `yaml:"policies"`
-	} `yaml:"visor"`
-}
-
-type yamlModule struct {
-	Type    string         `yaml:"type"`
-	Version string         `yaml:"require_version"`
-	Config  map[string]any `yaml:"config"`
-	Filter  map[string]any `yaml:"filter"`
-	Groups  struct {
-		Enable  []string `yaml:"enable"`
-		Disable []string `yaml:"disable"`
-	} `yaml:"metric_groups"`
-}
-
 func (o *oracle) policies(t *testing.T) {
 	dir := sharedtest.Dir(t, "reference", "oracle", "policy")
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
@@ -223,14 +191,16 @@ func (o *oracle) policies(t *testing.T) {
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		require.NoError(t, err)
-		var doc document
-		require.NoError(t, yaml.Unmarshal(raw, &doc), file)
+		doc, err := policy.Parse(raw)
+		require.NoError(t, err, file)
 		stem := strings.TrimSuffix(filepath.Base(file), ".yaml")
-		for name := range doc.Visor.Policies {
+		for i := range doc.Policies {
+			pol := &doc.Policies[i]
+			name := pol.Name
 			for _, metrics := range []string{"bucket/0", "window/5"} {
 				for _, variant := range []string{"", "geo."} { // one policy file was run without databases and with them
 					answer := fmt.Sprintf("%s.%s%s.%s.json", stem, variant, name, strings.ReplaceAll(metrics, "/", ""))
-					if _, err := os.Stat(filepath.Join(dir, answer)); err == nil && o.policy(t, &doc, name, metrics, dir, answer) {
+					if _, err := os.Stat(filepath.Join(dir, answer)); err == nil && o.policy(t, doc, pol, metrics, dir, answer) {
 						run++
 					}
 				}
@@ -240,19 +210,16 @@ func (o *oracle) policies(t *testing.T) {
 	require.Greater(t, run, 100)
 }
 
-// policy compares the answer of one policy. It returns false if visor has none of its handlers.
-func (o *oracle) policy(t *testing.T, doc *document, name, metrics, dir, answer string) bool {
-	p := doc.Visor.Policies[name]
-	tap := doc.Visor.Taps[p.Input.Tap]
+// policy compares the answer of one policy. It returns false if it cannot be compared.
+func (o *oracle) policy(t *testing.T, doc *policy.Document, p *policy.Policy, metrics, dir, answer string) bool {
+	name := p.Name
+	tap := doc.Taps[slices.IndexFunc(doc.Taps, func(tap policy.Tap) bool { return tap.Name == p.Input.Tap })]
 	path, _ := tap.Config[map[string]string{"pcap": "pcap_file", "dnstap": "dnstap_file", "flow": "pcap_file"}[tap.InputType]].(string)
 	if path == "" || tap.InputType == "dnstap" && !comparableTap(name) {
 		return false
 	}
 	cfg := handler.Config{Fallback: gopkt.Fallback{}}
-	cfg.Handlers, cfg.Sequence = o.modules(t, &p.Handlers.Modules, p.Handlers.Window, oracleEnv(t, answer))
-	if len(cfg.Handlers) == 0 {
-		return false
-	}
+	cfg.Handlers, cfg.Sequence = modules(t, p, oracleEnv(t, answer)), p.Sequence
 	t.Run(answer, func(t *testing.T) {
 		if spec, ok := tap.Config["host_spec"].(string); ok {
 			hosts, err := decode.ParseHostNets(spec)
@@ -300,75 +267,18 @@ func oracleEnv(t *testing.T, answer string) (env policy.Env) {
 	return env
 }
 
-// modules builds the modules that visor has. A sequence is built whole or not at all.
-func (o *oracle) modules(t *testing.T, node *yaml.Node, window map[string]any, env policy.Env) ([]handler.Handler, bool) {
-	sequence := node.Kind == yaml.SequenceNode
-	var names []string
-	var mods []yamlModule
-	add := func(name string, n *yaml.Node) {
-		var m yamlModule
-		require.NoError(t, n.Decode(&m))
-		names, mods = append(names, name), append(mods, m)
-	}
-	switch node.Kind {
-	case yaml.MappingNode:
-		for i := 0; i < len(node.Content); i += 2 {
-			add(node.Content[i].Value, node.Content[i+1])
-		}
-	case yaml.SequenceNode:
-		for _, item := range node.Content {
-			add(item.Content[0].Value, item.Content[1])
-		}
-	}
-	var out []handler.Handler
-	for i, m := range mods {
-		_, known := policy.Builtin()[policy.Kind{Type: m.Type, Version: cmp.Or(m.Version, "1.0")}]
-		if !known && sequence {
-			return nil, false
-		}
-		if !known {
-			continue
-		}
-		opts := yamlOptions(m.Config)
-		for k, v := range yamlOptions(window) {
-			opts[k] = v
-		}
-		h, err := policy.Build(policy.Module{
-			Name: names[i], Type: m.Type, Version: m.Version, Config: opts, Filter: yamlOptions(m.Filter), Enable: m.Groups.Enable, Disable: m.Groups.Disable,
-		}, env)
+// modules builds the modules of a policy.
+func modules(t *testing.T, p *policy.Policy, env policy.Env) (out []handler.Handler) {
+	for _, m := range p.Modules {
+		opts := policy.Options{}
+		maps.Copy(opts, m.Config)
+		maps.Copy(opts, p.Window)
+		m.Config = opts
+		h, err := policy.Build(m, env)
 		require.NoError(t, err)
 		out = append(out, h)
 	}
-	return out, sequence
-}
-
-// yamlOptions types values as pktvisor's YAML reader does.
-func yamlOptions(m map[string]any) policy.Options {
-	opts := policy.Options{}
-	for k, v := range m {
-		switch v := v.(type) {
-		case int:
-			opts[k] = uint64(v)
-		case string:
-			opts[k] = v
-			if n, err := strconv.ParseUint(v, 10, 32); err == nil {
-				opts[k] = n
-			}
-		case map[string]any:
-			opts[k] = yamlOptions(v)
-		case map[any]any:
-			text := make(map[string]any)
-			for key, value := range v {
-				text[fmt.Sprint(key)] = value
-			}
-			opts[k] = yamlOptions(text)
-		case []any:
-			opts[k] = texts(v)
-		default:
-			opts[k] = v
-		}
-	}
-	return opts
+	return out
 }
 
 func texts(list []any) (out []string) {
