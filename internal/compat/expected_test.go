@@ -29,6 +29,7 @@ import (
 	"visor/handler/policy"
 	"visor/internal/schematest"
 	"visor/internal/sharedtest"
+	"visor/sketch"
 )
 
 // expectation is one entry of expected-values.json.
@@ -388,4 +389,37 @@ func at(doc any, pointer string) (any, bool) {
 		}
 	}
 	return doc, true
+}
+
+// TestExpectedSketch runs the entry about a list of items: the source ports of all UDP packets of a fixture.
+func TestExpectedSketch(t *testing.T) {
+	run := 0
+	for _, raw := range readEntries(t) {
+		var e expectation
+		require.NoError(t, json.Unmarshal(raw, &e))
+		if e.Metrics != "sketch" {
+			continue
+		}
+		run++
+		var ports sketch.TopCounts[uint16]
+		src, err := openFixture(filepath.Join(sharedtest.Dir(t, "corpus", "pktvisor"), filepath.Base(e.Fixture)), "pcap")
+		require.NoError(t, err)
+		decoder := decode.NewDecoder(decode.Config{})
+		var b capture.Batch
+		for src.ReadBatch(&b) == nil {
+			for _, f := range b.Frames {
+				p := decode.Packet{Frame: f.Data, WireLen: f.WireLen, Link: f.Link}
+				require.NoError(t, decoder.Decode(&p))
+				if p.Layers.Has(decode.LayerUDP) {
+					ports.Add(p.Src.Port(), 1)
+				}
+			}
+		}
+		top := ports.Top(10)
+		got := map[string]any{"$items": float64(len(top)), "$items[0].name": float64(top[0].Key), "$items[0].estimate": float64(top[0].Upper)}
+		for _, a := range e.Expect {
+			require.Equal(t, a.Value, got[a.Path], "%s %s", e.ID, a.Path)
+		}
+	}
+	require.Equal(t, 1, run)
 }
