@@ -15,6 +15,8 @@
 // DNS and BGP messages in it (also those in TCP streams, IP fragments and tunnels), the exports of flows if a
 // handler asks for them, and shows the batch to its [Shard] of every [Handler]. Shards share nothing; a query merges their buckets into a [Snapshot].
 //
+// Handlers may come and go while a pipeline runs ([Pipeline.Attach]).
+//
 // A handler declares each metric once, by a struct tag beside the field that counts ([Schema]), also what it counts for each of several
 // subjects ([Each]). Merging, resetting and all output formats follow from the declaration.
 package handler

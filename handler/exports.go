@@ -17,11 +17,11 @@ type exportReader struct {
 	exports []decode.Export // of the batch, and what is left of larger ones
 }
 
-func newExportReader(cfg *Config) *exportReader {
+func newExportReader(fallback decode.LinkFallback) *exportReader {
 	return &exportReader{
 		netflow: netflow.New(netflow.Config{}),
 		sflow:   sflow.New(),
-		headers: decode.NewDecoder(decode.Config{Fallback: cfg.Fallback, MaxDatagrams: 1, MaxFragBytes: 1}),
+		headers: decode.NewDecoder(decode.Config{Fallback: fallback, MaxDatagrams: 1, MaxFragBytes: 1}),
 	}
 }
 

@@ -3,7 +3,6 @@ package handler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -18,7 +17,7 @@ const PeriodLength = time.Minute
 // Config configures a Pipeline.
 type Config struct {
 	Sources  []capture.Source    // one worker each; the Pipeline takes ownership and closes them
-	Handlers []Handler           // at least one, with distinct names
+	Handlers []Handler           // with distinct names; more may be attached while the Pipeline runs
 	Sequence bool                // each handler sees what its predecessor let through, instead of everything
 	Hosts    decode.HostNets     // the own networks, for ingress and egress; empty: every direction is unknown
 	Live     bool                // the sources are live: the clock closes periods and measures the live one
@@ -29,26 +28,17 @@ type Config struct {
 // Pipeline runs sources through handlers. It is safe for concurrent use.
 type Pipeline struct {
 	cfg     Config
-	infos   []Info
+	main    *Group // of Config.Handlers
 	workers []*worker
 	clock   clock
 }
 
 // NewPipeline returns a Pipeline that is ready to Run, or what is wrong with cfg.
 func NewPipeline(cfg Config) (*Pipeline, error) {
-	if len(cfg.Sources) == 0 || len(cfg.Handlers) == 0 {
-		return nil, errors.New("handler: a pipeline needs at least one source and one handler")
+	if len(cfg.Sources) == 0 {
+		return nil, errors.New("handler: a pipeline needs at least one source")
 	}
 	p := &Pipeline{cfg: cfg, clock: clock{now: time.Now}}
-	seen := make(map[string]bool)
-	for _, h := range cfg.Handlers {
-		info := h.Info()
-		if seen[info.Name] {
-			return nil, fmt.Errorf("handler: module name '%s' already exists", info.Name)
-		}
-		seen[info.Name] = true
-		p.infos = append(p.infos, info)
-	}
 	for _, src := range cfg.Sources {
 		w := newWorker(&p.cfg, src)
 		if cfg.Live {
@@ -56,6 +46,11 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 		}
 		p.workers = append(p.workers, w)
 	}
+	main, err := p.Attach(GroupConfig{cfg.Handlers, cfg.Sequence})
+	if err != nil {
+		return nil, err
+	}
+	p.main = main
 	return p, nil
 }
 
@@ -109,20 +104,14 @@ func (p *Pipeline) Account() Account {
 	return sum
 }
 
-// HandlerAccounts says, by module name, what became of the events shown to each handler.
-func (p *Pipeline) HandlerAccounts() map[string]Account {
-	sums := make(map[string]Account)
-	for _, w := range p.workers {
-		w.mu.Lock()
-		for i, s := range w.shards {
-			sum := sums[p.infos[i].Name]
-			sum.Add(s.Account())
-			sums[p.infos[i].Name] = sum
-		}
-		w.mu.Unlock()
-	}
-	return sums
-}
+// HandlerAccounts says, by module name, what became of the events shown to each of Config.Handlers.
+func (p *Pipeline) HandlerAccounts() map[string]Account { return p.main.Accounts() }
+
+// Bucket returns the metrics of one period of Config.Handlers, see [Group.Bucket].
+func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
+
+// Window returns the metrics of several periods of Config.Handlers, see [Group.Window].
+func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
 // isEnd reports whether err is how a source ends when nothing is wrong.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, capture.ErrClosed) }

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"slices"
 	"sync"
 
 	"visor/capture"
@@ -18,12 +19,12 @@ type worker struct {
 	exports  *exportReader // nil unless a handler asks for them
 	tap      tapDecoder
 	hosts    *decode.HostNets
+	fallback decode.LinkFallback
 	periods  *window.Periods // of a recording
 	clock    *clock          // of a live pipeline; nil for recordings
 	begun    bool            // there was a frame
 	epoch    int64           // start of the live period
-	shards   []Shard
-	sequence bool
+	members  []*member
 	packets  []decode.Packet
 	batch    Batch
 	account  Account
@@ -34,26 +35,44 @@ type worker struct {
 }
 
 func newWorker(cfg *Config, src capture.Source) *worker {
-	w := &worker{
-		src:      src,
-		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback}),
-		dns:      newExtractor(cfg.MaxConns),
-		hosts:    &cfg.Hosts,
-		periods:  window.NewPeriods(PeriodLength),
-		sequence: cfg.Sequence,
-		packets:  make([]decode.Packet, capture.BatchSize),
+	return &worker{
+		src:     src,
+		decoder: decode.NewDecoder(decode.Config{Fallback: cfg.Fallback}),
+		dns:     newExtractor(cfg.MaxConns),
+		hosts:   &cfg.Hosts,
+		periods: window.NewPeriods(PeriodLength),
+		packets: make([]decode.Packet, capture.BatchSize),
+
+		fallback: cfg.Fallback,
 	}
-	for _, h := range cfg.Handlers {
-		s := h.NewShard()
-		if h.Info().Exports && w.exports == nil {
-			w.exports = newExportReader(cfg)
-		}
-		if w.sequence {
-			s.Passed() // from now on it keeps what passes
-		}
-		w.shards = append(w.shards, s)
+}
+
+// attach shows what comes from now on to m, too. Its first period begins at nowNS if the worker is live, or else with the period
+// that the worker is in.
+func (w *worker) attach(m *member, nowNS int64, exports bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if exports && w.exports == nil {
+		w.exports = newExportReader(w.fallback)
 	}
-	return w
+	if w.begun {
+		start := w.epoch
+		if w.clock != nil {
+			start = max(start, nowNS)
+		}
+		for _, s := range m.shards {
+			s.buckets().begin(start)
+		}
+	}
+	w.members = append(w.members, m)
+}
+
+func (w *worker) detach(m *member) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := slices.Index(w.members, m); i >= 0 {
+		w.members = slices.Delete(w.members, i, i+1)
+	}
 }
 
 // run reads the queue to its end.
@@ -119,11 +138,13 @@ func (w *worker) enter(epoch int64) {
 	if w.begun && epoch == w.epoch {
 		return
 	}
-	for _, s := range w.shards {
-		if w.begun {
-			s.Shift(epoch)
-		} else {
-			s.buckets().begin(epoch)
+	for _, m := range w.members {
+		for _, s := range m.shards {
+			if w.begun {
+				s.Shift(epoch)
+			} else {
+				s.buckets().begin(epoch)
+			}
 		}
 	}
 	w.begun, w.epoch = true, epoch
@@ -204,12 +225,14 @@ func (w *worker) noteLosses() {
 
 // show shows the batch to the shards.
 func (w *worker) show() {
-	b := &w.batch
-	for _, s := range w.shards {
-		s.Process(b)
-		s.buckets().cover(w.lastNS)
-		if w.sequence {
-			b = s.Passed()
+	for _, m := range w.members {
+		b := &w.batch
+		for _, s := range m.shards {
+			s.Process(b)
+			s.buckets().cover(w.lastNS)
+			if m.sequence {
+				b = s.Passed()
+			}
 		}
 	}
 }

@@ -1,0 +1,136 @@
+package handler_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/flow"
+	"visor/handler/network"
+	"visor/internal/packettest"
+	"visor/internal/trafficgen"
+)
+
+// second is a handler to attach.
+func second(t testing.TB, cfg network.Config) handler.GroupConfig {
+	cfg.Name = "second"
+	h, err := network.New(cfg)
+	require.NoError(t, err)
+	return handler.GroupConfig{Handlers: []handler.Handler{h}}
+}
+
+func events(t testing.TB, ask func(int) (*handler.Snapshot, error), bucket int) (uint64, *handler.Snapshot) {
+	snap, err := ask(bucket)
+	require.NoError(t, err)
+	return network.From(snap).Events.Value(), snap
+}
+
+// TestAttach adds handlers to a running pipeline of two queues, with a frame a second each, and takes them away again.
+func TestAttach(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		p, err := handler.NewPipeline(handler.Config{
+			Sources:  []capture.Source{endless{made[0], make(chan struct{})}, endless{made[0], make(chan struct{})}},
+			Handlers: handlers(t, handler.Settings{}),
+			Live:     true,
+		})
+		require.NoError(t, err)
+		begun := time.Now()
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+		wait := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+		}
+
+		wait(10*time.Second + time.Millisecond)
+		g, err := p.Attach(second(t, network.Config{}))
+		require.NoError(t, err)
+		n, snap := events(t, g.Bucket, 0)
+		require.Zero(t, n)
+		require.Equal(t, begun.Add(10*time.Second+time.Millisecond).UnixNano(), snap.Modules[0].Start.UnixNano(), "its period begins with it")
+
+		wait(5 * time.Second)
+		n, snap = events(t, g.Bucket, 0)
+		require.Equal(t, uint64(10), n)
+		require.Equal(t, 5*time.Second, snap.Modules[0].Length)
+		n, _ = events(t, p.Bucket, 0)
+		require.Equal(t, uint64(30), n)
+
+		wait(time.Minute) // the periods of all end together
+		n, _ = events(t, g.Bucket, 1)
+		require.Equal(t, uint64(2*49), n, "seconds 11 to 59")
+		n, _ = events(t, p.Bucket, 1)
+		require.Equal(t, uint64(2*59), n)
+
+		g.Detach()
+		g.Detach()
+		wait(10 * time.Second)
+		n, _ = events(t, g.Bucket, 0)
+		require.Equal(t, uint64(2*16), n, "what it has counted stays")
+		require.Equal(t, uint64(2*(49+16)), g.Accounts()["second"].Offered)
+		n, _ = events(t, p.Bucket, 0)
+		require.Equal(t, uint64(2*26), n)
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
+// What is attached and detached while traffic flows disturbs nobody.
+func TestAttachWhileRunning(t *testing.T) {
+	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(100_000))
+	src := capture.Fanout(capture.NewMemory(frames), capture.FanoutConfig{Queues: 2})
+	p, err := handler.NewPipeline(handler.Config{Sources: src, Handlers: handlers(t, handler.Settings{Periods: 1})})
+	require.NoError(t, err)
+	done := make(chan error)
+	go func() { done <- p.Run(t.Context()) }()
+	groups, running := 0, true
+	for running {
+		g, err := p.Attach(second(t, network.Config{Settings: handler.Settings{Periods: 1}}))
+		require.NoError(t, err)
+		groups++
+		n, _ := events(t, g.Bucket, 0)
+		require.LessOrEqual(t, n, truth.Packets)
+		g.Detach()
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			running = false
+		default:
+		}
+	}
+	n, _ := events(t, p.Bucket, 0)
+	require.Equal(t, truth.Packets, n, "with %d groups that came and went", groups)
+	require.Equal(t, truth.Packets, p.Account().Analysed)
+}
+
+// A pipeline may begin with nothing; handlers that read exports may come later.
+func TestAttachExports(t *testing.T) {
+	datagram := packettest.NetFlow5(0, 0, decode.Flow{Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), Bytes: 5, Packets: 1})
+	src := capture.NewMemory([]capture.Frame{packettest.UDP(0, "192.0.2.1:5000", "192.0.2.2:2055", datagram)})
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}})
+	require.NoError(t, err)
+	h, err := flow.New(flow.Config{})
+	require.NoError(t, err)
+	g, err := p.Attach(handler.GroupConfig{Handlers: []handler.Handler{h}})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	snap, err := g.Bucket(0)
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), flow.From(snap).Devices.Find("192.0.2.1").Records.Value())
+	none, err := p.Bucket(0)
+	require.NoError(t, err)
+	require.Empty(t, none.Modules)
+	twice := second(t, network.Config{})
+	twice.Handlers = append(twice.Handlers, twice.Handlers...)
+	_, err = p.Attach(twice)
+	require.EqualError(t, err, "handler: module name 'second' already exists")
+}
