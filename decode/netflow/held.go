@@ -1,13 +1,16 @@
 package netflow
 
+import "slices"
+
 // held keeps data sets until their template comes.
 type held struct {
 	max  int   // bytes
 	ttl  int64 // ns
 	used int
-	sets []heldSet // the oldest first
-	want map[uint64]int
-	lost []uint64 // scratch
+	sets []heldSet      // the oldest first
+	gone int            // so many at the front of sets were given up
+	want map[uint64]int // sets by template
+	lost []uint64       // scratch
 }
 
 type heldSet struct {
@@ -17,8 +20,9 @@ type heldSet struct {
 	data     []byte
 }
 
-// overhead is what a set takes beside its data, roughly.
-const overhead = 128
+// overhead is what a set counts beside its data. It is more than it takes: a template looks at all sets that are held, so these must be
+// few, a thousand in a MiB.
+const overhead = 1024
 
 // add keeps a copy of a set. It returns the sources of the sets that had to go for it, or of the set itself if it is too large.
 func (h *held) add(template, source uint64, now int64, b []byte) (lost []uint64) {
@@ -37,13 +41,16 @@ func (h *held) add(template, source uint64, now int64, b []byte) (lost []uint64)
 // drop gives up the oldest sets as long as they are too old, or all are too many.
 func (h *held) drop(now int64) (lost []uint64) {
 	lost = h.lost[:0]
-	n := 0
-	for n < len(h.sets) && (h.used > h.max || now-h.sets[n].since >= h.ttl) {
-		lost = append(lost, h.sets[n].source)
-		h.forget(&h.sets[n])
-		n++
+	for h.gone < len(h.sets) && (h.used > h.max || now-h.sets[h.gone].since >= h.ttl) {
+		s := &h.sets[h.gone]
+		lost = append(lost, s.source)
+		h.forget(s)
+		h.gone++
 	}
-	h.sets = append(h.sets[:0], h.sets[n:]...)
+	if h.gone > len(h.sets)/2 { // seldom enough for its cost to be that of one set
+		h.sets = slices.Delete(h.sets, 0, h.gone)
+		h.gone = 0
+	}
 	h.lost = lost
 	return lost
 }
@@ -57,14 +64,12 @@ func (h *held) forget(s *heldSet) {
 
 // take calls read with each set that waited for a template, and removes it. It returns the sources of those that are too old.
 func (h *held) take(template uint64, now int64, read func([]byte)) (lost []uint64) {
-	if len(h.sets) > 0 {
-		lost = h.drop(now)
-	}
+	lost = h.drop(now)
 	if h.want[template] == 0 {
 		return lost
 	}
 	rest := h.sets[:0]
-	for _, s := range h.sets {
+	for _, s := range h.sets[h.gone:] {
 		if s.template != template {
 			rest = append(rest, s)
 			continue
@@ -73,6 +78,6 @@ func (h *held) take(template uint64, now int64, read func([]byte)) (lost []uint6
 		read(s.data)
 	}
 	clear(h.sets[len(rest):])
-	h.sets = rest
+	h.sets, h.gone = rest, 0
 	return lost
 }

@@ -212,7 +212,7 @@ func TestHeld(t *testing.T) {
 
 // What is held is bounded, and what has to go is counted for whose it was.
 func TestHeldBound(t *testing.T) {
-	d := netflow.New(netflow.Config{MaxHeld: 4096})
+	d := netflow.New(netflow.Config{MaxHeld: 16384})
 	var e decode.Export
 	for i := range 100 {
 		from := []netip.Addr{router, other}[i%2]
@@ -220,15 +220,32 @@ func TestHeldBound(t *testing.T) {
 	}
 	st := d.Stats()
 	require.Equal(t, uint64(100), st.HeldSets)
-	require.InDelta(t, 100-4096/(200+128), float64(st.LostSets), 1)
+	require.InDelta(t, 100-16384/(200+1024), float64(st.LostSets), 1)
 	lost := uint32(0)
 	for _, from := range []netip.Addr{router, other} {
 		d.Decode(200, from, packettest.IPFIX(1, 0), &e)
 		lost += e.LostSets
 	}
 	require.LessOrEqual(t, lost, uint32(3), "the others were told before")
-	d.Decode(200, router, packettest.IPFIX(1, 0, packettest.Set(256, make([]byte, 5000))), &e)
+	d.Decode(200, router, packettest.IPFIX(1, 0, packettest.Set(256, make([]byte, 17000))), &e)
 	require.Equal(t, uint32(1), e.LostSets, "larger than all the room")
+}
+
+// A datagram of sets and templates that belong together in pairs, each too early, takes time in proportion to its length.
+func TestHeldFlood(t *testing.T) {
+	var sets [][]byte
+	for id := range uint16(2000) {
+		sets = append(sets, packettest.Set(256+id, uint32(id)), packettest.Set(5000+id, uint32(id)), packettest.Set(0, template(256+id, field(2, 4))...))
+	}
+	d := netflow.New(netflow.Config{})
+	for i := range 20 {
+		var e decode.Export
+		d.Decode(int64(i), router, packettest.NetFlow9(uint32(i), 0, sets...), &e)
+		require.Len(t, e.Flows, 2000)
+	}
+	st := d.Stats()
+	require.Equal(t, uint64(20*4000), st.HeldSets)
+	require.InDelta(t, 20*2000-1024, float64(st.LostSets), 10, "those of templates that never come")
 }
 
 func TestSequence(t *testing.T) {
