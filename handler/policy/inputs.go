@@ -8,9 +8,12 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"visor/capture/filter"
 	"visor/capture/probe"
+	"visor/decode"
 )
 
 // FlowInput is what the configuration of an input of type "flow" says.
@@ -104,4 +107,86 @@ func probeTest(r *Reader) probe.Test {
 		}
 	}
 	return probe.Ping
+}
+
+// PcapInput is what the configuration of an input of type "pcap" says.
+type PcapInput struct {
+	Interface string // to capture from; "" if File is set. "auto" is the busiest one
+	File      string // capture file to read
+	Filter    string // tcpdump expression; "" is none
+	Hosts     decode.HostNets
+	MaxConns  int // TCP connections followed at once; 0 is the default
+}
+
+// ParsePcapInput reads the configuration of an input of type "pcap". Its pcap_source is checked, but does not matter: visor captures in one
+// way.
+func ParsePcapInput(opts Options) (PcapInput, error) {
+	r := &Reader{opts: opts}
+	in := PcapInput{Interface: r.Text("iface")}
+	source := r.Text("pcap_source")
+	in.Filter = r.Text("bpf")
+	spec := r.Text("host_spec")
+	in.File = r.Text("pcap_file")
+	r.Flag("debug")
+	in.MaxConns = r.Int("tcp_packet_reassembly_cache_limit", 1<<28)
+	if err := r.finish(); err != nil {
+		return PcapInput{}, err
+	}
+	hosts, err := decode.ParseHostNets(spec)
+	switch {
+	case err != nil:
+		return PcapInput{}, err
+	case !slices.Contains([]string{"", "libpcap", "af_packet", "mock"}, source):
+		return PcapInput{}, errors.New("unknown pcap source")
+	case in.File == "" && in.Interface == "" && source != "mock":
+		return PcapInput{}, errors.New("no iface was specified for live capture")
+	}
+	if in.Filter != "" {
+		if _, err := filter.Compile(in.Filter, decode.LinkEthernet); err != nil {
+			return PcapInput{}, &Error{Text: fmt.Sprintf("Failed to parse bpf filter: %s: %v", in.Filter, err)}
+		}
+	}
+	in.Hosts = hosts
+	return in, nil
+}
+
+// TapInput is what the configuration of an input of type "dnstap" says: one of a socket, an address and a file.
+type TapInput struct {
+	Socket  string // path of a Unix socket to make
+	Address string // host:port to listen on
+	File    string // Frame Streams file to read
+}
+
+// ParseTapInput reads the configuration of an input of type "dnstap". Of several places to read from, a file comes before a socket and a
+// socket before an address, as in the reference. only_hosts is taken, and does nothing here: it is a filter, see [ParseTapFilter].
+func ParseTapInput(opts Options) (TapInput, error) {
+	r := &Reader{opts: opts}
+	in := TapInput{Socket: r.Text("socket"), Address: r.Text("tcp"), File: r.Text("dnstap_file")}
+	r.List("only_hosts")
+	if err := r.finish(); err != nil {
+		return TapInput{}, err
+	}
+	switch {
+	case in.File != "":
+		return TapInput{File: in.File}, nil
+	case in.Socket != "":
+		return TapInput{Socket: in.Socket}, nil
+	case in.Address == "":
+		return TapInput{}, errors.New("config must specify one of: socket, dnstap_file")
+	}
+	if _, port, err := net.SplitHostPort(in.Address); err != nil || port == "" {
+		return TapInput{}, errors.New("invalid tcp address specification, use HOST:PORT")
+	}
+	return in, nil
+}
+
+// ParseTapFilter reads the filter of an input of type "dnstap": the networks in one of which a message must have an end; none lets all
+// through.
+func ParseTapFilter(opts Options) (decode.HostNets, error) {
+	r := &Reader{opts: opts}
+	list := r.List("only_hosts")
+	if err := r.finish(); err != nil {
+		return decode.HostNets{}, err
+	}
+	return decode.ParseHostNets(strings.Join(list, ","))
 }

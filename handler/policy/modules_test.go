@@ -143,3 +143,50 @@ func TestInputs(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+func TestPcapAndTapInputs(t *testing.T) {
+	in, err := policy.ParsePcapInput(policy.Options{
+		"iface": "eth0", "pcap_source": "af_packet", "bpf": "port 53", "host_spec": "192.0.2.0/24", "debug": true, "tcp_packet_reassembly_cache_limit": uint64(9),
+	})
+	require.NoError(t, err)
+	require.Equal(t, []any{"eth0", "port 53", 9}, []any{in.Interface, in.Filter, in.MaxConns})
+	require.True(t, in.Hosts.Contains(netip.MustParseAddr("192.0.2.7")))
+	in, err = policy.ParsePcapInput(policy.Options{"pcap_file": "a.pcap"})
+	require.NoError(t, err)
+	require.Equal(t, "a.pcap", in.File)
+	for want, opts := range map[string]policy.Options{
+		"unknown pcap source":                                    {"iface": "eth0", "pcap_source": "pfring"},
+		"no iface was specified for live capture":                {"bpf": "udp"},
+		"invalid CIDR: 192.0.2.1":                                {"iface": "eth0", "host_spec": "192.0.2.1"},
+		"Failed to parse bpf filter: port":                       {"iface": "eth0", "bpf": "port"},
+		"wrong type for key: debug":                              {"iface": "eth0", "debug": "yes"},
+		"ifaces is an invalid/unsupported config or filter. The": {"ifaces": "eth0"},
+	} {
+		_, err := policy.ParsePcapInput(opts)
+		require.ErrorContains(t, err, want)
+	}
+
+	for want, opts := range map[policy.TapInput]policy.Options{
+		{Socket: "/run/tap"}:     {"socket": "/run/tap", "tcp": "127.0.0.1:1", "only_hosts": []string{"x"}},
+		{Address: "[::1]:6000"}:  {"tcp": "[::1]:6000"},
+		{File: "queries.dnstap"}: {"dnstap_file": "queries.dnstap", "socket": "/run/tap"},
+	} {
+		in, err := policy.ParseTapInput(opts)
+		require.NoError(t, err)
+		require.Equal(t, want, in)
+	}
+	_, err = policy.ParseTapInput(nil)
+	require.EqualError(t, err, "config must specify one of: socket, dnstap_file")
+	_, err = policy.ParseTapInput(policy.Options{"tcp": "6000"})
+	require.EqualError(t, err, "invalid tcp address specification, use HOST:PORT")
+	_, err = policy.ParseTapInput(policy.Options{"file": "x"})
+	require.ErrorContains(t, err, "file is an invalid/unsupported config")
+
+	nets, err := policy.ParseTapFilter(policy.Options{"only_hosts": []string{"192.0.2.0/24", "2001:db8::/32"}})
+	require.NoError(t, err)
+	require.True(t, nets.Contains(netip.MustParseAddr("2001:db8::1")))
+	_, err = policy.ParseTapFilter(policy.Options{"only_hosts": []string{"192.0.2.0"}})
+	require.EqualError(t, err, "invalid CIDR: 192.0.2.0")
+	_, err = policy.ParseTapFilter(policy.Options{"hosts": true})
+	require.ErrorContains(t, err, "hosts is an invalid/unsupported config")
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,12 +42,8 @@ type inputEntry struct {
 // TestExpectedDNSTapInput runs the entries of the reference's expected values that concern its dnstap input alone: files, the filter
 // only_hosts and its errors, the handshake.
 func TestExpectedDNSTapInput(t *testing.T) {
-	raw, err := os.ReadFile(sharedtest.Dir(t, "reference", "expected-values.json"))
-	require.NoError(t, err)
-	var all []json.RawMessage
-	require.NoError(t, json.Unmarshal(raw, &all))
 	run := 0
-	for _, one := range all {
+	for _, one := range readEntries(t) {
 		var kind struct{ Input, Handler, Metrics string }
 		require.NoError(t, json.Unmarshal(one, &kind))
 		if kind.Input != "dnstap" || kind.Handler != "" {

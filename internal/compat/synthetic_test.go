@@ -2,7 +2,6 @@ package compat_test
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"visor/handler"
 	"visor/handler/policy"
 	"visor/internal/packettest"
-	"visor/internal/sharedtest"
 )
 
 // synthetic is the part of an entry of expected-values.json without a fixture: the reference's test calls its metrics with
@@ -63,12 +61,8 @@ func (e *event) frame(n int) capture.Frame {
 
 // TestExpectedSynthetic runs the entries that come as lists of events about packets: two lists are what two workers see.
 func TestExpectedSynthetic(t *testing.T) {
-	raw, err := os.ReadFile(sharedtest.Dir(t, "reference", "expected-values.json"))
-	require.NoError(t, err)
-	var all []json.RawMessage
-	require.NoError(t, json.Unmarshal(raw, &all))
 	run := 0
-	for _, entry := range all {
+	for _, entry := range readEntries(t) {
 		var e expectation
 		require.NoError(t, json.Unmarshal(entry, &e))
 		if e.Input != "synthetic" || !ours.MatchString(e.Handler) {
