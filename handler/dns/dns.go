@@ -97,7 +97,7 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 		b.QName.Add(m.Hash)
 	}
 	if s.groups.Has(groupTopQNames) {
-		s.countNames(m, suffixLen)
+		s.parts(m, suffixLen, &b.TopQName2, &b.TopQName3)
 		if reply {
 			s.countResult(m)
 		}
@@ -113,11 +113,6 @@ func (s *shard) countResult(m *handler.Message) {
 		b.TopByBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
 	}
 	r.count(m)
-}
-
-// countNames updates the lists of names.
-func (s *shard) countNames(m *handler.Message, suffixLen int) {
-	s.parts(m, suffixLen, &s.Live.TopQName2, &s.Live.TopQName3)
 }
 
 // countECS counts the client subnet of a query.
