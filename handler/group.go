@@ -168,3 +168,6 @@ func (g *Group) fill(m *Module, i int, starts []int64, first, last int) {
 	m.Start = time.Unix(0, starts[last-1])
 	m.Length = time.Duration(max(0, lastNS/1e9-starts[last-1]/1e9)) * time.Second
 }
+
+// Infos tells what the handlers of g are.
+func (g *Group) Infos() []Info { return slices.Clone(g.infos) }

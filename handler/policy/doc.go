@@ -1,11 +1,14 @@
-// Package policy makes handlers from the configuration of pktvisor's policies: the keys, value types and
-// error texts are those that its users know.
+// Package policy runs pktvisor's policies: the keys, value types and error texts are those that its users know.
 //
-//	h, err := policy.Build(policy.Module{
-//		Name: "my-dns", Type: "dns",
-//		Config: policy.Options{"only_qtype": []string{"AAAA", "HTTPS"}},
-//	}, policy.Env{})
+//	doc, err := policy.Parse(yaml)
+//	...
+//	m := policy.NewManager(policy.ManagerConfig{})
+//	defer m.Close()
+//	err = m.Load(doc)
+//	...
+//	snap, err := m.Policy("default").Parts[0].Group.Bucket(0)
 //
-// [Build] takes the handler types of [Builtin]. Types of the caller's own are built by a [Builder] in
-// the same way.
+// [Parse] reads a document of taps and policies, in YAML or JSON. It is strict: what it does not know is an error, with the place and
+// the nearest name that it knows. A [Manager] opens inputs, attaches the handlers of policies and takes them away again, while
+// traffic flows; policies with the same input share it. [Build] makes a single handler from the types of [Builtin], without a document.
 package policy

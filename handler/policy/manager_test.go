@@ -1,0 +1,330 @@
+package policy_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/handler/policy"
+	"visor/handler/resources"
+	"visor/internal/trafficgen"
+)
+
+// feed is a source of frames that the test gives, one batch at a time.
+type feed struct {
+	frames chan []capture.Frame
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newFeed() *feed {
+	return &feed{frames: make(chan []capture.Frame), closed: make(chan struct{})}
+}
+
+func (f *feed) ReadBatch(b *capture.Batch) error {
+	select {
+	case b.Frames = <-f.frames:
+		return nil
+	case <-f.closed:
+		return capture.ErrClosed
+	}
+}
+
+func (f *feed) Close() error {
+	f.once.Do(func() { close(f.closed) })
+	return nil
+}
+
+// inputs opens feeds, and remembers them.
+type inputs struct {
+	feeds []*feed
+	fail  error
+}
+
+func (i *inputs) open(typ string, config, only policy.Options) (policy.Opened, error) {
+	if i.fail != nil {
+		return policy.Opened{}, i.fail
+	}
+	f := newFeed()
+	i.feeds = append(i.feeds, f)
+	return policy.Opened{Sources: []capture.Source{f}, Live: true}, nil
+}
+
+// openNow returns how many feeds are open.
+func (i *inputs) openNow() (n int) {
+	for _, f := range i.feeds {
+		select {
+		case <-f.closed:
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+func manager(t testing.TB) (*policy.Manager, *inputs) {
+	in := &inputs{}
+	m := policy.NewManager(policy.ManagerConfig{Open: in.open})
+	t.Cleanup(func() {
+		require.NoError(t, m.Close())
+		require.Zero(t, in.openNow(), "inputs are closed")
+	})
+	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"iface": "eth0"}, Tags: policy.Options{"virtual": true, "vhost": uint64(1), "site": "north"}}))
+	require.NoError(t, m.AddTap(policy.Tap{Name: "names", InputType: "dnstap", Config: policy.Options{"socket": "/run/tap"}, Tags: policy.Options{"virtual": false}}))
+	return m, in
+}
+
+// counting is a policy that counts packets of the tap wired.
+func counting(name string) policy.Policy {
+	return policy.Policy{
+		Name: name, Input: policy.Input{Tap: "wired", InputType: "pcap"},
+		Modules: []policy.Module{{Name: "net", Type: "net"}, {Name: "dns", Type: "dns", Version: "2.0"}},
+	}
+}
+
+func packets(n int) []capture.Frame {
+	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(n))
+	return frames
+}
+
+func eventsOf(t testing.TB, r *policy.Running) uint64 {
+	snap, err := r.Parts[0].Group.Bucket(0)
+	require.NoError(t, err)
+	return network.From(snap).Events.Value()
+}
+
+func TestManagerShares(t *testing.T) {
+	m, in := manager(t)
+	require.NoError(t, m.AddPolicy(counting("a")))
+	require.NoError(t, m.AddPolicy(counting("b")))
+	other := counting("c")
+	other.Input.Config = policy.Options{"bpf": "udp"}
+	require.NoError(t, m.AddPolicy(other))
+	require.Len(t, in.feeds, 2, "the first two share an input")
+	a, b, c := m.Policy("a"), m.Policy("b"), m.Policy("c")
+	require.Equal(t, a.Parts[0].Input, b.Parts[0].Input)
+	require.NotEqual(t, a.Parts[0].Input, c.Parts[0].Input)
+	require.Equal(t, "a-wired-net", a.Parts[0].Group.Infos()[0].Name)
+
+	in.feeds[0].frames <- packets(100)
+	in.feeds[0].frames <- nil // taken when the batch before has been counted
+	require.Equal(t, []uint64{100, 100, 0}, []uint64{eventsOf(t, a), eventsOf(t, b), eventsOf(t, c)})
+
+	require.NoError(t, m.RemovePolicy("a"))
+	in.feeds[0].frames <- packets(10)
+	in.feeds[0].frames <- nil
+	require.Equal(t, []uint64{100, 110}, []uint64{eventsOf(t, a), eventsOf(t, b)})
+	require.NoError(t, m.RemovePolicy("b"))
+	require.Equal(t, 1, in.openNow())
+	require.ErrorIs(t, m.RemovePolicy("b"), policy.ErrUnknown)
+	require.Len(t, m.Policies(), 1)
+	require.NoError(t, m.RemoveTap("wired"), "policies run on")
+	require.ErrorIs(t, m.RemoveTap("wired"), policy.ErrUnknown)
+	require.Len(t, m.Taps(), 1)
+	in.feeds[1].frames <- packets(5)
+	in.feeds[1].frames <- nil
+	require.Equal(t, uint64(5), eventsOf(t, c))
+}
+
+// A policy that cannot start leaves nothing behind.
+func TestManagerErrors(t *testing.T) {
+	for want, change := range map[string]func(p *policy.Policy, in *inputs){
+		"policy with name 'a' already defined": func(p *policy.Policy, _ *inputs) { p.Name = "a" },
+		"tap 'x' does not exist":               func(p *policy.Policy, _ *inputs) { p.Input.Tap = "x" },
+		"input_type for policy specified tap 'wired' doesn't match tap's defined input type: dnstap/pcap": func(p *policy.Policy, _ *inputs) { p.Input.InputType = "dnstap" },
+		"no tap match found for specified 'input.tap_selector' tags":                                      func(p *policy.Policy, _ *inputs) { p.Input.Selector = &policy.Selector{} },
+		"policy [b] failed to start: FlowStreamHandler: unsupported input event proxy wired-": func(p *policy.Policy, _ *inputs) {
+			p.Modules[1] = policy.Module{Name: "flow", Type: "flow"}
+		},
+		"policy [b] failed to start: rates is an invalid/unsupported metric group": func(p *policy.Policy, _ *inputs) { p.Modules[1].Enable = []string{"rates"} },
+		"policy [b] failed to start: handler: module name 'b-wired-net' already exists": func(p *policy.Policy, _ *inputs) {
+			p.Input.Config = policy.Options{"bpf": "udp"}
+			p.Modules[1] = p.Modules[0]
+		},
+		"policy [b] failed to start: unable to instantiate tap 'wired': no such device": func(p *policy.Policy, in *inputs) {
+			p.Input.Config = policy.Options{"bpf": "udp"}
+			in.fail = errors.New("no such device")
+		},
+		"tag and selector value types are different for key 'vhost'": func(p *policy.Policy, _ *inputs) {
+			p.Input.Selector = &policy.Selector{All: true, Tags: []policy.Tag{{Key: "vhost", Value: "1"}}}
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			m, in := manager(t)
+			require.NoError(t, m.AddPolicy(counting("a")))
+			p := counting("b")
+			change(&p, in)
+			require.ErrorContains(t, m.AddPolicy(p), want)
+			require.Len(t, m.Policies(), 1)
+			require.Equal(t, 1, in.openNow())
+			in.fail = nil
+			require.NoError(t, m.AddPolicy(counting("b")), "it can be mended")
+		})
+	}
+	m, _ := manager(t)
+	require.ErrorIs(t, m.AddTap(policy.Tap{Name: "wired"}), policy.ErrExists)
+}
+
+// The rules of selectors: all tags in their order, or any of them.
+func TestSelectors(t *testing.T) {
+	virtual, physical := policy.Tag{Key: "virtual", Value: true}, policy.Tag{Key: "virtual", Value: false}
+	host, site, missing := policy.Tag{Key: "vhost", Value: uint64(1)}, policy.Tag{Key: "site", Value: "south"}, policy.Tag{Key: "rack", Value: "1"}
+	for name, tt := range map[string]struct {
+		selector policy.Selector
+		match    bool
+	}{
+		"all match":           {policy.Selector{All: true, Tags: []policy.Tag{virtual, host}}, true},
+		"one differs":         {policy.Selector{All: true, Tags: []policy.Tag{virtual, site}}, false},
+		"one is missing":      {policy.Selector{All: true, Tags: []policy.Tag{virtual, missing}}, false},
+		"all of nothing":      {policy.Selector{All: true}, false},
+		"any matches":         {policy.Selector{Tags: []policy.Tag{site, missing, host}}, true},
+		"none of any matches": {policy.Selector{Tags: []policy.Tag{site, missing, physical}}, false},
+		"any of nothing":      {policy.Selector{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := manager(t)
+			require.NoError(t, m.RemoveTap("names"))
+			p := counting("a")
+			p.Input = policy.Input{Selector: &tt.selector, InputType: "pcap"}
+			err := m.AddPolicy(p)
+			if tt.match {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, policy.ErrNoTap)
+			}
+		})
+	}
+}
+
+// A policy on several taps has its handlers once for each.
+func TestManagerManyTaps(t *testing.T) {
+	m, in := manager(t)
+	require.NoError(t, m.AddTap(policy.Tap{Name: "second", InputType: "pcap", Tags: policy.Options{"virtual": true}}))
+	p := counting("a")
+	p.Input = policy.Input{Selector: &policy.Selector{Tags: []policy.Tag{{Key: "virtual", Value: true}}}, InputType: "pcap"}
+	require.NoError(t, m.AddPolicy(p))
+	require.Len(t, in.feeds, 2)
+	parts := m.Policy("a").Parts
+	require.Equal(t, []string{"second", "wired"}, []string{parts[0].Tap, parts[1].Tap})
+}
+
+// Recordings are read when somebody looks, unlike in the reference; the document's defaults and windows reach the handlers.
+func TestManagerFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.pcap")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	truth, err := trafficgen.WritePcap(f, trafficgen.VariedDNS(1000))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	doc, err := policy.Parse(fmt.Appendf(nil, `
+visor:
+  taps: {file: {input_type: pcap, config: {pcap_file: %q, host_spec: %q}}}
+  global_handler_config: {dns: {only_qtype: [A]}}
+  policies:
+    all: {kind: collection, input: {tap: file, input_type: pcap}, handlers: {window_config: {num_periods: 1}, modules: {net: {type: net}, dns: {type: dns}}}}
+`, path, trafficgen.LocalNets))
+	require.NoError(t, err)
+	m := policy.NewManager(policy.ManagerConfig{})
+	defer m.Close()
+	require.NoError(t, m.Load(doc))
+	r := m.Policy("all")
+	require.Eventually(t, func() bool { return eventsOf(t, r) == truth.Packets }, 10*time.Second, time.Millisecond)
+	snap, err := r.Parts[0].Group.Bucket(0)
+	require.NoError(t, err)
+	require.NotZero(t, network.From(snap).In.Value())
+	require.NotZero(t, dns.From(snap).Filtered.Value())
+	require.ErrorContains(t, m.Load(&policy.Document{Global: doc.Global}), "already exists in global_handler_config")
+}
+
+// Policies come and go 300 times while traffic flows: the one that stays misses nothing, and nothing is left behind.
+func TestManagerChurn(t *testing.T) {
+	m, in := manager(t)
+	require.NoError(t, m.AddPolicy(counting("stays")))
+	in.feeds[0].frames <- nil // all goroutines of the input run now
+	in.feeds[0].frames <- nil
+	before := runtime.NumGoroutine()
+	done := make(chan uint64)
+	stop := make(chan struct{})
+	go func() {
+		frames, sent := packets(64), uint64(0)
+		for {
+			select {
+			case in.feeds[0].frames <- frames:
+				sent += uint64(len(frames))
+			case <-stop:
+				done <- sent
+				return
+			}
+		}
+	}()
+	for i := range 300 {
+		p := counting("comes and goes")
+		if i%3 == 0 { // to an input of its own
+			p.Input.Config = policy.Options{"bpf": fmt.Sprint("port ", i+1)}
+		}
+		require.NoError(t, m.AddPolicy(p))
+		if i%2 == 0 {
+			_ = eventsOf(t, m.Policy("comes and goes"))
+		}
+		require.NoError(t, m.RemovePolicy("comes and goes"))
+	}
+	close(stop)
+	sent := <-done
+	in.feeds[0].frames <- nil
+	require.Equal(t, sent, eventsOf(t, m.Policy("stays")))
+	require.Equal(t, 1, in.openNow())
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, time.Millisecond)
+}
+
+// What an input costs is counted by a handler of its own.
+func TestManagerResources(t *testing.T) {
+	m, in := manager(t)
+	require.NoError(t, m.AddPolicy(counting("a")))
+	require.NoError(t, m.AddPolicy(counting("b")))
+	in.feeds[0].frames <- packets(1)
+	in.feeds[0].frames <- nil
+	snap, err := m.Policy("a").Parts[0].Resources(0)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{2, 4}, []uint64{resources.From(snap).Policies.Value(), resources.From(snap).Handlers.Value()})
+}
+
+func ExampleManager() {
+	m := policy.NewManager(policy.ManagerConfig{})
+	defer m.Close()
+	doc, err := policy.Parse([]byte(`
+visor:
+  taps:
+    demo: {input_type: mock}
+  policies:
+    everything:
+      kind: collection
+      input: {tap: demo, input_type: mock}
+      handlers: {modules: {packets: {type: net}, names: {type: dns, require_version: "2.0"}}}
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := m.Load(doc); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range m.Policies() {
+		for _, info := range r.Parts[0].Group.Infos() {
+			fmt.Println(info.Name)
+		}
+	}
+	// Output:
+	// everything-demo-packets
+	// everything-demo-names
+}

@@ -1,0 +1,180 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"visor/capture"
+	"visor/capture/afpacket"
+	"visor/capture/collector"
+	"visor/capture/dnstap"
+	"visor/capture/filter"
+	"visor/capture/mock"
+	"visor/capture/pcapfile"
+	"visor/capture/probe"
+	"visor/decode"
+	"visor/handler"
+)
+
+// Opened is an input that is open: what a pipeline needs to know of it.
+type Opened struct {
+	Sources  []capture.Source // the caller's to close
+	Hosts    decode.HostNets
+	Live     bool
+	MaxConns int // 0 is the default
+}
+
+// OpenInput opens an input of a type with its configuration and the filter of a policy.
+func OpenInput(typ string, config, only Options) (Opened, error) {
+	switch typ {
+	case "pcap":
+		return openPcap(merged(config, only))
+	case "dnstap":
+		return openTap(config, only)
+	case "flow", "sflow":
+		return openFlow(config)
+	case "netprobe":
+		cfg, err := ParseProbeInput(config)
+		if err != nil {
+			return Opened{}, err
+		}
+		return live(probe.New(cfg))
+	case "mock":
+		if _, fails := config["except_on_start"]; fails { // a test of the reference
+			return Opened{}, errors.New("mock error on start")
+		}
+		return live(mock.New(mock.Config{}), nil)
+	}
+	return Opened{}, fmt.Errorf("input type '%s' is not available", typ)
+}
+
+func live[S capture.Source](src S, err error) (Opened, error) {
+	if err != nil {
+		return Opened{}, err
+	}
+	return Opened{Sources: []capture.Source{src}, Live: true}, nil
+}
+
+func recorded[S capture.Source](src S, err error) (Opened, error) {
+	o, err := live(src, err)
+	o.Live = false
+	return o, err
+}
+
+// merged lays one table over another.
+func merged(tables ...Options) Options {
+	out := Options{}
+	for _, t := range tables {
+		for key, value := range t {
+			out[key] = value
+		}
+	}
+	return out
+}
+
+func openPcap(config Options) (Opened, error) {
+	in, err := ParsePcapInput(config)
+	if err != nil {
+		return Opened{}, err
+	}
+	var o Opened
+	switch {
+	case in.File != "":
+		o, err = openCapture(in)
+	case in.Interface == "":
+		o, err = live(mock.New(mock.Config{}), nil)
+	default:
+		o, err = openInterface(in)
+	}
+	if !in.Hosts.Empty() {
+		o.Hosts = in.Hosts
+	}
+	o.MaxConns = in.MaxConns
+	return o, err
+}
+
+func openCapture(in PcapInput) (Opened, error) {
+	file, err := pcapfile.Open(in.File)
+	if err != nil || in.Filter == "" {
+		return recorded(file, err)
+	}
+	src, err := filter.NewSource(file, in.Filter)
+	if err != nil {
+		return Opened{}, errors.Join(err, file.Close())
+	}
+	return recorded(src, nil)
+}
+
+// openInterface opens an interface. Its own networks tell ingress from egress, where the configuration does not.
+func openInterface(in PcapInput) (Opened, error) {
+	cfg := afpacket.Config{Interface: in.Interface}
+	if in.Filter != "" {
+		cfg.Filter = filter.Kernel(in.Filter)
+	}
+	c, err := afpacket.Open(cfg)
+	if err != nil {
+		return Opened{}, err
+	}
+	o := Opened{Sources: c.Sources(), Live: true}
+	o.Hosts, err = c.HostNets()
+	if err != nil {
+		for _, src := range o.Sources {
+			err = errors.Join(err, src.Close())
+		}
+	}
+	return o, err
+}
+
+func openTap(config, only Options) (Opened, error) {
+	in, err := ParseTapInput(config)
+	if err != nil {
+		return Opened{}, err
+	}
+	hosts, err := ParseTapFilter(only)
+	if err != nil {
+		return Opened{}, err
+	}
+	var o Opened
+	switch {
+	case in.File != "":
+		o, err = recorded(dnstap.Open(in.File))
+	case in.Socket != "":
+		o, err = live(dnstap.Listen(dnstap.Config{Network: "unix", Address: in.Socket}))
+	default:
+		o, err = live(dnstap.Listen(dnstap.Config{Network: "tcp", Address: in.Address}))
+	}
+	if err == nil && !hosts.Empty() {
+		o.Sources[0] = dnstap.OnlyHosts(o.Sources[0], hosts)
+	}
+	return o, err
+}
+
+func openFlow(config Options) (Opened, error) {
+	in, err := ParseFlowInput(config)
+	switch {
+	case err != nil:
+		return Opened{}, err
+	case in.File != "":
+		return recorded(pcapfile.Open(in.File))
+	}
+	return live(collector.Listen(collector.Config{Address: in.Address}))
+}
+
+// takes reports whether an input of a type can feed a handler of a type.
+func takes(input, typ string) bool {
+	known := map[string][]string{
+		"pcap": {"net", "dns", "dhcp", "bgp", "pcap"}, "dnstap": {"net", "dns"}, "flow": {"flow"}, "sflow": {"flow"},
+		"netprobe": {"netprobe"}, "mock": {"net", "dns", "flow"},
+	}
+	return typ == "input_resources" || slices.Contains(known[input], typ)
+}
+
+// refusal is what the reference says of a handler that an input cannot feed.
+func refusal(h handler.Info, input string) error {
+	names := map[string]string{
+		"net": "NetStreamHandler", "dns": "DnsStreamHandler", "dhcp": "DhcpStreamHandler", "bgp": "BgpStreamHandler", "pcap": "PcapStreamHandler",
+		"flow": "FlowStreamHandler", "netprobe": "NetProbeStreamHandler",
+	}
+	return fmt.Errorf("%s: unsupported input event proxy %s", names[h.Type], input)
+}
