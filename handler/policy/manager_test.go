@@ -250,8 +250,9 @@ visor:
 func TestManagerChurn(t *testing.T) {
 	m, in := manager(t)
 	require.NoError(t, m.AddPolicy(counting("stays")))
-	in.feeds[0].frames <- nil // all goroutines of the input run now
-	in.feeds[0].frames <- nil
+	first := in.feeds[0]
+	first.frames <- nil
+	first.frames <- nil // all goroutines of the input run now
 	before := runtime.NumGoroutine()
 	done := make(chan uint64)
 	stop := make(chan struct{})
@@ -259,7 +260,7 @@ func TestManagerChurn(t *testing.T) {
 		frames, sent := packets(64), uint64(0)
 		for {
 			select {
-			case in.feeds[0].frames <- frames:
+			case first.frames <- frames:
 				sent += uint64(len(frames))
 			case <-stop:
 				done <- sent
@@ -280,7 +281,7 @@ func TestManagerChurn(t *testing.T) {
 	}
 	close(stop)
 	sent := <-done
-	in.feeds[0].frames <- nil
+	first.frames <- nil
 	require.Equal(t, sent, eventsOf(t, m.Policy("stays")))
 	require.Equal(t, 1, in.openNow())
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, time.Millisecond)
