@@ -142,14 +142,12 @@ type share[M any] struct {
 }
 
 func (p *share[M]) mergeInto(m *Module) (lastNS int64) {
-	sum, _ := m.bucket.(*bucket[M])
 	add := (*bucket[M]).Merge
-	if sum == nil {
-		sum = p.schema.newBucket()
-		m.bucket = sum
-		m.render = func(r rendering) []Value { return p.schema.appendValues(nil, sum, p.info.Groups, nil, nil, r) }
+	if m.bucket == nil {
+		p.schema.start(m, p.info.Groups)
 		add = (*bucket[M]).copyFrom // the same, where there is nothing yet, and quicker
 	}
+	sum := m.bucket.(*bucket[M])
 	if p.live != nil {
 		add(sum, p.live)
 		lastNS, add = p.live.lastNS, (*bucket[M]).Merge
@@ -161,4 +159,21 @@ func (p *share[M]) mergeInto(m *Module) (lastNS int64) {
 	}
 	p.closed.Release()
 	return lastNS
+}
+
+// start gives m metrics, which are empty.
+func (s *Schema[M]) start(m *Module, groups GroupSet) {
+	sum := s.newBucket()
+	m.bucket = sum
+	m.render = func(r rendering) []Value { return s.appendValues(nil, sum, groups, nil, nil, r) }
+	m.addTo = func(dst *Module) bool {
+		if dst.bucket == nil {
+			s.start(dst, groups)
+		}
+		to, ok := dst.bucket.(*bucket[M])
+		if ok {
+			to.Merge(sum)
+		}
+		return ok
+	}
 }

@@ -17,6 +17,7 @@ type Handler interface {
 // Info tells what a Handler is and how its answers are shown.
 type Info struct {
 	Name          string   // instance name, unique in a pipeline; the JSON key of the module's answers
+	Tap           string   // where its events come from: a label of Prometheus; "" for none
 	Type          string   // YAML type: "net", "dns", "pcap"
 	Version       string   // "1.0" or "2.0"
 	Schema        string   // JSON key and Prometheus prefix of the metrics: "packets", "dns"

@@ -8,6 +8,7 @@ import (
 // Settings are valid for every handler. The zero Settings is ready to use.
 type Settings struct {
 	Name          string   // instance name; "" means the handler's type
+	Tap           string   // where its events come from; "" if there is nothing to tell apart
 	Periods       int      // buckets kept, 1…10, the live one included; 0 means 5; 1 never closes the bucket
 	DeepSample    int      // per cent of the events that the costlier metrics see, 1…100; 0 means 100
 	TopN          int      // entries shown per list; 0 means 10
@@ -64,7 +65,7 @@ func (s Settings) Info(typ, version, schema string, names GroupNames, defaults G
 		}
 	}
 	return Info{
-		Name: s.Name, Type: typ, Version: version, Schema: schema,
+		Name: s.Name, Tap: s.Tap, Type: typ, Version: version, Schema: schema,
 		Periods: s.Periods, TopN: s.TopN, TopPercentile: s.TopPercentile,
 		Groups: groups, Grouped: len(names) > 0,
 	}, nil

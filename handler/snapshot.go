@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"fmt"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type Module struct {
 
 	bucket any // *bucket[M] of the handler's declaration
 	render func(rendering) []Value
+	addTo  func(*Module) bool // merges the metrics into those of another, if they are declared alike
 	now    time.Time
 }
 
@@ -31,6 +33,39 @@ func Find[M any](s *Snapshot) *M {
 		}
 	}
 	return nil
+}
+
+// Join returns one Module that holds what modules of one type and version counted together, as if one handler had seen all of it: the
+// rate of a second is the sum of their rates in it. It keeps the settings of the first. It is an error if they are of different kinds.
+func Join(name string, modules ...*Module) (Module, error) {
+	var sum Module
+	for i, m := range modules {
+		if i == 0 {
+			sum.Info = m.Info
+			sum.Name, sum.Tap = name, ""
+		}
+		sum.cover(m)
+		if !m.addTo(&sum) {
+			return Module{}, fmt.Errorf("handler: %s is a %s %s, %s is a %s %s: they do not add up", name, sum.Type, sum.Version, m.Name, m.Type, m.Version)
+		}
+	}
+	return sum, nil
+}
+
+// cover makes m span the time of src too.
+func (m *Module) cover(src *Module) {
+	m.Live, m.now = m.Live || src.Live, src.now
+	switch {
+	case src.Start.IsZero():
+	case m.Start.IsZero():
+		m.Start, m.Length = src.Start, src.Length
+	default:
+		end := max(m.Start.Add(m.Length).UnixNano(), src.Start.Add(src.Length).UnixNano())
+		if src.Start.Before(m.Start) {
+			m.Start = src.Start
+		}
+		m.Length = time.Unix(0, end).Sub(m.Start)
+	}
 }
 
 // Silent reports whether all metric groups of the module are disabled: exporters leave it out.

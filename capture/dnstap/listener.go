@@ -12,6 +12,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"visor/capture"
@@ -126,7 +127,7 @@ func removeStale(path string) error {
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		conn.Close()
-		return fmt.Errorf("listen unix %s: another process listens on it", path)
+		return fmt.Errorf("listen unix %s: %w: something listens on it", path, syscall.EADDRINUSE)
 	}
 	return os.Remove(path)
 }

@@ -289,7 +289,7 @@ func TestStaleSocket(t *testing.T) {
 	old, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	require.NoError(t, err)
 	_, err = dnstap.Listen(dnstap.Config{Network: "unix", Address: path})
-	require.ErrorContains(t, err, "another process listens on it")
+	require.ErrorContains(t, err, "something listens on it")
 	old.SetUnlinkOnClose(false)
 	require.NoError(t, old.Close())
 

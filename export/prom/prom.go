@@ -85,6 +85,25 @@ func Families(s *handler.Snapshot, cfg Config) []Family {
 	return out
 }
 
+// Join returns the families of several lists as one, each with all its series.
+func Join(lists ...[]Family) []Family {
+	var out []Family
+	index := make(map[string]int)
+	for _, list := range lists {
+		for _, f := range list {
+			at, known := index[f.Name]
+			if !known {
+				index[f.Name] = len(out)
+				f.Series = slices.Clip(f.Series)
+				out = append(out, f)
+				continue
+			}
+			out[at].Series = append(out[at].Series, f.Series...)
+		}
+	}
+	return out
+}
+
 // labels returns the labels that all series of m have.
 func (cfg *Config) labels(m *handler.Module) []Label {
 	var out []Label
@@ -92,6 +111,9 @@ func (cfg *Config) labels(m *handler.Module) []Label {
 		if cfg.Instance == "" || name != "instance" {
 			out = append(out, Label{Name: name, Value: value})
 		}
+	}
+	if _, given := cfg.Labels["tap"]; m.Tap != "" && !given {
+		out = append(out, Label{Name: "tap", Value: m.Tap})
 	}
 	if _, given := cfg.Labels["handler"]; cfg.Handler && !given {
 		out = append(out, Label{Name: "handler", Value: m.Name})

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // Document is what a YAML or JSON document of taps and policies says, in the order in which it says it.
 type Document struct {
+	Config   Options // of the agent: visor.config
 	Taps     []Tap
 	Global   []Global // defaults of handler types
 	Policies []Policy
@@ -32,12 +34,16 @@ type Global struct {
 // Policy says what is counted of the traffic of some taps.
 type Policy struct {
 	Name     string
-	Merge    bool // merge_like_handlers: handlers of the same type are shown as one
+	Merge    bool          // merge_like_handlers: handlers of the same type are shown as one
+	Lease    time.Duration // lease_secs: the policy ends when nobody has renewed it for so long; 0 lets it stay
 	Input    Input
 	Window   Options // window_config of all modules; nil if there is none
 	Modules  []Module
 	Sequence bool // each module sees what its predecessor let through
 }
+
+// maxLease is in seconds: a day.
+const maxLease = 24 * 60 * 60
 
 // Input is where the traffic of a policy comes from: the tap of a name, or all those that the selector chooses.
 type Input struct {
@@ -76,7 +82,10 @@ func Parse(data []byte) (*Document, error) {
 			doc.Policies = p.policies(value)
 		case "global_handler_config":
 			doc.Global = p.global(value)
-		case "config": // of the agent
+		case "config":
+			if p.isMap(value, "'config' is not a map") {
+				doc.Config = p.table(value)
+			}
 		default:
 			p.unknown(key, "the section 'visor'", "config", "taps", "global_handler_config", "policies")
 		}
@@ -193,12 +202,11 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 	if kind := p.text(node, "kind", "missing or invalid policy kind at key 'kind'"); kind != "" && kind != "collection" {
 		p.failAt(p.find(node, "kind"), []string{"collection"}, "unknown policy kind: %s", kind)
 	}
-	config := p.options(node, "config", "policy configuration is not a map")
-	if merge, given := config["merge_like_handlers"]; given {
-		var ok bool
-		if pol.Merge, ok = merge.(bool); !ok {
-			p.fail(p.find(node, "config"), "invalid policy config for policy '%s': wrong type for key: merge_like_handlers", name)
-		}
+	config := &Reader{opts: p.options(node, "config", "policy configuration is not a map")} // with other keys too, as in the reference
+	pol.Merge = config.Flag("merge_like_handlers")
+	pol.Lease = time.Duration(config.Int("lease_secs", maxLease)) * time.Second
+	if config.err != nil {
+		p.fail(p.find(node, "config"), "invalid policy config for policy '%s': %v", name, config.err)
 	}
 	if input := p.find(node, "input"); input == nil || input.Kind != yaml.MappingNode {
 		p.fail(orElse(input, node), "missing or invalid policy input stream configuration at key 'input'")

@@ -2,17 +2,17 @@ package policy
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"visor/handler"
-	"visor/handler/resources"
 	"visor/internal/hash64"
 )
 
@@ -28,45 +28,19 @@ type ManagerConfig struct {
 }
 
 // Manager runs policies on taps. Policies whose inputs are configured alike share one. It is safe for concurrent use; Close ends all.
+//
+// For each input that is open there is one policy more, named after it with "-resources" behind: it tells what the input costs.
 type Manager struct {
 	cfg ManagerConfig
 
+	changing sync.Mutex // one change at a time; who holds it may read what mu guards
 	mu       sync.Mutex
 	taps     map[string]Tap
-	global   map[string]Options
 	policies map[string]*Running
-	inputs   map[string]*input
-}
 
-// Running is a policy that runs: its handlers, once for each of its taps. It is immutable.
-type Running struct {
-	Policy Policy
-	Parts  []Part
-}
-
-// Part is what a policy does with one tap.
-type Part struct {
-	Tap   string
-	Input string // name of the input
-	Group *handler.Group
-	input *input
-}
-
-// Resources returns what the input of the part has cost in a period: the metrics of handler/resources. Policies that share the input share
-// these.
-func (p *Part) Resources(bucket int) (*handler.Snapshot, error) {
-	return p.input.pipeline.Bucket(bucket)
-}
-
-// input feeds the policies that share it.
-type input struct {
-	name     string
-	pipeline *handler.Pipeline
-	end      context.CancelFunc
-	ended    chan struct{}
-	policies int
-	handlers int
-	usage    *resources.Handler
+	global map[string]Options // guarded by changing, as is all below
+	inputs map[string]*input
+	loaded []string // names of the policies of documents
 }
 
 // Errors that callers may want to tell apart.
@@ -97,27 +71,77 @@ func (m *Manager) Load(doc *Document) error {
 			return err
 		}
 	}
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	for _, g := range doc.Global {
-		m.mu.Lock()
-		_, exists := m.global[g.Type]
-		if !exists {
-			m.global[g.Type] = g.Config
+		if _, exists := m.global[g.Type]; exists {
+			return fmt.Errorf("stream handler type '%s' %w exists in global_handler_config configuration", g.Type, ErrExists)
 		}
-		m.mu.Unlock()
-		if exists {
-			return fmt.Errorf("stream handler type '%s' already exists in global_handler_config configuration", g.Type)
-		}
+		m.global[g.Type] = g.Config
 	}
 	for _, p := range doc.Policies {
-		if err := m.AddPolicy(p); err != nil {
+		if _, err := m.add(p); err != nil {
 			return err
 		}
+		m.loaded = append(m.loaded, p.Name)
 	}
 	return nil
 }
 
+// Reload makes the difference between the documents that were loaded and doc: policies that are no more in it end, new ones start, and
+// those are replaced of which something has changed: the policy, one of its taps, or a default of its handlers. All others, and those
+// that were added by AddPolicy, run on undisturbed. What is wrong with one policy does not keep the others from theirs; it goes on as
+// it was. Taps that are no more in doc are removed.
+func (m *Manager) Reload(doc *Document) error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	taps := make(map[string]Tap)
+	for _, t := range doc.Taps {
+		taps[t.Name] = t
+	}
+	m.mu.Lock()
+	m.taps = taps
+	m.mu.Unlock()
+	clear(m.global)
+	for _, g := range doc.Global {
+		m.global[g.Type] = g.Config
+	}
+	names := make([]string, 0, len(doc.Policies))
+	for _, p := range doc.Policies {
+		names = append(names, p.Name)
+	}
+	for _, name := range m.loaded {
+		if r := m.policies[name]; r != nil && !slices.Contains(names, name) {
+			m.remove(r)
+		}
+	}
+	m.loaded = names
+	var errs []error
+	for _, p := range doc.Policies {
+		if !m.runs(p) {
+			_, err := m.replace(p)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// runs reports whether a policy runs just as p would.
+func (m *Manager) runs(p Policy) bool {
+	r := m.policies[p.Name]
+	if r == nil || !reflect.DeepEqual(r.Policy, p) {
+		return false
+	}
+	parts, err := m.plan(&p)
+	return err == nil && slices.EqualFunc(parts, r.Parts, func(a, b Part) bool {
+		return a.Input == b.Input && reflect.DeepEqual(a.Tap, b.Tap) && reflect.DeepEqual(a.Modules, b.Modules)
+	})
+}
+
 // AddTap adds a tap. Nothing is opened until a policy uses it.
 func (m *Manager) AddTap(t Tap) error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, exists := m.taps[t.Name]; exists {
@@ -129,6 +153,8 @@ func (m *Manager) AddTap(t Tap) error {
 
 // RemoveTap removes a tap. Policies that use it run on.
 func (m *Manager) RemoveTap(name string) error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, exists := m.taps[name]; !exists {
@@ -160,47 +186,95 @@ func (m *Manager) Policy(name string) *Running {
 }
 
 // AddPolicy starts a policy: all of it, or nothing if there is an error.
-func (m *Manager) AddPolicy(p Policy) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (m *Manager) AddPolicy(p Policy) (*Running, error) {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	return m.add(p)
+}
+
+func (m *Manager) add(p Policy) (*Running, error) {
 	if _, exists := m.policies[p.Name]; exists {
-		return fmt.Errorf("policy with name '%s' %w defined", p.Name, ErrExists)
+		return nil, fmt.Errorf("policy with name '%s' %w defined", p.Name, ErrExists)
 	}
-	taps, err := m.choose(&p)
-	if err != nil {
-		return err
-	}
-	r := &Running{Policy: p}
-	for _, t := range taps {
-		part, err := m.start(&p, &t)
-		if err != nil {
-			m.undo(r)
-			return fmt.Errorf("policy [%s] failed to start: %w", p.Name, err)
+	return m.replace(p)
+}
+
+// ReplacePolicy starts a policy in the place of that of the same name, if there is one: either is there at any moment, and if there is
+// an error, the former one goes on. Only if both must have the same socket for themselves, the former one ends first; it is started again
+// if the new one fails.
+func (m *Manager) ReplacePolicy(p Policy) (*Running, error) {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	return m.replace(p)
+}
+
+func (m *Manager) replace(p Policy) (*Running, error) {
+	former := m.policies[p.Name]
+	r, err := m.begin(p)
+	if errors.Is(err, syscall.EADDRINUSE) && former != nil {
+		m.remove(former)
+		if r, err = m.begin(p); err != nil {
+			again, failed := m.begin(former.Policy)
+			if failed != nil {
+				return nil, errors.Join(err, failed)
+			}
+			m.show(again)
 		}
-		r.Parts = append(r.Parts, part)
+		former = nil
 	}
-	m.policies[p.Name] = r
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	m.show(r)
+	if former != nil {
+		m.undo(former)
+	}
+	return r, nil
+}
+
+// show makes r known under its name.
+func (m *Manager) show(r *Running) {
+	m.mu.Lock()
+	m.policies[r.Policy.Name] = r
+	m.mu.Unlock()
+	r.expire(func() { m.expired(r) })
+}
+
+// expired removes r unless another one has taken its place.
+func (m *Manager) expired(r *Running) {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	if m.policies[r.Policy.Name] == r {
+		m.remove(r)
+	}
 }
 
 // RemovePolicy ends a policy, and its inputs if no other policy uses them.
 func (m *Manager) RemovePolicy(name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	r := m.policies[name]
 	if r == nil {
 		return fmt.Errorf("policy %q: %w", name, ErrUnknown)
 	}
-	delete(m.policies, name)
-	m.undo(r)
+	m.remove(r)
 	return nil
+}
+
+func (m *Manager) remove(r *Running) {
+	m.mu.Lock()
+	delete(m.policies, r.Policy.Name)
+	m.mu.Unlock()
+	m.undo(r)
 }
 
 // Close ends all policies.
 func (m *Manager) Close() error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	for _, r := range m.Policies() {
-		if err := m.RemovePolicy(r.Policy.Name); err != nil && !errors.Is(err, ErrUnknown) {
-			return err
+		if m.policies[r.Policy.Name] == r { // policies of resources end with their inputs
+			m.remove(r)
 		}
 	}
 	return nil
@@ -255,54 +329,94 @@ func (s *Selector) matches(t *Tap) (bool, error) {
 	return s.All && len(s.Tags) > 0, nil
 }
 
-// start attaches the handlers of a policy to the input of a tap, which it opens unless it is open.
-func (m *Manager) start(p *Policy, t *Tap) (Part, error) {
-	handlers, err := m.build(p, t)
-	if err != nil {
-		return Part{}, err
+// plan returns what a policy does with each of its taps, before anything of it is there.
+func (m *Manager) plan(p *Policy) (parts []Part, err error) {
+	taps, err := m.choose(p)
+	for _, t := range taps {
+		config := merged(t.Config, p.Input.Config)
+		parts = append(parts, Part{Tap: t, Input: inputName(t.Name, merged(config, p.Input.Filter)), Modules: m.modules(p, &t)})
 	}
-	config := merged(t.Config, p.Input.Config)
-	name := inputName(t.Name, merged(config, p.Input.Filter))
-	for _, h := range handlers {
-		if !takes(t.InputType, h.Info().Type) {
-			return Part{}, refusal(h.Info(), name)
-		}
-	}
-	in := m.inputs[name]
-	if in == nil {
-		if in, err = m.open(name, t, config, p.Input.Filter); err != nil {
-			return Part{}, fmt.Errorf("unable to instantiate tap '%s': %w", t.Name, err)
-		}
-		m.inputs[name] = in
-	}
-	group, err := in.pipeline.Attach(handler.GroupConfig{Handlers: handlers, Sequence: p.Sequence})
-	if err != nil {
-		m.release(in)
-		return Part{}, err
-	}
-	in.change(1, len(handlers))
-	if in.end == nil { // only now, so that a recording is not read before anybody looks
-		m.run(in)
-	}
-	return Part{Tap: t.Name, Input: name, Group: group, input: in}, nil
+	return parts, err
 }
 
-// build makes the handlers of a policy for a tap.
-func (m *Manager) build(p *Policy, t *Tap) (out []handler.Handler, err error) {
+// modules returns the modules of a policy as they are for a tap.
+func (m *Manager) modules(p *Policy, t *Tap) (out []Module) {
 	window := p.Window
 	if window == nil {
 		window = Options{"num_periods": uint64(m.cfg.Periods), "deep_sample_rate": uint64(m.cfg.DeepSample)}
 	}
 	for _, mod := range p.Modules {
 		mod.Config = merged(m.global[mod.Type], mod.Config, window)
+		mod.Config[tapKey] = t.Name
 		mod.Name = p.Name + "-" + t.Name + "-" + mod.Name
+		out = append(out, mod)
+	}
+	return out
+}
+
+// begin starts a policy, which is not known yet.
+func (m *Manager) begin(p Policy) (*Running, error) {
+	parts, err := m.plan(&p)
+	if err != nil {
+		return nil, err
+	}
+	r := &Running{Policy: p, lease: p.Lease}
+	for i := range parts {
+		if err := m.start(&p, &parts[i]); err != nil {
+			m.undo(r)
+			return nil, fmt.Errorf("policy [%s] failed to start: %w", p.Name, err)
+		}
+		r.Parts = parts[:i+1]
+	}
+	return r, nil
+}
+
+// start attaches the handlers of a part to its input, which it opens unless it is open.
+func (m *Manager) start(p *Policy, part *Part) error {
+	var handlers []handler.Handler
+	for _, mod := range part.Modules {
 		h, err := Build(mod, m.cfg.Env)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, h)
+		if !takes(part.Tap.InputType, h.Info().Type) {
+			return refusal(h.Info(), part.Input)
+		}
+		handlers = append(handlers, h)
 	}
-	return out, nil
+	in, err := m.input(p, part)
+	if err != nil {
+		return fmt.Errorf("unable to instantiate tap '%s': %w", part.Tap.Name, err)
+	}
+	part.input = in
+	if part.Group, err = in.pipeline.Attach(handler.GroupConfig{Handlers: handlers, Sequence: p.Sequence}); err != nil {
+		m.release(in)
+		return err
+	}
+	in.change(1, countHandlers(p))
+	in.run(m.cfg.Logger) // only now, so that a recording is not read before anybody looks
+	return nil
+}
+
+// countHandlers counts a sequence as one.
+func countHandlers(p *Policy) int {
+	if p.Sequence {
+		return min(1, len(p.Modules))
+	}
+	return len(p.Modules)
+}
+
+// undo detaches the handlers of a policy, and ends inputs that feed nobody.
+func (m *Manager) undo(r *Running) {
+	r.end()
+	for i := range r.Parts {
+		part := &r.Parts[i]
+		part.Group.Detach()
+		if r.Policy.Name != part.input.resources() {
+			part.input.change(-1, -countHandlers(&r.Policy))
+			m.release(part.input)
+		}
+	}
 }
 
 // inputName tells inputs apart: those of one tap with the same configuration are one.
@@ -314,62 +428,50 @@ func inputName(tap string, config Options) string {
 	return fmt.Sprintf("%s-%x", tap, hash64.Sum([]byte(b.String())))
 }
 
+// input returns the input of a part, which it opens unless it is open. A recording that was read to its end is opened again.
+func (m *Manager) input(p *Policy, part *Part) (*input, error) {
+	if in := m.inputs[part.Input]; in != nil && !in.over() {
+		return in, nil
+	}
+	in, err := m.open(part.Input, &part.Tap, merged(part.Tap.Config, p.Input.Config), p.Input.Filter)
+	if err != nil {
+		return nil, err
+	}
+	m.inputs[in.name] = in
+	watch, err := in.watch(&part.Tap, m.cfg.Periods)
+	if err != nil {
+		m.release(in)
+		return nil, err
+	}
+	m.show(watch)
+	return in, nil
+}
+
 // open opens an input and gives it a pipeline, which does not run yet.
 func (m *Manager) open(name string, t *Tap, config, only Options) (*input, error) {
 	o, err := m.cfg.Open(t.InputType, config, only)
 	if err != nil {
 		return nil, err
 	}
-	usage, err := resources.New(resources.Config{Settings: handler.Settings{Name: name + "-resources", Periods: m.cfg.Periods}})
+	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns})
 	if err != nil {
 		return nil, err
 	}
-	p, err := handler.NewPipeline(handler.Config{
-		Sources: o.Sources, Handlers: []handler.Handler{usage}, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &input{name: name, pipeline: p, usage: usage, ended: make(chan struct{})}, nil
+	return &input{name: name, config: merged(config, only), live: o.Live, facts: o.Facts, pipeline: p, ended: make(chan struct{})}, nil
 }
 
-func (m *Manager) run(in *input) {
-	ctx, end := context.WithCancel(context.Background())
-	in.end = end
-	go func() {
-		defer close(in.ended)
-		if err := in.pipeline.Run(ctx); err != nil {
-			m.cfg.Logger.Error("input ended", "input", in.name, "error", err)
-		}
-	}()
-}
-
-// change says what the input feeds.
-func (in *input) change(policies, handlers int) {
-	in.policies += policies
-	in.handlers += handlers
-	in.usage.Attached(in.policies, in.handlers)
-}
-
-// undo detaches the handlers of a policy, and ends inputs that feed nobody.
-func (m *Manager) undo(r *Running) {
-	for i := range r.Parts {
-		part := &r.Parts[i]
-		part.Group.Detach()
-		part.input.change(-1, -len(part.Group.Infos()))
-		m.release(part.input)
-	}
-}
-
-// release ends an input that feeds nobody.
+// release ends an input that feeds nobody, and the policy that tells what it costs.
 func (m *Manager) release(in *input) {
 	if in.policies > 0 {
 		return
 	}
-	delete(m.inputs, in.name)
-	if in.end == nil {
-		m.run(in) // to close its sources
+	if m.inputs[in.name] == in {
+		delete(m.inputs, in.name)
+		if r := m.policies[in.resources()]; r != nil && r.Parts[0].input == in {
+			m.remove(r)
+		}
 	}
+	in.run(m.cfg.Logger) // to close its sources
 	in.end()
 	<-in.ended
 }

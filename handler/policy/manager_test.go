@@ -92,6 +92,12 @@ func counting(name string) policy.Policy {
 	}
 }
 
+func add(t testing.TB, m *policy.Manager, p policy.Policy) *policy.Running {
+	r, err := m.AddPolicy(p)
+	require.NoError(t, err)
+	return r
+}
+
 func packets(n int) []capture.Frame {
 	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(n))
 	return frames
@@ -105,11 +111,11 @@ func eventsOf(t testing.TB, r *policy.Running) uint64 {
 
 func TestManagerShares(t *testing.T) {
 	m, in := manager(t)
-	require.NoError(t, m.AddPolicy(counting("a")))
-	require.NoError(t, m.AddPolicy(counting("b")))
+	add(t, m, counting("a"))
+	add(t, m, counting("b"))
 	other := counting("c")
 	other.Input.Config = policy.Options{"bpf": "udp"}
-	require.NoError(t, m.AddPolicy(other))
+	add(t, m, other)
 	require.Len(t, in.feeds, 2, "the first two share an input")
 	a, b, c := m.Policy("a"), m.Policy("b"), m.Policy("c")
 	require.Equal(t, a.Parts[0].Input, b.Parts[0].Input)
@@ -127,7 +133,7 @@ func TestManagerShares(t *testing.T) {
 	require.NoError(t, m.RemovePolicy("b"))
 	require.Equal(t, 1, in.openNow())
 	require.ErrorIs(t, m.RemovePolicy("b"), policy.ErrUnknown)
-	require.Len(t, m.Policies(), 1)
+	require.Len(t, m.Policies(), 2, "one tells what the input costs")
 	require.NoError(t, m.RemoveTap("wired"), "policies run on")
 	require.ErrorIs(t, m.RemoveTap("wired"), policy.ErrUnknown)
 	require.Len(t, m.Taps(), 1)
@@ -161,14 +167,15 @@ func TestManagerErrors(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			m, in := manager(t)
-			require.NoError(t, m.AddPolicy(counting("a")))
+			add(t, m, counting("a"))
 			p := counting("b")
 			change(&p, in)
-			require.ErrorContains(t, m.AddPolicy(p), want)
-			require.Len(t, m.Policies(), 1)
+			_, err := m.AddPolicy(p)
+			require.ErrorContains(t, err, want)
+			require.Len(t, m.Policies(), 2)
 			require.Equal(t, 1, in.openNow())
 			in.fail = nil
-			require.NoError(t, m.AddPolicy(counting("b")), "it can be mended")
+			add(t, m, counting("b")) // it can be mended
 		})
 	}
 	m, _ := manager(t)
@@ -196,7 +203,7 @@ func TestSelectors(t *testing.T) {
 			require.NoError(t, m.RemoveTap("names"))
 			p := counting("a")
 			p.Input = policy.Input{Selector: &tt.selector, InputType: "pcap"}
-			err := m.AddPolicy(p)
+			_, err := m.AddPolicy(p)
 			if tt.match {
 				require.NoError(t, err)
 			} else {
@@ -212,10 +219,10 @@ func TestManagerManyTaps(t *testing.T) {
 	require.NoError(t, m.AddTap(policy.Tap{Name: "second", InputType: "pcap", Tags: policy.Options{"virtual": true}}))
 	p := counting("a")
 	p.Input = policy.Input{Selector: &policy.Selector{Tags: []policy.Tag{{Key: "virtual", Value: true}}}, InputType: "pcap"}
-	require.NoError(t, m.AddPolicy(p))
+	add(t, m, p)
 	require.Len(t, in.feeds, 2)
 	parts := m.Policy("a").Parts
-	require.Equal(t, []string{"second", "wired"}, []string{parts[0].Tap, parts[1].Tap})
+	require.Equal(t, []string{"second", "wired"}, []string{parts[0].Tap.Name, parts[1].Tap.Name})
 }
 
 // Recordings are read when somebody looks, unlike in the reference; the document's defaults and windows reach the handlers.
@@ -249,7 +256,7 @@ visor:
 // Policies come and go 300 times while traffic flows: the one that stays misses nothing, and nothing is left behind.
 func TestManagerChurn(t *testing.T) {
 	m, in := manager(t)
-	require.NoError(t, m.AddPolicy(counting("stays")))
+	add(t, m, counting("stays"))
 	first := in.feeds[0]
 	first.frames <- nil
 	first.frames <- nil // all goroutines of the input run now
@@ -273,7 +280,7 @@ func TestManagerChurn(t *testing.T) {
 		if i%3 == 0 { // to an input of its own
 			p.Input.Config = policy.Options{"bpf": fmt.Sprint("port ", i+1)}
 		}
-		require.NoError(t, m.AddPolicy(p))
+		add(t, m, p)
 		if i%2 == 0 {
 			_ = eventsOf(t, m.Policy("comes and goes"))
 		}
@@ -290,11 +297,11 @@ func TestManagerChurn(t *testing.T) {
 // What an input costs is counted by a handler of its own.
 func TestManagerResources(t *testing.T) {
 	m, in := manager(t)
-	require.NoError(t, m.AddPolicy(counting("a")))
-	require.NoError(t, m.AddPolicy(counting("b")))
+	add(t, m, counting("a"))
+	add(t, m, counting("b"))
 	in.feeds[0].frames <- packets(1)
 	in.feeds[0].frames <- nil
-	snap, err := m.Policy("a").Parts[0].Resources(0)
+	snap, err := m.Policy(m.Policy("a").Parts[0].Input + "-resources").Bucket(0)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{2, 4}, []uint64{resources.From(snap).Policies.Value(), resources.From(snap).Handlers.Value()})
 }
@@ -320,10 +327,8 @@ visor:
 		fmt.Println(err)
 		return
 	}
-	for _, r := range m.Policies() {
-		for _, info := range r.Parts[0].Group.Infos() {
-			fmt.Println(info.Name)
-		}
+	for _, info := range m.Policy("everything").Parts[0].Group.Infos() {
+		fmt.Println(info.Name)
 	}
 	// Output:
 	// everything-demo-packets

@@ -62,6 +62,9 @@ func Builtin() map[Kind]Builder {
 	}
 }
 
+// tapKey is the key of a module's table under which the name of its tap stands; it is no key of any handler.
+const tapKey = "_internal_tap_name"
+
 // Build makes the handler that m describes, of the types in [Builtin].
 func Build(m Module, env Env) (handler.Handler, error) {
 	if m.Version == "" {
@@ -76,7 +79,10 @@ func Build(m Module, env Env) (handler.Handler, error) {
 		opts = Options{}
 	}
 	maps.Copy(opts, m.Filter)
-	return build(handler.Settings{Name: m.Name, Enable: m.Enable, Disable: m.Disable}, &Reader{opts: opts}, env)
+	s := handler.Settings{Name: m.Name, Enable: m.Enable, Disable: m.Disable}
+	s.Tap, _ = opts[tapKey].(string)
+	delete(opts, tapKey)
+	return build(s, &Reader{opts: opts}, env)
 }
 
 // common reads the keys that every handler has. They come last in the list of known keys.

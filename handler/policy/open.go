@@ -22,7 +22,8 @@ type Opened struct {
 	Sources  []capture.Source // the caller's to close
 	Hosts    decode.HostNets
 	Live     bool
-	MaxConns int // 0 is the default
+	MaxConns int     // 0 is the default
+	Facts    Options // what the API shows of the input besides its configuration
 }
 
 // OpenInput opens an input of a type with its configuration and the filter of a policy.

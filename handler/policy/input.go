@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"visor/handler"
+	"visor/handler/resources"
+)
+
+// input feeds the policies that share it. Fields that do not change may be read by all, the others by who changes the Manager.
+type input struct {
+	name     string
+	config   Options
+	live     bool
+	facts    Options
+	pipeline *handler.Pipeline
+	usage    *resources.Handler
+	ended    chan struct{}
+	end      context.CancelFunc // nil before it runs
+
+	mu       sync.Mutex // guards policies and handlers, which the API shows
+	policies int
+	handlers int
+}
+
+// resources is the name of the policy that tells what the input costs.
+func (in *input) resources() string { return in.name + "-resources" }
+
+// watch attaches the handler that tells what the input costs, and returns it as a policy.
+func (in *input) watch(t *Tap, periods int) (*Running, error) {
+	name := in.resources()
+	mod := Module{Name: name, Type: "input_resources", Version: "1.0", Config: Options{"num_periods": uint64(periods), tapKey: t.Name}}
+	usage, err := resources.New(resources.Config{Settings: handler.Settings{Name: name, Tap: t.Name, Periods: periods}})
+	if err != nil {
+		return nil, err
+	}
+	group, err := in.pipeline.Attach(handler.GroupConfig{Handlers: []handler.Handler{usage}})
+	if err != nil {
+		return nil, err
+	}
+	in.usage = usage
+	return &Running{
+		Policy: Policy{Name: name, Input: Input{Tap: t.Name, InputType: t.InputType}, Modules: []Module{mod}},
+		Parts:  []Part{{Tap: *t, Input: in.name, Group: group, Modules: []Module{mod}, input: in}},
+	}, nil
+}
+
+// run starts the input, once.
+func (in *input) run(log *slog.Logger) {
+	if in.end != nil {
+		return
+	}
+	ctx, end := context.WithCancel(context.Background())
+	in.end = end
+	go func() {
+		defer close(in.ended)
+		if err := in.pipeline.Run(ctx); err != nil {
+			log.Error("input ended", "input", in.name, "error", err)
+		}
+	}()
+}
+
+// over reports whether the input has come to its end.
+func (in *input) over() bool {
+	select {
+	case <-in.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// change says what the input feeds.
+func (in *input) change(policies, handlers int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.policies += policies
+	in.handlers += handlers
+	in.usage.Attached(in.policies, in.handlers)
+}

@@ -1,0 +1,190 @@
+package policy_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/handler/dns"
+	"visor/handler/network"
+	"visor/handler/policy"
+)
+
+// A policy is replaced without a gap, and goes on as it was if the new one cannot start.
+func TestReplace(t *testing.T) {
+	m, in := manager(t)
+	former, err := m.ReplacePolicy(counting("a"))
+	require.NoError(t, err, "there is none yet")
+	in.feeds[0].frames <- packets(10)
+	in.feeds[0].frames <- nil
+	next := counting("a")
+	next.Modules = next.Modules[:1]
+	r, err := m.ReplacePolicy(next)
+	require.NoError(t, err)
+	require.Same(t, r, m.Policy("a"))
+	require.Len(t, in.feeds, 1, "the input goes on")
+	in.feeds[0].frames <- packets(5)
+	in.feeds[0].frames <- nil
+	require.Equal(t, []uint64{10, 5}, []uint64{eventsOf(t, former), eventsOf(t, r)})
+
+	next.Modules = []policy.Module{{Name: "flow", Type: "flow"}}
+	_, err = m.ReplacePolicy(next)
+	require.ErrorContains(t, err, "unsupported input event proxy")
+	require.Same(t, r, m.Policy("a"))
+	in.feeds[0].frames <- packets(5)
+	in.feeds[0].frames <- nil
+	require.Equal(t, uint64(10), eventsOf(t, r))
+	require.Len(t, m.Policies(), 2)
+}
+
+// Two inputs that must have one socket cannot be there at once.
+func TestReplaceSocket(t *testing.T) {
+	m := policy.NewManager(policy.ManagerConfig{})
+	defer m.Close()
+	path := filepath.Join(t.TempDir(), "tap.sock")
+	require.NoError(t, m.AddTap(policy.Tap{Name: "names", InputType: "dnstap", Config: policy.Options{"socket": path}}))
+	p := policy.Policy{Name: "a", Input: policy.Input{Tap: "names", InputType: "dnstap"}, Modules: []policy.Module{{Name: "dns", Type: "dns"}}}
+	former := add(t, m, p)
+	p.Input.Filter = policy.Options{"only_hosts": []string{"192.0.2.0/24"}}
+	r, err := m.ReplacePolicy(p)
+	require.NoError(t, err)
+	require.NotEqual(t, former.Parts[0].Input, r.Parts[0].Input)
+	<-former.Parts[0].Ended()
+	require.True(t, r.Parts[0].Source().Running)
+	require.Len(t, m.Policies(), 2)
+
+	p.Input.Config = policy.Options{"tcp": "x"} // a socket is there too, and wins
+	p.Modules[0].Type = "bgp"
+	_, err = m.ReplacePolicy(p)
+	require.Error(t, err)
+	require.False(t, errors.Is(err, syscall.EADDRINUSE), "it failed before it came to that")
+	require.Same(t, r, m.Policy("a"))
+}
+
+const reloaded = `
+visor:
+  taps:
+    wired: {input_type: pcap, config: {iface: eth0}}
+    other: {input_type: pcap, config: {iface: %s}}
+  global_handler_config: {dns: {xact_ttl_ms: %d}}
+  policies:
+    net: {kind: collection, input: {tap: wired, input_type: pcap}, handlers: {modules: {net: {type: net}}}}
+    dns: {kind: collection, input: {tap: wired, input_type: pcap}, handlers: {modules: {dns: {type: dns}}}}
+    %s: {kind: collection, input: {tap: other, input_type: pcap}, handlers: {modules: {net: {type: net}}}}
+`
+
+// Only what has changed is touched.
+func TestReload(t *testing.T) {
+	in := &inputs{}
+	m := policy.NewManager(policy.ManagerConfig{Open: in.open})
+	defer m.Close()
+	doc := func(iface string, ttl int, name string) *policy.Document {
+		d, err := policy.Parse(fmt.Appendf(nil, reloaded, iface, ttl, name))
+		require.NoError(t, err)
+		return d
+	}
+	require.NoError(t, m.Load(doc("eth1", 1000, "first")))
+	byHand := add(t, m, counting("by hand"))
+	names := []string{"net", "dns", "first", "by hand"}
+	now := func() (out []*policy.Running) {
+		for _, name := range names {
+			out = append(out, m.Policy(name))
+		}
+		return out
+	}
+	before := now()
+	require.NoError(t, m.Reload(doc("eth1", 1000, "first")))
+	require.Equal(t, before, now(), "nothing")
+
+	require.NoError(t, m.Reload(doc("eth1", 2000, "first")))
+	after := now()
+	require.Same(t, before[0], after[0])
+	require.NotSame(t, before[1], after[1], "a default of its handler")
+	require.Same(t, before[2], after[2])
+	require.Same(t, byHand, after[3])
+
+	require.NoError(t, m.Reload(doc("eth2", 2000, "first")))
+	last := now()
+	require.NotSame(t, after[2], last[2], "its tap")
+	require.Equal(t, after[:2], last[:2])
+
+	require.NoError(t, m.Reload(doc("eth2", 2000, "second")))
+	require.Nil(t, m.Policy("first"))
+	require.NotNil(t, m.Policy("second"))
+	require.Len(t, m.Policies(), 4+2)
+
+	in.fail = errors.New("no such device")
+	require.ErrorContains(t, m.Reload(doc("eth3", 3000, "second")), "no such device")
+	require.NotSame(t, last[1], m.Policy("dns"), "the others get theirs")
+	require.Equal(t, policy.Options{"iface": "eth2"}, m.Policy("second").Parts[0].Source().Config, "it goes on as it was")
+}
+
+// A policy with a lease ends unless somebody looks at it.
+func TestLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, in := manager(t)
+		p := counting("a")
+		p.Lease = 10 * time.Second
+		r := add(t, m, p)
+		for range 5 {
+			time.Sleep(9 * time.Second)
+			r.Renew()
+		}
+		require.NotNil(t, m.Policy("a"))
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		require.Nil(t, m.Policy("a"))
+		require.Empty(t, m.Policies())
+		require.Zero(t, in.openNow())
+		r.Renew()
+
+		add(t, m, p)
+		stays := counting("a")
+		_, err := m.ReplacePolicy(stays)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		require.NotNil(t, m.Policy("a"), "the lease was that of the former one")
+		require.NoError(t, m.Close())
+	})
+}
+
+// What handlers of one kind counted on several taps is shown as one: packets once for each tap, distinct ones once.
+func TestMergeLikeHandlers(t *testing.T) {
+	m, in := manager(t)
+	require.NoError(t, m.AddTap(policy.Tap{Name: "second", InputType: "pcap", Tags: policy.Options{"virtual": true}}))
+	p := counting("a")
+	p.Input = policy.Input{Selector: &policy.Selector{Tags: []policy.Tag{{Key: "virtual", Value: true}}}, InputType: "pcap"}
+	p.Modules = append(p.Modules, policy.Module{Name: "dns1", Type: "dns"}, policy.Module{Name: "pcap", Type: "pcap"})
+	apart := add(t, m, p)
+	p.Name, p.Merge = "b", true
+	r := add(t, m, p)
+	for _, f := range in.feeds {
+		f.frames <- packets(100)
+		f.frames <- nil
+	}
+	one, err := apart.Bucket(0)
+	require.NoError(t, err)
+	require.Len(t, one.Modules, 8)
+	sum, err := r.Bucket(0)
+	require.NoError(t, err)
+	var names []string
+	for i := range sum.Modules {
+		require.Empty(t, sum.Modules[i].Tap)
+		names = append(names, sum.Modules[i].Name+" "+sum.Modules[i].Version)
+	}
+	require.Equal(t, []string{"packets_merged 1.0", "dns_merged 2.0", "dns_merged 1.0", "pcap_merged 1.0"}, names)
+	require.Equal(t, uint64(200), network.From(sum).Total.Value())
+	require.Equal(t, 2*dns.From(one).Total.Value(), dns.From(sum).Total.Value())
+	require.Equal(t, dns.From(one).QName.Estimate(), dns.From(sum).QName.Estimate(), "both saw the same names")
+	require.Equal(t, 2*network.From(one).RateEvents.Max(), network.From(sum).RateEvents.Max(), "in the same seconds")
+	window, err := r.Window(2)
+	require.NoError(t, err)
+	require.Equal(t, 2, window.Window)
+	require.Len(t, window.Modules, 4)
+}
