@@ -3,6 +3,7 @@ package decode
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -36,7 +37,7 @@ func ParseHostNets(spec string) (HostNets, error) {
 
 func (n *HostNets) add(item string) error {
 	text, digits, ok := strings.Cut(item, "/")
-	bits, err := strconv.ParseUint(digits, 10, 8)
+	width, err := strconv.ParseUint(digits, 10, 8)
 	if !ok || err != nil {
 		return fmt.Errorf("invalid CIDR: %s", item)
 	}
@@ -47,26 +48,26 @@ func (n *HostNets) add(item string) error {
 		return fmt.Errorf("invalid IPv6 address: %s", text)
 	case err != nil:
 		return fmt.Errorf("invalid IPv4 address: %s", text)
-	case bits > uint64(addr.BitLen()):
+	case width > uint64(addr.BitLen()):
 		return fmt.Errorf("invalid CIDR: %s", item)
 	}
 	if v6 {
-		n.add6(addr, int(bits))
+		n.add6(addr, int(width))
 		return nil
 	}
 	a := addr.As4()
-	mask := uint32(^(uint64(1)<<(32-bits) - 1))
+	mask := uint32(^(uint64(1)<<(32-width) - 1))
 	n.v4 = append(n.v4, net4{binary.BigEndian.Uint32(a[:]) & mask, mask})
 	return nil
 }
 
-func (n *HostNets) add6(addr netip.Addr, bits int) {
+func (n *HostNets) add6(addr netip.Addr, width int) {
 	hi, lo := halves(addr)
 	maskHi, maskLo := ^uint64(0), ^uint64(0)
-	if bits < 64 {
-		maskHi, maskLo = ^(^uint64(0) >> bits), 0
+	if width < 64 {
+		maskHi, maskLo = ^(^uint64(0) >> width), 0
 	} else {
-		maskLo = ^(^uint64(0) >> (bits - 64))
+		maskLo = ^(^uint64(0) >> (width - 64))
 	}
 	n.v6 = append(n.v6, net6{hi & maskHi, lo & maskLo, maskHi, maskLo})
 }
@@ -112,4 +113,20 @@ func (n *HostNets) Direction(src, dst netip.Addr) Direction {
 		return FromHost
 	}
 	return Unknown
+}
+
+// Prefixes returns the networks: those of IPv4, then those of IPv6, each in the order in which they were given.
+func (n *HostNets) Prefixes() (out []netip.Prefix) {
+	for _, net := range n.v4 {
+		var a [4]byte
+		binary.BigEndian.PutUint32(a[:], net.addr)
+		out = append(out, netip.PrefixFrom(netip.AddrFrom4(a), bits.OnesCount32(net.mask)))
+	}
+	for _, net := range n.v6 {
+		var a [16]byte
+		binary.BigEndian.PutUint64(a[:8], net.hi)
+		binary.BigEndian.PutUint64(a[8:], net.lo)
+		out = append(out, netip.PrefixFrom(netip.AddrFrom16(a), bits.OnesCount64(net.maskHi)+bits.OnesCount64(net.maskLo)))
+	}
+	return out
 }

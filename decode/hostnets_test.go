@@ -66,3 +66,13 @@ func TestDirection(t *testing.T) {
 	require.Equal(t, decode.ToHost, nets.Direction(own, own))
 	require.Equal(t, decode.Unknown, nets.Direction(other, other))
 }
+
+func TestHostNetsPrefixes(t *testing.T) {
+	own, err := decode.ParseHostNets("2001:db8:1::5/48, 192.0.2.9/24, 203.0.113.7/32, ::1/128")
+	require.NoError(t, err)
+	var got []string
+	for _, p := range own.Prefixes() {
+		got = append(got, p.String())
+	}
+	require.Equal(t, []string{"192.0.2.0/24", "203.0.113.7/32", "2001:db8:1::/48", "::1/128"}, got)
+}

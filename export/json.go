@@ -16,25 +16,56 @@ import (
 // window of five, the form of pktvisor-reader. Keys are in byte order. If two modules have the same
 // schema, the later one wins: use [WritePolicyJSON] for these.
 func WriteJSON(w io.Writer, s *handler.Snapshot) error {
+	return write(w, object{window(s): schemaObjects(s)})
+}
+
+// window names the time that s covers.
+func window(s *handler.Snapshot) string { return fmt.Sprintf("%dm", max(s.Window, 1)) }
+
+func schemaObjects(s *handler.Snapshot) object {
 	schemas := make(object)
 	for i := range s.Modules {
 		if m := &s.Modules[i]; !m.Silent() {
 			schemas[m.Schema] = moduleObject(m)
 		}
 	}
-	return write(w, object{fmt.Sprintf("%dm", max(s.Window, 1)): schemas})
+	return schemas
+}
+
+// WriteDefaultJSON is [WriteJSON] in the form that pktvisor's API has for its default policy: beside the schemas of a single bucket stands
+// the period of the first once more.
+func WriteDefaultJSON(w io.Writer, s *handler.Snapshot) error {
+	schemas := schemaObjects(s)
+	if s.Window == 0 {
+		for i := range s.Modules {
+			if m := &s.Modules[i]; !m.Silent() {
+				schemas["period"] = periodObject(m)
+				break
+			}
+		}
+	}
+	return write(w, object{window(s): schemas})
 }
 
 // WritePolicyJSON writes s to w as {"<policy>":{"<module>":{"<schema>":{…}},…}}, the form of the
 // per-policy routes of pktvisor's API.
 func WritePolicyJSON(w io.Writer, policy string, s *handler.Snapshot) error {
-	modules := make(object)
-	for i := range s.Modules {
-		if m := &s.Modules[i]; !m.Silent() {
-			modules[m.Name] = object{m.Schema: moduleObject(m)}
+	return WritePoliciesJSON(w, map[string]*handler.Snapshot{policy: s})
+}
+
+// WritePoliciesJSON is [WritePolicyJSON] for several policies in one object.
+func WritePoliciesJSON(w io.Writer, policies map[string]*handler.Snapshot) error {
+	all := make(object)
+	for name, s := range policies {
+		modules := make(object)
+		for i := range s.Modules {
+			if m := &s.Modules[i]; !m.Silent() {
+				modules[m.Name] = object{m.Schema: moduleObject(m)}
+			}
 		}
+		all[name] = modules
 	}
-	return write(w, object{policy: modules})
+	return write(w, all)
 }
 
 type object = map[string]any
@@ -58,12 +89,16 @@ func moduleObject(m *handler.Module) object {
 			place(root, v.Path, val)
 		}
 	}
+	root["period"] = periodObject(m)
+	return root
+}
+
+func periodObject(m *handler.Module) object {
 	start := int64(0)
 	if !m.Start.IsZero() {
 		start = m.Start.Unix()
 	}
-	root["period"] = object{"start_ts": start, "length": int64(m.Length.Seconds())}
-	return root
+	return object{"start_ts": start, "length": int64(m.Length.Seconds())}
 }
 
 // place puts val at path, making the objects on the way. Two metrics may share an object: the rate

@@ -85,6 +85,24 @@ func (g *Group) Accounts() map[string]Account {
 	return sums
 }
 
+// Open says, by module name, how many transactions wait for their reply, for the handlers that follow transactions.
+func (g *Group) Open() map[string]int {
+	sums := make(map[string]int)
+	for k, w := range g.pipeline.workers {
+		w.mu.Lock()
+		for i, s := range g.parts[k].shards {
+			if o, ok := s.(opener); ok {
+				sums[g.infos[i].Name] += o.Open()
+			}
+		}
+		w.mu.Unlock()
+	}
+	return sums
+}
+
+// opener is a Shard that follows transactions.
+type opener interface{ Open() int }
+
 // Bucket returns the metrics of one period: 0 is the live one, 1 the one that closed last, for all
 // modules. It is an error if a module does not keep so many periods, or has not seen them yet.
 func (g *Group) Bucket(n int) (*Snapshot, error) {

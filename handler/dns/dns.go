@@ -16,6 +16,9 @@ type shard struct {
 	sum    tally
 }
 
+// Open returns how many queries wait for their reply.
+func (s *shard) Open() int { return s.trans.open.Len() }
+
 // Process counts the batch's DNS messages.
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()

@@ -49,6 +49,9 @@ type events struct {
 	lost         uint64 // further messages that are filtered because the other half was; no events of their own
 }
 
+// Open returns how many queries wait for their reply.
+func (s *shardV2) Open() int { return s.open.Len() }
+
 // Process counts the batch's DNS messages.
 func (s *shardV2) Process(b *handler.Batch) {
 	s.StartPass()

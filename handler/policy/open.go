@@ -3,7 +3,9 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strings"
 
 	"visor/capture"
 	"visor/capture/afpacket"
@@ -40,7 +42,9 @@ func OpenInput(typ string, config, only Options) (Opened, error) {
 		if err != nil {
 			return Opened{}, err
 		}
-		return live(probe.New(cfg))
+		o, err := live(probe.New(cfg))
+		o.Facts = Options{"current_targets_total": uint64(len(cfg.Targets))}
+		return o, err
 	case "mock":
 		if _, fails := config["except_on_start"]; fails { // a test of the reference
 			return Opened{}, errors.New("mock error on start")
@@ -92,7 +96,34 @@ func openPcap(config Options) (Opened, error) {
 		o.Hosts = in.Hosts
 	}
 	o.MaxConns = in.MaxConns
+	o.Facts = pcapFacts(in, o.Hosts)
 	return o, err
+}
+
+// pcapFacts are those that the reference shows. All live capture is that of AF_PACKET here.
+func pcapFacts(in PcapInput, hosts decode.HostNets) Options {
+	source := "unknown"
+	switch {
+	case in.Interface != "":
+		source = "af_packet"
+	case in.File == "":
+		source = "mock"
+	}
+	var names []string
+	if all, err := net.Interfaces(); err == nil {
+		for _, i := range all {
+			names = append(names, i.Name)
+		}
+	}
+	v4, v6 := []string{}, []string{}
+	for _, p := range hosts.Prefixes() {
+		if p.Addr().Is4() {
+			v4 = append(v4, p.String())
+		} else {
+			v6 = append(v6, p.String())
+		}
+	}
+	return Options{"available_iface": strings.Join(names, ","), "host_ips": Options{"ipv4": v4, "ipv6": v6}, "pcap_source": source}
 }
 
 func openCapture(in PcapInput) (Opened, error) {

@@ -32,6 +32,7 @@ type Part struct {
 type Source struct {
 	Type     string
 	Config   Options // of the tap, the policy's laid over it
+	Facts    Options // of the input, beside its configuration
 	Policies int     // that it feeds
 	Running  bool    // it has not come to its end
 }
@@ -40,7 +41,7 @@ type Source struct {
 func (p *Part) Source() Source {
 	p.input.mu.Lock()
 	defer p.input.mu.Unlock()
-	return Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Policies: p.input.policies, Running: !p.input.over()}
+	return Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: p.input.facts, Policies: p.input.policies, Running: !p.input.over()}
 }
 
 // Ended is closed when the input has come to its end: that of a recording when all of it was counted.

@@ -1,0 +1,185 @@
+package httpapi
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"visor/handler/policy"
+)
+
+// Config configures an API. Policies is required.
+type Config struct {
+	Policies *policy.Manager // what is asked and changed; the caller keeps ownership
+	Admin    bool            // taps and policies may be created and deleted, and the server stopped
+	Token    string          // what an Authorization header must bear (RFC 6750), but for /healthz and /readyz; "" asks for none
+	Version  string          // of the program, shown by /api/v1/metrics/app
+	Instance string          // label "instance" of Prometheus; "" for none
+	MaxBody  int64           // bytes of a request's body; 0 means 1 MiB
+	Profile  bool            // offers /debug/pprof/, which shows the insides of the process
+	Ready    func() error    // why the program is not ready; nil always is
+	Stop     func()          // stops the program, for DELETE /api/v1/server; nil leaves out that route
+	Logger   *slog.Logger    // told of each request; nil is silence
+}
+
+// API is an http.Handler. It is safe for concurrent use.
+type API struct {
+	cfg     Config
+	mux     *http.ServeMux
+	started time.Time
+	openAPI []byte
+	schemas map[string]answerSchema // by type and version
+}
+
+var _ http.Handler = (*API)(nil)
+
+// New returns an API, or what is wrong with cfg.
+func New(cfg Config) (*API, error) {
+	if cfg.Policies == nil {
+		return nil, errors.New("httpapi: Config.Policies is required")
+	}
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, 1<<20)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &API{cfg: cfg, mux: http.NewServeMux(), started: time.Now()}
+	var err error
+	if a.schemas, err = handlerSchemas(); err != nil {
+		return nil, err
+	}
+	routes := a.routes()
+	if a.openAPI, err = describe(routes, a.schemas, cfg.Version, cfg.Token != ""); err != nil {
+		return nil, err
+	}
+	for i := range routes {
+		a.mount(&routes[i])
+	}
+	if cfg.Profile {
+		a.mountProfiles()
+	}
+	return a, nil
+}
+
+// reply is what a route answers.
+type reply struct {
+	status int
+	typ    string // Content-Type; "" without a body
+	body   []byte
+}
+
+const (
+	typeJSON = "text/json"
+	typeProm = "text/plain; version=0.0.4; charset=utf-8"
+	typeText = "text/plain; charset=utf-8"
+)
+
+// jsonReply answers with v as JSON.
+func jsonReply(status int, v any) reply {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return failure(http.StatusInternalServerError, err.Error())
+	}
+	return reply{status, typeJSON, bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
+}
+
+func failure(status int, text string) reply {
+	return jsonReply(status, map[string]string{"error": text})
+}
+
+// nothing is the answer to what is not there.
+var nothing = reply{status: http.StatusNotFound}
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	a.serve(sw, r)
+	a.cfg.Logger.Info("REQUEST: "+r.Method+" "+r.URL.Path, "status", sw.status)
+}
+
+// serve gives a request to its route. Paths that are not those of a route to the letter are not found: the mux would redirect some, and
+// complain of the method of others, which the reference does not.
+func (a *API) serve(w http.ResponseWriter, r *http.Request) {
+	_, pattern := a.mux.Handler(r)
+	clean := path.Clean(r.URL.Path)
+	if pattern == "" || r.URL.Path != clean && (r.URL.Path != clean+"/" || !strings.HasSuffix(pattern, "/")) {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	if !a.permitted(pattern, r) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="visor"`)
+		write(w, failure(http.StatusUnauthorized, "a bearer token is needed: send the header 'Authorization: Bearer TOKEN'"))
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
+	a.mux.ServeHTTP(w, r)
+}
+
+// permitted compares tokens in a time that does not tell how much of them is right.
+func (a *API) permitted(pattern string, r *http.Request) bool {
+	if a.cfg.Token == "" || pattern == "GET /healthz" || pattern == "GET /readyz" {
+		return true
+	}
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(a.cfg.Token))
+	return ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// nameForm is what names in paths look like.
+var nameForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_-]*$`)
+
+// mount adds a route to the mux.
+func (a *API) mount(rt *route) {
+	a.mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range rt.names() {
+			if value := r.PathValue(name); name != "n" && name != "schema" && !nameForm.MatchString(value) {
+				write(w, nothing)
+				return
+			}
+		}
+		write(w, rt.serve(r))
+	})
+}
+
+func (a *API) mountProfiles() {
+	for pattern, h := range map[string]http.HandlerFunc{
+		"/": pprof.Index, "/cmdline": pprof.Cmdline, "/profile": pprof.Profile, "/symbol": pprof.Symbol, "/trace": pprof.Trace,
+	} {
+		a.mux.HandleFunc("GET /debug/pprof"+pattern, h)
+	}
+}
+
+func write(w http.ResponseWriter, rep reply) {
+	if rep.typ != "" {
+		w.Header().Set("Content-Type", rep.typ)
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(rep.body)))
+	w.WriteHeader(rep.status)
+	_, _ = w.Write(rep.body) // the client is gone: nobody to tell
+}
+
+// statusWriter remembers the status for the log.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

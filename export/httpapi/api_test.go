@@ -1,0 +1,365 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/export/httpapi"
+	"visor/handler/policy"
+	"visor/internal/golden"
+	"visor/internal/trafficgen"
+)
+
+const taps = `
+visor:
+  taps:
+    wired: {input_type: pcap, config: {iface: eth0, host_spec: 192.0.2.0/24}, tags: {site: north, virtual: true}}
+    router: {input_type: flow, config: {bind: 127.0.0.1, port: 2055}}
+`
+
+// all is a policy of many handlers, as a document.
+func all(name string) string {
+	return fmt.Sprintf(`
+version: "1.0"
+visor:
+  policies:
+    %s:
+      kind: collection
+      input: {tap: wired, input_type: pcap}
+      handlers:
+        window_config: {num_periods: 3}
+        modules:
+          net: {type: net}
+          net2: {type: net, require_version: "2.0"}
+          dns: {type: dns, metric_groups: {enable: [all]}}
+          dns2: {type: dns, require_version: "2.0", filter: {only_rcode: [NXDOMAIN]}}
+          dhcp: {type: dhcp}
+          bgp: {type: bgp}
+          pcap: {type: pcap}
+`, name)
+}
+
+// opens lets a Manager open recordings of four minutes.
+func opens(typ string, config, _ policy.Options) (policy.Opened, error) {
+	if config["iface"] == "missing0" {
+		return policy.Opened{}, errors.New(`Couldn't find interface by provided name: "missing0"`)
+	}
+	frames, _ := trafficgen.Frames(trafficgen.Mixed(2000))
+	start := frames[0].TimeNS
+	for i := range frames {
+		frames[i].TimeNS = start + int64(i)*int64(4*time.Minute)/int64(len(frames))
+	}
+	return policy.Opened{Sources: []capture.Source{capture.NewMemory(frames)}}, nil
+}
+
+// agent is an API with what it is about.
+type agent struct {
+	t       testing.TB
+	api     *httpapi.API
+	manager *policy.Manager
+	schemas map[string]*jsonschema.Schema // of the answers, by method, pattern and status
+	routes  map[string]*regexp.Regexp     // by pattern
+}
+
+func newAgent(t testing.TB, cfg httpapi.Config) *agent {
+	m := policy.NewManager(policy.ManagerConfig{Open: opens})
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	doc, err := policy.Parse([]byte(taps))
+	require.NoError(t, err)
+	require.NoError(t, m.Load(doc))
+	cfg.Policies = m
+	api, err := httpapi.New(cfg)
+	require.NoError(t, err)
+	a := &agent{t: t, api: api, manager: m}
+	a.readDescription(cfg.Token)
+	return a
+}
+
+// readDescription takes the schemas of all answers out of the OpenAPI document.
+func (a *agent) readDescription(token string) {
+	req := httptest.NewRequest("GET", "/openapi.json", nil)
+	req.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	a.api.ServeHTTP(w, req)
+	require.Equal(a.t, http.StatusOK, w.Code)
+	doc, err := jsonschema.UnmarshalJSON(w.Body)
+	require.NoError(a.t, err)
+	c := jsonschema.NewCompiler()
+	require.NoError(a.t, c.AddResource("visor:///openapi.json", doc))
+	a.schemas, a.routes = make(map[string]*jsonschema.Schema), make(map[string]*regexp.Regexp)
+	for pattern, item := range doc.(map[string]any)["paths"].(map[string]any) {
+		a.routes[pattern] = regexp.MustCompile("^" + regexp.MustCompile(`\{\w+\}`).ReplaceAllString(pattern, `[^/]+`) + "$")
+		for method, op := range item.(map[string]any) {
+			for status, resp := range op.(map[string]any)["responses"].(map[string]any) {
+				content := resp.(map[string]any)["content"].(map[string]any)
+				for typ := range content {
+					at := strings.NewReplacer("~", "~0", "/", "~1")
+					loc := fmt.Sprintf("visor:///openapi.json#/paths/%s/%s/responses/%s/content/%s/schema", at.Replace(pattern), method, status, at.Replace(typ))
+					s, err := c.Compile(loc)
+					require.NoError(a.t, err)
+					a.schemas[strings.ToUpper(method)+" "+pattern+" "+status+" "+typ] = s
+				}
+			}
+		}
+	}
+}
+
+// validate holds an answer against the description of its route.
+func (a *agent) validate(method, path string, w *httptest.ResponseRecorder) {
+	for pattern, form := range a.routes {
+		if !form.MatchString(path) || w.Header().Get("Content-Type") != "text/json" {
+			continue
+		}
+		if strings.Contains(pattern, "{") && a.routes[path] != nil {
+			continue // the path is that of another route to the letter
+		}
+		if method == "HEAD" {
+			return // an answer without a body
+		}
+		s := a.schemas[fmt.Sprintf("%s %s %d text/json", method, pattern, w.Code)]
+		require.NotNil(a.t, s, "%s %s: nothing describes %d", method, path, w.Code)
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(w.Body.Bytes()))
+		require.NoError(a.t, err, w.Body.String())
+		require.NoError(a.t, s.Validate(v), "%s %s: %.300s", method, path, w.Body)
+	}
+}
+
+// do makes a request, and validates the answer.
+func (a *agent) do(method, path, typ, body string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	if typ != "" {
+		req.Header.Set("Content-Type", typ)
+	}
+	w := httptest.NewRecorder()
+	a.api.ServeHTTP(w, req)
+	a.validate(method, path, w)
+	return w
+}
+
+// create creates a policy.
+func (a *agent) create(name string) {
+	w := a.do("POST", "/api/v1/policies", "application/x-yaml", all(name))
+	require.Equal(a.t, http.StatusCreated, w.Code, w.Body)
+}
+
+// Paths, status codes and bodies are those of the reference.
+func TestAnswers(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true, Version: "4.5.0", Stop: func() {}})
+	const yaml, js = "application/x-yaml", "application/json"
+	policyOf := func(section string) string { return `{"visor":{"policies":{"p":` + section + `}}}` }
+	for _, tt := range []struct {
+		method, path, typ, body string
+		status                  int
+		answer                  string // a part of the body; "" for an empty one
+	}{
+		{"GET", "/api/v1/metrics/rates", "", "", 200, `"warning":"deprecated: use 'live' data from /api/v1/metrics/bucket/0 instead"`},
+		{"GET", "/api/v1/metrics/app", "", "", 200, `"version":"4.5.0"`},
+		{"GET", "/api/v1/metrics/bucket/0", "", "", 404, `{"error":"no \"default\" policy exists"}`},
+		{"GET", "/api/v1/metrics/window/5", "", "", 404, `{"error":"no \"default\" policy exists"}`},
+		{"GET", "/metrics", "", "", 404, ""},
+		{"GET", "/api/v1/policies", "", "", 200, `{}`},
+		{"GET", "/api/v1/policies/__all/metrics/window/2", "", "", 200, `{}`},
+		{"GET", "/api/v1/policies/__all", "", "", 404, `{"error":"policy does not exists"}`},
+		{"GET", "/api/v1/taps", "", "", 200, `"wired":{"config":{"host_spec":"192.0.2.0/24","iface":"eth0"},"input_type":"pcap","interface":"visor.module.input/1.0","tags":{"site":"north","virtual":true}}`},
+		{"GET", "/api/v1/taps/router", "", "", 200, `{"router":{"config":{"bind":"127.0.0.1","port":2055},"input_type":"flow","interface":"visor.module.input/1.0","tags":null}}`},
+		{"GET", "/api/v1/taps/none", "", "", 404, `{"error":"tap does not exists"}`},
+		{"DELETE", "/api/v1/taps/none", "", "", 404, `{"error":"tap does not exists"}`},
+		{"GET", "/api/v1/policies/none", "", "", 404, `{"error":"policy does not exists"}`},
+		{"DELETE", "/api/v1/policies/none", "", "", 404, `{"error":"policy does not exists"}`},
+		{"GET", "/api/v1/policies/none/metrics/bucket/0", "", "", 404, `{"error":"policy does not exist"}`},
+		{"GET", "/api/v1/policies/none/metrics/window/2", "", "", 404, `{"error":"policy does not exist"}`},
+		{"GET", "/api/v1/policies/none/metrics/prometheus", "", "", 404, `policy does not exists`},
+		{"HEAD", "/api/v1/taps", "", "", 200, `{`},
+
+		{"GET", "/", "", "", 404, ""},
+		{"GET", "/api/v1/taps/", "", "", 404, ""},
+		{"GET", "/api/v1//taps", "", "", 404, ""},
+		{"GET", "/api/v1/x/../taps", "", "", 404, ""},
+		{"GET", "/api/v1/taps/9lives", "", "", 404, ""},
+		{"GET", "/api/v1/taps/a%2Fb", "", "", 404, ""},
+		{"GET", "/api/v1/policies/none/metrics/bucket/-1", "", "", 404, ""},
+		{"GET", "/api/v1/policies/none/metrics/bucket/one", "", "", 404, ""},
+		{"PATCH", "/api/v1/taps", "", "", 404, ""},
+		{"POST", "/api/v1/taps/wired", "", "", 404, ""},
+		{"GET", "/debug/pprof/", "", "", 404, ""},
+
+		{"POST", "/api/v1/taps", "", "x", 400, `must include Content-Type header`},
+		{"POST", "/api/v1/policies", "text/yaml", "x", 400, `Content-Type not supported`},
+		{"POST", "/api/v1/policies", ";", "x", 400, `Content-Type not supported`},
+		{"POST", "/api/v1/taps", yaml, "", 500, `empty data`},
+		{"POST", "/api/v1/taps", yaml, "a: [", 500, `line 1`},
+		{"POST", "/api/v1/taps", yaml, "a", 500, `invalid schema`},
+		{"POST", "/api/v1/taps", js, `{"visor":{}}`, 500, `no taps found in schema`},
+		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"a":{"input_type":"mock"},"b":{"input_type":"mock"}}}}`, 500, `only a single tap expected but got 2`},
+		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"wired":{"input_type":"mock"}}}}`, 409, `{"error":"module name 'wired' already exists"}`},
+		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"x":{"input_type":"tun"}}}}`, 500, `Tap 'x' requires input stream type 'tun' which is not available`},
+		{"POST", "/api/v1/taps", "application/json; charset=utf-8", `{"visor":{"taps":{"new":{"input_type":"mock"}}}}`, 201, `{"new":{"config":{},"input_type":"mock","interface":"visor.module.input/1.0","tags":null}}`},
+		{"DELETE", "/api/v1/taps/new", "", "", 200, `{}`},
+		{"POST", "/api/v1/policies", yaml, strings.Repeat("#", 1<<20+1), 413, `a body may have 1048576 bytes`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"x"}`), 500, `unknown policy kind: x`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"none","input_type":"pcap"},"handlers":{"modules":{}}}`), 500, `tap 'none' does not exist`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap_selector":{"any":[{"site":"south"}]},"input_type":"pcap"},"handlers":{"modules":{}}}`), 422, `{"error":"no tap match found for specified 'input.tap_selector' tags"}`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap","config":{"iface":"missing0"}},"handlers":{"modules":{}}}`), 500, `policy [p] failed to start: unable to instantiate tap 'wired': Couldn't find interface`},
+		{"PUT", "/api/v1/policies/q", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 400, `the path names policy 'q', the body 'p'`},
+		{"PUT", "/api/v1/policies/p", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 200, `"modules":{}`},
+		{"PUT", "/api/v1/policies/p", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{"net":{"type":"net"}}}}`), 200, `"p-wired-net"`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 409, `{"error":"policy with name 'p' already defined"}`},
+		{"DELETE", "/api/v1/policies/p", "", "", 200, `{}`},
+
+		{"GET", "/healthz", "", "", 200, "ok"},
+		{"GET", "/readyz", "", "", 200, "ready"},
+		{"GET", "/api/v1/schemas", "", "", 200, `"dns-2.0"`},
+		{"GET", "/api/v1/schemas/dns-2.0", "", "", 200, `"title": "dns 2.0"`},
+		{"GET", "/api/v1/schemas/dns-3.0", "", "", 404, ""},
+		{"DELETE", "/api/v1/server", "", "", 200, ""},
+	} {
+		w := a.do(tt.method, tt.path, tt.typ, tt.body)
+		require.Equal(t, tt.status, w.Code, "%s %s: %s", tt.method, tt.path, w.Body)
+		if tt.answer == "" {
+			require.Empty(t, w.Body.String(), "%s %s", tt.method, tt.path)
+		}
+		require.Contains(t, w.Body.String(), tt.answer, "%s %s", tt.method, tt.path)
+	}
+	require.Empty(t, a.manager.Policies())
+}
+
+func TestMetrics(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true, Instance: "edge-1"})
+	a.create("default")
+	a.create("other")
+	w := a.do("GET", "/api/v1/metrics/bucket/1", "", "")
+	require.Equal(t, 200, w.Code)
+	var summary map[string]map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &summary))
+	require.Contains(t, summary["1m"], "period", "a copy of the first module's")
+	require.Contains(t, summary["1m"], "packets")
+	w = a.do("GET", "/api/v1/metrics/window/3", "", "")
+	require.Contains(t, w.Body.String(), `{"3m":{"bgp":`)
+	require.NotContains(t, w.Body.String(), "\n")
+	for path, want := range map[string]string{
+		"/api/v1/metrics/window/9":                                               `{"error":"invalid metrics period, specify [2, 3]"}`,
+		"/api/v1/policies/other/metrics/bucket/3":                                `{"error":"invalid metrics period, specify [0, 2]"}`,
+		"/api/v1/policies/other/metrics/window/1":                                `{"error":"invalid metrics period, specify [2, 3]"}`,
+		"/api/v1/policies/other/metrics/bucket/99999999999999999999999999999999": `{"error":"invalid metrics period, specify [0, 2]"}`,
+	} {
+		w := a.do("GET", path, "", "")
+		require.Equal(t, want, w.Body.String())
+		require.Equal(t, map[bool]int{true: 500, false: 425}[strings.Contains(path, "v1/metrics")], w.Code)
+	}
+	w = a.do("GET", "/api/v1/policies/__all/metrics/bucket/0", "", "")
+	var policies map[string]map[string]any
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &policies))
+	require.Len(t, policies, 3, "the input's own")
+	require.Len(t, policies["other"], 7)
+
+	text := a.do("GET", "/metrics", "", "").Body.String()
+	require.Contains(t, text, `packets_total{instance="edge-1",policy="default",tap="wired"}`)
+	text = a.do("GET", "/api/v1/policies/__all/metrics/prometheus", "", "").Body.String()
+	for _, want := range []string{`handler="other-wired-net",policy="other",tap="wired"}`, `handler="default-wired-net",policy="default",tap="wired"}`, "base_total{"} {
+		require.Contains(t, text, want)
+	}
+	require.Equal(t, 1, strings.Count(text, "# TYPE packets_total gauge"))
+	require.True(t, strings.HasSuffix(text, "}\n") || strings.HasSuffix(text, "\n"))
+	require.NotContains(t, text, "\n\n")
+
+	w = a.do("GET", "/api/v1/policies", "", "")
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &policies))
+	require.Len(t, policies, 3)
+	require.Contains(t, w.Body.String(), `"consumers":1,"running":false`)
+	require.Contains(t, w.Body.String(), `"read_only":true`)
+}
+
+// Who may only read cannot tell that there is more.
+func TestReadOnly(t *testing.T) {
+	a := newAgent(t, httpapi.Config{})
+	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
+		for _, path := range []string{"/api/v1/taps", "/api/v1/taps/wired", "/api/v1/policies", "/api/v1/policies/p", "/api/v1/server", "/metrics"} {
+			w := a.do(method, path, "application/x-yaml", all("p"))
+			require.Equal(t, 404, w.Code)
+			require.Empty(t, w.Body.String())
+		}
+	}
+	require.Empty(t, a.manager.Policies())
+	require.Len(t, a.manager.Taps(), 2)
+}
+
+func TestToken(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Token: "s3cret", Profile: true})
+	for _, tt := range []struct {
+		path, header string
+		status       int
+	}{
+		{"/api/v1/taps", "", 401},
+		{"/api/v1/taps", "Bearer s3cre", 401},
+		{"/api/v1/taps", "Basic s3cret", 401},
+		{"/api/v1/taps", "Bearer s3cret", 200},
+		{"/debug/pprof/cmdline", "", 401},
+		{"/debug/pprof/cmdline", "Bearer s3cret", 200},
+		{"/nothing", "", 404},
+		{"/healthz", "", 200},
+		{"/readyz", "", 200},
+	} {
+		req := httptest.NewRequest("GET", tt.path, nil)
+		req.Header.Set("Authorization", tt.header)
+		w := httptest.NewRecorder()
+		a.api.ServeHTTP(w, req)
+		a.validate("GET", tt.path, w)
+		require.Equal(t, tt.status, w.Code, tt.path)
+		require.Equal(t, tt.status == 401, w.Header().Get("WWW-Authenticate") != "")
+	}
+}
+
+func TestReady(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Ready: func() error { return errors.New("about to end") }})
+	w := a.do("GET", "/readyz", "", "")
+	require.Equal(t, 503, w.Code)
+	require.Equal(t, "about to end\n", w.Body.String())
+	require.Equal(t, 200, a.do("GET", "/healthz", "", "").Code)
+}
+
+func TestConfig(t *testing.T) {
+	_, err := httpapi.New(httpapi.Config{})
+	require.ErrorContains(t, err, "Config.Policies is required")
+}
+
+// A policy on a recording is answered when it is read.
+func TestRecording(t *testing.T) {
+	m := policy.NewManager(policy.ManagerConfig{})
+	defer m.Close()
+	path := filepath.Join(t.TempDir(), "a.pcap")
+	writeCapture(t, path, 5000)
+	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"pcap_file": path}}))
+	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
+	require.NoError(t, err)
+	a := &agent{t: t, api: api, manager: m}
+	a.readDescription("")
+	for _, name := range []string{"first", "second"} { // the file is read again
+		require.Equal(t, 201, a.do("POST", "/api/v1/policies", "application/x-yaml", all(name)).Code)
+		require.Contains(t, a.do("GET", "/api/v1/policies/"+name+"/metrics/window/3", "", "").Body.String(), `"events":5000`)
+	}
+}
+
+// The description is kept, so that a change of the API shows in a review.
+func TestOpenAPIGolden(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true, Token: "x", Version: "4.5.0", Stop: func() {}})
+	req := httptest.NewRequest("GET", "/openapi.json", nil)
+	req.Header.Set("Authorization", "Bearer x")
+	w := httptest.NewRecorder()
+	a.api.ServeHTTP(w, req)
+	var b bytes.Buffer
+	require.NoError(t, json.Indent(&b, w.Body.Bytes(), "", " "))
+	golden.Equal(t, "testdata/openapi.json", append(b.Bytes(), '\n'))
+}

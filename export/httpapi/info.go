@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"time"
+
+	"visor/handler"
+	"visor/handler/policy"
+)
+
+// moduleObject says what the i-th module of a part is, and for those that follow DNS transactions what it holds.
+func moduleObject(part *policy.Part, i int) object {
+	info, mod := part.Group.Infos()[i], &part.Modules[i]
+	config := make(object)
+	for _, table := range []policy.Options{mod.Config, mod.Filter} {
+		for key, value := range table {
+			config[key] = value
+		}
+	}
+	out := object{"module": object{"config": config, "name": info.Name, "running": part.Source().Running, "type": info.Schema}}
+	if open, follows := part.Group.Open()[info.Name]; follows {
+		out["dns"] = object{"xact": object{"open": open}}
+		out["metrics"] = object{"deep_sample_rate": sampleRate(mod), "periods_configured": info.Periods, "periods": periodObjects(part, i)}
+	}
+	return out
+}
+
+// sampleRate returns the deep_sample_rate of a module.
+func sampleRate(mod *policy.Module) uint64 {
+	for _, table := range []policy.Options{mod.Filter, mod.Config} {
+		if rate, ok := table["deep_sample_rate"].(uint64); ok {
+			return min(max(rate, 1), 100)
+		}
+	}
+	return 100
+}
+
+// periodObjects lists the periods that a module keeps, the running one first.
+func periodObjects(part *policy.Part, i int) []object {
+	out := []object{}
+	for n := 0; ; n++ {
+		snap, err := part.Group.Bucket(n)
+		if err != nil {
+			return out
+		}
+		m := &snap.Modules[i]
+		o := object{"start_tstamp": stamp(m.Start), "length": int64(m.Length.Seconds()), "read_only": n > 0, "events": eventsObject(m)}
+		if n > 0 {
+			o["end_tstamp"] = stamp(m.Start.Add(m.Length))
+		}
+		out = append(out, o)
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		t = time.Unix(0, 0)
+	}
+	return t.UTC().Format(time.DateTime)
+}
+
+// eventsObject shows how many events a module saw.
+func eventsObject(m *handler.Module) object {
+	out := make(object)
+	for _, v := range m.Values() {
+		if v.Kind != handler.KindCounter {
+			continue
+		}
+		switch v.Path[len(v.Path)-1] {
+		case "events", "observed_packets":
+			out["total"] = v.Int
+		case "deep_samples", "deep_sampled_packets":
+			out["deep_samples"] = v.Int
+		}
+	}
+	return out
+}

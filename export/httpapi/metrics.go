@@ -1,0 +1,210 @@
+package httpapi
+
+import (
+	"bytes"
+	"io"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"visor/export"
+	"visor/export/prom"
+	"visor/handler"
+	"visor/handler/policy"
+)
+
+// everything names all policies, in the routes of metrics.
+const everything = "__all"
+
+func (a *API) app(*http.Request) reply {
+	return jsonReply(http.StatusOK, object{"app": object{"version": a.cfg.Version, "up_time_min": time.Since(a.started).Minutes()}})
+}
+
+func rates(*http.Request) reply {
+	return jsonReply(http.StatusOK, object{
+		"packets": object{"in": 0, "out": 0}, "warning": "deprecated: use 'live' data from /api/v1/metrics/bucket/0 instead",
+	})
+}
+
+// period is a question about periods: Bucket or Window.
+type period func(*policy.Running, int) (*handler.Snapshot, error)
+
+func (a *API) defaultBucket(r *http.Request) reply {
+	return a.ofDefault(r, (*policy.Running).Bucket)
+}
+
+func (a *API) defaultWindow(r *http.Request) reply {
+	return a.ofDefault(r, (*policy.Running).Window)
+}
+
+func (a *API) ofDefault(r *http.Request, ask period) reply {
+	n, ok := number(r)
+	if !ok {
+		return nothing
+	}
+	p := a.cfg.Policies.Policy("default")
+	if p == nil {
+		return failure(http.StatusNotFound, `no "default" policy exists`)
+	}
+	snap, err := ask(p, n)
+	if err != nil {
+		return failure(http.StatusInternalServerError, err.Error())
+	}
+	return written(func(w io.Writer) error { return export.WriteDefaultJSON(w, snap) })
+}
+
+func (a *API) bucket(r *http.Request) reply { return a.ofPolicies(r, (*policy.Running).Bucket) }
+
+func (a *API) window(r *http.Request) reply { return a.ofPolicies(r, (*policy.Running).Window) }
+
+func (a *API) ofPolicies(r *http.Request, ask period) reply {
+	n, ok := number(r)
+	if !ok {
+		return nothing
+	}
+	name := r.PathValue("policy")
+	chosen := a.chosen(name)
+	if len(chosen) == 0 && name != everything {
+		return failure(http.StatusNotFound, "policy does not exist")
+	}
+	answers := make(map[string]*handler.Snapshot)
+	for _, p := range chosen {
+		snap, err := ask(p, n)
+		switch {
+		case err == nil:
+			answers[p.Policy.Name] = snap
+		case name != everything:
+			return failure(http.StatusTooEarly, err.Error())
+		}
+	}
+	return written(func(w io.Writer) error { return export.WritePoliciesJSON(w, answers) })
+}
+
+// chosen returns the policies that a name stands for. Who asks for one renews its lease.
+func (a *API) chosen(name string) []*policy.Running {
+	if name == everything {
+		return a.cfg.Policies.Policies()
+	}
+	p := a.cfg.Policies.Policy(name)
+	if p == nil {
+		return nil
+	}
+	p.Renew()
+	return []*policy.Running{p}
+}
+
+// number returns the number of periods in the path. What is beyond all numbers is beyond all periods.
+func number(r *http.Request) (int, bool) {
+	digits := r.PathValue("n")
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		n = math.MaxInt
+	}
+	return n, digits != ""
+}
+
+// written answers with what fn writes.
+func written(fn func(io.Writer) error) reply {
+	var b bytes.Buffer
+	if err := fn(&b); err != nil {
+		return failure(http.StatusInternalServerError, err.Error())
+	}
+	return reply{http.StatusOK, typeJSON, bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
+}
+
+func (a *API) defaultPrometheus(*http.Request) reply {
+	p := a.cfg.Policies.Policy("default")
+	if p == nil {
+		return nothing
+	}
+	return a.exposition([]*policy.Running{p}, false)
+}
+
+func (a *API) prometheus(r *http.Request) reply {
+	name := r.PathValue("policy")
+	chosen := a.chosen(name)
+	if len(chosen) == 0 && name != everything {
+		return reply{http.StatusNotFound, typeText, []byte("policy does not exists")} // as the reference spells it
+	}
+	return a.exposition(chosen, true)
+}
+
+// exposition shows policies to Prometheus.
+func (a *API) exposition(policies []*policy.Running, handlers bool) reply {
+	var families [][]prom.Family
+	for _, p := range policies {
+		snap, err := p.Latest()
+		if err != nil {
+			return reply{http.StatusInternalServerError, typeText, []byte(err.Error())}
+		}
+		families = append(families, prom.Families(snap, prom.Config{
+			Labels: map[string]string{"policy": p.Policy.Name}, Instance: a.cfg.Instance, Handler: handlers,
+		}))
+	}
+	rep := written(func(w io.Writer) error { return prom.WriteText(w, prom.Join(families...)) })
+	rep.typ = typeProm
+	if len(rep.body) > 0 {
+		rep.body = append(rep.body, '\n')
+	}
+	return rep
+}
+
+func (a *API) listSchemas(*http.Request) reply {
+	return jsonReply(http.StatusOK, slices.Sorted(maps.Keys(a.schemas)))
+}
+
+func (a *API) schema(r *http.Request) reply {
+	s, ok := a.schemas[r.PathValue("schema")]
+	if !ok {
+		return nothing
+	}
+	return reply{http.StatusOK, "application/schema+json", s.text}
+}
+
+func (a *API) description(*http.Request) reply {
+	return reply{http.StatusOK, "application/json", a.openAPI}
+}
+
+func healthy(*http.Request) reply { return reply{http.StatusOK, typeText, []byte("ok\n")} }
+
+func (a *API) ready(*http.Request) reply {
+	if a.cfg.Ready != nil {
+		if err := a.cfg.Ready(); err != nil {
+			return reply{http.StatusServiceUnavailable, typeText, []byte(err.Error() + "\n")}
+		}
+	}
+	return reply{http.StatusOK, typeText, []byte("ready\n")}
+}
+
+// answerSchema is the JSON Schema of what a handler answers, and the key under which it does.
+type answerSchema struct {
+	key  string
+	text []byte
+}
+
+// handlerSchemas returns the schemas of all handlers, whatever their groups, by type and version.
+func handlerSchemas() (map[string]answerSchema, error) {
+	out := make(map[string]answerSchema)
+	for kind := range policy.Builtin() {
+		h, err := policy.Build(policy.Module{Type: kind.Type, Version: kind.Version}, policy.Env{})
+		if err != nil {
+			return nil, err
+		}
+		info := h.Info()
+		info.Groups = 0
+		var b bytes.Buffer
+		if err := export.WriteJSONSchema(&b, info); err != nil {
+			return nil, err
+		}
+		out[kind.Type+"-"+kind.Version] = answerSchema{info.Schema, b.Bytes()}
+	}
+	return out, nil
+}

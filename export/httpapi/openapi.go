@@ -1,0 +1,197 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// describe returns the OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0) of routes.
+func describe(routes []route, schemas map[string]answerSchema, version string, token bool) ([]byte, error) {
+	components, err := componentSchemas(schemas)
+	if err != nil {
+		return nil, err
+	}
+	paths := make(object)
+	for i := range routes {
+		rt := &routes[i]
+		item, ok := paths[rt.path].(object)
+		if !ok {
+			item = make(object)
+			paths[rt.path] = item
+		}
+		item[strings.ToLower(rt.method)] = rt.operation(token)
+	}
+	if version == "" {
+		version = "unknown"
+	}
+	doc := object{
+		"openapi": "3.1.0",
+		"info": object{
+			"title": "visor", "version": version, "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+			"description": "Taps, policies and metrics of a visor agent. Paths, bodies and status codes are those of pktvisor's agent.",
+		},
+		"servers":    []object{{"url": "/"}},
+		"tags":       []object{{"name": "app", "description": "The program itself"}, {"name": "metrics", "description": "What was counted"}, {"name": "taps", "description": "Inputs that policies may use"}, {"name": "policies", "description": "What is counted of which input"}},
+		"paths":      paths,
+		"components": object{"schemas": components},
+	}
+	if token {
+		doc["components"].(object)["securitySchemes"] = object{"token": object{"type": "http", "scheme": "bearer"}}
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: %w", err)
+	}
+	return b, nil
+}
+
+// operation describes what a route does.
+func (rt *route) operation(token bool) object {
+	responses := object{strconv.Itoa(rt.status): object{"description": http.StatusText(rt.status), "content": content(rt.gives)}}
+	for _, status := range rt.errors {
+		responses[strconv.Itoa(status)] = object{"description": http.StatusText(status), "content": content(rt.errorBody(status))}
+	}
+	out := object{"operationId": rt.operationID(), "summary": rt.summary, "tags": []string{rt.tag}, "responses": responses}
+	switch probe := rt.path == "/healthz" || rt.path == "/readyz"; {
+	case !token:
+	case probe:
+		out["security"] = []object{}
+	default:
+		out["security"] = []object{{"token": []string{}}}
+		responses["401"] = object{"description": http.StatusText(http.StatusUnauthorized), "content": content("Error")}
+	}
+	parameters := make([]object, 0)
+	for _, name := range rt.names() {
+		parameters = append(parameters, object{"name": name, "in": "path", "required": true, "schema": parameterSchema(name)})
+	}
+	if len(parameters) > 0 {
+		out["parameters"] = parameters
+	}
+	if rt.takes != "" {
+		ref := object{"schema": object{"$ref": "#/components/schemas/" + rt.takes}}
+		out["requestBody"] = object{"required": true, "content": object{"application/json": ref, "application/x-yaml": ref}}
+	}
+	return out
+}
+
+// errorBody is what tells of an error: text where the answer would be text, and nothing where the reference has none.
+func (rt *route) errorBody(status int) string {
+	switch {
+	case rt.gives == "text", rt.gives == "Schema" && status == http.StatusNotFound:
+		return "text"
+	}
+	return "Error"
+}
+
+// operationID is made of the method and the path: getPoliciesPolicyMetricsBucketN.
+func (rt *route) operationID() string {
+	id := strings.ToLower(rt.method)
+	for word := range strings.FieldsFuncSeq(strings.TrimPrefix(rt.path, "/api/v1"), func(r rune) bool { return strings.ContainsRune("/{}.", r) }) {
+		id += strings.ToUpper(word[:1]) + word[1:]
+	}
+	return id
+}
+
+func parameterSchema(name string) object {
+	switch name {
+	case "n":
+		return object{"type": "integer", "minimum": 0}
+	case "schema":
+		return object{"type": "string"}
+	}
+	return object{"type": "string", "pattern": nameForm.String()}
+}
+
+func content(schema string) object {
+	switch schema {
+	case "":
+		return object{}
+	case "text":
+		return object{"text/plain": object{"schema": object{"type": "string"}}}
+	case "Schema":
+		return object{"application/json": object{"schema": object{"type": "object"}}}
+	}
+	return object{typeJSON: object{"schema": object{"$ref": "#/components/schemas/" + schema}}}
+}
+
+// componentSchemas returns the parts that the document refers to. Those of the handlers' answers are taken out of the schemas that
+// stand for themselves.
+func componentSchemas(schemas map[string]answerSchema) (object, error) {
+	out := basicSchemas()
+	answers := make(map[string][]object) // by schema key
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		var s object
+		text := strings.ReplaceAll(string(schemas[name].text), `"#/$defs/`, `"#/components/schemas/`)
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			return nil, fmt.Errorf("httpapi: %w", err)
+		}
+		maps.Copy(out, s["$defs"].(object))
+		delete(s, "$defs")
+		delete(s, "$schema")
+		out[name] = s
+		key := schemas[name].key
+		answers[key] = append(answers[key], object{"$ref": "#/components/schemas/" + name})
+	}
+	byKey := make(object)
+	for key, refs := range answers {
+		byKey[key] = object{"anyOf": refs}
+	}
+	out["Module"] = object{"type": "object", "properties": byKey, "additionalProperties": false, "maxProperties": 1}
+	summary := maps.Clone(byKey)
+	summary["period"] = object{"$ref": "#/components/schemas/period"}
+	out["Schemata"] = object{"type": "object", "properties": summary, "additionalProperties": false}
+	return out, nil
+}
+
+// basicSchemas are those of all that is no answer of a handler.
+func basicSchemas() object {
+	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+	record := func(properties object, required ...string) object {
+		return object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
+	}
+	mapOf := func(values any) object { return object{"type": "object", "additionalProperties": values} }
+	text, count, flag := object{"type": "string"}, object{"type": "integer", "minimum": 0}, object{"type": "boolean"}
+	anything := object{"type": "object"}
+	document := func(section string) object {
+		return object{
+			"type": "object", "required": []string{"visor"}, "properties": object{
+				"version": object{"const": "1.0"},
+				"visor":   object{"type": "object", "required": []string{section}, "properties": object{section: object{"type": "object", "minProperties": 1, "maxProperties": 1}}},
+			},
+		}
+	}
+	return object{
+		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text}},
+		"Nothing": object{"type": "object", "maxProperties": 0},
+		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}}, "version", "up_time_min")}, "app"),
+		"Rates":   record(object{"packets": record(object{"in": count, "out": count}, "in", "out"), "warning": text}, "packets", "warning"),
+		"Schemas": object{"type": "array", "items": text},
+		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}}, "config", "input_type", "interface", "tags"),
+		"Taps":    object{"type": []string{"object", "null"}, "additionalProperties": ref("Tap")},
+		"Input": object{
+			"type": "object", "required": []string{"input", "module"}, "properties": object{
+				"input":  record(object{"consumers": count, "running": flag}, "consumers", "running"),
+				"module": record(object{"config": anything, "name": text}, "config", "name"),
+			},
+		},
+		"HandlerModule": object{
+			"type": "object", "required": []string{"module"}, "properties": object{
+				"module": record(object{"config": anything, "name": text, "running": flag, "type": text}, "config", "name", "running", "type"),
+			},
+		},
+		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule"))}, "taps", "input", "modules"),
+		"Policies": mapOf(ref("Policy")),
+		"Metrics":  mapOf(mapOf(ref("Module"))),
+		"Summary": object{
+			"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+			"patternProperties": object{"^[0-9]+m$": ref("Schemata")},
+		},
+		"TapDocument":    document("taps"),
+		"PolicyDocument": document("policies"),
+	}
+}

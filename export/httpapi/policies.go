@@ -1,0 +1,203 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"visor/handler/policy"
+)
+
+// readingTime is how long the answer to a new policy waits until a recording is read.
+const readingTime = 30 * time.Second
+
+func (a *API) taps(*http.Request) reply {
+	var all object // null without any, as in the reference
+	for _, t := range a.cfg.Policies.Taps() {
+		if all == nil {
+			all = make(object)
+		}
+		all[t.Name] = tapObject(&t)
+	}
+	return jsonReply(http.StatusOK, all)
+}
+
+func (a *API) tap(r *http.Request) reply {
+	for _, t := range a.cfg.Policies.Taps() {
+		if t.Name == r.PathValue("tap") {
+			return jsonReply(http.StatusOK, object{t.Name: tapObject(&t)})
+		}
+	}
+	return failure(http.StatusNotFound, "tap does not exists")
+}
+
+func (a *API) policies(*http.Request) reply {
+	all := make(object)
+	for _, p := range a.cfg.Policies.Policies() {
+		all[p.Policy.Name] = policyObject(p)
+	}
+	return jsonReply(http.StatusOK, all)
+}
+
+func (a *API) policy(r *http.Request) reply {
+	p := a.cfg.Policies.Policy(r.PathValue("policy"))
+	if p == nil {
+		return failure(http.StatusNotFound, "policy does not exists")
+	}
+	return jsonReply(http.StatusOK, object{p.Policy.Name: policyObject(p)})
+}
+
+// document reads the body of a request, or says what is wrong with it.
+func document(r *http.Request) ([]byte, reply) {
+	given := r.Header.Get("Content-Type")
+	if given == "" {
+		return nil, failure(http.StatusBadRequest, "must include Content-Type header")
+	}
+	typ, _, err := mime.ParseMediaType(given)
+	if err != nil || typ != "application/json" && typ != "application/x-yaml" && typ != "application/yaml" {
+		return nil, failure(http.StatusBadRequest, "Content-Type not supported: send application/json or application/x-yaml")
+	}
+	body, err := io.ReadAll(r.Body)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, failure(http.StatusRequestEntityTooLarge, fmt.Sprintf("a body may have %d bytes", large.Limit))
+	case err != nil:
+		return nil, failure(http.StatusBadRequest, err.Error())
+	}
+	return body, reply{}
+}
+
+// refused answers to an error of the Manager, or of a document.
+func refused(err error) reply {
+	switch {
+	case errors.Is(err, policy.ErrExists):
+		return failure(http.StatusConflict, err.Error())
+	case errors.Is(err, policy.ErrNoTap):
+		return failure(http.StatusUnprocessableEntity, err.Error())
+	}
+	return failure(http.StatusInternalServerError, err.Error())
+}
+
+func (a *API) addTap(r *http.Request) reply {
+	body, bad := document(r)
+	if bad.status != 0 {
+		return bad
+	}
+	t, err := policy.ParseTap(body)
+	if err == nil {
+		err = a.cfg.Policies.AddTap(t)
+	}
+	if err != nil {
+		return refused(err)
+	}
+	return jsonReply(http.StatusCreated, object{t.Name: tapObject(&t)})
+}
+
+func (a *API) removeTap(r *http.Request) reply {
+	if err := a.cfg.Policies.RemoveTap(r.PathValue("tap")); err != nil {
+		return failure(http.StatusNotFound, "tap does not exists")
+	}
+	return jsonReply(http.StatusOK, object{})
+}
+
+func (a *API) addPolicy(r *http.Request) reply {
+	return a.start(r, "", http.StatusCreated, a.cfg.Policies.AddPolicy)
+}
+
+func (a *API) replacePolicy(r *http.Request) reply {
+	return a.start(r, r.PathValue("policy"), http.StatusOK, a.cfg.Policies.ReplacePolicy)
+}
+
+// start starts the policy in the body of a request, whose name must be that of the path if that has one.
+func (a *API) start(r *http.Request, name string, status int, begin func(policy.Policy) (*policy.Running, error)) reply {
+	body, bad := document(r)
+	if bad.status != 0 {
+		return bad
+	}
+	p, err := policy.ParsePolicy(body)
+	if err != nil {
+		return refused(err)
+	}
+	if name != "" && p.Name != name {
+		return failure(http.StatusBadRequest, fmt.Sprintf("the path names policy '%s', the body '%s'", name, p.Name))
+	}
+	running, err := begin(p)
+	if err != nil {
+		return refused(err)
+	}
+	await(r.Context(), running)
+	return jsonReply(status, object{p.Name: policyObject(running)})
+}
+
+// await waits until the recordings of a policy are read, but not for ever.
+func await(ctx context.Context, p *policy.Running) {
+	ctx, cancel := context.WithTimeout(ctx, readingTime)
+	defer cancel()
+	for i := range p.Parts {
+		if p.Parts[i].Live() {
+			continue
+		}
+		select {
+		case <-p.Parts[i].Ended():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (a *API) removePolicy(r *http.Request) reply {
+	if err := a.cfg.Policies.RemovePolicy(r.PathValue("policy")); err != nil {
+		return failure(http.StatusNotFound, "policy does not exists")
+	}
+	return jsonReply(http.StatusOK, object{})
+}
+
+func (a *API) stop(*http.Request) reply {
+	go a.cfg.Stop() // it may wait for this request to end
+	return reply{status: http.StatusOK}
+}
+
+type object = map[string]any
+
+// inputVersion is the version of all modules that are inputs.
+const inputVersion = "visor.module.input/1.0"
+
+func tapObject(t *policy.Tap) object {
+	var tags any // null without any, as in the reference
+	if t.Tags != nil {
+		tags = t.Tags
+	}
+	return object{"config": table(t.Config), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
+}
+
+// table is never null.
+func table(o policy.Options) policy.Options {
+	if o == nil {
+		return policy.Options{}
+	}
+	return o
+}
+
+// policyObject says what a policy is made of.
+func policyObject(p *policy.Running) object {
+	taps, inputs, modules := make(object), make(object), make(object)
+	for i := range p.Parts {
+		part := &p.Parts[i]
+		taps[part.Tap.Name] = tapObject(&part.Tap)
+		src := part.Source()
+		inputs[part.Input] = object{
+			"input":  object{"consumers": src.Policies, "running": src.Running},
+			"module": object{"config": table(src.Config), "name": part.Input},
+			src.Type: table(src.Facts),
+		}
+		for j, info := range part.Group.Infos() {
+			modules[info.Name] = moduleObject(part, j)
+		}
+	}
+	return object{"taps": taps, "input": inputs, "modules": modules}
+}

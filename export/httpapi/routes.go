@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"net/http"
+	"regexp"
+)
+
+// route is one line of the API: what is served, and what the OpenAPI document says of it.
+type route struct {
+	method, path string
+	summary      string
+	tag          string
+	takes        string // schema of the request's body, which is a document in YAML or JSON; "" for none
+	gives        string // schema of the answer if all is well; "" for an empty one, "text" for one that is no JSON
+	status       int    // if all is well
+	errors       []int
+	serve        func(r *http.Request) reply
+}
+
+var parameter = regexp.MustCompile(`\{(\w+)\}`)
+
+// names returns the names of the path's parameters.
+func (rt *route) names() (out []string) {
+	for _, m := range parameter.FindAllStringSubmatch(rt.path, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// routes is the whole API. A route that only admins have does not exist for others.
+func (a *API) routes() []route {
+	const (
+		ok, created           = http.StatusOK, http.StatusCreated
+		missing, bad, exists  = http.StatusNotFound, http.StatusBadRequest, http.StatusConflict
+		broken, early, unfit  = http.StatusInternalServerError, http.StatusTooEarly, http.StatusUnprocessableEntity
+		tooLarge, unavailable = http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable
+	)
+	all := []route{
+		{"GET", "/api/v1/metrics/app", "Version and uptime of the program", "app", "", "App", ok, nil, a.app},
+		{"GET", "/api/v1/metrics/rates", "Deprecated, and always 0: see 'live' in bucket 0", "app", "", "Rates", ok, nil, rates},
+		{"GET", "/api/v1/metrics/bucket/{n}", "One period of the policy 'default'; 0 is the running one", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultBucket},
+		{"GET", "/api/v1/metrics/window/{n}", "The n newest periods of the policy 'default', merged", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultWindow},
+		{"GET", "/metrics", "The policy 'default' for Prometheus: the last period that has ended", "metrics", "", "text", ok, []int{missing, broken}, a.defaultPrometheus},
+
+		{"GET", "/api/v1/taps", "All taps", "taps", "", "Taps", ok, nil, a.taps},
+		{"GET", "/api/v1/taps/{tap}", "One tap", "taps", "", "Taps", ok, []int{missing}, a.tap},
+		{"GET", "/api/v1/policies", "All policies, those that tell what inputs cost included", "policies", "", "Policies", ok, nil, a.policies},
+		{"GET", "/api/v1/policies/{policy}", "One policy", "policies", "", "Policies", ok, []int{missing}, a.policy},
+
+		{"GET", "/api/v1/policies/{policy}/metrics/bucket/{n}", "One period of a policy, or of all by the name __all; 0 is the running one", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.bucket},
+		{"GET", "/api/v1/policies/{policy}/metrics/window/{n}", "The n newest periods of a policy, or of all by the name __all, merged", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.window},
+		{"GET", "/api/v1/policies/{policy}/metrics/prometheus", "A policy, or all by the name __all, for Prometheus: the last period that has ended", "metrics", "", "text", ok, []int{missing, broken}, a.prometheus},
+
+		{"GET", "/api/v1/schemas", "Names of the JSON Schemas of what handlers answer", "app", "", "Schemas", ok, nil, a.listSchemas},
+		{"GET", "/api/v1/schemas/{schema}", "JSON Schema of what a handler answers, named by its type and version, as dns-2.0", "app", "", "Schema", ok, []int{missing}, a.schema},
+		{"GET", "/openapi.json", "This description", "app", "", "Schema", ok, nil, a.description},
+		{"GET", "/healthz", "Whether the process answers", "app", "", "text", ok, nil, healthy},
+		{"GET", "/readyz", "Whether the program is ready: policies are loaded, and it is not about to end", "app", "", "text", ok, []int{unavailable}, a.ready},
+	}
+	if !a.cfg.Admin {
+		return all
+	}
+	all = append(all, []route{
+		{"POST", "/api/v1/taps", "Create a tap", "taps", "TapDocument", "Taps", created, []int{bad, exists, tooLarge, broken}, a.addTap},
+		{"DELETE", "/api/v1/taps/{tap}", "Delete a tap; policies that use it run on", "taps", "", "Nothing", ok, []int{missing}, a.removeTap},
+		{"POST", "/api/v1/policies", "Create a policy", "policies", "PolicyDocument", "Policies", created, []int{bad, exists, tooLarge, unfit, broken}, a.addPolicy},
+		{"PUT", "/api/v1/policies/{policy}", "Replace a policy without a gap, or create it", "policies", "PolicyDocument", "Policies", ok, []int{bad, exists, tooLarge, unfit, broken}, a.replacePolicy},
+		{"DELETE", "/api/v1/policies/{policy}", "End a policy", "policies", "", "Nothing", ok, []int{missing}, a.removePolicy},
+	}...)
+	if a.cfg.Stop != nil {
+		all = append(all, route{"DELETE", "/api/v1/server", "Stop the program", "app", "", "", ok, nil, a.stop})
+	}
+	return all
+}

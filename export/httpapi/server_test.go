@@ -1,0 +1,193 @@
+package httpapi_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/export/httpapi"
+	"visor/handler/policy"
+	"visor/internal/trafficgen"
+)
+
+func writeCapture(t testing.TB, path string, n int) {
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	_, err = trafficgen.WritePcap(f, trafficgen.VariedDNS(n))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+// pair is a certificate with its key.
+type pair struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  [2][]byte
+}
+
+// sign makes a certificate for name, signed by ca, or by itself.
+func sign(t testing.TB, name string, ca *pair) *pair {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<60))
+	require.NoError(t, err)
+	p := &pair{key: key, cert: &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), IsCA: ca == nil, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}}
+	by := p
+	if ca != nil {
+		by = ca
+	}
+	der, err := x509.CreateCertificate(rand.Reader, p.cert, by.cert, &key.PublicKey, by.key)
+	require.NoError(t, err)
+	p.cert, err = x509.ParseCertificate(der)
+	require.NoError(t, err)
+	raw, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	p.pem = [2][]byte{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})}
+	return p
+}
+
+// write writes the files of p, as of a time that no former ones had.
+func (p *pair) write(t testing.TB, files httpapi.TLSFiles, stamp time.Time) {
+	for i, name := range []string{files.Cert, files.Key} {
+		require.NoError(t, os.WriteFile(name, p.pem[i], 0o600))
+		require.NoError(t, os.Chtimes(name, stamp, stamp))
+	}
+}
+
+// serve serves an empty agent on a port of its own.
+func serve(t testing.TB, change func(*http.Server)) (address string) {
+	m := policy.NewManager(policy.ManagerConfig{})
+	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
+	require.NoError(t, err)
+	srv := httpapi.NewServer(api)
+	change(srv)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	if srv.TLSConfig != nil {
+		l = tls.NewListener(l, srv.TLSConfig)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		require.NoError(t, srv.Close())
+		require.ErrorIs(t, <-done, http.ErrServerClosed)
+		require.NoError(t, m.Close())
+	})
+	return l.Addr().String()
+}
+
+// A new certificate is taken without a restart, a broken one is not; clients need one if there is an authority for them.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	files := httpapi.TLSFiles{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), ClientCA: filepath.Join(dir, "ca.pem")}
+	ca := sign(t, "authority", nil)
+	require.NoError(t, os.WriteFile(files.ClientCA, ca.pem[0], 0o600))
+	now := time.Now().Truncate(time.Second)
+	sign(t, "first", ca).write(t, files, now)
+	cfg, err := files.Config()
+	require.NoError(t, err)
+	address := serve(t, func(s *http.Server) { s.TLSConfig = cfg })
+
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	mine := sign(t, "client", ca)
+	certificate := tls.Certificate{Certificate: [][]byte{mine.cert.Raw}, PrivateKey: mine.key}
+	subject := func(certs ...tls.Certificate) (string, error) {
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", Certificates: certs}}}
+		resp, err := client.Get("https://" + address + "/healthz")
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return resp.TLS.PeerCertificates[0].Subject.CommonName, err
+	}
+	_, err = subject()
+	require.ErrorContains(t, err, "certificate required")
+	name, err := subject(certificate)
+	require.NoError(t, err)
+	require.Equal(t, "first", name)
+
+	sign(t, "second", ca).write(t, files, now.Add(time.Minute))
+	name, err = subject(certificate)
+	require.NoError(t, err)
+	require.Equal(t, "second", name)
+
+	(&pair{pem: [2][]byte{[]byte("half a fi"), mine.pem[1]}}).write(t, files, now.Add(2*time.Minute))
+	name, err = subject(certificate)
+	require.NoError(t, err)
+	require.Equal(t, "second", name, "what is there now cannot be used")
+	require.NoError(t, os.Remove(files.Key))
+	_, err = subject(certificate)
+	require.NoError(t, err)
+}
+
+func TestTLSErrors(t *testing.T) {
+	dir := t.TempDir()
+	good := httpapi.TLSFiles{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	sign(t, "first", nil).write(t, good, time.Now())
+	for want, files := range map[string]httpapi.TLSFiles{
+		"no such file":         {Cert: filepath.Join(dir, "none"), Key: good.Key},
+		"failed to find":       {Cert: good.Key, Key: good.Key},
+		"holds no certificate": {Cert: good.Cert, Key: good.Key, ClientCA: good.Key},
+		"none":                 {Cert: good.Cert, Key: good.Key, ClientCA: filepath.Join(dir, "none")},
+	} {
+		_, err := files.Config()
+		require.ErrorContains(t, err, "invalid TLS configuration")
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// Clients that send a byte now and then, or nothing, are gone in time.
+func TestSlowClients(t *testing.T) {
+	address := serve(t, func(s *http.Server) {
+		require.NotZero(t, s.ReadHeaderTimeout)
+		require.NotZero(t, s.WriteTimeout)
+		s.ReadHeaderTimeout, s.ReadTimeout = 200*time.Millisecond, 300*time.Millisecond
+	})
+	before := runtime.NumGoroutine()
+	var conns []net.Conn
+	for i := range 100 {
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		conns = append(conns, conn)
+		switch i % 3 {
+		case 0:
+			_, err = conn.Write([]byte("GET /api/v1/t"))
+		case 1:
+			_, err = conn.Write([]byte("POST /api/v1/taps HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"))
+		}
+		require.NoError(t, err)
+	}
+	for _, conn := range conns {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, err := io.Copy(io.Discard, conn)
+		require.NoError(t, err, "the server closes")
+		require.NoError(t, conn.Close())
+	}
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, 10*time.Millisecond)
+	resp, err := http.Get(fmt.Sprintf("http://%s/healthz", address))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, 200, resp.StatusCode)
+}
