@@ -139,17 +139,17 @@ func (a *API) prometheus(r *http.Request) reply {
 
 // exposition shows policies to Prometheus.
 func (a *API) exposition(policies []*policy.Running, handlers bool) reply {
-	var families [][]prom.Family
+	var families [][]export.Family
 	for _, p := range policies {
 		snap, err := p.Latest()
 		if err != nil {
 			return reply{http.StatusInternalServerError, typeText, []byte(err.Error())}
 		}
-		families = append(families, prom.Families(snap, prom.Config{
+		families = append(families, export.Families(snap, export.FamilyConfig{
 			Labels: map[string]string{"policy": p.Policy.Name}, Instance: a.cfg.Instance, Handler: handlers,
 		}))
 	}
-	rep := written(func(w io.Writer) error { return prom.WriteText(w, prom.Join(families...)) })
+	rep := written(func(w io.Writer) error { return prom.WriteText(w, export.JoinFamilies(families...)) })
 	rep.typ = typeProm
 	if len(rep.body) > 0 {
 		rep.body = append(rep.body, '\n')

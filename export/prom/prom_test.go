@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/export"
 	"visor/export/prom"
 	"visor/handler"
 	"visor/handler/dns"
@@ -41,7 +42,7 @@ func text(t testing.TB, p *handler.Pipeline, cfg prom.Config) string {
 	s, err := prom.Latest(p)
 	require.NoError(t, err)
 	var out bytes.Buffer
-	require.NoError(t, prom.WriteText(&out, prom.Families(s, cfg)))
+	require.NoError(t, prom.WriteText(&out, export.Families(s, cfg)))
 	return out.String()
 }
 

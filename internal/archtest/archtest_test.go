@@ -53,6 +53,8 @@ var doors = map[string][]string{
 	"github.com/prometheus/client_golang":   {"export/prom/collector"},
 	"github.com/dnstap/golang-dnstap":       {"capture/dnstap"},
 	"google.golang.org/protobuf":            {"export/otlp"},
+	"go.opentelemetry.io/proto":             {"export/otlp"},
+	"connectrpc.com/connect":                {"export/otlp"},
 	"github.com/influxdata/tdigest":         {"sketch"},
 }
 

@@ -318,7 +318,7 @@ func compare(a assertion, got any, found bool) string {
 // promText returns the metrics of a snapshot as Prometheus is given them.
 func promText(t *testing.T, snap *handler.Snapshot) string {
 	var b strings.Builder
-	require.NoError(t, prom.WriteText(&b, prom.Families(snap, prom.Config{})))
+	require.NoError(t, prom.WriteText(&b, export.Families(snap, prom.Config{})))
 	return b.String()
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
+	"visor/export"
 	"visor/export/prom"
 	"visor/handler"
 )
@@ -59,7 +60,7 @@ func (o *oracle) comparePrometheus(t *testing.T, snap *handler.Snapshot, dir, an
 		one := handler.Snapshot{Modules: snap.Modules[i : i+1]}
 		var text strings.Builder
 		cfg := prom.Config{Labels: map[string]string{"policy": policy, "tap": tap, "handler": instance}}
-		require.NoError(t, prom.WriteText(&text, prom.Families(&one, cfg)))
+		require.NoError(t, prom.WriteText(&text, export.Families(&one, cfg)))
 		got, err := parser.TextToMetricFamilies(strings.NewReader(text.String()))
 		require.NoError(t, err)
 		isRate := func(name, _ string) bool {

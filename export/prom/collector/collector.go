@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"visor/export"
 	"visor/export/prom"
 	"visor/handler"
 )
@@ -35,14 +36,14 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.NewInvalidMetric(prometheus.NewDesc("visor", "metrics of a visor pipeline", nil, nil), err)
 		return
 	}
-	for _, f := range prom.Families(s, c.cfg) {
+	for _, f := range export.Families(s, c.cfg) {
 		for i := range f.Series {
 			out <- metric(&f, &f.Series[i])
 		}
 	}
 }
 
-func metric(f *prom.Family, s *prom.Series) prometheus.Metric {
+func metric(f *export.Family, s *export.Series) prometheus.Metric {
 	var names, values []string
 	for _, l := range s.Labels {
 		names, values = append(names, l.Name), append(values, l.Value)
@@ -51,11 +52,11 @@ func metric(f *prom.Family, s *prom.Series) prometheus.Metric {
 	var m prometheus.Metric
 	var err error
 	switch f.Type {
-	case prom.Summary:
+	case export.Summary:
 		q := &s.Quantiles
 		at := map[float64]float64{0.5: q.P50, 0.9: q.P90, 0.95: q.P95, 0.99: q.P99}
 		m, err = prometheus.NewConstSummary(desc, q.N, q.Max, at, values...)
-	case prom.Histogram:
+	case export.Histogram:
 		m, err = histogram(desc, s.Bins, values)
 	default:
 		m, err = prometheus.NewConstMetric(desc, prometheus.GaugeValue, float64(s.Value), values...)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/export"
 	"visor/export/prom"
 	"visor/export/prom/collector"
 	"visor/handler"
@@ -40,7 +41,7 @@ func TestSameAsText(t *testing.T) {
 	s, err := prom.Latest(p)
 	require.NoError(t, err)
 	var text bytes.Buffer
-	require.NoError(t, prom.WriteText(&text, prom.Families(s, cfg)))
+	require.NoError(t, prom.WriteText(&text, export.Families(s, cfg)))
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	parsed, err := parser.TextToMetricFamilies(&text)
 	require.NoError(t, err)

@@ -1,0 +1,162 @@
+package export
+
+import (
+	"slices"
+	"strings"
+
+	"visor/handler"
+)
+
+// FamilyConfig configures what is added to families. The zero FamilyConfig is ready to use.
+type FamilyConfig struct {
+	Labels   map[string]string // of every series, as "policy" and "tap"
+	Instance string            // the label "instance", which comes first; "" for none
+	Handler  bool              // a label "handler": the module's name
+}
+
+// FamilyType is the type of a family.
+type FamilyType string
+
+// The types.
+const (
+	Gauge     FamilyType = "gauge"
+	Summary   FamilyType = "summary"
+	Histogram FamilyType = "histogram"
+)
+
+// Family is all series of one metric.
+type Family struct {
+	Name, Help string
+	Type       FamilyType
+	Series     []Series
+}
+
+// Series is one metric with its labels: a value, or a distribution.
+type Series struct {
+	Labels    []handler.Label   // "instance" first, the others sorted by name
+	Value     uint64            // of a gauge
+	Quantiles handler.Quantiles // of a summary
+	Float     bool              // quantiles are fractions
+	Bins      []handler.Bin     // of a histogram
+}
+
+// Families returns the metrics of s, in the order of their declaration. What has no samples is left out.
+func Families(s *handler.Snapshot, cfg FamilyConfig) []Family {
+	var out []Family
+	index := make(map[string]int)
+	for i := range s.Modules {
+		m := &s.Modules[i]
+		if m.Silent() {
+			continue
+		}
+		labels := cfg.labels(m)
+		for _, v := range m.Values() {
+			series, typ := seriesOf(&v, with(labels, v.Labels...))
+			if len(series) == 0 {
+				continue
+			}
+			at, known := index[v.Prom]
+			if !known {
+				at = len(out)
+				index[v.Prom] = at
+				out = append(out, Family{Name: v.Prom, Help: v.Help, Type: typ})
+			}
+			out[at].Series = append(out[at].Series, series...)
+		}
+	}
+	return out
+}
+
+// JoinFamilies returns the families of several lists as one, each with all its series.
+func JoinFamilies(lists ...[]Family) []Family {
+	var out []Family
+	index := make(map[string]int)
+	for _, list := range lists {
+		for _, f := range list {
+			at, known := index[f.Name]
+			if !known {
+				index[f.Name] = len(out)
+				f.Series = slices.Clip(f.Series)
+				out = append(out, f)
+				continue
+			}
+			out[at].Series = append(out[at].Series, f.Series...)
+		}
+	}
+	return out
+}
+
+// labels returns the labels that all series of m have.
+func (cfg *FamilyConfig) labels(m *handler.Module) []handler.Label {
+	var out []handler.Label
+	for name, value := range cfg.Labels {
+		if cfg.Instance == "" || name != "instance" {
+			out = append(out, handler.Label{Name: name, Value: value})
+		}
+	}
+	if _, given := cfg.Labels["tap"]; m.Tap != "" && !given {
+		out = append(out, handler.Label{Name: "tap", Value: m.Tap})
+	}
+	if _, given := cfg.Labels["handler"]; cfg.Handler && !given {
+		out = append(out, handler.Label{Name: "handler", Value: m.Name})
+	}
+	if cfg.Instance != "" {
+		out = append(out, handler.Label{Name: "instance", Value: cfg.Instance})
+	}
+	return ordered(out)
+}
+
+// ordered sorts labels by name, behind "instance".
+func ordered(labels []handler.Label) []handler.Label {
+	slices.SortFunc(labels, func(a, b handler.Label) int {
+		if first := strings.Compare(a.Name, b.Name); a.Name != "instance" && b.Name != "instance" || first == 0 {
+			return first
+		}
+		if a.Name == "instance" {
+			return -1
+		}
+		return 1
+	})
+	return labels
+}
+
+// with returns labels and more, in their order.
+func with(labels []handler.Label, more ...handler.Label) []handler.Label {
+	return ordered(append(slices.Clone(labels), more...))
+}
+
+// With returns the labels of s and one more, in their order.
+func (s *Series) With(l handler.Label) []handler.Label { return with(s.Labels, l) }
+
+func seriesOf(v *handler.Value, labels []handler.Label) ([]Series, FamilyType) {
+	switch v.Kind {
+	case handler.KindQuantile, handler.KindRate:
+		if v.Quantiles.N == 0 {
+			return nil, ""
+		}
+		return []Series{{Labels: labels, Quantiles: v.Quantiles, Float: v.Float}}, Summary
+	case handler.KindHistogram:
+		if len(v.Bins) == 0 {
+			return nil, ""
+		}
+		return []Series{{Labels: labels, Bins: v.Bins}}, Histogram
+	case handler.KindTop:
+		var out []Series
+		for _, item := range v.Items {
+			out = append(out, Series{Labels: with(labels, itemLabels(v.Label, &item)...), Value: item.Estimate})
+		}
+		return out, Gauge
+	}
+	return []Series{{Labels: labels, Value: v.Int}}, Gauge
+}
+
+func itemLabels(name string, item *handler.Item) []handler.Label {
+	out := []handler.Label{{Name: name, Value: strings.ToValidUTF8(item.Name, "\uFFFD")}}
+	if item.Lat != "" {
+		out = append(out, handler.Label{Name: "lat", Value: item.Lat})
+	}
+	if item.Lon != "" {
+		out = append(out, handler.Label{Name: "lon", Value: item.Lon})
+	}
+	return out
+}

@@ -1,0 +1,104 @@
+package otlp
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
+	metrics "go.opentelemetry.io/proto/slim/otlp/metrics/v1"
+
+	"visor/export"
+	"visor/handler"
+)
+
+// scope returns what modules counted for a policy, as of the period that each of them has.
+func scope(policy string, modules []handler.Module) *metrics.ScopeMetrics {
+	s := &metrics.ScopeMetrics{Scope: &common.InstrumentationScope{
+		Name: "pktvisor/" + policy, Attributes: []*common.KeyValue{attribute("policy_name", policy)},
+	}}
+	for i := range modules {
+		m := &modules[i]
+		at := span{nanos(m.Start), nanos(m.Start.Add(m.Length))}
+		alone := &handler.Snapshot{Modules: modules[i : i+1]}
+		cfg := export.FamilyConfig{Labels: map[string]string{"policy": policy}, Handler: true}
+		for _, f := range export.Families(alone, cfg) {
+			s.Metrics = append(s.Metrics, at.metric(&f))
+		}
+	}
+	return s
+}
+
+// span is a period, in ns since 1970.
+type span struct{ start, end uint64 }
+
+func nanos(t time.Time) uint64 { return uint64(max(0, t.UnixNano())) }
+
+func (at span) metric(f *export.Family) *metrics.Metric {
+	m := &metrics.Metric{Name: f.Name, Description: f.Help}
+	switch f.Type {
+	case export.Summary:
+		m.Data = &metrics.Metric_Summary{Summary: at.summary(f)}
+	case export.Histogram:
+		m.Data = &metrics.Metric_Histogram{Histogram: at.histogram(f)}
+	default:
+		m.Data = &metrics.Metric_Gauge{Gauge: at.gauge(f)}
+	}
+	return m
+}
+
+func (at span) gauge(f *export.Family) *metrics.Gauge {
+	g := &metrics.Gauge{}
+	for i := range f.Series {
+		s := &f.Series[i]
+		g.DataPoints = append(g.DataPoints, &metrics.NumberDataPoint{
+			Attributes: attributes(s.Labels), StartTimeUnixNano: at.start, TimeUnixNano: at.end,
+			Value: &metrics.NumberDataPoint_AsInt{AsInt: int64(s.Value)},
+		})
+	}
+	return g
+}
+
+func (at span) summary(f *export.Family) *metrics.Summary {
+	sum := &metrics.Summary{}
+	for i := range f.Series {
+		s := &f.Series[i]
+		q := &s.Quantiles
+		p := &metrics.SummaryDataPoint{Attributes: attributes(s.Labels), StartTimeUnixNano: at.start, TimeUnixNano: at.end, Count: q.N}
+		for _, rank := range []struct{ q, value float64 }{{0.5, q.P50}, {0.9, q.P90}, {0.95, q.P95}, {0.99, q.P99}} {
+			p.QuantileValues = append(p.QuantileValues, &metrics.SummaryDataPoint_ValueAtQuantile{Quantile: rank.q, Value: rank.value})
+		}
+		sum.DataPoints = append(sum.DataPoints, p)
+	}
+	return sum
+}
+
+// histogram has a bound for each bin but the last, which is all that is greater.
+func (at span) histogram(f *export.Family) *metrics.Histogram {
+	h := &metrics.Histogram{AggregationTemporality: metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE}
+	for i := range f.Series {
+		s := &f.Series[i]
+		p := &metrics.HistogramDataPoint{Attributes: attributes(s.Labels), StartTimeUnixNano: at.start, TimeUnixNano: at.end}
+		for _, bin := range s.Bins {
+			p.BucketCounts = append(p.BucketCounts, bin.Count-p.Count)
+			p.Count = bin.Count
+			if bound, err := strconv.ParseFloat(bin.Le, 64); err == nil && bin.Le != "+Inf" {
+				p.ExplicitBounds = append(p.ExplicitBounds, bound)
+			}
+		}
+		h.DataPoints = append(h.DataPoints, p)
+	}
+	return h
+}
+
+func attributes(labels []handler.Label) []*common.KeyValue {
+	out := make([]*common.KeyValue, 0, len(labels))
+	for _, l := range labels {
+		out = append(out, attribute(l.Name, l.Value))
+	}
+	return slices.Clip(out)
+}
+
+func attribute(key, value string) *common.KeyValue {
+	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value}}}
+}

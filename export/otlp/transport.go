@@ -1,0 +1,152 @@
+package otlp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	collector "go.opentelemetry.io/proto/slim/otlp/collector/metrics/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+type (
+	request  = collector.ExportMetricsServiceRequest
+	response = collector.ExportMetricsServiceResponse
+)
+
+// transport sends a request once.
+type transport func(context.Context, *request) (*response, error)
+
+// refusal is the error of a receiver that does not want to be sent the same again.
+type refusal struct{ error }
+
+// later is the error of a receiver that says when it wants to be sent the same again.
+type later struct {
+	error
+	after time.Duration
+}
+
+// method is that of the service (opentelemetry/proto/collector/metrics/v1/metrics_service.proto).
+const method = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+
+// newTransport returns the transport for the endpoint of cfg.
+func newTransport(cfg *Config) (transport, error) {
+	u, err := url.Parse(cfg.Endpoint)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("otlp: endpoint %q must be a URL, as http://localhost:4318 or grpc://localhost:4317", cfg.Endpoint)
+	}
+	secure := u.Scheme == "https" || u.Scheme == "grpcs"
+	client := &http.Client{Transport: roundTripper(cfg, secure)}
+	switch u.Scheme {
+	case "http", "https":
+		if u.Path == "" || u.Path == "/" {
+			u.Path = "/v1/metrics"
+		}
+		return cfg.overHTTP(client, u), nil
+	case "grpc", "grpcs":
+		u.Scheme = map[bool]string{false: "http", true: "https"}[secure]
+		u.Path = path.Join(u.Path, method)
+		return cfg.overGRPC(client, u), nil
+	}
+	return nil, fmt.Errorf("otlp: endpoint %q: the scheme must be http, https, grpc or grpcs", cfg.Endpoint)
+}
+
+// roundTripper speaks HTTP/2 for gRPC, and whatever the server offers otherwise.
+func roundTripper(cfg *Config, secure bool) *http.Transport {
+	t := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: cfg.TLS, IdleConnTimeout: 90 * time.Second, MaxIdleConns: 1,
+		DialContext: (&net.Dialer{Timeout: cfg.Timeout}).DialContext, TLSHandshakeTimeout: cfg.Timeout, Protocols: &http.Protocols{},
+	}
+	grpc := strings.HasPrefix(cfg.Endpoint, "grpc")
+	t.Protocols.SetHTTP1(!grpc)
+	t.Protocols.SetHTTP2(secure)
+	t.Protocols.SetUnencryptedHTTP2(grpc && !secure)
+	return t
+}
+
+func (cfg *Config) overHTTP(client *http.Client, u *url.URL) transport {
+	return func(ctx context.Context, req *request) (*response, error) {
+		body, err := proto.Marshal(req)
+		if err != nil {
+			return nil, refusal{err}
+		}
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+		if err != nil {
+			return nil, refusal{err}
+		}
+		r.Header.Set("Content-Type", "application/x-protobuf")
+		r.Header.Set("User-Agent", "visor")
+		for name, value := range cfg.Headers {
+			r.Header.Set(name, value)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		return readResponse(resp)
+	}
+}
+
+// maxResponse is how much of an answer is read: it is a sentence at most.
+const maxResponse = 64 << 10
+
+func readResponse(resp *http.Response) (*response, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
+	switch {
+	case resp.StatusCode >= 200 && resp.StatusCode < 300:
+		out := &response{}
+		if err == nil && resp.Header.Get("Content-Type") == "application/x-protobuf" {
+			err = proto.Unmarshal(body, out)
+		}
+		if err != nil {
+			return nil, refusal{err} // it was taken; what the receiver says of it is lost
+		}
+		return out, nil
+	case retryable(resp.StatusCode):
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return nil, later{errors.New(resp.Status), time.Duration(max(0, seconds)) * time.Second}
+	}
+	return nil, refusal{errors.New(resp.Status)}
+}
+
+// retryable are the codes of the specification, "Retryable Response Codes".
+func retryable(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+func (cfg *Config) overGRPC(client *http.Client, u *url.URL) transport {
+	c := connect.NewClient[request, response](client, u.String(), connect.WithGRPC(), connect.WithReadMaxBytes(maxResponse))
+	return func(ctx context.Context, req *request) (*response, error) {
+		r := connect.NewRequest(req)
+		for name, value := range cfg.Headers {
+			r.Header().Set(name, value)
+		}
+		resp, err := c.CallUnary(ctx, r)
+		if err == nil {
+			return resp.Msg, nil
+		}
+		switch connect.CodeOf(err) { // the specification, "Failures"
+		case connect.CodeCanceled, connect.CodeDeadlineExceeded, connect.CodeAborted, connect.CodeOutOfRange, connect.CodeUnavailable,
+			connect.CodeDataLoss, connect.CodeResourceExhausted:
+			return nil, err
+		case connect.CodeUnknown: // what is no answer of gRPC, as of a proxy or of a connection that breaks
+			return nil, err
+		}
+		return nil, refusal{err}
+	}
+}
