@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -164,25 +165,26 @@ func (p *Pusher) collect(end bool) {
 // fresh returns the modules with a period that is not in last, period by period, the oldest first, and notes them there. Modules that keep
 // a single period never end one: these are always fresh.
 func fresh(src asker, last map[string]time.Time, end bool) (out [][]handler.Module) {
+	found := make(map[string]time.Time) // start of the oldest period found: if one ends meanwhile, the same one follows once more
 	for n := 0; ; n++ {
 		snap, err := src.Bucket(n)
 		if err != nil {
 			break
 		}
-		var found []handler.Module
+		var modules []handler.Module
 		for _, m := range snap.Modules {
 			running := n == 0 && !end && m.Periods > 1
-			if !running && !m.Start.IsZero() && m.Start.After(last[m.Name]) && !m.Silent() {
-				found = append(found, m)
+			newer, again := m.Start.After(last[m.Name]), !found[m.Name].IsZero() && !m.Start.Before(found[m.Name])
+			if !running && !m.Start.IsZero() && newer && !again && !m.Silent() {
+				modules = append(modules, m)
+				found[m.Name] = m.Start
 			}
 		}
-		if n > 0 && len(found) == 0 {
-			break
-		}
-		if len(found) > 0 {
-			out = append([][]handler.Module{found}, out...)
+		if len(modules) > 0 {
+			out = append(out, modules)
 		}
 	}
+	slices.Reverse(out)
 	for _, modules := range out {
 		for _, m := range modules {
 			if m.Periods > 1 {
