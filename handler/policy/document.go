@@ -166,8 +166,8 @@ func (p *parser) taps(node *yaml.Node) (out []Tap) {
 			continue
 		}
 		t := Tap{Name: key.Value, InputType: p.text(value, "input_type", "missing or invalid tap type key 'input_type'")}
-		if t.InputType != "" && !slices.Contains(inputTypes(), t.InputType) {
-			p.failAt(p.find(value, "input_type"), inputTypes(), "Tap '%s' requires input stream type '%s' which is not available", t.Name, t.InputType)
+		if t.InputType != "" && !slices.Contains(InputTypes(), t.InputType) {
+			p.failAt(p.find(value, "input_type"), InputTypes(), "Tap '%s' requires input stream type '%s' which is not available", t.Name, t.InputType)
 		}
 		t.Config = p.options(value, "config", "tap configuration is not a map")
 		t.Tags = p.options(value, "tags", "tap tags is not a map")
@@ -177,7 +177,8 @@ func (p *parser) taps(node *yaml.Node) (out []Tap) {
 	return out
 }
 
-func inputTypes() []string { return []string{"pcap", "dnstap", "flow", "sflow", "netprobe", "mock"} }
+// InputTypes names the types of inputs.
+func InputTypes() []string { return []string{"pcap", "dnstap", "flow", "sflow", "netprobe", "mock"} }
 
 func (p *parser) global(node *yaml.Node) (out []Global) {
 	for key, value := range p.section(node, "global_handler_config") {

@@ -40,7 +40,7 @@ type Manager struct {
 
 	global map[string]Options // guarded by changing, as is all below
 	inputs map[string]*input
-	loaded []string // names of the policies of documents
+	loaded struct{ taps, policies []string } // what came from documents
 }
 
 // Errors that callers may want to tell apart.
@@ -73,6 +73,9 @@ func (m *Manager) Load(doc *Document) error {
 	}
 	m.changing.Lock()
 	defer m.changing.Unlock()
+	for _, t := range doc.Taps {
+		m.loaded.taps = append(m.loaded.taps, t.Name)
+	}
 	for _, g := range doc.Global {
 		if _, exists := m.global[g.Type]; exists {
 			return fmt.Errorf("stream handler type '%s' %w exists in global_handler_config configuration", g.Type, ErrExists)
@@ -83,25 +86,19 @@ func (m *Manager) Load(doc *Document) error {
 		if _, err := m.add(p); err != nil {
 			return err
 		}
-		m.loaded = append(m.loaded, p.Name)
+		m.loaded.policies = append(m.loaded.policies, p.Name)
 	}
 	return nil
 }
 
 // Reload makes the difference between the documents that were loaded and doc: policies that are no more in it end, new ones start, and
-// those are replaced of which something has changed: the policy, one of its taps, or a default of its handlers. All others, and those
-// that were added by AddPolicy, run on undisturbed. What is wrong with one policy does not keep the others from theirs; it goes on as
-// it was. Taps that are no more in doc are removed.
+// those are replaced of which something has changed: the policy, one of its taps, or a default of its handlers. All others, and all that
+// was added by AddTap and AddPolicy, go on undisturbed. What is wrong with one policy does not keep the others from theirs; it goes on as
+// it was.
 func (m *Manager) Reload(doc *Document) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()
-	taps := make(map[string]Tap)
-	for _, t := range doc.Taps {
-		taps[t.Name] = t
-	}
-	m.mu.Lock()
-	m.taps = taps
-	m.mu.Unlock()
+	m.reloadTaps(doc.Taps)
 	clear(m.global)
 	for _, g := range doc.Global {
 		m.global[g.Type] = g.Config
@@ -110,12 +107,12 @@ func (m *Manager) Reload(doc *Document) error {
 	for _, p := range doc.Policies {
 		names = append(names, p.Name)
 	}
-	for _, name := range m.loaded {
+	for _, name := range m.loaded.policies {
 		if r := m.policies[name]; r != nil && !slices.Contains(names, name) {
 			m.remove(r)
 		}
 	}
-	m.loaded = names
+	m.loaded.policies = names
 	var errs []error
 	for _, p := range doc.Policies {
 		if !m.runs(p) {
@@ -124,6 +121,19 @@ func (m *Manager) Reload(doc *Document) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (m *Manager) reloadTaps(taps []Tap) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range m.loaded.taps {
+		delete(m.taps, name)
+	}
+	m.loaded.taps = nil
+	for _, t := range taps {
+		m.taps[t.Name] = t
+		m.loaded.taps = append(m.loaded.taps, t.Name)
+	}
 }
 
 // runs reports whether a policy runs just as p would.

@@ -146,10 +146,10 @@ func TestInputs(t *testing.T) {
 
 func TestPcapAndTapInputs(t *testing.T) {
 	in, err := policy.ParsePcapInput(policy.Options{
-		"iface": "eth0", "pcap_source": "af_packet", "bpf": "port 53", "host_spec": "192.0.2.0/24", "debug": true, "tcp_packet_reassembly_cache_limit": uint64(9),
+		"iface": "eth0", "pcap_source": "af_packet", "bpf": "port 53", "host_spec": "192.0.2.0/24", "debug": true, "tcp_packet_reassembly_cache_limit": uint64(9), "af_packet_ring_mb": uint64(2),
 	})
 	require.NoError(t, err)
-	require.Equal(t, []any{"eth0", "port 53", 9}, []any{in.Interface, in.Filter, in.MaxConns})
+	require.Equal(t, []any{"eth0", "port 53", 9, 2 << 20}, []any{in.Interface, in.Filter, in.MaxConns, in.RingSize})
 	require.True(t, in.Hosts.Contains(netip.MustParseAddr("192.0.2.7")))
 	in, err = policy.ParsePcapInput(policy.Options{"pcap_file": "a.pcap"})
 	require.NoError(t, err)

@@ -140,7 +140,7 @@ func openCapture(in PcapInput) (Opened, error) {
 
 // openInterface opens an interface. Its own networks tell ingress from egress, where the configuration does not.
 func openInterface(in PcapInput) (Opened, error) {
-	cfg := afpacket.Config{Interface: in.Interface}
+	cfg := afpacket.Config{Interface: in.Interface, RingSize: in.RingSize}
 	if in.Filter != "" {
 		cfg.Filter = filter.Kernel(in.Filter)
 	}

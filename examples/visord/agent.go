@@ -1,0 +1,295 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"visor/export/httpapi"
+	"visor/export/otlp"
+	"visor/geo"
+	"visor/handler/flow"
+	"visor/handler/policy"
+)
+
+// drainTime is how long requests that are being answered may take once visord is to end.
+const drainTime = 5 * time.Second
+
+// agent is what runs.
+type agent struct {
+	o       options
+	log     *slog.Logger
+	sink    *logSink
+	manager *policy.Manager
+	server  *http.Server
+	ending  atomic.Bool
+}
+
+// runAgent runs an agent until ctx is done, or a client of the API stops it.
+func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	env, closeGeo, err := environment(o, log)
+	if err != nil {
+		return err
+	}
+	defer closeGeo()
+	a := &agent{o: o, log: log, sink: sink, manager: policy.NewManager(policy.ManagerConfig{
+		Env: env, Periods: o.periods, DeepSample: o.deepSample, Logger: log,
+	})}
+	defer a.manager.Close()
+	if err := a.load(); err != nil {
+		return err
+	}
+	listener, err := a.listen(stop)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	push, err := a.pusher()
+	if err != nil {
+		return err
+	}
+	if o.user != "" {
+		if err := becomeUser(o.user); err != nil {
+			return err
+		}
+		log.Info("became user " + o.user)
+	}
+	return a.serve(ctx, listener, push)
+}
+
+// environment opens the databases.
+func environment(o options, log *slog.Logger) (env policy.Env, closeAll func(), err error) {
+	closeAll = func() {}
+	city, asn := cmp.Or(o.geoCity, o.defaultGeoCity), cmp.Or(o.geoASN, o.defaultGeoASN)
+	if city != "" || asn != "" {
+		cache := o.geoCache
+		if cache == 0 {
+			cache = -1
+		}
+		if env.Geo, err = geo.Open(geo.Config{CityPath: city, ASNPath: asn, CacheSize: cache, Logger: log}); err != nil {
+			return env, closeAll, err
+		}
+		closeAll = func() { _ = env.Geo.Close() } // files that were read
+	}
+	if path := cmp.Or(o.services, o.defaultServices); path != "" {
+		if env.Services, err = flow.OpenServices(path); err != nil {
+			closeAll()
+			return env, closeAll, err
+		}
+	}
+	return env, closeAll, nil
+}
+
+// load loads the configuration file, and makes the default policy.
+func (a *agent) load() error {
+	if err := a.manager.Load(a.o.doc); err != nil {
+		return err
+	}
+	for _, t := range a.o.doc.Taps {
+		a.log.Info(fmt.Sprintf("tap [%s]: loaded, type %s", t.Name, t.InputType))
+	}
+	for _, p := range a.o.doc.Policies {
+		a.log.Info(fmt.Sprintf("policy [%s]: starting", p.Name))
+	}
+	if a.o.iface == "" {
+		return nil
+	}
+	a.log.Info("policy [default]: starting")
+	if err := a.manager.AddTap(defaultTap(a.o)); err != nil {
+		return err
+	}
+	_, err := a.manager.AddPolicy(defaultPolicy(a.o))
+	return err
+}
+
+func defaultTap(o options) policy.Tap {
+	config := policy.Options{"iface": o.iface}
+	if o.hostSpec != "" {
+		config["host_spec"] = o.hostSpec
+	}
+	return policy.Tap{Name: "default", InputType: "pcap", Config: config}
+}
+
+// defaultPolicy is that of pktvisord.
+func defaultPolicy(o options) policy.Policy {
+	p := policy.Policy{
+		Name: "default", Input: policy.Input{Tap: "default", InputType: "pcap"},
+		Window: policy.Options{"num_periods": uint64(o.periods), "deep_sample_rate": uint64(o.deepSample)},
+		Modules: []policy.Module{
+			{Name: "net", Type: "net"}, {Name: "dhcp", Type: "dhcp"}, {Name: "dns", Type: "dns"}, {Name: "pcap_stats", Type: "pcap"},
+		},
+	}
+	if o.bpf != "" {
+		p.Input.Filter = policy.Options{"bpf": o.bpf}
+	}
+	return p
+}
+
+// listen makes the server, and opens its port.
+func (a *agent) listen(stop func()) (net.Listener, error) {
+	cfg := httpapi.Config{
+		Policies: a.manager, Admin: a.o.adminAPI, Version: apiVersion(), Instance: a.o.instance, Profile: a.o.pprof, Logger: a.log, Stop: stop,
+		Ready: func() error {
+			if a.ending.Load() {
+				return errors.New("about to end")
+			}
+			return nil
+		},
+	}
+	if a.o.tokenFile != "" {
+		token, err := os.ReadFile(a.o.tokenFile)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.Token = strings.TrimSpace(string(token)); cfg.Token == "" {
+			return nil, fmt.Errorf("%s holds no token", a.o.tokenFile)
+		}
+	}
+	api, err := httpapi.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.server = httpapi.NewServer(api)
+	a.server.ErrorLog = slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of connections that break
+	var secure *tls.Config
+	if a.o.tls {
+		if secure, err = a.o.files.Config(); err != nil {
+			return nil, err
+		}
+	}
+	address := net.JoinHostPort(a.o.host, strconv.Itoa(int(a.o.port)))
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("unable to bind to %s: %w", address, err)
+	}
+	if secure != nil {
+		secure.NextProtos = []string{"h2", "http/1.1"}
+		l = tls.NewListener(l, secure)
+	}
+	return l, nil
+}
+
+// pusher returns what pushes metrics, or nil.
+func (a *agent) pusher() (*otlp.Pusher, error) {
+	if !a.o.otel {
+		return nil, nil
+	}
+	cfg := otlp.Config{Interval: time.Duration(a.o.otelInterval) * time.Second, Logger: a.log, Sources: a.sources}
+	u := url.URL{Scheme: a.o.otelProtocol, Host: net.JoinHostPort(a.o.otelHost, strconv.Itoa(int(a.o.otelPort)))}
+	if a.o.otelProtocol == "http" {
+		u.Path = a.o.otelPath
+	}
+	if a.o.otelTLS {
+		u.Scheme += "s"
+		cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		if a.o.otelCert != "" {
+			cert, err := tls.LoadX509KeyPair(a.o.otelCert, a.o.otelKey)
+			if err != nil {
+				return nil, fmt.Errorf("invalid TLS configuration: %w", err)
+			}
+			cfg.TLS.Certificates = []tls.Certificate{cert}
+		}
+	}
+	cfg.Endpoint = u.String()
+	return otlp.New(cfg)
+}
+
+func (a *agent) sources() (out []otlp.Source) {
+	for _, p := range a.manager.Policies() {
+		out = append(out, otlp.Source{Policy: p.Policy.Name, Of: p})
+	}
+	return out
+}
+
+// serve answers until ctx is done, then drains: who watches is told that it ends, answers under way are given, metrics pushed.
+func (a *agent) serve(ctx context.Context, l net.Listener, push *otlp.Pusher) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, hangup...)
+	defer signal.Stop(hangups)
+	var working sync.WaitGroup
+	serving, pushing := make(chan error, 1), make(chan error, 1)
+	working.Go(func() { serving <- a.server.Serve(l) })
+	working.Go(func() {
+		if push == nil {
+			pushing <- nil
+			return
+		}
+		pushing <- push.Run(ctx)
+	})
+	a.log.Info("web server listening on " + net.JoinHostPort(a.o.host, portOf(l)))
+	notify("READY=1")
+	tellParent(nil)
+	for {
+		select {
+		case <-hangups:
+			a.reload()
+			continue
+		case <-ctx.Done():
+		case err := <-serving:
+			return err // nothing ends the server but a fault of its own
+		}
+		break
+	}
+	a.log.Info("Shutting down")
+	notify("STOPPING=1")
+	a.ending.Store(true)
+	deadline, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := a.server.Shutdown(deadline); err != nil {
+		_ = a.server.Close() // clients that did not take their answer in time
+	}
+	err := <-pushing
+	working.Wait()
+	return err
+}
+
+func portOf(l net.Listener) string {
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return l.Addr().String()
+	}
+	return port
+}
+
+// reload reads the configuration file again, and applies what has changed of taps and policies.
+func (a *agent) reload() {
+	notify("RELOADING=1")
+	defer notify("READY=1")
+	if err := a.sink.reopen(); err != nil {
+		a.log.Error("log file cannot be opened again", "error", err)
+	}
+	if a.o.config == "" {
+		return
+	}
+	next, err := readConfig(a.o.config)
+	if err != nil {
+		a.log.Error("configuration is not reloaded", "error", err)
+		return
+	}
+	if err := a.manager.Reload(next); err != nil {
+		a.log.Error("not all policies are reloaded", "error", err)
+	}
+	former := a.o.doc.Config
+	for key, value := range next.Config {
+		if fmt.Sprint(former[key]) != fmt.Sprint(value) {
+			a.log.Warn("visor.config." + key + " has changed: that needs a restart")
+		}
+	}
+	a.o.doc = next
+	a.log.Info("configuration reloaded from " + a.o.config)
+}

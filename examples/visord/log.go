@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// logSink is where log lines go: a file that can be opened again, syslog, or standard output.
+type logSink struct {
+	path string
+
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func openLog(o options, stdout io.Writer) (*logSink, error) {
+	s := &logSink{path: o.logFile, out: stdout}
+	if o.syslog {
+		w, err := openSyslog()
+		if err != nil {
+			return nil, err
+		}
+		s.out = w
+	}
+	return s, s.reopen()
+}
+
+// reopen opens the log file anew: what rotates logs has moved the former one.
+func (s *logSink) reopen() error {
+	if s.path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if former, ok := s.out.(*os.File); ok && former != os.Stdout {
+		_ = former.Close()
+	}
+	s.out = f
+	return nil
+}
+
+func (s *logSink) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.out.(io.Closer); ok && s.out != os.Stdout {
+		_ = c.Close()
+	}
+}
+
+func (s *logSink) logger(verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(&lineHandler{sink: s, level: level})
+}
+
+// lineHandler writes records as pktvisord does: [time] [visor] [level] message, then what else there is as key=value.
+type lineHandler struct {
+	sink  *logSink
+	level slog.Level
+	attrs string
+}
+
+var _ slog.Handler = (*lineHandler)(nil)
+
+func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
+
+func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	next := *h
+	for _, a := range attrs {
+		next.attrs += attribute(a)
+	}
+	return &next
+}
+
+func (h *lineHandler) WithGroup(string) slog.Handler { return h }
+
+func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
+	var b bytes.Buffer
+	level := strings.ToLower(r.Level.String())
+	if r.Level == slog.LevelWarn {
+		level = "warning"
+	}
+	fmt.Fprintf(&b, "[%s] [visor] [%s] %s%s", r.Time.Format("2006-01-02 15:04:05.000"), level, r.Message, h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		b.WriteString(attribute(a))
+		return true
+	})
+	line := bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte(" | ")) // a line is a record
+	h.sink.mu.Lock()
+	defer h.sink.mu.Unlock()
+	_, err := h.sink.out.Write(append(line, '\n'))
+	return err
+}
+
+// attribute writes a pair; the status of a request stands alone, as pktvisord has it.
+func attribute(a slog.Attr) string {
+	if a.Key == "status" {
+		return " " + a.Value.String()
+	}
+	value := a.Value.String()
+	if a.Value.Kind() == slog.KindTime {
+		value = a.Value.Time().Format(time.RFC3339)
+	}
+	if strings.ContainsAny(value, " \"=\n") {
+		return fmt.Sprintf(" %s=%q", a.Key, value)
+	}
+	return " " + a.Key + "=" + value
+}

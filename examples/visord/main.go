@@ -1,0 +1,73 @@
+// Command visord is an agent: it captures packets, dnstap and flow records on taps, summarises them by policies, and answers about them over
+// HTTP. It does what pktvisord does, with the same flags, configuration file and API. Run it with -h for its manual.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // it could not start, or lost something at its end
+	exitMisuse = 2 // the command line or the configuration file is wrong
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the whole program: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseOptions(args, stdout)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return exitDone
+	case err != nil:
+		fmt.Fprintf(stderr, "visord: %v\nTry 'visord --help'.\n", err)
+		return exitMisuse
+	case o.version:
+		fmt.Fprintln(stdout, "visord", version())
+		return exitDone
+	case o.moduleList:
+		listModules(stdout)
+		return exitDone
+	case o.daemon && !isDaemon():
+		if err := daemonize(args); err != nil {
+			fmt.Fprintf(stderr, "visord: %v\n", err)
+			return exitFailed
+		}
+		return exitDone
+	}
+	return serve(ctx, o, stdout)
+}
+
+// serve runs the agent until ctx is done, or it is stopped over HTTP.
+func serve(ctx context.Context, o options, stdout io.Writer) int {
+	sink, err := openLog(o, stdout)
+	if err != nil {
+		fmt.Fprintf(stdout, "Log init failed: %v\n", err)
+		return exitFailed
+	}
+	defer sink.close()
+	log := sink.logger(o.verbose)
+	err = runAgent(ctx, o, sink, log)
+	tellParent(err)
+	if err != nil {
+		log.Error(err.Error())
+		log.Info("exit with failure")
+		return exitFailed
+	}
+	log.Info("exit with success")
+	return exitDone
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"visor/decode"
+	"visor/export/httpapi"
+	"visor/handler/policy"
+)
+
+// options is the command line with what the configuration file adds, checked.
+type options struct {
+	iface      string
+	config     string
+	bpf        string
+	hostSpec   string
+	doc        *policy.Document // of the configuration file; empty without
+	version    bool
+	moduleList bool
+
+	daemon  bool
+	verbose bool
+	logFile string
+	syslog  bool
+	user    string
+
+	host       string
+	port       uint16
+	tls        bool
+	files      httpapi.TLSFiles
+	adminAPI   bool
+	tokenFile  string
+	pprof      bool
+	instance   string
+	periods    int
+	deepSample int
+
+	geoCity, geoASN               string
+	defaultGeoCity, defaultGeoASN string
+	geoCache                      int
+	services, defaultServices     string
+
+	otel         bool
+	otelProtocol string
+	otelHost     string
+	otelPort     uint16
+	otelPath     string
+	otelInterval int
+	otelTLS      bool
+	otelCert     string
+	otelKey      string
+
+	crash [3]string // what pktvisord needs to report crashes
+}
+
+const manual = `visord summarises network traffic while it passes: who talks, what is asked in DNS, how
+fast answers come. It answers over HTTP, in JSON and for Prometheus.
+
+Usage:
+  visord [options] [IFACE]
+
+IFACE is an interface, an IP address that it has, or 'auto' for the busiest one: its
+packets are analysed by a policy named 'default'. Other taps and policies come from the
+configuration file (--config), or over HTTP while visord runs (--admin-api).
+
+Options:
+%s
+Each option with a long name may stand in the section visor.config of the configuration
+file too, with _ for -, as 'log_file: /var/log/visord'; the command line wins. Not so
+--config, --bpf, --host-spec, --help and --version.
+
+Signals:
+  SIGHUP         reads the configuration file again and applies what has changed of taps
+                 and policies; opens the log file anew
+  SIGTERM, SIGINT  end visord; what was counted is pushed to OpenTelemetry first
+
+Examples:
+  visord eth0
+        the default policy; see http://localhost:10853/api/v1/metrics/window/5
+  visord -H 192.0.2.0/24,2001:db8::/32 -b 'port 53' eth0
+        DNS alone, and ingress told from egress by the networks that are ours
+  visord --admin-api --config /etc/visord.yaml
+        the taps and policies of a file, and those that come over HTTP
+  visord --geo-asn ASN.mmdb --prom-instance ns1 -l 0.0.0.0 auto
+        for Prometheus: scrape http://ns1:10853/metrics every minute
+  visord --otel --otel-host collector.example.net --otel-protocol grpc eth0
+        every minute pushed to OpenTelemetry
+
+Exit status: 0 ended by a signal or over HTTP, 1 failed, 2 wrong usage or configuration.
+`
+
+// flags declares all options: what -h shows, and what the configuration file may have, is made of this.
+func (o *options) flags() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("visord", pflag.ContinueOnError)
+	fs.SortFlags = false
+	fs.StringVar(&o.config, "config", "", "configuration `file`, YAML or JSON: taps, policies, options")
+	fs.StringVarP(&o.bpf, "bpf", "b", "", "tcpdump `filter` of the default policy")
+	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "own networks of the default tap, comma separated `CIDRs`: they tell ingress from egress")
+	fs.IntVar(&o.periods, "periods", 5, "one-minute `periods` that policies keep unless they say otherwise, 1 to 10")
+	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, likewise, 1 to 100")
+
+	fs.StringVarP(&o.host, "host", "l", "localhost", "`address` that the API is served on")
+	fs.Uint16VarP(&o.port, "port", "p", 10853, "`port` of the API")
+	fs.BoolVar(&o.adminAPI, "admin-api", false, "let clients of the API create and delete taps and policies, and stop visord")
+	fs.BoolVar(&o.tls, "tls", false, "serve HTTPS")
+	fs.StringVar(&o.files.Cert, "tls-cert", "", "certificate `file`, PEM; read again when it changes")
+	fs.StringVar(&o.files.Key, "tls-key", "", "key `file`, PEM")
+	fs.StringVar(&o.files.ClientCA, "tls-client-ca", "", "ask clients for a certificate that one in this `file` has signed")
+	fs.StringVar(&o.tokenFile, "api-token-file", "", "ask clients for the bearer token in this `file`")
+	fs.BoolVar(&o.pprof, "pprof", false, "offer Go's profiles at /debug/pprof/")
+	fs.StringVar(&o.instance, "prom-instance", "", "`ID` that Prometheus series have as their label 'instance'")
+
+	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
+	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
+	fs.StringVar(&o.defaultGeoCity, "default-geo-city", "", "`file` in place of --geo-city if that is not given")
+	fs.StringVar(&o.defaultGeoASN, "default-geo-asn", "", "`file` in place of --geo-asn if that is not given")
+	fs.IntVar(&o.geoCache, "geo-cache-size", 10000, "`addresses` whose place is remembered, per database; 0 for none")
+	fs.StringVar(&o.services, "iana-service-port-registry", "", "names of ports for flow policies: IANA's `file`, CSV")
+	fs.StringVar(&o.defaultServices, "default-service-registry", "", "`file` in place of --iana-service-port-registry if that is not given")
+
+	fs.BoolVar(&o.otel, "otel", false, "push metrics to a receiver of OpenTelemetry")
+	fs.StringVar(&o.otelHost, "otel-host", "localhost", "`host` of the receiver")
+	fs.Uint16Var(&o.otelPort, "otel-port", 4318, "its `port`; 4317 with --otel-protocol grpc")
+	fs.StringVar(&o.otelPath, "otel-path", "/v1/metrics", "its `path`, with http")
+	fs.StringVar(&o.otelProtocol, "otel-protocol", "http", "`http|grpc`")
+	fs.IntVar(&o.otelInterval, "otel-interval", 60, "`seconds` between pushes; each pushes the periods that have ended since the last")
+	fs.BoolVar(&o.otelTLS, "otel-tls", false, "push over TLS")
+	fs.StringVar(&o.otelCert, "otel-tls-cert", "", "certificate `file` to show the receiver, PEM")
+	fs.StringVar(&o.otelKey, "otel-tls-key", "", "key `file`, PEM")
+
+	fs.BoolVarP(&o.daemon, "daemon", "d", false, "go on in the background, once visord serves")
+	fs.StringVar(&o.user, "user", "", "become this `user` once all taps and ports are open; policies that come later cannot open interfaces")
+	fs.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
+	fs.StringVar(&o.logFile, "log-file", "", "log to this `file`")
+	fs.BoolVar(&o.syslog, "syslog", false, "log to syslog")
+	fs.BoolVar(&o.moduleList, "module-list", false, "list inputs and handlers, and exit")
+	fs.BoolVar(&o.version, "version", false, "print the version, and exit")
+
+	// Options of pktvisord that have no meaning here: there are no modules to load, no crash reports are sent, nobody is told of usage,
+	// and Prometheus is always served.
+	fs.StringVar(&o.crash[0], "cp-token", "", "")
+	fs.StringVar(&o.crash[1], "cp-url", "", "")
+	fs.StringVar(&o.crash[2], "cp-path", "", "")
+	fs.String("cp-custom", "", "")
+	fs.String("module-dir", "", "")
+	fs.Bool("cp-disable", false, "")
+	fs.Bool("no-track", false, "")
+	fs.Bool("prometheus", false, "")
+	fs.VisitAll(func(f *pflag.Flag) { f.Hidden = f.Usage == "" })
+	return fs
+}
+
+// parseOptions reads the command line and the configuration file. With -h it writes the manual to stdout and returns pflag.ErrHelp.
+func parseOptions(args []string, stdout io.Writer) (options, error) {
+	o := options{doc: &policy.Document{}}
+	fs := o.flags()
+	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
+	if err := fs.Parse(whole(args, fs)); err != nil {
+		return o, err
+	}
+	if o.version || o.moduleList {
+		return o, nil
+	}
+	if fs.NArg() > 1 {
+		return o, fmt.Errorf("one IFACE at most, not %q", fs.Args())
+	}
+	o.iface = fs.Arg(0)
+	if o.config != "" {
+		var err error
+		if o.doc, err = readConfig(o.config); err != nil {
+			return o, err
+		}
+		if err := configure(fs, o.doc.Config); err != nil {
+			return o, fmt.Errorf("%w in config file: %s", err, o.config)
+		}
+	}
+	if o.otelProtocol == "grpc" && !fs.Changed("otel-port") {
+		o.otelPort = 4317
+	}
+	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), o.check())
+}
+
+// absolute makes a path independent of the directory that a daemon leaves.
+func absolute(path *string) (err error) {
+	if *path != "" {
+		*path, err = filepath.Abs(*path)
+	}
+	return err
+}
+
+// whole completes long options that are cut to what no other begins with, as pktvisord takes them.
+func whole(args []string, fs *pflag.FlagSet) []string {
+	out := slices.Clone(args)
+	for i, arg := range out {
+		if arg == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(arg, "=")
+		prefix, long := strings.CutPrefix(name, "--")
+		if !long || fs.Lookup(prefix) != nil || prefix == "help" {
+			continue
+		}
+		var found []string
+		fs.VisitAll(func(f *pflag.Flag) {
+			if strings.HasPrefix(f.Name, prefix) {
+				found = append(found, f.Name)
+			}
+		})
+		if len(found) == 1 {
+			out[i] = "--" + found[0] + strings.TrimPrefix(arg, name)
+		}
+	}
+	return out
+}
+
+func readConfig(path string) (*policy.Document, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := policy.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w in config file: %s", err, path)
+	}
+	return doc, nil
+}
+
+// configure sets the options that the command line does not.
+func configure(fs *pflag.FlagSet, config policy.Options) error {
+	for key, value := range config {
+		name := strings.ReplaceAll(key, "_", "-")
+		f := fs.Lookup(name)
+		if f == nil || slices.Contains([]string{"config", "bpf", "host-spec", "version"}, name) || strings.Contains(key, "-") {
+			return fmt.Errorf("unknown key '%s' in visor.config (see visord -h for those that there are)", key)
+		}
+		if f.Changed {
+			continue
+		}
+		if err := fs.Set(name, fmt.Sprint(value)); err != nil {
+			return fmt.Errorf("visor.config: %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+func (o *options) check() error {
+	_, hostErr := decode.ParseHostNets(o.hostSpec)
+	crash := o.crash[:]
+	switch {
+	case o.periods < 1 || o.periods > 10:
+		return fmt.Errorf("--periods %d: must be from 1 to 10", o.periods)
+	case o.deepSample < 1 || o.deepSample > 100:
+		return fmt.Errorf("--max-deep-sample %d: must be from 1 to 100", o.deepSample)
+	case hostErr != nil:
+		return hostErr
+	case o.tls && (o.files.Key == "" || o.files.Cert == ""):
+		return errors.New("you must specify --tls-key and --tls-cert to use --tls")
+	case !o.tls && o.files.ClientCA != "":
+		return errors.New("--tls-client-ca needs --tls")
+	case o.otelTLS && (o.otelKey == "") != (o.otelCert == ""):
+		return errors.New("--otel-tls-key and --otel-tls-cert go together")
+	case o.otelProtocol != "http" && o.otelProtocol != "grpc":
+		return fmt.Errorf("--otel-protocol %s: must be http or grpc", o.otelProtocol)
+	case o.otelInterval < 1 || time.Duration(o.otelInterval)*time.Second > time.Hour:
+		return fmt.Errorf("--otel-interval %d: must be from 1 to 3600 seconds", o.otelInterval)
+	case o.geoCache < 0:
+		return fmt.Errorf("--geo-cache-size %d: must not be negative", o.geoCache)
+	case o.syslog && o.logFile != "":
+		return errors.New("--syslog and --log-file exclude each other")
+	case slices.Contains(crash, "") && slices.ContainsFunc(crash, func(s string) bool { return s != "" }):
+		return errors.New("missing information to setup crashpad")
+	case o.iface == "" && (o.bpf != "" || o.hostSpec != ""):
+		return errors.New("-b and -H are of the default policy, which needs IFACE")
+	case o.iface == "" && !o.adminAPI && len(o.doc.Policies) == 0:
+		return errors.New("Nothing to do: specify --admin-api or IFACE.") //nolint:staticcheck // the reference's text
+	}
+	return nil
+}
+
+// version returns the version that the Go toolchain built in.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
+
+// apiVersion is what the API tells its clients: pktvisor's asks for a major version of 4.
+func apiVersion() string { return "4.5.0+visor." + version() }
+
+func listModules(w io.Writer) {
+	for _, typ := range policy.InputTypes() {
+		fmt.Fprintf(w, "input: %s version 1.0\n", typ)
+	}
+	var lines []string
+	for kind := range policy.Builtin() {
+		lines = append(lines, fmt.Sprintf("handler: %s version %s\n", kind.Type, kind.Version))
+	}
+	slices.Sort(lines)
+	fmt.Fprint(w, strings.Join(lines, ""))
+}

@@ -1,0 +1,313 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/internal/trafficgen"
+)
+
+// binary is the program, built once.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "visord")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "visord")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// process is a visord that runs.
+type process struct {
+	t   testing.TB
+	cmd *exec.Cmd
+	url string
+
+	mu   sync.Mutex
+	log  bytes.Buffer
+	over chan struct{} // the log has ended
+}
+
+var listening = regexp.MustCompile(`web server listening on (\S+)`)
+
+// start starts visord on a port of its own, and returns when it serves.
+func start(t testing.TB, env []string, args ...string) *process {
+	path, err := binary()
+	require.NoError(t, err)
+	p := &process{t: t, cmd: exec.Command(path, append([]string{"-l", "127.0.0.1", "-p", "0"}, args...)...), over: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
+	out, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	p.cmd.Stderr = p.cmd.Stdout
+	require.NoError(t, p.cmd.Start())
+	ready := make(chan string, 1)
+	go p.read(out, ready)
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		if t.Failed() {
+			t.Log(p.lines())
+		}
+	})
+	select {
+	case address := <-ready:
+		p.url = "http://" + address
+	case <-p.over:
+		t.Fatalf("visord did not start: %s", p.lines())
+	case <-time.After(20 * time.Second):
+		t.Fatalf("visord does not serve: %s", p.lines())
+	}
+	return p
+}
+
+func (p *process) read(out io.Reader, ready chan<- string) {
+	defer close(p.over)
+	for s := bufio.NewScanner(out); s.Scan(); {
+		p.mu.Lock()
+		fmt.Fprintln(&p.log, s.Text())
+		p.mu.Unlock()
+		if m := listening.FindStringSubmatch(s.Text()); m != nil {
+			ready <- m[1]
+		}
+	}
+}
+
+func (p *process) lines() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// logged waits until the log holds what is wanted.
+func (p *process) logged(want string) {
+	require.Eventually(p.t, func() bool { return strings.Contains(p.lines(), want) }, 10*time.Second, 10*time.Millisecond, want)
+}
+
+// get asks, and returns the body.
+func (p *process) get(path string) (int, string) {
+	resp, err := http.Get(p.url + path)
+	require.NoError(p.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(p.t, err)
+	return resp.StatusCode, string(body)
+}
+
+// end waits for the end, and returns the exit code.
+func (p *process) end() int {
+	<-p.over
+	_ = p.cmd.Wait()
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *process) policies() (names []string) {
+	_, body := p.get("/api/v1/policies")
+	var all map[string]any
+	require.NoError(p.t, json.Unmarshal([]byte(body), &all))
+	for name := range all {
+		if !strings.HasSuffix(name, "-resources") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func capture(t testing.TB) string {
+	path := filepath.Join(t.TempDir(), "a.pcap")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	_, err = trafficgen.WritePcap(f, trafficgen.VariedDNS(1000))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	return path
+}
+
+// document is a configuration of two policies on a mock, and one on a recording.
+func document(recording, second string) string {
+	return fmt.Sprintf(`
+visor:
+  config: {periods: 3}
+  taps:
+    demo: {input_type: mock}
+    file: {input_type: pcap, config: {pcap_file: %q}}
+  policies:
+    first: {kind: collection, input: {tap: demo, input_type: mock}, handlers: {modules: {net: {type: net}}}}
+    %s: {kind: collection, input: {tap: demo, input_type: mock}, handlers: {modules: {dns: {type: dns}}}}
+    recorded: {kind: collection, input: {tap: file, input_type: pcap}, handlers: {modules: {net: {type: net}, dns: {type: dns}}}}
+`, recording, second)
+}
+
+// SIGHUP applies what has changed, and refuses what is wrong; SIGTERM ends in order.
+func TestSignals(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no signals on this system")
+	}
+	recording := capture(t)
+	path := configFile(t, document(recording, "second"))
+	p := start(t, nil, "--config", path)
+	require.ElementsMatch(t, []string{"first", "second", "recorded"}, p.policies())
+	require.Eventually(t, func() bool {
+		_, body := p.get("/api/v1/policies/recorded/metrics/window/3")
+		return strings.Contains(body, `"events":1000`)
+	}, 10*time.Second, 20*time.Millisecond)
+
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(document(recording, "third"), "periods: 3", "periods: 4", 1)), 0o600))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	p.logged("configuration reloaded from " + path)
+	p.logged("visor.config.periods has changed: that needs a restart")
+	require.ElementsMatch(t, []string{"first", "third", "recorded"}, p.policies())
+	_, body := p.get("/api/v1/policies/recorded/metrics/window/3")
+	require.Contains(t, body, `"events":1000`, "it was not touched")
+
+	require.NoError(t, os.WriteFile(path, []byte("visor: {polices: {}}"), 0o600))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	p.logged("did you mean 'policies'?")
+	require.Len(t, p.policies(), 3, "what was goes on")
+
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, exitDone, p.end())
+	require.Contains(t, p.lines(), "Shutting down")
+	require.Contains(t, p.lines(), "exit with success")
+}
+
+// What cannot start says why, and ends with 1.
+func TestStartFails(t *testing.T) {
+	path, err := binary()
+	require.NoError(t, err)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	require.NoError(t, err)
+	empty := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o600))
+	for want, args := range map[string][]string{
+		"unable to bind to 127.0.0.1:" + port: {"--admin-api", "-l", "127.0.0.1", "-p", port},
+		"nosuch0":                             {"nosuch0"},
+		"not a MaxMind database":              {"--admin-api", "--geo-city", "main.go"},
+		"/nonexistent":                        {"--admin-api", "--default-service-registry", "/nonexistent"},
+		"holds no token":                      {"--admin-api", "--api-token-file", empty},
+		"invalid TLS configuration":           {"--admin-api", "--tls", "--tls-cert", empty, "--tls-key", empty},
+		"Log init failed":                     {"--admin-api", "--log-file", "/nonexistent/log"},
+		"unknown user nosuchuser":             {"--admin-api", "-p", "0", "--user", "nosuchuser"},
+	} {
+		out, err := exec.Command(path, args...).CombinedOutput()
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		require.True(t, ok, "%v: %s", args, out)
+		require.Equal(t, exitFailed, exit.ExitCode(), "%v: %s", args, out)
+		require.Contains(t, string(out), want)
+	}
+}
+
+// In the background it has no terminal, its log goes on, and what fails is told in the foreground.
+func TestDaemon(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no daemons on this system")
+	}
+	path, err := binary()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	cmd := exec.Command(path, "-d", "--admin-api", "-l", "127.0.0.1", "-p", "0", "--log-file", "visord.log")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Empty(t, out)
+	log, err := os.ReadFile(filepath.Join(dir, "visord.log"))
+	require.NoError(t, err)
+	m := listening.FindSubmatch(log)
+	require.NotNil(t, m, "it serves when the command returns")
+	req, err := http.NewRequest("DELETE", "http://"+string(m[1])+"/api/v1/server", nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, 200, resp.StatusCode)
+	require.Eventually(t, func() bool {
+		log, err := os.ReadFile(filepath.Join(dir, "visord.log"))
+		return err == nil && bytes.Contains(log, []byte("exit with success"))
+	}, 10*time.Second, 20*time.Millisecond)
+
+	out, err = exec.Command(path, "-d", "nosuch0").CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "nosuch0")
+}
+
+// systemd is told when visord serves, and when it ends.
+func TestNotify(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no systemd on this system")
+	}
+	socket := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	require.NoError(t, err)
+	defer l.Close()
+	said := func() string {
+		b := make([]byte, 100)
+		require.NoError(t, l.SetReadDeadline(time.Now().Add(10*time.Second)))
+		n, err := l.Read(b)
+		require.NoError(t, err)
+		return string(b[:n])
+	}
+	p := start(t, []string{"NOTIFY_SOCKET=" + socket}, "--admin-api")
+	require.Equal(t, "READY=1", said())
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	require.Equal(t, "RELOADING=1", said())
+	require.Equal(t, "READY=1", said())
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	require.Equal(t, "STOPPING=1", said())
+	require.Equal(t, exitDone, p.end())
+}
+
+// Log files that were moved are opened anew.
+func TestLogRotation(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no signals on this system")
+	}
+	path := filepath.Join(t.TempDir(), "log")
+	sink, err := openLog(options{logFile: path}, nil)
+	require.NoError(t, err)
+	log := sink.logger(false)
+	log.Debug("hidden")
+	log.Info("REQUEST: GET /x", "status", 200)
+	require.NoError(t, os.Rename(path, path+".1"))
+	require.NoError(t, sink.reopen())
+	log.With("input", "a b").Warn("late\nforged line", "n", 1)
+	sink.close()
+	former, err := os.ReadFile(path + ".1")
+	require.NoError(t, err)
+	require.Regexp(t, `^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] \[visor\] \[info\] REQUEST: GET /x 200\n$`, string(former))
+	now, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Regexp(t, `\[warning\] late \| forged line input="a b" n=1\n$`, string(now))
+}

@@ -1,0 +1,25 @@
+//go:build !unix
+
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+var hangup []os.Signal
+
+func openSyslog() (io.Writer, error) { return nil, errors.New("there is no syslog on this system") }
+
+func isDaemon() bool { return false }
+
+func daemonize([]string) error {
+	return errors.New("-d: this system has no daemons; run visord as a service")
+}
+
+func tellParent(error) {}
+
+func becomeUser(string) error { return errors.New("--user: not possible on this system") }
+
+func notify(string) {}

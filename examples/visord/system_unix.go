@@ -1,0 +1,113 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/syslog"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// hangup is what makes visord read its configuration again.
+var hangup = []os.Signal{syscall.SIGHUP}
+
+func openSyslog() (io.Writer, error) { return syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "visord") }
+
+// daemonMark is the environment of the process in the background: the descriptor on which it tells how its start went.
+const daemonMark = "VISORD_DAEMON_FD"
+
+func isDaemon() bool { return os.Getenv(daemonMark) != "" }
+
+// daemonize starts the program again, in a session of its own, and returns when that serves, or with what keeps it from that. A Go program
+// cannot fork: it has threads.
+func daemonize(args []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), daemonMark+"=3")
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	_ = w.Close()
+	if err != nil {
+		return err
+	}
+	said, err := io.ReadAll(io.LimitReader(r, 4096))
+	if err != nil || string(said) == "ok" {
+		return err
+	}
+	return errors.Join(errors.New(strings.TrimSpace(string(said))), cmd.Wait())
+}
+
+// tellParent tells the process in the foreground that this one serves, or why not; it hears the first answer only. The daemon then
+// leaves its directory, so that file systems can be unmounted.
+func tellParent(failed error) {
+	fd, err := strconv.Atoi(os.Getenv(daemonMark))
+	if err != nil {
+		return
+	}
+	_ = os.Unsetenv(daemonMark)
+	pipe := os.NewFile(uintptr(fd), "parent")
+	if failed != nil {
+		_, _ = fmt.Fprint(pipe, failed)
+	} else {
+		_, _ = fmt.Fprint(pipe, "ok")
+		_ = os.Chdir("/")
+	}
+	_ = pipe.Close() // the parent may have been killed
+}
+
+// becomeUser gives up the rights of root for those of a user.
+func becomeUser(name string) error {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return err
+	}
+	uid, uidErr := strconv.Atoi(u.Uid)
+	gid, gidErr := strconv.Atoi(u.Gid)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"groups", func() error { return syscall.Setgroups([]int{gid}) }},
+		{"group", func() error { return syscall.Setgid(gid) }},
+		{"user", func() error { return syscall.Setuid(uid) }},
+	} {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("cannot become the %s of %s: %w", step.what, name, err)
+		}
+	}
+	return nil
+}
+
+// notify tells systemd of the state (man sd_notify), if it asked for that.
+func notify(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte(state)) // systemd has a timeout for those that it does not hear from
+}

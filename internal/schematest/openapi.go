@@ -1,0 +1,77 @@
+package schematest
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+)
+
+// Description is what an OpenAPI document says of the answers of an API.
+type Description struct {
+	schemas map[string]*jsonschema.Schema // by method, path pattern and status
+	paths   map[string]*regexp.Regexp     // by pattern
+}
+
+// answerType is the Content-Type of the answers that are validated.
+const answerType = "text/json"
+
+// Describe reads an OpenAPI 3.1 document, and compiles the schemas of all its answers in JSON.
+func Describe(t testing.TB, document []byte) *Description {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	require.NoError(t, err)
+	c := jsonschema.NewCompiler()
+	require.NoError(t, c.AddResource("visor:///openapi.json", doc))
+	d := &Description{schemas: make(map[string]*jsonschema.Schema), paths: make(map[string]*regexp.Regexp)}
+	parameter, escapes := regexp.MustCompile(`\{\w+\}`), strings.NewReplacer("~", "~0", "/", "~1")
+	for pattern, item := range member(doc, "paths") {
+		d.paths[pattern] = regexp.MustCompile("^" + parameter.ReplaceAllString(pattern, `[^/]+`) + "$")
+		for method, op := range item.(map[string]any) {
+			for status, answer := range member(op, "responses") {
+				if _, described := member(answer, "content")[answerType]; !described {
+					continue
+				}
+				s, err := c.Compile(fmt.Sprintf("visor:///openapi.json#/paths/%s/%s/responses/%s/content/%s/schema",
+					escapes.Replace(pattern), method, status, escapes.Replace(answerType)))
+				require.NoError(t, err)
+				d.schemas[strings.ToUpper(method)+" "+pattern+" "+status] = s
+			}
+		}
+	}
+	require.NotEmpty(t, d.schemas)
+	return d
+}
+
+func member(v any, key string) map[string]any {
+	m, _ := v.(map[string]any)[key].(map[string]any)
+	return m
+}
+
+// Validate holds an answer in JSON against what is said of it. Others, and those to HEAD, are not looked at.
+func (d *Description) Validate(t testing.TB, method, path string, status int, contentType string, body []byte) {
+	if contentType != answerType || method == "HEAD" {
+		return
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	require.NoError(t, err, "%s %s: %.300s", method, path, body)
+	s := d.schemas[fmt.Sprintf("%s %s %d", method, d.pattern(path), status)]
+	require.NotNil(t, s, "%s %s: nothing is said of %d", method, path, status)
+	require.NoError(t, s.Validate(v), "%s %s: %.300s", method, path, body)
+}
+
+// pattern returns the pattern that a path matches: one without parameters before the others.
+func (d *Description) pattern(path string) string {
+	if d.paths[path] != nil {
+		return path
+	}
+	for pattern, form := range d.paths {
+		if form.MatchString(path) {
+			return pattern
+		}
+	}
+	return ""
+}
