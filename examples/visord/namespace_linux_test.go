@@ -1,0 +1,288 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/internal/netns"
+	"visor/internal/schematest"
+)
+
+// TestChurn runs TestNSChurn in a namespace of its own. It needs root.
+func TestChurn(t *testing.T) {
+	netns.Run(t, "dnsperf", "knotd")
+}
+
+// knot answers for example.com in the neighbour, and tells visord so by dnstap.
+const knot = `
+server:
+    rundir: "DIR"
+    listen: 10.53.0.2@53
+    user: root:root
+    udp-workers: 8
+database:
+    storage: "DIR"
+mod-dnstap:
+  - id: tap
+    sink: "unix:DIR/tap.sock"
+    log-queries: on
+    log-responses: on
+template:
+  - id: default
+    global-module: mod-dnstap/tap
+    storage: "DIR"
+zone:
+  - domain: example.com
+    file: "DIR/zone"
+    zonefile-load: whole
+    journal-content: none
+`
+
+const zone = `$ORIGIN example.com.
+$TTL 3600
+@   SOA ns host 1 3600 600 86400 3600
+@   NS  ns
+ns  A   10.53.0.2
+www A   192.0.2.1
+`
+
+// fivePolicies count the same traffic on two taps.
+const fivePolicies = `
+visor:
+  config: {admin_api: true, pprof: true}
+  taps:
+    wire: {input_type: pcap, config: {iface: visor0, host_spec: 10.53.0.2/32, af_packet_ring_mb: 64}, tags: {by: wire}}
+    names: {input_type: dnstap, config: {socket: "DIR/tap.sock"}, tags: {by: dnstap}}
+  policies:
+    default:  {kind: collection, input: {tap: wire, input_type: pcap}, handlers: {modules: {net: {type: net}, dns: {type: dns}, pcap: {type: pcap}}}}
+    second:   {kind: collection, input: {tap: wire, input_type: pcap}, handlers: {modules: {net: {type: net, require_version: "2.0"}, dns: {type: dns, require_version: "2.0"}}}}
+    refused:  {kind: collection, input: {tap: wire, input_type: pcap, filter: {bpf: port 53}}, handlers: {modules: {dns: {type: dns}}}}
+    tapped:   {kind: collection, input: {tap: names, input_type: dnstap}, handlers: {modules: {dns: {type: dns}}}}
+    merged:   {kind: collection, config: {merge_like_handlers: true}, input: {tap_selector: {all: [by: dnstap]}, input_type: dnstap}, handlers: {modules: {dns: {type: dns}}}}
+`
+
+// admin is a client of the API, which validates all answers.
+type admin struct {
+	*process
+	description *schematest.Description
+	client      http.Client
+}
+
+func newAdmin(t testing.TB, p *process) *admin {
+	a := &admin{process: p, client: http.Client{Timeout: 30 * time.Second}}
+	_, doc := p.get("/openapi.json")
+	a.description = schematest.Describe(t, []byte(doc))
+	return a
+}
+
+func (a *admin) do(method, path, body string) (int, string) {
+	req, err := http.NewRequest(method, a.url+path, strings.NewReader(body))
+	require.NoError(a.t, err)
+	req.Header.Set("Content-Type", "application/x-yaml")
+	resp, err := a.client.Do(req)
+	require.NoError(a.t, err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(a.t, err)
+	a.description.Validate(a.t, method, path, resp.StatusCode, resp.Header.Get("Content-Type"), answer)
+	return resp.StatusCode, string(answer)
+}
+
+// usage is what a process holds.
+type usage struct{ goroutines, descriptors, heap int }
+
+var (
+	goroutines = regexp.MustCompile(`goroutine profile: total (\d+)`)
+	heapInUse  = regexp.MustCompile(`# HeapAlloc = (\d+)`)
+)
+
+func (a *admin) usage() (u usage) {
+	number := func(form *regexp.Regexp, path string) int {
+		_, body := a.get(path)
+		m := form.FindStringSubmatch(body)
+		require.NotNil(a.t, m, path)
+		n, err := strconv.Atoi(m[1])
+		require.NoError(a.t, err)
+		return n
+	}
+	u.goroutines = number(goroutines, "/debug/pprof/goroutine?debug=1")
+	u.heap = number(heapInUse, "/debug/pprof/heap?debug=1&gc=1")
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", a.cmd.Process.Pid))
+	require.NoError(a.t, err)
+	u.descriptors = len(fds)
+	return u
+}
+
+// passing returns a policy that is to go again: one that shares an input, has one of its own, is a sequence, or has a lease.
+func passing(i int) string {
+	input, config := `{tap: wire, input_type: pcap}`, ""
+	modules := `{net: {type: net}, dns: {type: dns, metric_groups: {enable: [all]}}}`
+	switch i % 5 {
+	case 1:
+		input = fmt.Sprintf(`{tap: wire, input_type: pcap, filter: {bpf: "port %d"}, config: {af_packet_ring_mb: 1}}`, 1000+i)
+	case 2:
+		input = `{tap: names, input_type: dnstap}`
+	case 3:
+		modules = `[dns: {type: dns, filter: {only_rcode: 3}}, net: {type: net, require_version: "2.0"}]`
+	case 4:
+		config = "config: {lease_secs: 60}, "
+	}
+	return fmt.Sprintf("visor: {policies: {passing: {kind: collection, %sinput: %s, handlers: {modules: %s}}}}", config, input, modules)
+}
+
+// Policies are added, replaced and removed 1,000 times while knot answers dnsperf: those that stay count every packet, and nothing is
+// left behind.
+func TestNSChurn(t *testing.T) {
+	netns.Inside(t)
+	neighbour := netns.Neighbour(t)
+	netns.Cable(t, "visor0", "server0", neighbour, "10.53.0.1/24", "10.53.0.2/24")
+	netns.IP(t, "link", "set", "lo", "up")
+	dir := t.TempDir()
+	files := strings.NewReplacer("DIR", dir)
+	p := start(t, nil, "--config", configFile(t, files.Replace(fivePolicies)))
+	a := newAdmin(t, p)
+	startKnot(t, neighbour, dir)
+
+	asking := perform(t, dir, 24_000, 2000)
+	before := a.churn(1000)
+	sent, completed := asking()
+	require.Equal(t, uint64(24_000), sent)
+	require.Equal(t, sent, completed, "else there is nothing to compare with")
+
+	a.settled(completed)
+	require.Eventually(t, func() bool {
+		now := a.usage()
+		return now.goroutines <= before.goroutines+2 && now.descriptors <= before.descriptors+2 && now.heap < before.heap+4<<20
+	}, 10*time.Second, 100*time.Millisecond, "before %+v, now %+v", before, a.usage())
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	require.Equal(t, exitDone, p.end())
+}
+
+// churn changes the policy passing n times, and asks for all metrics in between. It returns what the process held after the first ones.
+func (a *admin) churn(n int) (early usage) {
+	begin := time.Now()
+	for done := 0; done < n; {
+		for _, step := range []struct {
+			method, path, body string
+			status             int
+		}{
+			{"POST", "", passing(done), 201},
+			{"PUT", "/passing", passing(done + 1), 200},
+			{"DELETE", "/passing", "", 200},
+		} {
+			status, answer := a.do(step.method, "/api/v1/policies"+step.path, step.body)
+			require.Equal(a.t, step.status, status, answer)
+			done++
+		}
+		if done%30 == 0 {
+			for _, path := range []string{
+				"/api/v1/policies", "/api/v1/policies/__all/metrics/bucket/0", "/api/v1/policies/__all/metrics/window/5", "/api/v1/policies/default/metrics/prometheus",
+				"/api/v1/metrics/window/5", "/api/v1/taps",
+			} {
+				status, answer := a.do("GET", path, "")
+				require.Equal(a.t, 200, status, answer)
+			}
+			status, answer := a.do("POST", "/api/v1/policies", strings.Replace(passing(done), "type: net", "type: bpf", 1))
+			require.Equal(a.t, 500, status, answer)
+		}
+		if done == 60 {
+			early = a.usage()
+		}
+	}
+	a.t.Logf("%d changes in %v", n, time.Since(begin).Round(time.Millisecond))
+	return early
+}
+
+// settled waits until all policies that stay have counted as many queries and replies as dnsperf.
+func (a *admin) settled(want uint64) {
+	counts := func() (out []string) {
+		for _, at := range []struct{ policy, module string }{
+			{"default", "default-wire-dns"}, {"refused", "refused-wire-dns"}, {"tapped", "tapped-names-dns"}, {"merged", "dns_merged"},
+		} {
+			var doc map[string]map[string]struct {
+				DNS struct {
+					Wire struct{ Queries, Replies uint64 } `json:"wire_packets"`
+				} `json:"dns"`
+			}
+			_, body := a.do("GET", "/api/v1/policies/"+at.policy+"/metrics/window/5", "")
+			require.NoError(a.t, json.Unmarshal([]byte(body), &doc))
+			wire := doc[at.policy][at.module].DNS.Wire
+			out = append(out, fmt.Sprintf("%s %d %d", at.policy, wire.Queries, wire.Replies))
+		}
+		var doc map[string]map[string]struct {
+			DNS struct{ In struct{ Xacts uint64 } }
+		}
+		_, body := a.do("GET", "/api/v1/policies/second/metrics/window/5", "")
+		require.NoError(a.t, json.Unmarshal([]byte(body), &doc))
+		return append(out, fmt.Sprintf("second %d", doc["second"]["second-wire-dns"].DNS.In.Xacts))
+	}
+	var all []string
+	for _, name := range []string{"default", "refused", "tapped", "merged"} {
+		all = append(all, fmt.Sprintf("%s %d %d", name, want, want))
+	}
+	all = append(all, fmt.Sprintf("second %d", want))
+	require.Eventually(a.t, func() bool { return fmt.Sprint(counts()) == fmt.Sprint(all) }, 10*time.Second, 100*time.Millisecond, "%v", counts())
+	_, body := a.do("GET", "/api/v1/policies/default/metrics/window/5", "")
+	require.Contains(a.t, body, `"os_drops":0`)
+}
+
+// startKnot runs knot until the end of the test, and returns when it listens and has connected to visord.
+func startKnot(t testing.TB, neighbour, dir string) {
+	files := strings.NewReplacer("DIR", dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "zone"), []byte(zone), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "knot.conf"), []byte(files.Replace(knot)), 0o644))
+	cmd := netns.Command(neighbour, "knotd", "-c", filepath.Join(dir, "knot.conf"))
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", "10.53.0.2:53")
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	}, 20*time.Second, 50*time.Millisecond)
+	time.Sleep(500 * time.Millisecond) // knot connects to the socket, and does not say when
+}
+
+// perform lets dnsperf ask n questions, at a rate at which knot's dnstap loses none. The function that it returns waits for its counts.
+func perform(t testing.TB, dir string, n, rate int) func() (sent, completed uint64) {
+	questions := filepath.Join(dir, "questions")
+	require.NoError(t, os.WriteFile(questions, []byte("www.example.com A\nnosuch.example.com AAAA\nexample.com NS\n"), 0o644))
+	cmd := exec.Command("dnsperf", "-s", "10.53.0.2", "-d", questions, "-n", strconv.Itoa(n/3), "-c", "32", "-Q", strconv.Itoa(rate))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(t, cmd.Start())
+	return func() (sent, completed uint64) {
+		require.NoError(t, cmd.Wait(), "%s", out.String())
+		number := func(what string) uint64 {
+			m := regexp.MustCompile(what + `:\s+(\d+)`).FindSubmatch(out.Bytes())
+			require.NotNil(t, m, "%s in %s", what, out.String())
+			n, err := strconv.ParseUint(string(m[1]), 10, 64)
+			require.NoError(t, err)
+			return n
+		}
+		return number("Queries sent"), number("Queries completed")
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// everything has all analyzers of packets, and a probe.
+const everything = `
+visor:
+  taps:
+    file: {input_type: pcap, config: {pcap_file: %q, host_spec: "192.0.2.0/24,2001:db8::/32"}}
+    probe: {input_type: netprobe, config: {test_type: tcp, targets: {itself: {target: 127.0.0.1, port: 9}}}}
+  policies:
+    default:
+      kind: collection
+      input: {tap: file, input_type: pcap}
+      handlers:
+        modules:
+          net: {type: net}
+          net2: {type: net, require_version: "2.0"}
+          dns: {type: dns, metric_groups: {enable: [all]}}
+          dns2: {type: dns, require_version: "2.0", metric_groups: {enable: [all]}}
+          dhcp: {type: dhcp}
+          bgp: {type: bgp}
+          pcap: {type: pcap}
+    probe: {kind: collection, input: {tap: probe, input_type: netprobe}, handlers: {modules: {netprobe: {type: netprobe, metric_groups: {enable: [all]}}}}}
+`
+
+// promtool finds nothing but names that cannot be others: they are pktvisor's, and dashboards ask for them.
+func TestPromtool(t *testing.T) {
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Skip("skipped: there is no promtool (Debian: prometheus)")
+	}
+	known, err := os.ReadFile("testdata/promtool.txt")
+	require.NoError(t, err)
+	p := start(t, nil, "--config", configFile(t, fmt.Sprintf(everything, capture(t))), "--prom-instance", "edge-1")
+	for _, path := range []string{"/metrics", "/api/v1/policies/__all/metrics/prometheus"} {
+		_, text := p.get(path)
+		require.Contains(t, text, `packets_total{instance="edge-1"`)
+		cmd := exec.Command("promtool", "check", "metrics")
+		cmd.Stdin = strings.NewReader(text)
+		out, err := cmd.CombinedOutput()
+		exit, ok := err.(*exec.ExitError)
+		require.True(t, err == nil || ok && exit.ExitCode() == 3, "3 is for names, 1 for what cannot be read: %v %s", err, out)
+		for line := range strings.Lines(string(out)) {
+			require.Contains(t, string(known), line)
+		}
+	}
+}
+
+// Prometheus scrapes visord without a complaint, and has what visord shows.
+func TestPrometheus(t *testing.T) {
+	if _, err := exec.LookPath("prometheus"); err != nil {
+		t.Skip("skipped: there is no prometheus")
+	}
+	p := start(t, nil, "--config", configFile(t, fmt.Sprintf(everything, capture(t))))
+	dir := t.TempDir()
+	target := strings.TrimPrefix(p.url, "http://")
+	config := fmt.Sprintf(`
+global: {scrape_interval: 1s, scrape_timeout: 900ms}
+scrape_configs:
+  - {job_name: default, static_configs: [{targets: [%q]}]}
+  - {job_name: all, metrics_path: /api/v1/policies/__all/metrics/prometheus, static_configs: [{targets: [%q]}]}
+`, target, target)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	cmd := exec.Command("prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", address, "--log.level", "debug")
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	require.NoError(t, cmd.Start())
+	ask := func(query string) (body string) {
+		resp, err := http.Get("http://" + address + "/api/v1/" + query)
+		if err != nil {
+			return ""
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return string(b)
+	}
+	value := func(expr string) string {
+		var answer struct {
+			Data struct {
+				Result []struct{ Value [2]any }
+			}
+		}
+		if json.Unmarshal([]byte(ask("query?query="+url.QueryEscape(expr))), &answer) != nil || len(answer.Data.Result) != 1 {
+			return ""
+		}
+		return fmt.Sprint(answer.Data.Result[0].Value[1])
+	}
+	require.Eventually(t, func() bool {
+		return value(`sum(sum_over_time(up[30s]))`) >= "6" && value(`packets_events{job="default",policy="default"}`) != ""
+	}, 40*time.Second, 200*time.Millisecond)
+	targets := ask("targets")
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Wait())
+	require.Equal(t, 2, strings.Count(targets, `"health":"up"`), targets)
+	require.Equal(t, 2, strings.Count(targets, `"lastError":""`), targets)
+	for line := range strings.Lines(log.String()) {
+		ours := strings.Contains(line, "scrape")
+		complaint := slices.ContainsFunc([]string{"level=warn", "level=error", "Append failed", "out of order", "duplicate"}, func(s string) bool { return strings.Contains(line, s) })
+		require.False(t, ours && complaint, line)
+	}
+}
