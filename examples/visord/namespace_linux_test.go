@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -26,39 +23,6 @@ import (
 func TestChurn(t *testing.T) {
 	netns.Run(t, "dnsperf", "knotd")
 }
-
-// knot answers for example.com in the neighbour, and tells visord so by dnstap.
-const knot = `
-server:
-    rundir: "DIR"
-    listen: 10.53.0.2@53
-    user: root:root
-    udp-workers: 8
-database:
-    storage: "DIR"
-mod-dnstap:
-  - id: tap
-    sink: "unix:DIR/tap.sock"
-    log-queries: on
-    log-responses: on
-template:
-  - id: default
-    global-module: mod-dnstap/tap
-    storage: "DIR"
-zone:
-  - domain: example.com
-    file: "DIR/zone"
-    zonefile-load: whole
-    journal-content: none
-`
-
-const zone = `$ORIGIN example.com.
-$TTL 3600
-@   SOA ns host 1 3600 600 86400 3600
-@   NS  ns
-ns  A   10.53.0.2
-www A   192.0.2.1
-`
 
 // fivePolicies count the same traffic on two taps.
 const fivePolicies = `
@@ -155,9 +119,9 @@ func TestNSChurn(t *testing.T) {
 	files := strings.NewReplacer("DIR", dir)
 	p := start(t, nil, "--config", configFile(t, files.Replace(fivePolicies)))
 	a := newAdmin(t, p)
-	startKnot(t, neighbour, dir)
+	netns.Knot(t, neighbour, "10.53.0.2", filepath.Join(dir, "tap.sock"))
 
-	asking := perform(t, dir, 24_000, 2000)
+	asking := netns.Perform(t, "10.53.0.2", 24_000, 2000)
 	before := a.churn(1000)
 	sent, completed := asking()
 	require.Equal(t, uint64(24_000), sent)
@@ -238,51 +202,4 @@ func (a *admin) settled(want uint64) {
 	require.Eventually(a.t, func() bool { return fmt.Sprint(counts()) == fmt.Sprint(all) }, 10*time.Second, 100*time.Millisecond, "%v", counts())
 	_, body := a.do("GET", "/api/v1/policies/default/metrics/window/5", "")
 	require.Contains(a.t, body, `"os_drops":0`)
-}
-
-// startKnot runs knot until the end of the test, and returns when it listens and has connected to visord.
-func startKnot(t testing.TB, neighbour, dir string) {
-	files := strings.NewReplacer("DIR", dir)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "zone"), []byte(zone), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "knot.conf"), []byte(files.Replace(knot)), 0o644))
-	cmd := netns.Command(neighbour, "knotd", "-c", filepath.Join(dir, "knot.conf"))
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", "10.53.0.2:53")
-		if err != nil {
-			return false
-		}
-		return conn.Close() == nil
-	}, 20*time.Second, 50*time.Millisecond)
-	time.Sleep(500 * time.Millisecond) // knot connects to the socket, and does not say when
-}
-
-// perform lets dnsperf ask n questions, at a rate at which knot's dnstap loses none. The function that it returns waits for its counts.
-func perform(t testing.TB, dir string, n, rate int) func() (sent, completed uint64) {
-	questions := filepath.Join(dir, "questions")
-	require.NoError(t, os.WriteFile(questions, []byte("www.example.com A\nnosuch.example.com AAAA\nexample.com NS\n"), 0o644))
-	cmd := exec.Command("dnsperf", "-s", "10.53.0.2", "-d", questions, "-n", strconv.Itoa(n/3), "-c", "32", "-Q", strconv.Itoa(rate))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Start())
-	return func() (sent, completed uint64) {
-		require.NoError(t, cmd.Wait(), "%s", out.String())
-		number := func(what string) uint64 {
-			m := regexp.MustCompile(what + `:\s+(\d+)`).FindSubmatch(out.Bytes())
-			require.NotNil(t, m, "%s in %s", what, out.String())
-			n, err := strconv.ParseUint(string(m[1]), 10, 64)
-			require.NoError(t, err)
-			return n
-		}
-		return number("Queries sent"), number("Queries completed")
-	}
 }

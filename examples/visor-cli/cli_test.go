@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMisuse(t *testing.T) {
+	for want, args := range map[string][]string{
+		"unknown flag: --nope":                     {"--nope"},
+		"no arguments are taken":                   {"localhost"},
+		"--tls-cert and --tls-key go together":     {"--tls", "--tls-cert", "x"},
+		"--tls-ca and --tls-cert need --tls":       {"--tls-ca", "x"},
+		"--refresh 1ms: must be from 50ms to 1m":   {"--refresh", "1ms"},
+		`invalid argument "99999" for "-p, --port`: {"-p", "99999"},
+	} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, exitMisuse, run(args, &stdout, &stderr))
+		require.Contains(t, stderr.String(), want)
+		require.Contains(t, stderr.String(), "Try 'visor-cli --help'.")
+	}
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitFailed, run([]string{"--tls", "--tls-ca", "main.go"}, &stdout, &stderr))
+	require.Contains(t, stderr.String(), "main.go holds no certificate")
+	require.Equal(t, exitFailed, run([]string{"--api-token-file", "/nonexistent"}, &stdout, &stderr))
+}
+
+func TestHelp(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitDone, run([]string{"-h"}, &stdout, &stderr))
+	for line := range strings.Lines(stdout.String()) {
+		require.LessOrEqual(t, len(line), 90, line)
+	}
+	for _, want := range []string{"Usage:", "Keys:", "Examples:", "--tls-noverify", "-P, --policy policy"} {
+		require.Contains(t, stdout.String(), want)
+	}
+	stdout.Reset()
+	require.Equal(t, exitDone, run([]string{"--version"}, &stdout, &stderr))
+	require.Contains(t, stdout.String(), "visor-cli ")
+}
+
+// What is behind an entry is within what the policy looks at.
+func TestPlans(t *testing.T) {
+	var info policyInfo
+	info.Taps = map[string]struct {
+		InputType string `json:"input_type"`
+	}{"wire": {"pcap"}}
+	in := info.Input["x"]
+	in.Module.Config = map[string]any{"bpf": "port 53", "iface": "eth0"}
+	info.Input = map[string]struct {
+		Module struct {
+			Config map[string]any `json:"config"`
+		} `json:"module"`
+	}{"wire-5e1f": in}
+	for _, tt := range []struct {
+		look       look
+		name, want string
+	}{
+		{behindAddress, "192.0.2.1", `"filter":{"bpf":"(port 53) and (host 192.0.2.1)"}`},
+		{behindName, "example.com", `"filter":{"bpf":"port 53"}`},
+		{behindASN, "64500/Example", `"only_asn_number":["64500"]`},
+		{behindASN, "64500", `"only_asn_number":["64500"]`},
+		{behindASN, "Unknown", `"asn_notfound":true`},
+		{behindPlace, "EU/Sweden", `"only_geoloc_prefix":["EU/Sweden"]`},
+		{behindPlace, "Unknown", `"geoloc_notfound":true`},
+	} {
+		p, err := tt.look(tt.name, "pcap")
+		require.NoError(t, err)
+		doc, err := p.document("drill-x", info)
+		require.NoError(t, err)
+		require.Contains(t, string(doc), tt.want)
+		require.Contains(t, string(doc), `"tap":"wire"`)
+	}
+	p, err := behindAddress("2001:db8::1", "dnstap")
+	require.NoError(t, err)
+	require.Equal(t, object{"only_hosts": []string{"2001:db8::1/128"}}, p.filter)
+	for name, look := range map[string]look{"": behindName, "x": behindAddress, "/": behindASN} {
+		_, err := look(name, "pcap")
+		require.Error(t, err)
+	}
+	_, err = behindPort("53", "dnstap")
+	require.Error(t, err)
+	_, err = p.document("x", policyInfo{})
+	require.ErrorContains(t, err, "no tap")
+}
+
+// Both versions of the handlers fill the same screen.
+func TestVersions(t *testing.T) {
+	s := newSummary(map[string]map[string]node{
+		"net": {"net": {
+			"observed_packets": 10.0, "deep_sampled_packets": 10.0, "period": object{"start_ts": 60.0, "length": 5.0},
+			"in":  object{"total_packets": 4.0, "udp_packets": 4.0, "top_ipv4_packets": []any{object{"name": "192.0.2.1", "estimate": 4.0}}},
+			"out": object{"total_packets": 6.0, "rates": object{"pps": object{"live": 3.0}}, "top_ipv4_packets": []any{object{"name": "192.0.2.1", "estimate": 5.0}, object{"name": "192.0.2.2", "estimate": 1.0}}},
+		}},
+		"dns": {"dns": {"observed_packets": 8.0, "in": object{"xacts": 3.0, "timeout_queries": 1.0, "noerror_xacts": 3.0, "top_qname2_xacts": []any{object{"name": ".example.com", "estimate": 3.0}}}}},
+	})
+	require.Equal(t, []float64{10, 4, 4, 6, 3}, []float64{s.packets.total, s.packets.udp, s.packets.in, s.packets.out, s.packets.rate.live})
+	require.Equal(t, []item{{"192.0.2.1", 9}, {"192.0.2.2", 1}}, s.lists["top_ipv4"])
+	require.Equal(t, []float64{3, 1, 4, 3}, []float64{s.dns.xacts, s.dns.timedOut, s.dns.queries, s.dns.noerror})
+	require.Equal(t, ".example.com", s.lists["top_qname2"][0].name)
+}
+
+// Names off the wire cannot steer the terminal.
+func TestPrintable(t *testing.T) {
+	require.Equal(t, "a?[2Jb?", printable("a\x1b[2Jb\u202e"))
+	require.Equal(t, ".", (&item{}).label())
+}
+
+func TestSparkline(t *testing.T) {
+	require.Equal(t, "▁▄█", sparkline([]float64{9, 0, 5, 10}, 3))
+	require.Equal(t, "▁▁", sparkline([]float64{0, 0}, 8))
+	require.Empty(t, sparkline(nil, 8))
+}

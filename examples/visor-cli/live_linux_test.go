@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/internal/netns"
+)
+
+// TestLive runs TestNSLive in a namespace of its own. It needs root.
+func TestLive(t *testing.T) {
+	netns.Run(t, "dnsperf", "knotd", "tmux")
+}
+
+// TestNSLive looks behind a name while knot answers dnsperf: the client that asks for it is shown. The policy goes when the look is over,
+// and when the client is killed.
+func TestNSLive(t *testing.T) {
+	netns.Inside(t)
+	neighbour := netns.Neighbour(t)
+	netns.Cable(t, "visor0", "server0", neighbour, "10.53.0.1/24", "10.53.0.2/24")
+	netns.IP(t, "link", "set", "lo", "up")
+	netns.Knot(t, neighbour, "10.53.0.2", "")
+	visord(t, "--admin-api", "-l", "127.0.0.1", "-H", "10.53.0.2/32", "visor0")
+	netns.Perform(t, "10.53.0.2", 100_000, 900)
+
+	c, err := newClient(options{host: "127.0.0.1", port: 10853})
+	require.NoError(t, err)
+	drills := func() (n int) {
+		names, err := c.policies(context.Background())
+		require.NoError(t, err)
+		for _, name := range names {
+			if strings.HasPrefix(name, "drill-") {
+				n++
+			}
+		}
+		return n
+	}
+	tt := inTerminal(t, 160, 50, "-H", "127.0.0.1", "--refresh", "200ms")
+	tt.shows("nosuch.example.com")
+	tt.keys("Tab", "Tab") // Top NX
+	tt.keys("Enter")
+	tt.shows("› behind Top NX: nosuch.example.com")
+	tt.shows("10.53.0.1")
+	screen := tt.shows("NXDOMAIN")
+	require.NotContains(t, screen, "www.example.com", "nothing else is counted")
+	require.Contains(t, screen, "AAAA")
+	require.Equal(t, 1, drills())
+	tt.keys("Escape")
+	tt.shows("Enter look behind")
+	require.Eventually(t, func() bool { return drills() == 0 }, 5*time.Second, 50*time.Millisecond)
+
+	tt.shows("10.53.0.1")
+	for range 9 {
+		tt.keys("Tab")
+	}
+	tt.keys("Enter")
+	tt.shows("› behind IPv4: 10.53.0.1")
+	tt.shows("www.example.com")
+	time.Sleep((leaseSeconds + 3) * time.Second)
+	require.Equal(t, 1, drills(), "who looks renews the lease")
+	pid := strings.TrimSpace(tt.tmux("display-message", "-p", "#{pane_pid}"))
+	require.NoError(t, exec.Command("kill", "-KILL", pid).Run())
+	require.Eventually(t, func() bool { return drills() == 0 }, (leaseSeconds+5)*time.Second, 100*time.Millisecond, "the lease ends")
+}
+
+// visord runs the agent until the end of the test, and returns when it serves.
+func visord(t *testing.T, args ...string) {
+	path := filepath.Join(t.TempDir(), "visord")
+	build := exec.Command("go", "build", "-C", "../..", "-o", path, "./examples/visord")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cmd := exec.Command(path, args...)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Wait(), log.String())
+	})
+	c, err := newClient(options{host: "127.0.0.1", port: 10853})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := c.serverVersion(context.Background())
+		return err == nil
+	}, 20*time.Second, 50*time.Millisecond)
+}

@@ -1,0 +1,52 @@
+// Command visor-cli shows in a terminal what a visor agent counts, as it counts. It speaks to pktvisord's agent too. Run it with -h for
+// its manual.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/pflag"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitMisuse = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole program: it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parseOptions(args, stdout)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return exitDone
+	case err != nil:
+		fmt.Fprintf(stderr, "visor-cli: %v\nTry 'visor-cli --help'.\n", err)
+		return exitMisuse
+	case o.version:
+		fmt.Fprintln(stdout, "visor-cli", version())
+		return exitDone
+	}
+	c, err := newClient(o)
+	if err != nil {
+		fmt.Fprintf(stderr, "visor-cli: %v\n", err)
+		return exitFailed
+	}
+	final, err := tea.NewProgram(newModel(c, o)).Run()
+	if m, ok := final.(*model); ok && m.drill != nil {
+		_ = c.remove(context.Background(), m.drill.policy) // its lease ends it if that fails
+	}
+	if err != nil && !errors.Is(err, tea.ErrInterrupted) {
+		fmt.Fprintf(stderr, "visor-cli: %v\n", err)
+		return exitFailed
+	}
+	return exitDone
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// period is a stretch of time that can be looked at.
+type period struct{ name, path string }
+
+var periods = []period{{"live", "bucket/0"}, {"1m", "bucket/1"}, {"5m", "window/5"}}
+
+// samples is how many live rates sparklines remember.
+const samples = 40
+
+// model is what the screen shows, and what keys change.
+type model struct {
+	c       *client
+	refresh time.Duration
+	width   int
+	height  int
+
+	server  string // version of the agent
+	policy  string
+	period  int // in periods
+	now     *summary
+	err     error // why now is old, or missing
+	note    string
+	packets []float64 // live rates, the latest last
+	queries []float64
+
+	focus  int // panel
+	row    int // entry in it
+	order  order
+	search string
+	typing bool // the search
+	help   bool
+	paused bool
+	choice *choice // of policies, while there is one
+	drill  *drill  // nil on the first screen
+}
+
+// choice is a list of policies to choose from.
+type choice struct {
+	names []string
+	row   int
+}
+
+func newModel(c *client, o options) *model {
+	return &model{c: c, refresh: o.refresh, policy: o.policy, period: len(periods) - 1, width: 80, height: 24}
+}
+
+// What commands answer.
+type (
+	tickMsg    struct{}
+	versionMsg struct {
+		version string
+		err     error
+	}
+	summaryMsg struct {
+		policy  string
+		period  int
+		summary *summary
+		err     error
+	}
+	policiesMsg struct {
+		names []string
+		err   error
+	}
+	drillMsg struct {
+		drill *drill
+		err   error
+	}
+	removedMsg struct{ err error }
+)
+
+// Init asks who the agent is, and for what it has counted.
+func (m *model) Init() tea.Cmd {
+	return tea.Batch(m.askVersion(), m.ask(), m.tick())
+}
+
+func (m *model) askVersion() tea.Cmd {
+	return func() tea.Msg {
+		v, err := m.c.serverVersion(context.Background())
+		return versionMsg{v, err}
+	}
+}
+
+func (m *model) tick() tea.Cmd {
+	return tea.Tick(m.refresh, func(time.Time) tea.Msg { return tickMsg{} })
+}
+
+// shown returns the policy whose numbers are on the screen.
+func (m *model) shown() string {
+	if m.drill != nil {
+		return m.drill.policy
+	}
+	return m.policy
+}
+
+// ask asks what the policy has counted. Behind an entry everything is of interest that there is.
+func (m *model) ask() tea.Cmd {
+	policy, at := m.shown(), m.period
+	if m.drill != nil {
+		at = len(periods) - 1
+	}
+	return func() tea.Msg {
+		s, err := m.c.summary(context.Background(), policy, periods[at])
+		return summaryMsg{policy, at, s, err}
+	}
+}
+
+// Update answers to keys and to the agent.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = msg.Width, msg.Height
+	case tickMsg:
+		if m.paused && m.drill == nil {
+			return m, m.tick()
+		}
+		return m, tea.Batch(m.ask(), m.tick()) // this renews the lease too
+	case versionMsg:
+		m.server = msg.version
+		if msg.err == nil && !strings.HasPrefix(msg.version, "4.") {
+			m.note = "the agent has version " + msg.version + ", this is for 4: it may not fit"
+		}
+	case summaryMsg:
+		m.take(msg)
+	case policiesMsg:
+		if m.err = msg.err; msg.err == nil {
+			m.choice = &choice{msg.names, max(0, slices.Index(msg.names, m.policy))}
+		}
+	case drillMsg:
+		return m, m.enter(msg)
+	case removedMsg:
+		if msg.err != nil {
+			m.note = "policy is not removed, the agent will: " + msg.err.Error()
+		}
+	case tea.KeyPressMsg:
+		return m, m.key(msg)
+	}
+	return m, nil
+}
+
+// take takes an answer, unless something else is looked at by now.
+func (m *model) take(msg summaryMsg) {
+	if msg.policy != m.shown() {
+		return
+	}
+	if m.err = msg.err; msg.err != nil {
+		return
+	}
+	m.now = msg.summary
+	m.packets = remember(m.packets, m.now.packets.rate.live)
+	m.queries = remember(m.queries, m.now.dns.rate.live)
+	m.row = min(m.row, max(0, len(m.visible())-1))
+}
+
+func remember(rates []float64, now float64) []float64 {
+	rates = append(rates, now)
+	return rates[max(0, len(rates)-samples):]
+}
+
+// clear forgets what is on the screen.
+func (m *model) clear() {
+	m.now, m.err, m.packets, m.queries, m.focus, m.row = nil, nil, nil, nil, 0, 0
+}
+
+// panels returns what is shown now.
+func (m *model) panels() []panel {
+	if m.drill != nil {
+		return behind
+	}
+	return panels
+}
+
+// visible returns the entries of the panel in focus.
+func (m *model) visible() []item {
+	return m.panels()[m.focus].entries(m.now, m.search, m.order)
+}
+
+// enter shows what is behind an entry.
+func (m *model) enter(msg drillMsg) tea.Cmd {
+	if msg.err != nil {
+		m.note = msg.err.Error()
+		if r, ok := errors.AsType[*refusal](msg.err); ok && r.status == http.StatusNotFound {
+			m.note = "the agent takes no policies: it needs --admin-api"
+		}
+		return nil
+	}
+	m.clear()
+	m.drill, m.note = msg.drill, ""
+	return m.ask()
+}
+
+// lookBehind asks the agent for a policy that counts what is behind the entry in focus.
+func (m *model) lookBehind() tea.Cmd {
+	p := &m.panels()[m.focus]
+	entries := m.visible()
+	if p.look == nil || m.row >= len(entries) {
+		return nil
+	}
+	name, policy := entries[m.row].name, m.policy
+	m.note = "asking for what is behind " + entries[m.row].label() + " …"
+	return func() tea.Msg {
+		d, err := m.c.drill(context.Background(), p, policy, name)
+		return drillMsg{d, err}
+	}
+}
+
+// drill creates the policy that counts what is behind an entry of a panel.
+func (c *client) drill(ctx context.Context, p *panel, policy, name string) (*drill, error) {
+	info, err := c.policy(ctx, policy)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := p.look(name, info.inputType())
+	if err != nil {
+		return nil, fmt.Errorf("nothing is behind it: %w", err)
+	}
+	d := &drill{title: p.title + ": " + name, policy: newDrillName()}
+	doc, err := plan.document(d.policy, info)
+	if err != nil {
+		return nil, err
+	}
+	return d, c.create(ctx, doc)
+}
+
+// leave goes back from behind an entry.
+func (m *model) leave() tea.Cmd {
+	policy := m.drill.policy
+	m.clear()
+	m.drill = nil
+	return tea.Batch(m.ask(), func() tea.Msg { return removedMsg{m.c.remove(context.Background(), policy)} })
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// options is the command line, checked.
+type options struct {
+	host      string
+	port      uint16
+	policy    string
+	tls       bool
+	noVerify  bool
+	ca        string
+	cert, key string
+	tokenFile string
+	refresh   time.Duration
+	version   bool
+}
+
+const manual = `visor-cli shows what a visor agent (visord, or pktvisord) counts: live rates, top
+talkers, top names, how fast answers come. Enter on a name, an address or a network shows
+who and what is behind it.
+
+Usage:
+  visor-cli [options]
+
+Options:
+%s
+Keys:
+%s
+To look behind an entry, the agent must allow changes (visord --admin-api): visor-cli
+adds a policy that counts only that, and removes it again; if visor-cli is killed, the
+agent removes it after 15 seconds.
+
+Examples:
+  visor-cli
+        the policy 'default' of the agent on this host
+  visor-cli -H ns1.example.net --tls -P edge
+        another policy of another host, over HTTPS
+
+Exit status: 0 done, 1 failed, 2 wrong usage.
+`
+
+// parseOptions reads the command line. With -h it writes the manual to stdout and returns pflag.ErrHelp.
+func parseOptions(args []string, stdout io.Writer) (options, error) {
+	var o options
+	fs := pflag.NewFlagSet("visor-cli", pflag.ContinueOnError)
+	fs.SortFlags = false
+	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88), keyHelp("  ")) }
+	fs.StringVarP(&o.host, "host", "H", "localhost", "`host` of the agent")
+	fs.Uint16VarP(&o.port, "port", "p", 10853, "`port` of its API")
+	fs.StringVarP(&o.policy, "policy", "P", "default", "`policy` to show first")
+	fs.BoolVar(&o.tls, "tls", false, "use HTTPS")
+	fs.BoolVar(&o.noVerify, "tls-noverify", false, "use HTTPS, and do not ask who the agent is")
+	fs.StringVar(&o.ca, "tls-ca", "", "believe certificates that one in this `file` has signed, besides the system's")
+	fs.StringVar(&o.cert, "tls-cert", "", "certificate `file` to show the agent, PEM")
+	fs.StringVar(&o.key, "tls-key", "", "its key `file`, PEM")
+	fs.StringVar(&o.tokenFile, "api-token-file", "", "bear the token in this `file`")
+	fs.DurationVar(&o.refresh, "refresh", time.Second, "`time` between looks")
+	fs.BoolVar(&o.version, "version", false, "print the version and exit")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return o, fmt.Errorf("no arguments are taken, but options: %q", fs.Args())
+	case (o.cert == "") != (o.key == ""):
+		return o, errors.New("--tls-cert and --tls-key go together")
+	case o.refresh < 50*time.Millisecond || o.refresh > time.Minute:
+		return o, fmt.Errorf("--refresh %v: must be from 50ms to 1m", o.refresh)
+	}
+	o.tls = o.tls || o.noVerify
+	if !o.tls && (o.ca != "" || o.cert != "") {
+		return o, errors.New("--tls-ca and --tls-cert need --tls")
+	}
+	return o, nil
+}
+
+// version returns the version that the Go toolchain built in.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}

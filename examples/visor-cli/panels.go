@@ -1,0 +1,80 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// panel is a list on the screen.
+type panel struct {
+	title string
+	list  string
+	base  func(*summary) float64 // of which entries are shares; nil shows counts alone
+	look  look                   // behind an entry; nil if there is nothing to look for
+}
+
+// panels are those of pktvisor's client, in its order: four to a row.
+var panels = []panel{
+	{"Top QName 2", "top_qname2", ofMessages, behindName},
+	{"Top QName 3", "top_qname3", ofMessages, behindName},
+	{"Top NX", "top_nxdomain", ofReplies, behindName},
+	{"Slow In", "slow_in", ofTransactions, behindName},
+	{"Top QTypes", "top_qtype", ofMessages, behindType},
+	{"Top RCodes", "top_rcode", ofReplies, behindRCode},
+	{"Top SRVFAILS", "top_srvfail", ofReplies, behindName},
+	{"Slow Out", "slow_out", ofTransactions, behindName},
+	{"Top REFUSED", "top_refused", ofReplies, behindName},
+	{"IPv4", "top_ipv4", ofPackets, behindAddress},
+	{"IPv6", "top_ipv6", ofPackets, behindAddress},
+	{"Top DNS UDP Ports", "top_udp_ports", ofMessages, behindPort},
+	{"Top GeoLoc", "top_geoLoc", ofPackets, behindPlace},
+	{"Top ASN", "top_ASN", ofPackets, behindASN},
+}
+
+// behind are the panels that show who and what is behind an entry.
+var behind = []panel{
+	{"IPv4", "top_ipv4", ofPackets, nil},
+	{"IPv6", "top_ipv6", ofPackets, nil},
+	{"Top ASN", "top_ASN", ofPackets, nil},
+	{"Top GeoLoc", "top_geoLoc", ofPackets, nil},
+	{"Top QName 2", "top_qname2", ofMessages, nil},
+	{"Top QName 3", "top_qname3", ofMessages, nil},
+	{"Top QTypes", "top_qtype", ofMessages, nil},
+	{"Top RCodes", "top_rcode", ofReplies, nil},
+	{"Top NX", "top_nxdomain", ofReplies, nil},
+	{"Top SRVFAILS", "top_srvfail", ofReplies, nil},
+	{"Top REFUSED", "top_refused", ofReplies, nil},
+	{"Top DNS UDP Ports", "top_udp_ports", ofMessages, nil},
+}
+
+func ofPackets(s *summary) float64      { return s.packets.deep }
+func ofMessages(s *summary) float64     { return s.dns.total * s.sampled() }
+func ofReplies(s *summary) float64      { return s.dns.replies * s.sampled() }
+func ofTransactions(s *summary) float64 { return s.dns.xacts * s.sampled() }
+
+// order is how entries are sorted.
+type order int
+
+const (
+	byEstimate order = iota
+	byName
+	orders
+)
+
+// entries returns the entries of p that contain what is searched for.
+func (p *panel) entries(s *summary, search string, o order) []item {
+	if s == nil {
+		return nil
+	}
+	var out []item
+	for _, it := range s.lists[p.list] {
+		if strings.Contains(strings.ToLower(it.name), strings.ToLower(search)) {
+			out = append(out, it)
+		}
+	}
+	if o == byName {
+		slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.name, b.name) })
+	}
+	return out
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/internal/golden"
+)
+
+// binary is the program, built once, without a version of its own.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "visor-cli")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "visor-cli")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// terminal is a tmux session in which the program runs.
+type terminal struct {
+	t      testing.TB
+	socket string
+}
+
+// inTerminal runs the program in a terminal of a size.
+func inTerminal(t testing.TB, width, height int, args ...string) *terminal {
+	if _, err := exec.LookPath("tmux"); err != nil {
+		t.Skip("skipped: there is no tmux")
+	}
+	path, err := binary()
+	require.NoError(t, err)
+	tt := &terminal{t, filepath.Join(t.TempDir(), "tmux")}
+	command := append([]string{"-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), "-e", "TZ=UTC", "-e", "LC_ALL=C.UTF-8", path}, args...)
+	tt.tmux(append([]string{"-u"}, command...)...)
+	t.Cleanup(func() { _ = exec.Command("tmux", "-S", tt.socket, "kill-server").Run() })
+	return tt
+}
+
+func (tt *terminal) tmux(args ...string) string {
+	out, err := exec.Command("tmux", append([]string{"-S", tt.socket}, args...)...).CombinedOutput()
+	require.NoError(tt.t, err, "%s", out)
+	return string(out)
+}
+
+// keys presses keys, one after the other: what follows Escape at once is one key with it.
+func (tt *terminal) keys(names ...string) {
+	for _, name := range names {
+		tt.tmux("send-keys", name)
+		time.Sleep(150 * time.Millisecond)
+	}
+}
+
+func (tt *terminal) screen() string { return tt.tmux("capture-pane", "-p") }
+
+// shows waits until the screen holds a text, and returns the screen.
+func (tt *terminal) shows(want string) (screen string) {
+	tt.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if screen = tt.screen(); strings.Contains(screen, want) {
+			return screen
+		}
+	}
+	require.Fail(tt.t, "the screen does not show it", "%q in\n%s", want, screen)
+	return ""
+}
+
+// settled waits until the screen holds a text and no longer changes: until its sparklines are full.
+func (tt *terminal) settled(want string) string {
+	tt.t.Helper()
+	last, same := tt.shows(want), 0
+	for same < 4 {
+		time.Sleep(100 * time.Millisecond)
+		now := tt.shows(want)
+		if same++; now != last {
+			last, same = now, 0
+		}
+	}
+	return last
+}
+
+// agent answers as one did that watched knot, dnsperf asking (testdata). It keeps the policies that it is given.
+type agent struct {
+	*httptest.Server
+	t testing.TB
+
+	mu      sync.Mutex
+	created []string // documents
+	removed []string // paths
+	refuse  bool     // takes no policies
+}
+
+func newAgent(t testing.TB) *agent {
+	a := &agent{t: t}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/metrics/app", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"app":{"version":"4.5.0+visor","up_time_min":1}}`)
+	})
+	mux.HandleFunc("GET /api/v1/policies", file("policies.json"))
+	mux.HandleFunc("GET /api/v1/policies/default", file("policies.json"))
+	mux.HandleFunc("GET /api/v1/policies/{policy}/metrics/bucket/{n}", a.metrics)
+	mux.HandleFunc("GET /api/v1/policies/{policy}/metrics/window/{n}", a.metrics)
+	mux.HandleFunc("POST /api/v1/policies", a.create)
+	mux.HandleFunc("DELETE /api/v1/policies/{policy}", a.remove)
+	a.Server = httptest.NewServer(mux)
+	t.Cleanup(a.Close)
+	return a
+}
+
+func file(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join("testdata", name)) }
+}
+
+// metrics answers for any policy what the policy default has counted.
+func (a *agent) metrics(w http.ResponseWriter, r *http.Request) {
+	parts := strings.Split(r.URL.Path, "/")
+	b, err := os.ReadFile(filepath.Join("testdata", parts[len(parts)-2]+"-"+parts[len(parts)-1]+".json"))
+	if err != nil {
+		w.WriteHeader(http.StatusTooEarly)
+		fmt.Fprint(w, `{"error":"invalid metrics period, specify [2, 5]"}`)
+		return
+	}
+	_, _ = w.Write([]byte(strings.Replace(string(b), `"default":`, fmt.Sprintf("%q:", r.PathValue("policy")), 1)))
+}
+
+func (a *agent) create(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refuse {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	a.created = append(a.created, string(body))
+	w.WriteHeader(http.StatusCreated)
+	fmt.Fprint(w, "{}")
+}
+
+func (a *agent) remove(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.removed = append(a.removed, r.URL.Path)
+	fmt.Fprint(w, "{}")
+}
+
+// changes returns what was created and removed, and forgets it.
+func (a *agent) changes() (created, removed []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	created, removed = a.created, a.removed
+	a.created, a.removed = nil, nil
+	return created, removed
+}
+
+func (a *agent) args() []string {
+	u, err := url.Parse(a.URL)
+	require.NoError(a.t, err)
+	return []string{"-H", u.Hostname(), "-p", u.Port(), "--refresh", "50ms"}
+}
+
+// Each screen is kept, in two sizes, as a terminal shows it.
+func TestScreens(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {160, 50}} {
+		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
+			a := newAgent(t)
+			tt := inTerminal(t, size[0], size[1], a.args()...)
+			keep := func(name, want string) {
+				t.Helper()
+				golden.Equal(t, fmt.Sprintf("testdata/%dx%d-%s.txt", size[0], size[1], name), []byte(tt.settled(want)))
+			}
+			keep("start", "Top QName 2")
+			tt.keys("?")
+			keep("help", "any key goes back")
+			tt.keys("x", "/", "example.org")
+			keep("search", "/example.org█")
+			tt.keys("Escape", "s")
+			keep("sorted", "Enter look behind")
+			tt.keys("s", "p")
+			keep("policies", "Policies")
+			tt.keys("Escape", "1")
+			keep("live", "Enter look behind")
+			tt.keys("Right", "Enter")
+			keep("behind", "behind Top QName 3")
+			tt.keys("Escape")
+			tt.shows("Enter look behind")
+			created, removed := a.changes()
+			require.Len(t, created, 1)
+			require.Len(t, removed, 1)
+			a.CloseClientConnections()
+			a.Close()
+			tt.shows("no answer: ")
+			require.Contains(t, tt.screen(), "Top QName 2", "what was known stays")
+			tt.keys("q")
+			require.Eventually(t, func() bool { return exec.Command("tmux", "-S", tt.socket, "has-session").Run() != nil }, 10*time.Second, 20*time.Millisecond)
+		})
+	}
+}
+
+// A window that changes its size is drawn anew.
+func TestResize(t *testing.T) {
+	a := newAgent(t)
+	tt := inTerminal(t, 160, 50, a.args()...)
+	tt.shows("Top ASN")
+	tt.tmux("resize-window", "-x", "80", "-y", "24")
+	want, err := os.ReadFile("testdata/80x24-start.txt")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return tt.screen() == string(want) }, 10*time.Second, 100*time.Millisecond)
+	tt.tmux("resize-window", "-x", "20", "-y", "6") // not useful, but nothing breaks
+	tt.shows("visor-cli")
+	tt.tmux("resize-window", "-x", "80", "-y", "24")
+	require.Eventually(t, func() bool { return tt.screen() == string(want) }, 10*time.Second, 100*time.Millisecond)
+}
+
+// An agent that takes no policies says how to have it take some.
+func TestNoAdmin(t *testing.T) {
+	a := newAgent(t)
+	a.refuse = true
+	tt := inTerminal(t, 80, 24, a.args()...)
+	tt.shows(".example.com")
+	tt.keys("Enter")
+	tt.shows("the agent takes no policies: it needs --admin-api")
+}
+
+// Panels are reached by keys, also those that are not on the screen at first; entries are asked for by what they are.
+func TestLookBehind(t *testing.T) {
+	a := newAgent(t)
+	tt := inTerminal(t, 80, 24, a.args()...)
+	tt.shows(".example.com")
+	for i, want := range map[int]string{
+		0:  `"only_qname_suffix":[".example.com"]`,
+		2:  `"only_qname_suffix":["nosuch.example.com"]`,
+		4:  `"only_qtype":["A"]`,
+		5:  `"only_rcode":["NOERROR"]`,
+		9:  `"filter":{"bpf":"host 10.53.0.1"}`,
+		10: `"filter":{"bpf":"host 2001:db8:53::1"}`,
+		11: `"filter":{"bpf":"udp port `,
+	} {
+		for range i {
+			tt.keys("Tab")
+		}
+		tt.keys("Enter")
+		tt.shows("› behind " + panels[i].title)
+		created, _ := a.changes()
+		require.Len(t, created, 1)
+		require.Contains(t, created[0], want)
+		require.Contains(t, created[0], `"lease_secs":15`)
+		require.True(t, json.Valid([]byte(created[0])))
+		tt.keys("Escape")
+		tt.shows("Enter look behind")
+	}
+	tt.keys("Enter")
+	tt.shows("› behind")
+	tt.keys("C-c")
+	require.Eventually(t, func() bool {
+		_, removed := a.changes()
+		return len(removed) > 0
+	}, 10*time.Second, 20*time.Millisecond, "it is removed at the end too")
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// node is a part of an answer in JSON.
+type node map[string]any
+
+// at returns the part at path, or nil.
+func (n node) at(path ...string) node {
+	for _, name := range path {
+		next, _ := n[name].(map[string]any)
+		n = next
+	}
+	return n
+}
+
+// number returns the number at path, or 0.
+func (n node) number(path ...string) float64 {
+	last := len(path) - 1
+	v, _ := n.at(path[:last]...)[path[last]].(float64)
+	return v
+}
+
+// item is an entry of a list.
+type item struct {
+	name  string
+	count float64
+}
+
+// items returns the list at name.
+func (n node) items(name string) (out []item) {
+	list, _ := n[name].([]any)
+	for _, entry := range list {
+		e, _ := entry.(map[string]any)
+		it := item{count: node(e).number("estimate")}
+		it.name, _ = e["name"].(string)
+		out = append(out, it)
+	}
+	return out
+}
+
+// spread is how a rate, or a time, was distributed.
+type spread struct{ live, p50, p90, p95, p99 float64 }
+
+func (n node) spread(path ...string) spread {
+	n = n.at(path...)
+	return spread{n.number("live"), n.number("p50"), n.number("p90"), n.number("p95"), n.number("p99")}
+}
+
+// plus adds what other directions had: exact for live rates; percentiles of a sum are not more than the sum of percentiles.
+func (s spread) plus(o spread) spread {
+	return spread{s.live + o.live, s.p50 + o.p50, s.p90 + o.p90, s.p95 + o.p95, s.p99 + o.p99}
+}
+
+// packets, dns and dhcp are the numbers that the header shows.
+type packets struct {
+	events, total, udp, tcp, other, ipv4, ipv6, in, out, unknown, deep float64
+	rate, rateIn, rateOut                                              spread
+	remoteIn, remoteOut                                                float64 // distinct addresses
+}
+
+type dns struct {
+	events, total, udp, tcp, ipv4, ipv6, queries, replies float64
+	rate                                                  spread
+	xacts, timedOut, xactsIn, xactsOut, names             float64
+	timeIn, timeOut                                       spread // microseconds
+	noerror, servfail, nxdomain, refused                  float64
+}
+
+type dhcp struct {
+	events, filtered, total, discover, offer, request, ack float64
+	rate                                                   spread
+}
+
+type losses struct{ tcp, os, iface float64 }
+
+// summary is what a policy has counted. Of several handlers of one kind it has the last.
+type summary struct {
+	packets packets
+	dns     dns
+	dhcp    dhcp
+	losses  losses
+	lists   map[string][]item // by the name of version 1.0
+	start   time.Time
+	length  time.Duration
+}
+
+// newSummary reads the answers of the handlers of a policy, by name and schema.
+func newSummary(handlers map[string]map[string]node) *summary {
+	s := &summary{lists: make(map[string][]item)}
+	for _, name := range sortedKeys(handlers) {
+		for schema, n := range handlers[name] {
+			s.start = time.Unix(int64(n.number("period", "start_ts")), 0)
+			s.length = time.Duration(n.number("period", "length")) * time.Second
+			switch {
+			case schema == "packets":
+				s.readNetwork(n)
+			case schema == "net":
+				s.readNetworkV2(n)
+			case schema == "dns" && n["wire_packets"] != nil:
+				s.readDNS(n)
+			case schema == "dns":
+				s.readDNSV2(n)
+			case schema == "dhcp":
+				s.readDHCP(n)
+			case schema == "pcap":
+				s.losses = losses{n.number("tcp_reassembly_errors"), n.number("os_drops"), n.number("if_drops")}
+			}
+		}
+	}
+	return s
+}
+
+func sortedKeys[V any](m map[string]V) (keys []string) {
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (s *summary) readNetwork(n node) {
+	s.packets = packets{
+		events: n.number("events"), total: n.number("total"), udp: n.number("udp"), tcp: n.number("tcp"), other: n.number("other_l4"),
+		ipv4: n.number("ipv4"), ipv6: n.number("ipv6"), in: n.number("in"), out: n.number("out"), unknown: n.number("unknown_dir"),
+		deep: n.number("deep_samples"),
+		rate: n.spread("rates", "pps_total"), rateIn: n.spread("rates", "pps_in"), rateOut: n.spread("rates", "pps_out"),
+		remoteIn: n.number("cardinality", "src_ips_in"), remoteOut: n.number("cardinality", "dst_ips_out"),
+	}
+	for _, list := range []string{"top_ipv4", "top_ipv6", "top_geoLoc", "top_ASN"} {
+		s.lists[list] = n.items(list)
+	}
+}
+
+// directions are the parts of the answers of version 2.0.
+var directions = []string{"in", "out", "unknown"}
+
+func (s *summary) readNetworkV2(n node) {
+	p := packets{events: n.number("observed_packets"), deep: n.number("deep_sampled_packets")}
+	for _, dir := range directions {
+		d := n.at(dir)
+		p.total += d.number("total_packets")
+		p.udp += d.number("udp_packets")
+		p.tcp += d.number("tcp_packets")
+		p.other += d.number("other_l4_packets")
+		p.ipv4 += d.number("ipv4_packets")
+		p.ipv6 += d.number("ipv6_packets")
+		p.rate = p.rate.plus(d.spread("rates", "pps"))
+		for list, name := range map[string]string{
+			"top_ipv4": "top_ipv4_packets", "top_ipv6": "top_ipv6_packets", "top_geoLoc": "top_geo_loc_packets", "top_ASN": "top_asn_packets",
+		} {
+			s.add(list, d.items(name))
+		}
+	}
+	p.in, p.out, p.unknown = n.number("in", "total_packets"), n.number("out", "total_packets"), n.number("unknown", "total_packets")
+	p.rateIn, p.rateOut = n.spread("in", "rates", "pps"), n.spread("out", "rates", "pps")
+	p.remoteIn, p.remoteOut = n.number("in", "cardinality", "ips"), n.number("out", "cardinality", "ips")
+	s.packets = p
+}
+
+// add adds the entries of one direction to a list.
+func (s *summary) add(list string, items []item) {
+	sums := make(map[string]float64)
+	for _, it := range append(items, s.lists[list]...) {
+		sums[it.name] += it.count
+	}
+	all := make([]item, 0, len(sums))
+	for name, count := range sums {
+		all = append(all, item{name, count})
+	}
+	slices.SortFunc(all, byCount)
+	s.lists[list] = all[:min(len(all), 10)]
+}
+
+func byCount(a, b item) int {
+	return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.name, b.name))
+}
+
+func (s *summary) readDNS(n node) {
+	wire, xact := n.at("wire_packets"), n.at("xact")
+	s.dns = dns{
+		events: wire.number("events"), total: wire.number("total"), udp: wire.number("udp"), tcp: wire.number("tcp"), ipv4: wire.number("ipv4"),
+		ipv6: wire.number("ipv6"), queries: wire.number("queries"), replies: wire.number("replies"), rate: n.spread("rates", "total"),
+		xacts: xact.number("counts", "total"), timedOut: xact.number("counts", "timed_out"), xactsIn: xact.number("in", "total"),
+		xactsOut: xact.number("out", "total"), names: n.number("cardinality", "qname"),
+		timeIn: xact.spread("in", "quantiles_us"), timeOut: xact.spread("out", "quantiles_us"),
+		noerror: wire.number("noerror"), servfail: wire.number("srvfail"), nxdomain: wire.number("nxdomain"), refused: wire.number("refused"),
+	}
+	for _, list := range []string{
+		"top_qname2", "top_qname3", "top_nxdomain", "top_qtype", "top_rcode", "top_srvfail", "top_refused", "top_udp_ports",
+	} {
+		s.lists[list] = n.items(list)
+	}
+	s.lists["slow_in"], s.lists["slow_out"] = xact.at("in").items("top_slow"), xact.at("out").items("top_slow")
+}
+
+func (s *summary) readDNSV2(n node) {
+	d := dns{events: n.number("observed_packets")}
+	for _, dir := range directions {
+		x := n.at(dir)
+		d.xacts += x.number("xacts")
+		d.timedOut += x.number("timeout_queries")
+		d.udp += x.number("udp_xacts")
+		d.tcp += x.number("tcp_xacts")
+		d.ipv4 += x.number("ipv4_xacts")
+		d.ipv6 += x.number("ipv6_xacts")
+		d.noerror += x.number("noerror_xacts")
+		d.servfail += x.number("srvfail_xacts")
+		d.nxdomain += x.number("nxdomain_xacts")
+		d.refused += x.number("refused_xacts")
+		d.names += x.number("cardinality", "qname")
+		d.rate = d.rate.plus(x.spread("xact_rates"))
+		for list, name := range map[string]string{
+			"top_qname2": "top_qname2_xacts", "top_qname3": "top_qname3_xacts", "top_nxdomain": "top_nxdomain_xacts", "top_qtype": "top_qtype_xacts",
+			"top_rcode": "top_rcode_xacts", "top_srvfail": "top_srvfail_xacts", "top_refused": "top_refused_xacts", "top_udp_ports": "top_udp_ports_xacts",
+		} {
+			s.add(list, x.items(name))
+		}
+	}
+	d.total, d.queries, d.replies = d.xacts, d.xacts+d.timedOut, d.xacts
+	d.xactsIn, d.xactsOut = n.number("in", "xacts"), n.number("out", "xacts")
+	d.timeIn, d.timeOut = n.spread("in", "xact_time_us"), n.spread("out", "xact_time_us")
+	s.dns = d
+	s.lists["slow_in"], s.lists["slow_out"] = n.at("in").items("top_slow_xacts"), n.at("out").items("top_slow_xacts")
+}
+
+func (s *summary) readDHCP(n node) {
+	wire := n.at("wire_packets")
+	s.dhcp = dhcp{
+		events: wire.number("events"), filtered: wire.number("filtered"), total: wire.number("total"), discover: wire.number("discover"),
+		offer: wire.number("offer"), request: wire.number("request"), ack: wire.number("ack"), rate: n.spread("rates", "total"),
+	}
+}
+
+// sampled is the share of packets that lists look at.
+func (s *summary) sampled() float64 {
+	if s.packets.total == 0 || s.packets.deep == 0 {
+		return 1
+	}
+	return s.packets.deep / s.packets.total
+}
