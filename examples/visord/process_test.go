@@ -311,3 +311,53 @@ func TestLogRotation(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `\[warning\] late \| forged line input="a b" n=1\n$`, string(now))
 }
+
+// What pktvisor's own clients ask is answered as they need it: its terminal client, and the agents of orb.
+func TestDropIn(t *testing.T) {
+	p := start(t, nil, "--admin-api", "--config", configFile(t, fmt.Sprintf(`
+visor:
+  taps: {default: {input_type: pcap, config: {pcap_file: %q}}}
+  policies:
+    default: {kind: collection, input: {tap: default, input_type: pcap}, handlers: {window_config: {num_periods: 3}, modules: {net: {type: net}, dns: {type: dns}, dhcp: {type: dhcp}, pcap_stats: {type: pcap}}}}
+`, capture(t))))
+	send := func(method, path, body string) (int, map[string]any) {
+		req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/x-yaml")
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		var answer map[string]any
+		require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer), "all bodies are JSON")
+		return resp.StatusCode, answer
+	}
+	// The terminal client: the version's major number, then window/5, and of a policy that keeps less what the error says.
+	_, app := send("GET", "/api/v1/metrics/app", "")
+	require.Regexp(t, `^4\.`, app["app"].(map[string]any)["version"])
+	status, refused := send("GET", "/api/v1/policies/default/metrics/window/5", "")
+	require.Equal(t, 425, status)
+	require.Equal(t, "invalid metrics period, specify [2, 3]", refused["error"])
+	status, answer := send("GET", "/api/v1/policies/default/metrics/window/3", "")
+	require.Equal(t, 200, status)
+	handlers := answer["default"].(map[string]any)
+	for name, schema := range map[string]string{"net": "packets", "dns": "dns", "dhcp": "dhcp", "pcap_stats": "pcap"} {
+		require.Contains(t, handlers["default-default-"+name], schema)
+	}
+	// The agents of orb: capabilities, a policy, its metrics by scraping, its end; errors have their text at "error".
+	status, answer = send("GET", "/api/v1/taps", "")
+	require.Equal(t, 200, status)
+	require.Contains(t, answer, "default")
+	const orb = "visor: {policies: {orb-1: {kind: collection, input: {tap: default, input_type: pcap}, handlers: {modules: {default_net: {type: net}}}}}}"
+	status, answer = send("POST", "/api/v1/policies", orb)
+	require.Equal(t, 201, status)
+	require.Contains(t, answer, "orb-1")
+	status, answer = send("POST", "/api/v1/policies", orb)
+	require.Equal(t, 409, status)
+	require.Equal(t, "policy with name 'orb-1' already defined", answer["error"])
+	status, answer = send("GET", "/api/v1/policies/__all/metrics/bucket/0", "")
+	require.Equal(t, 200, status)
+	require.Contains(t, answer["orb-1"], "orb-1-default-default_net")
+	status, answer = send("DELETE", "/api/v1/policies/orb-1", "")
+	require.Equal(t, 200, status)
+	require.Empty(t, answer)
+}
