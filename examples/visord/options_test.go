@@ -112,3 +112,16 @@ func TestHelp(t *testing.T) {
 	require.Equal(t, exitDone, run(t.Context(), []string{"--version"}, &stdout, &stderr))
 	require.Contains(t, stdout.String(), "visord ")
 }
+
+// The configuration that goes with the program is one that it takes.
+func TestSample(t *testing.T) {
+	o, err := parseOptions([]string{"--config", "visord.yaml"}, nil)
+	require.NoError(t, err)
+	require.Len(t, o.doc.Policies, 5)
+	for _, p := range o.doc.Policies {
+		for _, m := range p.Modules {
+			_, err := policy.Build(m, policy.Env{})
+			require.NoError(t, err)
+		}
+	}
+}

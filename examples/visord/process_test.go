@@ -361,3 +361,18 @@ visor:
 	require.Equal(t, 200, status)
 	require.Empty(t, answer)
 }
+
+// Root's rights end where they are no longer needed.
+func TestUser(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("skipped: needs root on Linux")
+	}
+	p := start(t, nil, "--admin-api", "--user", "nobody")
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	require.NoError(t, err)
+	for _, want := range []string{`Uid:\t65534\t65534\t65534\t65534`, `Gid:\t65534\t65534\t65534\t65534`, `Groups:\t65534`, `CapEff:\t0000000000000000`} {
+		require.Regexp(t, want, string(status))
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, exitDone, p.end())
+}
