@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +124,7 @@ func TestNSServers(t *testing.T) {
 				args = append(args, inDir(a))
 			}
 			launch(t, exec.Command(server.name, args...))
-			sent, completed := perform(t, dir)
+			sent, completed := netns.Perform(t, "127.0.0.1", 3000, 1000)()
 			for what, counts := range map[string]func() (q, r uint64){"dnstap": told, "loopback": seen} {
 				queries, replies := counts()
 				for i := 0; i < 200 && (queries < sent || replies < completed); i++ { // servers flush what they have once a second
@@ -183,23 +181,4 @@ func launch(t *testing.T, cmd *exec.Cmd) {
 		require.True(t, time.Now().Before(deadline), "%s does not listen: %v", cmd.Path, err)
 	}
 	time.Sleep(300 * time.Millisecond) // until it has connected to the socket
-}
-
-// perform has dnsperf ask, and returns what it counted. It asks slowly: knot and bind9 throw away what they have to tell when
-// their own queue (512 messages per thread, libfstrm's default) is full, which a starved machine shows at 20,000 queries/s.
-func perform(t *testing.T, dir string) (sent, completed uint64) {
-	questions := filepath.Join(dir, "questions")
-	require.NoError(t, os.WriteFile(questions, []byte("www.example.com A\nnosuch.example.com AAAA\nexample.com NS\n"), 0o644))
-	out, err := exec.Command("dnsperf", "-s", "127.0.0.1", "-d", questions, "-n", "1000", "-c", "32", "-Q", "1000").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	number := func(what string) uint64 {
-		m := regexp.MustCompile(what + `:\s+(\d+)`).FindSubmatch(out)
-		require.NotNil(t, m, "%s in %s", what, out)
-		n, err := strconv.ParseUint(string(m[1]), 10, 64)
-		require.NoError(t, err)
-		return n
-	}
-	sent, completed = number("Queries sent"), number("Queries completed")
-	require.Equal(t, uint64(3_000), sent)
-	return sent, completed
 }

@@ -2,6 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -113,4 +122,41 @@ func TestSparkline(t *testing.T) {
 	require.Equal(t, "▁▄█", sparkline([]float64{9, 0, 5, 10}, 3))
 	require.Equal(t, "▁▁", sparkline([]float64{0, 0}, 8))
 	require.Empty(t, sparkline(nil, 8))
+}
+
+// An agent over HTTPS is believed if its certificate is, or if nobody asks for it.
+func TestTLS(t *testing.T) {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer s3cret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, `{"app":{"version":"4.5.0"}}`)
+	}))
+	defer srv.Close()
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	dir := t.TempDir()
+	ca, token := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "token")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600))
+	require.NoError(t, os.WriteFile(token, []byte("s3cret"), 0o600))
+	host, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	require.NoError(t, err)
+	for want, args := range map[string][]string{
+		"":                 {"--tls", "--tls-ca", ca, "--api-token-file", token},
+		"401 Unauthorized": {"--tls-noverify"},
+		"certificate":      {"--tls"},
+		"400 Bad Request":  {},
+	} {
+		o, err := parseOptions(append([]string{"-H", host, "-p", port}, args...), nil)
+		require.NoError(t, err)
+		c, err := newClient(o)
+		require.NoError(t, err)
+		version, err := c.serverVersion(t.Context())
+		if want == "" {
+			require.NoError(t, err)
+			require.Equal(t, "4.5.0", version)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+	}
 }

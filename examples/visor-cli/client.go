@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -155,7 +156,7 @@ type policyInfo struct {
 
 func (c *client) policy(ctx context.Context, name string) (policyInfo, error) {
 	var all map[string]policyInfo
-	err := c.do(ctx, http.MethodGet, "/api/v1/policies/"+name, nil, &all)
+	err := c.do(ctx, http.MethodGet, "/api/v1/policies/"+url.PathEscape(name), nil, &all)
 	return all[name], err
 }
 
@@ -164,7 +165,7 @@ var allowedPeriods = regexp.MustCompile(`invalid metrics period, specify \[(\d+)
 // summary returns what a policy has counted in a period.
 func (c *client) summary(ctx context.Context, policy string, p period) (*summary, error) {
 	metrics := make(map[string]map[string]map[string]node)
-	base := "/api/v1/policies/" + policy + "/metrics/"
+	base := "/api/v1/policies/" + url.PathEscape(policy) + "/metrics/"
 	err := c.do(ctx, http.MethodGet, base+p.path, nil, &metrics)
 	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusTooEarly {
 		// The policy keeps less, or has not got so far: what there is will do.
@@ -186,5 +187,5 @@ func (c *client) create(ctx context.Context, document []byte) error {
 }
 
 func (c *client) remove(ctx context.Context, policy string) error {
-	return c.do(ctx, http.MethodDelete, "/api/v1/policies/"+policy, nil, nil)
+	return c.do(ctx, http.MethodDelete, "/api/v1/policies/"+url.PathEscape(policy), nil, nil)
 }

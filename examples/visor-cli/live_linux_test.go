@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,12 +72,7 @@ func TestNSLive(t *testing.T) {
 
 // visord runs the agent until the end of the test, and returns when it serves.
 func visord(t *testing.T, args ...string) {
-	path := filepath.Join(t.TempDir(), "visord")
-	build := exec.Command("go", "build", "-C", "../..", "-o", path, "./examples/visord")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(agentProgram.Path(t), args...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	require.NoError(t, cmd.Start())

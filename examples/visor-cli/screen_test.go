@@ -17,31 +17,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/internal/buildtest"
 	"visor/internal/golden"
 )
 
-// binary is the program, built once, without a version of its own.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "visor-cli")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "visor-cli")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
-})
+// Programs that tests run.
+var (
+	program      = buildtest.Program{Folder: "."}
+	agentProgram = buildtest.Program{Folder: "../visord"}
+)
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(buildtest.Main(m, &program, &agentProgram)) }
 
 // terminal is a tmux session in which the program runs.
 type terminal struct {
@@ -54,8 +40,7 @@ func inTerminal(t testing.TB, width, height int, args ...string) *terminal {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("skipped: there is no tmux")
 	}
-	path, err := binary()
-	require.NoError(t, err)
+	path := program.Path(t)
 	tt := &terminal{t, filepath.Join(t.TempDir(), "tmux")}
 	command := append([]string{"-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), "-e", "TZ=UTC", "-e", "LC_ALL=C.UTF-8", path}, args...)
 	tt.tmux(append([]string{"-u"}, command...)...)

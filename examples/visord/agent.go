@@ -100,16 +100,9 @@ func (a *agent) load() error {
 	if err := a.manager.Load(a.o.doc); err != nil {
 		return err
 	}
-	for _, t := range a.o.doc.Taps {
-		a.log.Info(fmt.Sprintf("tap [%s]: loaded, type %s", t.Name, t.InputType))
-	}
-	for _, p := range a.o.doc.Policies {
-		a.log.Info(fmt.Sprintf("policy [%s]: starting", p.Name))
-	}
 	if a.o.iface == "" {
 		return nil
 	}
-	a.log.Info("policy [default]: starting")
 	if err := a.manager.AddTap(defaultTap(a.o)); err != nil {
 		return err
 	}

@@ -282,7 +282,8 @@ func (o *options) check() error {
 	case o.iface == "" && (o.bpf != "" || o.hostSpec != ""):
 		return errors.New("-b and -H are of the default policy, which needs IFACE")
 	case o.iface == "" && !o.adminAPI && len(o.doc.Policies) == 0:
-		return errors.New("Nothing to do: specify --admin-api or IFACE.") //nolint:staticcheck // the reference's text
+		//lint:ignore ST1005 it is the reference's text
+		return errors.New("Nothing to do: specify --admin-api or IFACE.")
 	}
 	return nil
 }

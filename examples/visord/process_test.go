@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,31 +24,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/internal/buildtest"
+	"visor/internal/certtest"
 	"visor/internal/trafficgen"
 )
 
-// binary is the program, built once.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "visord")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "visord")
-	cmd := exec.Command("go", "build", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
-})
+// program is what is tested.
+var program = buildtest.Program{Folder: "."}
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(buildtest.Main(m, &program)) }
 
 // process is a visord that runs.
 type process struct {
@@ -63,8 +49,7 @@ var listening = regexp.MustCompile(`web server listening on (\S+)`)
 
 // start starts visord on a port of its own, and returns when it serves.
 func start(t testing.TB, env []string, args ...string) *process {
-	path, err := binary()
-	require.NoError(t, err)
+	path := program.Path(t)
 	p := &process{t: t, cmd: exec.Command(path, append([]string{"-l", "127.0.0.1", "-p", "0"}, args...)...), over: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	out, err := p.cmd.StdoutPipe()
@@ -203,8 +188,7 @@ func TestSignals(t *testing.T) {
 
 // What cannot start says why, and ends with 1.
 func TestStartFails(t *testing.T) {
-	path, err := binary()
-	require.NoError(t, err)
+	path := program.Path(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -235,8 +219,7 @@ func TestDaemon(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("skipped: no daemons on this system")
 	}
-	path, err := binary()
-	require.NoError(t, err)
+	path := program.Path(t)
 	dir := t.TempDir()
 	cmd := exec.Command(path, "-d", "--admin-api", "-l", "127.0.0.1", "-p", "0", "--log-file", "visord.log")
 	cmd.Dir = dir
@@ -375,4 +358,39 @@ func TestUser(t *testing.T) {
 	}
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, exitDone, p.end())
+}
+
+// Over TLS, with a certificate of the client and a token, and not without.
+func TestSecure(t *testing.T) {
+	dir := t.TempDir()
+	ca := certtest.Sign(t, "authority", nil)
+	cert, key := certtest.Sign(t, "agent", ca).Write(t, dir)
+	authority, token := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "token")
+	require.NoError(t, os.WriteFile(authority, ca.CertPEM, 0o600))
+	require.NoError(t, os.WriteFile(token, []byte("s3cret\n"), 0o600))
+	p := start(t, nil, "--admin-api", "--tls", "--tls-cert", cert, "--tls-key", key, "--tls-client-ca", authority, "--api-token-file", token)
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Cert)
+	mine := certtest.Sign(t, "client", ca)
+	ask := func(token string, certificates ...tls.Certificate) (int, error) {
+		client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", Certificates: certificates}}}
+		defer client.CloseIdleConnections()
+		req, err := http.NewRequest("GET", strings.Replace(p.url, "http:", "https:", 1)+"/api/v1/taps", nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	certificate := tls.Certificate{Certificate: [][]byte{mine.Cert.Raw}, PrivateKey: mine.Key}
+	_, err := ask("s3cret")
+	require.ErrorContains(t, err, "certificate required")
+	status, err := ask("wrong", certificate)
+	require.NoError(t, err)
+	require.Equal(t, 401, status)
+	status, err = ask("s3cret", certificate)
+	require.NoError(t, err)
+	require.Equal(t, 200, status)
 }

@@ -30,7 +30,7 @@ type Config struct {
 	Profile  bool            // offers /debug/pprof/, which shows the insides of the process
 	Ready    func() error    // why the program is not ready; nil always is
 	Stop     func()          // stops the program, for DELETE /api/v1/server; nil leaves out that route
-	Logger   *slog.Logger    // told of each request; nil is silence
+	Logger   *slog.Logger    // told of each request, and of what fails; nil is silence
 }
 
 // API is an http.Handler. It is safe for concurrent use.
@@ -149,7 +149,11 @@ func (a *API) mount(rt *route) {
 				return
 			}
 		}
-		write(w, rt.serve(r))
+		rep := rt.serve(r)
+		if rep.status == http.StatusInternalServerError {
+			a.cfg.Logger.Error(string(rep.body))
+		}
+		write(w, rep)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	"visor/handler/policy"
@@ -38,7 +39,7 @@ func (a *API) tap(r *http.Request) reply {
 func (a *API) policies(*http.Request) reply {
 	all := make(object)
 	for _, p := range a.cfg.Policies.Policies() {
-		all[p.Policy.Name] = policyObject(p)
+		all[p.Policy.Name] = a.policyObject(p)
 	}
 	return jsonReply(http.StatusOK, all)
 }
@@ -48,7 +49,7 @@ func (a *API) policy(r *http.Request) reply {
 	if p == nil {
 		return failure(http.StatusNotFound, "policy does not exists")
 	}
-	return jsonReply(http.StatusOK, object{p.Policy.Name: policyObject(p)})
+	return jsonReply(http.StatusOK, object{p.Policy.Name: a.policyObject(p)})
 }
 
 // document reads the body of a request, or says what is wrong with it.
@@ -131,7 +132,7 @@ func (a *API) start(r *http.Request, name string, status int, begin func(policy.
 		return refused(err)
 	}
 	await(r.Context(), running)
-	return jsonReply(status, object{p.Name: policyObject(running)})
+	return jsonReply(status, object{p.Name: a.policyObject(running)})
 }
 
 // await waits until the recordings of a policy are read, but not for ever.
@@ -183,12 +184,15 @@ func table(o policy.Options) policy.Options {
 	return o
 }
 
-// policyObject says what a policy is made of.
-func policyObject(p *policy.Running) object {
+// policyObject says what a policy is made of. A tap that has been deleted since is not shown, though its input goes on.
+func (a *API) policyObject(p *policy.Running) object {
 	taps, inputs, modules := make(object), make(object), make(object)
+	there := a.cfg.Policies.Taps()
 	for i := range p.Parts {
 		part := &p.Parts[i]
-		taps[part.Tap.Name] = tapObject(&part.Tap)
+		if slices.ContainsFunc(there, func(t policy.Tap) bool { return t.Name == part.Tap.Name }) {
+			taps[part.Tap.Name] = tapObject(&part.Tap)
+		}
 		src := part.Source()
 		inputs[part.Input] = object{
 			"input":  object{"consumers": src.Policies, "running": src.Running},

@@ -1,16 +1,10 @@
 package httpapi_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +17,7 @@ import (
 
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/internal/certtest"
 	"visor/internal/trafficgen"
 )
 
@@ -34,44 +29,11 @@ func writeCapture(t testing.TB, path string, n int) {
 	require.NoError(t, f.Close())
 }
 
-// pair is a certificate with its key.
-type pair struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  [2][]byte
-}
-
-// sign makes a certificate for name, signed by ca, or by itself.
-func sign(t testing.TB, name string, ca *pair) *pair {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<60))
-	require.NoError(t, err)
-	p := &pair{key: key, cert: &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IsCA: ca == nil, BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}}
-	by := p
-	if ca != nil {
-		by = ca
-	}
-	der, err := x509.CreateCertificate(rand.Reader, p.cert, by.cert, &key.PublicKey, by.key)
-	require.NoError(t, err)
-	p.cert, err = x509.ParseCertificate(der)
-	require.NoError(t, err)
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	p.pem = [2][]byte{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})}
-	return p
-}
-
-// write writes the files of p, as of a time that no former ones had.
-func (p *pair) write(t testing.TB, files httpapi.TLSFiles, stamp time.Time) {
-	for i, name := range []string{files.Cert, files.Key} {
-		require.NoError(t, os.WriteFile(name, p.pem[i], 0o600))
-		require.NoError(t, os.Chtimes(name, stamp, stamp))
-	}
+// write writes p, as of a time that no former files had.
+func write(t testing.TB, p *certtest.Pair, dir string, stamp time.Time) {
+	cert, key := p.Write(t, dir)
+	require.NoError(t, os.Chtimes(cert, stamp, stamp))
+	require.NoError(t, os.Chtimes(key, stamp, stamp))
 }
 
 // serve serves an empty agent on a port of its own.
@@ -100,18 +62,18 @@ func serve(t testing.TB, change func(*http.Server)) (address string) {
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	files := httpapi.TLSFiles{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), ClientCA: filepath.Join(dir, "ca.pem")}
-	ca := sign(t, "authority", nil)
-	require.NoError(t, os.WriteFile(files.ClientCA, ca.pem[0], 0o600))
+	ca := certtest.Sign(t, "authority", nil)
+	require.NoError(t, os.WriteFile(files.ClientCA, ca.CertPEM, 0o600))
 	now := time.Now().Truncate(time.Second)
-	sign(t, "first", ca).write(t, files, now)
+	write(t, certtest.Sign(t, "first", ca), dir, now)
 	cfg, err := files.Config()
 	require.NoError(t, err)
 	address := serve(t, func(s *http.Server) { s.TLSConfig = cfg })
 
 	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
-	mine := sign(t, "client", ca)
-	certificate := tls.Certificate{Certificate: [][]byte{mine.cert.Raw}, PrivateKey: mine.key}
+	roots.AddCert(ca.Cert)
+	mine := certtest.Sign(t, "client", ca)
+	certificate := tls.Certificate{Certificate: [][]byte{mine.Cert.Raw}, PrivateKey: mine.Key}
 	subject := func(certs ...tls.Certificate) (string, error) {
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", Certificates: certs}}}
 		resp, err := client.Get("https://" + address + "/healthz")
@@ -128,12 +90,12 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "first", name)
 
-	sign(t, "second", ca).write(t, files, now.Add(time.Minute))
+	write(t, certtest.Sign(t, "second", ca), dir, now.Add(time.Minute))
 	name, err = subject(certificate)
 	require.NoError(t, err)
 	require.Equal(t, "second", name)
 
-	(&pair{pem: [2][]byte{[]byte("half a fi"), mine.pem[1]}}).write(t, files, now.Add(2*time.Minute))
+	write(t, &certtest.Pair{CertPEM: []byte("half a fi"), KeyPEM: mine.KeyPEM}, dir, now.Add(2*time.Minute))
 	name, err = subject(certificate)
 	require.NoError(t, err)
 	require.Equal(t, "second", name, "what is there now cannot be used")
@@ -145,7 +107,7 @@ func TestTLS(t *testing.T) {
 func TestTLSErrors(t *testing.T) {
 	dir := t.TempDir()
 	good := httpapi.TLSFiles{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
-	sign(t, "first", nil).write(t, good, time.Now())
+	certtest.Sign(t, "first", nil).Write(t, dir)
 	for want, files := range map[string]httpapi.TLSFiles{
 		"no such file":         {Cert: filepath.Join(dir, "none"), Key: good.Key},
 		"failed to find":       {Cert: good.Key, Key: good.Key},

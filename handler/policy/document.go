@@ -35,7 +35,7 @@ type Global struct {
 type Policy struct {
 	Name     string
 	Merge    bool          // merge_like_handlers: handlers of the same type are shown as one
-	Lease    time.Duration // lease_secs: the policy ends when nobody has renewed it for so long; 0 lets it stay
+	Lease    time.Duration // lease_secs: the policy ends when nobody has renewed it for so long, in the API by asking for its metrics; 0 lets it stay
 	Input    Input
 	Window   Options // window_config of all modules; nil if there is none
 	Modules  []Module

@@ -21,7 +21,7 @@ type ManagerConfig struct {
 	Env        Env
 	Periods    int          // of policies without a window_config; 0 means 5
 	DeepSample int          // per cent, likewise; 0 means 100
-	Logger     *slog.Logger // told of inputs that end with an error; nil is silence
+	Logger     *slog.Logger // told of taps and policies that come and go, and of inputs that end with an error; nil is silence
 
 	// Open opens an input; nil means OpenInput. The Manager closes the sources.
 	Open func(typ string, config, filter Options) (Opened, error)
@@ -158,6 +158,7 @@ func (m *Manager) AddTap(t Tap) error {
 		return fmt.Errorf("module name '%s' %w exists", t.Name, ErrExists)
 	}
 	m.taps[t.Name] = t
+	m.cfg.Logger.Info(fmt.Sprintf("tap [%s]: loaded, type %s", t.Name, t.InputType))
 	return nil
 }
 
@@ -366,6 +367,7 @@ func (m *Manager) modules(p *Policy, t *Tap) (out []Module) {
 
 // begin starts a policy, which is not known yet.
 func (m *Manager) begin(p Policy) (*Running, error) {
+	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: starting", p.Name))
 	parts, err := m.plan(&p)
 	if err != nil {
 		return nil, err
@@ -418,6 +420,7 @@ func countHandlers(p *Policy) int {
 
 // undo detaches the handlers of a policy, and ends inputs that feed nobody.
 func (m *Manager) undo(r *Running) {
+	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: stopping", r.Policy.Name))
 	r.end()
 	for i := range r.Parts {
 		part := &r.Parts[i]

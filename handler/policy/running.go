@@ -41,7 +41,11 @@ type Source struct {
 func (p *Part) Source() Source {
 	p.input.mu.Lock()
 	defer p.input.mu.Unlock()
-	return Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: p.input.facts, Policies: p.input.policies, Running: !p.input.over()}
+	s := Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: !p.input.over()}
+	if takes(s.Type, "flow") && s.Type != "mock" {
+		s.Facts = Options{"packet_errors": p.input.pipeline.Account().Undecodable}
+	}
+	return s
 }
 
 // Ended is closed when the input has come to its end: that of a recording when all of it was counted.

@@ -28,7 +28,7 @@ var rows = [][]string{
 
 // forTests are packages that tests alone import, one another, and the suite that tests are made of.
 var forTests = []string{
-	"internal/archtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
+	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
 	"internal/sharedtest", "internal/netns", "internal/schematest", "handler/handlertest",
 }
 
