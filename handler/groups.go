@@ -62,14 +62,24 @@ func (n GroupNames) parse(list string) (set GroupSet, err error) {
 
 const allGroups = "all"
 
+// GroupError is the error of a group that a handler does not have.
+type GroupError struct {
+	Name  string
+	Valid []string // those that it has, and "all"
+}
+
+// Error returns the text of the reference.
+func (e *GroupError) Error() string {
+	return fmt.Sprintf("%s is an invalid/unsupported metric group. The valid groups are: %s", e.Name, strings.Join(e.Valid, ", "))
+}
+
 func (n GroupNames) find(name string) (GroupSet, error) {
 	if name == allGroups {
 		return n.All(), nil
 	}
 	i := slices.Index(n, name)
 	if i < 0 {
-		valid := slices.Sorted(slices.Values(n))
-		return 0, fmt.Errorf("%s is an invalid/unsupported metric group. The valid groups are: all, %s", name, strings.Join(valid, ", "))
+		return 0, &GroupError{name, append([]string{allGroups}, slices.Sorted(slices.Values(n))...)}
 	}
 	return 1 << i, nil
 }

@@ -172,6 +172,7 @@ func (p *parser) taps(node *yaml.Node) (out []Tap) {
 		t.Config = p.options(value, "config", "tap configuration is not a map")
 		t.Tags = p.options(value, "tags", "tap tags is not a map")
 		p.only(value, fmt.Sprintf("tap '%s'", t.Name), "input_type", "config", "tags")
+		p.checkTap(value, &t)
 		out = append(out, t)
 	}
 	return out
@@ -183,7 +184,13 @@ func InputTypes() []string { return []string{"pcap", "dnstap", "flow", "sflow", 
 func (p *parser) global(node *yaml.Node) (out []Global) {
 	for key, value := range p.section(node, "global_handler_config") {
 		if p.isMap(value, "expecting global_handler_config configuration map") {
-			out = append(out, Global{key.Value, p.table(value)})
+			g := Global{key.Value, p.table(value)}
+			if !slices.Contains(knownTypes(), g.Type) {
+				p.failAt(key, knownTypes(), "global_handler_config has no handler type '%s'", g.Type)
+			}
+			_, err := Build(Module{Type: g.Type, Config: g.Config}, Env{})
+			p.located(err, fmt.Sprintf("invalid global_handler_config for '%s': ", g.Type), value)
+			out = append(out, g)
 		}
 	}
 	return out
@@ -243,6 +250,7 @@ func (p *parser) input(node *yaml.Node) Input {
 	in.Config = p.options(node, "config", "input configuration is not a map")
 	in.Filter = p.options(node, "filter", "input filter configuration is not a map")
 	p.only(node, "'input'", "tap", "tap_selector", "input_type", "config", "filter")
+	p.checkPolicyInput(node, &in)
 	return in
 }
 
@@ -282,7 +290,8 @@ func (p *parser) selector(node *yaml.Node) *Selector {
 }
 
 func (p *parser) handlers(node *yaml.Node, pol *Policy) {
-	if window := p.find(node, "window_config"); window != nil && window.Kind == yaml.MappingNode { // else it is ignored, as in the reference
+	window := p.find(node, "window_config")
+	if window != nil && window.Kind == yaml.MappingNode { // else it is ignored, as in the reference
 		pol.Window = p.table(window)
 	}
 	modules := p.find(node, "modules")
@@ -291,19 +300,19 @@ func (p *parser) handlers(node *yaml.Node, pol *Policy) {
 		p.fail(orElse(modules, node), "missing or invalid handler modules at key 'modules'")
 	case modules.Kind == yaml.MappingNode:
 		for key, value := range p.pairs(modules) {
-			p.module(pol, key, value)
+			p.module(pol, key, value, window)
 		}
 	default:
 		pol.Sequence = true
 		for _, item := range modules.Content {
-			p.item(pol, p.resolve(item))
+			p.item(pol, p.resolve(item), window)
 		}
 	}
 	p.only(node, "'handlers'", "window_config", "modules")
 }
 
 // item reads a module of a sequence: the name with a map behind it, or the name alone with the module's keys beside it.
-func (p *parser) item(pol *Policy, item *yaml.Node) {
+func (p *parser) item(pol *Policy, item, window *yaml.Node) {
 	if item.Kind != yaml.MappingNode || len(item.Content) == 0 {
 		p.fail(item, "expecting handler module identifier")
 		return
@@ -314,10 +323,10 @@ func (p *parser) item(pol *Policy, item *yaml.Node) {
 		rest.Content = item.Content[2:]
 		value = &rest
 	}
-	p.module(pol, key, value)
+	p.module(pol, key, value, window)
 }
 
-func (p *parser) module(pol *Policy, key, node *yaml.Node) {
+func (p *parser) module(pol *Policy, key, node, window *yaml.Node) {
 	if inner := p.find(node, key.Value); inner != nil && p.find(node, "type") == nil { // the reference takes one redundant level
 		node = inner
 	}
@@ -339,6 +348,7 @@ func (p *parser) module(pol *Policy, key, node *yaml.Node) {
 		p.groups(&m, groups)
 	}
 	p.only(node, fmt.Sprintf("module '%s'", m.Name), "type", "require_version", "config", "filter", "metric_groups")
+	p.checkModule(pol, m, node, window)
 	pol.Modules = append(pol.Modules, m)
 }
 

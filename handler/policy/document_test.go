@@ -166,6 +166,26 @@ func TestParseErrors(t *testing.T) {
 		{"- first: {type: net}", "- 5", "expecting handler module identifier (line 34, column 13)"},
 		{"- first: {type: net}", "- {}", "expecting handler module identifier (line 34, column 13)"},
 		{"- first: {type: net}", "- first: [net]", "expecting Handler configuration map (line 34, column 20)"},
+
+		// keys and values of inputs and handlers
+		{"{iface: eth0,", "{ifase: eth0,", "invalid tap config for tap 'wired': ifase is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, af_packet_ring_mb (line 6, column 16); did you mean 'iface'?"},
+		{"host_spec: 192.0.2.0/24", "host_spec: 192.0.2.0", "invalid tap config for tap 'wired': invalid CIDR: 192.0.2.0 (line 6, column 29)"},
+		{"host_spec: 192.0.2.0/24", "debug: yes", "invalid tap config for tap 'wired': wrong type for key: debug (line 6, column 29)"},
+		{"host_spec: 192.0.2.0/24", "pcap_source: pfring", "invalid tap config for tap 'wired': unknown pcap source (line 6, column 29)"},
+		{"dns: {only_rcode: 2}", "dsn: {only_rcode: 2}", "global_handler_config has no handler type 'dsn' (line 9, column 5); did you mean 'dns'?"},
+		{"dns: {only_rcode: 2}", "dns: {only_rcode: 2222222}", "invalid global_handler_config for 'dns': DnsStreamHandler: only_rcode filter contained an invalid/unsupported rcode (line 9, column 11)"},
+		{"config: {bpf: port 53}", "config: {bpf: 53}", "invalid input config: wrong type for key: bpf (line 17, column 18)"},
+		{"filter: {bpf: udp}", "filter: {bfp: udp}", "invalid input filter: bfp is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, af_packet_ring_mb (line 18, column 18); did you mean 'bpf'?"},
+		{"num_periods: 3", "num_period: 3", "policy [all] failed to start: num_period is an invalid/unsupported config or filter. The valid configs/filters are: exclude_noerror, only_rcode, only_dnssec_response, answer_count, only_qtype, only_qname, only_qname_suffix, geoloc_notfound, asn_notfound, dnstap_msg_type, public_suffix_list, recorded_stream, xact_ttl_secs, xact_ttl_ms, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold (line 20, column 25); did you mean 'num_periods'?"},
+		{"num_periods: 3", "num_periods: many", "policy [all] failed to start: wrong type for key: num_periods (line 20, column 25)"},
+		{"num_periods: 3", "topn_percentile_threshold: 101", "policy [all] failed to start: threshold must be between 0 and 100 but has value 1.010000 (line 20, column 25)"},
+		{"only_qtype: [AAAA, 28]", "only_qtype: [AAAAA]", "policy [all] failed to start: DnsStreamHandler: only_qtype filter contained an invalid/unsupported qtype: AAAAA (line 25, column 22)"},
+		{"only_qname_suffix: [example.com]", "only_qname_suffix: example.com", "policy [all] failed to start: wrong type for key: only_qname_suffix (line 26, column 22)"},
+		{"only_qname_suffix: [example.com]", "dnstap_msg_type: nobody", "policy [all] failed to start: DnsStreamHandler: dnstap_msg_type contained an invalid/unsupported type. Valid types: auth, client, forwarder, resolver, stub, tool, update (line 26, column 22)"},
+		{"[top_ecs]", "[top_ecss]", "policy [all] failed to start: top_ecss is an invalid/unsupported metric group. The valid groups are: all, cardinality, counters, quantiles, top_ecs, top_ports, top_qnames, top_qtypes, top_rcodes, top_size, xact_times (line 27, column 38); did you mean 'top_ecs'?"},
+		{"disable: [cardinality, counters]", "disable: [cardinality, counter]", "policy [all] failed to start: counter is an invalid/unsupported metric group. The valid groups are: all, cardinality, counters, quantiles, top_ecs, top_ports, top_qnames, top_qtypes, top_rcodes, top_size, xact_times (line 27, column 71); did you mean 'counters'?"},
+		{"flows: {type: net}", "flows: {type: net, filter: {only_asn_number: [AS1]}}", "policy [all] failed to start: NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: AS1 (line 28, column 39)"},
+		{"- second:\n            type: dns", "- second:\n            type: dns\n            config: {answer_count: few}", "policy [sequence] failed to start: DnsStreamHandler: wrong value type for answer_count filter. It should be an integer (line 37, column 22)"},
 	} {
 		require.Contains(t, good, tt.old)
 		_, err := policy.Parse([]byte(strings.Replace(good, tt.old, tt.new, 1)))

@@ -35,7 +35,7 @@ func ParseFlowInput(opts Options) (FlowInput, error) {
 		return FlowInput{}, err
 	}
 	if !slices.Contains([]string{"", "sflow", "netflow", "ipfix"}, typ) {
-		return FlowInput{}, fmt.Errorf(`invalid flow_type "%s". Supported types: "sflow", "netflow" and "ipfix"`, typ)
+		return FlowInput{}, &keyError{key: "flow_type", error: fmt.Errorf(`invalid flow_type "%s". Supported types: "sflow", "netflow" and "ipfix"`, typ)}
 	}
 	if in.File != "" {
 		return in, nil
@@ -73,10 +73,17 @@ func ParseProbeInput(opts Options) (probe.Config, error) {
 		tr := &Reader{opts: entry}
 		cfg.Targets = append(cfg.Targets, probe.Target{Name: name, Host: tr.Text("target"), Port: uint16(tr.Int("port", 0xFFFF)), Version: tr.Int("ip_version", 99)})
 		if tr.err != nil {
-			return cfg, tr.err
+			return cfg, &keyError{key: "targets", error: tr.err}
 		}
 	}
-	return cfg, cfg.Validate()
+	err := cfg.Validate()
+	if err == nil {
+		return cfg, nil
+	}
+	if key, _, _ := strings.Cut(err.Error(), " "); slices.Contains(r.known, key) {
+		return cfg, &keyError{key: key, error: err}
+	}
+	return cfg, err
 }
 
 // millis returns the milliseconds at key, or 0.
@@ -127,6 +134,18 @@ const ringMiB = 6
 // ParsePcapInput reads the configuration of an input of type "pcap". Its pcap_source is checked, but does not matter: visor captures in one
 // way.
 func ParsePcapInput(opts Options) (PcapInput, error) {
+	in, err := readPcapInput(opts)
+	if err != nil || in.Filter == "" {
+		return in, err
+	}
+	if _, err := filter.Compile(in.Filter, decode.LinkEthernet); err != nil {
+		return PcapInput{}, &Error{Text: fmt.Sprintf("Failed to parse bpf filter: %s: %v", in.Filter, err)}
+	}
+	return in, nil
+}
+
+// readPcapInput is ParsePcapInput without the filter, whose host names would be looked up.
+func readPcapInput(opts Options) (PcapInput, error) {
 	r := &Reader{opts: opts}
 	in := PcapInput{Interface: r.Text("iface")}
 	source := r.Text("pcap_source")
@@ -142,16 +161,11 @@ func ParsePcapInput(opts Options) (PcapInput, error) {
 	hosts, err := decode.ParseHostNets(spec)
 	switch {
 	case err != nil:
-		return PcapInput{}, err
+		return PcapInput{}, &keyError{key: "host_spec", error: err}
 	case !slices.Contains([]string{"", "libpcap", "af_packet", "mock"}, source):
-		return PcapInput{}, errors.New("unknown pcap source")
+		return PcapInput{}, &keyError{key: "pcap_source", error: errors.New("unknown pcap source")}
 	case in.File == "" && in.Interface == "" && source != "mock":
 		return PcapInput{}, errors.New("no iface was specified for live capture")
-	}
-	if in.Filter != "" {
-		if _, err := filter.Compile(in.Filter, decode.LinkEthernet); err != nil {
-			return PcapInput{}, &Error{Text: fmt.Sprintf("Failed to parse bpf filter: %s: %v", in.Filter, err)}
-		}
 	}
 	in.Hosts = hosts
 	return in, nil
@@ -182,7 +196,7 @@ func ParseTapInput(opts Options) (TapInput, error) {
 		return TapInput{}, errors.New("config must specify one of: socket, dnstap_file")
 	}
 	if _, port, err := net.SplitHostPort(in.Address); err != nil || port == "" {
-		return TapInput{}, errors.New("invalid tcp address specification, use HOST:PORT")
+		return TapInput{}, &keyError{key: "tcp", error: errors.New("invalid tcp address specification, use HOST:PORT")}
 	}
 	return in, nil
 }
@@ -195,5 +209,9 @@ func ParseTapFilter(opts Options) (decode.HostNets, error) {
 	if err := r.finish(); err != nil {
 		return decode.HostNets{}, err
 	}
-	return decode.ParseHostNets(strings.Join(list, ","))
+	hosts, err := decode.ParseHostNets(strings.Join(list, ","))
+	if err != nil {
+		return decode.HostNets{}, &keyError{key: "only_hosts", error: err}
+	}
+	return hosts, nil
 }

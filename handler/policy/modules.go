@@ -90,7 +90,9 @@ func common(s *handler.Settings, r *Reader) error {
 	s.DeepSample = r.percent("deep_sample_rate")
 	s.Periods = r.percent("num_periods")
 	s.TopN = r.Int("topn_count", math.MaxInt32)
-	s.TopPercentile = r.Int("topn_percentile_threshold", math.MaxInt32)
+	if s.TopPercentile = r.Int("topn_percentile_threshold", math.MaxInt32); s.TopPercentile > 100 {
+		r.fail("threshold must be between 0 and 100 but has value %f", float64(s.TopPercentile)/100)
+	}
 	return r.finish()
 }
 

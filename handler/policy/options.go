@@ -25,11 +25,18 @@ func (r *Reader) look(key string) (any, bool) {
 	return v, ok
 }
 
-// fail keeps the first error.
+// fail keeps the first error: it is one of the key that was looked at last.
 func (r *Reader) fail(format string, args ...any) {
 	if r.err == nil {
-		r.err = fmt.Errorf(format, args...)
+		r.err = &keyError{key: r.known[len(r.known)-1], error: fmt.Errorf(format, args...)}
 	}
+}
+
+// keyError is what is wrong with a key, or its value.
+type keyError struct {
+	key   string
+	known []string // if the key is not known, those that are
+	error
 }
 
 // value returns the value of key, or the zero T if it is missing or of another type.
@@ -75,8 +82,8 @@ func (r *Reader) finish() error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.opts)) {
 		if !slices.Contains(r.known, key) {
-			return fmt.Errorf("%s is an invalid/unsupported config or filter. The valid configs/filters are: %s",
-				key, strings.Join(r.known, ", "))
+			return &keyError{key, r.known, fmt.Errorf("%s is an invalid/unsupported config or filter. The valid configs/filters are: %s",
+				key, strings.Join(r.known, ", "))}
 		}
 	}
 	return nil

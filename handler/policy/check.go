@@ -1,0 +1,105 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"visor/handler"
+)
+
+// What is wrong with keys of inputs and handlers shows only when these are made. To say where it stands, the parser makes them once, and
+// throws them away. What is missing is not said before a policy starts: a tap may leave it to the policy.
+
+// checkTap says what is wrong with the keys of a tap.
+func (p *parser) checkTap(node *yaml.Node, t *Tap) {
+	p.located(checkInput(t.InputType, t.Config, nil), fmt.Sprintf("invalid tap config for tap '%s': ", t.Name), p.find(node, "config"))
+}
+
+// checkPolicyInput says what is wrong with the keys that a policy has for its input.
+func (p *parser) checkPolicyInput(node *yaml.Node, in *Input) {
+	p.located(checkInput(in.InputType, in.Config, nil), "invalid input config: ", p.find(node, "config"))
+	p.located(checkInput(in.InputType, nil, in.Filter), "invalid input filter: ", p.find(node, "filter"))
+}
+
+// checkInput returns what is wrong with a key of an input's configuration, or of a policy's filter for it.
+func checkInput(typ string, config, only Options) (err error) {
+	switch typ {
+	case "pcap":
+		_, err = readPcapInput(merged(config, only))
+	case "dnstap":
+		if _, err = ParseTapFilter(only); err == nil {
+			_, err = ParseTapInput(config)
+		}
+	case "flow", "sflow":
+		_, err = ParseFlowInput(config)
+	case "netprobe":
+		_, err = ParseProbeInput(config)
+	}
+	return err
+}
+
+// checkModule says what is wrong with the keys of a module, those of window_config among them.
+func (p *parser) checkModule(pol *Policy, m Module, node, window *yaml.Node) {
+	m.Config = merged(m.Config, pol.Window)
+	_, err := Build(m, Env{})
+	prefix := fmt.Sprintf("policy [%s] failed to start: ", pol.Name)
+	if group, ok := errors.AsType[*handler.GroupError](err); ok {
+		p.failAt(p.groupNode(node, group.Name), group.Valid, "%s%v", prefix, err)
+		return
+	}
+	filter, config := p.find(node, "filter"), p.find(node, "config")
+	if _, ok := errors.AsType[*keyError](err); err != nil && !ok {
+		err = p.named(err, filter, config)
+	}
+	p.located(err, prefix, filter, config, window)
+}
+
+// named returns err as one of the key that it names: handlers do that in what they complain of.
+func (p *parser) named(err error, maps ...*yaml.Node) error {
+	for _, node := range maps {
+		if node == nil {
+			continue
+		}
+		for key := range p.pairs(node) {
+			if strings.Contains(err.Error(), key.Value) {
+				return &keyError{key: key.Value, error: err}
+			}
+		}
+	}
+	return err
+}
+
+// groupNode returns where a metric group is named.
+func (p *parser) groupNode(node *yaml.Node, name string) *yaml.Node {
+	groups := p.find(node, "metric_groups")
+	for _, list := range p.pairs(groups) {
+		for _, item := range list.Content {
+			if item = p.resolve(item); item.Value == name {
+				return item
+			}
+		}
+	}
+	return groups
+}
+
+// located complains of a key where it stands in one of maps; of one that stands in none it does not.
+func (p *parser) located(err error, prefix string, maps ...*yaml.Node) {
+	wrong, ok := errors.AsType[*keyError](err)
+	if !ok {
+		return
+	}
+	for _, node := range maps {
+		if node == nil {
+			continue
+		}
+		for key := range p.pairs(node) {
+			if key.Value == wrong.key {
+				p.failAt(key, wrong.known, "%s%v", prefix, err)
+				return
+			}
+		}
+	}
+}

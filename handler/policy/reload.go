@@ -1,0 +1,92 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// Load adds all that a document holds: taps, defaults of handlers, policies. It stops at the first error; what came before stays.
+func (m *Manager) Load(doc *Document) error {
+	for _, t := range doc.Taps {
+		if err := m.AddTap(t); err != nil {
+			return err
+		}
+	}
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	for _, t := range doc.Taps {
+		m.loaded.taps = append(m.loaded.taps, t.Name)
+	}
+	for _, g := range doc.Global {
+		if _, exists := m.global[g.Type]; exists {
+			return fmt.Errorf("stream handler type '%s' %w exists in global_handler_config configuration", g.Type, ErrExists)
+		}
+		m.global[g.Type] = g.Config
+	}
+	for _, p := range doc.Policies {
+		if _, err := m.add(p); err != nil {
+			return err
+		}
+		m.loaded.policies = append(m.loaded.policies, p.Name)
+	}
+	return nil
+}
+
+// Reload makes the difference between the documents that were loaded and doc: policies that are no more in it end, new ones start, and
+// those are replaced of which something has changed: the policy, one of its taps, or a default of its handlers. All others, and all that
+// was added by AddTap and AddPolicy, go on undisturbed. What is wrong with one policy does not keep the others from theirs; it goes on as
+// it was.
+func (m *Manager) Reload(doc *Document) error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	m.reloadTaps(doc.Taps)
+	clear(m.global)
+	for _, g := range doc.Global {
+		m.global[g.Type] = g.Config
+	}
+	names := make([]string, 0, len(doc.Policies))
+	for _, p := range doc.Policies {
+		names = append(names, p.Name)
+	}
+	for _, name := range m.loaded.policies {
+		if r := m.policies[name]; r != nil && !slices.Contains(names, name) {
+			m.remove(r)
+		}
+	}
+	m.loaded.policies = names
+	var errs []error
+	for _, p := range doc.Policies {
+		if !m.runs(p) {
+			_, err := m.replace(p)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Manager) reloadTaps(taps []Tap) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range m.loaded.taps {
+		delete(m.taps, name)
+	}
+	m.loaded.taps = nil
+	for _, t := range taps {
+		m.taps[t.Name] = t
+		m.loaded.taps = append(m.loaded.taps, t.Name)
+	}
+}
+
+// runs reports whether a policy runs just as p would.
+func (m *Manager) runs(p Policy) bool {
+	r := m.policies[p.Name]
+	if r == nil || !reflect.DeepEqual(r.Policy, p) {
+		return false
+	}
+	parts, err := m.plan(&p)
+	return err == nil && slices.EqualFunc(parts, r.Parts, func(a, b Part) bool {
+		return a.Input == b.Input && reflect.DeepEqual(a.Tap, b.Tap) && reflect.DeepEqual(a.Modules, b.Modules)
+	})
+}

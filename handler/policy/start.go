@@ -1,0 +1,209 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"visor/handler"
+	"visor/internal/hash64"
+)
+
+// choose returns the taps of a policy.
+func (m *Manager) choose(p *Policy) (out []Tap, err error) {
+	if p.Input.Selector == nil {
+		t, ok := m.taps[p.Input.Tap]
+		if !ok {
+			return nil, fmt.Errorf("tap '%s' does not exist", p.Input.Tap)
+		}
+		out = append(out, t)
+	} else {
+		for _, name := range slices.Sorted(maps.Keys(m.taps)) {
+			t := m.taps[name]
+			match, err := p.Input.Selector.matches(&t)
+			if err != nil {
+				return nil, err
+			}
+			if match {
+				out = append(out, t)
+			}
+		}
+		if len(out) == 0 {
+			return nil, fmt.Errorf("%w for specified 'input.tap_selector' tags", ErrNoTap)
+		}
+	}
+	for _, t := range out {
+		if t.InputType != p.Input.InputType {
+			return nil, fmt.Errorf("input_type for policy specified tap '%s' doesn't match tap's defined input type: %s/%s", t.Name, p.Input.InputType, t.InputType)
+		}
+	}
+	return out, nil
+}
+
+// matches compares tags in the order of the selector.
+func (s *Selector) matches(t *Tap) (bool, error) {
+	for _, want := range s.Tags {
+		got, has := t.Tags[want.Key]
+		switch {
+		case !has && s.All:
+			return false, nil
+		case !has:
+			continue
+		case fmt.Sprintf("%T", got) != fmt.Sprintf("%T", want.Value):
+			return false, fmt.Errorf("Tap [%s]: tag and selector value types are different for key '%s'", t.Name, want.Key)
+		case (got == want.Value) != s.All:
+			return !s.All, nil
+		}
+	}
+	return s.All && len(s.Tags) > 0, nil
+}
+
+// plan returns what a policy does with each of its taps, before anything of it is there.
+func (m *Manager) plan(p *Policy) (parts []Part, err error) {
+	taps, err := m.choose(p)
+	for _, t := range taps {
+		config := merged(t.Config, p.Input.Config)
+		parts = append(parts, Part{Tap: t, Input: inputName(t.Name, merged(config, p.Input.Filter)), Modules: m.modules(p, &t)})
+	}
+	return parts, err
+}
+
+// modules returns the modules of a policy as they are for a tap.
+func (m *Manager) modules(p *Policy, t *Tap) (out []Module) {
+	window := p.Window
+	if window == nil {
+		window = Options{"num_periods": uint64(m.cfg.Periods), "deep_sample_rate": uint64(m.cfg.DeepSample)}
+	}
+	for _, mod := range p.Modules {
+		mod.Config = merged(m.global[mod.Type], mod.Config, window)
+		mod.Config[tapKey] = t.Name
+		mod.Name = p.Name + "-" + t.Name + "-" + mod.Name
+		out = append(out, mod)
+	}
+	return out
+}
+
+// begin starts a policy, which is not known yet.
+func (m *Manager) begin(p Policy) (*Running, error) {
+	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: starting", p.Name))
+	parts, err := m.plan(&p)
+	if err != nil {
+		return nil, err
+	}
+	r := &Running{Policy: p, lease: p.Lease}
+	for i := range parts {
+		if err := m.start(&p, &parts[i]); err != nil {
+			m.undo(r)
+			return nil, fmt.Errorf("policy [%s] failed to start: %w", p.Name, err)
+		}
+		r.Parts = parts[:i+1]
+	}
+	return r, nil
+}
+
+// start attaches the handlers of a part to its input, which it opens unless it is open.
+func (m *Manager) start(p *Policy, part *Part) error {
+	var handlers []handler.Handler
+	for _, mod := range part.Modules {
+		h, err := Build(mod, m.cfg.Env)
+		if err != nil {
+			return err
+		}
+		if !takes(part.Tap.InputType, h.Info().Type) {
+			return refusal(h.Info(), part.Input)
+		}
+		handlers = append(handlers, h)
+	}
+	in, err := m.input(p, part)
+	if err != nil {
+		return fmt.Errorf("unable to instantiate tap '%s': %w", part.Tap.Name, err)
+	}
+	part.input = in
+	if part.Group, err = in.pipeline.Attach(handler.GroupConfig{Handlers: handlers, Sequence: p.Sequence}); err != nil {
+		m.release(in)
+		return err
+	}
+	in.change(1, countHandlers(p))
+	in.run(m.cfg.Logger) // only now, so that a recording is not read before anybody looks
+	return nil
+}
+
+// countHandlers counts a sequence as one.
+func countHandlers(p *Policy) int {
+	if p.Sequence {
+		return min(1, len(p.Modules))
+	}
+	return len(p.Modules)
+}
+
+// undo detaches the handlers of a policy, and ends inputs that feed nobody.
+func (m *Manager) undo(r *Running) {
+	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: stopping", r.Policy.Name))
+	r.end()
+	for i := range r.Parts {
+		part := &r.Parts[i]
+		part.Group.Detach()
+		if r.Policy.Name != part.input.resources() {
+			part.input.change(-1, -countHandlers(&r.Policy))
+			m.release(part.input)
+		}
+	}
+}
+
+// inputName tells inputs apart: those of one tap with the same configuration are one.
+func inputName(tap string, config Options) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		fmt.Fprintf(&b, "%s=%v\n", key, config[key])
+	}
+	return fmt.Sprintf("%s-%x", tap, hash64.Sum([]byte(b.String())))
+}
+
+// input returns the input of a part, which it opens unless it is open. A recording that was read to its end is opened again.
+func (m *Manager) input(p *Policy, part *Part) (*input, error) {
+	if in := m.inputs[part.Input]; in != nil && !in.over() {
+		return in, nil
+	}
+	in, err := m.open(part.Input, &part.Tap, merged(part.Tap.Config, p.Input.Config), p.Input.Filter)
+	if err != nil {
+		return nil, err
+	}
+	m.inputs[in.name] = in
+	watch, err := in.watch(&part.Tap, m.cfg.Periods)
+	if err != nil {
+		m.release(in)
+		return nil, err
+	}
+	m.show(watch)
+	return in, nil
+}
+
+// open opens an input and gives it a pipeline, which does not run yet.
+func (m *Manager) open(name string, t *Tap, config, only Options) (*input, error) {
+	o, err := m.cfg.Open(t.InputType, config, only)
+	if err != nil {
+		return nil, err
+	}
+	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns})
+	if err != nil {
+		return nil, err
+	}
+	return &input{name: name, config: merged(config, only), live: o.Live, facts: o.Facts, pipeline: p, ended: make(chan struct{})}, nil
+}
+
+// release ends an input that feeds nobody, and the policy that tells what it costs.
+func (m *Manager) release(in *input) {
+	if in.policies > 0 {
+		return
+	}
+	if m.inputs[in.name] == in {
+		delete(m.inputs, in.name)
+		if r := m.policies[in.resources()]; r != nil && r.Parts[0].input == in {
+			m.remove(r)
+		}
+	}
+	in.run(m.cfg.Logger) // to close its sources
+	in.end()
+	<-in.ended
+}
