@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/internal/mmdbtest"
 	"visor/internal/netns"
 )
 
@@ -19,15 +20,16 @@ func TestLive(t *testing.T) {
 	netns.Run(t, "dnsperf", "knotd", "tmux")
 }
 
-// TestNSLive looks behind a name while knot answers dnsperf: the client that asks for it is shown. The policy goes when the look is over,
-// and when the client is killed.
+// TestNSLive looks behind a name, a network and an address while knot answers dnsperf: who asks, and for what, is shown. The policy goes
+// when the look is over, and when the client is killed.
 func TestNSLive(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
 	netns.Cable(t, "visor0", "server0", neighbour, "10.53.0.1/24", "10.53.0.2/24")
 	netns.IP(t, "link", "set", "lo", "up")
 	netns.Knot(t, neighbour, "10.53.0.2", "")
-	visord(t, "--admin-api", "-l", "127.0.0.1", "-H", "10.53.0.2/32", "visor0")
+	asn := mmdbtest.Write(t, "ASN", map[string]mmdbtest.Record{"::/1": {"autonomous_system_number": uint32(64500), "autonomous_system_organization": "Example"}})
+	visord(t, "--admin-api", "-l", "127.0.0.1", "-H", "10.53.0.2/32", "--geo-asn", asn, "visor0")
 	netns.Perform(t, "10.53.0.2", 100_000, 900)
 
 	c, err := newClient(options{host: "127.0.0.1", port: 10853})
@@ -55,6 +57,14 @@ func TestNSLive(t *testing.T) {
 	tt.keys("Escape")
 	tt.shows("Enter look behind")
 	require.Eventually(t, func() bool { return drills() == 0 }, 5*time.Second, 50*time.Millisecond)
+
+	tt.shows("64500/Example")
+	tt.keys("S-Tab") // Top ASN is the last panel
+	tt.keys("Enter")
+	tt.shows("› behind Top ASN: 64500/Example")
+	tt.shows("www.example.com")
+	tt.keys("Escape")
+	tt.shows("Enter look behind")
 
 	tt.shows("10.53.0.1")
 	for range 9 {

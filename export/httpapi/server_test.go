@@ -3,13 +3,17 @@ package httpapi_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -152,4 +156,56 @@ func TestSlowClients(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, 200, resp.StatusCode)
+}
+
+// What is no HTTP, or not what an API takes, costs nothing that stays.
+func TestGarbage(t *testing.T) {
+	address := serve(t, func(s *http.Server) {
+		s.ReadHeaderTimeout, s.ReadTimeout = 200*time.Millisecond, 300*time.Millisecond
+		s.ErrorLog = log.New(io.Discard, "", 0)
+	})
+	post := "POST /api/v1/policies HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-yaml\r\nConnection: close\r\n"
+	body := func(text string) string { return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, len(text), text) }
+	requests := []string{
+		"\x16\x03\x01\x02\x00\x01\x00", strings.Repeat("\x00", 4096), "GET\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"GET /" + strings.Repeat("a", 200<<10) + " HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: y\r\n", 20_000) + "\r\n",
+		"GET /../../../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "GET http://other/healthz HTTP/1.0\r\n\r\n",
+		body("visor: {policies: {p: &a {kind: *a}}}"), body(strings.Repeat("[", 100_000)), body(strings.Repeat("a: &a\n", 1000)), body("visor: !!binary x"),
+		body("{\"visor\":" + strings.Repeat("{\"a\":", 50_000)), body(strings.Repeat("x", 2<<20)), body("visor:\n\tpolicies:"), body("\xff\xfe\x00v"),
+		post + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", post + "Content-Length: -1\r\n\r\n", post + "Content-Length: 10\r\nContent-Length: 20\r\n\r\n",
+	}
+	send := func(request string) {
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		defer conn.Close()
+		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		_, _ = io.WriteString(conn, request) // the server may close before it has read all
+		_, err = io.Copy(io.Discard, conn)
+		require.False(t, errors.Is(err, os.ErrDeadlineExceeded), "it hangs: %.80q", request)
+	}
+	round := func() {
+		var all sync.WaitGroup
+		for _, request := range requests {
+			all.Go(func() { send(request) })
+		}
+		all.Wait()
+	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	round()
+	goroutines, before := runtime.NumGoroutine(), heap()
+	for range 20 {
+		round()
+	}
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+1 && heap()-before < 4<<20 }, 10*time.Second, 20*time.Millisecond)
+	resp, err := http.Get("http://" + address + "/api/v1/policies")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, "{}", string(answer))
 }
