@@ -159,9 +159,8 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 	}
 	a.server = httpapi.NewServer(api)
 	a.server.ErrorLog = slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of connections that break
-	var secure *tls.Config
 	if a.o.tls {
-		if secure, err = a.o.files.Config(); err != nil {
+		if a.server.TLSConfig, err = a.o.files.Config(); err != nil {
 			return nil, err
 		}
 	}
@@ -169,10 +168,6 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("unable to bind to %s: %w", address, err)
-	}
-	if secure != nil {
-		secure.NextProtos = []string{"h2", "http/1.1"}
-		l = tls.NewListener(l, secure)
 	}
 	return l, nil
 }
@@ -216,7 +211,13 @@ func (a *agent) serve(ctx context.Context, l net.Listener, push *otlp.Pusher) er
 	defer signal.Stop(hangups)
 	var working sync.WaitGroup
 	serving, pushing := make(chan error, 1), make(chan error, 1)
-	working.Go(func() { serving <- a.server.Serve(l) })
+	working.Go(func() {
+		if a.o.tls {
+			serving <- a.server.ServeTLS(l, "", "")
+			return
+		}
+		serving <- a.server.Serve(l)
+	})
 	working.Go(func() {
 		if push == nil {
 			pushing <- nil

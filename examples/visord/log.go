@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // logSink is where log lines go: a file that can be opened again, syslog, or standard output.
@@ -98,11 +99,19 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		b.WriteString(attribute(a))
 		return true
 	})
-	line := bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte(" | ")) // a line is a record
+	line := bytes.Map(printable, bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte(" | "))) // a line is a record
 	h.sink.mu.Lock()
 	defer h.sink.mu.Unlock()
 	_, err := h.sink.out.Write(append(line, '\n'))
 	return err
+}
+
+// printable replaces what could steer the terminal of who reads the log: paths of requests are anybody's.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return '?'
+	}
+	return r
 }
 
 // attribute writes a pair; the status of a request stands alone, as pktvisord has it.
