@@ -34,6 +34,7 @@ type agent struct {
 	log     *slog.Logger
 	sink    *logSink
 	manager *policy.Manager
+	push    *otlp.Pusher // nil unless metrics are pushed
 	server  *http.Server
 	ending  atomic.Bool
 }
@@ -47,9 +48,11 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 		return err
 	}
 	defer closeGeo()
-	a := &agent{o: o, log: log, sink: sink, manager: policy.NewManager(policy.ManagerConfig{
-		Env: env, Periods: o.periods, DeepSample: o.deepSample, Logger: log,
-	})}
+	a := &agent{o: o, log: log, sink: sink}
+	if a.push, err = a.pusher(); err != nil {
+		return err
+	}
+	a.manager = policy.NewManager(policy.ManagerConfig{Env: env, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended})
 	defer a.manager.Close()
 	if err := a.load(); err != nil {
 		return err
@@ -59,17 +62,13 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 		return err
 	}
 	defer listener.Close()
-	push, err := a.pusher()
-	if err != nil {
-		return err
-	}
 	if o.user != "" {
 		if err := becomeUser(o.user); err != nil {
 			return err
 		}
 		log.Info("became user " + o.user)
 	}
-	return a.serve(ctx, listener, push)
+	return a.serve(ctx, listener)
 }
 
 // environment opens the databases.
@@ -197,15 +196,25 @@ func (a *agent) pusher() (*otlp.Pusher, error) {
 	return otlp.New(cfg)
 }
 
+// sources are all policies but those that somebody has for a look.
 func (a *agent) sources() (out []otlp.Source) {
 	for _, p := range a.manager.Policies() {
-		out = append(out, otlp.Source{Policy: p.Policy.Name, Of: p})
+		if p.Policy.Lease == 0 {
+			out = append(out, otlp.Source{Policy: p.Policy.Name, Of: p})
+		}
 	}
 	return out
 }
 
+// ended pushes what a policy has counted since the last push.
+func (a *agent) ended(p *policy.Running) {
+	if a.push != nil && p.Policy.Lease == 0 {
+		a.push.Last(otlp.Source{Policy: p.Policy.Name, Of: p})
+	}
+}
+
 // serve answers until ctx is done, then drains: who watches is told that it ends, answers under way are given, metrics pushed.
-func (a *agent) serve(ctx context.Context, l net.Listener, push *otlp.Pusher) error {
+func (a *agent) serve(ctx context.Context, l net.Listener) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, hangup...)
 	defer signal.Stop(hangups)
@@ -219,11 +228,11 @@ func (a *agent) serve(ctx context.Context, l net.Listener, push *otlp.Pusher) er
 		serving <- a.server.Serve(l)
 	})
 	working.Go(func() {
-		if push == nil {
+		if a.push == nil {
 			pushing <- nil
 			return
 		}
-		pushing <- push.Run(ctx)
+		pushing <- a.push.Run(ctx)
 	})
 	a.log.Info("web server listening on " + net.JoinHostPort(a.o.host, portOf(l)))
 	notify("READY=1")

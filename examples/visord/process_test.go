@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	collector "go.opentelemetry.io/proto/slim/otlp/collector/metrics/v1"
+	"google.golang.org/protobuf/proto"
 
 	"visor/internal/buildtest"
 	"visor/internal/certtest"
@@ -394,4 +397,45 @@ func TestSecure(t *testing.T) {
 	status, err = ask("s3cret", certificate)
 	require.NoError(t, err)
 	require.Equal(t, 200, status)
+}
+
+// What was counted is pushed before the end: of policies that stay, and of one that was deleted.
+func TestPush(t *testing.T) {
+	var mu sync.Mutex
+	sums := make(map[string]int64) // packets by policy
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		msg := &collector.ExportMetricsServiceRequest{}
+		if err != nil || r.URL.Path != "/otlp/v1" || proto.Unmarshal(body, msg) != nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, sm := range msg.ResourceMetrics[0].ScopeMetrics {
+			for _, m := range sm.Metrics {
+				if m.Name == "packets_total" {
+					sums[sm.Scope.Attributes[0].Value.GetStringValue()] += m.GetGauge().DataPoints[0].GetAsInt()
+				}
+			}
+		}
+	}))
+	defer srv.Close()
+	host, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	require.NoError(t, err)
+	p := start(t, nil, "--admin-api", "--otel", "--otel-host", host, "--otel-port", port, "--otel-path", "/otlp/v1", "--config", configFile(t, document(capture(t), "second")))
+	const passing = "visor: {policies: {passing: {kind: collection, input: {tap: file, input_type: pcap}, handlers: {modules: {net: {type: net}}}}}}"
+	for _, method := range []string{"PUT", "DELETE"} {
+		req, err := http.NewRequest(method, p.url+"/api/v1/policies/passing", strings.NewReader(passing))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/x-yaml")
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 200, resp.StatusCode)
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, exitDone, p.end())
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, []int64{1000, 1000}, []int64{sums["recorded"], sums["passing"]})
 }

@@ -331,6 +331,39 @@ func TestSinglePeriod(t *testing.T) {
 	require.Equal(t, 1, r.count())
 }
 
+// What a source has counted when it goes is pushed too, once.
+func TestLast(t *testing.T) {
+	r := newReceiver()
+	srv := httptest.NewServer(r)
+	defer srv.Close()
+	stays, goes := newStream(t, handler.Settings{}), newStream(t, handler.Settings{})
+	var mu sync.Mutex
+	sources := []otlp.Source{{"stays", stays.Pipeline}, {"goes", goes.Pipeline}}
+	p, stop := running(t, otlp.Config{Endpoint: srv.URL, Interval: time.Millisecond, Sources: func() []otlp.Source {
+		mu.Lock()
+		defer mu.Unlock()
+		return sources
+	}})
+	for i := range 3 {
+		stays.minute(i, 1)
+		goes.minute(i, 2)
+	}
+	require.Eventually(t, func() bool { return r.count() == 4 }, 10*time.Second, time.Millisecond, "two minutes have ended")
+	mu.Lock()
+	sources = sources[:1]
+	mu.Unlock()
+	p.Last(otlp.Source{Policy: "goes", Of: goes.Pipeline})
+	require.Eventually(t, func() bool { return r.count() == 5 }, 10*time.Second, time.Millisecond, "its third minute")
+	require.NoError(t, stop())
+	p.Last(otlp.Source{Policy: "stays", Of: stays.Pipeline}) // too late, and no harm
+	first := int(packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", nil).TimeNS / minute % 1000)
+	want := make(map[string]int64)
+	for i := range 3 {
+		want[fmt.Sprint("stays ", (first+i)%1000)], want[fmt.Sprint("goes ", (first+i)%1000)] = 1, 2
+	}
+	r.once(t, want)
+}
+
 // What is sent is read, and found right.
 func TestGolden(t *testing.T) {
 	s := newStream(t, handler.Settings{Enable: []string{"histograms"}, Tap: "wired", Name: "a-wired-dns"})

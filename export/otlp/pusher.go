@@ -66,7 +66,11 @@ type Stats struct {
 type Pusher struct {
 	cfg  Config
 	send transport
-	seen map[asker]map[string]time.Time // start of the latest period that was queued, by module
+
+	collecting sync.Mutex                     // guards what follows
+	seen       map[asker]map[string]time.Time // start of the latest period that was queued, by module
+	gone       *metrics.ResourceMetrics       // of sources that have gone
+	over       bool                           // nothing is queued any more
 
 	mu      sync.Mutex
 	pending []parcel
@@ -92,7 +96,9 @@ func New(cfg Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pusher{cfg: cfg, send: send, seen: make(map[asker]map[string]time.Time), more: make(chan struct{}, 1)}, nil
+	return &Pusher{
+		cfg: cfg, send: send, seen: make(map[asker]map[string]time.Time), gone: &metrics.ResourceMetrics{}, more: make(chan struct{}, 1),
+	}, nil
 }
 
 // Run pushes until ctx is done, then what has not been pushed yet, the running periods too, for at most Config.Timeout. It returns an
@@ -140,8 +146,12 @@ const maxRequest = 1 << 20
 
 // collect queues the periods that have ended since the last time; at the end the running ones too.
 func (p *Pusher) collect(end bool) {
+	p.collecting.Lock()
+	defer p.collecting.Unlock()
+	p.over = end
 	seen := make(map[asker]map[string]time.Time)
-	out := &metrics.ResourceMetrics{}
+	out := p.gone
+	p.gone = &metrics.ResourceMetrics{}
 	for _, src := range p.cfg.Sources() {
 		last := p.seen[src.Of]
 		if last == nil {
@@ -159,6 +169,28 @@ func (p *Pusher) collect(end bool) {
 	p.seen = seen // those that have gone are forgotten
 	if len(out.ScopeMetrics) > 0 {
 		p.enqueue(out)
+	}
+}
+
+// Last takes what a source has counted that was not pushed yet, the running period too: the source is no longer among those that
+// Config.Sources gives. It is pushed with the next periods.
+func (p *Pusher) Last(src Source) {
+	p.collecting.Lock()
+	defer p.collecting.Unlock()
+	if p.over {
+		return
+	}
+	last := p.seen[src.Of]
+	if last == nil {
+		last = make(map[string]time.Time)
+	}
+	delete(p.seen, src.Of)
+	for _, modules := range fresh(src.Of, last, true) {
+		p.gone.ScopeMetrics = append(p.gone.ScopeMetrics, scope(src.Policy, modules))
+	}
+	if proto.Size(p.gone) > maxRequest {
+		p.enqueue(p.gone)
+		p.gone = &metrics.ResourceMetrics{}
 	}
 }
 

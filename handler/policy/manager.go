@@ -19,6 +19,9 @@ type ManagerConfig struct {
 	DeepSample int          // per cent, likewise; 0 means 100
 	Logger     *slog.Logger // told of taps and policies that come and go, and of inputs that end with an error; nil is silence
 
+	// Ended is called with each policy that has ended or was replaced, when it no longer counts; nil is not. It must not change the Manager.
+	Ended func(*Running)
+
 	// Open opens an input; nil means OpenInput. The Manager closes the sources.
 	Open func(typ string, config, filter Options) (Opened, error)
 }
@@ -150,7 +153,7 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 	}
 	m.show(r)
 	if former != nil {
-		m.undo(former)
+		m.finish(former)
 	}
 	return r, nil
 }
@@ -188,7 +191,7 @@ func (m *Manager) remove(r *Running) {
 	m.mu.Lock()
 	delete(m.policies, r.Policy.Name)
 	m.mu.Unlock()
-	m.undo(r)
+	m.finish(r)
 }
 
 // Close ends all policies.

@@ -43,6 +43,28 @@ func TestReplace(t *testing.T) {
 	require.Len(t, m.Policies(), 2)
 }
 
+// Who wants to is told of policies that end, and can ask them for all that they counted. Those that did not start never were.
+func TestEnded(t *testing.T) {
+	in := &inputs{}
+	var ended []*policy.Running
+	m := policy.NewManager(policy.ManagerConfig{Open: in.open, Ended: func(r *policy.Running) { ended = append(ended, r) }})
+	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))
+	first := add(t, m, counting("a"))
+	wrong := counting("b")
+	wrong.Modules[1].Type = "flow"
+	_, err := m.AddPolicy(wrong)
+	require.Error(t, err)
+	in.feeds[0].frames <- packets(10)
+	in.feeds[0].frames <- nil
+	second, err := m.ReplacePolicy(counting("a"))
+	require.NoError(t, err)
+	require.Equal(t, []*policy.Running{first}, ended)
+	require.NoError(t, m.Close())
+	require.Len(t, ended, 3, "the second, and what told of the input")
+	require.Contains(t, ended, second)
+	require.Equal(t, uint64(10), eventsOf(t, ended[0]))
+}
+
 // Two inputs that must have one socket cannot be there at once.
 func TestReplaceSocket(t *testing.T) {
 	m := policy.NewManager(policy.ManagerConfig{})

@@ -151,6 +151,14 @@ func (m *Manager) undo(r *Running) {
 	}
 }
 
+// finish is undo of a policy that was known.
+func (m *Manager) finish(r *Running) {
+	m.undo(r)
+	if m.cfg.Ended != nil {
+		m.cfg.Ended(r)
+	}
+}
+
 // inputName tells inputs apart: those of one tap with the same configuration are one.
 func inputName(tap string, config Options) string {
 	var b strings.Builder
