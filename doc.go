@@ -23,9 +23,9 @@
 //	sketch     bounded summaries that merge: cardinality, top lists, quantiles, rates
 //	window     the live bucket and the last closed ones
 //	geo        where an address is, and whose
-//	handler    the pipeline, and the analyzers below it
-//	export     JSON and its schemas, text for people, Prometheus
+//	handler    the pipeline, and the analyzers below it; handler/policy runs them as documents say
+//	export     JSON and its schemas, text for people, Prometheus, OpenTelemetry; the REST API
 //
-// sketch, window, geo and decode are of use alone. examples/visor-reader is a whole program made of them; examples/sniff begins one
-// that captures, and examples/dnsserver has visor inside a server.
+// sketch, window, geo and decode are of use alone. examples/visord is an agent made of all, examples/visor-cli its terminal UI, and
+// examples/visor-reader reads captures; examples/sniff begins a program that captures, and examples/dnsserver has visor inside a server.
 package visor
