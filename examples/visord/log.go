@@ -100,9 +100,32 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	line := bytes.Map(printable, bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte(" | "))) // a line is a record
-	h.sink.mu.Lock()
-	defer h.sink.mu.Unlock()
-	_, err := h.sink.out.Write(append(line, '\n'))
+	return h.sink.write(r.Level, append(line, '\n'))
+}
+
+// severities is what syslog has: a line is written as one of them.
+type severities interface {
+	Debug(line string) error
+	Info(line string) error
+	Warning(line string) error
+	Err(line string) error
+}
+
+func (s *logSink) write(level slog.Level, line []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w, ok := s.out.(severities); ok {
+		switch {
+		case level >= slog.LevelError:
+			return w.Err(string(line))
+		case level >= slog.LevelWarn:
+			return w.Warning(string(line))
+		case level >= slog.LevelInfo:
+			return w.Info(string(line))
+		}
+		return w.Debug(string(line))
+	}
+	_, err := s.out.Write(line)
 	return err
 }
 
