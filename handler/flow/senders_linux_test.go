@@ -94,25 +94,39 @@ func TestNSSenders(t *testing.T) {
 	netns.Cable(t, "play", "listen", neighbour)
 	netns.Cable(t, "collect", "export", neighbour, collectorAddr+"/24", "192.0.2.2/24")
 	for _, c := range captures(t) {
-		all := []*sender{
-			startSender(t, "softflowd v5", softflowd(neighbour, "5")),
-			startSender(t, "softflowd v9", softflowd(neighbour, "9")),
-			startSender(t, "softflowd IPFIX", softflowd(neighbour, "10")),
-			startSender(t, "pmacctd v9", pmacctd(neighbour, "nfprobe", "nfprobe_version: 9")),
-			startSender(t, "pmacctd IPFIX", pmacctd(neighbour, "nfprobe", "nfprobe_version: 10")),
-			startSender(t, "pmacctd sFlow", pmacctd(neighbour, "sfprobe", "sampling_rate: 1")),
+		short := play(t, neighbour, c)
+		if len(short) > 0 {
+			t.Logf("once more, since these told of less than they were played: %v", short)
+			short = play(t, neighbour, c)
 		}
-		time.Sleep(2 * time.Second) // no program says when it has begun to listen
-		out, err := exec.Command("tcpreplay", "-q", "-i", "play", "--pps", "2000", c.path).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		time.Sleep(4 * time.Second) // for what libpcap and the parts of pmacctd still hold
-		for _, s := range slices.Backward(all) {
-			if s.name == "softflowd IPFIX" {
-				push(t) // now that only softflowd is left
-			}
-			t.Run(s.name+" "+filepath.Base(c.path), func(t *testing.T) { s.check(t, c) })
+		require.Empty(t, short)
+	}
+}
+
+// play plays a capture to all exporters. It returns those that told of fewer packets: as nothing is missing by sequence numbers, they had
+// not seen them, or dropped them on the way between their own parts, which on a busy machine pmacctd does without a word.
+func play(t *testing.T, neighbour string, c played) (short []string) {
+	all := []*sender{
+		startSender(t, "softflowd v5", softflowd(neighbour, "5")),
+		startSender(t, "softflowd v9", softflowd(neighbour, "9")),
+		startSender(t, "softflowd IPFIX", softflowd(neighbour, "10")),
+		startSender(t, "pmacctd v9", pmacctd(neighbour, "nfprobe", "nfprobe_version: 9")),
+		startSender(t, "pmacctd IPFIX", pmacctd(neighbour, "nfprobe", "nfprobe_version: 10")),
+		startSender(t, "pmacctd sFlow", pmacctd(neighbour, "sfprobe", "sampling_rate: 1")),
+	}
+	time.Sleep(2 * time.Second) // no program says when it has begun to listen
+	out, err := exec.Command("tcpreplay", "-q", "-i", "play", "--pps", "2000", c.path).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	time.Sleep(4 * time.Second) // for what libpcap and the parts of pmacctd still hold
+	for _, s := range slices.Backward(all) {
+		if s.name == "softflowd IPFIX" {
+			push(t) // now that only softflowd is left
+		}
+		if !s.check(t, c) {
+			short = append(short, s.name+" "+filepath.Base(c.path))
 		}
 	}
+	return short
 }
 
 // push plays frames that are not IP: softflowd 1.1.0 lets libpcap give it packets by the block of 128 KiB, and does not see those in the
@@ -166,8 +180,8 @@ func startSender(t *testing.T, name string, start start) *sender {
 	return s
 }
 
-// check ends the exporter and holds what it has told against what was played.
-func (s *sender) check(t *testing.T, c played) {
+// check ends the exporter and holds what it has told against what was played. It returns false if that is less.
+func (s *sender) check(t *testing.T, c played) bool {
 	if s.end == nil {
 		s.end = func() error { return s.program.Process.Signal(syscall.SIGTERM) }
 	}
@@ -186,7 +200,12 @@ func (s *sender) check(t *testing.T, c played) {
 	}
 	s.stop()
 	require.NoError(t, <-s.done)
-	require.Equal(t, want, got, "%s", tail(s.log.String()))
+	if got.packets < want.packets {
+		return false
+	}
+	require.Equal(t, want, got, "%s: %s", s.name, tail(s.log.String()))
+	t.Logf("%s: %d packets of %d bytes", s.name, got.packets, got.bytes)
+	return true
 }
 
 // total returns what has come in through all interfaces of the exporter.
