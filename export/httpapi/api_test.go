@@ -244,6 +244,7 @@ func TestMetrics(t *testing.T) {
 	require.Len(t, policies, 3)
 	require.Contains(t, w.Body.String(), `"consumers":1,"running":false`)
 	require.Contains(t, w.Body.String(), `"read_only":true`)
+	require.Regexp(t, `"dns":\{"xact":\{"open":[1-9]\d*\}\}`, w.Body.String(), "queries that nobody answered")
 	require.Equal(t, 200, a.do("DELETE", "/api/v1/taps/wired", "", "").Code)
 	require.Contains(t, a.do("GET", "/api/v1/policies/other", "", "").Body.String(), `"taps":{}`, "it runs on")
 }
