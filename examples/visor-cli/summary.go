@@ -139,27 +139,42 @@ func (s *summary) readNetwork(n node) {
 // directions are the parts of the answers of version 2.0.
 var directions = []string{"in", "out", "unknown"}
 
-func (s *summary) readNetworkV2(n node) {
-	p := packets{events: n.number("observed_packets"), deep: n.number("deep_sampled_packets")}
+// sum adds the numbers of all directions at a path.
+func (n node) sum(path ...string) (total float64) {
 	for _, dir := range directions {
-		d := n.at(dir)
-		p.total += d.number("total_packets")
-		p.udp += d.number("udp_packets")
-		p.tcp += d.number("tcp_packets")
-		p.other += d.number("other_l4_packets")
-		p.ipv4 += d.number("ipv4_packets")
-		p.ipv6 += d.number("ipv6_packets")
-		p.rate = p.rate.plus(d.spread("rates", "pps"))
-		for list, name := range map[string]string{
-			"top_ipv4": "top_ipv4_packets", "top_ipv6": "top_ipv6_packets", "top_geoLoc": "top_geo_loc_packets", "top_ASN": "top_asn_packets",
-		} {
-			s.add(list, d.items(name))
+		total += n.at(dir).number(path...)
+	}
+	return total
+}
+
+// rate adds the rates of all directions at a path.
+func (n node) rate(path ...string) (total spread) {
+	for _, dir := range directions {
+		total = total.plus(n.at(dir).spread(path...))
+	}
+	return total
+}
+
+// addLists adds up the lists of all directions. names says what version 2.0 calls those of version 1.0.
+func (s *summary) addLists(n node, names map[string]string) {
+	for list, name := range names {
+		for _, dir := range directions {
+			s.add(list, n.at(dir).items(name))
 		}
 	}
-	p.in, p.out, p.unknown = n.number("in", "total_packets"), n.number("out", "total_packets"), n.number("unknown", "total_packets")
-	p.rateIn, p.rateOut = n.spread("in", "rates", "pps"), n.spread("out", "rates", "pps")
-	p.remoteIn, p.remoteOut = n.number("in", "cardinality", "ips"), n.number("out", "cardinality", "ips")
-	s.packets = p
+}
+
+func (s *summary) readNetworkV2(n node) {
+	s.packets = packets{
+		events: n.number("observed_packets"), deep: n.number("deep_sampled_packets"), total: n.sum("total_packets"), udp: n.sum("udp_packets"),
+		tcp: n.sum("tcp_packets"), other: n.sum("other_l4_packets"), ipv4: n.sum("ipv4_packets"), ipv6: n.sum("ipv6_packets"),
+		in: n.number("in", "total_packets"), out: n.number("out", "total_packets"), unknown: n.number("unknown", "total_packets"),
+		rate: n.rate("rates", "pps"), rateIn: n.spread("in", "rates", "pps"), rateOut: n.spread("out", "rates", "pps"),
+		remoteIn: n.number("in", "cardinality", "ips"), remoteOut: n.number("out", "cardinality", "ips"),
+	}
+	s.addLists(n, map[string]string{
+		"top_ipv4": "top_ipv4_packets", "top_ipv6": "top_ipv6_packets", "top_geoLoc": "top_geo_loc_packets", "top_ASN": "top_asn_packets",
+	})
 }
 
 // add adds the entries of one direction to a list.
@@ -199,32 +214,18 @@ func (s *summary) readDNS(n node) {
 }
 
 func (s *summary) readDNSV2(n node) {
-	d := dns{events: n.number("observed_packets")}
-	for _, dir := range directions {
-		x := n.at(dir)
-		d.xacts += x.number("xacts")
-		d.timedOut += x.number("timeout_queries")
-		d.udp += x.number("udp_xacts")
-		d.tcp += x.number("tcp_xacts")
-		d.ipv4 += x.number("ipv4_xacts")
-		d.ipv6 += x.number("ipv6_xacts")
-		d.noerror += x.number("noerror_xacts")
-		d.servfail += x.number("srvfail_xacts")
-		d.nxdomain += x.number("nxdomain_xacts")
-		d.refused += x.number("refused_xacts")
-		d.names += x.number("cardinality", "qname")
-		d.rate = d.rate.plus(x.spread("xact_rates"))
-		for list, name := range map[string]string{
-			"top_qname2": "top_qname2_xacts", "top_qname3": "top_qname3_xacts", "top_nxdomain": "top_nxdomain_xacts", "top_qtype": "top_qtype_xacts",
-			"top_rcode": "top_rcode_xacts", "top_srvfail": "top_srvfail_xacts", "top_refused": "top_refused_xacts", "top_udp_ports": "top_udp_ports_xacts",
-		} {
-			s.add(list, x.items(name))
-		}
+	replies, timedOut := n.sum("xacts"), n.sum("timeout_queries")
+	s.dns = dns{
+		events: n.number("observed_packets"), total: replies, queries: replies + timedOut, replies: replies,
+		udp: n.sum("udp_xacts"), tcp: n.sum("tcp_xacts"), ipv4: n.sum("ipv4_xacts"), ipv6: n.sum("ipv6_xacts"), rate: n.rate("xact_rates"),
+		xacts: replies, timedOut: timedOut, xactsIn: n.number("in", "xacts"), xactsOut: n.number("out", "xacts"), names: n.sum("cardinality", "qname"),
+		timeIn: n.spread("in", "xact_time_us"), timeOut: n.spread("out", "xact_time_us"),
+		noerror: n.sum("noerror_xacts"), servfail: n.sum("srvfail_xacts"), nxdomain: n.sum("nxdomain_xacts"), refused: n.sum("refused_xacts"),
 	}
-	d.total, d.queries, d.replies = d.xacts, d.xacts+d.timedOut, d.xacts
-	d.xactsIn, d.xactsOut = n.number("in", "xacts"), n.number("out", "xacts")
-	d.timeIn, d.timeOut = n.spread("in", "xact_time_us"), n.spread("out", "xact_time_us")
-	s.dns = d
+	s.addLists(n, map[string]string{
+		"top_qname2": "top_qname2_xacts", "top_qname3": "top_qname3_xacts", "top_nxdomain": "top_nxdomain_xacts", "top_qtype": "top_qtype_xacts",
+		"top_rcode": "top_rcode_xacts", "top_srvfail": "top_srvfail_xacts", "top_refused": "top_refused_xacts", "top_udp_ports": "top_udp_ports_xacts",
+	})
 	s.lists["slow_in"], s.lists["slow_out"] = n.at("in").items("top_slow_xacts"), n.at("out").items("top_slow_xacts")
 }
 
