@@ -1,15 +1,10 @@
 package dnstap_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
-	"math/big"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +18,7 @@ import (
 
 	"visor/capture"
 	"visor/capture/dnstap"
+	"visor/internal/certtest"
 )
 
 var _ godnstap.Output = (*dnstap.Output)(nil)
@@ -221,7 +217,7 @@ func TestManyClients(t *testing.T) {
 				return
 			}
 			defer conn.Close()
-			time.Sleep(time.Duration(mathrand.IntN(5)) * time.Millisecond)
+			time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
 			switch i % 3 {
 			case 0:
 				_, _ = conn.Write(append(control(ready, contentType), file(messages)...))
@@ -319,24 +315,10 @@ func TestListenErrors(t *testing.T) {
 	}
 }
 
-// certificate returns one for 127.0.0.1, signed by itself, and a pool that trusts it.
-func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	require.NoError(t, err)
-	parsed, err := x509.ParseCertificate(raw)
-	require.NoError(t, err)
-	pool := x509.NewCertPool()
-	pool.AddCert(parsed)
-	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}, pool
-}
-
 func TestTLS(t *testing.T) {
-	cert, pool := certificate(t)
-	l := listen(t, dnstap.Config{Network: "tcp", Address: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
-	conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: pool})
+	server := certtest.Sign(t, "server", nil)
+	l := listen(t, dnstap.Config{Network: "tcp", Address: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{server.TLS()}}})
+	conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: server.Pool()})
 	require.NoError(t, err)
 	defer conn.Close()
 	send(t, conn, append(control(ready, contentType), file(100)...))

@@ -133,11 +133,8 @@ func (p *process) policies() (names []string) {
 
 func capture(t testing.TB) string {
 	path := filepath.Join(t.TempDir(), "a.pcap")
-	f, err := os.Create(path)
+	_, err := trafficgen.WriteFile(path, trafficgen.VariedDNS(1000))
 	require.NoError(t, err)
-	_, err = trafficgen.WritePcap(f, trafficgen.VariedDNS(1000))
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
 	return path
 }
 
@@ -372,9 +369,7 @@ func TestSecure(t *testing.T) {
 	require.NoError(t, os.WriteFile(authority, ca.CertPEM, 0o600))
 	require.NoError(t, os.WriteFile(token, []byte("s3cret\n"), 0o600))
 	p := start(t, nil, "--admin-api", "--tls", "--tls-cert", cert, "--tls-key", key, "--tls-client-ca", authority, "--api-token-file", token)
-	roots := x509.NewCertPool()
-	roots.AddCert(ca.Cert)
-	mine := certtest.Sign(t, "client", ca)
+	roots := ca.Pool()
 	ask := func(token string, certificates ...tls.Certificate) (int, error) {
 		client := http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", Certificates: certificates}}}
 		defer client.CloseIdleConnections()
@@ -388,7 +383,7 @@ func TestSecure(t *testing.T) {
 		require.Equal(t, 2, resp.ProtoMajor)
 		return resp.StatusCode, resp.Body.Close()
 	}
-	certificate := tls.Certificate{Certificate: [][]byte{mine.Cert.Raw}, PrivateKey: mine.Key}
+	certificate := certtest.Sign(t, "client", ca).TLS()
 	_, err := ask("s3cret")
 	require.Error(t, err, "without a certificate")
 	status, err := ask("wrong", certificate)

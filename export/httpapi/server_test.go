@@ -22,16 +22,7 @@ import (
 	"visor/export/httpapi"
 	"visor/handler/policy"
 	"visor/internal/certtest"
-	"visor/internal/trafficgen"
 )
-
-func writeCapture(t testing.TB, path string, n int) {
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	_, err = trafficgen.WritePcap(f, trafficgen.VariedDNS(n))
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-}
 
 // write writes p, as of a time that no former files had.
 func write(t testing.TB, p *certtest.Pair, dir string, stamp time.Time) {
@@ -74,10 +65,9 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, err)
 	address := serve(t, func(s *http.Server) { s.TLSConfig = cfg })
 
-	roots := x509.NewCertPool()
-	roots.AddCert(ca.Cert)
+	roots := ca.Pool()
 	mine := certtest.Sign(t, "client", ca)
-	certificate := tls.Certificate{Certificate: [][]byte{mine.Cert.Raw}, PrivateKey: mine.Key}
+	certificate := mine.TLS()
 	subject := func(certs ...tls.Certificate) (string, error) {
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", Certificates: certs}}}
 		resp, err := client.Get("https://" + address + "/healthz")

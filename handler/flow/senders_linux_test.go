@@ -47,11 +47,8 @@ const ethernet = 14 // bytes of a header
 // captures returns what is played: traffic of our own making, and a stranger's if it is at hand.
 func captures(t *testing.T) (out []played) {
 	own := filepath.Join(t.TempDir(), "own.pcap")
-	f, err := os.Create(own)
+	_, err := trafficgen.WriteFile(own, trafficgen.VariedDNS(4000))
 	require.NoError(t, err)
-	_, err = trafficgen.WritePcap(f, trafficgen.VariedDNS(4000))
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
 	paths := []string{own}
 	if foreign := "../../../shared/corpus/pktvisor/dns_udp_tcp_random.pcap"; exists(foreign) {
 		paths = append(paths, foreign)

@@ -228,11 +228,8 @@ func TestManagerManyTaps(t *testing.T) {
 // Recordings are read when somebody looks, unlike in the reference; the document's defaults and windows reach the handlers.
 func TestManagerFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.pcap")
-	f, err := os.Create(path)
+	truth, err := trafficgen.WriteFile(path, trafficgen.VariedDNS(1000))
 	require.NoError(t, err)
-	truth, err := trafficgen.WritePcap(f, trafficgen.VariedDNS(1000))
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
 	doc, err := policy.Parse(fmt.Appendf(nil, `
 visor:
   taps: {file: {input_type: pcap, config: {pcap_file: %q, host_spec: %q}}}

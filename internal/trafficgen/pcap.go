@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 const (
@@ -40,6 +41,16 @@ func WritePcap(w io.Writer, cfg Config) (Truth, error) {
 		return g.truth, fmt.Errorf("trafficgen: write: %w", err)
 	}
 	return g.truth, nil
+}
+
+// WriteFile is WritePcap to a file, which it makes or replaces.
+func WriteFile(path string, cfg Config) (Truth, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return Truth{}, err
+	}
+	truth, err := WritePcap(f, cfg)
+	return truth, errors.Join(err, f.Close())
 }
 
 func appendPcapHeader(dst []byte) []byte {

@@ -71,12 +71,7 @@ func write(path string, stdout io.Writer, cfg trafficgen.Config) (trafficgen.Tru
 	if path == "-" {
 		return trafficgen.WritePcap(stdout, cfg)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return trafficgen.Truth{}, err
-	}
-	truth, err := trafficgen.WritePcap(f, cfg)
-	return truth, errors.Join(err, f.Close())
+	return trafficgen.WriteFile(path, cfg)
 }
 
 func report(w io.Writer, t *trafficgen.Truth, took time.Duration) {
