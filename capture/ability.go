@@ -43,3 +43,26 @@ func DropsOf(src Source) uint64 {
 	}
 	return 0
 }
+
+// Reason counts input that was not analysed, and why. The text names the cause and, where it helps,
+// the sender: "unknown link type 285", "TLS on a plain socket, from 192.0.2.1".
+type Reason struct {
+	Text  string
+	Count uint64
+}
+
+// Reasoner is implemented by sources that can say why they left out input.
+type Reasoner interface {
+	// Reasons returns the reasons since the source was opened: a bounded number, in no particular
+	// order. The slice belongs to the caller. Reasons is safe for concurrent use with every other
+	// method.
+	Reasons() []Reason
+}
+
+// ReasonsOf returns the Reasons of src, or nil if it has none; see [Reasoner].
+func ReasonsOf(src Source) []Reason {
+	if r, ok := src.(Reasoner); ok {
+		return r.Reasons()
+	}
+	return nil
+}

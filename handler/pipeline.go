@@ -1,9 +1,12 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,6 +105,25 @@ func (p *Pipeline) Account() Account {
 		w.mu.Unlock()
 	}
 	return sum
+}
+
+// Reasons returns why input was not analysed, the most frequent reason first. Each text stands once;
+// the counts of all sources and workers are added.
+func (p *Pipeline) Reasons() []capture.Reason {
+	counts := make(map[string]uint64)
+	for _, w := range p.workers {
+		for _, r := range w.reasons() {
+			counts[r.Text] += r.Count
+		}
+	}
+	out := make([]capture.Reason, 0, len(counts))
+	for text, n := range counts {
+		out = append(out, capture.Reason{Text: text, Count: n})
+	}
+	slices.SortFunc(out, func(a, b capture.Reason) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Text, b.Text))
+	})
+	return out
 }
 
 // HandlerAccounts says, by module name, what became of the events shown to each of Config.Handlers.

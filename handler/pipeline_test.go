@@ -385,3 +385,16 @@ func TestSilentModule(t *testing.T) {
 	require.True(t, snap.Modules[0].Silent())
 	require.False(t, snap.Modules[2].Silent(), "pcap has no groups")
 }
+
+func TestReasons(t *testing.T) {
+	frames := []capture.Frame{
+		{TimeNS: 1, Data: make([]byte, 60), WireLen: 60, Link: 9999},
+		{TimeNS: 1, Data: make([]byte, 60), WireLen: 60, Link: 9999},
+		{TimeNS: 1, Data: []byte{0x45}, WireLen: 60, Link: decode.LinkRaw},
+	}
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(frames)}})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	require.Equal(t, []capture.Reason{{Text: "unknown link type 9999", Count: 2}, {Text: "packet malformed", Count: 1}}, p.Reasons())
+	require.EqualValues(t, 3, p.Account().Undecodable)
+}

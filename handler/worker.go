@@ -28,7 +28,8 @@ type worker struct {
 	packets  []decode.Packet
 	batch    Batch
 	account  Account
-	lost     uint64 // frames that the source has lost
+	failures map[failure]uint64 // frames that could not be decoded
+	lost     uint64             // frames that the source has lost
 	lastSegs uint64
 	lastNS   int64 // latest frame of the batch
 	touched  byte
@@ -36,12 +37,13 @@ type worker struct {
 
 func newWorker(cfg *Config, src capture.Source) *worker {
 	return &worker{
-		src:     src,
-		decoder: decode.NewDecoder(decode.Config{Fallback: cfg.Fallback}),
-		dns:     newExtractor(cfg.MaxConns),
-		hosts:   &cfg.Hosts,
-		periods: window.NewPeriods(PeriodLength),
-		packets: make([]decode.Packet, capture.BatchSize),
+		src:      src,
+		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback}),
+		dns:      newExtractor(cfg.MaxConns),
+		hosts:    &cfg.Hosts,
+		periods:  window.NewPeriods(PeriodLength),
+		failures: make(map[failure]uint64),
+		packets:  make([]decode.Packet, capture.BatchSize),
 
 		fallback: cfg.Fallback,
 	}
@@ -187,8 +189,9 @@ func (w *worker) decode(frames []capture.Frame) {
 		w.lastNS = max(w.lastNS, f.TimeNS)
 		p.TimeNS, p.Frame, p.WireLen, p.Link = f.TimeNS, f.Data, f.WireLen, f.Link
 		if f.Link == decode.LinkDNSTap {
-			if w.tap.decode(p) != nil {
+			if err := w.tap.decode(p); err != nil {
 				undecodable++
+				w.fail(p, err)
 				packets-- // it is no event, unlike a packet that cannot be decoded
 			}
 			continue
@@ -197,8 +200,9 @@ func (w *worker) decode(frames []capture.Frame) {
 			*p = decode.Packet{TimeNS: f.TimeNS, Frame: f.Data, Payload: f.Data, WireLen: f.WireLen, Link: f.Link, Layers: decode.LayerProbe}
 			continue
 		}
-		if w.decoder.Decode(p) != nil {
+		if err := w.decoder.Decode(p); err != nil {
 			undecodable++
+			w.fail(p, err)
 		}
 		if !w.hosts.Empty() && p.Layers.Has(decode.LayerIP) {
 			p.Dir = w.hosts.Direction(p.Src.Addr(), p.Dst.Addr())

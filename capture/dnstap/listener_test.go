@@ -1,6 +1,7 @@
 package dnstap_test
 
 import (
+	crand "crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -224,7 +225,7 @@ func TestManyClients(t *testing.T) {
 				_, _ = io.Copy(io.Discard, conn) // until FINISH
 			case 1:
 				garbage := make([]byte, 100)
-				_, _ = rand.Read(garbage)
+				_, _ = crand.Read(garbage)
 				_, _ = conn.Write(garbage)
 			case 2:
 				stream := append(control(begin, contentType), data([]byte("unfinished"))...)

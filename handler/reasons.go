@@ -1,0 +1,53 @@
+package handler
+
+import (
+	"errors"
+	"fmt"
+
+	"visor/capture"
+	"visor/decode"
+)
+
+// failure is why a frame could not be decoded. Errors of decoders are few: a link type's number comes from a capture file, whose
+// interfaces are bounded.
+type failure struct {
+	link decode.LinkType
+	err  error
+}
+
+func (f failure) String() string {
+	switch {
+	case errors.Is(f.err, decode.ErrUnknownLink):
+		return fmt.Sprintf("unknown link type %d", f.link)
+	case errors.Is(f.err, decode.ErrTruncated):
+		return "packet truncated"
+	case errors.Is(f.err, decode.ErrMalformed):
+		return "packet malformed"
+	}
+	return f.err.Error()
+}
+
+// maxFailures bounds the failures that are told apart.
+const maxFailures = 64
+
+// fail counts that p could not be decoded. It is called under the lock of the worker.
+func (w *worker) fail(p *decode.Packet, err error) {
+	f := failure{p.Link, err}
+	if _, known := w.failures[f]; !known && len(w.failures) >= maxFailures {
+		f = failure{err: errOther}
+	}
+	w.failures[f]++
+}
+
+var errOther = errors.New("other frames that cannot be decoded")
+
+// reasons returns why frames of the worker's source were not analysed.
+func (w *worker) reasons() []capture.Reason {
+	out := capture.ReasonsOf(w.src)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for f, n := range w.failures {
+		out = append(out, capture.Reason{Text: f.String(), Count: n})
+	}
+	return out
+}
