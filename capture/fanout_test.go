@@ -14,6 +14,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/internal/wait"
 )
 
 // got is what one queue gave.
@@ -165,9 +166,7 @@ func TestFanoutCloseEndsTheGoroutine(t *testing.T) {
 		require.Equal(t, 1, src.closes)
 	}
 	// One that has said that it is done may be counted for a moment longer.
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "%d goroutines more than before", runtime.NumGoroutine()-before)
-	}
+	wait.Until(t, func() bool { return runtime.NumGoroutine() <= before })
 }
 
 func TestFanoutCloseWakesReaders(t *testing.T) {

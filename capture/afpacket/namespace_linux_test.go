@@ -22,6 +22,7 @@ import (
 	"visor/handler/network"
 	"visor/internal/netns"
 	"visor/internal/trafficgen"
+	"visor/internal/wait"
 )
 
 const (
@@ -128,7 +129,7 @@ func TestNSQueues(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- p.Run(ctx) }()
 	send(t, frames)
-	require.Eventually(t, func() bool { return p.Account().Analysed == truth.Packets }, 10*time.Second, 10*time.Millisecond)
+	wait.Until(t, func() bool { return p.Account().Analysed == truth.Packets })
 	cancel()
 	require.NoError(t, <-done)
 	snap, err := p.Bucket(0)
@@ -175,12 +176,7 @@ func TestNSDownAndUp(t *testing.T) {
 	go func() { gone <- src.ReadBatch(&capture.Batch{}) }()
 	time.Sleep(20 * time.Millisecond)
 	netns.IP(t, "link", "del", receiver)
-	select {
-	case err := <-gone:
-		require.ErrorContains(t, err, "interface "+receiver+" is gone")
-	case <-time.After(10 * time.Second):
-		t.Fatal("it waits for an interface that is gone")
-	}
+	require.ErrorContains(t, wait.Receive(t, gone, "the end of the source"), "interface "+receiver+" is gone")
 }
 
 // TestNSLoopback sees each packet once, although it leaves and arrives on the same interface.

@@ -13,6 +13,7 @@ import (
 
 	"visor/internal/mmdbtest"
 	"visor/internal/netns"
+	"visor/internal/wait"
 )
 
 // TestLive runs TestNSLive in a namespace of its own. It needs root.
@@ -56,7 +57,7 @@ func TestNSLive(t *testing.T) {
 	require.Equal(t, 1, drills())
 	tt.keys("Escape")
 	tt.shows("Enter look behind")
-	require.Eventually(t, func() bool { return drills() == 0 }, 5*time.Second, 50*time.Millisecond)
+	wait.Until(t, func() bool { return drills() == 0 })
 
 	tt.shows("64500/Example")
 	tt.keys("S-Tab") // Top ASN is the last panel
@@ -77,7 +78,7 @@ func TestNSLive(t *testing.T) {
 	require.Equal(t, 1, drills(), "who looks renews the lease")
 	pid := strings.TrimSpace(tt.tmux("display-message", "-p", "#{pane_pid}"))
 	require.NoError(t, exec.Command("kill", "-KILL", pid).Run())
-	require.Eventually(t, func() bool { return drills() == 0 }, (leaseSeconds+5)*time.Second, 100*time.Millisecond, "the lease ends")
+	wait.Until(t, func() bool { return drills() == 0 }, func() string { return "the lease ends" })
 }
 
 // visord runs the agent until the end of the test, and returns when it serves.
@@ -92,8 +93,8 @@ func visord(t *testing.T, args ...string) {
 	})
 	c, err := newClient(options{host: "127.0.0.1", port: 10853})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
+	wait.Until(t, func() bool {
 		_, err := c.serverVersion(context.Background())
 		return err == nil
-	}, 20*time.Second, 50*time.Millisecond)
+	})
 }

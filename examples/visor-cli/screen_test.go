@@ -19,6 +19,7 @@ import (
 
 	"visor/internal/buildtest"
 	"visor/internal/golden"
+	"visor/internal/wait"
 )
 
 // Programs that tests run.
@@ -202,7 +203,7 @@ func TestScreens(t *testing.T) {
 			tt.shows("no answer: ")
 			require.Contains(t, tt.screen(), "Top QName 2", "what was known stays")
 			tt.keys("q")
-			require.Eventually(t, func() bool { return exec.Command("tmux", "-S", tt.socket, "has-session").Run() != nil }, 10*time.Second, 20*time.Millisecond)
+			wait.Until(t, func() bool { return exec.Command("tmux", "-S", tt.socket, "has-session").Run() != nil })
 		})
 	}
 }
@@ -215,11 +216,11 @@ func TestResize(t *testing.T) {
 	tt.tmux("resize-window", "-x", "80", "-y", "24")
 	want, err := os.ReadFile("testdata/80x24-start.txt")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return tt.screen() == string(want) }, 10*time.Second, 100*time.Millisecond)
+	wait.Until(t, func() bool { return tt.screen() == string(want) })
 	tt.tmux("resize-window", "-x", "20", "-y", "6") // not useful, but nothing breaks
 	tt.shows("visor-cli")
 	tt.tmux("resize-window", "-x", "80", "-y", "24")
-	require.Eventually(t, func() bool { return tt.screen() == string(want) }, 10*time.Second, 100*time.Millisecond)
+	wait.Until(t, func() bool { return tt.screen() == string(want) })
 }
 
 // An agent that takes no policies says how to have it take some.
@@ -262,8 +263,8 @@ func TestLookBehind(t *testing.T) {
 	tt.keys("Enter")
 	tt.shows("› behind")
 	tt.keys("C-c")
-	require.Eventually(t, func() bool {
+	wait.Until(t, func() bool {
 		_, removed := a.changes()
 		return len(removed) > 0
-	}, 10*time.Second, 20*time.Millisecond, "it is removed at the end too")
+	}, func() string { return "it is removed at the end too" })
 }

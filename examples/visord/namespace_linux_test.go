@@ -17,6 +17,7 @@ import (
 
 	"visor/internal/netns"
 	"visor/internal/schematest"
+	"visor/internal/wait"
 )
 
 // TestChurn runs TestNSChurn in a namespace of its own. It needs root.
@@ -128,10 +129,10 @@ func TestNSChurn(t *testing.T) {
 	require.Equal(t, sent, completed, "else there is nothing to compare with")
 
 	a.settled(completed)
-	require.Eventually(t, func() bool {
+	wait.Until(t, func() bool {
 		now := a.usage()
 		return now.goroutines <= before.goroutines+2 && now.descriptors <= before.descriptors+2 && now.heap < before.heap+4<<20
-	}, 10*time.Second, 100*time.Millisecond, "before %+v, now %+v", before, a.usage())
+	}, func() string { return fmt.Sprintf("before %+v, now %+v", before, a.usage()) })
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
 	require.Equal(t, exitDone, p.end())
 }
@@ -199,7 +200,7 @@ func (a *admin) settled(want uint64) {
 		all = append(all, fmt.Sprintf("%s %d %d", name, want, want))
 	}
 	all = append(all, fmt.Sprintf("second %d", want))
-	require.Eventually(a.t, func() bool { return fmt.Sprint(counts()) == fmt.Sprint(all) }, 10*time.Second, 100*time.Millisecond, "%v", counts())
+	wait.Until(a.t, func() bool { return fmt.Sprint(counts()) == fmt.Sprint(all) }, func() string { return fmt.Sprintf("%v", counts()) })
 	_, body := a.do("GET", "/api/v1/policies/default/metrics/window/5", "")
 	require.Contains(a.t, body, `"os_drops":0`)
 }

@@ -14,9 +14,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"visor/internal/wait"
 )
 
 // everything has all analyzers of packets, and a probe.
@@ -107,9 +108,9 @@ scrape_configs:
 		}
 		return fmt.Sprint(answer.Data.Result[0].Value[1])
 	}
-	require.Eventually(t, func() bool {
+	wait.Until(t, func() bool {
 		return value(`sum(sum_over_time(up[30s]))`) >= "6" && value(`packets_events{job="default",policy="default"}`) != ""
-	}, 40*time.Second, 200*time.Millisecond)
+	})
 	targets := ask("targets")
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.NoError(t, cmd.Wait())

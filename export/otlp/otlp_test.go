@@ -28,6 +28,7 @@ import (
 	"visor/handler/dns"
 	"visor/internal/golden"
 	"visor/internal/packettest"
+	"visor/internal/wait"
 )
 
 const minute = int64(time.Minute)
@@ -224,7 +225,7 @@ func TestExactlyOnce(t *testing.T) {
 			for i := range 40 {
 				switch i {
 				case 10, 25: // not while it answers: nobody could tell whether it has taken what it was sent
-					require.Eventually(t, func() bool { return p.Stats().Pending == 0 }, 10*time.Second, time.Millisecond)
+					wait.Until(t, func() bool { return p.Stats().Pending == 0 })
 					stopServer()
 				case 20, 35:
 					_, stopServer = listen(t, address, serve)
@@ -234,13 +235,13 @@ func TestExactlyOnce(t *testing.T) {
 				b.minute(i, 2)
 				want[fmt.Sprint("a ", (first+i)%1000)], want[fmt.Sprint("b ", (first+i)%1000)] = int64(i+1), 2
 				if i > 0 { // the minute before has ended
-					require.Eventually(t, func() bool {
+					wait.Until(t, func() bool {
 						now := p.Stats()
 						return now.Sent+uint64(now.Pending) > before.Sent+uint64(before.Pending)
-					}, 10*time.Second, time.Millisecond)
+					})
 				}
 			}
-			require.Eventually(t, func() bool { return r.count() == 2*39 && p.Stats().Pending == 0 }, 10*time.Second, time.Millisecond)
+			wait.Until(t, func() bool { return r.count() == 2*39 && p.Stats().Pending == 0 })
 			require.NoError(t, stop())
 			stopServer()
 			r.once(t, want)
@@ -284,10 +285,10 @@ func TestPending(t *testing.T) {
 	})
 	for i := range 20 {
 		s.minute(i, 1)
-		require.Eventually(t, func() bool {
+		wait.Until(t, func() bool {
 			now := p.Stats()
 			return uint64(now.Pending)+now.Lost == uint64(i)
-		}, 10*time.Second, time.Millisecond)
+		})
 	}
 	require.Positive(t, p.Stats().Lost)
 	require.Positive(t, p.Stats().Pending)
@@ -308,7 +309,7 @@ func TestRefused(t *testing.T) {
 	for i := range 3 {
 		s.minute(i, 1)
 		if i > 0 {
-			require.Eventually(t, func() bool { return p.Stats().Sent+p.Stats().Lost == uint64(i) }, 10*time.Second, time.Millisecond)
+			wait.Until(t, func() bool { return p.Stats().Sent+p.Stats().Lost == uint64(i) })
 		}
 	}
 	require.NoError(t, stop())
@@ -326,7 +327,7 @@ func TestSinglePeriod(t *testing.T) {
 	p, stop := running(t, otlp.Config{
 		Endpoint: srv.URL, Interval: time.Millisecond, Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
 	})
-	require.Eventually(t, func() bool { return p.Stats().Sent > 2 }, 10*time.Second, time.Millisecond)
+	wait.Until(t, func() bool { return p.Stats().Sent > 2 })
 	require.NoError(t, stop())
 	require.Equal(t, 1, r.count())
 }
@@ -348,12 +349,12 @@ func TestLast(t *testing.T) {
 		stays.minute(i, 1)
 		goes.minute(i, 2)
 	}
-	require.Eventually(t, func() bool { return r.count() == 4 }, 10*time.Second, time.Millisecond, "two minutes have ended")
+	wait.Until(t, func() bool { return r.count() == 4 }, func() string { return "two minutes have ended" })
 	mu.Lock()
 	sources = sources[:1]
 	mu.Unlock()
 	p.Last(otlp.Source{Policy: "goes", Of: goes.Pipeline})
-	require.Eventually(t, func() bool { return r.count() == 5 }, 10*time.Second, time.Millisecond, "its third minute")
+	wait.Until(t, func() bool { return r.count() == 5 }, func() string { return "its third minute" })
 	require.NoError(t, stop())
 	p.Last(otlp.Source{Policy: "stays", Of: stays.Pipeline}) // too late, and no harm
 	first := int(packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", nil).TimeNS / minute % 1000)
@@ -385,7 +386,7 @@ func TestGolden(t *testing.T) {
 	p, stop := running(t, otlp.Config{
 		Endpoint: srv.URL + "/v1/metrics", Interval: time.Millisecond, Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
 	})
-	require.Eventually(t, func() bool { return p.Stats().Sent > 0 }, 10*time.Second, time.Millisecond)
+	wait.Until(t, func() bool { return p.Stats().Sent > 0 })
 	require.NoError(t, stop())
 	msg := &collector.ExportMetricsServiceRequest{}
 	require.NoError(t, proto.Unmarshal(sent, msg))

@@ -18,6 +18,7 @@ import (
 	"visor/handler"
 	"visor/handler/bgp"
 	"visor/internal/netns"
+	"visor/internal/wait"
 )
 
 // TestSession lets two real routers talk.
@@ -64,10 +65,10 @@ func TestNSSession(t *testing.T) {
 		require.NoError(t, err)
 		return bgp.From(snap)
 	}
-	require.Eventually(t, func() bool { return count().Update.Value() >= 4 && count().Keepalive.Value() >= 6 }, 30*time.Second, 50*time.Millisecond)
+	wait.Until(t, func() bool { return count().Update.Value() >= 4 && count().Keepalive.Value() >= 6 })
 	require.NoError(t, far.Process.Signal(syscall.SIGTERM)) // it says goodbye: a NOTIFICATION
 	_ = far.Wait()
-	require.Eventually(t, func() bool { return count().Notification.Value() > 0 }, 10*time.Second, 20*time.Millisecond)
+	wait.Until(t, func() bool { return count().Notification.Value() > 0 })
 	time.Sleep(300 * time.Millisecond) // for what bird has to log, and the last block of the ring
 	require.NoError(t, near.Process.Kill())
 	_ = near.Wait()

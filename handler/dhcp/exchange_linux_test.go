@@ -15,6 +15,7 @@ import (
 	"visor/handler"
 	"visor/handler/dhcp"
 	"visor/internal/netns"
+	"visor/internal/wait"
 )
 
 // TestExchange lets a real client get an address from a real server.
@@ -44,10 +45,10 @@ func TestNSExchange(t *testing.T) {
 	client := exec.Command("udhcpc", "-i", netns.Sender, "-n", "-q", "-f", "-t", "20", "-T", "1", "-s", "/bin/true", "-x", "hostname:printer")
 	out, err := client.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Eventually(t, func() bool { // what came last
+	wait.Until(t, func() bool { // what came last
 		snap, err := p.Bucket(0)
 		return err == nil && dhcp.From(snap).Ack.Value() > 0
-	}, 10*time.Second, 20*time.Millisecond)
+	})
 	require.NoError(t, server.Process.Kill())
 	_ = server.Wait()
 	stop()

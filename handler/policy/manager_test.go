@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +16,7 @@ import (
 	"visor/handler/policy"
 	"visor/handler/resources"
 	"visor/internal/trafficgen"
+	"visor/internal/wait"
 )
 
 // feed is a source of frames that the test gives, one batch at a time.
@@ -241,7 +241,7 @@ visor:
 	defer m.Close()
 	require.NoError(t, m.Load(doc))
 	r := m.Policy("all")
-	require.Eventually(t, func() bool { return eventsOf(t, r) == truth.Packets }, 10*time.Second, time.Millisecond)
+	wait.Until(t, func() bool { return eventsOf(t, r) == truth.Packets })
 	snap, err := r.Parts[0].Group.Bucket(0)
 	require.NoError(t, err)
 	require.NotZero(t, network.From(snap).In.Value())
@@ -287,7 +287,7 @@ func TestManagerChurn(t *testing.T) {
 	first.frames <- nil
 	require.Equal(t, sent, eventsOf(t, m.Policy("stays")))
 	require.Equal(t, 1, in.openNow())
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, time.Millisecond)
+	wait.Until(t, func() bool { return runtime.NumGoroutine() <= before+1 })
 }
 
 // What an input costs is counted by a handler of its own.

@@ -149,6 +149,6 @@ func dial(t *testing.T, address string) net.Conn {
 	conn, err := net.Dial("unix", address)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
 	return conn
 }

@@ -21,6 +21,7 @@ import (
 	"visor/handler/netprobe"
 	"visor/handler/policy"
 	"visor/internal/sharedtest"
+	"visor/internal/wait"
 )
 
 // readEntries returns the entries of expected-values.json, as they are.
@@ -98,7 +99,7 @@ func flowErrors(t *testing.T, e *expectation, opts policy.Options) uint64 {
 			_, err := conn.Write([]byte(datagram))
 			require.NoError(t, err)
 		}
-		require.Eventually(t, func() bool { return p.Account().Offered == 2 }, 10*time.Second, time.Millisecond)
+		wait.Until(t, func() bool { return p.Account().Offered == 2 })
 		cancel()
 	}
 	require.NoError(t, <-done)

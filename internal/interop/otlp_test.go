@@ -18,6 +18,7 @@ import (
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/internal/packettest"
+	"visor/internal/wait"
 )
 
 // receiver is that of gRPC and OpenTelemetry themselves. It counts how often each period came.
@@ -110,7 +111,7 @@ func TestExactlyOnceOverGRPC(t *testing.T) {
 			batch = append(batch, f)
 		}
 		frames <- batch
-		require.Eventually(t, func() bool { return taken() >= uint64(i) }, 10*time.Second, time.Millisecond, "the minute before has ended")
+		wait.Until(t, func() bool { return taken() >= uint64(i) }, func() string { return "the minute before has ended" })
 	}
 	close(frames)
 	require.NoError(t, <-read)
