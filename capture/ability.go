@@ -22,6 +22,13 @@ type DropCounter interface {
 	Drops() uint64
 }
 
+// FilterCounter is implemented by sources that leave out frames which pass no filter.
+type FilterCounter interface {
+	// Filtered returns the number of frames left out since the source was opened. It is safe for
+	// concurrent use with every other method.
+	Filtered() uint64
+}
+
 // IsStable reports whether frames of src stay valid until its Close; see [Stabler].
 func IsStable(src Source) bool {
 	s, ok := src.(Stabler)
@@ -40,6 +47,14 @@ func ProgressOf(src Source) (done, total int64) {
 func DropsOf(src Source) uint64 {
 	if d, ok := src.(DropCounter); ok {
 		return d.Drops()
+	}
+	return 0
+}
+
+// FilteredOf returns the Filtered of src, or 0 if it has no filter; see [FilterCounter].
+func FilteredOf(src Source) uint64 {
+	if f, ok := src.(FilterCounter); ok {
+		return f.Filtered()
 	}
 	return 0
 }

@@ -35,8 +35,8 @@ type FanoutConfig struct {
 //
 // Closing one queue discards what it would still get and leaves the others alone. Closing the last one
 // closes src, waits for the goroutine, and returns what the Close of src returned. Progress of any
-// queue is that of src; Drops of src are told by the first queue, to which each queue adds the frames
-// discarded for it.
+// queue is that of src. The first queue has the Drops, Filtered and Reasons of src; each queue adds the
+// frames discarded for it to its Drops.
 //
 // Memory is bounded: 8 batches a queue, with 128 KiB of copied frames each.
 func Fanout(src Source, cfg FanoutConfig) []Source { return newFanout(src, cfg, decode.FlowHash) }
@@ -81,10 +81,12 @@ type queue struct {
 }
 
 var (
-	_ Source      = (*queue)(nil)
-	_ Stabler     = (*queue)(nil)
-	_ Progresser  = (*queue)(nil)
-	_ DropCounter = (*queue)(nil)
+	_ Source        = (*queue)(nil)
+	_ Stabler       = (*queue)(nil)
+	_ Progresser    = (*queue)(nil)
+	_ DropCounter   = (*queue)(nil)
+	_ FilterCounter = (*queue)(nil)
+	_ Reasoner      = (*queue)(nil)
 )
 
 func newFanout(src Source, cfg FanoutConfig, hash func([]byte, decode.LinkType) uint64) []Source {
@@ -271,6 +273,22 @@ func (q *queue) Drops() uint64 {
 		n += DropsOf(q.f.src)
 	}
 	return n
+}
+
+// Filtered returns the Filtered of the source for the first queue, and 0 for the others.
+func (q *queue) Filtered() uint64 {
+	if q.index == 0 {
+		return FilteredOf(q.f.src)
+	}
+	return 0
+}
+
+// Reasons returns the Reasons of the source for the first queue, and none for the others.
+func (q *queue) Reasons() []Reason {
+	if q.index == 0 {
+		return ReasonsOf(q.f.src)
+	}
+	return nil
 }
 
 // Close makes ReadBatch return [ErrClosed]. The Close that closes the last queue ends everything.

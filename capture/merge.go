@@ -13,8 +13,8 @@ import (
 // A source that fails is left out from then on, and the others are read to their end; then ReadBatch
 // returns the errors, joined, or io.EOF if there were none.
 //
-// The result takes ownership of sources and closes them. It is [Stabler] if all of them are, its
-// Progress and Drops are their sums. A source that waits holds up all others, so live sources
+// The result takes ownership of sources and closes them. It is [Stabler] if all of them are; its
+// Progress, Drops and Filtered are their sums, its Reasons are theirs. A source that waits holds up all others, so live sources
 // should each have a worker instead. Merging costs O(log n) comparisons a frame.
 func Merge(sources ...Source) Source {
 	if len(sources) == 1 {
@@ -187,6 +187,22 @@ func (m *merge) Drops() (n uint64) {
 		n += DropsOf(src)
 	}
 	return n
+}
+
+// Filtered returns the sum over the sources.
+func (m *merge) Filtered() (n uint64) {
+	for _, src := range m.sources {
+		n += FilteredOf(src)
+	}
+	return n
+}
+
+// Reasons returns those of all sources.
+func (m *merge) Reasons() (out []Reason) {
+	for _, src := range m.sources {
+		out = append(out, ReasonsOf(src)...)
+	}
+	return out
 }
 
 // Close closes all sources and returns their errors, joined.

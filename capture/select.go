@@ -1,7 +1,9 @@
 package capture
 
-// Select returns a Source with those frames of src that keep wants. It takes ownership of src, and calls keep in the goroutine that
-// reads. An error of keep ends the Source, after the frames before.
+import "sync/atomic"
+
+// Select returns a Source with those frames of src that keep wants; it counts the others, see [FilterCounter]. It takes ownership of
+// src, and calls keep in the goroutine that reads. An error of keep ends the Source, after the frames before.
 func Select(src Source, keep func(f *Frame) (bool, error)) Source {
 	return &selection{of: src, keep: keep}
 }
@@ -10,12 +12,16 @@ type selection struct {
 	of     Source
 	keep   func(f *Frame) (bool, error)
 	failed error
+
+	filtered atomic.Uint64
 }
 
 var (
-	_ Stabler     = (*selection)(nil)
-	_ Progresser  = (*selection)(nil)
-	_ DropCounter = (*selection)(nil)
+	_ Stabler       = (*selection)(nil)
+	_ Progresser    = (*selection)(nil)
+	_ DropCounter   = (*selection)(nil)
+	_ FilterCounter = (*selection)(nil)
+	_ Reasoner      = (*selection)(nil)
 )
 
 // ReadBatch implements Source. Frames borrow from the source behind s.
@@ -24,7 +30,7 @@ func (s *selection) ReadBatch(b *Batch) error {
 		if err := s.of.ReadBatch(b); err != nil {
 			return err
 		}
-		kept := b.Frames[:0]
+		kept, left := b.Frames[:0], uint64(0)
 		for i := range b.Frames {
 			ok, err := s.keep(&b.Frames[i])
 			if s.failed = err; err != nil {
@@ -32,8 +38,11 @@ func (s *selection) ReadBatch(b *Batch) error {
 			}
 			if ok {
 				kept = append(kept, b.Frames[i])
+			} else {
+				left++
 			}
 		}
+		s.filtered.Add(left)
 		if b.Frames = kept; len(kept) > 0 {
 			return nil
 		}
@@ -49,3 +58,8 @@ func (s *selection) Stable() bool { return IsStable(s.of) }
 func (s *selection) Progress() (done, total int64) { return ProgressOf(s.of) }
 
 func (s *selection) Drops() uint64 { return DropsOf(s.of) }
+
+// Filtered returns the frames that keep did not want, and those that a filter before it left out.
+func (s *selection) Filtered() uint64 { return s.filtered.Load() + FilteredOf(s.of) }
+
+func (s *selection) Reasons() []Reason { return ReasonsOf(s.of) }

@@ -33,7 +33,31 @@ func TestSelect(t *testing.T) {
 	require.Empty(t, b.Frames)
 	require.Len(t, got, capture.BatchSize)
 	require.EqualValues(t, capture.BatchSize+1, got[0])
+	require.EqualValues(t, 2*capture.BatchSize, capture.FilteredOf(src))
 	require.NoError(t, src.Close())
+}
+
+// excused is a source that has reasons.
+type excused struct{ *capture.Memory }
+
+func (excused) Reasons() []capture.Reason { return []capture.Reason{{Text: "late", Count: 2}} }
+
+// TestAbilitiesThrough asks sources behind others what they left out.
+func TestAbilitiesThrough(t *testing.T) {
+	drop := func(*capture.Frame) (bool, error) { return false, nil }
+	inner := func() capture.Source { return capture.Select(excused{capture.NewMemory(many(0, 10))}, drop) }
+	queues := capture.Fanout(capture.Select(capture.Merge(inner(), inner()), drop), capture.FanoutConfig{Queues: 2})
+	for _, q := range queues {
+		_, err := readAll(t, q)
+		require.ErrorIs(t, err, io.EOF)
+	}
+	require.EqualValues(t, 20, capture.FilteredOf(queues[0]))
+	require.Zero(t, capture.FilteredOf(queues[1]))
+	require.Equal(t, []capture.Reason{{Text: "late", Count: 2}, {Text: "late", Count: 2}}, capture.ReasonsOf(queues[0]))
+	require.Nil(t, capture.ReasonsOf(queues[1]))
+	for _, q := range queues {
+		require.NoError(t, q.Close())
+	}
 }
 
 // TestSelectFails gives the frames before an error first, and the error ever after.

@@ -82,8 +82,8 @@ type bucketed interface{ buckets() buckets }
 type buckets interface {
 	// begin sets the start of the live period.
 	begin(startNS int64)
-	// cover notes that the live period has seen an event at ns.
-	cover(ns int64)
+	// cover notes that the live period has seen frames, the latest at ns.
+	cover(ns int64, frames uint64)
 	// starts appends the starts of the periods of all buckets in use, the live one first.
 	starts(dst []int64) []int64
 	// prepare waits until no other query is between prepare and mergeInto. It is called without the lock of the worker.
@@ -104,7 +104,10 @@ func (b *Base[M]) begin(startNS int64) {
 	b.bucket.begun, b.bucket.startNS, b.bucket.lastNS = true, startNS, startNS
 }
 
-func (b *Base[M]) cover(ns int64) { b.bucket.lastNS = max(b.bucket.lastNS, ns) }
+func (b *Base[M]) cover(ns int64, frames uint64) {
+	b.bucket.lastNS = max(b.bucket.lastNS, ns)
+	b.bucket.frames += frames
+}
 
 func (b *Base[M]) starts(dst []int64) []int64 {
 	for bucket := range b.ring.All() {
@@ -158,6 +161,7 @@ func (p *share[M]) mergeInto(m *Module) (lastNS int64) {
 		lastNS, add = max(lastNS, c.lastNS), (*bucket[M]).Merge
 	}
 	p.closed.Release()
+	m.Frames = sum.frames
 	return lastNS
 }
 

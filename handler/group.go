@@ -129,6 +129,16 @@ func (g *Group) Window(n int) (*Snapshot, error) {
 	return s, err
 }
 
+// within returns how many of the newest periods, n at most, a window of n has. A recording has no periods where nothing was sent:
+// those that ended before the window begins are left out. pktvisor counts periods, however long ago they were.
+func within(starts []int64, n int) int {
+	k := min(n, len(starts))
+	for k > 1 && starts[k-1]+int64(PeriodLength) <= starts[0]-int64(n-1)*int64(PeriodLength) {
+		k--
+	}
+	return k
+}
+
 // snapshot merges the periods first to last-1 of every module, counted from the live one. Workers are held
 // one after the other, each for as long as it takes to copy its live bucket.
 func (g *Group) snapshot(first, last int) (*Snapshot, error) {
@@ -136,8 +146,12 @@ func (g *Group) snapshot(first, last int) (*Snapshot, error) {
 	now := g.pipeline.clock.now()
 	for i, info := range g.infos {
 		starts := g.starts(i)
-		if info.Periods == 1 { // one bucket for everything, whenever a worker began it
+		last := last
+		switch {
+		case info.Periods == 1: // one bucket for everything, whenever a worker began it
 			last = len(starts)
+		case first == 0:
+			last = within(starts, last)
 		}
 		if first >= max(len(starts), 1) {
 			return nil, fmt.Errorf("requested metrics period has not yet accumulated, current range is [0, %d]", max(len(starts), 1)-1)

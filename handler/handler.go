@@ -47,27 +47,6 @@ type Shard interface {
 	bucketed
 }
 
-// Account says what became of events: Offered is always the sum of the others. A pipeline counts
-// frames, a handler the events that it was shown (packets or DNS messages).
-type Account struct {
-	Offered     uint64 // came in, or was lost before it could
-	Analysed    uint64 // went through everything
-	Filtered    uint64 // did not pass a filter
-	NotSampled  uint64 // counted, but left out by deep sampling
-	Undecodable uint64 // could not be understood
-	Dropped     uint64 // lost by the kernel, an interface or a full queue
-}
-
-// Add adds b to a.
-func (a *Account) Add(b Account) {
-	a.Offered += b.Offered
-	a.Analysed += b.Analysed
-	a.Filtered += b.Filtered
-	a.NotSampled += b.NotSampled
-	a.Undecodable += b.Undecodable
-	a.Dropped += b.Dropped
-}
-
 // Batch is what a worker shows to its shards: decoded once, read by all. It borrows from the source
 // and the worker's decoders and is valid until Process returns.
 type Batch struct {

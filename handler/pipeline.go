@@ -100,9 +100,22 @@ func (p *Pipeline) closeSources() {
 func (p *Pipeline) Account() Account {
 	var sum Account
 	for _, w := range p.workers {
+		sum.Add(w.balance())
+	}
+	return sum
+}
+
+// Span returns the times of the earliest and the latest frame, those that could not be decoded included. Filtered frames and lost
+// ones do not count. It is zero before the first frame.
+func (p *Pipeline) Span() Span {
+	var sum Span
+	for _, w := range p.workers {
 		w.mu.Lock()
-		sum.Add(w.account)
+		span := w.span
 		w.mu.Unlock()
+		if span.known {
+			sum.cover(span.firstNS, span.lastNS)
+		}
 	}
 	return sum
 }

@@ -125,10 +125,12 @@ func TestPeriods(t *testing.T) {
 		require.Equal(t, at(f, time.Duration(want.start)*time.Second).TimeNS, m.Start.UnixNano())
 		require.Equal(t, want.length, m.Length)
 	}
-	for n, want := range map[int]uint64{2: 4, 3: 6} {
+	for _, n := range []int{2, 3} { // of the last minutes, not of the last periods
 		snap, err := p.Window(n)
 		require.NoError(t, err)
-		require.Equal(t, want, network.From(snap).Events.Value())
+		require.EqualValues(t, 1, network.From(snap).Events.Value())
+		require.EqualValues(t, 1, snap.Modules[0].Frames)
+		require.Equal(t, at(f, 10*time.Minute).TimeNS, snap.Modules[0].Start.UnixNano())
 	}
 	_, err := p.Bucket(3)
 	require.EqualError(t, err, "invalid metrics period, specify [0, 2]")
@@ -384,6 +386,52 @@ func TestSilentModule(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, snap.Modules[0].Silent())
 	require.False(t, snap.Modules[2].Silent(), "pcap has no groups")
+}
+
+// TestWindowIsTime takes the periods that reach into the last five minutes, also where there was silence between them.
+func TestWindowIsTime(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	var frames []capture.Frame
+	for _, second := range []int{0, 70, 200, 200, 310, 375} {
+		frames = append(frames, at(made[0], time.Duration(second)*time.Second))
+	}
+	p := run(t, handler.Settings{Periods: 10}, capture.NewMemory(frames))
+	snap, err := p.Window(5) // the live period begins at 375 s, the window at 135 s
+	require.NoError(t, err)
+	require.EqualValues(t, 4, snap.Modules[0].Frames)
+	require.Equal(t, at(made[0], 200*time.Second).TimeNS, snap.Modules[0].Start.UnixNano())
+	snap, err = p.Window(7)
+	require.NoError(t, err)
+	require.EqualValues(t, 6, snap.Modules[0].Frames)
+}
+
+// TestSpan is from the earliest frame to the latest, whatever their order and however they are shared out.
+func TestSpan(t *testing.T) {
+	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	f := made[0]
+	first := capture.NewMemory([]capture.Frame{at(f, time.Hour), at(f, 5*time.Second), at(f, time.Minute)})
+	second := capture.NewMemory([]capture.Frame{at(f, 2*time.Hour)})
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{first, second, capture.NewMemory(nil)}})
+	require.NoError(t, err)
+	require.True(t, p.Span().First().IsZero())
+	require.True(t, p.Span().Last().IsZero())
+	require.NoError(t, p.Run(t.Context()))
+	require.Equal(t, at(f, 5*time.Second).TimeNS, p.Span().First().UnixNano())
+	require.Equal(t, at(f, 2*time.Hour).TimeNS, p.Span().Last().UnixNano())
+}
+
+// TestFiltered counts the frames that a filter of the source leaves out, also if it leaves none.
+func TestFiltered(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		for want, keep := range map[uint64]bool{0: true, 100: false} {
+			frames, _ := trafficgen.Frames(trafficgen.VariedDNS(100))
+			src := capture.Select(capture.NewMemory(frames), func(*capture.Frame) (bool, error) { return keep, nil })
+			p, err := handler.NewPipeline(handler.Config{Sources: capture.Fanout(src, capture.FanoutConfig{Queues: workers})})
+			require.NoError(t, err)
+			require.NoError(t, p.Run(t.Context()))
+			require.Equal(t, handler.Account{Offered: 100, Analysed: 100 - want, Filtered: want}, p.Account())
+		}
+	}
 }
 
 func TestReasons(t *testing.T) {

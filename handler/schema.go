@@ -184,6 +184,7 @@ type bucket[M any] struct {
 	begun   bool    // it is in use: the other two are set
 	startNS int64   // start of the period
 	lastNS  int64   // latest event, or startNS
+	frames  uint64  // seen
 }
 
 func (s *Schema[M]) newBucket() *bucket[M] {
@@ -204,7 +205,7 @@ func (b *bucket[M]) Reset() {
 	for _, m := range b.list {
 		m.Reset()
 	}
-	b.begun, b.startNS, b.lastNS = false, 0, 0
+	b.begun, b.startNS, b.lastNS, b.frames = false, 0, 0, 0
 }
 
 // Merge adds src to b and leaves src as it was.
@@ -213,6 +214,7 @@ func (b *bucket[M]) Merge(src *bucket[M]) {
 		m.mergeFrom(src.list[i])
 	}
 	b.lastNS = max(b.lastNS, src.lastNS)
+	b.frames += src.frames
 }
 
 // copyFrom makes b equal to src, in the memory that b has.
@@ -220,7 +222,7 @@ func (b *bucket[M]) copyFrom(src *bucket[M]) {
 	for i, m := range b.list {
 		m.copyFrom(src.list[i])
 	}
-	b.begun, b.startNS, b.lastNS = src.begun, src.startNS, src.lastNS
+	b.begun, b.startNS, b.lastNS, b.frames = src.begun, src.startNS, src.lastNS, src.frames
 }
 
 // appendValues appends what the fields of b show whose groups are enabled. path and labels are those of the subject that b is

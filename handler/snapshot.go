@@ -17,6 +17,7 @@ type Module struct {
 	Start  time.Time     // start of the earliest period; zero if nothing was seen yet
 	Length time.Duration // how long the periods lasted together, in whole seconds
 	Live   bool          // the live period of a live stream is among them
+	Frames uint64        // frames that the handler was shown in these periods, those that could not be decoded included
 
 	bucket any // *bucket[M] of the handler's declaration
 	render func(rendering) []Value
@@ -55,6 +56,7 @@ func Join(name string, modules ...*Module) (Module, error) {
 // cover makes m span the time of src too.
 func (m *Module) cover(src *Module) {
 	m.Live, m.now = m.Live || src.Live, src.now
+	m.Frames += src.Frames
 	switch {
 	case src.Start.IsZero():
 	case m.Start.IsZero():

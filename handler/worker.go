@@ -27,11 +27,13 @@ type worker struct {
 	members  []*member
 	packets  []decode.Packet
 	batch    Batch
-	account  Account
+	account  Account            // of frames, without those that the source has lost or filtered
+	span     Span               // of frames
 	failures map[failure]uint64 // frames that could not be decoded
-	lost     uint64             // frames that the source has lost
+	lost     uint64             // frames that the source had lost before the batch
 	lastSegs uint64
-	lastNS   int64 // latest frame of the batch
+	lastNS   int64  // latest frame of the batch
+	frames   uint64 // in the batch
 	touched  byte
 }
 
@@ -181,12 +183,13 @@ func (w *worker) decode(frames []capture.Frame) {
 	}
 	w.decoder.Reset()
 	packets, undecodable := 0, uint64(0)
-	w.lastNS = frames[0].TimeNS
+	firstNS := frames[0].TimeNS
+	w.lastNS = firstNS
 	w.touched = touch(frames)
 	for i := range frames {
 		f, p := &frames[i], &w.packets[packets]
 		packets++
-		w.lastNS = max(w.lastNS, f.TimeNS)
+		firstNS, w.lastNS = min(firstNS, f.TimeNS), max(w.lastNS, f.TimeNS)
 		p.TimeNS, p.Frame, p.WireLen, p.Link = f.TimeNS, f.Data, f.WireLen, f.Link
 		if f.Link == decode.LinkDNSTap {
 			if err := w.tap.decode(p); err != nil {
@@ -209,10 +212,11 @@ func (w *worker) decode(frames []capture.Frame) {
 		}
 	}
 	w.batch.Packets = w.packets[:packets]
-	n := uint64(len(frames))
-	w.account.Offered += n
+	w.span.cover(firstNS, w.lastNS)
+	w.frames = uint64(len(frames))
+	w.account.Offered += w.frames
 	w.account.Undecodable += undecodable
-	w.account.Analysed += n - undecodable
+	w.account.Analysed += w.frames - undecodable
 }
 
 // noteLosses brings the counts of what was lost up to date.
@@ -223,8 +227,16 @@ func (w *worker) noteLosses() {
 	lost := capture.DropsOf(w.src)
 	w.batch.Losses.Kernel = lost - w.lost
 	w.lost = lost
-	w.account.Offered += w.batch.Losses.Kernel
-	w.account.Dropped += w.batch.Losses.Kernel
+}
+
+// balance returns what became of all frames up to now.
+func (w *worker) balance() Account {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sum := w.account
+	sum.Dropped, sum.Filtered = capture.DropsOf(w.src), capture.FilteredOf(w.src)
+	sum.Offered += sum.Dropped + sum.Filtered
+	return sum
 }
 
 // show shows the batch to the shards.
@@ -233,7 +245,7 @@ func (w *worker) show() {
 		b := &w.batch
 		for _, s := range m.shards {
 			s.Process(b)
-			s.buckets().cover(w.lastNS)
+			s.buckets().cover(w.lastNS, w.frames)
 			if m.sequence {
 				b = s.Passed()
 			}
@@ -245,7 +257,7 @@ func (w *worker) show() {
 func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.batch.Packets, w.batch.Exports = w.packets[:0], nil
+	w.batch.Packets, w.batch.Exports, w.frames = w.packets[:0], nil, 0
 	w.dns.flush(&w.batch)
 	w.noteLosses()
 	if !w.begun {

@@ -82,5 +82,11 @@ func (s *Source) Progress() (done, total int64) { return capture.ProgressOf(s.sr
 // Drops returns those of the other Source.
 func (s *Source) Drops() uint64 { return capture.DropsOf(s.src) }
 
+// Filtered returns that of the other Source.
+func (s *Source) Filtered() uint64 { return capture.FilteredOf(s.src) }
+
+// Reasons returns those of the other Source.
+func (s *Source) Reasons() []capture.Reason { return capture.ReasonsOf(s.src) }
+
 // Close closes the other Source. What was lent is not spoilt by it, since another goroutine may be busy with it.
 func (s *Source) Close() error { return s.src.Close() }
