@@ -119,6 +119,14 @@ func (p *process) end() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// counted waits until a policy has counted so many events.
+func (p *process) counted(policy string, events int) {
+	wait.Until(p.t, func() bool {
+		_, body := p.get("/api/v1/policies/" + policy + "/metrics/window/3")
+		return strings.Contains(body, fmt.Sprintf(`"events":%d`, events))
+	})
+}
+
 func (p *process) policies() (names []string) {
 	_, body := p.get("/api/v1/policies")
 	var all map[string]any
@@ -162,10 +170,7 @@ func TestSignals(t *testing.T) {
 	path := configFile(t, document(recording, "second"))
 	p := start(t, nil, "--config", path)
 	require.ElementsMatch(t, []string{"first", "second", "recorded"}, p.policies())
-	wait.Until(t, func() bool {
-		_, body := p.get("/api/v1/policies/recorded/metrics/window/3")
-		return strings.Contains(body, `"events":1000`)
-	})
+	p.counted("recorded", 1000)
 
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(document(recording, "third"), "periods: 3", "periods: 4", 1)), 0o600))
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
@@ -418,6 +423,7 @@ func TestPush(t *testing.T) {
 	host, port, err := net.SplitHostPort(srv.Listener.Addr().String())
 	require.NoError(t, err)
 	p := start(t, nil, "--admin-api", "--otel", "--otel-host", host, "--otel-port", port, "--otel-path", "/otlp/v1", "--config", configFile(t, document(capture(t), "second")))
+	p.counted("recorded", 1000)
 	const passing = "visor: {policies: {passing: {kind: collection, input: {tap: file, input_type: pcap}, handlers: {modules: {net: {type: net}}}}}}"
 	for _, method := range []string{"PUT", "DELETE"} {
 		req, err := http.NewRequest(method, p.url+"/api/v1/policies/passing", strings.NewReader(passing))
