@@ -19,6 +19,7 @@ type FamilyType string
 
 // The types.
 const (
+	Counter   FamilyType = "counter"
 	Gauge     FamilyType = "gauge"
 	Summary   FamilyType = "summary"
 	Histogram FamilyType = "histogram"
@@ -34,7 +35,7 @@ type Family struct {
 // Series is one metric with its labels: a value, or a distribution.
 type Series struct {
 	Labels    []handler.Label   // "instance" first, the others sorted by name
-	Value     uint64            // of a gauge
+	Value     uint64            // of a counter or a gauge
 	Quantiles handler.Quantiles // of a summary
 	Float     bool              // quantiles are fractions
 	Bins      []handler.Bin     // of a histogram

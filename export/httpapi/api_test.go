@@ -61,6 +61,14 @@ func opens(typ string, config, _ policy.Options) (policy.Opened, error) {
 	for i := range frames {
 		frames[i].TimeNS = start + int64(i)*int64(4*time.Minute)/int64(len(frames))
 	}
+	if config["iface"] == "odd0" {
+		frames[0].Link, frames[1].Link = 9999, 9999
+		left := 0
+		return policy.Opened{Sources: []capture.Source{capture.Select(capture.NewMemory(frames), func(*capture.Frame) (bool, error) {
+			left++
+			return left <= 1500, nil
+		})}}, nil
+	}
 	return policy.Opened{Sources: []capture.Source{capture.NewMemory(frames)}}, nil
 }
 

@@ -120,12 +120,18 @@ func written(fn func(io.Writer) error) reply {
 	return reply{http.StatusOK, typeJSON, bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
 }
 
+// defaultPrometheus shows the policy "default", as pktvisor does, and the agent's own metrics behind it. Without either there is
+// nothing, as with pktvisor.
 func (a *API) defaultPrometheus(*http.Request) reply {
-	p := a.cfg.Policies.Policy("default")
-	if p == nil {
+	var chosen []*policy.Running
+	if p := a.cfg.Policies.Policy("default"); p != nil {
+		chosen = append(chosen, p)
+	}
+	own := a.ownFamilies()
+	if len(chosen) == 0 && len(own) == 0 {
 		return nothing
 	}
-	return a.exposition([]*policy.Running{p}, false)
+	return a.exposition(chosen, false, own...)
 }
 
 func (a *API) prometheus(r *http.Request) reply {
@@ -137,8 +143,8 @@ func (a *API) prometheus(r *http.Request) reply {
 	return a.exposition(chosen, true)
 }
 
-// exposition shows policies to Prometheus.
-func (a *API) exposition(policies []*policy.Running, handlers bool) reply {
+// exposition shows policies to Prometheus, and more families behind them.
+func (a *API) exposition(policies []*policy.Running, handlers bool, more ...export.Family) reply {
 	var families [][]export.Family
 	for _, p := range policies {
 		snap, err := p.Latest()
@@ -149,7 +155,7 @@ func (a *API) exposition(policies []*policy.Running, handlers bool) reply {
 			Labels: map[string]string{"policy": p.Policy.Name}, Instance: a.cfg.Instance, Handler: handlers,
 		}))
 	}
-	rep := written(func(w io.Writer) error { return prom.WriteText(w, export.JoinFamilies(families...)) })
+	rep := written(func(w io.Writer) error { return prom.WriteText(w, append(export.JoinFamilies(families...), more...)) })
 	rep.typ = typeProm
 	if len(rep.body) > 0 {
 		rep.body = append(rep.body, '\n')

@@ -173,15 +173,33 @@ func basicSchemas() object {
 		"Schemas": object{"type": "array", "items": text},
 		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}}, "config", "input_type", "interface", "tags"),
 		"Taps":    object{"type": []string{"object", "null"}, "additionalProperties": ref("Tap")},
+		"Account": object{
+			"type": "object", "description": "What became of events: offered is the sum of the others", "additionalProperties": false,
+			"required":   []string{"offered", "analysed", "filtered", "not_sampled", "undecodable", "dropped"},
+			"properties": object{"offered": count, "analysed": count, "filtered": count, "not_sampled": count, "undecodable": count, "dropped": count},
+		},
+		"InputAccount": object{
+			"type": "object", "description": "What became of frames, why some were not analysed, and the times of the first and the last",
+			"required": []string{"offered", "analysed", "filtered", "not_sampled", "undecodable", "dropped", "reasons", "first", "last"},
+			"properties": object{
+				"offered": count, "analysed": count, "filtered": count, "not_sampled": count, "undecodable": count, "dropped": count,
+				"reasons": object{"type": "array", "items": record(object{"text": text, "count": count}, "text", "count")},
+				"first":   object{"type": []string{"string", "null"}, "format": "date-time"},
+				"last":    object{"type": []string{"string", "null"}, "format": "date-time"},
+			},
+			"additionalProperties": false,
+		},
 		"Input": object{
-			"type": "object", "required": []string{"input", "module"}, "properties": object{
-				"input":  record(object{"consumers": count, "running": flag}, "consumers", "running"),
-				"module": record(object{"config": anything, "name": text}, "config", "name"),
+			"type": "object", "required": []string{"input", "module", "account"}, "properties": object{
+				"account": ref("InputAccount"),
+				"input":   record(object{"consumers": count, "running": flag}, "consumers", "running"),
+				"module":  record(object{"config": anything, "name": text}, "config", "name"),
 			},
 		},
 		"HandlerModule": object{
-			"type": "object", "required": []string{"module"}, "properties": object{
-				"module": record(object{"config": anything, "name": text, "running": flag, "type": text}, "config", "name", "running", "type"),
+			"type": "object", "required": []string{"module", "account"}, "properties": object{
+				"account": ref("Account"),
+				"module":  record(object{"config": anything, "name": text, "running": flag, "type": text}, "config", "name", "running", "type"),
 			},
 		},
 		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule"))}, "taps", "input", "modules"),

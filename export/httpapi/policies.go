@@ -184,7 +184,7 @@ func table(o policy.Options) policy.Options {
 	return o
 }
 
-// policyObject says what a policy is made of. A tap that has been deleted since is not shown, though its input goes on.
+// policyObject says what a policy is made of, and what became of all that it was offered. A tap that has been deleted since is not shown, though its input goes on.
 func (a *API) policyObject(p *policy.Running) object {
 	taps, inputs, modules := make(object), make(object), make(object)
 	there := a.cfg.Policies.Taps()
@@ -195,12 +195,16 @@ func (a *API) policyObject(p *policy.Running) object {
 		}
 		src := part.Source()
 		inputs[part.Input] = object{
-			"input":  object{"consumers": src.Policies, "running": src.Running},
-			"module": object{"config": table(src.Config), "name": part.Input},
-			src.Type: table(src.Facts),
+			"input":   object{"consumers": src.Policies, "running": src.Running},
+			"module":  object{"config": table(src.Config), "name": part.Input},
+			src.Type:  table(src.Facts),
+			"account": inputAccount(part),
 		}
+		accounts := part.Group.Accounts()
 		for j, info := range part.Group.Infos() {
-			modules[info.Name] = moduleObject(part, j)
+			module := moduleObject(part, j)
+			module["account"] = accountObject(accounts[info.Name])
+			modules[info.Name] = module
 		}
 	}
 	return object{"taps": taps, "input": inputs, "modules": modules}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"visor/capture"
 	"visor/handler"
 )
 
@@ -47,6 +48,15 @@ func (p *Part) Source() Source {
 	}
 	return s
 }
+
+// Account says what became of the frames of the part's input, which other policies may share.
+func (p *Part) Account() handler.Account { return p.input.pipeline.Account() }
+
+// Reasons returns why frames of the input were not analysed, see [handler.Pipeline.Reasons].
+func (p *Part) Reasons() []capture.Reason { return p.input.pipeline.Reasons() }
+
+// Span returns the times of the earliest and the latest frame of the input.
+func (p *Part) Span() handler.Span { return p.input.pipeline.Span() }
 
 // Ended is closed when the input has come to its end: that of a recording when all of it was counted.
 func (p *Part) Ended() <-chan struct{} { return p.input.ended }

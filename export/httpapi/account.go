@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"time"
+
+	"visor/capture"
+	"visor/export"
+	"visor/handler"
+	"visor/handler/policy"
+)
+
+// inputAccount says what became of the frames of a part's input, why some were not analysed, and the times of the first and the
+// last: null before there was one.
+func inputAccount(part *policy.Part) object {
+	out := accountObject(part.Account())
+	reasons := []object{}
+	for _, r := range part.Reasons() {
+		reasons = append(reasons, object{"text": r.Text, "count": r.Count})
+	}
+	span := part.Span()
+	out["reasons"], out["first"], out["last"] = reasons, stampOrNull(span.First()), stampOrNull(span.Last())
+	return out
+}
+
+func stampOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// accountObject shows an account: offered is the sum of the others.
+func accountObject(a handler.Account) object {
+	out := object{"offered": a.Offered}
+	for _, r := range results(a) {
+		out[r.Text] = r.Count
+	}
+	return out
+}
+
+// results are what may become of a frame or an event.
+func results(a handler.Account) []capture.Reason {
+	return []capture.Reason{
+		{Text: "analysed", Count: a.Analysed},
+		{Text: "filtered", Count: a.Filtered},
+		{Text: "not_sampled", Count: a.NotSampled},
+		{Text: "undecodable", Count: a.Undecodable},
+		{Text: "dropped", Count: a.Dropped},
+	}
+}
+
+// ownFamilies are the agent's own metrics for Prometheus: the accounts of all inputs, and of all modules of policies.
+func (a *API) ownFamilies() []export.Family {
+	f := newFamilies(a.cfg.Instance)
+	seen := make(map[string]bool)
+	for _, p := range a.cfg.Policies.Policies() {
+		for i := range p.Parts {
+			part := &p.Parts[i]
+			if !seen[part.Input] {
+				seen[part.Input] = true
+				f.addInput(part)
+			}
+			f.addModules(p.Policy.Name, part.Group)
+		}
+	}
+	return f.list()
+}
+
+// families collects the agent's own metrics.
+type families struct {
+	instance string
+
+	inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
+}
+
+func newFamilies(instance string) *families {
+	counter := func(name, help string) export.Family {
+		return export.Family{Name: name, Help: help, Type: export.Counter}
+	}
+	gauge := func(name, help string) export.Family {
+		return export.Family{Name: name, Help: help, Type: export.Gauge}
+	}
+	return &families{
+		instance:      instance,
+		inputOffered:  counter("visor_input_offered_total", "frames that an input was offered: the sum of visor_input_frames_total"),
+		inputFrames:   counter("visor_input_frames_total", "frames of an input by what became of them"),
+		inputReasons:  counter("visor_input_reasons_total", "input that was not analysed, by the reason"),
+		first:         gauge("visor_input_first_frame_timestamp_seconds", "time of the earliest frame of an input"),
+		last:          gauge("visor_input_last_frame_timestamp_seconds", "time of the latest frame of an input"),
+		moduleOffered: counter("visor_module_offered_total", "events that a module of a policy was shown: the sum of visor_module_events_total"),
+		moduleEvents:  counter("visor_module_events_total", "events that a module of a policy was shown, by what became of them"),
+	}
+}
+
+func (f *families) addInput(part *policy.Part) {
+	labels := []handler.Label{{Name: "input", Value: part.Input}, {Name: "tap", Value: part.Tap.Name}}
+	account := part.Account()
+	f.add(&f.inputOffered, account.Offered, labels)
+	for _, r := range results(account) {
+		f.add(&f.inputFrames, r.Count, labels, handler.Label{Name: "result", Value: r.Text})
+	}
+	for _, r := range part.Reasons() {
+		f.add(&f.inputReasons, r.Count, labels, handler.Label{Name: "reason", Value: r.Text})
+	}
+	if span := part.Span(); !span.First().IsZero() {
+		f.add(&f.first, uint64(span.First().Unix()), labels)
+		f.add(&f.last, uint64(span.Last().Unix()), labels)
+	}
+}
+
+func (f *families) addModules(policy string, group *handler.Group) {
+	accounts := group.Accounts()
+	for _, info := range group.Infos() {
+		labels := []handler.Label{{Name: "module", Value: info.Name}, {Name: "policy", Value: policy}}
+		account := accounts[info.Name]
+		f.add(&f.moduleOffered, account.Offered, labels)
+		for _, r := range results(account) {
+			f.add(&f.moduleEvents, r.Count, labels, handler.Label{Name: "result", Value: r.Text})
+		}
+	}
+}
+
+// add adds a series to a family.
+func (f *families) add(to *export.Family, n uint64, labels []handler.Label, more ...handler.Label) {
+	s := export.Series{Value: n}
+	if f.instance != "" {
+		s.Labels = append(s.Labels, handler.Label{Name: "instance", Value: f.instance})
+	}
+	s.Labels = append(append(s.Labels, labels...), more...)
+	to.Series = append(to.Series, s)
+}
+
+// list returns the families that have series.
+func (f *families) list() (out []export.Family) {
+	for _, family := range []export.Family{f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
+		if len(family.Series) > 0 {
+			out = append(out, family)
+		}
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/export/httpapi"
+)
+
+// odd is a policy whose input has 2,000 frames: a filter leaves out 500, and two are of an unknown link type.
+const odd = `
+version: "1.0"
+visor:
+  policies:
+    odd:
+      kind: collection
+      input: {tap: odd, input_type: pcap}
+      handlers:
+        window_config: {num_periods: 5, deep_sample_rate: 10}
+        modules:
+          net: {type: net}
+`
+
+// TestAccount shows what became of every frame where policies are described and to Prometheus, and nowhere among what was counted.
+func TestAccount(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true, Instance: "edge-1"})
+	require.Equal(t, 404, a.do("GET", "/metrics", "", "").Code)
+	w := a.do("POST", "/api/v1/taps", "application/x-yaml", `{version: "1.0", visor: {taps: {odd: {input_type: pcap, config: {iface: odd0}}}}}`)
+	require.Equal(t, 201, w.Code, w.Body)
+	require.Equal(t, 201, a.do("POST", "/api/v1/policies", "application/x-yaml", odd).Code)
+
+	type account struct {
+		Offered, Analysed, Filtered, Undecodable, Dropped uint64
+
+		NotSampled  uint64 `json:"not_sampled"`
+		First, Last time.Time
+		Reasons     []struct {
+			Text  string
+			Count uint64
+		}
+	}
+	var answer map[string]struct {
+		Input, Modules map[string]struct{ Account account }
+	}
+	w = a.do("GET", "/api/v1/policies", "", "")
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+	require.Len(t, answer["odd"].Input, 1)
+	for name, in := range answer["odd"].Input {
+		got := in.Account
+		require.Equal(t, []uint64{2000, 1498, 500, 0, 2, 0}, []uint64{got.Offered, got.Analysed, got.Filtered, got.NotSampled, got.Undecodable, got.Dropped})
+		require.Len(t, got.Reasons, 1)
+		require.Equal(t, "unknown link type 9999", got.Reasons[0].Text)
+		require.EqualValues(t, 2, got.Reasons[0].Count)
+		require.InDelta(t, 180, got.Last.Sub(got.First).Seconds(), 1)
+
+		text := a.do("GET", "/metrics", "", "").Body.String()
+		labels := `{instance="edge-1",input="` + name + `",tap="odd"`
+		for _, want := range []string{
+			"# TYPE visor_input_frames_total counter",
+			"visor_input_offered_total" + labels + "} 2000\n",
+			"visor_input_frames_total" + labels + `,result="filtered"} 500` + "\n",
+			"visor_input_reasons_total" + labels + `,reason="unknown link type 9999"} 2` + "\n",
+			`visor_module_offered_total{instance="edge-1",module="odd-odd-net",policy="odd"} 1500` + "\n",
+		} {
+			require.Contains(t, text, want)
+		}
+	}
+	module := answer["odd"].Modules["odd-odd-net"].Account
+	require.EqualValues(t, 1500, module.Offered)
+	require.InDelta(t, 1350, float64(module.NotSampled), 100)
+	require.Equal(t, module.Offered, module.Analysed+module.NotSampled)
+
+	for _, path := range []string{"bucket/0", "window/5", "prometheus"} {
+		body := a.do("GET", "/api/v1/policies/odd/metrics/"+path, "", "").Body.String()
+		require.NotContains(t, body, "offered")
+		require.False(t, strings.Contains(body, "visor_"), path)
+	}
+}
