@@ -91,7 +91,7 @@ func TestCardinalityReset(t *testing.T) {
 
 // The bytes are what go-hll reads, and what it writes in each of its forms is read.
 func TestCardinalityBytesAreThoseOfGoHLL(t *testing.T) {
-	settings := hll.Settings{Log2m: 14, Regwidth: 6, ExplicitThreshold: 2048, SparseEnabled: true}
+	settings := hll.Settings{Log2m: 14, Regwidth: 5, ExplicitThreshold: 2048, SparseEnabled: true}
 	for _, n := range []uint64{0, 1, 100, 2048, 2049, 5000, 100_000} {
 		ours := distinct(0, n)
 		data, err := ours.MarshalBinary()
@@ -109,6 +109,7 @@ func TestCardinalityBytesAreThoseOfGoHLL(t *testing.T) {
 			settings,
 			{Log2m: 14, Regwidth: 6, ExplicitThreshold: 0, SparseEnabled: true},
 			{Log2m: 14, Regwidth: 6, ExplicitThreshold: 0, SparseEnabled: false},
+			{Log2m: 14, Regwidth: 6, ExplicitThreshold: 2048, SparseEnabled: true}, // what visor wrote once
 			{Log2m: 14, Regwidth: 5, ExplicitThreshold: 256, SparseEnabled: false},
 		} {
 			h, err := hll.NewHll(form)

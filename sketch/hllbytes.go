@@ -16,12 +16,16 @@ const (
 	hllFull     = 4 // all ranks, packed
 
 	hllHeader   = 3
-	hllRegWidth = 6         // bits of a packed rank
+	hllRegWidth = 5         // bits of a packed rank
 	hllLimits   = 1<<6 | 12 // sparse forms allowed; explicit ones to 2^(12-1) = cardExact keys
 )
 
-// MarshalBinary returns c in the storage format of HyperLogLog, log2m 14 and regwidth 6, as postgresql-hll and
-// segmentio/go-hll read it: 8 bytes a key while c is exact, then 12,291 bytes. It never fails.
+// MarshalBinary returns c in the storage format of HyperLogLog, log2m 14 and regwidth 5: 8 bytes a key while c is exact, then
+// 10,243 bytes. It never fails. segmentio/go-hll reads the bytes. PostgreSQL's extension hll holds them in a column of type
+//
+//	hll(14, 5, 2048, 1)
+//
+// Not regwidth 6: from about 40,000 keys on the extension answers NaN for a sketch of log2m 14 and that width, its own included.
 func (c *Cardinality) MarshalBinary() ([]byte, error) {
 	head := func(typ byte) []byte { return []byte{hllVersion<<4 | typ, (hllRegWidth-1)<<5 | cardBits, hllLimits} }
 	if c.isDense {
@@ -49,8 +53,8 @@ func (c *Cardinality) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary sets c to what data holds, in the storage format of HyperLogLog with log2m 14, whoever has written it.
-// Other bytes are an error, and leave c as it was.
+// UnmarshalBinary sets c to what data holds, in the storage format of HyperLogLog with log2m 14 and any regwidth, whoever has
+// written it. Other bytes are an error, and leave c as it was.
 func (c *Cardinality) UnmarshalBinary(data []byte) error {
 	corrupt := func(why string) error { return errCorrupt("a cardinality", why) }
 	if len(data) < hllHeader || data[0]>>4 != hllVersion {
@@ -92,7 +96,7 @@ func (c *Cardinality) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// raise sets a register to rank if it is below. Ranks above those that 64 bits of hash allow are cut.
+// raise sets a register to rank if it is below. Greater ranks than the register holds are cut.
 func (c *Cardinality) raise(register int, rank uint64) {
 	c.dense[register] = max(c.dense[register], byte(min(rank, rankMax+1)))
 }
