@@ -1,18 +1,22 @@
 package sketch
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
-// Counter counts events. It is exact, and wraps at 2⁶⁴. A Counter is owned by one goroutine. The zero Counter is ready to use.
+// Counter counts events. It is exact up to 2⁶⁴-1, and stays there. A Counter is owned by one goroutine. The zero Counter is ready
+// to use.
 type Counter uint64
 
 // Add adds n.
-func (c *Counter) Add(n uint64) { *c += Counter(n) }
+func (c *Counter) Add(n uint64) { *c = Counter(sum(uint64(*c), n)) }
 
 // Value returns the sum of what was added.
 func (c *Counter) Value() uint64 { return uint64(*c) }
 
 // Merge adds what src has counted.
-func (c *Counter) Merge(src *Counter) { *c += *src }
+func (c *Counter) Merge(src *Counter) { c.Add(src.Value()) }
 
 // CopyFrom makes c equal to src.
 func (c *Counter) CopyFrom(src *Counter) { *c = *src }
@@ -31,4 +35,10 @@ func (c *Counter) UnmarshalBinary(data []byte) error {
 	}
 	*c = Counter(v)
 	return nil
+}
+
+// sum returns a + b, or 2⁶⁴-1 if that is less. Exporters choose the numbers that are added: two of 2⁶³ must not make 0.
+func sum(a, b uint64) uint64 {
+	s, carry := bits.Add64(a, b, 0)
+	return s | -carry
 }

@@ -2,8 +2,8 @@ package sketch
 
 import "encoding/binary"
 
-// Extremes keeps the least, the greatest and the mean of numbers. It is exact; the sum wraps at 2⁶⁴. An Extremes is owned by one
-// goroutine. The zero Extremes is ready to use.
+// Extremes keeps the least, the greatest and the mean of numbers. It is exact while their sum is below
+// 2⁶⁴. An Extremes is owned by one goroutine. The zero Extremes is ready to use.
 type Extremes struct{ n, sum, min, max uint64 }
 
 // Add adds a number.
@@ -27,8 +27,7 @@ func (e *Extremes) Merge(src *Extremes) {
 		e.min = src.min
 	}
 	e.max = max(e.max, src.max)
-	e.n += src.n
-	e.sum += src.sum
+	e.n, e.sum = sum(e.n, src.n), sum(e.sum, src.sum)
 }
 
 // CopyFrom makes e equal to src.

@@ -77,7 +77,7 @@ func (h *Histogram) Count() uint64 { return h.n }
 // none of them.
 func (h *Histogram) Bins() iter.Seq[Bin] {
 	return func(yield func(Bin) bool) {
-		sum := uint64(0)
+		below := uint64(0)
 		for i, upper := range h.bounds() {
 			if h.counts == nil {
 				return
@@ -85,8 +85,8 @@ func (h *Histogram) Bins() iter.Seq[Bin] {
 			if h.counts[i] == 0 {
 				continue
 			}
-			sum += h.counts[i]
-			if !yield(Bin{Upper: upper, Label: h.label(upper), Cumulative: sum}) {
+			below = sum(below, h.counts[i])
+			if !yield(Bin{Upper: upper, Label: h.label(upper), Cumulative: below}) {
 				return
 			}
 		}
@@ -110,9 +110,9 @@ func (h *Histogram) Merge(src *Histogram) {
 		h.counts = make([]uint64, len(h.bounds())+1)
 	}
 	for i, n := range src.counts {
-		h.counts[i] += n
+		h.counts[i] = sum(h.counts[i], n)
 	}
-	h.n += src.n
+	h.n = sum(h.n, src.n)
 }
 
 // CopyFrom makes h equal to src, which stays as it was. It uses the memory that h has.

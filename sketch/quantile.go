@@ -85,9 +85,9 @@ func (q *Quantile) bin(v float64, n uint64) {
 	oct := int(b>>52) - octMin // beyond all for negative v
 	if uint(oct) >= octaves {
 		if v < 1 {
-			q.low += n
+			q.low = sum(q.low, n)
 		} else {
-			q.high += n
+			q.high = sum(q.high, n)
 		}
 		return
 	}
@@ -96,7 +96,8 @@ func (q *Quantile) bin(v float64, n uint64) {
 		c = new([octBins]uint64)
 		q.bins[oct] = c
 	}
-	c[b>>binShift%octBins] += n
+	i := b >> binShift % octBins
+	c[i] = sum(c[i], n)
 }
 
 // Count returns the number of samples.
@@ -177,9 +178,7 @@ func (q *Quantile) Merge(src *Quantile) {
 	q.spread()
 	q.whole = q.whole && src.whole
 	q.min, q.max = min(q.min, src.min), max(q.max, src.max)
-	q.n += src.n
-	q.low += src.low
-	q.high += src.high
+	q.n, q.low, q.high = sum(q.n, src.n), sum(q.low, src.low), sum(q.high, src.high)
 	for i, n := range src.all {
 		q.bin(lowest(i), n)
 	}

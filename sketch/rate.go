@@ -27,7 +27,7 @@ type Rate struct {
 func (r *Rate) Add(sec int64, n uint64) {
 	i := sec>>r.shift - r.base
 	if uint64(i) < uint64(len(r.slots)) {
-		r.slots[i] += n
+		r.slots[i] = sum(r.slots[i], n)
 		return
 	}
 	r.extend(sec, n)
@@ -53,7 +53,8 @@ func (r *Rate) extend(sec int64, n uint64) {
 	for r.base+int64(len(r.slots)) <= last {
 		r.slots = append(r.slots, 0)
 	}
-	r.slots[sec>>r.shift-r.base] += n
+	i := sec>>r.shift - r.base
+	r.slots[i] = sum(r.slots[i], n)
 }
 
 // span returns the numbers of the first and the last slot once sec is among them.
@@ -71,7 +72,7 @@ func (r *Rate) widen() {
 			r.slots[j] = 0
 			n++
 		}
-		r.slots[j] += v
+		r.slots[j] = sum(r.slots[j], v)
 	}
 	r.slots, r.base = r.slots[:n], base
 	r.shift++

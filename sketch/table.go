@@ -57,7 +57,7 @@ func (t *table[V]) bump(h, n uint64) (free *entry[V]) {
 	if e.hash == 0 {
 		return e
 	}
-	e.count += n
+	e.count = sum(e.count, n)
 	return nil
 }
 
@@ -98,7 +98,7 @@ func (t *table[V]) grow() {
 // purge subtracts the median count and drops what falls to zero.
 func (t *table[V]) purge() {
 	median := t.median()
-	t.offset += median
+	t.offset = sum(t.offset, median)
 	for i := range t.slots {
 		e := &t.slots[i]
 		switch {
@@ -228,10 +228,10 @@ func (t *table[V]) read(data []byte, value func(*reader) V) error {
 		if r.err != nil {
 			break
 		}
-		if h == 0 || count == 0 || count > left {
+		if h == 0 || count == 0 || count > left && out.total < math.MaxUint64 {
 			return errCorrupt("a list", "counts contradict each other")
 		}
-		left -= count
+		left -= min(count, left) // a total of 2⁶⁴-1 may be less than the sum
 		free := out.bump(h, count)
 		if free == nil {
 			return errCorrupt("a list", "an entry is there twice")

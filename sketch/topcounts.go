@@ -22,7 +22,7 @@ func (t *TopCounts[K]) Add(key K, n uint64) {
 	if p == nil {
 		p = t.page(key)
 	}
-	p[key%pageKeys] += n
+	p[key%pageKeys] = sum(p[key%pageKeys], n)
 }
 
 // page makes the page of key. It is out of line so that Add is inlined.
@@ -66,11 +66,11 @@ func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 }
 
 // Total returns the sum of all that was added.
-func (t *TopCounts[K]) Total() (sum uint64) {
+func (t *TopCounts[K]) Total() (total uint64) {
 	for _, count := range t.counts {
-		sum += count
+		total = sum(total, count)
 	}
-	return sum
+	return total
 }
 
 // Merge adds the counts of src, which stays as it was.

@@ -31,7 +31,7 @@ func (t *TopK[K]) Add(h uint64, key K, n uint64) {
 		return
 	}
 	h = max(h, 1) // 0 marks a free slot
-	t.t.total += n
+	t.t.total = sum(t.t.total, n)
 	if free := t.t.bump(h, n); free != nil {
 		t.t.insert(free, h, n, key)
 	}
@@ -42,7 +42,7 @@ func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
 	best := leaders[K]{n: n, compare: compare}
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 {
-			best.offer(Entry[K]{e.value, e.count, e.count + t.t.offset})
+			best.offer(Entry[K]{e.value, e.count, sum(e.count, t.t.offset)})
 		}
 	}
 	return best.top
@@ -60,8 +60,8 @@ func (t *TopK[K]) Error() uint64 { return t.t.offset }
 
 // Merge adds what src has counted, and leaves src as it is. The errors of both add up.
 func (t *TopK[K]) Merge(src *TopK[K]) {
-	total := t.t.total + src.t.total
-	t.t.offset += src.t.offset
+	total := sum(t.t.total, src.t.total)
+	t.t.offset = sum(t.t.offset, src.t.offset)
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
 			t.Add(e.hash, e.value, e.count)

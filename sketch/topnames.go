@@ -37,7 +37,7 @@ func (t *TopNames) Add(h uint64, name []byte, n uint64) {
 		return
 	}
 	h = max(h, 1) // 0 marks a free slot
-	t.t.total += n
+	t.t.total = sum(t.t.total, n)
 	if free := t.t.bump(h, n); free != nil {
 		t.enter(free, h, name, n)
 	}
@@ -72,7 +72,7 @@ func (t *TopNames) Top(n int) []Entry[[]byte] {
 	best := leaders[[]byte]{n: n, compare: bytes.Compare}
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 {
-			best.offer(Entry[[]byte]{t.name(e.value), e.count, e.count + t.t.offset})
+			best.offer(Entry[[]byte]{t.name(e.value), e.count, sum(e.count, t.t.offset)})
 		}
 	}
 	return best.top
@@ -89,8 +89,8 @@ func (t *TopNames) Error() uint64 { return t.t.offset }
 
 // Merge adds what src has counted, and leaves src as it is. The errors of both add up.
 func (t *TopNames) Merge(src *TopNames) {
-	total := t.t.total + src.t.total
-	t.t.offset += src.t.offset
+	total := sum(t.t.total, src.t.total)
+	t.t.offset = sum(t.t.offset, src.t.offset)
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
 			t.Add(e.hash, src.name(e.value), e.count)

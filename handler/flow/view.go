@@ -2,6 +2,8 @@ package flow
 
 import (
 	"bytes"
+	"math"
+	"math/bits"
 	"net/netip"
 	"strconv"
 
@@ -86,8 +88,8 @@ func (k *key) add(l *handler.TopNames, n uint64) {
 func (v *view) set(s *shard, f *decode.Flow) {
 	v.bytes, v.packets = f.Bytes, f.Packets
 	if f.Sampling > 1 && !s.h.cfg.NoScaling {
-		v.bytes *= uint64(f.Sampling)
-		v.packets *= uint64(f.Sampling)
+		v.bytes = scaled(v.bytes, f.Sampling)
+		v.packets = scaled(v.packets, f.Sampling)
 	}
 	v.l3 = ipv4
 	if f.Src.Is6() {
@@ -102,6 +104,15 @@ func (v *view) set(s *shard, f *decode.Flow) {
 	default:
 		v.l4 = other
 	}
+}
+
+// scaled returns n times the packets that one stands for, or 2⁶⁴-1 if that is less.
+func scaled(n uint64, sampling uint32) uint64 {
+	high, low := bits.Mul64(n, uint64(sampling))
+	if high > 0 {
+		return math.MaxUint64
+	}
+	return low
 }
 
 // describe makes the keys that the enabled groups need.

@@ -1,0 +1,39 @@
+package flow_test
+
+import (
+	"math"
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/handler/flow"
+	"visor/internal/packettest"
+)
+
+// TestSaturation has an exporter that reports more bytes than 64 bits hold: a sum stays at the greatest number instead of
+// beginning at 0 again.
+func TestSaturation(t *testing.T) {
+	const half = 1<<63 + 5
+	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	template := packettest.Set(2, uint16(256), uint16(6), // octetDeltaCount, packetDeltaCount, addresses, interfaces
+		uint16(1), uint16(8), uint16(2), uint16(8), uint16(8), uint16(4), uint16(12), uint16(4), uint16(10), uint16(4), uint16(14), uint16(4))
+	records := packettest.Set(256,
+		uint64(half), uint64(1), src, dst, uint32(1), uint32(2),
+		uint64(half), uint64(1), src, dst, uint32(1), uint32(2))
+	m, _ := run(t, flow.Config{}, sent(0, "192.0.2.1", packettest.IPFIX(0, 0, template, records)))
+
+	d := m.Devices.Find("192.0.2.1")
+	in, out := d.Interfaces.Find("1"), d.Interfaces.Find("2")
+	for _, v := range []*flow.Volume{&in.InBytes, &out.OutBytes} {
+		require.Equal(t, uint64(math.MaxUint64), v.All.Value())
+		require.Equal(t, []string{"10.0.0.1 18446744073709551615"}, list(&v.TopSrcIPs))
+	}
+	require.Equal(t, uint64(2), in.InPackets.All.Value())
+
+	template = packettest.Set(2, uint16(257), uint16(3), // octetDeltaCount, samplingInterval, ingressInterface
+		uint16(1), uint16(8), uint16(34), uint16(4), uint16(10), uint16(4))
+	sampled := packettest.Set(257, uint64(half), uint32(2), uint32(1))
+	m, _ = run(t, flow.Config{}, sent(0, "192.0.2.1", packettest.IPFIX(0, 0, template, sampled)))
+	require.Equal(t, uint64(math.MaxUint64), m.Devices.Find("192.0.2.1").Interfaces.Find("1").InBytes.All.Value())
+}
