@@ -1,0 +1,53 @@
+package benchmarks_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/flow"
+	"visor/handler/network"
+	"visor/handler/pcap"
+	"visor/internal/attack"
+)
+
+// BenchmarkAttack is the time per packet of each attack, beside that of ordinary traffic. The flow
+// handler takes part where the attack aims at it.
+func BenchmarkAttack(b *testing.B) {
+	const n = 200_000
+	flows := map[string]bool{"interfaces": true, "exporters": true, "templates": true}
+	for _, kind := range attack.Kinds() {
+		b.Run(kind.Name, func(b *testing.B) {
+			frames := kind.Frames(n)
+			for b.Loop() {
+				p, err := handler.NewPipeline(handler.Config{
+					Sources:  []capture.Source{capture.NewMemory(frames)},
+					Handlers: attacked(b, flows[kind.Name]),
+				})
+				require.NoError(b, err)
+				require.NoError(b, p.Run(context.Background()))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/packet")
+		})
+	}
+}
+
+// attacked returns the handlers of an agent with default settings, or the flow handler.
+func attacked(b *testing.B, flows bool) (out []handler.Handler) {
+	add := func(h handler.Handler, err error) {
+		require.NoError(b, err)
+		out = append(out, h)
+	}
+	if flows {
+		add(flow.New(flow.Config{}))
+		return out
+	}
+	add(network.New(network.Config{}))
+	add(dns.New(dns.Config{}))
+	add(pcap.New(pcap.Config{}))
+	return out
+}
