@@ -38,7 +38,7 @@ const maxDepth = 8
 // Decoder decodes frames. A Decoder is owned by one goroutine.
 type Decoder struct {
 	fallback LinkFallback
-	frags    reassembler
+	frags    *reassembler
 	inner    []*Packet // packets lent out as Inner, then free ones
 	lent     int
 	depth    int

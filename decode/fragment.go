@@ -2,7 +2,6 @@ package decode
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -26,16 +25,16 @@ func (d *Decoder) fragment(p *Packet, f fragment) {
 	}
 	d.frags.stats.Fragments++
 	if p.Cut > 0 || d.depth >= maxDepth {
-		return // a hole that nobody fills
+		return // a hole that is never filled
 	}
-	whole := d.frags.add(p, f)
+	whole, proto := d.frags.add(p, f)
 	if whole == nil {
 		return
 	}
 	q := d.lend(p, whole)
 	q.Src, q.Dst = netip.AddrPortFrom(p.Src.Addr(), 0), netip.AddrPortFrom(p.Dst.Addr(), 0)
 	q.Layers = p.Layers & LayerIP
-	q.Proto = d.frags.firstProto
+	q.Proto = proto
 	d.depth++
 	if q.Layers.Has(LayerIPv6) {
 		_ = d.extensions(q, whole)
@@ -47,46 +46,35 @@ func (d *Decoder) fragment(p *Packet, f fragment) {
 }
 
 // reassembler puts IP datagrams together (RFC 791 section 3.2, RFC 8200 section 4.5). Its memory is
-// bounded; the oldest datagrams are given up first.
+// bounded; the datagrams whose last fragment came longest ago are given up first.
 type reassembler struct {
 	open  map[fragKey]*datagram
-	order []*datagram // by age; those completed or given up are skipped
+	order datagram // a ring: order.newer is the least recently used datagram, order.older the most recently
 	free  []*datagram
-	done  []*datagram // completed since recycle: their buffers are lent out
-	bytes int
+	whole []byte // what completed datagrams are written to, until recycle
+	bytes int    // sum of the sizes of open datagrams
 	stats Stats
 
 	maxDatagrams int
 	maxBytes     int
 	timeout      int64
-	firstProto   uint8 // protocol of the datagram that add completed last
 }
 
 type fragKey struct {
-	src, dst netip.Addr
+	src, dst [16]byte
 	id       uint32
 	proto    uint8 // IPv4 only: IPv6 identifies by addresses and id
+	v4       bool
 }
 
-type datagram struct {
-	key    fragKey
-	buf    []byte
-	have   []span // what is there, sorted, apart from each other
-	total  int    // -1 until the last fragment tells
-	timeNS int64  // of the first fragment to come
-	proto  uint8  // of the fragment at offset 0
-	live   bool
-}
-
-type span struct{ from, to int }
-
-func newReassembler(cfg Config) reassembler {
-	r := reassembler{
+func newReassembler(cfg Config) *reassembler {
+	r := &reassembler{
 		open:         make(map[fragKey]*datagram),
 		maxDatagrams: cfg.MaxDatagrams,
 		maxBytes:     cfg.MaxFragBytes,
 		timeout:      int64(cfg.FragmentAfter),
 	}
+	r.order.older, r.order.newer = &r.order, &r.order
 	if r.maxDatagrams <= 0 {
 		r.maxDatagrams = 1024
 	}
@@ -99,44 +87,58 @@ func newReassembler(cfg Config) reassembler {
 	return r
 }
 
-// add adds a fragment. It returns the datagram that is whole with it, or nil. The bytes are lent until
-// recycle.
-func (r *reassembler) add(p *Packet, f fragment) []byte {
+// add adds a fragment. It returns the datagram that is whole with it and its protocol, or nil. The bytes
+// are lent until recycle.
+func (r *reassembler) add(p *Packet, f fragment) ([]byte, uint8) {
 	end := f.offset + len(f.data)
 	if end > maxDatagram || f.more && len(f.data)%8 != 0 || len(f.data) == 0 {
-		return nil
+		return nil, 0
 	}
-	key := fragKey{src: p.Src.Addr(), dst: p.Dst.Addr(), id: f.id}
+	d := r.datagram(p, f)
+	before := d.size()
+	sound := d.fill(f, end, p.Layers.Has(LayerIPv6))
+	r.bytes += d.size() - before
+	switch {
+	case !sound:
+		r.remove(d)
+		r.stats.Evicted++
+		return nil, 0
+	case d.whole():
+		r.stats.Reassembled++
+		whole := r.lend(d.total)
+		d.copyTo(whole)
+		r.remove(d)
+		return whole, d.proto
+	}
+	for r.bytes > r.maxBytes && r.order.newer != d {
+		r.evict()
+	}
+	return nil, 0
+}
+
+// datagram returns the datagram that a fragment belongs to, and makes it the most recently used one.
+func (r *reassembler) datagram(p *Packet, f fragment) *datagram {
+	key := fragKey{src: p.Src.Addr().As16(), dst: p.Dst.Addr().As16(), id: f.id}
 	if p.Layers.Has(LayerIPv4) {
-		key.proto = f.proto
+		key.proto, key.v4 = f.proto, true
 	}
 	d := r.open[key]
 	if d != nil && p.TimeNS-d.timeNS > r.timeout {
-		r.giveUp(d)
+		r.remove(d)
 		r.stats.Expired++
 		d = nil
 	}
 	if d == nil {
-		d = r.start(key, p.TimeNS)
+		return r.start(key, p.TimeNS)
 	}
-	if !r.fill(d, f, end, p.Layers.Has(LayerIPv6)) {
-		r.giveUp(d)
-		r.stats.Evicted++
-		return nil
-	}
-	if d.total < 0 || len(d.have) != 1 || d.have[0] != (span{0, d.total}) {
-		return nil
-	}
-	r.close(d)
-	r.done = append(r.done, d)
-	r.stats.Reassembled++
-	r.firstProto = d.proto
-	return d.buf[:d.total]
+	d.unlink()
+	r.append(d)
+	return d
 }
 
 func (r *reassembler) start(key fragKey, now int64) *datagram {
 	for len(r.open) >= r.maxDatagrams {
-		r.evictOldest()
+		r.evict()
 	}
 	var d *datagram
 	if n := len(r.free); n > 0 {
@@ -144,123 +146,56 @@ func (r *reassembler) start(key fragKey, now int64) *datagram {
 	} else {
 		d = new(datagram)
 	}
-	*d = datagram{key: key, buf: d.buf[:0], have: d.have[:0], total: -1, timeNS: now, live: true}
+	*d = datagram{key: key, data: d.data[:0], parts: d.parts[:0], have: d.have[:0], total: -1, timeNS: now}
+	r.bytes += d.size()
 	r.open[key] = d
-	r.order = append(r.order, d)
+	r.append(d)
 	return d
 }
 
-// fill copies the fragment's bytes. Of bytes that came before, the first copy stays; in IPv6 an overlap
-// that is no exact repetition spoils the datagram (RFC 5722), and fill returns false.
-func (r *reassembler) fill(d *datagram, f fragment, end int, v6 bool) bool {
-	if f.offset == 0 {
-		d.proto = f.proto
-	}
-	if !f.more {
-		if d.total >= 0 && d.total != end {
-			return false
-		}
-		d.total = end
-	}
-	last := end
-	if n := len(d.have); n > 0 {
-		last = max(last, d.have[n-1].to)
-	}
-	if d.total >= 0 && last > d.total {
-		return false
-	}
-	if end > len(d.buf) {
-		r.bytes += end - len(d.buf)
-		d.buf = slices.Grow(d.buf, end-len(d.buf))[:end] // what stands in holes is filled before anybody reads it
-	}
-	for r.bytes > r.maxBytes && len(r.open) > 1 {
-		if !r.evictOther(d) {
-			break
-		}
-	}
-	return d.insert(span{f.offset, end}, f.data, v6)
+// append makes d the most recently used datagram.
+func (r *reassembler) append(d *datagram) {
+	d.older, d.newer = r.order.older, &r.order
+	d.older.newer, d.newer.older = d, d
 }
 
-// insert adds s to what is there and copies the bytes that are new.
-func (d *datagram) insert(s span, data []byte, v6 bool) bool {
-	at, from := 0, s.from
-	for at < len(d.have) && d.have[at].to < s.from {
-		at++
-	}
-	merged := s
-	last := at
-	for last < len(d.have) && d.have[last].from <= s.to {
-		h := d.have[last]
-		if v6 && h.from < s.to && s.from < h.to && !(h.from <= s.from && s.to <= h.to) {
-			return false
-		}
-		if from < h.from {
-			copy(d.buf[from:h.from], data[from-s.from:])
-		}
-		from = max(from, h.to)
-		merged = span{min(merged.from, h.from), max(merged.to, h.to)}
-		last++
-	}
-	if from < s.to {
-		copy(d.buf[from:s.to], data[from-s.from:])
-	}
-	if last == at { // touches nothing
-		d.have = append(d.have, span{})
-		copy(d.have[at+1:], d.have[at:])
-		d.have[at] = merged
-		return true
-	}
-	d.have[at] = merged
-	d.have = append(d.have[:at+1], d.have[last:]...)
-	return true
+func (d *datagram) unlink() {
+	d.older.newer, d.newer.older = d.newer, d.older
+	d.older, d.newer = nil, nil
 }
 
-// close takes d out of the open ones.
-func (r *reassembler) close(d *datagram) {
+// evict gives up the least recently used datagram.
+func (r *reassembler) evict() {
+	r.remove(r.order.newer)
+	r.stats.Evicted++
+}
+
+// remove takes d out of the open ones. Its memory is used again unless it is large.
+func (r *reassembler) remove(d *datagram) {
+	const keep, large = 64, 8 << 10
 	delete(r.open, d.key)
-	d.live = false
-	r.bytes -= len(d.buf)
-	if len(r.order) > 2*len(r.open)+64 {
-		r.sweep()
+	d.unlink()
+	r.bytes -= d.size()
+	if len(r.free) < keep && d.size() <= large {
+		r.free = append(r.free, d)
 	}
 }
 
-func (r *reassembler) giveUp(d *datagram) { r.close(d) }
+// Sizes of the memory for completed datagrams of one batch.
+const (
+	smallWhole = 64 << 10
+	largeWhole = 1 << 20 // more is not kept
+)
 
-// sweep frees what is neither open nor lent out.
-func (r *reassembler) sweep() {
-	kept := r.order[:0]
-	for _, d := range r.order {
-		if d.live {
-			kept = append(kept, d)
-		}
+// lend returns n bytes for a completed datagram. They stay untouched until recycle.
+func (r *reassembler) lend(n int) []byte {
+	if cap(r.whole)-len(r.whole) < n { // the former memory stays with the packets that borrow from it
+		r.whole = make([]byte, 0, max(n, min(2*cap(r.whole), largeWhole), smallWhole))
 	}
-	clear(r.order[len(kept):])
-	r.order = kept
+	at := len(r.whole)
+	r.whole = r.whole[:at+n]
+	return r.whole[at : at+n : at+n]
 }
 
-func (r *reassembler) evictOldest() { r.evictOther(nil) }
-
-// evictOther gives up the oldest datagram that is not d.
-func (r *reassembler) evictOther(d *datagram) bool {
-	for _, o := range r.order {
-		if o.live && o != d {
-			r.giveUp(o)
-			r.stats.Evicted++
-			return true
-		}
-	}
-	return false
-}
-
-// recycle takes back the buffers that were lent out.
-func (r *reassembler) recycle() {
-	const keep = 64
-	for _, d := range r.done {
-		if len(r.free) < keep {
-			r.free = append(r.free, d)
-		}
-	}
-	clear(r.done)
-	r.done = r.done[:0]
-}
+// recycle takes back the bytes that were lent out.
+func (r *reassembler) recycle() { r.whole = r.whole[:0] }

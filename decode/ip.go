@@ -40,8 +40,8 @@ func (d *Decoder) shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, e
 	case etherVLAN, etherQinQ, etherOldQinQ, etherOldQinQ2, etherOldQinQ3:
 		p.Layers |= LayerVLAN
 		return fixedHeader(b, 4, 2)
-	case etherVNTag:
-		return fixedHeader(b, 6, 4)
+	case etherVNTag, etherETag, etherITag, etherCMD, etherNSH:
+		return rareTag(etherType, b)
 	case etherMPLS, etherMPLSMulti:
 		p.Layers |= LayerMPLS
 		return d.mpls(p, b)
@@ -153,6 +153,7 @@ const (
 	protoICMPv6   = 58
 	protoDestOpts = 60
 	protoEtherIP  = 97
+	protoL2TP     = 115
 	protoSCTP     = 132
 	protoMobility = 135
 	protoUDPLite  = 136

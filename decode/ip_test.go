@@ -129,6 +129,17 @@ func TestTunnels(t *testing.T) {
 		{"Teredo", withUDP(3544, "0000 1234 01020304", inner)},
 		{"L2TP", withUDP(1701, "0002 0001 0001 FF03 0057", inner)},
 		{"MPLS over UDP", withUDP(6635, "00010140", inner)},
+		{"GRE over UDP", withUDP(4754, "0000 86DD", inner)},
+		{"VXLAN-GPE, NSH", withUDP(4790, "0C00000400000100 0002 02 02 00000102", inner)},
+		{"TZSP", withUDP(37008, "0100 0001 0A0105 00 01", frame)},
+		{"TZSP, 802.11", withUDP(37008, "0100 0012 01 0801 0000 020000000001 020000000002 020000000003 1000 AAAA03 000000 86DD", inner)},
+		{"L2TPv3", ip4(115, join(unhex("0000004D"), frame))},
+		{"L2TPv3, cookie", ip4(115, join(unhex("0000004D 0011223344556677"), frame))},
+		{"L2TPv3, cookie and sublayer", ip4(115, join(unhex("0000004D 00112233 40000001"), frame))},
+		{"L2TPv3, VLAN", ip4(115, join(unhex("0000004D 020000000001 020000000002 8100 0001 86DD"), inner))},
+		{"L2TPv3, PPP", ip4(115, join(unhex("0000004D FF03 0057"), inner))},
+		{"L2TPv3, IP", ip4(115, join(unhex("0000004D"), inner))},
+		{"L2TPv3 over UDP", withUDP(1701, "0003 0000 0000004D", frame)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := decoded(decode.LinkEthernet, ethernet(0x0800, tt.packet))
@@ -148,6 +159,22 @@ func TestTunnels(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoTunnel has what looks like a tunnel and is none.
+func TestNoTunnel(t *testing.T) {
+	frame := ethernet(0x86DD, ip6(17, udp(53, "abcd")))
+	for name, packet := range map[string][]byte{
+		"L2TPv3, control":           ip4(115, join(unhex("00000000"), frame)),
+		"L2TPv3, not IP":            ip4(115, join(unhex("0000004D"), make([]byte, 60))),
+		"L2TPv3, control over UDP":  ip4(17, udp(1701, string(join(unhex("8003 0000 0000004D"), frame)))),
+		"TZSP, keepalive":           ip4(17, udp(37008, string(join(unhex("0104 0001 01"), frame)))),
+		"TZSP, tags without an end": ip4(17, udp(37008, "\x01\x00\x00\x01\x0A\xFF\x01")),
+	} {
+		p, err := decoded(decode.LinkEthernet, ethernet(0x0800, packet))
+		require.NoError(t, err, name)
+		require.Nil(t, p.Inner, name)
 	}
 }
 

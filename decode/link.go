@@ -13,17 +13,25 @@ const (
 	LinkATM        LinkType = 100 // LLC/SNAP over ATM (RFC 1483)
 	LinkRaw        LinkType = 101 // IPv4 or IPv6
 	LinkHDLC       LinkType = 104 // Cisco HDLC
-	LinkWiFi       LinkType = 105 // IEEE 802.11, which only a LinkFallback decodes
+	LinkWiFi       LinkType = 105 // IEEE 802.11
 	LinkFrameRelay LinkType = 107 // Frame Relay
 	LinkLoop       LinkType = 108 // OpenBSD loopback: address family in network byte order
 	LinkSLL        LinkType = 113 // Linux cooked capture
 	LinkPFLog      LinkType = 117 // OpenBSD packet filter log
+	LinkPrism      LinkType = 119 // IEEE 802.11 after a Prism header
+	LinkRadiotap   LinkType = 127 // IEEE 802.11 after a radiotap header
+	LinkAVS        LinkType = 163 // IEEE 802.11 after an AVS header
 	LinkJuniper    LinkType = 178 // Juniper Ethernet
+	LinkPPI        LinkType = 192 // Per-Packet Information, then a frame of the link type that it names
 	LinkIPNet      LinkType = 226 // Solaris ipnet
 	LinkIPv4       LinkType = 228 // IPv4
 	LinkIPv6       LinkType = 229 // IPv6
 	LinkNFLog      LinkType = 239 // Linux netfilter log
 	LinkSLL2       LinkType = 276 // Linux cooked capture, version 2
+	LinkBRCM       LinkType = 281 // Ethernet with a Broadcom switch tag after the addresses
+	LinkBRCMBefore LinkType = 282 // Ethernet with a Broadcom switch tag before the addresses
+	LinkDSA        LinkType = 284 // Ethernet with a Marvell DSA tag after the addresses
+	LinkEDSA       LinkType = 285 // Ethernet with a Marvell DSA tag in an EtherType of its own
 
 	// LinkDNSTap is visor's own: a frame is a dnstap message (see decode/dnstapmsg), which the pipeline decodes. The registry
 	// is far from this number.
@@ -51,8 +59,12 @@ const (
 	etherMPLS         = 0x8847
 	etherMPLSMulti    = 0x8848
 	etherPPPoE        = 0x8864
+	etherCMD          = 0x8909 // Cisco MetaData
 	etherVNTag        = 0x8926 // Cisco VN-Tag
+	etherETag         = 0x893F // IEEE 802.1BR
+	etherNSH          = 0x894F
 	etherQinQ         = 0x88A8
+	etherITag         = 0x88E7 // IEEE 802.1ah
 	etherERSPAN       = 0x88BE
 	etherERSPAN3      = 0x22EB
 	etherOldQinQ      = 0x9100
@@ -112,6 +124,18 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) (uint16, []byte, erro
 		return ipnet(b)
 	case LinkJuniper:
 		return juniperEther(b)
+	case LinkWiFi, LinkPrism, LinkRadiotap, LinkAVS:
+		return wifiAfter(link, b)
+	case LinkPPI:
+		return d.ppi(p, b)
+	case LinkBRCM, LinkDSA:
+		p.Layers |= LayerEthernet
+		return fixedHeader(b, ethernetHeaderLen+4, 12+4)
+	case LinkBRCMBefore: // the addresses are not where LayerEthernet says
+		return fixedHeader(b, 4+ethernetHeaderLen, 4+12)
+	case LinkEDSA:
+		p.Layers |= LayerEthernet
+		return fixedHeader(b, ethernetHeaderLen+8, 12+8)
 	}
 	if d.fallback == nil {
 		return 0, nil, ErrUnknownLink
@@ -151,16 +175,21 @@ func rawIP(b []byte) (uint16, []byte, error) {
 }
 
 // loopback reads an address family in either byte order: AF_INET is 2, AF_INET6 has a number of its own on
-// each system.
+// each system. Some programs write an EtherType instead, after zeros or, as in Cisco HDLC, after 0x0F00.
 func loopback(b []byte) (uint16, []byte, error) {
 	if len(b) < 4 {
 		return 0, nil, ErrTruncated
 	}
-	family := be32(b)
+	family, rest := be32(b), b[4:]
 	if family > 0xFFFF {
-		family = binary.LittleEndian.Uint32(b)
+		if little := binary.LittleEndian.Uint32(b); little <= 0xFFFF {
+			family = little
+		}
 	}
-	return familyType(family), b[4:], nil
+	if etherType := uint16(family); etherType > etherMaxLength {
+		return etherType, rest, nil
+	}
+	return familyType(family), rest, nil
 }
 
 // familyType returns the EtherType of an address family.

@@ -94,3 +94,74 @@ func juniperEther(b []byte) (uint16, []byte, error) {
 	}
 	return be16(rest[12:]), rest[ethernetHeaderLen:], nil
 }
+
+// rareTag strips a tag that few networks have.
+func rareTag(etherType uint16, b []byte) (uint16, []byte, error) {
+	switch etherType {
+	case etherVNTag:
+		return fixedHeader(b, 6, 4)
+	case etherETag: // IEEE 802.1BR section 11.1
+		return fixedHeader(b, 8, 6)
+	case etherITag: // IEEE 802.1ah: service instance, then the customer's Ethernet header
+		return fixedHeader(b, 4+ethernetHeaderLen, 4+12)
+	case etherNSH:
+		return nsh(b)
+	}
+	return cmd(b)
+}
+
+// cmd strips Cisco MetaData: version, length in words, options of that length, EtherType.
+func cmd(b []byte) (uint16, []byte, error) {
+	if len(b) < 2 {
+		return 0, nil, ErrTruncated
+	}
+	n := 2 + 4*max(int(b[1]), 1)
+	return fixedHeader(b, n+2, n)
+}
+
+// nsh strips a Network Service Header (RFC 8300 section 2.2).
+func nsh(b []byte) (uint16, []byte, error) {
+	if len(b) < 8 {
+		return 0, nil, ErrTruncated
+	}
+	n := int(be16(b)&0x3F) * 4
+	switch {
+	case n < 8 || b[0]>>6 != 0:
+		return 0, nil, ErrMalformed
+	case n > len(b):
+		return 0, nil, ErrTruncated
+	}
+	rest := b[n:]
+	switch b[3] {
+	case 1:
+		return etherIPv4, rest, nil
+	case 2:
+		return etherIPv6, rest, nil
+	case 3:
+		return fixedHeader(rest, ethernetHeaderLen, 12)
+	case 4:
+		return etherNSH, rest, nil
+	case 5:
+		return etherMPLS, rest, nil
+	}
+	return etherNone, rest, nil
+}
+
+// ppi strips a Per-Packet Information header, and the link header that follows it
+// (https://www.tcpdump.org/linktypes/LINKTYPE_PPI.html).
+func (d *Decoder) ppi(p *Packet, b []byte) (uint16, []byte, error) {
+	const headerLen = 8
+	if len(b) < headerLen {
+		return 0, nil, ErrTruncated
+	}
+	n, link := int(binary.LittleEndian.Uint16(b[2:])), binary.LittleEndian.Uint32(b[4:])
+	switch {
+	case n < headerLen || link > 0xFFFF || LinkType(link) == LinkPPI:
+		return 0, nil, ErrMalformed
+	case n > len(b):
+		return 0, nil, ErrTruncated
+	case LinkType(link) == LinkEthernet: // the addresses are not where LayerEthernet says
+		return fixedHeader(b[n:], ethernetHeaderLen, 12)
+	}
+	return d.link(p, LinkType(link), b[n:])
+}

@@ -25,7 +25,7 @@ func (d *Decoder) transport(p *Packet, b []byte) {
 		if ports(p, b) && len(b) >= sctpHeaderLen {
 			p.Payload = b[sctpHeaderLen:]
 		}
-	case protoIPIP, protoIPv6, protoGRE, protoEtherIP:
+	case protoIPIP, protoIPv6, protoGRE, protoEtherIP, protoL2TP:
 		if !p.Layers.Has(LayerFragment) {
 			d.tunnel(p, b)
 		}

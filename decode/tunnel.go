@@ -11,12 +11,14 @@ const (
 	portMPLS      = 6635
 	portVXLANOld  = 8472
 	portVXLANGPE  = 4790
+	portGRE       = 4754
+	portTZSP      = 37008
 	greKeyPresent = 0x2000
 )
 
 func isTunnelPort(port uint16) bool {
 	switch port {
-	case portL2TP, portGTPU, portTeredo, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portVXLANOld:
+	case portL2TP, portGTPU, portTeredo, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portVXLANOld, portGRE, portTZSP:
 		return true
 	}
 	return false
@@ -34,6 +36,10 @@ func (d *Decoder) tunnel(p *Packet, b []byte) {
 	case protoEtherIP: // RFC 3378
 		if len(b) >= 2+ethernetHeaderLen && b[0] == 0x30 {
 			d.ethernet(p, b[2:])
+		}
+	case protoL2TP:
+		if len(b) >= 4 && be32(b) != 0 { // session 0 is control
+			d.pseudowire(p, b[4:])
 		}
 	}
 }
@@ -120,6 +126,10 @@ func (d *Decoder) udpTunnel(p *Packet) {
 			d.l2tp(p, b)
 		case portMPLS: // RFC 7510
 			d.enclosed(p, etherMPLS, b)
+		case portGRE: // RFC 8086
+			d.gre(p, b)
+		case portTZSP:
+			d.tzsp(p, b)
 		}
 		if p.Inner != nil {
 			return
@@ -138,6 +148,8 @@ func (d *Decoder) vxlanGPE(p *Packet, b []byte) {
 		d.enclosed(p, etherIPv6, b[8:])
 	case 3:
 		d.ethernet(p, b[8:])
+	case 4:
+		d.enclosed(p, etherNSH, b[8:])
 	}
 }
 
@@ -201,32 +213,36 @@ func (d *Decoder) teredo(p *Packet, b []byte) {
 	}
 }
 
-// l2tp decodes PPP in a data message of L2TP version 2 (RFC 2661).
-func (d *Decoder) l2tp(p *Packet, b []byte) {
-	if len(b) < 6 {
+// tzsp decodes a frame that a sniffer has sent in TaZmen Sniffer Protocol: a header, tags, the frame.
+func (d *Decoder) tzsp(p *Packet, b []byte) {
+	const (
+		received, toSend = 0, 1
+		padding, end     = 0, 1
+		ethernet, wlan   = 1, 18
+	)
+	if len(b) < 4 || b[0] != 1 || b[1] != received && b[1] != toSend {
 		return
 	}
-	flags := be16(b)
-	if flags&0x8000 != 0 || flags&0x000F != 2 { // a control message, or another version
-		return
-	}
-	n := 6
-	if flags&0x4000 != 0 { // length
-		n += 2
-	}
-	if flags&0x0800 != 0 { // sequence numbers
-		n += 4
-	}
-	if flags&0x0200 != 0 { // offset
-		if len(b) < n+2 {
-			return
+	kind, rest := be16(b[2:]), b[4:]
+	for len(rest) > 0 && rest[0] != end {
+		n := 1
+		if rest[0] != padding {
+			if len(rest) < 2 {
+				return
+			}
+			n = 2 + int(rest[1])
 		}
-		n += 2 + int(be16(b[n:]))
+		rest = rest[min(n, len(rest)):]
 	}
-	if len(b) < n {
+	if len(rest) == 0 {
 		return
 	}
-	if next, rest, err := ppp(b[n:]); err == nil {
-		d.enclosed(p, next, rest)
+	switch rest = rest[1:]; kind {
+	case ethernet:
+		d.ethernet(p, rest)
+	case wlan:
+		if etherType, rest, err := wifi(rest); err == nil {
+			d.enclosed(p, etherType, rest)
+		}
 	}
 }

@@ -49,5 +49,14 @@ func (w *worker) reasons() []capture.Reason {
 	for f, n := range w.failures {
 		out = append(out, capture.Reason{Text: f.String(), Count: n})
 	}
+	frags := w.decoder.Stats()
+	for _, r := range []capture.Reason{
+		{Text: "IP datagram given up: too many are incomplete, or its fragments contradict each other", Count: frags.Evicted},
+		{Text: "IP datagram given up: its fragments did not come in time", Count: frags.Expired},
+	} {
+		if r.Count > 0 {
+			out = append(out, r)
+		}
+	}
 	return out
 }

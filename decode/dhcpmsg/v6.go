@@ -22,13 +22,18 @@ const (
 	RelayReply
 )
 
-// OptionServerIDV6 is the option that names the server (RFC 8415, section 21.3).
-const OptionServerIDV6 uint16 = 2
+// Options for IPv6.
+const (
+	OptionServerIDV6     uint16 = 2 // the server (RFC 8415, section 21.3)
+	OptionRelayMessageV6 uint16 = 9 // what a relay agent passes on (section 21.10)
+)
 
 const (
 	v6Header = 4  // type and transaction ID
 	v6Relay  = 34 // type, hop count, link address, peer address
 	v6Option = 4  // code and length
+
+	maxRelays = 8 // HOP_COUNT_LIMIT of RFC 8415, section 7.6
 )
 
 // V6 is a message for IPv6: a view that borrows the bytes it was parsed from.
@@ -65,4 +70,23 @@ func (m V6) Option(code uint16) (value []byte, ok bool) {
 		b = b[n:]
 	}
 	return nil, false
+}
+
+// Innermost returns the message that relay agents pass on: m itself if it is not relayed. It returns [ErrTruncated] if
+// that message is cut or missing, or more relay agents than may be have passed it on.
+func (m V6) Innermost() (V6, error) {
+	for range maxRelays + 1 {
+		if !m.relayed() {
+			return m, nil
+		}
+		inner, ok := m.Option(OptionRelayMessageV6)
+		if !ok {
+			return nil, ErrTruncated
+		}
+		var err error
+		if m, err = ParseV6(inner); err != nil {
+			return nil, err
+		}
+	}
+	return nil, ErrTruncated
 }

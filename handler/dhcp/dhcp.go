@@ -19,9 +19,9 @@ type Metrics struct {
 	Events      sketch.Counter `metric:"wire_packets.events" help:"DHCP messages, of both versions"`
 	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DHCP messages that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate    `metric:"rates.events" help:"DHCP messages per second"`
-	RateTotal   sketch.Rate    `metric:"rates.total" help:"DHCP messages for IPv4 per second"`
+	RateTotal   sketch.Rate    `metric:"rates.total" help:"DHCP messages per second, of both versions"`
 
-	Total    sketch.Counter `metric:"wire_packets.total" help:"DHCP messages for IPv4"`
+	Total    sketch.Counter `metric:"wire_packets.total" help:"DHCP messages, of both versions"`
 	Filtered sketch.Counter `metric:"wire_packets.filtered" help:"DHCP messages that did not pass the filters, of which there are none"`
 
 	Discover  sketch.Counter `metric:"wire_packets.discover" help:"DHCP messages of type DISCOVER"`
@@ -114,10 +114,7 @@ func (s *shard) Process(b *handler.Batch) {
 		}
 		switch src, dst := p.Src.Port(), p.Dst.Port(); {
 		case isV4(src) || isV4(dst):
-			second := handler.SecondOf(frame.TimeNS)
-			s.event(second)
-			s.Live.Total.Add(1)
-			s.Live.RateTotal.Add(second.Unix(), 1)
+			s.event(handler.SecondOf(frame.TimeNS))
 			s.v4(frame, p)
 		case isV6(src) || isV6(dst):
 			s.event(handler.SecondOf(frame.TimeNS))
@@ -132,7 +129,9 @@ func isV6(port uint16) bool { return port == 546 || port == 547 }
 // event counts a message, whatever it is.
 func (s *shard) event(second handler.Second) {
 	s.Live.Events.Add(1)
+	s.Live.Total.Add(1)
 	s.Live.RateEvents.Add(second.Unix(), 1)
+	s.Live.RateTotal.Add(second.Unix(), 1)
 	s.Tally.Offered++
 	if s.Sampler.Deep() {
 		s.Live.DeepSamples.Add(1)
@@ -176,8 +175,13 @@ func (s *shard) v4(frame, p *decode.Packet) {
 	}
 }
 
+// v6 counts a message by its type. One that a relay agent passes on counts by what is in it; pktvisor looks at the
+// outer type alone, which none of its counters is for.
 func (s *shard) v6(frame, p *decode.Packet) {
 	m, err := dhcpmsg.ParseV6(p.Payload)
+	if err == nil {
+		m, err = m.Innermost()
+	}
 	deep := s.done(err)
 	if err != nil {
 		return

@@ -107,7 +107,7 @@ func TestNoLease(t *testing.T) {
 	require.Len(t, names(&m.TopClients), 1, "a longer timeout")
 }
 
-// TestV6 counts messages for IPv6, which the reference leaves out of the total.
+// TestV6 counts messages for IPv6. They are in the total, where pktvisor leaves them out.
 func TestV6(t *testing.T) {
 	message := func(typ dhcpmsg.TypeV6, options ...byte) []byte {
 		return append([]byte{byte(typ), 0, 0, 1}, options...)
@@ -123,9 +123,33 @@ func TestV6(t *testing.T) {
 		packettest.UDP(5, client, relay, message(dhcpmsg.Renew)),
 		packettest.UDP(6, client, relay, []byte{1}))
 	counts := []uint64{m.Events.Value(), m.Total.Value(), m.Solicit.Value(), m.Advertise.Value(), m.RequestV6.Value(), m.Reply.Value()}
-	require.Equal(t, []uint64{7, 0, 1, 1, 1, 2}, counts)
+	require.Equal(t, []uint64{7, 7, 1, 1, 1, 2}, counts)
 	require.Equal(t, []string{"2 02:00:00:00:00:02/fe80::2"}, names(&m.TopServers))
 	require.Equal(t, handler.Account{Offered: 7, Analysed: 6, Undecodable: 1}, account)
+}
+
+// TestRelayed counts what relay agents pass on by its own type.
+func TestRelayed(t *testing.T) {
+	relayed := func(typ dhcpmsg.TypeV6, inner []byte) []byte {
+		b := append([]byte{byte(typ)}, make([]byte, 33)...)
+		return append(append(b, 0, 9, 0, byte(len(inner))), inner...)
+	}
+	solicit, reply := []byte{byte(dhcpmsg.Solicit), 0, 0, 1}, []byte{byte(dhcpmsg.Reply), 0, 0, 1, 0, 2, 0, 1, 9}
+	deep := solicit
+	for range 9 {
+		deep = relayed(dhcpmsg.RelayForward, deep)
+	}
+	const relay, server = "[2001:db8::1]:547", "[2001:db8::2]:547"
+	m, account := analyse(t, dhcp.Config{}, 1,
+		packettest.UDP(0, relay, server, relayed(dhcpmsg.RelayForward, solicit)),
+		packettest.UDP(1, relay, server, relayed(dhcpmsg.RelayForward, relayed(dhcpmsg.RelayForward, solicit))),
+		packettest.UDP(2, server, relay, relayed(dhcpmsg.RelayReply, reply)),
+		packettest.UDP(3, relay, server, relayed(dhcpmsg.RelayForward, solicit[:3])),
+		packettest.UDP(4, relay, server, deep))
+	counts := []uint64{m.Events.Value(), m.Total.Value(), m.Solicit.Value(), m.Reply.Value()}
+	require.Equal(t, []uint64{5, 5, 2, 1}, counts)
+	require.Equal(t, []string{"1 02:00:00:00:00:02/2001:db8::2"}, names(&m.TopServers))
+	require.Equal(t, handler.Account{Offered: 5, Analysed: 3, Undecodable: 2}, account)
 }
 
 func TestConfig(t *testing.T) {

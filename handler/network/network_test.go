@@ -3,6 +3,7 @@ package network_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -269,4 +270,30 @@ func TestBothVersions(t *testing.T) {
 	require.Equal(t, uint64(7), network.From(snap).Total.Value())
 	require.Equal(t, uint64(7), network.FromV2(snap).Filtered.Value())
 	require.Zero(t, network.FromV2(snap).Directions.Len())
+}
+
+// TestSYNInFragments counts the SYN of a segment whose flags are in the second fragment, and of one whose first
+// fragment has them, where the segment counts: once.
+func TestSYNInFragments(t *testing.T) {
+	fragmented := func(id byte, size int) (out []capture.Frame) {
+		whole := packettest.TCP(0, theirs, ours, decode.FlagSYN, 1, 0, make([]byte, 20))
+		const head = 14 + 20
+		segment := whole.Data[head:]
+		for at := 0; at < len(segment); at += size {
+			end := min(at+size, len(segment))
+			b := append(slices.Clone(whole.Data[:head]), segment[at:end]...)
+			b[14+3], b[14+5], b[14+7] = byte(len(b)-14), id, byte(at/8)
+			if end < len(segment) {
+				b[14+6] = 0x20
+			}
+			out = append(out, capture.Frame{TimeNS: whole.TimeNS, Data: b, WireLen: uint32(len(b)), Link: whole.Link})
+		}
+		return out
+	}
+	frames := append(fragmented(1, 8), fragmented(2, 24)...)
+	m, _ := run(t, network.Config{}, frames...)
+	require.Equal(t, []uint64{7, 2, 2}, []uint64{m.Events.Value(), m.TCP.Value(), m.SYN.Value()})
+	incomplete := fragmented(3, 24)[:1]
+	m, _ = run(t, network.Config{}, incomplete...)
+	require.Equal(t, []uint64{1, 0, 0}, []uint64{m.Events.Value(), m.TCP.Value(), m.SYN.Value()})
 }

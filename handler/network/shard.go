@@ -41,7 +41,7 @@ func (s *shard) packet(p *decode.Packet) {
 // countDeep updates what only sampled packets do.
 func (s *shard) countDeep(p *decode.Packet) {
 	m := s.Live
-	if p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0 {
+	if isSYN(p) {
 		m.SYN.Add(1)
 	}
 	if !p.Layers.Has(decode.LayerIP) {

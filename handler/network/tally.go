@@ -51,7 +51,10 @@ func kind(p *decode.Packet) (k uint8) {
 		k |= kindIPv6
 	}
 	if p.Inner != nil || l.Has(decode.LayerFragment) {
-		l = transport(p)
+		l = 0
+		if p = transported(p); p != nil {
+			l = p.Layers
+		}
 	}
 	if l.Has(decode.LayerUDP) {
 		k |= kindUDP
@@ -62,17 +65,28 @@ func kind(p *decode.Packet) (k uint8) {
 	return k
 }
 
-// transport returns the layers that say what p transports. It looks through IP in IP, and a datagram in fragments
-// counts once: in the fragment that completes it, as the DNS message in it does, or in the first fragment if that is
-// cut by the snaplen, for then none will.
-func transport(p *decode.Packet) decode.LayerSet {
+// transported returns the packet whose headers say what p transports, or nil. It looks through IP in IP, and a
+// datagram in fragments counts once: in the fragment that completes it, as the DNS message in it does, or in the
+// first fragment if that is cut by the snaplen, for then no fragment completes it.
+func transported(p *decode.Packet) *decode.Packet {
 	for p.Inner != nil && (p.Layers.Has(decode.LayerFragment) || p.IPInIP()) {
 		p = p.Inner
 	}
 	if p.Layers.Has(decode.LayerFragment) && p.Cut == 0 {
-		return 0
+		return nil
 	}
-	return p.Layers
+	return p
+}
+
+// isSYN reports whether p transports a TCP segment with the SYN flag. It counts where the segment counts: pktvisor
+// looks at the first fragment alone, which may end before the flags do.
+func isSYN(p *decode.Packet) bool {
+	if p.Inner != nil || p.Layers.Has(decode.LayerFragment) {
+		if p = transported(p); p == nil {
+			return false
+		}
+	}
+	return p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0
 }
 
 // layers are the counters of packets by their layers.

@@ -110,7 +110,7 @@ func (s *shardV2) packet(p *decode.Packet, d *Direction) {
 		return
 	}
 	s.sum.deep++
-	if p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0 {
+	if isSYN(p) {
 		d.SYN.Add(1)
 	}
 	if !p.Layers.Has(decode.LayerIP) {
