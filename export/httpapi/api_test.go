@@ -117,7 +117,7 @@ func (a *agent) do(method, path, typ, body string) *httptest.ResponseRecorder {
 	}
 	w := httptest.NewRecorder()
 	a.api.ServeHTTP(w, req)
-	a.validate(method, path, w)
+	a.validate(method, req.URL.EscapedPath(), w)
 	return w
 }
 
@@ -171,25 +171,35 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/api/v1/taps", "", "x", 400, `must include Content-Type header`},
 		{"POST", "/api/v1/policies", "text/yaml", "x", 400, `Content-Type not supported`},
 		{"POST", "/api/v1/policies", ";", "x", 400, `Content-Type not supported`},
-		{"POST", "/api/v1/taps", yaml, "", 500, `empty data`},
-		{"POST", "/api/v1/taps", yaml, "a: [", 500, `line 1`},
-		{"POST", "/api/v1/taps", yaml, "a", 500, `invalid schema`},
-		{"POST", "/api/v1/taps", js, `{"visor":{}}`, 500, `no taps found in schema`},
-		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"a":{"input_type":"mock"},"b":{"input_type":"mock"}}}}`, 500, `only a single tap expected but got 2`},
+		{"POST", "/api/v1/taps", yaml, "", 400, `empty data`},
+		{"POST", "/api/v1/taps", yaml, "a: [", 400, `line 1`},
+		{"POST", "/api/v1/taps", yaml, "a", 400, `invalid schema`},
+		{"POST", "/api/v1/taps", js, `{"visor":{}}`, 400, `no taps found in schema`},
+		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"a":{"input_type":"mock"},"b":{"input_type":"mock"}}}}`, 400, `only a single tap expected but got 2`},
 		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"wired":{"input_type":"mock"}}}}`, 409, `{"error":"module name 'wired' already exists"}`},
-		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"x":{"input_type":"tun"}}}}`, 500, `Tap 'x' requires input stream type 'tun' which is not available`},
+		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"x":{"input_type":"tun"}}}}`, 400, `Tap 'x' requires input stream type 'tun' which is not available`},
 		{"POST", "/api/v1/taps", "application/json; charset=utf-8", `{"visor":{"taps":{"new":{"input_type":"mock"}}}}`, 201, `{"new":{"config":{},"input_type":"mock","interface":"visor.module.input/1.0","tags":null}}`},
 		{"DELETE", "/api/v1/taps/new", "", "", 200, `{}`},
 		{"POST", "/api/v1/policies", yaml, strings.Repeat("#", 1<<20+1), 413, `a body may have 1048576 bytes`},
-		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"x"}`), 500, `unknown policy kind: x`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"x"}`), 400, `unknown policy kind: x`},
 		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"none","input_type":"pcap"},"handlers":{"modules":{}}}`), 500, `tap 'none' does not exist`},
 		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap_selector":{"any":[{"site":"south"}]},"input_type":"pcap"},"handlers":{"modules":{}}}`), 422, `{"error":"no tap match found for specified 'input.tap_selector' tags"}`},
-		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap","config":{"iface":"missing0"}},"handlers":{"modules":{}}}`), 500, `policy [p] failed to start: unable to instantiate tap 'wired': Couldn't find interface`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap","config":{"iface":"missing0"}},"handlers":{"modules":{}}}`), 500, `policy [p] failed to start: Couldn't find interface`},
 		{"PUT", "/api/v1/policies/q", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 400, `the path names policy 'q', the body 'p'`},
 		{"PUT", "/api/v1/policies/p", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 200, `"modules":{}`},
 		{"PUT", "/api/v1/policies/p", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{"net":{"type":"net"}}}}`), 200, `"p-wired-net"`},
 		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 409, `{"error":"policy with name 'p' already defined"}`},
 		{"DELETE", "/api/v1/policies/p", "", "", 200, `{}`},
+
+		{"POST", "/api/v1/taps?strict=1", js, `{"visor":{"taps":{"new":{"input_type":"mock","filter":{}}}}}`, 400, `{"error":"tap 'new' has no key 'filter'. Its keys are: input_type, config, tags (line 1, column 46)","warnings":["tap 'new' has no key`},
+		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"new":{"input_type":"mock","filter":{}}}},"orb":1}`, 201, `"tags":null,"warnings":["the document has no key 'orb'. Its keys are: version, visor (line 1, column 61)","tap 'new' has no key 'filter'.`},
+		{"GET", "/api/v1/taps/new", "", "", 200, `{"new":{"config":{},"input_type":"mock","interface":"visor.module.input/1.0","tags":null}}`},
+		{"DELETE", "/api/v1/taps/new", "", "", 200, `{}`},
+		{"POST", "/api/v1/taps", js, `{"new":{"config":{},"input_type":"mock","interface":"visor.module.input/1.0","tags":null}}`, 201, `"new":{`},
+		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"secret":{"input_type":"mock","config":{"token":"<redacted>"}}}}}`, 400, `<redacted>`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"config":{},"modules":{}}}`), 201, `"warnings":["'handlers' has no key 'config'. Its keys are: window_config, modules (line 1,`},
+		{"DELETE", "/api/v1/policies/p", "", "", 200, `{}`},
+		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{"n":{"type":"net","config":{"x":1}}}}}`), 400, `policy [p] failed to start: x is an invalid/unsupported config or filter`},
 
 		{"GET", "/healthz", "", "", 200, "ok"},
 		{"GET", "/readyz", "", "", 200, "ready"},

@@ -74,6 +74,8 @@ func (rt *route) operation(token bool) object {
 	}
 	if rt.takes != "" {
 		ref := object{"schema": object{"$ref": "#/components/schemas/" + rt.takes}}
+		strict := object{"name": "strict", "in": "query", "schema": object{"type": "boolean"}, "description": "refuse a document that there are warnings about"}
+		out["parameters"] = append(parameters, strict)
 		out["requestBody"] = object{"required": true, "content": object{"application/json": ref, "application/x-yaml": ref}}
 	}
 	return out
@@ -157,6 +159,7 @@ func basicSchemas() object {
 	mapOf := func(values any) object { return object{"type": "object", "additionalProperties": values} }
 	text, count, flag := object{"type": "string"}, object{"type": "integer", "minimum": 0}, object{"type": "boolean"}
 	anything := object{"type": "object"}
+	warnings := object{"type": "array", "items": text, "description": "what the document has that has no effect; in the answer to the request that brought it"}
 	document := func(section string) object {
 		return object{
 			"type": "object", "required": []string{"visor"}, "properties": object{
@@ -166,12 +169,12 @@ func basicSchemas() object {
 		}
 	}
 	return object{
-		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text}},
+		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "warnings": warnings}},
 		"Nothing": object{"type": "object", "maxProperties": 0},
 		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}}, "version", "up_time_min")}, "app"),
 		"Rates":   record(object{"packets": record(object{"in": count, "out": count}, "in", "out"), "warning": text}, "packets", "warning"),
 		"Schemas": object{"type": "array", "items": text},
-		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}}, "config", "input_type", "interface", "tags"),
+		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}, "warnings": warnings}, "config", "input_type", "interface", "tags"),
 		"Taps":    object{"type": []string{"object", "null"}, "additionalProperties": ref("Tap")},
 		"Account": object{
 			"type": "object", "description": "What became of events: offered is the sum of the others", "additionalProperties": false,
@@ -202,7 +205,7 @@ func basicSchemas() object {
 				"module":  record(object{"config": anything, "name": text, "running": flag, "type": text}, "config", "name", "running", "type"),
 			},
 		},
-		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule"))}, "taps", "input", "modules"),
+		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule")), "warnings": warnings}, "taps", "input", "modules"),
 		"Policies": mapOf(ref("Policy")),
 		"Metrics":  mapOf(mapOf(ref("Module"))),
 		"Summary": object{

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"visor/handler/policy"
@@ -73,15 +74,19 @@ func document(r *http.Request) ([]byte, reply) {
 	return body, reply{}
 }
 
-// refused answers to an error of the Manager, or of a document.
-func refused(err error) reply {
+// refused answers to an error of the Manager, or of a document: for the latter pktvisor has the status 500, which is a server's fault.
+func refused(err error, warnings []*policy.Error) reply {
+	status := http.StatusInternalServerError
+	_, wrong := errors.AsType[*policy.Error](err)
 	switch {
 	case errors.Is(err, policy.ErrExists):
-		return failure(http.StatusConflict, err.Error())
+		status = http.StatusConflict
 	case errors.Is(err, policy.ErrNoTap):
-		return failure(http.StatusUnprocessableEntity, err.Error())
+		status = http.StatusUnprocessableEntity
+	case wrong:
+		status = http.StatusBadRequest
 	}
-	return failure(http.StatusInternalServerError, err.Error())
+	return jsonReply(status, warned(object{"error": err.Error()}, warnings))
 }
 
 func (a *API) addTap(r *http.Request) reply {
@@ -89,14 +94,37 @@ func (a *API) addTap(r *http.Request) reply {
 	if bad.status != 0 {
 		return bad
 	}
-	t, err := policy.ParseTap(body)
-	if err == nil {
+	t, warnings, err := policy.ParseTap(body)
+	if err = a.accept(r, warnings, err); err == nil {
 		err = a.cfg.Policies.AddTap(t)
 	}
 	if err != nil {
-		return refused(err)
+		return refused(err, warnings)
 	}
-	return jsonReply(http.StatusCreated, object{t.Name: tapObject(&t)})
+	return jsonReply(http.StatusCreated, object{t.Name: warned(tapObject(&t), warnings)})
+}
+
+// accept logs the warnings about a document, and returns why it is not accepted: an error, or with ?strict=1 any warning.
+func (a *API) accept(r *http.Request, warnings []*policy.Error, err error) error {
+	for _, w := range warnings {
+		a.cfg.Logger.Warn(w.Error())
+	}
+	if strict, _ := strconv.ParseBool(r.URL.Query().Get("strict")); err == nil && strict && len(warnings) > 0 {
+		return warnings[0]
+	}
+	return err
+}
+
+// warned adds warnings to an answer, if there are any.
+func warned(to object, warnings []*policy.Error) object {
+	var texts []string
+	for _, w := range warnings {
+		texts = append(texts, w.Error())
+	}
+	if texts != nil {
+		to["warnings"] = texts
+	}
+	return to
 }
 
 func (a *API) removeTap(r *http.Request) reply {
@@ -120,19 +148,19 @@ func (a *API) start(r *http.Request, name string, status int, begin func(policy.
 	if bad.status != 0 {
 		return bad
 	}
-	p, err := policy.ParsePolicy(body)
-	if err != nil {
-		return refused(err)
+	p, warnings, err := policy.ParsePolicy(body)
+	if err = a.accept(r, warnings, err); err != nil {
+		return refused(err, warnings)
 	}
 	if name != "" && p.Name != name {
 		return failure(http.StatusBadRequest, fmt.Sprintf("the path names policy '%s', the body '%s'", name, p.Name))
 	}
 	running, err := begin(p)
 	if err != nil {
-		return refused(err)
+		return refused(err, warnings)
 	}
 	await(r.Context(), running)
-	return jsonReply(status, object{p.Name: a.policyObject(running)})
+	return jsonReply(status, object{p.Name: warned(a.policyObject(running), warnings)})
 }
 
 // await waits until the recordings of a policy are read, but not for ever.

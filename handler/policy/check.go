@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -13,15 +14,31 @@ import (
 // What is wrong with keys of inputs and handlers shows only when these are made. To say where it stands, the parser makes them once, and
 // throws them away. What is missing is not said before a policy starts: a tap may leave it to the policy.
 
-// checkTap says what is wrong with the keys of a tap.
+// report is how a finding is noted: as an error, a policy's fault, or a warning.
+type report func(node *yaml.Node, known []string, format string, args ...any)
+
+// checkTap warns of what is wrong with the keys of a tap. A policy that uses the tap cannot start; the tap itself is accepted, as by
+// pktvisor.
 func (p *parser) checkTap(node *yaml.Node, t *Tap) {
-	p.located(checkInput(t.InputType, t.Config, nil), fmt.Sprintf("invalid tap config for tap '%s': ", t.Name), p.find(node, "config"))
+	prefix := fmt.Sprintf("invalid tap config for tap '%s': ", t.Name)
+	for config := maps.Clone(t.Config); len(config) > 0; {
+		err := checkInput(t.InputType, config, nil)
+		wrong, ok := errors.AsType[*keyError](err)
+		if !ok {
+			return
+		}
+		p.located(p.warnAt, err, prefix, p.find(node, "config"))
+		if _, given := config[wrong.key]; !given {
+			return
+		}
+		delete(config, wrong.key) // what is wrong beside it is found next
+	}
 }
 
-// checkPolicyInput says what is wrong with the keys that a policy has for its input.
-func (p *parser) checkPolicyInput(node *yaml.Node, in *Input) {
-	p.located(checkInput(in.InputType, in.Config, nil), "invalid input config: ", p.find(node, "config"))
-	p.located(checkInput(in.InputType, nil, in.Filter), "invalid input filter: ", p.find(node, "filter"))
+// checkPolicyInput finds what is wrong with the keys that a policy has for its input.
+func (p *parser) checkPolicyInput(node *yaml.Node, in *Input, prefix string) {
+	p.located(p.faultAt, checkInput(in.InputType, in.Config, nil), prefix, p.find(node, "config"))
+	p.located(p.faultAt, checkInput(in.InputType, nil, in.Filter), prefix, p.find(node, "filter"))
 }
 
 // checkInput returns what is wrong with a key of an input's configuration, or of a policy's filter for it.
@@ -41,21 +58,24 @@ func checkInput(typ string, config, only Options) (err error) {
 	return err
 }
 
-// checkModule says what is wrong with the keys of a module, those of window_config among them.
+// checkModule finds what is wrong with the keys of a module, those of window_config among them.
 func (p *parser) checkModule(pol *Policy, m Module, node, window *yaml.Node) {
 	m.Config = merged(m.Config, pol.Window)
 	_, err := Build(m, Env{})
-	prefix := fmt.Sprintf("policy [%s] failed to start: ", pol.Name)
+	prefix := failedToStart(pol.Name)
 	if group, ok := errors.AsType[*handler.GroupError](err); ok {
-		p.failAt(p.groupNode(node, group.Name), group.Valid, "%s%v", prefix, err)
+		p.faultAt(p.groupNode(node, group.Name), group.Valid, "%s%v", prefix, err)
 		return
 	}
 	filter, config := p.find(node, "filter"), p.find(node, "config")
 	if _, ok := errors.AsType[*keyError](err); err != nil && !ok {
 		err = p.named(err, filter, config)
 	}
-	p.located(err, prefix, filter, config, window)
+	p.located(p.faultAt, err, prefix, filter, config, window)
 }
+
+// failedToStart begins what is said of a policy that cannot start.
+func failedToStart(name string) string { return fmt.Sprintf("policy [%s] failed to start: ", name) }
 
 // named returns err as one of the key that it names: handlers do that in what they complain of.
 func (p *parser) named(err error, maps ...*yaml.Node) error {
@@ -85,8 +105,8 @@ func (p *parser) groupNode(node *yaml.Node, name string) *yaml.Node {
 	return groups
 }
 
-// located complains of a key where it stands in one of maps; of one that stands in none it does not.
-func (p *parser) located(err error, prefix string, maps ...*yaml.Node) {
+// located reports a key where it stands in one of maps. A key that stands in none of them is not reported.
+func (p *parser) located(tell report, err error, prefix string, maps ...*yaml.Node) {
 	wrong, ok := errors.AsType[*keyError](err)
 	if !ok {
 		return
@@ -97,7 +117,7 @@ func (p *parser) located(err error, prefix string, maps ...*yaml.Node) {
 		}
 		for key := range p.pairs(node) {
 			if key.Value == wrong.key {
-				p.failAt(key, wrong.known, "%s%v", prefix, err)
+				tell(key, wrong.known, "%s%v", prefix, err)
 				return
 			}
 		}

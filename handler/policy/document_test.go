@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -85,12 +86,20 @@ func TestParse(t *testing.T) {
 
 // JSON is YAML.
 func TestParseJSON(t *testing.T) {
-	tap, err := policy.ParseTap([]byte(`{"version": "1.0", "visor": {"taps": {"t": {"input_type": "flow", "config": {"port": 2055, "bind": "::1"}}}}}`))
+	tap, _, err := policy.ParseTap([]byte(`{"version": "1.0", "visor": {"taps": {"t": {"input_type": "flow", "config": {"port": 2055, "bind": "::1"}}}}}`))
 	require.NoError(t, err)
 	require.Equal(t, policy.Tap{Name: "t", InputType: "flow", Config: policy.Options{"port": uint64(2055), "bind": "::1"}}, tap)
-	pol, err := policy.ParsePolicy([]byte(`{"visor": {"policies": {"p": {"kind": "collection", "input": {"tap": "t", "input_type": "flow"}, "handlers": {"modules": {}}}}}}`))
+	pol, _, err := policy.ParsePolicy([]byte(`{"visor": {"policies": {"p": {"kind": "collection", "input": {"tap": "t", "input_type": "flow"}, "handlers": {"modules": {}}}}}}`))
 	require.NoError(t, err)
 	require.Equal(t, policy.Policy{Name: "p", Input: policy.Input{Tap: "t", InputType: "flow"}}, pol)
+}
+
+// refusal returns what is wrong with a document, or with its first policy that cannot start.
+func refusal(doc *policy.Document, err error) error {
+	for _, p := range doc.Policies {
+		err = cmp.Or(err, p.Fault)
+	}
+	return err
 }
 
 // TestParseErrors changes a place of the good document and expects what is said of it, and where.
@@ -104,10 +113,7 @@ func TestParseErrors(t *testing.T) {
 		{"visor:\n", "vizor:\n", "invalid schema (line 1, column 1)"},
 		{`version: "1.0"`, `version: "2.0"`, "unsupported version (line 1, column 10)"},
 		{`version: "1.0"`, `version: 1`, "unsupported version (line 1, column 10)"},
-		{"version:", "versoin:", "the document has no key 'versoin'. Its keys are: version, visor (line 1, column 1); did you mean 'version'?"},
-		{"  taps:\n", "  tabs:\n", "the section 'visor' has no key 'tabs'. Its keys are: config, taps, global_handler_config, policies (line 3, column 3); did you mean 'taps'?"},
 		{"  taps:\n", "  taps: [\n", "yaml: "},
-		{"input_type: pcap\n      config", "input_type: pcap\n      input_type: pcap\n      config", "the key 'input_type' stands twice (line 6, column 7)"},
 		{"    wired:\n      input_type: pcap", "    ? [a]\n    : {}\n    wired:\n      input_type: pcap", "expecting tap identifier (line 4, column 7)"},
 		{"    wired:\n      input_type: pcap", "    other: 5\n    wired:\n      input_type: pcap", "expecting tap configuration map (line 4, column 12)"},
 		{"input_type: pcap\n      config", "config", "missing or invalid tap type key 'input_type' (line 5, column 7)"},
@@ -116,10 +122,8 @@ func TestParseErrors(t *testing.T) {
 		{"config: {iface: eth0, host_spec: 192.0.2.0/24}", "config: eth0", "tap configuration is not a map (line 6, column 15)"},
 		{"config: {iface: eth0, host_spec: 192.0.2.0/24}", "config: [eth0]", "tap configuration is not a map (line 6, column 15)"},
 		{"tags: {virtual: true, vhost: 1, site: north}", "tags: north", "tap tags is not a map (line 7, column 13)"},
-		{"tags: {virtual", "tag: {virtual", "tap 'wired' has no key 'tag'. Its keys are: input_type, config, tags (line 7, column 7); did you mean 'tags'?"},
 		{"{iface: eth0,", "{iface: [{a: b}],", "invalid value for sequence in key: iface (line 6, column 24)"},
 		{"    dns: {only_rcode: 2}", "    dns: 2", "expecting global_handler_config configuration map (line 9, column 10)"},
-		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config: 5", "no global_handler_config found in schema (line 8, column 26)"},
 		{"    all:\n", "    ? {a: b}\n    : {}\n    all:\n", "expecting policy identifier (line 11, column 7)"},
 		{"    all:\n", "    none: collection\n    all:\n", "expecting policy configuration map (line 11, column 11)"},
 		{"    all:\n      kind: collection\n", "    all:\n", "missing or invalid policy kind at key 'kind' (line 12, column 7)"},
@@ -136,7 +140,6 @@ func TestParseErrors(t *testing.T) {
 		{"tap: wired\n", "tap: \"\"\n", "invalid tap at key 'input.tap' (line 15, column 14)"},
 		{"config: {bpf: port 53}", "config: port 53", "input configuration is not a map (line 17, column 17)"},
 		{"filter: {bpf: udp}", "filter: udp", "input filter configuration is not a map (line 18, column 17)"},
-		{"filter: {bpf: udp}", "filters: {bpf: udp}", "'input' has no key 'filters'. Its keys are: tap, tap_selector, input_type, config, filter (line 18, column 9); did you mean 'filter'?"},
 		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: virtual", "'input.tap_selector' is not a map (line 31, column 29)"},
 		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: {all: [], any: []}", "input can have only key 'input.tap_selector.all' or key 'input.tap_selector.any' (line 31, column 44)"},
 		{"tap_selector: {any: [virtual: true, vhost: 1]}", "tap_selector: {some: []}", "missing key 'input.tap_selector.all' or key 'input.tap_selector.any' (line 31, column 29)"},
@@ -148,34 +151,25 @@ func TestParseErrors(t *testing.T) {
 		{"      handlers:\n        window_config", "      handler:\n        window_config", "missing or invalid handler configuration at key 'handlers' (line 12, column 7)"},
 		{"      handlers:\n        modules:", "      handlers: 5\n      x:\n        modules:", "missing or invalid handler configuration at key 'handlers' (line 32, column 17)"},
 		{"        modules:\n          names", "        module:\n          names", "missing or invalid handler modules at key 'modules' (line 20, column 9)"},
-		{"        window_config: {", "        window: {", "'handlers' has no key 'window'. Its keys are: window_config, modules (line 20, column 9)"},
-		{"{num_periods: 3,", "{num_periods: [[3]],", "invalid value for sequence in key: num_periods (line 20, column 39)"},
+		{"{num_periods: 3,", "{num_periods: [[3]],", "invalid stream handler window config: invalid value for sequence in key: num_periods (line 20, column 39)"},
 		{"          names:\n            type: dns\n", "          names:\n", "missing or invalid stream handler type at key 'type' (line 23, column 13)"},
 		{"          names:\n            type: dns\n", "          names:\n            type: {}\n", "missing or invalid stream handler type at key 'type' (line 23, column 19)"},
 		{"          names:\n            type: dns\n", "          names:\n            type: dsn\n", "Policy 'all' requires stream handler type 'dsn' and version '2.0' which is not available (line 23, column 19); did you mean 'dns'?"},
 		{`require_version: "2.0"`, `require_version: "3.0"`, "Policy 'all' requires stream handler type 'dns' and version '3.0' which is not available (line 23, column 19)"},
 		{`require_version: "2.0"`, `require_version: [2.0]`, "Invalid stream handler version at key 'require_version' (line 24, column 30)"},
-		{"flows: {type: net}", "flows: {type: net, version: 2}", "module 'flows' has no key 'version'. Its keys are: type, require_version, config, filter, metric_groups (line 28, column 30)"},
 		{"flows: {type: net}", "flows: net", "expecting Handler configuration map (line 28, column 18)"},
 		{"config: {only_qtype: [AAAA, 28]}", "config: AAAA", "stream handler configuration is not a map (line 25, column 21)"},
 		{"filter: {only_qname_suffix: [example.com]}", "filter: [example.com]", "stream handler filter configuration is not a map (line 26, column 21)"},
 		{"metric_groups: {enable: [top_ecs], disable: [cardinality, counters]}", "metric_groups: [top_ecs]", "stream handler metric groups is not a map (line 27, column 28)"},
 		{"metric_groups: {enable: [top_ecs], disable: [cardinality, counters]}", "metric_groups: {}", "stream handler metric groups should contain enable and/or disable tags (line 27, column 28)"},
 		{"{enable: [top_ecs],", "{enable: all,", "wrong type for key: enable (line 27, column 37)"},
-		{"{enable: [top_ecs],", "{enabled: [top_ecs],", "'metric_groups' has no key 'enabled'. Its keys are: enable, disable (line 27, column 29); did you mean 'enable'?"},
 		{"- first: {type: net}", "- 5", "expecting handler module identifier (line 34, column 13)"},
 		{"- first: {type: net}", "- {}", "expecting handler module identifier (line 34, column 13)"},
 		{"- first: {type: net}", "- first: [net]", "expecting Handler configuration map (line 34, column 20)"},
 
 		// keys and values of inputs and handlers
-		{"{iface: eth0,", "{ifase: eth0,", "invalid tap config for tap 'wired': ifase is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, af_packet_ring_mb (line 6, column 16); did you mean 'iface'?"},
-		{"host_spec: 192.0.2.0/24", "host_spec: 192.0.2.0", "invalid tap config for tap 'wired': invalid CIDR: 192.0.2.0 (line 6, column 29)"},
-		{"host_spec: 192.0.2.0/24", "debug: yes", "invalid tap config for tap 'wired': wrong type for key: debug (line 6, column 29)"},
-		{"host_spec: 192.0.2.0/24", "pcap_source: pfring", "invalid tap config for tap 'wired': unknown pcap source (line 6, column 29)"},
-		{"dns: {only_rcode: 2}", "dsn: {only_rcode: 2}", "global_handler_config has no handler type 'dsn' (line 9, column 5); did you mean 'dns'?"},
-		{"dns: {only_rcode: 2}", "dns: {only_rcode: 2222222}", "invalid global_handler_config for 'dns': DnsStreamHandler: only_rcode filter contained an invalid/unsupported rcode (line 9, column 11)"},
-		{"config: {bpf: port 53}", "config: {bpf: 53}", "invalid input config: wrong type for key: bpf (line 17, column 18)"},
-		{"filter: {bpf: udp}", "filter: {bfp: udp}", "invalid input filter: bfp is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, af_packet_ring_mb (line 18, column 18); did you mean 'bpf'?"},
+		{"config: {bpf: port 53}", "config: {bpf: 53}", "policy [all] failed to start: wrong type for key: bpf (line 17, column 18)"},
+		{"filter: {bpf: udp}", "filter: {bfp: udp}", "policy [all] failed to start: bfp is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, af_packet_ring_mb (line 18, column 18); did you mean 'bpf'?"},
 		{"num_periods: 3", "num_period: 3", "policy [all] failed to start: num_period is an invalid/unsupported config or filter. The valid configs/filters are: exclude_noerror, only_rcode, only_dnssec_response, answer_count, only_qtype, only_qname, only_qname_suffix, geoloc_notfound, asn_notfound, dnstap_msg_type, public_suffix_list, recorded_stream, xact_ttl_secs, xact_ttl_ms, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold (line 20, column 25); did you mean 'num_periods'?"},
 		{"num_periods: 3", "num_periods: many", "policy [all] failed to start: wrong type for key: num_periods (line 20, column 25)"},
 		{"num_periods: 3", "topn_percentile_threshold: 101", "policy [all] failed to start: threshold must be between 0 and 100 but has value 1.010000 (line 20, column 25)"},
@@ -188,7 +182,7 @@ func TestParseErrors(t *testing.T) {
 		{"- second:\n            type: dns", "- second:\n            type: dns\n            config: {answer_count: few}", "policy [sequence] failed to start: DnsStreamHandler: wrong value type for answer_count filter. It should be an integer (line 37, column 22)"},
 	} {
 		require.Contains(t, good, tt.old)
-		_, err := policy.Parse([]byte(strings.Replace(good, tt.old, tt.new, 1)))
+		err := refusal(policy.Parse([]byte(strings.Replace(good, tt.old, tt.new, 1))))
 		require.ErrorContains(t, err, tt.want, "%q for %q", tt.new, tt.old)
 		if !strings.HasSuffix(tt.want, ": ") {
 			require.Equal(t, tt.want, err.Error())
@@ -196,6 +190,87 @@ func TestParseErrors(t *testing.T) {
 		_, ok := errors.AsType[*policy.Error](err)
 		require.True(t, ok)
 	}
+}
+
+// TestParseWarnings changes a place of the good document and expects a warning, and where. pktvisor accepts the document in silence.
+func TestParseWarnings(t *testing.T) {
+	for _, tt := range []struct{ old, new, want string }{
+		{"version:", "versoin:", "the document has no key 'versoin'. Its keys are: version, visor (line 1, column 1); did you mean 'version'?"},
+		{"  taps:\n", "  tabs:\n", "the section 'visor' has no key 'tabs'. Its keys are: config, taps, global_handler_config, policies (line 3, column 3); did you mean 'taps'?"},
+		{"input_type: pcap\n      config", "input_type: pcap\n      input_type: pcap\n      config", "the key 'input_type' stands twice (line 6, column 7)"},
+		{"tags: {virtual", "tag: {virtual", "tap 'wired' has no key 'tag'. Its keys are: input_type, config, tags (line 7, column 7); did you mean 'tags'?"},
+		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config: 5", "'global_handler_config' is not a map: it is ignored (line 8, column 26)"},
+		{"filter: {bpf: udp}", "filters: {bpf: udp}", "'input' has no key 'filters'. Its keys are: tap, tap_selector, input_type, config, filter (line 18, column 9); did you mean 'filter'?"},
+		{"        window_config: {", "        window: {", "'handlers' has no key 'window'. Its keys are: window_config, modules (line 20, column 9)"},
+		{"flows: {type: net}", "flows: {type: net, version: 2}", "module 'flows' has no key 'version'. Its keys are: type, require_version, config, filter, metric_groups (line 28, column 30)"},
+		{"{iface: eth0,", "{ifase: eth0,", "invalid tap config for tap 'wired': ifase is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, af_packet_ring_mb (line 6, column 16); did you mean 'iface'?"},
+		{"host_spec: 192.0.2.0/24", "host_spec: 192.0.2.0", "invalid tap config for tap 'wired': invalid CIDR: 192.0.2.0 (line 6, column 29)"},
+		{"host_spec: 192.0.2.0/24", "debug: yes", "invalid tap config for tap 'wired': wrong type for key: debug (line 6, column 29)"},
+		{"host_spec: 192.0.2.0/24", "pcap_source: pfring", "invalid tap config for tap 'wired': unknown pcap source (line 6, column 29)"},
+		{"dns: {only_rcode: 2}", "dsn: {only_rcode: 2}", "global_handler_config has no handler type 'dsn' (line 9, column 5); did you mean 'dns'?"},
+		{"dns: {only_rcode: 2}", "dns: {only_rcode: 2222222}", "invalid global_handler_config for 'dns': DnsStreamHandler: only_rcode filter contained an invalid/unsupported rcode (line 9, column 11)"},
+		{"taps:\n    wired:", "taps: {}\n  more:\n    wired:", "the section 'visor' has no key 'more'. Its keys are: config, taps, global_handler_config, policies (line 4, column 3)"},
+		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config:", "'global_handler_config' is not a map: it is ignored (line 8, column 25)"},
+		{"version: \"1.0\"\n", "orb: {backends: {}}\n", "the document has no key 'orb'. Its keys are: version, visor (line 1, column 1)"},
+		{"merge_like_handlers: true", "merge_like_handler: true", "'config' of policy 'all' has no key 'merge_like_handler'. Its keys are: merge_like_handlers, lease_secs (line 13, column 16); did you mean 'merge_like_handlers'?"},
+		{"window_config: {num_periods: 3, deep_sample_rate: \"50\"}", "window_config: 3", "'window_config' is not a map: it is ignored (line 20, column 24)"},
+		{"{enable: [top_ecs], disable:", "{enabled: [top_ecs], disable:", "'metric_groups' has no key 'enabled'. Its keys are: enable, disable (line 27, column 29); did you mean 'enable'?"},
+	} {
+		require.Contains(t, good, tt.old)
+		doc, err := policy.Parse([]byte(strings.Replace(good, tt.old, tt.new, 1)))
+		require.NoError(t, refusal(doc, err), tt.new)
+		require.Len(t, doc.Warnings, 1, tt.new)
+		require.Equal(t, tt.want, doc.Warnings[0].Error())
+	}
+	doc, err := policy.Parse([]byte(good))
+	require.NoError(t, err)
+	require.Empty(t, doc.Warnings)
+}
+
+// All warnings are reported, and the first error. What is wrong with one policy leaves the others as they are.
+func TestParseManyProblems(t *testing.T) {
+	text := strings.NewReplacer("tags:", "tag:", "merge_like_handlers", "merge", "num_periods: 3", "num_period: 3").Replace(good)
+	doc, err := policy.Parse([]byte(text))
+	require.NoError(t, err)
+	require.Len(t, doc.Warnings, 2)
+	require.ErrorContains(t, doc.Policies[0].Fault, "policy [all] failed to start: num_period is an invalid/unsupported")
+	require.NoError(t, doc.Policies[1].Fault)
+
+	doc, err = policy.Parse([]byte(strings.ReplaceAll(text, "kind:", "kin:")))
+	require.EqualError(t, err, "missing or invalid policy kind at key 'kind' (line 12, column 7)")
+	require.Len(t, doc.Warnings, 4)
+
+	doc, err = policy.Parse([]byte("visor: {" + strings.Repeat("policy: {}, ", 200) + "taps: {" + strings.Repeat("t: {}, ", 200) + "}}"))
+	require.Error(t, err)
+	require.LessOrEqual(t, len(doc.Warnings), 100)
+}
+
+// A section without anything that pktvisor reads is refused, as its test of documents without policies wants it.
+func TestParseNothing(t *testing.T) {
+	doc, err := policy.Parse([]byte("visor:\n  no_policies:\n"))
+	require.EqualError(t, err, "no policies found in schema (line 2, column 3)")
+	require.Equal(t, "policies", doc.Warnings[0].Nearest)
+	for _, empty := range []string{"visor:", "visor: {}", "visor: {taps: }", "visor: {policies: , config: }", "{orb: {a: b}, visor: }"} {
+		_, err := policy.Parse([]byte(empty))
+		require.NoError(t, err, empty)
+	}
+}
+
+// What the API shows of taps can be posted back, alone or as the taps of a document; a secret that it hides cannot.
+func TestParseAnswer(t *testing.T) {
+	const shown = `{"t":{"config":{"iface":"eth0"},"input_type":"pcap","interface":"visor.module.input/1.0","tags":null}}`
+	for _, text := range []string{shown, `{"visor":{"taps":` + shown + `}}`} {
+		tap, warnings, err := policy.ParseTap([]byte(text))
+		require.NoError(t, err)
+		require.Len(t, warnings, 1, "of the key 'interface', which has no effect")
+		require.Equal(t, policy.Tap{Name: "t", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}, tap)
+	}
+	for _, value := range []string{`"<redacted>"`, `["<redacted>"]`, `{"token":"<redacted>"}`} {
+		_, _, err := policy.ParseTap([]byte(strings.Replace(shown, `"eth0"`, value, 1)))
+		require.ErrorContains(t, err, "is <redacted>: write what it stands for")
+	}
+	_, _, err := policy.ParseTap([]byte(`{"t":{"input_type":"pcap"}}`))
+	require.ErrorContains(t, err, "invalid schema")
 }
 
 func TestParseSingleErrors(t *testing.T) {
@@ -207,18 +282,18 @@ func TestParseSingleErrors(t *testing.T) {
 		"visor: {taps: {a: {x: 1}}}":     "missing or invalid tap type key 'input_type' (line 1, column 19)",
 		"{visor: {taps: {a: {x: 1}}}, y": "yaml: ",
 	} {
-		_, err := policy.ParseTap([]byte(doc))
+		_, _, err := policy.ParseTap([]byte(doc))
 		require.ErrorContains(t, err, want)
 	}
-	_, err := policy.ParsePolicy([]byte("visor: {taps: {}}"))
+	_, _, err := policy.ParsePolicy([]byte("visor: {taps: {}}"))
 	require.EqualError(t, err, "no policies found in schema (line 1, column 8)")
-	_, err = policy.ParsePolicy([]byte("visor: {policies: {a: {}, b: {}, c: {}}}"))
+	_, _, err = policy.ParsePolicy([]byte("visor: {policies: {a: {}, b: {}, c: {}}}"))
 	require.EqualError(t, err, "only a single policy expected but got 3 (line 1, column 19)")
 }
 
 // A document of a few lines that would hold billions of nodes, or itself, ends with an error.
 func TestParseAliases(t *testing.T) {
-	_, err := policy.ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
+	_, _, err := policy.ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
 	require.NoError(t, err)
 	var b strings.Builder
 	b.WriteString("x0: &x0 {a: b}\n")
@@ -226,9 +301,9 @@ func TestParseAliases(t *testing.T) {
 		b.WriteString(strings.NewReplacer("N", string(rune('A'+i)), "M", string(rune('A'+i-1))).Replace("xN: &xN {a: *xM, b: *xM, c: *xM}\n"))
 	}
 	bomb := strings.ReplaceAll(b.String(), "*xA", "*x0")
-	_, err = policy.ParseTap([]byte("visor:\n  taps:\n    t:\n      input_type: pcap\n      config:\n" + indent(bomb, "        ")))
+	_, _, err = policy.ParseTap([]byte("visor:\n  taps:\n    t:\n      input_type: pcap\n      config:\n" + indent(bomb, "        ")))
 	require.ErrorContains(t, err, "too much")
-	_, err = policy.ParseTap([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
+	_, _, err = policy.ParseTap([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
 	require.ErrorContains(t, err, "more than 16 tables in one another")
 }
 
@@ -244,7 +319,7 @@ func FuzzParse(f *testing.F) {
 		if (doc == nil) && err == nil {
 			t.Fatal("neither a document nor an error")
 		}
-		_, _ = policy.ParseTap(b)
-		_, _ = policy.ParsePolicy(b)
+		_, _, _ = policy.ParseTap(b)
+		_, _, _ = policy.ParsePolicy(b)
 	})
 }

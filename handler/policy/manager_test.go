@@ -144,6 +144,7 @@ func TestManagerShares(t *testing.T) {
 // A policy that cannot start leaves nothing behind.
 func TestManagerErrors(t *testing.T) {
 	for want, change := range map[string]func(p *policy.Policy, in *inputs){
+		"policy [b] failed to start: wrong":    func(p *policy.Policy, _ *inputs) { p.Fault = errors.New("policy [b] failed to start: wrong") },
 		"policy with name 'a' already defined": func(p *policy.Policy, _ *inputs) { p.Name = "a" },
 		"tap 'x' does not exist":               func(p *policy.Policy, _ *inputs) { p.Input.Tap = "x" },
 		"input_type for policy specified tap 'wired' doesn't match tap's defined input type: dnstap/pcap": func(p *policy.Policy, _ *inputs) { p.Input.InputType = "dnstap" },
@@ -156,7 +157,7 @@ func TestManagerErrors(t *testing.T) {
 			p.Input.Config = policy.Options{"bpf": "udp"}
 			p.Modules[1] = p.Modules[0]
 		},
-		"policy [b] failed to start: unable to instantiate tap 'wired': no such device": func(p *policy.Policy, in *inputs) {
+		"policy [b] failed to start: no such device": func(p *policy.Policy, in *inputs) {
 			p.Input.Config = policy.Options{"bpf": "udp"}
 			in.fail = errors.New("no such device")
 		},

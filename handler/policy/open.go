@@ -47,12 +47,14 @@ func OpenInput(typ string, config, only Options) (Opened, error) {
 		return o, err
 	case "mock":
 		if _, fails := config["except_on_start"]; fails { // a test of the reference
-			return Opened{}, errors.New("mock error on start")
+			return Opened{}, errMock
 		}
 		return live(mock.New(mock.Config{}), nil)
 	}
 	return Opened{}, fmt.Errorf("input type '%s' is not available", typ)
 }
+
+var errMock = errors.New("mock error on start")
 
 func live[S capture.Source](src S, err error) (Opened, error) {
 	if err != nil {

@@ -36,11 +36,16 @@ const maxNodes = 100_000
 // maxDepth is how deep tables may stand in one another; device_map has three levels.
 const maxDepth = 16
 
+// maxWarnings bounds the warnings about one document.
+const maxWarnings = 100
+
 // parser walks the nodes of a document. It goes on after an error, and keeps the first.
 type parser struct {
-	budget int
-	depth  int // of tables
-	first  *Error
+	budget   int
+	depth    int // of tables
+	first    *Error
+	fault    *Error // of the policy that is being read: it keeps that policy from starting
+	warnings []*Error
 }
 
 func (p *parser) err() error {
@@ -58,13 +63,35 @@ func (p *parser) fail(node *yaml.Node, format string, args ...any) {
 // failAt is fail where one of known was expected.
 func (p *parser) failAt(node *yaml.Node, known []string, format string, args ...any) {
 	if p.first == nil {
-		p.first = &Error{fmt.Sprintf(format, args...), node.Line, node.Column, nearest(node.Value, known)}
+		p.first = errorAt(node, known, format, args...)
 	}
+}
+
+// faultAt notes what keeps the policy that is being read from starting. The document stays good.
+func (p *parser) faultAt(node *yaml.Node, known []string, format string, args ...any) {
+	if p.fault == nil {
+		p.fault = errorAt(node, known, format, args...)
+	}
+}
+
+// warnAt notes what pktvisor passes over in silence.
+func (p *parser) warnAt(node *yaml.Node, known []string, format string, args ...any) {
+	if len(p.warnings) >= maxWarnings {
+		return
+	}
+	w := errorAt(node, known, format, args...)
+	if !slices.ContainsFunc(p.warnings, func(e *Error) bool { return *e == *w }) { // maps are walked more than once
+		p.warnings = append(p.warnings, w)
+	}
+}
+
+func errorAt(node *yaml.Node, known []string, format string, args ...any) *Error {
+	return &Error{fmt.Sprintf(format, args...), node.Line, node.Column, nearest(node.Value, known)}
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
 
-func syntaxError(err error) error {
+func syntaxError(err error) *Error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		line, _ := strconv.Atoi(m[1])
@@ -85,7 +112,7 @@ func (p *parser) resolve(node *yaml.Node) *yaml.Node {
 	return node.Alias
 }
 
-// pairs yields the keys and values of a map, of which none may stand twice. What is no map has none.
+// pairs yields the keys and values of a map. Other nodes have none.
 func (p *parser) pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		if node.Kind != yaml.MappingNode {
@@ -95,7 +122,7 @@ func (p *parser) pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			key := node.Content[i]
 			if key.Kind == yaml.ScalarNode && seen[key.Value] {
-				p.fail(key, "the key '%s' stands twice", key.Value)
+				p.warnAt(key, nil, "the key '%s' stands twice", key.Value)
 			}
 			seen[key.Value] = true
 			if !yield(key, p.resolve(node.Content[i+1])) {
@@ -103,14 +130,6 @@ func (p *parser) pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 			}
 		}
 	}
-}
-
-// section is pairs of a section that must be a map.
-func (p *parser) section(node *yaml.Node, name string) iter.Seq2[*yaml.Node, *yaml.Node] {
-	if node.Kind != yaml.MappingNode {
-		p.fail(node, "no %s found in schema", name)
-	}
-	return p.pairs(node)
 }
 
 // find returns the value of a key, or nil.
@@ -149,46 +168,57 @@ func (p *parser) text(node *yaml.Node, name, complaint string) string {
 	return value.Value
 }
 
-// options returns the map at a key, or nil.
-func (p *parser) options(node *yaml.Node, name, complaint string) Options {
+// options returns the map at a key, or nil. What is wrong with its values is said after prefix.
+func (p *parser) options(node *yaml.Node, name, complaint, prefix string) Options {
 	value := p.find(node, name)
 	if value == nil || !p.isMap(value, complaint) {
 		return nil
 	}
-	return p.table(value)
+	return p.table(value, prefix)
 }
 
 // table types the values of a map as pktvisor does: digits alone are a number and true and false a flag, even in quotes.
-func (p *parser) table(node *yaml.Node) Options {
+func (p *parser) table(node *yaml.Node, prefix string) Options {
 	out := Options{}
 	if p.depth++; p.depth > maxDepth {
-		p.fail(node, "there are more than %d tables in one another", maxDepth)
+		p.fail(node, "%sthere are more than %d tables in one another", prefix, maxDepth)
 		node = &yaml.Node{}
 	}
 	defer func() { p.depth-- }()
 	for key, value := range p.pairs(node) {
 		switch value.Kind {
 		case yaml.ScalarNode:
+			p.readable(key, value, prefix)
 			out[key.Value] = scalar(value)
 		case yaml.SequenceNode:
-			out[key.Value] = p.list(key, value)
+			out[key.Value] = p.list(key, value, prefix)
 		default:
-			out[key.Value] = p.table(value)
+			out[key.Value] = p.table(value, prefix)
 		}
 	}
 	return out
 }
 
-func (p *parser) list(key, node *yaml.Node) []string {
+func (p *parser) list(key, node *yaml.Node, prefix string) []string {
 	out := []string{}
 	for _, item := range node.Content {
 		if item = p.resolve(item); item.Kind != yaml.ScalarNode {
-			p.fail(item, "invalid value for sequence in key: %s", key.Value)
+			p.fail(item, "%sinvalid value for sequence in key: %s", prefix, key.Value)
 			return out
 		}
+		p.readable(key, item, prefix)
 		out = append(out, item.Value)
 	}
 	return out
+}
+
+// Redacted is shown by the API in the place of a secret. Documents cannot have it for a value: the secret would be lost.
+const Redacted = "<redacted>"
+
+func (p *parser) readable(key, value *yaml.Node, prefix string) {
+	if value.Value == Redacted {
+		p.fail(value, "%sthe value of key '%s' is %s: write what it stands for", prefix, key.Value, Redacted)
+	}
 }
 
 // scalar types a scalar.
@@ -205,7 +235,7 @@ func scalar(node *yaml.Node) any {
 	return node.Value
 }
 
-// only complains of keys that are not known.
+// only warns of keys that are not known.
 func (p *parser) only(node *yaml.Node, where string, known ...string) {
 	for key := range p.pairs(node) {
 		if !slices.Contains(known, key.Value) {
@@ -215,7 +245,7 @@ func (p *parser) only(node *yaml.Node, where string, known ...string) {
 }
 
 func (p *parser) unknown(key *yaml.Node, where string, known ...string) {
-	p.failAt(key, known, "%s has no key '%s'. Its keys are: %s", where, key.Value, strings.Join(known, ", "))
+	p.warnAt(key, known, "%s has no key '%s'. Its keys are: %s", where, key.Value, strings.Join(known, ", "))
 }
 
 // nearest returns the name among known to which name is most alike, or "" if none is: at most a third of it differs.

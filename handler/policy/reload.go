@@ -7,7 +7,24 @@ import (
 	"slices"
 )
 
-// Load adds all that a document holds: taps, defaults of handlers, policies. It stops at the first error; what came before stays.
+// StartErrors are why policies of a document did not start: one error of each.
+type StartErrors []error
+
+func (e StartErrors) Error() string { return errors.Join(e...).Error() }
+
+// Unwrap returns the errors.
+func (e StartErrors) Unwrap() []error { return e }
+
+// orNil returns e as an error, nil if there is none.
+func (e StartErrors) orNil() error {
+	if len(e) == 0 {
+		return nil
+	}
+	return e
+}
+
+// Load adds all that a document holds: taps, defaults of handlers, policies. A policy that cannot start does not keep the others from
+// it: Load returns [StartErrors] then. Any other error is about taps or defaults, and ends it at once.
 func (m *Manager) Load(doc *Document) error {
 	for _, t := range doc.Taps {
 		if err := m.AddTap(t); err != nil {
@@ -25,19 +42,23 @@ func (m *Manager) Load(doc *Document) error {
 		}
 		m.global[g.Type] = g.Config
 	}
+	var errs StartErrors
 	for _, p := range doc.Policies {
-		if _, err := m.add(p); err != nil {
-			return err
+		_, err := m.add(p)
+		if err != nil {
+			errs = append(errs, err)
 		}
-		m.loaded.policies = append(m.loaded.policies, p.Name)
+		if !errors.Is(err, ErrExists) {
+			m.loaded.policies = append(m.loaded.policies, p.Name)
+		}
 	}
-	return nil
+	return errs.orNil()
 }
 
 // Reload makes the difference between the documents that were loaded and doc: policies that are no more in it end, new ones start, and
 // those are replaced of which something has changed: the policy, one of its taps, or a default of its handlers. All others, and all that
 // was added by AddTap and AddPolicy, go on undisturbed. What is wrong with one policy does not keep the others from theirs; it goes on as
-// it was.
+// it was, and Reload returns [StartErrors].
 func (m *Manager) Reload(doc *Document) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -56,14 +77,16 @@ func (m *Manager) Reload(doc *Document) error {
 		}
 	}
 	m.loaded.policies = names
-	var errs []error
+	var errs StartErrors
 	for _, p := range doc.Policies {
-		if !m.runs(p) {
-			_, err := m.replace(p)
+		if m.runs(p) {
+			continue
+		}
+		if _, err := m.replace(p); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return errs.orNil()
 }
 
 func (m *Manager) reloadTaps(taps []Tap) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -209,4 +210,36 @@ func TestMergeLikeHandlers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, window.Window)
 	require.Len(t, window.Modules, 4)
+}
+
+// A policy that cannot start does not keep the others of its document from starting.
+func TestLoadPartly(t *testing.T) {
+	const text = `
+visor:
+  taps: {t: {input_type: mock}, broken: {input_type: mock, config: {except_on_start: true}}}
+  policies:
+    key:   {kind: collection, input: {tap: t, input_type: mock}, handlers: {modules: {net: {type: net, config: {x: 1}}}}}
+    input: {kind: collection, input: {tap: broken, input_type: mock}, handlers: {modules: {net: {type: net}}}}
+    tap:   {kind: collection, input: {tap: none, input_type: mock}, handlers: {modules: {net: {type: net}}}}
+    good:  {kind: collection, input: {tap: t, input_type: mock}, handlers: {modules: {net: {type: net}}}}
+`
+	doc, err := policy.Parse([]byte(text))
+	require.NoError(t, err)
+	m := policy.NewManager(policy.ManagerConfig{Open: policy.CheckInput})
+	defer m.Close()
+	for _, load := range []func(*policy.Document) error{m.Load, m.Reload} {
+		var failed policy.StartErrors
+		require.ErrorAs(t, load(doc), &failed)
+		require.Len(t, failed, 3)
+		require.ErrorContains(t, failed[0], "policy [key] failed to start: x is an invalid/unsupported config or filter")
+		require.ErrorContains(t, failed[0], "(line 5, column ")
+		require.EqualError(t, failed[1], "policy [input] failed to start: mock error on start")
+		require.EqualError(t, failed[2], "tap 'none' does not exist")
+		require.NotNil(t, m.Policy("good"))
+		require.Len(t, m.Policies(), 2, "good, and what its input costs")
+	}
+	mended, err := policy.Parse([]byte(strings.NewReplacer("except_on_start", "x", "tap: none", "tap: t", "config: {x: 1}", "filter: {}").Replace(text)))
+	require.NoError(t, err)
+	require.NoError(t, m.Reload(mended))
+	require.NotNil(t, m.Policy("key"))
 }

@@ -88,14 +88,17 @@ func (m *Manager) modules(p *Policy, t *Tap) (out []Module) {
 func (m *Manager) begin(p Policy) (*Running, error) {
 	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: starting", p.Name))
 	parts, err := m.plan(&p)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case p.Fault != nil:
+		return nil, p.Fault
 	}
 	r := &Running{Policy: p, lease: p.Lease}
 	for i := range parts {
 		if err := m.start(&p, &parts[i]); err != nil {
 			m.undo(r)
-			return nil, fmt.Errorf("policy [%s] failed to start: %w", p.Name, err)
+			return nil, fmt.Errorf("%s%w", failedToStart(p.Name), err)
 		}
 		r.Parts = parts[:i+1]
 	}
@@ -117,7 +120,7 @@ func (m *Manager) start(p *Policy, part *Part) error {
 	}
 	in, err := m.input(p, part)
 	if err != nil {
-		return fmt.Errorf("unable to instantiate tap '%s': %w", part.Tap.Name, err)
+		return err
 	}
 	part.input = in
 	if part.Group, err = in.pipeline.Attach(handler.GroupConfig{Handlers: handlers, Sequence: p.Sequence}); err != nil {

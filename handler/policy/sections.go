@@ -1,0 +1,155 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+func (p *parser) taps(node *yaml.Node) (out []Tap) {
+	for key, value := range p.pairs(node) {
+		if !p.isName(key, "expecting tap identifier") || !p.isMap(value, "expecting tap configuration map") {
+			continue
+		}
+		t := Tap{Name: key.Value, InputType: p.text(value, "input_type", "missing or invalid tap type key 'input_type'")}
+		if t.InputType != "" && !slices.Contains(InputTypes(), t.InputType) {
+			p.failAt(p.find(value, "input_type"), InputTypes(), "Tap '%s' requires input stream type '%s' which is not available", t.Name, t.InputType)
+		}
+		t.Config = p.options(value, "config", "tap configuration is not a map", "")
+		if tags := p.find(value, "tags"); tags != nil && tags.Tag != "!!null" { // the API shows null for a tap without tags
+			t.Tags = p.options(value, "tags", "tap tags is not a map", "")
+		}
+		p.only(value, fmt.Sprintf("tap '%s'", t.Name), "input_type", "config", "tags")
+		p.checkTap(value, &t)
+		out = append(out, t)
+	}
+	return out
+}
+
+// InputTypes names the types of inputs.
+func InputTypes() []string { return []string{"pcap", "dnstap", "flow", "sflow", "netprobe", "mock"} }
+
+func (p *parser) global(node *yaml.Node) (out []Global) {
+	for key, value := range p.pairs(node) {
+		if p.isMap(value, "expecting global_handler_config configuration map") {
+			g := Global{key.Value, p.table(value, "")}
+			if !slices.Contains(knownTypes(), g.Type) {
+				p.warnAt(key, knownTypes(), "global_handler_config has no handler type '%s'", g.Type)
+				continue
+			}
+			_, err := Build(Module{Type: g.Type, Config: g.Config}, Env{})
+			p.located(p.warnAt, err, fmt.Sprintf("invalid global_handler_config for '%s': ", g.Type), value)
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+func (p *parser) policies(node *yaml.Node) (out []Policy) {
+	for key, value := range p.pairs(node) {
+		if p.isName(key, "expecting policy identifier") && p.isMap(value, "expecting policy configuration map") {
+			out = append(out, p.policy(key.Value, value))
+		}
+	}
+	return out
+}
+
+// policy reads a policy. Of several errors in its sections, the first is the one that pktvisor finds first.
+func (p *parser) policy(name string, node *yaml.Node) Policy {
+	p.fault = nil
+	pol := Policy{Name: name}
+	if kind := p.text(node, "kind", "missing or invalid policy kind at key 'kind'"); kind != "" && kind != "collection" {
+		p.failAt(p.find(node, "kind"), []string{"collection"}, "unknown policy kind: %s", kind)
+	}
+	if input := p.find(node, "input"); input == nil || input.Kind != yaml.MappingNode {
+		p.fail(orElse(input, node), "missing or invalid policy input stream configuration at key 'input'")
+	} else {
+		pol.Input = p.input(input, name)
+	}
+	if handlers := p.find(node, "handlers"); handlers == nil || handlers.Kind != yaml.MappingNode {
+		p.fail(orElse(handlers, node), "missing or invalid handler configuration at key 'handlers'")
+	} else {
+		p.handlers(handlers, &pol)
+	}
+	p.policyConfig(node, &pol)
+	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers")
+	if p.fault != nil {
+		pol.Fault = p.fault
+	}
+	return pol
+}
+
+func (p *parser) policyConfig(node *yaml.Node, pol *Policy) {
+	prefix := fmt.Sprintf("invalid policy config for policy '%s': ", pol.Name)
+	config := &Reader{opts: p.options(node, "config", "policy configuration is not a map", prefix)}
+	pol.Merge = config.Flag("merge_like_handlers")
+	pol.Lease = time.Duration(config.Int("lease_secs", maxLease)) * time.Second
+	given := p.find(node, "config")
+	if config.err != nil {
+		p.fail(given, "%s%v", prefix, config.err)
+	}
+	if given != nil {
+		p.only(given, fmt.Sprintf("'config' of policy '%s'", pol.Name), config.known...)
+	}
+}
+
+func (p *parser) input(node *yaml.Node, policy string) Input {
+	in := Input{InputType: p.text(node, "input_type", "missing or invalid input_type at key 'input.input_type'")}
+	in.Config = p.options(node, "config", "input configuration is not a map", "invalid input config: ")
+	in.Filter = p.options(node, "filter", "input filter configuration is not a map", "invalid input filter: ")
+	tap, selector := p.find(node, "tap"), p.find(node, "tap_selector")
+	switch {
+	case tap != nil && selector != nil:
+		p.fail(selector, "input can have only key 'input.tap' or key 'input.tap_selector'")
+	case tap == nil && selector == nil:
+		p.fail(node, "missing key 'input.tap' or key 'input.tap_selector'")
+	case tap != nil && (tap.Kind != yaml.ScalarNode || tap.Value == ""):
+		p.fail(tap, "invalid tap at key 'input.tap'")
+	case tap != nil:
+		in.Tap = tap.Value
+	case selector.Kind != yaml.MappingNode:
+		p.fail(selector, "'input.tap_selector' is not a map")
+	default:
+		in.Selector = p.selector(selector)
+	}
+	p.only(node, "'input'", "tap", "tap_selector", "input_type", "config", "filter")
+	p.checkPolicyInput(node, &in, failedToStart(policy))
+	return in
+}
+
+func (p *parser) selector(node *yaml.Node) *Selector {
+	all, anyOf := p.find(node, "all"), p.find(node, "any")
+	s, list := &Selector{All: all != nil}, all
+	switch {
+	case all != nil && anyOf != nil:
+		p.fail(anyOf, "input can have only key 'input.tap_selector.all' or key 'input.tap_selector.any'")
+		return s
+	case all == nil && anyOf == nil:
+		p.fail(node, "missing key 'input.tap_selector.all' or key 'input.tap_selector.any'")
+		return s
+	case all != nil && all.Kind != yaml.SequenceNode:
+		p.fail(all, "'input.tap_selector.all' is not a sequence")
+		return s
+	case all == nil && anyOf.Kind != yaml.SequenceNode:
+		p.fail(anyOf, "'input.tap_selector.any' is not a sequence")
+		return s
+	case all == nil:
+		list = anyOf
+	}
+	for _, item := range list.Content {
+		item = p.resolve(item)
+		if item.Kind != yaml.MappingNode || len(item.Content) != 2 {
+			p.fail(item, "selector tag must contain only one key/value pair per sequence index")
+			continue
+		}
+		key, value := item.Content[0], p.resolve(item.Content[1])
+		if value.Kind != yaml.ScalarNode {
+			p.fail(value, "tag key '%s' must have scalar value", key.Value)
+			continue
+		}
+		s.Tags = append(s.Tags, Tag{key.Value, scalar(value)})
+	}
+	return s
+}
