@@ -39,19 +39,24 @@ func (m *Message) appendBody(dst []byte) []byte {
 	dst = appendTime(dst, 8, m.QueryTime)
 	dst = appendBytes(dst, 10, m.Query)
 	dst = appendTime(dst, 12, m.ResponseTime)
-	return appendBytes(dst, 14, m.Response)
+	dst = appendBytes(dst, 14, m.Response)
+	dst = appendBytes(dst, 15, m.Policy)
+	return appendUint(dst, 16, uint64(m.HTTP))
 }
 
 // size returns the length of what appendBody appends.
 func (m *Message) size() int {
 	n := uintSize(uint64(m.Type)) + uintSize(m.family()) + uintSize(uint64(m.Protocol)) +
 		uintSize(uint64(m.QueryPort)) + uintSize(uint64(m.ResponsePort))
+	if m.HTTP > 0 {
+		n += uintSize(uint64(m.HTTP)) + 1 // its tag has two bytes
+	}
 	for _, t := range [...]int64{m.QueryTime, m.ResponseTime} {
 		if t > 0 {
 			n += uintSize(uint64(t/int64(time.Second))) + 5
 		}
 	}
-	for _, b := range [...][]byte{m.QueryAddr, m.ResponseAddr, m.Query, m.Response} {
+	for _, b := range [...][]byte{m.QueryAddr, m.ResponseAddr, m.Query, m.Response, m.Policy} {
 		if len(b) > 0 {
 			n += 1 + varintSize(uint64(len(b))) + len(b)
 		}
@@ -70,8 +75,9 @@ func (m *Message) family() uint64 {
 	return 0
 }
 
-// All fields have numbers below 16, and so tags of one byte.
-func appendTag(dst []byte, number, wire uint8) []byte { return append(dst, number<<3|wire) }
+func appendTag(dst []byte, number, wire uint8) []byte {
+	return binary.AppendUvarint(dst, uint64(number)<<3|uint64(wire))
+}
 
 func appendUint(dst []byte, number uint8, v uint64) []byte {
 	if v == 0 {
@@ -97,7 +103,7 @@ func appendTime(dst []byte, number uint8, ns int64) []byte {
 	return binary.LittleEndian.AppendUint32(appendTag(dst, number+1, wireFixed32), uint32(ns%int64(time.Second)))
 }
 
-// uintSize is the length of what appendUint appends.
+// uintSize is the length of what appendUint appends for a field number below 16.
 func uintSize(v uint64) int {
 	if v == 0 {
 		return 0

@@ -64,21 +64,26 @@ const (
 	DoQ
 )
 
-// Message is one dnstap message. Slices borrow from the frame that it was parsed from; what a frame does not tell is zero.
+// HTTP is the version of HTTP that carried a message over HTTPS: 1, 2 or 3.
+type HTTP uint8
+
+// Message is one dnstap message. Slices borrow from the frame that it was parsed from; what a frame lacks is zero.
 type Message struct {
 	Identity     []byte // of the server
 	QueryAddr    []byte // 4 or 16 bytes, of who asked
 	ResponseAddr []byte // of who answers
 	Query        []byte // the query as on the wire
 	Response     []byte
-	QueryTime    int64 // ns since the Unix epoch
+	Policy       []byte // what the operator's policy did, for [ParsePolicy]; nil without
+	QueryTime    int64  // ns since the Unix epoch
 	ResponseTime int64
 	QueryPort    uint16
 	ResponsePort uint16
 	Type         Type
-	IPv6         bool // socket family
-	IPv4         bool
+	IPv6         bool // socket family, unless the addresses are IPv4 ones in IPv6 (RFC 4291, section 2.5.5.2)
+	IPv4         bool // socket family, or IPv4 addresses in IPv6
 	Protocol     Protocol
+	HTTP         HTTP // 0 unless Protocol is DoH
 }
 
 // Parse sets m to the message in frame, from which it borrows. It returns [ErrTruncated], [ErrMalformed], or [ErrNoMessage]
@@ -139,9 +144,22 @@ func (m *Message) parse(body []byte) error {
 			nsec[1] = f.value
 		case 14:
 			m.Response = f.bytes
+		case 15:
+			m.Policy = f.bytes
+		case 16:
+			m.HTTP = HTTP(f.value)
+			if f.value > 3 {
+				m.HTTP = 0
+			}
 		}
 	}
 	m.QueryTime, m.ResponseTime = unixNano(sec[0], nsec[0]), unixNano(sec[1], nsec[1])
+	if m.Protocol != DoH {
+		m.HTTP = 0 // dnstap.proto sets it for DoH alone; others have put something else into field 16
+	}
+	if m.IPv6 && m.mapped() {
+		m.IPv4, m.IPv6 = true, false
+	}
 	switch {
 	case f.err != nil:
 		return f.err
@@ -222,8 +240,19 @@ func (m *Message) addr(b []byte, port uint16) netip.AddrPort {
 	switch {
 	case m.IPv4 && len(b) == 4:
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b)), port)
-	case m.IPv6 && len(b) == 16:
-		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)), port)
+	case m.IPv6 && len(b) == 16, m.IPv4 && isMapped(b):
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)).Unmap(), port)
 	}
 	return netip.AddrPortFrom(netip.Addr{}, port)
+}
+
+// mapped reports whether the addresses that there are, one or two, are IPv4 ones in IPv6: a server with one socket for both
+// families logs them so.
+func (m *Message) mapped() bool {
+	asked, answers := m.QueryAddr, m.ResponseAddr
+	return (isMapped(asked) || len(asked) == 0) && (isMapped(answers) || len(answers) == 0) && len(asked)+len(answers) > 0
+}
+
+func isMapped(b []byte) bool {
+	return len(b) == 16 && string(b[:12]) == "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xFF\xFF"
 }

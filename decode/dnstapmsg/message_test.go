@@ -26,12 +26,15 @@ func whole() dnstapmsg.Message {
 		Identity: []byte("ns1"), Type: dnstapmsg.ClientResponse, IPv4: true, Protocol: dnstapmsg.DoT,
 		QueryAddr: client.AsSlice(), ResponseAddr: []byte{192, 0, 2, 1}, QueryPort: 50_000, ResponsePort: 853,
 		QueryTime: at, ResponseTime: at + 1_000_000, Query: q, Response: packettest.Reply(q, 0, 1),
+		Policy: (&dnstapmsg.Policy{Type: []byte("RPZ")}).AppendTo(nil),
 	}
 }
 
 func TestRoundTrip(t *testing.T) {
 	empty := dnstapmsg.Message{Type: dnstapmsg.ToolQuery}
-	for _, want := range []dnstapmsg.Message{whole(), empty} {
+	overHTTP := whole()
+	overHTTP.Protocol, overHTTP.HTTP = dnstapmsg.DoH, 3
+	for _, want := range []dnstapmsg.Message{whole(), empty, overHTTP} {
 		var got dnstapmsg.Message
 		frame := want.AppendTo(nil)
 		require.Len(t, frame, want.Len())
@@ -60,6 +63,66 @@ func TestMessage(t *testing.T) {
 	m.IPv4, m.IPv6 = false, true
 	_, dst = m.Addrs()
 	require.Equal(t, "[2001:db8::53]:853", dst.String())
+}
+
+// TestHTTP takes the version of HTTP from messages over HTTPS alone: some senders have another meaning for field 16.
+func TestHTTP(t *testing.T) {
+	for _, tt := range []struct {
+		protocol dnstapmsg.Protocol
+		field    dnstapmsg.HTTP
+		want     dnstapmsg.HTTP
+	}{{dnstapmsg.DoH, 2, 2}, {dnstapmsg.DoH, 4, 0}, {dnstapmsg.DoT, 2, 0}, {dnstapmsg.UDP, 3, 0}} {
+		m := whole()
+		m.Protocol, m.HTTP = tt.protocol, tt.field
+		var got dnstapmsg.Message
+		require.NoError(t, dnstapmsg.Parse(m.AppendTo(nil), &got))
+		require.Equal(t, tt.want, got.HTTP, "%v", tt)
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	want := dnstapmsg.Policy{
+		Type: []byte("RPZ"), Rule: []byte("\x03bad\x03rpz\x00"), Action: dnstapmsg.ActionLocalData, Match: dnstapmsg.MatchNSIP, Value: []byte{192, 0, 2, 1},
+	}
+	wire := want.AppendTo(nil)
+	got, err := dnstapmsg.ParsePolicy(wire)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	for n := range wire {
+		_, _ = dnstapmsg.ParsePolicy(wire[:n:n])
+	}
+	_, err = dnstapmsg.ParsePolicy(wire[:2])
+	require.ErrorIs(t, err, dnstapmsg.ErrTruncated)
+
+	odd, err := dnstapmsg.ParsePolicy([]byte("\x0A\x03rpz\x10\x01\x1A\x04rule\x20\x02")) // rule is a number, action is text
+	require.NoError(t, err)
+	require.Equal(t, dnstapmsg.Policy{Type: []byte("rpz"), Match: dnstapmsg.MatchClientIP}, odd)
+
+	require.Equal(t, "LOCAL_DATA", dnstapmsg.ActionLocalData.String())
+	require.Equal(t, []string{"", ""}, []string{dnstapmsg.Action(0).String(), dnstapmsg.Action(7).String()})
+}
+
+// TestMapped has IPv4 addresses as a socket of IPv6 sees them: they are IPv4.
+func TestMapped(t *testing.T) {
+	mapped := func(a string) []byte { return netip.MustParseAddr("::ffff:" + a).AsSlice() }
+	for _, tt := range []struct {
+		name           string
+		query, answer  []byte
+		ipv4           bool
+		asked, answers string
+	}{
+		{"both", mapped("198.51.100.9"), mapped("192.0.2.1"), true, "198.51.100.9:5000", "192.0.2.1:53"},
+		{"one, the other is not there", mapped("198.51.100.9"), nil, true, "198.51.100.9:5000", "invalid AddrPort"},
+		{"one, the other is of IPv6", mapped("198.51.100.9"), server.AsSlice(), false, "198.51.100.9:5000", "[2001:db8::53]:53"},
+		{"none", nil, nil, false, "invalid AddrPort", "invalid AddrPort"},
+	} {
+		m := dnstapmsg.Message{Type: dnstapmsg.AuthQuery, IPv6: true, QueryAddr: tt.query, ResponseAddr: tt.answer, QueryPort: 5000, ResponsePort: 53}
+		var got dnstapmsg.Message
+		require.NoError(t, dnstapmsg.Parse(m.AppendTo(nil), &got), tt.name)
+		require.Equal(t, []bool{tt.ipv4, !tt.ipv4}, []bool{got.IPv4, got.IPv6}, tt.name)
+		asked, answers := got.Ends()
+		require.Equal(t, []string{tt.asked, tt.answers}, []string{asked.String(), answers.String()}, tt.name)
+	}
 }
 
 func TestTypes(t *testing.T) {

@@ -1,0 +1,75 @@
+package dnstapmsg
+
+// Policy is what an operator's policy, such as a response policy zone, did to a message. Slices borrow from the frame.
+type Policy struct {
+	Type   []byte // text: "RPZ"
+	Rule   []byte // the rule that matched; of RPZ the owner name in wire form
+	Value  []byte // what the rule matched; its form depends on Match
+	Action Action
+	Match  Match
+}
+
+// Action is what a policy did.
+type Action uint8
+
+// The actions.
+const (
+	ActionNXDomain Action = iota + 1
+	ActionNoData
+	ActionPass
+	ActionDrop
+	ActionTruncate
+	ActionLocalData
+)
+
+// String returns the name that dnstap.proto has for a, or "".
+func (a Action) String() string {
+	names := [...]string{"", "NXDOMAIN", "NODATA", "PASS", "DROP", "TRUNCATE", "LOCAL_DATA"}
+	if int(a) < len(names) {
+		return names[a]
+	}
+	return ""
+}
+
+// Match is the part of an exchange that a rule matched.
+type Match uint8
+
+// What rules match.
+const (
+	MatchQName Match = iota + 1
+	MatchClientIP
+	MatchResponseIP
+	MatchNSName
+	MatchNSIP
+)
+
+// ParsePolicy reads [Message].Policy. Fields of another type than theirs are left out. It returns [ErrTruncated] or
+// [ErrMalformed] beside what comes before the damage.
+func ParsePolicy(b []byte) (Policy, error) {
+	var p Policy
+	f := fields{rest: b}
+	for f.next() {
+		switch {
+		case f.number == 1 && f.wire == wireBytes:
+			p.Type = f.bytes
+		case f.number == 2 && f.wire == wireBytes:
+			p.Rule = f.bytes
+		case f.number == 3 && f.wire == wireVarint:
+			p.Action = Action(min(f.value, 0xFF))
+		case f.number == 4 && f.wire == wireVarint:
+			p.Match = Match(min(f.value, 0xFF))
+		case f.number == 5 && f.wire == wireBytes:
+			p.Value = f.bytes
+		}
+	}
+	return p, f.err
+}
+
+// AppendTo appends p as [ParsePolicy] reads it, and returns the extended slice.
+func (p *Policy) AppendTo(dst []byte) []byte {
+	dst = appendBytes(dst, 1, p.Type)
+	dst = appendBytes(dst, 2, p.Rule)
+	dst = appendUint(dst, 3, uint64(p.Action))
+	dst = appendUint(dst, 4, uint64(p.Match))
+	return appendBytes(dst, 5, p.Value)
+}
