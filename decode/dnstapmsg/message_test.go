@@ -102,6 +102,29 @@ func TestPolicy(t *testing.T) {
 	require.Equal(t, []string{"", ""}, []string{dnstapmsg.Action(0).String(), dnstapmsg.Action(7).String()})
 }
 
+func TestPolicyText(t *testing.T) {
+	for _, tt := range []struct {
+		typ, rule string
+		action    dnstapmsg.Action
+		want      string
+	}{
+		{"RPZ", "\x03bad\x07example\x00", dnstapmsg.ActionDrop, "RPZ DROP bad.example"},
+		{"", "", dnstapmsg.ActionPass, "PASS"},
+		{"lua", "a rule", 0, "lua a rule"},
+		{"lua", "\x03bad", 0, `lua \003bad`},
+		{"a\x1B[31m", "\x03b\n\xFF\x00", 99, `a\027[31m b\010\255`},
+		{"RPZ", "\x00", dnstapmsg.ActionNoData, "RPZ NODATA ."},
+		{"", "", 0, ""},
+	} {
+		p := dnstapmsg.Policy{Type: []byte(tt.typ), Rule: []byte(tt.rule), Action: tt.action}
+		require.Equal(t, tt.want, string(p.AppendText(nil)))
+	}
+	giant := dnstapmsg.Policy{Type: make([]byte, 1<<20), Rule: make([]byte, 1<<20)}
+	text := giant.AppendText(nil)
+	require.Less(t, len(text), 1400)
+	require.Zero(t, testing.AllocsPerRun(10, func() { text = giant.AppendText(text[:0]) }))
+}
+
 // TestMapped has IPv4 addresses as a socket of IPv6 sees them: they are IPv4.
 func TestMapped(t *testing.T) {
 	mapped := func(a string) []byte { return netip.MustParseAddr("::ffff:" + a).AsSlice() }

@@ -65,6 +65,58 @@ func ParsePolicy(b []byte) (Policy, error) {
 	return p, f.err
 }
 
+// AppendText appends p in words, "RPZ NXDOMAIN bad.example.rpz": type, action and rule, as far as p has them, in printable
+// ASCII; other bytes are written \DDD. The text has at most some 1,300 bytes.
+func (p *Policy) AppendText(dst []byte) []byte {
+	const most = 64 // bytes of a type that are shown
+	start := len(dst)
+	dst = appendEscaped(dst, p.Type[:min(len(p.Type), most)])
+	if action := p.Action.String(); action != "" {
+		dst = append(separate(dst, start), action...)
+	}
+	if len(p.Rule) > 0 {
+		dst = appendRule(separate(dst, start), p.Rule)
+	}
+	return dst
+}
+
+// separate appends a space if something was appended since start.
+func separate(dst []byte, start int) []byte {
+	if len(dst) > start {
+		dst = append(dst, ' ')
+	}
+	return dst
+}
+
+// appendRule appends a name in wire form as its labels, each with a dot behind it, and anything else as it is.
+func appendRule(dst, rule []byte) []byte {
+	const longest = 255 // of a name, RFC 1035 section 2.3.4
+	rule = rule[:min(len(rule), longest)]
+	start, rest := len(dst), rule
+	for len(rest) > 1 && int(rest[0]) < len(rest)-1 && rest[0] > 0 {
+		dst = append(appendEscaped(dst, rest[1:1+rest[0]]), '.')
+		rest = rest[1+rest[0]:]
+	}
+	switch {
+	case len(rest) != 1 || rest[0] != 0:
+		return appendEscaped(dst[:start], rule)
+	case len(dst) > start:
+		return dst[:len(dst)-1] // the last dot
+	}
+	return append(dst, '.') // the root
+}
+
+func appendEscaped(dst, b []byte) []byte {
+	for _, c := range b {
+		if c < ' ' || c >= 0x7F {
+			dst = append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
+		} else {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
 // AppendTo appends p as [ParsePolicy] reads it, and returns the extended slice.
 func (p *Policy) AppendTo(dst []byte) []byte {
 	dst = appendBytes(dst, 1, p.Type)
