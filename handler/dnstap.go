@@ -6,12 +6,17 @@ import (
 )
 
 // tapDecoder decodes frames of [decode.LinkDNSTap].
-type tapDecoder struct{ m dnstapmsg.Message }
+type tapDecoder struct {
+	messages []dnstapmsg.Message // of the packets of a batch, by their index; nil until the first dnstap frame
+}
 
-// decode sets p from its Frame. Addresses that the message lacks are invalid.
-func (t *tapDecoder) decode(p *decode.Packet) error {
+// decode sets p, which is the packet at index i of size in its batch, from its Frame. Addresses that the message lacks are invalid.
+func (t *tapDecoder) decode(p *decode.Packet, i, size int) error {
 	p.Layers, p.Inner, p.Payload, p.Cut, p.Proto, p.Flags, p.Dir = 0, nil, nil, 0, 0, 0, decode.Unknown
-	m := &t.m
+	if len(t.messages) < size {
+		t.messages = make([]dnstapmsg.Message, size)
+	}
+	m := &t.messages[i]
 	if err := dnstapmsg.Parse(p.Frame, m); err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (e *extractor) extract(b *Batch) {
 		p := frame.Innermost()
 		switch {
 		case p.Layers.Has(decode.LayerDNSTap):
-			e.addTapped(b, p)
+			e.addTapped(b, p, &b.taps[i])
 		case p.Layers.Has(decode.LayerFragment): // to be seen once, when the datagram is whole
 		case p.Layers.Has(decode.LayerUDP):
 			if client, ok := clientPort(p); ok {
@@ -120,14 +120,14 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	name := names[start : len(names)-1]
 	m.Frame, m.Packet, m.Msg, m.Name = frame, p, msg, name
 	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, flowHash(p), hash64.Sum(name), client
-	m.Question, m.TCP, m.Named, m.Broken, m.Tap = q, false, true, false, 0
+	m.Question, m.TCP, m.Named, m.Broken, m.Tap, m.DNSTap = q, false, true, false, 0, nil
 	return m
 }
 
-// addTapped appends the message that a dnstap frame tells of. Its port is the client's, 0 if it does not say.
-func (e *extractor) addTapped(b *Batch, p *decode.Packet) {
+// addTapped appends the message in a dnstap frame. Its port is the client's, 0 if the frame lacks it.
+func (e *extractor) addTapped(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
 	m := e.add(b, p, p, p.Payload, p.Src.Port())
-	m.TCP, m.Tap = p.Layers.Has(decode.LayerTCP), dnstapmsg.Type(p.Tap)
+	m.TCP, m.Tap, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, flowHash(p)
 	m.Broken = m.Broken && p.Payload != nil // it may do without the message
 }
 

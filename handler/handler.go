@@ -55,6 +55,8 @@ type Batch struct {
 	BGP     []BGPMessage    // the BGP messages in streams that these frames completed
 	Exports []decode.Export // what the UDP datagrams hold if they come from flow exporters; only if a handler asks for it
 	Losses  Losses          // what was lost since the previous batch
+
+	taps []dnstapmsg.Message // of Packets that are dnstap messages, by their index
 }
 
 // Losses are packets that never became events, counted since the previous batch.
@@ -66,19 +68,20 @@ type Losses struct {
 
 // Message is one DNS message, taken from a datagram, a reassembled datagram or a TCP stream.
 type Message struct {
-	TimeNS          int64          // time of the frame that completed the message
-	Frame           *decode.Packet // that frame's outermost packet: its addresses decide the direction
-	Packet          *decode.Packet // the innermost packet: the client's and the server's addresses and ports
-	Msg             dnsmsg.Message // the message
-	Name            dnsmsg.Name    // first QNAME, with a zero behind it; valid iff Named
-	Hash            uint64         // hash64.Sum(Name)
-	Flow            uint64         // hash of the five-tuple, the same for both directions
-	dnsmsg.Question                // the first question, less its name; valid iff Named
-	Client          uint16         // the port that is not the DNS port
-	TCP             bool           // came through a TCP stream
-	Named           bool           // the first question could be read
-	Broken          bool           // not even a header: Msg is nil
-	Tap             dnstapmsg.Type // what a dnstap frame says of the message, which Msg may lack; 0 if it came in a packet
+	TimeNS          int64              // time of the frame that completed the message
+	Frame           *decode.Packet     // that frame's outermost packet: its addresses decide the direction
+	Packet          *decode.Packet     // the innermost packet: the client's and the server's addresses and ports
+	Msg             dnsmsg.Message     // the message
+	Name            dnsmsg.Name        // first QNAME, with a zero behind it; valid iff Named
+	Hash            uint64             // hash64.Sum(Name)
+	Flow            uint64             // hash of the five-tuple, the same for both directions
+	dnsmsg.Question                    // the first question, less its name; valid iff Named
+	Client          uint16             // the port that is not the DNS port
+	TCP             bool               // came through a TCP stream
+	Named           bool               // the first question could be read
+	Broken          bool               // not even a header: Msg is nil
+	Tap             dnstapmsg.Type     // what a dnstap frame says of the message, which Msg may lack; 0 if it came in a packet
+	DNSTap          *dnstapmsg.Message // the dnstap message, which may hold the query of a response too; nil if it came in a packet
 }
 
 // BGPMessage is one BGP message, taken from a TCP stream of port 179.

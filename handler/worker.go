@@ -192,7 +192,7 @@ func (w *worker) decode(frames []capture.Frame) {
 		firstNS, w.lastNS = min(firstNS, f.TimeNS), max(w.lastNS, f.TimeNS)
 		p.TimeNS, p.Frame, p.WireLen, p.Link = f.TimeNS, f.Data, f.WireLen, f.Link
 		if f.Link == decode.LinkDNSTap {
-			if err := w.tap.decode(p); err != nil {
+			if err := w.tap.decode(p, packets-1, len(w.packets)); err != nil {
 				undecodable++
 				w.fail(p, err)
 				packets-- // it is no event, unlike a packet that cannot be decoded
@@ -211,7 +211,7 @@ func (w *worker) decode(frames []capture.Frame) {
 			p.Dir = w.hosts.Direction(p.Src.Addr(), p.Dst.Addr())
 		}
 	}
-	w.batch.Packets = w.packets[:packets]
+	w.batch.Packets, w.batch.taps = w.packets[:packets], w.tap.messages
 	w.span.cover(firstNS, w.lastNS)
 	w.frames = uint64(len(frames))
 	w.account.Offered += w.frames

@@ -116,7 +116,7 @@ func newVisor() (*visor, error) {
 	if err != nil {
 		return nil, err
 	}
-	queries, err := dnshandler.New(dnshandler.Config{TapMatching: true})
+	queries, err := dnshandler.New(dnshandler.Config{})
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func newWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	queries, err := dnshandler.New(dnshandler.Config{TapMatching: true})
+	queries, err := dnshandler.New(dnshandler.Config{})
 	if err != nil {
 		return nil, err
 	}

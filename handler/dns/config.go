@@ -18,7 +18,6 @@ type Config struct {
 	Geo          *geo.DB       // nil leaves the geo lists empty; the caller keeps ownership
 	Timeout      time.Duration // a query unanswered for this long has timed out; 0 means 5 s
 	Transactions int           // queries that may wait at once, in each worker; 0 means 65536
-	TapMatching  bool          // match the queries and responses of dnstap messages too, which pktvisor's version 1 does not
 	PublicSuffix bool          // cut names behind the public suffix, not behind the top-level domain
 
 	OnlyRCodes        []dnsmsg.RCode // pass replies with one of these codes

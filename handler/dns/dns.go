@@ -6,14 +6,14 @@ import (
 
 // NewShard returns the part of h that one worker owns.
 func (h *Handler) NewShard() handler.Shard {
-	return &shard{front: h.newFront(), trans: newTransactions(&h.cfg), tapped: h.cfg.TapMatching}
+	return &shard{front: h.newFront(), trans: newTransactions(&h.cfg)}
 }
 
 type shard struct {
 	front[Metrics]
-	trans  transactions
-	tapped bool // transactions of dnstap messages are followed
-	sum    tally
+	trans transactions
+	taps  tapCounts
+	sum   tally
 }
 
 // Open returns how many queries wait for their reply.
@@ -32,6 +32,7 @@ func (s *shard) Process(b *handler.Batch) {
 func (s *shard) Shift(startNS int64) {
 	s.trans.setThresholds(s.Live)
 	s.Base.Shift(startNS)
+	s.taps.shift(&s.Live.Taps)
 	s.Live.TimedOut.Add(s.trans.expire(startNS))
 }
 
@@ -67,7 +68,10 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	}
 	s.sum.count(m)
 	deep := s.Sampler.Deep()
-	if s.groups.Has(groupTransactions) && (m.Tap == 0 || s.tapped && m.Msg != nil) {
+	if m.DNSTap != nil {
+		s.taps.count(&s.Live.Taps, m, deep)
+	}
+	if s.groups.Has(groupTransactions) {
 		s.transaction(m, deep)
 	}
 	if deep {
@@ -121,7 +125,7 @@ func (s *shard) countResult(m *handler.Message) {
 // countECS counts the client subnet of a query.
 func (s *shard) countECS(m *handler.Message) {
 	b := s.Live
-	if addr := clientSubnet(m); addr.IsValid() {
+	if addr := clientSubnet(m.Msg); addr.IsValid() {
 		b.QueryECS.Add(1)
 		s.subnet(addr, &b.TopECS, &b.TopGeoECS, &b.TopASNECS)
 	}

@@ -11,7 +11,6 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/decode/dnsmsg"
-	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/dns"
@@ -330,63 +329,4 @@ func Example() {
 	m := dns.From(snap)
 	fmt.Println(m.Queries.Value(), m.Replies.Value(), m.NXDomain.Value(), m.Trans.Value())
 	// Output: 1 1 1 1
-}
-
-// tapped returns a dnstap frame.
-func tapped(m dnstapmsg.Message) capture.Frame {
-	b := m.AppendTo(nil)
-	return capture.Frame{TimeNS: m.TimeNS(), Data: b, WireLen: uint32(len(b)), Link: decode.LinkDNSTap}
-}
-
-// TestDNSTap counts what servers tell of: all transports, messages that are left out, and frames that are none.
-func TestDNSTap(t *testing.T) {
-	q := packettest.Query(1, "www.example.com", typeA, packettest.ECS("203.0.113.0/24"))
-	reply := packettest.Reply(packettest.Query(1, "www.example.com", typeA), 3, 0)
-	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryPort: 5000, Query: q, QueryTime: 1e18}
-	response := m
-	response.Type, response.Response, response.Protocol = dnstapmsg.ClientResponse, reply, dnstapmsg.TCP
-	secure := m
-	secure.Type, secure.Protocol, secure.IPv4, secure.IPv6, secure.QueryPort = dnstapmsg.ResolverQuery, dnstapmsg.DoT, false, true, 0
-	silent := response
-	silent.Response = nil
-	broken := m
-	broken.Query = q[:5]
-	garbage := capture.Frame{TimeNS: 1e18, Data: []byte("garbage"), Link: decode.LinkDNSTap}
-	frames := []capture.Frame{tapped(m), tapped(response), tapped(secure), tapped(silent), tapped(broken), garbage}
-
-	settings := handler.Settings{Enable: []string{"top_ecs"}}
-	got, p := run(t, dns.Config{Settings: settings}, frames...)
-	require.Equal(t, []uint64{5, 4}, []uint64{got.Events.Value(), got.Total.Value()})
-	require.Equal(t, []uint64{2, 2}, []uint64{got.Queries.Value(), got.Replies.Value()})
-	require.Equal(t, []uint64{1, 2}, []uint64{got.UDP.Value(), got.TCP.Value()}, "DoT is neither")
-	require.Equal(t, []uint64{3, 1}, []uint64{got.IPv4.Value(), got.IPv6.Value()})
-	require.Equal(t, uint64(1), got.NXDomain.Value())
-	require.Equal(t, uint64(2), got.QueryECS.Value())
-	require.Zero(t, got.Trans.Value())
-	require.Equal(t, []string{"5000 3"}, list(t, p, "dns_top_udp_ports"))
-	require.Equal(t, []string{"www.example.com 3"}, list(t, p, "dns_top_qname3"))
-	require.Equal(t, handler.Account{Offered: 6, Analysed: 5, Undecodable: 1}, p.Account())
-	require.Equal(t, handler.Account{Offered: 5, Analysed: 4, Undecodable: 1}, p.HandlerAccounts()["dns"])
-
-	got, _ = run(t, dns.Config{OnlyTapped: dnstapmsg.ResolverResponse, OnlyQTypes: []dnsmsg.Type{typeAAAA}}, frames...)
-	require.Equal(t, []uint64{1, 3}, []uint64{got.Total.Value(), got.Filtered.Value()}, "of the other filters none concerns dnstap")
-}
-
-// TestTapMatching follows the transactions of dnstap messages, served and asked.
-func TestTapMatching(t *testing.T) {
-	q := packettest.Query(1, "www.example.com", typeA)
-	query := dnstapmsg.Message{
-		Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryAddr: []byte{198, 51, 100, 9}, ResponseAddr: []byte{192, 0, 2, 1},
-		QueryPort: 5000, ResponsePort: 53, Query: q, QueryTime: 1e18,
-	}
-	response := query
-	response.Type, response.Response, response.ResponseTime = dnstapmsg.ClientResponse, packettest.Reply(q, 0, 1), 1e18+3e6
-	asked, answered := query, response
-	asked.Type, answered.Type, asked.QueryPort, answered.QueryPort = dnstapmsg.ResolverQuery, dnstapmsg.ResolverResponse, 6000, 6000
-	frames := []capture.Frame{tapped(query), tapped(asked), tapped(response), tapped(answered)}
-	m, _ := run(t, dns.Config{TapMatching: true}, frames...)
-	require.Equal(t, []uint64{2, 1, 1}, []uint64{m.Trans.Value(), m.TransInTotal.Value(), m.TransOutTotal.Value()})
-	require.InEpsilon(t, 3_000, m.TransIn.Max(), 0.01)
-	m, _ = run(t, dns.Config{}, frames...)
-	require.Zero(t, m.Trans.Value())
 }

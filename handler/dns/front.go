@@ -77,8 +77,8 @@ func hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
 
 // clientSubnet returns the client subnet of a query, or an invalid address. The reference finds it only as the first option of
 // the first additional record, and reads eight bytes of an IPv6 address; here it is found wherever it is.
-func clientSubnet(m *handler.Message) netip.Addr {
-	if ecs, ok := m.Msg.ClientSubnet(); ok {
+func clientSubnet(query dnsmsg.Message) netip.Addr {
+	if ecs, ok := query.ClientSubnet(); ok {
 		return ecs.Addr
 	}
 	return netip.Addr{}

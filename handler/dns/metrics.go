@@ -50,6 +50,8 @@ type Metrics struct {
 
 	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs, of queries and replies"`
 
+	Taps handler.Each[Tapped] `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
+
 	TopQName2   handler.TopDomains `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
 	TopQName3   handler.TopDomains `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
 	TopNXDomain handler.TopDomains `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`

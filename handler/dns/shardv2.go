@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"visor/decode"
+	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
 	"visor/handler"
 	"visor/internal/flowtable"
@@ -23,7 +24,8 @@ func (h *HandlerV2) NewShard() handler.Shard {
 type shardV2 struct {
 	front[MetricsV2]
 	open    *flowtable.Table[asked]
-	timeout int64         // ns
+	timeout int64 // ns
+	taps    tapCounts
 	dirs    [3]*Direction // of the live period, by decode.Direction; nil until there is a reply
 	slow    [3]int64      // µs from which a transaction of a direction is slow; 0 until a period has closed
 	sum     events
@@ -92,6 +94,7 @@ func (s *shardV2) Shift(startNS int64) {
 		}
 	}
 	s.Base.Shift(startNS)
+	s.taps.shift(&s.Live.Taps)
 	if s.Live.Directions.Len() == 0 { // unless there is but one period
 		s.dirs = [3]*Direction{}
 	}
@@ -130,33 +133,61 @@ func (s *shardV2) message(m *handler.Message) {
 		if deep = s.Sampler.Deep(); deep {
 			s.sum.deep++
 		}
+		if m.DNSTap != nil {
+			s.taps.count(&s.Live.Taps, m, deep)
+		}
 		if s.Pass != nil && m.Tap == 0 {
 			s.passOn(m)
 		}
 	}
-	switch {
-	case m.Msg == nil: // dnstap told of a message without giving it
-	case m.Msg.Response():
+	if m.Response() {
 		s.reply(m, passes, deep)
-	default:
+	} else {
 		s.query(m, passes)
 	}
 }
 
 func (s *shardV2) query(m *handler.Message, passes bool) {
-	q := s.open.Put(transactionKey(m), m.TimeNS)
-	*q = asked{size: uint32(len(m.Msg)), dir: m.Frame.Dir, disabled: m.Msg.CheckingDisabled(), filtered: !passes}
-	if passes && s.groups.Has(groupTopECSV2) {
-		q.subnet = clientSubnet(m)
+	q := s.open.Put(queryKey(m), m.TimeNS)
+	*q = s.ask(m.Msg)
+	q.dir, q.filtered = m.Frame.Dir, !passes
+}
+
+// ask returns what is to be remembered of a query, which may be nil.
+func (s *shardV2) ask(msg dnsmsg.Message) asked {
+	if msg == nil {
+		return asked{}
 	}
+	q := asked{size: uint32(len(msg)), disabled: msg.CheckingDisabled()}
+	if s.groups.Has(groupTopECSV2) {
+		q.subnet = clientSubnet(msg)
+	}
+	return q
+}
+
+// take takes the query of a reply, and returns how long it waited, in ns or unknownTime. A query that is not there is of the
+// other direction.
+func (s *shardV2) take(m *handler.Message) (q asked, took int64, ok bool) {
+	if m.DNSTap == nil {
+		q, start, ok := s.open.Take(transactionKey(m))
+		if !ok {
+			q.dir = opposite(m.Frame.Dir)
+		}
+		return q, apart(start, m.TimeNS), ok
+	}
+	q, start, met := takeQuery(s.open, m)
+	if !met {
+		msg, _ := dnsmsg.Parse(m.DNSTap.Query)
+		q = s.ask(msg)
+		q.dir = opposite(m.Frame.Dir)
+	}
+	took, ok = s.taps.duration(m, start, met, s.timeout)
+	return q, took, ok
 }
 
 // reply ends a transaction. A reply goes the other way than its query, which gives the direction.
 func (s *shardV2) reply(m *handler.Message, passes, deep bool) {
-	q, start, ok := s.open.Take(transactionKey(m))
-	if !ok {
-		q.dir = opposite(m.Frame.Dir)
-	}
+	q, took, ok := s.take(m)
 	d := s.direction(q.dir)
 	switch {
 	case ok && passes == q.filtered: // one half passes: with the other, it is filtered
@@ -168,7 +199,6 @@ func (s *shardV2) reply(m *handler.Message, passes, deep bool) {
 		d.Orphans.Add(1)
 		return
 	}
-	took := max(m.TimeNS-start, start-m.TimeNS) // capture clocks can step back
 	if took >= s.timeout {
 		d.TimedOut.Add(1)
 		return
@@ -181,7 +211,9 @@ func (s *shardV2) reply(m *handler.Message, passes, deep bool) {
 	}
 	if deep {
 		s.countDeep(d, m, &q)
-		s.countTime(d, m, took/int64(time.Microsecond), s.slow[q.dir])
+		if took != unknownTime {
+			s.countTime(d, m, took/int64(time.Microsecond), s.slow[q.dir])
+		}
 	}
 }
 
@@ -227,7 +259,7 @@ func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *asked) {
 	if s.groups.Has(groupTopPortsV2) && m.Client != 0 {
 		d.TopPorts.Add(handler.Port(m.Client), 1)
 	}
-	if s.groups.Has(groupTopSizeV2) && q.size > 0 {
+	if s.groups.Has(groupTopSizeV2) && q.size > 0 && len(m.Msg) > 0 {
 		d.Ratio.Add(float64(len(m.Msg)) / float64(q.size))
 	}
 	if q.subnet.IsValid() {

@@ -48,36 +48,51 @@ func (t *transactions) expire(nowNS int64) (n uint64) {
 // transactionKey returns what a query and its reply have in common: the two ends and the ID.
 func transactionKey(m *handler.Message) uint64 { return hash64.Uint64(m.Flow + uint64(m.Msg.ID())) }
 
+// take takes the query of a reply, and returns how long it waited, in ns or unknownTime.
+func (s *shard) take(m *handler.Message) (q query, took int64, ok bool) {
+	if m.DNSTap == nil {
+		q, start, ok := s.trans.open.Take(transactionKey(m))
+		return q, apart(start, m.TimeNS), ok
+	}
+	q, start, met := takeQuery(s.trans.open, m)
+	if !met {
+		q.size = uint32(len(m.DNSTap.Query))
+	}
+	took, ok = s.taps.duration(m, start, met, s.trans.timeout)
+	return q, took, ok
+}
+
 // transaction opens a transaction if m is a query, and ends one if it is a reply.
 func (s *shard) transaction(m *handler.Message, deep bool) {
-	key := transactionKey(m)
-	if !m.Msg.Response() {
-		s.trans.open.Put(key, m.TimeNS).size = uint32(len(m.Msg))
+	if !m.Response() {
+		s.trans.open.Put(queryKey(m), m.TimeNS).size = uint32(len(m.Msg))
 		return
 	}
-	q, start, ok := s.trans.open.Take(key)
+	q, took, ok := s.take(m)
 	if !ok {
 		return
 	}
-	took := max(m.TimeNS-start, start-m.TimeNS) // capture clocks can step back
 	if took >= s.trans.timeout {
 		s.Live.TimedOut.Add(1)
 		return
 	}
 	s.Live.Trans.Add(1)
 	us := took / int64(time.Microsecond)
+	if took == unknownTime {
+		us = unknownTime
+	}
 	switch m.Frame.Dir {
 	case decode.ToHost:
 		s.answered(m, us, deep, true)
 	case decode.FromHost:
 		s.answered(m, us, deep, false)
 	}
-	if deep && s.groups.Has(groupQuantiles) && q.size > 0 {
+	if deep && s.groups.Has(groupQuantiles) && q.size > 0 && len(m.Msg) > 0 {
 		s.Live.Ratio.Add(float64(len(m.Msg)) / float64(q.size))
 	}
 }
 
-// answered counts a transaction of known direction that took us microseconds.
+// answered counts a transaction of known direction that took us microseconds, or unknownTime.
 func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 	b := s.Live
 	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.trans.slowIn
@@ -85,7 +100,7 @@ func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 		total, times, hist, slow, from = &b.TransOutTotal, &b.TransOut, &b.HistOut, &b.SlowOut, s.trans.slowOut
 	}
 	total.Add(1)
-	if !deep {
+	if !deep || us == unknownTime {
 		return
 	}
 	if s.groups.Has(groupQuantiles) {

@@ -35,7 +35,8 @@ type MetricsV2 struct {
 	DeepSamples sketch.Counter          `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate             `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
 	Filtered    sketch.Counter          `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
-	Directions  handler.Each[Direction] `metric:"" label:"direction"` // "in", "out" and "unknown", as there are replies
+	Taps        handler.Each[Tapped]    `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
+	Directions  handler.Each[Direction] `metric:"" label:"direction"`         // "in", "out" and "unknown", as there are replies
 }
 
 // Direction is what is counted of the transactions of one direction: "in" if the own networks answered, "out" if they asked. It is
@@ -90,8 +91,8 @@ type Direction struct {
 	Slow handler.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
 }
 
-// HandlerV2 is the DNS analyzer, of version 2.0. OnlyQueries, OnlyReplies and TapMatching are not for it: it counts neither
-// without the other, and matches dnstap messages always.
+// HandlerV2 is the DNS analyzer, of version 2.0. OnlyQueries and OnlyReplies are not for it: it counts neither
+// without the other.
 type HandlerV2 struct{ declared[MetricsV2] }
 
 var _ handler.Handler = (*HandlerV2)(nil)
@@ -119,6 +120,12 @@ func (d *Direction) countReply(m *handler.Message) {
 	case m.Packet.Layers.Has(decode.LayerIPv6):
 		d.IPv6.Add(1)
 	}
+	if via := d.transport(m); via != nil {
+		via.Add(1)
+	}
+	if m.Msg == nil {
+		return
+	}
 	switch code := m.Msg.RCode(); code {
 	case dnsmsg.RCodeNoError:
 		d.NoError.Add(1)
@@ -137,8 +144,5 @@ func (d *Direction) countReply(m *handler.Message) {
 	}
 	if m.Msg.AuthenticatedData() {
 		d.AD.Add(1)
-	}
-	if via := d.transport(m); via != nil {
-		via.Add(1)
 	}
 }
