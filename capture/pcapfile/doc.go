@@ -19,7 +19,8 @@
 // Read are pcap (both byte orders, micro- and nanoseconds, Kuznetsov's variant, versions 2.0 to 2.4 and
 // their swapped lengths), pcapng (draft-ietf-opsawg-pcapng: sections of either byte order, interfaces
 // of any link type, time resolution and offset; enhanced, simple and obsolete packet blocks) and snoop
-// (RFC 1761), each plain or compressed by gzip or zstd. Times become nanoseconds, and stop at the ends of
+// (RFC 1761), each plain or compressed by gzip, zstd or bzip2; also several files one after the other, as
+// cat joins them. Times become nanoseconds, and stop at the ends of
 // int64's range.
 //
 // A file is mapped into memory where the system can do that; its frames are slices of the map, and a

@@ -217,14 +217,14 @@ func TestNotACapture(t *testing.T) {
 		file string
 		said string
 	}{
-		{"empty", "", "pcapfile: test: offset 0: empty file, where a pcap, pcapng or snoop capture, plain or in gzip or zstd, was expected"},
+		{"empty", "", "pcapfile: test: offset 0: empty file, where a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2, was expected"},
 		{"one byte", "x", "pcapfile: test: offset 0: magic number cut (1 of 4 bytes)"},
-		{"text", "hello", "pcapfile: test: offset 0: begins with 68 65 6c 6c, where a pcap, pcapng or snoop capture, plain or in gzip or zstd, was expected"},
+		{"text", "hello", "pcapfile: test: offset 0: not a capture file; a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2, was expected"},
 		{"pcap header cut", "\xd4\xc3\xb2\xa1\x02\x00", "pcapfile: test: offset 0: file header cut (6 of 24 bytes)"},
 		{"pcap version", string(pcapHead(little, 0xA1B2C3D4, 1, 4, 1)), "pcapfile: test: offset 0: pcap version 1.4 is not known, only 2.0 to 2.4"},
-		{"half big-endian", "\xa1\xb2\x00\x00", "pcapfile: test: offset 0: begins with a1 b2 00 00, where a pcap, pcapng or snoop capture, plain or in gzip or zstd, was expected"},
+		{"half big-endian", "\xa1\xb2\x00\x00", "pcapfile: test: offset 0: not a capture file; a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2, was expected"},
 		{"snoop cut", "snoop\x00\x00\x00", "pcapfile: test: offset 0: file header cut (8 of 16 bytes)"},
-		{"nearly snoop", "snoopy, the great dog", "pcapfile: test: offset 0: begins with 73 6e 6f 6f 70 79 2c 20, where a pcap, pcapng or snoop capture, plain or in gzip or zstd, was expected"},
+		{"nearly snoop", "snoopy, the great dog", "pcapfile: test: offset 0: not a capture file; a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2, was expected"},
 		{"snoop version", string(words(big, "snoop\x00\x00\x00", 3, 4)), "pcapfile: test: offset 0: snoop version 3 is not known, only 2"},
 		{"snoop link", string(words(big, "snoop\x00\x00\x00", 2, 99)), "pcapfile: test: offset 0: snoop datalink type 99 is not known"},
 	} {

@@ -52,7 +52,7 @@ func detectPcap(p []byte) (format, int, missing, error) {
 	case magicModified:
 		f.head = modifiedRecord
 	default:
-		return nil, 0, missing{}, fmt.Errorf("begins with % x, where %s was expected", p[:magicLen], expected)
+		return nil, 0, missing{}, errForeign
 	}
 	if len(p) < pcapHeader {
 		return nil, 0, missing{"file header", 0, pcapHeader}, nil
@@ -108,6 +108,16 @@ func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 		}
 		sec, sub := binary.LittleEndian.Uint32(rest), binary.LittleEndian.Uint32(rest[4:])
 		captured, original := binary.LittleEndian.Uint32(rest[8:]), binary.LittleEndian.Uint32(rest[12:])
+		if mayBegin(sec) {
+			if len(rest) < pcapHeader {
+				miss = missing{"packet header", 0, pcapHeader}
+				break
+			}
+			if begins(rest) {
+				err = errNext
+				break
+			}
+		}
 		if swap {
 			sec, sub = bits.ReverseBytes32(sec), bits.ReverseBytes32(sub)
 			captured, original = bits.ReverseBytes32(captured), bits.ReverseBytes32(original)

@@ -111,6 +111,14 @@ func (f *pcapng) block(p []byte) ([]byte, missing, error) {
 		return nil, missing{"block header", 0, blockHeader}, nil
 	}
 	kind := f.u32(p)
+	if kind != blockSection && mayBegin(binary.LittleEndian.Uint32(p)) {
+		if len(p) < pcapHeader {
+			return nil, missing{"block", 0, pcapHeader}, nil
+		}
+		if begins(p) {
+			return nil, missing{}, errNext
+		}
+	}
 	if kind == blockSection {
 		if len(p) < blockHeader+4 {
 			return nil, missing{"section header block", 0, blockHeader + 4}, nil

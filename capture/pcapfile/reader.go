@@ -131,13 +131,13 @@ func newBytes(data []byte, path string) *Reader {
 	return &Reader{path: path, buf: data, end: io.EOF, total: int64(len(data))}
 }
 
-// detect finds the format and skips the file header, if the format has one.
+// detect finds the format of the file that begins here, and skips its header, if the format has one.
 func (r *Reader) detect() error {
 	for {
-		f, n, miss, err := detect(r.buf)
+		f, n, miss, err := detect(r.buf[r.pos:])
 		switch {
 		case err == nil && miss.size == 0:
-			r.format, r.pos = f, n
+			r.format, r.pos = f, r.pos+n
 			return nil
 		case err == nil && r.end == nil:
 			r.fill(miss.skip + miss.size)
@@ -147,9 +147,12 @@ func (r *Reader) detect() error {
 		case err == nil && len(r.buf) == 0:
 			err = errEmpty
 		case err == nil:
-			err = miss.cut(len(r.buf))
+			err = miss.cut(len(r.buf) - r.pos)
 		}
-		return &Error{Path: r.path, Err: err}
+		if named := packed(r.buf[r.pos:], r.path); named != nil {
+			err = named
+		}
+		return r.damage(err)
 	}
 }
 
@@ -167,6 +170,9 @@ func (r *Reader) ReadBatch(b *capture.Batch) error {
 		n, miss, err := r.format.scan(r.buf[r.pos:], b)
 		r.pos += n
 		switch {
+		case err == errNext && len(b.Frames) > 0: // these first
+		case err == errNext:
+			r.err = r.detect()
 		case err != nil:
 			r.err = r.damage(err)
 		case len(b.Frames) > 0 || miss.size == 0:

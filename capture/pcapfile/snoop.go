@@ -12,6 +12,7 @@ import (
 const (
 	snoopHeader = 16
 	snoopRecord = 24
+	snoopStart  = 0x6F6F6E73 // "snoo", as it stands in a little-endian file
 )
 
 // snoop is the format of RFC 1761, always big-endian.
@@ -32,7 +33,7 @@ func detectSnoop(p []byte) (format, int, missing, error) {
 		return nil, 0, missing{"file header", 0, snoopHeader}, nil
 	}
 	if !bytes.HasPrefix(p, []byte(magicSnoop)) {
-		return nil, 0, missing{}, fmt.Errorf("begins with % x, where %s was expected", p[:len(magicSnoop)], expected)
+		return nil, 0, missing{}, errForeign
 	}
 	if version := binary.BigEndian.Uint32(p[8:]); version != 2 {
 		return nil, 0, missing{}, fmt.Errorf("snoop version %d is not known, only 2", version)
@@ -50,6 +51,9 @@ func (f *snoop) scan(p []byte, b *capture.Batch) (n int, miss missing, err error
 		rest := p[n:]
 		if len(rest) < snoopRecord {
 			return n, missing{"packet header", 0, snoopRecord}, nil
+		}
+		if mayBegin(binary.LittleEndian.Uint32(rest)) && begins(rest) { // snoopRecord is as long as a pcap header
+			return n, missing{}, errNext
 		}
 		original, captured := binary.BigEndian.Uint32(rest), binary.BigEndian.Uint32(rest[4:])
 		length := binary.BigEndian.Uint32(rest[8:]) // of header, data and padding
