@@ -13,6 +13,7 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/decode/dnstapmsg"
+	"visor/internal/decompress"
 )
 
 // batchBytes is how much a batch of frames holds before it is full, unless one frame is larger.
@@ -21,7 +22,7 @@ const batchBytes = 128 << 10
 // Error is what reading a damaged stream ends in. Callers find it by errors.As.
 type Error struct {
 	Path   string // as given to Open or NewFile
-	Offset int64  // where the damaged frame begins, bytes from the start
+	Offset int64  // where the damaged frame begins, bytes from the start; of a compressed file, of its contents
 	Err    error  // what was found there
 }
 
@@ -33,7 +34,7 @@ func (e *Error) Error() string {
 // Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// File is a Source of a Frame Streams file. It is owned by one goroutine; Close and Progress may be called from any.
+// File is a Source of a Frame Streams file, or of several, one after the other. It is owned by one goroutine; Close and Progress may be called from any.
 type File struct {
 	path   string
 	frames *reader
@@ -50,7 +51,7 @@ var (
 	_ capture.Progresser = (*File)(nil)
 )
 
-// Open opens a Frame Streams file. It returns the error of os.Open, or an [*Error] if the file does not begin as one, or does
+// Open opens a Frame Streams file, plain or in gzip, zstd or bzip2. It returns the error of os.Open, or an [*Error] if the file does not begin as one, or does
 // not hold dnstap.
 func Open(path string) (*File, error) {
 	f, err := os.Open(path)
@@ -64,16 +65,22 @@ func Open(path string) (*File, error) {
 	return src, err
 }
 
-// NewFile reads a Frame Streams file from in, which may be a pipe. It waits for the first frame. The name is for errors. The
-// File takes in: Close closes it if it is an io.Closer. If NewFile fails, in is left open.
+// NewFile reads a Frame Streams file from in, which may be a pipe, plain or compressed as those of [Open]. It waits for the first
+// frame. The name is for errors. The File takes in: Close closes it if it is an io.Closer. If NewFile fails, in is left open.
 func NewFile(in io.Reader, name string) (*File, error) {
-	f := &File{path: name, frames: newReader(bufio.NewReaderSize(in, 256<<10))}
+	f := &File{path: name}
 	f.closer, _ = in.(io.Closer)
 	if file, ok := in.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
 			f.total = info.Size()
 		}
 	}
+	plain, err := unpacked(&counter{in: in, done: &f.done})
+	if err != nil {
+		return nil, &Error{Path: name, Err: err}
+	}
+	f.frames = newReader(plain)
+	f.frames.many = true
 	head, err := f.frames.peek(lengthLen)
 	if err != nil {
 		return nil, f.damage(cut(err))
@@ -85,6 +92,28 @@ func NewFile(in io.Reader, name string) (*File, error) {
 		return nil, f.damage(err)
 	}
 	return f, nil
+}
+
+// unpacked returns what in holds, without the compression that it may have.
+func unpacked(in io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReaderSize(in, 256<<10)
+	head, _ := buffered.Peek(decompress.MagicLen) // the first frame meets the error
+	if open := decompress.Detect(head); open != nil {
+		return open(buffered)
+	}
+	return buffered, nil
+}
+
+// counter counts the bytes that are read through it.
+type counter struct {
+	in   io.Reader
+	done *atomic.Int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.done.Add(int64(n))
+	return n, err
 }
 
 // ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow from f until the next
@@ -103,7 +132,6 @@ func (f *File) ReadBatch(b *capture.Batch) error {
 			f.err = f.damage(err)
 		}
 	}
-	f.done.Store(f.frames.offset)
 	switch {
 	case f.closed.Load():
 		return capture.ErrClosed
@@ -121,7 +149,8 @@ func (f *File) damage(err error) error {
 	return &Error{Path: f.path, Offset: f.frames.offset, Err: err}
 }
 
-// Progress returns how many bytes were read, and the file's size or 0 if that is not known.
+// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of a compressed file these are
+// compressed bytes.
 func (f *File) Progress() (done, total int64) { return f.done.Load(), f.total }
 
 // Close ends f: ReadBatch returns [capture.ErrClosed] from then on.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
@@ -65,6 +67,63 @@ func TestLargeFrames(t *testing.T) {
 	}
 }
 
+// TestConcatenated has files one after the other, of which one was never finished.
+func TestConcatenated(t *testing.T) {
+	unfinished := file(20)
+	unfinished = unfinished[:len(unfinished)-len(control(stop, ""))]
+	for name, b := range map[string][]byte{
+		"two":          append(file(20), file(20)...),
+		"unfinished":   append(unfinished, file(20)...),
+		"one of none":  append(append(file(20), file(0)...), file(20)...),
+		"without STOP": append(file(20), unfinished...),
+	} {
+		src, err := dnstap.NewFile(bytes.NewReader(b), "test")
+		require.NoError(t, err, name)
+		frames, err := readAll(t, src)
+		require.ErrorIs(t, err, io.EOF, name)
+		require.Len(t, frames, 40, name)
+		requireMessages(t, 0, frames[:20])
+		requireMessages(t, 0, frames[20:])
+	}
+}
+
+// TestCompressed reads files as a pipe gives them, and knows how far it is.
+func TestCompressed(t *testing.T) {
+	var gz, zst bytes.Buffer
+	for range 2 {
+		w := gzip.NewWriter(&gz)
+		_, err := w.Write(file(500))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	}
+	z, err := zstd.NewWriter(&zst)
+	require.NoError(t, err)
+	_, err = z.Write(append(file(500), file(500)...))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	for _, packed := range []*bytes.Buffer{&gz, &zst} {
+		path := filepath.Join(t.TempDir(), "packed")
+		require.NoError(t, os.WriteFile(path, packed.Bytes(), 0o600))
+		onDisk, err := dnstap.Open(path)
+		require.NoError(t, err)
+		piped, err := dnstap.NewFile(dribble{bytes.NewReader(packed.Bytes())}, "standard input")
+		require.NoError(t, err)
+		for _, src := range []*dnstap.File{onDisk, piped} {
+			frames, err := readAll(t, src)
+			require.ErrorIs(t, err, io.EOF)
+			require.Len(t, frames, 1000)
+			requireMessages(t, 0, frames[500:])
+			done, _ := src.Progress()
+			require.EqualValues(t, packed.Len(), done)
+		}
+	}
+	cut, err := dnstap.NewFile(bytes.NewReader(gz.Bytes()[:gz.Len()*9/10]), "cut")
+	require.NoError(t, err)
+	frames, err := readAll(t, cut)
+	require.ErrorContains(t, err, "dnstap: cut: offset")
+	require.NotEmpty(t, frames)
+}
+
 // TestFileCut cuts a file anywhere: the whole frames come, then an error that says where.
 func TestFileCut(t *testing.T) {
 	whole := file(3)
@@ -102,7 +161,10 @@ func TestFileErrors(t *testing.T) {
 		{"short control frame", "control frame is malformed", append(binary.BigEndian.AppendUint32(make([]byte, 4), 3), 1, 2, 3)},
 		{"field beyond its frame", "control frame is malformed", bytes.Replace(started, []byte{0, 0, 0, 22}, []byte{0, 0, 0, 23}, 1)},
 		{"frame of 1 MiB and a byte", "longer than 1 MiB", append(started[:len(started):len(started)], 0, 0x10, 0, 1)},
-		{"two beginnings", "frames come in an order", append(started[:len(started):len(started)], started...)},
+		{"two ends", "frames come in an order", append(file(1), control(stop, "")...)},
+		{"bytes behind the end", "do not begin another one", append(file(1), "more"...)},
+		{"another content behind the end", "does not carry", append(file(1), control(begin, "protobuf:other")...)},
+		{"damaged gzip", "gzip", []byte("\x1F\x8B\x00\x00garbage!!")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src, err := dnstap.NewFile(bytes.NewReader(tt.bytes), "bad")

@@ -30,6 +30,7 @@ var (
 	errFrame    = errors.New("frame is longer than 1 MiB")
 	errControl  = errors.New("control frame is malformed")
 	errSequence = errors.New("frames come in an order that Frame Streams does not have")
+	errBehind   = errors.New("bytes behind the end of a stream do not begin another one")
 	errContent  = fmt.Errorf("stream does not carry %q", contentType)
 )
 

@@ -16,6 +16,7 @@ const (
 type reader struct {
 	in     *bufio.Reader
 	stream stream
+	many   bool           // streams may follow each other, as in files that were concatenated
 	answer io.Writer      // control frames go there; nil if nobody listens
 	begun  func(now bool) // called before waiting: for a frame that has begun, or for any; nil if waiting is not limited
 	held   int            // bytes of in that the last frame borrows
@@ -30,7 +31,7 @@ func newReader(in io.Reader) *reader { return &reader{in: bufio.NewReaderSize(in
 func (r *reader) next() ([]byte, error) {
 	r.discard(r.held)
 	r.held = 0
-	for r.stream.phase != stopped {
+	for r.stream.phase != stopped || r.many {
 		head, err := r.peek(lengthLen)
 		if err != nil {
 			return nil, err
@@ -39,6 +40,8 @@ func (r *reader) next() ([]byte, error) {
 		switch {
 		case n == 0:
 			err = r.control()
+		case r.stream.phase == stopped:
+			err = errBehind
 		case r.stream.phase != started:
 			err = errSequence
 		case n > maxFrame:
@@ -82,6 +85,9 @@ func (r *reader) control() error {
 	c, err := parseControl(b[2*lengthLen:])
 	if err != nil {
 		return err
+	}
+	if r.many && c.kind == controlStart {
+		r.stream = stream{} // the writer of the stream before may have been killed ahead of its STOP
 	}
 	answer, err := r.stream.step(c)
 	if err != nil {
