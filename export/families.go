@@ -12,6 +12,9 @@ type FamilyConfig struct {
 	Labels   map[string]string // of every series, as "policy" and "tap"
 	Instance string            // the label "instance", which comes first; "" for none
 	Handler  bool              // a label "handler": the module's name
+
+	// GreatestAsSum makes the greatest value the sum of a summary, as pktvisor has it, for those whose dashboards read it so.
+	GreatestAsSum bool
 }
 
 // FamilyType is the type of a family.
@@ -29,6 +32,7 @@ const (
 type Family struct {
 	Name, Help string
 	Type       FamilyType
+	Sum        string // what the sum of a summary is, in words
 	Series     []Series
 }
 
@@ -37,8 +41,9 @@ type Series struct {
 	Labels    []handler.Label   // "instance" first, the others sorted by name
 	Value     uint64            // of a counter or a gauge
 	Quantiles handler.Quantiles // of a summary
+	Sum       float64           // of a summary; see [FamilyConfig]
 	Float     bool              // quantiles are fractions
-	Bins      []handler.Bin     // of a histogram
+	Bins      []handler.Bin     // of a histogram: all that there can be, the same in all series
 }
 
 // Families returns the metrics of s, in the order of their declaration. What has no samples is left out.
@@ -52,7 +57,7 @@ func Families(s *handler.Snapshot, cfg FamilyConfig) []Family {
 		}
 		labels := cfg.labels(m)
 		for _, v := range m.Values() {
-			series, typ := seriesOf(&v, with(labels, v.Labels...))
+			series, typ := cfg.seriesOf(&v, with(labels, v.Labels...))
 			if len(series) == 0 {
 				continue
 			}
@@ -60,7 +65,7 @@ func Families(s *handler.Snapshot, cfg FamilyConfig) []Family {
 			if !known {
 				at = len(out)
 				index[v.Prom] = at
-				out = append(out, Family{Name: v.Prom, Help: v.Help, Type: typ})
+				out = append(out, Family{Name: v.Prom, Help: v.Help, Type: typ, Sum: cfg.sumOf(v.Kind)})
 			}
 			out[at].Series = append(out[at].Series, series...)
 		}
@@ -129,18 +134,35 @@ func with(labels []handler.Label, more ...handler.Label) []handler.Label {
 // With returns the labels of s and one more, in their order.
 func (s *Series) With(l handler.Label) []handler.Label { return with(s.Labels, l) }
 
-func seriesOf(v *handler.Value, labels []handler.Label) ([]Series, FamilyType) {
+// sumOf says what the sum of a summary is.
+func (cfg *FamilyConfig) sumOf(k handler.Kind) string {
+	switch {
+	case k != handler.KindQuantile && k != handler.KindRate:
+		return ""
+	case cfg.GreatestAsSum:
+		return "the greatest value"
+	case k == handler.KindRate:
+		return "the sum of all seconds"
+	}
+	return "the sum of all values"
+}
+
+func (cfg *FamilyConfig) seriesOf(v *handler.Value, labels []handler.Label) ([]Series, FamilyType) {
 	switch v.Kind {
 	case handler.KindQuantile, handler.KindRate:
 		if v.Quantiles.N == 0 {
 			return nil, ""
 		}
-		return []Series{{Labels: labels, Quantiles: v.Quantiles, Float: v.Float}}, Summary
+		sum := v.Quantiles.Sum
+		if cfg.GreatestAsSum {
+			sum = v.Quantiles.Max
+		}
+		return []Series{{Labels: labels, Quantiles: v.Quantiles, Sum: sum, Float: v.Float}}, Summary
 	case handler.KindHistogram:
 		if len(v.Bins) == 0 {
 			return nil, ""
 		}
-		return []Series{{Labels: labels, Bins: v.Bins}}, Histogram
+		return []Series{{Labels: labels, Bins: v.Buckets}}, Histogram
 	case handler.KindTop:
 		var out []Series
 		for _, item := range v.Items {

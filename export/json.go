@@ -173,7 +173,7 @@ func histogramObject(bins []handler.Bin) any {
 // number writes f as an integer, or with a fraction even if that is zero.
 func number(f float64, float bool) json.Number {
 	if !float {
-		return json.Number(strconv.FormatInt(int64(math.Round(f)), 10))
+		return json.Number(strconv.FormatFloat(math.Round(f), 'f', 0, 64))
 	}
 	s := strconv.FormatFloat(f, 'g', -1, 64)
 	if !strings.ContainsAny(s, ".e") {

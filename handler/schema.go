@@ -48,8 +48,8 @@ type field struct {
 }
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
-// returns an error for a tag that names no known group, a name that Prometheus does not allow, or
-// a field that is no metric: a handler's own tests find these.
+// returns an error for a tag that names no known group, a name that Prometheus does not allow or that
+// two metrics have, or a field that is no metric: a handler's own tests find these.
 func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 	s := &Schema[M]{key: key}
 	d := declaration{key: key, names: names}
@@ -57,7 +57,32 @@ func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 		return nil, err
 	}
 	s.fields = d.fields
-	return s, nil
+	return s, unique(s.families())
+}
+
+// families returns the names of all metrics in Prometheus, those of subjects included.
+func (s *Schema[M]) families() (names []string) {
+	for _, f := range s.fields {
+		if each, ok := f.each.(interface{ families() []string }); ok {
+			names = append(names, each.families()...)
+		} else {
+			names = append(names, f.prom)
+		}
+	}
+	return names
+}
+
+// unique returns an error if a name is there twice. A path of an [Each] is not in the names of its metrics: two metrics would be one
+// family, in which the series of one lack the label of the other.
+func unique(names []string) error {
+	seen := make(map[string]bool)
+	for _, name := range names {
+		if seen[name] {
+			return fmt.Errorf("handler: two metrics have the name %s in Prometheus; give one of them the tag prom", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 // declaration collects the fields of a struct and of the structs in it.

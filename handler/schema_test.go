@@ -29,6 +29,23 @@ func TestNewSchemaRejects(t *testing.T) {
 	_, err = handler.NewSchema[badName]("x", names)
 	require.ErrorContains(t, err, "invalid metric name: x_top-n")
 
+	type child struct {
+		N sketch.Counter `metric:"n"`
+	}
+	type shared struct {
+		N        sketch.Counter      `metric:"n"`
+		Children handler.Each[child] `metric:"" label:"child"`
+	}
+	_, err = handler.NewSchema[shared]("x", names)
+	require.ErrorContains(t, err, "two metrics have the name x_n in Prometheus")
+
+	type renamed struct {
+		N        sketch.Counter      `metric:"n" prom:"x_all"`
+		Children handler.Each[child] `metric:"" label:"child"`
+	}
+	_, err = handler.NewSchema[renamed]("x", names)
+	require.NoError(t, err)
+
 	type unmarked struct {
 		N int
 		C sketch.Counter `metric:"c"`

@@ -48,6 +48,7 @@ type Value struct {
 	Items     []Item    // KindTop
 	Quantiles Quantiles // KindQuantile, KindRate
 	Bins      []Bin     // KindHistogram: bins that are not empty, cumulative
+	Buckets   []Bin     // KindHistogram: bins whose bounds are the same in every answer, cumulative
 }
 
 // Label is a Prometheus label.
@@ -65,7 +66,8 @@ type Item struct {
 type Quantiles struct {
 	N                       uint64 // samples; seconds, of a rate
 	P50, P90, P95, P99, Max float64
-	Live                    uint64 // of a rate in a live bucket: events in the last full second
+	Sum                     float64 // of all samples; events, of a rate
+	Live                    uint64  // of a rate in a live bucket: events in the last full second
 	HasLive                 bool
 }
 
@@ -136,7 +138,7 @@ func (q quantile) mergeFrom(src state) { q.Merge(src.(quantile).Quantile) }
 func (q quantile) copyFrom(src state)  { q.CopyFrom(src.(quantile).Quantile) }
 func (q quantile) render(v *Value, _ rendering) {
 	v.Kind = KindQuantile
-	v.Quantiles = Quantiles{N: q.Count()}
+	v.Quantiles = Quantiles{N: q.Count(), Sum: q.Sum()}
 	if q.Count() > 0 {
 		v.Quantiles.fill(q.Quantile.Quantile, q.Max())
 	}
@@ -148,7 +150,7 @@ func (q rate) mergeFrom(src state) { q.Merge(src.(rate).Rate) }
 func (q rate) copyFrom(src state)  { q.CopyFrom(src.(rate).Rate) }
 func (q rate) render(v *Value, r rendering) {
 	v.Kind = KindRate
-	v.Quantiles = Quantiles{N: uint64(q.Len())}
+	v.Quantiles = Quantiles{N: uint64(q.Len()), Sum: float64(q.Total())}
 	if q.Len() > 0 {
 		v.Quantiles.fill(func(p float64) float64 { return float64(q.Quantile(p)) }, float64(q.Max()))
 	}
@@ -170,9 +172,14 @@ func (h histogram) render(v *Value, _ rendering) {
 	for bin := range h.Bins() {
 		v.Bins = append(v.Bins, Bin{Le: bin.Label, Count: bin.Cumulative})
 	}
-	if n := h.Count(); n > 0 {
-		v.Bins = append(v.Bins, Bin{Le: "+Inf", Count: n})
+	if h.Count() == 0 {
+		return
 	}
+	v.Bins = append(v.Bins, Bin{Le: "+Inf", Count: h.Count()})
+	for bin := range h.Coarse() {
+		v.Buckets = append(v.Buckets, Bin{Le: bin.Label, Count: bin.Cumulative})
+	}
+	v.Buckets = append(v.Buckets, Bin{Le: "+Inf", Count: h.Count()})
 }
 
 // threshold cuts items, which are in descending order, at the first one below the given percentile

@@ -93,6 +93,28 @@ func (h *Histogram) Bins() iter.Seq[Bin] {
 	}
 }
 
+// Coarse yields bins whose bounds are the same whatever was added: every sixth of those of [Histogram.Bins], from 10 to 10⁸. Counts
+// are exact, and values above 10⁸ are in none of them.
+func (h *Histogram) Coarse() iter.Seq[Bin] {
+	return func(yield func(Bin) bool) {
+		const least, most, step = 10, 1e8, 6
+		bounds, below := h.bounds(), uint64(0)
+		next, _ := slices.BinarySearch(bounds, least)
+		for i := 0; i < len(bounds) && bounds[i] <= most; i++ {
+			if h.counts != nil {
+				below = sum(below, h.counts[i])
+			}
+			if i < next {
+				continue
+			}
+			next += step
+			if !yield(Bin{Upper: bounds[i], Label: h.label(bounds[i]), Cumulative: below}) {
+				return
+			}
+		}
+	}
+}
+
 func (h *Histogram) label(upper float64) string {
 	if h.float {
 		return strconv.FormatFloat(upper, 'f', 6, 64)

@@ -3,6 +3,7 @@ package sketch_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -98,5 +99,28 @@ func BenchmarkHistogram(b *testing.B) {
 	for b.Loop() {
 		h.Add(i & 0xFFFF)
 		i += 977
+	}
+}
+
+// TestHistogramCoarse has the same bounds in every histogram, 22 of them, and exact counts.
+func TestHistogramCoarse(t *testing.T) {
+	for _, values := range [][]uint64{nil, {11}, {0, 9, 10, 11, 22, 5000, 46_415, 46_416, 100_000_000, 100_000_001, 1 << 60}} {
+		var h sketch.Histogram
+		for _, v := range values {
+			h.Add(v)
+		}
+		var labels []string
+		for bin := range h.Coarse() {
+			labels = append(labels, bin.Label)
+			want := uint64(0)
+			for _, v := range values {
+				if float64(v) <= bin.Upper {
+					want++
+				}
+			}
+			require.Equal(t, want, bin.Cumulative, "up to %s", bin.Label)
+		}
+		require.Equal(t, strings.Fields(`10 21 46 100 215 464 1000 2154 4641 10000 21544 46415 100000 215443 464158
+			1000000 2154434 4641589 10000000 21544347 46415890 100000000`), labels)
 	}
 }

@@ -26,6 +26,8 @@ const (
 // as one that has seen all samples. A t-digest would be smaller, at 13 to 100 times the time of Add (1.3 ns), and each merge
 // costs it accuracy. Memory is 2.5 KiB, and 4 KiB for each power of two in which there are samples.
 //
+// The sum is exact, and the same however the samples are split and merged: see [Quantile.Sum].
+//
 // A Quantile is owned by one goroutine. The zero Quantile is ready to use.
 type Quantile struct {
 	raw      []float64
@@ -33,6 +35,7 @@ type Quantile struct {
 	low      uint64 // samples below the bins
 	high     uint64 // and above
 	n        uint64
+	sum      fixed
 	min, max float64
 	binned   bool // there are too many samples for raw
 	whole    bool // those in raw were whole numbers; valid iff binned
@@ -42,6 +45,7 @@ type Quantile struct {
 func (q *Quantile) Add(v float64) {
 	if q.binned && v >= q.min && v <= q.max {
 		q.n++
+		q.sum.add(fixedOf(v))
 		q.bin(v, 1)
 		return
 	}
@@ -58,6 +62,7 @@ func (q *Quantile) add(v float64) {
 	}
 	q.min, q.max = min(q.min, v), max(q.max, v)
 	q.n++
+	q.sum.add(fixedOf(v))
 	if !q.binned && len(q.raw) < rawMax {
 		q.raw = append(q.raw, v)
 		return
@@ -108,6 +113,10 @@ func (q *Quantile) Min() float64 { return q.min }
 
 // Max returns the greatest sample, 0 if there is none.
 func (q *Quantile) Max() float64 { return q.max }
+
+// Sum returns the sum of the samples. It is exact for whole numbers up to 2⁵³; a fraction counts to a millionth, and a negative
+// sample as 0.
+func (q *Quantile) Sum() float64 { return q.sum.float() }
 
 // Quantile returns the value at rank p, from 0 to 1: the least sample that is not below p·Count samples. It returns 0 if there
 // is no sample.
@@ -179,6 +188,7 @@ func (q *Quantile) Merge(src *Quantile) {
 	q.whole = q.whole && src.whole
 	q.min, q.max = min(q.min, src.min), max(q.max, src.max)
 	q.n, q.low, q.high = sum(q.n, src.n), sum(q.low, src.low), sum(q.high, src.high)
+	q.sum.add(src.sum)
 	for i, n := range src.all {
 		q.bin(lowest(i), n)
 	}
@@ -202,11 +212,11 @@ func (q *Quantile) Reset() {
 	*q = Quantile{raw: q.raw[:0], bins: q.bins}
 }
 
-const quantileVersion = 1
+const quantileVersion = 2
 
 // MarshalBinary returns q as bytes: the version; what its samples are kept as; all samples of 8 bytes each, or least and
-// greatest sample, the counts below and above all bins, and for each bin the distance from the one before and its count, as unsigned
-// varints. It never fails.
+// greatest sample, as unsigned varints the upper and lower half of the sum in units of 2⁻²⁰, the counts below and above all bins, and
+// for each bin the distance from the one before and its count. It never fails.
 func (q *Quantile) MarshalBinary() ([]byte, error) {
 	b := []byte{quantileVersion, 0}
 	if !q.binned {
@@ -220,7 +230,9 @@ func (q *Quantile) MarshalBinary() ([]byte, error) {
 		b[1] = 2
 	}
 	b = appendFloat(appendFloat(b, q.min), q.max)
-	b = binary.AppendUvarint(binary.AppendUvarint(b, q.low), q.high)
+	for _, v := range [...]uint64{q.sum.high, q.sum.low, q.low, q.high} {
+		b = binary.AppendUvarint(b, v)
+	}
 	last := 0
 	for i, n := range q.all {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(i-last)), n)
@@ -263,6 +275,7 @@ func (q *Quantile) UnmarshalBinary(data []byte) error {
 // read reads a sketch with bins.
 func (q *Quantile) read(r *reader) {
 	q.min, q.max = r.float(), r.float()
+	q.sum = fixed{r.uvarint(), r.uvarint()}
 	q.low, q.high = r.uvarint(), r.uvarint()
 	q.n = q.low + q.high
 	i := uint64(0)

@@ -93,6 +93,14 @@ func (r *Rate) Quantile(p float64) uint64 {
 // Max returns the greatest rate, events per second.
 func (r *Rate) Max() uint64 { return r.Quantile(1) }
 
+// Total returns the sum of all events.
+func (r *Rate) Total() (total uint64) {
+	for _, n := range r.slots {
+		total = sum(total, n)
+	}
+	return total
+}
+
 // At returns the events per second at the second sec.
 func (r *Rate) At(sec int64) uint64 {
 	i := sec>>r.shift - r.base

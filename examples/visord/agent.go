@@ -135,7 +135,8 @@ func defaultPolicy(o options) policy.Policy {
 // listen makes the server, and opens its port.
 func (a *agent) listen(stop func()) (net.Listener, error) {
 	cfg := httpapi.Config{
-		Policies: a.manager, Admin: a.o.adminAPI, Version: apiVersion(), Instance: a.o.instance, Profile: a.o.pprof, Logger: a.log, Stop: stop,
+		Policies: a.manager, Admin: a.o.adminAPI, Version: apiVersion(), Instance: a.o.instance,
+		GreatestAsSum: a.o.sumIsMax, Profile: a.o.pprof, Logger: a.log, Stop: stop,
 		Ready: func() error {
 			if a.ending.Load() {
 				return errors.New("about to end")

@@ -42,6 +42,7 @@ type options struct {
 	tokenFile  string
 	pprof      bool
 	instance   string
+	sumIsMax   bool
 	periods    int
 	deepSample int
 
@@ -119,6 +120,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.tokenFile, "api-token-file", "", "ask clients for the bearer token in this `file`")
 	fs.BoolVar(&o.pprof, "pprof", false, "offer Go's profiles at /debug/pprof/")
 	fs.StringVar(&o.instance, "prom-instance", "", "`ID` that Prometheus series have as their label 'instance'")
+	fs.BoolVar(&o.sumIsMax, "prom-sum-is-max", false, "_sum of Prometheus' summaries is the greatest value, as in pktvisor, not the sum")
 
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")

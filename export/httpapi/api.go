@@ -26,11 +26,15 @@ type Config struct {
 	Token    string          // what an Authorization header must bear (RFC 6750), but for /healthz and /readyz; "" asks for none
 	Version  string          // of the program, shown by /api/v1/metrics/app
 	Instance string          // label "instance" of Prometheus; "" for none
-	MaxBody  int64           // bytes of a request's body; 0 means 1 MiB
-	Profile  bool            // offers /debug/pprof/, which shows the insides of the process
-	Ready    func() error    // why the program is not ready; nil always is
-	Stop     func()          // stops the program, for DELETE /api/v1/server; nil leaves out that route
-	Logger   *slog.Logger    // told of each request, and of what fails; nil is silence
+
+	// GreatestAsSum makes _sum of Prometheus' summaries the greatest value, as pktvisor has it.
+	GreatestAsSum bool
+
+	MaxBody int64        // bytes of a request's body; 0 means 1 MiB
+	Profile bool         // offers /debug/pprof/, which shows the insides of the process
+	Ready   func() error // why the program is not ready; nil always is
+	Stop    func()       // stops the program, for DELETE /api/v1/server; nil leaves out that route
+	Logger  *slog.Logger // told of each request, and of what fails; nil is silence
 }
 
 // API is an http.Handler. It is safe for concurrent use.

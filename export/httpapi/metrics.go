@@ -152,7 +152,7 @@ func (a *API) exposition(policies []*policy.Running, handlers bool, more ...expo
 			return reply{http.StatusInternalServerError, typeText, []byte(err.Error())}
 		}
 		families = append(families, export.Families(snap, export.FamilyConfig{
-			Labels: map[string]string{"policy": p.Policy.Name}, Instance: a.cfg.Instance, Handler: handlers,
+			Labels: map[string]string{"policy": p.Policy.Name}, Instance: a.cfg.Instance, Handler: handlers, GreatestAsSum: a.cfg.GreatestAsSum,
 		}))
 	}
 	rep := written(func(w io.Writer) error { return prom.WriteText(w, append(export.JoinFamilies(families...), more...)) })

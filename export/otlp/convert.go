@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -53,7 +54,7 @@ func (at span) gauge(f *export.Family) *metrics.Gauge {
 		s := &f.Series[i]
 		g.DataPoints = append(g.DataPoints, &metrics.NumberDataPoint{
 			Attributes: attributes(s.Labels), StartTimeUnixNano: at.start, TimeUnixNano: at.end,
-			Value: &metrics.NumberDataPoint_AsInt{AsInt: int64(s.Value)},
+			Value: &metrics.NumberDataPoint_AsInt{AsInt: int64(min(s.Value, math.MaxInt64))},
 		})
 	}
 	return g
@@ -64,7 +65,7 @@ func (at span) summary(f *export.Family) *metrics.Summary {
 	for i := range f.Series {
 		s := &f.Series[i]
 		q := &s.Quantiles
-		p := &metrics.SummaryDataPoint{Attributes: attributes(s.Labels), StartTimeUnixNano: at.start, TimeUnixNano: at.end, Count: q.N}
+		p := &metrics.SummaryDataPoint{Attributes: attributes(s.Labels), StartTimeUnixNano: at.start, TimeUnixNano: at.end, Count: q.N, Sum: s.Sum}
 		for _, rank := range []struct{ q, value float64 }{{0.5, q.P50}, {0.9, q.P90}, {0.95, q.P95}, {0.99, q.P99}} {
 			p.QuantileValues = append(p.QuantileValues, &metrics.SummaryDataPoint_ValueAtQuantile{Quantile: rank.q, Value: rank.value})
 		}

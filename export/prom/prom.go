@@ -6,7 +6,9 @@
 // families ([export.Families]).
 //
 // Shown is the last minute that has ended, or the running one while there is no other: numbers are of that minute, not
-// cumulative. Counters are gauges therefore, and of summaries _sum is the greatest value, as pktvisor has it.
+// cumulative. Counters are gauges therefore. All series of a histogram have the same buckets, so that those of several hosts can be added
+// up. The _sum of a summary is the sum of its values; pktvisor's is the greatest one, and [Config].GreatestAsSum makes it so. HELP says
+// which it is.
 package prom
 
 import (
@@ -30,13 +32,21 @@ func WriteText(w io.Writer, families []export.Family) error {
 	var b bytes.Buffer
 	for i := range families {
 		f := &families[i]
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", f.Name, helpEscapes.Replace(f.Help), f.Name, f.Type)
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", f.Name, helpEscapes.Replace(Help(f)), f.Name, f.Type)
 		for j := range f.Series {
 			writeSeries(&b, f, &f.Series[j])
 		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// Help returns what HELP says of a family.
+func Help(f *export.Family) string {
+	if f.Sum == "" {
+		return f.Help
+	}
+	return f.Help + "; _sum is " + f.Sum
 }
 
 var (
@@ -52,9 +62,9 @@ func writeSeries(b *bytes.Buffer, f *export.Family, s *export.Series) {
 			label string
 			value float64
 		}{{"0.5", q.P50}, {"0.9", q.P90}, {"0.95", q.P95}, {"0.99", q.P99}} {
-			line(b, f.Name, s.With(handler.Label{Name: "quantile", Value: at.label}), number(s, at.value))
+			line(b, f.Name, s.With(handler.Label{Name: "quantile", Value: at.label}), number(s, at.value, 6))
 		}
-		line(b, f.Name+"_sum", s.Labels, number(s, q.Max))
+		line(b, f.Name+"_sum", s.Labels, number(s, s.Sum, 10))
 		line(b, f.Name+"_count", s.Labels, strconv.FormatUint(q.N, 10))
 	case export.Histogram:
 		for _, bin := range s.Bins {
@@ -66,12 +76,12 @@ func writeSeries(b *bytes.Buffer, f *export.Family, s *export.Series) {
 	}
 }
 
-// number writes a quantile: fractions with six digits.
-func number(s *export.Series, v float64) string {
+// number writes a quantile or a sum: fractions with some digits, six of them in pktvisor.
+func number(s *export.Series, v float64, digits int) string {
 	if s.Float {
-		return strconv.FormatFloat(v, 'g', 6, 64)
+		return strconv.FormatFloat(v, 'g', digits, 64)
 	}
-	return strconv.FormatInt(int64(math.Round(v)), 10)
+	return strconv.FormatFloat(math.Round(v), 'f', 0, 64)
 }
 
 func line(b *bytes.Buffer, name string, labels []handler.Label, value string) {

@@ -48,14 +48,14 @@ func metric(f *export.Family, s *export.Series) prometheus.Metric {
 	for _, l := range s.Labels {
 		names, values = append(names, l.Name), append(values, l.Value)
 	}
-	desc := prometheus.NewDesc(f.Name, f.Help, names, nil)
+	desc := prometheus.NewDesc(f.Name, prom.Help(f), names, nil)
 	var m prometheus.Metric
 	var err error
 	switch f.Type {
 	case export.Summary:
 		q := &s.Quantiles
 		at := map[float64]float64{0.5: q.P50, 0.9: q.P90, 0.95: q.P95, 0.99: q.P99}
-		m, err = prometheus.NewConstSummary(desc, q.N, q.Max, at, values...)
+		m, err = prometheus.NewConstSummary(desc, q.N, s.Sum, at, values...)
 	case export.Histogram:
 		m, err = histogram(desc, s.Bins, values)
 	default:
