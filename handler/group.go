@@ -103,6 +103,9 @@ func (g *Group) Open() map[string]int {
 // opener is a Shard that follows transactions.
 type opener interface{ Open() int }
 
+// settler is a Shard with something that times out: Settle counts what has by nowNS, at the end of the input.
+type settler interface{ Settle(nowNS int64) }
+
 // Bucket returns the metrics of one period: 0 is the live one, 1 the one that closed last, for all
 // modules. It is an error if a module does not keep so many periods, or has not seen them yet.
 func (g *Group) Bucket(n int) (*Snapshot, error) {

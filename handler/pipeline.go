@@ -72,11 +72,20 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		wg.Go(func() { errs[i] = w.run() })
 	}
 	wg.Wait()
+	p.settle()
 	p.closeSources()
 	if ctx.Err() != nil {
 		return nil
 	}
 	return errors.Join(distinct(errs)...)
+}
+
+// settle counts what has timed out when the input ends, which for all workers is the time of the latest frame.
+func (p *Pipeline) settle() {
+	endNS := p.Span().lastNS
+	for _, w := range p.workers {
+		w.settle(endNS)
+	}
 }
 
 // distinct drops repetitions: the queues of one source end with the same error.

@@ -265,3 +265,19 @@ func (w *worker) finish() {
 	}
 	w.show()
 }
+
+// settle counts what has timed out at nowNS, when the input has ended.
+func (w *worker) settle(nowNS int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.begun {
+		return
+	}
+	for _, m := range w.members {
+		for _, s := range m.shards {
+			if s, ok := s.(settler); ok {
+				s.Settle(nowNS)
+			}
+		}
+	}
+}

@@ -100,7 +100,7 @@ func (d *Decoder) Decode(tsNS int64, from netip.Addr, b []byte, e *decode.Export
 	d.now, d.out, d.flood = tsNS, e, false
 	d.stats.Datagrams++
 	if tsNS-d.swept >= int64(time.Minute) || tsNS < d.swept {
-		d.templates.Expire(tsNS, nil)
+		d.templates.Expire(tsNS)
 		d.swept = tsNS
 	}
 	ok := false

@@ -275,6 +275,6 @@ func appendName(dst, name []byte) []byte {
 
 // Shift closes the live period.
 func (s *shard) Shift(startNS int64) {
-	s.open.Expire(startNS, func(uint64, *request) {})
+	s.open.Expire(startNS)
 	s.Base.Shift(startNS)
 }

@@ -6,18 +6,21 @@ import (
 
 // NewShard returns the part of h that one worker owns.
 func (h *Handler) NewShard() handler.Shard {
-	return &shard{front: h.newFront(), trans: newTransactions(&h.cfg)}
+	s := &shard{front: h.newFront()}
+	s.waiting = newWaiting(&h.cfg, s.lost)
+	return s
 }
 
 type shard struct {
 	front[Metrics]
-	trans transactions
-	taps  tapCounts
-	sum   tally
+	waiting waiting[query]
+	slow    thresholds
+	taps    tapCounts
+	sum     tally
 }
 
 // Open returns how many queries wait for their reply.
-func (s *shard) Open() int { return s.trans.open.Len() }
+func (s *shard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
 func (s *shard) Process(b *handler.Batch) {
@@ -28,13 +31,17 @@ func (s *shard) Process(b *handler.Batch) {
 	s.flush()
 }
 
-// Shift closes the live period. Queries that have waited too long by then are counted in the new one.
+// Shift closes the live period. Queries that have waited too long by then are counted in it; pktvisor counts them in the
+// next.
 func (s *shard) Shift(startNS int64) {
-	s.trans.setThresholds(s.Live)
+	s.slow.update(s.Live)
+	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
 	s.taps.shift(&s.Live.Taps)
-	s.Live.TimedOut.Add(s.trans.expire(startNS))
 }
+
+// Settle counts the queries that have waited too long when the input ends.
+func (s *shard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 
 func (s *shard) message(m *handler.Message) {
 	v := s.filter.judge(s.geo, m)
@@ -93,13 +100,13 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	if !reply && s.groups.Has(groupTopECS) {
 		s.countECS(m)
 	}
+	if reply {
+		b.TopRCodes.Add(m.Msg.RCode(), 1) // also of those without a question, which pktvisor leaves out
+	}
 	if !m.Named {
 		return
 	}
 	b.TopQTypes.Add(m.Type, 1)
-	if reply {
-		b.TopRCodes.Add(m.Msg.RCode(), 1)
-	}
 	if s.groups.Has(groupCardinality) && len(m.Name) > 0 {
 		b.QName.Add(m.Hash)
 	}

@@ -3,7 +3,6 @@ package dns
 import (
 	"visor/decode/dnstapmsg"
 	"visor/handler"
-	"visor/internal/flowtable"
 	"visor/internal/hash64"
 	"visor/sketch"
 )
@@ -82,17 +81,6 @@ func queryKey(m *handler.Message) uint64 {
 
 // timeKey returns what a dnstap query and its response have in common where one of them lacks the DNS message.
 func timeKey(m *handler.Message) uint64 { return hash64.Uint64(m.Flow ^ uint64(m.DNSTap.QueryTime)) }
-
-// takeQuery takes the query of a dnstap response out of open.
-func takeQuery[V any](open *flowtable.Table[V], m *handler.Message) (q V, startNS int64, ok bool) {
-	if m.Msg != nil {
-		q, startNS, ok = open.Take(transactionKey(m))
-	}
-	if !ok && m.DNSTap.QueryTime != 0 {
-		q, startNS, ok = open.Take(timeKey(m))
-	}
-	return q, startNS, ok
-}
 
 // unknownTime is the duration of a transaction whose response was logged with both messages, but not with both times.
 const unknownTime = -1

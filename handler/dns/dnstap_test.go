@@ -144,10 +144,14 @@ func TestTapLate(t *testing.T) {
 	other.QueryPort++
 	frames := []capture.Frame{tapped(q), tapped(other), tapped(r)}
 	cfg := dns.Config{Settings: handler.Settings{Periods: 5}}
-	m, _ = run(t, cfg, frames...)
-	require.Equal(t, []uint64{0, 1}, []uint64{m.Trans.Value(), m.TimedOut.Value()})
-	m2, _ = runV2(t, cfg, frames...)
-	in := m2.Directions.Find("in")
+	_, p := run(t, cfg, frames...)
+	both, err := p.Window(2)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{0, 1}, []uint64{dns.From(both).Trans.Value(), dns.From(both).TimedOut.Value()})
+	_, p = runV2(t, cfg, frames...)
+	both, err = p.Window(2)
+	require.NoError(t, err)
+	in := dns.FromV2(both).Directions.Find("in")
 	require.Equal(t, []uint64{0, 1, 1}, []uint64{in.Trans.Value(), in.TimedOut.Value(), in.Orphans.Value()})
 }
 

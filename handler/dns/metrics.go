@@ -26,7 +26,8 @@ var groupNames = handler.GroupNames{
 }
 
 // Metrics is what a Handler counts. A transaction is a reply with the query that it answers; it is "in" if
-// the own networks answered, "out" if they asked.
+// the own networks answered, "out" if they asked. Of the queries that passed the filters, Trans met their reply,
+// TimedOut, Evicted and Retried did not, and the others wait.
 type Metrics struct {
 	Events      sketch.Counter `metric:"wire_packets.events" help:"DNS messages that reached the handler, before filters"`
 	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DNS messages that were sampled for in-depth inspection"`
@@ -71,6 +72,8 @@ type Metrics struct {
 
 	Trans         sketch.Counter   `metric:"xact.counts.total,dns_transaction" help:"transactions: replies that met their query in time"`
 	TimedOut      sketch.Counter   `metric:"xact.counts.timed_out,dns_transaction" help:"queries without a reply in time"`
+	Evicted       sketch.Counter   `metric:"xact.counts.evicted,dns_transaction" help:"queries forgotten before their reply or timeout because too many waited"`
+	Retried       sketch.Counter   `metric:"xact.counts.retried,dns_transaction" help:"queries sent again, with the same ID and question, before the reply"`
 	TransInTotal  sketch.Counter   `metric:"xact.in.total,dns_transaction" help:"ingress transactions: this side answered"`
 	TransOutTotal sketch.Counter   `metric:"xact.out.total,dns_transaction" help:"egress transactions: this side asked"`
 	TransIn       sketch.Quantile  `metric:"xact.in.quantiles_us,dns_transaction+quantiles" help:"time from query to reply of ingress transactions, microseconds"`

@@ -14,25 +14,22 @@ import (
 
 // NewShard returns the part of h that one worker owns.
 func (h *HandlerV2) NewShard() handler.Shard {
-	return &shardV2{
-		front:   h.newFront(),
-		open:    flowtable.New[asked](flowtable.Config{Capacity: h.cfg.Transactions, TTL: h.cfg.Timeout}),
-		timeout: int64(h.cfg.Timeout),
-	}
+	s := &shardV2{front: h.newFront()}
+	s.waiting = newWaiting(&h.cfg, s.lost)
+	return s
 }
 
 type shardV2 struct {
 	front[MetricsV2]
-	open    *flowtable.Table[asked]
-	timeout int64 // ns
+	waiting waiting[queryV2]
 	taps    tapCounts
 	dirs    [3]*Direction // of the live period, by decode.Direction; nil until there is a reply
 	slow    [3]int64      // µs from which a transaction of a direction is slow; 0 until a period has closed
 	sum     events
 }
 
-// asked is what is remembered of a query.
-type asked struct {
+// queryV2 is what version 2.0 remembers of a query.
+type queryV2 struct {
 	subnet   netip.Addr // EDNS client subnet; invalid without
 	size     uint32     // length of the message, bytes
 	dir      decode.Direction
@@ -52,7 +49,7 @@ type events struct {
 }
 
 // Open returns how many queries wait for their reply.
-func (s *shardV2) Open() int { return s.open.Len() }
+func (s *shardV2) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
 func (s *shardV2) Process(b *handler.Batch) {
@@ -86,23 +83,34 @@ func (s *shardV2) flush() {
 	*e = events{}
 }
 
-// Shift closes the live period. Queries that have waited too long by then are counted in the new one.
+// Shift closes the live period. Queries that have waited too long by then are counted in it; pktvisor counts them in the
+// next.
 func (s *shardV2) Shift(startNS int64) {
 	for dir, d := range s.dirs {
 		if d != nil && d.Time.Count() > 0 {
 			s.slow[dir] = int64(d.Time.Quantile(0.9))
 		}
 	}
+	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
 	s.taps.shift(&s.Live.Taps)
 	if s.Live.Directions.Len() == 0 { // unless there is but one period
 		s.dirs = [3]*Direction{}
 	}
-	s.open.Expire(startNS, func(_ uint64, q *asked) {
-		if !q.filtered {
-			s.direction(q.dir).TimedOut.Add(1)
-		}
-	})
+}
+
+// Settle counts the queries that have waited too long when the input ends.
+func (s *shardV2) Settle(nowNS int64) { s.waiting.expire(nowNS) }
+
+// lost counts a query that left without a reply.
+func (s *shardV2) lost(q *queryV2, why flowtable.Loss) {
+	switch {
+	case q.filtered:
+	case why == flowtable.Evicted:
+		s.direction(q.dir).Evicted.Add(1)
+	default:
+		s.direction(q.dir).TimedOut.Add(1)
+	}
 }
 
 // direction returns the metrics of a direction.
@@ -148,17 +156,23 @@ func (s *shardV2) message(m *handler.Message) {
 }
 
 func (s *shardV2) query(m *handler.Message, passes bool) {
-	q := s.open.Put(queryKey(m), m.TimeNS)
-	*q = s.ask(m.Msg)
+	q, isNew := s.waiting.ask(m)
+	if !isNew {
+		if passes {
+			s.direction(q.dir).Retried.Add(1)
+		}
+		return
+	}
+	*q = s.remember(m.Msg)
 	q.dir, q.filtered = m.Frame.Dir, !passes
 }
 
-// ask returns what is to be remembered of a query, which may be nil.
-func (s *shardV2) ask(msg dnsmsg.Message) asked {
+// remember returns what is to be remembered of a query, which may be nil.
+func (s *shardV2) remember(msg dnsmsg.Message) queryV2 {
 	if msg == nil {
-		return asked{}
+		return queryV2{}
 	}
-	q := asked{size: uint32(len(msg)), disabled: msg.CheckingDisabled()}
+	q := queryV2{size: uint32(len(msg)), disabled: msg.CheckingDisabled()}
 	if s.groups.Has(groupTopECSV2) {
 		q.subnet = clientSubnet(msg)
 	}
@@ -167,21 +181,19 @@ func (s *shardV2) ask(msg dnsmsg.Message) asked {
 
 // take takes the query of a reply, and returns how long it waited, in ns or unknownTime. A query that is not there is of the
 // other direction.
-func (s *shardV2) take(m *handler.Message) (q asked, took int64, ok bool) {
-	if m.DNSTap == nil {
-		q, start, ok := s.open.Take(transactionKey(m))
-		if !ok {
-			q.dir = opposite(m.Frame.Dir)
-		}
-		return q, apart(start, m.TimeNS), ok
-	}
-	q, start, met := takeQuery(s.open, m)
+func (s *shardV2) take(m *handler.Message) (q queryV2, took int64, ok bool) {
+	q, start, met := s.waiting.answer(m)
 	if !met {
-		msg, _ := dnsmsg.Parse(m.DNSTap.Query)
-		q = s.ask(msg)
+		if m.DNSTap != nil {
+			msg, _ := dnsmsg.Parse(m.DNSTap.Query)
+			q = s.remember(msg)
+		}
 		q.dir = opposite(m.Frame.Dir)
 	}
-	took, ok = s.taps.duration(m, start, met, s.timeout)
+	if m.DNSTap == nil {
+		return q, apart(start, m.TimeNS), met
+	}
+	took, ok = s.taps.duration(m, start, met, s.waiting.timeout)
 	return q, took, ok
 }
 
@@ -199,7 +211,7 @@ func (s *shardV2) reply(m *handler.Message, passes, deep bool) {
 		d.Orphans.Add(1)
 		return
 	}
-	if took >= s.timeout {
+	if took >= s.waiting.timeout {
 		d.TimedOut.Add(1)
 		return
 	}
@@ -255,7 +267,7 @@ func (d *Direction) transport(m *handler.Message) *sketch.Counter {
 }
 
 // countDeep updates what only sampled transactions do, times apart.
-func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *asked) {
+func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *queryV2) {
 	if s.groups.Has(groupTopPortsV2) && m.Client != 0 {
 		d.TopPorts.Add(handler.Port(m.Client), 1)
 	}
@@ -265,6 +277,9 @@ func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *asked) {
 	if q.subnet.IsValid() {
 		d.ECS.Add(1)
 		s.subnet(q.subnet, &d.TopECS, &d.TopGeoECS, &d.TopASNECS)
+	}
+	if m.Msg != nil && s.groups.Has(groupTopRCodesV2) {
+		d.TopRCodes.Add(m.Msg.RCode(), 1) // also of replies without a question, which pktvisor leaves out
 	}
 	if !m.Named {
 		return
@@ -279,7 +294,6 @@ func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *asked) {
 		d.TopQTypes.Add(m.Type, 1)
 	}
 	if s.groups.Has(groupTopRCodesV2) {
-		d.TopRCodes.Add(m.Msg.RCode(), 1)
 		results{noError: &d.TopNoError, noData: &d.TopNoData, nxDomain: &d.TopNXDomain, servFail: &d.TopServFail, refused: &d.TopRefused}.count(m)
 	}
 	if s.groups.Has(groupTopSizeV2) {

@@ -9,70 +9,62 @@ import (
 	"visor/internal/hash64"
 )
 
-// transactions holds the queries that wait for a reply.
-type transactions struct {
-	open    *flowtable.Table[query]
-	timeout int64 // ns
-	slowIn  int64 // µs from which an ingress transaction is slow; 0 until a period has closed
-	slowOut int64
-}
-
-// query is what is remembered of a query.
+// query is what version 1.0 remembers of a query.
 type query struct {
 	size uint32 // length of the message, bytes
 }
 
-func newTransactions(cfg *Config) transactions {
-	t := transactions{timeout: int64(cfg.Timeout)}
-	t.open = flowtable.New[query](flowtable.Config{Capacity: cfg.Transactions, TTL: cfg.Timeout})
-	return t
-}
+// thresholds are the times from which a transaction is slow, µs; 0 until a period has closed.
+type thresholds struct{ in, out int64 }
 
-// setThresholds takes the 90th percentile of the closing period as what is slow in the next. Each worker judges by the
+// update takes the 90th percentile of the closing period as what is slow in the next. Each worker judges by the
 // transactions that it has seen: waiting for the others would tie the workers together.
-func (t *transactions) setThresholds(m *Metrics) {
+func (t *thresholds) update(m *Metrics) {
 	if m.TransIn.Count() > 0 {
-		t.slowIn = int64(m.TransIn.Quantile(0.9))
+		t.in = int64(m.TransIn.Quantile(0.9))
 	}
 	if m.TransOut.Count() > 0 {
-		t.slowOut = int64(m.TransOut.Quantile(0.9))
+		t.out = int64(m.TransOut.Quantile(0.9))
 	}
 }
 
-// expire forgets the queries that have waited too long at nowNS and returns their number.
-func (t *transactions) expire(nowNS int64) (n uint64) {
-	t.open.Expire(nowNS, func(uint64, *query) { n++ })
-	return n
+// lost counts a query that left without a reply.
+func (s *shard) lost(_ *query, why flowtable.Loss) {
+	if why == flowtable.Evicted {
+		s.Live.Evicted.Add(1)
+	} else {
+		s.Live.TimedOut.Add(1)
+	}
 }
-
-// transactionKey returns what a query and its reply have in common: the two ends and the ID.
-func transactionKey(m *handler.Message) uint64 { return hash64.Uint64(m.Flow + uint64(m.Msg.ID())) }
 
 // take takes the query of a reply, and returns how long it waited, in ns or unknownTime.
 func (s *shard) take(m *handler.Message) (q query, took int64, ok bool) {
+	q, start, met := s.waiting.answer(m)
 	if m.DNSTap == nil {
-		q, start, ok := s.trans.open.Take(transactionKey(m))
-		return q, apart(start, m.TimeNS), ok
+		return q, apart(start, m.TimeNS), met
 	}
-	q, start, met := takeQuery(s.trans.open, m)
 	if !met {
 		q.size = uint32(len(m.DNSTap.Query))
 	}
-	took, ok = s.taps.duration(m, start, met, s.trans.timeout)
+	took, ok = s.taps.duration(m, start, met, s.waiting.timeout)
 	return q, took, ok
 }
 
 // transaction opens a transaction if m is a query, and ends one if it is a reply.
 func (s *shard) transaction(m *handler.Message, deep bool) {
 	if !m.Response() {
-		s.trans.open.Put(queryKey(m), m.TimeNS).size = uint32(len(m.Msg))
+		if q, isNew := s.waiting.ask(m); isNew {
+			q.size = uint32(len(m.Msg))
+		} else {
+			s.Live.Retried.Add(1)
+		}
 		return
 	}
 	q, took, ok := s.take(m)
 	if !ok {
 		return
 	}
-	if took >= s.trans.timeout {
+	if took >= s.waiting.timeout {
 		s.Live.TimedOut.Add(1)
 		return
 	}
@@ -95,9 +87,9 @@ func (s *shard) transaction(m *handler.Message, deep bool) {
 // answered counts a transaction of known direction that took us microseconds, or unknownTime.
 func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 	b := s.Live
-	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.trans.slowIn
+	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.slow.in
 	if out {
-		total, times, hist, slow, from = &b.TransOutTotal, &b.TransOut, &b.HistOut, &b.SlowOut, s.trans.slowOut
+		total, times, hist, slow, from = &b.TransOutTotal, &b.TransOut, &b.HistOut, &b.SlowOut, s.slow.out
 	}
 	total.Add(1)
 	if !deep || us == unknownTime {

@@ -62,6 +62,8 @@ type Direction struct {
 	CD          sketch.Counter `metric:"checking_disabled_xacts,counters" help:"transactions whose query disabled checking"`
 	ECS         sketch.Counter `metric:"ecs_xacts,counters" help:"transactions whose query had an EDNS client subnet"` // counted if top_ecs is on
 	TimedOut    sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
+	Evicted     sketch.Counter `metric:"evicted_queries,counters" help:"queries forgotten before their reply or timeout because too many waited"`
+	Retried     sketch.Counter `metric:"retried_queries,counters" help:"queries sent again, with the same ID and question, before the reply"`
 	Orphans     sketch.Counter `metric:"orphan_responses,counters" help:"replies without a query"`
 	RateTrans   sketch.Rate    `metric:"xact_rates,quantiles" help:"transactions per second"`
 

@@ -100,7 +100,7 @@ func (h *Handler) Info() handler.Info { return h.info }
 
 // NewShard returns the part of h that one worker owns.
 func (h *Handler) NewShard() handler.Shard {
-	return &shard{
+	s := &shard{
 		Base:    handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
 		groups:  h.info.Groups,
 		timeout: int64(h.cfg.Timeout),
@@ -108,6 +108,8 @@ func (h *Handler) NewShard() handler.Shard {
 		known:   make(map[string]string),
 		last:    make(map[string]int64),
 	}
+	s.open.OnLoss(s.timedOut)
+	return s
 }
 
 type shard struct {
@@ -127,7 +129,7 @@ func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Layers.Has(decode.LayerProbe) {
-			s.expire(p.TimeNS)
+			s.open.Expire(p.TimeNS)
 			s.packet(p)
 		}
 	}
@@ -135,17 +137,15 @@ func (s *shard) Process(b *handler.Batch) {
 
 // Shift closes the live period. Tests go on.
 func (s *shard) Shift(startNS int64) {
-	s.expire(startNS)
+	s.open.Expire(startNS)
 	s.Base.Shift(startNS)
 }
 
-// expire counts the tests whose time is over.
-func (s *shard) expire(nowNS int64) {
-	s.open.Expire(nowNS, func(_ uint64, t *test) {
-		if m := s.target(t.target); m != nil {
-			m.TimedOut.Add(1)
-		}
-	})
+// timedOut counts a test whose time is over, or one that was forgotten for want of room: its answer will be missed.
+func (s *shard) timedOut(t *test, _ flowtable.Loss) {
+	if m := s.target(t.target); m != nil {
+		m.TimedOut.Add(1)
+	}
 }
 
 // target returns the metrics of a target; nil if there are too many.

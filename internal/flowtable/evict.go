@@ -1,16 +1,16 @@
 package flowtable
 
-// Expire removes every entry that is TTL old or older at nowNS. It calls gone, if not nil, for each before
-// it goes; gone must not use the Table, and v is valid until it returns. Expire looks at every
-// slot, about 1 ns each, unless it knows that nothing can have expired yet.
-func (t *Table[V]) Expire(nowNS int64, gone func(h uint64, v *V)) {
-	now := encodeTime(nowNS)
+// Expire removes every entry that is TTL old or older at nowNS. It looks at every slot, about 1 ns each,
+// unless it is clear that nothing can have expired yet.
+func (t *Table[V]) Expire(nowNS int64) { t.expire(encodeTime(nowNS)) }
+
+func (t *Table[V]) expire(now uint64) {
 	if t.len == 0 || !t.expired(t.oldest, now) {
 		return
 	}
 	oldest := ^uint64(0)
 	for i := range t.slots {
-		t.expireSlot(i, now, gone)
+		t.expireSlot(i, now)
 		if when := t.slots[i].when; when != 0 {
 			oldest = min(oldest, when)
 		}
@@ -18,28 +18,12 @@ func (t *Table[V]) Expire(nowNS int64, gone func(h uint64, v *V)) {
 	t.oldest = oldest
 }
 
-// Sweep is Expire for the next n slots only, for a caller who spreads the work over his batches: calls with
-// n = Slots()/k go round the table in k calls.
-func (t *Table[V]) Sweep(nowNS int64, n int, gone func(h uint64, v *V)) {
-	now := encodeTime(nowNS)
-	if t.len == 0 || !t.expired(t.oldest, now) {
-		return
-	}
-	for n = min(n, len(t.slots)); n > 0; n-- {
-		t.expireSlot(t.sweep, now, gone)
-		t.sweep = (t.sweep + 1) & (len(t.slots) - 1)
-	}
-}
-
 // expireSlot removes the entry in slot i if it has expired, and those that come there in its place. Entries come
 // from behind only, so going up the slots misses none.
-func (t *Table[V]) expireSlot(i int, now uint64, gone func(h uint64, v *V)) {
+func (t *Table[V]) expireSlot(i int, now uint64) {
 	s := &t.slots[i]
 	for s.when != 0 && t.expired(s.when, now) {
-		if gone != nil {
-			gone(s.hash, &s.v)
-		}
-		t.stats.Expired++
+		t.tell(&s.v, Expired)
 		t.remove(i)
 	}
 }
@@ -50,14 +34,13 @@ func (t *Table[V]) expired(when, now uint64) bool {
 }
 
 // makeRoom returns the slot for h, which is not in the table, after growing or removing something
-// where that is necessary.
+// where that is necessary. What expired before the table is at its largest stays until Expire: whether a reply
+// finds its query must not depend on the other entries.
 func (t *Table[V]) makeRoom(h, now uint64) int {
-	if t.len >= t.limit {
-		if len(t.slots) < t.maxSlots {
-			t.grow(now)
-		} else {
-			t.evictAny(now)
-		}
+	if t.len >= t.limit && len(t.slots) < t.maxSlots {
+		t.resize(2 * len(t.slots))
+	} else if t.len >= t.limit {
+		t.relieve(now)
 	}
 	if i, _ := t.find(h); i >= 0 {
 		return i
@@ -65,11 +48,18 @@ func (t *Table[V]) makeRoom(h, now uint64) int {
 	return t.evictNear(h, now)
 }
 
-// grow drops what has expired, and doubles the table unless that leaves a quarter of its limit free.
-func (t *Table[V]) grow(now uint64) {
-	t.Expire(decodeTime(now), nil)
-	if t.len > t.limit/4*3 {
-		t.resize(2 * len(t.slots))
+// relieve removes what has expired from a full table, or else evicts an entry. It looks for expired entries only if
+// an eighth of the limit has left since it last did, which bounds the work per entry. So up to seven eighths of
+// Capacity may wait within one TTL, and none of them is evicted.
+func (t *Table[V]) relieve(now uint64) {
+	if t.credit >= t.limit/8 {
+		before := t.len
+		t.expire(now)
+		t.credit = before - t.len
+	}
+	if t.len >= t.limit {
+		t.credit++
+		t.evictAny(now)
 	}
 }
 
@@ -81,7 +71,7 @@ func (t *Table[V]) evictAny(now uint64) {
 	for t.len == before {
 		victim, worst := -1, uint64(0)
 		for range window {
-			t.expireSlot(t.hand, now, nil)
+			t.expireSlot(t.hand, now)
 			if when := t.slots[t.hand].when; when != 0 {
 				if d := distance(when, now); victim < 0 || d > worst {
 					victim, worst = t.hand, d
@@ -90,7 +80,7 @@ func (t *Table[V]) evictAny(now uint64) {
 			t.hand = (t.hand + 1) & (len(t.slots) - 1)
 		}
 		if t.len == before && victim >= 0 {
-			t.stats.Evicted++
+			t.tell(&t.slots[victim].v, Evicted)
 			t.remove(victim)
 		}
 	}
@@ -107,7 +97,7 @@ func (t *Table[V]) evictNear(h, now uint64) int {
 			victim, worst = i, d
 		}
 	}
-	t.countDropped(victim, now)
+	t.tellDropped(victim, now)
 	t.remove(victim)
 	if i, _ := t.find(h); i >= 0 {
 		return i
@@ -115,18 +105,18 @@ func (t *Table[V]) evictNear(h, now uint64) int {
 	// Entries moved up until the empty slot was behind those that h may stand in. The last
 	// of them changes hands then: it stays taken, so nothing else has to move.
 	last := (home + maxProbe - 1) & mask
-	t.countDropped(last, now)
+	t.tellDropped(last, now)
 	t.slots[last] = slot[V]{}
 	t.len--
 	return last
 }
 
-func (t *Table[V]) countDropped(i int, now uint64) {
+func (t *Table[V]) tellDropped(i int, now uint64) {
+	why := Evicted
 	if t.expired(t.slots[i].when, now) {
-		t.stats.Expired++
-	} else {
-		t.stats.Evicted++
+		why = Expired
 	}
+	t.tell(&t.slots[i].v, why)
 }
 
 // distance is the age of when at now, or how far it lies in the future.

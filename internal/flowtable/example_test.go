@@ -19,8 +19,11 @@ func Example() {
 	if q, sentNS, ok := t.Take(h); ok {
 		fmt.Println("answered after", 1_250_000-sentNS, "ns,", q.bytes, "bytes asked")
 	}
-	t.Expire(6e9, func(_ uint64, q *query) { fmt.Println("timed out:", q.bytes, "bytes asked") })
+	t.OnLoss(func(q *query, why flowtable.Loss) {
+		fmt.Println("timed out:", why == flowtable.Expired, q.bytes, "bytes asked")
+	})
+	t.Expire(7e9)
 	// Output:
 	// answered after 250000 ns, 31 bytes asked
-	// timed out: 40 bytes asked
+	// timed out: true 40 bytes asked
 }

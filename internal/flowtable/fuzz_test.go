@@ -39,99 +39,119 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// model is a table, and a map that holds all that the table may hold and that it must, unless it evicted it.
+// model is a table, and a map that holds what the table holds.
 type model struct {
 	tab      *flowtable.Table[uint64]
 	capacity int
-	want     map[uint64]entry
+	want     map[uint64]entry  // by value
+	at       map[uint64]uint64 // values by hash
 	now      int64
 	values   uint64
+	lost     flowtable.Stats // as reported
 }
 
 type entry struct {
 	v    uint64
+	hash uint64
 	time int64
 }
 
 const ttl = 50
 
 func newModel(capacity int) *model {
-	return &model{
+	m := &model{
 		tab:      flowtable.New[uint64](flowtable.Config{Capacity: capacity, TTL: ttl * time.Nanosecond}),
 		capacity: capacity,
 		want:     map[uint64]entry{},
+		at:       map[uint64]uint64{},
 	}
+	return m
+}
+
+// lose is told of what the table removed.
+func (m *model) lose(t *testing.T, v uint64, why flowtable.Loss) {
+	e, known := m.want[v]
+	require.True(t, known)
+	require.Equal(t, m.now-e.time >= ttl, why == flowtable.Expired)
+	if why == flowtable.Expired {
+		m.lost.Expired++
+	} else {
+		m.lost.Evicted++
+	}
+	m.forget(v)
+}
+
+func (m *model) forget(v uint64) {
+	delete(m.at, m.want[v].hash)
+	delete(m.want, v)
+}
+
+func (m *model) put(v, h uint64) {
+	m.want[v], m.at[h] = entry{v, h, m.now}, v
 }
 
 func (m *model) play(t *testing.T, op uint8, arg int64, h uint64) {
-	gone := func(h uint64, v *uint64) {
-		require.Equal(t, m.want[h].v, *v)
-		require.GreaterOrEqual(t, m.now-m.want[h].time, int64(ttl))
-		delete(m.want, h)
-	}
-	before, slots := m.tab.Stats(), m.tab.Slots()
+	m.tab.OnLoss(func(v *uint64, why flowtable.Loss) { m.lose(t, *v, why) })
+	before, slots := m.lost, m.tab.Slots()
+	old, waits := m.want[m.at[h]]
 	switch op {
-	case 0, 1, 2:
+	case 0, 1:
 		m.values++
 		*m.tab.Put(h, m.now) = m.values
-		m.want[h] = entry{m.values, m.now}
-		m.forget(t, before, slots)
+		if waits {
+			m.forget(old.v)
+		}
+		m.put(m.values, h)
+		m.checkLoss(t, before, slots)
+	case 2:
+		v, at, inserted := m.tab.Insert(h, m.now)
+		require.Equal(t, !waits || m.now-old.time >= ttl, inserted)
+		if !inserted {
+			require.Equal(t, old, entry{*v, h, at})
+			return
+		}
+		m.values++
+		*v = m.values
+		m.put(m.values, h)
 	case 3:
 		v, at, ok := m.tab.Take(h)
-		e, known := m.want[h]
-		require.Equal(t, known, ok)
-		require.Equal(t, e, entry{v, at})
-		delete(m.want, h)
+		require.Equal(t, waits, ok)
+		if ok {
+			require.Equal(t, old, entry{v, h, at})
+			m.forget(v)
+		}
 	case 4:
 		m.now += arg & 31
 	case 5:
 		m.now -= arg & 15
-	case 6:
-		m.tab.Expire(m.now, gone)
+	case 6, 7:
+		m.tab.Expire(m.now)
 		for _, e := range m.want {
 			if m.now-e.time >= ttl {
 				require.Fail(t, "not expired")
 			}
 		}
-	case 7:
-		m.tab.Sweep(m.now, int(arg), gone)
 	}
 }
 
-// forget removes from the map what Put removed from the table, and holds it against what the table counted.
-func (m *model) forget(t *testing.T, before flowtable.Stats, slots int) {
-	after := m.tab.Stats()
-	if after == before {
-		return
-	}
-	var lost flowtable.Stats
-	for h, e := range m.want {
-		if _, ok := m.tab.Get(h); ok {
-			continue
-		}
-		if m.now-e.time >= ttl {
-			lost.Expired++
-		} else {
-			lost.Evicted++
-		}
-		delete(m.want, h)
-	}
-	require.Equal(t, lost, flowtable.Stats{Expired: after.Expired - before.Expired, Evicted: after.Evicted - before.Evicted})
+// checkLoss holds what one Put evicted to its bound.
+func (m *model) checkLoss(t *testing.T, before flowtable.Stats, slots int) {
 	// One entry goes because the table is full, and two more if all slots that the new one may stand in are taken, by hashes
 	// chosen to collide. Below 64 entries, and when the table grows, whole clusters are concerned.
 	if m.capacity > 64 && m.tab.Slots() == slots {
-		require.LessOrEqual(t, lost.Evicted, uint64(3))
+		require.LessOrEqual(t, m.lost.Evicted-before.Evicted, uint64(3))
 	}
 }
 
 func (m *model) check(t *testing.T) {
+	require.Equal(t, m.lost, m.tab.Stats())
 	require.Len(t, m.want, m.tab.Len())
 	if m.capacity > 0 {
 		require.LessOrEqual(t, m.tab.Len(), m.capacity)
 	}
-	for h, e := range m.want {
-		if v, ok := m.tab.Get(h); !ok || *v != e.v { // require would take most of the time here
-			require.Fail(t, "lost or changed", "%x", h)
+	for _, e := range m.want {
+		if v, ok := m.tab.Get(e.hash); !ok || *v != e.v { // require would take most of the time here
+			require.Fail(t, "lost or changed", "%x", e.hash)
 		}
 	}
 }

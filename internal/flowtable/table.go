@@ -22,14 +22,23 @@ type Config struct {
 	TTL      time.Duration // age at which an entry has expired; 0 or less means never
 }
 
-// Stats counts the entries that left a Table otherwise than by Take, Delete or Reset.
+// Loss is why a Table removed an entry itself.
+type Loss uint8
+
+// The losses.
+const (
+	Expired Loss = iota + 1 // removed by Put, Insert or Expire, at the age TTL or above
+	Evicted                 // removed before that by Put or Insert, for want of room
+)
+
+// Stats counts the entries that a Table removed itself, by Loss.
 type Stats struct {
-	Expired uint64 // removed by Put, Expire or Sweep, at the age TTL or above
-	Evicted uint64 // removed before that by Put, for want of room
+	Expired uint64
+	Evicted uint64
 }
 
 // Table maps hashes to values of type V, each with the time at which it was put. It is owned by one goroutine.
-// Pointers to values are valid until the next call of Put, Take, Delete, Expire, Sweep or Reset.
+// Pointers to values are valid until the next call of Put, Insert, Take, Delete, Expire or Reset.
 //
 // Invariants: no slot is empty between the home of an entry and the slot it stands in, which are less than
 // maxProbe apart; len counts the slots that are not empty; no entry is older than oldest.
@@ -43,8 +52,9 @@ type Table[V any] struct {
 	ttl      uint64 // 0: never
 	oldest   uint64 // as slot.when
 	hand     int    // where the next search for a victim begins
-	sweep    int    // where the next Sweep begins
+	credit   int    // entries that left since the last look for expired ones, that look included
 	stats    Stats
+	lost     func(v *V, why Loss)
 }
 
 // slot is one place of the array. when is the time with its sign bit flipped, which orders as the time
@@ -68,29 +78,68 @@ func New[V any](cfg Config) *Table[V] {
 		ttl:      uint64(max(cfg.TTL, 0)),
 	}
 	t.maxSlots = max(1<<bits.Len(uint(2*t.capacity-1)), minSlots)
+	t.credit = t.capacity
 	t.resize(minSlots)
 	return t
 }
 
+// OnLoss makes t call lost with every entry that t removes itself, just before it goes. v is valid until lost
+// returns, and lost must not use t.
+func (t *Table[V]) OnLoss(lost func(v *V, why Loss)) { t.lost = lost }
+
 // Put inserts h, or overwrites what was there, with the time nowNS, and returns its value, zeroed, for the
-// caller to fill. A new entry of a full table displaces another, which Stats tells.
+// caller to fill. A new entry of a full table displaces another.
 func (t *Table[V]) Put(h uint64, nowNS int64) *V {
 	now := encodeTime(nowNS)
-	t.oldest = min(t.oldest, now)
 	i, found := t.find(h)
-	if found {
-		s := &t.slots[i]
-		s.when = now
-		s.v = *new(V)
-		return &s.v
+	if !found {
+		return t.add(i, h, now)
 	}
+	t.oldest = min(t.oldest, now)
+	s := &t.slots[i]
+	s.when, s.v = now, *new(V)
+	return &s.v
+}
+
+// Insert is Put for an h that may wait already: if it does and has not expired, Insert leaves it as it is, and returns
+// its value, the time at which it was put, and false.
+func (t *Table[V]) Insert(h uint64, nowNS int64) (v *V, putNS int64, inserted bool) {
+	now := encodeTime(nowNS)
+	i, found := t.find(h)
+	if !found {
+		return t.add(i, h, now), nowNS, true
+	}
+	s := &t.slots[i]
+	if !t.expired(s.when, now) {
+		return &s.v, decodeTime(s.when), false
+	}
+	t.tell(&s.v, Expired)
+	s.when, s.v = now, *new(V)
+	return &s.v, nowNS, true
+}
+
+// add inserts h, which belongs into slot i if that is not -1.
+func (t *Table[V]) add(i int, h, now uint64) *V {
 	if i < 0 || t.len >= t.limit {
 		i = t.makeRoom(h, now)
 	}
+	t.oldest = min(t.oldest, now)
 	s := &t.slots[i]
 	s.hash, s.when = h, now
 	t.len++
 	return &s.v
+}
+
+// tell counts a loss and reports it.
+func (t *Table[V]) tell(v *V, why Loss) {
+	if why == Expired {
+		t.stats.Expired++
+	} else {
+		t.stats.Evicted++
+	}
+	if t.lost != nil {
+		t.lost(v, why)
+	}
 }
 
 // Get returns the value of h, whatever its age.
@@ -182,7 +231,7 @@ func (t *Table[V]) resize(n int) {
 	t.slots = make([]slot[V], n)
 	t.shift = uint8(64 - bits.TrailingZeros(uint(n)))
 	t.limit = min(n/2, t.capacity)
-	t.len, t.oldest, t.hand, t.sweep = 0, ^uint64(0), 0, 0
+	t.len, t.oldest, t.hand = 0, ^uint64(0), 0
 	for i := range old {
 		s := &old[i]
 		if s.when == 0 {

@@ -65,31 +65,36 @@ func TestExpire(t *testing.T) {
 	for i := range uint64(100) {
 		tab.Put(i, int64(i)).a = i
 	}
-	tab.Expire(9, nil)
-	tab.Expire(-1000, nil)
-	require.Equal(t, 100, tab.Len(), "the clock went back: nothing is lost")
 	seen := map[uint64]bool{}
-	tab.Expire(59, func(h uint64, v *value) {
-		require.Equal(t, h, v.a)
-		seen[h] = true
+	tab.OnLoss(func(v *value, why flowtable.Loss) {
+		require.Equal(t, flowtable.Expired, why)
+		seen[v.a] = true
 	})
+	tab.Expire(9)
+	tab.Expire(-1000)
+	require.Equal(t, 100, tab.Len(), "the clock went back: nothing is lost")
+	tab.Expire(59)
 	require.Len(t, seen, 50)
 	require.True(t, seen[49], "TTL old is expired")
 	require.False(t, seen[50])
 	require.Equal(t, flowtable.Stats{Expired: 50}, tab.Stats())
+}
 
-	for range 8 {
-		tab.Sweep(1000, tab.Slots()/8, nil)
+// The entry that makes the table grow may be the oldest one.
+func TestExpireOldestOfAll(t *testing.T) {
+	tab := flowtable.New[value](flowtable.Config{TTL: 10})
+	for i := range uint64(128) {
+		tab.Put(i, 1000)
 	}
-	require.Zero(t, tab.Len())
-	require.Equal(t, flowtable.Stats{Expired: 100}, tab.Stats())
+	tab.Put(128, 0)
+	tab.Expire(20)
+	require.Equal(t, 128, tab.Len())
 }
 
 func TestNoTTL(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{})
 	tab.Put(1, 0)
-	tab.Expire(math.MaxInt64, nil)
-	tab.Sweep(math.MaxInt64, 1<<20, nil)
+	tab.Expire(math.MaxInt64)
 	require.Equal(t, 1, tab.Len())
 }
 
@@ -114,23 +119,67 @@ func TestFullEvictsOldOnes(t *testing.T) {
 	require.Greater(t, young, capacity/2*3/4)
 }
 
-func TestFullDropsExpiredFirst(t *testing.T) {
-	tab := flowtable.New[value](flowtable.Config{Capacity: 1000, TTL: 100})
-	for i := range uint64(100000) { // 5 entries a ns: 500 are live, 1000 fit
-		tab.Put(hash64.Uint64(i), int64(i/5))
-	}
-	st := tab.Stats()
-	require.Less(t, st.Evicted, uint64(1000))
-	require.Equal(t, 100000, int(st.Expired+st.Evicted)+tab.Len())
+func TestInsert(t *testing.T) {
+	tab := flowtable.New[value](flowtable.Config{TTL: 10})
+	lost := 0
+	tab.OnLoss(func(v *value, why flowtable.Loss) {
+		require.Equal(t, value{a: 7}, *v)
+		require.Equal(t, flowtable.Expired, why)
+		lost++
+	})
+	v, at, inserted := tab.Insert(1, 100)
+	require.True(t, inserted)
+	require.Equal(t, int64(100), at)
+	require.Zero(t, *v)
+	v.a = 7
+
+	v, at, inserted = tab.Insert(1, 109)
+	require.False(t, inserted)
+	require.Equal(t, int64(100), at, "the first time holds")
+	require.Equal(t, uint64(7), v.a)
+
+	v, at, inserted = tab.Insert(1, 110)
+	require.True(t, inserted, "what has expired does not wait any more")
+	require.Equal(t, int64(110), at)
+	require.Zero(t, *v)
+	require.Equal(t, 1, lost)
+	require.Equal(t, flowtable.Stats{Expired: 1}, tab.Stats())
+	require.Equal(t, 1, tab.Len())
 }
 
-func TestGrowthPurgesExpired(t *testing.T) {
-	tab := flowtable.New[value](flowtable.Config{TTL: 80})
-	for i := range uint64(1 << 20) {
-		tab.Put(hash64.Uint64(i), int64(i))
+// Up to seven eighths of Capacity per TTL nothing is evicted. Above, too, every entry that leaves is reported.
+func TestEveryLossIsReported(t *testing.T) {
+	for _, perNS := range []int{1, 5, 8, 30} {
+		tab := flowtable.New[value](flowtable.Config{Capacity: 1000, TTL: 100})
+		var lost [3]uint64
+		tab.OnLoss(func(_ *value, why flowtable.Loss) { lost[why]++ })
+		const n = 100000
+		for i := range uint64(n) {
+			tab.Put(hash64.Uint64(i), int64(i)/int64(perNS))
+		}
+		st := tab.Stats()
+		require.Equal(t, lost, [3]uint64{0, st.Expired, st.Evicted})
+		require.Equal(t, uint64(n), st.Expired+st.Evicted+uint64(tab.Len()))
+		if perNS*100 < 1000 {
+			require.Zero(t, st.Evicted, "%d a ns: %d wait at once, 1000 fit", perNS, perNS*100)
+		} else {
+			require.Greater(t, st.Evicted, uint64(n/2))
+		}
 	}
-	require.Equal(t, 256, tab.Slots(), "80 live entries never need more")
-	require.Zero(t, tab.Stats().Evicted)
+}
+
+// What is found does not depend on how many others wait, while the table is not full.
+func TestGrowthKeepsExpired(t *testing.T) {
+	tab := flowtable.New[value](flowtable.Config{TTL: 80})
+	tab.Put(0, 0)
+	for i := range uint64(10000) {
+		tab.Put(hash64.Uint64(1+i), int64(i))
+	}
+	_, _, ok := tab.Take(0)
+	require.True(t, ok)
+	require.Zero(t, tab.Stats())
+	tab.Expire(10000)
+	require.Equal(t, 79, tab.Len())
 }
 
 func TestFromTheFuture(t *testing.T) {
@@ -141,7 +190,7 @@ func TestFromTheFuture(t *testing.T) {
 	for i := range uint64(50) {
 		tab.Put(hash64.Uint64(1000+i), 0)
 	}
-	tab.Expire(5, nil)
+	tab.Expire(5)
 	require.Equal(t, 100, tab.Len())
 	for i := range uint64(50) {
 		tab.Put(hash64.Uint64(2000+i), 1)
@@ -185,13 +234,14 @@ func TestCollidingHashes(t *testing.T) {
 func TestSteadyStateAllocs(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{Capacity: 1000, TTL: 500})
 	i, gone := uint64(0), 0
+	tab.OnLoss(func(*value, flowtable.Loss) { gone++ })
 	step := func() {
 		for range 3000 {
 			i++
 			tab.Put(hash64.Uint64(i), int64(i))
 			tab.Take(hash64.Uint64(i - 3))
 		}
-		tab.Expire(int64(i), func(uint64, *value) { gone++ })
+		tab.Expire(int64(i))
 	}
 	step()
 	require.Zero(t, testing.AllocsPerRun(20, step))

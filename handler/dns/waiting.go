@@ -1,0 +1,88 @@
+package dns
+
+import (
+	"visor/handler"
+	"visor/internal/flowtable"
+	"visor/internal/hash64"
+)
+
+// waiting holds the queries that wait for a reply, with a V for each. A query and its reply have the two ends and the ID
+// in common, and the question, if the reply has one.
+type waiting[V any] struct {
+	open    *flowtable.Table[asked[V]]
+	timeout int64 // ns
+}
+
+// asked is a query that waits.
+type asked[V any] struct {
+	value    V
+	question uint32 // hash of the name and type; 0 if they could not be read
+}
+
+// newWaiting returns an empty waiting. It calls lost with every query that leaves it without a reply.
+func newWaiting[V any](cfg *Config, lost func(v *V, why flowtable.Loss)) waiting[V] {
+	w := waiting[V]{timeout: int64(cfg.Timeout)}
+	w.open = flowtable.New[asked[V]](flowtable.Config{Capacity: cfg.Transactions, TTL: cfg.Timeout})
+	w.open.OnLoss(func(a *asked[V], why flowtable.Loss) { lost(&a.value, why) })
+	return w
+}
+
+// transactionKey returns what a query and its reply have in common: the two ends and the ID.
+func transactionKey(m *handler.Message) uint64 { return hash64.Uint64(m.Flow + uint64(m.Msg.ID())) }
+
+// question returns a hash of the question, 0 if there is none.
+func question(m *handler.Message) uint32 {
+	if !m.Named {
+		return 0
+	}
+	return uint32(m.Hash>>32) ^ uint32(m.Type)<<16 | 1
+}
+
+// ask adds a query and returns its value. It returns false if the same query waits already, which goes on to wait
+// since its first time.
+func (w *waiting[V]) ask(m *handler.Message) (v *V, isNew bool) {
+	key, q := queryKey(m), question(m)
+	a, _, isNew := w.open.Insert(key, m.TimeNS)
+	if !isNew && a.question != q {
+		a, _, isNew = w.open.Insert(otherKey(key, q), m.TimeNS)
+	}
+	if isNew {
+		a.question = q
+	}
+	return &a.value, isNew
+}
+
+// otherKey returns the key of a query whose ID waits for the reply to another question already.
+func otherKey(key uint64, question uint32) uint64 { return hash64.Uint64(key + uint64(question)) }
+
+// answer removes the query that a reply answers, and returns its value and time. A reply to a question that nobody
+// asked is matched by its ID, as in pktvisor.
+func (w *waiting[V]) answer(m *handler.Message) (v V, startNS int64, ok bool) {
+	var a asked[V]
+	if m.Msg != nil {
+		a, startNS, ok = w.takeQuestion(transactionKey(m), question(m))
+	}
+	if !ok && m.DNSTap != nil && m.DNSTap.QueryTime != 0 {
+		a, startNS, ok = w.open.Take(timeKey(m))
+	}
+	return a.value, startNS, ok
+}
+
+// takeQuestion removes the query with this key and question, or else with the key alone.
+func (w *waiting[V]) takeQuestion(key uint64, question uint32) (a asked[V], startNS int64, ok bool) {
+	a, startNS, ok = w.open.Take(key)
+	if question == 0 || a.question == question {
+		return a, startNS, ok
+	}
+	b, startB, okB := w.open.Take(otherKey(key, question))
+	if !okB {
+		return a, startNS, ok
+	}
+	if ok { // it goes on to wait
+		*w.open.Put(key, startNS) = a
+	}
+	return b, startB, true
+}
+
+// expire removes the queries that have waited for too long at nowNS.
+func (w *waiting[V]) expire(nowNS int64) { w.open.Expire(nowNS) }
