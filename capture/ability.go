@@ -62,8 +62,8 @@ func FilteredOf(src Source) uint64 {
 // Reason counts input that was not analysed, and why. The text names the cause and, where it helps,
 // the sender: "unknown link type 285", "TLS on a plain socket, from 192.0.2.1".
 type Reason struct {
-	Text  string
-	Count uint64
+	Text  string `json:"text"`
+	Count uint64 `json:"count"`
 }
 
 // Reasoner is implemented by sources that can say why they left out input.

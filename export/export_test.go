@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -70,20 +71,27 @@ func TestGolden(t *testing.T) {
 			var indented bytes.Buffer
 			require.NoError(t, json.Indent(&indented, out.Bytes(), "", " "))
 			golden.Equal(t, "testdata/"+name+".json", indented.Bytes())
-			require.NoError(t, export.WriteText(&text, snap, export.TextConfig{}))
-			golden.Equal(t, "testdata/"+name+".txt", text.Bytes())
+			for _, width := range []int{40, 80, 160, 250} {
+				text.Reset()
+				require.NoError(t, export.WriteText(&text, snap, export.TextConfig{Width: width}))
+				golden.Equal(t, fmt.Sprintf("testdata/%s-%d.txt", name, width), text.Bytes())
+			}
 		})
 	}
 }
 
 func TestTextFitsItsWidth(t *testing.T) {
 	snap := bucket(t, handler.Settings{Enable: []string{"all"}}, traffic())
-	for _, width := range []int{80, 120, 200} {
+	for _, width := range []int{40, 60, 80, 120, 160, 200, 250} {
 		var out bytes.Buffer
-		require.NoError(t, export.WriteText(&out, snap, export.TextConfig{Width: width}))
+		require.NoError(t, export.WriteText(&out, snap, export.TextConfig{Width: width, All: true}))
+		longest := 0
 		for line := range strings.Lines(out.String()) {
-			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), width, line)
+			n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n"))
+			require.LessOrEqual(t, n, width, line)
+			longest = max(longest, n)
 		}
+		require.Greater(t, longest, width-4, "the width is used")
 		require.NotContains(t, out.String(), "\x1b", "no colour was asked for")
 	}
 }
@@ -103,6 +111,38 @@ func TestColor(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, strings.TrimSpace(want), strings.TrimSpace(got))
 	}
+}
+
+// TestZeros are left out of text, and named; with All they are there.
+func TestZeros(t *testing.T) {
+	frames := []capture.Frame{packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:9", []byte("discarded"))}
+	snap := bucket(t, handler.Settings{}, frames)
+	var short, long bytes.Buffer
+	require.NoError(t, export.WriteText(&short, snap, export.TextConfig{}))
+	require.Contains(t, short.String(), "UDP 1")
+	require.NotContains(t, short.String(), "SYN 0", "a group of zeros")
+	require.Contains(t, short.String(), "nothing to show of DNS, PCAP\n")
+	require.NotContains(t, short.String(), "── DNS")
+	require.False(t, export.Counted(&snap.Modules[1]))
+	require.NoError(t, export.WriteText(&long, snap, export.TextConfig{All: true}))
+	for _, want := range []string{"── DNS", "── PCAP", "SYN 0", "SERVFAIL 0", "timed out 0"} {
+		require.Contains(t, long.String(), want)
+	}
+	require.NotContains(t, long.String(), "nothing to show")
+}
+
+// TestShares are of the whole list, not of what is shown of it.
+func TestShares(t *testing.T) {
+	var frames []capture.Frame
+	for i := range 40 {
+		name := fmt.Sprintf("host%d.example.com", max(i, 30))
+		frames = append(frames, packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", packettest.Query(uint16(i), name, 1)))
+	}
+	var out bytes.Buffer
+	require.NoError(t, export.WriteText(&out, bucket(t, handler.Settings{TopN: 2}, frames), export.TextConfig{}))
+	require.Contains(t, out.String(), "40   100% ████████ .example.com")
+	require.Contains(t, out.String(), "31  77.5% ████████ host30.example.com")
+	require.Contains(t, out.String(), " 1   2.5% ▎        host31.example.com")
 }
 
 // TestHostileNames has names that could break JSON or steer a terminal.
@@ -210,19 +250,19 @@ func ExampleWriteText() {
 	_ = export.WriteText(os.Stdout, snap, export.TextConfig{Width: 60})
 	// Output:
 	// ── DNS ──────────────────────── 2026-01-01 00:00:00 UTC, 0s
-	// wire packets    events 1   deep samples 1
-	//                                  p50       p90       p95       p99       max
-	// rates events                       1         1         1         1         1
-	// rates total                        1         1         1         1         1
+	// messages  events 1   sampled 1
+	//                        p50     p90     p95     p99     max
+	// per second: events       1       1       1       1       1
+	// per second: total        1       1       1       1       1
 	//
-	// top qname2
-	// 1 ████████ .example.com
+	// top names of two labels
+	// 1   100% ████████ .example.com
 	//
-	// top qname3
-	// 1 ████████ www.example.com
+	// top names of three labels
+	// 1   100% ████████ www.example.com
 	//
-	// top qtype
-	// 1 ████████ A
+	// top types asked for
+	// 1   100% ████████ A
 }
 
 func ExampleWriteJSON() {

@@ -5,12 +5,12 @@ import "time"
 // Account says what became of events: Offered is always the sum of the others. A pipeline counts
 // frames, a handler the events that it was shown (packets or DNS messages).
 type Account struct {
-	Offered     uint64 // came in, or was lost before it could
-	Analysed    uint64 // went through everything
-	Filtered    uint64 // did not pass a filter
-	NotSampled  uint64 // counted, but left out by deep sampling
-	Undecodable uint64 // could not be understood
-	Dropped     uint64 // lost by the kernel, an interface or a full queue
+	Offered     uint64 `json:"offered"`     // came in, or was lost before it could
+	Analysed    uint64 `json:"analysed"`    // went through everything
+	Filtered    uint64 `json:"filtered"`    // did not pass a filter
+	NotSampled  uint64 `json:"not_sampled"` // counted, but left out by deep sampling
+	Undecodable uint64 `json:"undecodable"` // could not be understood
+	Dropped     uint64 `json:"dropped"`     // lost by the kernel, an interface or a full queue
 }
 
 // Add adds b to a.

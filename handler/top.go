@@ -24,7 +24,7 @@ type Top[K Key[K]] struct{ sketch.TopK[K] }
 func (t *Top[K]) mergeFrom(src state) { t.Merge(&src.(*Top[K]).TopK) }
 func (t *Top[K]) copyFrom(src state)  { t.CopyFrom(&src.(*Top[K]).TopK) }
 func (t *Top[K]) render(v *Value, r rendering) {
-	renderTop(v, r, t.Top(r.topN, K.Compare), func(k K) Item { return Item{Name: k.String()} })
+	renderTop(v, r, t.Total(), t.Top(r.topN, K.Compare), func(k K) Item { return Item{Name: k.String()} })
 }
 
 // Code is what a [TopCodes] list may be keyed by: a number of 16 bits that has a name.
@@ -39,7 +39,7 @@ type TopCodes[K Code] struct{ sketch.TopCounts[K] }
 func (t *TopCodes[K]) mergeFrom(src state) { t.Merge(&src.(*TopCodes[K]).TopCounts) }
 func (t *TopCodes[K]) copyFrom(src state)  { t.CopyFrom(&src.(*TopCodes[K]).TopCounts) }
 func (t *TopCodes[K]) render(v *Value, r rendering) {
-	renderTop(v, r, t.Top(r.topN), func(k K) Item { return Item{Name: k.String()} })
+	renderTop(v, r, t.Total(), t.Top(r.topN), func(k K) Item { return Item{Name: k.String()} })
 }
 
 // TopNames is a top list of names that can be a metric.
@@ -48,7 +48,7 @@ type TopNames struct{ sketch.TopNames }
 func (t *TopNames) mergeFrom(src state) { t.Merge(&src.(*TopNames).TopNames) }
 func (t *TopNames) copyFrom(src state)  { t.CopyFrom(&src.(*TopNames).TopNames) }
 func (t *TopNames) render(v *Value, r rendering) {
-	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: string(k)} })
+	renderTop(v, r, t.Total(), t.Top(r.topN), func(k []byte) Item { return Item{Name: string(k)} })
 }
 
 // TopDomains is a top list of domain names, whole or parts, that can be a metric. Its keys are bytes of [dnsmsg.Name].
@@ -57,7 +57,7 @@ type TopDomains struct{ sketch.TopNames }
 func (t *TopDomains) mergeFrom(src state) { t.Merge(&src.(*TopDomains).TopNames) }
 func (t *TopDomains) copyFrom(src state)  { t.CopyFrom(&src.(*TopDomains).TopNames) }
 func (t *TopDomains) render(v *Value, r rendering) {
-	renderTop(v, r, t.Top(r.topN), func(k []byte) Item { return Item{Name: dnsmsg.Name(k).String()} })
+	renderTop(v, r, t.Total(), t.Top(r.topN), func(k []byte) Item { return Item{Name: dnsmsg.Name(k).String()} })
 }
 
 // TopPlaces is a top list of locations, added by [geo.Location] keys.
@@ -66,15 +66,15 @@ type TopPlaces struct{ sketch.TopNames }
 func (t *TopPlaces) mergeFrom(src state) { t.Merge(&src.(*TopPlaces).TopNames) }
 func (t *TopPlaces) copyFrom(src state)  { t.CopyFrom(&src.(*TopPlaces).TopNames) }
 func (t *TopPlaces) render(v *Value, r rendering) {
-	renderTop(v, r, t.Top(r.topN), func(k []byte) Item {
+	renderTop(v, r, t.Total(), t.Top(r.topN), func(k []byte) Item {
 		name, lat, lon := geo.ParseKey(k)
 		return Item{Name: name, Lat: lat, Lon: lon}
 	})
 }
 
-// renderTop draws the entries of a list, for whose keys name makes items without counts.
-func renderTop[K any](v *Value, r rendering, entries []sketch.Entry[K], name func(K) Item) {
-	v.Kind = KindTop
+// renderTop draws the entries of a list of the given total, for whose keys name makes items without counts.
+func renderTop[K any](v *Value, r rendering, total uint64, entries []sketch.Entry[K], name func(K) Item) {
+	v.Kind, v.Total = KindTop, total
 	for _, e := range entries {
 		item := name(e.Key)
 		item.Estimate, item.Lower = e.Upper, e.Lower

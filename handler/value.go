@@ -46,6 +46,7 @@ type Value struct {
 
 	Int       uint64    // KindCounter, KindCardinality, KindGauge
 	Items     []Item    // KindTop
+	Total     uint64    // KindTop: the counts of all entries, also of those that are not among Items
 	Quantiles Quantiles // KindQuantile, KindRate
 	Bins      []Bin     // KindHistogram: bins that are not empty, cumulative
 	Buckets   []Bin     // KindHistogram: bins whose bounds are the same in every answer, cumulative

@@ -88,7 +88,7 @@ func (p primitive) named(c *compiler) test {
 	defer cancel()
 	addrs, err := c.lookup(ctx, "ip", p.token.text)
 	if err != nil {
-		c.fail(p.token, fmt.Sprintf("unknown host '%s': %v", p.token.text, err))
+		c.fail(p.token, fmt.Sprintf("unknown host '%s': %v%s", p.token.text, err, correction(p.token.text)))
 		return never
 	}
 	var tests []test

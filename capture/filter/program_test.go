@@ -45,6 +45,7 @@ func TestErrors(t *testing.T) {
 		{"ether", 1, "'ether' needs 'host', 'src', 'dst', 'proto', 'broadcast' or 'multicast' after it"},
 		{"geneve and geneve", 12, "'geneve' within 'geneve' is not supported"},
 		{"geneve 99999999", 8, "a virtual network of Geneve has a number up to 16777215"},
+		{"dns and host 192.0.2.1", 1, "'dns' needs a word before it that says what it is, such as 'host' or 'port'; did you mean 'port 53'?"},
 		{"8.8.8.8", 1, "'8.8.8.8' needs a word before it that says what it is, such as 'host' or 'port'"},
 		{"host 0:1:2:3:4:5", 6, "a MAC address needs 'ether' before it, as 'ether host 0:1:2:3:4:5'"},
 		{"ether host 10.0.0.1", 12, "expected a MAC address, as 00:00:5e:00:53:01"},

@@ -32,7 +32,7 @@ code=0
 grep -q 'offset' cut.err || fail "no offset in: $(cat cut.err)"
 grep -q '"events":' cut.json || fail "nothing shown of the cut file"
 
-for args in "" "--periods 11 dns.pcap" "--no-such-flag dns.pcap" "-H 1.2.3.4 dns.pcap"; do
+for args in "" "--periods x dns.pcap" "--no-such-flag dns.pcap" "-H 1.2.3.4 dns.pcap"; do
 	code=0
 	# shellcheck disable=SC2086 # words are meant to be split
 	./visor-reader $args >out 2>err || code=$?

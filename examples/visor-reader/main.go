@@ -40,5 +40,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stdout, "visor-reader", version())
 		return exitDone
 	}
+	for _, w := range opts.warnings {
+		fmt.Fprintln(stderr, "visor-reader: warning:", w)
+	}
 	return summarise(ctx, opts, stdin, stdout, stderr)
 }

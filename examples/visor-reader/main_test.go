@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,15 +51,25 @@ type summary map[string]struct {
 }
 
 func parse(t testing.TB, stdout string) summary {
+	var all map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(stdout), &all))
+	for _, beside := range []string{"account", "coverage", "errors", "hints"} {
+		delete(all, beside)
+	}
+	raw, err := json.Marshal(all)
+	require.NoError(t, err)
 	var s summary
-	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
+	require.NoError(t, json.Unmarshal(raw, &s))
 	return s
 }
 
 func TestJSON(t *testing.T) {
 	code, stdout, stderr := call(t, nil, sample)
 	require.Equal(t, exitDone, code, stderr)
-	require.Empty(t, stderr)
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	require.Len(t, lines, 2)
+	require.Contains(t, lines[0], "the direction of all packets is unknown: with -H")
+	require.Equal(t, "visor-reader: 1,000 packets, all analysed; the answer covers all of the input, 2026-01-01 00:00:00 to 00:03:43 UTC", lines[1])
 	s := parse(t, stdout)
 	require.Contains(t, s, "5m")
 	require.Equal(t, uint64(1000), s["5m"].Packets.Total)
@@ -133,10 +144,178 @@ func TestInputs(t *testing.T) {
 func TestText(t *testing.T) {
 	code, stdout, _ := call(t, nil, "--format", "text", sample)
 	require.Equal(t, exitDone, code)
-	for _, want := range []string{"── PACKETS", "── DNS", "── PCAP", "top qname2"} {
+	for _, want := range []string{"── PACKETS", "── DNS", "nothing to show of DHCP, BGP, PCAP", "top names of two labels"} {
 		require.Contains(t, stdout, want)
 	}
 	require.NotContains(t, stdout, "\x1b", "a file wants no colour")
+	require.Contains(t, stdout[strings.LastIndex(strings.TrimSpace(stdout), "\n1,000"):], "1,000 packets, all analysed; the answer covers all", "the last line")
+
+	_, stdout, _ = call(t, nil, "--format", "text", "-a", "--color", "always", sample)
+	require.Contains(t, stdout, "── PCAP")
+	require.Contains(t, stdout, "\x1b[1;36m")
+}
+
+// TestWidth takes the width from the option, from COLUMNS, or has 80 columns.
+func TestWidth(t *testing.T) {
+	widest := func(args ...string) (most int) {
+		_, stdout, _ := call(t, nil, append(args, "--format", "text", sample)...)
+		for line := range strings.Lines(stdout) {
+			most = max(most, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
+		}
+		return most
+	}
+	t.Setenv("COLUMNS", "")
+	require.InDelta(t, 80, widest(), 1)
+	t.Setenv("COLUMNS", "132")
+	require.InDelta(t, 132, widest(), 1)
+	require.InDelta(t, 200, widest("--width", "200"), 1)
+	require.LessOrEqual(t, widest("--width", "40"), 40)
+	t.Setenv("COLUMNS", "nonsense")
+	require.InDelta(t, 80, widest(), 1)
+}
+
+// TestPktvisorFormat has what pktvisor-reader writes and nothing beside it.
+func TestPktvisorFormat(t *testing.T) {
+	_, stdout, stderr := call(t, nil, "--format", "pktvisor", sample)
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
+	require.Len(t, doc, 1)
+	require.Contains(t, doc, "5m")
+	require.Contains(t, stderr, "1,000 packets, all analysed")
+}
+
+// TestClamped uses the nearest number that is allowed, as pktvisor does, and says so.
+func TestClamped(t *testing.T) {
+	for _, tt := range []struct{ flag, given, want string }{
+		{"--periods", "99", "--periods 99: must be from 1 to 10; 10 is used"},
+		{"--periods", "-1", "--periods -1: must be from 1 to 10; 1 is used"},
+		{"--max-deep-sample", "0", "--max-deep-sample 0: must be from 1 to 100; 1 is used"},
+		{"--max-deep-sample", "101", "--max-deep-sample 101: must be from 1 to 100; 100 is used"},
+	} {
+		code, stdout, stderr := call(t, nil, tt.flag, tt.given, sample)
+		require.Equal(t, exitDone, code)
+		require.Contains(t, stderr, "visor-reader: warning: "+tt.want+"\n")
+		parse(t, stdout)
+	}
+}
+
+// account is what the JSON says of the input.
+type account struct {
+	Account struct {
+		Offered, Analysed, Filtered, Undecodable uint64
+
+		NotSampled uint64 `json:"not_sampled"`
+		Reasons    []struct{ Text string }
+	}
+	Coverage struct{ Frames, Of uint64 }
+	Errors   []string
+	Hints    []string
+}
+
+func accountOf(t testing.TB, stdout string) (a account) {
+	require.NoError(t, json.Unmarshal([]byte(stdout), &a))
+	return a
+}
+
+// TestAccount says what became of all packets, and why an answer has little or nothing.
+func TestAccount(t *testing.T) {
+	_, stdout, stderr := call(t, nil, "-b", "udp port 53", sample)
+	a := accountOf(t, stdout)
+	require.EqualValues(t, 1000, a.Account.Offered)
+	require.Equal(t, a.Account.Offered, a.Account.Analysed+a.Account.Filtered)
+	require.NotZero(t, a.Account.Filtered)
+	require.Contains(t, stderr, " filtered; the answer covers all of the input")
+
+	_, stdout, stderr = call(t, nil, "-b", "ip proto 99", sample)
+	a = accountOf(t, stdout)
+	require.EqualValues(t, 1000, a.Account.Filtered)
+	require.Equal(t, []string{"-b ip proto 99 lets no packet through"}, a.Hints)
+	require.Contains(t, stderr, "1,000 packets: 0 analysed, 1,000 filtered; the answer is empty")
+
+	_, stdout, _ = call(t, nil, "--max-deep-sample", "10", sample)
+	a = accountOf(t, stdout)
+	require.Equal(t, a.Account.Offered, a.Account.Analysed+a.Account.NotSampled)
+	require.InDelta(t, 900, float64(a.Account.NotSampled), 60)
+
+	_, stdout, _ = call(t, nil, "-i", "netflow", sample)
+	require.Contains(t, accountOf(t, stdout).Hints[0], "no flow record was found")
+
+	_, stdout, _ = call(t, nil, "-H", "203.0.113.77/32", sample)
+	require.Equal(t, []string{"the direction of all packets is unknown: no packet is from or to the networks of -H"}, accountOf(t, stdout).Hints)
+	_, stdout, _ = call(t, nil, "-H", trafficgen.LocalNets, sample)
+	require.Empty(t, accountOf(t, stdout).Hints)
+}
+
+// writeCapture writes a capture of UDP packets at the given seconds, and returns its path.
+func writeCapture(t testing.TB, link decode.LinkType, seconds ...int) string {
+	path := filepath.Join(t.TempDir(), "made.pcap")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	w, err := pcapfile.NewWriter(f, pcapfile.WriterConfig{Link: link})
+	require.NoError(t, err)
+	for _, second := range seconds {
+		frame := packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:9", []byte("discarded"))
+		frame.TimeNS += int64(second) * 1e9
+		frame.Link = link
+		require.NoError(t, w.WriteFrame(frame))
+	}
+	require.NoError(t, w.Flush())
+	require.NoError(t, f.Close())
+	return path
+}
+
+// TestSilenceOfADay does not take the minutes before a day of silence for the last five.
+func TestSilenceOfADay(t *testing.T) {
+	path := writeCapture(t, decode.LinkEthernet, 0, 60, 120, 180, 86400)
+	code, stdout, stderr := call(t, nil, path)
+	require.Equal(t, exitDone, code)
+	require.Equal(t, uint64(1), parse(t, stdout)["5m"].Packets.Total)
+	a := accountOf(t, stdout)
+	require.Equal(t, []uint64{1, 5}, []uint64{a.Coverage.Frames, a.Coverage.Of})
+	require.Contains(t, a.Hints, "--periods 1 has all 24h of the input in one answer")
+	require.Contains(t, stderr, "5 packets, all analysed; the answer covers 1 of them (20.0%), the last 1s of 24h: 2026-01-02 00:00:00 to 00:00:00 UTC\n")
+
+	_, stdout, stderr = call(t, nil, "--periods", "1", path)
+	require.Equal(t, uint64(5), parse(t, stdout)["1m"].Packets.Total)
+	require.Contains(t, stderr, "the answer covers all of the input, 2026-01-01 00:00:00 to 2026-01-02 00:00:00 UTC")
+}
+
+// TestUndecodable names the link type that nothing is known of.
+func TestUndecodable(t *testing.T) {
+	_, stdout, stderr := call(t, nil, writeCapture(t, 65000, 0, 1, 2))
+	require.EqualValues(t, 3, accountOf(t, stdout).Account.Undecodable)
+	require.Contains(t, stderr, "not analysed: unknown link type 65000 (3)\n")
+}
+
+// TestSomeFiles shows the files that can be read, and fails because of the others.
+func TestSomeFiles(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty.pcap")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	for _, bad := range []string{empty, "main.go", "missing.pcap", "testdata"} {
+		code, stdout, stderr := call(t, nil, bad, sample)
+		require.Equal(t, exitUnread, code, bad)
+		require.Equal(t, uint64(1000), parse(t, stdout)["5m"].Packets.Total, bad)
+		require.Contains(t, stderr, bad)
+		require.Len(t, accountOf(t, stdout).Errors, 1)
+		require.Contains(t, accountOf(t, stdout).Errors[0], bad)
+	}
+}
+
+// TestPatterns expands what a shell of Windows leaves alone, but not the name of a file.
+func TestPatterns(t *testing.T) {
+	dir := t.TempDir()
+	raw, err := os.ReadFile(sample)
+	require.NoError(t, err)
+	for _, name := range []string{"a.pcap", "b.pcap", "[a].pcap"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), raw, 0o600))
+	}
+	_, stdout, _ := call(t, nil, filepath.Join(dir, "?.pcap"))
+	require.Equal(t, uint64(2000), parse(t, stdout)["5m"].Packets.Total)
+	_, stdout, _ = call(t, nil, filepath.Join(dir, "[a].pcap"))
+	require.Equal(t, uint64(1000), parse(t, stdout)["5m"].Packets.Total)
+	code, _, stderr := call(t, nil, filepath.Join(dir, "*.pcapng"))
+	require.Equal(t, exitUnread, code)
+	require.Contains(t, stderr, "*.pcapng")
 }
 
 // TestDamage shows what came before the damage, and where it is.
@@ -150,7 +329,8 @@ func TestDamage(t *testing.T) {
 		require.Equal(t, exitUnread, code)
 		require.Contains(t, stderr, "cut.pcap")
 		require.Contains(t, stderr, "offset")
-		require.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
+		require.Equal(t, 1, strings.Count(stderr, "offset"), "once: %s", stderr)
+		require.Len(t, accountOf(t, stdout).Errors, 1)
 		total := parse(t, stdout)["1m"].Packets.Total
 		require.Greater(t, total, uint64(300))
 		require.Less(t, total, uint64(1000))
@@ -165,14 +345,18 @@ func TestErrors(t *testing.T) {
 	}{
 		{nil, exitMisused, "no FILE given"},
 		{[]string{"--no-such-flag", sample}, exitMisused, "unknown flag: --no-such-flag"},
-		{[]string{"--periods", "11", sample}, exitMisused, "--periods 11: must be from 1 to 10"},
 		{[]string{"--periods", "x", sample}, exitMisused, "invalid argument"},
-		{[]string{"--max-deep-sample", "0", sample}, exitMisused, "--max-deep-sample 0"},
 		{[]string{"-j", "0", sample}, exitMisused, "-j 0: must be from 1 to 64"},
 		{[]string{"-i", "ipx", sample}, exitMisused, "-i ipx: unknown type of input"},
 		{[]string{"-i", "dnstap", sample}, exitUnread, "not Frame Streams"},
-		{[]string{"-H", "192.0.2.1", sample}, exitMisused, "invalid CIDR: 192.0.2.1"},
-		{[]string{"--format", "xml", sample}, exitMisused, "--format xml: must be json or text"},
+		{[]string{"-H", "192.0.2.1", sample}, exitMisused, "-H 192.0.2.1: a network has a length: 192.0.2.1/32 is this address alone, 192.0.2.0/24 its network"},
+		{[]string{"-H", "192.0.2.0/24,2001:db8::1", sample}, exitMisused, "-H 2001:db8::1: a network has a length: 2001:db8::1/128 is this address alone, 2001:db8::/64"},
+		{[]string{"-H", "example", sample}, exitMisused, "-H example: invalid CIDR: example; networks look like 192.0.2.0/24"},
+		{[]string{"--format", "xml", sample}, exitMisused, "--format xml: must be text, json or pktvisor"},
+		{[]string{"--color", "red", sample}, exitMisused, "--color red: must be always, never or auto"},
+		{[]string{"--width", "-3", sample}, exitMisused, "--width -3: must be a number of columns"},
+		{[]string{"testdata"}, exitUnread, "testdata is a directory: give the files in it, as testdata/*.pcap"},
+		{[]string{"-b", "dns and host 192.0.2.1", sample}, exitMisused, "did you mean 'port 53'?"},
 		{[]string{"missing.pcap"}, exitUnread, "missing.pcap"},
 		{[]string{"main.go"}, exitUnread, "main.go"},
 	} {
@@ -180,7 +364,7 @@ func TestErrors(t *testing.T) {
 		require.Equal(t, tt.code, code, tt.args)
 		require.Contains(t, stderr, tt.want)
 		require.Empty(t, stdout)
-		require.Equal(t, tt.code == exitMisused, strings.Contains(stderr, "--help"))
+		require.Equal(t, tt.code == exitMisused && !strings.HasPrefix(tt.want, "did you mean"), strings.Contains(stderr, "--help"))
 	}
 }
 
@@ -241,15 +425,17 @@ func TestFlows(t *testing.T) {
 	for _, input := range []string{"netflow", "SFLOW"} {
 		code, stdout, stderr := call(t, nil, "-i", input, "--periods", "1", path)
 		require.Equal(t, exitDone, code, stderr)
-		var doc map[string]map[string]struct {
+		var doc map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
+		var answer map[string]struct {
 			Devices map[string]struct {
 				Interfaces map[string]struct {
 					InBytes uint64 `json:"in_bytes"`
 				} `json:"interfaces"`
 			} `json:"devices"`
 		}
-		require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
-		require.Len(t, doc["1m"], 1)
-		require.Equal(t, uint64(1500), doc["1m"]["flow"].Devices["192.0.2.254"].Interfaces["1"].InBytes)
+		require.NoError(t, json.Unmarshal(doc["1m"], &answer))
+		require.Len(t, answer, 1)
+		require.Equal(t, uint64(1500), answer["flow"].Devices["192.0.2.254"].Interfaces["1"].InBytes)
 	}
 }

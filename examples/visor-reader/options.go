@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -27,10 +31,27 @@ type options struct {
 	workers    int
 	geoCity    string
 	geoASN     string
-	text       bool // else JSON
+	format     string // one of formats
+	width      int    // columns of text
+	color      bool
+	all        bool // show zeros, too
 	verbose    bool
 	version    bool
+	warnings   []string
 }
+
+// Formats of the answer.
+const (
+	formatText     = "text"
+	formatJSON     = "json"
+	formatPktvisor = "pktvisor" // JSON as pktvisor-reader writes it
+)
+
+// The bounds of --periods and --max-deep-sample.
+const (
+	maxPeriods    = 10
+	maxDeepSample = 100
+)
 
 // What FILE holds.
 const (
@@ -71,14 +92,18 @@ Examples:
   tcpdump -w - port 53 | visor-reader --format json - | jq .
         from a pipe, for a program
 
+The last line says what became of all packets, and which part of the capture the answer
+covers; in JSON these are "account" and "coverage". The format pktvisor is JSON with
+nothing but what pktvisor-reader has.
+
 Exit status: 0 done, 1 a file could not be read to its end (what could be read is
-shown), 2 wrong usage.
+shown, of the other files too), 2 wrong usage.
 `
 
 // parseOptions reads the command line. With -h it writes the manual to stdout and returns pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
-	var hosts, format string
+	var hosts, color string
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
@@ -89,21 +114,38 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
-	fs.StringVar(&format, "format", "", "`json|text`: the default is text on a terminal and json elsewhere")
+	fs.StringVar(&o.format, "format", "", "`text|json|pktvisor`: the default is text on a terminal and json elsewhere")
+	fs.BoolVarP(&o.all, "all", "a", false, "show what is zero in text, too")
+	fs.IntVar(&o.width, "width", 0, "`columns` of text: the default is COLUMNS, or the terminal's width, or 80")
+	fs.StringVar(&color, "color", "auto", "`always|never|auto`: colours in text; auto is on a terminal, unless NO_COLOR is set")
 	fs.IntVarP(&o.workers, "jobs", "j", min(runtime.NumCPU(), 4), "`workers` that share the packets, 1 to 64")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "tell on standard error what is being done")
 	fs.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	o.files = fs.Args()
+	o.files = expand(fs.Args())
 	if o.version {
 		return o, nil
 	}
-	var err error
-	o.hosts, err = decode.ParseHostNets(hosts)
 	o.input = strings.ToLower(o.input)
-	return o, errors.Join(err, o.check(), o.setFormat(format, stdout))
+	o.clamp()
+	o.setOutput(stdout)
+	return o, errors.Join(o.setHosts(hosts), o.check(), o.setColor(color, stdout))
+}
+
+// clamp brings numbers within their bounds, and warns of it.
+func (o *options) clamp() {
+	o.periods = o.clamped("--periods", o.periods, maxPeriods)
+	o.deepSample = o.clamped("--max-deep-sample", o.deepSample, maxDeepSample)
+}
+
+func (o *options) clamped(flag string, n, most int) int {
+	use := min(max(n, 1), most)
+	if use != n {
+		o.warnings = append(o.warnings, fmt.Sprintf("%s %d: must be from 1 to %d; %d is used", flag, n, most, use))
+	}
+	return use
 }
 
 func (o *options) check() error {
@@ -114,24 +156,60 @@ func (o *options) check() error {
 		return fmt.Errorf("-i %s: unknown type of input; must be pcap, dnstap, netflow or sflow", o.input)
 	case o.input == inputDNSTap && o.filter != "":
 		return errors.New("-b filters packets, and cannot go with -i dnstap")
-	case o.periods < 1 || o.periods > 10:
-		return fmt.Errorf("--periods %d: must be from 1 to 10", o.periods)
-	case o.deepSample < 1 || o.deepSample > 100:
-		return fmt.Errorf("--max-deep-sample %d: must be from 1 to 100", o.deepSample)
 	case o.workers < 1 || o.workers > 64:
 		return fmt.Errorf("-j %d: must be from 1 to 64", o.workers)
+	case !slices.Contains([]string{formatText, formatJSON, formatPktvisor}, o.format):
+		return fmt.Errorf("--format %s: must be text, json or pktvisor", o.format)
+	case o.width < 0:
+		return fmt.Errorf("--width %d: must be a number of columns", o.width)
 	}
 	return nil
 }
 
-func (o *options) setFormat(format string, stdout io.Writer) error {
-	switch format {
-	case "json", "text":
-		o.text = format == "text"
-	case "":
-		_, o.text = terminalWidth(stdout)
+// setHosts reads the networks of -H. An address without a length is the most frequent mistake.
+func (o *options) setHosts(list string) (err error) {
+	if o.hosts, err = decode.ParseHostNets(list); err == nil {
+		return nil
+	}
+	for host := range strings.SplitSeq(list, ",") {
+		if addr, bad := netip.ParseAddr(strings.TrimSpace(host)); bad == nil {
+			network := 24
+			if addr.Is6() {
+				network = 64
+			}
+			return fmt.Errorf("-H %s: a network has a length: %s/%d is this address alone, %v its network",
+				addr, addr, addr.BitLen(), netip.PrefixFrom(addr, network).Masked())
+		}
+	}
+	return fmt.Errorf("-H %s: %w; networks look like 192.0.2.0/24 or 2001:db8::/32", list, err)
+}
+
+// setOutput decides what the answer looks like where the command line leaves it open.
+func (o *options) setOutput(stdout io.Writer) {
+	width, terminal := terminalWidth(stdout)
+	if o.format == "" {
+		o.format = formatJSON
+		if terminal {
+			o.format = formatText
+		}
+	}
+	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); o.width == 0 && err == nil && columns > 0 {
+		o.width = columns
+	}
+	if o.width == 0 {
+		o.width = cmp.Or(width, 80)
+	}
+}
+
+func (o *options) setColor(when string, stdout io.Writer) error {
+	switch when {
+	case "always", "never":
+		o.color = when == "always"
+	case "auto":
+		_, terminal := terminalWidth(stdout)
+		o.color = terminal && os.Getenv("NO_COLOR") == "" // https://no-color.org
 	default:
-		return fmt.Errorf("--format %s: must be json or text", format)
+		return fmt.Errorf("--color %s: must be always, never or auto", when)
 	}
 	return nil
 }
@@ -147,6 +225,18 @@ func terminalWidth(w io.Writer) (int, bool) {
 		width = 80
 	}
 	return width, true
+}
+
+// expand replaces patterns such as *.pcap that are no file's name: shells of Windows leave them to programs.
+func expand(args []string) (files []string) {
+	for _, arg := range args {
+		matches, err := filepath.Glob(arg)
+		if _, missing := os.Stat(arg); missing == nil || err != nil || len(matches) == 0 {
+			matches = []string{arg}
+		}
+		files = append(files, matches...)
+	}
+	return files
 }
 
 // version returns the version that the Go toolchain built in.

@@ -10,7 +10,7 @@ import (
 	"visor/handler"
 )
 
-// progress tells on a terminal, or every second with -v, how far the reading is.
+// progress shows on a terminal, or every second with -v, how far the reading is.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -45,19 +45,15 @@ func (p *progress) run() {
 	}
 }
 
-// stop ends the display. With -v, or if reading was interrupted, it tells how much was read.
-func (p *progress) stop(interrupted bool) {
+// stop ends the display. With -v it shows how long reading took.
+func (p *progress) stop() {
 	close(p.quit)
 	p.done.Wait()
 	if p.shown && p.terminal {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
-	n := p.pipeline.Account().Offered
-	switch {
-	case interrupted:
-		fmt.Fprintf(p.out, "interrupted: this is what %d packets show\n", n)
-	case p.verbose:
-		fmt.Fprintf(p.out, "processed %d packets in %.2f s\n", n, time.Since(p.began).Seconds())
+	if p.verbose {
+		fmt.Fprintf(p.out, "processed %d packets in %.2f s\n", p.pipeline.Account().Offered, time.Since(p.began).Seconds())
 	}
 }
 

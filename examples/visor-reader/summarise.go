@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"visor/capture"
 	"visor/capture/dnstap"
 	"visor/capture/filter"
 	"visor/capture/gopkt"
 	"visor/capture/pcapfile"
-	"visor/export"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/bgp"
@@ -24,45 +24,76 @@ import (
 	"visor/window"
 )
 
+// job is one summary in the making.
+type job struct {
+	options
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	problems       []error // of files that could not be read, or not to their end
+}
+
 // summarise reads the files and writes what they hold. It returns the exit code.
 func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Writer) int {
-	code := exitDone
-	complain := func(err error) {
-		if err != nil {
-			fmt.Fprintln(stderr, "visor-reader:", err)
-			code = exitUnread
-		}
-		if _, ok := errors.AsType[*filter.Error](err); ok {
-			code = exitMisused
-		}
+	j := &job{options: o, stdin: stdin, stdout: stdout, stderr: stderr}
+	j.complain(j.run(ctx))
+	switch _, misused := errors.AsType[*filter.Error](errors.Join(j.problems...)); {
+	case misused:
+		return exitMisused
+	case len(j.problems) > 0:
+		return exitUnread
 	}
-	db, err := openGeo(o)
+	return exitDone
+}
+
+// complain keeps and shows the errors that are joined in err.
+func (j *job) complain(err error) {
+	for _, e := range split(err) {
+		j.problems = append(j.problems, e)
+		fmt.Fprintln(j.stderr, "visor-reader:", e)
+	}
+}
+
+// run shows what can be read. The error is one after which there is nothing to show.
+func (j *job) run(ctx context.Context) error {
+	db, err := openGeo(j.options)
 	if err != nil {
-		complain(err)
-		return code
+		return err
 	}
 	if db != nil {
 		defer db.Close()
 	}
-	src, err := openInput(ctx, o, stdin)
-	if err != nil {
-		complain(err)
-		return code
+	src, err := j.openInput(ctx)
+	if src == nil || err != nil {
+		return err
 	}
-	p, err := newPipeline(o, db, src)
+	p, err := newPipeline(j.options, db, src)
 	if err != nil {
 		src.Close()
-		complain(err)
-		return code
+		return err
 	}
-	show := startProgress(o, p, src, stderr)
+	show := startProgress(j.options, p, src, j.stderr)
 	err = p.Run(ctx)
-	show.stop(ctx.Err() != nil)
-	complain(err)
-	if code != exitMisused {
-		complain(write(o, p, stdout))
+	show.stop()
+	if _, misused := errors.AsType[*filter.Error](err); misused {
+		return err
 	}
-	return code
+	j.complain(err)
+	return j.write(ctx, p)
+}
+
+// split returns the errors that are joined in err.
+func split(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, e := range joined.Unwrap() {
+			out = append(out, split(e)...)
+		}
+		return out
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // openGeo returns nil if no database is asked for.
@@ -73,13 +104,13 @@ func openGeo(o options) (*geo.DB, error) {
 	return geo.Open(geo.Config{CityPath: o.geoCity, ASNPath: o.geoASN})
 }
 
-// openInput returns one source of what is to be analysed.
-func openInput(ctx context.Context, o options, stdin io.Reader) (capture.Source, error) {
-	src, err := openFiles(ctx, o, stdin)
-	if err != nil || o.filter == "" {
-		return src, err
+// openInput returns one source of what is to be analysed, or nil if no file can be opened.
+func (j *job) openInput(ctx context.Context) (capture.Source, error) {
+	src := j.openFiles(ctx)
+	if src == nil || j.filter == "" {
+		return src, nil
 	}
-	filtered, err := filter.NewSource(src, o.filter)
+	filtered, err := filter.NewSource(src, j.filter)
 	if err != nil {
 		src.Close()
 		return nil, err
@@ -87,23 +118,21 @@ func openInput(ctx context.Context, o options, stdin io.Reader) (capture.Source,
 	return filtered, nil
 }
 
-// openFiles returns one source of all files, in the order of time.
-func openFiles(ctx context.Context, o options, stdin io.Reader) (capture.Source, error) {
+// openFiles returns one source of all files that can be opened, in the order of time, or nil. The others are problems.
+func (j *job) openFiles(ctx context.Context) capture.Source {
 	var sources []capture.Source
-	for _, name := range o.files {
-		src, err := openFile(ctx, o.input, name, stdin)
+	for _, name := range j.files {
+		src, err := openFile(ctx, j.input, name, j.stdin)
 		if err != nil {
-			for _, s := range sources {
-				s.Close()
-			}
-			return nil, err
+			j.complain(err)
+			continue
 		}
 		sources = append(sources, src)
 	}
-	if len(sources) == 1 {
-		return sources[0], nil
+	if len(sources) == 0 {
+		return nil
 	}
-	return capture.Merge(sources...), nil
+	return capture.Merge(sources...)
 }
 
 // interruptible returns in, or a pipe from it: a Read of a terminal or a pipe that waits would not end with ctx.
@@ -123,6 +152,9 @@ func interruptible(ctx context.Context, in io.Reader) io.Reader {
 }
 
 func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture.Source, error) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: give the files in it, as %s", name, filepath.Join(name, "*.pcap"))
+	}
 	switch {
 	case input == inputDNSTap && name == "-":
 		return dnstap.NewFile(interruptible(ctx, stdin), "standard input")
@@ -170,20 +202,4 @@ func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
 		add(pcap.New(pcap.Config{Settings: settings}))
 	}
 	return out, err
-}
-
-func write(o options, p *handler.Pipeline, stdout io.Writer) error {
-	snap, err := p.Window(o.periods)
-	if o.periods == 1 {
-		snap, err = p.Bucket(0)
-	}
-	if err != nil {
-		return err
-	}
-	if !o.text {
-		return export.WriteJSON(stdout, snap)
-	}
-	width, terminal := terminalWidth(stdout)
-	color := terminal && os.Getenv("NO_COLOR") == "" // https://no-color.org
-	return export.WriteText(stdout, snap, export.TextConfig{Width: width, Color: color})
 }

@@ -9,31 +9,20 @@ import (
 	"visor/handler/policy"
 )
 
-// inputAccount says what became of the frames of a part's input, why some were not analysed, and the times of the first and the
-// last: null before there was one.
-func inputAccount(part *policy.Part) object {
-	out := accountObject(part.Account())
-	reasons := []object{}
-	for _, r := range part.Reasons() {
-		reasons = append(reasons, object{"text": r.Text, "count": r.Count})
-	}
-	span := part.Span()
-	out["reasons"], out["first"], out["last"] = reasons, stampOrNull(span.First()), stampOrNull(span.Last())
-	return out
+// inputAccount is what became of the frames of an input, why some were not analysed, and the times of the first and the last: null
+// before there was one.
+type inputAccount struct {
+	handler.Account
+	Reasons []capture.Reason `json:"reasons"`
+	First   *time.Time       `json:"first"`
+	Last    *time.Time       `json:"last"`
 }
 
-func stampOrNull(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UTC().Format(time.RFC3339Nano)
-}
-
-// accountObject shows an account: offered is the sum of the others.
-func accountObject(a handler.Account) object {
-	out := object{"offered": a.Offered}
-	for _, r := range results(a) {
-		out[r.Text] = r.Count
+func newInputAccount(part *policy.Part) inputAccount {
+	out := inputAccount{Account: part.Account(), Reasons: part.Reasons()}
+	if span := part.Span(); !span.First().IsZero() {
+		first, last := span.First().UTC(), span.Last().UTC()
+		out.First, out.Last = &first, &last
 	}
 	return out
 }

@@ -226,12 +226,12 @@ func (a *API) policyObject(p *policy.Running) object {
 			"input":   object{"consumers": src.Policies, "running": src.Running},
 			"module":  object{"config": table(policy.Redact(src.Type, src.Config)), "name": part.Input},
 			src.Type:  table(src.Facts),
-			"account": inputAccount(part),
+			"account": newInputAccount(part),
 		}
 		accounts := part.Group.Accounts()
 		for j, info := range part.Group.Infos() {
 			module := moduleObject(part, j)
-			module["account"] = accountObject(accounts[info.Name])
+			module["account"] = accounts[info.Name]
 			modules[info.Name] = module
 		}
 	}

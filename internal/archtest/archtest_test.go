@@ -41,6 +41,8 @@ var doors = map[string][]string{
 	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
 	"golang.org/x/sys":                      {"capture/*", "capture"},
 	"golang.org/x/net/bpf":                  {"capture/*", "capture"},
+	"golang.org/x/net/idna":                 {"export"},
+	"golang.org/x/text/width":               {"export"},
 	"golang.org/x/net/icmp":                 {"capture/probe"},
 	"golang.org/x/net/ipv4":                 {"capture/probe"},
 	"golang.org/x/net/ipv6":                 {"capture/probe"},

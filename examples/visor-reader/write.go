@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"visor/export"
+	"visor/handler"
+	"visor/handler/network"
+)
+
+// networkName is the name of the handler that is shown every packet.
+const networkName = "net"
+
+// write writes the answer, and how much of the input is in it: for people behind the answer or on standard error, and into the JSON.
+func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
+	snap, err := p.Window(j.periods)
+	if j.periods == 1 {
+		snap, err = p.Bucket(0)
+	}
+	if err != nil {
+		return err
+	}
+	report := j.report(ctx, p, snap)
+	switch j.format {
+	case formatPktvisor:
+		err = export.WriteJSON(j.stdout, snap)
+	case formatJSON:
+		err = export.WriteReportJSON(j.stdout, snap, &report)
+	default:
+		err = j.writeText(snap, &report)
+	}
+	if _, terminal := terminalWidth(j.stdout); err == nil && (j.format != formatText || !terminal) {
+		report.Errors = nil // they are there already
+		for _, line := range report.Lines() {
+			fmt.Fprintln(j.stderr, "visor-reader:", line)
+		}
+	}
+	return err
+}
+
+// writeText writes in one piece, so that a reader that wants the beginning gets it and all is well.
+func (j *job) writeText(snap *handler.Snapshot, report *export.Report) error {
+	var b bytes.Buffer
+	if err := export.WriteText(&b, snap, export.TextConfig{Width: j.width, Color: j.color, All: j.all}); err != nil {
+		return err
+	}
+	for _, line := range report.Lines() {
+		b.WriteString(wrap(line, j.width) + "\n")
+	}
+	_, err := j.stdout.Write(b.Bytes())
+	return err
+}
+
+// wrap breaks a line between words where it is longer than width.
+func wrap(line string, width int) string {
+	var b strings.Builder
+	used := 0
+	for i, word := range strings.Fields(line) {
+		n := len([]rune(word))
+		switch {
+		case i == 0:
+		case width > 0 && used+1+n > width:
+			b.WriteString("\n")
+			used = 0
+		default:
+			b.WriteString(" ")
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	return b.String()
+}
+
+// report says what became of all input, and what the user could do for more of an answer.
+func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Snapshot) export.Report {
+	r := export.NewReport(p, snap)
+	if j.input == inputDNSTap {
+		r.Unit = "messages"
+	}
+	for _, err := range j.problems {
+		r.Errors = append(r.Errors, err.Error())
+	}
+	notSampled := min(p.HandlerAccounts()[networkName].NotSampled, r.Account.Analysed)
+	r.Account.NotSampled, r.Account.Analysed = notSampled, r.Account.Analysed-notSampled
+
+	hint := func(when bool, text string, args ...any) {
+		if when {
+			r.Hints = append(r.Hints, fmt.Sprintf(text, args...))
+		}
+	}
+	hint(ctx.Err() != nil, "interrupted: the rest of the input was not read")
+	hint(r.Account.Offered > 0 && r.Account.Filtered == r.Account.Offered, "-b %s lets no packet through", j.filter)
+	flows := j.input == inputNetFlow || j.input == inputSFlow
+	hint(flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0]), "no flow record was found: without -i %s the packets themselves are summarised", j.input)
+	m := network.From(snap)
+	unknown := m != nil && m.Total.Value() > 0 && m.Unknown.Value() == m.Total.Value()
+	hint(unknown && j.hosts.Empty(), "the direction of all packets is unknown: with -H and the own networks, what goes in and out is told apart, remote addresses are listed and DNS transactions timed")
+	hint(unknown && !j.hosts.Empty(), "the direction of all packets is unknown: no packet is from or to the networks of -H")
+	hint(!r.Coverage.All() && j.periods > 1, "--periods 1 has all %s of the input in one answer", export.Brief(r.Coverage.Last.Sub(r.Coverage.First)))
+	return r
+}

@@ -1,0 +1,171 @@
+package export
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"time"
+
+	"visor/capture"
+	"visor/handler"
+)
+
+// Report says what an answer is made of: what became of all input, and which part of it the answer covers. An answer of zeros is
+// otherwise the same for an empty file, for one that nothing could be read of, and for a filter that lets nothing through.
+type Report struct {
+	Account  handler.Account  // of frames
+	Reasons  []capture.Reason // why frames, or what they hold, were not analysed
+	Coverage Coverage
+	Errors   []string // what could not be read, or not to its end
+	Hints    []string // what the user could do for more of an answer
+	Unit     string   // what a frame is for people; "" means packets
+}
+
+// Coverage is the part of the input that an answer covers.
+type Coverage struct {
+	Frames, Of  uint64    // frames in the periods of the answer, and all that came through the filter
+	From, To    time.Time // of the answer, from its first period on; zero if it covers nothing
+	First, Last time.Time // of the input; zero if there was none
+}
+
+// NewReport returns the report of an answer of p.
+func NewReport(p *handler.Pipeline, s *handler.Snapshot) Report {
+	r := Report{Account: p.Account(), Reasons: p.Reasons()}
+	span := p.Span()
+	r.Coverage = Coverage{Of: r.Account.Offered - r.Account.Filtered - r.Account.Dropped, First: span.First(), Last: span.Last()}
+	for i := range s.Modules {
+		m := &s.Modules[i]
+		if m.Start.IsZero() || m.Frames < r.Coverage.Frames {
+			continue
+		}
+		r.Coverage.Frames, r.Coverage.From, r.Coverage.To = m.Frames, m.Start, m.Start.Add(m.Length)
+	}
+	if c := &r.Coverage; c.All() || c.To.Before(c.Last) && s.Window > 0 { // lengths are in whole seconds
+		c.To = c.Last
+	}
+	return r
+}
+
+// All reports whether the answer covers all of the input.
+func (c *Coverage) All() bool { return c.Frames >= c.Of }
+
+// maxReasons bounds the reasons that a line for people has.
+const maxReasons = 8
+
+// Lines returns the report for people: errors, reasons and hints if there are any, and always as the last line the account and the
+// coverage.
+func (r *Report) Lines() []string {
+	lines := make([]string, 0, len(r.Errors)+len(r.Hints)+2)
+	for _, e := range r.Errors {
+		lines = append(lines, printable(e))
+	}
+	if len(r.Reasons) > 0 {
+		lines = append(lines, "not analysed: "+r.reasons())
+	}
+	return append(append(lines, r.Hints...), r.account()+"; "+r.coverage())
+}
+
+func (r *Report) reasons() string {
+	var parts []string
+	for _, reason := range r.Reasons[:min(len(r.Reasons), maxReasons)] {
+		parts = append(parts, fmt.Sprintf("%s (%s)", printable(reason.Text), thousands(reason.Count)))
+	}
+	if more := len(r.Reasons) - maxReasons; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more reasons", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r *Report) account() string {
+	a, unit := &r.Account, r.Unit
+	if unit == "" {
+		unit = "packets"
+	}
+	head := thousands(a.Offered) + " " + unit
+	if a.Analysed == a.Offered {
+		if a.Offered == 0 {
+			return "no " + unit
+		}
+		return head + ", all analysed"
+	}
+	parts := []string{thousands(a.Analysed) + " analysed"}
+	for _, p := range []struct {
+		n    uint64
+		what string
+	}{{a.Filtered, "filtered"}, {a.NotSampled, "not sampled"}, {a.Undecodable, "undecodable"}, {a.Dropped, "dropped"}} {
+		if p.n > 0 {
+			parts = append(parts, thousands(p.n)+" "+p.what)
+		}
+	}
+	return head + ": " + strings.Join(parts, ", ")
+}
+
+func (r *Report) coverage() string {
+	c := &r.Coverage
+	switch {
+	case c.Of == 0:
+		return "the answer is empty"
+	case c.All():
+		return "the answer covers all of the input, " + between(c.First, c.Last)
+	case c.From.IsZero():
+		return "the answer covers nothing of the input, " + between(c.First, c.Last)
+	}
+	return fmt.Sprintf("the answer covers %s of them (%s), the last %s of %s: %s", thousands(c.Frames), share(c.Frames, c.Of),
+		Brief(c.To.Sub(c.From)), Brief(c.Last.Sub(c.First)), between(c.From, c.To))
+}
+
+// Brief writes a duration in whole seconds, without units that are zero: "1h30m". One of less than a second is "1s".
+func Brief(d time.Duration) string {
+	s := max(d, time.Second).Round(time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// between writes a stretch of time, without the date of its end if that is the date of its beginning.
+func between(from, to time.Time) string {
+	from, to = from.UTC(), to.UTC()
+	end := time.DateTime
+	if from.Format(time.DateOnly) == to.Format(time.DateOnly) {
+		end = time.TimeOnly
+	}
+	return from.Format(time.DateTime) + " to " + to.Format(end) + " UTC"
+}
+
+// WriteReportJSON is [WriteJSON] with r beside the answer: "account", "coverage", and where there are any "errors" and "hints".
+func WriteReportJSON(w io.Writer, s *handler.Snapshot, r *Report) error {
+	doc := object{window(s): schemaObjects(s)}
+	maps.Copy(doc, r.object())
+	return write(w, doc)
+}
+
+func (r *Report) object() object {
+	account := struct {
+		handler.Account
+		Reasons []capture.Reason `json:"reasons"`
+	}{r.Account, append([]capture.Reason{}, r.Reasons...)}
+	c := &r.Coverage
+	out := object{"account": account, "coverage": object{
+		"frames": c.Frames, "of": c.Of, "from": stamp(c.From), "to": stamp(c.To), "first": stamp(c.First), "last": stamp(c.Last),
+	}}
+	if len(r.Errors) > 0 {
+		out["errors"] = r.Errors
+	}
+	if len(r.Hints) > 0 {
+		out["hints"] = r.Hints
+	}
+	return out
+}
+
+// stamp is a time in JSON, or null.
+func stamp(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

@@ -1,0 +1,208 @@
+package export
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"visor/handler"
+)
+
+func isNumber(v *handler.Value) bool {
+	return v.Kind == handler.KindCounter || v.Kind == handler.KindCardinality || v.Kind == handler.KindGauge
+}
+
+// cell is a number with its name.
+type cell struct {
+	name, number string
+	zero         bool
+}
+
+func (c *cell) width() int { return displayWidth(c.name) + 1 + len(c.number) }
+
+// counterGroup is counters whose paths have the same beginning.
+type counterGroup struct {
+	head  string
+	cells []cell
+}
+
+func (g *counterGroup) zero() bool {
+	return !slices.ContainsFunc(g.cells, func(c cell) bool { return !c.zero })
+}
+
+// counters writes single numbers. Those with the same first part of the path share a line or more. Groups of zeros are left out.
+func (t *text) counters(values []handler.Value) {
+	var groups []counterGroup
+	for _, v := range values {
+		if !isNumber(&v) {
+			continue
+		}
+		last := len(v.Path) - 1
+		head := words(v.Path[:last]...)
+		at := slices.IndexFunc(groups, func(g counterGroup) bool { return g.head == head })
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, counterGroup{head: head})
+		}
+		groups[at].cells = append(groups[at].cells, cell{words(v.Path[last]), amount(float64(v.Int), &v), v.Int == 0})
+	}
+	if !t.all {
+		groups = slices.DeleteFunc(groups, func(g counterGroup) bool { return g.zero() })
+	}
+	indent := 0
+	for i := range groups {
+		if n := displayWidth(groups[i].head); n > 0 {
+			indent = max(indent, n+2)
+		}
+	}
+	for i := range groups {
+		t.wrap(&groups[i], indent)
+	}
+}
+
+// wrap writes the cells of a group in as many lines as they need, behind its head; in a narrow place the head has a line of its own.
+func (t *text) wrap(g *counterGroup, indent int) {
+	line := pad(g.head, indent)
+	if indent > t.width/3 {
+		indent = 2
+		if line = pad("", indent); g.head != "" {
+			t.line(g.head)
+		}
+	}
+	used := indent
+	for i := range g.cells {
+		c := &g.cells[i]
+		if n := c.width(); used > indent && used+n > t.width {
+			t.line(line)
+			line, used = pad("", indent), indent
+		}
+		line += c.name + " " + t.style.name + c.number + t.style.end + "   "
+		used += c.width() + 3
+	}
+	t.line(line)
+}
+
+// distribution is a row of the table of distributions.
+type distribution struct {
+	name  string
+	cells []string // as in percentiles
+}
+
+// percentiles are the columns of that table. kept says which of them are shown where there is room for n only.
+var (
+	percentiles = []string{"p50", "p90", "p95", "p99", "max"}
+	kept        = [][]int{1: {0}, 2: {0, 4}, 3: {0, 3, 4}, 4: {0, 2, 3, 4}, 5: {0, 1, 2, 3, 4}}
+)
+
+// distributions writes quantiles and rates as a table, or as several side by side.
+func (t *text) distributions(values []handler.Value) {
+	var rows []distribution
+	for _, v := range values {
+		if v.Kind != handler.KindQuantile && v.Kind != handler.KindRate || v.Quantiles.N == 0 || !t.all && !hasCounted(v) {
+			continue
+		}
+		q := &v.Quantiles
+		row := distribution{name: words(v.Path...)}
+		for _, f := range []float64{q.P50, q.P90, q.P95, q.P99, q.Max} {
+			row.cells = append(row.cells, amount(f, &v))
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return
+	}
+	lines, width := t.table(rows)
+	columns := max(1, min(len(rows), (t.width+tableGap)/(width+tableGap)))
+	height := (len(rows) + columns - 1) / columns
+	var side [][]string
+	for part := range slices.Chunk(lines[1:], height) {
+		side = append(side, append([]string{lines[0]}, part...))
+	}
+	t.row(side, slices.Repeat([]int{width + tableGap}, len(side)))
+}
+
+const tableGap = 4 // columns between two tables
+
+// table returns the lines of a table of rows, the head first, and their width, which is at most that of the text.
+func (t *text) table(rows []distribution) (lines []string, width int) {
+	name, number := 0, 8
+	for _, r := range rows {
+		name = max(name, displayWidth(r.name))
+		for _, c := range r.cells {
+			number = max(number, displayWidth(c)+2)
+		}
+	}
+	name = min(name, max(t.width/2, t.width-5*number))
+	shown := kept[max(1, min((t.width-name)/number, 5))]
+	line := func(name0 string, cells []string) {
+		s := pad(cut(name0, name), name)
+		for _, i := range shown {
+			s += strings.Repeat(" ", max(0, number-displayWidth(cells[i]))) + cells[i]
+		}
+		lines = append(lines, s)
+	}
+	line("", percentiles)
+	for _, r := range rows {
+		line(r.name, r.cells)
+	}
+	return lines, name + len(shown)*number
+}
+
+// row writes blocks of lines beside each other, each with its width, the space to its right included.
+func (t *text) row(blocks [][]string, widths []int) {
+	height := 0
+	for _, b := range blocks {
+		height = max(height, len(b))
+	}
+	for i := range height {
+		line := ""
+		for k, b := range blocks {
+			if i < len(b) {
+				line += t.padStyled(b[i], widths[k])
+			} else {
+				line += pad("", widths[k])
+			}
+		}
+		t.line(line)
+	}
+}
+
+// amount writes a number of v for people: of microseconds with a unit that fits, of fractions with two digits.
+func amount(f float64, v *handler.Value) string {
+	switch last := v.Path[len(v.Path)-1]; {
+	case last == "us" || strings.HasSuffix(last, "_us"):
+		return microseconds(f)
+	case v.Float:
+		return strconv.FormatFloat(f, 'f', 2, 64)
+	}
+	return thousands(uint64(max(f, 0) + 0.5))
+}
+
+// microseconds writes a time with three digits or so.
+func microseconds(f float64) string {
+	unit := "µs"
+	for _, next := range []string{"ms", "s"} {
+		if math.Round(f) < 1000 {
+			break
+		}
+		f, unit = f/1000, next
+	}
+	switch {
+	case unit == "µs" || f >= 100:
+		return fmt.Sprintf("%.0f %s", f, unit)
+	case f >= 10:
+		return fmt.Sprintf("%.1f %s", f, unit)
+	}
+	return fmt.Sprintf("%.2f %s", f, unit)
+}
+
+// thousands writes n in groups of three digits.
+func thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

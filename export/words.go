@@ -1,0 +1,122 @@
+package export
+
+import "strings"
+
+// terms are what people say for parts of metrics' names: for up to longestTerm words of a path, the longest first. What is not here is
+// shown as it is.
+var terms = map[string]string{
+	"asn":                   "AS",
+	"asn ecs":               "AS of client subnets (ECS)",
+	"cardinality":           "distinct",
+	"counters samples":      "counter samples",
+	"deep sampled packets":  "sampled",
+	"deep samples":          "sampled",
+	"dns":                   "DNS",
+	"dns lookup failures":   "DNS lookup failures",
+	"dscp":                  "DSCP",
+	"dst":                   "destination",
+	"dst ip ports":          "destination addresses and ports",
+	"dst ips":               "destination addresses",
+	"ecn":                   "ECN",
+	"ecs":                   "ECS",
+	"geo loc":               "places",
+	"geoloc":                "places",
+	"geoloc ecs":            "places of client subnets (ECS)",
+	"histogram us":          "time",
+	"if drops":              "dropped by the interface",
+	"ipv4":                  "IPv4",
+	"ipv6":                  "IPv6",
+	"nodata":                "NODATA",
+	"noerror":               "NOERROR",
+	"nxdomain":              "NXDOMAIN",
+	"os drops":              "dropped by the system",
+	"other l4":              "other transport",
+	"protocol tcp":          "TCP",
+	"qname":                 "names asked for",
+	"qname by resp bytes":   "names by bytes of responses",
+	"qname2":                "names of two labels",
+	"qname3":                "names of three labels",
+	"qtype":                 "types asked for",
+	"quantiles":             "",
+	"quantiles us":          "time",
+	"query ecs":             "queries with a client subnet (ECS)",
+	"rates":                 "per second:",
+	"rates bytes":           "bytes/s",
+	"rates pps":             "packets/s",
+	"rcode":                 "response codes",
+	"records flows":         "flow records",
+	"refused":               "REFUSED",
+	"request v6":            "request (DHCPv6)",
+	"response histogram us": "response time",
+	"response quantiles us": "response time",
+	"routerefresh":          "route refresh",
+	"src":                   "source",
+	"src ip ports":          "source addresses and ports",
+	"src ips":               "source addresses",
+	"srvfail":               "SERVFAIL",
+	"syn":                   "SYN",
+	"tcp":                   "TCP",
+	"tcp reassembly errors": "TCP segments out of any stream",
+	"top ipv4":              "top IPv4 addresses",
+	"top ipv6":              "top IPv6 addresses",
+	"top nodata":            "top names with NODATA",
+	"top noerror":           "top names with NOERROR",
+	"top nxdomain":          "top names with NXDOMAIN",
+	"top qname by resp":     "top names by response",
+	"top query ecs":         "top client subnets (ECS)",
+	"top refused":           "top names with REFUSED",
+	"top slow":              "slowest names",
+	"top srvfail":           "top names with SERVFAIL",
+	"udp":                   "UDP",
+	"unknown dir":           "unknown direction",
+	"us":                    "",
+	"wire packets":          "messages",
+	"xact":                  "transactions",
+	"xact counts":           "transactions",
+	"xact in histogram us":  "time of transactions in",
+	"xact in quantiles us":  "time of transactions in",
+	"xact in top slow":      "slowest names of transactions in",
+	"xact out histogram us": "time of transactions out",
+	"xact out quantiles us": "time of transactions out",
+	"xact out top slow":     "slowest names of transactions out",
+	"xact ratio quantiles":  "bytes of response per byte of query",
+	"xacts":                 "transactions",
+}
+
+// longestTerm is the number of words in the longest of terms.
+const longestTerm = 5
+
+// words returns the name of a metric, or of a group of them, for people.
+func words(path ...string) string {
+	tokens := strings.FieldsFunc(strings.ToLower(strings.Join(path, " ")), func(r rune) bool { return r == '_' || r == ' ' })
+	var out []string
+	for len(tokens) > 0 {
+		n := min(longestTerm, len(tokens))
+		for ; n > 1; n-- {
+			if _, ok := terms[strings.Join(tokens[:n], " ")]; ok {
+				break
+			}
+		}
+		word := strings.Join(tokens[:n], " ")
+		if term, ok := terms[word]; ok {
+			word = term
+		}
+		if word != "" {
+			out = append(out, word)
+		}
+		tokens = tokens[n:]
+	}
+	return strings.Join(out, " ")
+}
+
+// subjectWords returns what metrics are about: "device 192.0.2.1, interface 3". path has the names of sets and of their members in turn.
+func subjectWords(path []string) string {
+	var out []string
+	for i := 0; i+1 < len(path); i += 2 {
+		out = append(out, strings.TrimSuffix(path[i], "s")+" "+Readable(path[i+1]))
+	}
+	if len(path)%2 == 1 {
+		out = append(out, Readable(path[len(path)-1]))
+	}
+	return strings.Join(out, ", ")
+}
