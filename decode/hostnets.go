@@ -39,7 +39,7 @@ func (n *HostNets) add(item string) error {
 	text, digits, ok := strings.Cut(item, "/")
 	width, err := strconv.ParseUint(digits, 10, 8)
 	if !ok || err != nil {
-		return fmt.Errorf("invalid CIDR: %s", item)
+		return fmt.Errorf("invalid CIDR: %s%s", item, suggestion(item))
 	}
 	addr, err := netip.ParseAddr(text)
 	v6 := strings.Contains(text, ":")
@@ -59,6 +59,18 @@ func (n *HostNets) add(item string) error {
 	mask := uint32(^(uint64(1)<<(32-width) - 1))
 	n.v4 = append(n.v4, net4{binary.BigEndian.Uint32(a[:]) & mask, mask})
 	return nil
+}
+
+// suggestion says how an address is written as a network: alone, or with those around it.
+func suggestion(item string) string {
+	addr, err := netip.ParseAddr(item)
+	switch {
+	case err != nil || addr.Zone() != "":
+		return ""
+	case addr.Is4():
+		return fmt.Sprintf("; did you mean %s/32 or %s?", addr, netip.PrefixFrom(addr, 24).Masked())
+	}
+	return fmt.Sprintf("; did you mean %s/128 or %s?", addr, netip.PrefixFrom(addr, 64).Masked())
 }
 
 func (n *HostNets) add6(addr netip.Addr, width int) {

@@ -40,7 +40,8 @@ func TestHostNets(t *testing.T) {
 
 func TestHostNetsErrors(t *testing.T) {
 	for spec, want := range map[string]string{
-		"192.0.2.1":            "invalid CIDR: 192.0.2.1",
+		"192.0.2.1":            "invalid CIDR: 192.0.2.1; did you mean 192.0.2.1/32 or 192.0.2.0/24?",
+		"2001:db8::1":          "invalid CIDR: 2001:db8::1; did you mean 2001:db8::1/128 or 2001:db8::/64?",
 		"192.0.2.1/":           "invalid CIDR: 192.0.2.1/",
 		"192.0.2.1/33":         "invalid CIDR: 192.0.2.1/33",
 		"192.0.2.1/-1":         "invalid CIDR: 192.0.2.1/-1",

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
 
@@ -159,4 +160,15 @@ func TestTLS(t *testing.T) {
 		}
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// Long options may have one dash.
+func TestOneDash(t *testing.T) {
+	o, err := parseOptions([]string{"-tls-noverify", "-host=ns1.example", "-p", "99", "-policy", "edge", "-Hns2.example"}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, []any{true, "ns2.example", uint16(99), "edge"}, []any{o.noVerify, o.host, o.port, o.policy})
+	_, err = parseOptions([]string{"-help"}, io.Discard)
+	require.ErrorIs(t, err, pflag.ErrHelp)
+	_, err = parseOptions([]string{"-tlsx"}, io.Discard)
+	require.Error(t, err)
 }

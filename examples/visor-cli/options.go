@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -65,7 +67,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVar(&o.tokenFile, "api-token-file", "", "bear the token in this `file`")
 	fs.DurationVar(&o.refresh, "refresh", time.Second, "`time` between looks")
 	fs.BoolVar(&o.version, "version", false, "print the version and exit")
-	if err := fs.Parse(args); err != nil {
+	if err := fs.Parse(twoDashes(args, fs)); err != nil {
 		return o, err
 	}
 	switch {
@@ -89,4 +91,16 @@ func version() string {
 		return info.Main.Version
 	}
 	return "(unknown)"
+}
+
+// twoDashes completes long options with one dash: pktvisor-cli takes both, as Go's flag package does.
+func twoDashes(args []string, fs *pflag.FlagSet) []string {
+	out := slices.Clone(args)
+	for i, arg := range out {
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && len(name) > 1 && (fs.Lookup(name) != nil || name == "help") {
+			out[i] = "-" + arg
+		}
+	}
+	return out
 }

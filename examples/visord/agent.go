@@ -94,42 +94,51 @@ func environment(o options, log *slog.Logger) (env policy.Env, closeAll func(), 
 	return env, closeAll, nil
 }
 
-// load loads the configuration file, and makes the default policy.
+// load loads the configuration file, and makes the default policy. A policy of the file that cannot start is left out, unless nothing
+// else runs or the options are strict.
 func (a *agent) load() error {
-	if err := a.manager.Load(a.o.doc); err != nil {
+	err := a.manager.Load(a.o.doc)
+	failed, some := errors.AsType[policy.StartErrors](err)
+	if err != nil && (!some || a.o.strict) {
 		return err
 	}
-	if a.o.iface == "" {
-		return nil
+	for _, e := range failed {
+		a.log.Error(e.Error())
 	}
-	if err := a.manager.AddTap(defaultTap(a.o)); err != nil {
+	if a.o.iface != "" {
+		if err := a.manager.AddTap(defaultTap(a.o)); err != nil {
+			return err
+		}
+		_, err := a.manager.AddPolicy(defaultPolicy(a.o))
 		return err
 	}
-	_, err := a.manager.AddPolicy(defaultPolicy(a.o))
-	return err
+	if len(failed) > 0 && !a.o.adminAPI && len(a.manager.Policies()) == 0 {
+		return errors.New("no policy runs")
+	}
+	return nil
 }
 
+// mockInterface is the name of an interface with made-up traffic.
+const mockInterface = "mock"
+
+// defaultTap is pktvisord's, with all its keys.
 func defaultTap(o options) policy.Tap {
-	config := policy.Options{"iface": o.iface}
-	if o.hostSpec != "" {
-		config["host_spec"] = o.hostSpec
+	config := policy.Options{"iface": o.iface, "host_spec": o.hostSpec}
+	if o.iface == mockInterface {
+		config["pcap_source"] = "mock"
 	}
 	return policy.Tap{Name: "default", InputType: "pcap", Config: config}
 }
 
-// defaultPolicy is that of pktvisord.
+// defaultPolicy is pktvisord's. It has a key for its input even without a filter, so that no other policy on the tap shares the input.
 func defaultPolicy(o options) policy.Policy {
-	p := policy.Policy{
-		Name: "default", Input: policy.Input{Tap: "default", InputType: "pcap"},
+	return policy.Policy{
+		Name: "default", Input: policy.Input{Tap: "default", InputType: "pcap", Config: policy.Options{"bpf": o.bpf}},
 		Window: policy.Options{"num_periods": uint64(o.periods), "deep_sample_rate": uint64(o.deepSample)},
 		Modules: []policy.Module{
 			{Name: "net", Type: "net"}, {Name: "dhcp", Type: "dhcp"}, {Name: "dns", Type: "dns"}, {Name: "pcap_stats", Type: "pcap"},
 		},
 	}
-	if o.bpf != "" {
-		p.Input.Filter = policy.Options{"bpf": o.bpf}
-	}
-	return p
 }
 
 // listen makes the server, and opens its port.
@@ -177,7 +186,7 @@ func (a *agent) pusher() (*otlp.Pusher, error) {
 	if !a.o.otel {
 		return nil, nil
 	}
-	cfg := otlp.Config{Interval: time.Duration(a.o.otelInterval) * time.Second, Logger: a.log, Sources: a.sources}
+	cfg := otlp.Config{Interval: time.Duration(a.o.otelInterval) * time.Second, Drain: a.o.otelDrain, Logger: a.log, Sources: a.sources}
 	u := url.URL{Scheme: a.o.otelProtocol, Host: net.JoinHostPort(a.o.otelHost, strconv.Itoa(int(a.o.otelPort)))}
 	if a.o.otelProtocol == "http" {
 		u.Path = a.o.otelPath
@@ -257,9 +266,11 @@ func (a *agent) serve(ctx context.Context, l net.Listener) error {
 	if err := a.server.Shutdown(deadline); err != nil {
 		_ = a.server.Close() // clients that did not take their answer in time
 	}
-	err := <-pushing
+	if err := <-pushing; err != nil {
+		a.log.Warn(err.Error()) // a receiver that is away is no failure of visord
+	}
 	working.Wait()
-	return err
+	return nil
 }
 
 func portOf(l net.Listener) string {
@@ -281,13 +292,17 @@ func (a *agent) reload() {
 		return
 	}
 	next, err := readConfig(a.o.config)
+	if err == nil && a.o.strict && len(next.Warnings) > 0 {
+		err = next.Warnings[0]
+	}
 	if err != nil {
 		a.log.Error("configuration is not reloaded", "error", err)
 		return
 	}
-	if err := a.manager.Reload(next); err != nil {
-		a.log.Error("not all policies are reloaded", "error", err)
+	for _, w := range next.Warnings {
+		a.log.Warn(w.Error())
 	}
+	failed := a.manager.Reload(next)
 	former := a.o.doc.Config
 	for key, value := range next.Config {
 		if fmt.Sprint(former[key]) != fmt.Sprint(value) {
@@ -295,5 +310,9 @@ func (a *agent) reload() {
 		}
 	}
 	a.o.doc = next
+	if failed != nil {
+		a.log.Error("configuration reloaded in part from "+a.o.config, "error", failed)
+		return
+	}
 	a.log.Info("configuration reloaded from " + a.o.config)
 }

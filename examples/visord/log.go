@@ -21,16 +21,15 @@ type logSink struct {
 	out io.Writer
 }
 
-func openLog(o options, stdout io.Writer) (*logSink, error) {
-	s := &logSink{path: o.logFile, out: stdout}
+// openLog opens what the options name. Without a syslog it is stderr, with a warning.
+func openLog(o options, stdout, stderr io.Writer, syslog func() (io.Writer, error)) (s *logSink, warning string, err error) {
+	s = &logSink{path: o.logFile, out: stdout}
 	if o.syslog {
-		w, err := openSyslog()
-		if err != nil {
-			return nil, err
+		if s.out, err = syslog(); err != nil {
+			warning, s.out = fmt.Sprintf("--syslog: %v; the log goes to standard error", err), stderr
 		}
-		s.out = w
 	}
-	return s, s.reopen()
+	return s, warning, s.reopen()
 }
 
 // reopen opens the log file anew: what rotates logs has moved the former one.
@@ -44,7 +43,7 @@ func (s *logSink) reopen() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if former, ok := s.out.(*os.File); ok && former != os.Stdout {
+	if former, ok := s.out.(*os.File); ok && former != os.Stdout && former != os.Stderr {
 		_ = former.Close()
 	}
 	s.out = f
@@ -54,7 +53,7 @@ func (s *logSink) reopen() error {
 func (s *logSink) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, ok := s.out.(io.Closer); ok && s.out != os.Stdout {
+	if c, ok := s.out.(io.Closer); ok && s.out != os.Stdout && s.out != os.Stderr {
 		_ = c.Close()
 	}
 }

@@ -42,6 +42,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case o.moduleList:
 		listModules(stdout)
 		return exitDone
+	case o.check != "":
+		return tryOut(o, stdout)
 	case o.daemon && !isDaemon():
 		if err := daemonize(args); err != nil {
 			fmt.Fprintf(stderr, "visord: %v\n", err)
@@ -49,18 +51,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return exitDone
 	}
-	return serve(ctx, o, stdout)
+	return serve(ctx, o, stdout, stderr)
 }
 
 // serve runs the agent until ctx is done, or it is stopped over HTTP.
-func serve(ctx context.Context, o options, stdout io.Writer) int {
-	sink, err := openLog(o, stdout)
+func serve(ctx context.Context, o options, stdout, stderr io.Writer) int {
+	sink, warning, err := openLog(o, stdout, stderr, openSyslog)
 	if err != nil {
 		fmt.Fprintf(stdout, "Log init failed: %v\n", err)
 		return exitFailed
 	}
 	defer sink.close()
 	log := sink.logger(o.verbose)
+	if warning != "" {
+		o.warnings = append(o.warnings, warning)
+	}
+	for _, w := range o.warnings {
+		log.Warn(w)
+	}
 	err = runAgent(ctx, o, sink, log)
 	tellParent(err)
 	if err != nil {

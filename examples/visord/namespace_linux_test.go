@@ -162,7 +162,7 @@ func (a *admin) churn(n int) (early usage) {
 				require.Equal(a.t, 200, status, answer)
 			}
 			status, answer := a.do("POST", "/api/v1/policies", strings.Replace(passing(done), "type: net", "type: bpf", 1))
-			require.Equal(a.t, 500, status, answer)
+			require.Equal(a.t, 400, status, answer)
 		}
 		if done == 60 {
 			early = a.usage()

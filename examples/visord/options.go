@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +32,9 @@ type options struct {
 	doc        *policy.Document // of the configuration file; empty without
 	version    bool
 	moduleList bool
+	check      string // a configuration file to try
+	strict     bool
+	warnings   []string // about the command line and the configuration file
 
 	daemon  bool
 	verbose bool
@@ -35,10 +43,11 @@ type options struct {
 	user    string
 
 	host       string
-	port       uint16
+	port       portNumber
 	tls        bool
 	files      httpapi.TLSFiles
 	adminAPI   bool
+	insecure   bool
 	tokenFile  string
 	pprof      bool
 	instance   string
@@ -54,9 +63,10 @@ type options struct {
 	otel         bool
 	otelProtocol string
 	otelHost     string
-	otelPort     uint16
+	otelPort     portNumber
 	otelPath     string
 	otelInterval int
+	otelDrain    time.Duration
 	otelTLS      bool
 	otelCert     string
 	otelKey      string
@@ -70,15 +80,16 @@ fast answers come. It answers over HTTP, in JSON and for Prometheus.
 Usage:
   visord [options] [IFACE]
 
-IFACE is an interface, an IP address that it has, or 'auto' for the busiest one: its
-packets are analysed by a policy named 'default'. Other taps and policies come from the
+IFACE is an interface, an IP address that it has, 'auto' for the busiest one, or 'mock'
+for made-up traffic that needs no rights and no Linux: its packets are analysed by a
+policy named 'default'. Other taps and policies come from the
 configuration file (--config), or over HTTP while visord runs (--admin-api).
 
 Options:
 %s
 Each option with a long name may stand in the section visor.config of the configuration
 file too, with _ for -, as 'log_file: /var/log/visord'; the command line wins. Not so
---config, --bpf, --host-spec, --help and --version.
+--config, --check, --bpf, --host-spec, --help and --version.
 
 Signals:
   SIGHUP         reads the configuration file again and applies what has changed of taps
@@ -96,6 +107,13 @@ Examples:
         for Prometheus: scrape http://ns1:10853/metrics every minute
   visord --otel --otel-host collector.example.net --otel-protocol grpc eth0
         every minute pushed to OpenTelemetry
+  visord --check /etc/visord.yaml
+        what is wrong with a configuration file, and what it would run
+  visord mock
+        a demonstration
+
+Without --config, the variables of Orb's images name taps: PKTVISOR_PCAP,
+PKTVISOR_PCAP_IFACE_DEFAULT, PKTVISOR_DNSTAP, PKTVISOR_NETFLOW, PKTVISOR_SFLOW.
 
 Exit status: 0 ended by a signal or over HTTP, 1 failed, 2 wrong usage or configuration.
 `
@@ -105,14 +123,18 @@ func (o *options) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("visord", pflag.ContinueOnError)
 	fs.SortFlags = false
 	fs.StringVar(&o.config, "config", "", "configuration `file`, YAML or JSON: taps, policies, options")
+	fs.StringVar(&o.check, "check", "", "say what is wrong with a configuration `file` and what it would run, and exit")
+	fs.BoolVar(&o.strict, "strict", false, "refuse a configuration file with a warning, or with a policy that cannot start")
 	fs.StringVarP(&o.bpf, "bpf", "b", "", "tcpdump `filter` of the default policy")
 	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "own networks of the default tap, comma separated `CIDRs`: they tell ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute `periods` that policies keep unless they say otherwise, 1 to 10")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, likewise, 1 to 100")
 
 	fs.StringVarP(&o.host, "host", "l", "localhost", "`address` that the API is served on")
-	fs.Uint16VarP(&o.port, "port", "p", 10853, "`port` of the API")
+	o.port, o.otelPort = 10853, 4318
+	fs.VarP(&o.port, "port", "p", "`port` of the API")
 	fs.BoolVar(&o.adminAPI, "admin-api", false, "let clients of the API create and delete taps and policies, and stop visord")
+	fs.BoolVar(&o.insecure, "insecure", false, "allow --admin-api on an address of others without a token or certificates of clients")
 	fs.BoolVar(&o.tls, "tls", false, "serve HTTPS")
 	fs.StringVar(&o.files.Cert, "tls-cert", "", "certificate `file`, PEM; read again when it changes")
 	fs.StringVar(&o.files.Key, "tls-key", "", "key `file`, PEM")
@@ -132,10 +154,11 @@ func (o *options) flags() *pflag.FlagSet {
 
 	fs.BoolVar(&o.otel, "otel", false, "push metrics to a receiver of OpenTelemetry")
 	fs.StringVar(&o.otelHost, "otel-host", "localhost", "`host` of the receiver")
-	fs.Uint16Var(&o.otelPort, "otel-port", 4318, "its `port`; 4317 with --otel-protocol grpc")
+	fs.Var(&o.otelPort, "otel-port", "its `port`; 4317 with --otel-protocol grpc")
 	fs.StringVar(&o.otelPath, "otel-path", "/v1/metrics", "its `path`, with http")
 	fs.StringVar(&o.otelProtocol, "otel-protocol", "http", "`http|grpc`")
 	fs.IntVar(&o.otelInterval, "otel-interval", 60, "`seconds` between pushes; each pushes the periods that have ended since the last")
+	fs.DurationVar(&o.otelDrain, "otel-drain", time.Second, "`time` that the last push may take when visord ends")
 	fs.BoolVar(&o.otelTLS, "otel-tls", false, "push over TLS")
 	fs.StringVar(&o.otelCert, "otel-tls-cert", "", "certificate `file` to show the receiver, PEM")
 	fs.StringVar(&o.otelKey, "otel-tls-key", "", "key `file`, PEM")
@@ -165,6 +188,9 @@ func (o *options) flags() *pflag.FlagSet {
 // parseOptions reads the command line and the configuration file. With -h it writes the manual to stdout and returns pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o := options{doc: &policy.Document{}}
+	if len(args) > 0 && args[0] == "pktvisord" { // pktvisor's image takes the name of a program first
+		args = args[1:]
+	}
 	fs := o.flags()
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
 	if err := fs.Parse(whole(args, fs)); err != nil {
@@ -177,19 +203,69 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		return o, fmt.Errorf("one IFACE at most, not %q", fs.Args())
 	}
 	o.iface = fs.Arg(0)
-	if o.config != "" {
-		var err error
-		if o.doc, err = readConfig(o.config); err != nil {
-			return o, err
-		}
-		if err := configure(fs, o.doc.Config); err != nil {
-			return o, fmt.Errorf("%w in config file: %s", err, o.config)
-		}
+	if o.check != "" {
+		o.config = o.check
+	}
+	if err := o.configure(fs); err != nil {
+		return o, err
 	}
 	if o.otelProtocol == "grpc" && !fs.Changed("otel-port") {
 		o.otelPort = 4317
 	}
-	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), o.check())
+	o.clamp()
+	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), o.validate())
+}
+
+// configure reads the configuration file, or the environment where there is none.
+func (o *options) configure(fs *pflag.FlagSet) (err error) {
+	if o.config == "" {
+		o.doc.Taps = tapsOfEnvironment(os.Getenv)
+		return nil
+	}
+	if o.doc, err = readConfig(o.config); err != nil {
+		return err
+	}
+	unknown, err := configure(fs, o.doc)
+	if err != nil {
+		return fmt.Errorf("%w in config file: %s", err, o.config)
+	}
+	for _, w := range append(o.doc.Warnings, unknown...) {
+		if o.strict {
+			return fmt.Errorf("%w in config file: %s", w, o.config)
+		}
+		o.warnings = append(o.warnings, w.Error())
+	}
+	return nil
+}
+
+// clamp brings numbers into their range, as pktvisord does.
+func (o *options) clamp() {
+	for _, n := range []struct {
+		name  string
+		value *int
+		most  int
+	}{{"periods", &o.periods, 10}, {"max-deep-sample", &o.deepSample, 100}} {
+		if given := *n.value; given < 1 || given > n.most {
+			*n.value = min(max(given, 1), n.most)
+			o.warnings = append(o.warnings, fmt.Sprintf("--%s %d: must be from 1 to %d; it is %d now", n.name, given, n.most, *n.value))
+		}
+	}
+}
+
+// portNumber is the number of a port, or 0 for any.
+type portNumber uint16
+
+func (p *portNumber) String() string { return strconv.Itoa(int(*p)) }
+
+func (p *portNumber) Type() string { return "port" }
+
+func (p *portNumber) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return errors.New("a port is a number from 0 to 65535")
+	}
+	*p = portNumber(n)
+	return nil
 }
 
 // absolute makes a path independent of the directory that a daemon leaves.
@@ -237,34 +313,37 @@ func readConfig(path string) (*policy.Document, error) {
 	return doc, nil
 }
 
-// configure sets the options that the command line does not.
-func configure(fs *pflag.FlagSet, config policy.Options) error {
-	for key, value := range config {
-		name := strings.ReplaceAll(key, "_", "-")
-		f := fs.Lookup(name)
-		if f == nil || slices.Contains([]string{"config", "bpf", "host-spec", "version"}, name) || strings.Contains(key, "-") {
-			return fmt.Errorf("unknown key '%s' in visor.config (see visord -h for those that there are)", key)
+// configure sets the options that the command line does not. Keys that are not known are returned as warnings.
+func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error, err error) {
+	var known []string
+	fs.VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains([]string{"config", "check", "bpf", "host-spec", "version"}, f.Name) {
+			known = append(known, strings.ReplaceAll(f.Name, "-", "_"))
+		}
+	})
+	for _, key := range slices.Sorted(maps.Keys(doc.Config)) {
+		f := fs.Lookup(strings.ReplaceAll(key, "_", "-"))
+		if !slices.Contains(known, key) {
+			unknown = append(unknown, doc.UnknownConfig(key, known))
+			continue
 		}
 		if f.Changed {
 			continue
 		}
-		if err := fs.Set(name, fmt.Sprint(value)); err != nil {
-			return fmt.Errorf("visor.config: %s: %w", key, err)
+		if err := fs.Set(f.Name, fmt.Sprint(doc.Config[key])); err != nil {
+			return unknown, fmt.Errorf("visor.config: %s: %w", key, err)
 		}
 	}
-	return nil
+	return unknown, nil
 }
 
-func (o *options) check() error {
+// validate returns what is wrong with options, alone or together.
+func (o *options) validate() error {
 	_, hostErr := decode.ParseHostNets(o.hostSpec)
 	crash := o.crash[:]
 	switch {
-	case o.periods < 1 || o.periods > 10:
-		return fmt.Errorf("--periods %d: must be from 1 to 10", o.periods)
-	case o.deepSample < 1 || o.deepSample > 100:
-		return fmt.Errorf("--max-deep-sample %d: must be from 1 to 100", o.deepSample)
 	case hostErr != nil:
-		return hostErr
+		return fmt.Errorf("-H, --host-spec: %w", hostErr)
 	case o.tls && (o.files.Key == "" || o.files.Cert == ""):
 		return errors.New("you must specify --tls-key and --tls-cert to use --tls")
 	case !o.tls && o.files.ClientCA != "":
@@ -283,11 +362,21 @@ func (o *options) check() error {
 		return errors.New("missing information to setup crashpad")
 	case o.iface == "" && (o.bpf != "" || o.hostSpec != ""):
 		return errors.New("-b and -H are of the default policy, which needs IFACE")
-	case o.iface == "" && !o.adminAPI && len(o.doc.Policies) == 0:
+	case o.adminAPI && !o.insecure && !o.guarded():
+		return fmt.Errorf("--admin-api on %s lets anybody who reaches that address change what runs: "+
+			"add --api-token-file or --tls-client-ca, or --insecure to allow it", cmp.Or(o.host, "all addresses"))
+	case o.iface == "" && !o.adminAPI && len(o.doc.Policies) == 0 && o.check == "":
 		//lint:ignore ST1005 it is the reference's text
 		return errors.New("Nothing to do: specify --admin-api or IFACE.")
 	}
 	return nil
+}
+
+// guarded reports whether clients of the API must show that they may use it, or are of this machine.
+func (o *options) guarded() bool {
+	addr, err := netip.ParseAddr(o.host)
+	local := o.host == "localhost" || err == nil && addr.IsLoopback()
+	return local || o.tokenFile != "" || o.files.ClientCA != ""
 }
 
 // version returns the version that the Go toolchain built in.
@@ -298,8 +387,13 @@ func version() string {
 	return "(unknown)"
 }
 
-// apiVersion is what the API tells its clients: pktvisor's asks for a major version of 4.
-func apiVersion() string { return "4.5.0+visor." + version() }
+// apiVersion is what the API tells its clients: pktvisor's asks for a major version of 4. It is SemVer, whose metadata has no other
+// characters.
+func apiVersion() string {
+	return "4.5.0+visor." + strings.Trim(notSemVer.ReplaceAllString(version(), "."), ".")
+}
+
+var notSemVer = regexp.MustCompile(`[^0-9A-Za-z-]+`)
 
 func listModules(w io.Writer) {
 	for _, typ := range policy.InputTypes() {

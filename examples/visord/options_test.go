@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,10 +34,12 @@ func TestMisuse(t *testing.T) {
 		{"", []string{"eth0", "eth1"}, "one IFACE at most"},
 		{"", []string{"--no-such"}, "unknown flag: --no-such"},
 		{"", []string{"--otel-t", "eth0"}, "unknown flag: --otel-t"},
-		{"", []string{"-p", "70000", "eth0"}, "invalid argument \"70000\""},
-		{"", []string{"--periods", "11", "eth0"}, "--periods 11: must be from 1 to 10"},
-		{"", []string{"--max-deep-sample", "0", "eth0"}, "--max-deep-sample 0: must be from 1 to 100"},
-		{"", []string{"-H", "192.0.2.1", "eth0"}, "invalid CIDR: 192.0.2.1"},
+		{"", []string{"-p", "70000", "eth0"}, "invalid argument \"70000\" for \"-p, --port\" flag: a port is a number from 0 to 65535"},
+		{"", []string{"-H", "192.0.2.1", "eth0"}, "-H, --host-spec: invalid CIDR: 192.0.2.1; did you mean 192.0.2.1/32 or 192.0.2.0/24?"},
+		{"", []string{"--admin-api", "-l", "0.0.0.0"}, "--admin-api on 0.0.0.0 lets anybody who reaches that address change what runs"},
+		{"", []string{"--admin-api", "-l", ""}, "--admin-api on all addresses lets"},
+		{"visor: {config: {admin_api: true, host: ns1.example}}", nil, "add --api-token-file or --tls-client-ca, or --insecure"},
+		{"", []string{"--otel-port", "x", "eth0"}, "a port is a number from 0 to 65535"},
 		{"", []string{"-b", "port 53", "--admin-api"}, "which needs IFACE"},
 		{"", []string{"--tls", "eth0"}, "you must specify --tls-key and --tls-cert to use --tls"},
 		{"", []string{"--tls-client-ca", "x", "eth0"}, "--tls-client-ca needs --tls"},
@@ -48,11 +53,10 @@ func TestMisuse(t *testing.T) {
 		{"a: [", []string{"eth0"}, "in config file: "},
 		{"hello", []string{"eth0"}, "invalid schema"},
 		{"{version: 2, visor: {}}", []string{"eth0"}, "unsupported version"},
-		{"visor: {config: {prot: 1}}", []string{"eth0"}, "unknown key 'prot' in visor.config"},
-		{"visor: {config: {bpf: udp}}", []string{"eth0"}, "unknown key 'bpf' in visor.config"},
+		{"visor: {config: {prot: 1}}", []string{"--strict", "eth0"}, "visor.config has no key 'prot' (line 1, column 18); did you mean 'port'?"},
+		{"{visor: {taps: {}}, orb: 1}", []string{"--strict", "eth0"}, "the document has no key 'orb'"},
 		{"visor: {config: {port: high}}", []string{"eth0"}, "visor.config: port: "},
-		{"visor: {config: [1]}", []string{"eth0"}, "'config' is not a map"},
-		{mock, []string{"--periods", "0"}, "--periods 0"},
+		{mock, []string{"--syslog", "--log-file", "x"}, "exclude each other"},
 	} {
 		args := tt.args
 		if tt.config != "" {
@@ -70,24 +74,124 @@ func TestMisuse(t *testing.T) {
 func TestConfig(t *testing.T) {
 	path := configFile(t, `
 visor:
-  config: {port: 8080, host: 0.0.0.0, verbose: true, admin_api: "true", geo_cache_size: 5, prom_instance: 7, otel: true, otel_protocol: grpc, no_track: true}
+  config: {port: 8080, host: 0.0.0.0, verbose: true, admin_api: "true", geo_cache_size: 5, prom_instance: 7, otel: true, otel_protocol: grpc, no_track: true, insecure: true}
 `)
 	_, err := parseOptions([]string{"--config", path, "-p", "9090", "--prom", "eth0"}, nil)
 	require.ErrorContains(t, err, "unknown flag: --prom", "it begins two names")
 	o, err := parseOptions([]string{"--config", path, "-p", "9090", "--max-d=50", "eth0"}, nil)
 	require.NoError(t, err)
-	require.Equal(t, []any{uint16(9090), "0.0.0.0", true, true, 5, "7", true, uint16(4317), 50, "eth0"},
+	require.Equal(t, []any{portNumber(9090), "0.0.0.0", true, true, 5, "7", true, portNumber(4317), 50, "eth0"},
 		[]any{o.port, o.host, o.verbose, o.adminAPI, o.geoCache, o.instance, o.otel, o.otelPort, o.deepSample, o.iface})
 	require.True(t, filepath.IsAbs(o.config))
 
 	flags := (&options{}).flags()
 	flags.VisitAll(func(f *pflag.Flag) {
 		fs := (&options{}).flags()
-		value := map[string]any{"bool": true, "string": "x", "int": uint64(1), "uint16": uint64(1)}[f.Value.Type()]
-		err := configure(fs, policy.Options{strings.ReplaceAll(f.Name, "-", "_"): value})
-		alone := map[string]bool{"config": true, "bpf": true, "host-spec": true, "version": true}[f.Name]
-		require.Equal(t, alone, err != nil, f.Name)
+		value := map[string]any{"bool": true, "string": "x", "int": uint64(1), "port": uint64(1), "duration": "1s"}[f.Value.Type()]
+		unknown, err := configure(fs, &policy.Document{Config: policy.Options{strings.ReplaceAll(f.Name, "-", "_"): value}})
+		require.NoError(t, err, f.Name)
+		alone := map[string]bool{"config": true, "check": true, "bpf": true, "host-spec": true, "version": true}[f.Name]
+		require.Equal(t, alone, len(unknown) > 0, f.Name)
 	})
+}
+
+// What pktvisord accepts is accepted, with a warning.
+func TestWarnings(t *testing.T) {
+	path := configFile(t, "visor: {taps: , config: {log_level: debug, bpf: udp}}")
+	o, err := parseOptions([]string{"pktvisord", "--config", path, "--periods", "99", "--max-deep-sample", "0", "eth0"}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"'taps' is not a map: it is ignored (line 1, column 15)",
+		"visor.config has no key 'bpf' (line 1, column 44)",
+		"visor.config has no key 'log_level' (line 1, column 26)",
+		"--periods 99: must be from 1 to 10; it is 10 now",
+		"--max-deep-sample 0: must be from 1 to 100; it is 1 now",
+	}, o.warnings)
+	require.Equal(t, []any{"eth0", 10, 1}, []any{o.iface, o.periods, o.deepSample}, "the name of the program is that of pktvisor's image")
+}
+
+// Orb's one file is for its agent and for pktvisord.
+func TestOrbFile(t *testing.T) {
+	path := configFile(t, `
+visor:
+  taps: {default_pcap: {input_type: pcap, config: {iface: auto}}}
+orb:
+  backends: {pktvisor: {binary: /usr/local/sbin/pktvisord, config_file: /opt/orb/agent.yaml}}
+`)
+	o, err := parseOptions([]string{"--admin-api", "-l", "localhost", "-p", "10853", "--config", path, "--otel", "--otel-host", "localhost", "--otel-port", "4318", "--cp-custom", "id"}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"the document has no key 'orb'. Its keys are: version, visor (line 4, column 1)"}, o.warnings)
+	require.Equal(t, "default_pcap", o.doc.Taps[0].Name)
+}
+
+// The variables of Orb's images name taps.
+func TestEnvironment(t *testing.T) {
+	tap := func(name, typ string, config policy.Options) policy.Tap {
+		return policy.Tap{Name: name, InputType: typ, Config: config}
+	}
+	for _, tt := range []struct {
+		env  map[string]string
+		want []policy.Tap
+	}{
+		{nil, nil},
+		{map[string]string{"PKTVISOR_PCAP": "true"}, []policy.Tap{tap("default_pcap", "pcap", policy.Options{"iface": "auto"})}},
+		{map[string]string{"PKTVISOR_PCAP_IFACE_DEFAULT": "mock"}, []policy.Tap{tap("default_pcap", "pcap", policy.Options{"iface": "mock", "pcap_source": "mock"})}},
+		{map[string]string{"PKTVISOR_FLOW_TYPE": "sflow"}, []policy.Tap{tap("default_sflow", "flow", policy.Options{"flow_type": "sflow", "bind": "0.0.0.0", "port": uint64(6343)})}},
+		{
+			map[string]string{"PKTVISOR_NETFLOW": "true", "PKTVISOR_NETFLOW_PORT_DEFAULT": "9995", "PKTVISOR_NETFLOW_BIND_ADDRESS": "::1", "PKTVISOR_DNSTAP": "true"},
+			[]policy.Tap{
+				tap("default_netflow", "flow", policy.Options{"flow_type": "netflow", "bind": "::1", "port": uint64(9995)}),
+				tap("default_dnstap", "dnstap", policy.Options{"tcp": "0.0.0.0:6000"}),
+			},
+		},
+	} {
+		require.Equal(t, tt.want, tapsOfEnvironment(func(name string) string { return tt.env[name] }))
+	}
+}
+
+// --check says what would run, and what is wrong.
+func TestTryOut(t *testing.T) {
+	check := func(text string) (int, string) {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), []string{"--check", configFile(t, text)}, &stdout, &stderr)
+		return code, stdout.String() + stderr.String()
+	}
+	code, said := check("visor: {taps: {wire: {input_type: pcap, config: {iface: nosuch0}}}}")
+	require.Equal(t, exitDone, code)
+	require.Equal(t, "tap wire: pcap\n", said, "nothing is opened")
+	const two = `
+visor:
+  taps: {t: {input_type: mock}}
+  policies:
+    good: {kind: collection, input: {tap: t, input_type: mock}, handlers: {config: {}, modules: {a: {type: net}, dns: {type: dns}}}}
+    bad:  {kind: collection, input: {tap: none, input_type: mock}, handlers: {modules: {}}}
+`
+	code, said = check(two)
+	require.Equal(t, exitMisuse, code)
+	require.Equal(t, `warning: 'handlers' has no key 'config'. Its keys are: window_config, modules (line 5, column 76)
+tap t: mock
+policy good: tap t, handlers a (net), dns (dns)
+error: tap 'none' does not exist
+`, said)
+	code, said = check("visor: {policies: {p: {}}}")
+	require.Equal(t, exitMisuse, code)
+	require.Contains(t, said, "missing or invalid policy kind")
+}
+
+// SemVer has no other characters in what stands behind the plus.
+func TestVersion(t *testing.T) {
+	require.Regexp(t, `^4\.5\.0\+visor\.[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$`, apiVersion())
+}
+
+// A system without syslog logs to standard error, with a warning.
+func TestNoSyslog(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	sink, warning, err := openLog(options{syslog: true}, &stdout, &stderr, func() (io.Writer, error) { return nil, errors.New("no /dev/log") })
+	require.NoError(t, err)
+	require.Equal(t, "--syslog: no /dev/log; the log goes to standard error", warning)
+	sink.logger(false).Info("hello")
+	require.Contains(t, stderr.String(), "hello")
+	require.Empty(t, stdout.String())
 }
 
 // All options are documented, in lines that fit.
@@ -113,15 +217,15 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, stdout.String(), "visord ")
 }
 
-// The configuration that goes with the program is one that it takes.
+// The configuration that goes with the program is one that it takes: as it is, and with all that is commented out.
 func TestSample(t *testing.T) {
-	o, err := parseOptions([]string{"--config", "visord.yaml"}, nil)
+	sample, err := os.ReadFile("visord.yaml")
 	require.NoError(t, err)
-	require.Len(t, o.doc.Policies, 5)
-	for _, p := range o.doc.Policies {
-		for _, m := range p.Modules {
-			_, err := policy.Build(m, policy.Env{})
-			require.NoError(t, err)
-		}
+	all := regexp.MustCompile(`(?m)^( *)# ((  )*\S+:.*)$`).ReplaceAllString(string(sample), "$1$2")
+	for text, policies := range map[string]int{string(sample): 2, all: 5} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, exitDone, run(t.Context(), []string{"--check", configFile(t, text)}, &stdout, &stderr), "%s%s", &stdout, &stderr)
+		require.Equal(t, policies, strings.Count(stdout.String(), "policy "), &stdout)
+		require.NotContains(t, stdout.String(), "warning")
 	}
 }

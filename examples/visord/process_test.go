@@ -182,7 +182,7 @@ func TestSignals(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, []byte("visor: {polices: {}}"), 0o600))
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
-	p.logged("did you mean 'policies'?")
+	p.logged("configuration is not reloaded error=\"no policies found in schema")
 	require.Len(t, p.policies(), 3, "what was goes on")
 
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
@@ -283,7 +283,7 @@ func TestLogRotation(t *testing.T) {
 		t.Skip("skipped: no signals on this system")
 	}
 	path := filepath.Join(t.TempDir(), "log")
-	sink, err := openLog(options{logFile: path}, nil)
+	sink, _, err := openLog(options{logFile: path}, nil, nil, nil)
 	require.NoError(t, err)
 	log := sink.logger(false)
 	log.Debug("hidden")

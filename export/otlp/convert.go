@@ -13,10 +13,13 @@ import (
 	"visor/handler"
 )
 
+// scopePrefix comes before the name of a policy in that of its scope.
+const scopePrefix = "pktvisor/"
+
 // scope returns what modules counted for a policy, as of the period that each of them has.
 func scope(policy string, modules []handler.Module) *metrics.ScopeMetrics {
 	s := &metrics.ScopeMetrics{Scope: &common.InstrumentationScope{
-		Name: "pktvisor/" + policy, Attributes: []*common.KeyValue{attribute("policy_name", policy)},
+		Name: scopePrefix + policy, Attributes: []*common.KeyValue{attribute("policy_name", policy)},
 	}}
 	for i := range modules {
 		m := &modules[i]

@@ -276,6 +276,49 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// A receiver that is away holds up the end for a second, and what it did not take is said.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(t, handler.Settings{})
+		p, stop := running(t, otlp.Config{
+			Endpoint: "http://127.0.0.1:1", Interval: time.Minute, Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
+		})
+		s.minute(0, 1)
+		before := time.Now()
+		require.ErrorContains(t, stop(), "1 requests with")
+		require.Equal(t, time.Second, time.Since(before))
+		require.Equal(t, 1, p.Stats().Pending)
+		s.end()
+	})
+}
+
+// However rarely it is pushed, no period is lost that a policy does not keep for so long.
+func TestRarePushes(t *testing.T) {
+	metrics := make(map[time.Duration]int)
+	for _, interval := range []time.Duration{30 * time.Second, 20 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStream(t, handler.Settings{Periods: 2})
+			_, stop := running(t, otlp.Config{
+				Endpoint: "http://127.0.0.1:1", Interval: interval, Backoff: time.Hour,
+				Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
+			})
+			for i := range 10 {
+				s.minute(i, 1)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+			}
+			_, counts, _ := strings.Cut(stop().Error(), "end: ")
+			var requests, n int
+			_, err := fmt.Sscanf(counts, "%d requests with %d metrics are lost", &requests, &n)
+			require.NoError(t, err, counts)
+			metrics[interval] = n
+			s.end()
+		})
+	}
+	require.Positive(t, metrics[20*time.Minute])
+	require.Equal(t, metrics[30*time.Second], metrics[20*time.Minute])
+}
+
 // The oldest ones go if too much waits.
 func TestPending(t *testing.T) {
 	s := newStream(t, handler.Settings{})

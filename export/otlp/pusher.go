@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,11 +24,12 @@ import (
 type Config struct {
 	Endpoint string            // of the receiver: http, https, grpc or grpcs, as http://localhost:4318/v1/metrics (the default path) or grpc://localhost:4317
 	Sources  func() []Source   // what is pushed; it is asked at each interval
-	Interval time.Duration     // between looks for periods that have ended; 0 means 60 s
+	Interval time.Duration     // between pushes of the periods that have ended; 0 means 60 s
 	Budget   time.Duration     // how long is kept what the receiver does not take; 0 means 15 minutes
 	Pending  int               // bytes that are kept at most; 0 means 64 MiB
 	Backoff  time.Duration     // before the second try, doubled for each further one up to 30 s; 0 means 1 s
-	Timeout  time.Duration     // of a try, and for the last ones at the end; 0 means 10 s
+	Timeout  time.Duration     // of a try; 0 means 10 s
+	Drain    time.Duration     // for the last tries at the end; 0 means 1 s
 	Headers  map[string]string // of each request
 	TLS      *tls.Config       // of https and grpcs; nil is the default
 	Logger   *slog.Logger      // told of what is lost, and of a receiver that is away; nil is silence
@@ -37,6 +41,7 @@ func (cfg Config) withDefaults() Config {
 	cfg.Pending = cmp.Or(cfg.Pending, 64<<20)
 	cfg.Backoff = cmp.Or(cfg.Backoff, time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.Drain = cmp.Or(cfg.Drain, time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -69,7 +74,7 @@ type Pusher struct {
 
 	collecting sync.Mutex                     // guards what follows
 	seen       map[asker]map[string]time.Time // start of the latest period that was queued, by module
-	gone       *metrics.ResourceMetrics       // of sources that have gone
+	ready      *metrics.ResourceMetrics       // is queued at the next push
 	over       bool                           // nothing is queued any more
 
 	mu      sync.Mutex
@@ -97,12 +102,12 @@ func New(cfg Config) (*Pusher, error) {
 		return nil, err
 	}
 	return &Pusher{
-		cfg: cfg, send: send, seen: make(map[asker]map[string]time.Time), gone: &metrics.ResourceMetrics{}, more: make(chan struct{}, 1),
+		cfg: cfg, send: send, seen: make(map[asker]map[string]time.Time), ready: &metrics.ResourceMetrics{}, more: make(chan struct{}, 1),
 	}, nil
 }
 
-// Run pushes until ctx is done, then what has not been pushed yet, the running periods too, for at most Config.Timeout. It returns an
-// error if something was lost at the end.
+// Run pushes until ctx is done, then what has not been pushed yet, the running periods too, for at most Config.Drain. It returns an
+// error that says what was lost at the end.
 func (p *Pusher) Run(ctx context.Context) error {
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -111,25 +116,45 @@ func (p *Pusher) Run(ctx context.Context) error {
 		defer close(delivered)
 		p.deliver(drain)
 	}()
-	tick := time.NewTicker(p.cfg.Interval)
-	defer tick.Stop()
+	look, push := time.NewTicker(min(p.cfg.Interval, maxLook)), time.NewTicker(p.cfg.Interval)
+	defer look.Stop()
+	defer push.Stop()
 	for done := false; !done; {
 		select {
-		case <-tick.C:
-			p.collect(false)
+		case <-look.C:
+			p.collect(looking)
+		case <-push.C:
+			p.collect(pushing)
 		case <-ctx.Done():
 			done = true
 		}
 	}
-	p.collect(true)
+	p.collect(ending)
 	close(p.more)
-	stop := time.AfterFunc(p.cfg.Timeout, cancel)
+	stop := time.AfterFunc(p.cfg.Drain, cancel)
 	defer stop.Stop()
 	<-delivered
-	if n := p.Stats().Pending; n > 0 {
-		return errors.New("otlp: the receiver did not take all before the end")
+	return p.undelivered()
+}
+
+// undelivered says what still waits, nil if nothing does.
+func (p *Pusher) undelivered() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.pending) == 0 {
+		return nil
 	}
-	return nil
+	count, policies := 0, make(map[string]bool)
+	for _, waits := range p.pending {
+		for _, m := range waits.req.ResourceMetrics {
+			for _, s := range m.ScopeMetrics {
+				count += len(s.Metrics)
+				policies[strings.TrimPrefix(s.Scope.Name, scopePrefix)] = true
+			}
+		}
+	}
+	return fmt.Errorf("otlp: %s did not take all before the end: %d requests with %d metrics are lost, of the policies %s", p.cfg.Endpoint,
+		len(p.pending), count, strings.Join(slices.Sorted(maps.Keys(policies)), ", "))
 }
 
 // Stats returns what has happened so far.
@@ -144,31 +169,52 @@ func (p *Pusher) Stats() Stats {
 // maxRequest is the size, bytes, from which on a request is closed: receivers take 4 MiB by gRPC's default.
 const maxRequest = 1 << 20
 
-// collect queues the periods that have ended since the last time; at the end the running ones too.
-func (p *Pusher) collect(end bool) {
+// maxLook is how long the Pusher waits between looks for periods that have ended, however rarely it pushes: a policy may keep a single
+// period that has ended.
+const maxLook = 30 * time.Second
+
+// occasion is why periods are collected.
+type occasion int
+
+const (
+	looking occasion = iota // they wait for the next push
+	pushing
+	ending // the running periods are pushed too
+)
+
+// collect gathers the periods that have ended since the last time, and queues them unless it was only looking for them.
+func (p *Pusher) collect(why occasion) {
 	p.collecting.Lock()
 	defer p.collecting.Unlock()
-	p.over = end
+	p.over = why == ending
 	seen := make(map[asker]map[string]time.Time)
-	out := p.gone
-	p.gone = &metrics.ResourceMetrics{}
 	for _, src := range p.cfg.Sources() {
 		last := p.seen[src.Of]
 		if last == nil {
 			last = make(map[string]time.Time)
 		}
 		seen[src.Of] = last
-		for _, modules := range fresh(src.Of, last, end) {
-			out.ScopeMetrics = append(out.ScopeMetrics, scope(src.Policy, modules))
-			if proto.Size(out) > maxRequest {
-				p.enqueue(out)
-				out = &metrics.ResourceMetrics{}
-			}
-		}
+		p.gather(src, last, why)
 	}
 	p.seen = seen // those that have gone are forgotten
-	if len(out.ScopeMetrics) > 0 {
-		p.enqueue(out)
+	if why != looking {
+		p.queue(0)
+	}
+}
+
+// gather adds the periods of a source that are not in last.
+func (p *Pusher) gather(src Source, last map[string]time.Time, why occasion) {
+	for _, modules := range fresh(src.Of, last, why) {
+		p.ready.ScopeMetrics = append(p.ready.ScopeMetrics, scope(src.Policy, modules))
+		p.queue(maxRequest)
+	}
+}
+
+// queue lets what is ready wait for the receiver, if it is larger than size.
+func (p *Pusher) queue(size int) {
+	if proto.Size(p.ready) > size {
+		p.enqueue(p.ready)
+		p.ready = &metrics.ResourceMetrics{}
 	}
 }
 
@@ -185,18 +231,12 @@ func (p *Pusher) Last(src Source) {
 		last = make(map[string]time.Time)
 	}
 	delete(p.seen, src.Of)
-	for _, modules := range fresh(src.Of, last, true) {
-		p.gone.ScopeMetrics = append(p.gone.ScopeMetrics, scope(src.Policy, modules))
-	}
-	if proto.Size(p.gone) > maxRequest {
-		p.enqueue(p.gone)
-		p.gone = &metrics.ResourceMetrics{}
-	}
+	p.gather(src, last, ending)
 }
 
 // fresh returns the modules with a period that is not in last, period by period, the oldest first, and notes them there. Modules that keep
-// a single period never end one: these are always fresh.
-func fresh(src asker, last map[string]time.Time, end bool) (out [][]handler.Module) {
+// a single period never end one: these are fresh at each push.
+func fresh(src asker, last map[string]time.Time, why occasion) (out [][]handler.Module) {
 	found := make(map[string]time.Time) // start of the oldest period found: if one ends meanwhile, the same one follows once more
 	for n := 0; ; n++ {
 		snap, err := src.Bucket(n)
@@ -205,7 +245,7 @@ func fresh(src asker, last map[string]time.Time, end bool) (out [][]handler.Modu
 		}
 		var modules []handler.Module
 		for _, m := range snap.Modules {
-			running := n == 0 && !end && m.Periods > 1
+			running := n == 0 && why != ending && (m.Periods > 1 || why == looking)
 			newer, again := m.Start.After(last[m.Name]), !found[m.Name].IsZero() && !m.Start.Before(found[m.Name])
 			if !running && !m.Start.IsZero() && newer && !again && !m.Silent() {
 				modules = append(modules, m)

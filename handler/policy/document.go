@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,6 +15,18 @@ type Document struct {
 	Global   []Global // defaults of handler types
 	Policies []Policy
 	Warnings []*Error // what has no effect, or keeps a tap from being used; pktvisor is silent about it
+
+	configKeys []*yaml.Node
+}
+
+// UnknownConfig returns a warning about a key of Config that is not among those known to the agent.
+func (d *Document) UnknownConfig(key string, known []string) *Error {
+	for _, node := range d.configKeys {
+		if node.Value == key {
+			return errorAt(node, known, "visor.config has no key '%s'", key)
+		}
+	}
+	return &Error{Text: fmt.Sprintf("visor.config has no key '%s'", key)}
 }
 
 // Tap is an input that policies may use.
@@ -107,6 +120,9 @@ func (p *parser) readSection(name string, node *yaml.Node, doc *Document) {
 		doc.Global = p.global(node)
 	case "config":
 		doc.Config = p.table(node, "")
+		for key := range p.pairs(node) {
+			doc.configKeys = append(doc.configKeys, key)
+		}
 	}
 }
 

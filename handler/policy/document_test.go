@@ -204,7 +204,7 @@ func TestParseWarnings(t *testing.T) {
 		{"        window_config: {", "        window: {", "'handlers' has no key 'window'. Its keys are: window_config, modules (line 20, column 9)"},
 		{"flows: {type: net}", "flows: {type: net, version: 2}", "module 'flows' has no key 'version'. Its keys are: type, require_version, config, filter, metric_groups (line 28, column 30)"},
 		{"{iface: eth0,", "{ifase: eth0,", "invalid tap config for tap 'wired': ifase is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, af_packet_ring_mb (line 6, column 16); did you mean 'iface'?"},
-		{"host_spec: 192.0.2.0/24", "host_spec: 192.0.2.0", "invalid tap config for tap 'wired': invalid CIDR: 192.0.2.0 (line 6, column 29)"},
+		{"host_spec: 192.0.2.0/24", "host_spec: 192.0.2.0", "invalid tap config for tap 'wired': invalid CIDR: 192.0.2.0; did you mean 192.0.2.0/32 or 192.0.2.0/24? (line 6, column 29)"},
 		{"host_spec: 192.0.2.0/24", "debug: yes", "invalid tap config for tap 'wired': wrong type for key: debug (line 6, column 29)"},
 		{"host_spec: 192.0.2.0/24", "pcap_source: pfring", "invalid tap config for tap 'wired': unknown pcap source (line 6, column 29)"},
 		{"dns: {only_rcode: 2}", "dsn: {only_rcode: 2}", "global_handler_config has no handler type 'dsn' (line 9, column 5); did you mean 'dns'?"},

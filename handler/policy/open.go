@@ -3,7 +3,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -38,7 +37,13 @@ func OpenInput(typ string, config, only Options) (Opened, error) {
 	case "flow", "sflow":
 		return openFlow(config)
 	case "netprobe":
-		return openProbe(config)
+		cfg, err := ParseProbeInput(config)
+		if err != nil {
+			return Opened{}, err
+		}
+		o, err := live(probe.New(cfg))
+		o.Facts = Options{"current_targets_total": uint64(len(cfg.Targets))}
+		return o, err
 	case "mock":
 		if _, fails := config["except_on_start"]; fails { // a test of the reference
 			return Opened{}, errMock
@@ -49,23 +54,6 @@ func OpenInput(typ string, config, only Options) (Opened, error) {
 }
 
 var errMock = errors.New("mock error on start")
-
-func openProbe(config Options) (Opened, error) {
-	cfg, err := ParseProbeInput(config)
-	if err != nil {
-		return Opened{}, err
-	}
-	src, err := probe.New(cfg)
-	if err != nil {
-		return Opened{}, err
-	}
-	o, err := live(src, nil)
-	o.Facts = Options{"current_targets_total": uint64(len(cfg.Targets))}
-	if cfg.Test == probe.Ping {
-		o.Facts["ping_sockets"] = uint64(src.Sockets())
-	}
-	return o, err
-}
 
 func live[S capture.Source](src S, err error) (Opened, error) {
 	if err != nil {
@@ -100,8 +88,9 @@ func openPcap(config Options) (Opened, error) {
 	switch {
 	case in.File != "":
 		o, err = openCapture(in)
-	case in.Interface == "":
+	case in.Mock:
 		o, err = live(mock.New(mock.Config{}), nil)
+		o.Hosts, _ = decode.ParseHostNets(mock.LocalNets) // a constant
 	default:
 		o, err = openInterface(in)
 	}
@@ -117,16 +106,11 @@ func openPcap(config Options) (Opened, error) {
 func pcapFacts(in PcapInput, hosts decode.HostNets) Options {
 	source := "unknown"
 	switch {
-	case in.Interface != "":
-		source = "af_packet"
-	case in.File == "":
+	case in.File != "":
+	case in.Mock:
 		source = "mock"
-	}
-	var names []string
-	if all, err := net.Interfaces(); err == nil {
-		for _, i := range all {
-			names = append(names, i.Name)
-		}
+	default:
+		source = "af_packet"
 	}
 	v4, v6 := []string{}, []string{}
 	for _, p := range hosts.Prefixes() {
@@ -136,7 +120,7 @@ func pcapFacts(in PcapInput, hosts decode.HostNets) Options {
 			v6 = append(v6, p.String())
 		}
 	}
-	return Options{"available_iface": strings.Join(names, ","), "host_ips": Options{"ipv4": v4, "ipv6": v6}, "pcap_source": source}
+	return Options{"available_iface": strings.Join(interfaces(), ","), "host_ips": Options{"ipv4": v4, "ipv6": v6}, "pcap_source": source}
 }
 
 func openCapture(in PcapInput) (Opened, error) {
@@ -153,13 +137,16 @@ func openCapture(in PcapInput) (Opened, error) {
 
 // openInterface opens an interface. Its own networks tell ingress from egress, where the configuration does not.
 func openInterface(in PcapInput) (Opened, error) {
+	if err := checkInterface(in.Interface); err != nil {
+		return Opened{}, err
+	}
 	cfg := afpacket.Config{Interface: in.Interface, RingSize: in.RingSize}
 	if in.Filter != "" {
 		cfg.Filter = filter.Kernel(in.Filter)
 	}
 	c, err := afpacket.Open(cfg)
 	if err != nil {
-		return Opened{}, err
+		return Opened{}, explained(err)
 	}
 	o := Opened{Sources: c.Sources(), Live: true}
 	o.Hosts, err = c.HostNets()

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"visor/handler/policy"
+)
+
+// tryOut says what a configuration file would run, and what is wrong with it, and returns the exit code. Nothing is opened.
+func tryOut(o options, stdout io.Writer) int {
+	for _, w := range o.warnings {
+		fmt.Fprintln(stdout, "warning:", w)
+	}
+	m := policy.NewManager(policy.ManagerConfig{
+		Periods: o.periods, DeepSample: o.deepSample, Open: policy.CheckInput, Logger: slog.New(slog.DiscardHandler),
+	})
+	defer m.Close()
+	err := m.Load(o.doc)
+	for _, t := range m.Taps() {
+		fmt.Fprintf(stdout, "tap %s: %s\n", t.Name, t.InputType)
+	}
+	for _, p := range o.doc.Policies {
+		if r := m.Policy(p.Name); r != nil {
+			fmt.Fprintf(stdout, "policy %s: %s\n", p.Name, strings.Join(parts(r), "; "))
+		}
+	}
+	failed, some := errors.AsType[policy.StartErrors](err)
+	if err != nil && !some {
+		failed = append(failed, err)
+	}
+	for _, e := range failed {
+		fmt.Fprintln(stdout, "error:", e)
+	}
+	if err != nil {
+		return exitMisuse
+	}
+	return exitDone
+}
+
+// parts says which handlers a policy has on which taps.
+func parts(r *policy.Running) (out []string) {
+	for i := range r.Parts {
+		p := &r.Parts[i]
+		var handlers []string
+		for _, m := range r.Policy.Modules {
+			handlers = append(handlers, m.Name+" ("+m.Type+")")
+		}
+		out = append(out, fmt.Sprintf("tap %s, handlers %s", p.Tap.Name, strings.Join(handlers, ", ")))
+	}
+	return out
+}

@@ -1,0 +1,48 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// interfaces returns the names of this machine's interfaces.
+func interfaces() (names []string) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil // capture says what is wrong
+	}
+	for _, i := range all {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+// checkInterface returns what is wrong with the name or address of an interface: pktvisor's text, and the nearest name.
+func checkInterface(name string) error {
+	names := interfaces()
+	if _, err := netip.ParseAddr(name); err == nil || name == "auto" || len(names) == 0 || slices.Contains(names, name) {
+		return nil
+	}
+	return unknownInterface(name, names)
+}
+
+func unknownInterface(name string, names []string) error {
+	hint := ""
+	if like := nearest(name, names); like != "" {
+		hint = fmt.Sprintf("; did you mean '%s'?", like)
+	}
+	//lint:ignore ST1005 it is pktvisor's text
+	return fmt.Errorf("Couldn't find interface by provided name: \"%s\". Available interfaces: %s%s", name, strings.Join(names, ","), hint)
+}
+
+// explained says what works where live capture does not.
+func explained(err error) error {
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return fmt.Errorf("%w; it needs Linux. Capture files (pcap_file), dnstap over TCP, flow collectors and the interface 'mock' work here", err)
+}

@@ -1,0 +1,47 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A wrong name is answered with those that there are, and the nearest of them.
+func TestUnknownInterface(t *testing.T) {
+	names := []string{"lo", "eth0", "wlan0"}
+	require.EqualError(t, unknownInterface("ethO", names), `Couldn't find interface by provided name: "ethO". Available interfaces: lo,eth0,wlan0; did you mean 'eth0'?`)
+	require.EqualError(t, unknownInterface("ppp7", names), `Couldn't find interface by provided name: "ppp7". Available interfaces: lo,eth0,wlan0`)
+	_, err := OpenInput("pcap", Options{"iface": "nosuch0"}, nil)
+	require.ErrorContains(t, err, `Couldn't find interface by provided name: "nosuch0". Available interfaces: `)
+	all, err := net.Interfaces()
+	require.NoError(t, err)
+	for _, i := range all {
+		require.NoError(t, checkInterface(i.Name))
+	}
+	require.NoError(t, checkInterface("auto"))
+	require.NoError(t, checkInterface("192.0.2.1"), "capture looks for addresses")
+}
+
+// Where live capture is not possible, the error says what is.
+func TestNoCapture(t *testing.T) {
+	err := explained(fmt.Errorf("afpacket: live capture on windows: %w", errors.ErrUnsupported))
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	require.ErrorContains(t, err, "it needs Linux. Capture files (pcap_file), dnstap over TCP, flow collectors and the interface 'mock' work here")
+	require.NoError(t, explained(nil))
+}
+
+// pcap_source: mock is made-up traffic, whatever the interface.
+func TestMockSource(t *testing.T) {
+	for _, config := range []Options{{"pcap_source": "mock"}, {"iface": "mock", "pcap_source": "mock"}} {
+		o, err := OpenInput("pcap", config, nil)
+		require.NoError(t, err)
+		require.Equal(t, "mock", o.Facts["pcap_source"])
+		require.False(t, o.Hosts.Empty(), "its servers are at home")
+		require.NoError(t, o.Sources[0].Close())
+	}
+	_, err := OpenInput("pcap", Options{"iface": "mock"}, nil)
+	require.ErrorContains(t, err, "mock", "there may be such an interface")
+}
