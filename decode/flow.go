@@ -9,7 +9,7 @@ type Export struct {
 	Device   netip.Addr // who exports: the agent address of sFlow, else the datagram's source
 	Flows    []Flow     // in the order of the datagram
 	Counters int        // counters samples of sFlow
-	Broken   bool       // the datagram, or its rest after Flows, contradicts itself
+	Err      error      // why the datagram, or its rest after Flows, was not read; nil if all of it was
 
 	// What is known to be missing, from the sequence numbers of the exporter: since its previous datagram, so many flows
 	// or so many datagrams did not arrive. Which of the two depends on the protocol. A datagram that another one overtakes is taken
@@ -17,9 +17,23 @@ type Export struct {
 	LostFlows     uint32
 	LostDatagrams uint32
 	LostSets      uint32
+
+	HeldSets  uint32 // data sets of this datagram that have no template yet
+	FoundSets uint32 // data sets of earlier datagrams whose template is in this one: Flows holds their records
 }
 
-// Flow is what an exporter tells of one flow, or of one sampled packet. Fields that it does not tell are zero.
+// Observed is where an exporter observed a flow: IE 61, flowDirection.
+type Observed uint8
+
+// The values of Observed.
+const (
+	Anywhere  Observed = iota // the exporter does not say
+	AtIngress                 // as it came in through the input interface
+	AtEgress                  // as it went out through the output interface
+)
+
+// Flow is what an exporter reports of one flow, or of one sampled packet. Fields that it leaves out are zero.
+// A bidirectional flow (RFC 5103) is two of them.
 type Flow struct {
 	Src, Dst         netip.Addr // invalid if the flow is not of IP
 	Bytes            uint64     // as exported; see Sampling
@@ -29,6 +43,7 @@ type Flow struct {
 	SrcPort, DstPort uint16 // of UDP, TCP or SCTP; of sampled ICMP packets type and code
 	Proto            uint8  // IP protocol number
 	ToS              uint8  // IPv4 type of service or IPv6 traffic class
+	Observed         Observed
 	HeaderLink       LinkType
 	Header           []byte // the beginning of a sampled packet, in place of addresses; it borrows from the datagram. HeaderLink says how it begins
 }

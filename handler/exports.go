@@ -15,6 +15,7 @@ type exportReader struct {
 	sflow   *sflow.Decoder
 	headers *decode.Decoder // of sampled packets
 	exports []decode.Export // of the batch, and what is left of larger ones
+	unread  unread
 }
 
 func newExportReader(fallback decode.LinkFallback) *exportReader {
@@ -45,10 +46,11 @@ func (r *exportReader) read(b *Batch) {
 // datagram reads one datagram. What begins with two zero bytes has a version of 32 bits, as sFlow has.
 func (r *exportReader) datagram(p *decode.Packet, e *decode.Export) {
 	if len(p.Payload) < 2 || binary.BigEndian.Uint16(p.Payload) != 0 {
-		r.netflow.Decode(p.TimeNS, p.Src.Addr(), p.Payload, e)
+		r.netflow.Decode(p.TimeNS, p.Src, p.Payload, e)
 	} else {
-		r.sflow.Decode(p.TimeNS, p.Payload, e)
+		r.sflow.Decode(p.TimeNS, p.Src, p.Payload, e)
 	}
+	r.unread.note(e)
 	for i := range e.Flows {
 		if f := &e.Flows[i]; f.Header != nil {
 			r.headers.AddHeader(f)

@@ -58,5 +58,8 @@ func (w *worker) reasons() []capture.Reason {
 			out = append(out, r)
 		}
 	}
+	if w.exports != nil {
+		out = w.exports.unread.appendReasons(out)
+	}
 	return out
 }

@@ -22,6 +22,8 @@ import (
 var (
 	src = netip.MustParseAddr("198.51.100.1")
 	dst = netip.MustParseAddr("203.0.113.1")
+
+	exporter = netip.MustParseAddrPort("192.0.2.254:5000")
 )
 
 // v9 returns a datagram with a template, and one with 30 records of it.
@@ -78,7 +80,7 @@ func BenchmarkNetFlow5(b *testing.B) {
 		d := visornetflow.New(visornetflow.Config{})
 		var e decode.Export
 		measure(b, 30, func() int {
-			d.Decode(0, src, datagram, &e)
+			d.Decode(0, exporter, datagram, &e)
 			return len(e.Flows)
 		})
 	})
@@ -105,9 +107,9 @@ func BenchmarkNetFlow9(b *testing.B) {
 	b.Run("visor", func(b *testing.B) {
 		d := visornetflow.New(visornetflow.Config{})
 		var e decode.Export
-		d.Decode(0, src, template, &e)
+		d.Decode(0, exporter, template, &e)
 		measure(b, 30, func() int {
-			d.Decode(0, src, datagram, &e)
+			d.Decode(0, exporter, datagram, &e)
 			return len(e.Flows)
 		})
 	})
@@ -141,7 +143,7 @@ func BenchmarkSFlow(b *testing.B) {
 		d, headers := visorsflow.New(), decode.NewDecoder(decode.Config{})
 		var e decode.Export
 		measure(b, 7, func() int {
-			d.Decode(0, datagram, &e)
+			d.Decode(0, exporter, datagram, &e)
 			for i := range e.Flows {
 				headers.AddHeader(&e.Flows[i])
 			}

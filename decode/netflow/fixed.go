@@ -58,12 +58,12 @@ func (d *Decoder) fixedHeader(version uint16, l *layout, b []byte, n uint32) {
 	if l.sequence == 0 {
 		return
 	}
-	engine := uint64(0)
+	engine := uint32(0)
 	if l.engine > 0 {
-		engine = uint64(binary.BigEndian.Uint16(b[l.engine:]))
+		engine = uint32(binary.BigEndian.Uint16(b[l.engine:]))
 	}
-	d.open(version, engine)
-	d.out.LostFlows += d.sequence(binary.BigEndian.Uint32(b[l.sequence:]), n)
+	d.open(uint8(version), engine)
+	d.out.LostFlows += d.src.sequence.advance(binary.BigEndian.Uint32(b[l.sequence:]), n)
 }
 
 func (l *layout) flow(r []byte, rate uint32) decode.Flow {

@@ -30,7 +30,7 @@ func FuzzDecode(f *testing.F) {
 	add(packettest.NetFlow9(1, 0, packettest.Set(1, uint16(500), uint16(4), uint16(8), uint16(1), uint16(2), uint16(48), uint16(1), uint16(34), uint16(4)), packettest.Set(500, uint64(0))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const room = 1 << 14
-		d := netflow.New(netflow.Config{MaxTemplates: 8, MaxHeld: room, HeldTTL: time.Hour})
+		d := netflow.New(netflow.Config{MaxBytes: 8192, MaxHeld: room, HeldTTL: time.Hour})
 		var e decode.Export
 		flows, datagrams := uint64(0), uint64(0)
 		for round := range 2 {

@@ -9,41 +9,46 @@ type held struct {
 	used int
 	sets []heldSet      // the oldest first
 	gone int            // so many at the front of sets were given up
-	want map[uint64]int // sets by template
-	lost []uint64       // scratch
+	want map[setKey]int // how many sets wait
+	lost []setKey       // scratch
+}
+
+// setKey names the template that a data set needs.
+type setKey struct {
+	source sourceKey
+	id     uint16
 }
 
 type heldSet struct {
-	template uint64
-	source   uint64
-	since    int64
-	data     []byte
+	key   setKey
+	since int64
+	data  []byte
 }
 
 // overhead is what a set counts beside its data. It is more than it takes: a template looks at all sets that are held, so these must be
 // few, a thousand in a MiB.
 const overhead = 1024
 
-// add keeps a copy of a set. It returns the sources of the sets that had to go for it, or of the set itself if it is too large.
-func (h *held) add(template, source uint64, now int64, b []byte) (lost []uint64) {
+// add keeps a copy of a set. It returns the keys of the sets that had to go for it, or its own if it is too large.
+func (h *held) add(key setKey, now int64, b []byte) (lost []setKey) {
 	if len(b)+overhead > h.max {
-		return append(h.lost[:0], source)
+		return append(h.lost[:0], key)
 	}
-	h.sets = append(h.sets, heldSet{template, source, now, append([]byte(nil), b...)})
+	h.sets = append(h.sets, heldSet{key, now, append([]byte(nil), b...)})
 	h.used += len(b) + overhead
 	if h.want == nil {
-		h.want = make(map[uint64]int)
+		h.want = make(map[setKey]int)
 	}
-	h.want[template]++
+	h.want[key]++
 	return h.drop(now)
 }
 
 // drop gives up the oldest sets as long as they are too old, or all are too many.
-func (h *held) drop(now int64) (lost []uint64) {
+func (h *held) drop(now int64) (lost []setKey) {
 	lost = h.lost[:0]
 	for h.gone < len(h.sets) && (h.used > h.max || now-h.sets[h.gone].since >= h.ttl) {
 		s := &h.sets[h.gone]
-		lost = append(lost, s.source)
+		lost = append(lost, s.key)
 		h.forget(s)
 		h.gone++
 	}
@@ -57,20 +62,20 @@ func (h *held) drop(now int64) (lost []uint64) {
 
 func (h *held) forget(s *heldSet) {
 	h.used -= len(s.data) + overhead
-	if h.want[s.template]--; h.want[s.template] == 0 {
-		delete(h.want, s.template)
+	if h.want[s.key]--; h.want[s.key] == 0 {
+		delete(h.want, s.key)
 	}
 }
 
-// take calls read with each set that waited for a template, and removes it. It returns the sources of those that are too old.
-func (h *held) take(template uint64, now int64, read func([]byte)) (lost []uint64) {
+// take calls read with each set that waited for a template, and removes it. It returns the keys of those that are too old.
+func (h *held) take(key setKey, now int64, read func([]byte)) (lost []setKey) {
 	lost = h.drop(now)
-	if h.want[template] == 0 {
+	if h.want[key] == 0 {
 		return lost
 	}
 	rest := h.sets[:0]
 	for _, s := range h.sets[h.gone:] {
-		if s.template != template {
+		if s.key != key {
 			rest = append(rest, s)
 			continue
 		}

@@ -36,12 +36,21 @@ func (d *Decoder) records(t *template, b []byte) {
 		}
 		if t.options {
 			d.stats.OptionRecords++
-			d.src.sampling.learn(&r)
+			d.learnRate(&r)
 		} else {
-			r.flow.Sampling = d.src.sampling.rate(&r)
-			d.out.Flows = append(d.out.Flows, r.finish())
+			d.add(&r)
 		}
 		b = b[n:]
+	}
+}
+
+// add adds the flow of a record, and that of the other direction if it has one.
+func (d *Decoder) add(r *record) {
+	r.finish()
+	r.flow.Sampling = d.rate(r)
+	d.out.Flows = append(d.out.Flows, r.flow)
+	if r.back.bytes|r.back.packets != 0 {
+		d.out.Flows = append(d.out.Flows, r.reversed())
 	}
 }
 
@@ -88,6 +97,7 @@ func (t *template) split(b []byte, dst []byteRange) (fields []byteRange, n int) 
 // record is what a data record holds.
 type record struct {
 	flow       decode.Flow
+	back       back
 	sampler    uint64
 	interval   uint64
 	space      uint64
@@ -95,6 +105,13 @@ type record struct {
 	population uint64
 	frameSize  uint64
 	hasSampler bool
+}
+
+// back is what a record of a bidirectional flow holds of the other direction.
+type back struct {
+	bytes, packets uint64
+	tos            uint8
+	hasToS         bool
 }
 
 // take reads the fields of a record of fixed length.
@@ -152,21 +169,34 @@ func (r *record) number(k kind, n uint64) {
 		f.Proto = uint8(n)
 	case kindToS:
 		f.ToS = uint8(n)
-	case kindInput:
+	case kindPhysicalInput, kindInput:
 		f.Input = uint32(n)
-	case kindOutput:
+	case kindPhysicalOutput, kindOutput:
 		f.Output = uint32(n)
-	case kindBytes, kindPostBytes, kindTotalBytes, kindInitiatorBytes:
+	case kindBytes, kindPostBytes, kindInitiatorBytes, kindFrameBytes, kindTotalBytes, kindPostTotalBytes, kindFrameTotalBytes:
 		if n != 0 { // of several counters, the preferred one that says something
 			f.Bytes = n
 		}
-	case kindPackets, kindPostPackets, kindTotalPackets, kindInitiatorPackets:
+	case kindPackets, kindPostPackets, kindInitiatorPackets, kindTotalPackets, kindPostTotalPackets:
 		if n != 0 {
 			f.Packets = n
 		}
+	case kindDirection:
+		f.Observed = observed(n)
 	default:
 		r.side(k, n)
 	}
+}
+
+// observed returns what a value of flowDirection means.
+func observed(n uint64) decode.Observed {
+	switch n {
+	case 0:
+		return decode.AtIngress
+	case 1:
+		return decode.AtEgress
+	}
+	return decode.Anywhere
 }
 
 // side takes what is not of the flow itself.
@@ -184,11 +214,41 @@ func (r *record) side(k kind, n uint64) {
 		r.population = n
 	case kindFrameSize:
 		r.frameSize = n
+	case kindReverseToS:
+		r.back.tos, r.back.hasToS = uint8(n), true
+	case kindReverseBytes, kindResponderBytes, kindReverseTotalBytes:
+		if n != 0 {
+			r.back.bytes = n
+		}
+	case kindReversePackets, kindResponderPackets, kindReverseTotalPackets:
+		if n != 0 {
+			r.back.packets = n
+		}
 	}
 }
 
-// finish returns the flow. One that is told by the beginning of a packet is one packet.
-func (r *record) finish() decode.Flow {
+// reversed returns the flow of the other direction (RFC 5103 section 2). What came in through an
+// interface goes out through it then. The class of service is taken to be that of the first direction if it
+// is not stated.
+func (r *record) reversed() decode.Flow {
+	f := r.flow
+	f.Src, f.Dst, f.SrcPort, f.DstPort, f.Input, f.Output = f.Dst, f.Src, f.DstPort, f.SrcPort, f.Output, f.Input
+	f.Bytes, f.Packets = r.back.bytes, r.back.packets
+	switch f.Observed {
+	case decode.AtIngress:
+		f.Observed = decode.AtEgress
+	case decode.AtEgress:
+		f.Observed = decode.AtIngress
+	}
+	if r.back.hasToS {
+		f.ToS = r.back.tos
+	}
+	f.Header = nil
+	return f
+}
+
+// finish completes the flow. One that is described by the beginning of a packet is one packet.
+func (r *record) finish() {
 	f := &r.flow
 	if f.Header != nil {
 		if f.Packets == 0 {
@@ -198,7 +258,6 @@ func (r *record) finish() decode.Flow {
 			f.Bytes = max(r.frameSize, uint64(len(f.Header)))
 		}
 	}
-	return *f
 }
 
 // uintOf reads an unsigned integer of up to eight bytes.

@@ -2,63 +2,79 @@ package netflow
 
 import "math"
 
-// sampling is what an exporter has said about how it samples: one of so many packets, for all, or by sampler.
+// sampling is what an exporter has said of how it samples: one of so many packets, for all, or by sampler.
 type sampling struct {
-	all      uint32 // 0 if it was not said
-	samplers [maxSamplers]sampler
-	known    uint8 // samplers
+	all      rate // of records that name no sampler
+	samplers []sampler
+	oldest   int // of a full list of samplers, the one to be replaced
 }
 
 // maxSamplers is how many samplers of a source are remembered; the latest takes the place of the first.
 const maxSamplers = 8
 
 type sampler struct {
-	id   uint64
-	rate uint32
+	id uint64
+	rate
 }
 
-// learn notes what an options record says.
-func (s *sampling) learn(r *record) {
-	rate := r.stated()
-	switch {
-	case rate == 0:
-	case !r.hasSampler:
-		s.all = rate
-	default:
-		for i := range s.samplers[:s.known] {
-			if s.samplers[i].id == r.sampler {
-				s.samplers[i].rate = rate
-				return
-			}
-		}
-		if s.known == maxSamplers {
-			s.known = 0
-		}
-		s.samplers[s.known] = sampler{r.sampler, rate}
-		s.known++
+// rate is a rate of sampling. The zero rate was not stated.
+type rate struct {
+	n     uint32
+	whole bool // stated in domain 0, which stands for the whole exporter
+}
+
+// set replaces a rate, unless what was stated for the whole exporter says otherwise.
+func (r *rate) set(n uint32, whole bool) {
+	if whole || !r.whole {
+		*r = rate{n, whole}
 	}
 }
 
-// rate returns the rate of a flow: what its record says, or the sampler that it names, or what holds for all.
-func (s *sampling) rate(r *record) uint32 {
-	if rate := r.stated(); rate != 0 {
-		return rate
+// learn notes what an options record states. whole is true if it is of domain 0.
+func (s *sampling) learn(r *record, whole bool) {
+	n := r.stated()
+	if !r.hasSampler {
+		s.all.set(n, whole)
+		return
 	}
+	if known := s.find(r.sampler); known != nil {
+		known.set(n, whole)
+		return
+	}
+	added := sampler{r.sampler, rate{n, whole}}
+	if len(s.samplers) < maxSamplers {
+		s.samplers = append(s.samplers, added)
+		return
+	}
+	s.samplers[s.oldest] = added
+	s.oldest = (s.oldest + 1) % maxSamplers
+}
+
+func (s *sampling) find(id uint64) *sampler {
+	for i := range s.samplers {
+		if s.samplers[i].id == id {
+			return &s.samplers[i]
+		}
+	}
+	return nil
+}
+
+// empty reports whether no rate was stated.
+func (s *sampling) empty() bool { return s.all.n == 0 && len(s.samplers) == 0 }
+
+// of returns the rate of a record: that of the sampler that it names, or what holds for all. A record
+// that names no sampler is not scaled by any sampler: exporters send sampled and whole flows side by side.
+func (s *sampling) of(r *record) uint32 {
 	if r.hasSampler {
-		for _, known := range s.samplers[:s.known] {
-			if known.id == r.sampler {
-				return known.rate
-			}
+		if known := s.find(r.sampler); known != nil {
+			return known.n
 		}
 	}
-	if s.all == 0 && !r.hasSampler && s.known == 1 { // the only one there is
-		return s.samplers[0].rate
-	}
-	return s.all
+	return s.all.n
 }
 
 // stated returns the rate that a record states: every n-th packet, n packets and a pause (RFC 5477 section 8.2), or n of N (section
-// 8.2.5). 0 means that it says nothing.
+// 8.2.5). 0 means that it states none.
 func (r *record) stated() uint32 {
 	rate := r.interval
 	switch {
@@ -68,4 +84,32 @@ func (r *record) stated() uint32 {
 		rate = r.population / r.size
 	}
 	return uint32(min(rate, math.MaxUint32))
+}
+
+// rate returns the rate of a flow: what its record states, or its domain, or else any domain of the exporter. Cisco's line
+// cards export under source ids of their own what the route processor samples, and IPFIX states under domain 0 what holds for the
+// whole exporter (RFC 7011 section 3.1).
+func (d *Decoder) rate(r *record) uint32 {
+	if n := r.stated(); n != 0 {
+		return n
+	}
+	own := &d.src.sampling
+	if n := own.of(r); n != 0 || d.shared == nil || !r.hasSampler && !own.empty() {
+		return n
+	}
+	return d.shared.sampling.of(r)
+}
+
+// learnRate notes what an options record says, for its domain and for the others of its exporter.
+func (d *Decoder) learnRate(r *record) {
+	if r.stated() == 0 {
+		return
+	}
+	if d.shared == nil {
+		d.shared = d.sources.at(d.src.key.exporter())
+		d.sources.find(d.src.key) // it stays the newest
+	}
+	whole := d.src.key.number == 0
+	d.src.sampling.learn(r, whole)
+	d.shared.sampling.learn(r, whole)
 }

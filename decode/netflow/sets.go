@@ -11,15 +11,18 @@ const (
 	minDataSet     = 256 // lower numbers are those of templates, or reserved
 )
 
-// v9 reads a datagram of version 9 (RFC 3954 section 5). Its sequence number counts datagrams.
+// v9 reads a datagram of version 9 (RFC 3954 section 5).
 func (d *Decoder) v9(b []byte) bool {
 	if len(b) < v9HeaderLen {
 		return false
 	}
 	d.ipx = false
-	d.open(9, uint64(binary.BigEndian.Uint32(b[16:])))
-	d.out.LostDatagrams += d.sequence(binary.BigEndian.Uint32(b[12:]), 1)
-	return d.sets(b[v9HeaderLen:])
+	d.open(9, binary.BigEndian.Uint32(b[16:]))
+	ok := d.sets(b[v9HeaderLen:])
+	datagrams, flows := d.src.sequence.v9(binary.BigEndian.Uint32(b[12:]), d.recs, ok && !d.gaps)
+	d.out.LostDatagrams += datagrams
+	d.out.LostFlows += flows
+	return ok
 }
 
 // ipfix reads a message of IPFIX (RFC 7011 section 3.1). Its sequence number counts the data records before it.
@@ -32,12 +35,12 @@ func (d *Decoder) ipfix(b []byte) bool {
 		return false
 	}
 	d.ipx = true
-	d.open(10, uint64(binary.BigEndian.Uint32(b[12:])))
+	d.open(10, binary.BigEndian.Uint32(b[12:]))
 	number := binary.BigEndian.Uint32(b[8:])
 	ok := d.sets(b[ipfixHeaderLen:n])
-	d.out.LostFlows += d.sequenceIPFIX(number, d.recs)
+	d.out.LostFlows += d.src.sequence.ipfix(number, d.recs)
 	if d.gaps || !ok {
-		d.src.synced = false // how many records there were is not known
+		d.src.sequence.synced = false // how many records there were is not known
 	}
 	return ok
 }
@@ -76,24 +79,28 @@ func (d *Decoder) set(id uint16, b []byte) (ok bool) {
 
 // dataSet reads the records of a data set, or holds them until their template comes.
 func (d *Decoder) dataSet(id uint16, b []byte) {
-	key := d.templateKey(id)
-	t, ok := d.templates.Get(key)
-	if !ok {
+	t := d.src.templates[id]
+	if t != nil && d.now-t.renewed >= d.ttl {
+		d.sources.drop(d.src, id)
+		t = nil
+	}
+	if t == nil {
 		d.gaps = true
 		d.stats.HeldSets++
-		d.lose(d.held.add(key, d.key, d.now, b))
+		d.out.HeldSets++
+		d.lose(d.held.add(setKey{d.src.key, id}, d.now, b))
 		return
 	}
-	d.records(*t, b)
+	d.records(t, b)
 }
 
 // lose counts sets that were given up, for the sources that they came from.
-func (d *Decoder) lose(sources []uint64) {
-	for _, key := range sources {
+func (d *Decoder) lose(sets []setKey) {
+	for _, set := range sets {
 		d.stats.LostSets++
-		if key == d.key {
+		if set.source == d.src.key {
 			d.out.LostSets++
-		} else if s, ok := d.sources.Get(key); ok {
+		} else if s := d.sources.byKey[set.source]; s != nil {
 			s.lostSets++
 		}
 	}

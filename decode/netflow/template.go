@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
-
-	"visor/internal/hash64"
+	"unsafe"
 )
 
 // maxFields is how many fields a template may have; real ones have some dozens.
 const maxFields = 1024
+
+// maxOps is how many fields of a template are read; one with more says things twice.
+const maxOps = 64
 
 // template says where in a record the fields are that matter.
 type template struct {
@@ -17,6 +19,12 @@ type template struct {
 	lengths []uint16 // of all fields, if one of them is of variable length; nil else
 	length  int      // of a record; the least that it can be if lengths is set
 	options bool
+	renewed int64 // when it came last, ns
+}
+
+// bytes returns how much memory t takes.
+func (t *template) bytes() int {
+	return templateBytes + cap(t.ops)*int(unsafe.Sizeof(op{})) + cap(t.lengths)*2
 }
 
 // op takes a field out of a record. Where several give the same, the best comes last.
@@ -25,101 +33,6 @@ type op struct {
 	len  uint16
 	kind kind
 }
-
-// kind is what a field is good for. Kinds that fill the same field of a flow stand in ascending order of preference.
-type kind uint8
-
-const (
-	kindNone kind = iota
-	kindSrc6
-	kindDst6
-	kindSrc4
-	kindDst4
-	kindSrcPort
-	kindDstPort
-	kindProto
-	kindToS
-	kindInput
-	kindOutput
-	kindInitiatorBytes
-	kindTotalBytes
-	kindPostBytes
-	kindBytes
-	kindInitiatorPackets
-	kindTotalPackets
-	kindPostPackets
-	kindPackets
-	kindFrameSize
-	kindFrame
-	kindIPHeader
-	kindSampler
-	kindInterval
-	kindSpace
-	kindPopulation
-	kindSize
-)
-
-// kindOf knows the information elements (https://www.iana.org/assignments/ipfix) that matter, which are the field types of
-// NetFlow 9 as well.
-func kindOf(element uint16) kind {
-	switch element {
-	case 1:
-		return kindBytes // octetDeltaCount
-	case 2:
-		return kindPackets // packetDeltaCount
-	case 4:
-		return kindProto // protocolIdentifier
-	case 5:
-		return kindToS // ipClassOfService
-	case 7:
-		return kindSrcPort // sourceTransportPort
-	case 8:
-		return kindSrc4 // sourceIPv4Address
-	case 10:
-		return kindInput // ingressInterface
-	case 11:
-		return kindDstPort // destinationTransportPort
-	case 12:
-		return kindDst4 // destinationIPv4Address
-	case 14:
-		return kindOutput // egressInterface
-	case 23:
-		return kindPostBytes // postOctetDeltaCount
-	case 24:
-		return kindPostPackets // postPacketDeltaCount
-	case 27:
-		return kindSrc6 // sourceIPv6Address
-	case 28:
-		return kindDst6 // destinationIPv6Address
-	case 34, 50, 305:
-		return kindInterval // samplingInterval, samplerRandomInterval, samplingPacketInterval
-	case 48, 302:
-		return kindSampler // samplerId, selectorId
-	case 85:
-		return kindTotalBytes // octetTotalCount
-	case 86:
-		return kindTotalPackets // packetTotalCount
-	case 103, 312:
-		return kindFrameSize // layer2packetSectionSize, dataLinkFrameSize
-	case 104, 315:
-		return kindFrame // layer2packetSectionData, dataLinkFrameSection
-	case 231:
-		return kindInitiatorBytes // initiatorOctets
-	case 298:
-		return kindInitiatorPackets // initiatorPackets
-	case 306:
-		return kindSpace // samplingPacketSpace
-	case 309:
-		return kindSize // samplingSize
-	case 310:
-		return kindPopulation // samplingPopulation
-	case 313:
-		return kindIPHeader // ipHeaderPacketSection
-	}
-	return kindNone
-}
-
-func (d *Decoder) templateKey(id uint16) uint64 { return d.key + hash64.Uint64(uint64(id)) }
 
 // templateSet reads the templates in a set (RFC 7011 section 3.4, RFC 3954 sections 5.2 and 6.1). What is left at the end is
 // padding.
@@ -148,14 +61,17 @@ func (d *Decoder) templateSet(b []byte, options bool) (ok bool) {
 
 // learn keeps a template, or forgets it if it is nil, and reads what has waited for it.
 func (d *Decoder) learn(id uint16, t *template) {
-	key := d.templateKey(id)
 	if t == nil {
-		d.templates.Delete(key)
+		d.sources.drop(d.src, id)
 		return
 	}
-	*d.templates.Put(key, d.now) = t
+	t.renewed = d.now
+	d.sources.put(d.src, id, t)
 	recs := d.recs
-	d.lose(d.held.take(key, d.now, func(b []byte) { d.records(t, b) }))
+	d.lose(d.held.take(setKey{d.src.key, id}, d.now, func(b []byte) {
+		d.out.FoundSets++
+		d.records(t, b)
+	}))
 	d.recs = recs // those were counted in the sequence number of an earlier message
 }
 
@@ -163,6 +79,7 @@ func (d *Decoder) learn(id uint16, t *template) {
 type spec struct {
 	element uint16 // 0 if it is of no interest: of an enterprise, or a scope of version 9
 	len     uint16
+	reverse bool // of the other direction (RFC 5103 section 6.1)
 }
 
 const variable = 0xFFFF // the length of a field that states its own (RFC 7011 section 7)
@@ -203,25 +120,25 @@ func (r *templateReader) read(b []byte, options bool) (ok bool) {
 }
 
 func (r *templateReader) fields(b []byte, head, count, scopes int) (ok bool) {
-	const enterprise = 0x8000
+	const enterprise, reverse = 0x8000, 29305
 	r.used = head
 	r.specs = make([]spec, 0, min(count, len(b)/4))
 	for i := range count {
 		if len(b) < 4 {
 			return false
 		}
-		s, n := spec{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])}, 4
-		if s.element&enterprise != 0 {
-			s.element = 0
-			if r.ipx {
-				n = 8
-			}
-		}
-		if i < scopes {
-			s.element = 0
+		s, n := spec{element: binary.BigEndian.Uint16(b), len: binary.BigEndian.Uint16(b[2:])}, 4
+		if s.element&enterprise != 0 && r.ipx {
+			n = 8
 		}
 		if len(b) < n {
 			return false
+		}
+		if n == 8 && binary.BigEndian.Uint32(b[4:]) == reverse {
+			s.element, s.reverse = s.element&^enterprise, true
+		}
+		if s.element&enterprise != 0 || i < scopes {
+			s.element = 0
 		}
 		r.specs = append(r.specs, s)
 		b = b[n:]
@@ -237,6 +154,7 @@ func (r *templateReader) template(options bool) *template {
 	}
 	t := &template{options: options}
 	isVariable := slices.ContainsFunc(r.specs, func(s spec) bool { return s.len == variable })
+	var there [kinds]bool
 	for i, s := range r.specs {
 		at := t.length
 		if isVariable {
@@ -248,23 +166,21 @@ func (r *templateReader) template(options bool) *template {
 		} else {
 			t.length += int(s.len)
 		}
-		if k := kindOf(s.element); k != kindNone && k.fits(s.len) && at <= 0xFFFF {
+		if k := s.kind(); k != kindNone && k.fits(s.len) && at <= 0xFFFF && len(t.ops) < maxOps {
 			t.ops = append(t.ops, op{uint16(at), s.len, k})
+			there[k] = true
 		}
 	}
+	t.ops = slices.DeleteFunc(t.ops, func(o op) bool { return o.kind.needless(&there) })
 	slices.SortStableFunc(t.ops, func(a, b op) int { return cmp.Compare(a.kind, b.kind) })
+	t.ops, t.lengths = slices.Clip(t.ops), slices.Clip(t.lengths)
 	return t
 }
 
-// fits reports whether a field of this kind can have n bytes. Integers may be shorter than they are defined (RFC 7011 section 6.2).
-func (k kind) fits(n uint16) bool {
-	switch k {
-	case kindSrc4, kindDst4:
-		return n == 4
-	case kindSrc6, kindDst6:
-		return n == 16
-	case kindFrame, kindIPHeader:
-		return n > 0
+// kind returns what a field is good for.
+func (s spec) kind() kind {
+	if s.reverse {
+		return reverseKindOf(s.element)
 	}
-	return n > 0 && n <= 8
+	return kindOf(s.element)
 }

@@ -2,7 +2,7 @@
 //
 //	d := sflow.New()
 //	var e decode.Export
-//	d.Decode(now, datagram, &e)
+//	d.Decode(now, from, datagram, &e)
 //	for i := range e.Flows {
 //		total += e.Flows[i].Bytes * uint64(e.Flows[i].Sampling)
 //	}
@@ -15,6 +15,7 @@ package sflow
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
 
 	"visor/decode"
@@ -22,10 +23,16 @@ import (
 	"visor/internal/hash64"
 )
 
+// Errors of datagrams that are not read, beside [decode.ErrMalformed].
+var (
+	ErrVersion = errors.New("sflow: unknown version")
+	ErrAgent   = errors.New("sflow: agent with address type 0") // UNKNOWN: nothing says which device it is
+)
+
 // Stats counts what a Decoder has seen.
 type Stats struct {
 	Datagrams     uint64
-	Malformed     uint64 // datagrams that contradict themselves, at least in part, or of unknown versions
+	Malformed     uint64 // datagrams that contradict themselves, at least in part, or of unknown versions and agents
 	Flows         uint64 // flow samples
 	Counters      uint64 // counters samples
 	Others        uint64 // samples of unknown formats
@@ -49,15 +56,13 @@ func New() *Decoder {
 // Stats returns the counts since the Decoder was made.
 func (d *Decoder) Stats() Stats { return d.stats }
 
-// Decode reads a datagram that came at tsNS. It sets all fields of e but TimeNS; the memory of e.Flows is used again. Headers in
-// them borrow from b.
-func (d *Decoder) Decode(tsNS int64, b []byte, e *decode.Export) {
-	*e = decode.Export{TimeNS: tsNS, Flows: e.Flows[:0]}
+// Decode reads a datagram that came from an address and port at tsNS. It sets all fields of e but TimeNS; the memory of e.Flows is used
+// again. Headers in them borrow from b. The Device is the agent, or the sender if there is no agent's address.
+func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Export) {
+	*e = decode.Export{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
 	d.stats.Datagrams++
 	r := reader{b: b}
-	d.datagram(&r, e)
-	if r.failed {
-		e.Broken = true
+	if e.Err = d.datagram(&r, from, e); e.Err != nil {
 		d.stats.Malformed++
 	}
 	d.stats.Flows += uint64(len(e.Flows))
@@ -94,51 +99,60 @@ func (r *reader) part(n uint32) reader {
 	return reader{b: b, failed: r.failed}
 }
 
-func (r *reader) datagram(e *decode.Export) (agent uint64, sequence uint32, samples uint32) {
-	const version = 5
-	if r.uint32() != version {
-		r.failed = true
-		return 0, 0, 0
-	}
-	e.Device = r.address()
-	agent = hash64.IPv6(e.Device.As16()) + hash64.Uint64(uint64(r.uint32())) // and sub-agent
-	sequence = r.uint32()
-	r.uint32() // uptime
-	return agent, sequence, r.uint32()
+// header is what a datagram begins with.
+type header struct {
+	agent    netip.Addr
+	subAgent uint32
+	sequence uint32
+	samples  uint32
 }
 
-func (r *reader) address() netip.Addr {
-	const ipv4, ipv6 = 1, 2
-	switch r.uint32() {
-	case ipv4:
+func (r *reader) datagram() (h header, err error) {
+	const version = 5
+	if v := r.uint32(); v != version && !r.failed {
+		return h, ErrVersion
+	}
+	if h.agent, err = r.address(); err != nil {
+		return h, err
+	}
+	h.subAgent, h.sequence = r.uint32(), r.uint32()
+	r.uint32() // uptime
+	h.samples = r.uint32()
+	if r.failed {
+		err = decode.ErrMalformed
+	}
+	return h, err
+}
+
+func (r *reader) address() (netip.Addr, error) {
+	const unknown, ipv4, ipv6 = 0, 1, 2
+	switch kind := r.uint32(); {
+	case r.failed:
+	case kind == unknown:
+		return netip.Addr{}, ErrAgent
+	case kind == ipv4:
 		if v := r.take(4); v != nil {
-			return netip.AddrFrom4([4]byte(v))
+			return netip.AddrFrom4([4]byte(v)), nil
 		}
-	case ipv6:
+	case kind == ipv6:
 		if v := r.take(16); v != nil {
-			return netip.AddrFrom16([16]byte(v))
+			return netip.AddrFrom16([16]byte(v)), nil
 		}
 	}
-	r.failed = true
-	return netip.IPv4Unspecified()
+	return netip.Addr{}, decode.ErrMalformed
 }
 
 // maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the agent has started again.
 const maxGap = 1 << 24
 
-func (d *Decoder) datagram(r *reader, e *decode.Export) {
-	agent, sequence, samples := r.datagram(e)
-	if r.failed {
-		return
+func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.Export) error {
+	h, err := r.datagram()
+	if err != nil {
+		return err
 	}
-	next, known := d.agents.Get(agent)
-	if !known {
-		next = d.agents.Put(agent, e.TimeNS)
-	} else if gap := sequence - *next; gap < maxGap {
-		e.LostDatagrams = gap
-	}
-	*next = sequence + 1
-	for ; samples > 0 && !r.failed; samples-- {
+	e.Device = h.agent
+	e.LostDatagrams = d.missing(&h, from, e.TimeNS)
+	for ; h.samples > 0 && !r.failed; h.samples-- {
 		format := r.uint32()
 		s := r.part(r.uint32())
 		if !r.failed {
@@ -146,6 +160,25 @@ func (d *Decoder) datagram(r *reader, e *decode.Export) {
 			r.failed = s.failed
 		}
 	}
+	if r.failed {
+		return decode.ErrMalformed
+	}
+	return nil
+}
+
+// missing returns how many datagrams are missing before this one. Agents of one private address behind several senders
+// count for themselves.
+func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32) {
+	key := hash64.IPv6(h.agent.As16()) + hash64.Uint64(uint64(h.subAgent))
+	key = hash64.Uint64(key ^ hash64.IPv6(from.Addr().As16()) + uint64(from.Port()))
+	next, known := d.agents.Get(key)
+	if !known {
+		next = d.agents.Put(key, tsNS)
+	} else if gap := h.sequence - *next; gap < maxGap {
+		n = gap
+	}
+	*next = h.sequence + 1
+	return n
 }
 
 // sample reads a sample. Its format is a number of sflow.org, or of an enterprise, which stands in the upper 20 bits.
@@ -166,31 +199,32 @@ func (d *Decoder) sample(format uint32, r *reader, e *decode.Export) {
 
 // flowSample reads a flow sample. It counts even if nothing is known of its packet.
 func flowSample(r *reader, e *decode.Export, expanded bool) {
-	f := decode.Flow{Packets: 1}
+	p := packet{flow: decode.Flow{Packets: 1}}
 	r.uint32() // sequence number of the sample
 	r.uint32() // source: type and index, or type alone
 	if expanded {
 		r.uint32()
 	}
-	f.Sampling = r.uint32()
+	p.flow.Sampling = r.uint32()
 	r.uint32() // pool
 	r.uint32() // drops
-	f.Input, f.Output = r.port(expanded), r.port(expanded)
+	p.flow.Input, p.flow.Output = r.port(expanded), r.port(expanded)
 	for records := r.uint32(); records > 0 && !r.failed; records-- {
 		format := r.uint32()
 		rec := r.part(r.uint32())
 		if !r.failed {
-			rec.packet(format, &f)
+			p.record(format, &rec)
 			r.failed = rec.failed
 		}
 	}
 	if !r.failed {
-		e.Flows = append(e.Flows, f)
+		p.finish()
+		e.Flows = append(e.Flows, p.flow)
 	}
 }
 
 // port returns an ifIndex, or 0 if that is not what stands there: a number of ports, why the packet was dropped, or that it was for
-// the device itself. The reference takes all of these for numbers of interfaces.
+// the device itself. pktvisor takes all of these for numbers of interfaces.
 func (r *reader) port(expanded bool) uint32 {
 	const formatBits = 30
 	if expanded {
@@ -209,57 +243,91 @@ func indexOf(format, index uint32) uint32 {
 	return index
 }
 
-// packet reads what a record says of the sampled packet: its beginning, or fields of it.
-func (r *reader) packet(format uint32, f *decode.Flow) {
+// packet is what the records of a sample say of its packet. They come in any order.
+type packet struct {
+	flow     decode.Flow
+	header   []byte
+	link     decode.LinkType
+	lengths  [3]uint32 // by measure
+	measured [3]bool
+}
+
+// measure is where a length comes from, the best first: the length of the sampled frame, of a frame of Ethernet, of the IP packet in it.
+type measure int
+
+const (
+	sampledFrame measure = iota
+	ethernetFrame
+	ipPacket
+)
+
+func (p *packet) length(m measure, n uint32) { p.lengths[m], p.measured[m] = n, true }
+
+// record reads a record: the packet's beginning, or fields of it.
+func (p *packet) record(format uint32, r *reader) {
 	const rawHeader, ethernet, ipv4, ipv6 = 1, 2, 3, 4
 	switch format {
 	case rawHeader:
-		r.header(f)
+		p.rawHeader(r)
 	case ethernet:
-		if length := r.uint32(); f.Header == nil && f.Bytes == 0 {
-			f.Bytes = uint64(length)
-		}
+		p.length(ethernetFrame, r.uint32())
 	case ipv4, ipv6:
-		r.fields(format == ipv6, f)
+		p.fields(r, format == ipv6)
 	}
 }
 
-func (r *reader) header(f *decode.Flow) {
+func (p *packet) rawHeader(r *reader) {
 	const protoEthernet, proto80211, protoPPP, protoIPv4, protoIPv6 = 1, 15, 7, 11, 12
 	proto := r.uint32()
-	f.Bytes = uint64(r.uint32())
+	p.length(sampledFrame, r.uint32())
 	r.uint32() // stripped bytes
-	f.Header = r.take(r.uint32())
+	header := r.take(r.uint32())
 	switch proto {
 	case protoEthernet:
-		f.HeaderLink = decode.LinkEthernet
+		p.link = decode.LinkEthernet
 	case protoIPv4, protoIPv6:
-		f.HeaderLink = decode.LinkRaw
+		p.link = decode.LinkRaw
 	case protoPPP:
-		f.HeaderLink = decode.LinkPPP
+		p.link = decode.LinkPPP
 	case proto80211:
-		f.HeaderLink = decode.LinkWiFi
+		p.link = decode.LinkWiFi
 	default:
-		f.Header = nil
+		return
 	}
+	p.header = header
 }
 
-// fields reads addresses and ports. They win over a header, which agents that send both cut short.
-func (r *reader) fields(v6 bool, f *decode.Flow) {
-	f.Bytes = uint64(r.uint32())
-	f.Proto = uint8(r.uint32())
+// fields reads addresses and ports.
+func (p *packet) fields(r *reader, v6 bool) {
+	p.length(ipPacket, r.uint32())
+	proto := uint8(r.uint32())
 	size := uint32(4)
 	if v6 {
 		size = 16
 	}
 	src, dst := r.take(size), r.take(size)
-	f.SrcPort, f.DstPort = uint16(r.uint32()), uint16(r.uint32())
+	srcPort, dstPort := uint16(r.uint32()), uint16(r.uint32())
 	r.uint32() // TCP flags
-	f.ToS = uint8(r.uint32())
+	tos := uint8(r.uint32())
 	if r.failed {
 		return
 	}
-	f.Header = nil
+	f := &p.flow
+	f.Proto, f.ToS, f.SrcPort, f.DstPort = proto, tos, srcPort, dstPort
 	f.Src, _ = netip.AddrFromSlice(src)
 	f.Dst, _ = netip.AddrFromSlice(dst)
+}
+
+// finish completes the flow. Its length is that of the frame, as long as any record has it. Addresses win over
+// a header, which agents that send both cut short.
+func (p *packet) finish() {
+	for m := range p.lengths {
+		if p.measured[m] {
+			p.flow.Bytes = uint64(p.lengths[m])
+			break
+		}
+	}
+	if !p.flow.Src.IsValid() {
+		p.flow.Header, p.flow.HeaderLink = p.header, p.link
+	}
 }

@@ -14,10 +14,12 @@ import (
 
 const agent = "192.0.2.254"
 
+var sender = netip.MustParseAddrPort("192.0.2.1:5000")
+
 func decoded(b []byte) (decode.Export, sflow.Stats) {
 	d := sflow.New()
 	var e decode.Export
-	d.Decode(0, b, &e)
+	d.Decode(0, sender, b, &e)
 	return e, d.Stats()
 }
 
@@ -49,7 +51,16 @@ func TestSamples(t *testing.T) {
 			Src: src, Dst: dst, Bytes: 1000, Packets: 1, Sampling: 1, SrcPort: 443, DstPort: 5000, Proto: 6, ToS: 0xB8,
 		}},
 		{"IPv6 fields behind a header", packettest.Sample(1, 0, 0, packettest.RawHeader(1400, frame), keyed(4, src6, dst6)), decode.Flow{
-			Src: src6, Dst: dst6, Bytes: 1000, Packets: 1, Sampling: 1, SrcPort: 443, DstPort: 5000, Proto: 6, ToS: 0xB8, HeaderLink: decode.LinkEthernet,
+			Src: src6, Dst: dst6, Bytes: 1400, Packets: 1, Sampling: 1, SrcPort: 443, DstPort: 5000, Proto: 6, ToS: 0xB8,
+		}},
+		{"IPv4 fields ahead of a header", packettest.Sample(1, 0, 0, keyed(3, src, dst), packettest.RawHeader(1400, frame)), decode.Flow{
+			Src: src, Dst: dst, Bytes: 1400, Packets: 1, Sampling: 1, SrcPort: 443, DstPort: 5000, Proto: 6, ToS: 0xB8,
+		}},
+		{"IPv4 fields ahead of Ethernet", packettest.Sample(1, 0, 0, keyed(3, src, dst), packettest.Element(2, words(1014, 0, 0, 0, 0, 0x800))), decode.Flow{
+			Src: src, Dst: dst, Bytes: 1014, Packets: 1, Sampling: 1, SrcPort: 443, DstPort: 5000, Proto: 6, ToS: 0xB8,
+		}},
+		{"Ethernet ahead of a header", packettest.Sample(1, 0, 0, packettest.Element(2, words(900, 0, 0, 0, 0, 0x800)), packettest.RawHeader(1400, frame)), decode.Flow{
+			Bytes: 1400, Packets: 1, Sampling: 1, Header: frame, HeaderLink: decode.LinkEthernet,
 		}},
 		{"expanded", packettest.Element(3, expanded), decode.Flow{
 			Src: src, Dst: dst, Bytes: 1000, Packets: 1, Sampling: 64, Input: 70000, Output: 80000, SrcPort: 443, DstPort: 5000, Proto: 6, ToS: 0xB8,
@@ -62,7 +73,7 @@ func TestSamples(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e, st := decoded(packettest.SFlow(agent, 1, tt.sample, tt.sample))
-			require.False(t, e.Broken)
+			require.NoError(t, e.Err)
 			require.Equal(t, []decode.Flow{tt.want, tt.want}, e.Flows)
 			require.Equal(t, netip.MustParseAddr(agent), e.Device)
 			require.Equal(t, sflow.Stats{Datagrams: 1, Flows: 2}, st)
@@ -73,7 +84,7 @@ func TestSamples(t *testing.T) {
 func TestOtherSamples(t *testing.T) {
 	e, st := decoded(packettest.SFlow("2001:db8::fe", 1,
 		packettest.Element(2, make([]byte, 40)), packettest.Element(4, make([]byte, 8)), packettest.Element(77<<12|3, make([]byte, 12))))
-	require.False(t, e.Broken)
+	require.NoError(t, e.Err)
 	require.Empty(t, e.Flows)
 	require.Equal(t, 2, e.Counters)
 	require.Equal(t, sflow.Stats{Datagrams: 1, Counters: 2, Others: 1}, st)
@@ -85,18 +96,45 @@ func TestSequence(t *testing.T) {
 	var lost []uint32
 	for _, n := range []uint32{7, 8, 12, 3, 4} {
 		var e decode.Export
-		d.Decode(0, packettest.SFlow(agent, n), &e)
+		d.Decode(0, sender, packettest.SFlow(agent, n), &e)
 		lost = append(lost, e.LostDatagrams)
 	}
 	require.Equal(t, []uint32{0, 0, 3, 0, 0}, lost, "the agent starts again at 3")
 	require.Equal(t, uint64(3), d.Stats().LostDatagrams)
 }
 
+// Agents of one private address behind several senders do not seem to lose what the others sent.
+func TestAgentsOfOneAddress(t *testing.T) {
+	d := sflow.New()
+	for n := range uint32(5) {
+		for i, from := range []string{"203.0.113.9:6343", "203.0.113.9:7000", "203.0.113.10:6343"} {
+			var e decode.Export
+			d.Decode(0, netip.MustParseAddrPort(from), packettest.SFlow(agent, n+1000*uint32(i)), &e)
+			require.Zero(t, e.LostDatagrams)
+		}
+	}
+}
+
+// An agent without an address, and other versions, are not malformed, and not read either.
+func TestUnsupported(t *testing.T) {
+	good := packettest.SFlow(agent, 1, packettest.Sample(1, 4, 5, packettest.RawHeader(1400, frame)))
+	unknown := append([]byte{0, 0, 0, 5, 0, 0, 0, 0}, good[12:]...)
+	e, _ := decoded(unknown)
+	require.ErrorIs(t, e.Err, sflow.ErrAgent)
+	require.Equal(t, sender.Addr(), e.Device)
+	require.Empty(t, e.Flows)
+	for _, version := range []byte{2, 4, 6} {
+		good[3] = version
+		e, _ = decoded(good)
+		require.ErrorIs(t, e.Err, sflow.ErrVersion)
+	}
+}
+
 func TestHostile(t *testing.T) {
 	good := packettest.SFlow(agent, 1, packettest.Sample(1, 4, 5, packettest.RawHeader(1400, frame)))
 	for n := range len(good) {
 		e, st := decoded(good[:n])
-		require.True(t, e.Broken, n)
+		require.Error(t, e.Err, n)
 		require.Empty(t, e.Flows)
 		require.Equal(t, uint64(1), st.Malformed)
 	}
@@ -104,10 +142,10 @@ func TestHostile(t *testing.T) {
 		b := append([]byte(nil), good...)
 		b[at] = 0xFF
 		e, _ := decoded(b)
-		require.True(t, e.Broken, name)
+		require.Error(t, e.Err, name)
 	}
 	e, _ := decoded(append(good[:24:24], append([]byte{0, 0, 0, 2}, good[28:]...)...)) // one more sample than there is
-	require.True(t, e.Broken)
+	require.Error(t, e.Err)
 	require.Len(t, e.Flows, 1, "what came before the damage counts")
 }
 
@@ -126,7 +164,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(packettest.SFlow("2001:db8::1", 1, packettest.Element(2, make([]byte, 40)), packettest.Element(3, make([]byte, 80))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, st := decoded(b)
-		if uint64(len(e.Flows)) != st.Flows || st.Flows*40 > uint64(len(b)) || e.Broken != (st.Malformed == 1) {
+		if uint64(len(e.Flows)) != st.Flows || st.Flows*40 > uint64(len(b)) || (e.Err != nil) != (st.Malformed == 1) {
 			t.Fatalf("%d flows in %d bytes: %+v", len(e.Flows), len(b), st)
 		}
 		d := decode.NewDecoder(decode.Config{})
@@ -143,7 +181,7 @@ func TestDecodeAllocs(t *testing.T) {
 	b := packettest.SFlow(agent, 1, packettest.Sample(1, 4, 5, packettest.RawHeader(1400, frame)))
 	var e decode.Export
 	read := func() {
-		d.Decode(0, b, &e)
+		d.Decode(0, sender, b, &e)
 		headers.AddHeader(&e.Flows[0])
 	}
 	read()
@@ -161,7 +199,7 @@ func BenchmarkDecode(b *testing.B) {
 	var e decode.Export
 	b.ReportAllocs()
 	for b.Loop() {
-		d.Decode(0, datagram, &e)
+		d.Decode(0, sender, datagram, &e)
 		for i := range e.Flows {
 			headers.AddHeader(&e.Flows[i])
 		}
@@ -175,7 +213,7 @@ func Example() {
 
 	d, headers := sflow.New(), decode.NewDecoder(decode.Config{})
 	var e decode.Export
-	d.Decode(0, packettest.SFlow(agent, 1, sample), &e)
+	d.Decode(0, sender, packettest.SFlow(agent, 1, sample), &e)
 	for i := range e.Flows {
 		f := &e.Flows[i]
 		headers.AddHeader(f)

@@ -19,6 +19,7 @@ type Config struct {
 
 	Names     map[netip.Addr]DeviceName // what devices and their interfaces are called; others go by address and ifIndex
 	NoScaling bool                      // count sampled packets as they are, whatever the sampling rate
+	Sampling  map[netip.Addr]uint32     // rates of devices, for records whose exporter states none: one of so many packets was looked at
 
 	OnlyInterfaces map[netip.Addr][]Range // count these devices and interfaces; nil counts all
 	OnlyNets       []string               // count records with an end in one of these networks, in CIDR form

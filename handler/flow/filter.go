@@ -7,7 +7,8 @@ import (
 	"visor/geo"
 )
 
-// passes tells for which of its interfaces a record counts: none if it does not pass the filters.
+// passes returns for which of its interfaces a record counts: none if it does not pass the filters. One that was observed
+// at ingress counts for the input interface alone, since the output interface has a record of its own.
 func (s *shard) passes(d *device, f *decode.Flow) (in, out bool) {
 	cfg := &s.h.cfg
 	if !s.h.onlyNets.Empty() && !s.h.onlyNets.Contains(valid(f.Src)) && !s.h.onlyNets.Contains(valid(f.Dst)) {
@@ -19,7 +20,8 @@ func (s *shard) passes(d *device, f *decode.Flow) (in, out bool) {
 	if cfg.GeoNotFound && s.located(f) || cfg.ASNNotFound && s.owned(f) {
 		return false, false
 	}
-	in, out = cfg.OnlyIn || !cfg.OnlyOut, cfg.OnlyOut || !cfg.OnlyIn
+	in = (cfg.OnlyIn || !cfg.OnlyOut) && f.Observed != decode.AtEgress
+	out = (cfg.OnlyOut || !cfg.OnlyIn) && f.Observed != decode.AtIngress
 	if cfg.OnlyInterfaces != nil {
 		in, out = in && contains(d.only, f.Input), out && contains(d.only, f.Output)
 	}

@@ -36,12 +36,14 @@ type Device struct {
 	Records  sketch.Counter `metric:"records_flows,counters" help:"flow records that passed the filters"`
 	Filtered sketch.Counter `metric:"records_filtered,counters" help:"flow records that did not pass the filters"`
 
-	// What the reference does not have; left out of the answers while it is 0.
+	// What pktvisor does not have; left out of the answers while it is 0.
 	Counters      sketch.Counter `metric:"counters_samples,counters" sparse:"true" help:"counters samples of sFlow, which are not read"`
 	LostRecords   sketch.Counter `metric:"records_lost,counters" sparse:"true" help:"flow records that did not arrive, by the exporter's sequence numbers"`
 	LostDatagrams sketch.Counter `metric:"datagrams_lost,counters" sparse:"true" help:"datagrams that did not arrive, by the exporter's sequence numbers"`
+	HeldSets      sketch.Counter `metric:"data_sets_without_template,counters" sparse:"true" help:"data sets that came before their template, which count when it comes"`
 	LostSets      sketch.Counter `metric:"data_sets_lost,counters" sparse:"true" help:"data sets whose template did not come in time"`
 	Malformed     sketch.Counter `metric:"datagrams_malformed,counters" sparse:"true" help:"datagrams that contradict themselves, at least in part"`
+	Unsupported   sketch.Counter `metric:"datagrams_unsupported,counters" sparse:"true" help:"datagrams of a version or an agent that is not read"`
 	NotKept       sketch.Counter `metric:"records_beyond_interfaces,counters" sparse:"true" help:"records of interfaces that are too many to be kept apart"`
 
 	Bytes   TopInterfaces `with:"m=bytes,by_bytes"`

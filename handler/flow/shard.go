@@ -1,10 +1,14 @@
 package flow
 
 import (
+	"cmp"
+	"errors"
 	"net/netip"
 	"strconv"
 
 	"visor/decode"
+	"visor/decode/netflow"
+	"visor/decode/sflow"
 	"visor/geo"
 	"visor/handler"
 	"visor/sketch"
@@ -41,6 +45,7 @@ type device struct {
 	names   map[uint32]string // of interfaces
 	only    []Range           // interfaces that count, if listed
 	listed  bool
+	rate    uint32 // of sampling, if a record's exporter states none
 	metrics *Device
 	ports   map[uint32]*port
 }
@@ -87,11 +92,11 @@ func (s *shard) Process(b *handler.Batch) {
 func (s *shard) export(e *decode.Export) {
 	n := uint64(len(e.Flows))
 	s.Tally.Offered += n
-	if e.Broken {
+	if e.Err != nil {
 		s.Tally.Offered++
 		s.Tally.Undecodable++
 	}
-	if n == 0 && e.Counters == 0 && e.LostFlows|e.LostDatagrams|e.LostSets == 0 && s.devices[e.Device] == nil {
+	if n == 0 && !saysSomething(e) && s.devices[e.Device] == nil {
 		return // templates, mostly, or garbage, which makes nobody a device
 	}
 	d := s.device(e.Device)
@@ -103,18 +108,31 @@ func (s *shard) export(e *decode.Export) {
 	m.Counters.Add(uint64(e.Counters))
 	m.LostRecords.Add(uint64(e.LostFlows))
 	m.LostDatagrams.Add(uint64(e.LostDatagrams))
+	m.HeldSets.Add(uint64(e.HeldSets))
 	m.LostSets.Add(uint64(e.LostSets))
-	if e.Broken {
+	switch {
+	case unsupported(e.Err):
+		m.Unsupported.Add(1)
+	case e.Err != nil:
 		m.Malformed.Add(1)
 	}
 	if s.h.cfg.OnlyInterfaces != nil && !d.listed {
-		m.Filtered.Add(n + uint64(e.Counters)) // counters too, as in the reference
+		m.Filtered.Add(n + uint64(e.Counters)) // counters too, as in pktvisor
 		s.Tally.Filtered += n
 		return
 	}
 	for i := range e.Flows {
 		s.flow(d, &e.Flows[i])
 	}
+}
+
+// saysSomething reports whether a datagram without flows is an exporter's all the same.
+func saysSomething(e *decode.Export) bool {
+	return e.Counters > 0 || e.LostFlows|e.LostDatagrams|e.LostSets|e.HeldSets != 0 || errors.Is(e.Err, sflow.ErrAgent)
+}
+
+func unsupported(err error) bool {
+	return errors.Is(err, sflow.ErrAgent) || errors.Is(err, sflow.ErrVersion) || errors.Is(err, netflow.ErrVersion)
 }
 
 // device returns what is known of an exporter; nil if there are too many.
@@ -136,7 +154,7 @@ func (s *shard) device(addr netip.Addr) *device {
 func (s *shard) newDevice(addr netip.Addr) *device {
 	cfg := &s.h.cfg
 	given := cfg.Names[addr]
-	d := &device{name: given.Name, names: given.Interfaces, ports: make(map[uint32]*port)}
+	d := &device{name: given.Name, names: given.Interfaces, rate: cfg.Sampling[addr], ports: make(map[uint32]*port)}
 	if d.name == "" {
 		d.name = addr.String()
 	}
@@ -196,7 +214,7 @@ func (s *shard) flow(d *device, f *decode.Flow) {
 		s.Tally.NotSampled++
 	}
 	v := &s.view
-	v.set(s, f)
+	v.set(f, s.rate(d, f))
 	if deep {
 		v.describe(s, f)
 	}
@@ -210,6 +228,14 @@ func (s *shard) flow(d *device, f *decode.Flow) {
 	if !kept {
 		d.metrics.NotKept.Add(1)
 	}
+}
+
+// rate returns what the counts of a record are multiplied by.
+func (s *shard) rate(d *device, f *decode.Flow) uint32 {
+	if s.h.cfg.NoScaling {
+		return 1
+	}
+	return max(cmp.Or(f.Sampling, d.rate), 1)
 }
 
 // through counts the record for its input or output interface. It reports false if that is not kept apart.

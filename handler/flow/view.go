@@ -84,13 +84,9 @@ func (k *key) add(l *handler.TopNames, n uint64) {
 	}
 }
 
-// set sets what counters need.
-func (v *view) set(s *shard, f *decode.Flow) {
-	v.bytes, v.packets = f.Bytes, f.Packets
-	if f.Sampling > 1 && !s.h.cfg.NoScaling {
-		v.bytes = scaled(v.bytes, f.Sampling)
-		v.packets = scaled(v.packets, f.Sampling)
-	}
+// set sets what counters need. One of rate packets was looked at.
+func (v *view) set(f *decode.Flow, rate uint32) {
+	v.bytes, v.packets = scaled(f.Bytes, rate), scaled(f.Packets, rate)
 	v.l3 = ipv4
 	if f.Src.Is6() {
 		v.l3 = ipv6
@@ -106,10 +102,10 @@ func (v *view) set(s *shard, f *decode.Flow) {
 	}
 }
 
-// scaled returns n times the packets that one stands for, or 2⁶⁴-1 if that is less.
-func scaled(n uint64, sampling uint32) uint64 {
-	high, low := bits.Mul64(n, uint64(sampling))
-	if high > 0 {
+// scaled returns n times rate, or the highest number if that is beyond it.
+func scaled(n uint64, rate uint32) uint64 {
+	high, low := bits.Mul64(n, uint64(rate))
+	if high != 0 {
 		return math.MaxUint64
 	}
 	return low

@@ -14,7 +14,8 @@ import (
 
 func buildFlow(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
 	cfg := flow.Config{Geo: env.Geo, Services: env.Services}
-	names := deviceNames(r)
+	names, rates := deviceMap(r)
+	cfg.Sampling = rates
 	if enrich, given := r.opts["enrichment"]; !given || enrich != false {
 		cfg.Names = names
 	}
@@ -49,30 +50,33 @@ func buildFlow(s handler.Settings, r *Reader, env Env) (handler.Handler, error) 
 	return flow.New(cfg)
 }
 
-// deviceNames reads what devices and interfaces are called.
-func deviceNames(r *Reader) map[netip.Addr]flow.DeviceName {
-	out := make(map[netip.Addr]flow.DeviceName)
+// deviceMap reads what devices and interfaces are called, and how devices sample that do not state it.
+func deviceMap(r *Reader) (names map[netip.Addr]flow.DeviceName, rates map[netip.Addr]uint32) {
+	names, rates = make(map[netip.Addr]flow.DeviceName), make(map[netip.Addr]uint32)
 	devices := value[Options](r, "device_map")
 	for _, key := range slices.Sorted(maps.Keys(devices)) {
 		addr, err := netip.ParseAddr(key)
 		if err != nil {
 			r.fail("FlowHandler: 'device_map' config has an invalid device IP: %s", key)
-			return nil
+			return nil, nil
 		}
 		device, _ := devices[key].(Options)
 		name, ok := device["name"]
 		if !ok {
 			r.fail("FlowHandler: 'device_map' config with device IP %s does not have 'name' key", key)
-			return nil
+			return nil, nil
 		}
 		interfaces, ok := device["interfaces"].(Options)
 		if !ok {
 			r.fail("FlowHandler: 'device_map' config with device IP %s does not have 'interfaces' key", key)
-			return nil
+			return nil, nil
 		}
-		out[addr] = flow.DeviceName{Name: fmt.Sprint(name), Interfaces: interfaceNames(r, key, interfaces)}
+		names[addr] = flow.DeviceName{Name: fmt.Sprint(name), Interfaces: interfaceNames(r, key, interfaces)}
+		if rate := samplingRate(r, key, device); rate > 0 {
+			rates[addr] = rate
+		}
 	}
-	return out
+	return names, rates
 }
 
 func interfaceNames(r *Reader, device string, interfaces Options) map[uint32]string {
@@ -92,6 +96,19 @@ func interfaceNames(r *Reader, device string, interfaces Options) map[uint32]str
 		out[uint32(index)] = fmt.Sprint(name)
 	}
 	return out
+}
+
+// samplingRate reads the rate of a device whose records state none; pktvisor does not have the key. 0 is none.
+func samplingRate(r *Reader, key string, device Options) uint32 {
+	value, given := device["sampling_rate"]
+	if !given {
+		return 0
+	}
+	rate, err := strconv.ParseUint(fmt.Sprint(value), 10, 32)
+	if err != nil {
+		r.fail("FlowHandler: 'device_map' config with device IP %s has an invalid sampling_rate: %v", key, value)
+	}
+	return uint32(rate)
 }
 
 // deviceInterfaces reads which interfaces of which devices are counted; nil is all.

@@ -69,6 +69,7 @@ func TestBuildErrors(t *testing.T) {
 		{"flow filter list", "flow", "", policy.Options{"only_device_interfaces": policy.Options{"192.0.2.1": "*"}}, "wrong type for key: 192.0.2.1"},
 		{"flow port", "flow", "", policy.Options{"only_ports": []string{"70000"}}, "FlowHandler: invalid 'only_ports' filter value: 70000"},
 		{"flow direction", "flow", "", policy.Options{"only_directions": []string{"up"}}, "FlowStreamHandler: only_directions filter contained an invalid/unsupported direction: up"},
+		{"flow rate", "flow", "", policy.Options{"device_map": sampledDevice("x")}, "FlowHandler: 'device_map' config with device IP 192.0.2.1 has an invalid sampling_rate: x"},
 		{"threshold", "net", "", policy.Options{"topn_percentile_threshold": uint64(101)}, "threshold must be between 0 and 100 but has value 1.010000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,6 +101,26 @@ func TestBuildFlow(t *testing.T) {
 	require.Equal(t, []uint64{2, 2}, []uint64{edge.Records.Value(), edge.Filtered.Value()})
 	require.Equal(t, uint64(20), edge.Interfaces.Find("eth0").InBytes.All.Value())
 	require.Equal(t, 1, edge.Interfaces.Len())
+}
+
+func sampledDevice(rate any) policy.Options {
+	return policy.Options{"192.0.2.1": policy.Options{"name": "edge", "interfaces": policy.Options{}, "sampling_rate": rate}}
+}
+
+// The rate of a policy holds for a device whose records state none.
+func TestBuildFlowSampling(t *testing.T) {
+	h, err := policy.Build(policy.Module{Type: "flow", Config: policy.Options{"device_map": sampledDevice(uint64(100)), "enrichment": false}}, policy.Env{})
+	require.NoError(t, err)
+	f := decode.Flow{Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), Bytes: 10, Packets: 1, Input: 7}
+	var frames []capture.Frame
+	for _, device := range []string{"192.0.2.1:5000", "192.0.2.3:5000"} {
+		frames = append(frames, packettest.UDP(0, device, "192.0.2.2:2055", packettest.NetFlow5(0, 0, f)))
+	}
+	snap, err := handlertest.Analyse(t, h, capture.NewMemory(frames)).Bucket(0)
+	require.NoError(t, err)
+	for device, want := range map[string]uint64{"192.0.2.1": 1000, "192.0.2.3": 10} {
+		require.Equal(t, want, flow.From(snap).Devices.Find(device).Interfaces.Find("7").InBytes.All.Value())
+	}
 }
 
 func TestInputs(t *testing.T) {

@@ -1,0 +1,70 @@
+package netflow
+
+// sequence compares the sequence numbers of a source with those that are expected.
+type sequence struct {
+	next    uint32 // expected number, valid iff synced
+	last    uint32 // the one before, valid iff synced
+	records uint32 // data records of the datagram before, valid iff counted
+	synced  bool
+	counted bool
+	votes   int8 // above 0: the numbers of NetFlow 9 count datagrams; below: they count flows
+}
+
+// maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the exporter has started again.
+const maxGap = 1 << 24
+
+// advance takes the number of a datagram, and returns how many are missing before it. n is how far the next one is.
+func (s *sequence) advance(number, n uint32) (missing uint32) {
+	if gap := number - s.next; s.synced && gap < maxGap {
+		missing = gap
+	}
+	s.next, s.last, s.synced = number+n, number, true
+	return missing
+}
+
+// ipfix is advance for IPFIX, whose number is how many data records came before the message (RFC 7011 section 3.1). Some
+// exporters, softflowd 1.1.0 among them, count those of the message itself as well: where one or the other reading explains the number,
+// nothing is missing.
+func (s *sequence) ipfix(number, n uint32) (missing uint32) {
+	inclusive := number - n - s.last
+	missing = s.advance(number, n)
+	if inclusive < maxGap {
+		missing = min(missing, inclusive)
+	}
+	return missing
+}
+
+// v9 is advance for NetFlow 9, whose number counts datagrams (RFC 3954 section 5.1). That of softflowd
+// 0.9 and others counts flows, one for both directions in softflowd's case. counted is false if the
+// datagram has records that could not be counted.
+func (s *sequence) v9(number, records uint32, counted bool) (datagrams, flows uint32) {
+	if s.synced {
+		s.vote(number - s.last)
+	}
+	step := uint32(1)
+	if s.votes < 0 {
+		step = s.records
+		s.synced = s.synced && s.counted
+	}
+	s.next = s.last + step
+	missing := s.advance(number, 0)
+	s.records, s.counted = records, counted
+	if s.votes < 0 {
+		return 0, missing
+	}
+	return missing, 0
+}
+
+// vote judges by one step what the numbers count. A step of one behind several records speaks for
+// datagrams, a step as wide as the records for flows. Four votes are as sure as it gets: a loss that
+// happens to look like the other way of counting then changes nothing.
+func (s *sequence) vote(step uint32) {
+	const sure = 4
+	switch {
+	case !s.counted || s.records < 2:
+	case step == 1:
+		s.votes = min(s.votes+1, sure)
+	case step >= (s.records+1)/2 && step <= s.records:
+		s.votes = max(s.votes-1, -sure)
+	}
+}

@@ -1,0 +1,140 @@
+package netflow
+
+import (
+	"net/netip"
+	"unsafe"
+)
+
+// sourceKey names one observation domain of an exporter, or what holds for all domains of it. An
+// exporter is an address and a port: several share one address behind NAT, and IPFIX scopes what
+// it says to the transport session (RFC 7011 section 8).
+type sourceKey struct {
+	from    netip.AddrPort
+	number  uint32 // observation domain, source id or engine; 0 if all is set
+	version uint8  // of the protocol
+	all     bool   // of all domains: it has nothing but rates of sampling
+}
+
+// exporter returns the key of what holds for all domains of the exporter.
+func (k sourceKey) exporter() sourceKey {
+	return sourceKey{from: k.from, version: k.version, all: true}
+}
+
+// source is what is remembered of one observation domain of an exporter.
+type source struct {
+	key       sourceKey
+	templates map[uint16]*template
+	sampling  sampling
+	sequence  sequence
+	lostSets  uint32 // to be reported with the next datagram
+	used      int    // bytes
+
+	newer, older *source // by use
+}
+
+// What a source and a template take beside their fields: their place in a map, and the map itself.
+const (
+	sourceBytes   = int(unsafe.Sizeof(source{})+2*unsafe.Sizeof(sourceKey{})+maxSamplers*unsafe.Sizeof(sampler{})) + 256
+	templateBytes = int(unsafe.Sizeof(template{})) + 64
+)
+
+// maxTemplates is how many templates a source may have, so that no source pushes out all others.
+const maxTemplates = 1024
+
+// sources remembers sources within a budget in bytes. The source that was not used for the longest
+// time goes first, with all its templates.
+type sources struct {
+	max, used int // bytes
+	byKey     map[sourceKey]*source
+	newest    *source
+	oldest    *source
+	open      *source // the one of the datagram that is being decoded, which stays
+	evicted   uint64  // templates and sources
+}
+
+// find returns a source, or nil.
+func (s *sources) find(key sourceKey) *source {
+	src := s.byKey[key]
+	if src != nil && src != s.newest {
+		s.unlink(src)
+		s.link(src)
+	}
+	return src
+}
+
+// at returns a source, a new one if there is none.
+func (s *sources) at(key sourceKey) *source {
+	if src := s.find(key); src != nil {
+		return src
+	}
+	src := &source{key: key}
+	s.byKey[key] = src
+	s.link(src)
+	s.charge(src, sourceBytes)
+	return src
+}
+
+// charge notes that src takes so many bytes more, and makes room for them.
+func (s *sources) charge(src *source, bytes int) {
+	src.used += bytes
+	s.used += bytes
+	for s.used > s.max && s.oldest != s.open && s.oldest != src {
+		s.evict(s.oldest)
+	}
+}
+
+func (s *sources) evict(src *source) {
+	s.unlink(src)
+	delete(s.byKey, src.key)
+	s.used -= src.used
+	s.evicted += uint64(1 + len(src.templates))
+}
+
+// put makes t the template of src under a number.
+func (s *sources) put(src *source, id uint16, t *template) {
+	s.drop(src, id)
+	if src.templates == nil {
+		src.templates = make(map[uint16]*template)
+	}
+	for other := range src.templates { // any of them goes: no exporter has so many
+		if len(src.templates) < maxTemplates && src.used+t.bytes() <= s.max {
+			break
+		}
+		s.drop(src, other)
+		s.evicted++
+	}
+	src.templates[id] = t
+	s.charge(src, t.bytes())
+}
+
+// drop forgets a template of src.
+func (s *sources) drop(src *source, id uint16) {
+	if t := src.templates[id]; t != nil {
+		delete(src.templates, id)
+		src.used -= t.bytes()
+		s.used -= t.bytes()
+	}
+}
+
+func (s *sources) link(src *source) {
+	src.older, src.newer = s.newest, nil
+	if s.newest != nil {
+		s.newest.newer = src
+	} else {
+		s.oldest = src
+	}
+	s.newest = src
+}
+
+func (s *sources) unlink(src *source) {
+	if src.newer != nil {
+		src.newer.older = src.older
+	} else {
+		s.newest = src.older
+	}
+	if src.older != nil {
+		src.older.newer = src.newer
+	} else {
+		s.oldest = src.newer
+	}
+}

@@ -1,0 +1,97 @@
+package handler
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/decode/netflow"
+	"visor/decode/sflow"
+)
+
+// unread counts what flow exporters sent and was not read, by cause and device.
+type unread map[unreadKey]int64
+
+// unreadKey is why a device's data was not read.
+type unreadKey struct {
+	device netip.Addr // invalid: of devices beyond those that are told apart
+	cause  unreadCause
+}
+
+type unreadCause uint8
+
+const (
+	noTemplate unreadCause = iota
+	malformedExport
+	unknownNetFlow
+	unknownSFlow
+	unknownAgent
+)
+
+// maxUnread bounds the causes and devices that are told apart.
+const maxUnread = 64
+
+// note counts what was not read of a datagram.
+func (u *unread) note(e *decode.Export) {
+	if e.Err == nil && e.HeldSets|e.FoundSets == 0 {
+		return
+	}
+	u.add(e.Device, noTemplate, int64(e.HeldSets)-int64(e.FoundSets))
+	switch {
+	case e.Err == nil:
+	case errors.Is(e.Err, netflow.ErrVersion):
+		u.add(e.Device, unknownNetFlow, 1)
+	case errors.Is(e.Err, sflow.ErrVersion):
+		u.add(e.Device, unknownSFlow, 1)
+	case errors.Is(e.Err, sflow.ErrAgent):
+		u.add(e.Device, unknownAgent, 1)
+	default:
+		u.add(e.Device, malformedExport, 1)
+	}
+}
+
+func (u *unread) add(device netip.Addr, cause unreadCause, n int64) {
+	if n == 0 {
+		return
+	}
+	key := unreadKey{device, cause}
+	if _, known := (*u)[key]; !known && len(*u) >= maxUnread {
+		key.device = netip.Addr{}
+	}
+	if *u == nil {
+		*u = make(unread)
+	}
+	if (*u)[key] += n; (*u)[key] == 0 {
+		delete(*u, key)
+	}
+}
+
+// appendReasons appends what is unread still: a data set whose template came is read.
+func (u unread) appendReasons(dst []capture.Reason) []capture.Reason {
+	for key, n := range u {
+		if n > 0 {
+			dst = append(dst, capture.Reason{Text: key.String(), Count: uint64(n)})
+		}
+	}
+	return dst
+}
+
+func (k unreadKey) String() string {
+	from := "other devices"
+	if k.device.IsValid() {
+		from = k.device.String()
+	}
+	switch k.cause {
+	case noTemplate:
+		return fmt.Sprintf("no template yet from %s, data sets", from)
+	case malformedExport:
+		return fmt.Sprintf("malformed flow datagrams from %s", from)
+	case unknownNetFlow:
+		return fmt.Sprintf("flow datagrams of an unknown version from %s", from)
+	case unknownSFlow:
+		return fmt.Sprintf("sFlow datagrams of an unknown version from %s", from)
+	}
+	return fmt.Sprintf("sFlow agent with address type 0, not decoded, datagrams from %s", from)
+}
