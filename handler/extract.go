@@ -117,9 +117,9 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 		return m
 	}
 	e.names = names
-	name := names[start : len(names)-1]
+	name := dnsmsg.NameFromWire(names[start:])
 	m.Frame, m.Packet, m.Msg, m.Name = frame, p, msg, name
-	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, flowHash(p), hash64.Sum(name), client
+	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, flowHash(p), name.Hash(), client
 	m.Question, m.TCP, m.Named, m.Broken, m.Tap, m.DNSTap = q, false, true, false, 0, nil
 	return m
 }

@@ -72,8 +72,8 @@ type Message struct {
 	Frame           *decode.Packet     // that frame's outermost packet: its addresses decide the direction
 	Packet          *decode.Packet     // the innermost packet: the client's and the server's addresses and ports
 	Msg             dnsmsg.Message     // the message
-	Name            dnsmsg.Name        // first QNAME, with a zero behind it; valid iff Named
-	Hash            uint64             // hash64.Sum(Name)
+	Name            dnsmsg.Name        // first QNAME; valid iff Named
+	Hash            uint64             // Name.Hash()
 	Flow            uint64             // hash of the five-tuple, the same for both directions
 	dnsmsg.Question                    // the first question, less its name; valid iff Named
 	Client          uint16             // the port that is not the DNS port

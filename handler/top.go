@@ -51,13 +51,35 @@ func (t *TopNames) render(v *Value, r rendering) {
 	renderTop(v, r, t.Total(), t.Top(r.topN), func(k []byte) Item { return Item{Name: string(k)} })
 }
 
-// TopDomains is a top list of domain names, whole or parts, that can be a metric. Its keys are bytes of [dnsmsg.Name].
-type TopDomains struct{ sketch.TopNames }
+// TopDomains is a top list of domain names, whole or parts, that can be a metric. It takes and returns names as
+// [dnsmsg.Name], and shows their text. It is owned by one goroutine; the zero TopDomains is ready to use.
+type TopDomains struct{ names sketch.TopNames }
 
-func (t *TopDomains) mergeFrom(src state) { t.Merge(&src.(*TopDomains).TopNames) }
-func (t *TopDomains) copyFrom(src state)  { t.CopyFrom(&src.(*TopDomains).TopNames) }
+// Add counts n more of name, whose hash is h: [dnsmsg.Name.Hash]. It copies name when it enters the list.
+func (t *TopDomains) Add(h uint64, name dnsmsg.Name, n uint64) { t.names.Add(h, name.Key(), n) }
+
+// Top returns the n entries of the highest counts. Their names are copies.
+func (t *TopDomains) Top(n int) (out []sketch.Entry[dnsmsg.Name]) {
+	for _, e := range t.names.Top(n) {
+		name := dnsmsg.NameFromKey(bytes.Clone(e.Key))
+		out = append(out, sketch.Entry[dnsmsg.Name]{Key: name, Upper: e.Upper, Lower: e.Lower})
+	}
+	return out
+}
+
+// Len returns the number of names in the list.
+func (t *TopDomains) Len() int { return t.names.Len() }
+
+// Total returns the sum of all that was added.
+func (t *TopDomains) Total() uint64 { return t.names.Total() }
+
+// Reset empties the list and keeps its memory.
+func (t *TopDomains) Reset() { t.names.Reset() }
+
+func (t *TopDomains) mergeFrom(src state) { t.names.Merge(&src.(*TopDomains).names) }
+func (t *TopDomains) copyFrom(src state)  { t.names.CopyFrom(&src.(*TopDomains).names) }
 func (t *TopDomains) render(v *Value, r rendering) {
-	renderTop(v, r, t.Total(), t.Top(r.topN), func(k []byte) Item { return Item{Name: dnsmsg.Name(k).String()} })
+	renderTop(v, r, t.Total(), t.Top(r.topN), func(n dnsmsg.Name) Item { return Item{Name: n.String()} })
 }
 
 // TopPlaces is a top list of locations, added by [geo.Location] keys.

@@ -62,7 +62,7 @@ func (n Name) Aggregate(text []byte, suffix int) (two, three Name) {
 	part := func(of []byte) Name {
 		switch len(of) {
 		case 0:
-			return nil
+			return Name{}
 		case len(text):
 			return n
 		}

@@ -2,83 +2,30 @@ package dnsmsg
 
 import "encoding/binary"
 
-// Name is a domain name in canonical form (RFC 4034 section 6.2): uncompressed and in lower case, as on the wire but
-// without the zero at its end. The root is empty. Two names are equal iff their bytes are; their text is only made when
-// somebody is to read it.
-//
-// A Name may also be the end of another one, as [Question.Cut] and [Name.Last] make it. Such a part does have the zero
-// at its end, which tells it from the same name when it is whole.
-type Name []byte
-
-// Whole reports whether n is a name, not a part of one.
-func (n Name) Whole() bool {
-	i := 0
-	for i < len(n) && n[i] != 0 {
-		i += int(n[i]) + 1
-	}
-	return i == len(n)
-}
-
-// AppendText appends the text of n: labels with dots between them, special bytes escaped (RFC 4343 section 2.1). A part
-// of a name has a dot in front, as in the reference's lists: ".example.com".
-func (n Name) AppendText(dst []byte) []byte {
-	if !n.Whole() {
-		n, dst = n[:len(n)-1], append(dst, '.')
-	}
-	start := len(dst)
-	for i := 0; i < len(n); i += int(n[i]) + 1 {
-		if len(dst) > start {
-			dst = append(dst, '.')
-		}
-		dst = appendLabel(dst, n[i+1:min(i+1+int(n[i]), len(n))], false)
-	}
-	return dst
-}
-
-// String returns the text of n.
-func (n Name) String() string { return string(n.AppendText(nil)) }
-
-// Last returns the part of n that its last labels are, or n if it has no more labels. n must be whole, with the zero behind
-// it, within its capacity; the part borrows from n.
-func (n Name) Last(labels int) Name {
-	total := 0
-	for i := 0; i < len(n); i += int(n[i]) + 1 {
-		total++
-	}
-	i := 0
-	for ; total > labels; total-- {
-		i += int(n[i]) + 1
-	}
-	if i == 0 {
-		return n
-	}
-	return n[i : len(n)+1]
-}
-
 // cuts is where the last labels of a name begin: from the lowest byte on, the number of labels, the offset of the last two
 // and that of the last three, where there are as many.
 type cuts uint32
 
 func newCuts(labels, second, third int) cuts { return cuts(labels | second<<8 | third<<16) }
 
-// Cut returns what the reference lists instead of name, which came with q from AppendCanonical: the last two and the last
-// three labels. A name that has no more labels comes whole; three is empty for two labels, and for names shorter than five
-// bytes.
+// Cut returns what pktvisor lists instead of name, which came with q from AppendCanonical: the last two and the last
+// three labels. A name that has no more labels comes whole; three is the root for two labels, and for names shorter than
+// five bytes.
 func (q *Question) Cut(name Name) (two, three Name) {
 	second, third := q.cuts>>8&0xFF, q.cuts>>16
 	switch labels := q.cuts & 0xFF; {
 	case labels > 3:
-		return name[second : len(name)+1], name[third : len(name)+1]
+		return name.from(second), name.from(third)
 	case labels == 3:
-		return name[second : len(name)+1], name
-	case labels == 2 || len(name) < 1+5:
-		return name, nil
+		return name.from(second), name
+	case labels == 2 || len(name.wire) < 1+5:
+		return name, Name{}
 	}
 	return name, name
 }
 
-// AppendCanonical appends the first QNAME in canonical form and the zero behind it to dst, and returns the name and the
-// rest of the question. Name borrows from out. The errors are those of AppendQuestion.
+// AppendCanonical appends the first QNAME to dst, in canonical form and with the zero at its end, as [NameFromWire] takes
+// it, and returns the rest of the question. The errors are those of AppendQuestion.
 func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error) {
 	labels, last, second, third := 0, HeaderLen, HeaderLen, HeaderLen
 	for i := HeaderLen; i < len(m); {

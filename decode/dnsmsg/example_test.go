@@ -30,7 +30,7 @@ func Example() {
 func ExampleMessage_AppendCanonical() {
 	msg := dnsmsg.Message(query(wireName("WWW.Shop.Example.COM")))
 	out, q, _ := msg.AppendCanonical(nil)
-	name := dnsmsg.Name(out[:len(out)-1])
+	name := dnsmsg.NameFromWire(out)
 	two, three := q.Cut(name)
 	fmt.Println(name, two, three)
 	// Output: www.shop.example.com .example.com .shop.example.com

@@ -64,7 +64,7 @@ func FuzzCanonical(f *testing.F) {
 		if err != nil {
 			return
 		}
-		name := dnsmsg.Name(out[:len(out)-1])
+		name := dnsmsg.NameFromWire(out)
 		require.Equal(t, string(text), name.String())
 		require.Equal(t, q.Type, canonical.Type)
 		require.Equal(t, q.Class, canonical.Class)
@@ -72,13 +72,32 @@ func FuzzCanonical(f *testing.F) {
 		wire, _, err := m.AppendWireName(nil, dnsmsg.HeaderLen)
 		require.NoError(t, err)
 		require.Equal(t, wire, out)
-		if len(name) <= 5 && len(text) >= 5 {
+		if len(name.Key()) <= 5 && len(text) >= 5 {
 			return // for Aggregate, which counts the bytes of escapes, this name is not short
 		}
 		two, three := canonical.Cut(name)
 		wantTwo, wantThree := name.Aggregate(text, 0)
-		require.Equal(t, string(wantTwo), string(two), "%q", text)
-		require.Equal(t, string(wantThree), string(three), "%q", text)
+		require.Equal(t, string(wantTwo.Key()), string(two.Key()), "%q", text)
+		require.Equal(t, string(wantThree.Key()), string(three.Key()), "%q", text)
+	})
+}
+
+// FuzzName makes names of any bytes: whatever they are, no method panics, and keys make the same names again.
+func FuzzName(f *testing.F) {
+	f.Add([]byte(wireName("a.b.example.com")), 2)
+	f.Add([]byte("\x03ab"), -1)
+	f.Fuzz(func(t *testing.T, b []byte, labels int) {
+		name := dnsmsg.NameFromWire(b[:len(b):len(b)])
+		_, q, err := dnsmsg.Message(query(wireName("a.b.c.d.example.com"))).AppendCanonical(nil)
+		require.NoError(t, err)
+		two, three := q.Cut(name)
+		for _, n := range []dnsmsg.Name{name, name.Last(labels), name.Last(labels).Last(labels), two, three, dnsmsg.NameFromKey(b)} {
+			again := dnsmsg.NameFromKey(n.Key())
+			require.Equal(t, n.String(), again.String())
+			_ = again.Last(labels).String()
+			two, three := q.Cut(again)
+			_ = two.String() + three.String()
+		}
 	})
 }
 

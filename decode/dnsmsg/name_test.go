@@ -69,7 +69,7 @@ func TestQuestionNames(t *testing.T) {
 				require.Equal(t, "before:", string(out))
 				return
 			}
-			name := dnsmsg.Name(out[len(dst) : len(out)-1])
+			name := dnsmsg.NameFromWire(out[len(dst):])
 			require.Equal(t, string(text[len(dst):]), name.String())
 			if tt.text != "" {
 				require.Equal(t, tt.text, name.String())
@@ -161,29 +161,37 @@ func TestCut(t *testing.T) {
 	} {
 		out, q, err := dnsmsg.Message(query(wireName(tt.name))).AppendCanonical(nil)
 		require.NoError(t, err)
-		two, three := q.Cut(out[:len(out)-1])
-		require.Equal(t, tt.two, text(two), tt.name)
-		require.Equal(t, tt.three, text(three), tt.name)
+		two, three := q.Cut(dnsmsg.NameFromWire(out))
+		require.Equal(t, tt.two, two.String(), tt.name)
+		require.Equal(t, tt.three, three.String(), tt.name)
 	}
-}
-
-// text returns the text of a name, "" if there is none.
-func text(n dnsmsg.Name) string {
-	if len(n) == 0 {
-		return ""
-	}
-	return n.String()
 }
 
 func TestLast(t *testing.T) {
-	name := dnsmsg.Name(wireName("a.b.example.com"))
-	name = name[:len(name)-1]
+	name := dnsmsg.NameFromWire([]byte(wireName("a.b.example.com")))
 	require.Equal(t, ".com", name.Last(1).String())
 	require.Equal(t, ".b.example.com", name.Last(3).String())
 	require.Equal(t, "a.b.example.com", name.Last(4).String())
 	require.Equal(t, "a.b.example.com", name.Last(9).String())
+	require.Equal(t, ".com", name.Last(3).Last(1).String(), "a part of a part")
 	require.False(t, name.Last(3).Whole())
 	require.True(t, name.Last(4).Whole())
+	require.True(t, dnsmsg.Name{}.IsRoot())
+	require.True(t, dnsmsg.Name{}.Last(2).IsRoot())
+}
+
+// A Name made of a caller's own bytes has no byte behind it that a part could take.
+func TestNameOfOwnBytes(t *testing.T) {
+	key := []byte("\x01a\x07example\x03com")
+	name := dnsmsg.NameFromKey(key[:len(key):len(key)])
+	require.Equal(t, "a.example.com", name.String())
+	require.Equal(t, ".example.com", name.Last(2).String())
+	_, q, err := dnsmsg.Message(query(wireName("b.a.example.com"))).AppendCanonical(nil)
+	require.NoError(t, err)
+	two, three := q.Cut(dnsmsg.Name{})
+	require.True(t, two.IsRoot() && three.IsRoot(), "the question of another name")
+	require.Equal(t, string(key), string(name.Key()))
+	require.Equal(t, name.Last(2), dnsmsg.NameFromKey(name.Last(2).Key()))
 }
 
 func TestNameAllocs(t *testing.T) {
@@ -195,7 +203,7 @@ func TestNameAllocs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			two, _ := q.Cut(out[:len(out)-1])
+			two, _ := q.Cut(dnsmsg.NameFromWire(out))
 			buf = two.AppendText(buf[:0])
 			m.ClientSubnet()
 		}

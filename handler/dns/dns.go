@@ -107,7 +107,7 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 		return
 	}
 	b.TopQTypes.Add(m.Type, 1)
-	if s.groups.Has(groupCardinality) && len(m.Name) > 0 {
+	if s.groups.Has(groupCardinality) && !m.Name.IsRoot() {
 		b.QName.Add(m.Hash)
 	}
 	if s.groups.Has(groupTopQNames) {

@@ -52,7 +52,7 @@ func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *hand
 		two, three = s.cut(m, suffixLen)
 	}
 	qname2.Add(hashPart(m, two), two, 1)
-	if len(three) > 0 {
+	if !three.IsRoot() {
 		qname3.Add(hashPart(m, three), three, 1)
 	}
 }
@@ -69,10 +69,10 @@ func (s *front[M]) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Nam
 
 // hashPart returns the hash of part, the end of the message's name.
 func hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
-	if len(part) == len(m.Name) {
+	if len(part.Key()) == len(m.Name.Key()) {
 		return m.Hash
 	}
-	return hash64.Sum(part)
+	return part.Hash()
 }
 
 // clientSubnet returns the client subnet of a query, or an invalid address. The reference finds it only as the first option of

@@ -284,7 +284,7 @@ func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *queryV2) {
 	if !m.Named {
 		return
 	}
-	if s.groups.Has(groupCardinalityV2) && len(m.Name) > 0 {
+	if s.groups.Has(groupCardinalityV2) && !m.Name.IsRoot() {
 		d.QName.Add(m.Hash)
 	}
 	if s.groups.Has(groupTopQNamesV2) {
