@@ -99,18 +99,23 @@ func TestClose(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	ok := probe.Target{Name: "a", Host: "127.0.0.1", Port: 1}
 	for want, cfg := range map[string]probe.Config{
-		"no targets specified": {},
-		"timeout_msec [5000] cannot be greater than interval_msec [2000]": {Interval: 2 * time.Second, Timeout: 5 * time.Second, Targets: []probe.Target{ok}},
-		"packets_per_test needs to be greater than 0":                     {Packets: -1, Targets: []probe.Target{ok}},
-		"packets_per_test [25] times packets_interval_msec [100]":         {Interval: 2 * time.Second, Packets: 25, PacketInterval: 100 * time.Millisecond, Targets: []probe.Target{ok}},
-		"packet_payload_size was set to 70000 but":                        {Payload: 70000, Targets: []probe.Target{ok}},
-		"'a' does not have key 'target'":                                  {Targets: []probe.Target{{Name: "a"}}},
-		"'a' does not have key 'port'":                                    {Test: probe.Connect, Targets: []probe.Target{{Name: "a", Host: "127.0.0.1"}}},
-		"ip_version must be 4 or 6":                                       {Targets: []probe.Target{{Name: "a", Host: "localhost", Version: 5}}},
-		"target 1.2.3.4 is IPv4 but ip_version is set to 6":               {Targets: []probe.Target{{Name: "a", Host: "1.2.3.4", Version: 6}}},
-		"target ::1 is IPv6 but ip_version is set to 4":                   {Targets: []probe.Target{{Name: "a", Host: "::1", Version: 4}}},
-		"host is an invalid/unsupported DNS":                              {Targets: []probe.Target{{Name: "a", Host: "host"}}},
-		"must not be negative":                                            {Interval: -1, Targets: []probe.Target{ok}},
+		"there are no Targets":                           {},
+		"Timeout 5s is longer than Interval 2s":          {Interval: 2 * time.Second, Timeout: 5 * time.Second, Targets: []probe.Target{ok}},
+		"Timeout must not be negative":                   {Timeout: -1, Targets: []probe.Target{ok}},
+		"Packets must not be negative":                   {Packets: -1, Targets: []probe.Target{ok}},
+		"25 Packets at every 100ms":                      {Interval: 2 * time.Second, Packets: 25, PacketInterval: 100 * time.Millisecond, Targets: []probe.Target{ok}},
+		"Payload 70000 is above":                         {Payload: 70000, Targets: []probe.Target{ok}},
+		"Host is not set":                                {Targets: []probe.Target{{Name: "a"}}},
+		"Port is not set":                                {Test: probe.Connect, Targets: []probe.Target{{Name: "a", Host: "127.0.0.1"}}},
+		"Version must be 4 or 6":                         {Targets: []probe.Target{{Name: "a", Host: "localhost", Version: 5}}},
+		"1.2.3.4 is not an address of IP version 6":      {Targets: []probe.Target{{Name: "a", Host: "1.2.3.4", Version: 6}}},
+		"::1 is not an address of IP version 4":          {Targets: []probe.Target{{Name: "a", Host: "::1", Version: 4}}},
+		`"host" is neither an address nor a name`:        {Targets: []probe.Target{{Name: "a", Host: "host"}}},
+		"must not be negative":                           {Interval: -1, Targets: []probe.Target{ok}},
+		"Host is not a URL":                              {Test: probe.HTTP, Targets: []probe.Target{ok}},
+		"neither GET nor POST":                           {Test: probe.DoH, Request: probe.Request{Method: "PUT"}, Targets: []probe.Target{ok}},
+		"the name of the Query is empty":                 {Test: probe.DNS, Targets: []probe.Target{ok}},
+		"a label of the Query's name is empty or longer": {Test: probe.DNS, Query: probe.Query{Name: "a..b"}, Targets: []probe.Target{ok}},
 	} {
 		_, err := probe.New(cfg)
 		require.ErrorContains(t, err, want)

@@ -63,7 +63,12 @@ func (s *Source) now() int64 { return s.start.UnixNano() + int64(time.Since(s.st
 
 // tell hands an event to the reader. It reports false if the Source is closed.
 func (s *Source) tell(timeNS int64, kind probemsg.Kind, key uint64, target string) bool {
-	b := probemsg.Event{Kind: kind, Key: key, Target: []byte(target)}.AppendTo(nil)
+	return s.report(timeNS, probemsg.Event{Kind: kind, Key: key, Target: []byte(target)})
+}
+
+// report is tell for any event.
+func (s *Source) report(timeNS int64, e probemsg.Event) bool {
+	b := e.AppendTo(nil)
 	select {
 	case s.events <- capture.Frame{TimeNS: timeNS, Data: b, WireLen: uint32(len(b)), Link: decode.LinkProbe}:
 		return true
@@ -92,6 +97,16 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
+// Sockets returns how many ICMP sockets are open: one for each family that Ping needs, and none for other tests.
+func (s *Source) Sockets() (n int) {
+	for _, k := range []*socket{s.v4, s.v6} {
+		if k != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // Close ends all probes: a ReadBatch that waits returns.
 func (s *Source) Close() error {
 	s.end()
@@ -105,16 +120,29 @@ func (s *Source) Close() error {
 func (s *Source) probe(ctx context.Context, i int) {
 	tick := time.NewTicker(s.cfg.Interval)
 	defer tick.Stop()
+	test, end := s.tester(i)
+	defer end()
 	for n := uint32(0); ; n++ {
-		if s.cfg.Test == Ping {
-			s.ping(ctx, i, n)
-		} else {
-			s.connect(ctx, i, n)
-		}
+		test(ctx, n)
 		if !s.wait(tick.C) {
 			return
 		}
 	}
+}
+
+// tester returns what runs the n-th test of a target, and what ends its connections.
+func (s *Source) tester(i int) (test func(ctx context.Context, n uint32), end func()) {
+	switch s.cfg.Test {
+	case Ping:
+		return func(ctx context.Context, n uint32) { s.ping(ctx, i, n) }, func() {}
+	case Connect:
+		return func(ctx context.Context, n uint32) { s.connect(ctx, i, n) }, func() {}
+	case DNS:
+		r := &resolver{s, &s.cfg.Targets[i]}
+		return func(ctx context.Context, n uint32) { r.test(ctx, connectKey(i, n)) }, func() {}
+	}
+	w := s.newWeb(i)
+	return func(ctx context.Context, n uint32) { w.test(ctx, connectKey(i, n)) }, w.client.CloseIdleConnections
 }
 
 // wait reports false if the Source is closed before c tells anything.

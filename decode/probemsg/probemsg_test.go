@@ -11,6 +11,7 @@ import (
 
 func FuzzParse(f *testing.F) {
 	f.Add(probemsg.Event{Kind: probemsg.Sent, Key: 7, Target: []byte("a")}.AppendTo(nil))
+	f.Add(probemsg.Event{Kind: probemsg.Responded, Key: 7, Response: probemsg.Response{Status: 200, Total: 1234, Expiry: 1 << 31}, Target: []byte("a")}.AppendTo(nil))
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := probemsg.Parse(b); err == nil {
@@ -20,7 +21,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestMalformed(t *testing.T) {
-	for _, b := range [][]byte{nil, make([]byte, 8), make([]byte, 20), {8, 0, 0, 0, 0, 0, 0, 0, 0}} {
+	odd := probemsg.Event{Kind: probemsg.Responded, Response: probemsg.Response{Outcome: probemsg.BadResponse + 1}}.AppendTo(nil)
+	for _, b := range [][]byte{nil, make([]byte, 8), make([]byte, 20), {8, 0, 0, 0, 0, 0, 0, 0, 0}, {9, 0, 0, 0, 0, 0, 0, 0, 0}, odd} {
 		_, err := probemsg.Parse(b)
 		require.ErrorIs(t, err, probemsg.ErrMalformed)
 	}

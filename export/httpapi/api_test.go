@@ -268,6 +268,32 @@ func TestMetrics(t *testing.T) {
 }
 
 // Who may only read cannot tell that there is more.
+// TestSecrets: what probes send and want is in no answer.
+func TestSecrets(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true})
+	tap := `{"visor":{"taps":{"web":{"input_type":"netprobe","config":{"test_type":"http","http_method":"POST","body":"secret","proxy":"http://secret@p",
+		"targets":{"one":{"target":"https://me:secret@example.com/","headers":{"Authorization":"secret"}}}}}}}}`
+	pol := `{"visor":{"policies":{"p":{"kind":"collection","input":{"tap":"web","input_type":"netprobe","config":{"expected_body":"secret"}},"handlers":{"modules":{"n":{"type":"netprobe"}}}}}}}`
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		shown              string
+	}{
+		{"POST", "/api/v1/taps", tap, 201, `"headers":{"Authorization":"<redacted>"}`},
+		{"GET", "/api/v1/taps/web", "", 200, `"target":"https://<redacted>@example.com/"`},
+		{"GET", "/api/v1/taps", "", 200, `"proxy":"<redacted>"`},
+		{"POST", "/api/v1/policies", pol, 201, `"header_names":["Authorization"]`},
+		{"GET", "/api/v1/policies", "", 200, `"expected_body":"<redacted>"`},
+		{"GET", "/api/v1/policies/p", "", 200, `"body":"<redacted>"`},
+	} {
+		w := a.do(tt.method, tt.path, "application/json", tt.body)
+		require.Equal(t, tt.status, w.Code, w.Body)
+		body := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(w.Body.String())
+		require.Contains(t, body, tt.shown)
+		require.NotContains(t, body, "secret")
+	}
+}
+
 func TestReadOnly(t *testing.T) {
 	a := newAgent(t, httpapi.Config{})
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {

@@ -201,7 +201,7 @@ func tapObject(t *policy.Tap) object {
 	if t.Tags != nil {
 		tags = t.Tags
 	}
-	return object{"config": table(t.Config), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
+	return object{"config": table(policy.Redact(t.InputType, t.Config)), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
 }
 
 // table is never null.
@@ -224,7 +224,7 @@ func (a *API) policyObject(p *policy.Running) object {
 		src := part.Source()
 		inputs[part.Input] = object{
 			"input":   object{"consumers": src.Policies, "running": src.Running},
-			"module":  object{"config": table(src.Config), "name": part.Input},
+			"module":  object{"config": table(policy.Redact(src.Type, src.Config)), "name": part.Input},
 			src.Type:  table(src.Facts),
 			"account": newInputAccount(part),
 		}

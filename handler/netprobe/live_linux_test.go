@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,4 +155,41 @@ func TestNSConnect(t *testing.T) {
 	require.GreaterOrEqual(t, lost.TimedOut.Value(), uint64(4))
 	require.GreaterOrEqual(t, nowhere.LookupFailures.Value(), uint64(4))
 	require.Zero(t, nowhere.Attempts.Value())
+}
+
+// TestNSRequests: HTTP and DNS servers that answer, one that nobody reaches, and names that cannot be resolved.
+func TestNSRequests(t *testing.T) {
+	prepare(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/gone" {
+			w.WriteHeader(http.StatusGone)
+		}
+	}))
+	defer server.Close()
+	m := watch(t, probe.Config{
+		Test: probe.HTTP, Interval: 300 * time.Millisecond, Timeout: 200 * time.Millisecond,
+		Targets: []probe.Target{
+			{Name: "up", Host: server.URL}, {Name: "gone", Host: server.URL + "/gone"}, {Name: "lost", Host: "http://192.0.2.2/"}, {Name: "closed", Host: "http://127.0.0.1:1/"},
+			{Name: "nowhere", Host: "http://nowhere.invalid/"},
+		},
+	}, 1400*time.Millisecond)
+	up, gone, lost, closed, nowhere := m.Targets.Find("up"), m.Targets.Find("gone"), m.Targets.Find("lost"), m.Targets.Find("closed"), m.Targets.Find("nowhere")
+	require.GreaterOrEqual(t, up.Successes.Value(), uint64(1))
+	require.Equal(t, up.Attempts.Value(), up.Successes.Value())
+	require.Equal(t, up.Attempts.Value(), up.First.Count())
+	require.GreaterOrEqual(t, gone.StatusFailures.Value(), uint64(1))
+	require.Equal(t, gone.Attempts.Value(), gone.TopStatus.Total())
+	require.GreaterOrEqual(t, lost.TimedOut.Value(), uint64(1))
+	require.Equal(t, lost.Attempts.Value(), lost.TimedOut.Value())
+	require.GreaterOrEqual(t, closed.ConnectFailures.Value(), uint64(1))
+	require.GreaterOrEqual(t, nowhere.LookupFailures.Value(), uint64(1))
+	require.Equal(t, nowhere.Attempts.Value(), nowhere.LookupFailures.Value(), "of requests, look-ups that fail are attempts")
+
+	m = watch(t, probe.Config{
+		Test: probe.DNS, Interval: 300 * time.Millisecond, Timeout: 200 * time.Millisecond, Query: probe.Query{Name: "www.example.com"},
+		Targets: []probe.Target{{Name: "lost", Host: "192.0.2.2"}, {Name: "lost six", Host: "2001:db8::2", Port: 5300}, {Name: "closed", Host: "127.0.0.1"}},
+	}, 1400*time.Millisecond)
+	require.GreaterOrEqual(t, m.Targets.Find("lost").TimedOut.Value(), uint64(1))
+	require.GreaterOrEqual(t, m.Targets.Find("lost six").TimedOut.Value(), uint64(1))
+	require.GreaterOrEqual(t, m.Targets.Find("closed").ConnectFailures.Value(), uint64(1))
 }

@@ -12,9 +12,11 @@ package netprobe
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"visor/decode"
+	"visor/decode/dnsmsg"
 	"visor/decode/probemsg"
 	"visor/handler"
 	"visor/internal/flowtable"
@@ -25,34 +27,66 @@ import (
 // The metric groups, in the order of their bits.
 const (
 	groupCounters handler.GroupSet = 1 << iota
-	groupHistograms
 	groupQuantiles
+	groupHistograms
+	groupPhases
 )
 
-var groupNames = handler.GroupNames{"counters", "histograms", "quantiles"}
+var groupNames = handler.GroupNames{"counters", "quantiles", "histograms", "http_response_phases"}
 
 // Metrics is what a Handler counts.
 type Metrics struct {
 	Targets handler.Each[Target] `metric:"targets" label:"target"`
 }
 
-// Target is what is counted of one target. Times are microseconds, from sending to receiving.
+// Target is what is counted of one target. Times are microseconds: from sending to receiving, of HTTP and DNS requests from their
+// start to the end of the response.
 type Target struct {
-	Attempts        sketch.Counter `metric:"attempts,counters" help:"tests begun: packets sent, connections tried"`
-	Successes       sketch.Counter `metric:"successes,counters" help:"tests answered in time"`
+	Attempts        sketch.Counter `metric:"attempts,counters" help:"tests begun: packets sent, connections tried; requests that have ended"`
+	Successes       sketch.Counter `metric:"successes,counters" help:"tests answered in time, and as expected"`
 	ConnectFailures sketch.Counter `metric:"connect_failures,counters" help:"tests that the target, a router or the system refused"`
 	LookupFailures  sketch.Counter `metric:"dns_lookup_failures,counters" help:"tests that could not begin because the target's name could not be resolved"`
 	TimedOut        sketch.Counter `metric:"packets_timeout,counters" help:"tests not answered in time"`
 
+	StatusFailures  sketch.Counter           `metric:"http_status_failures,counters" help:"HTTP responses with a status that is not expected"`
+	ContentFailures sketch.Counter           `metric:"content_failures,counters" help:"HTTP responses that failed an assertion about body, headers, size or version"`
+	TopStatus       handler.TopCodes[status] `metric:"top_status_codes,counters" label:"status_code" help:"HTTP status codes"`
+	DNSFailures     sketch.Counter           `metric:"dns_response_failures,counters" help:"DNS responses that are invalid or have an RCODE other than NOERROR"`
+	TopRCodes       handler.TopCodes[rcode]  `metric:"top_rcodes,counters" label:"rcode" help:"RCODEs of DNS responses, PARSE_ERROR if invalid"`
+	CertExpiry      handler.Latest           `metric:"tls_cert_expiry_epoch_sec,counters" sparse:"true" help:"when the first of the server's certificates expires, seconds since 1970"`
+
 	Min handler.Least    `metric:"response_min_us,counters" sparse:"true" help:"least response time, microseconds"`
 	Max handler.Greatest `metric:"response_max_us,counters" sparse:"true" help:"greatest response time, microseconds"`
 
-	// What the reference does not have.
+	// What pktvisor does not have.
 	Mean   handler.Mean `metric:"response_avg_us,counters" sparse:"true" help:"mean response time, microseconds"`
 	Jitter handler.Mean `metric:"response_jitter_us,counters" sparse:"true" help:"mean difference between one response time and the next, microseconds"`
 
 	Histogram sketch.Histogram `metric:"response_histogram_us,histograms" help:"response times, microseconds"`
 	Quantiles sketch.Quantile  `metric:"response_quantiles_us,quantiles" help:"response times, microseconds"`
+
+	Size      sketch.Quantile `metric:"response_size_bytes,quantiles" help:"sizes of HTTP bodies, bytes"`
+	Lookup    sketch.Quantile `metric:"response_dns_us,http_response_phases" help:"time for the look-up of the server's name, microseconds"`
+	Connect   sketch.Quantile `metric:"response_connect_us,http_response_phases" help:"time for the TCP connection, microseconds"`
+	Handshake sketch.Quantile `metric:"response_tls_us,http_response_phases" help:"time for the TLS handshake, microseconds; 0 without TLS and on a connection used before"`
+	First     sketch.Quantile `metric:"response_ttfb_us,http_response_phases" help:"time from the connection to the first byte of the response, microseconds"`
+}
+
+// status is an HTTP status code as a list key.
+type status uint16
+
+// String returns the number.
+func (s status) String() string { return strconv.Itoa(int(s)) }
+
+// rcode is a DNS response code as a list key.
+type rcode uint16
+
+// String returns the name of the code, as the DNS module has it.
+func (c rcode) String() string {
+	if c == probemsg.ParseError {
+		return "PARSE_ERROR"
+	}
+	return dnsmsg.RCode(c).String()
 }
 
 // Config configures a Handler. The zero Config is ready to use; there are no filters.
@@ -195,6 +229,14 @@ func (s *shard) packet(p *decode.Packet) {
 		return
 	}
 	switch e.Kind {
+	case probemsg.Responded:
+		m.Attempts.Add(1)
+		m.responded(&e.Response, p.TimeNS)
+		if deep {
+			s.measured(m, name, int64(e.Response.Total))
+			s.phases(m, &e.Response)
+		}
+		return
 	case probemsg.Sent:
 		m.Attempts.Add(1)
 		s.open.Put(key, p.TimeNS).target = name
@@ -227,6 +269,42 @@ func (s *shard) received(key uint64, nowNS int64, deep bool) {
 	m.Successes.Add(1)
 	if deep {
 		s.measured(m, t.target, took/int64(time.Microsecond))
+	}
+}
+
+// responded counts what a response of HTTP or DNS was worth.
+func (m *Target) responded(r *probemsg.Response, nowNS int64) {
+	switch r.Outcome {
+	case probemsg.Success:
+		m.Successes.Add(1)
+	case probemsg.BadStatus:
+		m.StatusFailures.Add(1)
+	case probemsg.BadContent:
+		m.ContentFailures.Add(1)
+	case probemsg.BadResponse:
+		m.DNSFailures.Add(1)
+	}
+	if r.Status != 0 {
+		m.TopStatus.Add(status(r.Status), 1)
+	}
+	if r.RCode != probemsg.NoRCode {
+		m.TopRCodes.Add(rcode(r.RCode), 1)
+	}
+	if r.Expiry != 0 {
+		m.CertExpiry.Set(r.Expiry, nowNS)
+	}
+}
+
+// phases counts what the time of a response was spent on.
+func (s *shard) phases(m *Target, r *probemsg.Response) {
+	if s.groups.Has(groupQuantiles) && r.Size != probemsg.NoSize {
+		m.Size.Add(float64(r.Size))
+	}
+	if s.groups.Has(groupPhases) {
+		m.Lookup.Add(float64(r.Lookup))
+		m.Connect.Add(float64(r.Connect))
+		m.Handshake.Add(float64(r.TLS))
+		m.First.Add(float64(r.First))
 	}
 }
 

@@ -1,8 +1,10 @@
 package netprobe_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,9 +13,11 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/decode/probemsg"
+	"visor/export"
 	"visor/handler"
 	"visor/handler/handlertest"
 	"visor/handler/netprobe"
+	"visor/internal/golden"
 	"visor/internal/packettest"
 )
 
@@ -89,6 +93,61 @@ func TestPeriods(t *testing.T) {
 	require.Equal(t, uint64(1), netprobe.From(snap).Targets.Find("a").TimedOut.Value())
 	_, err = netprobe.New(netprobe.Config{Timeout: -1})
 	require.ErrorContains(t, err, "Timeout")
+}
+
+// responded is the event of a whole test of HTTP or DNS.
+func responded(after time.Duration, r probemsg.Response) capture.Frame {
+	f := event(after, 0, 0, "")
+	f.Data = probemsg.Event{Kind: probemsg.Responded, Response: r, Target: []byte("web")}.AppendTo(nil)
+	f.WireLen = uint32(len(f.Data))
+	return f
+}
+
+// TestResponses: each response counts one outcome, its codes and its times; what failed in transport has none of these.
+func TestResponses(t *testing.T) {
+	web := func(status uint16, o probemsg.Outcome) probemsg.Response {
+		return probemsg.Response{Outcome: o, Status: status, RCode: probemsg.NoRCode, Total: 1000, Lookup: 10, Connect: 20, TLS: 30, First: 40, Size: 500, Expiry: 1 << 31}
+	}
+	dns := func(code uint16, o probemsg.Outcome) probemsg.Response {
+		return probemsg.Response{Outcome: o, RCode: code, Total: 3000, Size: probemsg.NoSize}
+	}
+	earlier := web(200, probemsg.Success)
+	earlier.Expiry = 1 << 30 // a certificate that expires before the last one is the newer one
+	m, p := run(t, netprobe.Config{Settings: handler.Settings{Periods: 1, Enable: []string{"all"}}},
+		responded(1, web(200, probemsg.Success)), responded(2, web(503, probemsg.BadStatus)), responded(3, web(200, probemsg.BadContent)),
+		responded(4, dns(0, probemsg.Success)), responded(5, dns(2, probemsg.BadResponse)), responded(6, dns(probemsg.ParseError, probemsg.BadResponse)),
+		responded(7, earlier), event(8, probemsg.Sent, 9, "web"), event(8, probemsg.TimedOut, 9, "web"), event(9, probemsg.Sent, 10, "zeros"))
+	x := m.Targets.Find("web")
+	require.Equal(t, []uint64{8, 3, 1, 1, 2, 1}, []uint64{
+		x.Attempts.Value(), x.Successes.Value(), x.StatusFailures.Value(), x.ContentFailures.Value(), x.DNSFailures.Value(), x.TimedOut.Value(),
+	})
+	require.Equal(t, uint64(1<<30), x.CertExpiry.Value())
+	require.Equal(t, []uint64{7, 4, 7, 7, 7, 7}, []uint64{
+		x.Histogram.Count(), x.Size.Count(), x.Lookup.Count(), x.Connect.Count(), x.Handshake.Count(), x.First.Count(),
+	})
+	snap, err := p.Bucket(0)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, export.WriteJSON(&b, snap))
+	golden.Equal(t, "testdata/responses.json", b.Bytes())
+	var names []string
+	for _, f := range export.Families(snap, export.FamilyConfig{}) {
+		names = append(names, strings.TrimPrefix(f.Name, "netprobe_"))
+	}
+	require.Equal(t, []string{
+		"attempts", "successes", "connect_failures", "dns_lookup_failures", "packets_timeout", "http_status_failures", "content_failures", "top_status_codes",
+		"dns_response_failures", "top_rcodes", "tls_cert_expiry_epoch_sec", "response_min_us", "response_max_us", "response_avg_us", "response_jitter_us",
+		"response_histogram_us", "response_quantiles_us", "response_size_bytes", "response_dns_us", "response_connect_us", "response_tls_us", "response_ttfb_us",
+	}, names)
+}
+
+// TestGroups has pktvisor's list.
+func TestGroups(t *testing.T) {
+	_, err := netprobe.New(netprobe.Config{Settings: handler.Settings{Enable: []string{"phases"}}})
+	require.ErrorContains(t, err, "phases is an invalid/unsupported metric group. The valid groups are: all, counters, histograms, http_response_phases, quantiles")
+	h, err := netprobe.New(netprobe.Config{})
+	require.NoError(t, err)
+	require.Equal(t, handler.GroupSet(1|4), h.Info().Groups, "counters and histograms")
 }
 
 func Example() {

@@ -53,7 +53,7 @@ func checkInput(typ string, config, only Options) (err error) {
 	case "flow", "sflow":
 		_, err = ParseFlowInput(config)
 	case "netprobe":
-		_, err = ParseProbeInput(config)
+		_, err = readProbeInput(config)
 	}
 	return err
 }

@@ -148,21 +148,9 @@ func TestInputs(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, probe.Config{
-		Test: probe.Connect, Interval: time.Second, Timeout: 500 * time.Millisecond,
+		Test: probe.Connect, Interval: time.Second, Timeout: 500 * time.Millisecond, Packets: 1, PacketInterval: 25 * time.Millisecond, Payload: 48,
 		Targets: []probe.Target{{Name: "a", Host: "localhost", Port: 80, Version: 4}, {Name: "b", Host: "::1", Port: 53}},
 	}, cfg)
-	target := policy.Options{"a": policy.Options{"target": "127.0.0.1"}}
-	for want, opts := range map[string]policy.Options{
-		"'test_type' config not specified":              {"targets": target},
-		"dns is an invalid/unsupported test type":       {"test_type": "dns", "targets": target},
-		"Test type currently not supported":             {"test_type": "http", "targets": target},
-		"packets_per_test needs to be greater than 0":   {"test_type": "ping", "packets_per_test": uint64(0), "targets": target},
-		"'a' does not have key 'port' which is require": {"test_type": "tcp", "targets": target},
-		"wrong type for key: target":                    {"test_type": "ping", "targets": policy.Options{"a": policy.Options{"target": uint64(5)}}},
-	} {
-		_, err := policy.ParseProbeInput(opts)
-		require.ErrorContains(t, err, want)
-	}
 }
 
 func TestPcapAndTapInputs(t *testing.T) {

@@ -37,13 +37,7 @@ func OpenInput(typ string, config, only Options) (Opened, error) {
 	case "flow", "sflow":
 		return openFlow(config)
 	case "netprobe":
-		cfg, err := ParseProbeInput(config)
-		if err != nil {
-			return Opened{}, err
-		}
-		o, err := live(probe.New(cfg))
-		o.Facts = Options{"current_targets_total": uint64(len(cfg.Targets))}
-		return o, err
+		return openProbe(config)
 	case "mock":
 		if _, fails := config["except_on_start"]; fails { // a test of the reference
 			return Opened{}, errMock
@@ -54,6 +48,23 @@ func OpenInput(typ string, config, only Options) (Opened, error) {
 }
 
 var errMock = errors.New("mock error on start")
+
+func openProbe(config Options) (Opened, error) {
+	cfg, err := ParseProbeInput(config)
+	if err != nil {
+		return Opened{}, err
+	}
+	src, err := probe.New(cfg)
+	if err != nil {
+		return Opened{}, err
+	}
+	o, err := live(src, nil)
+	o.Facts = Options{"current_targets_total": uint64(len(cfg.Targets))}
+	if cfg.Test == probe.Ping {
+		o.Facts["ping_sockets"] = uint64(src.Sockets())
+	}
+	return o, err
+}
 
 func live[S capture.Source](src S, err error) (Opened, error) {
 	if err != nil {

@@ -216,7 +216,7 @@ func (p *parser) list(key, node *yaml.Node, prefix string) []string {
 const Redacted = "<redacted>"
 
 func (p *parser) readable(key, value *yaml.Node, prefix string) {
-	if value.Value == Redacted {
+	if strings.Contains(value.Value, Redacted) { // perhaps within a URL
 		p.fail(value, "%sthe value of key '%s' is %s: write what it stands for", prefix, key.Value, Redacted)
 	}
 }
