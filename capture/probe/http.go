@@ -27,7 +27,8 @@ type web struct {
 
 const maxRedirects = 10
 
-func (s *Source) newWeb(target int) *web {
+// newWeb returns what asks a target until ctx ends: then its connections end too.
+func (s *Source) newWeb(ctx context.Context, target int) *web {
 	w := &web{src: s, target: &s.cfg.Targets[target]}
 	w.client = http.Client{
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
@@ -41,10 +42,11 @@ func (s *Source) newWeb(target int) *web {
 		},
 		Transport: &http.Transport{
 			Proxy:                  s.proxy(),
-			DialContext:            w.dial,
+			DialContext:            func(dial context.Context, _, addr string) (net.Conn, error) { return w.dial(ctx, dial, addr) },
 			TLSClientConfig:        s.cfg.TLS.Clone(),
 			DisableCompression:     true, // the size is that of what came
 			ForceAttemptHTTP2:      true,
+			TLSHandshakeTimeout:    max(s.cfg.Timeout, 0),
 			MaxIdleConnsPerHost:    1,
 			MaxResponseHeaderBytes: 1 << 20,
 		},
@@ -73,8 +75,9 @@ func (s *Source) proxy() func(*http.Request) (*url.URL, error) {
 	return func(*http.Request) (*url.URL, error) { return u, err }
 }
 
-// dial connects to where a route leads, or to addr.
-func (w *web) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+// dial connects to where a route leads, or to addr. The transport goes on with a connection when its request is over, for the
+// requests to come: the test's time limits it, and the end of the Source ends it.
+func (w *web) dial(life, ctx context.Context, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -85,8 +88,27 @@ func (w *web) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 			break
 		}
 	}
+	ctx, cancel := w.src.limit(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
 	d := net.Dialer{Resolver: w.src.cfg.Resolver}
-	return d.DialContext(ctx, network("tcp", w.target.Version), addr)
+	c, err := d.DialContext(ctx, network("tcp", w.target.Version), addr)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c, context.AfterFunc(life, func() { _ = c.Close() })}, nil
+}
+
+// conn is a connection that ends with the Source.
+type conn struct {
+	net.Conn
+	forget func() bool
+}
+
+// Close closes the connection.
+func (c *conn) Close() error {
+	c.forget()
+	return c.Conn.Close()
 }
 
 // network returns the name of a protocol over a version of IP.

@@ -271,6 +271,35 @@ func TestHTTPClose(t *testing.T) {
 	require.NoError(t, src.Close())
 }
 
+// TestHTTPSilent: a server that takes connections and does not answer holds none after the test's time is over, nor after Close.
+func TestHTTPSilent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	src, err := probe.New(probe.Config{Test: probe.HTTP, Timeout: 50 * time.Millisecond, Targets: []probe.Target{{Name: "web", Host: "https://" + l.Addr().String()}}})
+	require.NoError(t, err)
+	ended := func() {
+		c, err := l.Accept()
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, c) // until the other end closes it
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	ended()
+	require.Equal(t, probemsg.TimedOut, next(t, src).Kind)
+	require.NoError(t, src.Close())
+	src, err = probe.New(probe.Config{Test: probe.HTTP, Timeout: -1, Targets: []probe.Target{{Name: "web", Host: "https://" + l.Addr().String()}}})
+	require.NoError(t, err)
+	c, err := l.Accept()
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.ReadFull(c, make([]byte, 5)) // of the handshake
+	require.NoError(t, err)
+	require.NoError(t, src.Close())
+	_, err = io.Copy(io.Discard, c)
+	require.NoError(t, err)
+}
+
 // TestNoSecrets: what is wrong with a configuration is told without what may be a secret.
 func TestNoSecrets(t *testing.T) {
 	_, err := probe.New(probe.Config{Test: probe.HTTP, Targets: []probe.Target{{Name: "a", Host: "gopher://me:secret@host"}}})

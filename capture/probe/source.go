@@ -120,7 +120,7 @@ func (s *Source) Close() error {
 func (s *Source) probe(ctx context.Context, i int) {
 	tick := time.NewTicker(s.cfg.Interval)
 	defer tick.Stop()
-	test, end := s.tester(i)
+	test, end := s.tester(ctx, i)
 	defer end()
 	for n := uint32(0); ; n++ {
 		test(ctx, n)
@@ -131,7 +131,7 @@ func (s *Source) probe(ctx context.Context, i int) {
 }
 
 // tester returns what runs the n-th test of a target, and what ends its connections.
-func (s *Source) tester(i int) (test func(ctx context.Context, n uint32), end func()) {
+func (s *Source) tester(life context.Context, i int) (test func(ctx context.Context, n uint32), end func()) {
 	switch s.cfg.Test {
 	case Ping:
 		return func(ctx context.Context, n uint32) { s.ping(ctx, i, n) }, func() {}
@@ -141,7 +141,7 @@ func (s *Source) tester(i int) (test func(ctx context.Context, n uint32), end fu
 		r := &resolver{s, &s.cfg.Targets[i]}
 		return func(ctx context.Context, n uint32) { r.test(ctx, connectKey(i, n)) }, func() {}
 	}
-	w := s.newWeb(i)
+	w := s.newWeb(life, i)
 	return func(ctx context.Context, n uint32) { w.test(ctx, connectKey(i, n)) }, w.client.CloseIdleConnections
 }
 
