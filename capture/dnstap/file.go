@@ -2,7 +2,6 @@ package dnstap
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -81,14 +80,7 @@ func NewFile(in io.Reader, name string) (*File, error) {
 	}
 	f.frames = newReader(plain)
 	f.frames.many = true
-	head, err := f.frames.peek(lengthLen)
-	if err != nil {
-		return nil, f.damage(cut(err))
-	}
-	if binary.BigEndian.Uint32(head) != 0 {
-		return nil, f.damage(errNoStream)
-	}
-	if err := f.frames.control(); err != nil {
+	if err := f.frames.start(); err != nil {
 		return nil, f.damage(err)
 	}
 	return f, nil
@@ -172,7 +164,13 @@ type slab struct {
 	lastNS int64 // time of the last frame that told its own
 }
 
-func (s *slab) reset() { s.frames, s.buf = s.frames[:0], s.buf[:0] }
+// reset empties s. It gives back the memory of long frames.
+func (s *slab) reset() {
+	s.frames, s.buf = s.frames[:0], s.buf[:0]
+	if cap(s.buf) > 2*batchBytes {
+		s.buf = nil
+	}
+}
 
 func (s *slab) full() bool { return len(s.frames) >= capture.BatchSize || len(s.buf) >= batchBytes }
 

@@ -305,10 +305,10 @@ func TestStaleSocket(t *testing.T) {
 
 func TestListenErrors(t *testing.T) {
 	for want, cfg := range map[string]dnstap.Config{
-		`network "udp": must be unix or tcp`: {Network: "udp", Address: "127.0.0.1:0"},
-		"TLS is for tcp":                     {Network: "unix", Address: "s", TLS: &tls.Config{}},
-		"must not be negative":               {Network: "tcp", Address: "127.0.0.1:0", Timeout: -1},
-		"no/such/folder":                     {Network: "unix", Address: "no/such/folder/s"},
+		`network "udp": must be unix or tcp`:   {Network: "udp", Address: "127.0.0.1:0"},
+		"TLS is for tcp":                       {Network: "unix", Address: "s", TLS: &tls.Config{}},
+		"must not be negative":                 {Network: "tcp", Address: "127.0.0.1:0", Timeout: -1},
+		"folder no/such/folder does not exist": {Network: "unix", Address: "no/such/folder/s"},
 	} {
 		_, err := dnstap.Listen(cfg)
 		require.ErrorContains(t, err, want)

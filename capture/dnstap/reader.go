@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"io"
+	"net"
 	"slices"
 )
 
@@ -19,27 +20,49 @@ type reader struct {
 	many   bool           // streams may follow each other, as in files that were concatenated
 	answer io.Writer      // control frames go there; nil if nobody listens
 	begun  func(now bool) // called before waiting: for a frame that has begun, or for any; nil if waiting is not limited
+	budget *budget        // of the bytes in large; nil if they are not limited
+	gone   chan struct{}  // closed when waiting for the budget is to end
 	held   int            // bytes of in that the last frame borrows
-	large  []byte
+	large  []byte         // a frame that is too long for the buffer of in
+	taken  int            // bytes of the budget
+	first  [lengthLen]byte
 	offset int64 // of the next frame
 }
 
 func newReader(in io.Reader) *reader { return &reader{in: bufio.NewReaderSize(in, readSize)} }
+
+// start reads the control frame that a stream begins with.
+func (r *reader) start() error {
+	head, err := r.peek(lengthLen)
+	switch {
+	case err != nil:
+		return cut(err)
+	case binary.BigEndian.Uint32(head) != 0:
+		return errNoStream
+	}
+	return r.control()
+}
 
 // next returns the next data frame, which borrows from r until the next call. It returns io.EOF at the end of the stream,
 // whether or not that was announced.
 func (r *reader) next() ([]byte, error) {
 	r.discard(r.held)
 	r.held = 0
+	r.release()
 	for r.stream.phase != stopped || r.many {
 		head, err := r.peek(lengthLen)
 		if err != nil {
 			return nil, err
 		}
+		if r.offset == 0 {
+			copy(r.first[:], head)
+		}
 		n := binary.BigEndian.Uint32(head)
 		switch {
 		case n == 0:
 			err = r.control()
+		case r.stream.phase == fresh:
+			err = errNoStream
 		case r.stream.phase == stopped:
 			err = errBehind
 		case r.stream.phase != started:
@@ -112,7 +135,9 @@ func (r *reader) data(n int) ([]byte, error) {
 		return b[lengthLen:], nil
 	}
 	r.discard(lengthLen)
-	r.large = r.large[:0]
+	if err := r.claim(n); err != nil {
+		return nil, err
+	}
 	for len(r.large) < n {
 		have := len(r.large)
 		r.large = slices.Grow(r.large, min(largeStep, n-have))[:have+min(largeStep, n-have)]
@@ -122,6 +147,31 @@ func (r *reader) data(n int) ([]byte, error) {
 	}
 	r.offset += int64(n)
 	return r.large, nil
+}
+
+// claim waits until a frame of n bytes may be read into memory.
+func (r *reader) claim(n int) error {
+	r.large = r.large[:0]
+	if r.budget == nil {
+		return nil
+	}
+	if !r.budget.take(n, r.gone) {
+		return net.ErrClosed
+	}
+	r.taken, r.large = n, make([]byte, 0, n)
+	if r.begun != nil {
+		r.begun(true) // not the client has made it wait
+	}
+	return nil
+}
+
+// release gives back the memory of the last frame, if that was claimed.
+func (r *reader) release() {
+	if r.taken > 0 {
+		r.large = nil
+		r.budget.give(r.taken)
+		r.taken = 0
+	}
 }
 
 // peek returns the next n bytes. The end of the stream is io.EOF only if it comes before the first.

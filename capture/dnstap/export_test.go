@@ -1,0 +1,4 @@
+package dnstap
+
+// Network is for tests.
+var Network = network

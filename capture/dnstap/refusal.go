@@ -1,0 +1,147 @@
+package dnstap
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"visor/capture"
+)
+
+// turnedAway counts and logs the clients that were turned away or disconnected. It is safe for concurrent use. The zero turnedAway
+// with a logger is ready to use.
+type turnedAway struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	seen map[refusal]*refused
+}
+
+// refusal is why a client is turned away, and where it comes from; an invalid address is that of a Unix socket, or of several.
+type refusal struct {
+	cause string
+	from  netip.Addr
+}
+
+type refused struct {
+	count  uint64
+	quiet  uint64 // of these, since the last line of the log
+	logged time.Time
+}
+
+const (
+	maxRefusals = 64          // told apart; addresses beyond are counted together
+	logEvery    = time.Minute // for each of them
+)
+
+// note counts a client, and logs it unless the like of it was logged within the last minute.
+func (t *turnedAway) note(cause string, from netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.at(refusal{cause, from})
+	r.count++
+	if now := time.Now(); r.logged.IsZero() || now.Sub(r.logged) >= logEvery {
+		attrs := []any{"reason", cause}
+		if from.IsValid() {
+			attrs = append(attrs, "client", from)
+		}
+		if r.quiet > 0 {
+			attrs = append(attrs, "times", r.quiet+1)
+		}
+		t.log.Warn("dnstap: client turned away", attrs...)
+		r.logged, r.quiet = now, 0
+		return
+	}
+	r.quiet++
+}
+
+// at returns the counts of a refusal. Beyond the limit, clients are counted by cause alone, and beyond twice the limit all together.
+func (t *turnedAway) at(key refusal) *refused {
+	if t.seen == nil {
+		t.seen = make(map[refusal]*refused)
+	}
+	anywhere := refusal{cause: key.cause}
+	if t.seen[key] == nil && len(t.seen) >= maxRefusals {
+		key = anywhere
+	}
+	if t.seen[key] == nil && len(t.seen) >= 2*maxRefusals {
+		key = refusal{cause: "other reasons"}
+	}
+	r := t.seen[key]
+	if r == nil {
+		r = new(refused)
+		t.seen[key] = r
+	}
+	return r
+}
+
+func (t *turnedAway) reasons() []capture.Reason {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]capture.Reason, 0, len(t.seen))
+	for key, r := range t.seen {
+		text := "dnstap client turned away: " + key.cause
+		if key.from.IsValid() {
+			text += ", from " + key.from.String()
+		}
+		out = append(out, capture.Reason{Text: text, Count: r.count})
+	}
+	return out
+}
+
+// cause returns why the stream ended with err, in words.
+func (r *reader) cause(err error) string {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return r.slow()
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection ends within a frame"
+	}
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+		return "no TLS, on a socket with TLS"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "TLS certificate is not accepted" // the error has names that the client has chosen
+	}
+	if broken, ok := errors.AsType[*net.OpError](err); ok { // less the addresses
+		return broken.Err.Error()
+	}
+	if r.stream.phase == fresh {
+		if spoken := language(r.first[:]); spoken != "" {
+			return spoken
+		}
+	}
+	return err.Error()
+}
+
+// slow returns what a client did not do in time.
+func (r *reader) slow() string {
+	switch {
+	case r.stream.phase != started:
+		return "handshake not completed in time"
+	case r.in.Buffered() > 0 || len(r.large) > 0:
+		return "frame not completed in time"
+	}
+	return "idle for too long"
+}
+
+// language returns what a stream is that begins with head, if it is not Frame Streams but something that clients are often
+// configured to send.
+func language(head []byte) string {
+	switch {
+	case head[0] == 0x16 && head[1] == 3:
+		return "TLS, on a socket without TLS"
+	case head[2] == 8 && head[3] > 0 && head[3] < 16 && (head[0] > 0 || head[1] > 0): // two bytes of length, then the message's type
+		return "PowerDNS protobuf, not dnstap"
+	case bytes.Equal(head, []byte("GET ")) || bytes.Equal(head, []byte("POST")) || bytes.Equal(head, []byte("HEAD")):
+		return "HTTP, not dnstap"
+	}
+	return ""
+}
