@@ -46,7 +46,8 @@ type Series struct {
 	Bins      []handler.Bin     // of a histogram: all that there can be, the same in all series
 }
 
-// Families returns the metrics of s, in the order of their declaration. What has no samples is left out.
+// Families returns the metrics of s, in the order of their declaration. Quantiles and histograms without samples are left out; a rate
+// has a sample for each second.
 func Families(s *handler.Snapshot, cfg FamilyConfig) []Family {
 	var out []Family
 	index := make(map[string]int)
@@ -150,7 +151,7 @@ func (cfg *FamilyConfig) sumOf(k handler.Kind) string {
 func (cfg *FamilyConfig) seriesOf(v *handler.Value, labels []handler.Label) ([]Series, FamilyType) {
 	switch v.Kind {
 	case handler.KindQuantile, handler.KindRate:
-		if v.Quantiles.N == 0 {
+		if v.Quantiles.N == 0 && v.Kind == handler.KindQuantile {
 			return nil, ""
 		}
 		sum := v.Quantiles.Sum

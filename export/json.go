@@ -121,7 +121,12 @@ func jsonValue(v *handler.Value) any {
 	switch v.Kind {
 	case handler.KindTop:
 		return itemList(v.Items)
-	case handler.KindQuantile, handler.KindRate:
+	case handler.KindQuantile:
+		if v.Quantiles.N == 0 {
+			return nil
+		}
+		return quantileObject(&v.Quantiles, v.Float)
+	case handler.KindRate:
 		return quantileObject(&v.Quantiles, v.Float)
 	case handler.KindHistogram:
 		return histogramObject(v.Bins)
@@ -144,17 +149,10 @@ func itemList(items []handler.Item) []object {
 	return list
 }
 
-func quantileObject(q *handler.Quantiles, float bool) any {
-	o := make(object)
-	if q.N > 0 {
-		o["p50"], o["p90"] = number(q.P50, float), number(q.P90, float)
-		o["p95"], o["p99"] = number(q.P95, float), number(q.P99, float)
-	}
+func quantileObject(q *handler.Quantiles, float bool) object {
+	o := object{"p50": number(q.P50, float), "p90": number(q.P90, float), "p95": number(q.P95, float), "p99": number(q.P99, float)}
 	if q.HasLive {
 		o["live"] = q.Live
-	}
-	if len(o) == 0 {
-		return nil
 	}
 	return o
 }

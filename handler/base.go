@@ -3,6 +3,7 @@ package handler
 import (
 	"sync"
 
+	"visor/sketch"
 	"visor/window"
 )
 
@@ -82,8 +83,9 @@ type bucketed interface{ buckets() buckets }
 type buckets interface {
 	// begin sets the start of the live period.
 	begin(startNS int64)
-	// cover notes that the live period has seen frames, the latest at ns.
-	cover(ns int64, frames uint64)
+	// cover notes that the live period is about to see frames, the latest at ns. Events whose time is not in the period count in the
+	// second now.
+	cover(ns int64, now Second, frames uint64)
 	// starts appends the starts of the periods of all buckets in use, the live one first.
 	starts(dst []int64) []int64
 	// prepare waits until no other query is between prepare and mergeInto. It is called without the lock of the worker.
@@ -102,11 +104,16 @@ type part interface {
 
 func (b *Base[M]) begin(startNS int64) {
 	b.bucket.begun, b.bucket.startNS, b.bucket.lastNS = true, startNS, startNS
+	if b.info.Periods > 1 { // else it may be of any length
+		first, last := SecondOf(startNS), SecondOf(startNS+int64(PeriodLength)-1)
+		*b.bucket.seconds = sketch.Seconds{First: first.Unix(), End: last.Unix() + 1, Now: first.Unix()}
+	}
 }
 
-func (b *Base[M]) cover(ns int64, frames uint64) {
+func (b *Base[M]) cover(ns int64, now Second, frames uint64) {
 	b.bucket.lastNS = max(b.bucket.lastNS, ns)
 	b.bucket.frames += frames
+	b.bucket.seconds.Now = now.Unix()
 }
 
 func (b *Base[M]) starts(dst []int64) []int64 {

@@ -4,6 +4,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"visor/sketch"
 )
 
 // Each holds metrics M for each of several subjects, which come into being when they are first asked for: directions, devices,
@@ -12,10 +14,11 @@ import (
 //
 // An Each keeps what it is given: the handler bounds their number. The zero Each in a struct of metrics is ready to use.
 type Each[M any] struct {
-	schema *Schema[M]
-	parts  map[string]*bucket[M] // those that have begun are in use; the others wait for their subject to come again
-	used   int
-	free   []*bucket[M] // for subjects to come
+	schema  *Schema[M]
+	seconds *sketch.Seconds       // that events count in
+	parts   map[string]*bucket[M] // those that have begun are in use; the others wait for their subject to come again
+	used    int
+	free    []*bucket[M] // for subjects to come
 }
 
 // At returns the metrics of a subject. They are valid until the period ends.
@@ -40,7 +43,7 @@ func (e *Each[M]) part(name string) *bucket[M] {
 func (e *Each[M]) spare() *bucket[M] {
 	last := len(e.free) - 1
 	if last < 0 {
-		return e.schema.newBucket()
+		return e.schema.newPart(e.seconds)
 	}
 	p := e.free[last]
 	e.free = e.free[:last]
@@ -110,8 +113,8 @@ type set interface {
 	state
 	// declare returns the *Schema of the metrics of each subject.
 	declare(key string, names GroupNames) (any, error)
-	// bind gives the set that schema.
-	bind(schema any)
+	// bind gives the set that schema, and the time that events count in.
+	bind(schema any, seconds *sketch.Seconds)
 	// declared returns the metrics of each subject.
 	declared() []Field
 	// appendValues appends the values of all subjects, which are found at path and told apart by label.
@@ -122,7 +125,9 @@ var _ set = (*Each[struct{}])(nil)
 
 func (e *Each[M]) declare(key string, names GroupNames) (any, error) { return NewSchema[M](key, names) }
 
-func (e *Each[M]) bind(schema any) { e.schema = schema.(*Schema[M]) }
+func (e *Each[M]) bind(schema any, seconds *sketch.Seconds) {
+	e.schema, e.seconds = schema.(*Schema[M]), seconds
+}
 
 func (e *Each[M]) declared() []Field { return e.schema.Fields() }
 

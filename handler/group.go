@@ -2,7 +2,9 @@ package handler
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,7 +12,8 @@ import (
 type Group struct {
 	pipeline *Pipeline
 	infos    []Info
-	parts    []*member // by worker
+	parts    []*member                 // by worker
+	ended    atomic.Pointer[time.Time] // when it was detached
 }
 
 // GroupConfig configures a Group.
@@ -65,9 +68,22 @@ func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
 // Detach takes the handlers of g out of its Pipeline. What they have counted can be asked for as before. A second Detach does
 // nothing.
 func (g *Group) Detach() {
+	end := g.pipeline.clock.now()
+	g.ended.CompareAndSwap(nil, &end)
 	for k, w := range g.pipeline.workers {
 		w.detach(g.parts[k])
 	}
+}
+
+// now returns the time up to which the group counts: the present, unless it was detached before, or the pipeline has come to its end.
+func (g *Group) now() time.Time {
+	now := g.pipeline.clock.now()
+	for _, end := range []*time.Time{g.ended.Load(), g.pipeline.ended.Load()} {
+		if end != nil && end.Before(now) {
+			now = *end
+		}
+	}
+	return now
 }
 
 // Accounts says, by module name, what became of the events shown to each handler.
@@ -146,7 +162,7 @@ func within(starts []int64, n int) int {
 // one after the other, each for as long as it takes to copy its live bucket.
 func (g *Group) snapshot(first, last int) (*Snapshot, error) {
 	s := &Snapshot{Modules: make([]Module, len(g.infos))}
-	now := g.pipeline.clock.now()
+	now := g.now()
 	for i, info := range g.infos {
 		starts := g.starts(i)
 		last := last
@@ -202,6 +218,13 @@ func (g *Group) fill(m *Module, i int, starts []int64, first, last int) {
 	}
 	m.Start = time.Unix(0, starts[last-1])
 	m.Length = time.Duration(max(0, lastNS/1e9-starts[last-1]/1e9)) * time.Second
+	m.seconds, m.end = whole(m.Length), math.MaxInt64
+	switch {
+	case m.Live && m.seconds > 0: // the second that is not over would look like a bad one
+		m.end = m.now.Unix()
+	case first == 0: // the second of the latest event counts
+		m.seconds++
+	}
 }
 
 // Infos tells what the handlers of g are.

@@ -23,7 +23,8 @@ func (c *clock) period(ns int64) int64 {
 // startClock begins the first period of all workers, and closes periods as they end, also where nothing arrives. The function
 // that it returns ends that.
 func (p *Pipeline) startClock() (stop func()) {
-	p.clock.start = p.clock.now().UnixNano()
+	now := SecondOf(p.clock.now().UnixNano())
+	p.clock.start = now.start // so that no second is in two periods
 	p.advance(p.clock.start)
 	done := make(chan struct{})
 	var ticking sync.WaitGroup

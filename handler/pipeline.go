@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"visor/capture"
@@ -34,6 +35,7 @@ type Pipeline struct {
 	main    *Group // of Config.Handlers
 	workers []*worker
 	clock   clock
+	ended   atomic.Pointer[time.Time] // when Run returned
 }
 
 // NewPipeline returns a Pipeline that is ready to Run, or what is wrong with cfg.
@@ -74,6 +76,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	wg.Wait()
 	p.settle()
 	p.closeSources()
+	end := p.clock.now()
+	p.ended.Store(&end)
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"visor/sketch"
 )
 
 // Schema is the declaration of a handler's metrics, read once from the struct tags of M:
@@ -205,20 +207,27 @@ func validName(s string) bool {
 // bucket is one period of one shard: the metrics, and the time that they cover.
 type bucket[M any] struct {
 	Metrics M
-	list    []state // the fields of Metrics, in the order of the schema
-	begun   bool    // it is in use: the other two are set
-	startNS int64   // start of the period
-	lastNS  int64   // latest event, or startNS
-	frames  uint64  // seen
+	list    []state         // the fields of Metrics, in the order of the schema
+	begun   bool            // it is in use: the other two are set
+	startNS int64           // start of the period
+	lastNS  int64           // latest event, or startNS
+	seconds *sketch.Seconds // that events count in; shared with the buckets of subjects
+	frames  uint64          // seen
 }
 
-func (s *Schema[M]) newBucket() *bucket[M] {
-	b := &bucket[M]{list: make([]state, 0, len(s.fields))}
+func (s *Schema[M]) newBucket() *bucket[M] { return s.newPart(new(sketch.Seconds)) }
+
+// newPart returns a bucket whose rates take events of a time.
+func (s *Schema[M]) newPart(seconds *sketch.Seconds) *bucket[M] {
+	b := &bucket[M]{list: make([]state, 0, len(s.fields)), seconds: seconds}
 	v := reflect.ValueOf(&b.Metrics).Elem()
 	for _, f := range s.fields {
 		m := stateOf(v.FieldByIndex(f.index).Addr().Interface())
-		if each, ok := m.(set); ok {
-			each.bind(f.each)
+		switch m := m.(type) {
+		case set:
+			m.bind(f.each, seconds)
+		case rate:
+			m.Within(seconds)
 		}
 		b.list = append(b.list, m)
 	}

@@ -19,6 +19,9 @@ type Module struct {
 	Live   bool          // the live period of a live stream is among them
 	Frames uint64        // frames that the handler was shown in these periods, those that could not be decoded included
 
+	seconds uint64 // of rates
+	end     int64  // the second in which they end
+
 	bucket any // *bucket[M] of the handler's declaration
 	render func(rendering) []Value
 	addTo  func(*Module) bool // merges the metrics into those of another, if they are declared alike
@@ -57,6 +60,9 @@ func Join(name string, modules ...*Module) (Module, error) {
 func (m *Module) cover(src *Module) {
 	m.Live, m.now = m.Live || src.Live, src.now
 	m.Frames += src.Frames
+	running := max(m.running(), src.running())
+	m.end = max(m.end, src.end)
+	defer func() { m.seconds = whole(m.Length) + running }()
 	switch {
 	case src.Start.IsZero():
 	case m.Start.IsZero():
@@ -70,12 +76,18 @@ func (m *Module) cover(src *Module) {
 	}
 }
 
+// running returns how many seconds the rates have beyond Length: one, where the last second counts though it is not over.
+func (m *Module) running() uint64 { return m.seconds - whole(m.Length) }
+
+// whole returns a length in seconds.
+func whole(d time.Duration) uint64 { return uint64(d / time.Second) }
+
 // Silent reports whether all metric groups of the module are disabled: exporters leave it out.
 func (m *Module) Silent() bool { return m.Grouped && m.Groups == 0 }
 
 // Values returns the metrics of the enabled groups, in the order of their declaration.
 func (m *Module) Values() []Value {
-	r := rendering{topN: m.TopN, percentile: m.TopPercentile}
+	r := rendering{topN: m.TopN, percentile: m.TopPercentile, seconds: m.seconds, end: m.end}
 	if m.Live {
 		r.liveSec = m.now.Unix() - 1
 	}

@@ -63,7 +63,8 @@ type Item struct {
 	Lat, Lon string // degrees, of places only; empty if unknown
 }
 
-// Quantiles summarises a distribution. With N of 0 there was no sample and the rest is meaningless.
+// Quantiles summarises a distribution. With N of 0 there was no sample, and the rest is 0. A rate has a sample for each second, also for
+// those without events.
 type Quantiles struct {
 	N                       uint64 // samples; seconds, of a rate
 	P50, P90, P95, P99, Max float64
@@ -82,7 +83,9 @@ type Bin struct {
 type rendering struct {
 	topN       int
 	percentile int
-	liveSec    int64 // the last full second of a live bucket; 0 if the bucket is not live
+	seconds    uint64 // of the periods
+	end        int64  // the second in which they end
+	liveSec    int64  // the last full second of a live bucket; 0 if the bucket is not live
 }
 
 // state is what a field with a metric tag must be able to do.
@@ -151,10 +154,10 @@ func (q rate) mergeFrom(src state) { q.Merge(src.(rate).Rate) }
 func (q rate) copyFrom(src state)  { q.CopyFrom(src.(rate).Rate) }
 func (q rate) render(v *Value, r rendering) {
 	v.Kind = KindRate
-	v.Quantiles = Quantiles{N: uint64(q.Len()), Sum: float64(q.Total())}
-	if q.Len() > 0 {
-		v.Quantiles.fill(func(p float64) float64 { return float64(q.Quantile(p)) }, float64(q.Max()))
-	}
+	d := q.Over(r.seconds, r.end)
+	v.Quantiles = Quantiles{N: d.Count(), Sum: float64(d.Total())}
+	at := func(p float64) float64 { return float64(d.Quantile(p)) }
+	v.Quantiles.fill(at, at(1))
 	if r.liveSec != 0 {
 		v.Quantiles.Live, v.Quantiles.HasLive = q.At(r.liveSec), true
 	}

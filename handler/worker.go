@@ -33,6 +33,7 @@ type worker struct {
 	lost     uint64             // frames that the source had lost before the batch
 	lastSegs uint64
 	lastNS   int64  // latest frame of the batch
+	now      Second // when the batch came: by the clock, or the latest frame of a recording
 	frames   uint64 // in the batch
 	touched  byte
 }
@@ -113,9 +114,9 @@ func (w *worker) process(b *capture.Batch) {
 		return
 	}
 	for len(frames) > 0 {
-		w.enter(w.periods.Epoch(frames[0].TimeNS))
+		w.enter(w.recordedEpoch(frames[0].TimeNS))
 		n := 1
-		for n < len(frames) && w.periods.Epoch(frames[n].TimeNS) == w.epoch {
+		for n < len(frames) && w.recordedEpoch(frames[n].TimeNS) == w.epoch {
 			n++
 		}
 		w.analyse(frames[:n])
@@ -123,9 +124,17 @@ func (w *worker) process(b *capture.Batch) {
 	}
 }
 
+// recordedEpoch returns the start of the period that a recorded frame is in. Periods begin with a whole second, as pktvisor's do, so
+// that no second is in two of them.
+func (w *worker) recordedEpoch(ns int64) int64 {
+	second := SecondOf(ns)
+	return w.periods.Epoch(second.start)
+}
+
 // processLive counts a batch of a live source.
 func (w *worker) processLive(frames []capture.Frame) {
 	now := w.clock.now().UnixNano()
+	w.now = SecondOf(now)
 	for len(frames) > 0 {
 		w.advance(w.liveEpoch(frames[0].TimeNS, now))
 		n := 1
@@ -162,6 +171,9 @@ func (w *worker) analyse(frames []capture.Frame) {
 		w.exports.read(&w.batch)
 	}
 	w.noteLosses()
+	if w.clock == nil {
+		w.now = SecondOf(w.lastNS)
+	}
 	w.show()
 }
 
@@ -244,8 +256,8 @@ func (w *worker) show() {
 	for _, m := range w.members {
 		b := &w.batch
 		for _, s := range m.shards {
+			s.buckets().cover(w.lastNS, w.now, w.frames)
 			s.Process(b)
-			s.buckets().cover(w.lastNS, w.frames)
 			if m.sequence {
 				b = s.Passed()
 			}

@@ -12,15 +12,34 @@ const (
 )
 
 // Rate counts events by the second in which they happened: packet time for recordings, the clock's for live streams, whichever the
-// caller passes. Seconds without events count as zeros between the first and the last second with some.
+// caller passes. It does not know how long it has counted: [Rate.Over] is asked for a number of seconds, silent ones included.
 //
 // It is exact over 16,384 seconds, four and a half hours. For longer times the slots become two seconds wide, then four, and so on,
 // and rates are the averages over these. Memory is 8 bytes a slot, 128 KiB at most. A Rate is owned by one goroutine. The zero Rate is
 // ready to use.
 type Rate struct {
-	slots []uint64 // events; the first and the last have been added to
-	base  int64    // number of slots[0], counted from 1970 in units of the width
-	shift uint     // a slot is 1<<shift seconds wide
+	slots  []uint64 // events; the first and the last have been added to
+	base   int64    // number of slots[0], counted from 1970 in units of the width
+	shift  uint     // a slot is 1<<shift seconds wide
+	within *Seconds // nil is any time
+}
+
+// Seconds is the time that rates cover, in seconds since 1970. Whoever sends events may choose their time; one outside counts in the
+// second Now, and so no event makes a rate longer than it is. The zero Seconds is all of time.
+type Seconds struct {
+	First, End int64 // from First until before End; all of time unless End is the greater
+	Now        int64
+}
+
+// Within binds r to a time, which r only reads and which may go on. It is kept by Reset and passed on by no Merge or CopyFrom.
+func (r *Rate) Within(s *Seconds) { r.within = s }
+
+// place returns the second in which an event of a time counts.
+func (s *Seconds) place(sec int64) int64 {
+	if s == nil || s.End <= s.First || sec >= s.First && sec < s.End {
+		return sec
+	}
+	return min(max(s.Now, s.First), s.End-1)
 }
 
 // Add adds n events in the second sec since 1970. Seconds may come in any order.
@@ -35,7 +54,7 @@ func (r *Rate) Add(sec int64, n uint64) {
 
 // extend is Add for a second outside the slots.
 func (r *Rate) extend(sec int64, n uint64) {
-	sec = min(max(sec, -rateBounds), rateBounds)
+	sec = min(max(r.within.place(sec), -rateBounds), rateBounds)
 	if len(r.slots) == 0 {
 		r.base = sec >> r.shift
 		r.slots = append(r.slots, n)
@@ -81,24 +100,51 @@ func (r *Rate) widen() {
 // Len returns the number of slots from the first to the last with events: seconds, unless these are more than 16,384.
 func (r *Rate) Len() int { return len(r.slots) }
 
-// Quantile returns the rate, events per second, that is not exceeded in a share p of the slots.
-func (r *Rate) Quantile(p float64) uint64 {
+// Max returns the greatest rate, events per second.
+func (r *Rate) Max() uint64 {
 	if len(r.slots) == 0 {
 		return 0
 	}
-	rank := int(math.Ceil(p * float64(len(r.slots))))
-	return slices.Sorted(slices.Values(r.slots))[min(max(rank, 1), len(r.slots))-1] >> r.shift
+	return slices.Max(r.slots) >> r.shift
 }
 
-// Max returns the greatest rate, events per second.
-func (r *Rate) Max() uint64 { return r.Quantile(1) }
+// Distribution is what a number of seconds hold. It is immutable.
+type Distribution struct {
+	n      uint64   // slots
+	active []uint64 // events of those with some, in ascending order
+	total  uint64
+	shift  uint
+}
 
-// Total returns the sum of all events.
-func (r *Rate) Total() (total uint64) {
-	for _, n := range r.slots {
-		total = sum(total, n)
+// Over returns the rates of n seconds before the second end. Those without events are 0, and events from end on are left out. There
+// are more than n seconds if more have events.
+func (r *Rate) Over(n uint64, end int64) Distribution {
+	d := Distribution{shift: r.shift}
+	for i, v := range r.slots {
+		if v > 0 && (r.base+int64(i))<<r.shift < end {
+			d.active = append(d.active, v)
+			d.total = sum(d.total, v)
+		}
 	}
-	return total
+	slices.Sort(d.active)
+	d.n = max((n+1<<r.shift-1)>>r.shift, uint64(len(d.active)))
+	return d
+}
+
+// Count returns the number of seconds.
+func (d Distribution) Count() uint64 { return d.n << d.shift }
+
+// Total returns the number of events.
+func (d Distribution) Total() uint64 { return d.total }
+
+// Quantile returns the rate, events per second, that is not exceeded in a share p of the seconds.
+func (d Distribution) Quantile(p float64) uint64 {
+	rank := min(max(uint64(math.Ceil(p*float64(d.n))), 1), d.n)
+	silent := d.n - uint64(len(d.active))
+	if rank <= silent {
+		return 0 // also without any seconds
+	}
+	return d.active[rank-silent-1] >> d.shift
 }
 
 // At returns the events per second at the second sec.
@@ -130,13 +176,13 @@ func (r *Rate) Merge(src *Rate) {
 
 // CopyFrom makes r equal to src, which stays as it was. It uses the memory that r has.
 func (r *Rate) CopyFrom(src *Rate) {
-	slots := append(r.slots[:0], src.slots...)
+	slots, within := append(r.slots[:0], src.slots...), r.within
 	*r = *src
-	r.slots = slots
+	r.slots, r.within = slots, within
 }
 
 // Reset empties r and keeps its memory.
-func (r *Rate) Reset() { *r = Rate{slots: r.slots[:0]} }
+func (r *Rate) Reset() { *r = Rate{slots: r.slots[:0], within: r.within} }
 
 const rateVersion = 1
 
@@ -169,6 +215,7 @@ func (r *Rate) UnmarshalBinary(data []byte) error {
 		out.slots = append(out.slots, in.uvarint())
 	}
 	if in.err == nil {
+		out.within = r.within
 		*r = out
 	}
 	return in.err

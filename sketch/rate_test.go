@@ -27,8 +27,10 @@ func requireRates(t *testing.T, events map[int64]uint64, r *sketch.Rate) {
 	}
 	require.Equal(t, len(all), r.Len())
 	slices.Sort(all)
+	d := r.Over(uint64(len(all)), last+1)
+	require.Equal(t, uint64(len(all)), d.Count())
 	for _, p := range []float64{0.1, 0.5, 0.95, 1} {
-		require.Equal(t, all[int(math.Ceil(p*float64(len(all))))-1], r.Quantile(p))
+		require.Equal(t, all[int(math.Ceil(p*float64(len(all))))-1], d.Quantile(p))
 	}
 	require.Equal(t, all[len(all)-1], r.Max())
 	require.Zero(t, r.At(first-1))
@@ -82,11 +84,12 @@ func TestRateWidens(t *testing.T) {
 	for _, r := range []*sketch.Rate{&forth, &back, &evens} {
 		require.LessOrEqual(t, r.Len(), 16_384)
 		require.Greater(t, r.Len(), 16_384/2)
-		require.Equal(t, uint64(8), r.Quantile(0.5))
+		require.Equal(t, uint64(8), r.Over(day, 1001+day).Quantile(0.5))
+		require.InDelta(t, day, r.Over(day, 1001+day).Count(), 16)
 		require.Equal(t, uint64(8), r.Max())
 		require.Equal(t, uint64(8), r.At(1000+day/2))
 	}
-	require.Equal(t, uint64(8), short.Quantile(0.5), "a rate with narrow slots takes one with wide ones")
+	require.Equal(t, uint64(8), short.Over(day, 1001+day).Quantile(0.5), "a rate with narrow slots takes one with wide ones")
 }
 
 func TestRateFarApart(t *testing.T) {
@@ -96,6 +99,52 @@ func TestRateFarApart(t *testing.T) {
 	r.Add(0, 1<<40)
 	require.LessOrEqual(t, r.Len(), 16_384)
 	require.NotZero(t, r.At(0))
+}
+
+// Every second counts, also the silent ones at both ends.
+func TestRateOver(t *testing.T) {
+	var r sketch.Rate
+	r.Add(120, 140)
+	r.Add(150, 280)
+	r.Add(180, 1000) // the second that is not over
+	d := r.Over(60, 180)
+	require.Equal(t, []uint64{60, 420}, []uint64{d.Count(), d.Total()})
+	for p, want := range map[float64]uint64{0: 0, 0.5: 0, 0.95: 0, 58.0 / 60: 0, 59.0 / 60: 140, 0.99: 280, 1: 280} {
+		require.Equal(t, want, d.Quantile(p), "%v", p)
+	}
+	require.Equal(t, uint64(3), r.Over(1, 200).Count(), "never fewer seconds than there are with events")
+
+	var none sketch.Rate
+	require.Equal(t, uint64(60), none.Over(60, 180).Count())
+	require.Zero(t, none.Over(60, 180).Quantile(0.99))
+	require.Zero(t, none.Over(0, 0).Count())
+	require.Zero(t, none.Over(0, 0).Quantile(0.5))
+}
+
+// An event whose time is not within that of the rate counts now, and makes nothing longer.
+func TestRateWithin(t *testing.T) {
+	var r, other sketch.Rate
+	minute := sketch.Seconds{First: 60, End: 120, Now: 90}
+	r.Within(&minute)
+	for _, sec := range []int64{1, 59, 120, 4_000_000_000, math.MinInt64, math.MaxInt64} {
+		r.Add(sec, 1)
+	}
+	require.Equal(t, uint64(6), r.At(90))
+	require.Equal(t, 1, r.Len())
+	minute.Now = 130 // a clock that is ahead
+	r.Add(1, 1)
+	require.Equal(t, uint64(1), r.At(119))
+
+	other.CopyFrom(&r)
+	other.Merge(&r)
+	other.Add(1, 5)
+	require.Equal(t, uint64(5), other.At(1), "the bound is not copied")
+	r.Reset()
+	r.Add(1, 1)
+	require.Equal(t, uint64(1), r.At(119), "and survives a reset")
+	minute = sketch.Seconds{}
+	r.Add(1, 1)
+	require.Equal(t, uint64(1), r.At(1), "the zero Seconds is all of time")
 }
 
 func TestRateHistogramBadBytes(t *testing.T) {
@@ -145,8 +194,9 @@ func ExampleRate() {
 	for _, sec := range []int64{10, 10, 10, 11, 13} {
 		r.Add(sec, 1)
 	}
-	fmt.Println(r.Max(), r.Quantile(0.5), r.At(12))
-	// Output: 3 1 0
+	minute := r.Over(60, 60)
+	fmt.Println(r.Max(), r.At(12), minute.Quantile(0.5), minute.Quantile(0.99), minute.Count(), minute.Total())
+	// Output: 3 0 0 3 60 5
 }
 
 // What all sketches have in common, so that a bucket of them can be sent.
