@@ -82,6 +82,9 @@ func (r *Report) account() string {
 	if unit == "" {
 		unit = "packets"
 	}
+	if a.Offered == 1 {
+		unit = strings.TrimSuffix(unit, "s")
+	}
 	head := thousands(a.Offered) + " " + unit
 	if a.Analysed == a.Offered {
 		if a.Offered == 0 {
@@ -106,6 +109,8 @@ func (r *Report) coverage() string {
 	switch {
 	case c.Of == 0:
 		return "the answer is empty"
+	case c.All() && len(r.Errors) > 0:
+		return "the answer covers all that could be read, " + between(c.First, c.Last)
 	case c.All():
 		return "the answer covers all of the input, " + between(c.First, c.Last)
 	case c.From.IsZero():
@@ -131,7 +136,10 @@ func Brief(d time.Duration) string {
 func between(from, to time.Time) string {
 	from, to = from.UTC(), to.UTC()
 	end := time.DateTime
-	if from.Format(time.DateOnly) == to.Format(time.DateOnly) {
+	switch {
+	case from.Format(time.DateTime) == to.Format(time.DateTime):
+		return from.Format(time.DateTime) + " UTC"
+	case from.Format(time.DateOnly) == to.Format(time.DateOnly):
 		end = time.TimeOnly
 	}
 	return from.Format(time.DateTime) + " to " + to.Format(end) + " UTC"

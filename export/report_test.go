@@ -51,6 +51,10 @@ func TestReport(t *testing.T) {
 	require.Equal(t, "a.pcap is\ufffd[2J empty", lines[0])
 	require.Equal(t, "try", lines[2])
 
+	one := export.Report{Account: handler.Account{Offered: 1, Analysed: 1}, Errors: []string{"cut"}}
+	one.Coverage = export.Coverage{Frames: 1, Of: 1, First: time.Unix(0, 5), Last: time.Unix(0, 7)}
+	require.Equal(t, "1 packet, all analysed; the answer covers all that could be read, 1970-01-01 00:00:00 UTC", one.Lines()[1])
+
 	var out bytes.Buffer
 	require.NoError(t, export.WriteReportJSON(&out, snap, &r))
 	var doc map[string]json.RawMessage

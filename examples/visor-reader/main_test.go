@@ -273,7 +273,7 @@ func TestSilenceOfADay(t *testing.T) {
 	a := accountOf(t, stdout)
 	require.Equal(t, []uint64{1, 5}, []uint64{a.Coverage.Frames, a.Coverage.Of})
 	require.Contains(t, a.Hints, "--periods 1 has all 24h of the input in one answer")
-	require.Contains(t, stderr, "5 packets, all analysed; the answer covers 1 of them (20.0%), the last 1s of 24h: 2026-01-02 00:00:00 to 00:00:00 UTC\n")
+	require.Contains(t, stderr, "5 packets, all analysed; the answer covers 1 of them (20.0%), the last 1s of 24h: 2026-01-02 00:00:00 UTC\n")
 
 	_, stdout, stderr = call(t, nil, "--periods", "1", path)
 	require.Equal(t, uint64(5), parse(t, stdout)["1m"].Packets.Total)
@@ -298,6 +298,7 @@ func TestSomeFiles(t *testing.T) {
 		require.Contains(t, stderr, bad)
 		require.Len(t, accountOf(t, stdout).Errors, 1)
 		require.Contains(t, accountOf(t, stdout).Errors[0], bad)
+		require.Contains(t, stderr, "the answer covers all that could be read, 2026")
 	}
 }
 
