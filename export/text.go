@@ -100,7 +100,7 @@ func (t *text) about(values []handler.Value) {
 	values = slices.Clone(values)
 	if head := subject(&values[0]); len(head) > 0 {
 		t.line("")
-		t.line(t.style.title + "─ " + cut(subjectWords(head), t.width-2) + t.style.end)
+		t.line(t.style.title + "─ " + cut(SubjectWords(head), t.width-2) + t.style.end)
 		values = slices.DeleteFunc(values, func(v handler.Value) bool {
 			return !t.all && isNumber(&v) && v.Int == 0
 		})

@@ -95,7 +95,7 @@ func nameWidth(v *handler.Value) (n int) {
 
 // leastWidth returns the columns of a list that is shown in full with short bars, and two between it and its neighbour.
 func leastWidth(v *handler.Value) int {
-	return max(countWidth(v)+1+shareWidth+1+leastBar+1+nameWidth(v), displayWidth(words(v.Path...))) + 2
+	return max(countWidth(v)+1+shareWidth+1+leastBar+1+nameWidth(v), displayWidth(Words(v.Path...))) + 2
 }
 
 // label is what is shown of an entry's name. The DNS root is a dot; pktvisor's name of a response code is no RFC's.
@@ -112,7 +112,7 @@ func label(v *handler.Value, it *handler.Item) string {
 // list returns the lines of a list, each of the given width: an empty one, the title, then count, share, bar and name of each
 // entry. The bar is shorter, or left out, where the name needs its room.
 func (t *text) list(v *handler.Value, width int) []string {
-	lines := []string{"", t.style.name + cut(words(v.Path...), width-2) + t.style.end}
+	lines := []string{"", t.style.name + cut(Words(v.Path...), width-2) + t.style.end}
 	digits := countWidth(v)
 	room := width - 2 - digits - 1 - shareWidth - 1 // of bar and name
 	bars := min(barWidth, room-1-nameWidth(v))

@@ -40,13 +40,13 @@ func (t *text) counters(values []handler.Value) {
 			continue
 		}
 		last := len(v.Path) - 1
-		head := words(v.Path[:last]...)
+		head := Words(v.Path[:last]...)
 		at := slices.IndexFunc(groups, func(g counterGroup) bool { return g.head == head })
 		if at < 0 {
 			at = len(groups)
 			groups = append(groups, counterGroup{head: head})
 		}
-		groups[at].cells = append(groups[at].cells, cell{words(v.Path[last]), amount(float64(v.Int), &v), v.Int == 0})
+		groups[at].cells = append(groups[at].cells, cell{Words(v.Path[last]), amount(float64(v.Int), &v), v.Int == 0})
 	}
 	if !t.all {
 		groups = slices.DeleteFunc(groups, func(g counterGroup) bool { return g.zero() })
@@ -104,7 +104,7 @@ func (t *text) distributions(values []handler.Value) {
 			continue
 		}
 		q := &v.Quantiles
-		row := distribution{name: words(v.Path...)}
+		row := distribution{name: Words(v.Path...)}
 		for _, f := range []float64{q.P50, q.P90, q.P95, q.P99, q.Max} {
 			row.cells = append(row.cells, amount(f, &v))
 		}
@@ -173,15 +173,15 @@ func (t *text) row(blocks [][]string, widths []int) {
 func amount(f float64, v *handler.Value) string {
 	switch last := v.Path[len(v.Path)-1]; {
 	case last == "us" || strings.HasSuffix(last, "_us"):
-		return microseconds(f)
+		return Microseconds(f)
 	case v.Float:
 		return strconv.FormatFloat(f, 'f', 2, 64)
 	}
 	return thousands(uint64(max(f, 0) + 0.5))
 }
 
-// microseconds writes a time with three digits or so.
-func microseconds(f float64) string {
+// Microseconds writes a time with three digits and the unit that fits: "19.4 ms".
+func Microseconds(f float64) string {
 	unit := "µs"
 	for _, next := range []string{"ms", "s"} {
 		if math.Round(f) < 1000 {

@@ -86,8 +86,8 @@ var terms = map[string]string{
 // longestTerm is the number of words in the longest of terms.
 const longestTerm = 5
 
-// words returns the name of a metric, or of a group of them, for people.
-func words(path ...string) string {
+// Words returns the name of a metric, or of a group of them, for people.
+func Words(path ...string) string {
 	tokens := strings.FieldsFunc(strings.ToLower(strings.Join(path, " ")), func(r rune) bool { return r == '_' || r == ' ' })
 	var out []string
 	for len(tokens) > 0 {
@@ -109,8 +109,8 @@ func words(path ...string) string {
 	return strings.Join(out, " ")
 }
 
-// subjectWords returns what metrics are about: "device 192.0.2.1, interface 3". path has the names of sets and of their members in turn.
-func subjectWords(path []string) string {
+// SubjectWords returns what metrics are about: "device 192.0.2.1, interface 3". path has the names of sets and of their members in turn.
+func SubjectWords(path []string) string {
 	var out []string
 	for i := 0; i+1 < len(path); i += 2 {
 		out = append(out, strings.TrimSuffix(path[i], "s")+" "+Readable(path[i+1]))

@@ -33,8 +33,7 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 		err = j.writeText(snap, &report)
 	}
 	if _, terminal := terminalWidth(j.stdout); err == nil && (j.format != formatText || !terminal) {
-		report.Errors = nil // they are there already
-		for _, line := range report.Lines() {
+		for _, line := range report.Lines()[len(report.Errors):] { // errors are there already
 			fmt.Fprintln(j.stderr, "visor-reader:", line)
 		}
 	}
