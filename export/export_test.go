@@ -251,9 +251,9 @@ func ExampleWriteText() {
 	// Output:
 	// ── DNS ──────────────────────── 2026-01-01 00:00:00 UTC, 0s
 	// messages  events 1   sampled 1
-	//                        p50     p90     p95     p99     max
-	// per second: events       1       1       1       1       1
-	// per second: total        1       1       1       1       1
+	//                       p50     p90     p95     p99     max
+	// events per second       1       1       1       1       1
+	// total per second        1       1       1       1       1
 	//
 	// top names of two labels
 	// 1   100% ████████ .example.com

@@ -108,14 +108,14 @@ func TestVersions(t *testing.T) {
 		"dns": {"dns": {"observed_packets": 8.0, "in": object{"xacts": 3.0, "timeout_queries": 1.0, "noerror_xacts": 3.0, "top_qname2_xacts": []any{object{"name": ".example.com", "estimate": 3.0}}}}},
 	})
 	require.Equal(t, []float64{10, 4, 4, 6, 3}, []float64{s.packets.total, s.packets.udp, s.packets.in, s.packets.out, s.packets.rate.live})
-	require.Equal(t, []item{{"192.0.2.1", 9}, {"192.0.2.2", 1}}, s.lists["top_ipv4"])
+	require.Equal(t, []item{{name: "192.0.2.1", count: 9}, {name: "192.0.2.2", count: 1}}, s.lists["top_ipv4"])
 	require.Equal(t, []float64{3, 1, 4, 3}, []float64{s.dns.xacts, s.dns.timedOut, s.dns.queries, s.dns.noerror})
 	require.Equal(t, ".example.com", s.lists["top_qname2"][0].name)
 }
 
 // Names off the wire cannot steer the terminal.
 func TestPrintable(t *testing.T) {
-	require.Equal(t, "a?[2Jb?", printable("a\x1b[2Jb\u202e"))
+	require.Equal(t, "a\ufffd[2Jb\ufffd", printable("a\x1b[2Jb\u202e"))
 	require.Equal(t, ".", (&item{}).label())
 }
 
@@ -171,4 +171,56 @@ func TestOneDash(t *testing.T) {
 	require.ErrorIs(t, err, pflag.ErrHelp)
 	_, err = parseOptions([]string{"-tlsx"}, io.Discard)
 	require.Error(t, err)
+}
+
+// Numbers are for terminals; programs are sent to the API.
+func TestNoTerminal(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitFailed, run([]string{"-P", "my policy"}, &stdout, &stderr))
+	require.Contains(t, stderr.String(), "standard output is no terminal")
+	require.Contains(t, stderr.String(), "curl http://localhost:10853/api/v1/policies/my%20policy/metrics/window/5")
+}
+
+// TestAdvice says what to do about the errors that agents answer with.
+func TestAdvice(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(map[bool]int{true: http.StatusNotFound, false: http.StatusUnauthorized}[r.Header.Get("Authorization") != ""])
+	})
+	secure, plain := httptest.NewTLSServer(handler), httptest.NewServer(handler)
+	defer secure.Close()
+	defer plain.Close()
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("s3cret"), 0o600))
+	for _, tt := range []struct {
+		server *httptest.Server
+		args   []string
+		want   string
+	}{
+		{secure, nil, "The agent speaks HTTPS: visor-cli -H 127.0.0.1 -p PORT --tls"},
+		{plain, []string{"--tls"}, "The agent speaks HTTP. Leave out --tls: visor-cli -H 127.0.0.1 -p PORT"},
+		{secure, []string{"--tls"}, "--tls --tls-ca FILE"},
+		{secure, []string{"--tls-noverify"}, "The agent asks for a token, the one in the file of its own --api-token-file: visor-cli -H 127.0.0.1 -p PORT --tls-noverify --api-token-file FILE"},
+		{plain, []string{"--api-token-file", token}, "The agent has no policy of that name."},
+	} {
+		host, port, err := net.SplitHostPort(tt.server.Listener.Addr().String())
+		require.NoError(t, err)
+		o, err := parseOptions(append([]string{"-H", host, "-p", port}, tt.args...), nil)
+		require.NoError(t, err)
+		c, err := newClient(o)
+		require.NoError(t, err)
+		m := newModel(c, o)
+		_, m.err = c.summary(t.Context(), "default", periods[0])
+		require.Error(t, m.err)
+		var all []string
+		for _, a := range m.advice() {
+			all = append(all, strings.ReplaceAll(a.what+" "+a.command, port, "PORT"))
+		}
+		require.Contains(t, strings.Join(all, "\n"), tt.want, m.err)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	require.Equal(t, "In 20 µs/1.90 ms/2.15 ms/3.00 s", times("In", spread{p50: 20, p90: 1900, p95: 2150, p99: 3e6}))
+	require.Equal(t, "In -", times("In", spread{}))
 }

@@ -116,6 +116,9 @@ func refused(resp *http.Response, answer []byte) error {
 	}
 	if json.Unmarshal(answer, &said) != nil || said.Error == "" {
 		said.Error = resp.Status
+		if strings.Contains(string(answer), "HTTPS server") { // what servers of Go say in text
+			said.Error += ": the agent is an HTTPS server"
+		}
 	}
 	return &refusal{resp.StatusCode, said.Error}
 }

@@ -95,6 +95,9 @@ func (m *model) look(period int) tea.Cmd {
 // move moves within and between panels.
 func (m *model) move(name string) {
 	columns, n := m.columns(), len(m.panels())
+	if n == 0 {
+		return
+	}
 	switch name {
 	case "down", "j":
 		if m.row+1 < len(m.visible()) {

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/term"
 	"github.com/spf13/pflag"
 )
 
@@ -21,6 +23,12 @@ const (
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// isTerminal reports whether w is a terminal, and standard input too: keys come from there.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(f.Fd()) && term.IsTerminal(os.Stdin.Fd())
+}
 
 // run is the whole program: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -38,6 +46,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	c, err := newClient(o)
 	if err != nil {
 		fmt.Fprintf(stderr, "visor-cli: %v\n", err)
+		return exitFailed
+	}
+	if !isTerminal(stdout) {
+		fmt.Fprintf(stderr, "visor-cli: standard output is no terminal, where numbers are shown as they change. For programs the agent has them in JSON:\n  curl %s/api/v1/policies/%s/metrics/window/5\n", c.base, url.PathEscape(o.policy))
 		return exitFailed
 	}
 	final, err := tea.NewProgram(newModel(c, o)).Run()

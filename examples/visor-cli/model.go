@@ -23,6 +23,7 @@ const samples = 40
 // model is what the screen shows, and what keys change.
 type model struct {
 	c       *client
+	options options
 	refresh time.Duration
 	width   int
 	height  int
@@ -54,7 +55,7 @@ type choice struct {
 }
 
 func newModel(c *client, o options) *model {
-	return &model{c: c, refresh: o.refresh, policy: o.policy, period: len(periods) - 1, width: 80, height: 24}
+	return &model{c: c, options: o, refresh: o.refresh, policy: o.policy, period: len(periods) - 1, width: 80, height: 24}
 }
 
 // What commands answer.
@@ -158,7 +159,9 @@ func (m *model) take(msg summaryMsg) {
 	if m.err = msg.err; msg.err != nil {
 		return
 	}
+	focus := m.focused()
 	m.now = msg.summary
+	m.keepFocus(focus)
 	m.packets = remember(m.packets, m.now.packets.rate.live)
 	m.queries = remember(m.queries, m.now.dns.rate.live)
 	m.row = min(m.row, max(0, len(m.visible())-1))
@@ -174,17 +177,42 @@ func (m *model) clear() {
 	m.now, m.err, m.packets, m.queries, m.focus, m.row = nil, nil, nil, nil, 0, 0
 }
 
-// panels returns what is shown now.
+// panels returns what is shown now: those that have entries.
 func (m *model) panels() []panel {
 	if m.drill != nil {
-		return behind
+		return m.now.shownPanels(behind)
 	}
-	return panels
+	return m.now.shownPanels(panels)
+}
+
+// focused returns the panel in focus, or nil if there is none.
+func (m *model) focused() *panel {
+	if all := m.panels(); m.focus < len(all) {
+		return &all[m.focus]
+	}
+	return nil
+}
+
+// keepFocus keeps a panel in focus, while others come and go.
+func (m *model) keepFocus(former *panel) {
+	all := m.panels()
+	at := -1
+	if former != nil {
+		at = slices.IndexFunc(all, func(p panel) bool { return p.list == former.list })
+	}
+	if at < 0 {
+		at = max(0, min(m.focus, len(all)-1))
+	}
+	m.focus = at
 }
 
 // visible returns the entries of the panel in focus.
 func (m *model) visible() []item {
-	return m.panels()[m.focus].entries(m.now, m.search, m.order)
+	p := m.focused()
+	if p == nil {
+		return nil
+	}
+	return p.entries(m.now, m.search, m.order)
 }
 
 // enter shows what is behind an entry.
@@ -203,9 +231,8 @@ func (m *model) enter(msg drillMsg) tea.Cmd {
 
 // lookBehind asks the agent for a policy that counts what is behind the entry in focus.
 func (m *model) lookBehind() tea.Cmd {
-	p := &m.panels()[m.focus]
-	entries := m.visible()
-	if p.look == nil || m.row >= len(entries) {
+	p, entries := m.focused(), m.visible()
+	if p == nil || p.look == nil || m.row >= len(entries) {
 		return nil
 	}
 	name, policy := entries[m.row].name, m.policy

@@ -26,6 +26,8 @@ type options struct {
 	version   bool
 }
 
+const defaultPort = 10853
+
 const manual = `visor-cli shows what a visor agent (visord, or pktvisord) counts: live rates, top
 talkers, top names, how fast answers come. Enter on a name, an address or a network shows
 who and what is behind it.
@@ -57,7 +59,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88), keyHelp("  ")) }
 	fs.StringVarP(&o.host, "host", "H", "localhost", "`host` of the agent")
-	fs.Uint16VarP(&o.port, "port", "p", 10853, "`port` of its API")
+	fs.Uint16VarP(&o.port, "port", "p", defaultPort, "`port` of its API")
 	fs.StringVarP(&o.policy, "policy", "P", "default", "`policy` to show first")
 	fs.BoolVar(&o.tls, "tls", false, "use HTTPS")
 	fs.BoolVar(&o.noVerify, "tls-noverify", false, "use HTTPS, and do not ask who the agent is")

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +66,18 @@ func (tt *terminal) keys(names ...string) {
 }
 
 func (tt *terminal) screen() string { return tt.tmux("capture-pane", "-p") }
+
+// focus goes to the panel of a title.
+func (tt *terminal) focus(title string) {
+	tt.t.Helper()
+	for range 40 {
+		if strings.Contains(tt.screen(), "━ "+title+" ") {
+			return
+		}
+		tt.keys("Tab")
+	}
+	require.Fail(tt.t, "there is no such panel", "%s in\n%s", title, tt.screen())
+}
 
 // shows waits until the screen holds a text, and returns the screen.
 func (tt *terminal) shows(want string) (screen string) {
@@ -123,10 +137,14 @@ func file(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join("testdata", name)) }
 }
 
-// metrics answers for any policy what the policy default has counted.
+// metrics answers for a policy what it has counted, or else what the policy default has.
 func (a *agent) metrics(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(r.URL.Path, "/")
-	b, err := os.ReadFile(filepath.Join("testdata", parts[len(parts)-2]+"-"+parts[len(parts)-1]+".json"))
+	stem := filepath.Join("testdata", parts[len(parts)-2]+"-"+parts[len(parts)-1])
+	b, err := os.ReadFile(stem + "-" + r.PathValue("policy") + ".json")
+	if err != nil {
+		b, err = os.ReadFile(stem + ".json")
+	}
 	if err != nil {
 		w.WriteHeader(http.StatusTooEarly)
 		fmt.Fprint(w, `{"error":"invalid metrics period, specify [2, 5]"}`)
@@ -201,18 +219,57 @@ func TestScreens(t *testing.T) {
 			a.CloseClientConnections()
 			a.Close()
 			tt.shows("no answer: ")
-			require.Contains(t, tt.screen(), "Top QName 2", "what was known stays")
+			require.Contains(t, tt.shows("numbers from 11:2"), "Top QName 2", "what was known stays")
+			coloured := tt.tmux("capture-pane", "-p", "-e")
+			require.Regexp(t, "\x1b\\[[0-9;]*2m[^\x1b]*Top QName 2", coloured, "and is dim")
 			tt.keys("q")
 			wait.Until(t, func() bool { return exec.Command("tmux", "-S", tt.socket, "has-session").Run() != nil })
 		})
 	}
 }
 
+// Policies that count other things than packets and DNS have panels of what they count, and no zeros of what they do not.
+func TestOtherPolicies(t *testing.T) {
+	for _, policy := range []string{"netprobe", "flow", "dhcp", "bgp"} {
+		t.Run(policy, func(t *testing.T) {
+			tt := inTerminal(t, 120, 30, append(newAgent(t).args(), "-P", policy)...)
+			screen := tt.settled("━ ")
+			golden.Equal(t, "testdata/120x30-"+policy+".txt", []byte(screen))
+			require.NotContains(t, screen, "Pkts 0")
+			require.NotContains(t, screen, "Top QName")
+			require.NotContains(t, screen, "Xacts")
+		})
+	}
+}
+
+// TestStartScreen helps where no agent answers, and goes on when one does.
+func TestStartScreen(t *testing.T) {
+	a := newAgent(t)
+	args := a.args()
+	a.Close()
+	tt := inTerminal(t, 80, 24, args...)
+	tt.shows("No agent answers at " + a.URL)
+	screen := strings.ReplaceAll(tt.shows("visord -l ADDRESS eth0"), a.URL, "http://127.0.0.1:10853")
+	screen = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(screen, "127.0.0.1:10853")
+	golden.Equal(t, "testdata/80x24-nobody.txt", []byte(screen))
+	tt.keys("?")
+	tt.shows("any key goes back")
+	tt.keys("x")
+
+	l, err := net.Listen("tcp", strings.TrimPrefix(a.URL, "http://"))
+	require.NoError(t, err)
+	again := httptest.NewUnstartedServer(a.Config.Handler)
+	again.Listener = l
+	again.Start()
+	defer again.Close()
+	tt.shows("Top QName 2")
+}
+
 // A window that changes its size is drawn anew.
 func TestResize(t *testing.T) {
 	a := newAgent(t)
 	tt := inTerminal(t, 160, 50, a.args()...)
-	tt.shows("Top ASN")
+	tt.shows("Top DNS UDP Ports")
 	tt.tmux("resize-window", "-x", "80", "-y", "24")
 	want, err := os.ReadFile("testdata/80x24-start.txt")
 	require.NoError(t, err)
@@ -238,20 +295,18 @@ func TestLookBehind(t *testing.T) {
 	a := newAgent(t)
 	tt := inTerminal(t, 80, 24, a.args()...)
 	tt.shows(".example.com")
-	for i, want := range map[int]string{
-		0:  `"only_qname_suffix":[".example.com"]`,
-		2:  `"only_qname_suffix":["nosuch.example.com"]`,
-		4:  `"only_qtype":["A"]`,
-		5:  `"only_rcode":["NOERROR"]`,
-		9:  `"filter":{"bpf":"host 10.53.0.1"}`,
-		10: `"filter":{"bpf":"host 2001:db8:53::1"}`,
-		11: `"filter":{"bpf":"udp port `,
+	for title, want := range map[string]string{
+		"Top QName 2":       `"only_qname_suffix":[".example.com"]`,
+		"Top NX":            `"only_qname_suffix":["nosuch.example.com"]`,
+		"Top QTypes":        `"only_qtype":["A"]`,
+		"Top RCodes":        `"only_rcode":["NOERROR"]`,
+		"IPv4":              `"filter":{"bpf":"host 10.53.0.1"}`,
+		"IPv6":              `"filter":{"bpf":"host 2001:db8:53::1"}`,
+		"Top DNS UDP Ports": `"filter":{"bpf":"udp port `,
 	} {
-		for range i {
-			tt.keys("Tab")
-		}
+		tt.focus(title)
 		tt.keys("Enter")
-		tt.shows("› behind " + panels[i].title)
+		tt.shows("› behind " + title)
 		created, _ := a.changes()
 		require.Len(t, created, 1)
 		require.Contains(t, created[0], want)

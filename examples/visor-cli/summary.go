@@ -29,6 +29,7 @@ func (n node) number(path ...string) float64 {
 type item struct {
 	name  string
 	count float64
+	text  string // what is shown for count; "" shows the number
 }
 
 // items returns the list at name.
@@ -85,17 +86,20 @@ type summary struct {
 	dhcp    dhcp
 	losses  losses
 	lists   map[string][]item // by the name of version 1.0
+	panels  []panel           // of lists that are not among those
+	schemas map[string]bool   // what handlers answered
 	start   time.Time
 	length  time.Duration
 }
 
 // newSummary reads the answers of the handlers of a policy, by name and schema.
 func newSummary(handlers map[string]map[string]node) *summary {
-	s := &summary{lists: make(map[string][]item)}
+	s := &summary{lists: make(map[string][]item), schemas: make(map[string]bool)}
 	for _, name := range sortedKeys(handlers) {
 		for schema, n := range handlers[name] {
 			s.start = time.Unix(int64(n.number("period", "start_ts")), 0)
 			s.length = time.Duration(n.number("period", "length")) * time.Second
+			s.schemas[schema] = true
 			switch {
 			case schema == "packets":
 				s.readNetwork(n)
@@ -107,8 +111,11 @@ func newSummary(handlers map[string]map[string]node) *summary {
 				s.readDNSV2(n)
 			case schema == "dhcp":
 				s.readDHCP(n)
+				s.readAnything(schema, n)
 			case schema == "pcap":
 				s.losses = losses{n.number("tcp_reassembly_errors"), n.number("os_drops"), n.number("if_drops")}
+			default:
+				s.readAnything(schema, n)
 			}
 		}
 	}
@@ -185,7 +192,7 @@ func (s *summary) add(list string, items []item) {
 	}
 	all := make([]item, 0, len(sums))
 	for name, count := range sums {
-		all = append(all, item{name, count})
+		all = append(all, item{name: name, count: count})
 	}
 	slices.SortFunc(all, byCount)
 	s.lists[list] = all[:min(len(all), 10)]

@@ -6,11 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"visor/export"
 )
 
 // styles are colours of the terminal's own palette, so that they fit light and dark ones.
@@ -25,23 +26,17 @@ func newStyles() styles {
 	}
 }
 
-// headerLines is how high the header is, less its title.
-const headerLines = 6
-
 // View draws the screen.
 func (m *model) View() tea.View {
 	st := newStyles()
-	lines := append([]string{m.titleLine(st)}, m.header(st)...)
-	switch {
-	case m.help:
-		lines = append(lines, "", st.title.Render("Keys"), "")
-		lines = append(lines, strings.Split(keyHelp("  "), "\n")...)
-		lines = append(lines, st.dim.Render("any key goes back"))
-	case m.choice != nil:
-		lines = append(lines, m.choiceLines(st)...)
-	default:
-		lines = append(lines, m.grid(st)...)
+	title, header := m.titleLine(st), m.header(st)
+	body := append(header, m.body(st, m.height-2-len(header))...)
+	if m.err != nil && m.now != nil {
+		for i := range body { // it is old
+			body[i] = st.dim.Render(ansi.Strip(body[i]))
+		}
 	}
+	lines := append([]string{title}, body...)
 	for len(lines) < m.height-1 {
 		lines = append(lines, "")
 	}
@@ -53,6 +48,25 @@ func (m *model) View() tea.View {
 	v.AltScreen = true
 	v.WindowTitle = "visor-cli " + m.policy
 	return v
+}
+
+// body draws what is below the header, in so many lines.
+func (m *model) body(st styles, room int) []string {
+	switch {
+	case m.help:
+		lines := []string{"", st.title.Render("Keys"), ""}
+		lines = append(lines, strings.Split(keyHelp("  "), "\n")...)
+		return append(lines, st.dim.Render("any key goes back"))
+	case m.choice != nil:
+		return m.choiceLines(st, room)
+	case m.now == nil && m.err != nil:
+		return m.startScreen(st)
+	case m.now == nil:
+		return nil
+	case len(m.panels()) == 0:
+		return []string{"", "nothing was counted yet"}
+	}
+	return m.grid(st, room)
 }
 
 func (m *model) titleLine(st styles) string {
@@ -94,21 +108,39 @@ func (m *model) segments(parts ...string) string {
 	return line
 }
 
-func (m *model) header(st styles) []string {
+// header has lines for what the policy counts, and nothing for what it does not.
+func (m *model) header(st styles) (lines []string) {
 	if m.now == nil {
-		waiting := []string{st.dim.Render("waiting for " + m.c.base + " …")}
-		return append(waiting, make([]string, headerLines-1)...)
+		if m.err != nil {
+			return nil
+		}
+		return []string{st.dim.Render("waiting for " + m.c.base + " …")}
 	}
-	s := m.now
-	p, d := &s.packets, &s.dns
-	known := p.total - p.unknown
 	spark := min(samples, max(8, m.width/8))
+	s := m.now
+	if s.schemas["packets"] || s.schemas["net"] {
+		lines = append(lines, m.packetLine(st), m.rateLine(st, spark))
+	}
+	if s.schemas["dhcp"] && s.dhcp.total > 0 {
+		lines = append(lines, m.dhcpLine(st))
+	}
+	if !s.schemas["dns"] {
+		return append(lines, m.segments(m.timeWindow()))
+	}
+	return append(lines, m.dnsLines(st, spark)...)
+}
+
+func (m *model) packetLine(st styles) string {
+	p := &m.now.packets
+	known := p.total - p.unknown
+	return m.segments(st.label.Render("Pkts ")+count(p.total), share("UDP", p.udp, p.total), share("TCP", p.tcp, p.total), share("Other", p.other, p.total),
+		share("IPv4", p.ipv4, p.total), share("IPv6", p.ipv6, p.total), share("In", p.in, known), share("Out", p.out, known),
+		share("Deep Samples", p.deep, p.events))
+}
+
+func (m *model) dnsLines(st styles, spark int) []string {
+	d := &m.now.dns
 	return []string{
-		m.segments(st.label.Render("Pkts ")+count(p.total), share("UDP", p.udp, p.total), share("TCP", p.tcp, p.total), share("Other", p.other, p.total),
-			share("IPv4", p.ipv4, p.total), share("IPv6", p.ipv6, p.total), share("In", p.in, known), share("Out", p.out, known),
-			share("Deep Samples", p.deep, p.events)),
-		m.rateLine(st, spark),
-		m.dhcpLine(st),
 		m.segments(st.label.Render("DNS Wire Pkts ")+count(d.total)+"/"+count(d.events), rate("Rates Total", d.rate)+" "+sparkline(m.queries, spark),
 			share("UDP", d.udp, d.total), share("TCP", d.tcp, d.total), share("IPv4", d.ipv4, d.total), share("IPv6", d.ipv6, d.total),
 			share("Query", d.queries, d.total), share("Response", d.replies, d.total)),
@@ -157,8 +189,16 @@ func rate(name string, r spread) string {
 	return fmt.Sprintf("%s %s/s %s/%s/%s/%s pps", name, count(r.live), count(r.p50), count(r.p90), count(r.p95), count(r.p99))
 }
 
+// times writes how long transactions took, each time with the unit that fits.
 func times(name string, s spread) string {
-	return fmt.Sprintf("%s %.1f/%.1f/%.1f/%.1f ms", name, s.p50/1000, s.p90/1000, s.p95/1000, s.p99/1000)
+	if s.p99 == 0 {
+		return name + " -"
+	}
+	parts := []string{}
+	for _, us := range []float64{s.p50, s.p90, s.p95, s.p99} {
+		parts = append(parts, export.Microseconds(us))
+	}
+	return name + " " + strings.Join(parts, "/")
 }
 
 func lost(st styles, name string, n float64) string {
@@ -194,10 +234,9 @@ func (m *model) columns() int { return min(4, max(1, m.width/38)) }
 const lowest, highest = 7, 12
 
 // grid draws as many rows of panels as fit, that of the focus among them.
-func (m *model) grid(st styles) []string {
+func (m *model) grid(st styles, room int) []string {
 	columns, all := m.columns(), m.panels()
 	rows := (len(all) + columns - 1) / columns
-	room := m.height - 1 - headerLines - 1
 	fit := max(1, min(rows, room/lowest))
 	height := min(highest, max(lowest, room/fit))
 	first := min(max(0, m.focus/columns-fit+1), rows-fit)
@@ -240,11 +279,14 @@ func (m *model) box(st styles, i, width, height int) string {
 
 // entryLine writes the name to the left and the count to the right.
 func entryLine(it *item, p *panel, s *summary, width int) string {
-	right := count(it.count)
-	if of := p.base(s); of > 0 {
-		right += fmt.Sprintf(" (%.1f%%)", it.count/of*100)
+	right := it.text
+	if right == "" {
+		right = count(it.count)
 	}
-	room := width - len(right) - 1
+	if p.base != nil && p.base(s) > 0 {
+		right += fmt.Sprintf(" (%.1f%%)", it.count/p.base(s)*100)
+	}
+	room := width - ansi.StringWidth(right) - 1
 	if room < 4 {
 		return ansi.Truncate(it.label(), width, "…")
 	}
@@ -261,18 +303,11 @@ func (it *item) label() string {
 }
 
 // printable is a text that does not steer the terminal.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, name)
-}
+func printable(name string) string { return export.Readable(name) }
 
-func (m *model) choiceLines(st styles) []string {
+func (m *model) choiceLines(st styles, room int) []string {
 	lines := []string{st.title.Render("Policies"), ""}
-	room := max(1, m.height-headerLines-5)
+	room = max(1, room-3)
 	first := max(0, m.choice.row-room+1)
 	for i := first; i < min(len(m.choice.names), first+room); i++ {
 		line := "  " + printable(m.choice.names[i]) + "  "
@@ -287,8 +322,8 @@ func (m *model) choiceLines(st styles) []string {
 // footer says what is wrong, or what can be done.
 func (m *model) footer(st styles) string {
 	switch {
-	case m.err != nil:
-		return st.alarm.Render("no answer: " + printable(reason(m.err)))
+	case m.err != nil && m.now != nil:
+		return st.alarm.Render("numbers from "+m.now.start.Add(m.now.length).Format(time.Kitchen)+" · no answer: ") + printable(reason(m.err))
 	case m.typing:
 		return "/" + printable(m.search) + "█"
 	case m.note != "":

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// startScreen is shown while no agent has answered yet: why, and what can be done.
+func (m *model) startScreen(st styles) []string {
+	lines := []string{"", st.title.Render("No agent answers at " + m.c.base), "", "  " + printable(reason(m.err))}
+	for _, a := range m.advice() {
+		lines = append(lines, "", "  "+a.what)
+		if a.command != "" {
+			lines = append(lines, "      "+st.focus.Render(a.command))
+		}
+	}
+	return append(lines, "", st.dim.Render("  visor-cli goes on trying; q quits."))
+}
+
+// advice is something to try.
+type advice struct{ what, command string }
+
+// advice returns what fits the error, or what everybody may have forgotten.
+func (m *model) advice() []advice {
+	var refused *refusal
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var plain tls.RecordHeaderError
+	text := m.err.Error()
+	switch {
+	case errors.As(m.err, &plain), strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return []advice{{"The agent speaks HTTP. Leave out --tls:", m.command("")}}
+	case errors.As(m.err, &refused) && strings.Contains(text, "HTTPS server"):
+		return []advice{{"The agent speaks HTTPS:", m.command("--tls")}}
+	case errors.As(m.err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden):
+		return []advice{{"The agent asks for a token, the one in the file of its own --api-token-file:", m.command(m.security() + " --api-token-file FILE")}}
+	case errors.As(m.err, &refused) && refused.status == http.StatusNotFound:
+		return []advice{{"The agent has no policy of that name. p lists those that it has.", ""}}
+	case errors.As(m.err, &unknown), errors.As(m.err, &name):
+		return []advice{
+			{"The agent's certificate is not one that this host believes. Believe what its authority signs:", m.command("--tls --tls-ca FILE")},
+			{"Or do not ask, on a network that you trust:", m.command("--tls-noverify")},
+		}
+	}
+	return []advice{
+		{"Start one on this host, which counts what an interface sees (visord -h):", "visord eth0"},
+		{"Or look at one elsewhere:", "visor-cli -H HOST -p PORT"},
+		{"An agent on another host listens there only if it is told to:", "visord -l ADDRESS eth0"},
+	}
+}
+
+// command is visor-cli for the same agent, with other options.
+func (m *model) command(options string) string {
+	command := "visor-cli -H " + m.options.host
+	if m.options.port != defaultPort {
+		command += fmt.Sprintf(" -p %d", m.options.port)
+	}
+	return strings.Join(append(strings.Fields(command), strings.Fields(options)...), " ")
+}
+
+// security is the option with which the agent is spoken to now.
+func (m *model) security() string {
+	switch {
+	case m.options.noVerify:
+		return "--tls-noverify"
+	case m.options.tls:
+		return "--tls"
+	}
+	return ""
+}
