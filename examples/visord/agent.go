@@ -52,7 +52,13 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	if a.push, err = a.pusher(); err != nil {
 		return err
 	}
-	a.manager = policy.NewManager(policy.ManagerConfig{Env: env, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended})
+	sockets, err := socketsHandedOver()
+	if err != nil {
+		return err
+	}
+	a.manager = policy.NewManager(policy.ManagerConfig{
+		Env: env, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
+	})
 	defer a.manager.Close()
 	if err := a.load(); err != nil {
 		return err

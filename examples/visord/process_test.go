@@ -52,9 +52,14 @@ var listening = regexp.MustCompile(`web server listening on (\S+)`)
 
 // start starts visord on a port of its own, and returns when it serves.
 func start(t testing.TB, env []string, args ...string) *process {
-	path := program.Path(t)
-	p := &process{t: t, cmd: exec.Command(path, append([]string{"-l", "127.0.0.1", "-p", "0"}, args...)...), over: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
+	cmd := exec.Command(program.Path(t), append([]string{"-l", "127.0.0.1", "-p", "0"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	return launch(t, cmd)
+}
+
+// launch starts a command that becomes visord, and returns when that serves.
+func launch(t testing.TB, cmd *exec.Cmd) *process {
+	p := &process{t: t, cmd: cmd, over: make(chan struct{})}
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	p.cmd.Stderr = p.cmd.Stdout

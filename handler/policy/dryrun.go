@@ -8,7 +8,7 @@ import (
 	"visor/capture"
 )
 
-// CheckInput checks an input as [OpenInput] does, but opens nothing: the source that it returns yields nothing until it is closed.
+// CheckInput checks an input as [Inputs.Open] does, but opens nothing: the source that it returns yields nothing until it is closed.
 // A Manager with it as its Open tries a document without any effect.
 func CheckInput(typ string, config, only Options) (Opened, error) {
 	if !slices.Contains(InputTypes(), typ) {

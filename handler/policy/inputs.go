@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"visor/capture/filter"
 	"visor/decode"
@@ -103,49 +102,4 @@ func readPcapInput(opts Options) (PcapInput, error) {
 	}
 	in.Hosts = hosts
 	return in, nil
-}
-
-// TapInput is what the configuration of an input of type "dnstap" says: one of a socket, an address and a file.
-type TapInput struct {
-	Socket  string // path of a Unix socket to make
-	Address string // host:port to listen on
-	File    string // Frame Streams file to read
-}
-
-// ParseTapInput reads the configuration of an input of type "dnstap". Of several places to read from, a file comes before a socket and a
-// socket before an address, as in the reference. only_hosts is taken, and does nothing here: it is a filter, see [ParseTapFilter].
-func ParseTapInput(opts Options) (TapInput, error) {
-	r := &Reader{opts: opts}
-	in := TapInput{Socket: r.Text("socket"), Address: r.Text("tcp"), File: r.Text("dnstap_file")}
-	r.List("only_hosts")
-	if err := r.finish(); err != nil {
-		return TapInput{}, err
-	}
-	switch {
-	case in.File != "":
-		return TapInput{File: in.File}, nil
-	case in.Socket != "":
-		return TapInput{Socket: in.Socket}, nil
-	case in.Address == "":
-		return TapInput{}, errors.New("config must specify one of: socket, dnstap_file")
-	}
-	if _, port, err := net.SplitHostPort(in.Address); err != nil || port == "" {
-		return TapInput{}, &keyError{key: "tcp", error: errors.New("invalid tcp address specification, use HOST:PORT")}
-	}
-	return in, nil
-}
-
-// ParseTapFilter reads the filter of an input of type "dnstap": the networks in one of which a message must have an end; none lets all
-// through.
-func ParseTapFilter(opts Options) (decode.HostNets, error) {
-	r := &Reader{opts: opts}
-	list := r.List("only_hosts")
-	if err := r.finish(); err != nil {
-		return decode.HostNets{}, err
-	}
-	hosts, err := decode.ParseHostNets(strings.Join(list, ","))
-	if err != nil {
-		return decode.HostNets{}, &keyError{key: "only_hosts", error: err}
-	}
-	return hosts, nil
 }

@@ -14,7 +14,7 @@ func TestUnknownInterface(t *testing.T) {
 	names := []string{"lo", "eth0", "wlan0"}
 	require.EqualError(t, unknownInterface("ethO", names), `Couldn't find interface by provided name: "ethO". Available interfaces: lo,eth0,wlan0; did you mean 'eth0'?`)
 	require.EqualError(t, unknownInterface("ppp7", names), `Couldn't find interface by provided name: "ppp7". Available interfaces: lo,eth0,wlan0`)
-	_, err := OpenInput("pcap", Options{"iface": "nosuch0"}, nil)
+	_, err := Inputs{}.Open("pcap", Options{"iface": "nosuch0"}, nil)
 	require.ErrorContains(t, err, `Couldn't find interface by provided name: "nosuch0". Available interfaces: `)
 	all, err := net.Interfaces()
 	require.NoError(t, err)
@@ -36,12 +36,12 @@ func TestNoCapture(t *testing.T) {
 // pcap_source: mock is made-up traffic, whatever the interface.
 func TestMockSource(t *testing.T) {
 	for _, config := range []Options{{"pcap_source": "mock"}, {"iface": "mock", "pcap_source": "mock"}} {
-		o, err := OpenInput("pcap", config, nil)
+		o, err := Inputs{}.Open("pcap", config, nil)
 		require.NoError(t, err)
 		require.Equal(t, "mock", o.Facts["pcap_source"])
 		require.False(t, o.Hosts.Empty(), "its servers are at home")
 		require.NoError(t, o.Sources[0].Close())
 	}
-	_, err := OpenInput("pcap", Options{"iface": "mock"}, nil)
+	_, err := Inputs{}.Open("pcap", Options{"iface": "mock"}, nil)
 	require.ErrorContains(t, err, "mock", "there may be such an interface")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -22,8 +23,10 @@ type ManagerConfig struct {
 	// Ended is called with each policy that has ended or was replaced, when it no longer counts; nil is not. It must not change the Manager.
 	Ended func(*Running)
 
-	// Open opens an input; nil means OpenInput. The Manager closes the sources.
+	// Open opens an input; nil means that of Inputs with the Logger and Socket of the ManagerConfig. The Manager closes the sources.
 	Open func(typ string, config, filter Options) (Opened, error)
+
+	Socket func(network, address string) (net.Listener, error) // see Inputs; nil has none
 }
 
 // Manager runs policies on taps. Policies whose inputs are configured alike share one. It is safe for concurrent use; Close ends all.
@@ -56,7 +59,7 @@ func NewManager(cfg ManagerConfig) *Manager {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Open == nil {
-		cfg.Open = OpenInput
+		cfg.Open = Inputs{Logger: cfg.Logger, Socket: cfg.Socket}.Open
 	}
 	return &Manager{
 		cfg: cfg, taps: make(map[string]Tap), global: make(map[string]Options), policies: make(map[string]*Running), inputs: make(map[string]*input),

@@ -174,28 +174,4 @@ func TestPcapAndTapInputs(t *testing.T) {
 		_, err := policy.ParsePcapInput(opts)
 		require.ErrorContains(t, err, want)
 	}
-
-	for want, opts := range map[policy.TapInput]policy.Options{
-		{Socket: "/run/tap"}:     {"socket": "/run/tap", "tcp": "127.0.0.1:1", "only_hosts": []string{"x"}},
-		{Address: "[::1]:6000"}:  {"tcp": "[::1]:6000"},
-		{File: "queries.dnstap"}: {"dnstap_file": "queries.dnstap", "socket": "/run/tap"},
-	} {
-		in, err := policy.ParseTapInput(opts)
-		require.NoError(t, err)
-		require.Equal(t, want, in)
-	}
-	_, err = policy.ParseTapInput(nil)
-	require.EqualError(t, err, "config must specify one of: socket, dnstap_file")
-	_, err = policy.ParseTapInput(policy.Options{"tcp": "6000"})
-	require.EqualError(t, err, "invalid tcp address specification, use HOST:PORT")
-	_, err = policy.ParseTapInput(policy.Options{"file": "x"})
-	require.ErrorContains(t, err, "file is an invalid/unsupported config")
-
-	nets, err := policy.ParseTapFilter(policy.Options{"only_hosts": []string{"192.0.2.0/24", "2001:db8::/32"}})
-	require.NoError(t, err)
-	require.True(t, nets.Contains(netip.MustParseAddr("2001:db8::1")))
-	_, err = policy.ParseTapFilter(policy.Options{"only_hosts": []string{"192.0.2.0"}})
-	require.EqualError(t, err, "invalid CIDR: 192.0.2.0; did you mean 192.0.2.0/32 or 192.0.2.0/24?")
-	_, err = policy.ParseTapFilter(policy.Options{"hosts": true})
-	require.ErrorContains(t, err, "hosts is an invalid/unsupported config")
 }

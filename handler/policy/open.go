@@ -3,13 +3,14 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"slices"
 	"strings"
 
 	"visor/capture"
 	"visor/capture/afpacket"
 	"visor/capture/collector"
-	"visor/capture/dnstap"
 	"visor/capture/filter"
 	"visor/capture/mock"
 	"visor/capture/pcapfile"
@@ -27,13 +28,22 @@ type Opened struct {
 	Facts    Options // what the API shows of the input besides its configuration
 }
 
-// OpenInput opens an input of a type with its configuration and the filter of a policy.
-func OpenInput(typ string, config, only Options) (Opened, error) {
+// Inputs opens inputs. The zero Inputs is ready to use.
+type Inputs struct {
+	Logger *slog.Logger // of sources; nil is silence
+
+	// Socket returns a socket that was opened for this process and listens at an address already, as systemd hands them over, or
+	// nil if there is none. The input takes ownership of it. A nil func has none.
+	Socket func(network, address string) (net.Listener, error)
+}
+
+// Open opens an input of a type with its configuration and the filter of a policy.
+func (in Inputs) Open(typ string, config, only Options) (Opened, error) {
 	switch typ {
 	case "pcap":
 		return openPcap(merged(config, only))
 	case "dnstap":
-		return openTap(config, only)
+		return in.openTap(config, only)
 	case "flow", "sflow":
 		return openFlow(config)
 	case "netprobe":
@@ -165,30 +175,6 @@ func openInterface(in PcapInput) (Opened, error) {
 		for _, src := range o.Sources {
 			err = errors.Join(err, src.Close())
 		}
-	}
-	return o, err
-}
-
-func openTap(config, only Options) (Opened, error) {
-	in, err := ParseTapInput(config)
-	if err != nil {
-		return Opened{}, err
-	}
-	hosts, err := ParseTapFilter(only)
-	if err != nil {
-		return Opened{}, err
-	}
-	var o Opened
-	switch {
-	case in.File != "":
-		o, err = recorded(dnstap.Open(in.File))
-	case in.Socket != "":
-		o, err = live(dnstap.Listen(dnstap.Config{Network: "unix", Address: in.Socket}))
-	default:
-		o, err = live(dnstap.Listen(dnstap.Config{Network: "tcp", Address: in.Address}))
-	}
-	if err == nil && !hosts.Empty() {
-		o.Sources[0] = dnstap.OnlyHosts(o.Sources[0], hosts)
 	}
 	return o, err
 }

@@ -23,7 +23,7 @@ var rows = [][]string{
 	{"internal/trafficgen", "internal/trafficgen/*"},
 	{"capture", "capture/*", "sketch", "window", "geo"},
 	{"decode", "decode/*"},
-	{"internal/hash64", "internal/flowtable", "internal/decompress"},
+	{"internal/hash64", "internal/flowtable", "internal/decompress", "internal/tlsfiles"},
 }
 
 // forTests are packages that tests alone import, one another, and the suite that tests are made of.
@@ -36,7 +36,7 @@ var forTests = []string{
 var doors = map[string][]string{
 	"github.com/google/gopacket":            {"capture/gopkt"},
 	"github.com/oschwald/maxminddb-golang":  {"geo"},
-	"github.com/klauspost/compress":         {"capture/pcapfile", "internal/decompress"},
+	"github.com/klauspost/compress":         {"capture/pcapfile", "internal/decompress", "internal/tlsfiles"},
 	"github.com/zeebo/xxh3":                 {"internal/hash64"},
 	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
 	"golang.org/x/sys":                      {"capture/*", "capture"},

@@ -1,0 +1,76 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// handedOver are sockets that systemd has opened for this process (man sd_listen_fds): it may give them owners and groups that a
+// process without rights cannot.
+type handedOver []handedSocket
+
+type handedSocket struct {
+	file *os.File // kept, so that a tap that is loaded again gets it again
+	addr net.Addr
+}
+
+// socketsHandedOver returns the sockets that are there from the start. Children of the process do not get them.
+func socketsHandedOver() (handedOver, error) {
+	const first = 3
+	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		_ = os.Unsetenv(name) // a valid name
+	}
+	if pid != strconv.Itoa(os.Getpid()) {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("LISTEN_FDS %q: must be a number of sockets", count)
+	}
+	var out handedOver
+	for fd := first; fd < first+n; fd++ {
+		syscall.CloseOnExec(fd)
+		file := os.NewFile(uintptr(fd), "socket "+strconv.Itoa(fd))
+		l, err := net.FileListener(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s of systemd: %w: only stream sockets that listen are of use (ListenStream=, Accept=no)", file.Name(), err)
+		}
+		out = append(out, handedSocket{file, l.Addr()})
+		_ = l.Close() // of a duplicate
+	}
+	return out, nil
+}
+
+// listen returns the socket that listens at an address, or nil if none does.
+func (h handedOver) listen(network, address string) (net.Listener, error) {
+	for _, s := range h {
+		if sameAddress(s.addr, network, address) {
+			return net.FileListener(s.file)
+		}
+	}
+	return nil, nil
+}
+
+// sameAddress reports whether a socket at addr is what a configuration wants. All addresses are the same in both versions of IP.
+func sameAddress(addr net.Addr, network, address string) bool {
+	if addr.Network() != network {
+		return false
+	}
+	if network == "unix" {
+		return filepath.Clean(addr.String()) == filepath.Clean(address)
+	}
+	want, err := net.ResolveTCPAddr("tcp", address)
+	got, ok := addr.(*net.TCPAddr)
+	if err != nil || !ok || want.Port != got.Port {
+		return false
+	}
+	anywhere := func(ip net.IP) bool { return ip == nil || ip.IsUnspecified() }
+	return want.IP.Equal(got.IP) || anywhere(want.IP) && anywhere(got.IP)
+}

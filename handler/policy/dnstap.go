@@ -1,0 +1,178 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"visor/capture/dnstap"
+	"visor/decode"
+	"visor/internal/tlsfiles"
+)
+
+// TapInput is what the configuration of an input of type "dnstap" says: a file to read, or where to listen. All keys but the first
+// four are visor's own.
+//
+//	socket                   path of a Unix socket to make
+//	tcp                      HOST:PORT to listen on
+//	dnstap_file              Frame Streams file to read, also in gzip, zstd or bzip2
+//	only_hosts               taken, and does nothing here: it is a filter, see ParseTapFilter
+//	socket_mode              octal permissions of the socket; 0660 by default
+//	socket_owner             user of the socket, name or number; by default that of the process
+//	socket_group             group of the socket, likewise
+//	tls_cert, tls_key        PEM files of the server: clients over TCP must use TLS
+//	tls_client_ca            PEM file: clients must have a certificate that one of these has signed
+//	allow_from               addresses and networks of clients over TCP; all by default
+//	max_clients              connected at once; 1024 by default
+//	max_clients_per_address  of these, from one address; a quarter of max_clients by default
+//	idle_timeout_secs        how long a client may be silent between two frames; no limit by default
+type TapInput struct {
+	File   string
+	Listen dnstap.Config
+	TLS    tlsfiles.Files
+}
+
+// ParseTapInput reads the configuration of an input of type "dnstap". Of several places to read from, a file comes before a socket and a
+// socket before an address, as in pktvisor.
+func ParseTapInput(opts Options) (TapInput, error) {
+	r := &Reader{opts: opts}
+	socket, address, file := r.Text("socket"), r.Text("tcp"), r.Text("dnstap_file")
+	r.List("only_hosts")
+	in := TapInput{Listen: listenConfig(r)}
+	in.TLS = tlsfiles.Files{Cert: r.Text("tls_cert"), Key: r.Text("tls_key"), ClientCA: r.Text("tls_client_ca")}
+	if err := r.finish(); err != nil {
+		return TapInput{}, err
+	}
+	switch {
+	case file != "":
+		return TapInput{File: file}, nil
+	case socket != "":
+		in.Listen.Network, in.Listen.Address = "unix", socket
+		return in, firstOf(opts, "is for tcp, not for a socket", "tls_cert", "tls_key", "tls_client_ca", "allow_from")
+	case address == "":
+		return TapInput{}, errors.New("config must specify one of: socket, dnstap_file")
+	}
+	in.Listen.Network, in.Listen.Address = "tcp", address
+	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		return TapInput{}, &keyError{key: "tcp", error: errors.New("invalid tcp address specification, use HOST:PORT")}
+	}
+	if in.TLS != (tlsfiles.Files{}) && (in.TLS.Cert == "" || in.TLS.Key == "") {
+		return TapInput{}, &keyError{key: "tls_cert", error: errors.New("tls_cert and tls_key go together, and tls_client_ca needs both")}
+	}
+	return in, firstOf(opts, "is for a socket, not for tcp", "socket_mode", "socket_owner", "socket_group")
+}
+
+// listenConfig reads how to listen, and whom to.
+func listenConfig(r *Reader) dnstap.Config {
+	cfg := dnstap.Config{Mode: fileMode(r, "socket_mode"), Owner: name(r, "socket_owner"), Group: name(r, "socket_group")}
+	list := r.List("allow_from")
+	var err error
+	if cfg.Allow, err = parseNetworks(list); err != nil {
+		r.fail("%w", err)
+	}
+	cfg.Clients = r.Int("max_clients", 1<<20)
+	cfg.PerAddress = r.Int("max_clients_per_address", 1<<20)
+	cfg.Idle = time.Duration(r.Int("idle_timeout_secs", 1<<31)) * time.Second
+	return cfg
+}
+
+// firstOf returns an error for the first key of those that is there.
+func firstOf(opts Options, what string, keys ...string) error {
+	for _, key := range keys {
+		if _, there := opts[key]; there {
+			return &keyError{key: key, error: fmt.Errorf("%s %s", key, what)}
+		}
+	}
+	return nil
+}
+
+// parseNetworks reads networks, and addresses as networks of one.
+func parseNetworks(list []string) (decode.HostNets, error) {
+	nets := make([]string, len(list))
+	for i, text := range list {
+		nets[i] = text
+		if addr := net.ParseIP(text); addr != nil {
+			nets[i] = text + map[bool]string{true: "/32", false: "/128"}[addr.To4() != nil && !strings.Contains(text, ":")]
+		}
+	}
+	return decode.ParseHostNets(strings.Join(nets, ","))
+}
+
+// fileMode returns the octal permissions at key, or 0. YAML and JSON have them as a number or a text: 0660, "0660", 660, "0o660".
+func fileMode(r *Reader, key string) fs.FileMode {
+	text := name(r, key)
+	if text == "" {
+		return 0
+	}
+	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 12)
+	if err != nil || mode == 0 || mode > 0o777 {
+		r.fail("%s %s: must be permissions in octal, as 0660", key, text)
+	}
+	return fs.FileMode(mode)
+}
+
+// name returns the text at key, which may be made of digits, or "".
+func name(r *Reader, key string) string {
+	if n, isNumber := r.opts[key].(uint64); isNumber {
+		r.look(key)
+		return strconv.FormatUint(n, 10)
+	}
+	return r.Text(key)
+}
+
+// ParseTapFilter reads the filter of an input of type "dnstap": the networks in one of which a message must have an end; none lets all
+// through.
+func ParseTapFilter(opts Options) (decode.HostNets, error) {
+	r := &Reader{opts: opts}
+	list := r.List("only_hosts")
+	if err := r.finish(); err != nil {
+		return decode.HostNets{}, err
+	}
+	hosts, err := decode.ParseHostNets(strings.Join(list, ","))
+	if err != nil {
+		return decode.HostNets{}, &keyError{key: "only_hosts", error: err}
+	}
+	return hosts, nil
+}
+
+func (in Inputs) openTap(config, only Options) (Opened, error) {
+	tap, err := ParseTapInput(config)
+	if err != nil {
+		return Opened{}, err
+	}
+	hosts, err := ParseTapFilter(only)
+	if err != nil {
+		return Opened{}, err
+	}
+	var o Opened
+	if tap.File != "" {
+		o, err = recorded(dnstap.Open(tap.File))
+	} else {
+		o, err = in.listenTap(tap)
+	}
+	if err == nil && !hosts.Empty() {
+		o.Sources[0] = dnstap.OnlyHosts(o.Sources[0], hosts)
+	}
+	return o, err
+}
+
+func (in Inputs) listenTap(tap TapInput) (Opened, error) {
+	cfg := tap.Listen
+	cfg.Logger = in.Logger
+	var err error
+	if tap.TLS != (tlsfiles.Files{}) {
+		if cfg.TLS, err = tap.TLS.Config(); err != nil {
+			return Opened{}, err
+		}
+	}
+	if in.Socket != nil {
+		if cfg.Socket, err = in.Socket(cfg.Network, cfg.Address); err != nil {
+			return Opened{}, err
+		}
+	}
+	return live(dnstap.Listen(cfg))
+}
