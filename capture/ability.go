@@ -1,5 +1,7 @@
 package capture
 
+import "visor/decode"
+
 // Stabler is an ability of sources whose frames may outlive their batch. Ask for it by a type
 // assertion, or by [IsStable].
 type Stabler interface {
@@ -27,6 +29,22 @@ type FilterCounter interface {
 	// Filtered returns the number of frames left out since the source was opened. It is safe for
 	// concurrent use with every other method.
 	Filtered() uint64
+}
+
+// Owner is an ability of live sources: they know which addresses are those of this host. They set the Dir of
+// a frame where the system says that it was sent by this host or to it; elsewhere addresses decide.
+type Owner interface {
+	// Own returns the addresses of this host as they are now. It is cheap, and safe for concurrent use with
+	// every other method.
+	Own() *decode.HostNets
+}
+
+// OwnOf returns the Own of src, or nil if it does not know; see [Owner].
+func OwnOf(src Source) *decode.HostNets {
+	if o, ok := src.(Owner); ok {
+		return o.Own()
+	}
+	return nil
 }
 
 // IsStable reports whether frames of src stay valid until its Close; see [Stabler].

@@ -19,6 +19,9 @@ type Frame struct {
 	Data    []byte          // from the link header on, cut at the snaplen; borrows from the Source
 	WireLen uint32          // length on the wire, bytes; not below len(Data)
 	Link    decode.LinkType // how Data begins
+
+	// Dir is which way the frame went, where the source can see that otherwise than by addresses, see [Owner].
+	Dir decode.Direction
 }
 
 // Batch is a reusable list of frames. The zero Batch is ready to use.

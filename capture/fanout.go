@@ -291,6 +291,9 @@ func (q *queue) Reasons() []Reason {
 	return nil
 }
 
+// Own returns the addresses of this host, as the source has them.
+func (q *queue) Own() *decode.HostNets { return OwnOf(q.f.src) }
+
 // Close makes ReadBatch return [ErrClosed]. The Close that closes the last queue ends everything.
 func (q *queue) Close() (err error) {
 	q.once.Do(func() {

@@ -1,6 +1,10 @@
 package capture
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"visor/decode"
+)
 
 // Select returns a Source with those frames of src that keep wants; it counts the others, see [FilterCounter]. It takes ownership of
 // src, and calls keep in the goroutine that reads. An error of keep ends the Source, after the frames before.
@@ -22,6 +26,7 @@ var (
 	_ DropCounter   = (*selection)(nil)
 	_ FilterCounter = (*selection)(nil)
 	_ Reasoner      = (*selection)(nil)
+	_ Owner         = (*selection)(nil)
 )
 
 // ReadBatch implements Source. Frames borrow from the source behind s.
@@ -63,3 +68,5 @@ func (s *selection) Drops() uint64 { return DropsOf(s.of) }
 func (s *selection) Filtered() uint64 { return s.filtered.Load() + FilteredOf(s.of) }
 
 func (s *selection) Reasons() []Reason { return ReasonsOf(s.of) }
+
+func (s *selection) Own() *decode.HostNets { return OwnOf(s.of) }

@@ -1,18 +1,48 @@
 package decode
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // HostNets is a set of networks that are the user's own. The zero HostNets is empty. It is immutable.
 type HostNets struct {
-	v4 []net4
-	v6 []net6
+	v4     []net4
+	v6     []net6
+	hosts4 []uint32 // single addresses, sorted: a host may have thousands
+	hosts6 []host6
+}
+
+type host6 struct{ hi, lo uint64 }
+
+func (h host6) compare(o host6) int { return cmp.Or(cmp.Compare(h.hi, o.hi), cmp.Compare(h.lo, o.lo)) }
+
+// NewHostNets returns the set of some networks. Many single addresses cost little: Contains finds one by bisection.
+func NewHostNets(prefixes ...netip.Prefix) HostNets {
+	var n HostNets
+	for _, p := range prefixes {
+		addr := p.Addr()
+		switch {
+		case addr.Is4() && p.IsSingleIP():
+			n.hosts4 = append(n.hosts4, value4(addr))
+		case addr.Is4():
+			n.add4(addr, p.Bits())
+		case p.IsSingleIP():
+			hi, lo := halves(addr)
+			n.hosts6 = append(n.hosts6, host6{hi, lo})
+		case p.IsValid():
+			n.add6(addr, p.Bits())
+		}
+	}
+	slices.Sort(n.hosts4)
+	slices.SortFunc(n.hosts6, host6.compare)
+	return n
 }
 
 type net4 struct{ addr, mask uint32 }
@@ -20,8 +50,8 @@ type net4 struct{ addr, mask uint32 }
 type net6 struct{ hi, lo, maskHi, maskLo uint64 }
 
 // ParseHostNets reads a comma-separated list of networks in CIDR form, as "192.0.2.0/24,2001:db8::/32"; bits
-// behind the prefix are ignored. The empty string is no network. The error texts are the reference's.
-// Unlike there, 0.0.0.0/0 holds every IPv4 address, 0.0.0.0 too, and ::/0 every IPv6 address.
+// behind the prefix are ignored. The empty string is no network. The error texts are pktvisor's.
+// Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address, 0.0.0.0 too, and ::/0 every IPv6 address.
 func ParseHostNets(spec string) (HostNets, error) {
 	var n HostNets
 	if strings.TrimSpace(spec) == "" {
@@ -55,9 +85,7 @@ func (n *HostNets) add(item string) error {
 		n.add6(addr, int(width))
 		return nil
 	}
-	a := addr.As4()
-	mask := uint32(^(uint64(1)<<(32-width) - 1))
-	n.v4 = append(n.v4, net4{binary.BigEndian.Uint32(a[:]) & mask, mask})
+	n.add4(addr, int(width))
 	return nil
 }
 
@@ -71,6 +99,16 @@ func suggestion(item string) string {
 		return fmt.Sprintf("; did you mean %s/32 or %s?", addr, netip.PrefixFrom(addr, 24).Masked())
 	}
 	return fmt.Sprintf("; did you mean %s/128 or %s?", addr, netip.PrefixFrom(addr, 64).Masked())
+}
+
+func (n *HostNets) add4(addr netip.Addr, width int) {
+	mask := uint32(^(uint64(1)<<(32-width) - 1))
+	n.v4 = append(n.v4, net4{value4(addr) & mask, mask})
+}
+
+func value4(addr netip.Addr) uint32 {
+	a := addr.As4()
+	return binary.BigEndian.Uint32(a[:])
 }
 
 func (n *HostNets) add6(addr netip.Addr, width int) {
@@ -90,21 +128,24 @@ func halves(addr netip.Addr) (hi, lo uint64) {
 }
 
 // Empty reports whether n has no network.
-func (n *HostNets) Empty() bool { return len(n.v4)+len(n.v6) == 0 }
+func (n *HostNets) Empty() bool { return len(n.v4)+len(n.v6)+len(n.hosts4)+len(n.hosts6) == 0 }
 
 // Contains reports whether addr is in one of the networks.
 func (n *HostNets) Contains(addr netip.Addr) bool {
 	if addr.Is4() {
-		a := addr.As4()
-		v := binary.BigEndian.Uint32(a[:])
+		v := value4(addr)
 		for _, net := range n.v4 {
 			if v&net.mask == net.addr {
 				return true
 			}
 		}
-		return false
+		if len(n.hosts4) == 0 {
+			return false
+		}
+		_, found := slices.BinarySearch(n.hosts4, v)
+		return found
 	}
-	if len(n.v6) == 0 {
+	if len(n.v6)+len(n.hosts6) == 0 {
 		return false
 	}
 	hi, lo := halves(addr)
@@ -113,7 +154,8 @@ func (n *HostNets) Contains(addr netip.Addr) bool {
 			return true
 		}
 	}
-	return false
+	_, found := slices.BinarySearchFunc(n.hosts6, host6{hi, lo}, host6.compare)
+	return found
 }
 
 // Direction says which way a packet from src to dst went. Between two own addresses it is ToHost.
@@ -127,18 +169,28 @@ func (n *HostNets) Direction(src, dst netip.Addr) Direction {
 	return Unknown
 }
 
-// Prefixes returns the networks: those of IPv4, then those of IPv6, each in the order in which they were given.
+// Prefixes returns the networks: those of IPv4, then those of IPv6, each in the order in which they were given, and
+// single addresses of [NewHostNets] sorted behind them.
 func (n *HostNets) Prefixes() (out []netip.Prefix) {
 	for _, net := range n.v4 {
-		var a [4]byte
-		binary.BigEndian.PutUint32(a[:], net.addr)
-		out = append(out, netip.PrefixFrom(netip.AddrFrom4(a), bits.OnesCount32(net.mask)))
+		out = append(out, netip.PrefixFrom(addr4(net.addr), bits.OnesCount32(net.mask)))
+	}
+	for _, v := range n.hosts4 {
+		out = append(out, netip.PrefixFrom(addr4(v), 32))
 	}
 	for _, net := range n.v6 {
-		var a [16]byte
-		binary.BigEndian.PutUint64(a[:8], net.hi)
-		binary.BigEndian.PutUint64(a[8:], net.lo)
-		out = append(out, netip.PrefixFrom(netip.AddrFrom16(a), bits.OnesCount64(net.maskHi)+bits.OnesCount64(net.maskLo)))
+		out = append(out, netip.PrefixFrom(addr6(net.hi, net.lo), bits.OnesCount64(net.maskHi)+bits.OnesCount64(net.maskLo)))
+	}
+	for _, h := range n.hosts6 {
+		out = append(out, netip.PrefixFrom(addr6(h.hi, h.lo), 128))
 	}
 	return out
+}
+
+func addr4(v uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, v)))
+}
+
+func addr6(hi, lo uint64) netip.Addr {
+	return netip.AddrFrom16([16]byte(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, hi), lo)))
 }

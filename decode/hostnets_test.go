@@ -77,3 +77,23 @@ func TestHostNetsPrefixes(t *testing.T) {
 	}
 	require.Equal(t, []string{"192.0.2.0/24", "203.0.113.7/32", "2001:db8:1::/48", "::1/128"}, got)
 }
+
+// TestNewHostNets finds networks and single addresses among thousands.
+func TestNewHostNets(t *testing.T) {
+	prefixes := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:1::/48")}
+	for i := range 3000 {
+		prefixes = append(prefixes,
+			netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, byte(i * 7 >> 8), byte(i * 7)}), 32),
+			netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i * 7 >> 8), 15: byte(i * 7)}), 128))
+	}
+	nets := decode.NewHostNets(prefixes...)
+	require.ElementsMatch(t, prefixes, nets.Prefixes())
+	require.False(t, nets.Empty())
+	for _, p := range prefixes {
+		require.True(t, nets.Contains(p.Addr()), p)
+		require.Equal(t, !p.IsSingleIP(), nets.Contains(p.Addr().Next()), p)
+	}
+	none := decode.NewHostNets()
+	require.True(t, none.Empty())
+	require.False(t, none.Contains(netip.MustParseAddr("::1")))
+}

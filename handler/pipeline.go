@@ -23,7 +23,7 @@ type Config struct {
 	Sources  []capture.Source    // one worker each; the Pipeline takes ownership and closes them
 	Handlers []Handler           // with distinct names; more may be attached while the Pipeline runs
 	Sequence bool                // each handler sees what its predecessor let through, instead of everything
-	Hosts    decode.HostNets     // the own networks, for ingress and egress; empty: every direction is unknown
+	Hosts    decode.HostNets     // the own networks, for ingress and egress; empty: sources that know them decide, see [capture.Owner]
 	Live     bool                // the sources are live: the clock closes periods and measures the live one
 	Fallback decode.LinkFallback // decodes link types that decode does not know; nil counts them as undecodable
 	MaxConns int                 // TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
@@ -160,6 +160,29 @@ func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
 
 // Window returns the metrics of several periods of Config.Handlers, see [Group.Window].
 func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
+
+// HostNets returns the networks that tell directions now: Config.Hosts, or what the sources know. It returns nil if there
+// are none.
+func (p *Pipeline) HostNets() *decode.HostNets {
+	own, _ := p.workers[0].own()
+	if own.Empty() {
+		return nil
+	}
+	return own
+}
+
+// Ways returns how many DNS messages went which way since the Pipeline was made, by [decode.Direction]. Those to a multicast
+// address are left out.
+func (p *Pipeline) Ways() (sum [3]uint64) {
+	for _, w := range p.workers {
+		w.mu.Lock()
+		for dir, n := range w.ways {
+			sum[dir] += n
+		}
+		w.mu.Unlock()
+	}
+	return sum
+}
 
 // isEnd reports whether err is how a source ends when nothing is wrong.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, capture.ErrClosed) }

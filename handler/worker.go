@@ -32,9 +32,10 @@ type worker struct {
 	failures map[failure]uint64 // frames that could not be decoded
 	lost     uint64             // frames that the source had lost before the batch
 	lastSegs uint64
-	lastNS   int64  // latest frame of the batch
-	now      Second // when the batch came: by the clock, or the latest frame of a recording
-	frames   uint64 // in the batch
+	lastNS   int64     // latest frame of the batch
+	now      Second    // when the batch came: by the clock, or the latest frame of a recording
+	frames   uint64    // in the batch
+	ways     [3]uint64 // DNS messages up to now by direction
 	touched  byte
 }
 
@@ -167,6 +168,7 @@ func (w *worker) enter(epoch int64) {
 func (w *worker) analyse(frames []capture.Frame) {
 	w.decode(frames)
 	w.dns.extract(&w.batch)
+	w.countWays()
 	if w.exports != nil {
 		w.exports.read(&w.batch)
 	}
@@ -198,6 +200,8 @@ func (w *worker) decode(frames []capture.Frame) {
 	firstNS := frames[0].TimeNS
 	w.lastNS = firstNS
 	w.touched = touch(frames)
+	own, given := w.own()
+	addresses := !own.Empty()
 	for i := range frames {
 		f, p := &frames[i], &w.packets[packets]
 		packets++
@@ -219,8 +223,14 @@ func (w *worker) decode(frames []capture.Frame) {
 			undecodable++
 			w.fail(p, err)
 		}
-		if !w.hosts.Empty() && p.Layers.Has(decode.LayerIP) {
-			p.Dir = w.hosts.Direction(p.Src.Addr(), p.Dst.Addr())
+		if !p.Layers.Has(decode.LayerIP) {
+			continue
+		}
+		if !given {
+			p.Dir = f.Dir
+		}
+		if p.Dir == decode.Unknown && addresses {
+			p.Dir = own.Direction(p.Src.Addr(), p.Dst.Addr())
 		}
 	}
 	w.batch.Packets, w.batch.taps = w.packets[:packets], w.tap.messages
@@ -229,6 +239,26 @@ func (w *worker) decode(frames []capture.Frame) {
 	w.account.Offered += w.frames
 	w.account.Undecodable += undecodable
 	w.account.Analysed += w.frames - undecodable
+}
+
+// own returns the networks that tell directions, and whether they were given: then nothing else does.
+func (w *worker) own() (own *decode.HostNets, given bool) {
+	if !w.hosts.Empty() {
+		return w.hosts, true
+	}
+	if own := capture.OwnOf(w.src); own != nil {
+		return own, false
+	}
+	return w.hosts, false
+}
+
+// countWays counts the batch's DNS messages by direction, those to a group left out.
+func (w *worker) countWays() {
+	for i := range w.batch.DNS {
+		if f := w.batch.DNS[i].Frame; !f.Dst.Addr().IsMulticast() {
+			w.ways[f.Dir%3]++
+		}
+	}
 }
 
 // noteLosses brings the counts of what was lost up to date.

@@ -29,10 +29,8 @@ func (c *Capture) Interface() string { return "" }
 // Sources returns the queues, each for one worker.
 func (c *Capture) Sources() []capture.Source { return nil }
 
-// HostNets returns the networks of the interface's addresses.
-func (c *Capture) HostNets() (decode.HostNets, error) {
-	return decode.HostNets{}, errors.ErrUnsupported
-}
+// Own returns the addresses of this host.
+func (c *Capture) Own() *decode.HostNets { return &decode.HostNets{} }
 
 // Stats returns what the kernel has counted so far.
 func (c *Capture) Stats() Stats { return Stats{} }

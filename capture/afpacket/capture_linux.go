@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -17,8 +18,10 @@ import (
 
 // Capture captures from one interface.
 type Capture struct {
-	iface  *net.Interface
-	queues []*queue
+	iface    *net.Interface
+	locality *locality
+	queues   []*queue
+	open     atomic.Int32 // queues that are not closed
 }
 
 // Open starts to capture. The error says what is missing: the interface, or the permission.
@@ -39,7 +42,13 @@ func Open(cfg Config) (*Capture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("afpacket: %s: %w", iface.Name, err)
 	}
-	c := &Capture{iface: iface}
+	loop := iface.Flags&net.FlagLoopback != 0
+	locality, err := watchLocality(iface.Index, loop)
+	if err != nil {
+		return nil, fmt.Errorf("afpacket: %s: %w", iface.Name, err)
+	}
+	c := &Capture{iface: iface, locality: locality}
+	c.open.Store(int32(cfg.Queues))
 	group := fanout{size: cfg.Queues}
 	for range cfg.Queues {
 		q, err := openQueue(&cfg, &target{iface, link, program}, &group)
@@ -47,14 +56,24 @@ func Open(cfg Config) (*Capture, error) {
 			c.close()
 			return nil, fmt.Errorf("afpacket: %s: %w", iface.Name, err)
 		}
+		q.locality, q.ended = locality, c.queueEnded
 		c.queues = append(c.queues, q)
 	}
 	return c, nil
 }
 
+// close ends what is open of a capture that could not be opened.
 func (c *Capture) close() {
 	for _, q := range c.queues {
 		_ = q.Close()
+	}
+	c.locality.close()
+}
+
+// queueEnded is called when a queue was closed.
+func (c *Capture) queueEnded() {
+	if c.open.Add(-1) == 0 {
+		c.locality.close()
 	}
 }
 
@@ -70,18 +89,9 @@ func (c *Capture) Sources() []capture.Source {
 	return out
 }
 
-// HostNets returns the networks of the interface's addresses: what belongs to this side where nothing else is said.
-func (c *Capture) HostNets() (decode.HostNets, error) {
-	addrs, err := c.iface.Addrs()
-	if err != nil {
-		return decode.HostNets{}, fmt.Errorf("afpacket: %s: %w", c.iface.Name, err)
-	}
-	var nets []string
-	for _, a := range addrs {
-		nets = append(nets, a.String()) // in CIDR form
-	}
-	return decode.ParseHostNets(strings.Join(nets, ","))
-}
+// Own returns the addresses of this host as they are now: all of the network namespace, on whichever interface. The
+// sources have them too, and tell the direction of frames by them, see [capture.Owner].
+func (c *Capture) Own() *decode.HostNets { return c.locality.own.Load() }
 
 // Stats returns what the kernel has counted so far.
 func (c *Capture) Stats() (sum Stats) {

@@ -3,11 +3,17 @@
 //
 //	live, err := afpacket.Open(afpacket.Config{Interface: "eth0", Queues: 2})
 //	...
-//	own, err := live.HostNets()
-//	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Hosts: own, Live: true, Handlers: handlers})
+//	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Live: true, Handlers: handlers})
 //
 // The kernel writes packets into memory that it shares with the process, a block at a time, and frames are slices of it: nothing
 // is copied, and there is a system call per block, not per packet. Several queues share the traffic by a hash of
 // addresses and ports, the same for both directions; a queue that is full hands over to another one. What the kernel
-// had to drop is counted. On other systems Open returns [errors.ErrUnsupported].
+// had to drop is counted.
+//
+// Which way a packet went is said by its type: for this host, or sent by it. What is for another host (a mirror
+// port), and all of loopback and of interfaces that forward or belong to a bridge, goes by its addresses: own
+// are all those of the network namespace as they are at the moment, also on other interfaces (VIPs on lo) and
+// anycast. Where handler.Config has Hosts, these alone decide.
+//
+// On other systems Open returns [errors.ErrUnsupported].
 package afpacket

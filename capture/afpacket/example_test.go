@@ -18,17 +18,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	own, err := live.HostNets()
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
 	queries, err := dns.New(dns.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{queries}, Hosts: own, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{queries}, Live: true})
 	if err != nil {
 		fmt.Println(err)
 		return

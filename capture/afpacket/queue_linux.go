@@ -49,15 +49,20 @@ type queue struct {
 	left    int  // packets of it that were not given
 	next    int  // offset of the next of them
 	twice   bool // loopback: packets come as sent and as received
+	byType  bool // of the batch: packet types say directions
 	err     error
 	closed  atomic.Bool
 	mu      sync.Mutex // of counted
 	counted Stats
+
+	locality *locality
+	ended    func()
 }
 
 var (
 	_ capture.Source      = (*queue)(nil)
 	_ capture.DropCounter = (*queue)(nil)
+	_ capture.Owner       = (*queue)(nil)
 )
 
 func openQueue(cfg *Config, on *target, group *fanout) (*queue, error) {
@@ -87,6 +92,7 @@ func (q *queue) ReadBatch(b *capture.Batch) error {
 				return err
 			}
 		}
+		q.byType = q.locality.ends.Load()
 		for q.left > 0 && len(b.Frames) < capture.BatchSize {
 			q.take(b)
 		}
@@ -167,8 +173,26 @@ func (q *queue) take(b *capture.Batch) {
 		Data:    p[at : at+n : at+n],
 		WireLen: wire,
 		Link:    q.link,
+		Dir:     q.direction(p[addrType]),
 	})
 }
+
+// direction returns which way a packet went by its type. What was for another host, for a group or for all goes by its
+// addresses.
+func (q *queue) direction(packetType byte) decode.Direction {
+	switch {
+	case !q.byType:
+		return decode.Unknown
+	case packetType == unix.PACKET_HOST:
+		return decode.ToHost
+	case packetType == unix.PACKET_OUTGOING:
+		return decode.FromHost
+	}
+	return decode.Unknown
+}
+
+// Own returns the addresses of this host as they are now.
+func (q *queue) Own() *decode.HostNets { return q.locality.own.Load() }
 
 // restoreTag puts the VLAN tag that the card has taken out of the packet at offset at back in, and returns where it begins then.
 func (q *queue) restoreTag(p []byte, at int) int {
@@ -209,5 +233,6 @@ func (q *queue) Close() error {
 		return nil
 	}
 	q.stats()
+	q.ended()
 	return q.file.Close()
 }

@@ -29,15 +29,11 @@ func main() {
 	only := filter.Kernel(strings.Join(os.Args[2:], " "))
 	live, err := afpacket.Open(afpacket.Config{Interface: os.Args[1], Filter: only})
 	check(err)
-	own, err := live.HostNets()
-	check(err)
 	net, err := network.New(network.Config{})
 	check(err)
 	queries, err := dns.New(dns.Config{})
 	check(err)
-	p, err := handler.NewPipeline(handler.Config{
-		Sources: live.Sources(), Hosts: own, Live: true, Handlers: []handler.Handler{net, queries},
-	})
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Live: true, Handlers: []handler.Handler{net, queries}})
 	check(err)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

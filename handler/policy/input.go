@@ -54,8 +54,12 @@ func (in *input) run(log *slog.Logger) {
 	}
 	ctx, end := context.WithCancel(context.Background())
 	in.end = end
+	if in.live {
+		go in.watchDirections(ctx, log)
+	}
 	go func() {
 		defer close(in.ended)
+		defer end()
 		if err := in.pipeline.Run(ctx); err != nil {
 			log.Error("input ended", "input", in.name, "error", err)
 		}

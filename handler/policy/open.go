@@ -119,12 +119,12 @@ func openPcap(config Options) (Opened, error) {
 		o.Hosts = in.Hosts
 	}
 	o.MaxConns = in.MaxConns
-	o.Facts = pcapFacts(in, o.Hosts)
+	o.Facts = pcapFacts(in, &o.Hosts)
 	return o, err
 }
 
-// pcapFacts are those that the reference shows. All live capture is that of AF_PACKET here.
-func pcapFacts(in PcapInput, hosts decode.HostNets) Options {
+// pcapFacts are those that pktvisor shows. All live capture is that of AF_PACKET here.
+func pcapFacts(in PcapInput, own *decode.HostNets) Options {
 	source := "unknown"
 	switch {
 	case in.File != "":
@@ -133,15 +133,22 @@ func pcapFacts(in PcapInput, hosts decode.HostNets) Options {
 	default:
 		source = "af_packet"
 	}
+	return Options{"available_iface": strings.Join(interfaces(), ","), hostIPs: shownNets(own), "pcap_source": source}
+}
+
+// hostIPs is the key of what tells directions.
+const hostIPs = "host_ips"
+
+func shownNets(own *decode.HostNets) Options {
 	v4, v6 := []string{}, []string{}
-	for _, p := range hosts.Prefixes() {
+	for _, p := range own.Prefixes() {
 		if p.Addr().Is4() {
 			v4 = append(v4, p.String())
 		} else {
 			v6 = append(v6, p.String())
 		}
 	}
-	return Options{"available_iface": strings.Join(interfaces(), ","), "host_ips": Options{"ipv4": v4, "ipv6": v6}, "pcap_source": source}
+	return Options{"ipv4": v4, "ipv6": v6}
 }
 
 func openCapture(in PcapInput) (Opened, error) {
@@ -156,7 +163,7 @@ func openCapture(in PcapInput) (Opened, error) {
 	return recorded(src, nil)
 }
 
-// openInterface opens an interface. Its own networks tell ingress from egress, where the configuration does not.
+// openInterface opens an interface. It tells ingress from egress, where the configuration does not, see [capture.Owner].
 func openInterface(in PcapInput) (Opened, error) {
 	if err := checkInterface(in.Interface); err != nil {
 		return Opened{}, err
@@ -169,14 +176,7 @@ func openInterface(in PcapInput) (Opened, error) {
 	if err != nil {
 		return Opened{}, explained(err)
 	}
-	o := Opened{Sources: c.Sources(), Live: true}
-	o.Hosts, err = c.HostNets()
-	if err != nil {
-		for _, src := range o.Sources {
-			err = errors.Join(err, src.Close())
-		}
-	}
-	return o, err
+	return Opened{Sources: c.Sources(), Live: true}, nil
 }
 
 func openFlow(config Options) (Opened, error) {

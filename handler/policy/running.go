@@ -43,6 +43,9 @@ func (p *Part) Source() Source {
 	p.input.mu.Lock()
 	defer p.input.mu.Unlock()
 	s := Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: !p.input.over()}
+	if own := p.input.pipeline.HostNets(); own != nil && s.Facts[hostIPs] != nil {
+		s.Facts[hostIPs] = shownNets(own)
+	}
 	if takes(s.Type, "flow") && s.Type != "mock" {
 		s.Facts = Options{"packet_errors": p.input.pipeline.Account().Undecodable}
 	}

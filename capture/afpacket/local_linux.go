@@ -1,0 +1,152 @@
+package afpacket
+
+import (
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"visor/decode"
+)
+
+// refreshAfter is how long a change may go unnoticed for which the watch waits no message: one of a route in the local
+// table that no address has made. Messages of routes would be many on a router.
+const refreshAfter = 5 * time.Second
+
+// refreshPause is the least time between two looks, where interfaces come and go by the hundred.
+const refreshPause = 50 * time.Millisecond
+
+// locality is what an interface's surroundings say of directions, kept current.
+type locality struct {
+	index   int
+	loop    bool
+	ask     *netlink // in the namespace that the capture was opened in
+	changes *os.File
+
+	own  atomic.Pointer[decode.HostNets]
+	ends atomic.Bool // traffic of the interface ends here: it is neither loopback, nor forwards, nor is part of a bridge
+}
+
+func watchLocality(index int, loop bool) (*locality, error) {
+	ask, err := openNetlink(0)
+	if err != nil {
+		return nil, err
+	}
+	const settings = 1<<(unix.RTNLGRP_IPV4_NETCONF-1) | 1<<(unix.RTNLGRP_IPV6_NETCONF-1)
+	changes, err := openNetlink(unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | settings)
+	if err != nil {
+		ask.close()
+		return nil, err
+	}
+	l := &locality{index: index, loop: loop, ask: ask, changes: changes.file()}
+	if err := l.refresh(); err != nil {
+		l.changes.Close()
+		ask.close()
+		return nil, err
+	}
+	go l.watch()
+	return l, nil
+}
+
+// watch refreshes l until it is closed.
+func (l *locality) watch() {
+	defer l.ask.close()
+	buf := make([]byte, 64<<10)
+	for {
+		_ = l.changes.SetReadDeadline(time.Now().Add(refreshAfter))
+		if _, err := l.changes.Read(buf); err != nil && !os.IsTimeout(err) && !lostMessages(err) {
+			return // closed
+		}
+		_ = l.refresh() // what was known stays if the kernel is short of memory
+		time.Sleep(refreshPause)
+	}
+}
+
+func (l *locality) close() { l.changes.Close() }
+
+// refresh asks the kernel.
+func (l *locality) refresh() error {
+	prefixes, err := l.ask.localAddresses()
+	if err != nil {
+		return err
+	}
+	own := decode.NewHostNets(prefixes...)
+	l.own.Store(&own)
+	passes, err := l.ask.passes(l.index)
+	if err != nil {
+		return err
+	}
+	l.ends.Store(!l.loop && !passes)
+	return nil
+}
+
+// localAddresses returns the kernel's local table: all addresses of the namespace, on whichever interface, those
+// that are anycast too, and prefixes that were made local (ip route add local).
+func (n *netlink) localAddresses() (out []netip.Prefix, err error) {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		request := make([]byte, unix.SizeofRtMsg)
+		request[0], request[4] = family, unix.RT_TABLE_LOCAL
+		err := n.do(unix.RTM_GETROUTE, unix.NLM_F_DUMP, request, func(msg []byte) {
+			if p, ok := localRoute(msg); ok {
+				out = append(out, p)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// localRoute reads a route (struct rtmsg of linux/rtnetlink.h).
+func localRoute(msg []byte) (netip.Prefix, bool) {
+	const bits, table, kind = 1, 4, 7
+	if len(msg) < unix.SizeofRtMsg || msg[table] != unix.RT_TABLE_LOCAL || msg[kind] != unix.RTN_LOCAL && msg[kind] != unix.RTN_ANYCAST {
+		return netip.Prefix{}, false
+	}
+	dst, _ := attribute(msg[unix.SizeofRtMsg:], unix.RTA_DST)
+	addr, ok := netip.AddrFromSlice(dst)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(addr, int(msg[bits])), true
+}
+
+// passes reports whether an interface passes on what is not for this host: it forwards IPv4 or IPv6, it is a
+// bridge, or a port of one.
+func (n *netlink) passes(index int) (passes bool, err error) {
+	request := make([]byte, unix.SizeofIfInfomsg)
+	put32(request[4:], uint32(index))
+	err = n.do(unix.RTM_GETLINK, 0, request, func(msg []byte) {
+		if len(msg) >= unix.SizeofIfInfomsg {
+			attrs := msg[unix.SizeofIfInfomsg:]
+			passes = bridges(attrs) || forwards(attrs)
+		}
+	})
+	return passes, err
+}
+
+func bridges(attrs []byte) bool {
+	info, _ := attribute(attrs, unix.IFLA_LINKINFO)
+	for _, kind := range []uint16{unix.IFLA_INFO_KIND, unix.IFLA_INFO_SLAVE_KIND} {
+		switch name, _ := attribute(info, kind); cString(name) {
+		case "bridge", "openvswitch":
+			return true
+		}
+	}
+	return false
+}
+
+// forwards looks at the interface's settings: arrays of 32 bits, of which one is the switch "forwarding".
+func forwards(attrs []byte) bool {
+	const conf4, conf6 = 1, 2 // IFLA_INET_CONF, IFLA_INET6_CONF
+	families, _ := attribute(attrs, unix.IFLA_AF_SPEC)
+	v4, _ := attribute(families, unix.AF_INET)
+	v6, _ := attribute(families, unix.AF_INET6)
+	settings4, _ := attribute(v4, conf4)
+	settings6, _ := attribute(v6, conf6)
+	on := func(settings []byte) bool { return len(settings) >= 4 && u32(settings) != 0 } // it is the first one of both
+	return on(settings4) || on(settings6)
+}

@@ -1,0 +1,55 @@
+package handler_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/network"
+	"visor/internal/packettest"
+)
+
+// owned is a source that knows an address of this host.
+type owned struct {
+	capture.Source
+	own decode.HostNets
+}
+
+func (s *owned) Own() *decode.HostNets { return &s.own }
+
+// TestFramesSayDirections has frames of a source that knows which way they went. Where it does not, its own addresses decide;
+// where networks are configured, these do.
+func TestFramesSayDirections(t *testing.T) {
+	frame := func(dir decode.Direction, from, to string) capture.Frame {
+		f := packettest.UDP(0, from+":1", to+":2", nil)
+		f.Dir = dir
+		return f
+	}
+	frames := []capture.Frame{
+		frame(decode.ToHost, "198.51.100.1", "198.51.100.2"),
+		frame(decode.FromHost, "198.51.100.1", "198.51.100.2"),
+		frame(decode.Unknown, "198.51.100.1", "192.0.2.1"),
+		frame(decode.Unknown, "198.51.100.1", "198.51.100.2"),
+	}
+	keep := func(*capture.Frame) (bool, error) { return true, nil }
+	for hosts, want := range map[string][]uint64{"": {2, 1, 1}, "198.51.100.1/32": {0, 4, 0}} {
+		nets, err := decode.ParseHostNets(hosts)
+		require.NoError(t, err)
+		h, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
+		require.NoError(t, err)
+		src := &owned{capture.NewMemory(frames), decode.NewHostNets(netip.MustParsePrefix("192.0.2.1/32"))}
+		queues := capture.Fanout(capture.Select(src, keep), capture.FanoutConfig{Queues: 2})
+		p, err := handler.NewPipeline(handler.Config{Sources: queues, Handlers: []handler.Handler{h}, Hosts: nets})
+		require.NoError(t, err)
+		require.NotNil(t, p.HostNets())
+		require.NoError(t, p.Run(t.Context()))
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		m := network.From(snap)
+		require.Equal(t, want, []uint64{m.In.Value(), m.Out.Value(), m.Unknown.Value()}, hosts)
+	}
+}

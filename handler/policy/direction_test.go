@@ -1,0 +1,54 @@
+package policy_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/handler/policy"
+	"visor/internal/packettest"
+)
+
+// TestOneSidedDNS has a host whose own networks hold the peers too, as an interface's network does on a LAN: all is in.
+// A warning says so, once.
+func TestOneSidedDNS(t *testing.T) {
+	for spec, warnings := range map[string]int{"192.0.2.0/24": 1, "192.0.2.53/32": 0, "198.51.100.0/24": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			tap := capture.NewTap()
+			hosts, err := decode.ParseHostNets(spec)
+			require.NoError(t, err)
+			var log bytes.Buffer
+			m := policy.NewManager(policy.ManagerConfig{
+				Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
+					return policy.Opened{Sources: []capture.Source{tap}, Hosts: hosts, Live: true}, nil
+				},
+			})
+			require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))
+			add(t, m, counting("a"))
+			for range 3 {
+				for i := range 10 {
+					query := packettest.Query(uint16(i), "www.example.com", 1)
+					for _, f := range []capture.Frame{
+						packettest.UDP(0, "192.0.2.7:5000", "192.0.2.53:53", query),
+						packettest.UDP(0, "192.0.2.53:53", "192.0.2.7:5000", packettest.Reply(query, 0, 1)),
+						packettest.UDP(0, "192.0.2.7:5353", "224.0.0.251:5353", query),
+					} {
+						require.True(t, tap.Packet(time.Now().UnixNano(), decode.LinkEthernet, f.Data))
+					}
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+			}
+			require.NoError(t, m.Close())
+			require.Equal(t, warnings, strings.Count(log.String(), "went one way"), "%s: %s", spec, log.String())
+		})
+	}
+}
