@@ -24,7 +24,8 @@ type DropCounter interface {
 	Drops() uint64
 }
 
-// FilterCounter is implemented by sources that leave out frames which pass no filter.
+// FilterCounter is implemented by sources that leave out frames which pass no filter. What a filter in
+// the kernel leaves out is not counted: nothing is known of it.
 type FilterCounter interface {
 	// Filtered returns the number of frames left out since the source was opened. It is safe for
 	// concurrent use with every other method.

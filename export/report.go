@@ -61,7 +61,7 @@ func (r *Report) Lines() []string {
 		lines = append(lines, printable(e))
 	}
 	if len(r.Reasons) > 0 {
-		lines = append(lines, "not analysed: "+r.reasons())
+		lines = append(lines, "left out: "+r.reasons())
 	}
 	return append(append(lines, r.Hints...), r.account()+"; "+r.coverage())
 }
@@ -86,10 +86,10 @@ func (r *Report) account() string {
 		unit = strings.TrimSuffix(unit, "s")
 	}
 	head := thousands(a.Offered) + " " + unit
-	if a.Analysed == a.Offered {
-		if a.Offered == 0 {
-			return "no " + unit
-		}
+	switch {
+	case a.Offered == 0:
+		return "no " + unit
+	case a.Analysed == a.Offered && len(r.Reasons) == 0: // else what they hold was not
 		return head + ", all analysed"
 	}
 	parts := []string{thousands(a.Analysed) + " analysed"}

@@ -40,7 +40,7 @@ func TestReport(t *testing.T) {
 	require.NoError(t, err)
 	r := export.NewReport(p, snap)
 	require.Equal(t, []string{
-		"not analysed: unknown link type 9999 (2)",
+		"left out: unknown link type 9999 (2)",
 		"3,600 packets: 3,238 analysed, 360 filtered, 2 undecodable; " +
 			"the answer covers 270 of them (8.3%), the last 4m59s of 59m59s: 2026-01-01 00:55:00 to 00:59:59 UTC",
 	}, r.Lines())

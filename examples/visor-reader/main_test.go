@@ -284,7 +284,7 @@ func TestSilenceOfADay(t *testing.T) {
 func TestUndecodable(t *testing.T) {
 	_, stdout, stderr := call(t, nil, writeCapture(t, 65000, 0, 1, 2))
 	require.EqualValues(t, 3, accountOf(t, stdout).Account.Undecodable)
-	require.Contains(t, stderr, "not analysed: unknown link type 65000 (3)\n")
+	require.Contains(t, stderr, "left out: unknown link type 65000 (3)\n")
 }
 
 // TestSomeFiles shows the files that can be read, and fails because of the others.
@@ -300,6 +300,15 @@ func TestSomeFiles(t *testing.T) {
 		require.Contains(t, accountOf(t, stdout).Errors[0], bad)
 		require.Contains(t, stderr, "the answer covers all that could be read, 2026")
 	}
+}
+
+// TestDNSTapFile names the option that a file of dnstap needs.
+func TestDNSTapFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queries.dnstap")
+	require.NoError(t, os.WriteFile(path, []byte{0, 0, 0, 0, 0, 0, 0, 34, 0, 0, 0, 2}, 0o600))
+	code, _, stderr := call(t, nil, path)
+	require.Equal(t, exitUnread, code)
+	require.Contains(t, stderr, "if it is a file of dnstap, give -i dnstap")
 }
 
 // TestPatterns expands what a shell of Windows leaves alone, but not the name of a file.
@@ -350,6 +359,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-j", "0", sample}, exitMisused, "-j 0: must be from 1 to 64"},
 		{[]string{"-i", "ipx", sample}, exitMisused, "-i ipx: unknown type of input"},
 		{[]string{"-i", "dnstap", sample}, exitUnread, "not Frame Streams"},
+		{[]string{"-i", "dnstap", sample}, exitUnread, "it is a capture of packets: leave out -i dnstap"},
 		{[]string{"-H", "192.0.2.1", sample}, exitMisused, "-H 192.0.2.1: a network has a length: 192.0.2.1/32 is this address alone, 192.0.2.0/24 its network"},
 		{[]string{"-H", "192.0.2.0/24,2001:db8::1", sample}, exitMisused, "-H 2001:db8::1: a network has a length: 2001:db8::1/128 is this address alone, 2001:db8::/64"},
 		{[]string{"-H", "example", sample}, exitMisused, "-H example: invalid CIDR: example; networks look like 192.0.2.0/24"},

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"visor/capture"
 	"visor/capture/dnstap"
@@ -124,7 +126,7 @@ func (j *job) openFiles(ctx context.Context) capture.Source {
 	for _, name := range j.files {
 		src, err := openFile(ctx, j.input, name, j.stdin)
 		if err != nil {
-			j.complain(err)
+			j.complain(suggest(err, j.input, name))
 			continue
 		}
 		sources = append(sources, src)
@@ -133,6 +135,29 @@ func (j *job) openFiles(ctx context.Context) capture.Source {
 		return nil
 	}
 	return capture.Merge(sources...)
+}
+
+// captureMagics begin captures: pcap in both byte orders, with micro- and nanoseconds, and pcapng.
+var captureMagics = []uint32{0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a}
+
+// suggest adds to the error of a file what -i it seems to need.
+func suggest(err error, input, name string) error {
+	f, bad := os.Open(name)
+	if bad != nil {
+		return err
+	}
+	defer f.Close()
+	var head [4]byte
+	if _, bad := io.ReadFull(f, head[:]); bad != nil {
+		return err
+	}
+	switch magic := binary.BigEndian.Uint32(head[:]); {
+	case input == inputDNSTap && slices.Contains(captureMagics, magic):
+		return fmt.Errorf("%w; it is a capture of packets: leave out -i dnstap", err)
+	case input != inputDNSTap && magic == 0: // how Frame Streams begin
+		return fmt.Errorf("%w; if it is a file of dnstap, give -i dnstap", err)
+	}
+	return err
 }
 
 // interruptible returns in, or a pipe from it: a Read of a terminal or a pipe that waits would not end with ctx.
