@@ -12,8 +12,8 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +36,7 @@ type agent struct {
 	manager *policy.Manager
 	push    *otlp.Pusher // nil unless metrics are pushed
 	server  *http.Server
+	files   fileHelper
 	ending  atomic.Bool
 }
 
@@ -63,6 +64,7 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	if err := a.load(); err != nil {
 		return err
 	}
+	defer a.files.stop()
 	listener, err := a.listen(stop)
 	if err != nil {
 		return err
@@ -159,14 +161,8 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 			return nil
 		},
 	}
-	if a.o.tokenFile != "" {
-		token, err := os.ReadFile(a.o.tokenFile)
-		if err != nil {
-			return nil, err
-		}
-		if cfg.Token = strings.TrimSpace(string(token)); cfg.Token == "" {
-			return nil, fmt.Errorf("%s holds no token", a.o.tokenFile)
-		}
+	if err := a.secure(&cfg); err != nil {
+		return nil, err
 	}
 	api, err := httpapi.New(cfg)
 	if err != nil {
@@ -174,10 +170,8 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 	}
 	a.server = httpapi.NewServer(api)
 	a.server.ErrorLog = slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of connections that break
-	if a.o.tls {
-		if a.server.TLSConfig, err = a.o.files.Config(); err != nil {
-			return nil, err
-		}
+	if cfg.Certificates != nil {
+		a.server.TLSConfig = cfg.Certificates.Config()
 	}
 	address := net.JoinHostPort(a.o.host, strconv.Itoa(int(a.o.port)))
 	l, err := net.Listen("tcp", address)
@@ -185,6 +179,31 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 		return nil, fmt.Errorf("unable to bind to %s: %w", address, err)
 	}
 	return l, nil
+}
+
+// secure says who may use the API, and with which certificates. The files are read again when they change, by a process that stays root
+// if this one becomes another user.
+func (a *agent) secure(cfg *httpapi.Config) (err error) {
+	cfg.TokenFile = a.o.tokenFile
+	cfg.Hosts = append(slices.Clone(a.o.allowHosts), a.o.host)
+	if name, err := os.Hostname(); err == nil {
+		cfg.Hosts = append(cfg.Hosts, name)
+	}
+	if a.o.user != "" {
+		if cfg.ReadFile, err = a.files.start(a.o.tokenFile, a.o.files.Cert, a.o.files.Key, a.o.files.ClientCA); err != nil {
+			return err
+		}
+	}
+	if info, err := os.Stat(a.o.tokenFile); err == nil && info.Mode().Perm()&0o004 != 0 {
+		a.log.Warn(fmt.Sprintf("all users of this machine can read %s: chmod o-r", a.o.tokenFile))
+	}
+	if a.o.tokenFile != "" && !a.o.tls && !a.o.local() {
+		a.log.Warn(fmt.Sprintf("the token crosses the network to %s in the clear: add --tls", cmp.Or(a.o.host, "all addresses")))
+	}
+	if a.o.tls {
+		cfg.Certificates, err = httpapi.NewCertificates(a.o.files, cfg.ReadFile, a.log)
+	}
+	return err
 }
 
 // pusher returns what pushes metrics, or nil.

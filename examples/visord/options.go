@@ -48,6 +48,7 @@ type options struct {
 	files      httpapi.TLSFiles
 	adminAPI   bool
 	insecure   bool
+	allowHosts []string
 	tokenFile  string
 	pprof      bool
 	instance   string
@@ -135,6 +136,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.VarP(&o.port, "port", "p", "`port` of the API")
 	fs.BoolVar(&o.adminAPI, "admin-api", false, "let clients of the API create and delete taps and policies, and stop visord")
 	fs.BoolVar(&o.insecure, "insecure", false, "allow --admin-api on an address of others without a token or certificates of clients")
+	fs.StringSliceVar(&o.allowHosts, "allow-host", nil, "with --admin-api and no token: another `name` that clients may call this host by")
 	fs.BoolVar(&o.tls, "tls", false, "serve HTTPS")
 	fs.StringVar(&o.files.Cert, "tls-cert", "", "certificate `file`, PEM; read again when it changes")
 	fs.StringVar(&o.files.Key, "tls-key", "", "key `file`, PEM")
@@ -374,9 +376,13 @@ func (o *options) validate() error {
 
 // guarded reports whether clients of the API must show that they may use it, or are of this machine.
 func (o *options) guarded() bool {
+	return o.local() || o.tokenFile != "" || o.files.ClientCA != ""
+}
+
+// local reports whether the API is served to this machine alone.
+func (o *options) local() bool {
 	addr, err := netip.ParseAddr(o.host)
-	local := o.host == "localhost" || err == nil && addr.IsLoopback()
-	return local || o.tokenFile != "" || o.files.ClientCA != ""
+	return o.host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // version returns the version that the Go toolchain built in.

@@ -52,6 +52,9 @@ func (a *API) ownFamilies() []export.Family {
 			f.addModules(p.Policy.Name, part.Group)
 		}
 	}
+	if len(f.list()) > 0 {
+		f.addServer(a)
+	}
 	return f.list()
 }
 
@@ -59,7 +62,7 @@ func (a *API) ownFamilies() []export.Family {
 type families struct {
 	instance string
 
-	inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
+	refused, renewals, inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
 }
 
 func newFamilies(instance string) *families {
@@ -71,6 +74,8 @@ func newFamilies(instance string) *families {
 	}
 	return &families{
 		instance:      instance,
+		refused:       counter("visor_http_refused_total", "requests that were answered 503 because too many answers were being made"),
+		renewals:      counter("visor_http_renewals_failed_total", "times that the token file or a certificate could not be read again after it had changed"),
 		inputOffered:  counter("visor_input_offered_total", "frames that an input was offered: the sum of visor_input_frames_total"),
 		inputFrames:   counter("visor_input_frames_total", "frames of an input by what became of them"),
 		inputReasons:  counter("visor_input_reasons_total", "input that was not analysed, by the reason"),
@@ -97,6 +102,18 @@ func (f *families) addInput(part *policy.Part) {
 	}
 }
 
+func (f *families) addServer(a *API) {
+	f.add(&f.refused, a.answers.refused.Load(), nil)
+	failed := uint64(0)
+	if a.guard.token != nil {
+		failed, _ = a.guard.token.failing()
+	}
+	if a.cfg.Certificates != nil {
+		failed += a.cfg.Certificates.Failures()
+	}
+	f.add(&f.renewals, failed, nil)
+}
+
 func (f *families) addModules(policy string, group *handler.Group) {
 	accounts := group.Accounts()
 	for _, info := range group.Infos() {
@@ -121,7 +138,7 @@ func (f *families) add(to *export.Family, n uint64, labels []handler.Label, more
 
 // list returns the families that have series.
 func (f *families) list() (out []export.Family) {
-	for _, family := range []export.Family{f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
+	for _, family := range []export.Family{f.refused, f.renewals, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
 		if len(family.Series) > 0 {
 			out = append(out, family)
 		}

@@ -3,8 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +10,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"path"
-	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,11 +28,15 @@ type Config struct {
 	// GreatestAsSum makes _sum of Prometheus' summaries the greatest value, as pktvisor has it.
 	GreatestAsSum bool
 
-	MaxBody int64        // bytes of a request's body; 0 means 1 MiB
-	Profile bool         // offers /debug/pprof/, which shows the insides of the process
-	Ready   func() error // why the program is not ready; nil always is
-	Stop    func()       // stops the program, for DELETE /api/v1/server; nil leaves out that route
-	Logger  *slog.Logger // told of each request, and of what fails; nil is silence
+	MaxBody      int64         // bytes of a request's body; 0 means 1 MiB
+	Profile      bool          // offers /debug/pprof/, which shows the insides of the process
+	Ready        func() error  // why the program is not ready; nil always is
+	Stop         func()        // stops the program, for DELETE /api/v1/server; nil leaves out that route
+	TokenFile    string        // holds the token in place of Token; read again when it changes
+	Hosts        []string      // names of this server, besides localhost and its addresses: with Admin and no token, requests for other names are refused
+	ReadFile     FileReader    // reads TokenFile; nil is os.ReadFile
+	Certificates *Certificates // whose failures are shown as metrics; nil is none
+	Logger       *slog.Logger  // told of each request, and of what fails; nil is silence
 }
 
 // API is an http.Handler. It is safe for concurrent use.
@@ -44,6 +46,8 @@ type API struct {
 	started time.Time
 	openAPI []byte
 	schemas map[string]answerSchema // by type and version
+	guard   guard
+	answers *renderings
 }
 
 var _ http.Handler = (*API)(nil)
@@ -57,13 +61,16 @@ func New(cfg Config) (*API, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &API{cfg: cfg, mux: http.NewServeMux(), started: time.Now()}
+	a := &API{cfg: cfg, mux: http.NewServeMux(), started: time.Now(), answers: newRenderings()}
 	var err error
+	if a.guard, err = newGuard(&cfg); err != nil {
+		return nil, err
+	}
 	if a.schemas, err = handlerSchemas(); err != nil {
 		return nil, err
 	}
 	routes := a.routes()
-	if a.openAPI, err = describe(routes, a.schemas, cfg.Version, cfg.Token != ""); err != nil {
+	if a.openAPI, err = describe(routes, a.schemas, cfg.Version, &a.guard); err != nil {
 		return nil, err
 	}
 	for i := range routes {
@@ -80,6 +87,7 @@ type reply struct {
 	status int
 	typ    string // Content-Type; "" without a body
 	body   []byte
+	retry  int // seconds after which the client may try again; 0 says nothing
 }
 
 const (
@@ -96,21 +104,23 @@ func jsonReply(status int, v any) reply {
 	if err := enc.Encode(v); err != nil {
 		return failure(http.StatusInternalServerError, err.Error())
 	}
-	return reply{status, typeJSON, bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
+	return reply{status: status, typ: typeJSON, body: bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
 }
 
 func failure(status int, text string) reply {
 	return jsonReply(status, map[string]string{"error": text})
 }
 
-// nothing is the answer to what is not there.
-var nothing = reply{status: http.StatusNotFound}
+// nothing is the answer to what is not there. pktvisor's has no body.
+func nothing(r *http.Request) reply {
+	return failure(http.StatusNotFound, fmt.Sprintf("%s %s is not there; GET /openapi.json lists what is", r.Method, r.URL.Path))
+}
 
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	a.serve(sw, r)
-	a.cfg.Logger.Info("REQUEST: "+r.Method+" "+r.URL.Path, "status", sw.status)
+	a.cfg.Logger.Debug("REQUEST: "+r.Method+" "+r.URL.Path, "status", sw.status, "client", r.RemoteAddr)
 }
 
 // serve gives a request to its route. Paths that are not those of a route to the letter are not found: the mux would redirect some, and
@@ -119,46 +129,54 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 	_, pattern := a.mux.Handler(r)
 	clean := path.Clean(r.URL.Path)
 	if pattern == "" || r.URL.Path != clean && (r.URL.Path != clean+"/" || !strings.HasSuffix(pattern, "/")) {
-		w.WriteHeader(http.StatusNotFound)
+		write(w, a.absent(r))
 		return
 	}
-	if !a.permitted(pattern, r) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="visor"`)
-		write(w, failure(http.StatusUnauthorized, "a bearer token is needed: send the header 'Authorization: Bearer TOKEN'"))
+	probe := pattern == "GET /healthz" || pattern == "GET /readyz"
+	if rep := a.guard.refusal(r); rep.status != 0 && !probe {
+		if rep.status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="visor"`)
+		}
+		write(w, rep)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
 	a.mux.ServeHTTP(w, r)
 }
 
-// permitted compares tokens in a time that does not tell how much of them is right.
-func (a *API) permitted(pattern string, r *http.Request) bool {
-	if a.cfg.Token == "" || pattern == "GET /healthz" || pattern == "GET /readyz" {
-		return true
+// absent answers a request that no route serves.
+func (a *API) absent(r *http.Request) reply {
+	changes := r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodDelete
+	if changes && !a.cfg.Admin {
+		return failure(http.StatusNotFound, fmt.Sprintf("%s %s is not there: changes need the admin API (visord --admin-api)", r.Method, r.URL.Path))
 	}
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(a.cfg.Token))
-	return ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	return nothing(r)
 }
-
-// nameForm is what names in paths look like.
-var nameForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_-]*$`)
 
 // mount adds a route to the mux.
 func (a *API) mount(rt *route) {
 	a.mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
 		for _, name := range rt.names() {
-			if value := r.PathValue(name); name != "n" && name != "schema" && !nameForm.MatchString(value) {
-				write(w, nothing)
+			if value := r.PathValue(name); name != "n" && name != "schema" && !policy.IsName(value) {
+				write(w, nothing(r))
 				return
 			}
 		}
-		rep := rt.serve(r)
+		rep, sent := a.reply(rt, r)
+		defer sent()
 		if rep.status == http.StatusInternalServerError {
 			a.cfg.Logger.Error(string(rep.body))
 		}
 		write(w, rep)
 	})
+}
+
+// reply makes the answer of a route. Those that cost much are made a few at a time, and shared.
+func (a *API) reply(rt *route, r *http.Request) (rep reply, sent func()) {
+	if !rt.shared() {
+		return rt.serve(r), func() {}
+	}
+	return a.answers.answer(r.Context(), r.URL.Path, func() reply { return rt.serve(r) })
 }
 
 func (a *API) mountProfiles() {
@@ -172,6 +190,9 @@ func (a *API) mountProfiles() {
 func write(w http.ResponseWriter, rep reply) {
 	if rep.typ != "" {
 		w.Header().Set("Content-Type", rep.typ)
+	}
+	if rep.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(rep.retry))
 	}
 	w.Header().Set("Content-Length", fmt.Sprint(len(rep.body)))
 	w.WriteHeader(rep.status)

@@ -18,7 +18,7 @@ func Example() {
 		return
 	}
 	request := func(method, path, body string) {
-		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-yaml")
 		w := httptest.NewRecorder()
 		api.ServeHTTP(w, r)

@@ -43,7 +43,7 @@ func (a *API) defaultWindow(r *http.Request) reply {
 func (a *API) ofDefault(r *http.Request, ask period) reply {
 	n, ok := number(r)
 	if !ok {
-		return nothing
+		return nothing(r)
 	}
 	p := a.cfg.Policies.Policy("default")
 	if p == nil {
@@ -63,7 +63,7 @@ func (a *API) window(r *http.Request) reply { return a.ofPolicies(r, (*policy.Ru
 func (a *API) ofPolicies(r *http.Request, ask period) reply {
 	n, ok := number(r)
 	if !ok {
-		return nothing
+		return nothing(r)
 	}
 	name := r.PathValue("policy")
 	chosen := a.chosen(name)
@@ -117,19 +117,19 @@ func written(fn func(io.Writer) error) reply {
 	if err := fn(&b); err != nil {
 		return failure(http.StatusInternalServerError, err.Error())
 	}
-	return reply{http.StatusOK, typeJSON, bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
+	return reply{status: http.StatusOK, typ: typeJSON, body: bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
 }
 
 // defaultPrometheus shows the policy "default", as pktvisor does, and the agent's own metrics behind it. Without either there is
 // nothing, as with pktvisor.
-func (a *API) defaultPrometheus(*http.Request) reply {
+func (a *API) defaultPrometheus(r *http.Request) reply {
 	var chosen []*policy.Running
 	if p := a.cfg.Policies.Policy("default"); p != nil {
 		chosen = append(chosen, p)
 	}
 	own := a.ownFamilies()
 	if len(chosen) == 0 && len(own) == 0 {
-		return nothing
+		return nothing(r)
 	}
 	return a.exposition(chosen, false, own...)
 }
@@ -138,7 +138,7 @@ func (a *API) prometheus(r *http.Request) reply {
 	name := r.PathValue("policy")
 	chosen := a.chosen(name)
 	if len(chosen) == 0 && name != everything {
-		return reply{http.StatusNotFound, typeText, []byte("policy does not exists")} // as the reference spells it
+		return reply{status: http.StatusNotFound, typ: typeText, body: []byte("policy does not exists")} // as the reference spells it
 	}
 	return a.exposition(chosen, true)
 }
@@ -149,7 +149,7 @@ func (a *API) exposition(policies []*policy.Running, handlers bool, more ...expo
 	for _, p := range policies {
 		snap, err := p.Latest()
 		if err != nil {
-			return reply{http.StatusInternalServerError, typeText, []byte(err.Error())}
+			return reply{status: http.StatusInternalServerError, typ: typeText, body: []byte(err.Error())}
 		}
 		families = append(families, export.Families(snap, export.FamilyConfig{
 			Labels: map[string]string{"policy": p.Policy.Name}, Instance: a.cfg.Instance, Handler: handlers, GreatestAsSum: a.cfg.GreatestAsSum,
@@ -170,24 +170,26 @@ func (a *API) listSchemas(*http.Request) reply {
 func (a *API) schema(r *http.Request) reply {
 	s, ok := a.schemas[r.PathValue("schema")]
 	if !ok {
-		return nothing
+		return nothing(r)
 	}
-	return reply{http.StatusOK, "application/schema+json", s.text}
+	return reply{status: http.StatusOK, typ: "application/schema+json", body: s.text}
 }
 
 func (a *API) description(*http.Request) reply {
-	return reply{http.StatusOK, "application/json", a.openAPI}
+	return reply{status: http.StatusOK, typ: "application/json", body: a.openAPI}
 }
 
-func healthy(*http.Request) reply { return reply{http.StatusOK, typeText, []byte("ok\n")} }
+func healthy(*http.Request) reply {
+	return reply{status: http.StatusOK, typ: typeText, body: []byte("ok\n")}
+}
 
 func (a *API) ready(*http.Request) reply {
 	if a.cfg.Ready != nil {
 		if err := a.cfg.Ready(); err != nil {
-			return reply{http.StatusServiceUnavailable, typeText, []byte(err.Error() + "\n")}
+			return reply{status: http.StatusServiceUnavailable, typ: typeText, body: []byte(err.Error() + "\n")}
 		}
 	}
-	return reply{http.StatusOK, typeText, []byte("ready\n")}
+	return reply{status: http.StatusOK, typ: typeText, body: []byte("ready\n")}
 }
 
 // answerSchema is the JSON Schema of what a handler answers, and the key under which it does.

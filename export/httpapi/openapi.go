@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"visor/handler/policy"
 )
 
 // describe returns the OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0) of routes.
-func describe(routes []route, schemas map[string]answerSchema, version string, token bool) ([]byte, error) {
+func describe(routes []route, schemas map[string]answerSchema, version string, g *guard) ([]byte, error) {
 	components, err := componentSchemas(schemas)
 	if err != nil {
 		return nil, err
@@ -24,7 +26,7 @@ func describe(routes []route, schemas map[string]answerSchema, version string, t
 			item = make(object)
 			paths[rt.path] = item
 		}
-		item[strings.ToLower(rt.method)] = rt.operation(token)
+		item[strings.ToLower(rt.method)] = rt.operation(g)
 	}
 	if version == "" {
 		version = "unknown"
@@ -40,7 +42,7 @@ func describe(routes []route, schemas map[string]answerSchema, version string, t
 		"paths":      paths,
 		"components": object{"schemas": components},
 	}
-	if token {
+	if g.token != nil {
 		doc["components"].(object)["securitySchemes"] = object{"token": object{"type": "http", "scheme": "bearer"}}
 	}
 	b, err := json.Marshal(doc)
@@ -51,19 +53,24 @@ func describe(routes []route, schemas map[string]answerSchema, version string, t
 }
 
 // operation describes what a route does.
-func (rt *route) operation(token bool) object {
+func (rt *route) operation(g *guard) object {
 	responses := object{strconv.Itoa(rt.status): object{"description": http.StatusText(rt.status), "content": content(rt.gives)}}
 	for _, status := range rt.errors {
-		responses[strconv.Itoa(status)] = object{"description": http.StatusText(status), "content": content(rt.errorBody(status))}
+		responses[strconv.Itoa(status)] = rt.failing(status)
+	}
+	if rt.shared() {
+		responses["503"] = rt.failing(http.StatusServiceUnavailable)
 	}
 	out := object{"operationId": rt.operationID(), "summary": rt.summary, "tags": []string{rt.tag}, "responses": responses}
 	switch probe := rt.path == "/healthz" || rt.path == "/readyz"; {
-	case !token:
+	case g.token == nil && (g.hosts == nil || probe):
+	case g.token == nil:
+		responses["403"] = rt.failing(http.StatusForbidden)
 	case probe:
 		out["security"] = []object{}
 	default:
 		out["security"] = []object{{"token": []string{}}}
-		responses["401"] = object{"description": http.StatusText(http.StatusUnauthorized), "content": content("Error")}
+		responses["401"] = rt.failing(http.StatusUnauthorized)
 	}
 	parameters := make([]object, 0)
 	for _, name := range rt.names() {
@@ -81,13 +88,13 @@ func (rt *route) operation(token bool) object {
 	return out
 }
 
-// errorBody is what tells of an error: text where the answer would be text, and nothing where the reference has none.
-func (rt *route) errorBody(status int) string {
-	switch {
-	case rt.gives == "text", rt.gives == "Schema" && status == http.StatusNotFound:
-		return "text"
+// failing describes an error: JSON, or text from routes whose answer is text.
+func (rt *route) failing(status int) object {
+	body := content("Error")
+	if rt.gives == "text" {
+		maps.Copy(body, content("text"))
 	}
-	return "Error"
+	return object{"description": http.StatusText(status), "content": body}
 }
 
 // operationID is made of the method and the path: getPoliciesPolicyMetricsBucketN.
@@ -106,7 +113,7 @@ func parameterSchema(name string) object {
 	case "schema":
 		return object{"type": "string"}
 	}
-	return object{"type": "string", "pattern": nameForm.String()}
+	return object{"type": "string", "pattern": policy.NamePattern}
 }
 
 func content(schema string) object {

@@ -19,6 +19,11 @@ type route struct {
 
 var parameter = regexp.MustCompile(`\{(\w+)\}`)
 
+// shared reports whether clients that ask for the same at once share an answer: it is made of all that was counted.
+func (rt *route) shared() bool {
+	return rt.method == http.MethodGet && (rt.tag == "metrics" || rt.path == "/api/v1/policies" || rt.path == "/api/v1/policies/{policy}")
+}
+
 // names returns the names of the path's parameters.
 func (rt *route) names() (out []string) {
 	for _, m := range parameter.FindAllStringSubmatch(rt.path, -1) {

@@ -1,11 +1,13 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -61,9 +63,10 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, os.WriteFile(files.ClientCA, ca.CertPEM, 0o600))
 	now := time.Now().Truncate(time.Second)
 	write(t, certtest.Sign(t, "first", ca), dir, now)
-	cfg, err := files.Config()
+	var log bytes.Buffer
+	certs, err := httpapi.NewCertificates(files, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, err)
-	address := serve(t, func(s *http.Server) { s.TLSConfig = cfg })
+	address := serve(t, func(s *http.Server) { s.TLSConfig = certs.Config() })
 
 	roots := ca.Pool()
 	mine := certtest.Sign(t, "client", ca)
@@ -93,9 +96,23 @@ func TestTLS(t *testing.T) {
 	name, err = subject(certificate)
 	require.NoError(t, err)
 	require.Equal(t, "second", name, "what is there now cannot be used")
+	require.Equal(t, uint64(1), certs.Failures())
 	require.NoError(t, os.Remove(files.Key))
 	_, err = subject(certificate)
 	require.NoError(t, err)
+	_, err = subject(certificate)
+	require.NoError(t, err)
+	require.Equal(t, uint64(2), certs.Failures(), "the same failure is one")
+	require.Equal(t, 2, strings.Count(log.String(), "file cannot be renewed"))
+
+	write(t, certtest.Sign(t, "third", ca), dir, now.Add(3*time.Minute))
+	other := certtest.Sign(t, "other authority", nil)
+	require.NoError(t, os.WriteFile(files.ClientCA, other.CertPEM, 0o600))
+	_, err = subject(certificate)
+	require.Error(t, err, "clients need a certificate of the new authority")
+	name, err = subject(certtest.Sign(t, "client", other).TLS())
+	require.NoError(t, err)
+	require.Equal(t, "third", name)
 }
 
 func TestTLSErrors(t *testing.T) {
@@ -108,7 +125,7 @@ func TestTLSErrors(t *testing.T) {
 		"holds no certificate": {Cert: good.Cert, Key: good.Key, ClientCA: good.Key},
 		"none":                 {Cert: good.Cert, Key: good.Key, ClientCA: filepath.Join(dir, "none")},
 	} {
-		_, err := files.Config()
+		_, err := httpapi.NewCertificates(files, nil, nil)
 		require.ErrorContains(t, err, "invalid TLS configuration")
 		require.ErrorContains(t, err, want)
 	}

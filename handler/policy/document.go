@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -205,3 +206,11 @@ func (p *parser) isAnswer(top *yaml.Node) bool {
 	}
 	return taps > 0
 }
+
+// NamePattern is what names look like that the API's paths can hold.
+const NamePattern = `^[a-zA-Z_][a-zA-Z0-9_-]*$`
+
+var nameForm = regexp.MustCompile(NamePattern)
+
+// IsName reports whether the API can be asked for a tap or a policy of that name.
+func IsName(name string) bool { return nameForm.MatchString(name) }

@@ -265,7 +265,7 @@ func TestParseAnswer(t *testing.T) {
 		require.Len(t, warnings, 1, "of the key 'interface', which has no effect")
 		require.Equal(t, policy.Tap{Name: "t", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}, tap)
 	}
-	for _, value := range []string{`"<redacted>"`, `["<redacted>"]`, `{"token":"<redacted>"}`} {
+	for _, value := range []string{`"<redacted>"`, `"https://<redacted>@example.com/"`, `["<redacted>"]`, `{"token":"<redacted>"}`} {
 		_, _, err := policy.ParseTap([]byte(strings.Replace(shown, `"eth0"`, value, 1)))
 		require.ErrorContains(t, err, "is <redacted>: write what it stands for")
 	}

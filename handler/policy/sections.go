@@ -47,11 +47,20 @@ func (p *parser) global(node *yaml.Node) (out []Global) {
 	return out
 }
 
+// allPolicies stands for all policies in the API's paths.
+const allPolicies = "__all"
+
+// policies reads the policies. Names that the API cannot be asked for are refused: such a policy could not be deleted either. pktvisor
+// accepts them.
 func (p *parser) policies(node *yaml.Node) (out []Policy) {
 	for key, value := range p.pairs(node) {
-		if p.isName(key, "expecting policy identifier") && p.isMap(value, "expecting policy configuration map") {
-			out = append(out, p.policy(key.Value, value))
+		if !p.isName(key, "expecting policy identifier") || !p.isMap(value, "expecting policy configuration map") {
+			continue
 		}
+		if !IsName(key.Value) || key.Value == allPolicies {
+			p.fail(key, "invalid module name: %s", key.Value)
+		}
+		out = append(out, p.policy(key.Value, value))
 	}
 	return out
 }

@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// guard decides who may ask.
+type guard struct {
+	token *renewed[[sha256.Size]byte] // of the token; nil asks for none
+	hosts []string                    // names of this server; nil lets all pass
+}
+
+func newGuard(cfg *Config) (g guard, err error) {
+	switch {
+	case cfg.TokenFile != "":
+		g.token, err = newRenewed(cfg.ReadFile, parseToken, cfg.TokenFile)
+		if err != nil {
+			return g, fmt.Errorf("%s: %w", cfg.TokenFile, err)
+		}
+		g.token.log = cfg.Logger
+	case cfg.Token != "":
+		g.token = &renewed[[sha256.Size]byte]{value: sha256.Sum256([]byte(cfg.Token)), read: func(string) ([]byte, error) { return nil, nil }}
+		g.token.sum = sha256.Sum256(nil)
+	case cfg.Admin:
+		g.hosts = append([]string{"localhost"}, cfg.Hosts...)
+	}
+	return g, nil
+}
+
+func parseToken(contents [][]byte) (sum [sha256.Size]byte, err error) {
+	token := bytes.TrimSpace(contents[0])
+	if len(token) == 0 {
+		return sum, errors.New("the file holds no token")
+	}
+	return sha256.Sum256(token), nil
+}
+
+// refusal answers a request that may not be made. Its status is 0 if it may.
+func (g *guard) refusal(r *http.Request) reply {
+	switch {
+	case g.token != nil && !g.bears(r):
+		return failure(http.StatusUnauthorized, "a bearer token is needed: send the header 'Authorization: Bearer TOKEN'")
+	case !g.knows(r.Host):
+		return failure(http.StatusForbidden, fmt.Sprintf("the host %q is none of this server's names: add it with --allow-host, or use a token", r.Host))
+	case !g.knowsOrigin(r.Header.Get("Origin")):
+		return failure(http.StatusForbidden, fmt.Sprintf("the origin %q is none of this server's names: add it with --allow-host, or use a token", r.Header.Get("Origin")))
+	}
+	return reply{}
+}
+
+// bears compares tokens in a time that does not depend on how much of them is right.
+func (g *guard) bears(r *http.Request) bool {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	got, want := sha256.Sum256([]byte(strings.TrimSpace(given))), g.token.current()
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// knows reports whether a Host header names this server. A browser that was led here by a foreign name (DNS rebinding) sends that name;
+// addresses cannot be foreign.
+func (g *guard) knows(hostport string) bool {
+	if g.hosts == nil {
+		return true
+	}
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || slices.ContainsFunc(g.hosts, func(known string) bool { return strings.EqualFold(known, host) })
+}
+
+// knowsOrigin reports whether a page of the origin may ask. Requests that no page makes have none.
+func (g *guard) knowsOrigin(origin string) bool {
+	if g.hosts == nil || origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && g.knows(u.Host)
+}

@@ -1,0 +1,117 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of the answers that are made and sent at once: many clients must not make them grow.
+const (
+	renderAtOnce = 4               // answers are made
+	renderQueue  = 64              // others wait
+	renderWait   = 5 * time.Second // for so long
+	answerBytes  = 64 << 20        // of all answers that are being sent
+	retryAfter   = 1               // seconds
+)
+
+// renderings makes answers, a few at a time. Clients that ask for the same while it is made share one answer. It is safe for
+// concurrent use.
+type renderings struct {
+	slots   chan struct{}
+	refused atomic.Uint64
+
+	mu      sync.Mutex
+	running map[string]*rendering
+	bytes   int
+}
+
+// rendering is an answer that is being made or sent.
+type rendering struct {
+	done  chan struct{}
+	rep   reply
+	users int // guarded by renderings.mu, as bytes
+	bytes int
+}
+
+func newRenderings() *renderings {
+	return &renderings{slots: make(chan struct{}, renderAtOnce), running: make(map[string]*rendering)}
+}
+
+// answer returns what render makes for key, and what the caller calls when it has sent it.
+func (rs *renderings) answer(ctx context.Context, key string, render func() reply) (rep reply, sent func()) {
+	rs.mu.Lock()
+	r, shared := rs.running[key]
+	if !shared && len(rs.running) >= renderAtOnce+renderQueue {
+		rs.mu.Unlock()
+		rs.refused.Add(1)
+		return busy(), func() {}
+	}
+	if !shared {
+		r = &rendering{done: make(chan struct{})}
+		rs.running[key] = r
+	}
+	r.users++
+	rs.mu.Unlock()
+	sent = func() { rs.release(r) }
+	if !shared {
+		rs.render(ctx, key, r, render)
+		return r.rep, sent
+	}
+	select {
+	case <-r.done:
+		return r.rep, sent
+	case <-ctx.Done():
+		return busy(), sent
+	}
+}
+
+// render makes an answer when its turn has come.
+func (rs *renderings) render(ctx context.Context, key string, r *rendering, render func() reply) {
+	rep := busy()
+	defer func() { // also if render panics: others wait for it
+		rs.finish(key, r, rep)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, renderWait)
+	defer cancel()
+	select {
+	case rs.slots <- struct{}{}:
+		defer func() { <-rs.slots }()
+		rep = render()
+	case <-ctx.Done():
+	}
+}
+
+// finish gives an answer to those that wait for it, unless too much is being sent.
+func (rs *renderings) finish(key string, r *rendering, rep reply) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.bytes+len(rep.body) > answerBytes && rs.bytes > 0 {
+		rep = busy()
+	}
+	if rep.status == http.StatusServiceUnavailable {
+		rs.refused.Add(uint64(r.users))
+	}
+	r.rep, r.bytes = rep, len(rep.body)
+	rs.bytes += r.bytes
+	delete(rs.running, key)
+	close(r.done)
+}
+
+func (rs *renderings) release(r *rendering) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r.users--; r.users == 0 {
+		rs.bytes -= r.bytes
+		r.bytes = 0
+	}
+}
+
+// busy asks a client to come again.
+func busy() reply {
+	rep := failure(http.StatusServiceUnavailable, "too many answers are being made: try again")
+	rep.retry = retryAfter
+	return rep
+}

@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Clients that ask for the same share an answer, few are made at once, and what is beyond comes again later.
+func TestRenderings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rs := newRenderings()
+		var made, now, most atomic.Int64
+		gate := make(chan struct{})
+		render := func() reply {
+			made.Add(1)
+			most.Store(max(most.Load(), now.Add(1)))
+			<-gate
+			now.Add(-1)
+			return reply{status: http.StatusOK, body: []byte("answer")}
+		}
+		statuses := make(map[int]int)
+		var mu sync.Mutex
+		var clients sync.WaitGroup
+		ask := func(ctx context.Context, key string) {
+			clients.Go(func() {
+				rep, sent := rs.answer(ctx, key, render)
+				defer sent()
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[rep.status]++
+				require.Equal(t, rep.status == http.StatusServiceUnavailable, rep.retry > 0)
+			})
+		}
+		for range 1000 {
+			ask(t.Context(), "same")
+		}
+		synctest.Wait()
+		require.EqualValues(t, 1, made.Load())
+		for i := range 100 {
+			ask(t.Context(), fmt.Sprint(i))
+		}
+		synctest.Wait()
+		require.EqualValues(t, renderAtOnce, most.Load())
+		require.Equal(t, map[int]int{503: 101 - renderAtOnce - renderQueue}, statuses, "the queue is full")
+		for range renderAtOnce {
+			gate <- struct{}{}
+		}
+		synctest.Wait()
+		require.GreaterOrEqual(t, statuses[200], 1000)
+		gone, cancel := context.WithCancel(t.Context())
+		ask(gone, "gone")
+		synctest.Wait()
+		cancel()
+		close(gate)
+		clients.Wait()
+		require.EqualValues(t, renderAtOnce, most.Load())
+		require.Zero(t, rs.bytes, "all is sent")
+		require.Empty(t, rs.running)
+	})
+}
+
+// Those that wait for too long are sent away.
+func TestRenderingsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rs := newRenderings()
+		gate := make(chan struct{})
+		for i := range renderAtOnce {
+			go rs.answer(t.Context(), fmt.Sprint(i), func() reply { <-gate; return reply{} })
+		}
+		synctest.Wait()
+		rep, _ := rs.answer(t.Context(), "late", func() reply { return reply{status: http.StatusOK} })
+		require.Equal(t, http.StatusServiceUnavailable, rep.status)
+		require.Positive(t, rs.refused.Load())
+		close(gate)
+	})
+}
+
+// Answers that are taken slowly are bounded in bytes.
+func TestRenderingsBytes(t *testing.T) {
+	rs := newRenderings()
+	large := reply{status: http.StatusOK, body: []byte(strings.Repeat("x", answerBytes/2+1))}
+	first, sent := rs.answer(t.Context(), "a", func() reply { return large })
+	require.Equal(t, http.StatusOK, first.status)
+	second, dropped := rs.answer(t.Context(), "b", func() reply { return large })
+	require.Equal(t, http.StatusServiceUnavailable, second.status)
+	dropped()
+	sent()
+	third, sent := rs.answer(t.Context(), "b", func() reply { return large })
+	require.Equal(t, http.StatusOK, third.status)
+	sent()
+	require.Zero(t, rs.bytes)
+}
+
+// A panic of one answer is no deadlock of the others.
+func TestRenderingsPanic(t *testing.T) {
+	rs := newRenderings()
+	require.Panics(t, func() { rs.answer(t.Context(), "a", func() reply { panic("broken") }) })
+	rep, _ := rs.answer(t.Context(), "a", func() reply { return reply{status: http.StatusOK} })
+	require.Equal(t, http.StatusOK, rep.status)
+	require.Empty(t, rs.slots)
+}
