@@ -9,12 +9,13 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Readable returns a name off the wire as people can read it: what could steer a terminal is replaced, and behind a domain name
-// with A-labels (RFC 5890) stands what they mean: "xn--bcher-kva.example (bücher.example)".
+// Readable returns a name off the wire as people can read it: what could steer a terminal is
+// replaced, and behind a domain name with A-labels (RFC 5890) stands what they mean:
+// "xn--bcher-kva.example (bücher.example)".
 //
-// A-labels are shown alone where the other form could deceive: if a label is not valid by IDNA 2008, if it is written from right to
-// left, which would move what stands beside it, or if it heaps marks upon a letter. Letters that look like others are shown, with
-// the A-label beside them.
+// A-labels are shown alone where the other form could deceive: if a label is not valid by IDNA
+// 2008, if it is written from right to left, which would move what stands beside it, or if it heaps
+// marks upon a letter. Letters that look like others are shown, with the A-label beside them.
 func Readable(name string) string {
 	name = printable(name)
 	if !strings.Contains(strings.ToLower(name), acePrefix) {

@@ -11,8 +11,9 @@ import (
 	"visor/handler"
 )
 
-// Report says what an answer is made of: what became of all input, and which part of it the answer covers. An answer of zeros is
-// otherwise the same for an empty file, for one that nothing could be read of, and for a filter that lets nothing through.
+// Report says what an answer is made of: what became of all input, and which part of it the answer
+// covers. An answer of zeros is otherwise the same for an empty file, for one that nothing could be
+// read of, and for a filter that lets nothing through.
 type Report struct {
 	Account  handler.Account  // of frames
 	Reasons  []capture.Reason // why frames, or what they hold, were not analysed
@@ -53,8 +54,8 @@ func (c *Coverage) All() bool { return c.Frames >= c.Of }
 // maxReasons bounds the reasons that a line for people has.
 const maxReasons = 8
 
-// Lines returns the report for people: errors, reasons and hints if there are any, and always as the last line the account and the
-// coverage.
+// Lines returns the report for people: errors, reasons and hints if there are any, and always as
+// the last line the account and the coverage.
 func (r *Report) Lines() []string {
 	lines := make([]string, 0, len(r.Errors)+len(r.Hints)+2)
 	for _, e := range r.Errors {
@@ -120,7 +121,8 @@ func (r *Report) coverage() string {
 		Brief(c.To.Sub(c.From)), Brief(c.Last.Sub(c.First)), between(c.From, c.To))
 }
 
-// Brief writes a duration in whole seconds, without units that are zero: "1h30m". One of less than a second is "1s".
+// Brief writes a duration in whole seconds, without units that are zero: "1h30m". One of less than
+// a second is "1s".
 func Brief(d time.Duration) string {
 	s := max(d, time.Second).Round(time.Second).String()
 	if strings.HasSuffix(s, "m0s") {
@@ -132,7 +134,8 @@ func Brief(d time.Duration) string {
 	return s
 }
 
-// between writes a stretch of time, without the date of its end if that is the date of its beginning.
+// between writes a stretch of time, without the date of its end if that is the date of its
+// beginning.
 func between(from, to time.Time) string {
 	from, to = from.UTC(), to.UTC()
 	end := time.DateTime
@@ -145,7 +148,8 @@ func between(from, to time.Time) string {
 	return from.Format(time.DateTime) + " to " + to.Format(end) + " UTC"
 }
 
-// WriteReportJSON is [WriteJSON] with r beside the answer: "account", "coverage", and where there are any "errors" and "hints".
+// WriteReportJSON is [WriteJSON] with r beside the answer: "account", "coverage", and where there
+// are any "errors" and "hints".
 func WriteReportJSON(w io.Writer, s *handler.Snapshot, r *Report) error {
 	doc := object{window(s): schemaObjects(s)}
 	maps.Copy(doc, r.object())

@@ -19,11 +19,11 @@ type TextConfig struct {
 }
 
 // WriteText writes s to w for people: a section per module, its counters, distributions and lists.
-// Lists stand side by side as the width allows. Behind a count is its share of the whole list, also of
-// entries that are not shown; bars are in proportion to a list's first entry.
+// Lists stand side by side as the width allows. Behind a count is its share of the whole list, also
+// of entries that are not shown; bars are in proportion to a list's first entry.
 //
-// Sections of nothing but zeros are left out and named in the last line, and so are groups of counters.
-// Names of metrics are in words for people, which may change: programs read JSON.
+// Sections of nothing but zeros are left out and named in the last line, and so are groups of
+// counters. Names of metrics are in words for people, which may change: programs read JSON.
 func WriteText(w io.Writer, s *handler.Snapshot, cfg TextConfig) error {
 	if cfg.Width <= 0 {
 		cfg.Width = 80
@@ -92,10 +92,12 @@ func (t *text) module(m *handler.Module, values []handler.Value) {
 	t.line("")
 }
 
-// subject returns the part of a path that says what the metric is about: a device and an interface, say.
+// subject returns the part of a path that says what the metric is about: a device and an interface,
+// say.
 func subject(v *handler.Value) []string { return v.Path[:v.Of] }
 
-// about writes the metrics of one subject. Of one among several, counters that are zero are left out.
+// about writes the metrics of one subject. Of one among several, counters that are zero are left
+// out.
 func (t *text) about(values []handler.Value) {
 	values = slices.Clone(values)
 	if head := subject(&values[0]); len(head) > 0 {
@@ -117,7 +119,8 @@ func (t *text) about(values []handler.Value) {
 // section is the name of a module's section.
 func section(m *handler.Module) string { return strings.ToUpper(m.Schema) }
 
-// title writes the name of the section, and when and for how long it was counted: in a second line if it does not fit.
+// title writes the name of the section, and when and for how long it was counted: in a second line
+// if it does not fit.
 func (t *text) title(m *handler.Module) {
 	head := section(m)
 	when := "nothing seen"

@@ -22,7 +22,8 @@ func (t *text) grid() (columns, width int) {
 	return columns, t.width / columns
 }
 
-// lists writes the top lists that are not empty, side by side. One with long names has the width of several.
+// lists writes the top lists that are not empty, side by side. One with long names has the width of
+// several.
 func (t *text) lists(values []handler.Value) {
 	columns, unit := t.grid()
 	var blocks [][]string
@@ -47,7 +48,8 @@ func (t *text) lists(values []handler.Value) {
 	flush()
 }
 
-// histograms writes each histogram as a list of its bins, not cumulative, in as many columns as fit.
+// histograms writes each histogram as a list of its bins, not cumulative, in as many columns as
+// fit.
 func (t *text) histograms(values []handler.Value) {
 	columns, unit := t.grid()
 	for _, v := range values {
@@ -93,12 +95,14 @@ func nameWidth(v *handler.Value) (n int) {
 	return n
 }
 
-// leastWidth returns the columns of a list that is shown in full with short bars, and two between it and its neighbour.
+// leastWidth returns the columns of a list that is shown in full with short bars, and two between
+// it and its neighbour.
 func leastWidth(v *handler.Value) int {
 	return max(countWidth(v)+1+shareWidth+1+leastBar+1+nameWidth(v), displayWidth(Words(v.Path...))) + 2
 }
 
-// label is what is shown of an entry's name. The DNS root is a dot; pktvisor's name of a response code is no RFC's.
+// label is what is shown of an entry's name. The DNS root is a dot; pktvisor's name of a response
+// code is no RFC's.
 func label(v *handler.Value, it *handler.Item) string {
 	switch {
 	case it.Name == "":
@@ -109,8 +113,9 @@ func label(v *handler.Value, it *handler.Item) string {
 	return Readable(it.Name)
 }
 
-// list returns the lines of a list, each of the given width: an empty one, the title, then count, share, bar and name of each
-// entry. The bar is shorter, or left out, where the name needs its room.
+// list returns the lines of a list, each of the given width: an empty one, the title, then count,
+// share, bar and name of each entry. The bar is shorter, or left out, where the name needs its
+// room.
 func (t *text) list(v *handler.Value, width int) []string {
 	lines := []string{"", t.style.name + cut(Words(v.Path...), width-2) + t.style.end}
 	digits := countWidth(v)

@@ -32,7 +32,8 @@ func (g *counterGroup) zero() bool {
 	return !slices.ContainsFunc(g.cells, func(c cell) bool { return !c.zero })
 }
 
-// counters writes single numbers. Those with the same first part of the path share a line or more. Groups of zeros are left out.
+// counters writes single numbers. Those with the same first part of the path share a line or more.
+// Groups of zeros are left out.
 func (t *text) counters(values []handler.Value) {
 	var groups []counterGroup
 	for _, v := range values {
@@ -62,7 +63,8 @@ func (t *text) counters(values []handler.Value) {
 	}
 }
 
-// wrap writes the cells of a group in as many lines as they need, behind its head; in a narrow place the head has a line of its own.
+// wrap writes the cells of a group in as many lines as they need, behind its head; in a narrow
+// place the head has a line of its own.
 func (t *text) wrap(g *counterGroup, indent int) {
 	line := pad(g.head, indent)
 	if indent > t.width/3 {
@@ -90,7 +92,8 @@ type distribution struct {
 	cells []string // as in percentiles
 }
 
-// percentiles are the columns of that table. kept says which of them are shown where there is room for n only.
+// percentiles are the columns of that table. kept says which of them are shown where there is room
+// for n only.
 var (
 	percentiles = []string{"p50", "p90", "p95", "p99", "max"}
 	kept        = [][]int{1: {0}, 2: {0, 4}, 3: {0, 3, 4}, 4: {0, 2, 3, 4}, 5: {0, 1, 2, 3, 4}}
@@ -125,7 +128,8 @@ func (t *text) distributions(values []handler.Value) {
 
 const tableGap = 4 // columns between two tables
 
-// table returns the lines of a table of rows, the head first, and their width, which is at most that of the text.
+// table returns the lines of a table of rows, the head first, and their width, which is at most
+// that of the text.
 func (t *text) table(rows []distribution) (lines []string, width int) {
 	name, number := 0, 8
 	for _, r := range rows {
@@ -150,7 +154,8 @@ func (t *text) table(rows []distribution) (lines []string, width int) {
 	return lines, name + len(shown)*number
 }
 
-// row writes blocks of lines beside each other, each with its width, the space to its right included.
+// row writes blocks of lines beside each other, each with its width, the space to its right
+// included.
 func (t *text) row(blocks [][]string, widths []int) {
 	height := 0
 	for _, b := range blocks {
@@ -169,7 +174,8 @@ func (t *text) row(blocks [][]string, widths []int) {
 	}
 }
 
-// amount writes a number of v for people: of microseconds with a unit that fits, of fractions with two digits.
+// amount writes a number of v for people: of microseconds with a unit that fits, of fractions with
+// two digits.
 func amount(f float64, v *handler.Value) string {
 	switch last := v.Path[len(v.Path)-1]; {
 	case last == "us" || strings.HasSuffix(last, "_us"):

@@ -2,8 +2,8 @@ package export
 
 import "strings"
 
-// terms are what people say for parts of metrics' names: for up to longestTerm words of a path, the longest first. What is not here is
-// shown as it is.
+// terms are what people say for parts of metrics' names: for up to longestTerm words of a path, the
+// longest first. What is not here is shown as it is.
 var terms = map[string]string{
 	"asn":                   "AS",
 	"asn ecs":               "AS of client subnets (ECS)",
@@ -113,7 +113,8 @@ func Words(path ...string) string {
 	return strings.Join(out, " ")
 }
 
-// SubjectWords returns what metrics are about: "device 192.0.2.1, interface 3". path has the names of sets and of their members in turn.
+// SubjectWords returns what metrics are about: "device 192.0.2.1, interface 3". path has the names
+// of sets and of their members in turn.
 func SubjectWords(path []string) string {
 	var out []string
 	for i := 0; i+1 < len(path); i += 2 {

@@ -133,8 +133,9 @@ func (g *Group) Bucket(n int) (*Snapshot, error) {
 	return g.snapshot(n, n+1)
 }
 
-// Window returns the metrics of the n newest periods, the live one included, merged; of fewer while
-// fewer exist. n must be from 2 to the number of periods that every module keeps.
+// Window returns the metrics of the last n minutes, merged: of the live period, the n-1 before it,
+// and in a recording only of those that reach into these minutes. n must be from 2 to the number of
+// periods that every module keeps.
 func (g *Group) Window(n int) (*Snapshot, error) {
 	for _, info := range g.infos {
 		if n <= 1 || n > info.Periods {

@@ -1,6 +1,7 @@
 package filter
 
-// slips are words of other languages of filters, Wireshark's above all, and what pcap-filter(7) has for them.
+// slips are words of other languages of filters, Wireshark's above all, and what pcap-filter(7) has
+// for them.
 var slips = map[string]string{
 	"dns": "port 53", "mdns": "port 5353", "llmnr": "port 5355", "http": "tcp port 80", "https": "tcp port 443", "tls": "tcp port 443",
 	"quic": "udp port 443", "ssh": "tcp port 22", "smtp": "tcp port 25", "ntp": "udp port 123", "snmp": "udp port 161",

@@ -8,11 +8,12 @@ import (
 	"visor/export"
 )
 
-// sets are the parts of an answer whose members are named by what they are about: devices by their address, and so on.
+// sets are the parts of an answer whose members are named by what they are about: devices by their
+// address, and so on.
 var sets = []string{"devices", "interfaces", "targets"}
 
-// readAnything makes panels of all that a handler has counted, by the form of its answer: lists, numbers and distributions. What is
-// empty, or zero, has none.
+// readAnything makes panels of all that a handler has counted, by the form of its answer: lists,
+// numbers and distributions. What is empty, or zero, has none.
 func (s *summary) readAnything(schema string, n node) {
 	s.walk(schema, nil, nil, n)
 }
@@ -58,7 +59,7 @@ func (s *summary) addPanel(schema string, subject, path []string, items []item) 
 		title = export.SubjectWords(subject)
 	}
 	if words := export.Words(path...); words != "" {
-		title = words + " · " + title // first what tells panels apart where they are narrow
+		title = words + " · " + title // panels may be too narrow for all of it
 	}
 	key := strings.Join(slices.Concat([]string{schema}, subject, path), "\x00")
 	s.lists[key] = items
@@ -78,7 +79,8 @@ func quantiles(n node, key string) string {
 	return "p50 " + amount(n.number("p50"), key) + ", p99 " + amount(n.number("p99"), key)
 }
 
-// shownPanels returns those of panels that have entries, and what handlers counted that no panel is made for.
+// shownPanels returns those of panels that have entries, and what handlers counted that no panel is
+// made for.
 func (s *summary) shownPanels(known []panel) (out []panel) {
 	if s == nil {
 		return nil

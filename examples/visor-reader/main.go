@@ -1,5 +1,5 @@
-// Command visor-reader summarises capture files: what pktvisor-reader does, with the same flags and the
-// same JSON. Run it with -h for its manual.
+// Command visor-reader summarises capture files: what pktvisor-reader does, with the same flags and
+// the same JSON. Run it with -h for its manual.
 package main
 
 import (

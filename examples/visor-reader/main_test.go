@@ -110,7 +110,8 @@ func TestGeo(t *testing.T) {
 	require.Contains(t, stderr, "not a MaxMind database")
 }
 
-// TestWorkers gives the same answer with any number of workers. Only what is slow, each judges for itself.
+// TestWorkers gives the same answer with any number of workers. Only what is slow, each judges for
+// itself.
 func TestWorkers(t *testing.T) {
 	slow := regexp.MustCompile(`"top_slow":\[[^]]*\]`)
 	_, want, _ := call(t, nil, "-j", "1", "-H", trafficgen.LocalNets, sample)

@@ -100,7 +100,8 @@ Exit status: 0 done, 1 a file could not be read to its end (what could be read i
 shown, of the other files too), 2 wrong usage.
 `
 
-// parseOptions reads the command line. With -h it writes the manual to stdout and returns pflag.ErrHelp.
+// parseOptions reads the command line. With -h it writes the manual to stdout and returns
+// pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
 	var hosts, color string
@@ -227,7 +228,8 @@ func terminalWidth(w io.Writer) (int, bool) {
 	return width, true
 }
 
-// expand replaces patterns such as *.pcap that are no file's name: shells of Windows leave them to programs.
+// expand replaces patterns such as *.pcap that are no file's name: shells of Windows leave them to
+// programs.
 func expand(args []string) (files []string) {
 	for _, arg := range args {
 		matches, err := filepath.Glob(arg)

@@ -120,7 +120,8 @@ func (j *job) openInput(ctx context.Context) (capture.Source, error) {
 	return filtered, nil
 }
 
-// openFiles returns one source of all files that can be opened, in the order of time, or nil. The others are problems.
+// openFiles returns one source of all files that can be opened, in the order of time, or nil. The
+// others are problems.
 func (j *job) openFiles(ctx context.Context) capture.Source {
 	var sources []capture.Source
 	for _, name := range j.files {
@@ -160,7 +161,8 @@ func suggest(err error, input, name string) error {
 	return err
 }
 
-// interruptible returns in, or a pipe from it: a Read of a terminal or a pipe that waits would not end with ctx.
+// interruptible returns in, or a pipe from it: a Read of a terminal or a pipe that waits would not
+// end with ctx.
 func interruptible(ctx context.Context, in io.Reader) io.Reader {
 	if f, ok := in.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
@@ -209,7 +211,7 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 	})
 }
 
-// newHandlers returns the analyzers of what the input can tell of.
+// newHandlers returns the analyzers of what the input may hold.
 func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
 	settings := handler.Settings{Periods: o.periods, DeepSample: o.deepSample}
 	add := func(h handler.Handler, problem error) {

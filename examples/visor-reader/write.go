@@ -14,7 +14,8 @@ import (
 // networkName is the name of the handler that is shown every packet.
 const networkName = "net"
 
-// write writes the answer, and how much of the input is in it: for people behind the answer or on standard error, and into the JSON.
+// write writes the answer, and how much of the input is in it: for people behind the answer or on
+// standard error, and into the JSON.
 func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 	snap, err := p.Window(j.periods)
 	if j.periods == 1 {
@@ -86,19 +87,29 @@ func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Sna
 	notSampled := min(p.HandlerAccounts()[networkName].NotSampled, r.Account.Analysed)
 	r.Account.NotSampled, r.Account.Analysed = notSampled, r.Account.Analysed-notSampled
 
+	r.Hints = j.hints(ctx, snap, &r)
+	return r
+}
+
+// hints says why an answer has little or nothing, and what would give more of one.
+func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Report) (out []string) {
 	hint := func(when bool, text string, args ...any) {
 		if when {
-			r.Hints = append(r.Hints, fmt.Sprintf(text, args...))
+			out = append(out, fmt.Sprintf(text, args...))
 		}
 	}
 	hint(ctx.Err() != nil, "interrupted: the rest of the input was not read")
-	hint(r.Account.Offered > 0 && r.Account.Filtered == r.Account.Offered, "-b %s lets no packet through", j.filter)
+	hint(r.Account.Offered > 0 && r.Account.Filtered == r.Account.Offered,
+		"-b %s lets no packet through", j.filter)
 	flows := j.input == inputNetFlow || j.input == inputSFlow
-	hint(flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0]), "no flow record was found: without -i %s the packets themselves are summarised", j.input)
+	hint(flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0]),
+		"no flow record was found: without -i %s the packets themselves are summarised", j.input)
 	m := network.From(snap)
 	unknown := m != nil && m.Total.Value() > 0 && m.Unknown.Value() == m.Total.Value()
-	hint(unknown && j.hosts.Empty(), "the direction of all packets is unknown: with -H and the own networks, what goes in and out is told apart, remote addresses are listed and DNS transactions timed")
+	hint(unknown && j.hosts.Empty(), "the direction of all packets is unknown: "+
+		"with -H and the own networks, what goes in and out is told apart, remote addresses are listed and DNS transactions timed")
 	hint(unknown && !j.hosts.Empty(), "the direction of all packets is unknown: no packet is from or to the networks of -H")
-	hint(!r.Coverage.All() && j.periods > 1, "--periods 1 has all %s of the input in one answer", export.Brief(r.Coverage.Last.Sub(r.Coverage.First)))
-	return r
+	hint(!r.Coverage.All() && j.periods > 1, "--periods 1 has all %s of the input in one answer",
+		export.Brief(r.Coverage.Last.Sub(r.Coverage.First)))
+	return out
 }

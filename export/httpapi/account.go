@@ -9,8 +9,8 @@ import (
 	"visor/handler/policy"
 )
 
-// inputAccount is what became of the frames of an input, why some were not analysed, and the times of the first and the last: null
-// before there was one.
+// inputAccount is what became of the frames of an input, why some were not analysed, and the times
+// of the first and the last: null before there was one.
 type inputAccount struct {
 	handler.Account
 	Reasons []capture.Reason `json:"reasons"`
@@ -38,7 +38,8 @@ func results(a handler.Account) []capture.Reason {
 	}
 }
 
-// ownFamilies are the agent's own metrics for Prometheus: the accounts of all inputs, and of all modules of policies.
+// ownFamilies are the agent's own metrics for Prometheus: the accounts of all inputs, and of all
+// modules of policies.
 func (a *API) ownFamilies() []export.Family {
 	f := newFamilies(a.cfg.Instance)
 	seen := make(map[string]bool)

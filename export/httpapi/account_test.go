@@ -11,7 +11,8 @@ import (
 	"visor/export/httpapi"
 )
 
-// odd is a policy whose input has 2,000 frames: a filter leaves out 500, and two are of an unknown link type.
+// odd is a policy whose input has 2,000 frames: a filter leaves out 500, and two are of an unknown
+// link type.
 const odd = `
 version: "1.0"
 visor:
@@ -25,7 +26,8 @@ visor:
           net: {type: net}
 `
 
-// TestAccount shows what became of every frame where policies are described and to Prometheus, and nowhere among what was counted.
+// TestAccount shows what became of every frame where policies are described and to Prometheus, and
+// nowhere among what was counted.
 func TestAccount(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true, Instance: "edge-1"})
 	require.Equal(t, 404, a.do("GET", "/metrics", "", "").Code)
