@@ -62,7 +62,7 @@ type compiler struct {
 	payload place  // where it ends
 	labels  uint32 // bytes of MPLS labels after it
 	tunnel  bool   // within Geneve
-	tags    token  // a 'vlan' that was compiled
+	tags    bool   // there was a 'vlan'
 }
 
 func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, error) {

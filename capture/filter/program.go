@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -15,7 +16,7 @@ import (
 type Program struct {
 	code  []instruction
 	steps []step // of code
-	tags  token  // a 'vlan'; tokenEnd if there is none
+	tags  bool   // it looks at VLAN tags
 }
 
 func newProgram(code []instruction) *Program { return &Program{code: code, steps: steps(code)} }
@@ -51,16 +52,20 @@ func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*P
 	return p, nil
 }
 
-// Kernel returns a function that compiles expr for the kernel, as Config.Filter of visor/capture/afpacket wants it. 'vlan' cannot be
-// run there, since the kernel takes tags out of frames; [NewSource] runs it in the process.
+// ErrTags is the error of [Kernel] for an expression with 'vlan': the kernel takes tags out of frames before it filters them.
+// [NewSource] runs it in the process, where live capture has put them back.
+var ErrTags = errors.New("'vlan' cannot be run by the kernel, which takes the tags out of frames")
+
+// Kernel returns a function that compiles expr for the kernel, as Config.Filter of visor/capture/afpacket wants it. It returns
+// [ErrTags] if the kernel cannot run it.
 func Kernel(expr string) func(link decode.LinkType) ([]bpf.RawInstruction, error) {
 	return func(link decode.LinkType) ([]bpf.RawInstruction, error) {
 		p, err := Compile(expr, link)
 		if err != nil {
 			return nil, err
 		}
-		if p.tags.kind != tokenEnd {
-			return nil, &Error{expr, p.tags.column, "'vlan' cannot be run by the kernel, which takes the tags out of frames"}
+		if p.tags {
+			return nil, fmt.Errorf("filter %q: %w", expr, ErrTags)
 		}
 		return p.Instructions(), nil
 	}

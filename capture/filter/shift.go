@@ -25,7 +25,7 @@ func (c *compiler) vlan(k keyword) test {
 		t = both(t, masked(c.payload, opHalf, 0xFFF, k.operand.number))
 	}
 	if !c.tunnel {
-		c.tags = k.token
+		c.tags = true
 	}
 	c.typeAt = c.typeAt.plus(4)
 	c.payload = c.payload.plus(4)

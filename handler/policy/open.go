@@ -173,10 +173,28 @@ func openInterface(in PcapInput) (Opened, error) {
 		cfg.Filter = filter.Kernel(in.Filter)
 	}
 	c, err := afpacket.Open(cfg)
+	if errors.Is(err, filter.ErrTags) {
+		return openTagged(in, cfg)
+	}
 	if err != nil {
 		return Opened{}, explained(err)
 	}
 	return Opened{Sources: c.Sources(), Live: true}, nil
+}
+
+// openTagged opens an interface with a filter for VLAN tags, which runs in the process.
+func openTagged(in PcapInput, cfg afpacket.Config) (Opened, error) {
+	cfg.Filter = nil
+	c, err := afpacket.Open(cfg)
+	if err != nil {
+		return Opened{}, explained(err)
+	}
+	src := c.Sources()[0] // cfg asks for one
+	filtered, err := filter.NewSource(src, in.Filter)
+	if err != nil {
+		return Opened{}, errors.Join(err, src.Close())
+	}
+	return live(filtered, nil)
 }
 
 func openFlow(config Options) (Opened, error) {

@@ -1,0 +1,75 @@
+package policy_test
+
+import (
+	"encoding/binary"
+	"net"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"visor/capture"
+	"visor/handler/policy"
+	"visor/internal/netns"
+	"visor/internal/packettest"
+	"visor/internal/wait"
+)
+
+// TestInNamespace runs the tests with interfaces of their own.
+func TestInNamespace(t *testing.T) {
+	require.Contains(t, netns.Run(t), "--- PASS: TestNSVLANFilter")
+}
+
+// send puts frames on the wire.
+func send(t *testing.T, frames ...[]byte) {
+	iface, err := net.InterfaceByName(netns.Sender)
+	require.NoError(t, err)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: iface.Index}))
+	for _, f := range frames {
+		_, err := unix.Write(fd, f)
+		require.NoError(t, err)
+	}
+}
+
+// tagged returns a frame with VLAN tags, each a type and a number.
+func tagged(f capture.Frame, tags ...uint16) []byte {
+	var b []byte
+	for _, tag := range tags {
+		b = binary.BigEndian.AppendUint16(b, tag)
+	}
+	return slices.Insert(slices.Clone(f.Data), 12, b...)
+}
+
+// TestNSVLANFilter filters by tags live, of which the kernel has taken the outer one out of the frame.
+func TestNSVLANFilter(t *testing.T) {
+	netns.Inside(t)
+	netns.Pair(t)
+	query := packettest.UDP(0, "192.0.2.1:5000", "192.0.2.53:53", packettest.Query(1, "www.example.com", 1))
+	other := packettest.UDP(0, "192.0.2.1:5000", "192.0.2.53:99", nil)
+	frames := [][]byte{
+		query.Data, other.Data,
+		tagged(query, 0x8100, 100), tagged(other, 0x8100, 100), tagged(query, 0x8100, 200),
+		tagged(query, 0x88A8, 100, 0x8100, 200), tagged(query, 0x8100, 100, 0x8100, 200), tagged(query, 0x8100, 100, 0x8100, 201),
+	}
+	for expr, want := range map[string]uint64{
+		"vlan": 6, "vlan 100": 5, "vlan 100 and port 53": 1, "vlan 100 and vlan 200 and port 53": 2, "port 53 and not vlan": 1,
+		"port 53 or (vlan and (port 53 or (vlan and port 53)))": 6,
+	} {
+		m := policy.NewManager(policy.ManagerConfig{})
+		config := policy.Options{"iface": netns.Receiver}
+		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: config}))
+		p := counting("a")
+		p.Input.Filter = policy.Options{"bpf": expr}
+		r, err := m.AddPolicy(p)
+		require.NoError(t, err, expr)
+		send(t, frames...)
+		account := r.Parts[0].Account
+		wait.Until(t, func() bool { return account().Offered >= uint64(len(frames)) }, func() string { return expr })
+		require.Equal(t, want, account().Analysed, expr)
+		require.NoError(t, m.Close())
+	}
+}
