@@ -68,8 +68,8 @@ func (p primitive) chain(c *compiler) test {
 	if p.dir != "" {
 		c.fail(p.token, "'src' and 'dst' cannot stand before 'protochain'")
 	}
-	if c.tunnel {
-		c.fail(p.token, "'protochain' cannot come after 'geneve'")
+	if c.tunnel || c.naming == bySNAP {
+		c.fail(p.token, "'protochain' cannot come after 'geneve', and is not for IEEE 802.11")
 	}
 	switch p.proto {
 	case "ip":

@@ -39,10 +39,13 @@ const (
 	byEtherType naming = iota // an EtherType, or a length and LLC
 	byCooked                  // an EtherType, or a protocol of Linux cooked capture below 1536
 	byPPP                     // a PPP protocol number
+	byHDLC                    // an EtherType
 	byFamily                  // an address family of the capturing machine
 	byVersion                 // nothing: IP says its version
 	isIPv4                    // nothing: it is IPv4
 	isIPv6
+	bySNAP   // IEEE 802.11: LLC, and SNAP behind it
+	byARCnet // a number of ARCnet
 )
 
 // lookup returns the addresses of a host, as net.Resolver's LookupNetIP does.
@@ -60,6 +63,7 @@ type compiler struct {
 	typeAt  place  // where the link header names what follows
 	header  place  // where the link header begins
 	payload place  // where it ends
+	llcAt   place  // where LLC begins, if what follows the link header is LLC
 	labels  uint32 // bytes of MPLS labels after it
 	tunnel  bool   // within Geneve
 	tags    bool   // there was a 'vlan'
@@ -70,6 +74,7 @@ func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, e
 	switch link {
 	case decode.LinkEthernet:
 		c.naming, c.typeAt.offset, c.payload.offset = byEtherType, 12, 14
+		c.llcAt = c.payload
 	case decode.LinkSLL:
 		c.naming, c.typeAt.offset, c.payload.offset = byCooked, 14, 16
 	case decode.LinkSLL2:
@@ -82,15 +87,31 @@ func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, e
 		c.naming = isIPv4
 	case decode.LinkIPv6:
 		c.naming = isIPv6
+	case decode.LinkPPP, linkPPPHDLC:
+		c.naming, c.typeAt.offset, c.payload.offset = byPPP, 2, 4
+	case linkPPPEther:
+		c.naming, c.typeAt.offset, c.payload.offset = byPPP, 6, 8
+	case decode.LinkHDLC:
+		c.naming, c.typeAt.offset, c.payload.offset = byHDLC, 2, 4
+	case decode.LinkARCNet:
+		c.naming, c.typeAt.offset, c.payload.offset = byARCnet, 2, 6
+	case linkARCNetLinux:
+		c.naming, c.typeAt.offset, c.payload.offset = byARCnet, 4, 8
+	case decode.LinkWiFi, decode.LinkPrism, decode.LinkRadiotap, decode.LinkAVS:
+		c.wifi()
 	default:
-		return nil, fmt.Errorf("filter: frames of link type %d cannot be filtered; those of Ethernet, Linux cooked capture, "+
-			"raw IP and BSD loopback can", link)
+		return nil, fmt.Errorf("filter: frames of link type %d cannot be filtered; those of Ethernet, Linux cooked capture, raw IP, "+
+			"BSD loopback, PPP, Cisco HDLC, IEEE 802.11 and ARCnet can", link)
 	}
 	return c, nil
 }
 
-// Other numbers of raw IP (https://www.tcpdump.org/linktypes.html).
-const linkRaw12, linkRaw14 decode.LinkType = 12, 14
+// Other numbers of these (https://www.tcpdump.org/linktypes.html).
+const (
+	linkRaw12, linkRaw14      decode.LinkType = 12, 14
+	linkPPPHDLC, linkPPPEther decode.LinkType = 50, 51
+	linkARCNetLinux           decode.LinkType = 129
+)
 
 // fail notes the first error.
 func (c *compiler) fail(t token, reason string) {
@@ -161,6 +182,12 @@ func (c *compiler) etherType(v uint32) test {
 		return c.etherTypeOrLLC(v, at(c.typeAt, opHalf, 4)) // LINUX_SLL_P_802_2
 	case byPPP:
 		return at(c.typeAt, opHalf, pppType(v))
+	case byHDLC:
+		return at(c.typeAt, opHalf, hdlcType(v))
+	case bySNAP:
+		return both(c.wifiData(), c.afterLLC(v))
+	case byARCnet:
+		return c.arcnetType(v)
 	case byFamily:
 		return c.family(v)
 	case byVersion:
@@ -249,6 +276,14 @@ func pppType(v uint32) uint32 {
 	return v
 }
 
+// hdlcType returns the number of a protocol in Cisco HDLC.
+func hdlcType(v uint32) uint32 {
+	if v == sapISO {
+		return sapISO<<8 | sapISO
+	}
+	return v
+}
+
 // protocol tests for a protocol by its keyword.
 func (c *compiler) protocol(name string) test {
 	if v, ok := linkProtos[name]; ok {
@@ -276,7 +311,22 @@ func (c *compiler) ip6Proto(v uint32) test {
 }
 
 func (c *compiler) isoProto(v uint32) test {
-	return both(c.etherType(sapISO), at(c.network(3), opByte, v))
+	offset := uint32(0)
+	if c.naming == byHDLC {
+		offset = 1 // there is a byte of padding
+	}
+	return both(c.etherType(sapISO), at(c.iso(offset), opByte, v))
+}
+
+// iso returns a place in an OSI packet, which follows LLC without SNAP.
+func (c *compiler) iso(offset uint32) place {
+	switch c.naming {
+	case bySNAP:
+		return c.llcAt.plus(3 + offset)
+	case byPPP, byHDLC:
+		return c.network(offset)
+	}
+	return c.network(3 + offset)
 }
 
 // unfragmented is true of the first fragment, and of what is no fragment, of IPv4.

@@ -8,7 +8,8 @@
 //
 // [NewSource] puts a filter in front of any source. [Kernel] is for live capture: it makes classic BPF that the kernel runs.
 //
-// The language is that of pcap-filter(7), for Ethernet, Linux cooked capture, raw IP and BSD loopback: hosts, networks, ports, MAC
+// The language is that of pcap-filter(7), for Ethernet, Linux cooked capture, raw IP, BSD loopback, PPP, Cisco HDLC, IEEE 802.11
+// (with radiotap, Prism and AVS headers) and ARCnet: hosts, networks, ports, MAC
 // addresses, protocols, lengths, arithmetic on bytes of headers, 'vlan', 'mpls', 'pppoes' and 'geneve' that move what comes after
 // them. As there, 'and' and 'or' have the same precedence and associate to the left; a frame too short for what the filter looks at
 // does not pass; 'tcp[…]' and its like are about IPv4. 'ip broadcast' knows no netmask, and so means 0.0.0.0 and 255.255.255.255, as

@@ -86,7 +86,7 @@ func (k keyword) test(c *compiler) test {
 	default: // the parser lets nothing else through
 		var types []test
 		for _, t := range isisTypes[name] {
-			types = append(types, at(c.network(7), opByte, t))
+			types = append(types, at(c.iso(4), opByte, t))
 		}
 		return both(c.isoProto(isoProtos["isis"]), either(types...))
 	}

@@ -63,7 +63,7 @@ func (p primitive) mac(c *compiler) test {
 	if !c.hasMAC(p.token) {
 		return never
 	}
-	return p.sided(c.mac(6, p.token.mac), c.mac(0, p.token.mac))
+	return p.sided(c.source(p.token.mac), c.destination(p.token.mac))
 }
 
 // hosts tests for addresses and networks.

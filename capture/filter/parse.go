@@ -290,7 +290,7 @@ func (p *parser) keyword(t token, proto string) expression {
 	case byteTest:
 		return p.byteTest(t)
 	case elsewhere:
-		p.fail(t, "'"+t.text+"' is only for link types that are not filtered here (802.11, ATM, SS7, OpenBSD's pflog)")
+		p.fail(t, "'"+t.text+"' is not supported: it is about headers of 802.11, ATM, SS7 or OpenBSD's pflog")
 	}
 	return k
 }

@@ -13,6 +13,7 @@ import (
 	"visor/capture"
 	"visor/capture/filter"
 	"visor/decode"
+	"visor/internal/packettest"
 	"visor/internal/trafficgen"
 )
 
@@ -192,4 +193,37 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	require.NoError(t, err)
 	f := generated(t)[0]
 	require.Zero(t, testing.AllocsPerRun(100, func() { p.Match(f.Data, f.WireLen) }))
+}
+
+// TestRareLinks filters link types of which the corpus has few frames, or none.
+func TestRareLinks(t *testing.T) {
+	const wlan = "0801 0000 020000000001 020000000002 020000000003 1000 AAAA03 000000 0800"
+	const qos = "8801 0000 020000000001 020000000002 020000000003 1000 0000 AAAA03 000000 0800"
+	query := packettest.UDP(0, "192.0.2.1:5000", "192.0.2.53:53", nil).Data[14:]
+	for _, tt := range []struct {
+		link   decode.LinkType
+		header string
+	}{
+		{decode.LinkPPP, "FF03 0021"}, {50, "FF03 0021"}, {51, "1100 0001 0022 0021"}, {decode.LinkHDLC, "0F00 0800"},
+		{decode.LinkARCNet, "0102 D4 00 0001"}, {129, "0102 0000 D4 00 0001"},
+		{decode.LinkWiFi, wlan}, {decode.LinkWiFi, qos}, {decode.LinkRadiotap, "0000 0A00 00000000 0000" + wlan},
+		{decode.LinkAVS, "80211001 00000010 0000000000000000" + wlan}, {decode.LinkPrism, "80211001 00000010 0000000000000000" + qos},
+		{decode.LinkPrism, "00000044 00000090" + strings.Repeat("00", 136) + qos},
+	} {
+		frame := append(packettest.Hex(tt.header), query...)
+		for expr, want := range map[string]bool{
+			"udp port 53": true, "host 192.0.2.53 and not tcp": true, "dst port 5000": false, "ip6 or arp": false, "len < 300": true,
+		} {
+			p, err := filter.Compile(expr, tt.link)
+			require.NoError(t, err)
+			require.Equal(t, want, p.Match(frame, uint32(len(frame))), "%d %s: %s", tt.link, expr, p)
+		}
+	}
+	for expr, want := range map[string]bool{
+		"ether dst 02:00:00:00:00:03": true, "ether src 02:00:00:00:00:02": true, "ether host 02:00:00:00:00:01": false, "ether multicast": false,
+	} {
+		p, err := filter.Compile(expr, decode.LinkWiFi)
+		require.NoError(t, err)
+		require.Equal(t, want, p.Match(packettest.Hex(wlan), 300), expr) // it goes to the distribution system
+	}
 }

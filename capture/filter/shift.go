@@ -38,7 +38,7 @@ func (c *compiler) mpls(k keyword) test {
 	switch {
 	case c.labels > 0:
 		t = masked(c.payload.plus(c.labels-2), opByte, 0x01, 0) // the label before is not the last one
-	case c.naming == byEtherType:
+	case c.naming == byEtherType || c.naming == byHDLC:
 		t = c.etherType(etherMPLS)
 	case c.naming == byPPP:
 		t = at(c.typeAt, opHalf, 0x281)
@@ -72,28 +72,36 @@ func (c *compiler) pppoe(k keyword) test {
 
 // llc tests for an LLC header, and for a type of PDU.
 func (c *compiler) llc(k keyword) test {
-	if c.naming != byEtherType {
-		c.fail(k.token, "'llc' is for Ethernet, and not after 'pppoes'")
+	var t test
+	switch c.naming {
+	case byEtherType: // of IEEE 802.3, and not Novell's frames without LLC
+		c.llcAt = c.payload
+		t = both(not(above(c.typeAt, opHalf, etherMaxLength)), not(at(c.payload, opHalf, 0xFFFF)))
+	case bySNAP:
+		t = c.wifiData()
+	default:
+		c.fail(k.token, "'llc' is for Ethernet and IEEE 802.11, and not after 'pppoes'")
 		return never
 	}
-	// Of IEEE 802.3, and not Novell's frames without LLC.
-	t := both(not(above(c.typeAt, opHalf, etherMaxLength)), not(at(c.payload, opHalf, 0xFFFF)))
 	if k.operand.kind == tokenEnd {
 		return t
 	}
 	control := llcTypes[k.operand.text]
 	if k.operand.text == "i" {
-		return both(t, not(anyBit(c.payload.plus(2), opByte, 0x01)))
+		return both(t, not(anyBit(c.llcAt.plus(2), opByte, 0x01)))
 	}
-	return both(t, masked(c.payload.plus(2), opByte, control.mask, control.value))
+	return both(t, masked(c.llcAt.plus(2), opByte, control.mask, control.value))
 }
 
 // broadcast tests the destination, on Ethernet.
 func (c *compiler) broadcast(k keyword) test {
 	switch k.proto {
 	case "", "ether":
+		if c.naming == byARCnet {
+			return c.arcnetBroadcast()
+		}
 		if c.hasMAC(k.token) {
-			return c.mac(0, []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
+			return c.destination([]byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
 		}
 	case "ip": // to all hosts of a network as well, if its netmask were known
 		return both(c.etherType(etherIPv4), either(at(c.network(16), opWord, 0), at(c.network(16), opWord, 1<<32-1)))
@@ -107,8 +115,14 @@ func (c *compiler) broadcast(k keyword) test {
 func (c *compiler) multicast(k keyword) test {
 	switch k.proto {
 	case "", "ether":
-		if c.hasMAC(k.token) {
-			return both(c.framed(), anyBit(c.header, opByte, 1))
+		isGroup := func(p place) test { return anyBit(p, opByte, 1) }
+		switch {
+		case c.naming == byARCnet:
+			return c.arcnetBroadcast()
+		case c.naming == bySNAP:
+			return c.wifiDestination(isGroup)
+		case c.hasMAC(k.token):
+			return both(c.framed(), isGroup(c.header))
 		}
 	case "ip":
 		return both(c.etherType(etherIPv4), compare(c.network(16).load(opByte), ">=", 224, 0))
@@ -122,23 +136,38 @@ func (c *compiler) multicast(k keyword) test {
 
 // hasMAC reports whether frames have MAC addresses at this point of the expression.
 func (c *compiler) hasMAC(t token) bool {
-	if c.naming == byEtherType {
+	if c.naming == byEtherType || c.naming == bySNAP {
 		return true
 	}
 	c.fail(t, fmt.Sprintf("there are no MAC addresses in frames of link type %d", c.link))
 	return false
 }
 
-// mac tests for an address of six bytes at an offset of the link header.
-func (c *compiler) mac(offset uint32, mac []byte) test {
+// destination and source test for an address of six bytes.
+func (c *compiler) destination(mac []byte) test {
+	is := func(p place) test { return isMAC(p, mac) }
+	if c.naming == bySNAP {
+		return c.wifiDestination(is)
+	}
+	return both(c.framed(), is(c.header))
+}
+
+func (c *compiler) source(mac []byte) test {
+	is := func(p place) test { return isMAC(p, mac) }
+	if c.naming == bySNAP {
+		return c.wifiSource(is)
+	}
+	return both(c.framed(), is(c.header.plus(6)))
+}
+
+func isMAC(p place, mac []byte) test {
 	word := func(b []byte) (v uint32) {
 		for _, x := range b {
 			v = v<<8 | uint32(x)
 		}
 		return v
 	}
-	from := c.header.plus(offset)
-	return both(c.framed(), at(from.plus(2), opWord, word(mac[2:])), at(from, opHalf, word(mac[:2])))
+	return both(at(p.plus(2), opWord, word(mac[2:])), at(p, opHalf, word(mac[:2])))
 }
 
 // cooked tests what Linux cooked capture says of a packet: its direction, and in version 2 its interface.

@@ -24,6 +24,8 @@ import (
 var links = map[decode.LinkType]string{
 	decode.LinkEthernet: "EN10MB", decode.LinkSLL: "LINUX_SLL", decode.LinkSLL2: "LINUX_SLL2", decode.LinkRaw: "RAW",
 	decode.LinkNull: "NULL", decode.LinkLoop: "LOOP", decode.LinkIPv4: "IPV4", decode.LinkIPv6: "IPV6",
+	decode.LinkPPP: "PPP", decode.LinkHDLC: "C_HDLC", decode.LinkARCNet: "ARCNET", decode.LinkARCNet + 122: "ARCNET_LINUX",
+	decode.LinkWiFi: "IEEE802_11", decode.LinkRadiotap: "IEEE802_11_RADIO", decode.LinkPrism: "PRISM_HEADER", decode.LinkAVS: "IEEE802_11_RADIO_AVS",
 }
 
 // differences are the expressions by which visor lets through other frames than tcpdump 4.99.3 with libpcap 1.10.3, and why.
@@ -53,6 +55,9 @@ func TestTcpdump(t *testing.T) {
 			write(t, path, frames[link])
 			passed, refused := 0, 0 // times
 			for _, expr := range expressions {
+				if unlike(link, expr) {
+					continue
+				}
 				want, reason := tcpdump(t, path, expr)
 				program, err := filter.Compile(expr, link)
 				if reason != "" {
@@ -86,6 +91,14 @@ func TestTcpdump(t *testing.T) {
 		require.NotZero(t, differing[expr], "%s is listed as different, but is not", expr)
 		t.Logf("%s: %d frames differ: %s", expr, differing[expr], reason)
 	}
+}
+
+// unlike reports whether an expression is not compared for a link type. In IEEE 802.11, visor refuses 'vlan', of which
+// libpcap looks for the number in LLC. Frames that are shorter than their headers say pass 'not geneve' and 'ip or not ip',
+// where libpcap loads what is not there first.
+func unlike(link decode.LinkType, expr string) bool {
+	wifi := link == decode.LinkWiFi || link == decode.LinkRadiotap || link == decode.LinkPrism || link == decode.LinkAVS
+	return wifi && (strings.Contains(expr, "vlan") || strings.Contains(expr, "geneve") || expr == "ip or not ip")
 }
 
 // expressions reads those of testdata, one a line.

@@ -77,7 +77,10 @@ func (c *compiler) framed() test {
 
 // withSlots makes the slots of a tunnel zero first, for ways that do not come through it: the kernel demands it.
 func (c *compiler) withSlots(t test) test {
-	if !c.tunnel {
+	switch {
+	case isWiFi(c.link) && readsSlots(t):
+		return c.wifiSlots(t)
+	case !c.tunnel:
 		return t
 	}
 	return effect{code{{Op: opLoadConst}, {Op: opStore, K: slotType}, {Op: opStore, K: slotHeader}, {Op: opStore, K: slotPayload}}, t}

@@ -11,6 +11,7 @@ package packettest
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
 	"strings"
 	"time"
@@ -128,6 +129,15 @@ func SignedReply(query []byte, rcode byte, answers, signatures int) []byte {
 func Stream(messages ...[]byte) (b []byte) {
 	for _, m := range messages {
 		b = append(binary.BigEndian.AppendUint16(b, uint16(len(m))), m...)
+	}
+	return b
+}
+
+// Hex returns the bytes that s writes in hexadecimal, with spaces anywhere.
+func Hex(s string) []byte {
+	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
+	if err != nil {
+		panic(err)
 	}
 	return b
 }
