@@ -1,0 +1,40 @@
+package netns
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// questions are those of Perform: an answer, a name that does not exist, and a zone.
+const questions = "www.example.com A\nnosuch.example.com AAAA\nexample.com NS\n"
+
+// Perform lets dnsperf ask a server n questions, rate a second. The function that it returns waits for its counts. Above some thousands a
+// second knot and bind9 drop dnstap messages: their own queue is full (512 messages per thread, libfstrm's default). No more than 20
+// questions are open, so that a machine that was busy elsewhere does not catch up in a burst.
+func Perform(t testing.TB, server string, n, rate int) (wait func() (sent, completed uint64)) {
+	file := filepath.Join(t.TempDir(), "questions")
+	require.NoError(t, os.WriteFile(file, []byte(questions), 0o644))
+	cmd := exec.Command("dnsperf", "-s", server, "-d", file, "-n", strconv.Itoa(n/3), "-c", "32", "-q", "20", "-Q", strconv.Itoa(rate))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	number := func(what string) uint64 {
+		m := regexp.MustCompile(what + `:\s+(\d+)`).FindSubmatch(out.Bytes())
+		require.NotNil(t, m, "%s in %s", what, out.String())
+		n, err := strconv.ParseUint(string(m[1]), 10, 64)
+		require.NoError(t, err)
+		return n
+	}
+	return func() (sent, completed uint64) {
+		require.NoError(t, cmd.Wait(), "%s", out.String())
+		return number("Queries sent"), number("Queries completed")
+	}
+}
