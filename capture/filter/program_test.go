@@ -42,7 +42,7 @@ func TestErrors(t *testing.T) {
 		{"ip[0]", 6, "expected a comparison (= != < > <= >=), found the end"},
 		{"len / 0 = 1", 5, "division by zero"},
 		{"vlan 5000", 6, "a VLAN has a number up to 4095"},
-		{"type mgt", 1, "'type' is only for link types that are not filtered here"},
+		{"type mgt", 1, "'type' is not supported"},
 		{"ether", 1, "'ether' needs 'host', 'src', 'dst', 'proto', 'broadcast' or 'multicast' after it"},
 		{"geneve and geneve", 12, "'geneve' within 'geneve' is not supported"},
 		{"geneve 99999999", 8, "a virtual network of Geneve has a number up to 16777215"},
