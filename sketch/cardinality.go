@@ -3,6 +3,7 @@ package sketch
 import (
 	"math"
 	"math/bits"
+	"math/rand/v2"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 // A Cardinality is owned by one goroutine. The zero Cardinality is ready to use.
 type Cardinality struct {
 	set     []uint64 // hashes while exact: open addressing, a power of two, 0 is free
+	odd     uint64   // a secret that places them, so that nobody can have many share a slot
 	n       int      // in set
 	dense   []byte   // ranks by register
 	isDense bool
@@ -58,6 +60,9 @@ func (c *Cardinality) addExact(h uint64) {
 }
 
 func (c *Cardinality) grow() {
+	if c.odd == 0 {
+		c.odd = rand.Uint64() | 1
+	}
 	old := c.set
 	c.set = make([]uint64, max(32, 2*len(old)))
 	for _, h := range old {
@@ -70,7 +75,7 @@ func (c *Cardinality) grow() {
 // find returns the slot of h, or the free one where it belongs.
 func (c *Cardinality) find(h uint64) *uint64 {
 	mask := uint64(len(c.set) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
+	for i := h * c.odd >> 32 & mask; ; i = (i + 1) & mask {
 		if c.set[i] == h || c.set[i] == 0 {
 			return &c.set[i]
 		}

@@ -1,8 +1,11 @@
 package sketch
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
+	"math/bits"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -10,7 +13,11 @@ import (
 // reference, whose lists are exact up to it.
 const DefaultCapacity = 6144
 
-const minSlots = 16
+const (
+	minSlots = 16
+	maxProbe = 512 // slots looked at for a key: honest keys of a full list need more one time in 10⁸
+	maxTwins = 4   // keys of one hash in a list
+)
 
 // maxCapacity is the largest list that bytes from elsewhere may ask for.
 const maxCapacity = 1 << 20
@@ -18,18 +25,21 @@ const maxCapacity = 1 << 20
 // table is a bounded hash table of counts by the frequent-items algorithm of Anderson et al., "A
 // High-Performance Algorithm for Identifying Frequent Items in Data Streams" (2017): when it is full, the median of the
 // counts is subtracted from all of them and what falls to zero is dropped. offset is the sum of what was
-// subtracted: a key has count to count+offset occurrences, a key not in the table at most offset. Each purge takes the
-// median from at least two fifths of the counts, so offset is at most total / (2/5 · capacity).
+// subtracted: a key has count to count+offset occurrences, a key not in the table at most offset. Each purge takes at most
+// 9/8 of the median, so offset is at most total / (2/5 · capacity).
 //
-// Keys are told apart by their 64-bit hash alone. Two of n random keys share one with a probability of n²/2⁶⁵:
-// 10⁻¹² for a full table.
+// A key is found by its hash and compared. Its slot follows from the hash and a secret of the table, so that nobody who knows the
+// hashes can have many keys share slots. Keys of one hash must: of those the table takes four, and refuses the others, whose
+// counts are in total and refused alone. Three random keys share a hash in one of 10²⁷ full tables.
 type table[V any] struct {
 	slots    []entry[V] // open addressing, linear probing; a power of two; hash 0 is free
+	odd      uint64     // the secret: a slot is the highest bits of hash · odd
+	shift    uint8      // 64 − log2(len(slots))
 	used     int
 	capacity int // 0: DefaultCapacity
 	offset   uint64
 	total    uint64
-	sample   []uint64 // scratch of median
+	refused  uint64
 }
 
 type entry[V any] struct {
@@ -38,41 +48,103 @@ type entry[V any] struct {
 	value V
 }
 
-// find returns the slot of h, or the free one where it belongs. The table must have slots.
-func (t *table[V]) find(h uint64) *entry[V] {
+// find returns the first slot from the home of h on that has h or is free. It returns -1 if there is none near.
+func (t *table[V]) find(h uint64) int {
+	if len(t.slots) == 0 {
+		return -1
+	}
 	mask := uint64(len(t.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		if e := &t.slots[i]; e.hash == h || e.hash == 0 {
-			return e
+	i := h * t.odd >> (t.shift & 63)
+	for range maxProbe {
+		if e := &t.slots[i&mask]; e.hash == h || e.hash == 0 {
+			return int(i & mask)
+		}
+		i++
+	}
+	return -1
+}
+
+// other returns the slot of a key whose hash is that of other keys, which is tells from theirs, or the free slot where it may go. It
+// returns -1 if there is neither.
+func (t *table[V]) other(h uint64, is func(V) bool) int {
+	mask := uint64(len(t.slots) - 1)
+	twins := 0
+	for i := h * t.odd >> (t.shift & 63); twins < maxTwins; i++ {
+		switch e := &t.slots[i&mask]; {
+		case e.hash == 0:
+			return int(i & mask)
+		case e.hash == h && is(e.value):
+			return int(i & mask)
+		case e.hash == h:
+			twins++
 		}
 	}
+	return -1
 }
 
-// bump adds n to h if it is in the table; else it returns the slot where insert may put it.
-func (t *table[V]) bump(h, n uint64) (free *entry[V]) {
-	if len(t.slots) == 0 {
-		t.grow()
+// free returns the first free slot from the home of h on, or -1 if there is none near.
+func (t *table[V]) free(h uint64) int {
+	mask := uint64(len(t.slots) - 1)
+	i := h * t.odd >> (t.shift & 63)
+	for range maxProbe {
+		if t.slots[i&mask].hash == 0 {
+			return int(i & mask)
+		}
+		i++
 	}
-	e := t.find(h)
-	if e.hash == 0 {
-		return e
-	}
-	e.count = sum(e.count, n)
-	return nil
+	return -1
 }
 
-// insert puts in a hash that is not there, at free, which bump returned. It reports whether the table was purged for it.
-func (t *table[V]) insert(free *entry[V], h, n uint64, v V) (purged bool) {
+// enter puts in a key that is not there, at the free slot i if there is one and if it may stay there. It reports whether the table was
+// purged for it.
+func (t *table[V]) enter(i int, h, n uint64, v V) (purged bool) {
 	switch {
+	case i < 0 && len(t.slots) > 0:
+		t.refused = sum(t.refused, n)
+		return false
 	case t.used >= t.limit():
 		t.purge()
-		free, purged = t.find(h), true
+		i, purged = t.free(h), true
 	case 4*(t.used+1) > 3*len(t.slots):
 		t.grow()
-		free = t.find(h)
+		i = t.free(h)
 	}
-	*free = entry[V]{hash: h, count: n, value: v}
+	t.place(i, entry[V]{h, n, v})
+	return purged
+}
+
+// place fills slot i. Without one, the entry is refused.
+func (t *table[V]) place(i int, e entry[V]) {
+	if i < 0 {
+		t.refused = sum(t.refused, e.count)
+		return
+	}
+	t.slots[i] = e
 	t.used++
+}
+
+// merge adds an entry of another table, whatever the capacity: what comes first must not decide what stays. The key is the one that is
+// tells from others; value makes it one of this table.
+func (t *table[V]) merge(h, n uint64, is func(V) bool, value func() V) {
+	if 4*(t.used+1) > 3*len(t.slots) {
+		t.grow()
+	}
+	switch i := t.other(h, is); {
+	case i >= 0 && t.slots[i].hash != 0:
+		t.slots[i].count = sum(t.slots[i].count, n)
+	case i >= 0:
+		t.place(i, entry[V]{h, n, value()})
+	default:
+		t.refused = sum(t.refused, n)
+	}
+}
+
+// fit purges a table that has grown beyond its capacity.
+func (t *table[V]) fit() (purged bool) {
+	for t.used > t.limit() {
+		t.purge()
+		purged = true
+	}
 	return purged
 }
 
@@ -88,14 +160,20 @@ func (t *table[V]) limit() int {
 func (t *table[V]) grow() {
 	old := t.slots
 	t.slots = make([]entry[V], max(minSlots, 2*len(old)))
+	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.slots))))
+	t.odd |= 1
+	for t.odd == 1 {
+		t.odd = rand.Uint64() | 1
+	}
+	t.used = 0
 	for i := range old {
 		if old[i].hash != 0 {
-			*t.find(old[i].hash) = old[i]
+			t.place(t.free(old[i].hash), old[i])
 		}
 	}
 }
 
-// purge subtracts the median count and drops what falls to zero.
+// purge subtracts about the median count and drops what falls to zero.
 func (t *table[V]) purge() {
 	median := t.median()
 	t.offset = sum(t.offset, median)
@@ -113,21 +191,40 @@ func (t *table[V]) purge() {
 	t.settle()
 }
 
-// median returns the median of a sample of the counts: that of the first slots, which are as good as any, since hashes
-// choose them. Its rank is from 40 to 60 per cent but for one time in a thousand.
+// median returns the median of the counts, or up to an eighth more: it is the greatest number of a class, and in no case
+// depends on which slots the entries have.
 func (t *table[V]) median() uint64 {
-	const most = 256
-	t.sample = slices.Grow(t.sample[:0], most)
+	var classes [16 + 60*8]int
 	for i := range t.slots {
 		if t.slots[i].hash != 0 {
-			t.sample = append(t.sample, t.slots[i].count)
-		}
-		if len(t.sample) == most {
-			break
+			classes[class(t.slots[i].count)]++
 		}
 	}
-	slices.Sort(t.sample)
-	return t.sample[len(t.sample)/2]
+	left := t.used / 2
+	for i, n := range classes {
+		if left -= n; left < 0 {
+			return classMax(i)
+		}
+	}
+	return math.MaxUint64 // of an empty table
+}
+
+// class returns the number of the class of a count: each below 16 has its own, and each power of two above has eight.
+func class(n uint64) int {
+	if n < 16 {
+		return int(n)
+	}
+	top := bits.Len64(n) - 4
+	return 16 + (top-1)*8 + int(n>>top&7)
+}
+
+// classMax returns the greatest count of a class.
+func classMax(i int) uint64 {
+	if i < 16 {
+		return uint64(i)
+	}
+	top := (i-16)/8 + 1
+	return uint64(8+(i-16)%8+1)<<top - 1
 }
 
 // settle moves every entry to where find looks for it, after others were dropped. Beginning behind a free slot,
@@ -142,36 +239,53 @@ func (t *table[V]) settle() {
 		}
 		e := *slot
 		*slot = entry[V]{}
-		*t.find(e.hash) = e
+		t.slots[t.free(e.hash)] = e
 	}
 }
 
 // copyFrom makes t equal to src.
 func (t *table[V]) copyFrom(src *table[V]) {
-	slots, sample := append(t.slots[:0], src.slots...), t.sample
+	slots := append(t.slots[:0], src.slots...)
 	*t = *src
-	t.slots, t.sample = slots, sample
+	t.slots = slots
 }
 
 func (t *table[V]) reset() {
 	clear(t.slots)
-	t.used, t.offset, t.total = 0, 0, 0
+	t.used, t.offset, t.total, t.refused = 0, 0, 0, 0
 }
 
 // The bytes of a list: the version, then as unsigned varints capacity, total, offset and the number of entries, then the
 // entries: hash (8 bytes, little endian), count (varint) and the key.
 const tableVersion = 1
 
-func (t *table[V]) appendHead(b []byte) []byte {
+// appendTo appends the bytes of t to b. key appends the key of an entry. The order of the entries is that of their bytes, so that lists
+// of the same keys and counts have the same bytes.
+func (t *table[V]) appendTo(b []byte, key func([]byte, V) ([]byte, error)) ([]byte, error) {
 	b = append(b, tableVersion)
 	for _, v := range []uint64{uint64(t.limit()), t.total, t.offset, uint64(t.used)} {
 		b = binary.AppendUvarint(b, v)
 	}
-	return b
-}
-
-func appendEntry(b []byte, hash, count uint64) []byte {
-	return binary.AppendUvarint(binary.LittleEndian.AppendUint64(b, hash), count)
+	var all []byte
+	var parts [][2]int
+	for i := range t.slots {
+		e := &t.slots[i]
+		if e.hash == 0 {
+			continue
+		}
+		start := len(all)
+		all = binary.AppendUvarint(binary.LittleEndian.AppendUint64(all, e.hash), e.count)
+		var err error
+		if all, err = key(all, e.value); err != nil {
+			return nil, err
+		}
+		parts = append(parts, [2]int{start, len(all)})
+	}
+	slices.SortFunc(parts, func(p, q [2]int) int { return bytes.Compare(all[p[0]:p[1]], all[q[0]:q[1]]) })
+	for _, p := range parts {
+		b = append(b, all[p[0]:p[1]]...)
+	}
+	return b, nil
 }
 
 // reader reads the bytes of a sketch. After the first error it returns zeros.
@@ -210,8 +324,8 @@ func (r *reader) uint64() uint64 {
 	return 0
 }
 
-// read sets t to what data says. It calls value for each entry, to read its key.
-func (t *table[V]) read(data []byte, value func(*reader) V) error {
+// read sets t to what data says. It calls value for each entry, to read its key, and same to compare keys.
+func (t *table[V]) read(data []byte, value func(*reader) V, same func(a, b V) bool) error {
 	if len(data) == 0 || data[0] != tableVersion {
 		return errCorrupt("a list", "unknown version")
 	}
@@ -232,11 +346,14 @@ func (t *table[V]) read(data []byte, value func(*reader) V) error {
 			return errCorrupt("a list", "counts contradict each other")
 		}
 		left -= min(count, left) // a total of 2⁶⁴-1 may be less than the sum
-		free := out.bump(h, count)
-		if free == nil {
+		i := out.find(h)
+		if i >= 0 && out.slots[i].hash == h {
+			i = out.other(h, func(w V) bool { return same(v, w) })
+		}
+		if i < 0 && len(out.slots) > 0 || i >= 0 && out.slots[i].hash == h {
 			return errCorrupt("a list", "an entry is there twice")
 		}
-		out.insert(free, h, count, v)
+		out.enter(i, h, count, v)
 	}
 	if r.err == nil && len(r.b) > 0 {
 		return errCorrupt("a list", "bytes are left over")

@@ -11,7 +11,7 @@ type Entry[K any] struct {
 }
 
 // TopK finds the heavy hitters of a stream of keys of a fixed size. Callers hash a key once and hand the hash to all
-// sketches; keys with equal hashes are one key to a TopK.
+// sketches.
 //
 // Up to its capacity of distinct keys it is exact. Beyond, the counts of all keys are known to within Error, which is at
 // most Total / (0.4 · capacity): with the default capacity, a key with 0.1 per cent of a stream is never missed. Memory
@@ -32,9 +32,26 @@ func (t *TopK[K]) Add(h uint64, key K, n uint64) {
 	}
 	h = max(h, 1) // 0 marks a free slot
 	t.t.total = sum(t.t.total, n)
-	if free := t.t.bump(h, n); free != nil {
-		t.t.insert(free, h, n, key)
+	i := t.t.find(h)
+	if i >= 0 {
+		if e := &t.t.slots[i]; e.hash == h && e.value == key {
+			e.count = sum(e.count, n)
+			return
+		}
 	}
+	t.add(i, h, key, n)
+}
+
+// add is Add of a key that is not the one in the slot that find returned.
+func (t *TopK[K]) add(i int, h uint64, key K, n uint64) {
+	if i >= 0 && t.t.slots[i].hash == h {
+		i = t.t.other(h, func(v K) bool { return v == key })
+	}
+	if i >= 0 && t.t.slots[i].hash == h {
+		t.t.slots[i].count = sum(t.t.slots[i].count, n)
+		return
+	}
+	t.t.enter(i, h, n, key)
 }
 
 // Top returns the n entries of the highest counts, ties in the order of compare.
@@ -58,16 +75,22 @@ func (t *TopK[K]) Total() uint64 { return t.t.total }
 // have. 0 means that the list is exact.
 func (t *TopK[K]) Error() uint64 { return t.t.offset }
 
+// Refused returns the sum of what was added of keys that the list cannot hold: those whose hash is that of four others in it. It is
+// 0 unless somebody chose keys for their hashes.
+func (t *TopK[K]) Refused() uint64 { return t.t.refused }
+
 // Merge adds what src has counted, and leaves src as it is. The errors of both add up.
 func (t *TopK[K]) Merge(src *TopK[K]) {
 	total := sum(t.t.total, src.t.total)
 	t.t.offset = sum(t.t.offset, src.t.offset)
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
-			t.Add(e.hash, e.value, e.count)
+			t.t.merge(e.hash, e.count, func(v K) bool { return v == e.value }, func() K { return e.value })
 		}
 	}
+	t.t.fit()
 	t.t.total = total
+	t.t.refused = sum(t.t.refused, src.t.refused)
 }
 
 // Reset empties the list and keeps its memory.
@@ -78,18 +101,7 @@ func (t *TopK[K]) CopyFrom(src *TopK[K]) { t.t.copyFrom(&src.t) }
 
 // MarshalBinary returns the list as bytes. Keys must have a size that encoding/binary knows: numbers, and arrays of them.
 func (t *TopK[K]) MarshalBinary() ([]byte, error) {
-	b := t.t.appendHead(nil)
-	for i := range t.t.slots {
-		e := &t.t.slots[i]
-		if e.hash == 0 {
-			continue
-		}
-		var err error
-		if b, err = binary.Append(appendEntry(b, e.hash, e.count), binary.LittleEndian, e.value); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
+	return t.t.appendTo(nil, func(b []byte, key K) ([]byte, error) { return binary.Append(b, binary.LittleEndian, key) })
 }
 
 // UnmarshalBinary sets t to the list that MarshalBinary made data of. Bytes that cannot be such a list are an error, and
@@ -105,5 +117,5 @@ func (t *TopK[K]) UnmarshalBinary(data []byte) error {
 			_, r.err = binary.Decode(b, binary.LittleEndian, &key)
 		}
 		return key
-	})
+	}, func(a, b K) bool { return a == b })
 }

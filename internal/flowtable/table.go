@@ -2,15 +2,15 @@ package flowtable
 
 import (
 	"math/bits"
+	"math/rand/v2"
 	"time"
 )
 
 const (
-	minSlots  = 256
-	maxProbe  = 64 // an entry stands less than this many slots behind its home
-	window    = 16 // slots looked at to find one to evict
-	fibonacci = 0x9E3779B97F4A7C15
-	signBit   = 1 << 63
+	minSlots = 256
+	maxProbe = 64 // an entry stands less than this many slots behind its home
+	window   = 16 // slots looked at to find one to evict
+	signBit  = 1 << 63
 
 	defaultCapacity = 1 << 16
 	maxCapacity     = 1 << 28 // keeps slot numbers inside an int of 32 bits
@@ -44,7 +44,8 @@ type Stats struct {
 // maxProbe apart; len counts the slots that are not empty; no entry is older than oldest.
 type Table[V any] struct {
 	slots    []slot[V] // a power of two, at least minSlots
-	shift    uint8     // 64 − log2(len(slots)): home is the top bits of the hash, multiplied
+	shift    uint8     // 64 − log2(len(slots)): home is the top bits of the hash, multiplied by odd
+	odd      uint64    // a secret of the table, so that nobody who knows the hashes can have many share slots
 	len      int
 	limit    int    // entries at which the table doubles, or evicts once it is at its largest
 	capacity int    // of the largest table
@@ -76,6 +77,7 @@ func New[V any](cfg Config) *Table[V] {
 	t := &Table[V]{
 		capacity: min(cfg.Capacity, maxCapacity),
 		ttl:      uint64(max(cfg.TTL, 0)),
+		odd:      rand.Uint64() | 1,
 	}
 	t.maxSlots = max(1<<bits.Len(uint(2*t.capacity-1)), minSlots)
 	t.credit = t.capacity
@@ -185,7 +187,7 @@ func (t *Table[V]) Reset() {
 	t.len, t.oldest = 0, ^uint64(0)
 }
 
-func (t *Table[V]) home(h uint64) int { return int(h * fibonacci >> (t.shift & 63)) }
+func (t *Table[V]) home(h uint64) int { return int(h * t.odd >> (t.shift & 63)) }
 
 // find returns the slot of h and true, or false and the slot where h belongs: −1 if there is none.
 func (t *Table[V]) find(h uint64) (int, bool) {
