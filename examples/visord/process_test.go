@@ -43,9 +43,10 @@ type process struct {
 	cmd *exec.Cmd
 	url string
 
-	mu   sync.Mutex
-	log  bytes.Buffer
-	over chan struct{} // the log has ended
+	mu    sync.Mutex
+	log   bytes.Buffer
+	ready chan string   // where it listens, when it does
+	over  chan struct{} // the log has ended
 }
 
 var listening = regexp.MustCompile(`web server listening on (\S+)`)
@@ -59,13 +60,19 @@ func start(t testing.TB, env []string, args ...string) *process {
 
 // launch starts a command that becomes visord, and returns when that serves.
 func launch(t testing.TB, cmd *exec.Cmd) *process {
-	p := &process{t: t, cmd: cmd, over: make(chan struct{})}
+	p := begin(t, cmd)
+	p.serves()
+	return p
+}
+
+// begin starts a command that becomes visord, sooner or later.
+func begin(t testing.TB, cmd *exec.Cmd) *process {
+	p := &process{t: t, cmd: cmd, ready: make(chan string, 1), over: make(chan struct{})}
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	p.cmd.Stderr = p.cmd.Stdout
 	require.NoError(t, p.cmd.Start())
-	ready := make(chan string, 1)
-	go p.read(out, ready)
+	go p.read(out)
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
@@ -73,25 +80,29 @@ func launch(t testing.TB, cmd *exec.Cmd) *process {
 			t.Log(p.lines())
 		}
 	})
-	select {
-	case address := <-ready:
-		p.url = "http://" + address
-	case <-p.over:
-		t.Fatalf("visord did not start: %s", p.lines())
-	case <-time.After(2 * time.Minute):
-		t.Fatalf("visord does not serve: %s", p.lines())
-	}
 	return p
 }
 
-func (p *process) read(out io.Reader, ready chan<- string) {
+// serves waits until visord serves.
+func (p *process) serves() {
+	select {
+	case address := <-p.ready:
+		p.url = "http://" + address
+	case <-p.over:
+		p.t.Fatalf("visord did not start: %s", p.lines())
+	case <-time.After(2 * time.Minute):
+		p.t.Fatalf("visord does not serve: %s", p.lines())
+	}
+}
+
+func (p *process) read(out io.Reader) {
 	defer close(p.over)
 	for s := bufio.NewScanner(out); s.Scan(); {
 		p.mu.Lock()
 		fmt.Fprintln(&p.log, s.Text())
 		p.mu.Unlock()
 		if m := listening.FindStringSubmatch(s.Text()); m != nil {
-			ready <- m[1]
+			p.ready <- m[1]
 		}
 	}
 }

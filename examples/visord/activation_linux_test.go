@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/internal/netns"
+	"visor/internal/wait"
+)
+
+// TestNSActivation has a socket that systemd opens and gives to a group, as visord-dnstap.socket says. visord runs without any rights.
+// Each DNS server, as its own user in that group, makes it start, and all that the server logs is counted.
+func TestNSActivation(t *testing.T) {
+	netns.Inside(t)
+	netns.IP(t, "link", "set", "lo", "up")
+	for _, program := range []string{"systemd-socket-activate", "setpriv"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("skipped: there is no %s command", program)
+		}
+	}
+	const group = 4253 // a number that no group of the system has
+	for _, server := range netns.Servers() {
+		t.Run(server.Name, func(t *testing.T) {
+			server.Skip(t)
+			dir, err := os.MkdirTemp("", "visor-activation-")
+			require.NoError(t, err)
+			defer os.RemoveAll(dir)
+			require.NoError(t, os.Chmod(dir, 0o755))
+			socket, config := filepath.Join(dir, "dnstap.sock"), filepath.Join(dir, "visord.yaml")
+			require.NoError(t, os.WriteFile(config, []byte(`
+visor:
+  taps: {resolver: {input_type: dnstap, config: {socket: `+socket+`}}}
+  policies: {names: {kind: collection, input: {tap: resolver, input_type: dnstap}, handlers: {modules: {dns: {type: dns}}}}}
+`), 0o644))
+			p := begin(t, exec.Command("systemd-socket-activate", "-l", socket, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+				"--inh-caps=-all", "--bounding-set=-all", program.Path(t), "-l", "127.0.0.1", "-p", "0", "--admin-api", "--config", config))
+			wait.Until(t, func() bool { // as systemd does with SocketGroup and SocketMode
+				return os.Chown(socket, 0, group) == nil && os.Chmod(socket, 0o660) == nil
+			})
+			server.Start(t, netns.Place{Address: "127.0.0.1", Socket: socket, Group: strconv.Itoa(group)})
+			p.serves()
+			sent, completed := netns.Perform(t, "127.0.0.1", 300, 300)()
+			p.counted("names", int(sent+completed))
+		})
+	}
+}
