@@ -74,7 +74,7 @@ func NewFile(in io.Reader, name string) (*File, error) {
 			f.total = info.Size()
 		}
 	}
-	plain, err := unpacked(&counter{in: in, done: &f.done})
+	plain, err := unpacked(&counter{in: in, done: &f.done}, name)
 	if err != nil {
 		return nil, &Error{Path: name, Err: err}
 	}
@@ -87,9 +87,12 @@ func NewFile(in io.Reader, name string) (*File, error) {
 }
 
 // unpacked returns what in holds, without the compression that it may have.
-func unpacked(in io.Reader) (io.Reader, error) {
+func unpacked(in io.Reader, name string) (io.Reader, error) {
 	buffered := bufio.NewReaderSize(in, 256<<10)
 	head, _ := buffered.Peek(decompress.MagicLen) // the first frame meets the error
+	if err := decompress.Foreign(head, name, "visor-reader -i dnstap -"); err != nil {
+		return nil, err
+	}
 	if open := decompress.Detect(head); open != nil {
 		return open(buffered)
 	}

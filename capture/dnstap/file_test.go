@@ -164,6 +164,7 @@ func TestFileErrors(t *testing.T) {
 		{"two ends", "frames come in an order", append(file(1), control(stop, "")...)},
 		{"bytes behind the end", "do not begin another one", append(file(1), "more"...)},
 		{"another content behind the end", "does not carry", append(file(1), control(begin, "protobuf:other")...)},
+		{"xz", "compressed by xz, which is not read here; unpack it into a pipe: xz -dc bad | visor-reader -i dnstap -", []byte("\xFD7zXZ\x00\x00\x04")},
 		{"damaged gzip", "gzip", []byte("\x1F\x8B\x00\x00garbage!!")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,21 +2,14 @@ package pcapfile
 
 import (
 	"bytes"
-	"compress/bzip2"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
 	"math/bits"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
+	"visor/internal/decompress"
 )
 
-const (
-	magicLen   = 4
-	zstdWindow = 128 << 20 // largest window accepted: that of zstd --long
-)
+const magicLen = 4
 
 // The magic numbers, as they stand in a little-endian file, except where they are bytes.
 const (
@@ -25,21 +18,7 @@ const (
 	magicModified = 0xA1B2CD34 // Kuznetsov's patch: longer record headers, microseconds
 	magicPcapNG   = blockSection
 	magicSnoop    = "snoop\x00\x00\x00"
-	magicGzip     = "\x1F\x8B"
-	magicZstd     = "\x28\xB5\x2F\xFD"
-	magicBzip2    = "BZh"
 )
-
-// unpackers are programs for compressions that are not read here: they write to a pipe.
-var unpackers = []struct{ magic, name, command string }{
-	{"\xFD7zXZ\x00", "xz", "xz -dc"},
-	{"\x04\x22\x4D\x18", "lz4", "lz4 -dc"},
-	{"\x02\x21\x4C\x18", "lz4", "lz4 -dc"}, // its old format
-	{"LZIP", "lzip", "lzip -dc"},
-	{"\x1F\x9D", "compress", "gzip -dc"},
-	{"PK\x03\x04", "zip", "unzip -p"},
-	{"7z\xBC\xAF\x27\x1C", "7-Zip", "7z x -so"},
-}
 
 var (
 	errEmpty   = errors.New("empty file, where " + expected + " was expected")
@@ -51,38 +30,6 @@ var (
 )
 
 const expected = "a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2,"
-
-// compression returns what opens the compression that p begins with, or nil.
-func compression(p []byte) func(io.Reader) (io.Reader, error) {
-	switch {
-	case bytes.HasPrefix(p, []byte(magicGzip)):
-		return openGzip
-	case bytes.HasPrefix(p, []byte(magicZstd)):
-		return openZstd
-	case bytes.HasPrefix(p, []byte(magicBzip2)):
-		return openBzip2
-	}
-	return nil
-}
-
-// packed returns an error that names the compression which p begins with and the command that undoes it, or nil.
-func packed(p []byte, name string) error {
-	for _, u := range unpackers {
-		if bytes.HasPrefix(p, []byte(u.magic)) {
-			return fmt.Errorf("compressed by %s, which is not read here; unpack it into a pipe: %s %s | visor-reader -", u.name, u.command, name)
-		}
-	}
-	return nil
-}
-
-func openBzip2(in io.Reader) (io.Reader, error) { return bzip2.NewReader(in), nil }
-
-func openGzip(in io.Reader) (io.Reader, error) { return gzip.NewReader(in) }
-
-// openZstd decodes in the goroutine that reads: nothing has to be closed.
-func openZstd(in io.Reader) (io.Reader, error) {
-	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
-}
 
 // mayBegin reports whether the first four bytes of a record, as they stand in a little-endian file, are those of a
 // capture file.
@@ -134,7 +81,7 @@ func detect(p []byte) (f format, n int, miss missing, err error) {
 		return &pcapng{}, 0, missing{}, nil
 	case bytes.HasPrefix([]byte(magicSnoop), p[:magicLen]):
 		return detectSnoop(p)
-	case compression(p) != nil:
+	case decompress.Detect(p) != nil:
 		return nil, 0, missing{}, errTwice
 	}
 	return detectPcap(p)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"visor/capture"
+	"visor/internal/decompress"
 )
 
 const (
@@ -72,7 +73,7 @@ func Open(path string) (*Reader, error) {
 		return nil, fmt.Errorf("pcapfile: %w", err)
 	}
 	if data, ok := mapFile(f); ok {
-		if compression(data) == nil {
+		if decompress.Detect(data) == nil {
 			f.Close() // the map stays
 			return newMapped(data, path)
 		}
@@ -102,7 +103,7 @@ func NewReader(in io.Reader, name string) (*Reader, error) {
 	r.in = &counter{in: in, done: &r.done}
 	r.buf = make([]byte, 0, streamBuffer)
 	r.fill(magicLen)
-	if open := compression(r.buf); open != nil {
+	if open := decompress.Detect(r.buf); open != nil {
 		// The decompressor reads what was read here, then the rest.
 		plain, err := open(&rest{head: r.buf, err: r.end, in: r.in})
 		if err != nil {
@@ -149,7 +150,7 @@ func (r *Reader) detect() error {
 		case err == nil:
 			err = miss.cut(len(r.buf) - r.pos)
 		}
-		if named := packed(r.buf[r.pos:], r.path); named != nil {
+		if named := decompress.Foreign(r.buf[r.pos:], r.path, "visor-reader -"); named != nil {
 			err = named
 		}
 		return r.damage(err)

@@ -36,7 +36,7 @@ var forTests = []string{
 var doors = map[string][]string{
 	"github.com/google/gopacket":            {"capture/gopkt"},
 	"github.com/oschwald/maxminddb-golang":  {"geo"},
-	"github.com/klauspost/compress":         {"capture/pcapfile", "internal/decompress", "internal/tlsfiles"},
+	"github.com/klauspost/compress":         {"internal/decompress"},
 	"github.com/zeebo/xxh3":                 {"internal/hash64"},
 	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
 	"golang.org/x/sys":                      {"capture/*", "capture"},

@@ -13,14 +13,15 @@ package decompress
 import (
 	"bytes"
 	"compress/bzip2"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
-// MagicLen is how many bytes Detect looks at.
-const MagicLen = 4
+// MagicLen is how many bytes Detect and Foreign look at, if there are as many.
+const MagicLen = 6
 
 // maxWindow is the largest window of zstd that is accepted: that of zstd --long.
 const maxWindow = 128 << 20
@@ -35,6 +36,28 @@ func Detect(head []byte) func(io.Reader) (io.Reader, error) {
 		return openZstd
 	case bytes.HasPrefix(head, []byte("BZh")):
 		return openBzip2
+	}
+	return nil
+}
+
+// unpackers are programs for compressions that are not read: they write to a pipe.
+var unpackers = []struct{ magic, name, command string }{
+	{"\xFD7zXZ\x00", "xz", "xz -dc"},
+	{"\x04\x22\x4D\x18", "lz4", "lz4 -dc"},
+	{"\x02\x21\x4C\x18", "lz4", "lz4 -dc"}, // its old format
+	{"LZIP", "lzip", "lzip -dc"},
+	{"\x1F\x9D", "compress", "gzip -dc"},
+	{"PK\x03\x04", "zip", "unzip -p"},
+	{"7z\xBC\xAF\x27\x1C", "7-Zip", "7z x -so"},
+}
+
+// Foreign returns an error that names the compression of a file that begins with head and the command that undoes it, for reader, a
+// command that reads a pipe. It returns nil unless that is a compression that Detect does not read.
+func Foreign(head []byte, name, reader string) error {
+	for _, u := range unpackers {
+		if bytes.HasPrefix(head, []byte(u.magic)) {
+			return fmt.Errorf("compressed by %s, which is not read here; unpack it into a pipe: %s %s | %s", u.name, u.command, name, reader)
+		}
 	}
 	return nil
 }
