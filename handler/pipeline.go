@@ -20,13 +20,14 @@ const PeriodLength = time.Minute
 
 // Config configures a Pipeline.
 type Config struct {
-	Sources  []capture.Source    // one worker each; the Pipeline takes ownership and closes them
-	Handlers []Handler           // with distinct names; more may be attached while the Pipeline runs
-	Sequence bool                // each handler sees what its predecessor let through, instead of everything
-	Hosts    decode.HostNets     // the own networks, for ingress and egress; empty: sources that know them decide, see [capture.Owner]
-	Live     bool                // the sources are live: the clock closes periods and measures the live one
-	Fallback decode.LinkFallback // decodes link types that decode does not know; nil counts them as undecodable
-	MaxConns int                 // TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
+	Sources   []capture.Source    // one worker each; the Pipeline takes ownership and closes them
+	Handlers  []Handler           // with distinct names; more may be attached while the Pipeline runs
+	Sequence  bool                // each handler sees what its predecessor let through, instead of everything
+	Hosts     decode.HostNets     // the own networks, for ingress and egress; empty: sources that know them decide, see [capture.Owner]
+	Live      bool                // the sources are live: the clock closes periods and measures the live one
+	Fallback  decode.LinkFallback // decodes link types that decode does not know; nil counts them as undecodable
+	MaxConns  int                 // TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
+	FragBytes int                 // bytes that each worker holds of incomplete IP datagrams; 0 means 4 MiB
 }
 
 // Pipeline runs sources through handlers. It is safe for concurrent use.

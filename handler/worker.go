@@ -42,7 +42,7 @@ type worker struct {
 func newWorker(cfg *Config, src capture.Source) *worker {
 	return &worker{
 		src:      src,
-		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback}),
+		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback, MaxFragBytes: cfg.FragBytes}),
 		dns:      newExtractor(cfg.MaxConns),
 		hosts:    &cfg.Hosts,
 		periods:  window.NewPeriods(PeriodLength),

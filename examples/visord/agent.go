@@ -37,6 +37,7 @@ type agent struct {
 	push    *otlp.Pusher // nil unless metrics are pushed
 	server  *http.Server
 	files   fileHelper
+	memory  memory
 	ending  atomic.Bool
 }
 
@@ -50,6 +51,9 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	}
 	defer closeGeo()
 	a := &agent{o: o, log: log, sink: sink}
+	if err := a.bound(); err != nil {
+		return err
+	}
 	if a.push, err = a.pusher(); err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 		return err
 	}
 	a.manager = policy.NewManager(policy.ManagerConfig{
-		Env: env, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
+		Env: env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
 	})
 	defer a.manager.Close()
 	if err := a.load(); err != nil {
@@ -77,6 +81,19 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 		log.Info("became user " + o.user)
 	}
 	return a.serve(ctx, listener)
+}
+
+// bound shares out the memory.
+func (a *agent) bound() error {
+	limit, err := memoryLimit(a.o.memory, os.DirFS("/"))
+	if err != nil {
+		return err
+	}
+	if a.memory = shareOut(limit); limit > 0 {
+		a.memory.apply()
+		a.log.Info(fmt.Sprintf("memory limit %.1f MB, of which inputs and policies may hold %.1f MB", float64(limit)/1e6, float64(a.memory.work)/1e6))
+	}
+	return nil
 }
 
 // environment opens the databases.
@@ -184,7 +201,7 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 // secure says who may use the API, and with which certificates. The files are read again when they change, by a process that stays root
 // if this one becomes another user.
 func (a *agent) secure(cfg *httpapi.Config) (err error) {
-	cfg.TokenFile = a.o.tokenFile
+	cfg.TokenFile, cfg.AnswerBytes = a.o.tokenFile, a.memory.answers
 	cfg.Hosts = append(slices.Clone(a.o.allowHosts), a.o.host)
 	if name, err := os.Hostname(); err == nil {
 		cfg.Hosts = append(cfg.Hosts, name)
@@ -211,7 +228,7 @@ func (a *agent) pusher() (*otlp.Pusher, error) {
 	if !a.o.otel {
 		return nil, nil
 	}
-	cfg := otlp.Config{Interval: time.Duration(a.o.otelInterval) * time.Second, Drain: a.o.otelDrain, Logger: a.log, Sources: a.sources}
+	cfg := otlp.Config{Interval: time.Duration(a.o.otelInterval) * time.Second, Drain: a.o.otelDrain, Pending: a.memory.answers, Logger: a.log, Sources: a.sources}
 	u := url.URL{Scheme: a.o.otelProtocol, Host: net.JoinHostPort(a.o.otelHost, strconv.Itoa(int(a.o.otelPort)))}
 	if a.o.otelProtocol == "http" {
 		u.Path = a.o.otelPath

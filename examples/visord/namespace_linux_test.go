@@ -28,7 +28,7 @@ func TestChurn(t *testing.T) {
 // fivePolicies count the same traffic on two taps.
 const fivePolicies = `
 visor:
-  config: {admin_api: true, pprof: true}
+  config: {admin_api: true, pprof: true, memory_limit: 1G}
   taps:
     wire: {input_type: pcap, config: {iface: visor0, host_spec: 10.53.0.2/32, af_packet_ring_mb: 64}, tags: {by: wire}}
     names: {input_type: dnstap, config: {socket: "DIR/tap.sock"}, tags: {by: dnstap}}

@@ -53,6 +53,7 @@ type options struct {
 	pprof      bool
 	instance   string
 	sumIsMax   bool
+	memory     string // memory limit, as it is given
 	periods    int
 	deepSample int
 
@@ -131,6 +132,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.IntVar(&o.periods, "periods", 5, "one-minute `periods` that policies keep unless they say otherwise, 1 to 10")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, likewise, 1 to 100")
 
+	fs.StringVar(&o.memory, "memory-limit", "", "`bytes` for all, as 512M; by default those of the cgroup, else 512M. Policies that do not fit are refused; 'off' lets all in")
 	fs.StringVarP(&o.host, "host", "l", "localhost", "`address` that the API is served on")
 	o.port, o.otelPort = 10853, 4318
 	fs.VarP(&o.port, "port", "p", "`port` of the API")
@@ -342,8 +344,11 @@ func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error
 // validate returns what is wrong with options, alone or together.
 func (o *options) validate() error {
 	_, hostErr := decode.ParseHostNets(o.hostSpec)
+	_, memoryErr := memoryLimit(o.memory, os.DirFS("/"))
 	crash := o.crash[:]
 	switch {
+	case memoryErr != nil:
+		return memoryErr
 	case hostErr != nil:
 		return fmt.Errorf("-H, --host-spec: %w", hostErr)
 	case o.tls && (o.files.Key == "" || o.files.Cert == ""):

@@ -39,6 +39,7 @@ func TestMisuse(t *testing.T) {
 		{"", []string{"--admin-api", "-l", "0.0.0.0"}, "--admin-api on 0.0.0.0 lets anybody who reaches that address change what runs"},
 		{"", []string{"--admin-api", "-l", ""}, "--admin-api on all addresses lets"},
 		{"visor: {config: {admin_api: true, host: ns1.example}}", nil, "add --api-token-file or --tls-client-ca, or --insecure"},
+		{"", []string{"--memory-limit", "1T", "eth0"}, "--memory-limit 1T: must be bytes as 536870912, 512M or 2G, or 'off'"},
 		{"", []string{"--otel-port", "x", "eth0"}, "a port is a number from 0 to 65535"},
 		{"", []string{"-b", "port 53", "--admin-api"}, "which needs IFACE"},
 		{"", []string{"--tls", "eth0"}, "you must specify --tls-key and --tls-cert to use --tls"},

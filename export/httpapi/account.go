@@ -107,7 +107,7 @@ func (f *families) addServer(a *API) {
 	f.add(&f.refused, a.answers.refused.Load(), nil)
 	failed := uint64(0)
 	if a.guard.token != nil {
-		failed, _ = a.guard.token.failing()
+		failed = a.guard.token.Failures()
 	}
 	if a.cfg.Certificates != nil {
 		failed += a.cfg.Certificates.Failures()

@@ -12,29 +12,29 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"visor/internal/renewed"
 )
 
 // guard decides who may ask.
 type guard struct {
-	token *renewed[[sha256.Size]byte] // of the token; nil asks for none
-	hosts []string                    // names of this server; nil lets all pass
+	token *renewed.Value[[sha256.Size]byte] // of the token; nil asks for none
+	hosts []string                          // names of this server; nil lets all pass
 }
 
 func newGuard(cfg *Config) (g guard, err error) {
 	switch {
 	case cfg.TokenFile != "":
-		g.token, err = newRenewed(cfg.ReadFile, parseToken, cfg.TokenFile)
-		if err != nil {
+		if g.token, err = renewed.New(cfg.Logger, cfg.ReadFile, parseToken, cfg.TokenFile); err != nil {
 			return g, fmt.Errorf("%s: %w", cfg.TokenFile, err)
 		}
-		g.token.log = cfg.Logger
 	case cfg.Token != "":
-		g.token = &renewed[[sha256.Size]byte]{value: sha256.Sum256([]byte(cfg.Token)), read: func(string) ([]byte, error) { return nil, nil }}
-		g.token.sum = sha256.Sum256(nil)
+		fixed := func(string) ([]byte, error) { return []byte(cfg.Token), nil }
+		g.token, err = renewed.New(cfg.Logger, fixed, parseToken, "")
 	case cfg.Admin:
 		g.hosts = append([]string{"localhost"}, cfg.Hosts...)
 	}
-	return g, nil
+	return g, err
 }
 
 func parseToken(contents [][]byte) (sum [sha256.Size]byte, err error) {
@@ -61,7 +61,7 @@ func (g *guard) refusal(r *http.Request) reply {
 // bears compares tokens in a time that does not depend on how much of them is right.
 func (g *guard) bears(r *http.Request) bool {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	got, want := sha256.Sum256([]byte(strings.TrimSpace(given))), g.token.current()
+	got, want := sha256.Sum256([]byte(strings.TrimSpace(given))), g.token.Current()
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 

@@ -81,7 +81,7 @@ func refused(err error, warnings []*policy.Error) reply {
 	switch {
 	case errors.Is(err, policy.ErrExists):
 		status = http.StatusConflict
-	case errors.Is(err, policy.ErrNoTap):
+	case errors.Is(err, policy.ErrNoTap), errors.Is(err, policy.ErrMemory):
 		status = http.StatusUnprocessableEntity
 	case wrong:
 		status = http.StatusBadRequest

@@ -21,6 +21,7 @@ const (
 // concurrent use.
 type renderings struct {
 	slots   chan struct{}
+	most    int // bytes
 	refused atomic.Uint64
 
 	mu      sync.Mutex
@@ -36,8 +37,8 @@ type rendering struct {
 	bytes int
 }
 
-func newRenderings() *renderings {
-	return &renderings{slots: make(chan struct{}, renderAtOnce), running: make(map[string]*rendering)}
+func newRenderings(most int) *renderings {
+	return &renderings{most: most, slots: make(chan struct{}, renderAtOnce), running: make(map[string]*rendering)}
 }
 
 // answer returns what render makes for key, and what the caller calls when it has sent it.
@@ -88,7 +89,7 @@ func (rs *renderings) render(ctx context.Context, key string, r *rendering, rend
 func (rs *renderings) finish(key string, r *rendering, rep reply) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if rs.bytes+len(rep.body) > answerBytes && rs.bytes > 0 {
+	if rs.bytes+len(rep.body) > rs.most && rs.bytes > 0 {
 		rep = busy()
 	}
 	if rep.status == http.StatusServiceUnavailable {

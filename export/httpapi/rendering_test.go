@@ -16,7 +16,7 @@ import (
 // Clients that ask for the same share an answer, few are made at once, and what is beyond comes again later.
 func TestRenderings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rs := newRenderings()
+		rs := newRenderings(answerBytes)
 		var made, now, most atomic.Int64
 		gate := make(chan struct{})
 		render := func() reply {
@@ -70,7 +70,7 @@ func TestRenderings(t *testing.T) {
 // Those that wait for too long are sent away.
 func TestRenderingsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rs := newRenderings()
+		rs := newRenderings(answerBytes)
 		gate := make(chan struct{})
 		for i := range renderAtOnce {
 			go rs.answer(t.Context(), fmt.Sprint(i), func() reply { <-gate; return reply{} })
@@ -85,7 +85,7 @@ func TestRenderingsWait(t *testing.T) {
 
 // Answers that are taken slowly are bounded in bytes.
 func TestRenderingsBytes(t *testing.T) {
-	rs := newRenderings()
+	rs := newRenderings(answerBytes)
 	large := reply{status: http.StatusOK, body: []byte(strings.Repeat("x", answerBytes/2+1))}
 	first, sent := rs.answer(t.Context(), "a", func() reply { return large })
 	require.Equal(t, http.StatusOK, first.status)
@@ -101,7 +101,7 @@ func TestRenderingsBytes(t *testing.T) {
 
 // A panic of one answer is no deadlock of the others.
 func TestRenderingsPanic(t *testing.T) {
-	rs := newRenderings()
+	rs := newRenderings(answerBytes)
 	require.Panics(t, func() { rs.answer(t.Context(), "a", func() reply { panic("broken") }) })
 	rep, _ := rs.answer(t.Context(), "a", func() reply { return reply{status: http.StatusOK} })
 	require.Equal(t, http.StatusOK, rep.status)

@@ -1,14 +1,11 @@
 package httpapi
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"visor/internal/renewed"
 	"visor/internal/tlsfiles"
 )
 
@@ -25,68 +22,13 @@ func NewServer(h http.Handler) *http.Server {
 type TLSFiles = tlsfiles.Files
 
 // Certificates serve TLS from files. They are safe for concurrent use.
-type Certificates struct {
-	files TLSFiles
-	pair  *renewed[*tls.Certificate]
-	ca    *renewed[*x509.CertPool] // nil without a ClientCA
-}
+type Certificates = tlsfiles.Certificates
+
+// FileReader reads a file. nil is os.ReadFile.
+type FileReader = renewed.Reader
 
 // NewCertificates returns the certificates of files, or what is wrong with them. When a file changes, the next connection gets what it
 // holds. As long as that cannot be used, connections get what was there before, and log has an error; nil is silence.
 func NewCertificates(files TLSFiles, read FileReader, log *slog.Logger) (*Certificates, error) {
-	c := &Certificates{files: files}
-	var err error
-	if c.pair, err = newRenewed(read, parsePair, files.Cert, files.Key); err != nil {
-		return nil, fmt.Errorf("invalid TLS configuration: %w", err)
-	}
-	c.pair.log = log
-	if files.ClientCA == "" {
-		return c, nil
-	}
-	if c.ca, err = newRenewed(read, parsePool, files.ClientCA); err != nil {
-		return nil, fmt.Errorf("invalid TLS configuration: %s: %w", files.ClientCA, err)
-	}
-	c.ca.log = log
-	return c, nil
-}
-
-func parsePair(contents [][]byte) (*tls.Certificate, error) {
-	pair, err := tls.X509KeyPair(contents[0], contents[1])
-	return &pair, err
-}
-
-func parsePool(contents [][]byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(contents[0]) {
-		return nil, errors.New("it holds no certificate")
-	}
-	return pool, nil
-}
-
-// Config returns the configuration of a server.
-func (c *Certificates) Config() *tls.Config {
-	cfg := &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.pair.current(), nil },
-	}
-	if c.ca == nil {
-		return cfg
-	}
-	cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, c.ca.current()
-	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		own := cfg.Clone()
-		own.GetConfigForClient, own.ClientCAs = nil, c.ca.current()
-		return own, nil
-	}
-	return cfg
-}
-
-// Failures returns how many renewals have failed.
-func (c *Certificates) Failures() uint64 {
-	n, _ := c.pair.failing()
-	if c.ca != nil {
-		more, _ := c.ca.failing()
-		n += more
-	}
-	return n
+	return tlsfiles.New(files, read, log)
 }

@@ -165,9 +165,11 @@ func (in Inputs) listenTap(tap TapInput) (Opened, error) {
 	cfg.Logger = in.Logger
 	var err error
 	if tap.TLS != (tlsfiles.Files{}) {
-		if cfg.TLS, err = tap.TLS.Config(); err != nil {
+		certs, err := tlsfiles.New(tap.TLS, nil, in.Logger)
+		if err != nil {
 			return Opened{}, err
 		}
+		cfg.TLS = certs.Config()
 	}
 	if in.Socket != nil {
 		if cfg.Socket, err = in.Socket(cfg.Network, cfg.Address); err != nil {

@@ -13,6 +13,7 @@ import (
 type input struct {
 	name     string
 	config   Options
+	bytes    int64 // that it may hold
 	live     bool
 	facts    Options
 	pipeline *handler.Pipeline

@@ -18,6 +18,7 @@ type ManagerConfig struct {
 	Env        Env
 	Periods    int          // of policies without a window_config; 0 means 5
 	DeepSample int          // per cent, likewise; 0 means 100
+	Memory     int64        // bytes that all inputs and policies together may hold; a policy that does not fit is refused. 0 is no bound
 	Logger     *slog.Logger // told of taps and policies that come and go, and of inputs that end with an error; nil is silence
 
 	// Ended is called with each policy that has ended or was replaced, when it no longer counts; nil is not. It must not change the Manager.

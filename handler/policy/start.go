@@ -94,6 +94,9 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	case p.Fault != nil:
 		return nil, p.Fault
 	}
+	if err := m.fits(&p, parts); err != nil {
+		return nil, err
+	}
 	r := &Running{Policy: p, lease: p.Lease}
 	for i := range parts {
 		if err := m.start(&p, &parts[i]); err != nil {
@@ -196,11 +199,12 @@ func (m *Manager) open(name string, t *Tap, config, only Options) (*input, error
 	if err != nil {
 		return nil, err
 	}
-	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns})
+	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns, FragBytes: m.fragments()})
 	if err != nil {
 		return nil, err
 	}
-	return &input{name: name, config: merged(config, only), live: o.Live, facts: o.Facts, pipeline: p, ended: make(chan struct{})}, nil
+	return &input{
+		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, merged(config, only)), live: o.Live, facts: o.Facts, pipeline: p, ended: make(chan struct{})}, nil
 }
 
 // release ends an input that feeds nobody, and the policy that tells what it costs.

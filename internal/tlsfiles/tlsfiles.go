@@ -4,10 +4,11 @@ package tlsfiles
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
-	"os"
-	"sync"
-	"time"
+	"log/slog"
+
+	"visor/internal/renewed"
 )
 
 // Files are files in PEM form.
@@ -16,65 +17,65 @@ type Files struct {
 	ClientCA  string // if given, clients must have a certificate that one of these has signed
 }
 
-// Config returns a TLS configuration, or what is wrong with the files. When Cert or Key is written anew, the next connection gets it; as
-// long as what is there cannot be used, connections get the former one.
-func (f Files) Config() (*tls.Config, error) {
-	k := &keyPair{files: f}
-	if _, err := k.current(nil); err != nil {
+// Certificates serve TLS from files. They are safe for concurrent use.
+type Certificates struct {
+	pair *renewed.Value[*tls.Certificate]
+	ca   *renewed.Value[*x509.CertPool] // nil without a ClientCA
+}
+
+// New returns the certificates of files, or what is wrong with them. When a file changes, the next connection gets what it holds. As long
+// as that cannot be used, connections get what was there before, and log has an error; nil is silence. A nil read is os.ReadFile.
+func New(files Files, read renewed.Reader, log *slog.Logger) (*Certificates, error) {
+	c := &Certificates{}
+	var err error
+	if c.pair, err = renewed.New(log, read, parsePair, files.Cert, files.Key); err != nil {
 		return nil, fmt.Errorf("invalid TLS configuration: %w", err)
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: k.current}
-	if f.ClientCA == "" {
-		return cfg, nil
+	if files.ClientCA == "" {
+		return c, nil
 	}
-	pem, err := os.ReadFile(f.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("invalid TLS configuration: %w", err)
+	if c.ca, err = renewed.New(log, read, parsePool, files.ClientCA); err != nil {
+		return nil, fmt.Errorf("invalid TLS configuration: %s: %w", files.ClientCA, err)
 	}
-	cfg.ClientCAs, cfg.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-	if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("invalid TLS configuration: %s holds no certificate", f.ClientCA)
-	}
-	return cfg, nil
+	return c, nil
 }
 
-// keyPair is a certificate with its key, as the files have it.
-type keyPair struct {
-	files Files
-
-	mu     sync.Mutex
-	stamps [2]time.Time
-	cert   *tls.Certificate
+func parsePair(contents [][]byte) (*tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(contents[0], contents[1])
+	return &pair, err
 }
 
-// current returns the certificate, read anew if a file has changed.
-func (k *keyPair) current(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	stamps, err := k.files.stamps()
-	if err == nil && k.cert != nil && stamps == k.stamps {
-		return k.cert, nil
+func parsePool(contents [][]byte) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(contents[0]) {
+		return nil, errors.New("it holds no certificate")
 	}
-	if err == nil {
-		var cert tls.Certificate
-		if cert, err = tls.LoadX509KeyPair(k.files.Cert, k.files.Key); err == nil {
-			k.cert, k.stamps = &cert, stamps
-		}
-	}
-	if k.cert != nil {
-		return k.cert, nil
-	}
-	return nil, err
+	return pool, nil
 }
 
-// stamps returns when the files were written.
-func (f Files) stamps() (out [2]time.Time, err error) {
-	for i, name := range []string{f.Cert, f.Key} {
-		info, err := os.Stat(name)
-		if err != nil {
-			return out, err
-		}
-		out[i] = info.ModTime()
+// Config returns the configuration of a server.
+func (c *Certificates) Config() *tls.Config {
+	cfg := &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.pair.Current(), nil },
 	}
-	return out, nil
+	if c.ca == nil {
+		return cfg
+	}
+	cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, c.ca.Current()
+	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		own := cfg.Clone()
+		own.GetConfigForClient, own.ClientCAs = nil, c.ca.Current()
+		return own, nil
+	}
+	return cfg
+}
+
+// Failures returns how many renewals have failed.
+func (c *Certificates) Failures() uint64 {
+	n := c.pair.Failures()
+	if c.ca != nil {
+		n += c.ca.Failures()
+	}
+	return n
 }

@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrMemory says that a policy does not fit into ManagerConfig.Memory.
+var ErrMemory = errors.New("does not fit into the memory limit")
+
+// What inputs and handlers may hold at most, in bytes: measured with the traffic of internal/attack, rounded up.
+const (
+	mib = 1 << 20
+
+	workerBytes    = 2 * mib  // decoders and batches of a worker
+	streamBytes    = 32 * mib // TCP connections of a worker, and what waits for holes in them
+	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
+	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
+	collectorBytes = 20 * mib // what is remembered of exporters
+	flowBytes      = 96 * mib // of a flow handler
+)
+
+// fragments is what a worker may hold of incomplete datagrams.
+func (m *Manager) fragments() int {
+	if m.cfg.Memory == 0 {
+		return fragmentBytes
+	}
+	return int(min(fragmentBytes, max(m.cfg.Memory/64, 1<<18)))
+}
+
+// inputBytes is what an input may hold.
+func (m *Manager) inputBytes(typ string, config Options) int64 {
+	switch typ {
+	case "pcap":
+		in, err := readPcapInput(config)
+		ring := in.RingSize
+		if err != nil || in.Interface == "" {
+			ring = 0 // it cannot be opened, or has no ring
+		}
+		return int64(workerBytes + streamBytes + m.fragments() + ring)
+	case "dnstap":
+		return workerBytes + streamBytes + dnstapBytes
+	case "flow", "sflow":
+		return int64(workerBytes + collectorBytes + m.fragments())
+	}
+	return workerBytes
+}
+
+// moduleBytes is what a module may hold: the running period and the closed ones.
+func moduleBytes(mod *Module) int64 {
+	opts := merged(mod.Config, mod.Filter)
+	periods := int64(5)
+	if n, ok := opts["num_periods"].(uint64); ok {
+		periods = int64(min(max(n, 1), 10))
+	}
+	switch mod.Type {
+	case "dns":
+		return 8*mib + 3*mib*(periods-1)
+	case "net":
+		return mib * periods
+	case "flow":
+		return flowBytes
+	}
+	return mib / 4 * periods
+}
+
+// fits returns an error if a policy does not fit into what the others leave. A policy of the same name is not counted: it makes way.
+func (m *Manager) fits(p *Policy, parts []Part) error {
+	if m.cfg.Memory == 0 {
+		return nil
+	}
+	taken := m.taken(p.Name)
+	need, sum := int64(0), []string{}
+	add := func(what string, n int64) {
+		need += n
+		sum = append(sum, fmt.Sprintf("%s %s", what, megabytes(n)))
+	}
+	opened := make(map[string]bool)
+	for i := range parts {
+		part := &parts[i]
+		if in := m.inputs[part.Input]; (in == nil || in.over()) && !opened[part.Input] {
+			opened[part.Input] = true
+			add("input "+part.Tap.Name, m.inputBytes(part.Tap.InputType, merged(part.Tap.Config, p.Input.Config, p.Input.Filter)))
+		}
+		for j := range part.Modules {
+			add(part.Modules[j].Type, moduleBytes(&part.Modules[j]))
+		}
+	}
+	if taken+need <= m.cfg.Memory {
+		return nil
+	}
+	return fmt.Errorf("policy [%s] %w: it may need %s (%s), and others %s of %s", p.Name, ErrMemory,
+		megabytes(need), strings.Join(sum, ", "), megabytes(taken), megabytes(m.cfg.Memory))
+}
+
+// taken is what all inputs, and all policies but one, may hold.
+func (m *Manager) taken(except string) (sum int64) {
+	for _, in := range m.inputs {
+		if !in.over() {
+			sum += in.bytes
+		}
+	}
+	for name, r := range m.policies {
+		if name == except {
+			continue
+		}
+		for i := range r.Parts {
+			for j := range r.Parts[i].Modules {
+				sum += moduleBytes(&r.Parts[i].Modules[j])
+			}
+		}
+	}
+	return sum
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
