@@ -69,7 +69,7 @@ func (l *Listener) accept() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // out of files, for instance: others may close theirs
-			l.turned.note("client not accepted: "+err.Error(), netip.Addr{})
+			l.turned.note("not accepted: "+reasonOf(err), netip.Addr{})
 			select {
 			case <-time.After(100 * time.Millisecond):
 			case <-l.gone:

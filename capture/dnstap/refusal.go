@@ -110,13 +110,18 @@ func (r *reader) cause(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "TLS certificate is not accepted" // the error has names that the client has chosen
 	}
-	if broken, ok := errors.AsType[*net.OpError](err); ok { // less the addresses
-		return broken.Err.Error()
-	}
 	if r.stream.phase == fresh {
 		if spoken := language(r.first[:]); spoken != "" {
 			return spoken
 		}
+	}
+	return reasonOf(err)
+}
+
+// reasonOf returns the text of an error without the addresses that those of connections have.
+func reasonOf(err error) string {
+	if broken, ok := errors.AsType[*net.OpError](err); ok {
+		err = broken.Err
 	}
 	return err.Error()
 }

@@ -186,7 +186,7 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 		return nil, err
 	}
 	a.server = httpapi.NewServer(api)
-	a.server.ErrorLog = slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of connections that break
+	a.server.ErrorLog = serverErrors(a.log)
 	if cfg.Certificates != nil {
 		a.server.TLSConfig = cfg.Certificates.Config()
 	}

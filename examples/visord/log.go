@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // logSink is where log lines go: a file that can be opened again, syslog, or standard output.
@@ -98,7 +101,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		b.WriteString(attribute(a))
 		return true
 	})
-	line := bytes.Map(printable, bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte(" | "))) // a line is a record
+	line := appendPrintable(nil, strings.ReplaceAll(b.String(), "\n", " | ")) // a line is a record
 	return h.sink.write(r.Level, append(line, '\n'))
 }
 
@@ -128,12 +131,42 @@ func (s *logSink) write(level slog.Level, line []byte) error {
 	return err
 }
 
-// printable replaces what could steer the terminal of who reads the log: paths of requests are anybody's.
-func printable(r rune) rune {
-	if unicode.IsControl(r) {
-		return '?'
+// appendPrintable appends text with what could steer or deceive the reader's terminal escaped, as in Go: control characters, marks that
+// turn the direction of writing, invisible ones. Anybody chooses the path of a request.
+func appendPrintable(dst []byte, text string) []byte {
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			dst = utf8.AppendRune(dst, r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		dst = append(dst, quoted[1:len(quoted)-1]...)
 	}
-	return r
+	return dst
+}
+
+// serverErrors returns the log of the web server. Connections that break are of interest at debug level; that none can be accepted is a
+// warning, once a minute.
+func serverErrors(to *slog.Logger) *log.Logger { return log.New(&serverLog{log: to}, "", 0) }
+
+type serverLog struct {
+	log *slog.Logger
+
+	mu     sync.Mutex
+	warned time.Time
+}
+
+func (s *serverLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if strings.Contains(text, "Accept error") && time.Since(s.warned) > time.Minute {
+		s.warned = time.Now()
+		s.log.Warn("web server: " + text)
+	} else {
+		s.log.Debug("web server: " + text)
+	}
+	return len(line), nil
 }
 
 // attribute writes a pair; the status of a request stands alone, as pktvisord has it.

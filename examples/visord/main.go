@@ -65,6 +65,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	defer sink.close()
+	signal.Ignore(syscall.SIGPIPE) // who reads the log may go: that ends no agent
 	log := sink.logger(o.verbose)
 	if warning != "" {
 		o.warnings = append(o.warnings, warning)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -313,7 +314,7 @@ func TestLogRotation(t *testing.T) {
 	require.Regexp(t, `^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] \[visor\] \[info\] REQUEST: GET /x 200\n$`, string(former))
 	now, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Regexp(t, `\[warning\] late \| forged\? line input="a b" n=1\n$`, string(now))
+	require.Regexp(t, `\[warning\] late \| forged\\x1b line input="a b" n=1\n$`, string(now))
 }
 
 // What pktvisor's own clients ask is answered as they need it: its terminal client, and the agents of orb.
@@ -455,4 +456,53 @@ func TestPush(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	require.Equal(t, []int64{1000, 1000}, []int64{sums["recorded"], sums["passing"]})
+}
+
+// TestStdoutCloses has a reader of the log that goes away: the agent stays.
+func TestStdoutCloses(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no such signal on this system")
+	}
+	cmd := exec.Command(program.Path(t), "-l", "127.0.0.1", "-p", "0", "--admin-api", "-v")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	p := &process{t: t, cmd: cmd}
+	for s := bufio.NewScanner(out); p.url == "" && s.Scan(); {
+		if m := listening.FindStringSubmatch(s.Text()); m != nil {
+			p.url = "http://" + m[1]
+		}
+	}
+	require.NoError(t, out.Close())
+	for range 3 { // each of them is logged
+		status, _ := p.get("/api/v1/policies")
+		require.Equal(t, 200, status)
+	}
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Wait())
+}
+
+// TestLogIsPrintable escapes what could steer a terminal or turn the direction of writing.
+func TestLogIsPrintable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	sink, _, err := openLog(options{logFile: path}, nil, nil, nil)
+	require.NoError(t, err)
+	sink.logger(true).Warn("a\x1b[31mred\nb", "path", "/\u202egnp.exe", "mark", "\u2066x\u2069\u200f\ufeff", "name", "Zürich 東京")
+	sink.close()
+	written, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(written), `] a\x1b[31mred | b path=/\u202egnp.exe mark=\u2066x\u2069\u200f\ufeff name="Zürich 東京"`+"\n")
+}
+
+// TestServerErrors shows that no connection can be accepted, once, and connections that break only at debug level.
+func TestServerErrors(t *testing.T) {
+	var log bytes.Buffer
+	errs := serverErrors(slog.New(slog.NewTextHandler(&log, nil)))
+	errs.Print("http: TLS handshake error from 192.0.2.1:5: EOF")
+	for range 5 {
+		errs.Print("http: Accept error: accept tcp 127.0.0.1:1: too many open files; retrying in 5ms")
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
+	require.Contains(t, log.String(), "level=WARN msg=\"web server: http: Accept error")
 }
