@@ -8,6 +8,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/internal/attack"
 	"visor/internal/packettest"
 )
 
@@ -41,4 +42,20 @@ func BenchmarkFlow(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
 	b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkFlowAttack is what a record costs whose exporter and interfaces somebody makes up.
+func BenchmarkFlowAttack(b *testing.B) {
+	for _, name := range []string{"interfaces", "exporters"} {
+		b.Run(name, func(b *testing.B) {
+			kind, _ := attack.Named(name)
+			const datagrams = 20_000
+			mem := capture.NewMemory(kind.Frames(datagrams))
+			b.ReportAllocs()
+			for b.Loop() {
+				run(b, mem, 1, decode.HostNets{}, "flow")
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*30*datagrams), "ns/record")
+		})
+	}
 }

@@ -18,7 +18,6 @@ type Each[M any] struct {
 	seconds *sketch.Seconds       // that events count in
 	parts   map[string]*bucket[M] // those that have begun are in use; the others wait for their subject to come again
 	used    int
-	free    []*bucket[M] // for subjects to come
 }
 
 // At returns the metrics of a subject. They are valid until the period ends.
@@ -27,7 +26,7 @@ func (e *Each[M]) At(name string) *M { return &e.part(name).Metrics }
 func (e *Each[M]) part(name string) *bucket[M] {
 	p := e.parts[name]
 	if p == nil {
-		p = e.spare()
+		p = e.schema.newPart(e.seconds)
 		if e.parts == nil {
 			e.parts = make(map[string]*bucket[M])
 		}
@@ -37,16 +36,6 @@ func (e *Each[M]) part(name string) *bucket[M] {
 		p.begun = true
 		e.used++
 	}
-	return p
-}
-
-func (e *Each[M]) spare() *bucket[M] {
-	last := len(e.free) - 1
-	if last < 0 {
-		return e.schema.newPart(e.seconds)
-	}
-	p := e.free[last]
-	e.free = e.free[:last]
 	return p
 }
 
@@ -72,12 +61,23 @@ func (e *Each[M]) All() iter.Seq2[string, *M] {
 	}
 }
 
-// Reset forgets all subjects and keeps their memory: for the same subjects if they come in the next period, whose lists are as
-// long then, and for any after that.
+// Fold adds the metrics of a subject to those of another and forgets the subject, with its memory.
+func (e *Each[M]) Fold(name, into string) {
+	p := e.parts[name]
+	if p == nil || !p.begun || name == into {
+		return
+	}
+	e.part(into).Merge(p)
+	delete(e.parts, name)
+	e.used--
+}
+
+// Reset forgets all subjects and keeps their memory for the same subjects, which often come in the next period and have lists as long
+// then. Memory of subjects that did not come is let go.
 func (e *Each[M]) Reset() {
 	for name, p := range e.parts {
 		if !p.begun {
-			e.drop(name, p)
+			delete(e.parts, name)
 			continue
 		}
 		p.Reset()
@@ -85,11 +85,35 @@ func (e *Each[M]) Reset() {
 	e.used = 0
 }
 
-// drop makes the memory of a subject that is not in use free for others.
-func (e *Each[M]) drop(name string, p *bucket[M]) {
-	delete(e.parts, name)
-	e.free = append(e.free, p)
+// Trim lets go of memory that waits for subjects to come.
+func (e *Each[M]) Trim() {
+	for name, p := range e.parts {
+		if !p.begun {
+			delete(e.parts, name)
+		}
+	}
 }
+
+// Size returns the memory of all subjects, in bytes; see SizeOf.
+func (e *Each[M]) Size() (n int) {
+	for name := range e.parts {
+		n += e.SizeOf(name)
+	}
+	return n
+}
+
+// SizeOf returns the memory of a subject, in bytes: what waits for it if it has not come yet, and 0 if that is nothing. Lists and
+// cardinalities count, of other metrics the fields alone.
+func (e *Each[M]) SizeOf(name string) int {
+	p := e.parts[name]
+	if p == nil {
+		return 0
+	}
+	return p.size() + len(name) + subjectBytes
+}
+
+// subjectBytes is what a subject takes in the map of subjects, about.
+const subjectBytes = 64
 
 func (e *Each[M]) mergeFrom(src state) {
 	for name, p := range src.(*Each[M]).parts {

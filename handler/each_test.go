@@ -143,6 +143,71 @@ func TestEachForgets(t *testing.T) {
 	}
 }
 
+// A subject is folded into another with all that was counted of it, and memory that waits is let go.
+func TestEachFold(t *testing.T) {
+	h := newPerDevice(t, handler.Settings{}).(*perDevice)
+	each := &handler.NewBase(h.schema, h.info, 100).Live.Devices
+	for i, name := range []string{"a", "b"} {
+		d := each.At(name)
+		d.Records.Add(uint64(1 + i))
+		d.Ports.At("7").In.TCP.Add(10)
+	}
+	require.Positive(t, each.SizeOf("a"))
+	require.Equal(t, each.SizeOf("a")+each.SizeOf("b"), each.Size())
+	each.Fold("a", "others")
+	each.Fold("b", "others")
+	each.Fold("b", "others")
+	each.Fold("others", "others")
+	require.Equal(t, 1, each.Len())
+	require.Zero(t, each.SizeOf("a"))
+	others := each.Find("others")
+	require.Equal(t, uint64(3), others.Records.Value())
+	require.Equal(t, uint64(20), others.Ports.Find("7").In.TCP.Value())
+
+	each.Reset()
+	require.Positive(t, each.Size(), "it waits for others to come again")
+	each.Trim()
+	require.Zero(t, each.Size())
+}
+
+// conversations are counted by bytes and by packets.
+type conversations struct {
+	Bytes   handler.TopSide `metric:"top_bytes" label:"name"`
+	Packets handler.TopSide `metric:"top_packets" label:"name"`
+
+	list sketch.TopPairs
+}
+
+func (c *conversations) Bind() {
+	item := func(key []byte) handler.Item { return handler.Item{Name: "<" + string(key) + ">"} }
+	c.Bytes.Show(&c.list, 0, item)
+	c.Packets.Show(&c.list, 1, item)
+}
+
+// Both scales of a list are metrics, and the list is merged, copied and emptied once.
+func TestTopSide(t *testing.T) {
+	info, schema, err := handler.Declare[conversations](handler.Settings{}.WithDefaults("x"), "x", "1.0", "x", nil, 0)
+	require.NoError(t, err)
+	require.Equal(t, handler.KindTop, info.Metrics[1].Kind)
+	add := func(c *conversations, name string, bytes, packets uint64) {
+		var k sketch.PairKey
+		k.Set(uint64(len(name)), []byte(name))
+		c.list.Add(&k, sketch.Pair{bytes, packets})
+	}
+	base := handler.NewBase(schema, info, 100)
+	add(base.Live, "a", 100, 1)
+	add(base.Live, "bb", 50, 2)
+	require.Equal(t, []handler.Item{{Name: "<a>", Estimate: 100, Lower: 100}}, base.Live.Bytes.Top(1))
+	require.Equal(t, []handler.Item{{Name: "<bb>", Estimate: 2, Lower: 2}}, base.Live.Packets.Top(1))
+	require.Equal(t, []uint64{150, 3}, []uint64{base.Live.Bytes.Total(), base.Live.Packets.Total()})
+	base.Shift(1)
+	require.Empty(t, base.Live.Packets.Top(1))
+
+	var unbound handler.TopSide
+	require.Empty(t, unbound.Top(1))
+	require.Zero(t, unbound.Total())
+}
+
 func TestNewSchemaRejectsParts(t *testing.T) {
 	type badGroup struct {
 		In volume `with:"dir=in unit=bytes,nothing"`

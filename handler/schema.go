@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"visor/sketch"
 )
@@ -220,6 +221,9 @@ func (s *Schema[M]) newBucket() *bucket[M] { return s.newPart(new(sketch.Seconds
 // newPart returns a bucket whose rates take events of a time.
 func (s *Schema[M]) newPart(seconds *sketch.Seconds) *bucket[M] {
 	b := &bucket[M]{list: make([]state, 0, len(s.fields)), seconds: seconds}
+	if m, ok := any(&b.Metrics).(binder); ok {
+		m.Bind()
+	}
 	v := reflect.ValueOf(&b.Metrics).Elem()
 	for _, f := range s.fields {
 		m := stateOf(v.FieldByIndex(f.index).Addr().Interface())
@@ -232,6 +236,20 @@ func (s *Schema[M]) newPart(seconds *sketch.Seconds) *bucket[M] {
 		b.list = append(b.list, m)
 	}
 	return b
+}
+
+// sized is a metric that knows how much memory it has, in bytes, beside its fields.
+type sized interface{ Size() int }
+
+// size returns the memory of b, in bytes.
+func (b *bucket[M]) size() int {
+	n := int(unsafe.Sizeof(*b)) + cap(b.list)*int(unsafe.Sizeof(b.list[0]))
+	for _, m := range b.list {
+		if s, ok := m.(sized); ok {
+			n += s.Size()
+		}
+	}
+	return n
 }
 
 // Reset makes b an empty bucket and keeps its memory.

@@ -15,7 +15,7 @@ const (
 
 // Cardinality counts distinct keys by their hashes: exactly up to 2048 of them, then with a HyperLogLog of 16,384 registers
 // (Flajolet et al., 2007), whose standard error is 0.81 per cent of the truth at any size: 0.81/100 · n one time in three,
-// 2.4/100 · n one time in 370. Memory is 16 bytes a key at first, then 16 KiB, and 48 KiB at most.
+// 2.4/100 · n one time in 370. Memory is 16 bytes a key at first, then 16 KiB, and 48 KiB at most, of which Trim lets 32 KiB go.
 //
 // Hashes must be good ones, as internal/hash64 makes them. The registers are those of segmentio/go-hll and postgresql-hll for
 // log2m 14 and regwidth 5, of one byte each, so that counting takes 2 ns and not the 9 of go-hll's packed form; see MarshalBinary.
@@ -166,6 +166,16 @@ func (c *Cardinality) Merge(src *Cardinality) {
 	}
 	for i, r := range src.dense {
 		c.dense[i] = max(c.dense[i], r)
+	}
+}
+
+// Size returns the memory that c has, in bytes.
+func (c *Cardinality) Size() int { return 8*cap(c.set) + cap(c.dense) }
+
+// Trim lets go of the memory that c does not need until it is emptied.
+func (c *Cardinality) Trim() {
+	if c.isDense {
+		c.set = nil
 	}
 }
 

@@ -1,9 +1,11 @@
 package flow
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 
 	"visor/decode"
 	"visor/geo"
@@ -31,8 +33,12 @@ type Config struct {
 
 	Summary Summary
 
-	// Interfaces is how many interfaces of all devices are kept apart in a period, by each worker; 0 means 1024. Records of others count for
-	// their device alone. The first 64 have lists of 1024 entries, later ones of 64.
+	// MaxBytes bounds the memory of all periods and workers of a Handler, and of the copy that queries are answered from; 0 means
+	// 96 MiB. Where it does not suffice, lists grow no more, and the least used interfaces and devices are counted as one,
+	// [Others].
+	MaxBytes int
+
+	// Interfaces is how many interfaces of all devices are kept apart in a period, by each worker; 0 means 1024.
 	Interfaces int
 }
 
@@ -64,20 +70,21 @@ func contains(ranges []Range, n uint32) bool {
 }
 
 const (
+	defaultBytes      = 96 << 20
 	defaultInterfaces = 1024
 	maxDevices        = 1024 // a worker keeps apart in a period
-	largeInterfaces   = 64
-	largeLists        = 1024 // entries, of the first largeInterfaces
-	smallLists        = 64   // entries, of others
+	maxEntries        = 768  // of a list in a period
 )
 
 // Handler is the flow analyzer.
 type Handler struct {
-	cfg      Config
-	info     handler.Info
-	schema   *handler.Schema[Metrics]
-	onlyNets decode.HostNets
-	summary  summary
+	cfg        Config
+	info       handler.Info
+	schema     *handler.Schema[Metrics]
+	onlyNets   decode.HostNets
+	summary    summary
+	shards     atomic.Int32
+	firstBytes int // of an interface
 }
 
 var _ handler.Handler = (*Handler)(nil)
@@ -88,21 +95,31 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Interfaces == 0 {
 		cfg.Interfaces = defaultInterfaces
 	}
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, defaultBytes)
 	info, schema, err := handler.Declare[Metrics](cfg.Settings, "flow", "1.0", "flow", groupNames, defaultGroups)
 	info.Exports = true
 	if cfg.Interfaces < 0 {
 		err = errors.Join(err, fmt.Errorf("flow: Interfaces %d must not be negative", cfg.Interfaces))
+	}
+	if cfg.MaxBytes < 0 {
+		err = errors.Join(err, fmt.Errorf("flow: MaxBytes %d must not be negative", cfg.MaxBytes))
 	}
 	nets, netsErr := parseNets(cfg.OnlyNets)
 	sum, sumErr := newSummary(&cfg.Summary)
 	if err := errors.Join(err, netsErr, sumErr); err != nil {
 		return nil, err
 	}
-	return &Handler{cfg, info, schema, nets, sum}, nil
+	return &Handler{cfg: cfg, info: info, schema: schema, onlyNets: nets, summary: sum, firstBytes: interfaceBytes(info.Groups)}, nil
 }
 
 // From returns what the flow handler of s counted, or nil if s has none. With several it is the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
+
+// share returns the memory of a period in a shard. A shard has its periods, a copy for queries, and what waits for
+// interfaces of the period before.
+func (h *Handler) share() int {
+	return h.cfg.MaxBytes / max(int(h.shards.Load()), 1) / (h.info.Periods + 2)
+}
 
 // Info tells what h is.
 func (h *Handler) Info() handler.Info { return h.info }

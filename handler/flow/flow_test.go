@@ -73,9 +73,9 @@ func run(t testing.TB, cfg flow.Config, frames ...capture.Frame) (*flow.Metrics,
 }
 
 // list returns a list as "name count".
-func list(l *handler.TopNames) (out []string) {
+func list(l *handler.TopSide) (out []string) {
 	for _, e := range l.Top(10) {
-		out = append(out, fmt.Sprint(string(e.Key), " ", e.Upper))
+		out = append(out, fmt.Sprint(e.Name, " ", e.Estimate))
 	}
 	return out
 }
@@ -265,20 +265,6 @@ func TestLosses(t *testing.T) {
 	require.Equal(t, uint64(1), m.Devices.Find("192.0.2.8").Counters.Value())
 	require.Equal(t, 2, m.Devices.Len())
 	require.Equal(t, handler.Account{Offered: 4, Analysed: 2, Undecodable: 2}, p.HandlerAccounts()["flow"])
-}
-
-// Interfaces beyond the bound count for their device alone.
-func TestBound(t *testing.T) {
-	var flows []decode.Flow
-	for i := range 20 {
-		f := record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
-		f.Input, f.Output = uint32(i), uint32(i)
-		flows = append(flows, f)
-	}
-	m, _ := run(t, flow.Config{Interfaces: 5}, sent(0, "192.0.2.1", packettest.NetFlow5(0, 0, flows...)))
-	d := m.Devices.Find("192.0.2.1")
-	require.Equal(t, []uint64{20, 15}, []uint64{d.Records.Value(), d.NotKept.Value()})
-	require.Equal(t, 5, d.Interfaces.Len())
 }
 
 func BenchmarkRecords(b *testing.B) {

@@ -29,7 +29,13 @@ var groupNames = handler.GroupNames{
 // Metrics is what a Handler counts.
 type Metrics struct {
 	Devices handler.Each[Device] `metric:"devices" label:"device"` // by address, or the name that the device was given
+
+	// What pktvisor does not have; left out of the answers while it is 0.
+	Merged sketch.Counter `metric:"devices_merged,counters" sparse:"true" help:"devices that count as the device others for want of room"`
 }
+
+// Others is the name of the device or interface under which those count for which there is no room.
+const Others = "others"
 
 // Device is what is counted of one exporter.
 type Device struct {
@@ -44,18 +50,21 @@ type Device struct {
 	LostSets      sketch.Counter `metric:"data_sets_lost,counters" sparse:"true" help:"data sets whose template did not come in time"`
 	Malformed     sketch.Counter `metric:"datagrams_malformed,counters" sparse:"true" help:"datagrams that contradict themselves, at least in part"`
 	Unsupported   sketch.Counter `metric:"datagrams_unsupported,counters" sparse:"true" help:"datagrams of a version or an agent that is not read"`
-	NotKept       sketch.Counter `metric:"records_beyond_interfaces,counters" sparse:"true" help:"records of interfaces that are too many to be kept apart"`
+	Merged        sketch.Counter `metric:"interfaces_merged,counters" sparse:"true" help:"interfaces that count as the interface others for want of room"`
 
 	Bytes   TopInterfaces `with:"m=bytes,by_bytes"`
 	Packets TopInterfaces `with:"m=packets,by_packets"`
 
 	Interfaces handler.Each[Interface] `metric:"interfaces" label:"device_interface"` // by ifIndex, or the name that the interface was given
+
+	in, out sketch.TopPairs // behind Bytes and Packets
+	shared  bool            // several addresses have one name
 }
 
 // TopInterfaces are the interfaces of a device by volume.
 type TopInterfaces struct {
-	In  handler.TopNames `metric:"top_in_interfaces_{m},top_interfaces" label:"interface" help:"input interfaces by {m}"`
-	Out handler.TopNames `metric:"top_out_interfaces_{m},top_interfaces" label:"interface" help:"output interfaces by {m}"`
+	In  handler.TopSide `metric:"top_in_interfaces_{m},top_interfaces" label:"interface" help:"input interfaces by {m}"`
+	Out handler.TopSide `metric:"top_out_interfaces_{m},top_interfaces" label:"interface" help:"output interfaces by {m}"`
 }
 
 // Interface is what is counted of one interface: of records that came in through it, and of those that went out.
@@ -73,6 +82,10 @@ type Interface struct {
 
 	Bytes   Both `with:"m=bytes,by_bytes"`
 	Packets Both `with:"m=packets,by_packets"`
+
+	in, out oneWay // behind the lists of the volumes
+	both    bothWays
+	shared  bool // several ifIndexes have one name
 }
 
 // Volume is the traffic in one direction, in bytes or packets.
@@ -84,35 +97,19 @@ type Volume struct {
 	IPv4    sketch.Counter `metric:"{d}_ipv4_{m},counters" help:"{m} over IPv4, or over neither, direction {d}"`
 	IPv6    sketch.Counter `metric:"{d}_ipv6_{m},counters" help:"{m} over IPv6, direction {d}"`
 
-	TopSrcIPs     handler.TopNames `metric:"top_{d}_src_ips_{m},top_ips" label:"ip" help:"source addresses by {m}, direction {d}"`
-	TopDstIPs     handler.TopNames `metric:"top_{d}_dst_ips_{m},top_ips" label:"ip" help:"destination addresses by {m}, direction {d}"`
-	TopSrcPorts   handler.TopNames `metric:"top_{d}_src_ports_{m},top_ports" label:"port" help:"source ports by {m}, direction {d}"`
-	TopDstPorts   handler.TopNames `metric:"top_{d}_dst_ports_{m},top_ports" label:"port" help:"destination ports by {m}, direction {d}"`
-	TopSrcIPPorts handler.TopNames `metric:"top_{d}_src_ip_ports_{m},top_ips_ports" label:"ip_port" help:"source addresses and ports by {m}, direction {d}"`
-	TopDstIPPorts handler.TopNames `metric:"top_{d}_dst_ip_ports_{m},top_ips_ports" label:"ip_port" help:"destination addresses and ports by {m}, direction {d}"`
-	TopDSCP       handler.TopNames `metric:"top_{d}_dscp_{m},top_tos" label:"dscp" help:"differentiated services by {m}, direction {d}"`
-	TopECN        handler.TopNames `metric:"top_{d}_ecn_{m},top_tos" label:"ecn" help:"congestion notification by {m}, direction {d}"`
+	TopSrcIPs     handler.TopSide `metric:"top_{d}_src_ips_{m},top_ips" label:"ip" help:"source addresses by {m}, direction {d}"`
+	TopDstIPs     handler.TopSide `metric:"top_{d}_dst_ips_{m},top_ips" label:"ip" help:"destination addresses by {m}, direction {d}"`
+	TopSrcPorts   handler.TopSide `metric:"top_{d}_src_ports_{m},top_ports" label:"port" help:"source ports by {m}, direction {d}"`
+	TopDstPorts   handler.TopSide `metric:"top_{d}_dst_ports_{m},top_ports" label:"port" help:"destination ports by {m}, direction {d}"`
+	TopSrcIPPorts handler.TopSide `metric:"top_{d}_src_ip_ports_{m},top_ips_ports" label:"ip_port" help:"source addresses and ports by {m}, direction {d}"`
+	TopDstIPPorts handler.TopSide `metric:"top_{d}_dst_ip_ports_{m},top_ips_ports" label:"ip_port" help:"destination addresses and ports by {m}, direction {d}"`
+	TopDSCP       handler.TopSide `metric:"top_{d}_dscp_{m},top_tos" label:"dscp" help:"differentiated services by {m}, direction {d}"`
+	TopECN        handler.TopSide `metric:"top_{d}_ecn_{m},top_tos" label:"ecn" help:"congestion notification by {m}, direction {d}"`
 }
 
 // Both is the traffic in both directions, in bytes or packets.
 type Both struct {
-	TopGeo           handler.TopPlaces `metric:"top_geo_loc_{m},top_geo" label:"geo_loc" help:"locations of source and destination by {m}"`
-	TopASN           handler.TopNames  `metric:"top_asn_{m},top_geo" label:"asn" help:"autonomous systems of source and destination by {m}"`
-	TopConversations handler.TopNames  `metric:"top_conversations_{m},conversations" label:"conversation" help:"pairs of addresses with ports by {m}"`
-}
-
-// limit bounds the lists of an interface to so many entries.
-func (i *Interface) limit(entries int) {
-	for _, v := range []*Volume{&i.InBytes, &i.OutBytes, &i.InPackets, &i.OutPackets} {
-		for _, l := range []*handler.TopNames{
-			&v.TopSrcIPs, &v.TopDstIPs, &v.TopSrcPorts, &v.TopDstPorts, &v.TopSrcIPPorts, &v.TopDstIPPorts, &v.TopDSCP, &v.TopECN,
-		} {
-			l.Limit(entries)
-		}
-	}
-	for _, b := range []*Both{&i.Bytes, &i.Packets} {
-		b.TopGeo.Limit(entries)
-		b.TopASN.Limit(entries)
-		b.TopConversations.Limit(entries)
-	}
+	TopGeo           handler.TopSide `metric:"top_geo_loc_{m},top_geo" label:"geo_loc" help:"locations of source and destination by {m}"`
+	TopASN           handler.TopSide `metric:"top_asn_{m},top_geo" label:"asn" help:"autonomous systems of source and destination by {m}"`
+	TopConversations handler.TopSide `metric:"top_conversations_{m},conversations" label:"conversation" help:"pairs of addresses with ports by {m}"`
 }

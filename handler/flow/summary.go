@@ -74,19 +74,19 @@ func (s *summary) addSubnet(text string) error {
 	return err
 }
 
-// appendText appends what is shown for an address.
-func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) []byte {
+// appendText appends what is shown in place of an address. It returns false if the address is shown.
+func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) (text []byte, ok bool) {
 	if s.none || s.except.Contains(addr) {
-		return addr.AppendTo(dst)
+		return dst, false
 	}
 	if s.cfg.ByASN && systems != nil {
 		if as := systems.ASN(addr); as != nil && s.showsAS(as) {
-			return append(dst, as.Text...)
+			return append(dst, as.Text...), true
 		}
 	}
 	for i := range s.subnets {
 		if s.subnets[i].net.Contains(addr) {
-			return append(dst, s.subnets[i].text...)
+			return append(dst, s.subnets[i].text...), true
 		}
 	}
 	bits := s.wild6
@@ -95,10 +95,10 @@ func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) []
 	}
 	if bits >= 0 {
 		if p, err := addr.Prefix(bits); err == nil {
-			return p.AppendTo(dst)
+			return p.AppendTo(dst), true
 		}
 	}
-	return addr.AppendTo(dst)
+	return dst, false
 }
 
 func (s *summary) showsAS(as *geo.AS) bool {

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"bytes"
 	"math"
 	"math/bits"
 	"net/netip"
@@ -9,20 +8,19 @@ import (
 
 	"visor/decode"
 	"visor/geo"
-	"visor/handler"
 	"visor/internal/hash64"
 	"visor/sketch"
 )
 
-// view is a record as it is counted: keys of lists made and hashed once, for all interfaces, directions and units.
+// view is a record as it is counted: keys of lists made and hashed once, for all interfaces and directions.
 type view struct {
-	bytes, packets uint64 // after scaling
-	l3             family
-	l4             transport
-	src, dst       end
-	conversation   key
-	dscp, ecn      key
-	port           key // scratch
+	weight       sketch.Pair // bytes and packets, after scaling
+	l3           family
+	l4           transport
+	src, dst     end
+	conversation key
+	dscp, ecn    key
+	system       key // scratch
 }
 
 type family uint8
@@ -62,31 +60,18 @@ type end struct {
 	ip       netip.Addr
 	ipHash   uint64
 	portHash uint64 // 0 without a port
-	addr     key    // or what stands for it
+	plain    bool   // address and port are shown as they are
+	addr     key    // or what stands for it; none if the flow is not of IP
 	port     key    // number or name; none for port 0
 	both     key
 	place    *geo.Location
 	system   *geo.AS
-}
-
-// key is an entry of a list. It is reused: text without use is empty and none.
-type key struct {
-	text []byte
-	hash uint64
-	used bool
-}
-
-func (k *key) set(text []byte) { k.text, k.hash, k.used = text, hash64.Sum(text), true }
-
-func (k *key) add(l *handler.TopNames, n uint64) {
-	if k.used {
-		l.Add(k.hash, k.text, n)
-	}
+	name     []byte // scratch
 }
 
 // set sets what counters need. One of rate packets was looked at.
 func (v *view) set(f *decode.Flow, rate uint32) {
-	v.bytes, v.packets = scaled(f.Bytes, rate), scaled(f.Packets, rate)
+	v.weight = sketch.Pair{scaled(f.Bytes, rate), scaled(f.Packets, rate)}
 	v.l3 = ipv4
 	if f.Src.Is6() {
 		v.l3 = ipv6
@@ -115,90 +100,92 @@ func scaled(n uint64, rate uint32) uint64 {
 func (v *view) describe(s *shard, f *decode.Flow) {
 	v.src.set(s, v.l4, f.Src, f.SrcPort)
 	v.dst.set(s, v.l4, f.Dst, f.DstPort)
+	v.conversation.Clear()
 	if s.groups.Has(groupConversations) {
 		v.converse()
 	}
 	if s.groups.Has(groupTopToS) {
-		v.dscp.set(appendDSCP(v.dscp.text[:0], f.ToS>>2))
-		v.ecn.set(append(v.ecn.text[:0], ecnNames[f.ToS&3]...))
+		v.dscp.bytes = appendDSCP(append(v.dscp.bytes[:0], formText), f.ToS>>2)
+		v.dscp.set(hash64.Sum(v.dscp.bytes[1:]))
+		v.ecn.setText([]byte(ecnNames[f.ToS&3]))
 	}
 }
 
 // set makes the keys of an end.
 func (e *end) set(s *shard, l4 transport, ip netip.Addr, port uint16) {
-	e.ip, e.portHash = ip, 0
-	e.addr.used, e.port.used, e.both.used, e.place, e.system = false, false, false, nil, nil
+	e.ip, e.portHash, e.plain, e.place, e.system = ip, 0, true, nil, nil
+	e.addr.Clear()
+	e.port.Clear()
+	e.both.Clear()
 	if port != 0 {
-		e.portHash = hash64.Uint64(uint64(port))
-		e.port.set(s.appendPort(e.port.text[:0], port, l4))
+		e.setPort(s, l4, port)
 	}
 	if !ip.IsValid() {
 		return
 	}
-	if ip.Is4() {
-		e.ipHash = hash64.IPv4(ip.As4())
-	} else {
-		e.ipHash = hash64.IPv6(ip.As16())
-	}
-	e.addr.set(s.h.summary.appendText(e.addr.text[:0], ip, s.geo))
-	if e.port.used {
-		e.both.set(append(append(append(e.both.text[:0], e.addr.text...), ':'), e.port.text...))
+	e.setAddr(s)
+	if e.port.IsSet() && s.groups&(groupTopIPPorts|groupConversations) != 0 {
+		e.both.setBoth(&e.addr, &e.port)
 	}
 	if s.geo != nil && s.groups.Has(groupTopGeo) {
 		e.place, e.system = s.geo.City(ip), s.geo.ASN(ip)
 	}
 }
 
-// appendPort appends the name of a port, or its number if it has none or names are not shown.
-func (s *shard) appendPort(dst []byte, port uint16, l4 transport) []byte {
+func (e *end) setPort(s *shard, l4 transport, port uint16) {
+	e.portHash = hash64.Uint64(uint64(port))
 	if services := s.h.cfg.Services; services != nil && s.groups.Has(groupTopPorts) {
 		if name := services.Name(port, l4 == udp); name != "" {
-			return append(dst, name...)
+			e.name, e.plain = append(e.name[:0], name...), false
+			e.port.setText(e.name)
+			return
 		}
 	}
-	return strconv.AppendUint(dst, uint64(port), 10)
+	e.port.setPort(e.portHash, port)
+}
+
+func (e *end) setAddr(s *shard) {
+	if e.ip.Is4() {
+		e.ipHash = hash64.IPv4(e.ip.As4())
+	} else {
+		e.ipHash = hash64.IPv6(e.ip.As16())
+	}
+	if s.h.summary.none {
+		e.addr.setAddr(e.ipHash, e.ip)
+		return
+	}
+	if text, ok := s.h.summary.appendText(e.name[:0], e.ip, s.geo); ok {
+		e.name, e.plain = text, false
+		e.addr.setText(text)
+		return
+	}
+	e.addr.setAddr(e.ipHash, e.ip)
 }
 
 // converse makes the key of the conversation: both ends, in an order that does not depend on the direction.
 func (v *view) converse() {
 	a, b := &v.src, &v.dst
-	v.conversation.used = false
-	if !a.both.used || !b.both.used || a.ip.IsUnspecified() || b.ip.IsUnspecified() {
-		return
+	if a.both.IsSet() && b.both.IsSet() && !a.ip.IsUnspecified() && !b.ip.IsUnspecified() {
+		v.conversation.setPair(&a.both, &b.both)
 	}
-	if bytes.Compare(a.both.text, b.both.text) > 0 {
-		a, b = b, a
-	}
-	v.conversation.set(append(append(append(v.conversation.text[:0], a.both.text...), '/'), b.both.text...))
 }
 
-// cardinality counts the record's ends for an interface.
-func (v *view) cardinality(m *Interface) {
-	if v.src.ip.IsValid() {
+// distinct counts the record's ends for an interface, but for those that were counted before.
+func (v *view) distinct(m *Interface, old seen) {
+	if v.src.ip.IsValid() && !old.src {
 		m.SrcIPs.Add(v.src.ipHash)
 	}
-	if v.dst.ip.IsValid() {
+	if v.dst.ip.IsValid() && !old.dst {
 		m.DstIPs.Add(v.dst.ipHash)
 	}
-	if v.src.portHash != 0 {
+	if v.src.portHash != 0 && !old.srcPort {
 		m.SrcPorts.Add(v.src.portHash)
 	}
-	if v.dst.portHash != 0 {
+	if v.dst.portHash != 0 && !old.dstPort {
 		m.DstPorts.Add(v.dst.portHash)
 	}
-	if v.conversation.used {
-		m.Conversations.Add(v.conversation.hash)
-	}
-}
-
-// interfaces counts the record for an interface in the lists of its device.
-func (v *view) interfaces(s *shard, name string, bytes, packets *handler.TopNames) {
-	v.port.set(append(v.port.text[:0], name...))
-	if s.groups.Has(groupBytes) {
-		v.port.add(bytes, v.bytes)
-	}
-	if s.groups.Has(groupPackets) {
-		v.port.add(packets, v.packets)
+	if v.conversation.IsSet() {
+		m.Conversations.Add(v.conversation.Hash())
 	}
 }
 
