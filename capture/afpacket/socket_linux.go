@@ -150,7 +150,7 @@ func (g *fanout) join(fd int) error {
 // explain adds what to do to the error that most people meet first.
 func explain(op string, err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("%s: %w; capturing needs root or the capability CAP_NET_RAW (setcap cap_net_raw+ep PROGRAM)", op, err)
+		return fmt.Errorf("%s: %w; capturing needs root or the capability CAP_NET_RAW (setcap cap_net_raw+ep PROGRAM; in a container --cap-add=NET_RAW)", op, err)
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }

@@ -25,6 +25,7 @@ func main() {
 	if isFileHelper() {
 		os.Exit(serveFiles(os.Stdin, os.Stdout))
 	}
+	raiseCapabilities()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -24,7 +24,7 @@ var rows = [][]string{
 	{"capture", "capture/*", "sketch", "window", "geo"},
 	{"decode", "decode/*"},
 	{"internal/hash64", "internal/flowtable", "internal/decompress", "internal/tlsfiles"},
-	{"internal/renewed"},
+	{"internal/renewed", "internal/notices"},
 }
 
 // forTests are packages that tests alone import, one another, and the suite that tests are made of.
