@@ -59,7 +59,15 @@ func Open(cfg Config) (*Capture, error) {
 		q.locality, q.ended = locality, c.queueEnded
 		c.queues = append(c.queues, q)
 	}
+	go locality.watch(c.vanished)
 	return c, nil
+}
+
+// vanished ends the queues: the interface was deleted, or is in another namespace now.
+func (c *Capture) vanished() {
+	for _, q := range c.queues {
+		q.vanish()
+	}
 }
 
 // close ends what is open of a capture that could not be opened.
@@ -68,6 +76,7 @@ func (c *Capture) close() {
 		_ = q.Close()
 	}
 	c.locality.close()
+	c.locality.ask.close() // watch does not run yet
 }
 
 // queueEnded is called when a queue was closed.

@@ -190,6 +190,17 @@ func TestNSDirectionOnLoopback(t *testing.T) {
 	}
 }
 
+// TestNSVanishedWhileDown ends when an interface that was down is deleted, of which the socket hears nothing.
+func TestNSVanishedWhileDown(t *testing.T) {
+	namespace(t)
+	live := open(t, afpacket.Config{})
+	gone := make(chan error, 1)
+	go func() { gone <- live.Sources()[0].ReadBatch(&capture.Batch{}) }()
+	netns.IP(t, "link", "set", receiver, "down")
+	netns.IP(t, "link", "del", receiver)
+	require.ErrorContains(t, wait.Receive(t, gone, "the end"), "interface "+receiver+" is gone")
+}
+
 // sumIPv4 sets the checksum of an IPv4 header, which bridges with netfilter want.
 func sumIPv4(header []byte) {
 	sum := uint32(0)

@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -46,12 +47,12 @@ func watchLocality(index int, loop bool) (*locality, error) {
 		ask.close()
 		return nil, err
 	}
-	go l.watch()
 	return l, nil
 }
 
-// watch refreshes l until it is closed.
-func (l *locality) watch() {
+// watch refreshes l until it is closed. It calls vanished once when the interface is no more: a socket hears of that
+// only if the interface was up.
+func (l *locality) watch(vanished func()) {
 	defer l.ask.close()
 	buf := make([]byte, 64<<10)
 	for {
@@ -59,7 +60,10 @@ func (l *locality) watch() {
 		if _, err := l.changes.Read(buf); err != nil && !os.IsTimeout(err) && !lostMessages(err) {
 			return // closed
 		}
-		_ = l.refresh() // what was known stays if the kernel is short of memory
+		if err := l.refresh(); errors.Is(err, unix.ENODEV) {
+			vanished()
+			vanished = func() {}
+		} // else what was known stays: the kernel is short of memory
 		time.Sleep(refreshPause)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -52,7 +53,8 @@ type queue struct {
 	byType  bool // of the batch: packet types say directions
 	err     error
 	closed  atomic.Bool
-	mu      sync.Mutex // of counted
+	gone    atomic.Bool // the interface is
+	mu      sync.Mutex  // of counted
 	counted Stats
 
 	locality *locality
@@ -124,6 +126,9 @@ func (q *queue) wait() error {
 	switch {
 	case q.closed.Load():
 		return capture.ErrClosed
+	case q.status().Load()&unix.TP_STATUS_USER != 0: // also of an interface that is gone
+	case q.gone.Load():
+		return q.isGone(unix.ENODEV)
 	case q.err != nil:
 		return q.err
 	case err != nil:
@@ -149,10 +154,20 @@ func (q *queue) ready(fd uintptr) bool {
 		q.err = fmt.Errorf("afpacket: %s: %w", q.iface.Name, unix.Errno(errno))
 	default:
 		if _, err := net.InterfaceByIndex(q.iface.Index); err != nil {
-			q.err = fmt.Errorf("afpacket: interface %s is gone: %w", q.iface.Name, err)
+			q.err = q.isGone(err)
 		}
 	}
 	return q.err != nil
+}
+
+func (q *queue) isGone(err error) error {
+	return fmt.Errorf("afpacket: interface %s is gone: %w", q.iface.Name, err)
+}
+
+// vanish makes a waiting ReadBatch say that the interface is gone.
+func (q *queue) vanish() {
+	q.gone.Store(true)
+	_ = q.file.SetReadDeadline(time.Now()) // a closed file has no waiting ReadBatch
 }
 
 // take appends the next packet of the block to b.

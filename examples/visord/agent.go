@@ -175,7 +175,7 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 			if a.ending.Load() {
 				return errors.New("about to end")
 			}
-			return nil
+			return a.manager.Down()
 		},
 	}
 	if err := a.secure(&cfg); err != nil {
@@ -330,6 +330,7 @@ func (a *agent) reload() {
 	if err := a.sink.reopen(); err != nil {
 		a.log.Error("log file cannot be opened again", "error", err)
 	}
+	a.manager.Retry()
 	if a.o.config == "" {
 		return
 	}

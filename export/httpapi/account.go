@@ -63,6 +63,8 @@ func (a *API) ownFamilies() []export.Family {
 type families struct {
 	instance string
 
+	running, gaps, gapTime export.Family
+
 	refused, renewals, inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
 }
 
@@ -77,6 +79,9 @@ func newFamilies(instance string) *families {
 		instance:      instance,
 		refused:       counter("visor_http_refused_total", "requests that were answered 503 because too many answers were being made"),
 		renewals:      counter("visor_http_renewals_failed_total", "times that the token file or a certificate could not be read again after it had changed"),
+		running:       gauge("visor_input_running", "1 if an input gives frames or waits for them, 0 if it has ended or is down"),
+		gaps:          counter("visor_input_gaps_total", "times that a live input was down: an interface was deleted, a socket failed"),
+		gapTime:       counter("visor_input_gap_seconds_total", "how long a live input was down"),
 		inputOffered:  counter("visor_input_offered_total", "frames that an input was offered: the sum of visor_input_frames_total"),
 		inputFrames:   counter("visor_input_frames_total", "frames of an input by what became of them"),
 		inputReasons:  counter("visor_input_reasons_total", "input that was not analysed, by the reason"),
@@ -90,6 +95,15 @@ func newFamilies(instance string) *families {
 func (f *families) addInput(part *policy.Part) {
 	labels := []handler.Label{{Name: "input", Value: part.Input}, {Name: "tap", Value: part.Tap.Name}}
 	account := part.Account()
+	running, outage := uint64(0), part.Outage()
+	if part.Source().Running {
+		running = 1
+	}
+	f.add(&f.running, running, labels)
+	if part.Live() {
+		f.add(&f.gaps, outage.Gaps, labels)
+		f.add(&f.gapTime, uint64(outage.Down.Seconds()), labels)
+	}
 	f.add(&f.inputOffered, account.Offered, labels)
 	for _, r := range results(account) {
 		f.add(&f.inputFrames, r.Count, labels, handler.Label{Name: "result", Value: r.Text})
@@ -139,7 +153,7 @@ func (f *families) add(to *export.Family, n uint64, labels []handler.Label, more
 
 // list returns the families that have series.
 func (f *families) list() (out []export.Family) {
-	for _, family := range []export.Family{f.refused, f.renewals, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
+	for _, family := range []export.Family{f.refused, f.renewals, f.running, f.gaps, f.gapTime, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
 		if len(family.Series) > 0 {
 			out = append(out, family)
 		}

@@ -64,6 +64,7 @@ func TestAccount(t *testing.T) {
 		for _, want := range []string{
 			"# TYPE visor_input_frames_total counter",
 			"visor_input_offered_total" + labels + "} 2000\n",
+			"visor_input_running" + labels + "} 0\n",
 			"visor_input_frames_total" + labels + `,result="filtered"} 500` + "\n",
 			"visor_input_reasons_total" + labels + `,reason="unknown link type 9999"} 2` + "\n",
 			`visor_module_offered_total{instance="edge-1",module="odd-odd-net",policy="odd"} 1500` + "\n",

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -20,6 +21,7 @@ type input struct {
 	usage    *resources.Handler
 	ended    chan struct{}
 	end      context.CancelFunc // nil before it runs
+	again    *reopening         // nil if it is not opened again
 
 	mu       sync.Mutex // guards policies and handlers, which the API shows
 	policies int
@@ -76,6 +78,24 @@ func (in *input) over() bool {
 		return false
 	}
 }
+
+var errOver = errors.New("it has ended")
+
+// down returns why the input is live and does not run, or nil.
+func (in *input) down() error {
+	switch {
+	case !in.live:
+		return nil
+	case in.over():
+		return errOver
+	case in.again != nil:
+		return in.again.state().Err
+	}
+	return nil
+}
+
+// running reports whether the input gives frames, or will.
+func (in *input) running() bool { return !in.over() && in.down() == nil }
 
 // change says what the input feeds.
 func (in *input) change(policies, handlers int) {

@@ -1,9 +1,12 @@
 package policy_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,4 +75,38 @@ func TestNSVLANFilter(t *testing.T) {
 		require.Equal(t, want, account().Analysed, expr)
 		require.NoError(t, m.Close())
 	}
+}
+
+// TestNSInterfaceComesBack deletes an interface and makes it again: its policy goes on, with a gap that is told.
+func TestNSInterfaceComesBack(t *testing.T) {
+	netns.Inside(t)
+	netns.Pair(t)
+	var log bytes.Buffer
+	m := policy.NewManager(policy.ManagerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	config := policy.Options{"iface": netns.Receiver}
+	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: config}))
+	r, err := m.AddPolicy(counting("a"))
+	require.NoError(t, err)
+	part := &r.Parts[0]
+	query := packettest.UDP(0, "192.0.2.1:5000", "192.0.2.53:53", packettest.Query(1, "www.example.com", 1))
+	send(t, query.Data)
+	wait.Until(t, func() bool { return part.Account().Analysed >= 1 })
+	require.NoError(t, m.Down())
+	for i := range uint64(2) {
+		netns.IP(t, "link", "del", netns.Receiver)
+		wait.Until(t, func() bool { return m.Down() != nil })
+		require.ErrorContains(t, m.Down(), "is gone")
+		require.False(t, part.Source().Running)
+		netns.Pair(t)
+		m.Retry()
+		wait.Until(t, func() bool { return m.Down() == nil })
+		require.True(t, part.Source().Running)
+		require.Equal(t, i+1, part.Outage().Gaps)
+		require.NotZero(t, part.Outage().Down)
+		before := part.Account().Analysed
+		send(t, query.Data)
+		wait.Until(t, func() bool { return part.Account().Analysed > before })
+	}
+	require.NoError(t, m.Close())
+	require.Equal(t, []int{2, 2}, []int{strings.Count(log.String(), "input is down"), strings.Count(log.String(), "input is up again")}, log.String())
 }

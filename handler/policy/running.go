@@ -35,14 +35,14 @@ type Source struct {
 	Config   Options // of the tap, the policy's laid over it
 	Facts    Options // of the input, beside its configuration
 	Policies int     // that it feeds
-	Running  bool    // it has not come to its end
+	Running  bool    // it has not come to its end, and is not down
 }
 
 // Source tells what feeds the part now.
 func (p *Part) Source() Source {
 	p.input.mu.Lock()
 	defer p.input.mu.Unlock()
-	s := Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: !p.input.over()}
+	s := Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: p.input.running()}
 	if own := p.input.pipeline.HostNets(); own != nil && s.Facts[hostIPs] != nil {
 		s.Facts[hostIPs] = shownNets(own)
 	}
@@ -57,6 +57,14 @@ func (p *Part) Account() handler.Account { return p.input.pipeline.Account() }
 
 // Reasons returns why frames of the input were not analysed, see [handler.Pipeline.Reasons].
 func (p *Part) Reasons() []capture.Reason { return p.input.pipeline.Reasons() }
+
+// Outage returns when the input was down, of a live one.
+func (p *Part) Outage() Outage {
+	if p.input.again == nil {
+		return Outage{}
+	}
+	return p.input.again.state()
+}
 
 // Span returns the times of the earliest and the latest frame of the input.
 func (p *Part) Span() handler.Span { return p.input.pipeline.Span() }

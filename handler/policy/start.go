@@ -1,11 +1,13 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"visor/capture"
 	"visor/handler"
 	"visor/internal/hash64"
 )
@@ -199,12 +201,57 @@ func (m *Manager) open(name string, t *Tap, config, only Options) (*input, error
 	if err != nil {
 		return nil, err
 	}
+	var again *reopening
+	if o.Live && len(o.Sources) == 1 {
+		again = newReopening(o.Sources[0], m.reopener(t.InputType, config, only), m.cfg.Logger.With("input", name))
+		o.Sources[0] = again
+	}
 	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns, FragBytes: m.fragments()})
 	if err != nil {
 		return nil, err
 	}
 	return &input{
-		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, merged(config, only)), live: o.Live, facts: o.Facts, pipeline: p, ended: make(chan struct{})}, nil
+		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, merged(config, only)), live: o.Live,
+		facts: o.Facts, pipeline: p, ended: make(chan struct{}), again: again,
+	}, nil
+}
+
+// reopener returns what opens an input that has failed.
+func (m *Manager) reopener(typ string, config, only Options) func() (capture.Source, error) {
+	return func() (capture.Source, error) {
+		o, err := m.cfg.Open(typ, config, only)
+		if err != nil {
+			return nil, err
+		}
+		return o.Sources[0], nil
+	}
+}
+
+// Retry opens inputs that are down at once. They are tried every few seconds anyway.
+func (m *Manager) Retry() {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	for _, in := range m.inputs {
+		if in.again != nil {
+			in.again.retry()
+		}
+	}
+}
+
+// Down returns why live inputs do not run: nil if all do.
+func (m *Manager) Down() error {
+	var errs []error
+	seen := make(map[*input]bool)
+	for _, r := range m.Policies() {
+		for i := range r.Parts {
+			in := r.Parts[i].input
+			if err := in.down(); err != nil && !seen[in] {
+				errs = append(errs, fmt.Errorf("input %s is down: %w", in.name, err))
+			}
+			seen[in] = true
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // release ends an input that feeds nobody, and the policy that tells what it costs.
