@@ -61,8 +61,16 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
+	root, err := openRoot(o.apiFiles)
+	if err != nil {
+		return fmt.Errorf("--api-files: %w", err)
+	}
+	if root != nil {
+		defer root.Close()
+	}
 	a.manager = policy.NewManager(policy.ManagerConfig{
 		Env: env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
+		APIFiles: root,
 	})
 	defer a.manager.Close()
 	if err := a.load(); err != nil {
@@ -94,6 +102,14 @@ func (a *agent) bound() error {
 		a.log.Info(fmt.Sprintf("memory limit %.1f MB, of which inputs and policies may hold %.1f MB", float64(limit)/1e6, float64(a.memory.work)/1e6))
 	}
 	return nil
+}
+
+// openRoot opens the directory below which the API may read files, or returns nil if there is none.
+func openRoot(dir string) (*os.Root, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	return os.OpenRoot(dir)
 }
 
 // environment opens the databases.

@@ -47,6 +47,7 @@ type options struct {
 	tls        bool
 	files      httpapi.TLSFiles
 	adminAPI   bool
+	apiFiles   string
 	insecure   bool
 	allowHosts []string
 	tokenFile  string
@@ -138,6 +139,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.VarP(&o.port, "port", "p", "`port` of the API")
 	fs.BoolVar(&o.adminAPI, "admin-api", false, "let clients of the API create and delete taps and policies, and stop visord")
 	fs.BoolVar(&o.insecure, "insecure", false, "allow --admin-api on an address of others without a token or certificates of clients")
+	fs.StringVar(&o.apiFiles, "api-files", "", "`directory` below which taps that come over the API may read files; without it they may read none")
 	fs.StringSliceVar(&o.allowHosts, "allow-host", nil, "with --admin-api and no token: another `name` that clients may call this host by")
 	fs.BoolVar(&o.tls, "tls", false, "serve HTTPS")
 	fs.StringVar(&o.files.Cert, "tls-cert", "", "certificate `file`, PEM; read again when it changes")
@@ -217,7 +219,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		o.otelPort = 4317
 	}
 	o.clamp()
-	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), o.validate())
+	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), absolute(&o.apiFiles), o.validate())
 }
 
 // configure reads the configuration file, or the environment where there is none.

@@ -95,6 +95,7 @@ func (a *API) addTap(r *http.Request) reply {
 		return bad
 	}
 	t, warnings, err := policy.ParseTap(body)
+	t.Posted = true
 	if err = a.accept(r, warnings, err); err == nil {
 		err = a.cfg.Policies.AddTap(t)
 	}
@@ -150,6 +151,7 @@ func (a *API) start(r *http.Request, name string, status int, begin func(policy.
 		return bad
 	}
 	p, warnings, err := policy.ParsePolicy(body)
+	p.Posted = true
 	if err = a.accept(r, warnings, err); err != nil {
 		return refused(err, warnings)
 	}

@@ -150,7 +150,7 @@ func (in Inputs) openTap(config, only Options) (Opened, error) {
 	}
 	var o Opened
 	if tap.File != "" {
-		o, err = recorded(dnstap.Open(tap.File))
+		o, err = recorded(in.tapFile(tap.File))
 	} else {
 		o, err = in.listenTap(tap)
 	}
@@ -158,6 +158,19 @@ func (in Inputs) openTap(config, only Options) (Opened, error) {
 		o.Sources[0] = dnstap.OnlyHosts(o.Sources[0], hosts)
 	}
 	return o, err
+}
+
+// tapFile opens a dnstap file.
+func (in Inputs) tapFile(path string) (*dnstap.File, error) {
+	f, err := in.file(path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := dnstap.NewFile(f, path)
+	if err != nil {
+		f.Close()
+	}
+	return src, err
 }
 
 func (in Inputs) listenTap(tap TapInput) (Opened, error) {

@@ -36,6 +36,7 @@ type Tap struct {
 	InputType string  // "pcap", "dnstap", "flow", "sflow", "netprobe" or "mock"
 	Config    Options // of the input
 	Tags      Options // by which policies may select the tap
+	Posted    bool    // it came over the API: it may open files below ManagerConfig.APIFiles alone
 }
 
 // Global is what holds for all handlers of a type, in all policies, where these do not say otherwise.
@@ -54,6 +55,7 @@ type Policy struct {
 	Modules  []Module
 	Sequence bool  // each module sees what its predecessor let through
 	Fault    error // why it cannot start, if that shows in its keys; nil is none
+	Posted   bool  // it came over the API, see Tap
 }
 
 // maxLease is in seconds: a day.

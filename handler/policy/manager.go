@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,13 +29,20 @@ type ManagerConfig struct {
 	Open func(typ string, config, filter Options) (Opened, error)
 
 	Socket func(network, address string) (net.Listener, error) // see Inputs; nil has none
+
+	// APIFiles is the directory below which taps and policies that were posted may open files; nil lets them open none. The Manager
+	// does not close it.
+	APIFiles *os.Root
 }
+
+type openFunc func(typ string, config, filter Options) (Opened, error)
 
 // Manager runs policies on taps. Policies whose inputs are configured alike share one. It is safe for concurrent use; Close ends all.
 //
 // For each input that is open there is one policy more, named after it with "-resources" behind: it tells what the input costs.
 type Manager struct {
-	cfg ManagerConfig
+	cfg    ManagerConfig
+	posted openFunc // opens inputs whose files were named over the API
 
 	changing sync.Mutex // one change at a time; who holds it may read what mu guards
 	mu       sync.Mutex
@@ -59,11 +67,13 @@ func NewManager(cfg ManagerConfig) *Manager {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	posted := cfg.Open
 	if cfg.Open == nil {
 		cfg.Open = Inputs{Logger: cfg.Logger, Socket: cfg.Socket}.Open
+		posted = Inputs{Logger: cfg.Logger, Socket: cfg.Socket, files: below(cfg.APIFiles)}.Open
 	}
 	return &Manager{
-		cfg: cfg, taps: make(map[string]Tap), global: make(map[string]Options), policies: make(map[string]*Running), inputs: make(map[string]*input),
+		cfg: cfg, posted: posted, taps: make(map[string]Tap), global: make(map[string]Options), policies: make(map[string]*Running), inputs: make(map[string]*input),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strings"
 
@@ -35,17 +36,40 @@ type Inputs struct {
 	// Socket returns a socket that was opened for this process and listens at an address already, as systemd hands them over, or
 	// nil if there is none. The input takes ownership of it. A nil func has none.
 	Socket func(network, address string) (net.Listener, error)
+
+	files opener // nil opens regular files anywhere
+}
+
+// file opens a file for reading. It is read, not mapped: a file that shrinks then ends, and stops nothing else.
+func (in Inputs) file(path string) (*os.File, error) {
+	if in.files == nil {
+		return openFile(path)
+	}
+	return in.files(path)
+}
+
+// capture opens a capture file.
+func (in Inputs) capture(path string) (*pcapfile.Reader, error) {
+	f, err := in.file(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := pcapfile.NewReader(f, path)
+	if err != nil {
+		f.Close()
+	}
+	return r, err
 }
 
 // Open opens an input of a type with its configuration and the filter of a policy.
 func (in Inputs) Open(typ string, config, only Options) (Opened, error) {
 	switch typ {
 	case "pcap":
-		return openPcap(merged(config, only))
+		return in.openPcap(merged(config, only))
 	case "dnstap":
 		return in.openTap(config, only)
 	case "flow", "sflow":
-		return openFlow(config)
+		return in.openFlow(config)
 	case "netprobe":
 		return openProbe(config)
 	case "mock":
@@ -100,7 +124,7 @@ func merged(tables ...Options) Options {
 	return out
 }
 
-func openPcap(config Options) (Opened, error) {
+func (inputs Inputs) openPcap(config Options) (Opened, error) {
 	in, err := ParsePcapInput(config)
 	if err != nil {
 		return Opened{}, err
@@ -108,7 +132,7 @@ func openPcap(config Options) (Opened, error) {
 	var o Opened
 	switch {
 	case in.File != "":
-		o, err = openCapture(in)
+		o, err = inputs.openCapture(in)
 	case in.Mock:
 		o, err = live(mock.New(mock.Config{}), nil)
 		o.Hosts, _ = decode.ParseHostNets(mock.LocalNets) // a constant
@@ -151,8 +175,8 @@ func shownNets(own *decode.HostNets) Options {
 	return Options{"ipv4": v4, "ipv6": v6}
 }
 
-func openCapture(in PcapInput) (Opened, error) {
-	file, err := pcapfile.Open(in.File)
+func (inputs Inputs) openCapture(in PcapInput) (Opened, error) {
+	file, err := inputs.capture(in.File)
 	if err != nil || in.Filter == "" {
 		return recorded(file, err)
 	}
@@ -197,13 +221,13 @@ func openTagged(in PcapInput, cfg afpacket.Config) (Opened, error) {
 	return live(filtered, nil)
 }
 
-func openFlow(config Options) (Opened, error) {
+func (inputs Inputs) openFlow(config Options) (Opened, error) {
 	in, err := ParseFlowInput(config)
 	switch {
 	case err != nil:
 		return Opened{}, err
 	case in.File != "":
-		return recorded(pcapfile.Open(in.File))
+		return recorded(inputs.capture(in.File))
 	}
 	return live(collector.Listen(collector.Config{Address: in.Address}))
 }

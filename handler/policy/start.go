@@ -183,7 +183,11 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 	if in := m.inputs[part.Input]; in != nil && !in.over() {
 		return in, nil
 	}
-	in, err := m.open(part.Input, &part.Tap, merged(part.Tap.Config, p.Input.Config), p.Input.Filter)
+	open := openFunc(m.cfg.Open)
+	if part.Tap.Posted || p.Posted && (p.Input.Config.namesFile() || p.Input.Filter.namesFile()) {
+		open = m.posted
+	}
+	in, err := m.open(open, part.Input, &part.Tap, merged(part.Tap.Config, p.Input.Config), p.Input.Filter)
 	if err != nil {
 		return nil, err
 	}
@@ -198,14 +202,14 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 }
 
 // open opens an input and gives it a pipeline, which does not run yet.
-func (m *Manager) open(name string, t *Tap, config, only Options) (*input, error) {
-	o, err := m.cfg.Open(t.InputType, config, only)
+func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options) (*input, error) {
+	o, err := open(t.InputType, config, only)
 	if err != nil {
 		return nil, err
 	}
 	var again *reopening
 	if o.Live && len(o.Sources) == 1 {
-		again = newReopening(o.Sources[0], m.reopener(t.InputType, config, only), m.cfg.Logger.With("input", name))
+		again = newReopening(o.Sources[0], reopener(open, t.InputType, config, only), m.cfg.Logger.With("input", name))
 		o.Sources[0] = again
 	}
 	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns, FragBytes: m.fragments()})
@@ -219,9 +223,9 @@ func (m *Manager) open(name string, t *Tap, config, only Options) (*input, error
 }
 
 // reopener returns what opens an input that has failed.
-func (m *Manager) reopener(typ string, config, only Options) func() (capture.Source, error) {
+func reopener(open openFunc, typ string, config, only Options) func() (capture.Source, error) {
 	return func() (capture.Source, error) {
-		o, err := m.cfg.Open(typ, config, only)
+		o, err := open(typ, config, only)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// errNoFiles is of a tap or policy that came over the API and names a file.
+var errNoFiles = errors.New("taps and policies from the API may not open files; a directory below which they may is named by --api-files DIR")
+
+// fileKeys are the keys of inputs that name files.
+var fileKeys = []string{"pcap_file", "dnstap_file"}
+
+// namesFile reports whether a table names a file to read.
+func (o Options) namesFile() bool {
+	for _, key := range fileKeys {
+		if _, named := o[key]; named {
+			return true
+		}
+	}
+	return false
+}
+
+// opener opens a file for reading.
+type opener func(path string) (*os.File, error)
+
+// openFile opens a regular file. A named pipe or a device would keep the Manager waiting for others.
+func openFile(path string) (*os.File, error) {
+	return regular(os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0))
+}
+
+// below returns what opens files in and below a directory, whatever links stand there. A nil root has none.
+func below(root *os.Root) opener {
+	return func(path string) (*os.File, error) {
+		if root == nil {
+			return nil, errNoFiles
+		}
+		name := path
+		if filepath.IsAbs(path) {
+			dir, err := filepath.Abs(root.Name())
+			if err != nil {
+				return nil, err
+			}
+			if name, err = filepath.Rel(dir, path); err != nil || name == ".." || strings.HasPrefix(name, ".."+string(filepath.Separator)) {
+				return nil, fmt.Errorf("%s is not below %s, where files for the API are", path, dir)
+			}
+		}
+		return regular(root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0))
+	}
+}
+
+func regular(f *os.File, err error) (*os.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is %s, and only regular files are read", f.Name(), describeMode(info.Mode()))
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func describeMode(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "a special file"
+}
