@@ -2,18 +2,19 @@ package decode
 
 import "net/netip"
 
-// Export is what one datagram of a flow exporter holds: NetFlow, IPFIX or sFlow. Its Flows are valid until it is decoded into
-// again.
+// Export is what one datagram of a flow exporter holds: NetFlow, IPFIX or sFlow. Its Flows are
+// valid until it is decoded into again.
 type Export struct {
 	TimeNS   int64      // when the datagram was captured, ns since the Unix epoch
-	Device   netip.Addr // who exports: the agent address of sFlow, else the datagram's source
+	Device   netip.Addr // the exporter: the agent address of sFlow, else the datagram's source
 	Flows    []Flow     // in the order of the datagram
 	Counters int        // counters samples of sFlow
 	Err      error      // why the datagram, or its rest after Flows, was not read; nil if all of it was
 
-	// What is known to be missing, from the sequence numbers of the exporter: since its previous datagram, so many flows
-	// or so many datagrams did not arrive. Which of the two depends on the protocol. A datagram that another one overtakes is taken
-	// for a lost one. Data sets whose template did not come in time are lost as well.
+	// What is known to be missing, from the sequence numbers of the exporter: since its previous
+	// datagram, so many flows or so many datagrams did not arrive. Which of the two depends on the
+	// protocol. A datagram that another one overtakes is taken for a lost one. Data sets whose
+	// template did not come in time are lost as well.
 	LostFlows     uint32
 	LostDatagrams uint32
 	LostSets      uint32
@@ -27,18 +28,18 @@ type Observed uint8
 
 // The values of Observed.
 const (
-	Anywhere  Observed = iota // the exporter does not say
+	Anywhere  Observed = iota // not stated
 	AtIngress                 // as it came in through the input interface
 	AtEgress                  // as it went out through the output interface
 )
 
-// Flow is what an exporter reports of one flow, or of one sampled packet. Fields that it leaves out are zero.
-// A bidirectional flow (RFC 5103) is two of them.
+// Flow is what an exporter reports of one flow, or of one sampled packet. Fields that it leaves out
+// are zero. A bidirectional flow (RFC 5103) is two of them.
 type Flow struct {
 	Src, Dst         netip.Addr // invalid if the flow is not of IP
 	Bytes            uint64     // as exported; see Sampling
 	Packets          uint64
-	Sampling         uint32 // one of so many packets was looked at, as the exporter says; 0 if it does not say
+	Sampling         uint32 // one in so many packets was looked at; 0 if the exporter states no rate
 	Input, Output    uint32 // SNMP ifIndex
 	SrcPort, DstPort uint16 // of UDP, TCP or SCTP; of sampled ICMP packets type and code
 	Proto            uint8  // IP protocol number
@@ -48,8 +49,8 @@ type Flow struct {
 	Header           []byte // the beginning of a sampled packet, in place of addresses; it borrows from the datagram. HeaderLink says how it begins
 }
 
-// AddHeader sets the addresses, ports, protocol and class of f from its Header. d must be kept for headers: what it sees of
-// fragments are samples, that belong together by chance at most.
+// AddHeader sets the addresses, ports, protocol and class of f from its Header. d must be kept for
+// headers: what it sees of fragments are samples, that belong together by chance at most.
 func (d *Decoder) AddHeader(f *Flow) {
 	p := Packet{Frame: f.Header, WireLen: uint32(f.Bytes), Link: f.HeaderLink}
 	d.Reset()

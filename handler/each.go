@@ -8,11 +8,13 @@ import (
 	"visor/sketch"
 )
 
-// Each holds metrics M for each of several subjects, which come into being when they are first asked for: directions, devices,
-// targets. In JSON each is an object named after its subject, below the field's path; in Prometheus it is a label, which the tag
-// label names. Within the metrics of another Each, the label is of both names with a bar in between.
+// Each holds metrics M for each of several subjects, which come into being when they are first
+// asked for: directions, devices, targets. In JSON each is an object named after its subject, below
+// the field's path; in Prometheus it is a label, which the tag label names. Within the metrics of
+// another Each, the label is of both names with a bar in between.
 //
-// An Each keeps what it is given: the handler bounds their number. The zero Each in a struct of metrics is ready to use.
+// An Each keeps what it is given: the handler bounds their number. The zero Each in a struct of
+// metrics is ready to use.
 type Each[M any] struct {
 	schema  *Schema[M]
 	seconds *sketch.Seconds       // that events count in
@@ -72,8 +74,8 @@ func (e *Each[M]) Fold(name, into string) {
 	e.used--
 }
 
-// Reset forgets all subjects and keeps their memory for the same subjects, which often come in the next period and have lists as long
-// then. Memory of subjects that did not come is let go.
+// Reset forgets all subjects and keeps their memory for the same subjects, which often come in the
+// next period and have lists as long then. Memory of subjects that did not come is let go.
 func (e *Each[M]) Reset() {
 	for name, p := range e.parts {
 		if !p.begun {
@@ -102,8 +104,8 @@ func (e *Each[M]) Size() (n int) {
 	return n
 }
 
-// SizeOf returns the memory of a subject, in bytes: what waits for it if it has not come yet, and 0 if that is nothing. Lists and
-// cardinalities count, of other metrics the fields alone.
+// SizeOf returns the memory of a subject, in bytes: what waits for it if it has not come yet, and 0
+// if that is nothing. Lists and cardinalities count, of other metrics the fields alone.
 func (e *Each[M]) SizeOf(name string) int {
 	p := e.parts[name]
 	if p == nil {
@@ -141,7 +143,8 @@ type set interface {
 	bind(schema any, seconds *sketch.Seconds)
 	// declared returns the metrics of each subject.
 	declared() []Field
-	// appendValues appends the values of all subjects, which are found at path and told apart by label.
+	// appendValues appends the values of all subjects, which are found at path and told apart by
+	// label.
 	appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value
 }
 

@@ -43,7 +43,8 @@ func (r *exportReader) read(b *Batch) {
 	b.Exports = r.exports[:n]
 }
 
-// datagram reads one datagram. What begins with two zero bytes has a version of 32 bits, as sFlow has.
+// datagram reads one datagram. What begins with two zero bytes has a version of 32 bits, as sFlow
+// has.
 func (r *exportReader) datagram(p *decode.Packet, e *decode.Export) {
 	if len(p.Payload) < 2 || binary.BigEndian.Uint16(p.Payload) != 0 {
 		r.netflow.Decode(p.TimeNS, p.Src, p.Payload, e)

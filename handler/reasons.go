@@ -59,7 +59,7 @@ func (w *worker) reasons() []capture.Reason {
 		}
 	}
 	if w.exports != nil {
-		out = w.exports.unread.appendReasons(out)
+		out = w.exports.appendReasons(out)
 	}
 	return out
 }

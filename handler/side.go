@@ -2,8 +2,9 @@ package handler
 
 import "visor/sketch"
 
-// TopSide is one scale of a list that weighs its keys on two, as a metric: of conversations by bytes and by packets, say, each scale is
-// a metric of its own. The struct of metrics has the list beside its metrics, and a method Bind that calls Show for each TopSide.
+// TopSide is one scale of a list that weighs its keys on two, as a metric: of conversations by
+// bytes and by packets, each scale is a metric of its own. The struct of metrics has the list
+// beside its metrics, and a method Bind that calls Show for each TopSide.
 type TopSide struct {
 	list  *sketch.TopPairs
 	scale int

@@ -16,7 +16,7 @@ type unread map[unreadKey]int64
 
 // unreadKey is why a device's data was not read.
 type unreadKey struct {
-	device netip.Addr // invalid: of devices beyond those that are told apart
+	device netip.Addr // invalid: of all devices beyond maxUnread
 	cause  unreadCause
 }
 
@@ -30,7 +30,7 @@ const (
 	unknownAgent
 )
 
-// maxUnread bounds the causes and devices that are told apart.
+// maxUnread bounds the pairs of cause and device that are counted apart.
 const maxUnread = 64
 
 // note counts what was not read of a datagram.
@@ -68,7 +68,15 @@ func (u *unread) add(device netip.Addr, cause unreadCause, n int64) {
 	}
 }
 
-// appendReasons appends what is unread still: a data set whose template came is read.
+// appendReasons appends what was not read, and what of exporters was forgotten.
+func (r *exportReader) appendReasons(dst []capture.Reason) []capture.Reason {
+	if n := r.netflow.Stats().Evicted + r.sflow.Stats().Evicted; n > 0 {
+		dst = append(dst, capture.Reason{Text: "flow exporters and templates forgotten for want of room", Count: n})
+	}
+	return r.unread.appendReasons(dst)
+}
+
+// appendReasons appends what is still unread: a data set is read when its template arrives.
 func (u unread) appendReasons(dst []capture.Reason) []capture.Reason {
 	for key, n := range u {
 		if n > 0 {

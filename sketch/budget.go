@@ -1,7 +1,8 @@
 package sketch
 
-// Budget is memory, in bytes, that sketches share. A sketch that grows asks for it first; one that may
-// not grow gets along with what it has. A Budget is owned by one goroutine. The nil Budget never ends.
+// Budget is memory, in bytes, that sketches share. A sketch that grows asks for it first; one that
+// may not grow gets along with what it has. A Budget is owned by one goroutine. The nil Budget
+// never ends.
 type Budget struct {
 	Max  int
 	Used int // it may be more than Max, by what cannot be refused
@@ -11,7 +12,7 @@ type Budget struct {
 // when large ones cannot.
 const slack = 32
 
-// take uses n bytes, or reports that there is no room for them.
+// take uses n bytes, or returns false if there is too little left.
 func (b *Budget) take(n int) bool {
 	if b == nil {
 		return true

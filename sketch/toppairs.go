@@ -10,19 +10,22 @@ import (
 	"unsafe"
 )
 
-// Pair is what a key of a [TopPairs] weighs, on two scales: bytes and packets, say.
+// Pair is what a key of a [TopPairs] weighs, on two scales, as bytes and packets are.
 type Pair [2]uint64
 
-// TopPairs finds the heavy hitters of a stream of keys that weigh something on two scales, in one table and with one probe
-// for both. It works as [TopK] does: exact up to its capacity; beyond, each weight is known to within Error, which is at most
-// Total / (0.2 · capacity), and half of that as long as the heavy keys of both scales are the same. The capacity is less where a [Budget] did not
-// let the list grow.
+// TopPairs finds the heavy hitters of a stream of keys that weigh something on two scales, in one
+// table and with one probe for both. It works as [TopK] does: exact up to its capacity; beyond,
+// each weight is known to within Error, which is at most Total / (0.2 · capacity), and half of that
+// as long as the heavy keys of both scales are the same. The capacity is less where a [Budget] did
+// not let the list grow.
 //
-// Keys are bytes of any length. Up to 23 of them stand in their slot, of 48 bytes; longer ones in memory of the list's own. Keys are
-// told apart by all of their bytes, and placed by a secret of the list, as those of other lists are. Of keys of one hash the list takes four and
-// refuses the others, whose weights are in Total and Refused alone.
+// Keys are bytes of any length. Up to 23 of them are in their slot, of 48 bytes; longer ones in
+// memory of the list's own. Keys are told apart by all of their bytes, and placed by a secret of
+// the list, as those of other lists are. Of keys of one hash the list takes four and refuses the
+// others, whose weights are in Total and Refused alone.
 //
-// A TopPairs is owned by one goroutine. The zero TopPairs has the [DefaultCapacity] and is ready to use.
+// A TopPairs is owned by one goroutine. The zero TopPairs has the [DefaultCapacity] and is ready to
+// use.
 type TopPairs struct {
 	slots    []pairSlot // open addressing, linear probing; a power of two, a quarter of them free
 	odd      uint64     // the secret: a slot is the highest bits of hash · odd
@@ -45,7 +48,8 @@ type pairSlot struct {
 
 const pairBytes = int(unsafe.Sizeof(pairSlot{}))
 
-// shortKey is a key of up to 23 bytes, whose number is the last byte, or where a longer one stands in the arena.
+// shortKey is a key of up to 23 bytes, whose number is the last byte, or where a longer one stands
+// in the arena.
 type shortKey [3]uint64
 
 const (
@@ -53,7 +57,7 @@ const (
 	isLong    = 0xFF // in place of the number
 )
 
-// PairKey is a key that is made once and added to several lists. The zero PairKey is no key.
+// PairKey is a key that is made once and added to several lists. The zero PairKey is not a key.
 type PairKey struct {
 	hash  uint64
 	short shortKey
@@ -61,7 +65,8 @@ type PairKey struct {
 	buf   [shortMost + 1]byte
 }
 
-// Set makes k the key of these bytes, whose hash is h. Bytes of a long key are borrowed as long as k is used.
+// Set makes k the key of these bytes, whose hash is h. Bytes of a long key are borrowed as long as
+// k is used.
 func (k *PairKey) Set(h uint64, key []byte) {
 	k.hash, k.long = max(h, 1), nil // 0 marks a free slot
 	if len(key) > shortMost {
@@ -85,15 +90,15 @@ func (k *PairKey) IsSet() bool { return k.hash != 0 }
 // Hash returns the hash of the key; 0 if there is none.
 func (k *PairKey) Hash() uint64 { return k.hash }
 
-// Limit sets the capacity of an empty list, which Reset keeps; 0 means [DefaultCapacity], and the most is 1<<20. The list asks budget for
-// memory, unless that is nil.
+// Limit sets the capacity of an empty list, which Reset keeps; 0 means [DefaultCapacity], and the
+// most is 1<<20. The list asks budget for memory, unless that is nil.
 func (t *TopPairs) Limit(capacity int, budget *Budget) {
 	t.capacity, t.budget = min(max(capacity, 0), maxCapacity), budget
 }
 
-// Touch loads the slot of a key, so that an Add behind it does not wait. It returns something of what it has loaded, which the
-// caller has to use. Twelve lists that are touched before the first Add wait for memory together: in benchmarks/flow_test.go a
-// record took 20 per cent less.
+// Touch loads the slot of a key, so that an Add behind it does not wait. It returns something of
+// what it has loaded, which the caller has to use. Twelve lists that are touched before the first
+// Add wait for memory together: in benchmarks/flow_test.go a record took 20 per cent less.
 func (t *TopPairs) Touch(k *PairKey) uint64 {
 	if len(t.slots) == 0 {
 		return 0
@@ -101,7 +106,8 @@ func (t *TopPairs) Touch(k *PairKey) uint64 {
 	return t.slots[t.home(k.hash)].hash
 }
 
-// Add counts a weight of k, and reports whether k is a new entry. It copies the key when that enters the list.
+// Add counts a weight of k, and reports whether k is a new entry. It copies the key when that
+// enters the list.
 func (t *TopPairs) Add(k *PairKey, weight Pair) (entered bool) {
 	if k.hash == 0 || weight == (Pair{}) {
 		return false
@@ -161,7 +167,8 @@ func (k shortKey) isLong() bool { return k[2]>>56 == isLong }
 // long returns a key in the arena.
 func (t *TopPairs) long(k shortKey) []byte { return t.arena[k[0] : k[0]+k[1]] }
 
-// insert puts in a key that is not there, at free, which find returned. It returns false if the key is refused.
+// insert puts in a key that is not there, at free, which find returned. It returns false if the key
+// is refused.
 func (t *TopPairs) insert(free *pairSlot, k *PairKey, weight Pair) bool {
 	most := len(t.slots) / 4 * 3
 	if t.used >= min(most, t.limit()) {
@@ -232,9 +239,10 @@ func (t *TopPairs) freeFor(h uint64) *pairSlot {
 	}
 }
 
-// purge makes room, nearly always for a quarter of the entries or more. It subtracts the median of either weight, and drops what is left with
-// neither. Where the heavy keys of the two scales differ, that may be few: then it subtracts the upper quartiles, of which half of
-// the entries have neither.
+// purge makes room, nearly always for a quarter of the entries or more. It subtracts the median of
+// either weight, and drops what is left with neither. Where the heavy keys of the two scales
+// differ, that may be few: then it subtracts the upper quartiles, of which half of the entries have
+// neither.
 func (t *TopPairs) purge() {
 	most := t.used / 4 * 3
 	t.subtract(1, 2)
@@ -247,9 +255,9 @@ func (t *TopPairs) purge() {
 	t.compact()
 }
 
-// subtract subtracts from each weight its num/den-quantile, drops what has nothing left, and moves every other entry to where find looks
-// for it. Beginning behind a free slot, each entry can only move towards its home, past entries that have been settled; most are
-// there already.
+// subtract subtracts from each weight its num/den-quantile, drops what has nothing left, and moves
+// every other entry to where find looks for it. Beginning behind a free slot, each entry can only
+// move towards its home, past entries that have been settled; most are there already.
 func (t *TopPairs) subtract(num, den int) {
 	less := t.quantiles(num, den)
 	t.error.add(less)
@@ -277,8 +285,8 @@ func (t *TopPairs) subtract(num, den int) {
 	}
 }
 
-// quantiles returns quantiles of a sample of the weights: those in the first slots, which are as good as any, since a secret
-// chooses them.
+// quantiles returns quantiles of a sample of the weights: those in the first slots, which are as
+// good as any, since a secret chooses them.
 func (t *TopPairs) quantiles(num, den int) (q Pair) {
 	const most = 64
 	var first, second [most]uint64
@@ -313,7 +321,8 @@ func (t *TopPairs) compact() {
 	t.arena, t.spare = t.spare, t.arena
 }
 
-// Top returns the n entries that weigh most on one of the scales, ties in the order of their bytes. Keys are copies.
+// Top returns the n entries that weigh most on one of the scales, ties in the order of their bytes.
+// Keys are copies.
 func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
 	best := leaders[*pairSlot]{n: n, compare: t.compare}
 	for i := range t.slots {
@@ -327,7 +336,8 @@ func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
 	return out
 }
 
-// compare orders keys by their bytes. Those of short ones are in the words, the first in the lowest place.
+// compare orders keys by their bytes. Those of short ones are in the words, the first in the lowest
+// place.
 func (t *TopPairs) compare(a, b *pairSlot) int {
 	if a.key.isLong() || b.key.isLong() {
 		return bytes.Compare(t.name(a), t.name(b))
@@ -358,7 +368,8 @@ func (t *TopPairs) Len() int { return t.used }
 // Total returns the sum of all that was added.
 func (t *TopPairs) Total() Pair { return t.total }
 
-// Error returns how far Upper may be above the true weights, and the most that a key that is not in the list can weigh.
+// Error returns how far Upper may be above the true weights, and the most that a key that is not in
+// the list can weigh.
 func (t *TopPairs) Error() Pair { return t.error }
 
 // Refused returns the weight of the keys that share their hash with four others.
@@ -386,7 +397,8 @@ func (t *TopPairs) Merge(src *TopPairs) {
 	t.total = total
 }
 
-// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has, and t's budget.
+// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has, and t's
+// budget.
 func (t *TopPairs) CopyFrom(src *TopPairs) {
 	slots, arena, spare, budget := append(t.slots[:0], src.slots...), append(t.arena[:0], src.arena...), t.spare, t.budget
 	*t = *src

@@ -30,7 +30,8 @@ func (p *pairs) add(name string, weight sketch.Pair) {
 	p.truth[name] = sketch.Pair{sum[0] + weight[0], sum[1] + weight[1]}
 }
 
-// requireBounds holds every entry, and every key that is not there, against the truth, on both scales.
+// requireBounds holds every entry, and every key that is not there, against the truth, on both
+// scales.
 func (p *pairs) requireBounds(t *testing.T) {
 	t.Helper()
 	for scale := range 2 {
@@ -63,7 +64,8 @@ func TestTopPairsIsExactWithinCapacity(t *testing.T) {
 	p.requireBounds(t)
 }
 
-// The heavy keys are found on either scale, whether they are the same or not, in keys of any length, and bounds hold.
+// The heavy keys are found on either scale, whether they are the same or not, in keys of any
+// length, and bounds hold.
 func TestTopPairsBounds(t *testing.T) {
 	weights := map[string]func(i int, n uint64) sketch.Pair{
 		"together": func(_ int, n uint64) sketch.Pair { return sketch.Pair{100 * n, n} },
@@ -166,7 +168,8 @@ func TestTopPairsSaturate(t *testing.T) {
 	require.Equal(t, sketch.Pair{math.MaxUint64, 2}, p.list.Total())
 }
 
-// Lists that share a budget stay within it, small ones can grow though large ones cannot, and what they say they have is what was used.
+// Lists that share a budget stay within it, small ones can grow though large ones cannot, and what
+// they say they have is what was used.
 func TestTopPairsBudget(t *testing.T) {
 	budget := &sketch.Budget{Max: 1 << 20}
 	lists := make([]pairs, 100)

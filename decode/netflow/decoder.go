@@ -82,8 +82,8 @@ func (d *Decoder) Stats() Stats {
 	return st
 }
 
-// Decode reads a datagram that came from an exporter at tsNS. It sets all fields of e but TimeNS; the memory of e.Flows
-// is used again. Headers in them borrow from b.
+// Decode reads a datagram that came from an exporter at tsNS. It sets all fields of e but TimeNS;
+// the memory of e.Flows is used again. Headers in them borrow from b.
 func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Export) {
 	*e = decode.Export{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
 	d.now, d.out, d.from, d.flood = tsNS, e, from, false

@@ -14,7 +14,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// Two exporters behind one address have templates of their own under one number, and sequence numbers.
+// Two exporters behind one address have templates of their own under one number, and sequence
+// numbers.
 func TestExportersBehindOneAddress(t *testing.T) {
 	swapped := template(256, field(12, 4), field(8, 4), field(2, 4))
 	straight := template(256, field(8, 4), field(12, 4), field(2, 4))
@@ -49,7 +50,8 @@ func sampler(id uint8, rate uint32) []byte {
 	return append(options(401, field(144, 4), field(302, 1), field(34, 4)), packettest.Set(401, uint32(1), id, rate)...)
 }
 
-// A rate holds for the domain that it was stated in, and for other domains of the exporter that have none.
+// A rate holds for the domain that it was stated in, and for other domains of the exporter that
+// have none.
 func TestSamplingOfOtherDomains(t *testing.T) {
 	type message struct {
 		domain uint32

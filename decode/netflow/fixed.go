@@ -7,7 +7,8 @@ import (
 	"visor/decode"
 )
 
-// layout is what tells the old versions apart. Addresses, interfaces, counters and ports stand at the same offsets in all of them.
+// layout is what differs between the old versions. Addresses, interfaces, counters and ports stand
+// at the same offsets in all of them.
 type layout struct {
 	header, record   int
 	most             int // records in a datagram
@@ -29,7 +30,7 @@ func layoutOf(version uint16, b []byte) layout {
 	return layout{header: 24, record: 52, most: 30, proto: 38, tos: 39, sequence: 16}
 }
 
-// fixed reads datagrams of versions 1, 5 and 7. Several may stand behind each other.
+// fixed reads datagrams of versions 1, 5 and 7. Several may follow each other.
 func (d *Decoder) fixed(version uint16, b []byte) bool {
 	l := layoutOf(version, b)
 	for len(b) > 0 {

@@ -2,13 +2,13 @@ package netflow
 
 import "slices"
 
-// held keeps data sets until their template comes.
+// held keeps data sets until their template arrives.
 type held struct {
 	max  int   // bytes
 	ttl  int64 // ns
 	used int
 	sets []heldSet      // the oldest first
-	gone int            // so many at the front of sets were given up
+	gone int            // sets at the front that were given up
 	want map[setKey]int // how many sets wait
 	lost []setKey       // scratch
 }
@@ -25,11 +25,12 @@ type heldSet struct {
 	data  []byte
 }
 
-// overhead is what a set counts beside its data. It is more than it takes: a template looks at all sets that are held, so these must be
-// few, a thousand in a MiB.
+// overhead is what a set counts beside its data. It is more than it takes: a template looks at all
+// sets that are held, so these must be few, a thousand in a MiB.
 const overhead = 1024
 
-// add keeps a copy of a set. It returns the keys of the sets that had to go for it, or its own if it is too large.
+// add keeps a copy of a set. It returns the keys of the sets that had to go for it, or its own if
+// it is too large.
 func (h *held) add(key setKey, now int64, b []byte) (lost []setKey) {
 	if len(b)+overhead > h.max {
 		return append(h.lost[:0], key)
@@ -67,7 +68,8 @@ func (h *held) forget(s *heldSet) {
 	}
 }
 
-// take calls read with each set that waited for a template, and removes it. It returns the keys of those that are too old.
+// take calls read with each set that waited for a template, and removes it. It returns the keys of
+// those that are too old.
 func (h *held) take(key setKey, now int64, read func([]byte)) (lost []setKey) {
 	lost = h.drop(now)
 	if h.want[key] == 0 {

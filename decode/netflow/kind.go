@@ -1,6 +1,7 @@
 package netflow
 
-// kind is what a field is good for. Kinds that fill the same field of a flow stand in ascending order of preference.
+// kind is what a field is good for. Kinds that fill the same field of a flow are in ascending
+// order of preference.
 type kind uint8
 
 const (
@@ -49,8 +50,8 @@ const (
 	kinds
 )
 
-// kindOf knows the information elements (https://www.iana.org/assignments/ipfix) that matter, which are the field types of
-// NetFlow 9 as well.
+// kindOf returns the kind of the information elements (https://www.iana.org/assignments/ipfix) that
+// matter, which are the field types of NetFlow 9 as well.
 func kindOf(element uint16) kind {
 	switch element {
 	case 1:
@@ -134,7 +135,8 @@ func rareKindOf(element uint16) kind {
 	return kindNone
 }
 
-// reverseKindOf is kindOf for the elements of the other direction of a bidirectional flow (RFC 5103 section 6.1).
+// reverseKindOf is kindOf for the elements of the other direction of a bidirectional flow (RFC 5103
+// section 6.1).
 func reverseKindOf(element uint16) kind {
 	switch element {
 	case 1:
@@ -152,9 +154,9 @@ func reverseKindOf(element uint16) kind {
 }
 
 // needless reports whether a template has something better than k, so that k must not be read even
-// where that is 0. Totals count from the start of the flow, so they count packets again and again in a template that has
-// the delta since the last record; a frame has more bytes than the packet in it; a logical interface
-// is what people have names for.
+// where that is 0. Totals count from the start of the flow, so they count packets again and again
+// in a template that has the delta since the last record; a frame has more bytes than the packet in
+// it; a logical interface is what people have names for.
 func (k kind) needless(there *[kinds]bool) bool {
 	any := func(better ...kind) bool {
 		for _, b := range better {
@@ -185,7 +187,8 @@ func (k kind) needless(there *[kinds]bool) bool {
 	return false
 }
 
-// fits reports whether a field of this kind can have n bytes. Integers may be shorter than they are defined (RFC 7011 section 6.2).
+// fits reports whether a field of this kind can have n bytes. Integers may be shorter than they are
+// defined (RFC 7011 section 6.2).
 func (k kind) fits(n uint16) bool {
 	switch k {
 	case kindSrc4, kindDst4:

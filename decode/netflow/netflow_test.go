@@ -241,7 +241,8 @@ func TestHeldBound(t *testing.T) {
 	require.Equal(t, uint32(1), e.LostSets, "larger than all the room")
 }
 
-// A datagram of sets and templates that belong together in pairs, each too early, takes time in proportion to its length.
+// A datagram of sets and templates that belong together in pairs, each too early, takes time in
+// proportion to its length.
 func TestHeldFlood(t *testing.T) {
 	var sets [][]byte
 	for id := range uint16(2000) {

@@ -7,7 +7,8 @@ import (
 	"visor/decode"
 )
 
-// maxFlows bounds the flows of a datagram, for memory's sake: records of a byte or two say nothing of a flow.
+// maxFlows bounds the flows of a datagram, for memory's sake: records of a byte or two say nothing
+// of a flow.
 const maxFlows = 4096
 
 // records reads the records of a data set by their template. What is left at the end is padding.
@@ -67,7 +68,8 @@ func (d *Decoder) skip(t *template, b []byte) {
 
 type byteRange struct{ from, to int }
 
-// split finds the fields of a record with fields of variable length. n is the record's length, negative if b ends before it.
+// split finds the fields of a record with fields of variable length. n is the record's length,
+// negative if b ends before it.
 func (t *template) split(b []byte, dst []byteRange) (fields []byteRange, n int) {
 	for _, size := range t.lengths {
 		length := int(size)
@@ -174,7 +176,7 @@ func (r *record) number(k kind, n uint64) {
 	case kindPhysicalOutput, kindOutput:
 		f.Output = uint32(n)
 	case kindBytes, kindPostBytes, kindInitiatorBytes, kindFrameBytes, kindTotalBytes, kindPostTotalBytes, kindFrameTotalBytes:
-		if n != 0 { // of several counters, the preferred one that says something
+		if n != 0 { // of several counters, the preferred one that is not 0
 			f.Bytes = n
 		}
 	case kindPackets, kindPostPackets, kindInitiatorPackets, kindTotalPackets, kindPostTotalPackets:
@@ -228,8 +230,8 @@ func (r *record) side(k kind, n uint64) {
 }
 
 // reversed returns the flow of the other direction (RFC 5103 section 2). What came in through an
-// interface goes out through it then. The class of service is taken to be that of the first direction if it
-// is not stated.
+// interface goes out through it then. The class of service is taken to be that of the first
+// direction if it is not stated.
 func (r *record) reversed() decode.Flow {
 	f := r.flow
 	f.Src, f.Dst, f.SrcPort, f.DstPort, f.Input, f.Output = f.Dst, f.Src, f.DstPort, f.SrcPort, f.Output, f.Input

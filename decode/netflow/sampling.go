@@ -2,14 +2,16 @@ package netflow
 
 import "math"
 
-// sampling is what an exporter has said of how it samples: one of so many packets, for all, or by sampler.
+// sampling holds the rates that an exporter has stated: one in n packets, for all, or by
+// sampler.
 type sampling struct {
 	all      rate // of records that name no sampler
 	samplers []sampler
 	oldest   int // of a full list of samplers, the one to be replaced
 }
 
-// maxSamplers is how many samplers of a source are remembered; the latest takes the place of the first.
+// maxSamplers is how many samplers of a source are remembered; the latest takes the place of the
+// first.
 const maxSamplers = 8
 
 type sampler struct {
@@ -20,10 +22,10 @@ type sampler struct {
 // rate is a rate of sampling. The zero rate was not stated.
 type rate struct {
 	n     uint32
-	whole bool // stated in domain 0, which stands for the whole exporter
+	whole bool // stated in domain 0, which is the whole exporter
 }
 
-// set replaces a rate, unless what was stated for the whole exporter says otherwise.
+// set replaces a rate, unless that was stated for the whole exporter and n was not.
 func (r *rate) set(n uint32, whole bool) {
 	if whole || !r.whole {
 		*r = rate{n, whole}
@@ -62,8 +64,9 @@ func (s *sampling) find(id uint64) *sampler {
 // empty reports whether no rate was stated.
 func (s *sampling) empty() bool { return s.all.n == 0 && len(s.samplers) == 0 }
 
-// of returns the rate of a record: that of the sampler that it names, or what holds for all. A record
-// that names no sampler is not scaled by any sampler: exporters send sampled and whole flows side by side.
+// of returns the rate of a record: that of the sampler that it names, or what holds for all. A
+// record that names no sampler is not scaled by any sampler: exporters send sampled and whole flows
+// side by side.
 func (s *sampling) of(r *record) uint32 {
 	if r.hasSampler {
 		if known := s.find(r.sampler); known != nil {
@@ -73,8 +76,8 @@ func (s *sampling) of(r *record) uint32 {
 	return s.all.n
 }
 
-// stated returns the rate that a record states: every n-th packet, n packets and a pause (RFC 5477 section 8.2), or n of N (section
-// 8.2.5). 0 means that it states none.
+// stated returns the rate that a record states: every n-th packet, n packets and a pause (RFC 5477
+// section 8.2), or n of N (section 8.2.5). 0 means that it states none.
 func (r *record) stated() uint32 {
 	rate := r.interval
 	switch {
@@ -86,9 +89,10 @@ func (r *record) stated() uint32 {
 	return uint32(min(rate, math.MaxUint32))
 }
 
-// rate returns the rate of a flow: what its record states, or its domain, or else any domain of the exporter. Cisco's line
-// cards export under source ids of their own what the route processor samples, and IPFIX states under domain 0 what holds for the
-// whole exporter (RFC 7011 section 3.1).
+// rate returns the rate of a flow: what its record states, or its domain, or else any domain of the
+// exporter. Cisco's line cards export under source ids of their own what the route processor
+// samples, and IPFIX states under domain 0 what holds for the whole exporter (RFC 7011 section
+// 3.1).
 func (d *Decoder) rate(r *record) uint32 {
 	if n := r.stated(); n != 0 {
 		return n
@@ -100,7 +104,7 @@ func (d *Decoder) rate(r *record) uint32 {
 	return d.shared.sampling.of(r)
 }
 
-// learnRate notes what an options record says, for its domain and for the others of its exporter.
+// learnRate notes what an options record states, for its domain and for the others of its exporter.
 func (d *Decoder) learnRate(r *record) {
 	if r.stated() == 0 {
 		return

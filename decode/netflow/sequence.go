@@ -10,10 +10,12 @@ type sequence struct {
 	votes   int8 // above 0: the numbers of NetFlow 9 count datagrams; below: they count flows
 }
 
-// maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the exporter has started again.
+// maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the exporter has
+// started again.
 const maxGap = 1 << 24
 
-// advance takes the number of a datagram, and returns how many are missing before it. n is how far the next one is.
+// advance takes the number of a datagram, and returns how many are missing before it. n is how far
+// the next one is.
 func (s *sequence) advance(number, n uint32) (missing uint32) {
 	if gap := number - s.next; s.synced && gap < maxGap {
 		missing = gap
@@ -22,9 +24,9 @@ func (s *sequence) advance(number, n uint32) (missing uint32) {
 	return missing
 }
 
-// ipfix is advance for IPFIX, whose number is how many data records came before the message (RFC 7011 section 3.1). Some
-// exporters, softflowd 1.1.0 among them, count those of the message itself as well: where one or the other reading explains the number,
-// nothing is missing.
+// ipfix is advance for IPFIX, whose number is how many data records came before the message (RFC
+// 7011 section 3.1). Some exporters, softflowd 1.1.0 among them, count those of the message itself
+// as well: where one or the other reading explains the number, nothing is missing.
 func (s *sequence) ipfix(number, n uint32) (missing uint32) {
 	inclusive := number - n - s.last
 	missing = s.advance(number, n)
@@ -34,9 +36,9 @@ func (s *sequence) ipfix(number, n uint32) (missing uint32) {
 	return missing
 }
 
-// v9 is advance for NetFlow 9, whose number counts datagrams (RFC 3954 section 5.1). That of softflowd
-// 0.9 and others counts flows, one for both directions in softflowd's case. counted is false if the
-// datagram has records that could not be counted.
+// v9 is advance for NetFlow 9, whose number counts datagrams (RFC 3954 section 5.1). That of
+// softflowd 0.9 and others counts flows, one for both directions in softflowd's case. counted is
+// false if the datagram has records that could not be counted.
 func (s *sequence) v9(number, records uint32, counted bool) (datagrams, flows uint32) {
 	if s.synced {
 		s.vote(number - s.last)
@@ -56,8 +58,8 @@ func (s *sequence) v9(number, records uint32, counted bool) (datagrams, flows ui
 }
 
 // vote judges by one step what the numbers count. A step of one behind several records speaks for
-// datagrams, a step as wide as the records for flows. Four votes are as sure as it gets: a loss that
-// happens to look like the other way of counting then changes nothing.
+// datagrams, a step as wide as the records for flows. Four votes are as sure as it gets: a loss
+// that happens to look like the other way of counting then changes nothing.
 func (s *sequence) vote(step uint32) {
 	const sure = 4
 	switch {

@@ -25,7 +25,8 @@ func (d *Decoder) v9(b []byte) bool {
 	return ok
 }
 
-// ipfix reads a message of IPFIX (RFC 7011 section 3.1). Its sequence number counts the data records before it.
+// ipfix reads a message of IPFIX (RFC 7011 section 3.1). Its sequence number counts the data
+// records before it.
 func (d *Decoder) ipfix(b []byte) bool {
 	if len(b) < ipfixHeaderLen {
 		return false
@@ -77,7 +78,7 @@ func (d *Decoder) set(id uint16, b []byte) (ok bool) {
 	return true // reserved
 }
 
-// dataSet reads the records of a data set, or holds them until their template comes.
+// dataSet reads the records of a data set, or holds them until their template arrives.
 func (d *Decoder) dataSet(id uint16, b []byte) {
 	t := d.src.templates[id]
 	if t != nil && d.now-t.renewed >= d.ttl {

@@ -7,7 +7,7 @@ import (
 
 // sourceKey names one observation domain of an exporter, or what holds for all domains of it. An
 // exporter is an address and a port: several share one address behind NAT, and IPFIX scopes what
-// it says to the transport session (RFC 7011 section 8).
+// its messages to the transport session (RFC 7011 section 8).
 type sourceKey struct {
 	from    netip.AddrPort
 	number  uint32 // observation domain, source id or engine; 0 if all is set
@@ -74,7 +74,7 @@ func (s *sources) at(key sourceKey) *source {
 	return src
 }
 
-// charge notes that src takes so many bytes more, and makes room for them.
+// charge adds bytes to what src takes, and makes room for them.
 func (s *sources) charge(src *source, bytes int) {
 	src.used += bytes
 	s.used += bytes
@@ -96,7 +96,7 @@ func (s *sources) put(src *source, id uint16, t *template) {
 	if src.templates == nil {
 		src.templates = make(map[uint16]*template)
 	}
-	for other := range src.templates { // any of them goes: no exporter has so many
+	for other := range src.templates { // any of them goes: an exporter has fewer
 		if len(src.templates) < maxTemplates && src.used+t.bytes() <= s.max {
 			break
 		}

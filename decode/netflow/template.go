@@ -10,10 +10,10 @@ import (
 // maxFields is how many fields a template may have; real ones have some dozens.
 const maxFields = 1024
 
-// maxOps is how many fields of a template are read; one with more says things twice.
+// maxOps is how many fields of a template are read; one with more repeats itself.
 const maxOps = 64
 
-// template says where in a record the fields are that matter.
+// template holds where in a record the fields are that matter.
 type template struct {
 	ops     []op
 	lengths []uint16 // of all fields, if one of them is of variable length; nil else
@@ -27,15 +27,15 @@ func (t *template) bytes() int {
 	return templateBytes + cap(t.ops)*int(unsafe.Sizeof(op{})) + cap(t.lengths)*2
 }
 
-// op takes a field out of a record. Where several give the same, the best comes last.
+// op takes a field out of a record. Where several give the same, the best is last.
 type op struct {
 	at   uint16 // offset in the record; number of the field if the template has lengths
 	len  uint16
 	kind kind
 }
 
-// templateSet reads the templates in a set (RFC 7011 section 3.4, RFC 3954 sections 5.2 and 6.1). What is left at the end is
-// padding.
+// templateSet reads the templates in a set (RFC 7011 section 3.4, RFC 3954 sections 5.2 and 6.1).
+// What is left at the end is padding.
 func (d *Decoder) templateSet(b []byte, options bool) (ok bool) {
 	for len(b) >= 4 {
 		id := binary.BigEndian.Uint16(b)
@@ -75,7 +75,7 @@ func (d *Decoder) learn(id uint16, t *template) {
 	d.recs = recs // those were counted in the sequence number of an earlier message
 }
 
-// spec is a field of a template as it stands there.
+// spec is a field of a template as it is on the wire.
 type spec struct {
 	element uint16 // 0 if it is of no interest: of an enterprise, or a scope of version 9
 	len     uint16

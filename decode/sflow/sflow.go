@@ -1,4 +1,5 @@
-// Package sflow reads sFlow version 5 (https://sflow.org/sflow_version_5.txt): sampled packets that switches export.
+// Package sflow reads sFlow version 5 (https://sflow.org/sflow_version_5.txt): sampled packets that
+// switches export.
 //
 //	d := sflow.New()
 //	var e decode.Export
@@ -7,10 +8,11 @@
 //		total += e.Flows[i].Bytes * uint64(e.Flows[i].Sampling)
 //	}
 //
-// A flow sample becomes a [decode.Flow] of one packet. Mostly it holds the packet's beginning, which [decode.Decoder.AddHeader] reads; some
-// agents send the addresses instead. Counters samples are counted, and what is unknown is skipped by its length. A sample takes
-// 30 ns, less its header, and allocates nothing. Versions 2 and 4, which have no lengths to skip by and went out of use by 2004, are
-// not read.
+// A flow sample becomes a [decode.Flow] of one packet. Mostly it holds the packet's beginning,
+// which [decode.Decoder.AddHeader] reads; some agents send the addresses instead. Counters samples
+// are counted, and what is unknown is skipped by its length. A sample takes 30 ns, less its header,
+// and allocates nothing. Versions 2 and 4, which have no lengths to skip by and went out of use by
+// 2004, are not read.
 package sflow
 
 import (
@@ -26,7 +28,7 @@ import (
 // Errors of datagrams that are not read, beside [decode.ErrMalformed].
 var (
 	ErrVersion = errors.New("sflow: unknown version")
-	ErrAgent   = errors.New("sflow: agent with address type 0") // UNKNOWN: nothing says which device it is
+	ErrAgent   = errors.New("sflow: agent with address type 0") // UNKNOWN: the datagram does not name its device
 )
 
 // Stats counts what a Decoder has seen.
@@ -37,15 +39,17 @@ type Stats struct {
 	Counters      uint64 // counters samples
 	Others        uint64 // samples of unknown formats
 	LostDatagrams uint64 // missing by sequence numbers
+	Evicted       uint64 // agents that had to go to make room
 }
 
-// Decoder decodes datagrams, and remembers the sequence numbers of agents. It is owned by one goroutine.
+// Decoder decodes datagrams, and remembers the sequence numbers of agents. It is owned by one
+// goroutine.
 type Decoder struct {
 	agents *flowtable.Table[uint32] // to the next sequence number
 	stats  Stats
 }
 
-// maxAgents is how many agents and sub-agents are remembered.
+// maxAgents is how many agents and sub-agents are remembered: 400 KiB of them at most.
 const maxAgents = 4096
 
 // New returns a Decoder.
@@ -54,10 +58,15 @@ func New() *Decoder {
 }
 
 // Stats returns the counts since the Decoder was made.
-func (d *Decoder) Stats() Stats { return d.stats }
+func (d *Decoder) Stats() Stats {
+	st := d.stats
+	st.Evicted = d.agents.Stats().Evicted
+	return st
+}
 
-// Decode reads a datagram that came from an address and port at tsNS. It sets all fields of e but TimeNS; the memory of e.Flows is used
-// again. Headers in them borrow from b. The Device is the agent, or the sender if there is no agent's address.
+// Decode reads a datagram that came from an address and port at tsNS. It sets all fields of e but
+// TimeNS; the memory of e.Flows is used again. Headers in them borrow from b. The Device is the
+// agent, or the sender if the agent has no address.
 func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Export) {
 	*e = decode.Export{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
 	d.stats.Datagrams++
@@ -69,7 +78,8 @@ func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Ex
 	d.stats.LostDatagrams += uint64(e.LostDatagrams)
 }
 
-// reader takes XDR items (RFC 4506) off the front of b. After the first that is not there it gives zeros.
+// reader takes XDR items (RFC 4506) off the front of b. After the first that is not there it gives
+// zeros.
 type reader struct {
 	b      []byte
 	failed bool
@@ -142,7 +152,8 @@ func (r *reader) address() (netip.Addr, error) {
 	return netip.Addr{}, decode.ErrMalformed
 }
 
-// maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the agent has started again.
+// maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the agent has
+// started again.
 const maxGap = 1 << 24
 
 func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.Export) error {
@@ -166,8 +177,8 @@ func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.Export) err
 	return nil
 }
 
-// missing returns how many datagrams are missing before this one. Agents of one private address behind several senders
-// count for themselves.
+// missing returns how many datagrams are missing before this one. Agents of one private address
+// behind several senders count for themselves.
 func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32) {
 	key := hash64.IPv6(h.agent.As16()) + hash64.Uint64(uint64(h.subAgent))
 	key = hash64.Uint64(key ^ hash64.IPv6(from.Addr().As16()) + uint64(from.Port()))
@@ -181,7 +192,8 @@ func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32)
 	return n
 }
 
-// sample reads a sample. Its format is a number of sflow.org, or of an enterprise, which stands in the upper 20 bits.
+// sample reads a sample. Its format is a number of sflow.org, or of an enterprise, which stands in
+// the upper 20 bits.
 func (d *Decoder) sample(format uint32, r *reader, e *decode.Export) {
 	const flow, counters, expandedFlow, expandedCounters = 1, 2, 3, 4
 	switch format {
@@ -223,8 +235,9 @@ func flowSample(r *reader, e *decode.Export, expanded bool) {
 	}
 }
 
-// port returns an ifIndex, or 0 if that is not what stands there: a number of ports, why the packet was dropped, or that it was for
-// the device itself. pktvisor takes all of these for numbers of interfaces.
+// port returns an ifIndex, or 0 if the field holds something else: a number of ports, why the
+// packet was dropped, or that it was for the device itself. pktvisor takes all of these for numbers
+// of interfaces.
 func (r *reader) port(expanded bool) uint32 {
 	const formatBits = 30
 	if expanded {
@@ -243,7 +256,7 @@ func indexOf(format, index uint32) uint32 {
 	return index
 }
 
-// packet is what the records of a sample say of its packet. They come in any order.
+// packet is what the records of a sample say of its packet. They are in any order.
 type packet struct {
 	flow     decode.Flow
 	header   []byte
@@ -252,7 +265,8 @@ type packet struct {
 	measured [3]bool
 }
 
-// measure is where a length comes from, the best first: the length of the sampled frame, of a frame of Ethernet, of the IP packet in it.
+// measure is the source of a length, the best first: the length of the sampled frame, of a frame
+// of Ethernet, of the IP packet in it.
 type measure int
 
 const (
@@ -318,8 +332,8 @@ func (p *packet) fields(r *reader, v6 bool) {
 	f.Dst, _ = netip.AddrFromSlice(dst)
 }
 
-// finish completes the flow. Its length is that of the frame, as long as any record has it. Addresses win over
-// a header, which agents that send both cut short.
+// finish completes the flow. Its length is that of the frame, as long as any record has it.
+// Addresses win over a header, which agents that send both cut short.
 func (p *packet) finish() {
 	for m := range p.lengths {
 		if p.measured[m] {

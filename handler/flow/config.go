@@ -21,7 +21,7 @@ type Config struct {
 
 	Names     map[netip.Addr]DeviceName // what devices and their interfaces are called; others go by address and ifIndex
 	NoScaling bool                      // count sampled packets as they are, whatever the sampling rate
-	Sampling  map[netip.Addr]uint32     // rates of devices, for records whose exporter states none: one of so many packets was looked at
+	Sampling  map[netip.Addr]uint32     // rates of devices, one in n packets, for records whose exporter states none
 
 	OnlyInterfaces map[netip.Addr][]Range // count these devices and interfaces; nil counts all
 	OnlyNets       []string               // count records with an end in one of these networks, in CIDR form
@@ -33,16 +33,17 @@ type Config struct {
 
 	Summary Summary
 
-	// MaxBytes bounds the memory of all periods and workers of a Handler, and of the copy that queries are answered from; 0 means
-	// 96 MiB. Where it does not suffice, lists grow no more, and the least used interfaces and devices are counted as one,
-	// [Others].
+	// MaxBytes bounds the memory of all periods and workers of a Handler, and of the copy that
+	// queries are answered from; 0 means 96 MiB. Where it does not suffice, lists grow no more, and
+	// the least used interfaces and devices are counted as one, [Others].
 	MaxBytes int
 
-	// Interfaces is how many interfaces of all devices are kept apart in a period, by each worker; 0 means 1024.
+	// Interfaces is how many interfaces of all devices are kept apart in a period, by each worker;
+	// 0 means 1024.
 	Interfaces int
 }
 
-// Summary says what stands in lists in place of addresses. It is tried in the order of the fields.
+// Summary is what lists show in place of addresses. It is tried in the order of the fields.
 type Summary struct {
 	Except         []string // networks in CIDR form whose addresses are shown as they are
 	ByASN          bool     // show the autonomous system; needs a database
@@ -112,14 +113,15 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{cfg: cfg, info: info, schema: schema, onlyNets: nets, summary: sum, firstBytes: interfaceBytes(info.Groups)}, nil
 }
 
-// From returns what the flow handler of s counted, or nil if s has none. With several it is the first.
+// From returns what the flow handler of s counted, or nil if s has none. With several it is the
+// first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// share returns the memory of a period in a shard. A shard has its periods, a copy for queries, and what waits for
-// interfaces of the period before.
+// share returns the memory of a period in a shard. A shard has its periods, a copy for queries, and
+// what waits for interfaces of the period before.
 func (h *Handler) share() int {
 	return h.cfg.MaxBytes / max(int(h.shards.Load()), 1) / (h.info.Periods + 2)
 }
 
-// Info tells what h is.
+// Info describes h.
 func (h *Handler) Info() handler.Info { return h.info }

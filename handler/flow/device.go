@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// device is what is known of an exporter. It has metrics of its own in the live period, or those of [Others].
+// device is what is known of an exporter. It has metrics of its own in the live period, or those of
+// [Others].
 type device struct {
 	addr    netip.Addr
 	name    string            // "" until it is needed
@@ -21,7 +22,8 @@ type device struct {
 	known   bool  // it is remembered
 }
 
-// port is an interface of a device. It has metrics of its own in the live period, or those of [Others].
+// port is an interface of a device. It has metrics of its own in the live period, or those of
+// [Others].
 type port struct {
 	device   *device
 	index    uint32
@@ -41,7 +43,8 @@ type use struct {
 	next    int // records after which it is worth a look whether it deserves a place
 }
 
-// merit returns what decides who has a place: what has had one for long is not pushed out by what comes first in a period.
+// merit decides what has a place: something that has long had one is not pushed out by what
+// arrives first in a period.
 func (u *use) merit() int { return u.records + u.before/2 }
 
 // renew begins a new period.
@@ -75,7 +78,7 @@ func (d *device) label() string {
 	return d.name
 }
 
-// device returns what is known of an exporter that sends so many records.
+// device returns what is known of an exporter, which sends a number of records.
 func (s *shard) device(addr netip.Addr, records int) *device {
 	d := s.devices[addr]
 	switch {
@@ -104,7 +107,8 @@ func (s *shard) device(addr netip.Addr, records int) *device {
 // looks is how many of those that are remembered are looked at for one to forget.
 const looks = 8
 
-// forgetDevice forgets the least used of a few devices that have no metrics of their own. It returns false if there is none.
+// forgetDevice forgets the least used of a few devices that have no metrics of their own. It
+// returns false if there is none.
 func (s *shard) forgetDevice() bool {
 	var least *device
 	left := looks
@@ -122,7 +126,7 @@ func (s *shard) forgetDevice() bool {
 	return least != nil
 }
 
-// place gives d metrics of its own if there is room, or it deserves that of another.
+// place makes metrics for d if there is room, or it deserves that of another.
 func (s *shard) place(d *device) {
 	if !d.known {
 		return
@@ -157,7 +161,8 @@ func (s *shard) others() *device {
 	return s.rest
 }
 
-// port returns an interface of a device that counts for it: its own, or that of those that have no place.
+// port returns an interface of a device that counts for it: its own, or that of those that have no
+// place.
 func (s *shard) port(d *device, index uint32) *port {
 	if d.merged {
 		return s.othersPort(s.others())
@@ -182,8 +187,8 @@ func (s *shard) port(d *device, index uint32) *port {
 	return p
 }
 
-// newPort remembers an interface, in place of one that has no metrics if there are too many. It returns nil if there is none
-// to be seen.
+// newPort remembers an interface, in place of one that has no metrics if there are too many. It
+// returns nil if there is none to be seen.
 func (s *shard) newPort(d *device, index uint32) *port {
 	if s.ports >= 4*s.h.cfg.Interfaces && !s.forgetPort(d) {
 		return nil
@@ -202,7 +207,8 @@ func (s *shard) newPort(d *device, index uint32) *port {
 	return p
 }
 
-// forgetPort forgets the least used of a few interfaces that have no metrics of their own. It returns false if there is none.
+// forgetPort forgets the least used of a few interfaces that have no metrics of their own. It
+// returns false if there is none.
 func (s *shard) forgetPort(d *device) bool {
 	var least *port
 	left := looks
@@ -222,7 +228,7 @@ func (s *shard) forgetPort(d *device) bool {
 	return true
 }
 
-// placePort gives p metrics of its own if there is room, or it deserves that of another.
+// placePort makes metrics for p if there is room, or it deserves that of another.
 func (s *shard) placePort(p *port) {
 	each := &p.device.metrics.Interfaces
 	if shared := each.Find(p.name); shared != nil { // another one has the same name
@@ -239,7 +245,7 @@ func (s *shard) placePort(p *port) {
 	s.own = append(s.own, p)
 }
 
-// adopt gives p metrics of its own.
+// adopt makes metrics for p.
 func (s *shard) adopt(p *port) {
 	each := &p.device.metrics.Interfaces
 	before := each.SizeOf(p.name)
@@ -261,7 +267,8 @@ func (s *shard) othersPort(d *device) *port {
 	return d.others
 }
 
-// weigh adds to the budget what the cardinalities of p have grown by. It is called as often as they may have doubled.
+// weigh adds to the budget what the cardinalities of p have grown by. It is called as often as they
+// may have doubled.
 func (s *shard) weigh(p *port) {
 	const seldom = 4096
 	p.weighed = p.use.records + min(max(p.use.records, deserving), seldom)

@@ -35,7 +35,8 @@ func bytesIn(m *flow.Metrics, device, port string) uint64 {
 	return m.Devices.Find(device).Interfaces.Find(port).InBytes.All.Value()
 }
 
-// A record that was observed at ingress counts for its input interface alone, one at egress for its output.
+// A record that was observed at ingress counts for its input interface alone, one at egress for its
+// output.
 func TestDirection(t *testing.T) {
 	template := packettest.Set(2, fields(256, append(octets, 61, 1)...)...)
 	for _, tt := range []struct {
@@ -54,7 +55,8 @@ func TestDirection(t *testing.T) {
 	}
 }
 
-// What came back in a bidirectional flow came in through the interface that the first direction went out through.
+// What came back in a bidirectional flow came in through the interface that the first direction
+// went out through.
 func TestBiflow(t *testing.T) {
 	const reverse, enterprise = 0x8001, 29305
 	template := packettest.Set(2, append(fields(256, 1, 4, reverse, 4), uint32(enterprise))...)
@@ -87,7 +89,8 @@ func TestExportersBehindOneAddress(t *testing.T) {
 	require.Empty(t, p.Reasons())
 }
 
-// Records of a sampler are scaled, those of a template without a sampler are not, unless it is configured.
+// Records of a sampler are scaled, those of a template without a sampler are not, unless it is
+// configured.
 func TestSamplers(t *testing.T) {
 	options := packettest.Set(1, uint16(400), uint16(4), uint16(8), uint16(1), uint16(4), uint16(48), uint16(1), uint16(50), uint16(4))
 	rate := packettest.Set(400, uint32(1), uint8(1), uint32(100))
@@ -172,4 +175,17 @@ func TestSequenceOfFlows(t *testing.T) {
 	m, _ := run(t, flow.Config{}, frames...)
 	d := m.Devices.Find("192.0.2.1")
 	require.Equal(t, []uint64{330, 0, 0}, []uint64{d.Records.Value(), d.LostDatagrams.Value(), d.LostRecords.Value()})
+}
+
+// What is forgotten of exporters for want of room is a reason too.
+func TestForgotten(t *testing.T) {
+	const n = 60_000
+	frames := make([]capture.Frame, 0, n)
+	for i := range uint32(n) {
+		frames = append(frames, sent(0, "192.0.2.1", packettest.IPFIX(i, 0, packettest.Set(2, fields(256, octets...)...))))
+	}
+	_, p := run(t, flow.Config{}, frames...)
+	require.Len(t, p.Reasons(), 1)
+	require.Equal(t, "flow exporters and templates forgotten for want of room", p.Reasons()[0].Text)
+	require.Greater(t, p.Reasons()[0].Count, uint64(n))
 }

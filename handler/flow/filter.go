@@ -7,8 +7,9 @@ import (
 	"visor/geo"
 )
 
-// passes returns for which of its interfaces a record counts: none if it does not pass the filters. One that was observed
-// at ingress counts for the input interface alone, since the output interface has a record of its own.
+// passes returns for which of its interfaces a record counts: none if it does not pass the filters.
+// One that was observed at ingress counts for the input interface alone, since the output interface
+// has a record of its own.
 func (s *shard) passes(d *device, f *decode.Flow) (in, out bool) {
 	cfg := &s.h.cfg
 	if !s.h.onlyNets.Empty() && !s.h.onlyNets.Contains(valid(f.Src)) && !s.h.onlyNets.Contains(valid(f.Dst)) {

@@ -254,7 +254,8 @@ func TestGeo(t *testing.T) {
 	}
 }
 
-// What does not arrive, or contradicts itself, is counted for its device. Garbage makes nobody a device.
+// What does not arrive, or contradicts itself, is counted for its device. Garbage makes nobody a
+// device.
 func TestLosses(t *testing.T) {
 	one := record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
 	m, p := run(t, flow.Config{},

@@ -12,7 +12,8 @@ import (
 	"visor/sketch"
 )
 
-// A key of a list begins with its form. Most keys are numbers, which are hashed and compared as such: text is made of those that are shown.
+// A key of a list begins with its form. Most keys are numbers, which are hashed and compared as
+// such: text is made of those that are shown.
 const (
 	formText byte = iota // text
 	formPort             // two bytes
@@ -66,7 +67,7 @@ func (k *key) setBoth(addr, port *key) {
 	k.set(hash64.Uint64(addr.Hash() + port.Hash()<<1))
 }
 
-// setPair makes k the pair of two addresses with ports, whichever comes first.
+// setPair makes k the pair of two addresses with ports, in either order.
 func (k *key) setPair(a, b *key) {
 	if bytes.Compare(a.bytes, b.bytes) > 0 {
 		a, b = b, a

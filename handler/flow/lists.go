@@ -12,7 +12,8 @@ const (
 	byPackets
 )
 
-// oneWay holds the lists of one direction. Each is for bytes and packets, so that a key is looked up once.
+// oneWay holds the lists of one direction. Each is for bytes and packets, so that a key is looked
+// up once.
 type oneWay struct {
 	srcIPs, dstIPs, srcPorts, dstPorts, srcIPPorts, dstIPPorts, dscp, ecn sketch.TopPairs
 }

@@ -34,7 +34,7 @@ type Metrics struct {
 	Merged sketch.Counter `metric:"devices_merged,counters" sparse:"true" help:"devices that count as the device others for want of room"`
 }
 
-// Others is the name of the device or interface under which those count for which there is no room.
+// Others is the name of the device or interface of all those without room of their own.
 const Others = "others"
 
 // Device is what is counted of one exporter.
@@ -67,7 +67,8 @@ type TopInterfaces struct {
 	Out handler.TopSide `metric:"top_out_interfaces_{m},top_interfaces" label:"interface" help:"output interfaces by {m}"`
 }
 
-// Interface is what is counted of one interface: of records that came in through it, and of those that went out.
+// Interface is what is counted of one interface: of records that came in through it, and of those
+// that went out.
 type Interface struct {
 	SrcIPs        sketch.Cardinality `metric:"cardinality.src_ips_in,cardinality" help:"distinct source addresses"`
 	DstIPs        sketch.Cardinality `metric:"cardinality.dst_ips_out,cardinality" help:"distinct destination addresses"`

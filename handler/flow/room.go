@@ -12,7 +12,8 @@ import (
 // What a device takes at first, in bytes, about, beside its interfaces.
 const deviceBytes = int(unsafe.Sizeof(Device{})) + 1024
 
-// interfaceBytes returns what an interface takes at first, about: a few entries in the lists of these groups.
+// interfaceBytes returns what an interface takes at first, about: a few entries in the lists of
+// these groups.
 func interfaceBytes(groups handler.GroupSet) int {
 	const list, distinct = 8 * 48, 5 * 32 * 8
 	n := int(unsafe.Sizeof(Interface{})) + 1024 + distinct
@@ -26,7 +27,8 @@ func interfaceBytes(groups handler.GroupSet) int {
 	return n
 }
 
-// room reports whether there are so many bytes left, after it has let go of what waits for interfaces to come again.
+// room reports whether a number of bytes is left, after it has let go of what waits for
+// interfaces to come again.
 func (s *shard) room(bytes int) bool {
 	if s.budget.Max-s.budget.Used >= bytes {
 		return true
@@ -55,7 +57,8 @@ func (s *shard) trim() {
 	}
 }
 
-// relieve folds the least used quarter of the interfaces, and that of the devices, as long as they take more than they may.
+// relieve folds the least used quarter of the interfaces, and that of the devices, as long as they
+// take more than they may.
 func (s *shard) relieve() {
 	if !s.trimmed {
 		s.trim()

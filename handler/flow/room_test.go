@@ -19,7 +19,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// volumes returns the bytes and records of all devices, and the bytes of what has no place of its own.
+// volumes returns the bytes and records of all devices, and the bytes of what has no place of its
+// own.
 func volumes(m *flow.Metrics) (bytes, records, others uint64) {
 	for device, d := range m.Devices.All() {
 		records += d.Records.Value()
@@ -33,7 +34,8 @@ func volumes(m *flow.Metrics) (bytes, records, others uint64) {
 	return bytes, records, others
 }
 
-// Interfaces beyond the bound count as one. What is used much has a place of its own, whenever it came.
+// Interfaces beyond the bound count as one. What is used much has a place of its own, whenever it
+// came.
 func TestOthers(t *testing.T) {
 	var flows []decode.Flow
 	for i := range 600 {
@@ -79,7 +81,8 @@ func TestOthersSharedNames(t *testing.T) {
 	require.Equal(t, uint64(600), bytes)
 }
 
-// attacked counts datagrams of an attacker with a router's between them, over some periods, and asks for them.
+// attacked counts datagrams of an attacker with a router's between them, over some periods, and
+// asks for them.
 func attacked(t *testing.T, cfg flow.Config, kind string, minutes, perMinute int) (*handler.Pipeline, int64) {
 	cfg.Settings.Periods = 5
 	h, err := flow.New(cfg)
@@ -124,8 +127,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Exporters and interfaces that an attacker makes up take the memory that the handler may have, and no more. An ordinary router beside
-// them is counted in full, and nothing gets lost.
+// Exporters and interfaces that an attacker makes up take the memory that the handler may have, and
+// no more. An ordinary router beside them is counted in full, and nothing gets lost.
 func TestAttack(t *testing.T) {
 	for _, kind := range []string{"interfaces", "exporters"} {
 		t.Run(kind, func(t *testing.T) {

@@ -83,8 +83,9 @@ func measure(t *testing.T, path, expr string) (sum volume) {
 	return sum
 }
 
-// TestNSSenders plays captures to exporters in another namespace, all at once, which tell of them over a second cable. All bytes and
-// packets arrive in the flow handler, and none is missing by sequence numbers.
+// TestNSSenders plays captures to exporters in another namespace, all at once, which tell of them
+// over a second cable. All bytes and packets arrive in the flow handler, and none is missing by
+// sequence numbers.
 func TestNSSenders(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
@@ -100,8 +101,9 @@ func TestNSSenders(t *testing.T) {
 	}
 }
 
-// play plays a capture to all exporters. It returns those that told of fewer packets: as nothing is missing by sequence numbers, they had
-// not seen them, or dropped them on the way between their own parts, which on a busy machine pmacctd does without a word.
+// play plays a capture to all exporters. It returns those that told of fewer packets: as nothing is
+// missing by sequence numbers, they had not seen them, or dropped them on the way between their own
+// parts, which on a busy machine pmacctd does without a word.
 func play(t *testing.T, neighbour string, c played) (short []string) {
 	all := []*sender{
 		startSender(t, "softflowd v5", softflowd(neighbour, "5")),
@@ -126,8 +128,8 @@ func play(t *testing.T, neighbour string, c played) (short []string) {
 	return short
 }
 
-// push plays frames that are not IP: softflowd 1.1.0 lets libpcap give it packets by the block of 128 KiB, and does not see those in the
-// last one until that is full.
+// push plays frames that are not IP: softflowd 1.1.0 lets libpcap give it packets by the block of
+// 128 KiB, and does not see those in the last one until that is full.
 func push(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "push.pcap")
 	f, err := os.Create(path)
@@ -157,7 +159,8 @@ type sender struct {
 	done     chan error
 }
 
-// start makes a program that exports to a port of the collector, and says how it is made to tell of all that it has.
+// start makes a program that exports to a port of the collector, and says how it is made to tell of
+// all that it has.
 type start func(t *testing.T, port uint16) (program *exec.Cmd, end func() error)
 
 func startSender(t *testing.T, name string, start start) *sender {
@@ -177,7 +180,8 @@ func startSender(t *testing.T, name string, start start) *sender {
 	return s
 }
 
-// check ends the exporter and holds what it has told against what was played. It returns false if that is less.
+// check ends the exporter and holds what it has told against what was played. It returns false if
+// that is less.
 func (s *sender) check(t *testing.T, c played) bool {
 	if s.end == nil {
 		s.end = func() error { return s.program.Process.Signal(syscall.SIGTERM) }
@@ -205,11 +209,12 @@ func (s *sender) check(t *testing.T, c played) bool {
 	return true
 }
 
-// directed holds the exporters that report where they observed a flow, each record of which counts for one interface. softflowd
-// marks the second direction of a connection as egress.
+// directed holds the exporters that report where they observed a flow, each record of which counts
+// for one interface. softflowd marks the second direction of a connection as egress.
 var directed = []string{"softflowd v9", "softflowd IPFIX"}
 
-// total returns what has come in through all interfaces of the exporter, and of a directed one what has gone out as well.
+// total returns what has come in through all interfaces of the exporter, and of a directed one what
+// has gone out as well.
 func (s *sender) total(t *testing.T) (sum volume) {
 	snap, err := s.pipeline.Bucket(0)
 	require.NoError(t, err)

@@ -11,8 +11,10 @@ import (
 	"strings"
 )
 
-// Services names ports: a registry in the form of IANA's "Service Name and Transport Protocol Port Number Registry"
-// (https://www.iana.org/assignments/service-names-port-numbers/service-names-port-numbers.csv). It is immutable.
+// Services names ports: a registry in the form of IANA's "Service Name and Transport Protocol Port
+// Number Registry"
+// (https://www.iana.org/assignments/service-names-port-numbers/service-names-port-numbers.csv). It
+// is immutable.
 type Services struct{ tcp, udp []service }
 
 // service is a name for the ports from first to last.
@@ -35,9 +37,10 @@ func OpenServices(path string) (*Services, error) {
 	return s, nil
 }
 
-// ReadServices reads a registry: comma-separated values, whose first line names the columns "Service Name", "Port Number" and
-// "Transport Protocol" among others. Lines without a name or a port, of other protocols and those that are broken are skipped. Of several names
-// for a port the first one counts.
+// ReadServices reads a registry: comma-separated values, whose first line names the columns
+// "Service Name", "Port Number" and "Transport Protocol" among others. Lines without a name or a
+// port, of other protocols and those that are broken are skipped. Of several names for a port the
+// first one counts.
 func ReadServices(r io.Reader) (*Services, error) {
 	table := csv.NewReader(r)
 	table.FieldsPerRecord, table.LazyQuotes, table.ReuseRecord = -1, true, true
@@ -84,7 +87,8 @@ func (s *Services) add(name, ports, proto string) {
 	}
 }
 
-// sort orders the entries by their last port. Those with the same keep their order: the first one counts.
+// sort orders the entries by their last port. Those with the same keep their order: the first one
+// counts.
 func (s *Services) sort() {
 	for _, list := range [][]service{s.tcp, s.udp} {
 		slices.SortStableFunc(list, func(a, b service) int { return int(a.last) - int(b.last) })

@@ -97,7 +97,7 @@ func (s *shard) export(e *decode.Export) {
 		s.Tally.Undecodable++
 	}
 	if n == 0 && !saysSomething(e) && s.devices[e.Device] == nil {
-		return // templates, mostly, or garbage, which makes nobody a device
+		return // templates, mostly, or garbage, which does not make its sender a device
 	}
 	d := s.device(e.Device, max(len(e.Flows), 1))
 	m := d.metrics
@@ -201,7 +201,8 @@ func (s *shard) rate(d *device, f *decode.Flow) uint32 {
 	return max(cmp.Or(f.Sampling, d.rate), 1)
 }
 
-// through counts the record for its input or output interface, in the lists and volumes of that direction.
+// through counts the record for its input or output interface, in the lists and volumes of that
+// direction.
 func (s *shard) through(p *port, lists *oneWay, bytes, packets *Volume, deep bool) {
 	v, m := &s.view, p.metrics
 	if s.groups.Has(groupBytes) {

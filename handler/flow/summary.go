@@ -74,7 +74,8 @@ func (s *summary) addSubnet(text string) error {
 	return err
 }
 
-// appendText appends what is shown in place of an address. It returns false if the address is shown.
+// appendText appends what is shown in place of an address. It returns false if the address is
+// shown.
 func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) (text []byte, ok bool) {
 	if s.none || s.except.Contains(addr) {
 		return dst, false

@@ -12,7 +12,8 @@ import (
 	"visor/sketch"
 )
 
-// view is a record as it is counted: keys of lists made and hashed once, for all interfaces and directions.
+// view is a record as it is counted: keys of lists made and hashed once, for all interfaces and
+// directions.
 type view struct {
 	weight       sketch.Pair // bytes and packets, after scaling
 	l3           family
@@ -61,7 +62,7 @@ type end struct {
 	ipHash   uint64
 	portHash uint64 // 0 without a port
 	plain    bool   // address and port are shown as they are
-	addr     key    // or what stands for it; none if the flow is not of IP
+	addr     key    // or what is shown for it; none if the flow is not of IP
 	port     key    // number or name; none for port 0
 	both     key
 	place    *geo.Location
@@ -162,7 +163,8 @@ func (e *end) setAddr(s *shard) {
 	e.addr.setAddr(e.ipHash, e.ip)
 }
 
-// converse makes the key of the conversation: both ends, in an order that does not depend on the direction.
+// converse makes the key of the conversation: both ends, in an order that does not depend on the
+// direction.
 func (v *view) converse() {
 	a, b := &v.src, &v.dst
 	if a.both.IsSet() && b.both.IsSet() && !a.ip.IsUnspecified() && !b.ip.IsUnspecified() {
@@ -170,7 +172,7 @@ func (v *view) converse() {
 	}
 }
 
-// distinct counts the record's ends for an interface, but for those that were counted before.
+// distinct counts the record's ends for an interface, except those that were counted before.
 func (v *view) distinct(m *Interface, old seen) {
 	if v.src.ip.IsValid() && !old.src {
 		m.SrcIPs.Add(v.src.ipHash)
@@ -191,8 +193,8 @@ func (v *view) distinct(m *Interface, old seen) {
 
 var ecnNames = [...]string{"Not-ECT", "ECT(1)", "ECT(0)", "CE"} // RFC 3168 section 5
 
-// appendDSCP appends the name of a codepoint of differentiated services (RFC 4594; VOICE-ADMIT is 44 by RFC 5865, 43 in the
-// reference).
+// appendDSCP appends the name of a codepoint of differentiated services (RFC 4594; VOICE-ADMIT is
+// 44 by RFC 5865, 43 in pktvisor).
 func appendDSCP(dst []byte, code uint8) []byte {
 	switch {
 	case code&7 == 0:
