@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -143,6 +144,16 @@ func TestShares(t *testing.T) {
 	require.Contains(t, out.String(), "40   100% ████████ .example.com")
 	require.Contains(t, out.String(), "31  77.5% ████████ host30.example.com")
 	require.Contains(t, out.String(), " 1   2.5% ▎        host31.example.com")
+}
+
+// TestGreatestCount has more digits than a float64, and is the most that a counter holds.
+func TestGreatestCount(t *testing.T) {
+	const most = "18,446,744,073,709,551,615"
+	snap := bucket(t, handler.Settings{}, traffic())
+	network.From(snap).Total.Add(math.MaxUint64)
+	var out bytes.Buffer
+	require.NoError(t, export.WriteText(&out, snap, export.TextConfig{}))
+	require.Contains(t, out.String(), "total "+most)
 }
 
 // TestHostileNames has names that could break JSON or steer a terminal.

@@ -47,7 +47,7 @@ func (t *text) counters(values []handler.Value) {
 			at = len(groups)
 			groups = append(groups, counterGroup{head: head})
 		}
-		groups[at].cells = append(groups[at].cells, cell{Words(v.Path[last]), amount(float64(v.Int), &v), v.Int == 0})
+		groups[at].cells = append(groups[at].cells, cell{Words(v.Path[last]), count(&v), v.Int == 0})
 	}
 	if !t.all {
 		groups = slices.DeleteFunc(groups, func(g counterGroup) bool { return g.zero() })
@@ -174,16 +174,30 @@ func (t *text) row(blocks [][]string, widths []int) {
 	}
 }
 
+// count writes the single number of v, a count with all its digits: a float64 has 53 bits of them.
+func count(v *handler.Value) string {
+	if isTime(v) {
+		return Microseconds(float64(v.Int))
+	}
+	return thousands(v.Int)
+}
+
 // amount writes a number of v for people: of microseconds with a unit that fits, of fractions with
 // two digits.
 func amount(f float64, v *handler.Value) string {
-	switch last := v.Path[len(v.Path)-1]; {
-	case last == "us" || strings.HasSuffix(last, "_us"):
+	switch {
+	case isTime(v):
 		return Microseconds(f)
 	case v.Float:
 		return strconv.FormatFloat(f, 'f', 2, 64)
 	}
 	return thousands(uint64(max(f, 0) + 0.5))
+}
+
+// isTime reports whether numbers of v are microseconds.
+func isTime(v *handler.Value) bool {
+	last := v.Path[len(v.Path)-1]
+	return last == "us" || strings.HasSuffix(last, "_us")
 }
 
 // Microseconds writes a time with three digits and the unit that fits: "19.4 ms".

@@ -20,12 +20,12 @@ import (
 
 func TestMisuse(t *testing.T) {
 	for want, args := range map[string][]string{
-		"unknown flag: --nope":                     {"--nope"},
-		"no arguments are taken":                   {"localhost"},
-		"--tls-cert and --tls-key go together":     {"--tls", "--tls-cert", "x"},
-		"--tls-ca and --tls-cert need --tls":       {"--tls-ca", "x"},
-		"--refresh 1ms: must be from 50ms to 1m":   {"--refresh", "1ms"},
-		`invalid argument "99999" for "-p, --port`: {"-p", "99999"},
+		"unknown flag: --nope":                   {"--nope"},
+		"no arguments are taken":                 {"localhost"},
+		"--tls-cert and --tls-key go together":   {"--tls", "--tls-cert", "x"},
+		"--tls-ca and --tls-cert need --tls":     {"--tls-ca", "x"},
+		"--refresh 1ms: must be from 50ms to 1m": {"--refresh", "1ms"},
+		`a port is a number from 1 to 65535`:     {"-p", "99999"},
 	} {
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, exitMisuse, run(args, &stdout, &stderr))
@@ -166,7 +166,7 @@ func TestTLS(t *testing.T) {
 func TestOneDash(t *testing.T) {
 	o, err := parseOptions([]string{"-tls-noverify", "-host=ns1.example", "-p", "99", "-policy", "edge", "-Hns2.example"}, io.Discard)
 	require.NoError(t, err)
-	require.Equal(t, []any{true, "ns2.example", uint16(99), "edge"}, []any{o.noVerify, o.host, o.port, o.policy})
+	require.Equal(t, []any{true, "ns2.example", portNumber(99), "edge"}, []any{o.noVerify, o.host, o.port, o.policy})
 	_, err = parseOptions([]string{"-help"}, io.Discard)
 	require.ErrorIs(t, err, pflag.ErrHelp)
 	_, err = parseOptions([]string{"-tlsx"}, io.Discard)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // options is the command line, checked.
 type options struct {
 	host      string
-	port      uint16
+	port      portNumber
 	policy    string
 	tls       bool
 	noVerify  bool
@@ -59,7 +60,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88), keyHelp("  ")) }
 	fs.StringVarP(&o.host, "host", "H", "localhost", "`host` of the agent")
-	fs.Uint16VarP(&o.port, "port", "p", defaultPort, "`port` of its API")
+	o.port = defaultPort
+	fs.VarP(&o.port, "port", "p", "`port` of its API")
 	fs.StringVarP(&o.policy, "policy", "P", "default", "`policy` to show first")
 	fs.BoolVar(&o.tls, "tls", false, "use HTTPS")
 	fs.BoolVar(&o.noVerify, "tls-noverify", false, "use HTTPS, and do not ask who the agent is")
@@ -85,6 +87,22 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		return o, errors.New("--tls-ca and --tls-cert need --tls")
 	}
 	return o, nil
+}
+
+// portNumber is the number of a port.
+type portNumber uint16
+
+func (p *portNumber) String() string { return strconv.Itoa(int(*p)) }
+
+func (p *portNumber) Type() string { return "port" }
+
+func (p *portNumber) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return errors.New("a port is a number from 1 to 65535")
+	}
+	*p = portNumber(n)
+	return nil
 }
 
 // version returns the version that the Go toolchain built in.

@@ -49,7 +49,7 @@ func (m *model) advice() []advice {
 	return []advice{
 		{"Start one on this host, which counts what an interface sees (visord -h):", "visord eth0"},
 		{"Or look at one elsewhere:", "visor-cli -H HOST -p PORT"},
-		{"An agent on another host listens there only if it is told to:", "visord -l ADDRESS eth0"},
+		{"An agent on another host listens there only with an address:", "visord -l ADDRESS eth0"},
 	}
 }
 

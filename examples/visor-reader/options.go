@@ -67,11 +67,11 @@ answers came.
 Usage:
   visor-reader [options] FILE...
 
-FILE is a pcap or pcapng capture, plain or compressed with gzip or zstd; with -i
-dnstap it is a Frame Streams file of dnstap messages. With -i netflow or -i sflow it
-is a capture of what routers and switches export over UDP (NetFlow, IPFIX, sFlow),
-and the flows in that are summarised. - is standard input. Several files are read as
-one capture, merged by time.
+FILE is a pcap or pcapng capture, plain or compressed with gzip, zstd or bzip2;
+with -i dnstap it is a Frame Streams file of dnstap messages. With -i netflow or -i
+sflow it is a capture of what routers and switches export over UDP (NetFlow, IPFIX,
+sFlow), and the flows in that are summarised. - is standard input. Several files are
+read as one capture, merged by time.
 
 Options:
 %s
@@ -79,8 +79,8 @@ Examples:
   visor-reader capture.pcap
         what happened in the last five minutes of the capture
   visor-reader --periods 1 -H 192.0.2.0/24,2001:db8::/32 capture.pcap
-        the whole capture; the networks that are ours tell ingress from egress, and
-        so give top remote addresses and the times of DNS answers
+        the whole capture; with the networks that are ours, ingress and egress are
+        apart, and there are top remote addresses and the times of DNS answers
   visor-reader -b 'port 53 and net 192.0.2.0/24' capture.pcap
         what is DNS of one network
   visor-reader --geo-city City.mmdb --geo-asn ASN.mmdb -H 192.0.2.0/24 *.pcap.gz
@@ -88,7 +88,7 @@ Examples:
   visor-reader -i dnstap --periods 1 queries.dnstap
         what a DNS server has written of its queries and responses
   visor-reader -i netflow --periods 1 exports.pcap
-        the flows that routers have told of, by device and interface
+        the flows that routers have reported, by device and interface
   tcpdump -w - port 53 | visor-reader --format json - | jq .
         from a pipe, for a program
 
@@ -110,7 +110,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
 	fs.StringVarP(&o.input, "input", "i", inputPcap, "`type` of input: pcap, dnstap, netflow or sflow")
 	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only packets that it lets through are analysed")
-	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they tell ingress from egress")
+	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they part ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
@@ -120,7 +120,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.IntVar(&o.width, "width", 0, "`columns` of text: the default is COLUMNS, or the terminal's width, or 80")
 	fs.StringVar(&color, "color", "auto", "`always|never|auto`: colours in text; auto is on a terminal, unless NO_COLOR is set")
 	fs.IntVarP(&o.workers, "jobs", "j", min(runtime.NumCPU(), 4), "`workers` that share the packets, 1 to 64")
-	fs.BoolVarP(&o.verbose, "verbose", "v", false, "tell on standard error what is being done")
+	fs.BoolVarP(&o.verbose, "verbose", "v", false, "report on standard error what is being done")
 	fs.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := fs.Parse(args); err != nil {
 		return o, err

@@ -103,7 +103,7 @@ Examples:
   visord eth0
         the default policy; see http://localhost:10853/api/v1/metrics/window/5
   visord -H 192.0.2.0/24,2001:db8::/32 -b 'port 53' eth0
-        DNS alone, and ingress told from egress by the networks that are ours
+        DNS alone; with the networks that are ours, ingress and egress are apart
   visord --admin-api --config /etc/visord.yaml
         the taps and policies of a file, and those that come over HTTP
   visord --geo-asn ASN.mmdb --prom-instance ns1 -l 0.0.0.0 auto
@@ -129,9 +129,9 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.check, "check", "", "say what is wrong with a configuration `file` and what it would run, and exit")
 	fs.BoolVar(&o.strict, "strict", false, "refuse documents that there are warnings about, and a configuration file with a policy that cannot start")
 	fs.StringVarP(&o.bpf, "bpf", "b", "", "tcpdump `filter` of the default policy")
-	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "own networks of the default tap, comma separated `CIDRs`: they tell ingress from egress")
+	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "own networks of the default tap, comma separated `CIDRs`: they part ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute `periods` that policies keep unless they say otherwise, 1 to 10")
-	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, likewise, 1 to 100")
+	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at unless policies say otherwise, 1 to 100")
 
 	fs.StringVar(&o.memory, "memory-limit", "", "`bytes` for all, as 512M; by default those of the cgroup, else 512M. Policies that do not fit are refused; 'off' lets all in")
 	fs.StringVarP(&o.host, "host", "l", "localhost", "`address` that the API is served on")

@@ -159,7 +159,7 @@ func TestTryOut(t *testing.T) {
 	}
 	code, said := check("visor: {taps: {wire: {input_type: pcap, config: {iface: nosuch0}}}}")
 	require.Equal(t, exitDone, code)
-	require.Equal(t, "tap wire: pcap\n", said, "nothing is opened")
+	require.Equal(t, "tap wire: pcap\nno policy: visord needs --admin-api or IFACE beside this file\n", said, "nothing is opened")
 	const two = `
 visor:
   taps: {t: {input_type: mock}}

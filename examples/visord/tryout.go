@@ -28,6 +28,9 @@ func tryOut(o options, stdout io.Writer) int {
 			fmt.Fprintf(stdout, "policy %s: %s\n", p.Name, strings.Join(parts(r), "; "))
 		}
 	}
+	if len(o.doc.Policies) == 0 {
+		fmt.Fprintln(stdout, "no policy: visord needs --admin-api or IFACE beside this file")
+	}
 	failed, some := errors.AsType[policy.StartErrors](err)
 	if err != nil && !some {
 		failed = append(failed, err)
