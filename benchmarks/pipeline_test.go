@@ -16,7 +16,6 @@ import (
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/internal/trafficgen"
-	"visor/window"
 )
 
 // analyzers returns the named handlers with their default metrics.
@@ -57,8 +56,7 @@ func run(tb testing.TB, mem *capture.Memory, workers int, own decode.HostNets, n
 	mem.Rewind()
 	sources := []capture.Source{mem}
 	if workers > 1 {
-		periods := window.NewPeriods(handler.PeriodLength)
-		sources = capture.Fanout(mem, capture.FanoutConfig{Queues: workers, Epoch: periods.Epoch})
+		sources = capture.Fanout(handler.Recorded(mem), capture.FanoutConfig{Queues: workers})
 	}
 	return runSources(tb, sources, own, names...)
 }

@@ -29,14 +29,18 @@ type Batch struct {
 	Frames []Frame
 
 	// Epoch is the start of the period to which every frame of the batch belongs, ns since the Unix
-	// epoch; 0 if nobody sorted the frames into periods. See [FanoutConfig].
+	// epoch, if Era is not 0. Frames of a source whose Era is 0 are in no period yet.
 	Epoch int64
+	// Era counts, from 1, how often time has gone back in a recording: within an era periods follow
+	// each other. A batch with an Era may have no frames: then it begins a period.
+	Era int
 }
 
 // Source yields frames in batches. A Source is owned by one goroutine, but Close may be called
 // from any: it makes a waiting ReadBatch return [ErrClosed].
 type Source interface {
-	// ReadBatch replaces the contents of b with one or more frames, waiting if there are none yet.
+	// ReadBatch replaces the contents of b with one or more frames, waiting if there are none yet;
+	// see [Batch] for when there may be none.
 	// Frames in b borrow from the Source until the next ReadBatch or Close.
 	// It returns io.EOF at the end of a recording. On any error b is empty: frames before the
 	// damage come first, with a nil error.

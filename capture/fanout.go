@@ -16,11 +16,6 @@ const (
 // FanoutConfig configures [Fanout]. The zero FanoutConfig is ready to use.
 type FanoutConfig struct {
 	Queues int // number of queues; 0 means 1
-
-	// Epoch returns the start of the period that a frame of time tsNS belongs to. It is called for
-	// every frame, in the order of the source, by the one goroutine that reads it; no batch spans two
-	// periods, and so all queues change periods at the same frame. Nil passes on the source's epochs.
-	Epoch func(tsNS int64) (epoch int64)
 }
 
 // Fanout spreads the frames of src over queues, each a Source with an owner of its own. Frames with
@@ -31,7 +26,8 @@ type FanoutConfig struct {
 // dropped: a slow queue holds up the reader and in time the others, so every queue needs its own
 // goroutine to read it. Frames that a live source gives in less than a full batch are passed on at
 // once; otherwise a queue's batch is passed on when it is full, when the period changes, and at the end.
-// After the last frame every queue returns the error of src.
+// After the last frame every queue returns the error of src. If src has periods, all queues change
+// them at the same frame: each gets a batch when one begins, an empty one if need be.
 //
 // Closing one queue discards what it would still get and leaves the others alone. Closing the last one
 // closes src, waits for the goroutine, and returns what the Close of src returned. Progress of any
@@ -50,11 +46,11 @@ type slab struct {
 // fanout is the reader's side.
 type fanout struct {
 	src    Source
-	epoch  func(int64) int64
 	hash   func([]byte, decode.LinkType) uint64
 	stable bool
 	queues []*queue
-	now    int64         // the epoch of what is being filled
+	epoch  int64 // of what is being filled
+	era    int
 	open   atomic.Int32  // queues not closed
 	done   chan struct{} // closed when the goroutine has ended
 
@@ -91,7 +87,7 @@ var (
 
 func newFanout(src Source, cfg FanoutConfig, hash func([]byte, decode.LinkType) uint64) []Source {
 	n := max(cfg.Queues, 1)
-	f := &fanout{src: src, epoch: cfg.Epoch, hash: hash, stable: IsStable(src), done: make(chan struct{})}
+	f := &fanout{src: src, hash: hash, stable: IsStable(src), done: make(chan struct{})}
 	f.open.Store(int32(n))
 	out := make([]Source, n)
 	for i := range n {
@@ -140,17 +136,14 @@ func (f *fanout) spread(in *Batch) error {
 	if f.closed {
 		return ErrClosed
 	}
+	if in.Epoch != f.epoch || in.Era != f.era {
+		f.flush()
+		f.epoch, f.era = in.Epoch, in.Era
+		f.announce()
+	}
 	n := uint64(len(f.queues))
 	for i := range in.Frames {
 		fr := &in.Frames[i]
-		epoch := in.Epoch
-		if f.epoch != nil {
-			epoch = f.epoch(fr.TimeNS)
-		}
-		if epoch != f.now {
-			f.flush()
-			f.now = epoch
-		}
 		at := uint64(0)
 		if n > 1 {
 			at, _ = bits.Mul64(f.hash(fr.Data, fr.Link), n) // the high bits of the hash
@@ -161,6 +154,16 @@ func (f *fanout) spread(in *Batch) error {
 		f.flush() // the source has no more for now
 	}
 	return nil
+}
+
+// announce makes every queue begin the period, also those whose next frame comes much later or never.
+func (f *fanout) announce() {
+	if f.era == 0 {
+		return
+	}
+	for _, q := range f.queues {
+		q.take() // a batch without frames, so far; a closed queue needs none
+	}
 }
 
 // flush passes on what every queue has been given so far.
@@ -211,7 +214,7 @@ func (q *queue) take() bool {
 		if cap(s.batch.Frames) < BatchSize { // it was a worker's own; see ReadBatch
 			s.batch.Frames = make([]Frame, 0, BatchSize)
 		}
-		s.batch.Frames, s.batch.Epoch, s.buf = s.batch.Frames[:0], q.f.now, s.buf[:0]
+		s.batch.Frames, s.batch.Epoch, s.batch.Era, s.buf = s.batch.Frames[:0], q.f.epoch, q.f.era, s.buf[:0]
 		q.filling = s
 		return true
 	case <-q.gone:
@@ -230,7 +233,7 @@ func (q *queue) pass() {
 
 // ReadBatch gives b the next batch. b.Frames is exchanged with the slab's, so that nothing is copied.
 func (q *queue) ReadBatch(b *Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
 	if q.lent != nil {
 		q.free <- q.lent
 		q.lent = nil
@@ -245,7 +248,7 @@ func (q *queue) ReadBatch(b *Batch) error {
 		if !ok {
 			return q.err
 		}
-		b.Epoch = s.batch.Epoch
+		b.Epoch, b.Era = s.batch.Epoch, s.batch.Era
 		b.Frames, s.batch.Frames = s.batch.Frames, b.Frames
 		q.lent = s
 		q.given.Add(uint64(len(b.Frames)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,6 +22,7 @@ import (
 type got struct {
 	frames []capture.Frame
 	epochs []int64 // of each frame
+	begun  []int64 // the epochs of batches, each once
 	err    error
 }
 
@@ -34,6 +36,9 @@ func drain(queues []capture.Source) []got {
 			for {
 				if out[i].err = q.ReadBatch(&b); out[i].err != nil {
 					return
+				}
+				if n := len(out[i].begun); n == 0 || out[i].begun[n-1] != b.Epoch {
+					out[i].begun = append(out[i].begun, b.Epoch)
 				}
 				for _, f := range b.Frames {
 					f.Data = append([]byte(nil), f.Data...)
@@ -86,42 +91,38 @@ func TestFanoutGivesEveryFrameOnce(t *testing.T) {
 	}
 }
 
-func TestFanoutEpochs(t *testing.T) {
-	const n, period = 50_000, 700
-	for _, count := range []int{1, 3} {
-		queues := capture.Fanout(newLive(many(1, n), 100, io.EOF), capture.FanoutConfig{
-			Queues: count, Epoch: func(ts int64) int64 { return 1 + ts - ts%period }})
-		sum := 0
-		for _, g := range drain(queues) {
-			sum += len(g.frames)
-			for i, f := range g.frames {
-				require.Equal(t, 1+f.TimeNS-f.TimeNS%period, g.epochs[i])
-			}
-		}
-		require.Equal(t, n, sum)
-		_ = closeAll(queues)
-	}
-}
-
-// A source that sets epochs itself is believed.
+// epochs is a source of periods: each batch is one.
 type epochs struct{ capture.Source }
 
 func (e epochs) ReadBatch(b *capture.Batch) error {
 	err := e.Source.ReadBatch(b)
 	if err == nil {
-		b.Epoch = b.Frames[0].TimeNS + 5
+		b.Epoch, b.Era = b.Frames[0].TimeNS+5, 1
 	}
 	return err
 }
 
-func TestFanoutPassesEpochsOn(t *testing.T) {
-	queues := capture.Fanout(epochs{capture.NewMemory(many(1, 1000))}, capture.FanoutConfig{Queues: 2})
-	for _, g := range drain(queues) {
-		for i, f := range g.frames {
-			require.Equal(t, f.TimeNS-f.TimeNS%capture.BatchSize+5, g.epochs[i])
+// TestFanoutPeriods has all queues begin all periods, in their order, also one that gets no frame of a period.
+func TestFanoutPeriods(t *testing.T) {
+	const periods = 40
+	for _, pairs := range []int{1, 100} { // with one pair of addresses, one queue gets everything
+		var frames []capture.Frame
+		for i := range periods * capture.BatchSize {
+			frames = append(frames, frame(i%pairs, i, int64(i)))
 		}
+		queues := capture.Fanout(epochs{capture.NewMemory(frames)}, capture.FanoutConfig{Queues: 3})
+		sum := 0
+		for _, g := range drain(queues) {
+			sum += len(g.frames)
+			for i, f := range g.frames {
+				require.Equal(t, f.TimeNS-f.TimeNS%capture.BatchSize+5, g.epochs[i])
+			}
+			require.Len(t, g.begun, periods)
+			require.True(t, slices.IsSorted(g.begun))
+		}
+		require.Equal(t, periods*capture.BatchSize, sum)
+		_ = closeAll(queues)
 	}
-	_ = closeAll(queues)
 }
 
 func TestFanoutErrorComesLast(t *testing.T) {

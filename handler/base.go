@@ -50,7 +50,6 @@ func (b *Base[M]) Shift(startNS int64) {
 	}
 	b.ring.Shift(startNS)
 	b.attach()
-	b.begin(startNS)
 }
 
 // Account tells what became of the events offered to the shard.
@@ -81,45 +80,48 @@ type bucketed interface{ buckets() buckets }
 // buckets is the untyped side of a Base, for the pipeline. Its methods are called under the lock of
 // the worker.
 type buckets interface {
-	// begin sets the start of the live period.
-	begin(startNS int64)
+	// end notes when the live period ends, before Shift.
+	end(ns int64)
+	// begin makes p the live period, after Shift.
+	begin(p period)
 	// cover notes that the live period is about to see frames, the latest at ns. Events whose time is not in the period count in the
 	// second now.
 	cover(ns int64, now Second, frames uint64)
-	// starts appends the starts of the periods of all buckets in use, the live one first.
-	starts(dst []int64) []int64
+	// stretches appends the times of all buckets in use, the live one first.
+	stretches(dst []stretch) []stretch
 	// prepare waits until no other query is between prepare and mergeInto. It is called without the lock of the worker.
 	prepare()
-	// collect copies the live bucket and pins the closed ones, as far as their start is wanted. What
-	// remains to be done, it returns for when the worker has gone on.
-	collect(wanted func(startNS int64) bool) part
+	// collect copies the live bucket and pins the closed ones, as far as their period is wanted. What remains to be done, it returns
+	// for when the worker has gone on.
+	collect(wanted func(period) bool) part
 }
 
 // part is what one shard gives to a snapshot.
 type part interface {
-	// mergeInto adds the part to m, whose metrics are nil at first, and returns the time of the
-	// latest event in it. It lets the next query prepare.
-	mergeInto(m *Module) (lastNS int64)
+	// mergeInto adds the part to m, whose metrics are nil at first. It lets the next query prepare.
+	mergeInto(m *Module)
 }
 
-func (b *Base[M]) begin(startNS int64) {
-	b.bucket.begun, b.bucket.startNS, b.bucket.lastNS = true, startNS, startNS
+func (b *Base[M]) end(ns int64) { b.bucket.stretch.close(ns) }
+
+func (b *Base[M]) begin(p period) {
+	b.bucket.stretch.begin(p)
 	if b.info.Periods > 1 { // else it may be of any length
-		first, last := SecondOf(startNS), SecondOf(startNS+int64(PeriodLength)-1)
+		first, last := SecondOf(p.start), SecondOf(p.start+int64(PeriodLength)-1)
 		*b.bucket.seconds = sketch.Seconds{First: first.Unix(), End: last.Unix() + 1, Now: first.Unix()}
 	}
 }
 
 func (b *Base[M]) cover(ns int64, now Second, frames uint64) {
-	b.bucket.lastNS = max(b.bucket.lastNS, ns)
+	b.bucket.stretch.lastNS = max(b.bucket.stretch.lastNS, ns)
 	b.bucket.frames += frames
 	b.bucket.seconds.Now = now.Unix()
 }
 
-func (b *Base[M]) starts(dst []int64) []int64 {
+func (b *Base[M]) stretches(dst []stretch) []stretch {
 	for bucket := range b.ring.All() {
-		if bucket.begun {
-			dst = append(dst, bucket.startNS)
+		if bucket.stretch.era > 0 {
+			dst = append(dst, bucket.stretch)
 		}
 	}
 	return dst
@@ -132,13 +134,13 @@ func (b *Base[M]) prepare() {
 	}
 }
 
-func (b *Base[M]) collect(wanted func(int64) bool) part {
+func (b *Base[M]) collect(wanted func(period) bool) part {
 	p := &share[M]{schema: b.schema, info: b.info, copies: b.copies}
-	if wanted(b.bucket.startNS) {
+	if wanted(b.bucket.stretch.period) {
 		b.copies.live.copyFrom(b.bucket)
 		p.live = b.copies.live
 	}
-	p.closed = b.ring.Pin(func(c *bucket[M]) bool { return wanted(c.startNS) })
+	p.closed = b.ring.Pin(func(c *bucket[M]) bool { return wanted(c.stretch.period) })
 	return p
 }
 
@@ -151,7 +153,7 @@ type share[M any] struct {
 	closed window.Pinned[*bucket[M]]
 }
 
-func (p *share[M]) mergeInto(m *Module) (lastNS int64) {
+func (p *share[M]) mergeInto(m *Module) {
 	add := (*bucket[M]).Merge
 	if m.bucket == nil {
 		p.schema.start(m, p.info.Groups)
@@ -160,16 +162,15 @@ func (p *share[M]) mergeInto(m *Module) (lastNS int64) {
 	sum := m.bucket.(*bucket[M])
 	if p.live != nil {
 		add(sum, p.live)
-		lastNS, add = p.live.lastNS, (*bucket[M]).Merge
+		add = (*bucket[M]).Merge
 	}
 	p.copies.mu.Unlock()
 	for c := range p.closed.All() {
 		add(sum, c)
-		lastNS, add = max(lastNS, c.lastNS), (*bucket[M]).Merge
+		add = (*bucket[M]).Merge
 	}
 	p.closed.Release()
 	m.Frames = sum.frames
-	return lastNS
 }
 
 // start gives m metrics, which are empty.

@@ -1,31 +1,101 @@
 package handler
 
 import (
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"visor/capture"
 )
 
-// clock tells the periods of a live pipeline: they follow each other from its start on, the same for all workers. A frame's own
-// time decides, but it cannot open a period ahead of the clock, nor go back to a former one.
+// clock has the periods of a live pipeline: they follow each other from its start on, the same for all workers. A frame's own time
+// decides, but it cannot open a period ahead of the clock, nor go back to a former one. When the clock steps, forth or back, the
+// running period ends and an era begins.
 type clock struct {
-	now   func() time.Time
-	start int64 // ns
+	read  func() (wallNS int64, running time.Duration) // the time, and how long the clock has run, whatever it was set to
+	log   *slog.Logger
+	era   atomic.Pointer[liveEra] // nil until the pipeline runs
+	steps atomic.Uint64
 }
 
-// period returns the start of the period that ns is in.
-func (c *clock) period(ns int64) int64 {
-	if ns < c.start {
-		return c.start
-	}
-	return ns - (ns-c.start)%int64(PeriodLength)
+// liveEra is the time from one step of the clock to the next.
+type liveEra struct {
+	number  int
+	start   int64         // ns, with a whole second, so that no second is in two periods
+	began   time.Duration // how long the clock had run
+	wallNS  int64         // and what it said
+	endedNS int64         // what it would have said without the step: the end of the era before
 }
+
+// newClock returns the clock of the system.
+func newClock() *clock {
+	base := time.Now()
+	return &clock{read: func() (int64, time.Duration) {
+		now := time.Now()
+		return now.UnixNano(), now.Sub(base)
+	}}
+}
+
+// now returns the time.
+func (c *clock) now() time.Time {
+	wall, _ := c.read()
+	return time.Unix(0, wall)
+}
+
+// smallStep is how far the clock may be put without an era to begin: daemons that keep it right step it by less when they start.
+const smallStep = time.Second
+
+// step returns how far the clock was put since the era began.
+func (e *liveEra) step(wallNS int64, running time.Duration) time.Duration {
+	return time.Duration(wallNS-e.wallNS) - (running - e.began)
+}
+
+// stepped reports whether the clock was put in the era.
+func (e *liveEra) stepped(wallNS int64, running time.Duration) bool {
+	return e.step(wallNS, running).Abs() > smallStep
+}
+
+// begin begins an era at a time.
+func (c *clock) begin(wallNS int64, running time.Duration) {
+	second := SecondOf(wallNS)
+	next := &liveEra{number: 1, start: second.start, began: running, wallNS: wallNS}
+	if last := c.era.Load(); last != nil {
+		next.number, next.endedNS = last.number+1, last.wallNS+int64(running-last.began)
+	}
+	c.era.Store(next)
+}
+
+// observe returns the period of the present. It begins an era if the clock was put.
+func (c *clock) observe() period {
+	wallNS, running := c.read()
+	if e := c.era.Load(); e.stepped(wallNS, running) {
+		step := e.step(wallNS, running)
+		c.begin(wallNS, running)
+		c.steps.Add(1)
+		if c.log != nil {
+			c.log.Warn("the clock was put: a period begins", "by", step)
+		}
+	}
+	return c.era.Load().period(wallNS)
+}
+
+// period returns the period that ns is in.
+func (e *liveEra) period(ns int64) period {
+	if ns < e.start {
+		return period{e.number, e.start}
+	}
+	return period{e.number, ns - (ns-e.start)%int64(PeriodLength)}
+}
+
+// ClockSteps returns how often the clock was put while the pipeline ran live, by more than a second. Each began a period.
+func (p *Pipeline) ClockSteps() uint64 { return p.clock.steps.Load() }
 
 // startClock begins the first period of all workers, and closes periods as they end, also where nothing arrives. The function
 // that it returns ends that.
 func (p *Pipeline) startClock() (stop func()) {
-	now := SecondOf(p.clock.now().UnixNano())
-	p.clock.start = now.start // so that no second is in two periods
-	p.advance(p.clock.start)
+	p.clock.begin(p.clock.read())
+	p.advance(p.clock.observe())
 	done := make(chan struct{})
 	var ticking sync.WaitGroup
 	ticking.Go(func() { p.tick(done) })
@@ -35,40 +105,80 @@ func (p *Pipeline) startClock() (stop func()) {
 	}
 }
 
-func (p *Pipeline) advance(epoch int64) {
+func (p *Pipeline) advance(to period) {
 	for _, w := range p.workers {
 		w.mu.Lock()
-		w.advance(epoch)
+		w.advance(to)
 		w.mu.Unlock()
 	}
 }
 
+// tick looks at the clock each second, and when a period ends.
 func (p *Pipeline) tick(done <-chan struct{}) {
 	for {
-		now := p.clock.now().UnixNano()
-		next := p.clock.period(now) + int64(PeriodLength)
-		timer := time.NewTimer(time.Duration(next - now))
+		wallNS, _ := p.clock.read()
+		next := p.clock.era.Load().period(wallNS).start + int64(PeriodLength)
+		timer := time.NewTimer(min(time.Duration(next-wallNS), time.Second))
 		select {
 		case <-timer.C:
 		case <-done:
 			timer.Stop()
 			return
 		}
-		p.advance(next)
+		p.advance(p.clock.observe())
 	}
 }
 
-// advance makes the period that starts at epoch the live one. The periods before it in which nothing arrived are empty ones.
-func (w *worker) advance(epoch int64) {
-	if !w.begun {
-		w.enter(epoch)
-	}
-	for at := max(w.epoch+int64(PeriodLength), epoch-maxPeriods*int64(PeriodLength)); at <= epoch; at += int64(PeriodLength) {
-		w.enter(at)
+// advance makes a period the live one. Those before it in which nothing arrived are empty ones.
+func (w *worker) advance(to period) {
+	switch {
+	case to.compare(w.period) <= 0:
+		return
+	case to.era == w.period.era:
+		const length = int64(PeriodLength)
+		for at := max(w.period.start+length, to.start-maxPeriods*length); at < to.start; at += length {
+			w.enter(period{to.era, at}, at)
+		}
+		w.enter(to, to.start)
+	default:
+		w.enter(to, w.clock.era.Load().endedNS)
 	}
 }
 
-// liveEpoch returns the period that a frame of time ns is counted in, at the time nowNS.
-func (w *worker) liveEpoch(ns, nowNS int64) int64 {
-	return max(w.epoch, w.clock.period(min(ns, nowNS)))
+// processLive counts a batch of a live source.
+func (w *worker) processLive(frames []capture.Frame) {
+	wallNS, running := w.clock.read()
+	era := w.clock.era.Load()
+	if era.stepped(wallNS, running) {
+		era = nil // the running period has them, until the step has been noticed
+	}
+	w.now = SecondOf(wallNS)
+	w.correct(frames, wallNS)
+	for len(frames) > 0 {
+		w.advance(w.livePeriod(era, frames[0].TimeNS, wallNS))
+		n := 1
+		for n < len(frames) && w.livePeriod(era, frames[n].TimeNS, wallNS).compare(w.period) <= 0 {
+			n++
+		}
+		w.analyse(frames[:n])
+		frames = frames[n:]
+	}
+}
+
+// livePeriod returns the period that a frame of time ns is counted in, unless a later one has begun.
+func (w *worker) livePeriod(era *liveEra, ns, nowNS int64) period {
+	if era == nil {
+		return w.period
+	}
+	return era.period(min(ns, nowNS))
+}
+
+// correct gives frames the present time whose own is wrong.
+func (w *worker) correct(frames []capture.Frame, nowNS int64) {
+	for i := range frames {
+		if f := &frames[i]; early(f.TimeNS, nowNS) || early(nowNS, f.TimeNS) {
+			f.TimeNS = nowNS
+			w.strays++
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type Config struct {
 	Fallback  decode.LinkFallback // decodes link types that decode does not know; nil counts them as undecodable
 	MaxConns  int                 // TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
 	FragBytes int                 // bytes that each worker holds of incomplete IP datagrams; 0 means 4 MiB
+	Logger    *slog.Logger        // told when the clock steps; nil is silence
 }
 
 // Pipeline runs sources through handlers. It is safe for concurrent use.
@@ -35,7 +37,7 @@ type Pipeline struct {
 	cfg     Config
 	main    *Group // of Config.Handlers
 	workers []*worker
-	clock   clock
+	clock   *clock
 	ended   atomic.Pointer[time.Time] // when Run returned
 }
 
@@ -44,11 +46,16 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	if len(cfg.Sources) == 0 {
 		return nil, errors.New("handler: a pipeline needs at least one source")
 	}
-	p := &Pipeline{cfg: cfg, clock: clock{now: time.Now}}
+	p := &Pipeline{cfg: cfg, clock: newClock()}
+	p.clock.log = cfg.Logger
 	for _, src := range cfg.Sources {
+		if !cfg.Live {
+			src = Recorded(src)
+		}
 		w := newWorker(&p.cfg, src)
 		if cfg.Live {
-			w.clock = &p.clock
+			w.clock = p.clock
+			w.common.Store(true)
 		}
 		p.workers = append(p.workers, w)
 	}

@@ -17,7 +17,6 @@ import (
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/internal/trafficgen"
-	"visor/window"
 )
 
 // handlers returns the three analyzers with these settings.
@@ -172,8 +171,7 @@ func TestSourceError(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		sources := []capture.Source{broken{capture.NewMemory(frames), bad}}
 		if workers > 1 {
-			periods := window.NewPeriods(handler.PeriodLength)
-			sources = capture.Fanout(sources[0], capture.FanoutConfig{Queues: workers, Epoch: periods.Epoch})
+			sources = capture.Fanout(handler.Recorded(sources[0]), capture.FanoutConfig{Queues: workers})
 		}
 		p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: handlers(t, handler.Settings{})})
 		require.NoError(t, err)

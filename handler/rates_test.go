@@ -11,7 +11,6 @@ import (
 	"visor/capture"
 	"visor/handler"
 	"visor/internal/packettest"
-	"visor/window"
 )
 
 // scripted is a live source that gives frames at the times since its first ReadBatch that it is told, until it is closed.
@@ -131,8 +130,7 @@ func TestRecordedRates(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		sources := []capture.Source{capture.NewMemory(frames)}
 		if workers > 1 {
-			periods := window.NewPeriods(handler.PeriodLength)
-			sources = capture.Fanout(sources[0], capture.FanoutConfig{Queues: workers, Epoch: func(ns int64) int64 { return periods.Epoch(ns - ns%1e9) }})
+			sources = capture.Fanout(handler.Recorded(sources[0]), capture.FanoutConfig{Queues: workers})
 		}
 		p := run(t, handler.Settings{}, sources...)
 		for bucket, want := range []handler.Quantiles{

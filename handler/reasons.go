@@ -46,6 +46,7 @@ func (w *worker) reasons() []capture.Reason {
 	out := capture.ReasonsOf(w.src)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	out = appendStrays(out, w.strays)
 	for f, n := range w.failures {
 		out = append(out, capture.Reason{Text: f.String(), Count: n})
 	}

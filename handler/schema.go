@@ -209,9 +209,8 @@ func validName(s string) bool {
 type bucket[M any] struct {
 	Metrics M
 	list    []state         // the fields of Metrics, in the order of the schema
-	begun   bool            // it is in use: the other two are set
-	startNS int64           // start of the period
-	lastNS  int64           // latest event, or startNS
+	begun   bool            // it is that of a subject, and in use
+	stretch stretch         // its time, unless it is that of a subject
 	seconds *sketch.Seconds // that events count in; shared with the buckets of subjects
 	frames  uint64          // seen
 }
@@ -257,7 +256,7 @@ func (b *bucket[M]) Reset() {
 	for _, m := range b.list {
 		m.Reset()
 	}
-	b.begun, b.startNS, b.lastNS, b.frames = false, 0, 0, 0
+	b.begun, b.stretch, b.frames = false, stretch{}, 0
 }
 
 // Merge adds src to b and leaves src as it was.
@@ -265,7 +264,6 @@ func (b *bucket[M]) Merge(src *bucket[M]) {
 	for i, m := range b.list {
 		m.mergeFrom(src.list[i])
 	}
-	b.lastNS = max(b.lastNS, src.lastNS)
 	b.frames += src.frames
 }
 
@@ -274,7 +272,7 @@ func (b *bucket[M]) copyFrom(src *bucket[M]) {
 	for i, m := range b.list {
 		m.copyFrom(src.list[i])
 	}
-	b.begun, b.startNS, b.lastNS, b.frames = src.begun, src.startNS, src.lastNS, src.frames
+	b.begun, b.stretch, b.frames = src.begun, src.stretch, src.frames
 }
 
 // appendValues appends what the fields of b show whose groups are enabled. path and labels are those of the subject that b is

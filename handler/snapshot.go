@@ -20,7 +20,7 @@ type Module struct {
 	Frames uint64        // frames that the handler was shown in these periods, those that could not be decoded included
 
 	seconds uint64 // of rates
-	end     int64  // the second in which they end
+	current int64  // the second that is not over; math.MaxInt64 if none is
 
 	bucket any // *bucket[M] of the handler's declaration
 	render func(rendering) []Value
@@ -61,7 +61,7 @@ func (m *Module) cover(src *Module) {
 	m.Live, m.now = m.Live || src.Live, src.now
 	m.Frames += src.Frames
 	running := max(m.running(), src.running())
-	m.end = max(m.end, src.end)
+	m.current = max(m.current, src.current)
 	defer func() { m.seconds = whole(m.Length) + running }()
 	switch {
 	case src.Start.IsZero():
@@ -87,7 +87,7 @@ func (m *Module) Silent() bool { return m.Grouped && m.Groups == 0 }
 
 // Values returns the metrics of the enabled groups, in the order of their declaration.
 func (m *Module) Values() []Value {
-	r := rendering{topN: m.TopN, percentile: m.TopPercentile, seconds: m.seconds, end: m.end}
+	r := rendering{topN: m.TopN, percentile: m.TopPercentile, seconds: m.seconds, running: m.current}
 	if m.Live {
 		r.liveSec = m.now.Unix() - 1
 	}

@@ -84,7 +84,7 @@ type rendering struct {
 	topN       int
 	percentile int
 	seconds    uint64 // of the periods
-	end        int64  // the second in which they end
+	running    int64  // the second that is not over; math.MaxInt64 if none is
 	liveSec    int64  // the last full second of a live bucket; 0 if the bucket is not live
 }
 
@@ -154,7 +154,7 @@ func (q rate) mergeFrom(src state) { q.Merge(src.(rate).Rate) }
 func (q rate) copyFrom(src state)  { q.CopyFrom(src.(rate).Rate) }
 func (q rate) render(v *Value, r rendering) {
 	v.Kind = KindRate
-	d := q.Over(r.seconds, r.end)
+	d := q.Over(r.seconds, r.running)
 	v.Quantiles = Quantiles{N: d.Count(), Sum: float64(d.Total())}
 	at := func(p float64) float64 { return float64(d.Quantile(p)) }
 	v.Quantiles.fill(at, at(1))

@@ -3,10 +3,11 @@ package handler
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"visor/capture"
 	"visor/decode"
-	"visor/window"
 )
 
 // worker owns one queue and everything behind it. The lock is taken once per batch, by the worker,
@@ -20,10 +21,10 @@ type worker struct {
 	tap      tapDecoder
 	hosts    *decode.HostNets
 	fallback decode.LinkFallback
-	periods  *window.Periods // of a recording
-	clock    *clock          // of a live pipeline; nil for recordings
-	begun    bool            // there was a frame
-	epoch    int64           // start of the live period
+	clock    *clock      // of a live pipeline; nil for recordings
+	period   period      // the live one
+	common   atomic.Bool // its periods are those of the other workers
+	strays   uint64      // frames of a live source whose time was wrong
 	members  []*member
 	packets  []decode.Packet
 	batch    Batch
@@ -45,7 +46,6 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback, MaxFragBytes: cfg.FragBytes}),
 		dns:      newExtractor(cfg.MaxConns),
 		hosts:    &cfg.Hosts,
-		periods:  window.NewPeriods(PeriodLength),
 		failures: make(map[failure]uint64),
 		packets:  make([]decode.Packet, capture.BatchSize),
 
@@ -61,10 +61,9 @@ func (w *worker) attach(m *member, nowNS int64, exports bool) {
 	if exports && w.exports == nil {
 		w.exports = newExportReader(w.fallback)
 	}
-	if w.begun {
-		start := w.epoch
+	if start := w.period; start.era > 0 {
 		if w.clock != nil {
-			start = max(start, nowNS)
+			start.start = max(start.start, nowNS)
 		}
 		for _, s := range m.shards {
 			s.buckets().begin(start)
@@ -86,7 +85,10 @@ func (w *worker) run() error {
 	var frames capture.Batch
 	for {
 		err := w.src.ReadBatch(&frames)
-		if len(frames.Frames) > 0 {
+		if len(frames.Frames) > 0 || err == nil {
+			if r, ok := w.src.(*recorded); ok && r.passing {
+				w.common.Store(true)
+			}
 			w.process(&frames)
 		}
 		if err != nil {
@@ -99,69 +101,41 @@ func (w *worker) run() error {
 	}
 }
 
-// process counts a batch. It cuts it where one period ends and the next begins, unless the source
-// has done so: then every queue of the source changes at the same frame.
+// process counts a batch. Batches of a recording are of one period each; see [Recorded].
 func (w *worker) process(b *capture.Batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	frames := b.Frames
-	if b.Epoch != 0 {
-		w.enter(b.Epoch)
-		w.analyse(frames)
-		return
-	}
 	if w.clock != nil {
-		w.processLive(frames)
+		w.processLive(b.Frames)
 		return
 	}
-	for len(frames) > 0 {
-		w.enter(w.recordedEpoch(frames[0].TimeNS))
-		n := 1
-		for n < len(frames) && w.recordedEpoch(frames[n].TimeNS) == w.epoch {
-			n++
-		}
-		w.analyse(frames[:n])
-		frames = frames[n:]
+	to := period{b.Era, b.Epoch}
+	endNS := to.start
+	if to.era != w.period.era {
+		second := SecondOf(w.lastNS)
+		endNS = second.start + int64(time.Second)
+	}
+	w.enter(to, endNS)
+	if len(b.Frames) > 0 {
+		w.analyse(b.Frames)
 	}
 }
 
-// recordedEpoch returns the start of the period that a recorded frame is in. Periods begin with a whole second, as pktvisor's do, so
-// that no second is in two of them.
-func (w *worker) recordedEpoch(ns int64) int64 {
-	second := SecondOf(ns)
-	return w.periods.Epoch(second.start)
-}
-
-// processLive counts a batch of a live source.
-func (w *worker) processLive(frames []capture.Frame) {
-	now := w.clock.now().UnixNano()
-	w.now = SecondOf(now)
-	for len(frames) > 0 {
-		w.advance(w.liveEpoch(frames[0].TimeNS, now))
-		n := 1
-		for n < len(frames) && w.liveEpoch(frames[n].TimeNS, now) == w.epoch {
-			n++
-		}
-		w.analyse(frames[:n])
-		frames = frames[n:]
-	}
-}
-
-// enter makes the period that starts at epoch the live one.
-func (w *worker) enter(epoch int64) {
-	if w.begun && epoch == w.epoch {
+// enter makes a period the live one. The one before it has ended at endNS.
+func (w *worker) enter(to period, endNS int64) {
+	if to == w.period {
 		return
 	}
 	for _, m := range w.members {
 		for _, s := range m.shards {
-			if w.begun {
-				s.Shift(epoch)
-			} else {
-				s.buckets().begin(epoch)
+			if w.period.era > 0 {
+				s.buckets().end(endNS)
+				s.Shift(to.start)
 			}
+			s.buckets().begin(to)
 		}
 	}
-	w.begun, w.epoch = true, epoch
+	w.period = to
 }
 
 // analyse shows frames of one period to the handlers.
@@ -302,7 +276,7 @@ func (w *worker) finish() {
 	w.batch.Packets, w.batch.Exports, w.frames = w.packets[:0], nil, 0
 	w.dns.flush(&w.batch)
 	w.noteLosses()
-	if !w.begun {
+	if w.period.era == 0 {
 		return // no period to count anything in
 	}
 	w.show()
@@ -312,7 +286,7 @@ func (w *worker) finish() {
 func (w *worker) settle(nowNS int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.begun {
+	if w.period.era == 0 {
 		return
 	}
 	for _, m := range w.members {

@@ -24,8 +24,8 @@ type Rate struct {
 	within *Seconds // nil is any time
 }
 
-// Seconds is the time that rates cover, in seconds since 1970. Whoever sends events may choose their time; one outside counts in the
-// second Now, and so no event makes a rate longer than it is. The zero Seconds is all of time.
+// Seconds is the time that rates cover, in seconds since 1970. Whoever sends events may choose their time; one outside, or ahead of
+// Now, counts in the second Now, and so no event makes a rate longer than it is. The zero Seconds is all of time.
 type Seconds struct {
 	First, End int64 // from First until before End; all of time unless End is the greater
 	Now        int64
@@ -36,7 +36,7 @@ func (r *Rate) Within(s *Seconds) { r.within = s }
 
 // place returns the second in which an event of a time counts.
 func (s *Seconds) place(sec int64) int64 {
-	if s == nil || s.End <= s.First || sec >= s.First && sec < s.End {
+	if s == nil || s.End <= s.First || sec >= s.First && sec <= s.Now && sec < s.End {
 		return sec
 	}
 	return min(max(s.Now, s.First), s.End-1)
@@ -110,37 +110,40 @@ func (r *Rate) Max() uint64 {
 
 // Distribution is what a number of seconds hold. It is immutable.
 type Distribution struct {
-	n      uint64   // slots
+	n      uint64 // seconds
+	slots  uint64
 	active []uint64 // events of those with some, in ascending order
 	total  uint64
 	shift  uint
 }
 
-// Over returns the rates of n seconds before the second end. Those without events are 0, and events from end on are left out. There
-// are more than n seconds if more have events.
-func (r *Rate) Over(n uint64, end int64) Distribution {
+// Over returns the rates of n seconds; those without events are 0. The second running is left out, since it is not over. There are
+// more than n seconds if more have events.
+func (r *Rate) Over(n uint64, running int64) Distribution {
 	d := Distribution{shift: r.shift}
 	for i, v := range r.slots {
-		if v > 0 && (r.base+int64(i))<<r.shift < end {
+		if v > 0 && (r.shift > 0 || r.base+int64(i) != running) {
 			d.active = append(d.active, v)
 			d.total = sum(d.total, v)
 		}
 	}
 	slices.Sort(d.active)
-	d.n = max((n+1<<r.shift-1)>>r.shift, uint64(len(d.active)))
+	active := uint64(len(d.active))
+	d.n = max(n, active)
+	d.slots = max((n+1<<r.shift-1)>>r.shift, active)
 	return d
 }
 
 // Count returns the number of seconds.
-func (d Distribution) Count() uint64 { return d.n << d.shift }
+func (d Distribution) Count() uint64 { return d.n }
 
 // Total returns the number of events.
 func (d Distribution) Total() uint64 { return d.total }
 
 // Quantile returns the rate, events per second, that is not exceeded in a share p of the seconds.
 func (d Distribution) Quantile(p float64) uint64 {
-	rank := min(max(uint64(math.Ceil(p*float64(d.n))), 1), d.n)
-	silent := d.n - uint64(len(d.active))
+	rank := min(max(uint64(math.Ceil(p*float64(d.slots))), 1), d.slots)
+	silent := d.slots - uint64(len(d.active))
 	if rank <= silent {
 		return 0 // also without any seconds
 	}

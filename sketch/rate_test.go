@@ -27,7 +27,7 @@ func requireRates(t *testing.T, events map[int64]uint64, r *sketch.Rate) {
 	}
 	require.Equal(t, len(all), r.Len())
 	slices.Sort(all)
-	d := r.Over(uint64(len(all)), last+1)
+	d := r.Over(uint64(len(all)), math.MaxInt64)
 	require.Equal(t, uint64(len(all)), d.Count())
 	for _, p := range []float64{0.1, 0.5, 0.95, 1} {
 		require.Equal(t, all[int(math.Ceil(p*float64(len(all))))-1], d.Quantile(p))
@@ -194,7 +194,7 @@ func ExampleRate() {
 	for _, sec := range []int64{10, 10, 10, 11, 13} {
 		r.Add(sec, 1)
 	}
-	minute := r.Over(60, 60)
+	minute := r.Over(60, -1)
 	fmt.Println(r.Max(), r.At(12), minute.Quantile(0.5), minute.Quantile(0.99), minute.Count(), minute.Total())
 	// Output: 3 0 0 3 60 5
 }

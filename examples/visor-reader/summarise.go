@@ -23,7 +23,6 @@ import (
 	"visor/handler/flow"
 	"visor/handler/network"
 	"visor/handler/pcap"
-	"visor/window"
 )
 
 // job is one summary in the making.
@@ -200,8 +199,7 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 	}
 	sources := []capture.Source{src}
 	if o.workers > 1 {
-		periods := window.NewPeriods(handler.PeriodLength)
-		sources = capture.Fanout(src, capture.FanoutConfig{Queues: o.workers, Epoch: periods.Epoch})
+		sources = capture.Fanout(handler.Recorded(src), capture.FanoutConfig{Queues: o.workers})
 	}
 	return handler.NewPipeline(handler.Config{
 		Sources:  sources,

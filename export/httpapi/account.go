@@ -63,7 +63,7 @@ func (a *API) ownFamilies() []export.Family {
 type families struct {
 	instance string
 
-	running, gaps, gapTime export.Family
+	running, gaps, gapTime, steps export.Family
 
 	refused, renewals, inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
 }
@@ -82,6 +82,7 @@ func newFamilies(instance string) *families {
 		running:       gauge("visor_input_running", "1 if an input gives frames or waits for them, 0 if it has ended or is down"),
 		gaps:          counter("visor_input_gaps_total", "times that a live input was down: an interface was deleted, a socket failed"),
 		gapTime:       counter("visor_input_gap_seconds_total", "how long a live input was down"),
+		steps:         counter("visor_input_clock_steps_total", "times that the clock was put while a live input ran; each began a period"),
 		inputOffered:  counter("visor_input_offered_total", "frames that an input was offered: the sum of visor_input_frames_total"),
 		inputFrames:   counter("visor_input_frames_total", "frames of an input by what became of them"),
 		inputReasons:  counter("visor_input_reasons_total", "input that was not analysed, by the reason"),
@@ -103,6 +104,7 @@ func (f *families) addInput(part *policy.Part) {
 	if part.Live() {
 		f.add(&f.gaps, outage.Gaps, labels)
 		f.add(&f.gapTime, uint64(outage.Down.Seconds()), labels)
+		f.add(&f.steps, part.ClockSteps(), labels)
 	}
 	f.add(&f.inputOffered, account.Offered, labels)
 	for _, r := range results(account) {
@@ -153,7 +155,7 @@ func (f *families) add(to *export.Family, n uint64, labels []handler.Label, more
 
 // list returns the families that have series.
 func (f *families) list() (out []export.Family) {
-	for _, family := range []export.Family{f.refused, f.renewals, f.running, f.gaps, f.gapTime, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
+	for _, family := range []export.Family{f.refused, f.renewals, f.running, f.gaps, f.gapTime, f.steps, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
 		if len(family.Series) > 0 {
 			out = append(out, family)
 		}

@@ -12,7 +12,6 @@ import (
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/internal/packettest"
-	"visor/window"
 )
 
 // analyseBoth runs frames through handlers of both versions, with several workers if there are queues.
@@ -24,9 +23,8 @@ func analyseBoth(t *testing.T, cfg dns.Config, queues int, frames []capture.Fram
 	v2, err := dns.NewV2(cfg)
 	require.NoError(t, err)
 	g := handler.GroupConfig{Handlers: []handler.Handler{v1, v2}}
-	periods := window.NewPeriods(handler.PeriodLength)
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: capture.Fanout(capture.NewMemory(frames), capture.FanoutConfig{Queues: queues, Epoch: periods.Epoch}),
+		Sources: capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: queues}),
 	})
 	require.NoError(t, err)
 	group, err := p.Attach(g)

@@ -25,7 +25,6 @@ import (
 	"visor/handler"
 	"visor/internal/mangle"
 	"visor/internal/trafficgen"
-	"visor/window"
 )
 
 // New makes the handler under test with these settings.
@@ -122,8 +121,7 @@ func testBorrowedMemory(t *testing.T, make New, frames []capture.Frame) {
 func testWorkers(t *testing.T, make New, frames []capture.Frame) {
 	want, wantAccount := answers(t, make, handler.Settings{}, capture.NewMemory(frames))
 	for _, queues := range []int{2, 5} {
-		periods := window.NewPeriods(handler.PeriodLength)
-		spread := capture.Fanout(capture.NewMemory(frames), capture.FanoutConfig{Queues: queues, Epoch: periods.Epoch})
+		spread := capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: queues})
 		got, account := answers(t, make, handler.Settings{}, spread...)
 		require.Equal(t, want, got, "%d workers", queues)
 		require.Equal(t, wantAccount, account)

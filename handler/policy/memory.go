@@ -18,7 +18,7 @@ const (
 	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
 	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
 	collectorBytes = 20 * mib // what is remembered of exporters
-	flowBytes      = 96 * mib // of a flow handler, unless the limit is small
+	flowBytes      = 96 * mib // of a flow handler
 )
 
 // fragments is what a worker may hold of incomplete datagrams.
@@ -27,14 +27,6 @@ func (m *Manager) fragments() int {
 		return fragmentBytes
 	}
 	return int(min(fragmentBytes, max(m.cfg.Memory/64, 1<<18)))
-}
-
-// flows is what a flow handler may hold.
-func (m *Manager) flows() int {
-	if m.cfg.Memory == 0 {
-		return flowBytes
-	}
-	return int(min(flowBytes, max(m.cfg.Memory/4, 8*mib)))
 }
 
 // inputBytes is what an input may hold.
@@ -55,16 +47,8 @@ func (m *Manager) inputBytes(typ string, config Options) int64 {
 	return workerBytes
 }
 
-// partBytes is what the modules of a part may hold.
-func (m *Manager) partBytes(part *Part) (sum int64) {
-	for i := range part.Modules {
-		sum += m.moduleBytes(&part.Modules[i])
-	}
-	return sum
-}
-
 // moduleBytes is what a module may hold: the running period and the closed ones.
-func (m *Manager) moduleBytes(mod *Module) int64 {
+func moduleBytes(mod *Module) int64 {
 	opts := merged(mod.Config, mod.Filter)
 	periods := int64(5)
 	if n, ok := opts["num_periods"].(uint64); ok {
@@ -76,7 +60,7 @@ func (m *Manager) moduleBytes(mod *Module) int64 {
 	case "net":
 		return mib * periods
 	case "flow":
-		return int64(m.flows())
+		return flowBytes
 	}
 	return mib / 4 * periods
 }
@@ -100,7 +84,7 @@ func (m *Manager) fits(p *Policy, parts []Part) error {
 			add("input "+part.Tap.Name, m.inputBytes(part.Tap.InputType, merged(part.Tap.Config, p.Input.Config, p.Input.Filter)))
 		}
 		for j := range part.Modules {
-			add(part.Modules[j].Type, m.moduleBytes(&part.Modules[j]))
+			add(part.Modules[j].Type, moduleBytes(&part.Modules[j]))
 		}
 	}
 	if taken+need <= m.cfg.Memory {
@@ -122,7 +106,9 @@ func (m *Manager) taken(except string) (sum int64) {
 			continue
 		}
 		for i := range r.Parts {
-			sum += m.partBytes(&r.Parts[i])
+			for j := range r.Parts[i].Modules {
+				sum += moduleBytes(&r.Parts[i].Modules[j])
+			}
 		}
 	}
 	return sum

@@ -69,6 +69,9 @@ func (p *Part) Outage() Outage {
 // Span returns the times of the earliest and the latest frame of the input.
 func (p *Part) Span() handler.Span { return p.input.pipeline.Span() }
 
+// ClockSteps returns how often the clock was put while the input ran live.
+func (p *Part) ClockSteps() uint64 { return p.input.pipeline.ClockSteps() }
+
 // Ended is closed when the input has come to its end: that of a recording when all of it was counted.
 func (p *Part) Ended() <-chan struct{} { return p.input.ended }
 

@@ -112,11 +112,9 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 
 // start attaches the handlers of a part to its input, which it opens unless it is open.
 func (m *Manager) start(p *Policy, part *Part) error {
-	env := m.cfg.Env
-	env.FlowBytes = m.flows()
 	var handlers []handler.Handler
 	for _, mod := range part.Modules {
-		h, err := Build(mod, env)
+		h, err := Build(mod, m.cfg.Env)
 		if err != nil {
 			return err
 		}
@@ -212,7 +210,8 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 		again = newReopening(o.Sources[0], reopener(open, t.InputType, config, only), m.cfg.Logger.With("input", name))
 		o.Sources[0] = again
 	}
-	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns, FragBytes: m.fragments()})
+	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns, FragBytes: m.fragments(),
+		Logger: m.cfg.Logger.With("input", name)})
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	s.spoil()
 	b.Frames = b.Frames[:0]
 	err := s.src.ReadBatch(&s.in)
-	b.Epoch = s.in.Epoch
+	b.Epoch, b.Era = s.in.Epoch, s.in.Era
 	if err != nil {
 		return err
 	}

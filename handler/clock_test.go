@@ -1,0 +1,206 @@
+package handler
+
+import (
+	"bytes"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/sketch"
+)
+
+// events counts frames, and their rate.
+type events struct {
+	All  sketch.Counter `metric:"all"`
+	Rate sketch.Rate    `metric:"rate"`
+}
+
+type counting struct {
+	info   Info
+	schema *Schema[events]
+}
+
+func (h *counting) Info() Info      { return h.info }
+func (h *counting) NewShard() Shard { return &countingShard{NewBase(h.schema, h.info, 100)} }
+
+type countingShard struct{ Base[events] }
+
+func (s *countingShard) Process(b *Batch) {
+	for i := range b.Packets {
+		second := SecondOf(b.Packets[i].TimeNS)
+		s.Live.All.Add(1)
+		s.Live.Rate.Add(second.Unix(), 1)
+	}
+}
+
+// stepper is a live pipeline whose clock the test sets, and whose queues it feeds.
+type stepper struct {
+	*Pipeline
+	mu      sync.Mutex
+	wall    time.Time
+	running time.Duration
+	log     bytes.Buffer
+}
+
+func newStepper(t *testing.T, queues, periods int) *stepper {
+	info, schema, err := Declare[events](Settings{Periods: periods}.WithDefaults("x"), "x", "1.0", "x", nil, 0)
+	require.NoError(t, err)
+	s := &stepper{wall: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	sources := make([]capture.Source, queues)
+	for i := range sources {
+		sources[i] = capture.NewMemory(nil)
+	}
+	s.Pipeline, err = NewPipeline(Config{
+		Sources: sources, Handlers: []Handler{&counting{info, schema}}, Live: true, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
+	})
+	require.NoError(t, err)
+	s.clock.read = func() (int64, time.Duration) { return s.wall.UnixNano(), s.running }
+	s.clock.begin(s.clock.read())
+	s.advance(s.clock.observe())
+	return s
+}
+
+// pass lets time pass, as the ticker of the pipeline sees it.
+func (s *stepper) pass(d time.Duration) {
+	for ; d > 0; d -= time.Second {
+		s.wall, s.running = s.wall.Add(time.Second), s.running+time.Second
+		s.advance(s.clock.observe())
+	}
+}
+
+// send gives a worker n frames whose own time is off.
+func (s *stepper) send(worker, n int, off time.Duration) {
+	var b capture.Batch
+	for range n {
+		b.Frames = append(b.Frames, capture.Frame{TimeNS: s.wall.Add(off).UnixNano(), Data: make([]byte, 14), WireLen: 14, Link: decode.LinkEthernet})
+	}
+	s.workers[worker].process(&b)
+}
+
+// requireBucket checks the events of a bucket, its start and length, and that its rate has every second.
+func (s *stepper) requireBucket(t *testing.T, n int, events uint64, start time.Time, length time.Duration) {
+	t.Helper()
+	snap, err := s.Bucket(n)
+	require.NoError(t, err)
+	m := &snap.Modules[0]
+	require.Equal(t, events, m.Values()[0].Int)
+	require.Equal(t, start.UnixNano(), m.Start.UnixNano())
+	require.Equal(t, length, m.Length)
+	q := m.Values()[1].Quantiles
+	require.Equal(t, uint64(max(1, length/time.Second)), q.N)
+	require.LessOrEqual(t, q.Max, float64(events))
+}
+
+// TestClockSteps puts the clock of a live pipeline back and forth by an hour, as NTP does to a machine whose clock was wrong: each
+// time the running period ends and the next one begins, and none is longer than a minute.
+func TestClockSteps(t *testing.T) {
+	for _, step := range []time.Duration{-time.Hour, time.Hour, -40 * time.Second, -time.Minute, 3 * 365 * 24 * time.Hour} {
+		t.Run(step.String(), func(t *testing.T) {
+			s := newStepper(t, 2, 5)
+			began := s.wall
+			s.pass(70 * time.Second)
+			s.send(0, 10, 0)
+			s.send(1, 5, 0)
+			s.pass(20 * time.Second)
+			s.requireBucket(t, 0, 15, began.Add(time.Minute), 30*time.Second)
+
+			s.wall = s.wall.Add(step)
+			s.send(0, 1, 0) // before the step is noticed: it belongs to the running period
+			s.requireBucket(t, 1, 0, began, time.Minute)
+			s.pass(time.Second)
+			stepped := s.wall
+			s.send(1, 7, 0)
+			require.Equal(t, uint64(1), s.ClockSteps())
+			require.Contains(t, s.log.String(), "level=WARN msg=\"the clock was put: a period begins\" by="+step.String())
+			s.requireBucket(t, 1, 16, began.Add(time.Minute), 31*time.Second)
+			s.pass(10 * time.Second)
+			s.requireBucket(t, 0, 7, stepped, 10*time.Second)
+
+			s.pass(60 * time.Second)
+			s.requireBucket(t, 0, 0, stepped.Add(time.Minute), 10*time.Second)
+			s.requireBucket(t, 1, 7, stepped, time.Minute)
+			s.requireBucket(t, 2, 16, began.Add(time.Minute), 31*time.Second)
+			s.requireBucket(t, 3, 0, began, time.Minute)
+			snap, err := s.Window(5)
+			require.NoError(t, err)
+			require.Equal(t, uint64(23), snap.Modules[0].Values()[0].Int)
+			require.Equal(t, 161*time.Second, snap.Modules[0].Length)
+			require.Equal(t, uint64(161), snap.Modules[0].Values()[1].Quantiles.N)
+			require.Equal(t, float64(23), snap.Modules[0].Values()[1].Quantiles.Sum)
+		})
+	}
+}
+
+// TestClockIsAdjusted: steps of a second, and a clock that runs a little fast, begin no period.
+func TestClockIsAdjusted(t *testing.T) {
+	s := newStepper(t, 1, 5)
+	s.wall = s.wall.Add(-time.Second)
+	s.pass(30 * time.Second)
+	require.Zero(t, s.ClockSteps())
+	s.requireBucket(t, 0, 0, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), 29*time.Second)
+}
+
+// TestClockSingleBucket: a bucket that never closes goes on, and is as long as it has been.
+func TestClockSingleBucket(t *testing.T) {
+	s := newStepper(t, 1, 1)
+	began := s.wall
+	s.pass(90 * time.Second)
+	s.send(0, 3, 0)
+	s.wall = s.wall.Add(-time.Hour)
+	s.pass(10 * time.Second)
+	s.send(0, 3, 0)
+	s.requireBucket(t, 0, 6, began, 100*time.Second)
+}
+
+// TestWrongTimes has senders whose clocks are wrong, as of dnstap: what they send counts in the second in which it comes, and a time
+// that is wrong by more than an hour is replaced.
+func TestWrongTimes(t *testing.T) {
+	s := newStepper(t, 1, 5)
+	began := s.wall
+	s.pass(10 * time.Second)
+	for _, off := range []time.Duration{0, -time.Minute, time.Minute, -59 * time.Minute, -56 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {
+		s.send(0, 10, off)
+		s.pass(5 * time.Second)
+	}
+	s.requireBucket(t, 0, 60, began, 40*time.Second)
+	snap, err := s.Bucket(0)
+	require.NoError(t, err)
+	q := snap.Modules[0].Values()[1].Quantiles
+	require.Equal(t, []float64{0, 10, 10, 10, 60}, []float64{q.P50, q.P90, q.P99, q.Max, q.Sum}, "ten in each of six seconds")
+	require.Equal(t, []capture.Reason{{Text: "time is wrong by more than an hour: that of its arrival is taken", Count: 20}}, s.Reasons())
+}
+
+// TestTornRead asks while one worker has begun a period and another has not: a closed period is shown once no worker counts in it any
+// more, and the oldest one until the first worker gives it up.
+func TestTornRead(t *testing.T) {
+	s := newStepper(t, 2, 3)
+	for range 2 {
+		s.send(0, 1, 0)
+		s.send(1, 1, 0)
+		s.pass(time.Minute)
+	}
+	s.send(0, 5, 0)
+	s.send(1, 5, 0)
+	s.wall, s.running = s.wall.Add(time.Minute), s.running+time.Minute
+	s.send(0, 7, 0) // worker 0 goes on to the next period
+	bucket := func(n int) uint64 {
+		snap, err := s.Bucket(n)
+		require.NoError(t, err)
+		return snap.Modules[0].Values()[0].Int
+	}
+	require.Equal(t, []uint64{10, 2}, []uint64{bucket(0), bucket(1)})
+	_, err := s.Bucket(2)
+	require.Error(t, err, "worker 0 has given up its part")
+	snap, err := s.Window(3)
+	require.NoError(t, err)
+	require.Equal(t, uint64(12), snap.Modules[0].Values()[0].Int)
+	s.send(1, 9, -time.Second) // late: still of the period before
+	require.Equal(t, []uint64{19, 2}, []uint64{bucket(0), bucket(1)})
+	s.send(1, 1, 0)
+	require.Equal(t, []uint64{8, 19, 2}, []uint64{bucket(0), bucket(1), bucket(2)})
+}

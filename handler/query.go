@@ -1,0 +1,205 @@
+package handler
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Bucket returns the metrics of one period: 0 is the live one, 1 the one that closed last, for all
+// modules. It is an error if a module does not keep so many periods, or has not seen them yet.
+func (g *Group) Bucket(n int) (*Snapshot, error) {
+	for _, info := range g.infos {
+		if n < 0 || n >= info.Periods {
+			return nil, fmt.Errorf("invalid metrics period, specify [0, %d]", info.Periods-1)
+		}
+	}
+	return g.snapshot(n, n+1)
+}
+
+// Window returns the metrics of the n newest periods, the live one included, merged; of fewer while
+// fewer exist. n must be from 2 to the number of periods that every module keeps.
+func (g *Group) Window(n int) (*Snapshot, error) {
+	for _, info := range g.infos {
+		if n <= 1 || n > info.Periods {
+			return nil, fmt.Errorf("invalid metrics period, specify [2, %d]", info.Periods)
+		}
+	}
+	s, err := g.snapshot(0, n)
+	if err == nil {
+		s.Window = n
+	}
+	return s, err
+}
+
+// snapshot merges the periods first to last-1 of every module, counted from the live one. While it asks one worker after the other, a
+// period may end and the oldest one go: then it asks once more.
+func (g *Group) snapshot(first, last int) (s *Snapshot, err error) {
+	for range 3 {
+		var whole bool
+		if s, whole, err = g.try(first, last); whole || err != nil {
+			break
+		}
+	}
+	return s, err
+}
+
+// try is snapshot, unless a worker has lost a period meanwhile.
+func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
+	s = &Snapshot{Modules: make([]Module, len(g.infos))}
+	now, known := g.now(), g.stretches()
+	chosen := make([][]period, len(g.infos))
+	for i, info := range g.infos {
+		periods := g.periods(i, known)
+		if first >= max(len(periods), 1) {
+			return nil, true, fmt.Errorf("requested metrics period has not yet accumulated, current range is [0, %d]", max(len(periods), 1)-1)
+		}
+		end := min(last, len(periods))
+		switch {
+		case info.Periods == 1: // one bucket for everything, whenever a worker began it
+			end = len(periods)
+		case first == 0:
+			end = within(periods, last)
+		}
+		chosen[i] = periods[first:end]
+		m := &s.Modules[i]
+		m.Info, m.now, m.Live = info, now, g.pipeline.cfg.Live && first == 0
+		m.measure(chosen[i], known.of(i))
+	}
+	return s, g.fill(s, chosen, known), nil
+}
+
+// within returns how many of the newest periods, n at most, a window of n has. A recording has no periods where nothing was sent:
+// those that ended before the window begins are left out. pktvisor counts periods, however long ago they were.
+func within(periods []period, n int) int {
+	age := int64(0) // of the end of a period, when the newest one begins
+	for k := 1; k < min(n, len(periods)); k++ {
+		p, later := periods[k], periods[k-1]
+		if p.era == later.era {
+			age += later.start - p.start - int64(PeriodLength)
+		}
+		if age >= int64(n-1)*int64(PeriodLength) {
+			return k
+		}
+		age += int64(PeriodLength)
+	}
+	return min(n, len(periods))
+}
+
+// times are the stretches of a group's buckets, by worker and module.
+type times [][][]stretch
+
+// of returns the stretches of a module in all workers.
+func (t times) of(module int) (all []stretch) {
+	for _, worker := range t {
+		all = append(all, worker[module]...)
+	}
+	return all
+}
+
+// stretches returns the times of all buckets.
+func (g *Group) stretches() times {
+	out := make(times, len(g.parts))
+	for k, w := range g.pipeline.workers {
+		w.mu.Lock()
+		for _, s := range g.parts[k].shards {
+			out[k] = append(out[k], s.buckets().stretches(nil))
+		}
+		w.mu.Unlock()
+	}
+	return out
+}
+
+// periods returns the periods of module i, the newest first. Workers that have their periods in common begin one at the same frame, or by
+// the same clock, but not in the same instant. A period counts when all of them have begun it, and until the first has given it up;
+// otherwise a part of what it holds would be missing.
+func (g *Group) periods(i int, known times) []period {
+	newest, oldest := period{era: math.MaxInt}, period{}
+	var all []period
+	for k, worker := range known {
+		own := worker[i]
+		for _, s := range own {
+			all = append(all, s.period)
+		}
+		switch {
+		case g.over() || !g.pipeline.workers[k].common.Load() || g.infos[i].Periods == 1:
+		case len(own) == 0:
+			newest = period{}
+		default:
+			if own[0].compare(newest) < 0 {
+				newest = own[0].period
+			}
+			if len(own) == g.infos[i].Periods && own[len(own)-1].compare(oldest) > 0 {
+				oldest = own[len(own)-1].period
+			}
+		}
+	}
+	slices.SortFunc(all, func(p, q period) int { return q.compare(p) })
+	all = slices.Compact(all)
+	return slices.DeleteFunc(all, func(p period) bool { return p.compare(newest) > 0 || p.compare(oldest) < 0 })
+}
+
+// compare is that of the periods.
+func (s *stretch) compare(p period) int { return s.period.compare(p) }
+
+// measure sets the time of m, which has the periods chosen, from the stretches of its buckets. The live period lasts until now, and the
+// last one of a recording until its latest frame.
+func (m *Module) measure(chosen []period, stretches []stretch) {
+	m.current = math.MaxInt64
+	if len(chosen) == 0 {
+		return
+	}
+	closed := make(map[period]bool)
+	for _, s := range stretches {
+		closed[s.period] = closed[s.period] || s.closed
+	}
+	var whole extent
+	for _, s := range stretches {
+		if !slices.Contains(chosen, s.period) {
+			continue
+		}
+		open := s.lastNS
+		if m.Live && !closed[s.period] {
+			open = m.now.UnixNano()
+		}
+		whole.add(s, open)
+	}
+	m.Start = time.Unix(0, chosen[len(chosen)-1].start)
+	m.Length = time.Duration(whole.seconds()) * time.Second
+	m.seconds = uint64(whole.seconds())
+	switch {
+	case m.Live && m.seconds > 0: // the second that is not over would look like a bad one
+		m.current = m.now.Unix()
+	case m.Live || !closed[chosen[0]]: // the second of the latest event counts
+		m.seconds++
+	}
+}
+
+// fill merges the chosen periods of every module. Workers are held one after the other, each for as long as it takes to copy its live
+// buckets, all at once: what a group answers is of the same frames in all modules. It reports whether all buckets were there.
+func (g *Group) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
+	whole = true
+	for k, w := range g.pipeline.workers {
+		shards := g.parts[k].shards
+		parts := make([]part, len(shards))
+		for _, shard := range shards {
+			shard.buckets().prepare()
+		}
+		w.mu.Lock()
+		for i, shard := range shards {
+			wanted := func(p period) bool { return slices.Contains(chosen[i], p) }
+			parts[i] = shard.buckets().collect(wanted)
+			present := shard.buckets().stretches(nil)
+			for _, was := range known[k][i] {
+				there := slices.ContainsFunc(present, func(s stretch) bool { return s.period == was.period })
+				whole = whole && (there || !wanted(was.period))
+			}
+		}
+		w.mu.Unlock()
+		for i, part := range parts {
+			part.mergeInto(&s.Modules[i])
+		}
+	}
+	return whole
+}

@@ -1,0 +1,214 @@
+package handler
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+
+	"visor/capture"
+	"visor/decode"
+)
+
+const (
+	believable = int64(time.Hour) // a step of time up to which it is believed at once
+	witnesses  = 8                // packets that must agree with a greater step
+)
+
+// Recorded returns the frames of a recording in periods, as [capture.Batch] has them. NewPipeline does so by itself; spread a source
+// over workers after that, so that all change periods at the same frame:
+//
+//	sources := capture.Fanout(handler.Recorded(src), capture.FanoutConfig{Queues: 4})
+//
+// A period begins with the whole second of its first frame, and the next one with the first frame a minute later or more, as in
+// pktvisor. A frame that is late stays in the period in which it comes.
+//
+// Times are believed if others confirm them, so that a frame with a wrong time cannot make a recording decades long. A step of over an
+// hour, forth or back, is real if the 8 frames after it agree, or all that there are. If not, the frame is a stray, and takes the time
+// of the frame before; Reasons counts it. The last frame of all is one too, since none confirms it. Frames wait until that is decided. The first frames are held against those of their batch. After a step back an
+// era begins.
+//
+// Recorded takes ownership of src. A src that has periods already is passed on as it is.
+func Recorded(src capture.Source) capture.Source { return &recorded{src: src} }
+
+type recorded struct {
+	src    capture.Source
+	in     capture.Batch   // read while frames are held
+	held   []capture.Frame // copies of frames that wait for others
+	judged []capture.Frame // frames of later periods than the one given
+	err    error           // of src, once the frames before it are given
+	strays atomic.Uint64
+
+	passing bool // src has periods of its own
+
+	begun  bool
+	at     int64 // latest time that is believed
+	era    int
+	start  int64 // of the period
+	latest int64 // time given in the era
+}
+
+var (
+	_ capture.Stabler       = (*recorded)(nil)
+	_ capture.Progresser    = (*recorded)(nil)
+	_ capture.DropCounter   = (*recorded)(nil)
+	_ capture.FilterCounter = (*recorded)(nil)
+	_ capture.Owner         = (*recorded)(nil)
+	_ capture.Reasoner      = (*recorded)(nil)
+)
+
+// ReadBatch replaces the contents of b with frames of one period.
+func (r *recorded) ReadBatch(b *capture.Batch) error {
+	for {
+		if len(r.judged) > 0 {
+			b.Frames = append(b.Frames[:0], r.judged...)
+			r.judged = r.judged[:0]
+		} else if err := r.read(b); err != nil || b.Era != 0 {
+			return err
+		}
+		if len(b.Frames) > 0 {
+			r.cut(b)
+			return nil
+		}
+	}
+}
+
+// read replaces the contents of b with frames whose times are right, perhaps none.
+func (r *recorded) read(b *capture.Batch) error {
+	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
+	if r.err != nil {
+		return r.err
+	}
+	if len(r.held) == 0 {
+		if err := r.src.ReadBatch(b); err != nil || b.Era != 0 {
+			r.passing = r.passing || b.Era != 0
+			return err
+		}
+	} else {
+		r.err = r.src.ReadBatch(&r.in)
+		b.Frames = append(b.Frames, r.held...)
+		if r.held = r.held[:0]; r.err == nil {
+			b.Frames = append(b.Frames, r.in.Frames...)
+		}
+	}
+	n := r.judge(b.Frames)
+	for _, f := range b.Frames[n:] {
+		f.Data = bytes.Clone(f.Data)
+		r.held = append(r.held, f)
+	}
+	b.Frames = b.Frames[:n]
+	return nil
+}
+
+// judge makes the times of frames right and returns how many are decided on: the others wait for more frames.
+func (r *recorded) judge(frames []capture.Frame) int {
+	if !r.begun && len(frames) > 0 {
+		r.begun, r.at = true, confirmed(frames)
+	}
+	for i := range frames {
+		f := &frames[i]
+		if !early(f.TimeNS, r.at) && !early(r.at, f.TimeNS) {
+			r.at = max(r.at, f.TimeNS)
+			continue
+		}
+		agree := r.witnesses(frames[i:])
+		switch {
+		case agree == witnesses, r.err != nil && agree > 0 && agree == len(frames)-i-1:
+			r.at = f.TimeNS
+		case agree < len(frames)-i-1 || r.err != nil:
+			f.TimeNS = r.at
+			r.strays.Add(1)
+		default:
+			return i
+		}
+	}
+	return len(frames)
+}
+
+// witnesses returns how many frames behind the first one agree with it, until one does not.
+func (r *recorded) witnesses(frames []capture.Frame) (n int) {
+	jump := frames[0].TimeNS
+	for _, f := range frames[1:] {
+		if early(f.TimeNS, jump) || jump < r.at && !early(f.TimeNS, r.at) || n == witnesses {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// early reports whether a is before b by more than is believable.
+func early(a, b int64) bool { return a < b && uint64(b)-uint64(a) > uint64(believable) }
+
+// confirmed returns the first time that another frame agrees with, of those with which the recording begins.
+func confirmed(frames []capture.Frame) int64 {
+	first := frames[:min(len(frames), witnesses+1)]
+	for i, f := range first {
+		for k, g := range first {
+			if i != k && !early(f.TimeNS, g.TimeNS) && !early(g.TimeNS, f.TimeNS) {
+				return f.TimeNS
+			}
+		}
+	}
+	return first[0].TimeNS
+}
+
+// cut leaves in b the frames of the first period, and keeps the others for later.
+func (r *recorded) cut(b *capture.Batch) {
+	r.enter(b.Frames[0].TimeNS)
+	b.Epoch, b.Era = r.start, r.era
+	n := 1
+	for n < len(b.Frames) && r.goesOn(b.Frames[n].TimeNS) {
+		r.latest = max(r.latest, b.Frames[n].TimeNS)
+		n++
+	}
+	r.judged = append(r.judged, b.Frames[n:]...)
+	b.Frames = b.Frames[:n]
+}
+
+// goesOn reports whether a frame is in the period.
+func (r *recorded) goesOn(ns int64) bool {
+	return r.era > 0 && !early(ns, r.latest) && (ns < r.start || uint64(ns)-uint64(r.start) < uint64(PeriodLength))
+}
+
+// enter begins a period with a frame that is not in the one before.
+func (r *recorded) enter(ns int64) {
+	if r.goesOn(ns) {
+		r.latest = max(r.latest, ns)
+		return
+	}
+	if r.era == 0 || ns < r.latest {
+		r.era++
+	}
+	second := SecondOf(ns)
+	r.start, r.latest = second.start, ns
+}
+
+// Stable reports whether frames stay valid until Close.
+func (r *recorded) Stable() bool { return capture.IsStable(r.src) }
+
+// Progress returns that of the source.
+func (r *recorded) Progress() (done, total int64) { return capture.ProgressOf(r.src) }
+
+// Drops returns those of the source.
+func (r *recorded) Drops() uint64 { return capture.DropsOf(r.src) }
+
+// Filtered returns that of the source.
+func (r *recorded) Filtered() uint64 { return capture.FilteredOf(r.src) }
+
+// Own returns that of the source.
+func (r *recorded) Own() *decode.HostNets { return capture.OwnOf(r.src) }
+
+// Reasons returns those of the source, and how many times were not believed.
+func (r *recorded) Reasons() []capture.Reason {
+	return appendStrays(capture.ReasonsOf(r.src), r.strays.Load())
+}
+
+func appendStrays(reasons []capture.Reason, n uint64) []capture.Reason {
+	if n == 0 {
+		return reasons
+	}
+	return append(reasons, capture.Reason{Text: "time is wrong by more than an hour: that of its arrival is taken", Count: n})
+}
+
+// Close closes the source.
+func (r *recorded) Close() error { return r.src.Close() }
