@@ -5,10 +5,9 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
-	"time"
 
+	"visor/capture"
 	"visor/decode"
-	"visor/decode/bgpmsg"
 	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
 	"visor/decode/tcpstream"
@@ -17,36 +16,24 @@ import (
 
 // extractor finds the DNS and BGP messages in a batch of packets.
 type extractor struct {
-	streams *tcpstream.Assembler[side]
+	ports   *dnsPorts
+	proxies proxies
+	streams *streams
 	names   []byte          // the names of the batch's messages
 	bytes   []byte          // the batch's messages that came through TCP
 	carried []decode.Packet // and packets to describe these
+
+	notDNS uint64 // messages that cannot be DNS
+	short  uint64 // messages that end within the header
 }
 
-// side is one direction of a TCP connection: what its messages need to be told.
-type side struct {
-	framer dnsmsg.Framer
-	bgp    bgpmsg.Framer // of a connection that is one of BGP
-	isBGP  bool
-	packet decode.Packet // addresses and direction, as of its first segment; no slices
-	frame  decode.Packet // the outermost packet likewise
-}
-
-// streamIdle is how long a TCP connection may be silent, in packet time, before it is given up. The reference
-// waits as long.
-const streamIdle = 30 * time.Second
-
-func newExtractor(maxConns int) *extractor {
-	e := &extractor{names: make([]byte, 0, 16<<10)}
-	e.streams = tcpstream.New(tcpstream.Config[side]{
-		Idle:     streamIdle,
-		MaxConns: maxConns,
-		Release: func(s *side) {
-			s.framer.Reset()
-			s.bgp.Reset()
-		},
-	})
-	return e
+func newExtractor(cfg *Config) *extractor {
+	return &extractor{
+		ports:   newDNSPorts(cfg.DNSPorts),
+		proxies: proxies{from: cfg.ProxyFrom},
+		streams: newStreams(cfg.MaxConns, cfg.StreamBytes),
+		names:   make([]byte, 0, 16<<10),
+	}
 }
 
 // extract sets b.DNS and b.BGP from b.Packets.
@@ -60,11 +47,11 @@ func (e *extractor) extract(b *Batch) {
 			e.addTapped(b, p, &b.taps[i])
 		case p.Layers.Has(decode.LayerFragment): // to be seen once, when the datagram is whole
 		case p.Layers.Has(decode.LayerUDP):
-			if client, ok := clientPort(p); ok {
-				e.add(b, frame, p, p.Payload, client)
+			if client, ok := e.ports.client(p); ok {
+				e.datagram(b, frame, p, client)
 			}
 		case p.Layers.Has(decode.LayerTCP):
-			if _, ok := clientPort(p); ok || isBGP(p) {
+			if _, ok := e.ports.client(p); ok || isBGP(p) {
 				e.segment(b, frame, p)
 			}
 		}
@@ -74,38 +61,37 @@ func (e *extractor) extract(b *Batch) {
 // flush sets b.DNS and b.BGP to what the streams still hold, and ends all connections.
 func (e *extractor) flush(b *Batch) {
 	e.start(b)
-	e.streams.Flush()
+	e.streams.tcp.Flush()
 	e.drain(b, nil, nil)
 }
 
 func (e *extractor) start(b *Batch) {
 	b.DNS, b.BGP, e.names, e.bytes, e.carried = b.DNS[:0], b.BGP[:0], e.names[:0], e.bytes[:0], e.carried[:0]
+	e.proxies.packets = e.proxies.packets[:0]
 }
 
-// clientPort returns the port that is not a DNS port. With two of them the source is taken for the client;
-// port 0 is nobody's.
-func clientPort(p *decode.Packet) (uint16, bool) {
-	src, dst := p.Src.Port(), p.Dst.Port()
-	switch {
-	case isDNSPort(dst):
-		return src, src != 0
-	case isDNSPort(src):
-		return dst, dst != 0
-	}
-	return 0, false
+// datagram adds the message in a UDP datagram.
+func (e *extractor) datagram(b *Batch, frame, p *decode.Packet, client uint16) {
+	payload, who, ok := e.proxies.strip(p, p.Payload)
+	m := e.add(b, frame, p, payload, client, int(p.Cut))
+	e.proxies.datagram(m, who, ok)
 }
 
-// isDNSPort knows DNS (RFC 1035), mDNS (RFC 6762), LLMNR (RFC 4795), and a port that the reference's tests use.
-func isDNSPort(p uint16) bool { return p == 53 || p == 5353 || p == 5355 || p == 53000 }
-
-// add appends the message in payload to b.DNS.
-func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, client uint16) *Message {
+// add appends the message in payload to b.DNS; cut is how many of its bytes the capture lacks.
+func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, client uint16, cut int) *Message {
 	if len(b.DNS) == cap(b.DNS) {
 		b.DNS = slices.Grow(b.DNS, 1)
 	}
 	b.DNS = b.DNS[:len(b.DNS)+1]
 	m := &b.DNS[len(b.DNS)-1]
 	msg, err := dnsmsg.Parse(payload)
+	switch {
+	case err != nil:
+		e.short++
+	case msg.Impossible(len(msg) + cut):
+		err = dnsmsg.ErrMalformed
+		e.notDNS++
+	}
 	if err != nil {
 		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Broken: true}
 		return m
@@ -126,14 +112,14 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 
 // addTapped appends the message in a dnstap frame. Its port is the client's, 0 if the frame lacks it.
 func (e *extractor) addTapped(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
-	m := e.add(b, p, p, p.Payload, p.Src.Port())
+	m := e.add(b, p, p, p.Payload, p.Src.Port(), 0)
 	m.TCP, m.Tap, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, flowHash(p)
 	m.Broken = m.Broken && p.Payload != nil // it may do without the message
 }
 
 // segment feeds a TCP segment to its stream and adds the messages that it completes.
 func (e *extractor) segment(b *Batch, frame, p *decode.Packet) {
-	e.streams.Feed(tcpstream.Segment{
+	e.streams.tcp.Feed(tcpstream.Segment{
 		Key:     flowHash(p),
 		Dir:     direction(p),
 		Seq:     p.Seq,
@@ -148,84 +134,108 @@ func (e *extractor) segment(b *Batch, frame, p *decode.Packet) {
 
 // drain adds the messages in what the streams deliver; frame and p are the segment that was fed, if one was.
 func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
-	for e.streams.Next() {
-		ev := e.streams.Event()
-		s := ev.State
+	for e.streams.tcp.Next() {
+		ev := e.streams.tcp.Event()
 		switch ev.Kind {
 		case tcpstream.Open: // comes with the segment that opens the side
-			s.know(frame, p)
-			_, isDNS := clientPort(p)
-			if s.isBGP = !isDNS; s.isBGP && !ev.Start {
-				s.bgp.Gap() // in the middle of a message, perhaps
+			_, isDNS := e.ports.client(p)
+			*ev.State = e.streams.open(frame, p, isDNS, ev.Start)
+			if e.ports.has(p.Dst.Port()) {
+				e.proxies.forget(ev.Key)
 			}
 		case tcpstream.Gap:
-			s.framer.Gap(ev.Lost)
-			s.bgp.Gap()
+			e.streams.gap(*ev.State, ev.Lost)
 		case tcpstream.Data:
-			e.data(b, s, ev.Data, arrival(ev, p))
+			e.data(b, *ev.State, ev.Data, ev.TimeNS)
 		}
 	}
 }
 
-// data adds the messages that data completes.
-func (e *extractor) data(b *Batch, s *side, data []byte, now int64) {
-	if !s.isBGP {
-		s.framer.Feed(data)
-		for s.framer.Next() {
-			e.addStreamed(b, s, now)
+// data adds the messages that data completes, which came at nowNS. A message has the time of the latest segment that has
+// a part of it, however long that had to wait for another one.
+func (e *extractor) data(b *Batch, s *side, data []byte, nowNS int64) {
+	if s.bgp != nil {
+		e.dataBGP(b, s, data, nowNS)
+	} else {
+		e.dataDNS(b, s, data, nowNS)
+	}
+	e.streams.link(s)
+	e.streams.relieve()
+}
+
+func (e *extractor) dataDNS(b *Batch, s *side, data []byte, nowNS int64) {
+	if s.begins {
+		rest, h, ok := e.streams.introduced(s, data)
+		if ok {
+			from := s.packet.packet(nowNS)
+			if who, ok := e.proxies.believe(&from, h); ok {
+				e.proxies.note(flowHash(&from), nowNS, who)
+			}
 		}
-		return
+		data = rest
+	}
+	at := nowNS
+	if s.framer.Held() > 0 {
+		at = max(nowNS, s.heldNS)
+	}
+	s.framer.Feed(data)
+	for s.framer.Next() {
+		e.addStreamed(b, s, at)
+		at = nowNS
+	}
+	s.heldNS = at
+	e.streams.dropped += s.framer.TakeDropped()
+}
+
+func (e *extractor) dataBGP(b *Batch, s *side, data []byte, nowNS int64) {
+	at := nowNS
+	if s.bgp.Held() > 0 {
+		at = max(nowNS, s.heldNS)
 	}
 	s.bgp.Feed(data)
 	for s.bgp.Next() {
-		at := len(e.bytes)
-		e.bytes = append(e.bytes, s.bgp.Message()...)
-		b.BGP = append(b.BGP, BGPMessage{now, e.carry(s, now), e.bytes[at:len(e.bytes):len(e.bytes)]})
+		frame, _ := e.carry(s, at)
+		b.BGP = append(b.BGP, BGPMessage{at, frame, e.keep(s.bgp.Message())})
+		at = nowNS
 	}
 	for range s.bgp.TakeMalformed() {
-		b.BGP = append(b.BGP, BGPMessage{TimeNS: now, Frame: e.carry(s, now)})
+		frame, _ := e.carry(s, nowNS)
+		b.BGP = append(b.BGP, BGPMessage{TimeNS: nowNS, Frame: frame})
 	}
+	s.heldNS = at
 }
 
-// carry returns what describes a message of a side: its outermost packet. The innermost one is behind it in e.carried.
-func (e *extractor) carry(s *side, now int64) *decode.Packet {
-	start := len(e.carried)
-	e.carried = append(e.carried, s.frame, s.packet)
-	e.carried[start].TimeNS, e.carried[start+1].TimeNS = now, now
-	return &e.carried[start]
+// keep copies a message of a stream, whose memory may be used again within the batch.
+func (e *extractor) keep(msg []byte) []byte {
+	at := len(e.bytes)
+	e.bytes = append(e.bytes, msg...)
+	return e.bytes[at:len(e.bytes):len(e.bytes)]
+}
+
+// carry returns what describes a message of a side: its outermost packet and its innermost.
+func (e *extractor) carry(s *side, nowNS int64) (frame, packet *decode.Packet) {
+	e.carried = append(e.carried, s.packet.packet(nowNS))
+	packet = &e.carried[len(e.carried)-1]
+	if s.frame == nil {
+		return packet, packet
+	}
+	e.carried = append(e.carried, s.frame.packet(nowNS))
+	return &e.carried[len(e.carried)-1], packet
+}
+
+// addStreamed adds the current message of a side, with packets of its own to describe it.
+func (e *extractor) addStreamed(b *Batch, s *side, nowNS int64) {
+	frame, packet := e.carry(s, nowNS)
+	client, _ := e.ports.client(packet)
+	m := e.add(b, frame, packet, e.keep(s.framer.Message()), client, 0)
+	m.TCP = true
+	e.proxies.connection(m)
 }
 
 // isBGP knows BGP (RFC 4271).
 func isBGP(p *decode.Packet) bool {
 	const port = 179
 	return p.Src.Port() == port || p.Dst.Port() == port
-}
-
-// arrival returns when the data of ev reached its receiver. Data that had to wait for a late segment did so with that
-// segment, p, and not when it was captured.
-func arrival(ev *tcpstream.Event[side], p *decode.Packet) int64 {
-	if p != nil && ev.Key == flowHash(p) && ev.Dir == direction(p) {
-		return p.TimeNS
-	}
-	return ev.TimeNS
-}
-
-// know notes the addresses of the side that sent p.
-func (s *side) know(frame, p *decode.Packet) {
-	s.frame, s.packet = *frame, *p
-	for _, q := range []*decode.Packet{&s.frame, &s.packet} {
-		q.Frame, q.Payload, q.Inner = nil, nil, nil
-	}
-}
-
-// addStreamed adds the current message of a side, with packets of its own to describe it.
-func (e *extractor) addStreamed(b *Batch, s *side, now int64) {
-	frame := e.carry(s, now)
-	packet := &e.carried[len(e.carried)-1]
-	at := len(e.bytes)
-	e.bytes = append(e.bytes, s.framer.Message()...) // the framer may reuse its memory within the batch
-	client, _ := clientPort(packet)
-	e.add(b, frame, packet, e.bytes[at:len(e.bytes):len(e.bytes)], client).TCP = true
 }
 
 // direction tells the two ends of a connection apart.
@@ -237,7 +247,20 @@ func direction(p *decode.Packet) uint8 {
 }
 
 // lost returns how many segments fitted no stream, ever.
-func (e *extractor) lost() uint64 { return e.streams.Stats().OutOfWindow }
+func (e *extractor) lost() uint64 { return e.streams.tcp.Stats().OutOfWindow }
+
+// appendReasons appends why messages were not found or not read.
+func (e *extractor) appendReasons(out []capture.Reason) []capture.Reason {
+	for _, r := range []capture.Reason{
+		{Text: "not DNS, on a DNS port", Count: e.notDNS},
+		{Text: "DNS message that ends within its header", Count: e.short},
+	} {
+		if r.Count > 0 {
+			out = append(out, r)
+		}
+	}
+	return e.streams.appendReasons(e.proxies.appendReasons(out))
+}
 
 // flowHash hashes the five-tuple, the same for both directions.
 func flowHash(p *decode.Packet) uint64 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,10 @@ type Config struct {
 	MaxConns  int                 // TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
 	FragBytes int                 // bytes that each worker holds of incomplete IP datagrams; 0 means 4 MiB
 	Logger    *slog.Logger        // told when the clock steps; nil is silence
+
+	StreamBytes int            // bytes that each worker holds of TCP segments and messages that are not complete; 0 means 8 MiB
+	DNSPorts    []uint16       // ports of DNS; empty means DefaultDNSPorts
+	ProxyFrom   []netip.Prefix // proxies whose PROXY protocol headers ahead of DNS are believed: the client they name counts
 }
 
 // Pipeline runs sources through handlers. It is safe for concurrent use.

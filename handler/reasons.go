@@ -59,6 +59,7 @@ func (w *worker) reasons() []capture.Reason {
 			out = append(out, r)
 		}
 	}
+	out = w.dns.appendReasons(out)
 	if w.exports != nil {
 		out = w.exports.appendReasons(out)
 	}

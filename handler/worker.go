@@ -44,7 +44,7 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 	return &worker{
 		src:      src,
 		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback, MaxFragBytes: cfg.FragBytes}),
-		dns:      newExtractor(cfg.MaxConns),
+		dns:      newExtractor(cfg),
 		hosts:    &cfg.Hosts,
 		failures: make(map[failure]uint64),
 		packets:  make([]decode.Packet, capture.BatchSize),

@@ -2,15 +2,28 @@ package bgpmsg
 
 import "bytes"
 
+// Buffers lends memory for messages that are not complete yet.
+type Buffers interface {
+	// Get returns a slice of capacity n or more, or nil if there is no room.
+	Get(n int) []byte
+	// Put takes back a slice that Get returned.
+	Put(b []byte)
+}
+
 // Framer splits the bytes of one direction of a connection into messages. It is owned by one goroutine. The zero Framer is ready to
 // use.
 type Framer struct {
+	buffers   Buffers
 	data      []byte // fed, and not looked at yet
 	partial   []byte // the beginning of a message
+	held      []byte // what partial borrows
 	message   Message
 	malformed uint64
 	searching bool // where the next message begins is not known
 }
+
+// Borrow makes f take memory from buffers, before it is fed. It returns what it does not need.
+func (f *Framer) Borrow(buffers Buffers) { f.buffers = buffers }
 
 // Feed hands data to the Framer, which borrows it until Next returns false.
 func (f *Framer) Feed(data []byte) {
@@ -18,8 +31,35 @@ func (f *Framer) Feed(data []byte) {
 		f.data = data
 		return
 	}
-	f.partial = append(f.partial, data...)
+	if !f.hold(data) {
+		f.Gap()
+		f.data = data
+		return
+	}
 	f.data = f.partial
+}
+
+// hold appends a copy of data to partial. It returns false if there is no memory.
+func (f *Framer) hold(data []byte) bool {
+	if need := len(f.partial) + len(data); f.buffers != nil && need > cap(f.held) {
+		b := f.buffers.Get(need)
+		if b == nil {
+			return false
+		}
+		f.partial = append(b[:0], f.partial...)
+		f.release()
+		f.held = b
+	}
+	f.partial = append(f.partial, data...)
+	return true
+}
+
+// release returns what partial borrows, which is of no more use.
+func (f *Framer) release() {
+	if f.held != nil {
+		f.buffers.Put(f.held)
+		f.held = nil
+	}
 }
 
 // Next goes to the next message that is complete. It returns false if more data is wanted.
@@ -64,16 +104,37 @@ func (f *Framer) search() {
 
 // keep keeps what is left for the next Feed.
 func (f *Framer) keep() bool {
-	f.partial, f.data = append(f.partial[:0], f.data...), nil
+	rest := f.data
+	f.data, f.partial = nil, f.partial[:0]
+	if len(rest) == 0 {
+		f.forget()
+	} else if f.held != nil { // rest is the end of it
+		f.partial = append(f.held[:0], rest...)
+	} else if !f.hold(rest) {
+		f.Gap()
+	}
 	return false
 }
+
+// forget drops what partial holds.
+func (f *Framer) forget() {
+	f.partial = f.partial[:0]
+	if f.buffers != nil {
+		f.partial = nil
+		f.release()
+	}
+}
+
+// Held returns how many bytes of a message that is not complete f holds.
+func (f *Framer) Held() int { return len(f.partial) }
 
 // Message returns the current message. It is valid until the next call of Next.
 func (f *Framer) Message() Message { return f.message }
 
 // Gap tells that bytes were lost.
 func (f *Framer) Gap() {
-	f.partial, f.data, f.searching = f.partial[:0], nil, true
+	f.forget()
+	f.data, f.searching = nil, true
 }
 
 // TakeMalformed returns how many times something came that is no message since it was last called.
@@ -83,5 +144,8 @@ func (f *Framer) TakeMalformed() uint64 {
 	return n
 }
 
-// Reset makes f ready for another connection. It keeps its memory.
-func (f *Framer) Reset() { *f = Framer{partial: f.partial[:0]} }
+// Reset makes f ready for another connection. It keeps its memory, unless that is borrowed.
+func (f *Framer) Reset() {
+	f.forget()
+	*f = Framer{partial: f.partial, buffers: f.buffers}
+}

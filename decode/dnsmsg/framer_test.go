@@ -74,8 +74,9 @@ func TestFramerGap(t *testing.T) {
 		{"within a message", n + 10, n + 20, []string{"aaaa.example", "cccc.example", "dddd.example", "eeee.example"}},
 		{"to a message's end", n + 10, 2 * n, []string{"aaaa.example", "cccc.example", "dddd.example", "eeee.example"}},
 		{"a whole message", n, 2 * n, []string{"aaaa.example", "cccc.example", "dddd.example", "eeee.example"}},
-		{"into the next message", n + 10, 2*n + 5, []string{"aaaa.example"}}, // nothing says where one begins
-		{"into a length", n + 10, 2*n + 1, []string{"aaaa.example"}},
+		{"into the next message", n + 10, 2*n + 5, []string{"aaaa.example", "dddd.example", "eeee.example"}},
+		{"into a length", n + 10, 2*n + 1, []string{"aaaa.example", "dddd.example", "eeee.example"}},
+		{"into the last message", n + 10, 4*n + 1, []string{"aaaa.example"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var f dnsmsg.Framer
@@ -103,15 +104,122 @@ func TestFramerGapsInOneMessage(t *testing.T) {
 	require.Equal(t, []string{"bbbb.example"}, names(t, &f))
 }
 
-// TestFramerResumes begins to listen where a message begins, after a loss that nothing is known of.
-func TestFramerResumes(t *testing.T) {
-	all := stream("aaaa.example", "bbbb.example")
+// TestFramerSearches loses the beginning of a stream, at every byte, and gets the rest in pieces of any size: the length
+// alone in a segment of its own, too. All messages that begin behind the loss are found.
+func TestFramerSearches(t *testing.T) {
+	want := []string{"aaaa.example", "bbbb.example", "cccc.example", "dddd.example"}
+	all := stream(want...)
+	n := len(all) / 4
+	for from := range 2*n + 1 {
+		for size := 1; size < 2*n; size++ {
+			var f dnsmsg.Framer
+			f.Lost()
+			var got []string
+			for at := from; at < len(all); at += size {
+				f.Feed(all[at:min(at+size, len(all))])
+				got = append(got, names(t, &f)...)
+			}
+			require.Equal(t, want[(from+n-1)/n:], got, "from %d in pieces of %d", from, size)
+		}
+	}
+}
+
+// TestFramerLengthAlone has a client that writes the length and the message apart, and a loss of both.
+func TestFramerLengthAlone(t *testing.T) {
 	var f dnsmsg.Framer
-	f.Gap(1)
-	f.Feed(all[7 : len(all)/2])
-	require.Empty(t, names(t, &f), "the middle of a message")
-	f.Feed(all[len(all)/2:])
-	require.Equal(t, []string{"bbbb.example"}, names(t, &f))
+	for range 3 {
+		one, two := stream("one.example"), stream("two.example")
+		f.Feed(one[:2])
+		require.Empty(t, names(t, &f))
+		f.Feed(one[2:])
+		require.Equal(t, []string{"one.example"}, names(t, &f))
+		f.Gap(len(one))
+		f.Feed(two[:2])
+		require.Empty(t, names(t, &f))
+		f.Feed(two[2:])
+		require.Equal(t, []string{"two.example"}, names(t, &f))
+	}
+}
+
+// TestFramerSearchesTransfer begins within a zone transfer, whose messages have records without a question.
+func TestFramerSearchesTransfer(t *testing.T) {
+	var all []byte
+	for range 20 {
+		m := header(7, 0x8400, 0, 20, 0, 0)
+		for range 20 {
+			m = append(m, record("\x01a\x07example\x00", 1, "\x0A\x00\x00\x01")...)
+		}
+		all = append(binary.BigEndian.AppendUint16(all, uint16(len(m))), m...)
+	}
+	n := len(all) / 20
+	for from := 1; from < n; from++ {
+		var f dnsmsg.Framer
+		f.Lost()
+		count := 0
+		for at := from; at < len(all); at += 1460 {
+			f.Feed(all[at:min(at+1460, len(all))])
+			for f.Next() {
+				require.Len(t, f.Message(), n-2)
+				count++
+			}
+		}
+		require.Equal(t, 19, count, "from %d", from)
+	}
+}
+
+// TestFramerGivesUpSearch searches a stream that is not DNS to an end.
+func TestFramerGivesUpSearch(t *testing.T) {
+	var f dnsmsg.Framer
+	f.Lost()
+	noise := make([]byte, 1460)
+	for range 1000 {
+		f.Feed(noise)
+		require.False(t, f.Next())
+	}
+	require.ErrorIs(t, f.Err(), dnsmsg.ErrNotDNS)
+	require.Zero(t, f.Held())
+}
+
+// lender lends up to max bytes.
+type lender struct{ max, lent int }
+
+func (l *lender) Get(n int) []byte {
+	if l.lent+n > l.max {
+		return nil
+	}
+	l.lent += n
+	return make([]byte, 0, n)
+}
+
+func (l *lender) Put(b []byte) { l.lent -= cap(b) }
+
+// TestFramerBorrows has a framer give back all that it borrows. Without memory it drops a message, and finds the next.
+func TestFramerBorrows(t *testing.T) {
+	all := stream("one.example", "two.example", "three.example", "four.example")
+	for _, max := range []int{1 << 20, 4} {
+		for size := 1; size <= len(all); size++ {
+			l := &lender{max: max}
+			var f dnsmsg.Framer
+			f.Borrow(l)
+			count := uint64(0)
+			for at := 0; at < len(all); at += size {
+				f.Feed(all[at:min(at+size, len(all))])
+				for f.Next() {
+					count++
+				}
+			}
+			require.Zero(t, l.lent)
+			require.Equal(t, uint64(4), count+f.TakeDropped())
+			if max > 4 {
+				require.Equal(t, uint64(4), count)
+			}
+			f.Feed(all[:20])
+			for f.Next() {
+			}
+			f.Reset()
+			require.Zero(t, l.lent)
+		}
+	}
 }
 
 func TestFramerAllocs(t *testing.T) {

@@ -124,3 +124,26 @@ func FuzzFramer(f *testing.F) {
 		require.Equal(t, wholeErr, partsErr)
 	})
 }
+
+// FuzzFramerSearch searches any stream in pieces, with gaps, in little borrowed memory: it ends, and all is given back.
+func FuzzFramerSearch(f *testing.F) {
+	f.Add(stream("one.example", "two.example"), uint8(20), uint8(3))
+	f.Fuzz(func(t *testing.T, b []byte, size, gap uint8) {
+		l := &lender{max: 1 << 10}
+		var f dnsmsg.Framer
+		f.Borrow(l)
+		f.Lost()
+		for i := 0; len(b) > 0; i++ {
+			n := min(int(size)+1, len(b))
+			f.Feed(b[:n])
+			for f.Next() {
+				require.GreaterOrEqual(t, len(f.Message()), dnsmsg.HeaderLen)
+			}
+			if b = b[n:]; gap > 0 && i%int(gap) == 0 {
+				f.Gap(int(gap))
+			}
+		}
+		f.Reset()
+		require.Zero(t, l.lent)
+	})
+}

@@ -21,7 +21,9 @@ type Assembler[S any] struct {
 	ended  *flowtable.Table[epitaph]
 	lists  [lists]list
 	pieces []piece
-	pool   pool
+	pool   *Pool
+
+	handshakes handshakes
 
 	freePieces  []uint32
 	spent       [][]byte // blocks that events refer to
@@ -71,7 +73,8 @@ func New[S any](cfg Config[S]) *Assembler[S] {
 		pieces:       make([]piece, 1, 16),
 		table:        flowtable.New[uint32](flowtable.Config{Capacity: cfg.MaxConns}),
 		ended:        flowtable.New[epitaph](flowtable.Config{Capacity: min(cfg.MaxConns, maxEnded), TTL: linger}),
-		pool:         pool{max: cfg.MaxBuffered},
+		pool:         cfg.Pool,
+		handshakes:   newHandshakes(cfg.MaxConns),
 		maxConns:     cfg.MaxConns,
 		maxPieces:    cfg.MaxPieces,
 		maxPerStream: cfg.MaxPerStream,
@@ -167,17 +170,19 @@ func (a *Assembler[S]) Next() bool {
 // not defined before Next has returned true.
 func (a *Assembler[S]) Event() *Event[S] { return &a.event }
 
-// Len returns the number of connections, at most MaxConns.
-func (a *Assembler[S]) Len() int {
-	return a.lists[quiet].len + a.lists[talking].len + a.lists[closing].len
-}
+// Len returns the number of connections with payload, at most MaxConns.
+func (a *Assembler[S]) Len() int { return a.lists[talking].len + a.lists[closing].len }
 
-// Buffered returns the bytes that are held, in whole blocks: at most MaxBuffered. Those of events that were read count
-// until the next Feed or Advance.
+// Buffered returns the bytes that the Pool has lent, in whole blocks. Those of events that were read count until the
+// next Feed or Advance.
 func (a *Assembler[S]) Buffered() int { return a.pool.live }
 
 // Stats returns what was counted since New, over all connections.
-func (a *Assembler[S]) Stats() Stats { return a.stats }
+func (a *Assembler[S]) Stats() Stats {
+	st := a.stats
+	st.Forgotten = a.handshakes.evicted
+	return st
+}
 
 func (a *Assembler[S]) tell(p pending) { a.queue = append(a.queue, p) }
 
@@ -186,7 +191,7 @@ func (a *Assembler[S]) settle() {
 	clear(a.queue)
 	a.queue, a.read = a.queue[:0], 0
 	for _, b := range a.spent {
-		a.pool.put(b)
+		a.pool.Put(b)
 	}
 	a.spent = a.spent[:0]
 	if len(a.dead) > 0 {

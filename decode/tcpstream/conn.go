@@ -14,8 +14,8 @@ const (
 
 // side is one direction of a connection.
 //
-// Invariants: pieces are in order, do not overlap, and the first begins beyond next; a side has pieces
-// iff it is in the list of holders.
+// Invariants: pieces are in order, do not overlap, and the first begins beyond next, or at next while its peer has a
+// hole; a side has pieces iff it is in the list of holders.
 type side[S any] struct {
 	state   S
 	doubtAt int64 // clock when doubt began
@@ -57,9 +57,8 @@ type conn[S any] struct {
 
 // The lists that a connection may be in, each with the one longest silent first.
 const (
-	quiet   = iota // no payload yet
-	talking        // payload was seen
-	closing        // both FINs were seen, but not all before them; in order of that
+	talking = iota
+	closing // both FINs were seen, but not all before them; in order of that
 	lists
 )
 
@@ -128,26 +127,22 @@ func (a *Assembler[S]) begin(seg *Segment) uint32 {
 	}
 	c := &a.conns[i]
 	c.key, c.seen, c.strange = seg.Key, a.clock, 0
-	a.link(i, quiet)
+	a.link(i, talking)
 	*a.table.Put(seg.Key, a.clock) = i
 	a.stats.Connections++
-	if seg.Flags&SYN == 0 {
+	a.recall(c)
+	if seg.Flags&SYN == 0 && !c.sides[seg.Dir&1].is(started|hintSyn) {
 		a.stats.Midstream++
 	}
 	return i
 }
 
-// victim returns the connection to end for want of room: one without payload if those are many, as in a flood
-// of SYNs, else one that is closing, else the one that was silent longest, as far as a few looks tell.
+// victim returns the connection to end for want of room: one that is closing, else the one that was silent longest, as
+// far as a few looks show.
 func (a *Assembler[S]) victim() uint32 {
 	l := &a.lists
-	switch {
-	case l[quiet].len > a.maxConns/4:
-		return l[quiet].head
-	case l[closing].len > 0:
+	if l[closing].len > 0 {
 		return l[closing].head
-	case l[talking].len == 0:
-		return l[quiet].head
 	}
 	for range 8 {
 		i := l[talking].head
@@ -163,7 +158,11 @@ func (a *Assembler[S]) victim() uint32 {
 // end tells what is held of connection i, and its end, and forgets it.
 func (a *Assembler[S]) end(i uint32) {
 	c := &a.conns[i]
-	for d := range c.sides {
+	first := 0
+	if a.hasHole(&c.sides[1]) && !a.hasHole(&c.sides[0]) {
+		first = 1 // the other one waits for it
+	}
+	for _, d := range []int{first, 1 - first} {
 		s := &c.sides[d]
 		if !s.is(opened) {
 			continue

@@ -23,8 +23,10 @@
 // A connection whose SYN was not seen begins with its first payload byte. Both FINs, RST, a SYN of another
 // connection under the same key, a silence of [Config.Idle] and want of room end one.
 //
-// Memory is bounded: connections by MaxConns, at about 200 bytes and two S each, bytes held
-// by MaxBuffered. Nothing allocates once the tables have grown. An in-order segment is not copied. Work per
+// What one side sends while its peer has a hole is held, too, so that an answer does not overtake its question.
+//
+// Memory is bounded: connections with payload by MaxConns, at about 200 bytes and two S each; as many handshakes, at most
+// 65,536, with 20 bytes each; bytes held by the Pool. Nothing allocates once the tables have grown. An in-order segment is not copied. Work per
 // segment is bounded by the pieces that its stream holds, at most MaxPieces.
 //
 // Time is that of the segments. It may run backwards, which ends nothing; a jump ahead counts for half of Idle at most,

@@ -55,9 +55,9 @@ func FuzzAssembler(f *testing.F) {
 	f.Add([]byte("\x00\x02\x00\x00\x00\x01\x00\x10\x09\x01\x00\x10\x00\x20\x09\x01"))
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x10\x10\x09\x01\x00\x00\x00\x10\x09\x01"))
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		const maxConns, perStream, buffered = 4, 4096, 64 << 10
+		const maxConns, perStream, buffered = 4, 4096, 128 << 10
 		as := tcpstream.New(tcpstream.Config[reader]{
-			MaxConns: maxConns, MaxPerStream: perStream, MaxBuffered: buffered, Idle: time.Minute,
+			MaxConns: maxConns, MaxPerStream: perStream, Pool: tcpstream.NewPool(buffered), Idle: time.Minute,
 			Release: func(r *reader) { *r = reader{} },
 		})
 		read := func() {

@@ -17,14 +17,20 @@ func (a *Assembler[S]) add(ref uint32, s *side[S], seq uint32, data []byte, n in
 		switch ahead := distance(seq, s.next); {
 		case ahead < 0:
 			k = min(n, int(-ahead))
-		case ahead == 0:
+		case ahead > 0:
+			k = a.hold(ref, s, seq, data, n, timeNS)
+		default:
+			if a.hasHole(a.side(ref ^ 1)) {
+				if k = a.hold(ref, s, seq, data, n, timeNS); k > 0 {
+					break // it may answer what is held
+				}
+				k = n
+			}
 			if s.first != 0 {
 				k = min(n, int(a.pieces[s.first].seq-seq))
 			}
 			a.deliver(ref, s, prefix(data, k), k, timeNS)
 			a.drain(ref, s)
-		default:
-			k = a.hold(ref, s, seq, data, n, timeNS)
 		}
 		seq += uint32(k)
 		n -= k
@@ -41,8 +47,14 @@ func prefix(data []byte, n int) []byte {
 	return data[:n]
 }
 
-// hold keeps the first of n bytes at seq, which is beyond s.next, and returns how many it dealt with: skipped, as they
-// are held already, or kept. It returns 0 if it had to give up a hole instead, so that s.next has changed.
+// hasHole reports whether s waits for bytes that are missing, and not just for its peer.
+func (a *Assembler[S]) hasHole(s *side[S]) bool {
+	return s.first != 0 && a.pieces[s.first].seq != s.next
+}
+
+// hold keeps the first of n bytes at seq, which is not before s.next, and returns how many it dealt with: skipped, as they
+// are held already, or kept. It returns 0 if there is no room. If seq is beyond s.next it has given up a hole instead,
+// so that s.next has changed.
 func (a *Assembler[S]) hold(ref uint32, s *side[S], seq uint32, data []byte, n int, timeNS int64) int {
 	before, behind := a.place(s, seq)
 	if before != 0 {
@@ -59,12 +71,15 @@ func (a *Assembler[S]) hold(ref uint32, s *side[S], seq uint32, data []byte, n i
 	}
 	block, ok := a.room(s, data, n)
 	if !ok {
-		a.stats.Overflows++
-		if before != 0 {
+		switch {
+		case seq == s.next:
+			return 0
+		case before != 0:
 			a.giveUp(ref, s)
-		} else {
+		default:
 			a.lose(ref, s, seq)
 		}
+		a.stats.Overflows++
 		return 0
 	}
 	copy(block, data)
@@ -108,7 +123,7 @@ func (a *Assembler[S]) room(s *side[S], data []byte, n int) ([]byte, bool) {
 	if int(s.bytes)+minBlock<<class(n) > a.maxPerStream {
 		return nil, false
 	}
-	block := a.pool.get(n)
+	block := a.pool.Get(n)
 	return block, block != nil
 }
 
@@ -141,9 +156,12 @@ func (a *Assembler[S]) drain(ref uint32, s *side[S]) {
 			a.spent = append(a.spent, p.data)
 		}
 	}
+	if peer := a.side(ref ^ 1); s.first == 0 && peer.first != 0 && !a.hasHole(peer) {
+		a.drain(ref^1, peer)
+	}
 }
 
-// giveUp tells the hole before the first piece as lost, and the pieces behind it.
+// giveUp tells the hole before the first piece as lost, if there is one, and the pieces behind it.
 func (a *Assembler[S]) giveUp(ref uint32, s *side[S]) {
 	a.lose(ref, s, a.pieces[s.first].seq)
 	a.drain(ref, s)
@@ -151,6 +169,9 @@ func (a *Assembler[S]) giveUp(ref uint32, s *side[S]) {
 
 // lose tells that the bytes before seq are missing.
 func (a *Assembler[S]) lose(ref uint32, s *side[S], seq uint32) {
+	if seq == s.next {
+		return
+	}
 	a.deliver(ref, s, nil, int(seq-s.next), a.nowNS)
 }
 
@@ -213,7 +234,7 @@ func (a *Assembler[S]) relieve() {
 			return
 		}
 		s := a.side(ref)
-		full := a.pool.live > a.pool.max-a.pool.max/8
+		full := a.pool.Crowded()
 		if !full && a.clock-s.heldAt < a.idle {
 			return
 		}

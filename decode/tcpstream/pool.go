@@ -4,23 +4,36 @@ import "math/bits"
 
 const (
 	minBlock = 1 << 9
-	maxBlock = 1 << 16
-	classes  = 8 // 512 bytes to 64 KiB, doubling
+	maxBlock = 1 << 17
+	classes  = 9 // 512 bytes to 128 KiB, doubling
 )
 
-// pool hands out blocks for bytes that wait, and keeps those that come back. What it has handed out and what
-// it keeps never exceed max together.
-type pool struct {
+// Pool lends blocks of memory for bytes that wait, in streams and in those who read them, and keeps those that come
+// back. What it has lent and what it keeps never exceed its limit together. It is owned by one goroutine.
+type Pool struct {
 	free [classes][][]byte
 	max  int
 	all  int // bytes in blocks that exist
-	live int // of which handed out
+	live int // of which lent
 }
+
+// NewPool returns a Pool of limit bytes, in blocks of 512 bytes to 128 KiB; 0 or less means 4 MiB, and the least is
+// 128 KiB.
+func NewPool(limit int) *Pool { return &Pool{max: max(orDefault(limit, defaultBuffered), maxBlock)} }
+
+// Lent returns the bytes that are lent, in whole blocks.
+func (p *Pool) Lent() int { return p.live }
+
+// Crowded reports whether more than seven eighths of p are lent: it is time to give something back.
+func (p *Pool) Crowded() bool { return p.live > p.max-p.max/8 }
 
 func class(n int) int { return max(bits.Len(uint(n-1)), 9) - 9 }
 
-// get returns a block for n bytes, 1 to maxBlock, or nil if that would be too much.
-func (p *pool) get(n int) []byte {
+// Get returns a block for n bytes, or nil if there is no room, or n is above 128 KiB.
+func (p *Pool) Get(n int) []byte {
+	if n < 1 || n > maxBlock {
+		return nil
+	}
 	k := class(n)
 	size := minBlock << k
 	if last := len(p.free[k]) - 1; last >= 0 {
@@ -40,8 +53,8 @@ func (p *pool) get(n int) []byte {
 	return make([]byte, n, size)
 }
 
-// forget leaves free blocks of class k to the garbage collector, enough for want bytes if there are so many.
-func (p *pool) forget(k, want int) {
+// forget leaves free blocks of class k to the garbage collector, enough for want bytes if there are as many.
+func (p *Pool) forget(k, want int) {
 	free := p.free[k]
 	for len(free) > 0 && want > 0 {
 		last := len(free) - 1
@@ -53,7 +66,8 @@ func (p *pool) forget(k, want int) {
 	p.free[k] = free
 }
 
-func (p *pool) put(b []byte) {
+// Put takes back a block, which Get returned.
+func (p *Pool) Put(b []byte) {
 	k := class(cap(b))
 	p.live -= cap(b)
 	p.free[k] = append(p.free[k], b)

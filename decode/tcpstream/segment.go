@@ -49,8 +49,8 @@ type Event[S any] struct {
 // Config configures an Assembler of streams with states S. The zero Config is ready to use. Durations
 // are in packet time.
 type Config[S any] struct {
-	MaxConns     int           // connections remembered; 0 or less means 65536
-	MaxBuffered  int           // bytes held, in whole blocks of 512 bytes to 64 KiB; 0 or less means 4 MiB, below 64 KiB that
+	MaxConns     int           // connections with payload remembered, and as many without; 0 or less means 65536
+	Pool         *Pool         // where held bytes are kept, which others may share; nil means one of 4 MiB
 	MaxPerStream int           // of which in one stream; 0 or less means 256 KiB; below 512 nothing is held
 	MaxPieces    int           // pieces held in one stream; 0 or less means 64
 	Idle         time.Duration // silence that ends a connection, with an eighth of tolerance; 0 or less means 30s
@@ -72,7 +72,9 @@ const (
 
 func (cfg Config[S]) withDefaults() Config[S] {
 	cfg.MaxConns = min(orDefault(cfg.MaxConns, defaultConns), 1<<28)
-	cfg.MaxBuffered = max(orDefault(cfg.MaxBuffered, defaultBuffered), maxBlock)
+	if cfg.Pool == nil {
+		cfg.Pool = NewPool(0)
+	}
 	cfg.MaxPerStream = orDefault(cfg.MaxPerStream, defaultPerStream)
 	cfg.MaxPieces = min(orDefault(cfg.MaxPieces, defaultPieces), 1<<15)
 	cfg.Idle = orDefault(cfg.Idle, defaultIdle)
@@ -98,7 +100,7 @@ type Stats struct {
 	Late        uint64 // segments of a connection that has just ended, ignored
 	OutOfWindow uint64 // segments with payload or RST and a sequence number that cannot be, ignored
 
-	Connections uint64 // begun
+	Connections uint64 // begun, with their first payload
 	Midstream   uint64 // of which without a SYN
 	Finished    uint64 // ended with both FINs
 	Reset       uint64 // ended with a RST
@@ -107,4 +109,5 @@ type Stats struct {
 	Evicted     uint64 // ended because there were MaxConns of them
 	Flushed     uint64 // ended by Flush
 	Overflows   uint64 // holes given up because too much was held
+	Forgotten   uint64 // connections without payload whose handshake was forgotten for want of room
 }

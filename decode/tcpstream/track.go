@@ -50,7 +50,7 @@ func (a *Assembler[S]) find(seg *Segment, wire int) uint32 {
 		}
 		a.stats.Replaced++
 		a.end(i)
-		return a.begin(seg)
+		return a.beginOrNote(seg, wire)
 	}
 	if seg.Flags&RST != 0 || (!syn && wire == 0) {
 		return 0
@@ -59,7 +59,19 @@ func (a *Assembler[S]) find(seg *Segment, wire int) uint32 {
 		a.stats.Late++
 		return 0
 	}
-	return a.begin(seg)
+	return a.beginOrNote(seg, wire)
+}
+
+// beginOrNote begins the connection of seg if that has payload. Otherwise it remembers its handshake and returns 0.
+func (a *Assembler[S]) beginOrNote(seg *Segment, wire int) uint32 {
+	if seg.Flags&SYN != 0 {
+		a.ended.Delete(seg.Key)
+	}
+	if wire > 0 {
+		return a.begin(seg)
+	}
+	a.handshakes.note(seg, a.nowMS(), uint32(a.idle/1e6))
+	return 0
 }
 
 // replacedBy reports whether the SYN in seg is not one of c's: neither the one seen, nor one
@@ -121,7 +133,7 @@ func (a *Assembler[S]) payload(ref uint32, s *side[S], seq uint32, b []byte, wir
 	if !s.is(opened) {
 		a.open(ref, s)
 	}
-	if ahead == 0 && s.first == 0 && len(b) > 0 {
+	if ahead == 0 && s.first == 0 && len(b) > 0 && a.side(ref^1).first == 0 {
 		a.deliver(ref, s, b, len(b), timeNS)
 	} else {
 		a.add(ref, s, seq, b, len(b), timeNS)
@@ -135,9 +147,6 @@ func (a *Assembler[S]) payload(ref uint32, s *side[S], seq uint32, b []byte, wir
 func (a *Assembler[S]) open(ref uint32, s *side[S]) {
 	s.flags |= opened
 	a.tell(pending{kind: Open, ref: ref, timeNS: a.nowNS, start: s.flags&(synSeen|hintSyn) != 0})
-	if i := ref >> 1; a.conns[i].list == quiet {
-		a.move(i, talking)
-	}
 }
 
 // strange deals with payload of seg that cannot be of its stream. Once may be an accident; if it happens again, this is
@@ -222,12 +231,12 @@ func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 		over := s.doubts > doubtSegments || a.clock-s.doubtAt >= a.reorder
 		if over {
 			s.doubts = doubtSegments
-			for s.first != 0 && distance(a.pieces[s.first].seq, s.doubt) <= 0 {
+			for a.hasHole(s) && distance(a.pieces[s.first].seq, s.doubt) <= 0 {
 				a.giveUp(i<<1|uint32(d), s)
 			}
 		}
 		resolved := distance(s.doubt, s.next) <= 0
-		longer := over && s.first != 0 && s.ack != s.doubt // the hole: the peer has acknowledged more of it since
+		longer := over && a.hasHole(s) && s.ack != s.doubt // the hole: the peer has acknowledged more of it since
 		switch {
 		case resolved && distance(s.ack, s.next) <= 0:
 			s.flags &^= doubtful

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"visor/decode"
+	"visor/handler/policy"
 )
 
 // options is the command line, checked.
@@ -26,6 +27,7 @@ type options struct {
 	input      string // one of inputs
 	filter     string
 	hosts      decode.HostNets
+	dnsPorts   []uint16
 	deepSample int
 	periods    int
 	workers    int
@@ -105,12 +107,14 @@ shown, of the other files too), 2 wrong usage.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
 	var hosts, color string
+	var ports []string
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
 	fs.StringVarP(&o.input, "input", "i", inputPcap, "`type` of input: pcap, dnstap, netflow or sflow")
 	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only packets that it lets through are analysed")
 	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they part ingress from egress")
+	fs.StringSliceVar(&ports, "dns-ports", nil, "`ports` of DNS, comma separated; the default is 53,5353,5355,53000")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
@@ -132,7 +136,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o.input = strings.ToLower(o.input)
 	o.clamp()
 	o.setOutput(stdout)
-	return o, errors.Join(o.setHosts(hosts), o.check(), o.setColor(color, stdout))
+	return o, errors.Join(o.setHosts(hosts), o.setPorts(ports), o.check(), o.setColor(color, stdout))
 }
 
 // clamp brings numbers within their bounds, and warns of it.
@@ -163,6 +167,14 @@ func (o *options) check() error {
 		return fmt.Errorf("--format %s: must be text, json or pktvisor", o.format)
 	case o.width < 0:
 		return fmt.Errorf("--width %d: must be a number of columns", o.width)
+	}
+	return nil
+}
+
+// setPorts reads the ports of --dns-ports.
+func (o *options) setPorts(list []string) (err error) {
+	if o.dnsPorts, err = policy.ParsePorts(list); err != nil {
+		return fmt.Errorf("--dns-ports: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -206,6 +207,9 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 		Handlers: handlers,
 		Hosts:    o.hosts,
 		Fallback: gopkt.Fallback{},
+		DNSPorts: o.dnsPorts,
+		// A capture was made by somebody who is trusted, so any proxy in it is believed.
+		ProxyFrom: []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)},
 	})
 }
 

@@ -5,9 +5,9 @@
 //	m := dns.From(snapshot)
 //	fmt.Println(m.Queries.Value(), m.QName.Estimate(), m.TransOut.Quantile(0.99))
 //
-// An event is one message to or from a DNS port (53, 5353, 5355, 53000) over UDP, or one message of a
-// TCP stream on these ports. Messages that are cut within the header are events, but not counted
-// further. Names are counted in lower case, escaped as dnsmsg does, without the final dot; the root
+// An event is one message to or from a DNS port (53, 5353, 5355 and 53000, unless handler.Config.DNSPorts
+// names others) over UDP, or one message of a TCP stream on these ports. Messages that are cut within the
+// header, and those that cannot be DNS, are events, but not counted further. Names are counted in lower case, escaped as dnsmsg does, without the final dot; the root
 // is the empty name.
 //
 // Queries wait for their replies in a table of bounded size ([Config.Transactions]). A query that

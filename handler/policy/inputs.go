@@ -55,6 +55,9 @@ type PcapInput struct {
 	Hosts     decode.HostNets
 	MaxConns  int // TCP connections followed at once; 0 is the default
 	RingSize  int // bytes of the ring that the kernel fills, of live capture
+
+	DNSPorts  []uint16       // empty means the default
+	ProxyFrom []netip.Prefix // proxies whose PROXY protocol headers ahead of DNS are believed
 }
 
 // ringMiB is how large the ring is unless af_packet_ring_mb says otherwise, a key that pktvisor does not have: 50 ms of a gigabit, or
@@ -84,8 +87,12 @@ func readPcapInput(opts Options) (PcapInput, error) {
 	in.File = r.Text("pcap_file")
 	r.Flag("debug")
 	in.MaxConns = r.Int("tcp_packet_reassembly_cache_limit", 1<<28)
+	ports, proxies := r.List("dns_ports"), r.List("proxy_from")
 	in.RingSize = cmp.Or(r.Int("af_packet_ring_mb", 1<<10), ringMiB) << 20
 	if err := r.finish(); err != nil {
+		return PcapInput{}, err
+	}
+	if err := in.readDNS(ports, proxies); err != nil {
 		return PcapInput{}, err
 	}
 	hosts, err := decode.ParseHostNets(spec)
@@ -102,4 +109,43 @@ func readPcapInput(opts Options) (PcapInput, error) {
 	}
 	in.Hosts = hosts
 	return in, nil
+}
+
+// readDNS reads dns_ports and proxy_from, keys that pktvisor does not have.
+func (in *PcapInput) readDNS(ports, proxies []string) (err error) {
+	if in.DNSPorts, err = ParsePorts(ports); err != nil {
+		return &keyError{key: "dns_ports", error: err}
+	}
+	if in.ProxyFrom, err = parseNets(proxies); err != nil {
+		return &keyError{key: "proxy_from", error: err}
+	}
+	return nil
+}
+
+// ParsePorts reads port numbers.
+func ParsePorts(texts []string) (ports []uint16, err error) {
+	for _, text := range texts {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("invalid port: %s; ports are 1 to 65535", text)
+		}
+		ports = append(ports, uint16(n))
+	}
+	return ports, nil
+}
+
+// parseNets reads networks, and addresses for networks of their own.
+func parseNets(texts []string) (nets []netip.Prefix, err error) {
+	for _, text := range texts {
+		net, err := netip.ParsePrefix(text)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(text)
+			if addrErr != nil {
+				return nil, fmt.Errorf("invalid network: %s; it is as 192.0.2.0/24 or 192.0.2.1", text)
+			}
+			net = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		nets = append(nets, net)
+	}
+	return nets, nil
 }

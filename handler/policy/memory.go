@@ -14,7 +14,9 @@ const (
 	mib = 1 << 20
 
 	workerBytes    = 2 * mib  // decoders and batches of a worker
-	streamBytes    = 32 * mib // TCP connections of a worker, and what waits for holes in them
+	connBytes      = 28 * mib // maxConns TCP connections of a worker, and as many handshakes
+	maxConns       = 1 << 15
+	streamBytes    = 8 * mib  // segments and messages that are not complete of a worker, unless the limit is small
 	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
 	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
 	collectorBytes = 20 * mib // what is remembered of exporters
@@ -29,6 +31,14 @@ func (m *Manager) fragments() int {
 	return int(min(fragmentBytes, max(m.cfg.Memory/64, 1<<18)))
 }
 
+// streams is what a worker may hold of TCP segments that wait for others, and of messages that are not complete.
+func (m *Manager) streams() int {
+	if m.cfg.Memory == 0 {
+		return streamBytes
+	}
+	return int(min(streamBytes, max(m.cfg.Memory/64, 1<<18)))
+}
+
 // inputBytes is what an input may hold.
 func (m *Manager) inputBytes(typ string, config Options) int64 {
 	switch typ {
@@ -38,9 +48,9 @@ func (m *Manager) inputBytes(typ string, config Options) int64 {
 		if err != nil || in.Interface == "" {
 			ring = 0 // it cannot be opened, or has no ring
 		}
-		return int64(workerBytes + streamBytes + m.fragments() + ring)
+		return int64(workerBytes + connBytes + m.streams() + m.fragments() + ring)
 	case "dnstap":
-		return workerBytes + streamBytes + dnstapBytes
+		return workerBytes + dnstapBytes
 	case "flow", "sflow":
 		return int64(workerBytes + collectorBytes + m.fragments())
 	}

@@ -156,8 +156,11 @@ func TestInputs(t *testing.T) {
 func TestPcapAndTapInputs(t *testing.T) {
 	in, err := policy.ParsePcapInput(policy.Options{
 		"iface": "eth0", "pcap_source": "af_packet", "bpf": "port 53", "host_spec": "192.0.2.0/24", "debug": true, "tcp_packet_reassembly_cache_limit": uint64(9), "af_packet_ring_mb": uint64(2),
+		"dns_ports": []string{"53", "8053"}, "proxy_from": []string{"192.0.2.1", "2001:db8::/32"},
 	})
 	require.NoError(t, err)
+	require.Equal(t, []uint16{53, 8053}, in.DNSPorts)
+	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32")}, in.ProxyFrom)
 	require.Equal(t, []any{"eth0", "port 53", 9, 2 << 20}, []any{in.Interface, in.Filter, in.MaxConns, in.RingSize})
 	require.True(t, in.Hosts.Contains(netip.MustParseAddr("192.0.2.7")))
 	in, err = policy.ParsePcapInput(policy.Options{"pcap_file": "a.pcap"})
@@ -168,6 +171,8 @@ func TestPcapAndTapInputs(t *testing.T) {
 		"no iface was specified for live capture":                {"bpf": "udp"},
 		"invalid CIDR: 192.0.2.1":                                {"iface": "eth0", "host_spec": "192.0.2.1"},
 		"Failed to parse bpf filter: port":                       {"iface": "eth0", "bpf": "port"},
+		"invalid port: 99999; ports are 1 to 65535":              {"iface": "eth0", "dns_ports": []string{"99999"}},
+		"invalid network: lb1; it is as 192.0.2.0/24":            {"iface": "eth0", "proxy_from": []string{"lb1"}},
 		"wrong type for key: debug":                              {"iface": "eth0", "debug": "yes"},
 		"ifaces is an invalid/unsupported config or filter. The": {"ifaces": "eth0"},
 	} {

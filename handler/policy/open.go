@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -25,8 +26,11 @@ type Opened struct {
 	Sources  []capture.Source // the caller's to close
 	Hosts    decode.HostNets
 	Live     bool
-	MaxConns int     // 0 is the default
-	Facts    Options // what the API shows of the input besides its configuration
+	MaxConns int // 0 is the default
+
+	DNSPorts  []uint16       // empty is the default
+	ProxyFrom []netip.Prefix // whose PROXY protocol headers are believed
+	Facts     Options        // what the API shows of the input besides its configuration
 }
 
 // Inputs opens inputs. The zero Inputs is ready to use.
@@ -142,7 +146,7 @@ func (inputs Inputs) openPcap(config Options) (Opened, error) {
 	if !in.Hosts.Empty() {
 		o.Hosts = in.Hosts
 	}
-	o.MaxConns = in.MaxConns
+	o.MaxConns, o.DNSPorts, o.ProxyFrom = in.MaxConns, in.DNSPorts, in.ProxyFrom
 	o.Facts = pcapFacts(in, &o.Hosts)
 	return o, err
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -210,8 +211,12 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 		again = newReopening(o.Sources[0], reopener(open, t.InputType, config, only), m.cfg.Logger.With("input", name))
 		o.Sources[0] = again
 	}
-	p, err := handler.NewPipeline(handler.Config{Sources: o.Sources, Hosts: o.Hosts, Live: o.Live, MaxConns: o.MaxConns, FragBytes: m.fragments(),
-		Logger: m.cfg.Logger.With("input", name)})
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: o.Sources, Hosts: o.Hosts, Live: o.Live,
+		MaxConns: cmp.Or(o.MaxConns, maxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
+		StreamBytes: m.streams(), FragBytes: m.fragments(),
+		Logger: m.cfg.Logger.With("input", name),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,37 @@
+package dnsmsg
+
+// Impossible reports whether m cannot be a DNS message: its counts do not fit the size bytes that it has on the wire, or
+// its opcode or flags are not assigned, and it begins with no question or record that could be one. A message that is
+// merely damaged is not impossible.
+func (m Message) Impossible(size int) bool {
+	const unassigned = 1<<3 | 0xFF80 // opcodes (RFC 6895 section 2.2)
+	questions := HeaderLen + 5*int(m.QDCount())
+	records := int(m.ANCount()) + int(m.NSCount()) + int(m.ARCount())
+	cut := m.Response() && m.Truncated() // its counts may be those of the whole
+	if questions <= size && (cut || questions+11*records <= size) && unassigned>>m.Opcode()&1 == 0 && m[3]&0x40 == 0 {
+		return false
+	}
+	if m.QDCount() > 0 {
+		return !m.startsWithQuestion()
+	}
+	return records > 0 && m.beginsRecord(size) != yes
+}
+
+// startsWithQuestion reports whether the first question can be read. One for the root must have a type and class that are
+// in use: zeros look like it, but for these.
+func (m Message) startsWithQuestion() bool {
+	w := m.walk(HeaderLen)
+	for {
+		label, err := w.next()
+		if err != nil {
+			return false
+		}
+		if len(label) == 0 {
+			break
+		}
+	}
+	if w.end+4 > len(m) {
+		return false
+	}
+	return w.wire > 1 || be16(m[w.end:]) != 0 && isClass(be16(m[w.end+2:]))
+}

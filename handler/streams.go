@@ -1,0 +1,235 @@
+package handler
+
+import (
+	"net/netip"
+	"time"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/decode/bgpmsg"
+	"visor/decode/dnsmsg"
+	"visor/decode/proxymsg"
+	"visor/decode/tcpstream"
+)
+
+// streamIdle is how long a TCP connection may be silent, in packet time, before it is given up. pktvisor waits as long.
+const streamIdle = 30 * time.Second
+
+// defaultStreamBytes is how many bytes a worker holds of TCP streams.
+const defaultStreamBytes = 8 << 20
+
+// maxSpareSides is how many sides of connections that have ended are kept to be used again.
+const maxSpareSides = 1024
+
+// streams puts the TCP segments of DNS and BGP in order and finds their messages. All that is held, of segments and of
+// messages that are not complete, is in one Pool.
+type streams struct {
+	tcp     *tcpstream.Assembler[*side]
+	pool    *tcpstream.Pool
+	spare   []*side
+	oldest  *side // of those that hold a part of a message
+	newest  *side
+	dropped uint64 // messages that were dropped for want of room
+}
+
+// side is one direction of a TCP connection.
+type side struct {
+	framer dnsmsg.Framer
+	bgp    *bgpmsg.Framer // nil unless the connection is one of BGP
+	packet origin         // as of its first segment
+	frame  *origin        // of the outermost packet; nil if that is packet
+	intro  []byte         // what may be a PROXY protocol header
+	begins bool           // such a header may follow
+	heldNS int64          // time of the latest part of the message that is not complete
+
+	holds          bool // is in the list of those who hold
+	earlier, later *side
+}
+
+func newStreams(maxConns, bytes int) *streams {
+	if bytes <= 0 {
+		bytes = defaultStreamBytes
+	}
+	s := &streams{pool: tcpstream.NewPool(bytes)}
+	s.tcp = tcpstream.New(tcpstream.Config[*side]{
+		Idle: streamIdle, MaxConns: maxConns, Pool: s.pool,
+		Release: func(d **side) {
+			s.release(*d)
+			*d = nil
+		},
+	})
+	return s
+}
+
+// open returns the state of a side whose first segment is p.
+func (s *streams) open(frame, p *decode.Packet, isDNS, begins bool) *side {
+	var d *side
+	if last := len(s.spare) - 1; last >= 0 {
+		d = s.spare[last]
+		s.spare = s.spare[:last]
+	} else {
+		d = new(side)
+		d.framer.Borrow(s.pool)
+	}
+	d.packet = originOf(p)
+	if frame != p {
+		outer := originOf(frame)
+		d.frame = &outer
+	}
+	d.begins = begins
+	switch {
+	case !isDNS:
+		d.bgp = new(bgpmsg.Framer)
+		d.bgp.Borrow(s.pool)
+		if !begins {
+			d.bgp.Gap() // in the middle of a message, perhaps
+		}
+	case !begins:
+		d.framer.Lost()
+	}
+	return d
+}
+
+// origin is what a side remembers of a packet, in a third of its memory.
+type origin struct {
+	src, dst   netip.AddrPort
+	layers     decode.LayerSet
+	wireLen    uint32
+	link       decode.LinkType
+	proto, tos uint8
+	dir        decode.Direction
+}
+
+func originOf(p *decode.Packet) origin {
+	return origin{src: p.Src, dst: p.Dst, layers: p.Layers, wireLen: p.WireLen, link: p.Link, proto: p.Proto, tos: p.ToS, dir: p.Dir}
+}
+
+// packet returns a packet of that origin at nowNS, without bytes.
+func (o *origin) packet(nowNS int64) decode.Packet {
+	return decode.Packet{
+		TimeNS: nowNS, Src: o.src, Dst: o.dst, Layers: o.layers, WireLen: o.wireLen, Link: o.link, Proto: o.proto, ToS: o.tos, Dir: o.dir,
+	}
+}
+
+// release takes back a side that has ended.
+func (s *streams) release(d *side) {
+	s.unlink(d)
+	d.framer.Reset()
+	if d.bgp != nil {
+		d.bgp.Reset()
+	}
+	if d.intro != nil {
+		s.pool.Put(d.intro)
+	}
+	if len(s.spare) < maxSpareSides {
+		*d = side{framer: d.framer}
+		s.spare = append(s.spare, d)
+	}
+}
+
+// gap notes that bytes are lost.
+func (s *streams) gap(d *side, lost int) {
+	if d.bgp != nil {
+		d.bgp.Gap()
+	} else {
+		d.framer.Gap(lost)
+	}
+	d.begins = false
+	s.link(d)
+}
+
+// maxIntro is the longest PROXY protocol header that is read.
+const maxIntro = 1 << 10
+
+// introduced returns data behind the PROXY protocol header of a side, and the header once it is complete. What is not the
+// whole of a header yet, the side holds.
+func (s *streams) introduced(d *side, data []byte) (rest []byte, h proxymsg.Header, ok bool) {
+	held := len(d.intro)
+	if held == 0 && !proxymsg.Begins(data) {
+		d.begins = false
+		return data, h, false
+	}
+	if d.intro == nil {
+		if d.intro = s.pool.Get(maxIntro); d.intro == nil {
+			d.begins = false
+			return data, h, false
+		}
+		d.intro = d.intro[:0]
+	}
+	d.intro = append(d.intro, data[:min(len(data), maxIntro-held)]...)
+	h, err := proxymsg.Parse(d.intro)
+	if err == proxymsg.ErrTruncated && len(d.intro) < maxIntro && h.Len <= maxIntro {
+		return nil, h, false
+	}
+	d.begins = false
+	if err == nil {
+		return data[h.Len-held:], h, true
+	}
+	d.framer.Feed(d.intro[:held]) // no header; as a length, its first bytes are more than has come
+	d.framer.Next()
+	return data, h, false
+}
+
+// link keeps the list of sides that hold a part of a message, the oldest first.
+func (s *streams) link(d *side) {
+	holds := d.framer.Held() > 0 || d.bgp != nil && d.bgp.Held() > 0
+	if holds == d.holds {
+		return
+	}
+	if !holds {
+		s.unlink(d)
+		return
+	}
+	d.holds, d.earlier, d.later = true, s.newest, nil
+	if s.newest != nil {
+		s.newest.later = d
+	} else {
+		s.oldest = d
+	}
+	s.newest = d
+}
+
+func (s *streams) unlink(d *side) {
+	if !d.holds {
+		return
+	}
+	if d.earlier != nil {
+		d.earlier.later = d.later
+	} else {
+		s.oldest = d.later
+	}
+	if d.later != nil {
+		d.later.earlier = d.earlier
+	} else {
+		s.newest = d.earlier
+	}
+	d.holds, d.earlier, d.later = false, nil, nil
+}
+
+// relieve drops the oldest message that is not complete if there is little room left.
+func (s *streams) relieve() {
+	if d := s.oldest; d != nil && s.pool.Crowded() {
+		if d.bgp != nil {
+			d.bgp.Gap()
+		} else {
+			d.framer.Drop()
+		}
+		s.dropped++
+		s.unlink(d)
+	}
+}
+
+func (s *streams) appendReasons(out []capture.Reason) []capture.Reason {
+	st := s.tcp.Stats()
+	for _, r := range []capture.Reason{
+		{Text: "TCP connection given up: too many at once", Count: st.Evicted},
+		{Text: "TCP handshake forgotten: too many at once", Count: st.Forgotten},
+		{Text: "TCP segments given up: too much waited for missing ones", Count: st.Overflows},
+		{Text: "DNS or BGP message in TCP given up: too much was incomplete", Count: s.dropped},
+	} {
+		if r.Count > 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
