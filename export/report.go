@@ -32,7 +32,7 @@ type Coverage struct {
 
 // NewReport returns the report of an answer of p.
 func NewReport(p *handler.Pipeline, s *handler.Snapshot) Report {
-	r := Report{Account: p.Account(), Reasons: p.Reasons()}
+	r := Report{Account: p.Account(), Reasons: append(p.Reasons(), unread(p)...)}
 	span := p.Span()
 	r.Coverage = Coverage{Of: r.Account.Offered - r.Account.Filtered - r.Account.Dropped, First: span.First(), Last: span.Last()}
 	for i := range s.Modules {
@@ -46,6 +46,20 @@ func NewReport(p *handler.Pipeline, s *handler.Snapshot) Report {
 		c.To = c.Last
 	}
 	return r
+}
+
+// unread returns the reasons that handlers have and the pipeline has not: messages of DHCP and BGP
+// that are cut or malformed, in packets that are sound. Packets, DNS and flows have reasons there.
+func unread(p *handler.Pipeline) (out []capture.Reason) {
+	accounts := p.HandlerAccounts()
+	for _, r := range []struct{ module, text string }{
+		{"dhcp", "DHCP message cut or malformed"}, {"bgp", "BGP message cut or malformed"},
+	} {
+		if n := accounts[r.module].Undecodable; n > 0 {
+			out = append(out, capture.Reason{Text: r.text, Count: n})
+		}
+	}
+	return out
 }
 
 // All reports whether the answer covers all of the input.

@@ -12,6 +12,7 @@ import (
 	"visor/capture"
 	"visor/export"
 	"visor/handler"
+	"visor/handler/dhcp"
 	"visor/handler/network"
 	"visor/internal/packettest"
 )
@@ -32,6 +33,22 @@ func hour(t *testing.T, filter func(*capture.Frame) (bool, error)) *handler.Pipe
 	require.NoError(t, err)
 	require.NoError(t, p.Run(t.Context()))
 	return p
+}
+
+// TestUnread has a message that only its handler could not read.
+func TestUnread(t *testing.T) {
+	leases, err := dhcp.New(dhcp.Config{})
+	require.NoError(t, err)
+	cut := packettest.UDP(0, "0.0.0.0:68", "255.255.255.255:67", []byte{1, 1, 6, 0})
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: []capture.Source{capture.NewMemory([]capture.Frame{cut})}, Handlers: []handler.Handler{leases},
+	})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	snap, err := p.Window(5)
+	require.NoError(t, err)
+	r := export.NewReport(p, snap)
+	require.Equal(t, "left out: DHCP message cut or malformed (1)", r.Lines()[0])
 }
 
 func TestReport(t *testing.T) {
