@@ -6,6 +6,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/decode/dnstapmsg"
 )
 
 // failure is why a frame could not be decoded. Errors of decoders are few: a link type's number comes from a capture file, whose
@@ -23,6 +24,12 @@ func (f failure) String() string {
 		return "packet truncated"
 	case errors.Is(f.err, decode.ErrMalformed):
 		return "packet malformed"
+	case errors.Is(f.err, dnstapmsg.ErrTruncated):
+		return "dnstap frame truncated"
+	case errors.Is(f.err, dnstapmsg.ErrMalformed):
+		return "dnstap frame malformed"
+	case errors.Is(f.err, dnstapmsg.ErrNoMessage):
+		return "dnstap frame without a message"
 	}
 	return f.err.Error()
 }

@@ -51,8 +51,6 @@ type Metrics struct {
 
 	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs, of queries and replies"`
 
-	Taps handler.Each[Tapped] `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
-
 	TopQName2   handler.TopDomains `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
 	TopQName3   handler.TopDomains `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
 	TopNXDomain handler.TopDomains `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`
@@ -83,4 +81,6 @@ type Metrics struct {
 	Ratio         sketch.Quantile  `metric:"xact.ratio.quantiles,dns_transaction+quantiles" float:"true" help:"length of the reply divided by that of its query"`
 	SlowIn        handler.TopNames `metric:"xact.in.top_slow,dns_transaction" label:"qname" help:"names of ingress transactions slower than the 90th percentile of the previous period"`
 	SlowOut       handler.TopNames `metric:"xact.out.top_slow,dns_transaction" label:"qname" help:"names of egress transactions slower than the 90th percentile of the previous period"`
+
+	Taps handler.Each[Tapped] `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
 }

@@ -35,8 +35,8 @@ type MetricsV2 struct {
 	DeepSamples sketch.Counter          `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate             `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
 	Filtered    sketch.Counter          `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
-	Taps        handler.Each[Tapped]    `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
 	Directions  handler.Each[Direction] `metric:"" label:"direction"`         // "in", "out" and "unknown", as there are replies
+	Taps        handler.Each[Tapped]    `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
 }
 
 // Direction is what is counted of the transactions of one direction: "in" if the own networks answered, "out" if they asked. It is

@@ -1,7 +1,6 @@
 package netns
 
 import (
-	"bufio"
 	"bytes"
 	"net"
 	"os"
@@ -66,7 +65,7 @@ func (s Server) Start(t testing.TB, p Place) {
 	owner, module := "root:root", ""
 	if p.Group != "" {
 		owner = s.User
-		unprivilegedPorts(t, p.Neighbour)
+		p.unprivilegedPorts(t)
 	}
 	if p.Socket != "" {
 		module = "global-module: mod-dnstap/tap"
@@ -81,17 +80,13 @@ func (s Server) Start(t testing.TB, p Place) {
 		command = []string{"setpriv", "--reuid=" + s.User, "--regid=" + s.User, "--groups=" + p.Group, "--inh-caps=-all", "--bounding-set=-all"}
 	}
 	command = append(append(append(command, s.Name), s.args...), config)
-	cmd := exec.Command(command[0], command[1:]...)
-	if p.Neighbour != "" {
-		cmd = Command(p.Neighbour, command...)
-	}
-	run(t, cmd)
+	run(t, p.command(command...))
 	wait.Until(t, func() bool {
 		conn, err := net.Dial("tcp", net.JoinHostPort(p.Address, "53"))
 		return err == nil && conn.Close() == nil
 	})
 	if p.Socket != "" {
-		wait.Until(t, func() bool { return connected(t, p.Socket) })
+		wait.Until(t, func() bool { return connected(t, p) })
 	}
 }
 
@@ -113,14 +108,9 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// unprivilegedPorts lets every user listen on port 53 in a namespace.
-func unprivilegedPorts(t testing.TB, neighbour string) {
-	cmd := []string{"sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start"}
-	c := exec.Command(cmd[0], cmd[1:]...)
-	if neighbour != "" {
-		c = Command(neighbour, cmd...)
-	}
-	out, err := c.CombinedOutput()
+// unprivilegedPorts lets every user listen on port 53.
+func (p Place) unprivilegedPorts(t testing.TB) {
+	out, err := p.command("sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
 
@@ -151,16 +141,24 @@ func run(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
-// connected reports whether a client of a Unix socket has been accepted: the kernel lists the other end under the socket's path.
-func connected(t testing.TB, path string) bool {
-	list, err := os.Open("/proc/net/unix")
+// connected reports whether a client of the Unix socket has been accepted: the kernel lists the other end under the socket's path, in
+// the namespace of the client.
+func connected(t testing.TB, p Place) bool {
+	list, err := p.command("cat", "/proc/net/unix").Output()
 	require.NoError(t, err)
-	defer list.Close()
-	for s := bufio.NewScanner(list); s.Scan(); {
+	for line := range strings.Lines(string(list)) {
 		// Num RefCount Protocol Flags Type St Inode Path
-		if f := strings.Fields(s.Text()); len(f) == 8 && f[5] == "03" && f[7] == path {
+		if f := strings.Fields(line); len(f) == 8 && f[5] == "03" && f[7] == p.Socket {
 			return true
 		}
 	}
 	return false
+}
+
+// command returns a program that is to run at p.
+func (p Place) command(program ...string) *exec.Cmd {
+	if p.Neighbour != "" {
+		return Command(p.Neighbour, program...)
+	}
+	return exec.Command(program[0], program[1:]...)
 }
