@@ -9,7 +9,7 @@ import (
 type capabilities [2]struct{ effective, permitted, inheritable uint32 }
 
 // raiseCapabilities makes use of the capabilities that the program's file has. A file that only permits them (setcap cap_net_raw+p) can
-// be started where they are forbidden, and says then what is missing; one that also makes them effective cannot. What fails here shows
+// be started where they are forbidden, and its error names what is missing. A file that also makes them effective cannot. What fails here shows
 // when an interface is opened.
 func raiseCapabilities() {
 	header := struct {

@@ -17,8 +17,8 @@ const helperMark = "VISORD_FILE_HELPER"
 
 func isFileHelper() bool { return os.Getenv(helperMark) != "" }
 
-// fileHelper is a process that keeps the rights that this one gives up, to read a few files again when they change: which ones, is fixed
-// when it starts. The zero fileHelper has not started. It is safe for concurrent use.
+// fileHelper is a process that keeps the rights that this one drops. It reads a few files again when they change. Its list of files is
+// fixed when it starts. The zero fileHelper has not started. It is safe for concurrent use.
 type fileHelper struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -27,7 +27,7 @@ type fileHelper struct {
 	out   *bufio.Reader
 }
 
-// answer is what the helper says of a file.
+// answer is the helper's, about one file.
 type answer struct {
 	Data  []byte
 	Error string

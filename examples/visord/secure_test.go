@@ -86,8 +86,8 @@ func TestAllowHost(t *testing.T) {
 	}
 }
 
-// What is risky is said: a token that all can read, or that crosses the network in the clear. Requests are logged with their client,
-// for those that look for it.
+// Risks are warnings: a token that all can read, or that crosses the network in the clear. Requests are logged with their client, at
+// debug.
 func TestRisks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(path, []byte("s3cret"), 0o644))

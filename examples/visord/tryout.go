@@ -10,7 +10,7 @@ import (
 	"visor/handler/policy"
 )
 
-// tryOut says what a configuration file would run, and what is wrong with it, and returns the exit code. Nothing is opened.
+// tryOut writes what a configuration file would run and what is wrong with it, and returns the exit code. Nothing is opened.
 func tryOut(o options, stdout io.Writer) int {
 	for _, w := range o.warnings {
 		fmt.Fprintln(stdout, "warning:", w)
@@ -44,7 +44,7 @@ func tryOut(o options, stdout io.Writer) int {
 	return exitDone
 }
 
-// parts says which handlers a policy has on which taps.
+// parts lists which handlers a policy has on which taps.
 func parts(r *policy.Running) (out []string) {
 	for i := range r.Parts {
 		p := &r.Parts[i]

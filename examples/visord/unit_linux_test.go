@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The unit is sandboxed as far as a capture program can be.
+// The unit is sandboxed.
 func TestUnitIsHardened(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("skipped: there is no systemd-analyze (Debian: systemd)")
@@ -18,7 +18,7 @@ func TestUnitIsHardened(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// The program uses a capability that its file only permits, and says what to add where it is forbidden.
+// The program uses a capability that its file only permits, and its error names what to add where it is forbidden.
 func TestFileCapability(t *testing.T) {
 	for _, name := range []string{"setcap", "setpriv"} {
 		if _, err := exec.LookPath(name); err != nil || os.Getuid() != 0 {
@@ -37,12 +37,12 @@ func TestFileCapability(t *testing.T) {
 		t.Skipf("skipped: files here have no capabilities: %s", out)
 	}
 	nobody := []string{"--reuid=65534", "--regid=65534", "--clear-groups"}
-	says := func(more ...string) string {
+	fails := func(more ...string) string {
 		args := append(append(nobody, more...), file, "-l", "203.0.113.1", "-p", "0", "lo") // it ends when it cannot bind
 		out, err := exec.Command("setpriv", args...).CombinedOutput()
 		require.Error(t, err)
 		return string(out)
 	}
-	require.Contains(t, says(), "unable to bind to 203.0.113.1", "the interface is open")
-	require.Contains(t, says("--bounding-set=-all"), "capturing needs root or the capability CAP_NET_RAW (setcap cap_net_raw+ep PROGRAM; in a container --cap-add=NET_RAW)")
+	require.Contains(t, fails(), "unable to bind to 203.0.113.1", "the interface is open")
+	require.Contains(t, fails("--bounding-set=-all"), "capturing needs root or the capability CAP_NET_RAW (setcap cap_net_raw+ep PROGRAM; in a container --cap-add=NET_RAW)")
 }

@@ -16,7 +16,7 @@ import (
 	"visor/internal/renewed"
 )
 
-// guard decides who may ask.
+// guard decides which requests are answered.
 type guard struct {
 	token *renewed.Value[[sha256.Size]byte] // of the token; nil asks for none
 	hosts []string                          // names of this server; nil lets all pass
@@ -50,9 +50,9 @@ func (g *guard) refusal(r *http.Request) reply {
 	switch {
 	case g.token != nil && !g.bears(r):
 		return failure(http.StatusUnauthorized, "a bearer token is needed: send the header 'Authorization: Bearer TOKEN'")
-	case !g.knows(r.Host):
+	case !g.owns(r.Host):
 		return failure(http.StatusForbidden, fmt.Sprintf("the host %q is none of this server's names: add it with --allow-host, or use a token", r.Host))
-	case !g.knowsOrigin(r.Header.Get("Origin")):
+	case !g.ownsOrigin(r.Header.Get("Origin")):
 		return failure(http.StatusForbidden, fmt.Sprintf("the origin %q is none of this server's names: add it with --allow-host, or use a token", r.Header.Get("Origin")))
 	}
 	return reply{}
@@ -65,9 +65,9 @@ func (g *guard) bears(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// knows reports whether a Host header names this server. A browser that was led here by a foreign name (DNS rebinding) sends that name;
+// owns reports whether a Host header names this server. A browser that was led here by a foreign name (DNS rebinding) sends that name;
 // addresses cannot be foreign.
-func (g *guard) knows(hostport string) bool {
+func (g *guard) owns(hostport string) bool {
 	if g.hosts == nil {
 		return true
 	}
@@ -80,11 +80,11 @@ func (g *guard) knows(hostport string) bool {
 	return err == nil || slices.ContainsFunc(g.hosts, func(known string) bool { return strings.EqualFold(known, host) })
 }
 
-// knowsOrigin reports whether a page of the origin may ask. Requests that no page makes have none.
-func (g *guard) knowsOrigin(origin string) bool {
+// ownsOrigin reports whether a page of the origin may ask. Requests that no page makes have none.
+func (g *guard) ownsOrigin(origin string) bool {
 	if g.hosts == nil || origin == "" {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && g.knows(u.Host)
+	return err == nil && u.Host != "" && g.owns(u.Host)
 }

@@ -85,7 +85,7 @@ func (rs *renderings) render(ctx context.Context, key string, r *rendering, rend
 	}
 }
 
-// finish gives an answer to those that wait for it, unless too much is being sent.
+// finish hands an answer to those that wait for it, unless too much is being sent.
 func (rs *renderings) finish(key string, r *rendering, rep reply) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

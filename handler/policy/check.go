@@ -11,8 +11,8 @@ import (
 	"visor/handler"
 )
 
-// What is wrong with keys of inputs and handlers shows only when these are made. To say where it stands, the parser makes them once, and
-// throws them away. What is missing is not said before a policy starts: a tap may leave it to the policy.
+// Errors about keys of inputs and handlers show only when these are made. The parser makes them once to have the places of the errors, and
+// drops them. Missing keys are no error before a policy starts: a tap may leave them to the policy.
 
 // report is how a finding is noted: as an error, a policy's fault, or a warning.
 type report func(node *yaml.Node, known []string, format string, args ...any)
@@ -74,7 +74,7 @@ func (p *parser) checkModule(pol *Policy, m Module, node, window *yaml.Node) {
 	p.located(p.faultAt, err, prefix, filter, config, window)
 }
 
-// failedToStart begins what is said of a policy that cannot start.
+// failedToStart begins the error of a policy that cannot start.
 func failedToStart(name string) string { return fmt.Sprintf("policy [%s] failed to start: ", name) }
 
 // named returns err as one of the key that it names: handlers do that in what they complain of.
@@ -106,7 +106,7 @@ func (p *parser) groupNode(node *yaml.Node, name string) *yaml.Node {
 }
 
 // located reports a key where it stands in one of maps. A key that stands in none of them is not reported.
-func (p *parser) located(tell report, err error, prefix string, maps ...*yaml.Node) {
+func (p *parser) located(note report, err error, prefix string, maps ...*yaml.Node) {
 	wrong, ok := errors.AsType[*keyError](err)
 	if !ok {
 		return
@@ -117,7 +117,7 @@ func (p *parser) located(tell report, err error, prefix string, maps ...*yaml.No
 		}
 		for key := range p.pairs(node) {
 			if key.Value == wrong.key {
-				tell(key, wrong.known, "%s%v", prefix, err)
+				note(key, wrong.known, "%s%v", prefix, err)
 				return
 			}
 		}

@@ -52,8 +52,8 @@ func complete(name, text string) string {
 }
 
 // try loads a document into a Manager that opens nothing. A policy alone finds the taps that it names or selects.
-func try(t testing.TB, text string, alone bool) (verdict, said string) {
-	doc, err := policy.Parse([]byte(text))
+func try(t testing.TB, document string, alone bool) (verdict, text string) {
+	doc, err := policy.Parse([]byte(document))
 	if err != nil {
 		return "refused", err.Error()
 	}

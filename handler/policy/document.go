@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Document is what a YAML or JSON document of taps and policies says, in the order in which it says it.
+// Document is the contents of a YAML or JSON document of taps and policies, in its order.
 type Document struct {
 	Config   Options // of the agent: visor.config
 	Taps     []Tap
@@ -39,17 +39,17 @@ type Tap struct {
 	Posted    bool    // it came over the API: it may open files below ManagerConfig.APIFiles alone
 }
 
-// Global is what holds for all handlers of a type, in all policies, where these do not say otherwise.
+// Global has the defaults of all handlers of a type, in all policies.
 type Global struct {
 	Type   string
 	Config Options
 }
 
-// Policy says what is counted of the traffic of some taps.
+// Policy is what is counted of the traffic of some taps.
 type Policy struct {
 	Name     string
 	Merge    bool          // merge_like_handlers: handlers of the same type are shown as one
-	Lease    time.Duration // lease_secs: the policy ends when nobody has renewed it for so long, in the API by asking for its metrics; 0 lets it stay
+	Lease    time.Duration // lease_secs: the policy ends when it was not renewed for so long, in the API by asking for its metrics; 0 lets it stay
 	Input    Input
 	Window   Options // window_config of all modules; nil if there is none
 	Modules  []Module

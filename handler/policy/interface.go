@@ -13,7 +13,7 @@ import (
 func interfaces() (names []string) {
 	all, err := net.Interfaces()
 	if err != nil {
-		return nil // capture says what is wrong
+		return nil // capture returns the error
 	}
 	for _, i := range all {
 		names = append(names, i.Name)
@@ -39,7 +39,7 @@ func unknownInterface(name string, names []string) error {
 	return fmt.Errorf("Couldn't find interface by provided name: \"%s\". Available interfaces: %s%s", name, strings.Join(names, ","), hint)
 }
 
-// explained says what works where live capture does not.
+// explained adds to an error of live capture what works where that does not.
 func explained(err error) error {
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err

@@ -25,7 +25,7 @@ func TestUnknownInterface(t *testing.T) {
 	require.NoError(t, checkInterface("192.0.2.1"), "capture looks for addresses")
 }
 
-// Where live capture is not possible, the error says what is.
+// Where live capture is not possible, the error names what is.
 func TestNoCapture(t *testing.T) {
 	err := explained(fmt.Errorf("afpacket: live capture on windows: %w", errors.ErrUnsupported))
 	require.ErrorIs(t, err, errors.ErrUnsupported)

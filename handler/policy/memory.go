@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ErrMemory says that a policy does not fit into ManagerConfig.Memory.
+// ErrMemory is the error of a policy that does not fit into ManagerConfig.Memory.
 var ErrMemory = errors.New("does not fit into the memory limit")
 
 // What inputs and handlers may hold at most, in bytes: measured with the traffic of internal/attack, rounded up.

@@ -49,7 +49,7 @@ func (p *parser) item(pol *Policy, item, window *yaml.Node) {
 }
 
 func (p *parser) module(pol *Policy, key, node, window *yaml.Node) {
-	if inner := p.find(node, key.Value); inner != nil && p.find(node, "type") == nil { // the reference takes one redundant level
+	if inner := p.find(node, key.Value); inner != nil && p.find(node, "type") == nil { // pktvisor accepts one redundant level
 		node = inner
 	}
 	if !p.isName(key, "expecting handler module identifier") || !p.isMap(node, "expecting Handler configuration map") {

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Error is what is wrong with a document, and where. Text is that of the reference, where it has one.
+// Error is what is wrong with a document, and where. Text is pktvisor's, where it has one.
 type Error struct {
 	Text         string
 	Line, Column int    // from 1; 0 if it is not a place that is wrong
@@ -168,7 +168,7 @@ func (p *parser) text(node *yaml.Node, name, complaint string) string {
 	return value.Value
 }
 
-// options returns the map at a key, or nil. What is wrong with its values is said after prefix.
+// options returns the map at a key, or nil. Errors about its values begin with prefix.
 func (p *parser) options(node *yaml.Node, name, complaint, prefix string) Options {
 	value := p.find(node, name)
 	if value == nil || !p.isMap(value, complaint) {

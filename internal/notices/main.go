@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// module is what go list says of one.
+// module is one module as go list writes it.
 type module struct {
 	Path, Version, Dir string
 	Main               bool

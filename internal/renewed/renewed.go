@@ -1,4 +1,4 @@
-// Package renewed holds what small files say, and reads them again:
+// Package renewed holds the contents of small files, and reads them again:
 //
 //	token, err := renewed.New(log, nil, parse, "/etc/token")
 //	...
