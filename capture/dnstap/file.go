@@ -163,7 +163,6 @@ func (f *File) Close() error {
 type slab struct {
 	frames []capture.Frame
 	buf    []byte
-	msg    dnstapmsg.Message
 	lastNS int64 // time of the last frame that told its own
 }
 
@@ -179,19 +178,15 @@ func (s *slab) full() bool { return len(s.frames) >= capture.BatchSize || len(s.
 
 // add copies a frame. One that does not say when it was has the time of the one before.
 func (s *slab) add(frame []byte) {
-	if dnstapmsg.Parse(frame, &s.msg) == nil && s.msg.TimeNS() != 0 {
-		s.lastNS = s.msg.TimeNS()
+	if ns := dnstapmsg.Time(frame); ns != 0 {
+		s.lastNS = ns
 	}
 	s.put(frame)
 }
 
 // addLive copies a frame. One that does not say when it was is of now.
 func (s *slab) addLive(frame []byte) {
-	s.lastNS = 0
-	if dnstapmsg.Parse(frame, &s.msg) == nil {
-		s.lastNS = s.msg.TimeNS()
-	}
-	if s.lastNS == 0 {
+	if s.lastNS = dnstapmsg.Time(frame); s.lastNS == 0 {
 		s.lastNS = time.Now().UnixNano()
 	}
 	s.put(frame)

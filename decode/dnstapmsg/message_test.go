@@ -148,6 +148,22 @@ func TestMapped(t *testing.T) {
 	}
 }
 
+// TestTime is that of Parse for whole messages and those without one of the times, and 0 for frames that are cut.
+func TestTime(t *testing.T) {
+	m := whole()
+	bare, query, late := m, m, m
+	bare.QueryTime, bare.ResponseTime, bare.Response = 0, 0, nil
+	query.Type = dnstapmsg.ClientQuery
+	late.QueryTime, late.Identity = 0, make([]byte, 300)
+	for _, m := range []dnstapmsg.Message{m, bare, query, late} {
+		require.Equal(t, m.TimeNS(), dnstapmsg.Time(m.AppendTo(nil)))
+	}
+	frame := m.AppendTo(nil)
+	for n := range len(frame) - 2 { // the last two bytes are the type of the frame, which Time does not need
+		require.Zero(t, dnstapmsg.Time(frame[:n:n]), "%d bytes", n)
+	}
+}
+
 func TestTypes(t *testing.T) {
 	for typ, want := range map[dnstapmsg.Type]struct {
 		name          string
@@ -233,9 +249,12 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("\x72\x02\x08\x05\x78\x01"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var m, again dnstapmsg.Message
+		_ = dnstapmsg.Time(frame)
 		if dnstapmsg.Parse(frame, &m) != nil {
 			return
 		}
+		require.Equal(t, m.TimeNS(), dnstapmsg.Time(m.AppendTo(nil)))
+		_, _ = dnstapmsg.ParsePolicy(m.Policy)
 		_, _ = m.Addrs()
 		_, _ = m.Wire(), m.TimeNS()
 		_, _, _ = m.Type.String(), m.Type.Family(), m.Type.Served()
@@ -252,6 +271,17 @@ func BenchmarkParse(b *testing.B) {
 	for b.Loop() {
 		if dnstapmsg.Parse(frame, &got) != nil {
 			b.Fatal("not parsed")
+		}
+	}
+}
+
+func BenchmarkTime(b *testing.B) {
+	m := whole()
+	frame := m.AppendTo(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if dnstapmsg.Time(frame) == 0 {
+			b.Fatal("no time")
 		}
 	}
 }
