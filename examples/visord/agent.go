@@ -185,7 +185,7 @@ func defaultPolicy(o options) policy.Policy {
 // listen makes the server, and opens its port.
 func (a *agent) listen(stop func()) (net.Listener, error) {
 	cfg := httpapi.Config{
-		Policies: a.manager, Admin: a.o.adminAPI, Version: apiVersion(), Instance: a.o.instance,
+		Policies: a.manager, Admin: a.o.adminAPI, Strict: a.o.strict, Version: apiVersion(), Instance: a.o.instance,
 		GreatestAsSum: a.o.sumIsMax, Profile: a.o.pprof, Logger: a.log, Stop: stop,
 		Ready: func() error {
 			if a.ending.Load() {
@@ -351,15 +351,17 @@ func (a *agent) reload() {
 		return
 	}
 	next, err := readConfig(a.o.config)
-	if err == nil && a.o.strict && len(next.Warnings) > 0 {
-		err = next.Warnings[0]
+	if next != nil {
+		for _, w := range next.Warnings {
+			a.log.Warn(w.Error())
+		}
+		if err == nil && a.o.strict && len(next.Warnings) > 0 {
+			err = next.Warnings[0]
+		}
 	}
 	if err != nil {
 		a.log.Error("configuration is not reloaded", "error", err)
 		return
-	}
-	for _, w := range next.Warnings {
-		a.log.Warn(w.Error())
 	}
 	failed := a.manager.Reload(next)
 	former := a.o.doc.Config

@@ -38,6 +38,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, pflag.ErrHelp):
 		return exitDone
 	case err != nil:
+		for _, w := range o.warnings {
+			fmt.Fprintln(stderr, "visord: warning:", w)
+		}
 		fmt.Fprintf(stderr, "visord: %v\nTry 'visord --help'.\n", err)
 		return exitMisuse
 	case o.version:

@@ -127,7 +127,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.SortFlags = false
 	fs.StringVar(&o.config, "config", "", "configuration `file`, YAML or JSON: taps, policies, options")
 	fs.StringVar(&o.check, "check", "", "say what is wrong with a configuration `file` and what it would run, and exit")
-	fs.BoolVar(&o.strict, "strict", false, "refuse a configuration file with a warning, or with a policy that cannot start")
+	fs.BoolVar(&o.strict, "strict", false, "refuse documents that there are warnings about, and a configuration file with a policy that cannot start")
 	fs.StringVarP(&o.bpf, "bpf", "b", "", "tcpdump `filter` of the default policy")
 	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "own networks of the default tap, comma separated `CIDRs`: they part ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "one-minute `periods` that policies keep unless they say otherwise, 1 to 10")
@@ -228,20 +228,20 @@ func (o *options) configure(fs *pflag.FlagSet) (err error) {
 		o.doc.Taps = tapsOfEnvironment(os.Getenv)
 		return nil
 	}
-	if o.doc, err = readConfig(o.config); err != nil {
+	if o.doc, err = readConfig(o.config); o.doc == nil {
 		return err
 	}
-	unknown, err := configure(fs, o.doc)
-	if err != nil {
-		return fmt.Errorf("%w in config file: %s", err, o.config)
+	unknown, configErr := configure(fs, o.doc)
+	if err == nil && configErr != nil {
+		err = fmt.Errorf("%w in config file: %s", configErr, o.config)
 	}
 	for _, w := range append(o.doc.Warnings, unknown...) {
-		if o.strict {
-			return fmt.Errorf("%w in config file: %s", w, o.config)
-		}
 		o.warnings = append(o.warnings, w.Error())
+		if err == nil && o.strict {
+			err = fmt.Errorf("%w in config file: %s", w, o.config)
+		}
 	}
-	return nil
+	return err
 }
 
 // clamp brings numbers into their range, as pktvisord does.
@@ -307,6 +307,7 @@ func whole(args []string, fs *pflag.FlagSet) []string {
 	return out
 }
 
+// readConfig reads a configuration file. With an error, it returns what was read, for its warnings; nil if the file cannot be read.
 func readConfig(path string) (*policy.Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -314,9 +315,9 @@ func readConfig(path string) (*policy.Document, error) {
 	}
 	doc, err := policy.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%w in config file: %s", err, path)
+		err = fmt.Errorf("%w in config file: %s", err, path)
 	}
-	return doc, nil
+	return doc, err
 }
 
 // configure sets the options that the command line does not. Keys that are not known are returned as warnings.

@@ -174,7 +174,9 @@ tap t: mock
 policy good: tap t, handlers a (net), dns (dns)
 error: tap 'none' does not exist
 `, said)
-	code, said = check("visor: {policies: {p: {}}}")
+	code, said = check("{orb: 1, visor: {config: {x: 1}, policies: {p: {}}}}")
+	require.Contains(t, said, "visord: warning: the document has no key 'orb'")
+	require.Contains(t, said, "visord: warning: visor.config has no key 'x'")
 	require.Equal(t, exitMisuse, code)
 	require.Contains(t, said, "missing or invalid policy kind")
 }

@@ -35,6 +35,7 @@ type Config struct {
 	TokenFile    string        // holds the token in place of Token; read again when it changes
 	Hosts        []string      // names of this server, besides localhost and its addresses: with Admin and no token, requests for other names are refused
 	ReadFile     FileReader    // reads TokenFile; nil is os.ReadFile
+	Strict       bool          // refuses documents that there are warnings about, as ?strict=1 does for one
 	AnswerBytes  int           // bytes of all answers that are being sent; 0 means 64 MiB
 	Certificates *Certificates // whose failures are shown as metrics; nil is none
 	Logger       *slog.Logger  // told of each request, and of what fails; nil is silence

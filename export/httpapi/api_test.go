@@ -298,6 +298,15 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// An agent can be strict about all documents.
+func TestStrict(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true, Strict: true})
+	w := a.do("POST", "/api/v1/taps", "application/json", `{"visor":{"taps":{"new":{"input_type":"mock","tag":{}}}}}`)
+	require.Equal(t, 400, w.Code)
+	require.Contains(t, w.Body.String(), "did you mean 'tags'?")
+	require.Equal(t, 201, a.do("POST", "/api/v1/taps", "application/json", `{"visor":{"taps":{"new":{"input_type":"mock","tags":{}}}}}`).Code)
+}
+
 // Clients that may only read are told so.
 func TestReadOnly(t *testing.T) {
 	a := newAgent(t, httpapi.Config{})

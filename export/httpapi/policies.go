@@ -105,12 +105,13 @@ func (a *API) addTap(r *http.Request) reply {
 	return jsonReply(http.StatusCreated, object{t.Name: warned(tapObject(&t), warnings)})
 }
 
-// accept logs the warnings about a document, and returns why it is not accepted: an error, or with ?strict=1 any warning.
+// accept logs the warnings about a document, and returns why it is not accepted: an error, or any warning if it must be strict.
 func (a *API) accept(r *http.Request, warnings []*policy.Error, err error) error {
 	for _, w := range warnings {
 		a.cfg.Logger.Warn(w.Error())
 	}
-	if strict, _ := strconv.ParseBool(r.URL.Query().Get("strict")); err == nil && strict && len(warnings) > 0 {
+	asked, _ := strconv.ParseBool(r.URL.Query().Get("strict"))
+	if err == nil && (asked || a.cfg.Strict) && len(warnings) > 0 {
 		return warnings[0]
 	}
 	return err
