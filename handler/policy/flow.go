@@ -13,7 +13,7 @@ import (
 )
 
 func buildFlow(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
-	cfg := flow.Config{Geo: env.Geo, Services: env.Services}
+	cfg := flow.Config{Geo: env.Geo, Services: env.Services, MaxBytes: env.FlowBytes}
 	names, rates := deviceMap(r)
 	cfg.Sampling = rates
 	if enrich, given := r.opts["enrichment"]; !given || enrich != false {

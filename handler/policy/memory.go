@@ -20,7 +20,7 @@ const (
 	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
 	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
 	collectorBytes = 20 * mib // what is remembered of exporters
-	flowBytes      = 96 * mib // of a flow handler
+	flowBytes      = 96 * mib // of a flow handler, unless the limit is small
 )
 
 // fragments is what a worker may hold of incomplete datagrams.
@@ -37,6 +37,14 @@ func (m *Manager) streams() int {
 		return streamBytes
 	}
 	return int(min(streamBytes, max(m.cfg.Memory/64, 1<<18)))
+}
+
+// flows is what a flow handler may hold.
+func (m *Manager) flows() int {
+	if m.cfg.Memory == 0 {
+		return flowBytes
+	}
+	return int(min(flowBytes, max(m.cfg.Memory/4, 8*mib)))
 }
 
 // inputBytes is what an input may hold.
@@ -57,8 +65,16 @@ func (m *Manager) inputBytes(typ string, config Options) int64 {
 	return workerBytes
 }
 
+// partBytes is what the modules of a part may hold.
+func (m *Manager) partBytes(part *Part) (sum int64) {
+	for i := range part.Modules {
+		sum += m.moduleBytes(&part.Modules[i])
+	}
+	return sum
+}
+
 // moduleBytes is what a module may hold: the running period and the closed ones.
-func moduleBytes(mod *Module) int64 {
+func (m *Manager) moduleBytes(mod *Module) int64 {
 	opts := merged(mod.Config, mod.Filter)
 	periods := int64(5)
 	if n, ok := opts["num_periods"].(uint64); ok {
@@ -70,7 +86,7 @@ func moduleBytes(mod *Module) int64 {
 	case "net":
 		return mib * periods
 	case "flow":
-		return flowBytes
+		return int64(m.flows())
 	}
 	return mib / 4 * periods
 }
@@ -94,7 +110,7 @@ func (m *Manager) fits(p *Policy, parts []Part) error {
 			add("input "+part.Tap.Name, m.inputBytes(part.Tap.InputType, merged(part.Tap.Config, p.Input.Config, p.Input.Filter)))
 		}
 		for j := range part.Modules {
-			add(part.Modules[j].Type, moduleBytes(&part.Modules[j]))
+			add(part.Modules[j].Type, m.moduleBytes(&part.Modules[j]))
 		}
 	}
 	if taken+need <= m.cfg.Memory {
@@ -116,9 +132,7 @@ func (m *Manager) taken(except string) (sum int64) {
 			continue
 		}
 		for i := range r.Parts {
-			for j := range r.Parts[i].Modules {
-				sum += moduleBytes(&r.Parts[i].Modules[j])
-			}
+			sum += m.partBytes(&r.Parts[i])
 		}
 	}
 	return sum

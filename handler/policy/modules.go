@@ -37,6 +37,8 @@ type Module struct {
 type Env struct {
 	Geo      *geo.DB        // nil without databases; the caller keeps ownership
 	Services *flow.Services // names of ports; nil shows numbers
+
+	FlowBytes int // that each flow module may hold; 0 is the default of [flow.Config]
 }
 
 // Kind names a handler type in a version.

@@ -113,9 +113,11 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 
 // start attaches the handlers of a part to its input, which it opens unless it is open.
 func (m *Manager) start(p *Policy, part *Part) error {
+	env := m.cfg.Env
+	env.FlowBytes = m.flows()
 	var handlers []handler.Handler
 	for _, mod := range part.Modules {
-		h, err := Build(mod, m.cfg.Env)
+		h, err := Build(mod, env)
 		if err != nil {
 			return err
 		}

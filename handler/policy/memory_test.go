@@ -1,0 +1,39 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/handler/policy"
+)
+
+// Policies are refused beyond the limit, with the sum, and have room again when others have gone.
+func TestManagerMemory(t *testing.T) {
+	in := &inputs{}
+	m := policy.NewManager(policy.ManagerConfig{Open: in.open, Memory: 100 << 20})
+	defer m.Close()
+	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}))
+	add(t, m, counting("a"))
+	add(t, m, counting("b"))
+	_, err := m.AddPolicy(counting("c"))
+	require.ErrorIs(t, err, policy.ErrMemory)
+	require.ErrorContains(t, err, "policy [c] does not fit into the memory limit: it may need 26.2 MB (net 5.2 MB, dns 21.0 MB), and others ")
+	require.ErrorContains(t, err, " of 104.9 MB")
+	require.Len(t, in.feeds, 1)
+	_, err = m.ReplacePolicy(counting("a"))
+	require.NoError(t, err, "the former one makes way")
+
+	other := counting("c")
+	other.Input.Config, other.Modules = policy.Options{"bpf": "udp"}, other.Modules[:1]
+	_, err = m.AddPolicy(other)
+	require.ErrorContains(t, err, "(input wired ", "an input of its own")
+	require.Len(t, in.feeds, 1, "it was not opened")
+
+	short := counting("c")
+	short.Window, short.Modules = policy.Options{"num_periods": uint64(1)}, short.Modules[:1]
+	add(t, m, short)
+	require.NoError(t, m.RemovePolicy("c"))
+	require.NoError(t, m.RemovePolicy("a"))
+	add(t, m, counting("c"))
+}
