@@ -27,7 +27,7 @@ type device struct {
 type port struct {
 	device   *device
 	index    uint32
-	name     string
+	name     string     // "" until it is needed
 	key      key        // of the name
 	metrics  *Interface // nil if it has none of its own
 	use      use
@@ -137,10 +137,9 @@ func (s *shard) place(d *device) {
 		d.metrics, d.merged = shared, false
 		return
 	}
-	if s.placed >= maxDevices || !s.room(deviceBytes+s.h.firstBytes) {
-		if d.use.merit() < deserving || !s.foldDevice(d.use.merit()/2) {
-			return
-		}
+	vacant := s.placed < maxDevices && s.room(deviceBytes+s.h.firstBytes)
+	if !s.mayPlace(&d.use, vacant) || !vacant && !s.foldDevice(d.use.merit()/2) {
+		return
 	}
 	before := s.Live.Devices.SizeOf(name)
 	d.metrics, d.merged = s.Live.Devices.At(name), false
@@ -148,6 +147,14 @@ func (s *shard) place(d *device) {
 	d.metrics.limit(&s.budget)
 	s.budget.Used += s.Live.Devices.SizeOf(name) - before
 	s.placed++
+}
+
+// mayPlace reports whether something may have a place. Once places have been short in a period, it
+// has to deserve one, also where some became vacant: else newcomers would take them, only to be
+// folded next.
+func (s *shard) mayPlace(u *use, vacant bool) bool {
+	s.short = s.short || !vacant
+	return !s.short || u.merit() >= deserving
 }
 
 // others returns the device of those that have no place of their own.
@@ -193,15 +200,10 @@ func (s *shard) newPort(d *device, index uint32) *port {
 	if s.ports >= 4*s.h.cfg.Interfaces && !s.forgetPort(d) {
 		return nil
 	}
-	name, ok := d.names[index]
-	if !ok {
-		name = strconv.FormatUint(uint64(index), 10)
-	}
 	if d.ports == nil {
 		d.ports = make(map[uint32]*port)
 	}
-	p := &port{device: d, index: index, name: name}
-	p.key.setText([]byte(name))
+	p := &port{device: d, index: index}
 	d.ports[index] = p
 	s.ports++
 	return p
@@ -228,18 +230,31 @@ func (s *shard) forgetPort(d *device) bool {
 	return true
 }
 
+// label makes the name of p.
+func (p *port) label() {
+	if p.name != "" {
+		return
+	}
+	name, ok := p.device.names[p.index]
+	if !ok {
+		name = strconv.FormatUint(uint64(p.index), 10)
+	}
+	p.name = name
+	p.key.setText([]byte(name))
+}
+
 // placePort makes metrics for p if there is room, or it deserves that of another.
 func (s *shard) placePort(p *port) {
+	p.label()
 	each := &p.device.metrics.Interfaces
 	if shared := each.Find(p.name); shared != nil { // another one has the same name
 		shared.shared = true
 		p.metrics = shared
 		return
 	}
-	if len(s.own) >= s.h.cfg.Interfaces || !s.room(s.h.firstBytes) {
-		if p.use.merit() < deserving || !s.foldPort(p.use.merit()/2) {
-			return
-		}
+	vacant := len(s.own) < s.h.cfg.Interfaces && s.room(s.h.firstBytes)
+	if !s.mayPlace(&p.use, vacant) || !vacant && !s.foldPort(p.use.merit()/2) {
+		return
 	}
 	s.adopt(p)
 	s.own = append(s.own, p)

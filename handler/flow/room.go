@@ -60,6 +60,7 @@ func (s *shard) trim() {
 // relieve folds the least used quarter of the interfaces, and that of the devices, as long as they
 // take more than they may.
 func (s *shard) relieve() {
+	s.short = true
 	if !s.trimmed {
 		s.trim()
 	}

@@ -35,6 +35,7 @@ type shard struct {
 	geo      *geo.Cache    // nil without databases
 	budget   sketch.Budget // of the live period
 	trimmed  bool          // nothing waits for interfaces to come again
+	short    bool          // there were too few places for devices or interfaces
 	devices  map[netip.Addr]*device
 	rest     *device // the device Others; nil if there is none in the live period
 	stranger device  // one that is not remembered
@@ -51,7 +52,7 @@ func (s *shard) Shift(startNS int64) {
 	if s.Live.Devices.Len() > 0 { // there is but one period
 		return
 	}
-	s.budget.Used, s.trimmed = s.Live.Devices.Size(), false
+	s.budget.Used, s.trimmed, s.short = s.Live.Devices.Size(), false, false
 	clear(s.own)
 	s.own, s.rest, s.placed = s.own[:0], nil, 0
 	if s.budget.Used > s.budget.Max/2 { // lists of the new period need room to grow
