@@ -118,15 +118,22 @@ func (f *fanout) run() {
 	defer close(f.done)
 	var in Batch
 	for {
-		err := f.src.ReadBatch(&in)
-		if err == nil {
-			err = f.spread(&in)
-		}
-		if err != nil {
+		if err := f.pass(&in); err != nil {
 			f.finish(err)
 			return
 		}
 	}
+}
+
+// pass reads a batch and puts its frames into the queues.
+func (f *fanout) pass(in *Batch) (err error) {
+	if f.stable {
+		defer RecoverFault(&err, GuardFaults())
+	}
+	if err := f.src.ReadBatch(in); err != nil {
+		return err
+	}
+	return f.spread(in)
 }
 
 // spread puts the frames of one batch into the queues.

@@ -14,6 +14,7 @@ import (
 // and by queries in between.
 type worker struct {
 	src      capture.Source
+	stable   bool // frames of src may be memory of a file
 	mu       sync.Mutex
 	decoder  *decode.Decoder
 	dns      *extractor
@@ -43,6 +44,7 @@ type worker struct {
 func newWorker(cfg *Config, src capture.Source) *worker {
 	return &worker{
 		src:      src,
+		stable:   capture.IsStable(src),
 		decoder:  decode.NewDecoder(decode.Config{Fallback: cfg.Fallback, MaxFragBytes: cfg.FragBytes}),
 		dns:      newExtractor(cfg),
 		hosts:    &cfg.Hosts,
@@ -84,12 +86,15 @@ func (w *worker) detach(m *member) {
 func (w *worker) run() error {
 	var frames capture.Batch
 	for {
-		err := w.src.ReadBatch(&frames)
+		err := w.read(&frames)
 		if len(frames.Frames) > 0 || err == nil {
 			if r, ok := w.src.(*recorded); ok && r.passing {
 				w.common.Store(true)
 			}
-			w.process(&frames)
+			if fault := w.guarded(&frames); fault != nil {
+				_ = w.src.Close() // nothing waits for this worker then
+				err = fault
+			}
 		}
 		if err != nil {
 			w.finish()
@@ -99,6 +104,23 @@ func (w *worker) run() error {
 			return err
 		}
 	}
+}
+
+// read reads a batch. Sources around that of a file may touch its frames.
+func (w *worker) read(b *capture.Batch) (err error) {
+	if w.stable {
+		defer capture.RecoverFault(&err, capture.GuardFaults())
+	}
+	return w.src.ReadBatch(b)
+}
+
+// guarded is process. It returns [capture.ErrShrunk] if the memory of a frame is gone.
+func (w *worker) guarded(b *capture.Batch) (err error) {
+	if w.stable {
+		defer capture.RecoverFault(&err, capture.GuardFaults())
+	}
+	w.process(b)
+	return nil
 }
 
 // process counts a batch. Batches of a recording are of one period each; see [Recorded].

@@ -30,7 +30,7 @@
 // No length in a file is trusted. Every packet before a damage is given, then the error; what follows
 // the damage is not searched for. Memory is bounded by the largest block that is accepted, 16 MiB.
 //
-// A mapped file must not be truncated while it is read: the system then stops the program with SIGBUS, as it does
-// with every program that maps files. Give a file that may shrink to [NewReader] instead. A file that grows
-// is read up to the size that it had when it was opened.
+// A file that becomes shorter while it is read ends with [capture.ErrShrunk], after what was read. Frames of a mapped file that
+// a program still holds then must not be touched without [capture.GuardFaults]: the system would end it with SIGBUS. Pipelines
+// and Fanout guard themselves. A file that grows is read up to the size that it had when it was opened.
 package pcapfile

@@ -26,7 +26,10 @@ type Reader struct {
 	pos    int   // where in buf the next record begins
 	base   int64 // offset of buf[0] in the uncompressed file
 	mapped bool
-	freed  int // mapped: up to here, pages were given back
+	file   *os.File // mapped: to see whether it shrinks
+	size   func() (int64, bool)
+	whole  []byte // mapped: the map; buf is less if the file shrank
+	freed  int    // mapped: up to here, pages were given back
 
 	in     io.Reader // stream: where more comes from
 	closer io.Closer // what Close closes, or nil
@@ -74,8 +77,7 @@ func Open(path string) (*Reader, error) {
 	}
 	if data, ok := mapFile(f); ok {
 		if decompress.Detect(data) == nil {
-			f.Close() // the map stays
-			return newMapped(data, path)
+			return newMapped(f, data, path)
 		}
 		unmap(data)
 	}
@@ -117,15 +119,21 @@ func NewReader(in io.Reader, name string) (*Reader, error) {
 	return r, nil
 }
 
-// newMapped returns a Reader of the bytes of a whole file; data is in a map.
-func newMapped(data []byte, path string) (*Reader, error) {
+// newMapped returns a Reader of the bytes of a whole file; data is in a map. It takes f.
+func newMapped(f *os.File, data []byte, path string) (*Reader, error) {
 	r := newBytes(data, path)
-	r.mapped = true
-	if err := r.detect(); err != nil {
+	r.mapped, r.file, r.size, r.whole = true, f, sizer(f), data
+	if err := r.detectMapped(); err != nil {
+		f.Close()
 		unmap(data)
 		return nil, err
 	}
 	return r, nil
+}
+
+func (r *Reader) detectMapped() (err error) {
+	defer capture.RecoverFault(&err, capture.GuardFaults())
+	return r.detect()
 }
 
 func newBytes(data []byte, path string) *Reader {
@@ -163,6 +171,36 @@ func (r *Reader) detect() error {
 //
 // At the end it returns io.EOF, after a damage an [*Error], after Close [capture.ErrClosed].
 func (r *Reader) ReadBatch(b *capture.Batch) error {
+	if !r.mapped {
+		return r.read(b)
+	}
+	r.shrink()
+	err := r.readMapped(b)
+	if err == capture.ErrShrunk { // at this very moment
+		b.Frames, r.err = b.Frames[:0], r.damage(err)
+		return r.err
+	}
+	return err
+}
+
+// shrink leaves out of a mapped file what is no longer there.
+func (r *Reader) shrink() {
+	size, ok := r.size()
+	if !ok || size >= int64(len(r.buf)) {
+		return // after Close, too
+	}
+	r.buf, r.end = r.buf[:size], capture.ErrShrunk
+	if r.pos > len(r.buf) {
+		r.err = r.damage(capture.ErrShrunk)
+	}
+}
+
+func (r *Reader) readMapped(b *capture.Batch) (err error) {
+	defer capture.RecoverFault(&err, capture.GuardFaults())
+	return r.read(b)
+}
+
+func (r *Reader) read(b *capture.Batch) error {
 	if cap(b.Frames) < capture.BatchSize {
 		b.Frames = make([]capture.Frame, 0, capture.BatchSize)
 	}
@@ -239,7 +277,7 @@ func (r *Reader) fill(want int) {
 // still reads one has its page read in again.
 func (r *Reader) release() {
 	if r.pos-r.freed >= 2*releaseStep {
-		dropPages(r.buf[r.freed : r.freed+releaseStep])
+		dropPages(r.whole[r.freed : r.freed+releaseStep])
 		r.freed += releaseStep
 	}
 }
@@ -261,10 +299,9 @@ func (r *Reader) Close() error {
 		return nil
 	}
 	if r.mapped {
-		data := r.buf
-		dropPages(data)
-		runtime.AddCleanup(r, unmap, data)
-		return nil
+		dropPages(r.whole)
+		runtime.AddCleanup(r, unmap, r.whole)
+		return r.file.Close()
 	}
 	if r.closer == nil {
 		return nil
