@@ -149,15 +149,15 @@ func (w *worker) advance(to period) {
 func (w *worker) processLive(frames []capture.Frame) {
 	wallNS, running := w.clock.read()
 	era := w.clock.era.Load()
-	if era.stepped(wallNS, running) {
-		era = nil // the running period has them, until the step has been noticed
-	}
+	stepped := era.stepped(wallNS, running) // the running period has the frames, until that has been noticed
 	w.now = SecondOf(wallNS)
 	w.correct(frames, wallNS)
 	for len(frames) > 0 {
-		w.advance(w.livePeriod(era, frames[0].TimeNS, wallNS))
-		n := 1
-		for n < len(frames) && w.livePeriod(era, frames[n].TimeNS, wallNS).compare(w.period) <= 0 {
+		if !stepped {
+			w.advance(era.period(min(frames[0].TimeNS, wallNS)))
+		}
+		n, end := 1, w.period.start+int64(PeriodLength)
+		for n < len(frames) && (stepped || min(frames[n].TimeNS, wallNS) < end) {
 			n++
 		}
 		w.analyse(frames[:n])
@@ -165,18 +165,10 @@ func (w *worker) processLive(frames []capture.Frame) {
 	}
 }
 
-// livePeriod returns the period that a frame of time ns is counted in, unless a later one has begun.
-func (w *worker) livePeriod(era *liveEra, ns, nowNS int64) period {
-	if era == nil {
-		return w.period
-	}
-	return era.period(min(ns, nowNS))
-}
-
 // correct gives frames the present time whose own is wrong.
 func (w *worker) correct(frames []capture.Frame, nowNS int64) {
 	for i := range frames {
-		if f := &frames[i]; early(f.TimeNS, nowNS) || early(nowNS, f.TimeNS) {
+		if f := &frames[i]; uint64(f.TimeNS-nowNS+believable) > 2*uint64(believable) {
 			f.TimeNS = nowNS
 			w.strays++
 		}

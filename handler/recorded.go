@@ -72,7 +72,7 @@ func (r *recorded) ReadBatch(b *capture.Batch) error {
 	}
 }
 
-// read replaces the contents of b with frames whose times are right, perhaps none.
+// read replaces the contents of b with frames whose times are right, perhaps none, and sets its period if all are in one.
 func (r *recorded) read(b *capture.Batch) error {
 	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
 	if r.err != nil {
@@ -82,6 +82,10 @@ func (r *recorded) read(b *capture.Batch) error {
 		if err := r.src.ReadBatch(b); err != nil || b.Era != 0 {
 			r.passing = r.passing || b.Era != 0
 			return err
+		}
+		if r.ongoing(b.Frames) {
+			b.Epoch, b.Era = r.start, r.era
+			return nil
 		}
 	} else {
 		r.err = r.src.ReadBatch(&r.in)
@@ -97,6 +101,20 @@ func (r *recorded) read(b *capture.Batch) error {
 	}
 	b.Frames = b.Frames[:n]
 	return nil
+}
+
+// ongoing reports whether the times of all frames are in the period: there is nothing to judge, as in most batches.
+func (r *recorded) ongoing(frames []capture.Frame) bool {
+	latest := r.latest
+	for i := range frames {
+		ns := frames[i].TimeNS
+		if uint64(ns)-uint64(r.start) >= uint64(PeriodLength) {
+			return false
+		}
+		latest = max(latest, ns)
+	}
+	r.latest, r.at = latest, max(r.at, latest)
+	return r.era > 0
 }
 
 // judge makes the times of frames right and returns how many are decided on: the others wait for more frames.
