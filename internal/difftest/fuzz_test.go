@@ -1,0 +1,129 @@
+package difftest_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/export"
+	"visor/export/prom"
+	"visor/handler"
+	"visor/window"
+)
+
+// FuzzVersions holds the accounts to their sum, and both versions of an analyzer to the same events.
+func FuzzVersions(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
+		in := mutate(frames(file), seed)
+		if len(in) == 0 {
+			return
+		}
+		p := count(t, capture.NewMemory(in))
+		requireSum(t, p.Account(), "pipeline")
+		require.EqualValues(t, len(in), p.Account().Offered)
+		for name, a := range p.HandlerAccounts() {
+			requireSum(t, a, name)
+		}
+		all := answers(t, p)
+		dns, net := all["dns"], all["net"]
+		require.Equal(t, number(t, dns, "wire_packets.events"), number(t, all["dns2"], "observed_packets"))
+		require.Equal(t, number(t, net, "events"), number(t, all["net2"], "observed_packets"))
+		messages := number(t, dns, "wire_packets.total")
+		require.Equal(t, messages, number(t, dns, "wire_packets.queries")+number(t, dns, "wire_packets.replies"))
+		require.GreaterOrEqual(t, messages, number(t, dns, "wire_packets.udp")+number(t, dns, "wire_packets.tcp"))
+		packets := number(t, net, "total")
+		require.Equal(t, packets, number(t, net, "udp")+number(t, net, "tcp")+number(t, net, "other_l4"))
+		require.Equal(t, packets, number(t, net, "in")+number(t, net, "out")+number(t, net, "unknown_dir"))
+	})
+}
+
+func requireSum(t *testing.T, a handler.Account, what string) {
+	t.Helper()
+	require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped, what)
+}
+
+// FuzzWorkers holds the answers of four workers to those of one.
+func FuzzWorkers(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
+		in := mutate(frames(file), seed)
+		if len(in) == 0 {
+			return
+		}
+		want := answers(t, count(t, capture.NewMemory(in)))
+		periods := window.NewPeriods(handler.PeriodLength)
+		queues := capture.Fanout(capture.NewMemory(in), capture.FanoutConfig{Queues: 4, Epoch: periods.Epoch})
+		got := answers(t, count(t, queues...))
+		for name := range want {
+			requireSame(t, want[name], got[name], name+", 4 workers")
+		}
+	})
+}
+
+// FuzzMerge merges three parts of the traffic in every order and with every bracketing.
+func FuzzMerge(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
+		in := mutate(frames(file), seed)
+		if len(in) < 3 {
+			return
+		}
+		var parts [3]*handler.Snapshot
+		for i := range parts {
+			snap, err := count(t, capture.NewMemory(in[i*len(in)/3:(i+1)*len(in)/3])).Bucket(0)
+			require.NoError(t, err)
+			parts[i] = snap
+		}
+		join := func(modules ...*handler.Module) *handler.Module {
+			sum, err := handler.Join("sum", modules...)
+			require.NoError(t, err)
+			return &sum
+		}
+		for i := range parts[0].Modules {
+			a, b, c := &parts[0].Modules[i], &parts[1].Modules[i], &parts[2].Modules[i]
+			want := sorted(join(a, b, c).Values())
+			for order, got := range map[string]*handler.Module{
+				"c b a": join(c, b, a), "(a b) c": join(join(a, b), c), "a (b c)": join(a, join(b, c)), "b (c a)": join(b, join(c, a)),
+			} {
+				requireSame(t, want, sorted(got.Values()), a.Name+" "+order)
+			}
+		}
+	})
+}
+
+// FuzzOutputs holds every format to its syntax: JSON in UTF-8, an exposition that Prometheus reads,
+// and text without characters that steer a terminal.
+func FuzzOutputs(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
+		in := mutate(frames(file), seed)
+		if len(in) == 0 {
+			return
+		}
+		snap, err := count(t, capture.NewMemory(in)).Bucket(0)
+		require.NoError(t, err)
+		var js, text, exposition bytes.Buffer
+		require.NoError(t, export.WritePolicyJSON(&js, "p", snap))
+		require.True(t, utf8.Valid(js.Bytes()) && json.Valid(js.Bytes()), "JSON")
+		require.NoError(t, export.WriteText(&text, snap, export.TextConfig{Width: 100}))
+		require.True(t, utf8.Valid(text.Bytes()), "text")
+		for _, r := range text.String() {
+			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+				t.Fatalf("the text has the control character %q", r)
+			}
+		}
+		families := export.Families(snap, export.FamilyConfig{Labels: map[string]string{"policy": "p"}, Handler: true})
+		require.NoError(t, prom.WriteText(&exposition, export.JoinFamilies(families)))
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		_, err = parser.TextToMetricFamilies(&exposition)
+		require.NoError(t, err)
+	})
+}
