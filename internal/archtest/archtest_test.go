@@ -30,7 +30,7 @@ var rows = [][]string{
 // forTests are packages that tests alone import, one another, and the suite that tests are made of.
 var forTests = []string{
 	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
-	"internal/sharedtest", "internal/netns", "internal/schematest", "internal/wait", "internal/attack", "internal/difftest", "handler/handlertest",
+	"internal/sharedtest", "internal/netns", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "handler/handlertest",
 }
 
 // doors are the only packages that import a dependency, besides tests: who does not import the door does not link it.
