@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,9 +15,13 @@ import (
 	"testing"
 	"time"
 
+	godnstap "github.com/dnstap/golang-dnstap"
+	framestream "github.com/farsightsec/golang-framestream"
 	"github.com/stretchr/testify/require"
 
+	"visor/decode/dnstapmsg"
 	"visor/internal/netns"
+	"visor/internal/packettest"
 	"visor/internal/schematest"
 	"visor/internal/wait"
 )
@@ -109,6 +115,44 @@ func passing(i int) string {
 	return fmt.Sprintf("visor: {policies: {passing: {kind: collection, %sinput: %s, handlers: {modules: %s}}}}", config, input, modules)
 }
 
+// logTransactions writes n queries and n responses to a dnstap socket, at a rate per second. A DNS
+// server drops messages while its own queue is full, which a busy machine makes happen; this sender
+// waits.
+func logTransactions(t testing.TB, socket string, n, rate int) <-chan error {
+	conn, err := net.Dial("unix", socket)
+	require.NoError(t, err)
+	options := &framestream.EncoderOptions{ContentType: godnstap.FSContentType, Bidirectional: true}
+	out, err := framestream.NewEncoder(conn, options)
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() {
+		var problem error
+		for i := range n {
+			problem = errors.Join(problem, logTransaction(out, i))
+			if i%(rate/100) == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		done <- errors.Join(problem, out.Close(), conn.Close())
+	}()
+	return done
+}
+
+// logTransaction writes the i-th query and its response.
+func logTransaction(out *framestream.Encoder, i int) error {
+	query := packettest.Query(uint16(i), "www.example.com", 1)
+	m := dnstapmsg.Message{
+		Type: dnstapmsg.AuthQuery, Protocol: dnstapmsg.UDP, IPv4: true,
+		QueryAddr: []byte{192, 0, 2, byte(i >> 8)}, QueryPort: uint16(1024 + i), ResponseAddr: []byte{198, 51, 100, 1}, ResponsePort: 53,
+		QueryTime: time.Now().UnixNano(), Query: query,
+	}
+	_, err := out.Write(m.AppendTo(nil))
+	m.Type, m.Query = dnstapmsg.AuthResponse, nil
+	m.ResponseTime, m.Response = time.Now().UnixNano(), packettest.Reply(query, 0, 1)
+	_, problem := out.Write(m.AppendTo(nil))
+	return errors.Join(err, problem)
+}
+
 // Policies are added, replaced and removed 1,000 times while knot answers dnsperf: those that stay count every packet, and nothing is
 // left behind.
 func TestNSChurn(t *testing.T) {
@@ -120,12 +164,15 @@ func TestNSChurn(t *testing.T) {
 	files := strings.NewReplacer("DIR", dir)
 	p := start(t, nil, "--config", configFile(t, files.Replace(fivePolicies)))
 	a := newAdmin(t, p)
-	netns.Knot(t, neighbour, "10.53.0.2", filepath.Join(dir, "tap.sock"))
+	netns.Knot(t, neighbour, "10.53.0.2", "")
 
-	asking := netns.Perform(t, "10.53.0.2", 24_000, 2000)
+	const queries, rate = 24_000, 2000
+	asking := netns.Perform(t, "10.53.0.2", queries, rate)
+	logging := logTransactions(t, filepath.Join(dir, "tap.sock"), queries, rate)
 	before := a.churn(1000)
 	sent, completed := asking()
-	require.Equal(t, uint64(24_000), sent)
+	require.NoError(t, <-logging)
+	require.Equal(t, uint64(queries), sent)
 	require.Equal(t, sent, completed, "else there is nothing to compare with")
 
 	a.settled(completed)
