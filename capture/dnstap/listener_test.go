@@ -153,7 +153,7 @@ func TestViolations(t *testing.T) {
 // TestSlowClients must not hold up others: one says nothing, one stops within the handshake, one within a frame. Only who waits
 // between frames may.
 func TestSlowClients(t *testing.T) {
-	l := listen(t, dnstap.Config{Timeout: 300 * time.Millisecond})
+	l := listen(t, dnstap.Config{Timeout: time.Second})
 	idle := dial(t, l)
 	send(t, idle, control(begin, contentType), data(message(0)))
 	take(t, l, 1)

@@ -120,7 +120,7 @@ func removeStale(path string) error {
 	case err == nil:
 		conn.Close()
 		return fmt.Errorf("listen unix %s: %w: something listens on it", path, syscall.EADDRINUSE)
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, errRefused):
 		return os.Remove(path)
 	}
 	return fmt.Errorf("listen unix %s: %w, and something may use it: %w", path, fs.ErrExist, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,4 +49,24 @@ visor:
 			p.counted("names", int(sent+completed))
 		})
 	}
+}
+
+// TestUnits lets systemd read the units.
+func TestUnits(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("skipped: there is no systemd-analyze command")
+	}
+	dir := t.TempDir()
+	var units []string
+	for _, name := range []string{"visord.service", "visord-dnstap.socket"} {
+		unit, err := os.ReadFile(name)
+		require.NoError(t, err)
+		unit = bytes.ReplaceAll(unit, []byte("/usr/local/bin/visord"), []byte("/bin/true")) // it is not installed here
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, unit, 0o644))
+		units = append(units, path)
+	}
+	out, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, units...)...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), dir+"/visord", "%s", out)
 }

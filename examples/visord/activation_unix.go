@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ type handedSocket struct {
 }
 
 // socketsHandedOver returns the sockets that are there from the start. Children of the process do not get them.
-func socketsHandedOver() (handedOver, error) {
+func socketsHandedOver(log *slog.Logger) (handedOver, error) {
 	const first = 3
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
@@ -43,6 +44,7 @@ func socketsHandedOver() (handedOver, error) {
 			return nil, fmt.Errorf("%s of systemd: %w: only stream sockets that listen are of use (ListenStream=, Accept=no)", file.Name(), err)
 		}
 		out = append(out, handedSocket{file, l.Addr()})
+		log.Info("socket handed over by systemd: it is for the tap at that address", "address", l.Addr())
 		_ = l.Close() // of a duplicate
 	}
 	return out, nil

@@ -57,7 +57,7 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	if a.push, err = a.pusher(); err != nil {
 		return err
 	}
-	sockets, err := socketsHandedOver()
+	sockets, err := socketsHandedOver(log)
 	if err != nil {
 		return err
 	}

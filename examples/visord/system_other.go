@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 )
@@ -28,6 +29,6 @@ func notify(string) {}
 // handedOver are sockets that systemd has opened: none here.
 type handedOver struct{}
 
-func socketsHandedOver() (handedOver, error) { return handedOver{}, nil }
+func socketsHandedOver(*slog.Logger) (handedOver, error) { return handedOver{}, nil }
 
 func (handedOver) listen(string, string) (net.Listener, error) { return nil, nil }
