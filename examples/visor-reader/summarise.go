@@ -143,6 +143,9 @@ var captureMagics = []uint32{0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0
 
 // suggest adds to the error of a file what -i it seems to need.
 func suggest(err error, input, name string) error {
+	if special(name) != nil {
+		return err // what was read of it is gone
+	}
 	f, bad := os.Open(name)
 	if bad != nil {
 		return err
@@ -182,15 +185,42 @@ func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a directory: give the files in it, as %s", name, filepath.Join(name, "*.pcap"))
 	}
+	in, label := stdin, "standard input"
+	if name != "-" {
+		in, label = special(name), name
+	}
 	switch {
-	case input == inputDNSTap && name == "-":
-		return dnstap.NewFile(interruptible(ctx, stdin), "standard input")
+	case input == inputDNSTap && in != nil:
+		return dnstap.NewFile(interruptible(ctx, in), label)
 	case input == inputDNSTap:
 		return dnstap.Open(name)
-	case name == "-":
-		return pcapfile.NewReader(interruptible(ctx, stdin), "standard input")
+	case in != nil:
+		return pcapfile.NewReader(interruptible(ctx, in), label)
 	}
 	return pcapfile.Open(name)
+}
+
+// special returns a reader of a named pipe or a device, which is opened at the first Read: that may wait too. It
+// returns nil if name is neither.
+func special(name string) io.Reader {
+	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() {
+		return nil // what is wrong, Open says
+	}
+	return &lateFile{name: name}
+}
+
+type lateFile struct {
+	name string
+	file *os.File
+}
+
+func (f *lateFile) Read(p []byte) (n int, err error) {
+	if f.file == nil {
+		if f.file, err = os.Open(f.name); err != nil {
+			return 0, err
+		}
+	}
+	return f.file.Read(p)
 }
 
 func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, error) {
