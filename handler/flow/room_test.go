@@ -153,26 +153,53 @@ func TestAttack(t *testing.T) {
 	}
 }
 
-// Counting allocates nothing, also when all lists overflow and interfaces have no place.
-func TestRecordsAllocs(t *testing.T) {
-	h, err := flow.New(flow.Config{Interfaces: 8})
-	require.NoError(t, err)
+// overflowing returns a shard and a function that counts n records of random ends between the
+// interfaces of four devices, so that all lists overflow.
+func overflowing(tb testing.TB, n, interfaces int) (fill func()) {
+	h, err := flow.New(flow.Config{Interfaces: interfaces})
+	require.NoError(tb, err)
 	s := h.NewShard()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	batch := handler.Batch{Exports: []decode.Export{{Device: netip.MustParseAddr("192.0.2.1"), Flows: make([]decode.Flow, 3000)}}}
-	fill := func() {
-		for i := range batch.Exports[0].Flows {
-			var src [4]byte
-			binary.BigEndian.PutUint32(src[:], rnd.Uint32())
-			batch.Exports[0].Flows[i] = decode.Flow{
-				Src: netip.AddrFrom4(src), Dst: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), SrcPort: uint16(rnd.Uint32()), DstPort: 443, Proto: 6,
-				Bytes: uint64(i), Packets: 1, Input: uint32(i % 12), Output: uint32(i % 7),
+	batch := handler.Batch{Exports: make([]decode.Export, 4)}
+	for i := range batch.Exports {
+		batch.Exports[i] = decode.Export{Device: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Flows: make([]decode.Flow, n/4)}
+	}
+	return func() {
+		for _, e := range batch.Exports {
+			for i := range e.Flows {
+				var src [4]byte
+				binary.BigEndian.PutUint32(src[:], 0x0A000000+rnd.Uint32N(10_000))
+				e.Flows[i] = decode.Flow{
+					Src: netip.AddrFrom4(src), Dst: netip.AddrFrom4([4]byte{203, 0, 113, byte(rnd.Uint32N(50))}),
+					SrcPort: uint16(rnd.Uint32()), DstPort: []uint16{443, 80, 53, 22}[i%4], Proto: 6,
+					Bytes: uint64(i), Packets: 1, Input: rnd.Uint32N(8), Output: rnd.Uint32N(8),
+				}
 			}
 		}
 		s.Process(&batch)
 	}
-	for range 20 {
+}
+
+// Counting allocates nothing, also when all lists overflow and interfaces have no place.
+func TestRecordsAllocs(t *testing.T) {
+	for _, interfaces := range []int{0, 8} {
+		fill := overflowing(t, 3000, interfaces)
+		for range 50 {
+			fill()
+		}
+		require.Zero(t, testing.AllocsPerRun(20, fill))
+	}
+}
+
+func BenchmarkOverflow(b *testing.B) {
+	const records = 3000
+	fill := overflowing(b, records, 0)
+	for range 100 {
 		fill()
 	}
-	require.Zero(t, testing.AllocsPerRun(20, fill))
+	b.ReportAllocs()
+	for b.Loop() {
+		fill()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
 }
