@@ -3,16 +3,17 @@ package decode
 import "slices"
 
 const (
-	// maxSpans bounds the pieces of a datagram that have gaps between them. Fragments that arrive in
-	// order make one. More are given up: the search for a fragment's place must cost little.
+	// maxSpans bounds the pieces of a datagram that have gaps between them. Fragments that arrive
+	// in order make one. More are given up: the search for a fragment's place must cost little.
 	maxSpans = 64
 
-	// maxParts bounds the fragments of a datagram. The smallest MTU of IPv4 (68, RFC 791) makes 1365.
+	// maxParts bounds the fragments of a datagram. The smallest MTU of IPv4 (68, RFC 791) makes
+	// 1365.
 	maxParts = 2048
 )
 
-// datagram is an IP datagram of which some fragments have come. It holds their bytes in the order of
-// arrival: memory grows with what has come, not with where a fragment claims to be.
+// datagram is an IP datagram of which some fragments have come. It holds their bytes in the order
+// of arrival: memory grows with what has come, not with where a fragment claims to be.
 type datagram struct {
 	key    fragKey
 	data   []byte // of parts, one after the other
@@ -48,9 +49,9 @@ func (d *datagram) copyTo(dst []byte) {
 	}
 }
 
-// fill adds a fragment that ends at end. Of bytes that came before, the first copy stays. fill returns
-// false if the datagram has to be given up: it has two ends, too many pieces, or in IPv6 an overlap that
-// is not an exact repetition (RFC 5722).
+// fill adds a fragment that ends at end. Of bytes that came before, the first copy stays. fill
+// returns false if the datagram has to be given up: it has two ends, too many pieces, or in IPv6 an
+// overlap that is not an exact repetition (RFC 5722).
 func (d *datagram) fill(f fragment, end int, v6 bool) bool {
 	if f.offset == 0 {
 		d.proto = f.proto
@@ -93,8 +94,8 @@ func (d *datagram) insert(s span, data []byte, v6 bool) bool {
 	return len(d.have) <= maxSpans && len(d.parts) <= maxParts
 }
 
-// keep copies the bytes of the datagram from one offset up to another, if that is beyond. At offset start
-// stands data[0].
+// keep copies the bytes of the datagram from one offset up to another, if that is beyond. At offset
+// start stands data[0].
 func (d *datagram) keep(from, to int, data []byte, start int) {
 	if from >= to {
 		return

@@ -87,8 +87,8 @@ func newReassembler(cfg Config) *reassembler {
 	return r
 }
 
-// add adds a fragment. It returns the datagram that is whole with it and its protocol, or nil. The bytes
-// are lent until recycle.
+// add adds a fragment. It returns the datagram that is whole with it and its protocol, or nil. The
+// bytes are lent until recycle.
 func (r *reassembler) add(p *Packet, f fragment) ([]byte, uint8) {
 	end := f.offset + len(f.data)
 	if end > maxDatagram || f.more && len(f.data)%8 != 0 || len(f.data) == 0 {
@@ -116,7 +116,8 @@ func (r *reassembler) add(p *Packet, f fragment) ([]byte, uint8) {
 	return nil, 0
 }
 
-// datagram returns the datagram that a fragment belongs to, and makes it the most recently used one.
+// datagram returns the datagram that a fragment belongs to, and makes it the most recently used
+// one.
 func (r *reassembler) datagram(p *Packet, f fragment) *datagram {
 	key := fragKey{src: p.Src.Addr().As16(), dst: p.Dst.Addr().As16(), id: f.id}
 	if p.Layers.Has(LayerIPv4) {

@@ -219,3 +219,37 @@ func TestReset(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkFragments decodes what attackers send: fragments of new datagrams that claim to be at the end of the largest one, and
+// the pieces of one datagram in an order that leaves gaps.
+func BenchmarkFragments(b *testing.B) {
+	tiny := make([]byte, 8)
+	for _, bb := range []struct {
+		name   string
+		packet func(i int) []byte
+	}{
+		{"far", func(i int) []byte {
+			return set(ip4frag(17, uint16(i), moreFragments|8000, tiny), 12, byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
+		}},
+		{"gaps", func(i int) []byte { return ip4frag(17, 7, moreFragments|uint16(2*i)%8000, tiny) }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			var packets []decode.Packet
+			for i := range 1 << 14 {
+				f := bb.packet(i)
+				packets = append(packets, decode.Packet{Frame: f, WireLen: uint32(len(f)), Link: decode.LinkRaw})
+			}
+			dec := decode.NewDecoder(decode.Config{})
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range packets {
+					if i%256 == 0 {
+						dec.Reset()
+					}
+					_ = dec.Decode(&packets[i])
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(packets)), "ns/pkt")
+		})
+	}
+}

@@ -2,7 +2,8 @@ package decode
 
 import "encoding/binary"
 
-// wifiAfter strips the header that a capture program has put before an IEEE 802.11 frame, and the frame's own.
+// wifiAfter strips the header that a capture program has put before an IEEE 802.11 frame, and the
+// frame's own.
 func wifiAfter(link LinkType, b []byte) (uint16, []byte, error) {
 	const (
 		prismLen = 144
@@ -26,8 +27,8 @@ func wifiAfter(link LinkType, b []byte) (uint16, []byte, error) {
 	return wifi(b[n:])
 }
 
-// wifi strips the header of an IEEE 802.11 data frame, and LLC behind it. Frames without data, and those
-// that are encrypted, lead nowhere.
+// wifi strips the header of an IEEE 802.11 data frame, and LLC behind it. Frames without data, and
+// those that are encrypted, lead nowhere.
 func wifi(b []byte) (uint16, []byte, error) {
 	const (
 		typeMask, typeData = 0x0C, 0x08

@@ -21,7 +21,8 @@ import (
 	"visor/internal/wait"
 )
 
-// directions captures until n packets were counted, and returns those in, out and of unknown direction.
+// directions captures until n packets were counted, and returns those in, out and of unknown
+// direction.
 func directions(t *testing.T, live *afpacket.Capture, hosts decode.HostNets, n uint64, traffic func()) []uint64 {
 	h, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
@@ -40,7 +41,8 @@ func directions(t *testing.T, live *afpacket.Capture, hosts decode.HostNets, n u
 	return []uint64{m.In.Value(), m.Out.Value(), m.Unknown.Value()}
 }
 
-// exchange sends a UDP datagram from an address here to an address in the neighbour and back, n times.
+// exchange sends a UDP datagram from an address here to an address in the neighbour and back, n
+// times.
 func exchange(t *testing.T, here, there string, n int) {
 	local := net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(here), 0))
 	conn, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(there)))
@@ -53,7 +55,7 @@ func exchange(t *testing.T, here, there string, n int) {
 	}
 }
 
-// ipOnly leaves out what hosts say unasked.
+// ipOnly leaves out what hosts send unasked.
 var ipOnly = filter.Kernel("udp or icmp")
 
 const (
@@ -74,8 +76,8 @@ func neighbours(t *testing.T) *afpacket.Capture {
 	return open(t, afpacket.Config{Interface: lan, Filter: ipOnly})
 }
 
-// TestNSDirectionOnLAN has a peer of the same network: its packets are in, not own. An address on lo is own too. The
-// interface's network as own networks, pktvisor's rule, shows all of this as in.
+// TestNSDirectionOnLAN has a peer of the same network: its packets are in, not own. An address on
+// lo is own too. The interface's network as own networks, pktvisor's rule, shows all of this as in.
 func TestNSDirectionOnLAN(t *testing.T) {
 	live := neighbours(t)
 	require.True(t, live.Own().Contains(netip.MustParseAddr("203.0.113.53")), "VIP on lo")
@@ -99,8 +101,8 @@ func TestNSHostSpecWins(t *testing.T) {
 	require.Equal(t, []uint64{0, 0, 6}, directions(t, live, hosts, 6, func() { exchange(t, here, there, 3) }))
 }
 
-// TestNSMirrorPort sees what is for other hosts: addresses decide, and those that are no host's here lead nowhere. The
-// packet for this host's MAC address is in, whatever its address.
+// TestNSMirrorPort sees what is for other hosts: addresses decide, and those that are no host's
+// here lead nowhere. The packet for this host's MAC address is in, whatever its address.
 func TestNSMirrorPort(t *testing.T) {
 	namespace(t)
 	netns.IP(t, "address", "add", hereNet, "dev", receiver)
@@ -121,8 +123,8 @@ func TestNSMirrorPort(t *testing.T) {
 	require.Equal(t, []uint64{2, 1, 2}, got)
 }
 
-// TestNSRouter forwards: what passes through has no direction, although it is for the interface's MAC address. That the
-// interface forwards is noticed while the capture runs.
+// TestNSRouter forwards: what passes through has no direction, although it is for the interface's
+// MAC address. That the interface forwards is noticed while the capture runs.
 func TestNSRouter(t *testing.T) {
 	namespace(t)
 	netns.IP(t, "address", "add", hereNet, "dev", receiver)
@@ -173,8 +175,8 @@ func TestNSBridge(t *testing.T) {
 	}
 }
 
-// TestNSDirectionOnLoopback has own addresses on both ends, which is in, each packet once. A host_spec of the server's
-// address alone tells queries from replies.
+// TestNSDirectionOnLoopback has own addresses on both ends, which is in, each packet once. A
+// host_spec of the server's address alone separates queries from replies.
 func TestNSDirectionOnLoopback(t *testing.T) {
 	netns.Inside(t)
 	netns.IP(t, "link", "set", "lo", "up")
@@ -190,7 +192,8 @@ func TestNSDirectionOnLoopback(t *testing.T) {
 	}
 }
 
-// TestNSVanishedWhileDown ends when an interface that was down is deleted, of which the socket hears nothing.
+// TestNSVanishedWhileDown ends when an interface that was down is deleted, of which the socket
+// hears nothing.
 func TestNSVanishedWhileDown(t *testing.T) {
 	namespace(t)
 	live := open(t, afpacket.Config{})

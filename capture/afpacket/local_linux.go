@@ -12,14 +12,14 @@ import (
 	"visor/decode"
 )
 
-// refreshAfter is how long a change may go unnoticed for which the watch waits no message: one of a route in the local
-// table that no address has made. Messages of routes would be many on a router.
+// refreshAfter is how long a change may go unnoticed for which the watch waits no message: one of a
+// route in the local table that no address has made. Messages of routes would be many on a router.
 const refreshAfter = 5 * time.Second
 
 // refreshPause is the least time between two looks, where interfaces come and go by the hundred.
 const refreshPause = 50 * time.Millisecond
 
-// locality is what an interface's surroundings say of directions, kept current.
+// locality holds what decides the directions of an interface's packets, kept current.
 type locality struct {
 	index   int
 	loop    bool
@@ -50,8 +50,8 @@ func watchLocality(index int, loop bool) (*locality, error) {
 	return l, nil
 }
 
-// watch refreshes l until it is closed. It calls vanished once when the interface is no more: a socket hears of that
-// only if the interface was up.
+// watch refreshes l until it is closed. It calls vanished once when the interface is no more: a
+// socket hears of that only if the interface was up.
 func (l *locality) watch(vanished func()) {
 	defer l.ask.close()
 	buf := make([]byte, 64<<10)
@@ -86,8 +86,8 @@ func (l *locality) refresh() error {
 	return nil
 }
 
-// localAddresses returns the kernel's local table: all addresses of the namespace, on whichever interface, those
-// that are anycast too, and prefixes that were made local (ip route add local).
+// localAddresses returns the kernel's local table: all addresses of the namespace, on whichever
+// interface, those that are anycast too, and prefixes that were made local (ip route add local).
 func (n *netlink) localAddresses() (out []netip.Prefix, err error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		request := make([]byte, unix.SizeofRtMsg)
@@ -118,8 +118,8 @@ func localRoute(msg []byte) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr, int(msg[bits])), true
 }
 
-// passes reports whether an interface passes on what is not for this host: it forwards IPv4 or IPv6, it is a
-// bridge, or a port of one.
+// passes reports whether an interface passes on what is not for this host: it forwards IPv4 or
+// IPv6, it is a bridge, or a port of one.
 func (n *netlink) passes(index int) (passes bool, err error) {
 	request := make([]byte, unix.SizeofIfInfomsg)
 	put32(request[4:], uint32(index))
@@ -143,7 +143,8 @@ func bridges(attrs []byte) bool {
 	return false
 }
 
-// forwards looks at the interface's settings: arrays of 32 bits, of which one is the switch "forwarding".
+// forwards looks at the interface's settings: arrays of 32 bits, of which one is the switch
+// "forwarding".
 func forwards(attrs []byte) bool {
 	const conf4, conf6 = 1, 2 // IFLA_INET_CONF, IFLA_INET6_CONF
 	families, _ := attribute(attrs, unix.IFLA_AF_SPEC)

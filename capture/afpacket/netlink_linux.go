@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// netlink is a socket to the kernel's tables of interfaces, addresses and routes (rtnetlink(7)). It stays in the
-// network namespace that it was opened in. It is owned by one goroutine.
+// netlink is a socket to the kernel's tables of interfaces, addresses and routes (rtnetlink(7)). It
+// stays in the network namespace that it was opened in. It is owned by one goroutine.
 type netlink struct {
 	fd  int
 	seq uint32
@@ -45,7 +45,8 @@ func (n *netlink) close() { unix.Close(n.fd) }
 // lostMessages reports whether a Read failed because more changed than the socket could hold.
 func lostMessages(err error) bool { return errors.Is(err, unix.ENOBUFS) }
 
-// do sends a request and calls each with the body of every message of the answer. These borrow from n.
+// do sends a request and calls each with the body of every message of the answer. These borrow from
+// n.
 func (n *netlink) do(kind, flags uint16, request []byte, each func(msg []byte)) error {
 	n.seq++
 	msg := make([]byte, unix.SizeofNlMsghdr, unix.SizeofNlMsghdr+len(request))

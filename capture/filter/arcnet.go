@@ -1,6 +1,7 @@
 package filter
 
-// arcnetType tests the protocol number of ARCnet (RFC 1201, section 2.1). IPv4 and ARP have two each.
+// arcnetType tests the protocol number of ARCnet (RFC 1201, section 2.1). IPv4 and ARP have two
+// each.
 func (c *compiler) arcnetType(v uint32) test {
 	switch v {
 	case etherIPv4:

@@ -6,8 +6,8 @@ import (
 	"visor/decode"
 )
 
-// wifi places what is in frames of IEEE 802.11. How long the headers are, each frame says: so their places go to the scratch
-// memory before anything else, see [compiler.wifiSlots].
+// wifi places what is in frames of IEEE 802.11. Each frame has its own header length, so their
+// places go to the scratch memory before anything else, see [compiler.wifiSlots].
 func (c *compiler) wifi() {
 	c.naming, c.header, c.llcAt = bySNAP, place{slot: slotHeader}, place{slot: slotPayload}
 	c.typeAt, c.payload = c.llcAt.plus(6), c.llcAt.plus(8) // SNAP
@@ -54,7 +54,8 @@ const (
 	wifiLength     = 24 // of a header with three addresses
 )
 
-// wifiSlots fills the slots: where the frame begins, behind what the driver has put before it, and where its payload does.
+// wifiSlots fills the slots: where the frame begins, behind what the driver has put before it, and
+// where its payload does.
 func (c *compiler) wifiSlots(t test) test {
 	header := code{{Op: opLoadConst}}
 	switch c.link {
@@ -72,7 +73,8 @@ func (c *compiler) wifiSlots(t test) test {
 	return c.wifiFrame(header, t)
 }
 
-// wifiFrame fills the slots of a frame that begins where header says. QoS data frames have a longer header.
+// wifiFrame fills the slots of a frame that begins where header leads. QoS data frames have a longer
+// header.
 func (c *compiler) wifiFrame(header code, t test) test {
 	return effect{append(header, code{
 		{Op: opStore, K: slotHeader},
@@ -87,7 +89,8 @@ func (c *compiler) wifiFrame(header code, t test) test {
 	}...), t}
 }
 
-// wifiType tests the type of a frame, and wifiSystems whether it goes to and comes from a distribution system.
+// wifiType tests the type of a frame, and wifiSystems whether it goes to and comes from a
+// distribution system.
 func (c *compiler) wifiType(v uint32) test { return masked(c.header, opByte, wifiTypes, v) }
 
 func (c *compiler) wifiSystems(mask, v uint32) test {
@@ -96,7 +99,7 @@ func (c *compiler) wifiSystems(mask, v uint32) test {
 
 func (c *compiler) wifiData() test { return c.wifiType(wifiDataType) }
 
-// afterLLC tests what LLC says of what follows.
+// afterLLC tests what follows LLC.
 func (c *compiler) afterLLC(v uint32) test {
 	switch {
 	case v == sapISO || v == sapNetBEUI:
@@ -109,7 +112,8 @@ func (c *compiler) afterLLC(v uint32) test {
 	return at(c.typeAt, opHalf, v)
 }
 
-// wifiDestination and wifiSource apply a test to the place of an address (IEEE 802.11, section 9.3.2).
+// wifiDestination and wifiSource apply a test to the place of an address (IEEE 802.11, section
+// 9.3.2).
 func (c *compiler) wifiDestination(is func(p place) test) test {
 	first, third := is(c.header.plus(4)), is(c.header.plus(16))
 	data := both(c.wifiData(), either(

@@ -25,14 +25,15 @@ var (
 	errTwice   = errors.New("compressed twice, where " + expected + " was expected")
 	errForeign = errors.New("not a capture file; " + expected + " was expected")
 
-	// errNext is what scan returns where another capture file begins: the file is several, one after the other.
+	// errNext is what scan returns where another capture file begins: the file is several, one
+	// after the other.
 	errNext = errors.New("another file begins")
 )
 
 const expected = "a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2,"
 
-// mayBegin reports whether the first four bytes of a record, as they stand in a little-endian file, are those of a
-// capture file.
+// mayBegin reports whether the first four bytes of a record, as they stand in a little-endian file,
+// are those of a capture file.
 func mayBegin(v uint32) bool {
 	if v>>16 != magicMicros>>16 && uint16(v) != 0xB2A1 && v != magicPcapNG && v != snoopStart { // nearly all records
 		return false
@@ -52,8 +53,9 @@ func magicNumber(v uint32) uint32 {
 	return v
 }
 
-// begins reports whether p, where a record was expected, begins another capture file. It has the length of a pcap
-// header. A record that looks alike would need its time, its fraction of a second and its lengths to be just so.
+// begins reports whether p, where a record was expected, begins another capture file. It has the
+// length of a pcap header. A record that looks alike would need its time, its fraction of a second
+// and its lengths to be just so.
 func begins(p []byte) bool {
 	order := binary.ByteOrder(binary.LittleEndian)
 	if p[0] == 0xA1 {

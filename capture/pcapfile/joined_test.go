@@ -25,8 +25,8 @@ func joinable() map[string][]byte {
 	}
 }
 
-// TestJoined reads files that cat has joined, each in the format that its own header says. Read on as records of
-// the first file, a header is a packet of the year 2055.
+// TestJoined reads files that cat has joined, each in the format of its own header. Read on
+// as records of the first file, a header is a packet of the year 2055.
 func TestJoined(t *testing.T) {
 	for name, first := range joinable() {
 		for other, second := range joinable() {

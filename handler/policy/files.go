@@ -29,12 +29,14 @@ func (o Options) namesFile() bool {
 // opener opens a file for reading.
 type opener func(path string) (*os.File, error)
 
-// openFile opens a regular file. A named pipe or a device would keep the Manager waiting for others.
+// openFile opens a regular file. A named pipe or a device would keep the Manager waiting for
+// others.
 func openFile(path string) (*os.File, error) {
 	return regular(os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0))
 }
 
-// below returns what opens files in and below a directory, whatever links stand there. A nil root has none.
+// below returns what opens files in and below a directory, whatever links stand there. A nil root
+// has none.
 func below(root *os.Root) opener {
 	return func(path string) (*os.File, error) {
 		if root == nil {

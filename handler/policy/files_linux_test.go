@@ -33,7 +33,8 @@ func fileTap(path string, posted bool) policy.Tap {
 	return policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"pcap_file": path}, Posted: posted}
 }
 
-// TestSpecialFiles refuses what would keep the Manager waiting: a named pipe that nobody writes to, a device, a directory.
+// TestSpecialFiles refuses what would keep the Manager waiting: a named pipe without a writer,
+// a device, a directory.
 func TestSpecialFiles(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
@@ -51,7 +52,8 @@ func TestSpecialFiles(t *testing.T) {
 	}
 }
 
-// TestPostedFiles lets taps and policies that came over the API read files below a directory alone, whatever links and dots say.
+// TestPostedFiles lets taps and policies that came over the API read files below a directory alone,
+// whatever links and dots name.
 func TestPostedFiles(t *testing.T) {
 	inside, outside := t.TempDir(), t.TempDir()
 	good := savePcap(t, inside, "good.pcap", packets(10))
@@ -98,7 +100,7 @@ func TestPostedFiles(t *testing.T) {
 	require.NoError(t, err, "a policy of the API on a tap of the configuration file")
 }
 
-// TestFileErrorsShowNoBytes has a file that is no capture: the error says so, not what it holds.
+// TestFileErrorsShowNoBytes has a file that is not a capture: the error names that, not its bytes.
 func TestFileErrorsShowNoBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shadow")
 	require.NoError(t, os.WriteFile(path, []byte("root:$y$j9T$secret"), 0o600))
@@ -114,7 +116,8 @@ func TestFileErrorsShowNoBytes(t *testing.T) {
 	}
 }
 
-// TestFileShrinks truncates a file that is being read: what was read is counted, and the input ends with an error.
+// TestFileShrinks truncates a file that is being read: what was read is counted, and the input ends
+// with an error.
 func TestFileShrinks(t *testing.T) {
 	dir := t.TempDir()
 	path := savePcap(t, dir, "shrinks.pcap", packets(20_000))

@@ -47,7 +47,8 @@ func tagged(f capture.Frame, tags ...uint16) []byte {
 	return slices.Insert(slices.Clone(f.Data), 12, b...)
 }
 
-// TestNSVLANFilter filters by tags live, of which the kernel has taken the outer one out of the frame.
+// TestNSVLANFilter filters by tags live, of which the kernel has taken the outer one out of the
+// frame.
 func TestNSVLANFilter(t *testing.T) {
 	netns.Inside(t)
 	netns.Pair(t)
@@ -77,7 +78,8 @@ func TestNSVLANFilter(t *testing.T) {
 	}
 }
 
-// TestNSInterfaceComesBack deletes an interface and makes it again: its policy goes on, with a gap that is told.
+// TestNSInterfaceComesBack deletes an interface and makes it again: its policy goes on, with a gap
+// that is counted.
 func TestNSInterfaceComesBack(t *testing.T) {
 	netns.Inside(t)
 	netns.Pair(t)

@@ -17,7 +17,8 @@ const (
 	lastRetry  = 5 * time.Second
 )
 
-// Outage is what became of a live input that fails at times, as an interface does that is deleted and made again.
+// Outage is what became of a live input that fails at times, as an interface does that is deleted
+// and made again.
 type Outage struct {
 	Err   error         // why it is down now; nil while it is up
 	Since time.Time     // from when on it is down; zero while it is up
@@ -25,8 +26,8 @@ type Outage struct {
 	Down  time.Duration // how long it was, all in all
 }
 
-// reopening is the source of a live input. If that fails, it is opened again, and the pipeline goes on: its
-// periods are empty meanwhile.
+// reopening is the source of a live input. If that fails, it is opened again, and the pipeline goes
+// on: its periods are empty meanwhile.
 type reopening struct {
 	open func() (capture.Source, error)
 	log  *slog.Logger // with the input's name
