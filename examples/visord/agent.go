@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -227,7 +228,7 @@ func (a *agent) secure(cfg *httpapi.Config) (err error) {
 			return err
 		}
 	}
-	if info, err := os.Stat(a.o.tokenFile); err == nil && info.Mode().Perm()&0o004 != 0 {
+	if info, err := os.Stat(a.o.tokenFile); err == nil && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
 		a.log.Warn(fmt.Sprintf("all users of this machine can read %s: chmod o-r", a.o.tokenFile))
 	}
 	if a.o.tokenFile != "" && !a.o.tls && !a.o.local() {

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -52,6 +53,18 @@ func TestMemoryLimit(t *testing.T) {
 	m := shareOut(512 << 20)
 	require.Less(t, m.work+int64(m.answers), m.runtime)
 	require.Equal(t, memory{}, shareOut(0))
+}
+
+// Go keeps to the limit, unless the environment has one for it.
+func TestMemoryApplies(t *testing.T) {
+	former := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(former)
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	shareOut(512 << 20).apply()
+	require.Equal(t, former, debug.SetMemoryLimit(-1))
+	t.Setenv("GOMEMLIMIT", "")
+	shareOut(512 << 20).apply()
+	require.EqualValues(t, 384<<20, debug.SetMemoryLimit(-1))
 }
 
 // A policy that does not fit is refused with the sum; there is room again when another has gone.

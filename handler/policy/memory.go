@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,8 +15,8 @@ const (
 	mib = 1 << 20
 
 	workerBytes    = 2 * mib  // decoders and batches of a worker
-	connBytes      = 28 * mib // maxConns TCP connections of a worker, and as many handshakes
-	maxConns       = 1 << 15
+	connBytes      = 896      // a TCP connection of a worker, and a handshake
+	maxConns       = 1 << 15  // of these, unless an input asks for more
 	streamBytes    = 8 * mib  // segments and messages that are not complete of a worker, unless the limit is small
 	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
 	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
@@ -39,6 +40,16 @@ func (m *Manager) streams() int {
 	return int(min(streamBytes, max(m.cfg.Memory/64, 1<<18)))
 }
 
+// conns is how many TCP connections a worker may follow. An input that asks for more gets what fits into a quarter of the limit: the
+// default of pktvisor, 300,000, fits into few.
+func (m *Manager) conns(asked int) int {
+	asked = cmp.Or(asked, maxConns)
+	if m.cfg.Memory == 0 {
+		return asked
+	}
+	return min(asked, int(max(m.cfg.Memory/4/connBytes, maxConns)))
+}
+
 // flows is what a flow handler may hold.
 func (m *Manager) flows() int {
 	if m.cfg.Memory == 0 {
@@ -56,7 +67,7 @@ func (m *Manager) inputBytes(typ string, config Options) int64 {
 		if err != nil || in.Interface == "" {
 			ring = 0 // it cannot be opened, or has no ring
 		}
-		return int64(workerBytes + connBytes + m.streams() + m.fragments() + ring)
+		return int64(workerBytes + connBytes*m.conns(in.MaxConns) + m.streams() + m.fragments() + ring)
 	case "dnstap":
 		return workerBytes + dnstapBytes
 	case "flow", "sflow":

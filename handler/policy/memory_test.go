@@ -37,3 +37,20 @@ func TestManagerMemory(t *testing.T) {
 	require.NoError(t, m.RemovePolicy("a"))
 	add(t, m, counting("c"))
 }
+
+// An input that asks for more TCP connections than fit gets fewer, and counts with what it may hold.
+func TestManagerConnections(t *testing.T) {
+	for conns, want := range map[uint64]string{1000: "10.6 MB", 300_000: "62."} {
+		in := &inputs{}
+		m := policy.NewManager(policy.ManagerConfig{Open: in.open, Memory: 200 << 20})
+		defer m.Close()
+		config := policy.Options{"iface": "eth0", "af_packet_ring_mb": uint64(1), "tcp_packet_reassembly_cache_limit": conns}
+		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: config}))
+		many := counting("a")
+		for range 12 {
+			many.Modules = append(many.Modules, policy.Module{Name: "dns", Type: "dns"})
+		}
+		_, err := m.AddPolicy(many)
+		require.ErrorContains(t, err, "(input wired "+want)
+	}
+}

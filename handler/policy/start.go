@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -215,7 +214,7 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 	}
 	p, err := handler.NewPipeline(handler.Config{
 		Sources: o.Sources, Hosts: o.Hosts, Live: o.Live,
-		MaxConns: cmp.Or(o.MaxConns, maxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
+		MaxConns: m.conns(o.MaxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
 		StreamBytes: m.streams(), FragBytes: m.fragments(),
 		Logger: m.cfg.Logger.With("input", name),
 	})
