@@ -30,7 +30,7 @@ func newClient(conn net.Conn) *client {
 	return &client{conn: conn, from: network(conn.RemoteAddr()), joined: time.Now()}
 }
 
-// network returns the IPv4 address, or the IPv6 network of 64 bits, of a client over TCP: who has one address in it has all.
+// network returns the IPv4 address, or the IPv6 network of 64 bits, of a client over TCP: a host with one address in it has all.
 func network(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -18,7 +18,7 @@ const contentType = "protobuf:dnstap.Dnstap"
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-// message returns a frame that tells of a client's query, made n ms after the start.
+// message returns a frame of a client's query, made n ms after the start.
 func message(n int) []byte {
 	m := dnstapmsg.Message{
 		Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryAddr: []byte{192, 0, 2, 1}, QueryPort: 5000,

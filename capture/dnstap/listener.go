@@ -26,7 +26,7 @@ type Config struct {
 	// Listener takes ownership of it.
 	Socket net.Listener
 
-	Mode         fs.FileMode // permissions of a Unix socket: who may write to it may connect; 0 means 0660
+	Mode         fs.FileMode // permissions of a Unix socket: users that may write to it may connect; 0 means 0660
 	Owner, Group string      // of a Unix socket: names or numbers; "" leaves those of the process
 
 	TLS   *tls.Config     // not nil: clients come with TLS; TCP only
@@ -64,7 +64,7 @@ func (cfg *Config) validate() error {
 	case network == "unix" && cfg.TLS != nil:
 		return errors.New("TLS is for tcp, not for unix sockets")
 	case cfg.Clients < 0 || cfg.PerAddress < 0 || cfg.Timeout < 0 || cfg.Idle < 0:
-		return errors.New("Clients, PerAddress, Timeout and Idle must not be negative")
+		return errors.New("none of Clients, PerAddress, Timeout and Idle may be negative")
 	}
 	return nil
 }

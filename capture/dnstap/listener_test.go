@@ -150,8 +150,8 @@ func TestViolations(t *testing.T) {
 	}
 }
 
-// TestSlowClients must not hold up others: one says nothing, one stops within the handshake, one within a frame. Only who waits
-// between frames may.
+// TestSlowClients must not hold up others: one sends nothing, one stops within the handshake, one within a frame. A client may wait
+// between frames.
 func TestSlowClients(t *testing.T) {
 	l := listen(t, dnstap.Config{Timeout: time.Second})
 	idle := dial(t, l)
@@ -307,7 +307,7 @@ func TestListenErrors(t *testing.T) {
 	for want, cfg := range map[string]dnstap.Config{
 		`network "udp": must be unix or tcp`:   {Network: "udp", Address: "127.0.0.1:0"},
 		"TLS is for tcp":                       {Network: "unix", Address: "s", TLS: &tls.Config{}},
-		"must not be negative":                 {Network: "tcp", Address: "127.0.0.1:0", Timeout: -1},
+		"may be negative":                      {Network: "tcp", Address: "127.0.0.1:0", Timeout: -1},
 		"folder no/such/folder does not exist": {Network: "unix", Address: "no/such/folder/s"},
 	} {
 		_, err := dnstap.Listen(cfg)
@@ -358,7 +358,7 @@ func TestOutput(t *testing.T) {
 	requireMessages(t, 0, frames)
 }
 
-// TestOutputWithoutPipeline must not hold up who writes.
+// TestOutputWithoutPipeline must not hold up the writer.
 func TestOutputWithoutPipeline(t *testing.T) {
 	out := dnstap.NewOutput()
 	done := make(chan struct{})

@@ -15,7 +15,7 @@ import (
 //	go out.RunOutputLoop()
 //	input.ReadInto(out.GetOutputChannel())
 //
-// Its Source gives them to a pipeline. The channel holds some thousand messages; who sends when it is full has to wait. An
+// Its Source gives them to a pipeline. The channel holds some thousand messages; a sender waits while it is full. An
 // Output is safe for concurrent use.
 type Output struct {
 	messages chan []byte
@@ -37,7 +37,7 @@ func NewOutput() *Output {
 // GetOutputChannel returns where messages are sent: frames as protobuf. The Output takes them over.
 func (o *Output) GetOutputChannel() chan []byte { return o.messages }
 
-// RunOutputLoop waits for Close. Once the Source is closed it takes messages and drops them, so that nobody waits for it.
+// RunOutputLoop waits for Close. Once the Source is closed it takes messages and drops them, so that no sender waits for it.
 func (o *Output) RunOutputLoop() {
 	select {
 	case <-o.ended:

@@ -18,7 +18,7 @@ type reader struct {
 	in     *bufio.Reader
 	stream stream
 	many   bool           // streams may follow each other, as in files that were concatenated
-	answer io.Writer      // control frames go there; nil if nobody listens
+	answer io.Writer      // control frames go there; nil if nothing reads them
 	begun  func(now bool) // called before waiting: for a frame that has begun, or for any; nil if waiting is not limited
 	budget *budget        // of the bytes in large; nil if they are not limited
 	gone   chan struct{}  // closed when waiting for the budget is to end

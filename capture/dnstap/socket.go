@@ -104,7 +104,7 @@ func id(name, what string, lookup func(string) (string, error)) (int, error) {
 }
 
 // removeStale removes a socket that a former process has left behind: a stream socket that refuses connections. Anything else at
-// path is an error, for somebody may need it.
+// path is an error, for something may need it.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -63,7 +63,7 @@ func TestForeignSocket(t *testing.T) {
 	require.ErrorContains(t, err, "folder "+filepath.Join(dir, "run", "visord")+" does not exist")
 }
 
-// TestInheritedSocket takes a socket that somebody else has opened, and leaves its file there.
+// TestInheritedSocket takes a socket that was opened elsewhere, and leaves its file there.
 func TestInheritedSocket(t *testing.T) {
 	path, messages := filepath.Join(t.TempDir(), "s"), file(3)
 	opened, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})

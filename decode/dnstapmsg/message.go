@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Type says who saw a message, and which way it went.
+// Type is the role of the server that saw a message, and the way that the message went.
 type Type uint8
 
 // The types. Queries have odd numbers, and their responses the next one.
@@ -70,8 +70,8 @@ type HTTP uint8
 // Message is one dnstap message. Slices borrow from the frame that it was parsed from; what a frame lacks is zero.
 type Message struct {
 	Identity     []byte // of the server
-	QueryAddr    []byte // 4 or 16 bytes, of who asked
-	ResponseAddr []byte // of who answers
+	QueryAddr    []byte // 4 or 16 bytes, of the client
+	ResponseAddr []byte // of the server
 	Query        []byte // the query as on the wire
 	Response     []byte
 	Policy       []byte // what the operator's policy did, for [ParsePolicy]; nil without
@@ -169,7 +169,7 @@ func (m *Message) parse(body []byte) error {
 	return nil
 }
 
-// port returns v, or 0 if it is no port.
+// port returns v, or 0 if it is not a port.
 func port(v uint64) uint16 {
 	if v > 0xFFFF {
 		return 0
@@ -185,8 +185,8 @@ func unixNano(sec, nsec uint64) int64 {
 	return int64(sec)*int64(time.Second) + int64(nsec)
 }
 
-// SetClient sets who asked, from the remote address of a connection: a *net.UDPAddr or *net.TCPAddr, which also tells the transport.
-// Of another one nothing is known. m borrows the address.
+// SetClient sets the client, from the remote address of a connection: a *net.UDPAddr or *net.TCPAddr, which also sets the transport.
+// Another one sets nothing. m borrows the address.
 func (m *Message) SetClient(addr net.Addr) {
 	var ip net.IP
 	switch a := addr.(type) {
@@ -204,7 +204,7 @@ func (m *Message) SetClient(addr net.Addr) {
 	}
 }
 
-// Wire returns the DNS message that m tells of: the query of a query type, the response of a response type; nil if it is not
+// Wire returns the DNS message that m is about: the query of a query type, the response of a response type; nil if it is not
 // there.
 func (m *Message) Wire() []byte {
 	if m.Type.Query() {
@@ -231,7 +231,7 @@ func (m *Message) Addrs() (src, dst netip.AddrPort) {
 	return src, dst
 }
 
-// Ends returns who asked and who answers, likewise.
+// Ends returns the ends of the exchange: the one that asked and the one that answers. What is missing is zero, as in Addrs.
 func (m *Message) Ends() (asked, answers netip.AddrPort) {
 	return m.addr(m.QueryAddr, m.QueryPort), m.addr(m.ResponseAddr, m.ResponsePort)
 }

@@ -308,7 +308,7 @@ func Example() {
 	// Output: client false 192.0.2.1:853 198.51.100.9:50000 49
 }
 
-// TestSetClient takes what a server knows of who asks.
+// TestSetClient takes what a server knows of the client.
 func TestSetClient(t *testing.T) {
 	for _, tc := range []struct {
 		addr net.Addr

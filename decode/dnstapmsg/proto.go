@@ -30,7 +30,7 @@ type fields struct {
 	err    error
 }
 
-// next goes to the next field. It returns false at the end, or where the rest is no field: then err tells why.
+// next goes to the next field. It returns false at the end, or where the rest is not a field: then err is set.
 func (f *fields) next() bool {
 	if len(f.rest) == 0 || f.err != nil {
 		return false

@@ -23,7 +23,7 @@ import (
 //	only_hosts               taken, and does nothing here: it is a filter, see ParseTapFilter
 //	socket_mode              octal permissions of the socket; 0660 by default
 //	socket_owner             user of the socket, name or number; by default that of the process
-//	socket_group             group of the socket, likewise
+//	socket_group             group of the socket; by default that of the process
 //	tls_cert, tls_key        PEM files of the server: clients over TCP must use TLS
 //	tls_client_ca            PEM file: clients must have a certificate that one of these has signed
 //	allow_from               addresses and networks of clients over TCP; all by default

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inside names the variable that tells the test program that it runs in the namespace.
+// inside names the variable of a test program that runs in the namespace.
 const inside = "VISOR_TEST_NAMESPACE"
 
 // Run makes a namespace, and runs those tests of the package in it whose names begin with TestNS. It fails if one of them fails, and
