@@ -75,7 +75,7 @@ func TestMisuse(t *testing.T) {
 func TestConfig(t *testing.T) {
 	path := configFile(t, `
 visor:
-  config: {port: 8080, host: 0.0.0.0, verbose: true, admin_api: "true", geo_cache_size: 5, prom_instance: 7, otel: true, otel_protocol: grpc, no_track: true, insecure: true}
+  config: {port: 8080, host: 0.0.0.0, verbose: true, admin_api: "true", geo_cache_size: 5, prom_instance: 7, prom_sum_is_max: true, otel: true, otel_protocol: grpc, no_track: true, insecure: true}
 `)
 	_, err := parseOptions([]string{"--config", path, "-p", "9090", "--prom", "eth0"}, nil)
 	require.ErrorContains(t, err, "unknown flag: --prom", "it begins two names")
@@ -83,6 +83,7 @@ visor:
 	require.NoError(t, err)
 	require.Equal(t, []any{portNumber(9090), "0.0.0.0", true, true, 5, "7", true, portNumber(4317), 50, "eth0"},
 		[]any{o.port, o.host, o.verbose, o.adminAPI, o.geoCache, o.instance, o.otel, o.otelPort, o.deepSample, o.iface})
+	require.True(t, o.sumIsMax)
 	require.True(t, filepath.IsAbs(o.config))
 
 	flags := (&options{}).flags()

@@ -130,6 +130,17 @@ func (a *agent) create(name string) {
 	require.Equal(a.t, http.StatusCreated, w.Code, w.Body)
 }
 
+// TestGreatestAsSum has the sums of Prometheus' summaries as they are, or as pktvisor's with the switch.
+func TestGreatestAsSum(t *testing.T) {
+	for greatest, help := range map[bool]string{false: "; _sum is the sum of all values", true: "; _sum is the greatest value"} {
+		a := newAgent(t, httpapi.Config{Admin: true, GreatestAsSum: greatest})
+		a.create("p")
+		w := a.do("GET", "/api/v1/policies/p/metrics/prometheus", "", "")
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Contains(t, w.Body.String(), "# HELP packets_payload_size captured length of packets, bytes"+help+"\n")
+	}
+}
+
 // Paths, status codes and bodies are those of the reference.
 func TestAnswers(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true, Version: "4.5.0", Stop: func() {}})

@@ -86,3 +86,18 @@ func TestBuckets(t *testing.T) {
 	require.Equal(t, bounds[0], bounds[1])
 	require.Len(t, bounds[0], 23)
 }
+
+// TestRatesOfNothing has no DNS messages in 30 seconds: the rates are 0, and there.
+func TestRatesOfNothing(t *testing.T) {
+	var frames []capture.Frame
+	for i := range 30 {
+		frames = append(frames, packettest.UDP(time.Duration(i)*time.Second, "198.51.100.9:5000", "192.0.2.1:9", []byte("discarded")))
+	}
+	for _, name := range []string{"dns_rates_events", "dns_rates_total"} {
+		f := scraped(t, frames, prom.Config{})[name]
+		require.NotNil(t, f, name)
+		require.Equal(t, uint64(30), f.Metric[0].Summary.GetSampleCount())
+		require.Zero(t, f.Metric[0].Summary.GetSampleSum())
+		require.Len(t, f.Metric[0].Summary.Quantile, 4)
+	}
+}
