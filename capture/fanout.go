@@ -169,7 +169,9 @@ func (f *fanout) announce() {
 		return
 	}
 	for _, q := range f.queues {
-		q.take() // a batch without frames, so far; a closed queue needs none
+		if q.take() { // a closed queue needs none
+			q.pass() // at once: workers may wait for each other where a period begins
+		}
 	}
 }
 

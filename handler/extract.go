@@ -86,6 +86,7 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	m := &b.DNS[len(b.DNS)-1]
 	msg, err := dnsmsg.Parse(payload)
 	switch {
+	case len(payload) == 0: // of dnstap, perhaps, which may do without
 	case err != nil:
 		e.short++
 	case msg.Impossible(len(msg) + cut):

@@ -27,16 +27,34 @@ type member struct {
 	sequence bool
 }
 
-func newMember(cfg *GroupConfig) *member {
-	m := &member{sequence: cfg.Sequence}
-	for _, h := range cfg.Handlers {
-		s := h.NewShard()
-		if m.sequence {
-			s.Passed() // from now on it keeps what passes
-		}
-		m.shards = append(m.shards, s)
+// newMembers returns the parts of a Group in n workers.
+func newMembers(cfg *GroupConfig, n int) []*member {
+	members := make([]*member, n)
+	for k := range members {
+		members[k] = &member{sequence: cfg.Sequence}
 	}
-	return m
+	for _, h := range cfg.Handlers {
+		for k, s := range newShards(h, n) {
+			if cfg.Sequence {
+				s.Passed() // from now on it keeps what passes
+			}
+			members[k].shards = append(members[k].shards, s)
+		}
+	}
+	return members
+}
+
+// sharder is a Handler whose shards have something in common: NewShards returns those of n workers of a pipeline.
+type sharder interface{ NewShards(n int) []Shard }
+
+func newShards(h Handler, n int) (out []Shard) {
+	if h, ok := h.(sharder); ok {
+		return h.NewShards(n)
+	}
+	for range n {
+		out = append(out, h.NewShard())
+	}
+	return out
 }
 
 // Attach adds handlers to a Pipeline, which may be running: they see each batch that begins after that, in all workers, and nothing of
@@ -54,9 +72,7 @@ func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
 		exports = exports || info.Exports
 		g.infos = append(g.infos, info)
 	}
-	for range p.workers {
-		g.parts = append(g.parts, newMember(&cfg))
-	}
+	g.parts = newMembers(&cfg, len(p.workers))
 	now := p.clock.now().UnixNano()
 	for k, w := range p.workers {
 		w.attach(g.parts[k], now, exports)

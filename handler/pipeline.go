@@ -64,6 +64,12 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 		}
 		p.workers = append(p.workers, w)
 	}
+	if !cfg.Live && len(p.workers) > 1 {
+		m := newMeeting(len(p.workers))
+		for _, w := range p.workers {
+			w.meeting = m
+		}
+	}
 	main, err := p.Attach(GroupConfig{cfg.Handlers, cfg.Sequence})
 	if err != nil {
 		return nil, err

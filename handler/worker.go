@@ -25,6 +25,7 @@ type worker struct {
 	clock    *clock      // of a live pipeline; nil for recordings
 	period   period      // the live one
 	common   atomic.Bool // its periods are those of the other workers
+	meeting  *meeting    // of the workers of a recording; nil if w waits for nobody
 	strays   uint64      // frames of a live source whose time was wrong
 	members  []*member
 	packets  []decode.Packet
@@ -84,12 +85,15 @@ func (w *worker) detach(m *member) {
 
 // run reads the queue to its end.
 func (w *worker) run() error {
+	defer w.leave()
 	var frames capture.Batch
 	for {
 		err := w.read(&frames)
 		if len(frames.Frames) > 0 || err == nil {
 			if r, ok := w.src.(*recorded); ok && r.passing {
 				w.common.Store(true)
+			} else {
+				w.leave()
 			}
 			if fault := w.guarded(&frames); fault != nil {
 				_ = w.src.Close() // nothing waits for this worker then
@@ -123,24 +127,42 @@ func (w *worker) guarded(b *capture.Batch) (err error) {
 	return nil
 }
 
+// leave makes the other workers wait for w no more.
+func (w *worker) leave() {
+	if w.meeting != nil {
+		w.meeting.leave()
+		w.meeting = nil
+	}
+}
+
 // process counts a batch. Batches of a recording are of one period each; see [Recorded].
 func (w *worker) process(b *capture.Batch) {
+	if to := (period{b.Era, b.Epoch}); w.clock == nil && to != w.period {
+		w.change(to)
+		if w.meeting != nil {
+			w.meeting.wait()
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.clock != nil {
+	switch {
+	case w.clock != nil:
 		w.processLive(b.Frames)
-		return
+	case len(b.Frames) > 0:
+		w.analyse(b.Frames)
 	}
-	to := period{b.Era, b.Epoch}
+}
+
+// change makes a period of a recording the live one.
+func (w *worker) change(to period) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	endNS := to.start
 	if to.era != w.period.era {
 		second := SecondOf(w.lastNS)
 		endNS = second.start + int64(time.Second)
 	}
 	w.enter(to, endNS)
-	if len(b.Frames) > 0 {
-		w.analyse(b.Frames)
-	}
 }
 
 // enter makes a period the live one. The one before it has ended at endNS.

@@ -1,20 +1,30 @@
 package dns
 
 import (
+	"visor/decode"
 	"visor/handler"
 )
 
 // NewShard returns the part of h that one worker owns.
-func (h *Handler) NewShard() handler.Shard {
-	s := &shard{front: h.newFront()}
-	s.waiting = newWaiting(&h.cfg, s.lost)
-	return s
+func (h *Handler) NewShard() handler.Shard { return h.NewShards(1)[0] }
+
+// NewShards returns the parts of h that n workers of one pipeline own.
+func (h *Handler) NewShards(n int) (out []handler.Shard) {
+	slow := new(slowness)
+	for range n {
+		s := &shard{front: h.newFront(), slow: slow}
+		s.waiting = newWaiting(&h.cfg, s.lost)
+		out = append(out, s)
+	}
+	return out
 }
 
 type shard struct {
 	front[Metrics]
 	waiting waiting[query]
-	slow    thresholds
+	slow    *slowness
+	levels  levels // of the live period
+	start   int64  // of that, ns
 	taps    tapCounts
 	sum     tally
 }
@@ -25,6 +35,7 @@ func (s *shard) Open() int { return s.waiting.open.Len() }
 // Process counts the batch's DNS messages.
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
+	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		s.message(&b.DNS[i])
 	}
@@ -34,7 +45,10 @@ func (s *shard) Process(b *handler.Batch) {
 // Shift closes the live period. Queries that have waited too long by then are counted in it; pktvisor counts them in the
 // next.
 func (s *shard) Shift(startNS int64) {
-	s.slow.update(s.Live)
+	s.slow.begin(startNS)
+	s.slow.report(decode.ToHost, &s.Live.TransIn)
+	s.slow.report(decode.FromHost, &s.Live.TransOut)
+	s.start = startNS
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
 	s.taps.shift(&s.Live.Taps)

@@ -226,7 +226,7 @@ func TestDNSTap(t *testing.T) {
 	require.Equal(t, []string{"5000 3"}, list(t, p, "dns_top_udp_ports"))
 	require.Equal(t, []string{"www.example.com 3"}, list(t, p, "dns_top_qname3"))
 	require.Equal(t, handler.Account{Offered: 6, Analysed: 5, Undecodable: 1}, p.Account())
-	require.Equal(t, []capture.Reason{{Text: "dnstap frame malformed", Count: 1}}, p.Reasons())
+	require.Equal(t, []capture.Reason{{Text: "DNS message that ends within its header", Count: 1}, {Text: "dnstap frame malformed", Count: 1}}, p.Reasons())
 	require.Equal(t, handler.Account{Offered: 5, Analysed: 4, Undecodable: 1}, p.HandlerAccounts()["dns"])
 
 	got, _ = run(t, dns.Config{OnlyTapped: dnstapmsg.ResolverResponse, OnlyQTypes: []dnsmsg.Type{typeAAAA}}, frames...)

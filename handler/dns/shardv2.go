@@ -13,10 +13,17 @@ import (
 )
 
 // NewShard returns the part of h that one worker owns.
-func (h *HandlerV2) NewShard() handler.Shard {
-	s := &shardV2{front: h.newFront()}
-	s.waiting = newWaiting(&h.cfg, s.lost)
-	return s
+func (h *HandlerV2) NewShard() handler.Shard { return h.NewShards(1)[0] }
+
+// NewShards returns the parts of h that n workers of one pipeline own.
+func (h *HandlerV2) NewShards(n int) (out []handler.Shard) {
+	slow := new(slowness)
+	for range n {
+		s := &shardV2{front: h.newFront(), slow: slow}
+		s.waiting = newWaiting(&h.cfg, s.lost)
+		out = append(out, s)
+	}
+	return out
 }
 
 type shardV2 struct {
@@ -24,7 +31,9 @@ type shardV2 struct {
 	waiting waiting[queryV2]
 	taps    tapCounts
 	dirs    [3]*Direction // of the live period, by decode.Direction; nil until there is a reply
-	slow    [3]int64      // µs from which a transaction of a direction is slow; 0 until a period has closed
+	slow    *slowness
+	levels  levels // of the live period
+	start   int64  // of that, ns
 	sum     events
 }
 
@@ -54,6 +63,7 @@ func (s *shardV2) Open() int { return s.waiting.open.Len() }
 // Process counts the batch's DNS messages.
 func (s *shardV2) Process(b *handler.Batch) {
 	s.StartPass()
+	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		m := &b.DNS[i]
 		if !s.sum.second.Has(m.TimeNS) {
@@ -86,11 +96,13 @@ func (s *shardV2) flush() {
 // Shift closes the live period. Queries that have waited too long by then are counted in it; pktvisor counts them in the
 // next.
 func (s *shardV2) Shift(startNS int64) {
+	s.slow.begin(startNS)
 	for dir, d := range s.dirs {
-		if d != nil && d.Time.Count() > 0 {
-			s.slow[dir] = int64(d.Time.Quantile(0.9))
+		if d != nil {
+			s.slow.report(decode.Direction(dir), &d.Time)
 		}
 	}
+	s.start = startNS
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
 	s.taps.shift(&s.Live.Taps)
@@ -224,7 +236,7 @@ func (s *shardV2) reply(m *handler.Message, passes, deep bool) {
 	if deep {
 		s.countDeep(d, m, &q)
 		if took != unknownTime {
-			s.countTime(d, m, took/int64(time.Microsecond), s.slow[q.dir])
+			s.countTime(d, m, took/int64(time.Microsecond), s.levels[q.dir])
 		}
 	}
 }

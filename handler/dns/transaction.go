@@ -14,20 +14,6 @@ type query struct {
 	size uint32 // length of the message, bytes
 }
 
-// thresholds are the times from which a transaction is slow, µs; 0 until a period has closed.
-type thresholds struct{ in, out int64 }
-
-// update takes the 90th percentile of the closing period as what is slow in the next. Each worker judges by the
-// transactions that it has seen: waiting for the others would tie the workers together.
-func (t *thresholds) update(m *Metrics) {
-	if m.TransIn.Count() > 0 {
-		t.in = int64(m.TransIn.Quantile(0.9))
-	}
-	if m.TransOut.Count() > 0 {
-		t.out = int64(m.TransOut.Quantile(0.9))
-	}
-}
-
 // lost counts a query that left without a reply.
 func (s *shard) lost(_ *query, why flowtable.Loss) {
 	if why == flowtable.Evicted {
@@ -87,9 +73,9 @@ func (s *shard) transaction(m *handler.Message, deep bool) {
 // answered counts a transaction of known direction that took us microseconds, or unknownTime.
 func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 	b := s.Live
-	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.slow.in
+	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.levels[decode.ToHost]
 	if out {
-		total, times, hist, slow, from = &b.TransOutTotal, &b.TransOut, &b.HistOut, &b.SlowOut, s.slow.out
+		total, times, hist, slow, from = &b.TransOutTotal, &b.TransOut, &b.HistOut, &b.SlowOut, s.levels[decode.FromHost]
 	}
 	total.Add(1)
 	if !deep || us == unknownTime {

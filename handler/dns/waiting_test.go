@@ -1,8 +1,10 @@
 package dns_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"visor/capture"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/handlertest"
 	"visor/internal/packettest"
 )
 
@@ -119,4 +122,60 @@ func TestRepliesWithoutQuestion(t *testing.T) {
 	require.ElementsMatch(t, []string{"FORMERR 1", "NOTIMP 1", "NOERROR 1"}, list(t, p, "dns_top_rcode"))
 	_, p = runV2(t, dns.Config{}, frames[:4]...)
 	require.ElementsMatch(t, []string{"FORMERR 1", "NOTIMP 1"}, list(t, p, "dns_top_rcode_xacts"))
+}
+
+// With any number of workers all figures are the same: what timed out by period, and what was slow.
+func TestWorkersAgree(t *testing.T) {
+	frames := queries(1800)
+	for i := range 3000 {
+		name := fmt.Sprintf("n%d.example", i%50)
+		q := packettest.Query(uint16(i), name, typeA)
+		from := fmt.Sprintf("192.0.2.%d:%d", 1+i%200, 1024+i)
+		at := time.Duration(i) * 60 * time.Millisecond
+		took := time.Duration(1+i%97) * time.Millisecond * time.Duration(1+i%200/20)
+		frames = append(frames, exchange(at, took, from, upstream, q, packettest.Reply(q, 0, 1))...)
+	}
+	slices.SortStableFunc(frames, func(a, b capture.Frame) int { return cmp.Compare(a.TimeNS, b.TimeNS) })
+	var want [][]handler.Value
+	for _, workers := range []int{1, 2, 4, 8} {
+		var got [][]handler.Value
+		for _, version := range []func(dns.Config) (handler.Handler, error){
+			func(cfg dns.Config) (handler.Handler, error) { return dns.New(cfg) },
+			func(cfg dns.Config) (handler.Handler, error) { return dns.NewV2(cfg) },
+		} {
+			h, err := version(dns.Config{Settings: handler.Settings{Periods: 5, Enable: []string{"all"}}})
+			require.NoError(t, err)
+			sources := capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: workers})
+			p := handlertest.Analyse(t, h, sources...)
+			for period := range 4 {
+				snap, err := p.Bucket(period)
+				require.NoError(t, err)
+				got = append(got, snap.Modules[0].Values())
+			}
+		}
+		if want == nil {
+			want = got
+			require.Equal(t, uint64(1759), sum(got[:4], "timed_out"), "all but those of the last 5 s")
+			require.Positive(t, sum(got[:4], "top_slow"))
+			require.Positive(t, sum(got[4:], "top_slow_xacts"))
+			continue
+		}
+		require.Equal(t, want, got, "%d workers", workers)
+	}
+}
+
+// sum returns the sum of a counter, or of the counts in a list, over periods.
+func sum(periods [][]handler.Value, name string) (n uint64) {
+	for _, values := range periods {
+		for _, v := range values {
+			if v.Path[len(v.Path)-1] != name {
+				continue
+			}
+			n += v.Int
+			for _, it := range v.Items {
+				n += it.Estimate
+			}
+		}
+	}
+	return n
 }

@@ -1,0 +1,45 @@
+package handler_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/internal/packettest"
+)
+
+// TestWorkersDoNotWaitForever has workers of sources that have nothing in common, and one that gets no frame: those who
+// come to the end of a period do not wait for them. When the pipeline is stopped, nobody waits.
+func TestWorkersDoNotWaitForever(t *testing.T) {
+	var frames []capture.Frame
+	for i := range 600 { // of one pair of addresses, so that one queue gets all
+		frames = append(frames, packettest.UDP(time.Duration(i)*time.Second, asker, answerer, packettest.Query(uint16(i), "a.example", 1)))
+	}
+	run := func(ctx context.Context, sources ...capture.Source) *handler.Pipeline {
+		h, err := dns.New(dns.Config{})
+		require.NoError(t, err)
+		p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}})
+		require.NoError(t, err)
+		require.NoError(t, p.Run(ctx))
+		return p
+	}
+	synctest.Test(t, func(t *testing.T) {
+		one := run(t.Context(), capture.NewMemory(frames), capture.NewMemory(frames[:1]))
+		require.Equal(t, uint64(601), one.Account().Offered)
+		spread := func() []capture.Source {
+			return capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: 3})
+		}
+		require.Equal(t, uint64(600), run(t.Context(), spread()...).Account().Offered)
+		require.Equal(t, uint64(1200), run(t.Context(), append(spread(), spread()...)...).Account().Offered)
+		require.Equal(t, uint64(601), run(t.Context(), append(spread(), capture.NewMemory(frames[:1]))...).Account().Offered)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		run(ctx, spread()...)
+	})
+}
