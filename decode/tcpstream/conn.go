@@ -18,7 +18,7 @@ const (
 // hole; a side has pieces iff it is in the list of holders.
 type side[S any] struct {
 	state   S
-	doubtAt int64 // clock when doubt began
+	doubtAt int64 // packet time when doubt began: of this connection, so that others do not matter
 	heldAt  int64 // clock when holding began
 	next    uint32
 	start   uint32 // sequence number of the first byte

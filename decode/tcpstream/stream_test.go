@@ -63,6 +63,13 @@ func TestOrder(t *testing.T) {
 			flush: []string{"0 end", "1 end"},
 		},
 		{
+			name: "the time of other connections does not end the waiting",
+			steps: handshake(a(103, "def"), b(1000, "").ack(106), a(1, "x").key(2).at(5*sec), a(106, "g").at(50*ms),
+				a(100, "abc").at(60*ms)),
+			want:  []string{"0 open start", "key 2 0 open", "key 2 0 x", "0 abc", "0 def", "0 g"},
+			flush: []string{"key 2 0 end", "0 end"},
+		},
+		{
 			name:  "both have holes",
 			steps: handshake(a(103, "def"), b(1001, "yz"), b(1000, "x"), a(100, "abc")),
 			want:  []string{"0 open start", "1 open start", "0 abc", "0 def", "1 x", "1 yz"},

@@ -217,7 +217,7 @@ func (a *Assembler[S]) acknowledge(c *conn[S], seg *Segment) {
 
 // doubt begins to wait for what the peer has acknowledged.
 func (a *Assembler[S]) doubt(s *side[S]) {
-	s.doubt, s.doubtAt, s.doubts = s.ack, a.clock, 0
+	s.doubt, s.doubtAt, s.doubts = s.ack, a.nowNS, 0
 }
 
 // judge gives up the holes of c whose bytes the peer has had for so long that they were lost in the capture.
@@ -228,7 +228,7 @@ func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 			continue
 		}
 		s.doubts++
-		over := s.doubts > doubtSegments || a.clock-s.doubtAt >= a.reorder
+		over := s.doubts > doubtSegments || a.nowNS-s.doubtAt >= a.reorder
 		if over {
 			s.doubts = doubtSegments
 			for a.hasHole(s) && distance(a.pieces[s.first].seq, s.doubt) <= 0 {
