@@ -16,6 +16,7 @@ import (
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/internal/trafficgen"
+	"visor/sketch/hash64"
 )
 
 // analyzers returns the named handlers with their default metrics.
@@ -75,7 +76,7 @@ func split(frames []capture.Frame, queues uint64) []*capture.Memory {
 	bytes := make([][]byte, queues)
 	for i := range frames {
 		f := frames[i]
-		at, _ := bits.Mul64(decode.FlowHash(f.Data, f.Link), queues)
+		at, _ := bits.Mul64(decode.FlowHash(hash64.Fixed(), f.Data, f.Link), queues)
 		if cap(bytes[at])-len(bytes[at]) < len(f.Data) {
 			bytes[at] = make([]byte, 0, 64<<20)
 		}

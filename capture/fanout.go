@@ -1,11 +1,13 @@
 package capture
 
 import (
+	"cmp"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 
 	"visor/decode"
+	"visor/sketch/hash64"
 )
 
 const (
@@ -15,7 +17,8 @@ const (
 
 // FanoutConfig configures [Fanout]. The zero FanoutConfig is ready to use.
 type FanoutConfig struct {
-	Queues int // number of queues; 0 means 1
+	Queues int            // number of queues; 0 means 1
+	Hash   *hash64.Hasher // of addresses: nil means the fixed one, with which a recording is spread in the same way each time
 }
 
 // Fanout spreads the frames of src over queues, each a Source with an owner of its own. Frames with
@@ -35,7 +38,10 @@ type FanoutConfig struct {
 // frames discarded for it to its Drops.
 //
 // Memory is bounded: 8 batches a queue, with 128 KiB of copied frames each.
-func Fanout(src Source, cfg FanoutConfig) []Source { return newFanout(src, cfg, decode.FlowHash) }
+func Fanout(src Source, cfg FanoutConfig) []Source {
+	h := cmp.Or(cfg.Hash, hash64.Fixed())
+	return newFanout(src, cfg, func(frame []byte, link decode.LinkType) uint64 { return decode.FlowHash(h, frame, link) })
+}
 
 // slab is a batch on its way from the reader to a worker and back.
 type slab struct {

@@ -12,6 +12,7 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/internal/trafficgen"
+	"visor/sketch/hash64"
 )
 
 // seen is what two decoders can be compared by.
@@ -173,7 +174,7 @@ func FuzzDecode(f *testing.F) {
 				}
 				require.LessOrEqual(t, len(q.Payload), 65535+len(frame))
 			}
-			decode.FlowHash(frame, decode.LinkType(link))
+			decode.FlowHash(hash64.Fixed(), frame, decode.LinkType(link))
 		}
 		require.Equal(t, before, frame, "the frame is only borrowed")
 	})

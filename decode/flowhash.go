@@ -1,16 +1,14 @@
 package decode
 
 import (
-	"encoding/binary"
-
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // FlowHash returns a hash of the pair of outermost IP addresses of a frame, the same for both
 // directions: what spreads frames over workers. Ports are left out, so that fragments, which have none, meet
 // the rest of their conversation. It returns 0 where it finds no IP: on link types other than
 // Ethernet, cooked, loopback and raw IP, that is always.
-func FlowHash(frame []byte, link LinkType) uint64 {
+func FlowHash(h *hash64.Hasher, frame []byte, link LinkType) uint64 {
 	b := frame
 	switch link {
 	case LinkEthernet:
@@ -38,7 +36,7 @@ func FlowHash(frame []byte, link LinkType) uint64 {
 	default:
 		return 0
 	}
-	return pairHash(b)
+	return pairHash(h, b)
 }
 
 func skip(b []byte, n int) []byte {
@@ -48,17 +46,17 @@ func skip(b []byte, n int) []byte {
 	return b[n:]
 }
 
-func pairHash(b []byte) uint64 {
+func pairHash(h *hash64.Hasher, b []byte) uint64 {
 	switch {
 	case len(b) >= ipv4HeaderLen && b[0]>>4 == 4:
 		if b[9] == protoUDP && isDHCP(b) {
 			return 0
 		}
-		return hash64.Uint64(uint64(be32(b[12:]) ^ be32(b[16:])))
+		src, dst := uint64(be32(b[12:])), uint64(be32(b[16:]))
+		return h.Pair(min(src, dst), max(src, dst))
 	case len(b) >= ipv6HeaderLen && b[0]>>4 == 6:
-		hi := binary.BigEndian.Uint64(b[8:]) ^ binary.BigEndian.Uint64(b[24:])
-		lo := binary.BigEndian.Uint64(b[16:]) ^ binary.BigEndian.Uint64(b[32:])
-		return hash64.Uint64(hash64.Uint64(hi) + lo)
+		src, dst := h.IPv6([16]byte(b[8:])), h.IPv6([16]byte(b[24:]))
+		return h.Pair(min(src, dst), max(src, dst))
 	}
 	return 0
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/decode"
+	"visor/sketch/hash64"
 )
 
 // swapped returns a raw IP packet with source and destination exchanged.
@@ -24,7 +25,7 @@ func swapped(b []byte) []byte {
 
 func TestFlowHash(t *testing.T) {
 	for _, packet := range [][]byte{ip4(17, udp(53, "abcd")), ip6(17, udp(53, "abcd"))} {
-		want := decode.FlowHash(packet, decode.LinkRaw)
+		want := decode.FlowHash(hash64.Fixed(), packet, decode.LinkRaw)
 		require.NotZero(t, want)
 		etherType, family := uint16(0x0800), "00000002"
 		if packet[0]>>4 == 6 {
@@ -32,25 +33,25 @@ func TestFlowHash(t *testing.T) {
 		}
 		vlan := join([]byte{0, 100, byte(etherType >> 8), byte(etherType)}, packet)
 		for name, got := range map[string]uint64{
-			"the other direction": decode.FlowHash(swapped(packet), decode.LinkRaw),
-			"Ethernet":            decode.FlowHash(ethernet(etherType, packet), decode.LinkEthernet),
-			"802.1Q":              decode.FlowHash(ethernet(0x8100, vlan), decode.LinkEthernet),
-			"loopback":            decode.FlowHash(join(unhex(family), packet), decode.LinkNull),
-			"SLL":                 decode.FlowHash(join(make([]byte, 16), packet), decode.LinkSLL),
-			"SLL2":                decode.FlowHash(join(make([]byte, 20), packet), decode.LinkSLL2),
+			"the other direction": decode.FlowHash(hash64.Fixed(), swapped(packet), decode.LinkRaw),
+			"Ethernet":            decode.FlowHash(hash64.Fixed(), ethernet(etherType, packet), decode.LinkEthernet),
+			"802.1Q":              decode.FlowHash(hash64.Fixed(), ethernet(0x8100, vlan), decode.LinkEthernet),
+			"loopback":            decode.FlowHash(hash64.Fixed(), join(unhex(family), packet), decode.LinkNull),
+			"SLL":                 decode.FlowHash(hash64.Fixed(), join(make([]byte, 16), packet), decode.LinkSLL),
+			"SLL2":                decode.FlowHash(hash64.Fixed(), join(make([]byte, 20), packet), decode.LinkSLL2),
 		} {
 			require.Equal(t, want, got, name)
 		}
 		for n := range packet {
 			if n < 20 {
-				require.Zero(t, decode.FlowHash(packet[:n:n], decode.LinkRaw))
+				require.Zero(t, decode.FlowHash(hash64.Fixed(), packet[:n:n], decode.LinkRaw))
 			}
 		}
 	}
-	require.Equal(t, decode.FlowHash(ip4(17, udp(53, "")), decode.LinkRaw), decode.FlowHash(ip4frag(17, 7, 100, nil), decode.LinkRaw),
+	require.Equal(t, decode.FlowHash(hash64.Fixed(), ip4(17, udp(53, "")), decode.LinkRaw), decode.FlowHash(hash64.Fixed(), ip4frag(17, 7, 100, nil), decode.LinkRaw),
 		"fragments have no ports")
-	require.Zero(t, decode.FlowHash(ethernet(0x0806, make([]byte, 40)), decode.LinkEthernet))
-	require.Zero(t, decode.FlowHash(make([]byte, 100), decode.LinkIPNet))
+	require.Zero(t, decode.FlowHash(hash64.Fixed(), ethernet(0x0806, make([]byte, 40)), decode.LinkEthernet))
+	require.Zero(t, decode.FlowHash(hash64.Fixed(), make([]byte, 100), decode.LinkIPNet))
 }
 
 // TestFlowHashSpreads has clients of one network ask one server: eight workers get about the same, by the high bits.
@@ -59,7 +60,7 @@ func TestFlowHashSpreads(t *testing.T) {
 	var share [workers]int
 	for i := range clients {
 		b := set(ip4(17, nil), 12, 10, 0, byte(i>>8), byte(i))
-		at, _ := bits.Mul64(decode.FlowHash(b, decode.LinkRaw), workers)
+		at, _ := bits.Mul64(decode.FlowHash(hash64.Fixed(), b, decode.LinkRaw), workers)
 		share[at]++
 	}
 	for _, n := range share {

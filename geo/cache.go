@@ -5,7 +5,7 @@ import (
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // Cache answers from a DB and remembers the answers. A Cache is owned by one goroutine. What it returns
@@ -14,6 +14,9 @@ type Cache struct {
 	city lookups[Location]
 	asn  lookups[AS]
 }
+
+// Keyed sets what hashes the Keys of the answers to come. Before that, their Hash is 0.
+func (c *Cache) Keyed(h *hash64.Hasher) { c.city.keys, c.asn.keys = h, h }
 
 // City returns where addr is, or nil if the DB has no City database.
 func (c *Cache) City(addr netip.Addr) *Location { return c.city.find(addr) }
@@ -29,8 +32,10 @@ func (c *Cache) Evicted() uint64 { return c.city.evicted + c.asn.evicted }
 type lookups[T any] struct {
 	file    *file // nil: there is no database
 	size    int
-	decode  func(maxminddb.Result) *T
-	edition *edition // what the answers are from
+	decode  func(maxminddb.Result, *hash64.Hasher) *T
+	keys    *hash64.Hasher // hashes Keys; nil leaves that out
+	hash    *hash64.Hasher // places addresses
+	edition *edition       // what the answers are from
 	slots   []answer[T]
 	records map[uintptr]*T
 	evicted uint64
@@ -50,7 +55,7 @@ func (l *lookups[T]) find(addr netip.Addr) *T {
 		l.start(now)
 	}
 	key := addr.As16()
-	slot := &l.slots[hash64.IPv6(key)&uint64(len(l.slots)-1)]
+	slot := &l.slots[l.hash.IPv6(key)&uint64(len(l.slots)-1)]
 	if slot.value != nil && slot.addr == key {
 		return slot.value
 	}
@@ -87,7 +92,7 @@ func (l *lookups[T]) record(offset uintptr, r maxminddb.Result) *T {
 	if len(l.records) >= len(l.slots) {
 		clear(l.records)
 	}
-	v := l.decode(r)
+	v := l.decode(r, l.keys)
 	l.records[offset] = v
 	return v
 }

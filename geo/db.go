@@ -1,6 +1,8 @@
 package geo
 
 import (
+	"visor/sketch/hash64"
+
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,9 +69,10 @@ func (db *DB) Close() error {
 
 // NewCache returns a Cache over db.
 func (db *DB) NewCache() *Cache {
+	secret := hash64.Random()
 	return &Cache{
-		city: lookups[Location]{file: db.city, size: db.cfg.CacheSize, decode: decodeLocation},
-		asn:  lookups[AS]{file: db.asn, size: db.cfg.CacheSize, decode: decodeAS},
+		city: lookups[Location]{file: db.city, size: db.cfg.CacheSize, decode: decodeLocation, hash: secret},
+		asn:  lookups[AS]{file: db.asn, size: db.cfg.CacheSize, decode: decodeAS, hash: secret},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // Unknown is the text for addresses that a database has no record of.
@@ -18,7 +18,7 @@ type Location struct {
 	Text     string // "EU/Sweden/E/Linköping": continent, country, subdivision, city; missing parts are left out
 	Lat, Lon string // degrees with six decimals; "" if not known
 	Key      []byte // unambiguous form of the three, for top lists; [ParseKey] takes it apart
-	Hash     uint64 // of Key
+	Hash     uint64 // of Key, see [Cache.Keyed]
 }
 
 // AS is whose an address is. It is immutable.
@@ -27,7 +27,7 @@ type AS struct {
 	Org    string // the organisation; may be empty
 	Text   string // "1221/Telstra Pty Ltd", the number alone without an organisation, or Unknown
 	Key    []byte // Text, for top lists
-	Hash   uint64 // of Key
+	Hash   uint64 // of Key, see [Cache.Keyed]
 }
 
 // ParseKey takes the Key of a Location apart. Of other bytes, what comes first is the text.
@@ -62,10 +62,10 @@ type cityRecord struct {
 }
 
 // decodeLocation returns the Location of a record. A record that cannot be read is Unknown.
-func decodeLocation(r maxminddb.Result) *Location {
+func decodeLocation(r maxminddb.Result, h *hash64.Hasher) *Location {
 	var rec cityRecord
 	if !r.Found() || r.Decode(&rec) != nil {
-		return newLocation(Unknown, "", "")
+		return newLocation(h, Unknown, "", "")
 	}
 	text := rec.Continent.Code
 	country := rec.Country.Names.English
@@ -81,13 +81,21 @@ func decodeLocation(r maxminddb.Result) *Location {
 			text += "/" + part
 		}
 	}
-	return newLocation(text, degrees(rec.Location.Lat), degrees(rec.Location.Lon))
+	return newLocation(h, text, degrees(rec.Location.Lat), degrees(rec.Location.Lon))
 }
 
-func newLocation(text, lat, lon string) *Location {
+func newLocation(h *hash64.Hasher, text, lat, lon string) *Location {
 	text = strings.ReplaceAll(text, "\x00", "")
 	key := []byte(text + "\x00" + lat + "\x00" + lon)
-	return &Location{Text: text, Lat: lat, Lon: lon, Key: key, Hash: hash64.Sum(key)}
+	return &Location{Text: text, Lat: lat, Lon: lon, Key: key, Hash: sum(h, key)}
+}
+
+// sum returns the hash of a key, 0 without a Hasher.
+func sum(h *hash64.Hasher, key []byte) uint64 {
+	if h == nil {
+		return 0
+	}
+	return h.Sum(key)
 }
 
 func degrees(f *float64) string {
@@ -104,7 +112,7 @@ type asRecord struct {
 
 // decodeAS returns the AS of a record. ISP databases have records without a number, of which the
 // reference makes an empty text; they say nothing of the autonomous system, so it is Unknown.
-func decodeAS(r maxminddb.Result) *AS {
+func decodeAS(r maxminddb.Result, h *hash64.Hasher) *AS {
 	var rec asRecord
 	as := &AS{Text: Unknown}
 	if r.Found() && r.Decode(&rec) == nil && rec.Number != 0 {
@@ -115,6 +123,6 @@ func decodeAS(r maxminddb.Result) *AS {
 		}
 	}
 	as.Key = []byte(as.Text)
-	as.Hash = hash64.Sum(as.Key)
+	as.Hash = sum(h, as.Key)
 	return as
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"visor/sketch"
+	"visor/sketch/hash64"
 	"visor/window"
 )
 
@@ -15,6 +16,7 @@ type Base[M any] struct {
 	Pass  *Batch  // nil unless a later handler of a sequence wants to know what passed
 
 	Sampler Sampler
+	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
 
 	schema *Schema[M]
 	info   Info
@@ -32,7 +34,7 @@ type copies[M any] struct {
 
 // NewBase returns the Base of a shard of the handler that info describes.
 func NewBase[M any](schema *Schema[M], info Info, deepSample int) Base[M] {
-	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), copies: new(copies[M])}
+	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed(), copies: new(copies[M])}
 	b.ring = window.NewRing(info.Periods, PeriodLength, schema.newBucket)
 	b.attach()
 	return b
@@ -80,6 +82,8 @@ type bucketed interface{ buckets() buckets }
 // buckets is the untyped side of a Base, for the pipeline. Its methods are called under the lock of
 // the worker.
 type buckets interface {
+	// keyed sets what hashes keys, before the first batch.
+	keyed(h *hash64.Hasher)
 	// end notes when the live period ends, before Shift.
 	end(ns int64)
 	// begin makes p the live period, after Shift.
@@ -101,6 +105,8 @@ type part interface {
 	// mergeInto adds the part to m, whose metrics are nil at first. It lets the next query prepare.
 	mergeInto(m *Module)
 }
+
+func (b *Base[M]) keyed(h *hash64.Hasher) { b.Hash = h }
 
 func (b *Base[M]) end(ns int64) { b.bucket.stretch.close(ns) }
 

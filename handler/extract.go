@@ -2,7 +2,6 @@ package handler
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -11,11 +10,13 @@ import (
 	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
 	"visor/decode/tcpstream"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // extractor finds the DNS and BGP messages in a batch of packets.
 type extractor struct {
+	hash    *hash64.Hasher // of names
+	flows   *hash64.Hasher // of flows
 	ports   *dnsPorts
 	proxies proxies
 	streams *streams
@@ -29,6 +30,8 @@ type extractor struct {
 
 func newExtractor(cfg *Config) *extractor {
 	return &extractor{
+		hash:    cfg.Hash,
+		flows:   cfg.flows,
 		ports:   newDNSPorts(cfg.DNSPorts),
 		proxies: proxies{from: cfg.ProxyFrom},
 		streams: newStreams(cfg.MaxConns, cfg.StreamBytes),
@@ -100,13 +103,13 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	start := len(e.names)
 	names, q, err := msg.AppendCanonical(e.names)
 	if err != nil {
-		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Msg: msg, Flow: flowHash(p)}
+		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Msg: msg, Flow: e.flow(p)}
 		return m
 	}
 	e.names = names
 	name := dnsmsg.NameFromWire(names[start:])
 	m.Frame, m.Packet, m.Msg, m.Name = frame, p, msg, name
-	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, flowHash(p), name.Hash(), client
+	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, e.flow(p), name.Hash(e.hash), client
 	m.Question, m.TCP, m.Named, m.Broken, m.Tap, m.DNSTap = q, false, true, false, 0, nil
 	return m
 }
@@ -114,14 +117,14 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 // addTapped appends the message in a dnstap frame. Its port is the client's, 0 if the frame lacks it.
 func (e *extractor) addTapped(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
 	m := e.add(b, p, p, p.Payload, p.Src.Port(), 0)
-	m.TCP, m.Tap, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, flowHash(p)
+	m.TCP, m.Tap, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, e.flow(p)
 	m.Broken = m.Broken && p.Payload != nil // it may do without the message
 }
 
 // segment feeds a TCP segment to its stream and adds the messages that it completes.
 func (e *extractor) segment(b *Batch, frame, p *decode.Packet) {
 	e.streams.tcp.Feed(tcpstream.Segment{
-		Key:     flowHash(p),
+		Key:     e.flow(p),
 		Dir:     direction(p),
 		Seq:     p.Seq,
 		Ack:     p.Ack,
@@ -170,7 +173,7 @@ func (e *extractor) dataDNS(b *Batch, s *side, data []byte, nowNS int64) {
 		if ok {
 			from := s.packet.packet(nowNS)
 			if who, ok := e.proxies.believe(&from, h); ok {
-				e.proxies.note(flowHash(&from), nowNS, who)
+				e.proxies.note(e.flow(&from), nowNS, who)
 			}
 		}
 		data = rest
@@ -263,19 +266,19 @@ func (e *extractor) appendReasons(out []capture.Reason) []capture.Reason {
 	return e.streams.appendReasons(e.proxies.appendReasons(out))
 }
 
-// flowHash hashes the five-tuple, the same for both directions.
-func flowHash(p *decode.Packet) uint64 {
-	const odd = 0xA0761D6478BD642F // bits in no order, so that no endpoint makes the product 0
-	hi, lo := bits.Mul64(endpoint(p.Src)^odd, endpoint(p.Dst)^odd)
-	return hi ^ lo + uint64(p.Proto)
+// flow hashes the five-tuple, the same for both directions, under a key that nobody knows: hashes of flows are not compared with those
+// of other hosts.
+func (e *extractor) flow(p *decode.Packet) uint64 {
+	src, dst := e.endpoint(p.Src), e.endpoint(p.Dst)
+	return e.flows.Pair(min(src, dst), max(src, dst)) + uint64(p.Proto)
 }
 
 // endpoint packs an IPv4 address and a port, and hashes those of IPv6.
-func endpoint(a netip.AddrPort) uint64 {
+func (e *extractor) endpoint(a netip.AddrPort) uint64 {
 	addr := a.Addr()
 	if addr.Is4() {
 		ip := addr.As4()
 		return uint64(binary.BigEndian.Uint32(ip[:]))<<16 | uint64(a.Port())
 	}
-	return hash64.IPv6(addr.As16()) + uint64(a.Port())
+	return e.flows.IPv6(addr.As16()) + uint64(a.Port())
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"visor/sketch/hash64"
 )
 
 // Group is a set of handlers that come and go together, and are asked together: those of a policy. It is safe for concurrent use.
@@ -28,13 +30,17 @@ type member struct {
 }
 
 // newMembers returns the parts of a Group in n workers.
-func newMembers(cfg *GroupConfig, n int) []*member {
+func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
 	members := make([]*member, n)
 	for k := range members {
 		members[k] = &member{sequence: cfg.Sequence}
 	}
 	for _, h := range cfg.Handlers {
 		for k, s := range newShards(h, n) {
+			s.buckets().keyed(hash)
+			if s, ok := s.(keyed); ok {
+				s.Keyed(hash)
+			}
 			if cfg.Sequence {
 				s.Passed() // from now on it keeps what passes
 			}
@@ -72,7 +78,7 @@ func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
 		exports = exports || info.Exports
 		g.infos = append(g.infos, info)
 	}
-	g.parts = newMembers(&cfg, len(p.workers))
+	g.parts = newMembers(&cfg, len(p.workers), p.cfg.Hash)
 	now := p.clock.now().UnixNano()
 	for k, w := range p.workers {
 		w.attach(g.parts[k], now, exports)
@@ -133,6 +139,9 @@ func (g *Group) Open() map[string]int {
 	}
 	return sums
 }
+
+// keyed is a Shard that hands on what hashes keys, to a geo.Cache for one.
+type keyed interface{ Keyed(h *hash64.Hasher) }
 
 // opener is a Shard that follows transactions.
 type opener interface{ Open() int }

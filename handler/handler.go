@@ -73,7 +73,7 @@ type Message struct {
 	Packet          *decode.Packet     // the innermost packet: the client's and the server's addresses and ports
 	Msg             dnsmsg.Message     // the message
 	Name            dnsmsg.Name        // first QNAME; valid iff Named
-	Hash            uint64             // Name.Hash()
+	Hash            uint64             // of Name, by the pipeline's Hasher
 	Flow            uint64             // hash of the five-tuple, the same for both directions
 	dnsmsg.Question                    // the first question, less its name; valid iff Named
 	Client          uint16             // the port that is not the DNS port

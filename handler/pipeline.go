@@ -15,6 +15,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/sketch/hash64"
 )
 
 // PeriodLength is how long a period lasts.
@@ -35,6 +36,12 @@ type Config struct {
 	StreamBytes int            // bytes that each worker holds of TCP segments and messages that are not complete; 0 means 8 MiB
 	DNSPorts    []uint16       // ports of DNS; empty means DefaultDNSPorts
 	ProxyFrom   []netip.Prefix // proxies whose PROXY protocol headers ahead of DNS are believed: the client they name counts
+
+	// Hash feeds the sketches. Pipelines whose answers are to merge must share it. Nil means a random one if the sources are live, so that
+	// nobody outside can steer what they count, and else [hash64.Fixed], so that a recording has the same answer each time.
+	Hash *hash64.Hasher
+
+	flows *hash64.Hasher // of flows: a secret of the pipeline
 }
 
 // Pipeline runs sources through handlers. It is safe for concurrent use.
@@ -50,6 +57,12 @@ type Pipeline struct {
 func NewPipeline(cfg Config) (*Pipeline, error) {
 	if len(cfg.Sources) == 0 {
 		return nil, errors.New("handler: a pipeline needs at least one source")
+	}
+	cfg.flows = hash64.Random()
+	if cfg.Hash == nil {
+		if cfg.Hash = hash64.Fixed(); cfg.Live {
+			cfg.Hash = hash64.Random()
+		}
 	}
 	p := &Pipeline{cfg: cfg, clock: newClock()}
 	p.clock.log = cfg.Logger

@@ -10,7 +10,7 @@ import (
 	"visor/decode"
 	"visor/decode/proxymsg"
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // proxies reads PROXY protocol headers ahead of DNS messages, and remembers the clients that they name.
@@ -66,7 +66,7 @@ func (x *proxies) datagram(m *Message, who proxied, ok bool) {
 	if m.Msg == nil || x.clients == nil && !ok {
 		return
 	}
-	key := hash64.Uint64(m.Flow + uint64(m.Msg.ID()))
+	key := hash64.Mix(m.Flow + uint64(m.Msg.ID()))
 	if ok {
 		x.note(key, m.TimeNS, who)
 	} else if m.Msg.Response() {

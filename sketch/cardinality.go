@@ -17,7 +17,7 @@ const (
 // (Flajolet et al., 2007), whose standard error is 0.81 per cent of the truth at any size: 0.81/100 · n one time in three,
 // 2.4/100 · n one time in 370. Memory is 16 bytes a key at first, then 16 KiB, and 48 KiB at most, of which Trim lets 32 KiB go.
 //
-// Hashes must be good ones, as internal/hash64 makes them. The registers are those of segmentio/go-hll and postgresql-hll for
+// Hashes must be those of one hash64.Hasher. The registers are those of segmentio/go-hll and postgresql-hll for
 // log2m 14 and regwidth 5, of one byte each, so that counting takes 2 ns and not the 9 of go-hll's packed form; see MarshalBinary.
 // The estimate is not: theirs is wrong by up to 6 per cent around 40,000 keys.
 //

@@ -8,17 +8,17 @@ import (
 	"github.com/segmentio/go-hll"
 	"github.com/stretchr/testify/require"
 
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // distinct returns a Cardinality that has seen n keys, those from first on, some of them twice.
 func distinct(first, n uint64) *sketch.Cardinality {
 	c := new(sketch.Cardinality)
 	for i := range n {
-		c.Add(hash64.Uint64(first + i))
+		c.Add(hash64.Mix(first + i))
 		if i%7 == 0 {
-			c.Add(hash64.Uint64(first + i/2))
+			c.Add(hash64.Mix(first + i/2))
 		}
 	}
 	return c
@@ -115,7 +115,7 @@ func TestCardinalityBytesAreThoseOfGoHLL(t *testing.T) {
 			h, err := hll.NewHll(form)
 			require.NoError(t, err)
 			for i := range n {
-				h.AddRaw(hash64.Uint64(i))
+				h.AddRaw(hash64.Mix(i))
 			}
 			require.NoError(t, back.UnmarshalBinary(h.ToBytes()))
 			if back.Exact() {
@@ -151,7 +151,7 @@ func TestCardinalityDoesNotAllocate(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(5, func() {
 			c.Reset()
 			for i := range n {
-				c.Add(hash64.Uint64(i))
+				c.Add(hash64.Mix(i))
 			}
 			if c.Estimate() == 0 {
 				panic("nothing counted")
@@ -184,7 +184,7 @@ func BenchmarkCardinality(b *testing.B) {
 			c := distinct(0, n)
 			i := uint64(0)
 			for b.Loop() {
-				c.Add(hash64.Uint64(i % n))
+				c.Add(hash64.Mix(i % n))
 				i++
 			}
 		})
@@ -194,7 +194,7 @@ func BenchmarkCardinality(b *testing.B) {
 func ExampleCardinality() {
 	var clients sketch.Cardinality
 	for i := range 10_000 {
-		clients.Add(hash64.Uint64(uint64(i % 1234)))
+		clients.Add(hash64.Mix(uint64(i % 1234)))
 	}
 	fmt.Println(clients.Estimate(), clients.Exact())
 	// Output: 1234 true

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // copied fills two sketches, makes the second a copy of the first, and goes on with both: they answer alike where they were fed
@@ -49,11 +49,11 @@ func copied[S any, P interface {
 }
 
 func TestCopyFrom(t *testing.T) {
-	copied(t, "Cardinality", func(s *sketch.Cardinality, v uint64) { s.Add(hash64.Uint64(v)) })
-	copied(t, "TopK", func(s *sketch.TopK[uint64], v uint64) { s.Add(hash64.Uint64(v), v, 1) })
+	copied(t, "Cardinality", func(s *sketch.Cardinality, v uint64) { s.Add(hash64.Mix(v)) })
+	copied(t, "TopK", func(s *sketch.TopK[uint64], v uint64) { s.Add(hash64.Mix(v), v, 1) })
 	copied(t, "TopNames", func(s *sketch.TopNames, v uint64) {
 		name := []byte{byte(v), byte(v >> 8), byte(v >> 16)}
-		s.Add(hash64.Sum(name), name, 1)
+		s.Add(hash64.Fixed().Sum(name), name, 1)
 	})
 	copied(t, "TopCounts", func(s *sketch.TopCounts[uint16], v uint64) { s.Add(uint16(v), 1) })
 	copied(t, "Quantile", func(s *sketch.Quantile, v uint64) { s.Add(float64(v)) })
@@ -69,7 +69,7 @@ func TestCopyFromAllocs(t *testing.T) {
 	var src, dst sketch.TopNames
 	for v := range uint64(10_000) {
 		name := []byte{byte(v), byte(v >> 8), 'x'}
-		src.Add(hash64.Sum(name), name, 1)
+		src.Add(hash64.Fixed().Sum(name), name, 1)
 	}
 	dst.CopyFrom(&src)
 	require.Zero(t, testing.AllocsPerRun(10, func() { dst.CopyFrom(&src) }))

@@ -4,8 +4,8 @@
 //	var names sketch.TopNames      // the most frequent, and how often
 //	var times sketch.Quantile      // the median, the slowest hundredth
 //	...
-//	h := hash64.Sum(name) // once per key: every sketch takes the hash
-//	clients.Add(clientHash)
+//	h := hasher.Sum(name) // once per key: every sketch takes the hash
+//	clients.Add(hasher.IPv4(client))
 //	names.Add(h, name, 1)
 //	times.Add(microseconds)
 //	...

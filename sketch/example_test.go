@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"fmt"
 
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 func ExampleTopK() {
 	var top sketch.TopK[[4]byte]
 	for _, addr := range [][4]byte{{192, 0, 2, 1}, {192, 0, 2, 2}, {192, 0, 2, 1}} {
-		top.Add(hash64.IPv4(addr), addr, 1)
+		top.Add(hash64.Fixed().IPv4(addr), addr, 1)
 	}
 	for _, e := range top.Top(10, func(a, b [4]byte) int { return cmp.Compare(string(a[:]), string(b[:])) }) {
 		fmt.Println(e.Key, e.Lower, e.Upper)
@@ -24,8 +24,8 @@ func ExampleTopK() {
 func ExampleTopNames() {
 	var here, there sketch.TopNames // on two hosts, say
 	for _, name := range []string{"a.example", "b.example", "b.example"} {
-		here.Add(hash64.Sum([]byte(name)), []byte(name), 1)
-		there.Add(hash64.Sum([]byte(name)), []byte(name), 10)
+		here.Add(hash64.Fixed().Sum([]byte(name)), []byte(name), 1)
+		there.Add(hash64.Fixed().Sum([]byte(name)), []byte(name), 10)
 	}
 	sent, _ := there.MarshalBinary()
 	var received sketch.TopNames

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // zipf draws n of distinct keys, key k with a probability in proportion to 1/(k+1)^s, and returns them with the true counts.
@@ -33,7 +33,7 @@ func zipf(distinct, n int, s float64) (keys []uint32, truth map[uint32]uint64) {
 	return keys, truth
 }
 
-func hash(key uint32) uint64 { return hash64.Uint64(uint64(key)) }
+func hash(key uint32) uint64 { return hash64.Mix(uint64(key)) }
 
 func addAll(list *sketch.TopK[uint32], keys []uint32) {
 	for _, k := range keys {
@@ -184,7 +184,7 @@ func TestTopNames(t *testing.T) {
 	name := make([]byte, 0, 64)
 	for _, k := range keys {
 		name = strconv.AppendInt(append(name[:0], "host-"...), int64(k), 10)
-		list.Add(hash64.Sum(name), name, 1)
+		list.Add(hash64.Fixed().Sum(name), name, 1)
 	}
 	clear(name[:cap(name)]) // the list has copies
 	var got []uint32
@@ -335,7 +335,7 @@ func BenchmarkTopCounts(b *testing.B) {
 	var list sketch.TopCounts[uint16]
 	i := uint64(0)
 	for b.Loop() {
-		list.Add(uint16(hash64.Uint64(i)), 1)
+		list.Add(uint16(hash64.Mix(i)), 1)
 		i++
 	}
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // pairs is a TopPairs beside the truth.
@@ -21,7 +21,7 @@ type pairs struct {
 }
 
 func (p *pairs) add(name string, weight sketch.Pair) {
-	p.key.Set(hash64.Sum([]byte(name)), []byte(name))
+	p.key.Set(hash64.Fixed().Sum([]byte(name)), []byte(name))
 	p.list.Add(&p.key, weight)
 	if p.truth == nil {
 		p.truth = make(map[string]sketch.Pair)
@@ -200,7 +200,7 @@ func TestTopPairsDoNotAllocate(t *testing.T) {
 		for range 10_000 {
 			i++
 			binary.BigEndian.PutUint64(key, i)
-			k.Set(hash64.Uint64(i), key[:8+22*(i%2)])
+			k.Set(hash64.Mix(i), key[:8+22*(i%2)])
 			list.Add(&k, sketch.Pair{i, 1})
 		}
 	}
@@ -219,7 +219,7 @@ func BenchmarkTopPairs(b *testing.B) {
 			for b.Loop() {
 				i++
 				binary.BigEndian.PutUint64(key[:], i%distinct)
-				k.Set(hash64.Uint64(i%distinct), key[:])
+				k.Set(hash64.Mix(i%distinct), key[:])
 				list.Add(&k, sketch.Pair{i, 1})
 			}
 		})

@@ -1,6 +1,6 @@
 package dnsmsg
 
-import "visor/internal/hash64"
+import "visor/sketch/hash64"
 
 // Name is a domain name in canonical form (RFC 4034 section 6.2): uncompressed and in lower case. It is a view of bytes
 // in wire form, whose text is made when it is needed. The zero Name is the root.
@@ -34,7 +34,7 @@ func NameFromKey(key []byte) Name {
 func (n Name) Key() []byte { return n.wire }
 
 // Hash returns the hash of n that lists and cardinalities take.
-func (n Name) Hash() uint64 { return hash64.Sum(n.wire) }
+func (n Name) Hash(h *hash64.Hasher) uint64 { return h.Sum(n.wire) }
 
 // IsRoot reports whether n is the root.
 func (n Name) IsRoot() bool { return len(n.wire) == 0 }

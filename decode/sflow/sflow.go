@@ -22,7 +22,7 @@ import (
 
 	"visor/decode"
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // Errors of datagrams that are not read, beside [decode.ErrMalformed].
@@ -46,6 +46,7 @@ type Stats struct {
 // goroutine.
 type Decoder struct {
 	agents *flowtable.Table[uint32] // to the next sequence number
+	hash   *hash64.Hasher           // of agents
 	stats  Stats
 }
 
@@ -54,7 +55,7 @@ const maxAgents = 4096
 
 // New returns a Decoder.
 func New() *Decoder {
-	return &Decoder{agents: flowtable.New[uint32](flowtable.Config{Capacity: maxAgents})}
+	return &Decoder{agents: flowtable.New[uint32](flowtable.Config{Capacity: maxAgents}), hash: hash64.Random()}
 }
 
 // Stats returns the counts since the Decoder was made.
@@ -180,8 +181,8 @@ func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.Export) err
 // missing returns how many datagrams are missing before this one. Agents of one private address
 // behind several senders count for themselves.
 func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32) {
-	key := hash64.IPv6(h.agent.As16()) + hash64.Uint64(uint64(h.subAgent))
-	key = hash64.Uint64(key ^ hash64.IPv6(from.Addr().As16()) + uint64(from.Port()))
+	agent := d.hash.IPv6(h.agent.As16()) + uint64(h.subAgent)
+	key := d.hash.Pair(agent, d.hash.IPv6(from.Addr().As16())+uint64(from.Port()))
 	next, known := d.agents.Get(key)
 	if !known {
 		next = d.agents.Put(key, tsNS)

@@ -10,7 +10,6 @@ import (
 	"visor/decode/dhcpmsg"
 	"visor/handler"
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
 	"visor/sketch"
 )
 
@@ -219,12 +218,12 @@ func (s *shard) server(frame *decode.Packet, addr netip.Addr) {
 	}
 	s.text = appendMAC(s.text[:0], frame.Frame[6:12])
 	s.text = addr.AppendTo(append(s.text, '/'))
-	s.Live.TopServers.Add(hash64.Sum(s.text), s.text, 1)
+	s.Live.TopServers.Add(s.Hash.Sum(s.text), s.text, 1)
 }
 
 // requested opens a transaction.
 func (s *shard) requested(tsNS int64, m dhcpmsg.V4) {
-	r := s.open.Put(hash64.Uint64(uint64(m.XID())), tsNS)
+	r := s.open.Put(s.Hash.Uint64(uint64(m.XID())), tsNS)
 	*r = request{}
 	copy(r.mac[:], m.HardwareAddr())
 	name, _ := m.Option(dhcpmsg.OptionHostName)
@@ -233,7 +232,7 @@ func (s *shard) requested(tsNS int64, m dhcpmsg.V4) {
 
 // acknowledged ends a transaction, and counts the client if it got an address.
 func (s *shard) acknowledged(tsNS int64, m dhcpmsg.V4, deep bool) {
-	r, begun, ok := s.open.Take(hash64.Uint64(uint64(m.XID())))
+	r, begun, ok := s.open.Take(s.Hash.Uint64(uint64(m.XID())))
 	addr := m.YourAddr()
 	if !ok || tsNS-begun >= s.ttl || addr.IsUnspecified() || !deep {
 		return
@@ -241,7 +240,7 @@ func (s *shard) acknowledged(tsNS int64, m dhcpmsg.V4, deep bool) {
 	s.text = appendMAC(s.text[:0], r.mac[:])
 	s.text = appendName(append(s.text, '/'), r.name[:r.len])
 	s.text = addr.AppendTo(append(s.text, '/'))
-	s.Live.TopClients.Add(hash64.Sum(s.text), s.text, 1)
+	s.Live.TopClients.Add(s.Hash.Sum(s.text), s.text, 1)
 }
 
 func appendMAC(dst, mac []byte) []byte {

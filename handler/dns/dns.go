@@ -90,7 +90,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	s.sum.count(m)
 	deep := s.Sampler.Deep()
 	if m.DNSTap != nil {
-		s.taps.count(&s.Live.Taps, m, deep)
+		s.taps.count(&s.Live.Taps, m, deep, s.Hash)
 	}
 	if s.groups.Has(groupTransactions) {
 		s.transaction(m, deep)

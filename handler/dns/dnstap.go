@@ -3,8 +3,8 @@ package dns
 import (
 	"visor/decode/dnstapmsg"
 	"visor/handler"
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // Tapped is what is counted of the dnstap messages of one type, queries and responses. pktvisor does not count these.
@@ -31,8 +31,8 @@ func (c *tapCounts) shift(each *handler.Each[Tapped]) {
 	}
 }
 
-// count updates what is counted of the message; deep is whether it was sampled.
-func (c *tapCounts) count(each *handler.Each[Tapped], m *handler.Message, deep bool) {
+// count updates what is counted of the message; deep is whether it was sampled, and h hashes the policy that it names.
+func (c *tapCounts) count(each *handler.Each[Tapped], m *handler.Message, deep bool, h *hash64.Hasher) {
 	t := c.at(each, m.Tap)
 	if m.Tap.Query() {
 		t.Queries.Add(1)
@@ -56,7 +56,7 @@ func (c *tapCounts) count(each *handler.Each[Tapped], m *handler.Message, deep b
 		return
 	}
 	if c.text = p.AppendText(c.text[:0]); len(c.text) > 0 {
-		t.Policies.Add(hash64.Sum(c.text), c.text, 1)
+		t.Policies.Add(h.Sum(c.text), c.text, 1)
 	}
 }
 
@@ -80,7 +80,7 @@ func queryKey(m *handler.Message) uint64 {
 }
 
 // timeKey returns what a dnstap query and its response have in common where one of them lacks the DNS message.
-func timeKey(m *handler.Message) uint64 { return hash64.Uint64(m.Flow ^ uint64(m.DNSTap.QueryTime)) }
+func timeKey(m *handler.Message) uint64 { return hash64.Mix(m.Flow ^ uint64(m.DNSTap.QueryTime)) }
 
 // unknownTime is the duration of a transaction whose response was logged with both messages, but not with both times.
 const unknownTime = -1

@@ -7,7 +7,7 @@ import (
 	"visor/decode/dnsmsg/suffix"
 	"visor/geo"
 	"visor/handler"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // front is what shards of all versions have.
@@ -33,6 +33,13 @@ func (d *declared[M]) newFront() front[M] {
 	return f
 }
 
+// Keyed has the keys of places hashed.
+func (s *front[M]) Keyed(h *hash64.Hasher) {
+	if s.geo != nil {
+		s.geo.Keyed(h)
+	}
+}
+
 // passOn tells the next handler of the message. A datagram goes on as its frame; a message of a
 // stream as a packet of its own, as long as the message.
 func (s *front[M]) passOn(m *handler.Message) {
@@ -51,9 +58,9 @@ func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *hand
 	if suffixLen != 0 || s.public && m.Tap == 0 {
 		two, three = s.cut(m, suffixLen)
 	}
-	qname2.Add(hashPart(m, two), two, 1)
+	qname2.Add(s.hashPart(m, two), two, 1)
 	if !three.IsRoot() {
-		qname3.Add(hashPart(m, three), three, 1)
+		qname3.Add(s.hashPart(m, three), three, 1)
 	}
 }
 
@@ -68,11 +75,11 @@ func (s *front[M]) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Nam
 }
 
 // hashPart returns the hash of part, the end of the message's name.
-func hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
+func (s *front[M]) hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
 	if len(part.Key()) == len(m.Name.Key()) {
 		return m.Hash
 	}
-	return part.Hash()
+	return part.Hash(s.Hash)
 }
 
 // clientSubnet returns the client subnet of a query, or an invalid address. The reference finds it only as the first option of
@@ -87,7 +94,7 @@ func clientSubnet(query dnsmsg.Message) netip.Addr {
 // subnet counts a client subnet in lists.
 func (s *front[M]) subnet(addr netip.Addr, subnets *handler.TopNames, places *handler.TopPlaces, systems *handler.TopNames) {
 	s.text = addr.AppendTo(s.text[:0])
-	subnets.Add(hash64.Sum(s.text), s.text, 1)
+	subnets.Add(s.Hash.Sum(s.text), s.text, 1)
 	if s.geo == nil {
 		return
 	}

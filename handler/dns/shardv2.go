@@ -154,7 +154,7 @@ func (s *shardV2) message(m *handler.Message) {
 			s.sum.deep++
 		}
 		if m.DNSTap != nil {
-			s.taps.count(&s.Live.Taps, m, deep)
+			s.taps.count(&s.Live.Taps, m, deep, s.Hash)
 		}
 		if s.Pass != nil && m.Tap == 0 {
 			s.passOn(m)

@@ -6,7 +6,6 @@ import (
 	"visor/decode"
 	"visor/handler"
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
 )
 
 // query is what version 1.0 remembers of a query.
@@ -95,5 +94,5 @@ func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 // addSlow counts the name as it was written: 0x20 randomisation is of interest where answers are slow.
 func (s *shard) addSlow(slow *handler.TopNames, m *handler.Message) {
 	s.text, _, _ = m.Msg.AppendQuestionExact(s.text[:0])
-	slow.Add(hash64.Sum(s.text), s.text, 1)
+	slow.Add(s.Hash.Sum(s.text), s.text, 1)
 }

@@ -3,7 +3,7 @@ package dns
 import (
 	"visor/handler"
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // waiting holds the queries that wait for a reply, with a V for each. A query and its reply have the two ends and the ID
@@ -28,7 +28,7 @@ func newWaiting[V any](cfg *Config, lost func(v *V, why flowtable.Loss)) waiting
 }
 
 // transactionKey returns what a query and its reply have in common: the two ends and the ID.
-func transactionKey(m *handler.Message) uint64 { return hash64.Uint64(m.Flow + uint64(m.Msg.ID())) }
+func transactionKey(m *handler.Message) uint64 { return hash64.Mix(m.Flow + uint64(m.Msg.ID())) }
 
 // question returns a hash of the question, 0 if there is none.
 func question(m *handler.Message) uint32 {
@@ -53,7 +53,7 @@ func (w *waiting[V]) ask(m *handler.Message) (v *V, isNew bool) {
 }
 
 // otherKey returns the key of a query whose ID waits for the reply to another question already.
-func otherKey(key uint64, question uint32) uint64 { return hash64.Uint64(key + uint64(question)) }
+func otherKey(key uint64, question uint32) uint64 { return hash64.Mix(key + uint64(question)) }
 
 // answer removes the query that a reply answers, and returns its value and time. A reply to a question that nobody
 // asked is matched by its ID, as in pktvisor.

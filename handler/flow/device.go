@@ -3,6 +3,8 @@ package flow
 import (
 	"net/netip"
 	"strconv"
+
+	"visor/sketch/hash64"
 )
 
 // device is what is known of an exporter. It has metrics of its own in the live period, or those of
@@ -231,7 +233,7 @@ func (s *shard) forgetPort(d *device) bool {
 }
 
 // label makes the name of p.
-func (p *port) label() {
+func (p *port) label(h *hash64.Hasher) {
 	if p.name != "" {
 		return
 	}
@@ -240,12 +242,12 @@ func (p *port) label() {
 		name = strconv.FormatUint(uint64(p.index), 10)
 	}
 	p.name = name
-	p.key.setText([]byte(name))
+	p.key.setText(h, []byte(name))
 }
 
 // placePort makes metrics for p if there is room, or it deserves that of another.
 func (s *shard) placePort(p *port) {
-	p.label()
+	p.label(s.Hash)
 	each := &p.device.metrics.Interfaces
 	if shared := each.Find(p.name); shared != nil { // another one has the same name
 		shared.shared = true
@@ -275,7 +277,7 @@ func (s *shard) adopt(p *port) {
 func (s *shard) othersPort(d *device) *port {
 	if d.others == nil {
 		d.others = &port{device: d, name: Others}
-		d.others.key.setText([]byte(Others))
+		d.others.key.setText(s.Hash, []byte(Others))
 		s.adopt(d.others)
 	}
 	d.others.use.records++

@@ -8,8 +8,8 @@ import (
 	"strconv"
 
 	"visor/handler"
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // A key of a list begins with its form. Most keys are numbers, which are hashed and compared as
@@ -32,9 +32,14 @@ type key struct {
 func (k *key) set(hash uint64) { k.Set(hash, k.bytes) }
 
 // setText makes k a text.
-func (k *key) setText(text []byte) {
+func (k *key) setText(h *hash64.Hasher, text []byte) {
+	k.setHashed(h.Sum(text), text)
+}
+
+// setHashed is setText where the hash is known.
+func (k *key) setHashed(hash uint64, text []byte) {
 	k.bytes = append(append(k.bytes[:0], formText), text...)
-	k.set(hash64.Sum(text))
+	k.set(hash)
 }
 
 // isText reports whether k is a text.
@@ -57,29 +62,29 @@ func (k *key) setAddr(hash uint64, ip netip.Addr) {
 }
 
 // setBoth makes k an address with a port, either of which may be text.
-func (k *key) setBoth(addr, port *key) {
+func (k *key) setBoth(h *hash64.Hasher, addr, port *key) {
 	if addr.isText() || port.isText() {
 		k.bytes = appendName(append(appendName(append(k.bytes[:0], formText), addr.bytes), ':'), port.bytes)
-		k.set(hash64.Sum(k.bytes[1:]))
+		k.set(h.Sum(k.bytes[1:]))
 		return
 	}
 	k.bytes = append(append(k.bytes[:0], addr.bytes...), port.bytes[1:]...)
-	k.set(hash64.Uint64(addr.Hash() + port.Hash()<<1))
+	k.set(h.Pair(addr.Hash(), port.Hash()))
 }
 
 // setPair makes k the pair of two addresses with ports, in either order.
-func (k *key) setPair(a, b *key) {
+func (k *key) setPair(h *hash64.Hasher, a, b *key) {
 	if bytes.Compare(a.bytes, b.bytes) > 0 {
 		a, b = b, a
 	}
 	k.bytes = append(k.bytes[:0], formPair, byte(min(len(a.bytes), 0xFF)))
 	if a.isText() || b.isText() || len(a.bytes) > 0xFF {
 		k.bytes = appendPair(append(k.bytes[:0], formText), a.bytes, b.bytes)
-		k.set(hash64.Sum(k.bytes[1:]))
+		k.set(h.Sum(k.bytes[1:]))
 		return
 	}
 	k.bytes = append(append(k.bytes, a.bytes...), b.bytes...)
-	k.set(hash64.Uint64(a.Hash() + b.Hash()))
+	k.set(h.Pair(a.Hash(), b.Hash()))
 }
 
 // itemOf makes an item of a key.

@@ -145,7 +145,7 @@ func (l *bothWays) count(v *view) {
 	}
 	for _, as := range [...]*geo.AS{v.src.system, v.dst.system} {
 		if as != nil {
-			v.system.setText(as.Key)
+			v.system.setHashed(as.Hash, as.Key)
 			l.systems.Add(&v.system.PairKey, v.weight)
 		}
 	}

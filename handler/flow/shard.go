@@ -11,6 +11,7 @@ import (
 	"visor/geo"
 	"visor/handler"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // NewShard returns the part of h that one worker owns.
@@ -75,6 +76,13 @@ func (s *shard) Shift(startNS int64) {
 			p.metrics, p.merged = nil, false
 			p.use.renew()
 		}
+	}
+}
+
+// Keyed has the keys of places hashed.
+func (s *shard) Keyed(h *hash64.Hasher) {
+	if s.geo != nil {
+		s.geo.Keyed(h)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 
 	"visor/decode"
 	"visor/geo"
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // view is a record as it is counted: keys of lists made and hashed once, for all interfaces and
@@ -103,12 +103,12 @@ func (v *view) describe(s *shard, f *decode.Flow) {
 	v.dst.set(s, v.l4, f.Dst, f.DstPort)
 	v.conversation.Clear()
 	if s.groups.Has(groupConversations) {
-		v.converse()
+		v.converse(s.Hash)
 	}
 	if s.groups.Has(groupTopToS) {
 		v.dscp.bytes = appendDSCP(append(v.dscp.bytes[:0], formText), f.ToS>>2)
-		v.dscp.set(hash64.Sum(v.dscp.bytes[1:]))
-		v.ecn.setText([]byte(ecnNames[f.ToS&3]))
+		v.dscp.set(s.Hash.Sum(v.dscp.bytes[1:]))
+		v.ecn.setText(s.Hash, []byte(ecnNames[f.ToS&3]))
 	}
 }
 
@@ -126,7 +126,7 @@ func (e *end) set(s *shard, l4 transport, ip netip.Addr, port uint16) {
 	}
 	e.setAddr(s)
 	if e.port.IsSet() && s.groups&(groupTopIPPorts|groupConversations) != 0 {
-		e.both.setBoth(&e.addr, &e.port)
+		e.both.setBoth(s.Hash, &e.addr, &e.port)
 	}
 	if s.geo != nil && s.groups.Has(groupTopGeo) {
 		e.place, e.system = s.geo.City(ip), s.geo.ASN(ip)
@@ -134,11 +134,11 @@ func (e *end) set(s *shard, l4 transport, ip netip.Addr, port uint16) {
 }
 
 func (e *end) setPort(s *shard, l4 transport, port uint16) {
-	e.portHash = hash64.Uint64(uint64(port))
+	e.portHash = s.Hash.Uint64(uint64(port))
 	if services := s.h.cfg.Services; services != nil && s.groups.Has(groupTopPorts) {
 		if name := services.Name(port, l4 == udp); name != "" {
 			e.name, e.plain = append(e.name[:0], name...), false
-			e.port.setText(e.name)
+			e.port.setText(s.Hash, e.name)
 			return
 		}
 	}
@@ -147,9 +147,9 @@ func (e *end) setPort(s *shard, l4 transport, port uint16) {
 
 func (e *end) setAddr(s *shard) {
 	if e.ip.Is4() {
-		e.ipHash = hash64.IPv4(e.ip.As4())
+		e.ipHash = s.Hash.IPv4(e.ip.As4())
 	} else {
-		e.ipHash = hash64.IPv6(e.ip.As16())
+		e.ipHash = s.Hash.IPv6(e.ip.As16())
 	}
 	if s.h.summary.none {
 		e.addr.setAddr(e.ipHash, e.ip)
@@ -157,7 +157,7 @@ func (e *end) setAddr(s *shard) {
 	}
 	if text, ok := s.h.summary.appendText(e.name[:0], e.ip, s.geo); ok {
 		e.name, e.plain = text, false
-		e.addr.setText(text)
+		e.addr.setText(s.Hash, text)
 		return
 	}
 	e.addr.setAddr(e.ipHash, e.ip)
@@ -165,10 +165,10 @@ func (e *end) setAddr(s *shard) {
 
 // converse makes the key of the conversation: both ends, in an order that does not depend on the
 // direction.
-func (v *view) converse() {
+func (v *view) converse(h *hash64.Hasher) {
 	a, b := &v.src, &v.dst
 	if a.both.IsSet() && b.both.IsSet() && !a.ip.IsUnspecified() && !b.ip.IsUnspecified() {
-		v.conversation.setPair(&a.both, &b.both)
+		v.conversation.setPair(h, &a.both, &b.both)
 	}
 }
 

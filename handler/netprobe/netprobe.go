@@ -20,8 +20,8 @@ import (
 	"visor/decode/probemsg"
 	"visor/handler"
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // The metric groups, in the order of their bits.
@@ -218,7 +218,7 @@ func (s *shard) packet(p *decode.Packet) {
 	} else {
 		s.Tally.NotSampled++
 	}
-	key := hash64.Uint64(e.Key)
+	key := hash64.Mix(e.Key)
 	if e.Kind == probemsg.Received {
 		s.received(key, p.TimeNS, deep)
 		return

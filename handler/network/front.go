@@ -6,8 +6,8 @@ import (
 	"visor/decode"
 	"visor/geo"
 	"visor/handler"
-	"visor/internal/hash64"
 	"visor/sketch"
+	"visor/sketch/hash64"
 )
 
 // front is what shards of all versions have: filters, exact counts, and the handing on of what passes.
@@ -32,6 +32,13 @@ func (d *declared[M]) newFront() front[M] {
 		f.geo = cfg.Geo.NewCache()
 	}
 	return f
+}
+
+// Keyed has the keys of places hashed.
+func (f *front[M]) Keyed(h *hash64.Hasher) {
+	if f.geo != nil {
+		f.geo.Keyed(h)
+	}
 }
 
 // admit counts p in the tally. It reports whether p passes the filters.
@@ -89,7 +96,7 @@ func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
 	}
 	if addr.Is4() {
 		a := addr.As4()
-		h := hash64.IPv4(a)
+		h := f.Hash.IPv4(a)
 		if f.groups.Has(groupCardinality) {
 			card.Add(h)
 		}
@@ -98,7 +105,7 @@ func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
 		}
 	} else {
 		a := addr.As16()
-		h := hash64.IPv6(a)
+		h := f.Hash.IPv6(a)
 		if f.groups.Has(groupCardinality) {
 			card.Add(h)
 		}

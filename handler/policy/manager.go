@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"visor/sketch/hash64"
 )
 
 // ManagerConfig configures a Manager. The zero ManagerConfig is ready to use.
@@ -29,6 +31,8 @@ type ManagerConfig struct {
 	Open func(typ string, config, filter Options) (Opened, error)
 
 	Socket func(network, address string) (net.Listener, error) // see Inputs; nil has none
+
+	Hash *hash64.Hasher // feeds the sketches of all policies, see handler.Config; nil means a random one
 
 	// APIFiles is the directory below which taps and policies that were posted may open files; nil lets them open none. The Manager
 	// does not close it.
@@ -64,6 +68,9 @@ var (
 // NewManager returns a Manager without taps and policies.
 func NewManager(cfg ManagerConfig) *Manager {
 	cfg.Periods, cfg.DeepSample = cmp.Or(cfg.Periods, 5), cmp.Or(cfg.DeepSample, 100)
+	if cfg.Hash == nil {
+		cfg.Hash = hash64.Random()
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

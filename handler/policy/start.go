@@ -9,7 +9,6 @@ import (
 
 	"visor/capture"
 	"visor/handler"
-	"visor/internal/hash64"
 )
 
 // choose returns the taps of a policy.
@@ -66,7 +65,7 @@ func (m *Manager) plan(p *Policy) (parts []Part, err error) {
 	taps, err := m.choose(p)
 	for _, t := range taps {
 		config := merged(t.Config, p.Input.Config)
-		parts = append(parts, Part{Tap: t, Input: inputName(t.Name, merged(config, p.Input.Filter)), Modules: m.modules(p, &t)})
+		parts = append(parts, Part{Tap: t, Input: m.inputName(t.Name, merged(config, p.Input.Filter)), Modules: m.modules(p, &t)})
 	}
 	return parts, err
 }
@@ -169,13 +168,14 @@ func (m *Manager) finish(r *Running) {
 	}
 }
 
-// inputName tells inputs apart: those of one tap with the same configuration are one.
-func inputName(tap string, config Options) string {
+// inputName tells inputs apart: those of one tap with the same configuration are one. The key keeps the name from
+// betraying the configuration, which may hold secrets.
+func (m *Manager) inputName(tap string, config Options) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		fmt.Fprintf(&b, "%s=%v\n", key, config[key])
 	}
-	return fmt.Sprintf("%s-%x", tap, hash64.Sum([]byte(b.String())))
+	return fmt.Sprintf("%s-%x", tap, m.cfg.Hash.Sum([]byte(b.String())))
 }
 
 // input returns the input of a part, which it opens unless it is open. A recording that was read to its end is opened again.
@@ -216,6 +216,7 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 		Sources: o.Sources, Hosts: o.Hosts, Live: o.Live,
 		MaxConns: m.conns(o.MaxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
 		StreamBytes: m.streams(), FragBytes: m.fragments(),
+		Hash:   m.cfg.Hash,
 		Logger: m.cfg.Logger.With("input", name),
 	})
 	if err != nil {

@@ -23,7 +23,8 @@ var rows = [][]string{
 	{"internal/trafficgen", "internal/trafficgen/*"},
 	{"capture", "capture/*", "sketch", "window", "geo"},
 	{"decode", "decode/*"},
-	{"internal/hash64", "internal/flowtable", "internal/decompress", "internal/tlsfiles"},
+	{"internal/flowtable", "internal/decompress", "internal/tlsfiles"},
+	{"sketch/hash64"},
 	{"internal/renewed", "internal/notices"},
 }
 
@@ -38,7 +39,6 @@ var doors = map[string][]string{
 	"github.com/google/gopacket":            {"capture/gopkt"},
 	"github.com/oschwald/maxminddb-golang":  {"geo"},
 	"github.com/klauspost/compress":         {"internal/decompress"},
-	"github.com/zeebo/xxh3":                 {"internal/hash64"},
 	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
 	"golang.org/x/sys":                      {"capture/*", "capture"},
 	"golang.org/x/net/bpf":                  {"capture/*", "capture"},

@@ -25,7 +25,6 @@ import (
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/handler/policy"
-	"visor/internal/hash64"
 	"visor/internal/sharedtest"
 	"visor/sketch"
 )
@@ -287,7 +286,7 @@ func (s *plainShard) questions(m *handler.Message) {
 		}
 		qtype := binary.BigEndian.Uint16(m.Msg[end:])
 		s.Live.QTypes.Add(handler.Port(qtype), 1)
-		s.Live.QNames.Add(hash64.Sum(name[:len(name)-1]))
+		s.Live.QNames.Add(s.Hash.Sum(name[:len(name)-1]))
 		at = end + 4
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // A query and its reply, with others in between.
@@ -16,9 +16,9 @@ func BenchmarkPutTake(b *testing.B) {
 			b.ReportAllocs()
 			i := uint64(0)
 			for b.Loop() {
-				v := tab.Put(hash64.Uint64(i), int64(i))
+				v := tab.Put(hash64.Mix(i), int64(i))
 				v.a = i
-				tab.Take(hash64.Uint64(i - inFlight))
+				tab.Take(hash64.Mix(i - inFlight))
 				i++
 			}
 		})
@@ -30,7 +30,7 @@ func BenchmarkPutFull(b *testing.B) {
 	b.ReportAllocs()
 	i := uint64(0)
 	for b.Loop() {
-		tab.Put(hash64.Uint64(i), int64(i))
+		tab.Put(hash64.Mix(i), int64(i))
 		i++
 	}
 }
@@ -38,11 +38,11 @@ func BenchmarkPutFull(b *testing.B) {
 func BenchmarkGet(b *testing.B) {
 	tab := flowtable.New[value](flowtable.Config{})
 	for i := range uint64(4096) {
-		tab.Put(hash64.Uint64(i), 0)
+		tab.Put(hash64.Mix(i), 0)
 	}
 	i := uint64(0)
 	for b.Loop() {
-		tab.Get(hash64.Uint64(i & 4095))
+		tab.Get(hash64.Mix(i & 4095))
 		i++
 	}
 }
@@ -50,7 +50,7 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkExpireSlot(b *testing.B) {
 	tab := flowtable.New[value](flowtable.Config{TTL: 1 << 40})
 	for i := range uint64(40000) {
-		tab.Put(hash64.Uint64(i), 0)
+		tab.Put(hash64.Mix(i), 0)
 	}
 	for b.Loop() {
 		tab.Expire(1<<40 - 1)

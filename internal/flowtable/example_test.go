@@ -5,16 +5,16 @@ import (
 	"time"
 
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 func Example() {
 	type query struct{ bytes int }
 	t := flowtable.New[query](flowtable.Config{Capacity: 1 << 16, TTL: 5 * time.Second})
 
-	h := hash64.Sum([]byte("10.0.0.1:1234 10.0.0.2:53 id 7"))
+	h := hash64.Fixed().Sum([]byte("10.0.0.1:1234 10.0.0.2:53 id 7"))
 	*t.Put(h, 1_000_000) = query{bytes: 31}
-	*t.Put(hash64.Uint64(1), 2_000_000) = query{bytes: 40} // never answered
+	*t.Put(hash64.Mix(1), 2_000_000) = query{bytes: 40} // never answered
 
 	if q, sentNS, ok := t.Take(h); ok {
 		fmt.Println("answered after", 1_250_000-sentNS, "ns,", q.bytes, "bytes asked")

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 // FuzzTable plays operations against a plain map. Two bytes are one operation: what, and on which key.
@@ -16,7 +16,7 @@ func FuzzTable(f *testing.F) {
 	f.Add([]byte("\x01a\x01b\x01c\x01d\x01e\x01f\x00g\x05z\x03h\x06x\x07x"), uint8(4), true)
 	long := make([]byte, 4096)
 	for i := range long {
-		long[i] = byte(hash64.Uint64(uint64(i)))
+		long[i] = byte(hash64.Mix(uint64(i)))
 	}
 	f.Add(long, uint8(200), false)
 	f.Add(long, uint8(60), true)
@@ -26,7 +26,7 @@ func FuzzTable(f *testing.F) {
 		m := newModel(int(capacity))
 		for i := 0; i+1 < len(ops); i += 2 {
 			key := uint64(ops[i]>>4)<<8 | uint64(ops[i+1])
-			h := hash64.Uint64(key)
+			h := hash64.Mix(key)
 			if clustered {
 				h = (key&7<<60 | key) * inverse // eight homes
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/internal/flowtable"
-	"visor/internal/hash64"
+	"visor/sketch/hash64"
 )
 
 type value struct{ a, b uint64 } // 16 bytes: what a transaction takes
@@ -102,7 +102,7 @@ func TestFullEvictsOldOnes(t *testing.T) {
 	const capacity, n = 1000, 50000
 	tab := flowtable.New[value](flowtable.Config{Capacity: capacity})
 	for i := range uint64(n) {
-		h := hash64.Uint64(i)
+		h := hash64.Mix(i)
 		tab.Put(h, int64(i))
 		require.LessOrEqual(t, tab.Len(), capacity)
 		_, ok := tab.Get(h)
@@ -112,7 +112,7 @@ func TestFullEvictsOldOnes(t *testing.T) {
 	require.Equal(t, 2048, tab.Slots())
 	young := 0
 	for i := range uint64(capacity / 2) {
-		if _, ok := tab.Get(hash64.Uint64(n - 1 - i)); ok {
+		if _, ok := tab.Get(hash64.Mix(n - 1 - i)); ok {
 			young++
 		}
 	}
@@ -155,7 +155,7 @@ func TestEveryLossIsReported(t *testing.T) {
 		tab.OnLoss(func(_ *value, why flowtable.Loss) { lost[why]++ })
 		const n = 100000
 		for i := range uint64(n) {
-			tab.Put(hash64.Uint64(i), int64(i)/int64(perNS))
+			tab.Put(hash64.Mix(i), int64(i)/int64(perNS))
 		}
 		st := tab.Stats()
 		require.Equal(t, lost, [3]uint64{0, st.Expired, st.Evicted})
@@ -173,7 +173,7 @@ func TestGrowthKeepsExpired(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{TTL: 80})
 	tab.Put(0, 0)
 	for i := range uint64(10000) {
-		tab.Put(hash64.Uint64(1+i), int64(i))
+		tab.Put(hash64.Mix(1+i), int64(i))
 	}
 	_, _, ok := tab.Take(0)
 	require.True(t, ok)
@@ -185,19 +185,19 @@ func TestGrowthKeepsExpired(t *testing.T) {
 func TestFromTheFuture(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{Capacity: 100, TTL: 10})
 	for i := range uint64(50) {
-		tab.Put(hash64.Uint64(i), 1e18)
+		tab.Put(hash64.Mix(i), 1e18)
 	}
 	for i := range uint64(50) {
-		tab.Put(hash64.Uint64(1000+i), 0)
+		tab.Put(hash64.Mix(1000+i), 0)
 	}
 	tab.Expire(5)
 	require.Equal(t, 100, tab.Len())
 	for i := range uint64(50) {
-		tab.Put(hash64.Uint64(2000+i), 1)
+		tab.Put(hash64.Mix(2000+i), 1)
 	}
 	kept := 0
 	for i := range uint64(50) {
-		if _, ok := tab.Get(hash64.Uint64(1000 + i)); ok {
+		if _, ok := tab.Get(hash64.Mix(1000 + i)); ok {
 			kept++
 		}
 	}
@@ -252,8 +252,8 @@ func TestSteadyStateAllocs(t *testing.T) {
 	step := func() {
 		for range 3000 {
 			i++
-			tab.Put(hash64.Uint64(i), int64(i))
-			tab.Take(hash64.Uint64(i - 3))
+			tab.Put(hash64.Mix(i), int64(i))
+			tab.Take(hash64.Mix(i - 3))
 		}
 		tab.Expire(int64(i))
 	}
