@@ -36,7 +36,7 @@ func FuzzAPI(f *testing.F) {
 			t.Skip("no server would read that")
 		}
 		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))
-		req := httptest.NewRequest("GET", "/", strings.NewReader(body))
+		req := httptest.NewRequest("GET", "http://localhost/", strings.NewReader(body))
 		req.Method, req.URL = method, u
 		req.Header.Set("Content-Type", typ)
 		w := httptest.NewRecorder()
