@@ -69,7 +69,8 @@ func (e *extent) add(s stretch, openNS int64) {
 // seconds returns how long e is, in whole seconds.
 func (e *extent) seconds() (sum int64) {
 	for _, x := range e.eras {
-		sum += max(0, x.end/1e9-x.start/1e9)
+		first, last := SecondOf(x.start), SecondOf(x.end)
+		sum += max(0, last.Unix()-first.Unix())
 	}
 	return sum + e.before/1e9
 }

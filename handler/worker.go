@@ -179,7 +179,7 @@ func (w *worker) enter(to period, endNS int64) {
 			s.buckets().begin(to)
 		}
 	}
-	w.period = to
+	w.period, w.lastNS = to, to.start // a worker without frames in it has no later time
 }
 
 // analyse shows frames of one period to the handlers.
