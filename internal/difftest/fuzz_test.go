@@ -3,8 +3,6 @@ package difftest_test
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
-	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -63,16 +61,8 @@ func FuzzWorkers(f *testing.F) {
 		queues := capture.Fanout(handler.Recorded(capture.NewMemory(in)), capture.FanoutConfig{Queues: 4})
 		got := answers(t, count(t, queues...))
 		for name := range want {
-			requireSame(t, shared(want[name]), shared(got[name]), name+", 4 workers")
+			requireSame(t, want[name], got[name], name+", 4 workers")
 		}
-	})
-}
-
-// shared returns the metrics that do not depend on the number of workers: all but the lists of slow
-// names. What is slow follows from the period before, of which each worker knows its own part.
-func shared(values []handler.Value) []handler.Value {
-	return slices.DeleteFunc(values, func(v handler.Value) bool {
-		return strings.HasPrefix(v.Path[len(v.Path)-1], "top_slow")
 	})
 }
 
