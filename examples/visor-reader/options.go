@@ -33,6 +33,7 @@ type options struct {
 	workers    int
 	geoCity    string
 	geoASN     string
+	hashKey    string
 	format     string // one of formats
 	width      int    // columns of text
 	color      bool
@@ -118,6 +119,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
+	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
 	fs.StringVar(&o.format, "format", "", "`text|json|pktvisor`: the default is text on a terminal and json elsewhere")
 	fs.BoolVarP(&o.all, "all", "a", false, "show what is zero in text, too")

@@ -24,6 +24,7 @@ import (
 	"visor/handler/flow"
 	"visor/handler/network"
 	"visor/handler/pcap"
+	"visor/sketch/hash64"
 )
 
 // job is one summary in the making.
@@ -228,11 +229,20 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 	if err != nil {
 		return nil, err
 	}
+	hash := hash64.Fixed()
+	if o.hashKey != "" {
+		key, err := hash64.ReadKey(o.hashKey)
+		if err != nil {
+			return nil, err
+		}
+		hash = hash64.New(key)
+	}
 	sources := []capture.Source{src}
 	if o.workers > 1 {
 		sources = capture.Fanout(handler.Recorded(src), capture.FanoutConfig{Queues: o.workers})
 	}
 	return handler.NewPipeline(handler.Config{
+		Hash:     hash,
 		Sources:  sources,
 		Handlers: handlers,
 		Hosts:    o.hosts,

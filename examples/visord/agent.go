@@ -69,8 +69,14 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	if root != nil {
 		defer root.Close()
 	}
+	hash, err := o.hasher()
+	if err != nil {
+		return err
+	}
+	log.Info("hash key " + hash.ID().String())
 	a.manager = policy.NewManager(policy.ManagerConfig{
-		Env: env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
+		Hash: hash,
+		Env:  env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
 		APIFiles: root,
 	})
 	defer a.manager.Close()

@@ -51,6 +51,7 @@ type options struct {
 	insecure   bool
 	allowHosts []string
 	tokenFile  string
+	hashKey    string
 	pprof      bool
 	instance   string
 	sumIsMax   bool
@@ -146,6 +147,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.files.Key, "tls-key", "", "key `file`, PEM")
 	fs.StringVar(&o.files.ClientCA, "tls-client-ca", "", "ask clients for a certificate that one in this `file` has signed")
 	fs.StringVar(&o.tokenFile, "api-token-file", "", "ask clients for the bearer token in this `file`")
+	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits: the same on hosts whose summaries merge")
 	fs.BoolVar(&o.pprof, "pprof", false, "offer Go's profiles at /debug/pprof/")
 	fs.StringVar(&o.instance, "prom-instance", "", "`ID` that Prometheus series have as their label 'instance'")
 	fs.BoolVar(&o.sumIsMax, "prom-sum-is-max", false, "_sum of Prometheus' summaries is the greatest value, as in pktvisor, not the sum")
