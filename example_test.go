@@ -36,5 +36,5 @@ func Example() {
 	}
 	m := dns.From(snap)
 	fmt.Println(m.Queries.Value(), "queries and replies for about", m.QName.Estimate()/100*100, "names")
-	// Output: 5171 queries and replies for about 2400 names
+	// Output: 5171 queries and replies for about 2500 names
 }
