@@ -3,7 +3,6 @@ package handler
 import (
 	"bytes"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -41,7 +40,6 @@ func (s *countingShard) Process(b *Batch) {
 // stepper is a live pipeline whose clock the test sets, and whose queues it feeds.
 type stepper struct {
 	*Pipeline
-	mu      sync.Mutex
 	wall    time.Time
 	running time.Duration
 	log     bytes.Buffer

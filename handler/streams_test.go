@@ -84,9 +84,6 @@ func (c *talk) server(flags uint8, payload []byte) {
 	c.ack += uint32(len(payload))
 }
 
-// lose drops the latest frame, as a capture may.
-func (c *talk) lose() { c.frames = c.frames[:len(c.frames)-1] }
-
 func newTalk() *talk {
 	c := &talk{seq: 100, ack: 1000}
 	c.client(decode.FlagSYN, nil)

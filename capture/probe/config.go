@@ -150,7 +150,7 @@ func (q *Query) validate() error {
 
 func (t *Target) validate(test Test) error {
 	if t.Version != 0 && t.Version != 4 && t.Version != 6 {
-		return errors.New("Version must be 4 or 6")
+		return errors.New("field Version must be 4 or 6")
 	}
 	if test == HTTP || test == DoH {
 		return t.validateURL()
@@ -158,9 +158,9 @@ func (t *Target) validate(test Test) error {
 	addr, err := netip.ParseAddr(t.Host)
 	switch {
 	case t.Host == "":
-		return errors.New("Host is not set")
+		return errors.New("field Host is not set")
 	case test == Connect && t.Port == 0:
-		return errors.New("Port is not set")
+		return errors.New("field Port is not set")
 	case err == nil && addr.Is4() && t.Version == 6, err == nil && addr.Is6() && t.Version == 4:
 		return fmt.Errorf("%s is not an address of IP version %d", t.Host, t.Version)
 	case err != nil && t.Host != "localhost" && !strings.Contains(t.Host, "."):
@@ -172,7 +172,7 @@ func (t *Target) validate(test Test) error {
 // validateURL does not quote the URL, which may hold a password.
 func (t *Target) validateURL() error {
 	if u, err := url.Parse(t.Host); err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return errors.New("Host is not a URL of HTTP or HTTPS")
+		return errors.New("field Host is not a URL of HTTP or HTTPS")
 	}
 	return nil
 }
