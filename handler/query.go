@@ -65,6 +65,7 @@ func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
 		chosen[i] = periods[first:end]
 		m := &s.Modules[i]
 		m.Info, m.now, m.Live = info, now, g.pipeline.cfg.Live && first == 0
+		m.HashID = g.pipeline.cfg.Hash.ID()
 		m.measure(chosen[i], known.of(i))
 	}
 	return s, g.fill(s, chosen, known), nil

@@ -3,6 +3,8 @@ package handler
 import (
 	"fmt"
 	"time"
+
+	"visor/sketch/hash64"
 )
 
 // Snapshot is an answer: the metrics of all modules over some periods. It is immutable.
@@ -18,6 +20,7 @@ type Module struct {
 	Length time.Duration // how long the periods lasted together, in whole seconds
 	Live   bool          // the live period of a live stream is among them
 	Frames uint64        // frames that the handler was shown in these periods, those that could not be decoded included
+	HashID hash64.ID     // tells which key the sketches were fed under
 
 	seconds uint64 // of rates
 	current int64  // the second that is not over; math.MaxInt64 if none is
@@ -40,13 +43,17 @@ func Find[M any](s *Snapshot) *M {
 }
 
 // Join returns one Module that holds what modules of one type and version counted together, as if one handler had seen all of it: the
-// rate of a second is the sum of their rates in it. It keeps the settings of the first. It is an error if they are of different kinds.
+// rate of a second is the sum of their rates in it. It keeps the settings of the first. It is an error if they are of different kinds, or if
+// their sketches were fed under different keys: cardinalities of both would be counted twice.
 func Join(name string, modules ...*Module) (Module, error) {
 	var sum Module
 	for i, m := range modules {
 		if i == 0 {
-			sum.Info = m.Info
+			sum.Info, sum.HashID = m.Info, m.HashID
 			sum.Name, sum.Tap = name, ""
+		}
+		if m.HashID != sum.HashID {
+			return Module{}, fmt.Errorf("handler: %s was hashed with key %s, %s with key %s: they do not add up", name, sum.HashID, m.Name, m.HashID)
 		}
 		sum.cover(m)
 		if !m.addTo(&sum) {

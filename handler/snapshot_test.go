@@ -12,6 +12,7 @@ import (
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/internal/packettest"
+	"visor/sketch/hash64"
 )
 
 // queries returns queries at some seconds.
@@ -59,6 +60,11 @@ func TestJoin(t *testing.T) {
 
 	_, err = handler.Join("merged", a, dnsA)
 	require.EqualError(t, err, "handler: merged is a net 1.0, a-dns is a dns 1.0: they do not add up")
+
+	foreign := *a
+	foreign.HashID = hash64.New(hash64.Key{1}).ID()
+	_, err = handler.Join("merged", a, &foreign)
+	require.ErrorContains(t, err, "was hashed with key")
 }
 
 // Queries that wait for their reply can be counted, by module.
