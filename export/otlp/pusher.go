@@ -72,10 +72,10 @@ type Pusher struct {
 	cfg  Config
 	send transport
 
-	collecting sync.Mutex                     // guards what follows
-	seen       map[asker]map[string]time.Time // start of the latest period that was queued, by module
-	ready      *metrics.ResourceMetrics       // is queued at the next push
-	over       bool                           // nothing is queued any more
+	collecting sync.Mutex               // guards what follows
+	seen       map[asker]*pushed        // what was pushed of each source
+	ready      *metrics.ResourceMetrics // is queued at the next push
+	over       bool                     // nothing is queued any more
 
 	mu      sync.Mutex
 	pending []parcel
@@ -102,7 +102,7 @@ func New(cfg Config) (*Pusher, error) {
 		return nil, err
 	}
 	return &Pusher{
-		cfg: cfg, send: send, seen: make(map[asker]map[string]time.Time), ready: &metrics.ResourceMetrics{}, more: make(chan struct{}, 1),
+		cfg: cfg, send: send, seen: make(map[asker]*pushed), ready: &metrics.ResourceMetrics{}, more: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -187,19 +187,34 @@ func (p *Pusher) collect(why occasion) {
 	p.collecting.Lock()
 	defer p.collecting.Unlock()
 	p.over = why == ending
-	seen := make(map[asker]map[string]time.Time)
 	for _, src := range p.cfg.Sources() {
-		last := p.seen[src.Of]
-		if last == nil {
-			last = make(map[string]time.Time)
-		}
-		seen[src.Of] = last
-		p.gather(src, last, why)
+		p.gather(src, p.starts(src.Of), why)
 	}
-	p.seen = seen // those that have gone are forgotten
+	maps.DeleteFunc(p.seen, func(_ asker, s *pushed) bool { return time.Since(s.at) > forgetAfter })
 	if why != looking {
 		p.queue(0)
 	}
+}
+
+// pushed is what was pushed of a source.
+type pushed struct {
+	last map[string]time.Time // start of the latest period, by module
+	at   time.Time            // when the source was there
+}
+
+// forgetAfter is how long a source is remembered that has gone, in case that its Last comes: the host
+// drops it from Config.Sources first.
+const forgetAfter = time.Minute
+
+// starts returns the starts of what was pushed of a source, which is there now.
+func (p *Pusher) starts(src asker) map[string]time.Time {
+	s := p.seen[src]
+	if s == nil {
+		s = &pushed{last: make(map[string]time.Time)}
+		p.seen[src] = s
+	}
+	s.at = time.Now()
+	return s.last
 }
 
 // gather adds the periods of a source that are not in last.
@@ -226,10 +241,7 @@ func (p *Pusher) Last(src Source) {
 	if p.over {
 		return
 	}
-	last := p.seen[src.Of]
-	if last == nil {
-		last = make(map[string]time.Time)
-	}
+	last := p.starts(src.Of)
 	delete(p.seen, src.Of)
 	p.gather(src, last, ending)
 }

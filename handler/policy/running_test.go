@@ -187,8 +187,13 @@ func TestMergeLikeHandlers(t *testing.T) {
 	apart := add(t, m, p)
 	p.Name, p.Merge = "b", true
 	r := add(t, m, p)
+	now := time.Now().UnixNano() // a frame of another time would count in the second of its arrival
 	for _, f := range in.feeds {
-		f.frames <- packets(100)
+		frames := packets(100)
+		for i := range frames {
+			frames[i].TimeNS = now
+		}
+		f.frames <- frames
 		f.frames <- nil
 	}
 	one, err := apart.Bucket(0)
