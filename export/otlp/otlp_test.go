@@ -241,7 +241,7 @@ func TestExactlyOnce(t *testing.T) {
 					})
 				}
 			}
-			wait.Until(t, func() bool { return r.count() == 2*39 && p.Stats().Pending == 0 })
+			wait.Until(t, func() bool { return r.count() == 2*39 && p.Stats().Pending == 0 }, func() string { return fmt.Sprint(r.count(), p.Stats(), r.times) })
 			require.NoError(t, stop())
 			stopServer()
 			r.once(t, want)
