@@ -215,7 +215,7 @@ func TestExactlyOnce(t *testing.T) {
 			}
 			address, stopServer := listen(t, "127.0.0.1:0", serve)
 			r.answers = []int{503, 429, 504}
-			a, b := newStream(t, handler.Settings{Periods: 10}), newStream(t, handler.Settings{Periods: 3})
+			a, b := newStream(t, handler.Settings{Periods: 10}), newStream(t, handler.Settings{Periods: 5})
 			p, stop := running(t, otlp.Config{
 				Endpoint: scheme + "://" + address, Interval: time.Millisecond, Backoff: time.Millisecond, Timeout: 10 * time.Second,
 				Sources: func() []otlp.Source { return []otlp.Source{{"a", a.Pipeline}, {"b", b.Pipeline}} },

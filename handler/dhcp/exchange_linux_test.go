@@ -1,8 +1,8 @@
 package dhcp_test
 
 import (
-	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -37,11 +37,20 @@ func TestNSExchange(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- p.Run(ctx) }()
 
-	var log bytes.Buffer
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer log.Close()
+	logged := func() string {
+		b, err := os.ReadFile(log.Name())
+		require.NoError(t, err)
+		return string(b)
+	}
 	server := exec.Command("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root", "--bind-interfaces", "--no-ping",
 		"--interface="+netns.Receiver, "--dhcp-range=192.0.2.10,192.0.2.20,1h", "--dhcp-leasefile="+filepath.Join(t.TempDir(), "leases"))
-	server.Stdout, server.Stderr = &log, &log
+	server.Stdout, server.Stderr = log, log
 	require.NoError(t, server.Start())
+	// A DISCOVER that comes before dnsmasq listens is seen here, and by no server.
+	wait.Until(t, func() bool { return strings.Contains(logged(), "sockets bound") }, logged)
 	client := exec.Command("udhcpc", "-i", netns.Sender, "-n", "-q", "-f", "-t", "20", "-T", "1", "-s", "/bin/true", "-x", "hostname:printer")
 	out, err := client.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -57,9 +66,9 @@ func TestNSExchange(t *testing.T) {
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
 	m := dhcp.From(snap)
-	said := func(what string) uint64 { return uint64(strings.Count(log.String(), what+"(")) }
+	said := func(what string) uint64 { return uint64(strings.Count(logged(), what+"(")) }
 	require.Equal(t, []uint64{said("DHCPDISCOVER"), said("DHCPOFFER"), said("DHCPREQUEST"), said("DHCPACK")},
-		[]uint64{m.Discover.Value(), m.Offer.Value(), m.Request.Value(), m.Ack.Value()}, "%s", log.String())
+		[]uint64{m.Discover.Value(), m.Offer.Value(), m.Request.Value(), m.Ack.Value()}, "%s", logged())
 	require.NotZero(t, m.Ack.Value())
 	clients, servers := names(&m.TopClients), names(&m.TopServers)
 	require.Len(t, clients, 1)
