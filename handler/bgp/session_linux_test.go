@@ -24,15 +24,17 @@ import (
 // TestSession lets two real routers talk.
 func TestSession(t *testing.T) { netns.Run(t, "bird") }
 
-// router is the configuration of one side: its address and that of the other, and routes to tell of.
-func router(t *testing.T, me, other string, routes int) (config string) {
+// router is the configuration of one side: its address and that of the other, how it connects, and
+// routes to announce. One side must be passive: if both connect at once, there is an OPEN too many
+// (RFC 4271 section 6.8).
+func router(t *testing.T, me, other, connects string, routes int) (config string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "router id %s;\nlog stderr all;\nprotocol device {}\nprotocol static {\n ipv4;\n", me)
 	for i := range routes {
 		fmt.Fprintf(&b, " route 198.18.%d.0/24 blackhole;\n", i)
 	}
-	fmt.Fprintf(&b, "}\nprotocol bgp peer {\n debug { packets };\n local %s as 64500;\n neighbor %s as 64500;\n hold time 3;\n connect delay time 1;\n"+
-		" ipv4 { import all; export all; };\n}\n", me, other)
+	fmt.Fprintf(&b, "}\nprotocol bgp peer {\n debug { packets };\n local %s as 64500;\n neighbor %s as 64500;\n hold time 3;\n %s;\n"+
+		" ipv4 { import all; export all; };\n}\n", me, other, connects)
 	path := filepath.Join(t.TempDir(), "bird.conf")
 	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
 	return path
@@ -55,9 +57,9 @@ func TestNSSession(t *testing.T) {
 	go func() { done <- p.Run(ctx) }()
 
 	var log bytes.Buffer
-	near := exec.Command("bird", "-f", "-c", router(t, "192.0.2.1", "192.0.2.2", 3), "-s", filepath.Join(t.TempDir(), "ctl"))
+	near := exec.Command("bird", "-f", "-c", router(t, "192.0.2.1", "192.0.2.2", "passive yes", 3), "-s", filepath.Join(t.TempDir(), "ctl"))
 	near.Stderr = &log
-	far := netns.Command(neighbour, "bird", "-f", "-c", router(t, "192.0.2.2", "192.0.2.1", 200), "-s", filepath.Join(t.TempDir(), "ctl"))
+	far := netns.Command(neighbour, "bird", "-f", "-c", router(t, "192.0.2.2", "192.0.2.1", "connect delay time 1", 200), "-s", filepath.Join(t.TempDir(), "ctl"))
 	require.NoError(t, near.Start())
 	require.NoError(t, far.Start())
 	count := func() *bgp.Metrics {
