@@ -44,7 +44,7 @@ for _ in 1 2 3; do # a machine that others use as well may stop the program for 
 	[ "$dropped" != 0 ] || break
 done
 [ "$seen" = 400000 ] && [ "$dropped" = 0 ] || fail "at 200,000 packets a second: $seen seen, $dropped dropped"
-grep -q "top qname2" "$work/out" || fail "no names"
+grep -q "top names of two labels" "$work/out" || fail "no names"
 echo "sniff: 400000 packets at $rate, none dropped"
 replay --topspeed
 [ "$seen" = 400000 ] || fail "at top speed: $seen packets seen and dropped, not 400000"
