@@ -63,7 +63,7 @@ func TestTimes(t *testing.T) {
 func TestExpire(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{TTL: 10})
 	for i := range uint64(100) {
-		tab.Put(i, int64(i)).a = i
+		tab.Put(hash64.Mix(i), int64(i)).a = i
 	}
 	seen := map[uint64]bool{}
 	tab.OnLoss(func(v *value, why flowtable.Loss) {
@@ -84,9 +84,9 @@ func TestExpire(t *testing.T) {
 func TestExpireOldestOfAll(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{TTL: 10})
 	for i := range uint64(128) {
-		tab.Put(i, 1000)
+		tab.Put(hash64.Mix(i), 1000)
 	}
-	tab.Put(128, 0)
+	tab.Put(hash64.Mix(128), 0)
 	tab.Expire(20)
 	require.Equal(t, 128, tab.Len())
 }
@@ -108,7 +108,8 @@ func TestFullEvictsOldOnes(t *testing.T) {
 		_, ok := tab.Get(h)
 		require.True(t, ok)
 	}
-	require.Equal(t, flowtable.Stats{Evicted: n - capacity}, tab.Stats())
+	require.EqualValues(t, n, uint64(tab.Len())+tab.Stats().Evicted)
+	require.GreaterOrEqual(t, tab.Len(), capacity-10, "a full neighbourhood may evict before the table is full")
 	require.Equal(t, 2048, tab.Slots())
 	young := 0
 	for i := range uint64(capacity / 2) {
@@ -214,7 +215,7 @@ const (
 func TestHashesOfAnAttacker(t *testing.T) {
 	tab := flowtable.New[uint64](flowtable.Config{Capacity: 1 << 12})
 	for i := range uint64(1 << 11) {
-		tab.Put(i*inverse, 1)
+		tab.Put(hash64.Mix(i)>>12*inverse, 1) // all have the same home under multiplier
 	}
 	require.Equal(t, 1<<11, tab.Len())
 	require.Zero(t, tab.Stats().Evicted)
