@@ -74,7 +74,7 @@ func NewFile(in io.Reader, name string) (*File, error) {
 			f.total = info.Size()
 		}
 	}
-	plain, err := unpacked(&counter{in: in, done: &f.done}, name)
+	plain, err := unpacked(&decompress.Counter{In: in, Done: &f.done}, name)
 	if err != nil {
 		return nil, &Error{Path: name, Err: err}
 	}
@@ -97,18 +97,6 @@ func unpacked(in io.Reader, name string) (io.Reader, error) {
 		return open(buffered)
 	}
 	return buffered, nil
-}
-
-// counter counts the bytes that are read through it.
-type counter struct {
-	in   io.Reader
-	done *atomic.Int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	c.done.Add(int64(n))
-	return n, err
 }
 
 // ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow from f until the next

@@ -102,7 +102,7 @@ func NewReader(in io.Reader, name string) (*Reader, error) {
 			r.total = info.Size()
 		}
 	}
-	r.in = &counter{in: in, done: &r.done}
+	r.in = &decompress.Counter{In: in, Done: &r.done}
 	r.buf = make([]byte, 0, streamBuffer)
 	r.fill(magicLen)
 	if open := decompress.Detect(r.buf); open != nil {
@@ -310,18 +310,6 @@ func (r *Reader) Close() error {
 		return fmt.Errorf("pcapfile: %w", err)
 	}
 	return nil
-}
-
-// counter counts the bytes that are read through it.
-type counter struct {
-	in   io.Reader
-	done *atomic.Int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	c.done.Add(int64(n))
-	return n, err
 }
 
 // rest is a reader of head, then of in. If err is not nil, in has ended with it.

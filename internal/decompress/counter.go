@@ -1,0 +1,19 @@
+package decompress
+
+import (
+	"io"
+	"sync/atomic"
+)
+
+// Counter counts the bytes that are read through it: of a compressed recording, those of the file.
+type Counter struct {
+	In   io.Reader
+	Done *atomic.Int64
+}
+
+// Read reads from In.
+func (c *Counter) Read(p []byte) (int, error) {
+	n, err := c.In.Read(p)
+	c.Done.Add(int64(n))
+	return n, err
+}
