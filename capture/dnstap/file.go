@@ -126,7 +126,7 @@ func (f *File) ReadBatch(b *capture.Batch) error {
 }
 
 func (f *File) damage(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.ErrUnexpectedEOF {
 		err = errors.New("file ends within a frame")
 	}
 	return &Error{Path: f.path, Offset: f.frames.offset, Err: err}

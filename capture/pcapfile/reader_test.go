@@ -212,7 +212,9 @@ func TestStreamFailures(t *testing.T) {
 			require.False(t, r.Stable())
 		})
 	}
-	_, err := pcapfile.NewReader(iotest.ErrReader(broken), "x")
+	_, err := pcapfile.NewReader(bytes.NewReader(zipped[:2]), "x")
+	require.EqualError(t, err, "pcapfile: x: offset 0: gzip data cut: unexpected EOF")
+	_, err = pcapfile.NewReader(iotest.ErrReader(broken), "x")
 	require.ErrorIs(t, err, broken)
 	_, err = pcapfile.NewReader(bytes.NewReader(gzipped(t, zipped)), "x")
 	require.ErrorContains(t, err, "compressed twice")

@@ -62,10 +62,32 @@ func Foreign(head []byte, name, reader string) error {
 	return nil
 }
 
-func openGzip(in io.Reader) (io.Reader, error) { return gzip.NewReader(in) }
+func openGzip(in io.Reader) (io.Reader, error) {
+	plain, err := gzip.NewReader(in)
+	return named{plain, "gzip"}, cut(err, "gzip")
+}
 
-func openBzip2(in io.Reader) (io.Reader, error) { return bzip2.NewReader(in), nil }
+func openBzip2(in io.Reader) (io.Reader, error) { return named{bzip2.NewReader(in), "bzip2"}, nil }
 
 func openZstd(in io.Reader) (io.Reader, error) {
-	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	plain, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	return named{plain, "zstd"}, cut(err, "zstd")
+}
+
+// named names the compression where the file ends too early: the libraries return a bare io.ErrUnexpectedEOF.
+type named struct {
+	in          io.Reader
+	compression string
+}
+
+func (n named) Read(p []byte) (int, error) {
+	got, err := n.in.Read(p)
+	return got, cut(err, n.compression)
+}
+
+func cut(err error, compression string) error {
+	if err == io.ErrUnexpectedEOF {
+		return fmt.Errorf("%s data cut: %w", compression, err)
+	}
+	return err
 }
