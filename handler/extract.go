@@ -9,6 +9,7 @@ import (
 	"visor/decode"
 	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
+	"visor/decode/proxymsg"
 	"visor/decode/tcpstream"
 	"visor/sketch/hash64"
 )
@@ -75,6 +76,18 @@ func (e *extractor) start(b *Batch) {
 
 // datagram adds the message in a UDP datagram.
 func (e *extractor) datagram(b *Batch, frame, p *decode.Packet, client uint16) {
+	if proxymsg.Begins(p.Payload) {
+		e.proxied(b, frame, p, client)
+		return
+	}
+	m := e.add(b, frame, p, p.Payload, client, int(p.Cut))
+	if e.proxies.clients != nil {
+		e.proxies.datagram(m, proxied{}, false)
+	}
+}
+
+// proxied adds the message in a UDP datagram that begins as a PROXY protocol header does.
+func (e *extractor) proxied(b *Batch, frame, p *decode.Packet, client uint16) {
 	payload, who, ok := e.proxies.strip(p, p.Payload)
 	m := e.add(b, frame, p, payload, client, int(p.Cut))
 	e.proxies.datagram(m, who, ok)

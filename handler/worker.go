@@ -186,7 +186,9 @@ func (w *worker) enter(to period, endNS int64) {
 func (w *worker) analyse(frames []capture.Frame) {
 	w.decode(frames)
 	w.dns.extract(&w.batch)
-	w.countWays()
+	if w.clock != nil {
+		w.countWays()
+	}
 	if w.exports != nil {
 		w.exports.read(&w.batch)
 	}

@@ -2,7 +2,7 @@ package sketch
 
 import (
 	"encoding/binary"
-	"math/bits"
+	"math"
 )
 
 // Counter counts events. It is exact up to 2⁶⁴-1, and stays there. A Counter is owned by one goroutine. The zero Counter is ready
@@ -39,6 +39,8 @@ func (c *Counter) UnmarshalBinary(data []byte) error {
 
 // sum returns a + b, or 2⁶⁴-1 if that is less. Exporters choose the numbers that are added: two of 2⁶³ must not make 0.
 func sum(a, b uint64) uint64 {
-	s, carry := bits.Add64(a, b, 0)
-	return s | -carry
+	if s := a + b; s >= a {
+		return s
+	}
+	return math.MaxUint64
 }
