@@ -105,6 +105,9 @@ func (f *File) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	f.slab.reset()
 	for f.err == nil && !f.slab.full() && !f.closed.Load() {
+		if f.total == 0 && len(f.slab.frames) > 0 && !f.frames.buffered() {
+			break // a pipe: what has come does not wait for what may come
+		}
 		frame, err := f.frames.next()
 		switch {
 		case err == nil:

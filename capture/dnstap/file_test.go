@@ -124,6 +124,22 @@ func TestCompressed(t *testing.T) {
 	require.NotEmpty(t, frames)
 }
 
+// TestPipe writes messages to a pipe one by one: each comes out before the next is written.
+func TestPipe(t *testing.T) {
+	in, out := io.Pipe()
+	go func() { _, _ = out.Write(control(begin, contentType)) }()
+	src, err := dnstap.NewFile(in, "pipe")
+	require.NoError(t, err)
+	defer src.Close()
+	var b capture.Batch
+	for i := range 3 {
+		go func() { _, _ = out.Write(data(message(i))) }()
+		require.NoError(t, src.ReadBatch(&b))
+		requireMessages(t, i, b.Frames)
+		require.Len(t, b.Frames, 1)
+	}
+}
+
 // TestFileCut cuts a file anywhere: the whole frames come, then an error that says where.
 func TestFileCut(t *testing.T) {
 	whole := file(3)

@@ -3,12 +3,14 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"strconv"
 	"strings"
 	"time"
 
+	"visor/capture"
 	"visor/capture/dnstap"
 	"visor/decode"
 	"visor/internal/tlsfiles"
@@ -20,6 +22,7 @@ import (
 //	socket                   path of a Unix socket to make
 //	tcp                      HOST:PORT to listen on
 //	dnstap_file              Frame Streams file to read, also in gzip, zstd or bzip2
+//	allow_fifo               whether dnstap_file may be a named pipe; false by default
 //	only_hosts               taken, and does nothing here: it is a filter, see ParseTapFilter
 //	socket_mode              octal permissions of the socket; 0660 by default
 //	socket_owner             user of the socket, name or number; by default that of the process
@@ -32,6 +35,7 @@ import (
 //	idle_timeout_secs        how long a client may be silent between two frames; no limit by default
 type TapInput struct {
 	File   string
+	FIFO   bool // File may be a named pipe
 	Listen dnstap.Config
 	TLS    tlsfiles.Files
 }
@@ -41,6 +45,7 @@ type TapInput struct {
 func ParseTapInput(opts Options) (TapInput, error) {
 	r := &Reader{opts: opts}
 	socket, address, file := r.Text("socket"), r.Text("tcp"), r.Text("dnstap_file")
+	fifo := r.Flag(allowFIFO)
 	r.List("only_hosts")
 	in := TapInput{Listen: listenConfig(r)}
 	in.TLS = tlsfiles.Files{Cert: r.Text("tls_cert"), Key: r.Text("tls_key"), ClientCA: r.Text("tls_client_ca")}
@@ -49,7 +54,7 @@ func ParseTapInput(opts Options) (TapInput, error) {
 	}
 	switch {
 	case file != "":
-		return TapInput{File: file}, nil
+		return TapInput{File: file, FIFO: fifo}, nil
 	case socket != "":
 		in.Listen.Network, in.Listen.Address = "unix", socket
 		return in, firstOf(opts, "is for tcp, not for a socket", "tls_cert", "tls_key", "tls_client_ca", "allow_from")
@@ -150,7 +155,7 @@ func (in Inputs) openTap(config, only Options) (Opened, error) {
 	}
 	var o Opened
 	if tap.File != "" {
-		o, err = recorded(in.tapFile(tap.File))
+		o, err = recorded(in.tapFile(tap))
 	} else {
 		o, err = in.listenTap(tap)
 	}
@@ -161,16 +166,8 @@ func (in Inputs) openTap(config, only Options) (Opened, error) {
 }
 
 // tapFile opens a dnstap file.
-func (in Inputs) tapFile(path string) (*dnstap.File, error) {
-	f, err := in.file(path)
-	if err != nil {
-		return nil, err
-	}
-	src, err := dnstap.NewFile(f, path)
-	if err != nil {
-		f.Close()
-	}
-	return src, err
+func (in Inputs) tapFile(tap TapInput) (capture.Source, error) {
+	return in.recording(tap.File, tap.FIFO, func(r io.Reader) (capture.Source, error) { return dnstap.NewFile(r, tap.File) })
 }
 
 func (in Inputs) listenTap(tap TapInput) (Opened, error) {

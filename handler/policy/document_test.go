@@ -169,7 +169,7 @@ func TestParseErrors(t *testing.T) {
 
 		// keys and values of inputs and handlers
 		{"config: {bpf: port 53}", "config: {bpf: 53}", "policy [all] failed to start: wrong type for key: bpf (line 17, column 18)"},
-		{"filter: {bpf: udp}", "filter: {bfp: udp}", "policy [all] failed to start: bfp is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, dns_ports, proxy_from, af_packet_ring_mb (line 18, column 18); did you mean 'bpf'?"},
+		{"filter: {bpf: udp}", "filter: {bfp: udp}", "policy [all] failed to start: bfp is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, dns_ports, proxy_from, allow_fifo, af_packet_ring_mb (line 18, column 18); did you mean 'bpf'?"},
 		{"num_periods: 3", "num_period: 3", "policy [all] failed to start: num_period is an invalid/unsupported config or filter. The valid configs/filters are: exclude_noerror, only_rcode, only_dnssec_response, answer_count, only_qtype, only_qname, only_qname_suffix, geoloc_notfound, asn_notfound, dnstap_msg_type, public_suffix_list, recorded_stream, xact_ttl_secs, xact_ttl_ms, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold (line 20, column 25); did you mean 'num_periods'?"},
 		{"num_periods: 3", "num_periods: many", "policy [all] failed to start: wrong type for key: num_periods (line 20, column 25)"},
 		{"num_periods: 3", "topn_percentile_threshold: 101", "policy [all] failed to start: threshold must be between 0 and 100 but has value 1.010000 (line 20, column 25)"},
@@ -203,7 +203,7 @@ func TestParseWarnings(t *testing.T) {
 		{"filter: {bpf: udp}", "filters: {bpf: udp}", "'input' has no key 'filters'. Its keys are: tap, tap_selector, input_type, config, filter (line 18, column 9); did you mean 'filter'?"},
 		{"        window_config: {", "        window: {", "'handlers' has no key 'window'. Its keys are: window_config, modules (line 20, column 9)"},
 		{"flows: {type: net}", "flows: {type: net, version: 2}", "module 'flows' has no key 'version'. Its keys are: type, require_version, config, filter, metric_groups (line 28, column 30)"},
-		{"{iface: eth0,", "{ifase: eth0,", "invalid tap config for tap 'wired': ifase is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, dns_ports, proxy_from, af_packet_ring_mb (line 6, column 16); did you mean 'iface'?"},
+		{"{iface: eth0,", "{ifase: eth0,", "invalid tap config for tap 'wired': ifase is an invalid/unsupported config or filter. The valid configs/filters are: iface, pcap_source, bpf, host_spec, pcap_file, debug, tcp_packet_reassembly_cache_limit, dns_ports, proxy_from, allow_fifo, af_packet_ring_mb (line 6, column 16); did you mean 'iface'?"},
 		{"host_spec: 192.0.2.0/24", "host_spec: 192.0.2.0", "invalid tap config for tap 'wired': invalid CIDR: 192.0.2.0; did you mean 192.0.2.0/32 or 192.0.2.0/24? (line 6, column 29)"},
 		{"host_spec: 192.0.2.0/24", "debug: yes", "invalid tap config for tap 'wired': wrong type for key: debug (line 6, column 29)"},
 		{"host_spec: 192.0.2.0/24", "pcap_source: pfring", "invalid tap config for tap 'wired': unknown pcap source (line 6, column 29)"},

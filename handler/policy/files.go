@@ -13,10 +13,10 @@ import (
 // errNoFiles is of a tap or policy that came over the API and names a file.
 var errNoFiles = errors.New("taps and policies from the API may not open files; a directory below which they may is named by --api-files DIR")
 
-// fileKeys are the keys of inputs that name files.
-var fileKeys = []string{"pcap_file", "dnstap_file"}
+// fileKeys are the keys of inputs that name files, or that widen what a file may be.
+var fileKeys = []string{"pcap_file", "dnstap_file", allowFIFO}
 
-// namesFile reports whether a table names a file to read.
+// namesFile reports whether a table has a key of files to read.
 func (o Options) namesFile() bool {
 	for _, key := range fileKeys {
 		if _, named := o[key]; named {
@@ -62,13 +62,20 @@ func regular(f *os.File, err error) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is %s, and only regular files are read", f.Name(), describeMode(info.Mode()))
+		err = fmt.Errorf("%s is %s, and only regular files are read%s", f.Name(), describeMode(info.Mode()), remedy(info.Mode()))
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+func remedy(m fs.FileMode) string {
+	if m&fs.ModeNamedPipe == 0 {
+		return ""
+	}
+	return ", unless a tap of the configuration file has allow_fifo: true"
 }
 
 func describeMode(m fs.FileMode) string {

@@ -17,6 +17,7 @@ import (
 type FlowInput struct {
 	Address string // host:port to listen on; "" if File is set
 	File    string // capture file to read
+	FIFO    bool   // File may be a named pipe
 }
 
 // ParseFlowInput reads the configuration of an input of type "flow". Its flow_type is checked, but does not matter: what a datagram is,
@@ -24,9 +25,9 @@ type FlowInput struct {
 func ParseFlowInput(opts Options) (FlowInput, error) {
 	r := &Reader{opts: opts}
 	typ := r.Text("flow_type")
-	in := FlowInput{File: r.Text("pcap_file")}
+	in := FlowInput{File: r.Text("pcap_file"), FIFO: r.Flag(allowFIFO)}
 	bind, port := r.Text("bind"), r.Int("port", 1<<16)
-	r.known = []string{"port", "bind", "flow_type", "pcap_file"}
+	r.known = []string{"port", "bind", "flow_type", "pcap_file", allowFIFO}
 	if err := r.finish(); err != nil {
 		return FlowInput{}, err
 	}
@@ -51,6 +52,7 @@ type PcapInput struct {
 	Interface string // to capture from; "" if File or Mock is set. "auto" is the busiest one
 	Mock      bool   // made-up traffic
 	File      string // capture file to read
+	FIFO      bool   // File may be a named pipe
 	Filter    string // tcpdump expression; "" is none
 	Hosts     decode.HostNets
 	MaxConns  int // TCP connections followed at once; 0 is the default
@@ -88,6 +90,7 @@ func readPcapInput(opts Options) (PcapInput, error) {
 	r.Flag("debug")
 	in.MaxConns = r.Int("tcp_packet_reassembly_cache_limit", 1<<28)
 	ports, proxies := r.List("dns_ports"), r.List("proxy_from")
+	in.FIFO = r.Flag(allowFIFO)
 	in.RingSize = cmp.Or(r.Int("af_packet_ring_mb", 1<<10), ringMiB) << 20
 	if err := r.finish(); err != nil {
 		return PcapInput{}, err

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -53,16 +54,31 @@ func (in Inputs) file(path string) (*os.File, error) {
 }
 
 // capture opens a capture file.
-func (in Inputs) capture(path string) (*pcapfile.Reader, error) {
-	f, err := in.file(path)
+func (in Inputs) capture(path string, mayBeFIFO bool) (capture.Source, error) {
+	return in.recording(path, mayBeFIFO, func(r io.Reader) (capture.Source, error) { return pcapfile.NewReader(r, path) })
+}
+
+// recording opens a file, or a named pipe if the configuration file allows that.
+func (in Inputs) recording(path string, mayBeFIFO bool, open func(io.Reader) (capture.Source, error)) (capture.Source, error) {
+	var f *os.File
+	var err error
+	if mayBeFIFO && in.files == nil {
+		var isFIFO bool
+		if f, isFIFO, err = openFIFO(path); isFIFO {
+			return newFIFO(f, open), nil
+		}
+	} else {
+		f, err = in.file(path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	r, err := pcapfile.NewReader(f, path)
+	src, err := open(f)
 	if err != nil {
 		f.Close()
+		return nil, err
 	}
-	return r, err
+	return src, nil
 }
 
 // Open opens an input of a type with its configuration and the filter of a policy.
@@ -180,7 +196,7 @@ func shownNets(own *decode.HostNets) Options {
 }
 
 func (inputs Inputs) openCapture(in PcapInput) (Opened, error) {
-	file, err := inputs.capture(in.File)
+	file, err := inputs.capture(in.File, in.FIFO)
 	if err != nil || in.Filter == "" {
 		return recorded(file, err)
 	}
@@ -231,7 +247,7 @@ func (inputs Inputs) openFlow(config Options) (Opened, error) {
 	case err != nil:
 		return Opened{}, err
 	case in.File != "":
-		return recorded(inputs.capture(in.File))
+		return recorded(inputs.capture(in.File, in.FIFO))
 	}
 	return live(collector.Listen(collector.Config{Address: in.Address}))
 }

@@ -1,0 +1,109 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"visor/capture"
+)
+
+// allowFIFO is the key of taps whose file may be a named pipe. pktvisor does not have it.
+const allowFIFO = "allow_fifo"
+
+// fifoPoll is how often a named pipe without a writer is looked at.
+const fifoPoll = 100 * time.Millisecond
+
+// fifo is a Source of a named pipe. It reads the header in ReadBatch, not when it is opened, since
+// nothing may have been written yet. It ends when the last writer has closed the pipe.
+type fifo struct {
+	file   *os.File
+	open   func(io.Reader) (capture.Source, error)
+	src    capture.Source // nil before the header was read
+	begun  bool           // a writer has sent something
+	close  sync.Once
+	closed chan struct{}
+}
+
+func newFIFO(file *os.File, open func(io.Reader) (capture.Source, error)) *fifo {
+	return &fifo{file: file, open: open, closed: make(chan struct{})}
+}
+
+// openFIFO opens a named pipe or a regular file. The open does not wait for a writer.
+func openFIFO(path string) (f *os.File, isFIFO bool, err error) {
+	if f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
+		return nil, false, err
+	}
+	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return f, true, nil
+	}
+	f, err = regular(f, nil)
+	return f, false, err
+}
+
+// ReadBatch reads the next frames of the pipe, see [capture.Source].
+func (f *fifo) ReadBatch(b *capture.Batch) (err error) {
+	b.Frames, b.Epoch = b.Frames[:0], 0
+	if err = f.begin(); err == nil {
+		err = f.src.ReadBatch(b)
+	}
+	if err != nil && f.isClosed() {
+		return capture.ErrClosed
+	}
+	return err
+}
+
+func (f *fifo) begin() error {
+	if f.src != nil {
+		return nil
+	}
+	src, err := f.open(pipeReader{f})
+	if err == nil {
+		f.src = src
+	}
+	return err
+}
+
+// Close ends f, also while ReadBatch waits for a writer or for bytes.
+func (f *fifo) Close() error {
+	var err error
+	f.close.Do(func() {
+		close(f.closed)
+		err = f.file.Close()
+	})
+	return err
+}
+
+func (f *fifo) isClosed() bool {
+	select {
+	case <-f.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// pipeReader reads a pipe that was opened without a writer. It is not an io.Closer and not a file:
+// the fifo closes the pipe.
+type pipeReader struct{ *fifo }
+
+// Read waits for the first writer, which a non-blocking read of the pipe reports as its end.
+func (p pipeReader) Read(b []byte) (int, error) {
+	for {
+		n, err := p.file.Read(b)
+		p.begun = p.begun || n > 0
+		if p.begun || !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		select {
+		case <-p.closed:
+			return 0, fmt.Errorf("%s: %w", p.file.Name(), os.ErrClosed)
+		case <-time.After(fifoPoll):
+		}
+	}
+}
