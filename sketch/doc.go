@@ -16,6 +16,10 @@
 // losing accuracy but for the lists, whose errors add up; all can be emptied for reuse, and go into bytes and back. Reading bytes checks
 // them: those of a stranger can be wrong, but not harm.
 //
+// Other programs read them too: [Cardinality.HLL] and [Cardinality.MarshalBinary] serve
+// segmentio/go-hll and PostgreSQL's extension hll, [Quantile.TDigest] and [AppendTDigest] serve
+// influxdata/tdigest and PostgreSQL's extension tdigest.
+//
 // Adding takes one to ten nanoseconds and allocates nothing once a sketch has its memory. Sketches are plain values without locks, each
 // owned by one goroutine; the zero value of each is ready to use.
 package sketch

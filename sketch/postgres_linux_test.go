@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +21,7 @@ import (
 // TestCardinalityInPostgreSQL puts sketches into the column type that MarshalBinary names, and asks the extension hll for their
 // estimates and their union.
 func TestCardinalityInPostgreSQL(t *testing.T) {
-	db := newPostgres(t)
+	db := newPostgres(t, "hll")
 	sizes := []uint64{0, 1, 100, 2048, 2049, 5000, 40_000, 41_000, 100_000, 1_000_000}
 	var sql strings.Builder
 	sql.WriteString("CREATE EXTENSION hll; CREATE TABLE sketches (n bigint, s hll(14, 5, 2048, 1));\n")
@@ -47,18 +48,40 @@ func TestCardinalityInPostgreSQL(t *testing.T) {
 	require.Equal(t, distinct(0, 1_500_000).Estimate(), both.Estimate(), "its union is our merge")
 }
 
+// TestQuantileInPostgreSQL puts t-digests into columns of the extension tdigest, and asks it for
+// their percentiles, alone and merged.
+func TestQuantileInPostgreSQL(t *testing.T) {
+	db := newPostgres(t, "tdigest")
+	var sql strings.Builder
+	sql.WriteString("CREATE EXTENSION tdigest; CREATE TABLE sketches (host int, d tdigest);\n")
+	var all []float64
+	for host, n := range []int{1, 300, 50_000} {
+		samples := times(uint64(host), n)
+		all = append(all, samples...)
+		fmt.Fprintf(&sql, "INSERT INTO sketches VALUES (%d, '%s');\n", host, sketch.AppendTDigest(nil, quantileOf(samples).TDigest(100)))
+	}
+	db.query(t, sql.String())
+	slices.Sort(all)
+	for _, p := range []float64{0.01, 0.5, 0.9, 0.99} {
+		v, err := strconv.ParseFloat(strings.TrimSpace(db.query(t, fmt.Sprintf("SELECT tdigest_percentile(d, %g) FROM sketches", p))), 64)
+		require.NoError(t, err)
+		require.LessOrEqual(t, rankError(all, v, p), 0.02, "%g: %g", p, v)
+	}
+	require.Equal(t, "1\n300\n50000\n", db.query(t, "SELECT tdigest_count(d) FROM sketches ORDER BY host"))
+}
+
 // postgres is a database of its own, in a folder that goes with the test.
 type postgres struct {
 	bin, dir string
 	as       *syscall.Credential // nil for the user that runs the test
 }
 
-// newPostgres starts PostgreSQL with the extension hll, or skips the test where it is not installed.
-func newPostgres(t *testing.T) *postgres {
-	extensions, err := filepath.Glob("/usr/share/postgresql/*/extension/hll.control")
+// newPostgres starts a PostgreSQL that has an extension, or skips the test where that is not installed.
+func newPostgres(t *testing.T, extension string) *postgres {
+	extensions, err := filepath.Glob("/usr/share/postgresql/*/extension/" + extension + ".control")
 	require.NoError(t, err)
 	if len(extensions) == 0 {
-		t.Skip("skipped: PostgreSQL's extension hll is not installed (postgresql-15-hll)")
+		t.Skipf("skipped: PostgreSQL's extension %s is not installed (postgresql-15-%[1]s)", extension)
 	}
 	version := strings.Split(extensions[0], "/")[4]
 	dir, err := os.MkdirTemp("", "postgres") // not t.TempDir, whose parent is closed to other users
