@@ -189,7 +189,10 @@ func (s *Schema[M]) start(m *Module, groups GroupSet) {
 			s.start(dst, groups)
 		}
 		to, ok := dst.bucket.(*bucket[M])
-		if ok {
+		switch {
+		case ok && dst.mixed:
+			to.mergeKeys(sum)
+		case ok:
 			to.Merge(sum)
 		}
 		return ok

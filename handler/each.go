@@ -125,6 +125,14 @@ func (e *Each[M]) mergeFrom(src state) {
 	}
 }
 
+func (e *Each[M]) mergeKeys(src state) {
+	for name, p := range src.(*Each[M]).parts {
+		if p.begun {
+			e.part(name).mergeKeys(p)
+		}
+	}
+}
+
 func (e *Each[M]) copyFrom(src state) {
 	e.Reset()
 	for name, p := range src.(*Each[M]).parts {

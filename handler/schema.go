@@ -267,6 +267,18 @@ func (b *bucket[M]) Merge(src *bucket[M]) {
 	b.frames += src.frames
 }
 
+// mergeKeys is Merge of a bucket whose hashes may be those of another key.
+func (b *bucket[M]) mergeKeys(src *bucket[M]) {
+	for i, m := range b.list {
+		if h, ok := m.(hashed); ok {
+			h.mergeKeys(src.list[i])
+		} else {
+			m.mergeFrom(src.list[i])
+		}
+	}
+	b.frames += src.frames
+}
+
 // copyFrom makes b equal to src, in the memory that b has.
 func (b *bucket[M]) copyFrom(src *bucket[M]) {
 	for i, m := range b.list {
@@ -288,7 +300,8 @@ func (s *Schema[M]) appendValues(dst []Value, b *bucket[M], groups GroupSet, pat
 			dst = m.appendValues(dst, groups, v.Path, labels, f.label, r)
 		case metric:
 			m.render(&v, r)
-			if !f.sparse || v.Int != 0 {
+			left := r.mixed && v.Kind == KindCardinality
+			if !left && (!f.sparse || v.Int != 0) {
 				dst = append(dst, v)
 			}
 		}

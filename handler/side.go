@@ -63,6 +63,12 @@ func (t *TopSide) mergeFrom(src state) {
 	}
 }
 
+func (t *TopSide) mergeKeys(src state) {
+	if t.scale == 0 {
+		t.list.MergeKeys(src.(*TopSide).list)
+	}
+}
+
 func (t *TopSide) copyFrom(src state) {
 	if t.scale == 0 {
 		t.list.CopyFrom(src.(*TopSide).list)

@@ -20,10 +20,16 @@ type Module struct {
 	Length time.Duration // how long the periods lasted together, in whole seconds
 	Live   bool          // the live period of a live stream is among them
 	Frames uint64        // frames that the handler was shown in these periods, those that could not be decoded included
-	HashID hash64.ID     // tells which key the sketches were fed under
+	HashID hash64.ID     // of the key under which the sketches were fed; zero if they were under several
+
+	// LeftOut has the Prometheus names of the metrics that the module lacks because it was joined of
+	// modules that were hashed under different keys.
+	LeftOut []string
 
 	seconds uint64 // of rates
 	current int64  // the second that is not over; math.MaxInt64 if none is
+
+	mixed bool // it was joined of modules with different HashIDs
 
 	bucket any // *bucket[M] of the handler's declaration
 	render func(rendering) []Value
@@ -42,25 +48,45 @@ func Find[M any](s *Snapshot) *M {
 	return nil
 }
 
-// Join returns one Module that holds what modules of one type and version counted together, as if one handler had seen all of it: the
-// rate of a second is the sum of their rates in it. It keeps the settings of the first. It is an error if they are of different kinds, or if
-// their sketches were fed under different keys: cardinalities of both would be counted twice.
+// Join returns one Module that holds what modules of one type and version counted together, as if
+// one handler had seen all of it: the rate of a second is the sum of their rates in it. It keeps the
+// settings of the first. It is an error if they are of different kinds.
+//
+// Modules that were hashed under different keys merge, except their cardinalities, which would count
+// a key of both twice. The sum lacks these, and LeftOut names them.
 func Join(name string, modules ...*Module) (Module, error) {
 	var sum Module
 	for i, m := range modules {
 		if i == 0 {
-			sum.Info, sum.HashID = m.Info, m.HashID
+			sum.Info, sum.HashID, sum.mixed = m.Info, m.HashID, m.mixed
 			sum.Name, sum.Tap = name, ""
 		}
-		if m.HashID != sum.HashID {
-			return Module{}, fmt.Errorf("handler: %s was hashed with key %s, %s with key %s: they do not add up", name, sum.HashID, m.Name, m.HashID)
+		if m.mixed || m.HashID != sum.HashID {
+			sum.HashID, sum.mixed = hash64.ID{}, true
 		}
 		sum.cover(m)
 		if !m.addTo(&sum) {
 			return Module{}, fmt.Errorf("handler: %s is a %s %s, %s is a %s %s: they do not add up", name, sum.Type, sum.Version, m.Name, m.Type, m.Version)
 		}
 	}
+	if sum.mixed {
+		sum.LeftOut = cardinalities(nil, sum.Metrics, sum.Groups)
+	}
 	return sum, nil
+}
+
+// cardinalities appends the names of the cardinalities among fields whose groups are enabled.
+func cardinalities(names []string, fields []Field, groups GroupSet) []string {
+	for _, f := range fields {
+		switch {
+		case !groups.Has(f.Groups):
+		case f.Each != nil:
+			names = cardinalities(names, f.Each, groups)
+		case f.Kind == KindCardinality:
+			names = append(names, f.Prom)
+		}
+	}
+	return names
 }
 
 // cover makes m span the time of src too.
@@ -94,7 +120,7 @@ func (m *Module) Silent() bool { return m.Grouped && m.Groups == 0 }
 
 // Values returns the metrics of the enabled groups, in the order of their declaration.
 func (m *Module) Values() []Value {
-	r := rendering{topN: m.TopN, percentile: m.TopPercentile, seconds: m.seconds, running: m.current}
+	r := rendering{topN: m.TopN, percentile: m.TopPercentile, seconds: m.seconds, running: m.current, mixed: m.mixed}
 	if m.Live {
 		r.liveSec = m.now.Unix() - 1
 	}

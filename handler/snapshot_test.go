@@ -26,13 +26,13 @@ func queries(seconds ...int64) (frames []capture.Frame) {
 }
 
 // counted returns what net and dns count of queries at some seconds.
-func counted(t *testing.T, tap string, seconds ...int64) *handler.Pipeline {
+func counted(t *testing.T, tap string, hash *hash64.Hasher, seconds ...int64) *handler.Pipeline {
 	net, err := network.New(network.Config{Settings: handler.Settings{Name: tap + "-net", Tap: tap, Periods: 1}})
 	require.NoError(t, err)
 	names, err := dns.New(dns.Config{Settings: handler.Settings{Name: tap + "-dns", Tap: tap, Periods: 1}})
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{capture.NewMemory(queries(seconds...))}, Handlers: []handler.Handler{net, names},
+		Sources: []capture.Source{capture.NewMemory(queries(seconds...))}, Handlers: []handler.Handler{net, names}, Hash: hash,
 	})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(context.Background()))
@@ -47,9 +47,9 @@ func modules(t *testing.T, p *handler.Pipeline) (net, names *handler.Module) {
 
 // What several handlers counted is joined as if one had seen it: over all of their time, rates second by second.
 func TestJoin(t *testing.T) {
-	a, dnsA := modules(t, counted(t, "a", 0, 0, 10))
-	b, _ := modules(t, counted(t, "b", 10, 10, 40))
-	none, _ := modules(t, counted(t, "none"))
+	a, dnsA := modules(t, counted(t, "a", nil, 0, 0, 10))
+	b, _ := modules(t, counted(t, "b", nil, 10, 10, 40))
+	none, _ := modules(t, counted(t, "none", nil))
 	sum, err := handler.Join("merged", none, b, a)
 	require.NoError(t, err)
 	require.Equal(t, []any{"merged", "", "net", a.Start, 40 * time.Second}, []any{sum.Name, sum.Tap, sum.Type, sum.Start, sum.Length})
@@ -60,11 +60,44 @@ func TestJoin(t *testing.T) {
 
 	_, err = handler.Join("merged", a, dnsA)
 	require.EqualError(t, err, "handler: merged is a net 1.0, a-dns is a dns 1.0: they do not add up")
+}
 
-	foreign := *a
-	foreign.HashID = hash64.New(hash64.Key{1}).ID()
-	_, err = handler.Join("merged", a, &foreign)
-	require.ErrorContains(t, err, "was hashed with key")
+// What was hashed under different keys merges, in any order, except cardinalities: Join returns their names. Names and addresses
+// that several have count once.
+func TestJoinKeys(t *testing.T) {
+	hashes := []*hash64.Hasher{hash64.Fixed(), hash64.New(hash64.Key{1}), hash64.Random()}
+	var nets, names []*handler.Module
+	for _, h := range hashes {
+		net, dns := modules(t, counted(t, "a", h, 0, 0, 10))
+		nets, names = append(nets, net), append(names, dns)
+	}
+	join := func(modules ...*handler.Module) *handler.Module {
+		sum, err := handler.Join("merged", modules...)
+		require.NoError(t, err)
+		return &sum
+	}
+	for _, sum := range []*handler.Module{
+		join(names...), join(join(names[:2]...), names[2]), join(names[0], join(names[1:]...)), join(join(names[2], names[0]), names[1]),
+	} {
+		require.Equal(t, []string{"dns_cardinality_qname"}, sum.LeftOut)
+		require.Zero(t, sum.HashID)
+		m := dns.From(&handler.Snapshot{Modules: []handler.Module{*sum}})
+		require.Equal(t, []uint64{9, 9}, []uint64{m.Queries.Value(), m.TopQName2.Total()})
+		top := m.TopQName3.Top(10)
+		require.Len(t, top, 1)
+		require.EqualValues(t, 9, top[0].Lower)
+		shown := make(map[string]bool)
+		for _, v := range sum.Values() {
+			require.NotEqual(t, handler.KindCardinality, v.Kind)
+			shown[v.Prom] = true
+		}
+		require.Len(t, shown, len(names[0].Values())-1)
+	}
+	sum := join(nets...)
+	require.Equal(t, []string{"packets_cardinality_src_ips_in", "packets_cardinality_dst_ips_out"}, sum.LeftOut)
+	require.EqualValues(t, 9, network.From(&handler.Snapshot{Modules: []handler.Module{*sum}}).Total.Value())
+	require.Empty(t, join(names[0], names[0]).LeftOut)
+	require.NotZero(t, join(names[0], names[0]).HashID)
 }
 
 // Queries that wait for their reply can be counted, by module.

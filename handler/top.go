@@ -22,6 +22,7 @@ type Key[K any] interface {
 type Top[K Key[K]] struct{ sketch.TopK[K] }
 
 func (t *Top[K]) mergeFrom(src state) { t.Merge(&src.(*Top[K]).TopK) }
+func (t *Top[K]) mergeKeys(src state) { t.MergeKeys(&src.(*Top[K]).TopK) }
 func (t *Top[K]) copyFrom(src state)  { t.CopyFrom(&src.(*Top[K]).TopK) }
 func (t *Top[K]) render(v *Value, r rendering) {
 	renderTop(v, r, t.Total(), t.Top(r.topN, K.Compare), func(k K) Item { return Item{Name: k.String()} })
@@ -46,6 +47,7 @@ func (t *TopCodes[K]) render(v *Value, r rendering) {
 type TopNames struct{ sketch.TopNames }
 
 func (t *TopNames) mergeFrom(src state) { t.Merge(&src.(*TopNames).TopNames) }
+func (t *TopNames) mergeKeys(src state) { t.MergeKeys(&src.(*TopNames).TopNames) }
 func (t *TopNames) copyFrom(src state)  { t.CopyFrom(&src.(*TopNames).TopNames) }
 func (t *TopNames) render(v *Value, r rendering) {
 	renderTop(v, r, t.Total(), t.Top(r.topN), func(k []byte) Item { return Item{Name: string(k)} })
@@ -77,6 +79,7 @@ func (t *TopDomains) Total() uint64 { return t.names.Total() }
 func (t *TopDomains) Reset() { t.names.Reset() }
 
 func (t *TopDomains) mergeFrom(src state) { t.names.Merge(&src.(*TopDomains).names) }
+func (t *TopDomains) mergeKeys(src state) { t.names.MergeKeys(&src.(*TopDomains).names) }
 func (t *TopDomains) copyFrom(src state)  { t.names.CopyFrom(&src.(*TopDomains).names) }
 func (t *TopDomains) render(v *Value, r rendering) {
 	renderTop(v, r, t.Total(), t.Top(r.topN), func(n dnsmsg.Name) Item { return Item{Name: n.String()} })
@@ -86,6 +89,7 @@ func (t *TopDomains) render(v *Value, r rendering) {
 type TopPlaces struct{ sketch.TopNames }
 
 func (t *TopPlaces) mergeFrom(src state) { t.Merge(&src.(*TopPlaces).TopNames) }
+func (t *TopPlaces) mergeKeys(src state) { t.MergeKeys(&src.(*TopPlaces).TopNames) }
 func (t *TopPlaces) copyFrom(src state)  { t.CopyFrom(&src.(*TopPlaces).TopNames) }
 func (t *TopPlaces) render(v *Value, r rendering) {
 	renderTop(v, r, t.Total(), t.Top(r.topN), func(k []byte) Item {

@@ -86,6 +86,7 @@ type rendering struct {
 	seconds    uint64 // of the periods
 	running    int64  // the second that is not over; math.MaxInt64 if none is
 	liveSec    int64  // the last full second of a live bucket; 0 if the bucket is not live
+	mixed      bool   // keys were hashed under several keys: there are no cardinalities
 }
 
 // state is what a field with a metric tag must be able to do.
@@ -93,6 +94,13 @@ type state interface {
 	Reset()
 	mergeFrom(src state)
 	copyFrom(src state)
+}
+
+// hashed is a state that depends on hashes.
+type hashed interface {
+	// mergeKeys is mergeFrom of a state whose hashes may be those of another key. A state that has
+	// no keys to compare is emptied.
+	mergeKeys(src state)
 }
 
 // metric is the state of one metric.
@@ -131,6 +139,7 @@ func (c counter) render(v *Value, _ rendering) {
 type cardinality struct{ *sketch.Cardinality }
 
 func (c cardinality) mergeFrom(src state) { c.Merge(src.(cardinality).Cardinality) }
+func (c cardinality) mergeKeys(state)     { c.Reset() }
 func (c cardinality) copyFrom(src state)  { c.CopyFrom(src.(cardinality).Cardinality) }
 func (c cardinality) render(v *Value, _ rendering) {
 	v.Kind, v.Int = KindCardinality, c.Estimate()

@@ -79,13 +79,19 @@ func (t *TopK[K]) Error() uint64 { return t.t.offset }
 // 0 unless somebody chose keys for their hashes.
 func (t *TopK[K]) Refused() uint64 { return t.t.refused }
 
-// Merge adds what src has counted, and leaves src as it is. The errors of both add up.
+// Merge adds what src has counted, and leaves src as it is. The errors of both add up. The hashes of
+// both must be those of one Hasher; see MergeKeys.
 func (t *TopK[K]) Merge(src *TopK[K]) {
+	t.merge(src, func(e *entry[K]) uint64 { return e.hash })
+}
+
+// merge is Merge where under returns the hash that the key of an entry of src has in t.
+func (t *TopK[K]) merge(src *TopK[K], under func(*entry[K]) uint64) {
 	total := sum(t.t.total, src.t.total)
 	t.t.offset = sum(t.t.offset, src.t.offset)
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
-			t.t.merge(e.hash, e.count, func(v K) bool { return v == e.value }, func() K { return e.value })
+			t.t.merge(under(e), e.count, func(v K) bool { return v == e.value }, func() K { return e.value })
 		}
 	}
 	t.t.fit()

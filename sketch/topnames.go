@@ -122,14 +122,19 @@ func (t *TopNames) Error() uint64 { return t.t.offset }
 // Refused is that of [TopK.Refused].
 func (t *TopNames) Refused() uint64 { return t.t.refused }
 
-// Merge adds what src has counted, and leaves src as it is. The errors of both add up.
+// Merge is that of [TopK.Merge].
 func (t *TopNames) Merge(src *TopNames) {
+	t.merge(src, func(e *entry[span]) uint64 { return e.hash })
+}
+
+// merge is Merge where under returns the hash that the key of an entry of src has in t.
+func (t *TopNames) merge(src *TopNames, under func(*entry[span]) uint64) {
 	total := sum(t.t.total, src.t.total)
 	t.t.offset = sum(t.t.offset, src.t.offset)
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
 			name := src.name(e.value)
-			t.t.merge(e.hash, e.count, func(v span) bool { return string(t.name(v)) == string(name) }, func() span { return t.keep(name) })
+			t.t.merge(under(e), e.count, func(v span) bool { return string(t.name(v)) == string(name) }, func() span { return t.keep(name) })
 		}
 	}
 	if t.t.fit() {

@@ -378,8 +378,13 @@ func (t *TopPairs) Refused() Pair { return t.refused }
 // Size returns the memory that the list has, in bytes.
 func (t *TopPairs) Size() int { return cap(t.slots)*pairBytes + cap(t.arena) + cap(t.spare) }
 
-// Merge adds what src has counted, and leaves src as it is. The errors of both add up.
+// Merge is that of [TopK.Merge].
 func (t *TopPairs) Merge(src *TopPairs) {
+	t.merge(src, func(k *PairKey) uint64 { return k.hash })
+}
+
+// merge is Merge where under returns the hash that a key of src has in t.
+func (t *TopPairs) merge(src *TopPairs, under func(*PairKey) uint64) {
 	total := t.total
 	total.add(src.total)
 	t.error.add(src.error)
@@ -391,6 +396,7 @@ func (t *TopPairs) Merge(src *TopPairs) {
 			if s.key.isLong() {
 				k.short, k.long = shortKey{2: isLong << 56}, src.long(s.key)
 			}
+			k.hash = under(&k)
 			t.Add(&k, s.sum)
 		}
 	}

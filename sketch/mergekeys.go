@@ -1,0 +1,61 @@
+package sketch
+
+// Lists whose hashes are those of different Hashers merge by their keys: a key that both have is
+// counted under the hash that it has in the first. That needs no Hasher, but the hashes of the sum
+// are those of both. All that is merged into it afterwards must be merged by keys, too.
+
+// MergeKeys is Merge of a list whose hashes may be those of another Hasher.
+func (t *TopK[K]) MergeKeys(src *TopK[K]) {
+	known := make(map[K]uint64, t.t.used)
+	for i := range t.t.slots {
+		if e := &t.t.slots[i]; e.hash != 0 {
+			known[e.value] = e.hash
+		}
+	}
+	t.merge(src, func(e *entry[K]) uint64 {
+		if h := known[e.value]; h != 0 {
+			return h
+		}
+		return e.hash
+	})
+}
+
+// MergeKeys is Merge of a list whose hashes may be those of another Hasher.
+func (t *TopNames) MergeKeys(src *TopNames) {
+	known := make(map[string]uint64, t.t.used)
+	for i := range t.t.slots {
+		if e := &t.t.slots[i]; e.hash != 0 {
+			known[string(t.name(e.value))] = e.hash
+		}
+	}
+	t.merge(src, func(e *entry[span]) uint64 {
+		if h := known[string(src.name(e.value))]; h != 0 {
+			return h
+		}
+		return e.hash
+	})
+}
+
+// MergeKeys is Merge of a list whose hashes may be those of another Hasher.
+func (t *TopPairs) MergeKeys(src *TopPairs) {
+	type key struct {
+		short shortKey
+		long  string
+	}
+	known := make(map[key]uint64, t.used)
+	for i := range t.slots {
+		switch s := &t.slots[i]; {
+		case s.hash == 0:
+		case s.key.isLong():
+			known[key{shortKey{2: isLong << 56}, string(t.long(s.key))}] = s.hash
+		default:
+			known[key{short: s.key}] = s.hash
+		}
+	}
+	t.merge(src, func(k *PairKey) uint64 {
+		if h := known[key{k.short, string(k.long)}]; h != 0 {
+			return h
+		}
+		return k.hash
+	})
+}
