@@ -134,17 +134,19 @@ func jsonValue(v *handler.Value) any {
 	return v.Int
 }
 
-func itemList(items []handler.Item) []object {
-	list := make([]object, 0, len(items))
+// listItem is an entry of a list. A struct takes a fifth of the memory of an object, and lists are
+// most of a large answer.
+type listItem struct {
+	Estimate uint64 `json:"estimate"`
+	Lat      string `json:"lat,omitempty"`
+	Lon      string `json:"lon,omitempty"`
+	Name     string `json:"name"`
+}
+
+func itemList(items []handler.Item) []listItem {
+	list := make([]listItem, 0, len(items))
 	for _, it := range items {
-		o := object{"name": strings.ToValidUTF8(it.Name, "\uFFFD"), "estimate": it.Estimate}
-		if it.Lat != "" {
-			o["lat"] = it.Lat
-		}
-		if it.Lon != "" {
-			o["lon"] = it.Lon
-		}
-		list = append(list, o)
+		list = append(list, listItem{Estimate: it.Estimate, Lat: it.Lat, Lon: it.Lon, Name: strings.ToValidUTF8(it.Name, "\uFFFD")})
 	}
 	return list
 }

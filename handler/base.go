@@ -166,17 +166,27 @@ func (p *share[M]) mergeInto(m *Module) {
 		add = (*bucket[M]).copyFrom // the same, where there is nothing yet, and quicker
 	}
 	sum := m.bucket.(*bucket[M])
-	if p.live != nil {
-		add(sum, p.live)
+	merge := func(b *bucket[M]) {
+		add(sum, b)
 		add = (*bucket[M]).Merge
+		p.schema.settle(sum)
+	}
+	if p.live != nil {
+		merge(p.live)
 	}
 	p.copies.mu.Unlock()
 	for c := range p.closed.All() {
-		add(sum, c)
-		add = (*bucket[M]).Merge
+		merge(c)
 	}
 	p.closed.Release()
 	m.Frames = sum.frames
+}
+
+// settle bounds the subjects of b, which others were merged into.
+func (s *Schema[M]) settle(b *bucket[M]) {
+	if s.bound != nil {
+		s.bound(&b.Metrics)
+	}
 }
 
 // start gives m metrics, which are empty.
@@ -194,6 +204,7 @@ func (s *Schema[M]) start(m *Module, groups GroupSet) {
 			to.mergeKeys(sum)
 		case ok:
 			to.Merge(sum)
+			s.settle(to)
 		}
 		return ok
 	}

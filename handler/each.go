@@ -23,7 +23,11 @@ type Each[M any] struct {
 }
 
 // At returns the metrics of a subject. They are valid until the period ends.
-func (e *Each[M]) At(name string) *M { return &e.part(name).Metrics }
+func (e *Each[M]) At(name string) *M {
+	p := e.part(name)
+	p.periods = max(p.periods, 1)
+	return &p.Metrics
+}
 
 func (e *Each[M]) part(name string) *bucket[M] {
 	p := e.parts[name]
@@ -51,6 +55,15 @@ func (e *Each[M]) Find(name string) *M {
 
 // Len returns the number of subjects.
 func (e *Each[M]) Len() int { return e.used }
+
+// Periods returns how many periods the metrics of a subject are made of. A period counts once for
+// each worker that met the subject in it.
+func (e *Each[M]) Periods(name string) int {
+	if p := e.parts[name]; p != nil && p.begun {
+		return p.periods
+	}
+	return 0
+}
 
 // All yields the subjects in the order of their names.
 func (e *Each[M]) All() iter.Seq2[string, *M] {

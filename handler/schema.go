@@ -36,7 +36,12 @@ import (
 type Schema[M any] struct {
 	key    string
 	fields []field
+	bound  func(*M) // nil if nothing bounds the subjects of merged metrics
 }
+
+// Bound has f called with metrics after others were merged into them: of further periods, workers
+// or modules. f folds subjects of an [Each] where they have become too many.
+func (s *Schema[M]) Bound(f func(*M)) { s.bound = f }
 
 type field struct {
 	index  []int
@@ -210,6 +215,7 @@ type bucket[M any] struct {
 	Metrics M
 	list    []state         // the fields of Metrics, in the order of the schema
 	begun   bool            // it is that of a subject, and in use
+	periods int             // of a subject: how many it is made of, those of workers apart
 	stretch stretch         // its time, unless it is that of a subject
 	seconds *sketch.Seconds // that events count in; shared with the buckets of subjects
 	frames  uint64          // seen
@@ -256,7 +262,7 @@ func (b *bucket[M]) Reset() {
 	for _, m := range b.list {
 		m.Reset()
 	}
-	b.begun, b.stretch, b.frames = false, stretch{}, 0
+	b.begun, b.periods, b.stretch, b.frames = false, 0, stretch{}, 0
 }
 
 // Merge adds src to b and leaves src as it was.
@@ -265,6 +271,7 @@ func (b *bucket[M]) Merge(src *bucket[M]) {
 		m.mergeFrom(src.list[i])
 	}
 	b.frames += src.frames
+	b.periods += src.periods
 }
 
 // mergeKeys is Merge of a bucket whose hashes may be those of another key.
@@ -284,7 +291,7 @@ func (b *bucket[M]) copyFrom(src *bucket[M]) {
 	for i, m := range b.list {
 		m.copyFrom(src.list[i])
 	}
-	b.begun, b.stretch, b.frames = src.begun, src.stretch, src.frames
+	b.begun, b.periods, b.stretch, b.frames = src.begun, src.periods, src.stretch, src.frames
 }
 
 // appendValues appends what the fields of b show whose groups are enabled. path and labels are those of the subject that b is

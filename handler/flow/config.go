@@ -39,7 +39,7 @@ type Config struct {
 	MaxBytes int
 
 	// Interfaces is how many interfaces of all devices are kept apart in a period, by each worker;
-	// 0 means 1024.
+	// 0 means 1024. An answer over several periods keeps apart as many as all workers do in one.
 	Interfaces int
 }
 
@@ -110,7 +110,9 @@ func New(cfg Config) (*Handler, error) {
 	if err := errors.Join(err, netsErr, sumErr); err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, info: info, schema: schema, onlyNets: nets, summary: sum, firstBytes: interfaceBytes(info.Groups)}, nil
+	h := &Handler{cfg: cfg, info: info, schema: schema, onlyNets: nets, summary: sum, firstBytes: interfaceBytes(info.Groups)}
+	schema.Bound(h.bound)
+	return h, nil
 }
 
 // From returns what the flow handler of s counted, or nil if s has none. With several it is the

@@ -17,7 +17,8 @@
 // lists stop growing, the large ones first; then the interfaces and devices that are used least are
 // counted as one, [Others], and how many those are is counted. One that has had a place in the
 // period before, or has much more records than another, gets its place. A query takes as much again
-// as the periods that it asks for.
+// as the periods that it asks for, and keeps apart as many interfaces and devices as the workers do
+// in one period: those that were seen in the most periods.
 //
 // A list keeps up to 768 keys for bytes and packets both. Beyond, the weights of all keys are known
 // to within 1/150 of the total, and 1/300 as a rule. A record takes 0.3 µs with the default groups,

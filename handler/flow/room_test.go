@@ -3,6 +3,7 @@ package flow_test
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/export"
 	"visor/handler"
 	"visor/handler/flow"
 	"visor/internal/attack"
@@ -151,6 +153,46 @@ func TestAttack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An answer over all periods, each of which has other interfaces or exporters made up, keeps apart no
+// more of them than one period does. So its memory and that of its JSON are bounded. The router that is
+// in all periods has its place, and nothing gets lost.
+func TestAttackedAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		kind       string
+		interfaces int
+		most       uint64 // bytes that the answer may allocate in all; without bounds it takes 193 and 916 MB
+	}{{"interfaces", 300, 100e6}, {"exporters", 1024, 650e6}} {
+		t.Run(tt.kind, func(t *testing.T) {
+			const minutes, perMinute = 5, 1200
+			p, _ := attacked(t, flow.Config{Interfaces: tt.interfaces}, tt.kind, minutes, perMinute)
+			before := allocated()
+			snap, err := p.Window(minutes)
+			require.NoError(t, err)
+			require.NoError(t, export.WriteJSON(io.Discard, snap))
+			require.Less(t, allocated()-before, tt.most)
+
+			m := flow.From(snap)
+			require.LessOrEqual(t, m.Devices.Len(), 1024+1)
+			apart := 0
+			for _, d := range m.Devices.All() {
+				apart += d.Interfaces.Len()
+			}
+			require.LessOrEqual(t, apart, tt.interfaces+m.Devices.Len(), "each device has others")
+			require.Equal(t, uint64(1000*4*minutes*perMinute/3), m.Devices.Find("192.0.2.254").Interfaces.Find("1").InBytes.All.Value())
+			bytes, records, _ := volumes(m)
+			require.Equal(t, uint64(minutes*(30*perMinute+4*perMinute/3)), records)
+			require.Equal(t, uint64(1000*minutes*(30*perMinute+4*perMinute/3)), bytes)
+		})
+	}
+}
+
+// allocated returns how many bytes were allocated since the program began.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 // overflowing returns a shard and a function that counts n records of random ends between the
