@@ -22,6 +22,7 @@ type Base[M any] struct {
 	info   Info
 	ring   *window.Ring[*bucket[M]]
 	bucket *bucket[M]
+	past   uint64 // what lists refused before the live period
 	copies *copies[M]
 }
 
@@ -50,6 +51,7 @@ func (b *Base[M]) Shift(startNS int64) {
 	if b.info.Periods == 1 {
 		return
 	}
+	b.past += b.bucket.refused()
 	b.ring.Shift(startNS)
 	b.attach()
 }
@@ -91,6 +93,8 @@ type buckets interface {
 	// cover notes that the live period is about to see frames, the latest at ns. Events whose time is not in the period count in the
 	// second now.
 	cover(ns int64, now Second, frames uint64)
+	// refused returns what lists have refused in all periods so far.
+	refused() uint64
 	// stretches appends the times of all buckets in use, the live one first.
 	stretches(dst []stretch) []stretch
 	// prepare waits until no other query is between prepare and mergeInto. It is called without the lock of the worker.
@@ -123,6 +127,8 @@ func (b *Base[M]) cover(ns int64, now Second, frames uint64) {
 	b.bucket.frames += frames
 	b.bucket.seconds.Now = now.Unix()
 }
+
+func (b *Base[M]) refused() uint64 { return b.past + b.bucket.refused() }
 
 func (b *Base[M]) stretches(dst []stretch) []stretch {
 	for bucket := range b.ring.All() {

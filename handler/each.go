@@ -109,6 +109,14 @@ func (e *Each[M]) Trim() {
 	}
 }
 
+// Refused returns what the lists of all subjects have refused.
+func (e *Each[M]) Refused() (n uint64) {
+	for _, p := range e.parts {
+		n += p.refused()
+	}
+	return n
+}
+
 // Size returns the memory of all subjects, in bytes; see SizeOf.
 func (e *Each[M]) Size() (n int) {
 	for name := range e.parts {

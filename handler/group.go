@@ -29,6 +29,14 @@ type member struct {
 	sequence bool
 }
 
+// refused returns what lists of the shards have refused. It is called under the lock of the worker.
+func (m *member) refused() (n uint64) {
+	for _, s := range m.shards {
+		n += s.buckets().refused()
+	}
+	return n
+}
+
 // newMembers returns the parts of a Group in n workers.
 func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
 	members := make([]*member, n)

@@ -57,10 +57,15 @@ func (w *worker) reasons() []capture.Reason {
 	for f, n := range w.failures {
 		out = append(out, capture.Reason{Text: f.String(), Count: n})
 	}
+	refused := w.refused
+	for _, m := range w.members {
+		refused += m.refused()
+	}
 	frags := w.decoder.Stats()
 	for _, r := range []capture.Reason{
 		{Text: "IP datagram given up: too many are incomplete, or its fragments contradict each other", Count: frags.Evicted},
 		{Text: "IP datagram given up: its fragments did not come in time", Count: frags.Expired},
+		{Text: "left out of a list: keys that share their hash with four others", Count: refused},
 	} {
 		if r.Count > 0 {
 			out = append(out, r)

@@ -257,6 +257,19 @@ func (b *bucket[M]) size() int {
 	return n
 }
 
+// refuser is a metric that cannot hold some keys: those that share their hash with others.
+type refuser interface{ Refused() uint64 }
+
+// refused returns what the lists in b have refused.
+func (b *bucket[M]) refused() (n uint64) {
+	for _, m := range b.list {
+		if r, ok := m.(refuser); ok {
+			n += r.Refused()
+		}
+	}
+	return n
+}
+
 // Reset makes b an empty bucket and keeps its memory.
 func (b *bucket[M]) Reset() {
 	for _, m := range b.list {

@@ -40,6 +40,14 @@ func (t *TopSide) Total() uint64 {
 	return t.list.Total()[t.scale]
 }
 
+// Refused is that of [sketch.TopPairs.Refused] on the second scale, for which the list counts once.
+func (t *TopSide) Refused() uint64 {
+	if t.scale == 0 {
+		return 0
+	}
+	return t.list.Refused()[t.scale]
+}
+
 // Size returns the memory that the list has, in bytes, once for both scales.
 func (t *TopSide) Size() int {
 	if t.scale > 0 {

@@ -75,6 +75,9 @@ func (t *TopDomains) Len() int { return t.names.Len() }
 // Total returns the sum of all that was added.
 func (t *TopDomains) Total() uint64 { return t.names.Total() }
 
+// Refused is that of [sketch.TopK.Refused].
+func (t *TopDomains) Refused() uint64 { return t.names.Refused() }
+
 // Reset empties the list and keeps its memory.
 func (t *TopDomains) Reset() { t.names.Reset() }
 

@@ -40,6 +40,7 @@ type worker struct {
 	frames   uint64    // in the batch
 	ways     [3]uint64 // DNS messages up to now by direction
 	touched  byte
+	refused  uint64 // by lists of handlers that were detached
 }
 
 func newWorker(cfg *Config, src capture.Source) *worker {
@@ -79,6 +80,7 @@ func (w *worker) detach(m *member) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if i := slices.Index(w.members, m); i >= 0 {
+		w.refused += m.refused()
 		w.members = slices.Delete(w.members, i, i+1)
 	}
 }
