@@ -1,12 +1,14 @@
 package benchmarks_test
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/capture/pcapfile"
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/handler/flow"
@@ -34,6 +36,22 @@ func BenchmarkAttack(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/packet")
 		})
 	}
+	b.Run("bomb", func(b *testing.B) { benchmarkBomb(b, n) })
+}
+
+// benchmarkBomb reads n packets of a file that unpacks to a multiple of its size.
+func benchmarkBomb(b *testing.B, n int) {
+	file := attack.Bomb(16 * n)
+	packets := uint64(0)
+	for b.Loop() {
+		src, err := pcapfile.NewReader(bytes.NewReader(file), "bomb")
+		require.NoError(b, err)
+		p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: attacked(b, false)})
+		require.NoError(b, err)
+		require.NoError(b, p.Run(context.Background()))
+		packets += p.Account().Offered
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(packets), "ns/packet")
 }
 
 // attacked returns the handlers of an agent with default settings, or the flow handler.

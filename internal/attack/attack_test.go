@@ -1,11 +1,19 @@
 package attack_test
 
 import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/capture/pcapfile"
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/bgp"
@@ -14,6 +22,7 @@ import (
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/internal/attack"
+	"visor/sketch/hash64"
 )
 
 // handlers returns the analyzers that an attack can reach, with all metric groups.
@@ -57,6 +66,88 @@ func TestConservation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Names of one hash, which can be made under the public key, are told apart. A list takes four of them
+// and counts the others as refused, which is shown; others stay exact. Under another key they are
+// ordinary names.
+func TestCollisions(t *testing.T) {
+	const n = 5_000
+	kind, _ := attack.Named("collisions")
+	mixed := func(hash *hash64.Hasher) (*dns.Metrics, []capture.Reason) {
+		ordinary, _ := attack.Named("ordinary")
+		frames := append(kind.Frames(n), ordinary.Frames(n)...)
+		p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: handlers(t)[:1], Hash: hash})
+		require.NoError(t, err)
+		require.NoError(t, p.Run(t.Context()))
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		return dns.From(snap), p.Reasons()
+	}
+	m, reasons := mixed(hash64.Random())
+	exact := m.QName.Estimate()
+	require.InEpsilon(t, n+26*38, exact, 0.05)
+	for _, r := range reasons {
+		require.NotContains(t, r.Text, "share their hash")
+	}
+	truth := counts(m, "host")
+
+	m, reasons = mixed(hash64.Fixed())
+	require.InDelta(t, 1+26*38, m.QName.Estimate(), 100, "all names of the attack are one for a cardinality")
+	require.Equal(t, truth, counts(m, "host"))
+	require.Equal(t, "left out of a list: keys that share their hash with four others", reasons[0].Text)
+	require.GreaterOrEqual(t, reasons[0].Count, uint64(n-4))
+	require.Len(t, counts(m, "aaaa"), 4)
+}
+
+// counts returns the entries of a list whose names begin alike.
+func counts(m *dns.Metrics, prefix string) map[string]uint64 {
+	out := make(map[string]uint64)
+	for _, e := range m.TopQName2.Top(math.MaxInt) {
+		if strings.HasPrefix(strings.TrimPrefix(e.Key.String(), "."), prefix) {
+			out[e.Key.String()] = e.Lower
+		}
+	}
+	return out
+}
+
+// A file of 8 KiB that unpacks to 256 MiB is read with the memory of any other, and can be stopped.
+func TestBomb(t *testing.T) {
+	const size = 256 << 20
+	file := attack.Bomb(size)
+	require.Less(t, len(file), 10<<10)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	src, err := pcapfile.NewReader(bytes.NewReader(file), "bomb")
+	require.NoError(t, err)
+	frames := 0
+	var b capture.Batch
+	for err = src.ReadBatch(&b); err == nil; err = src.ReadBatch(&b) {
+		frames += len(b.Frames)
+	}
+	require.ErrorIs(t, err, io.EOF)
+	require.GreaterOrEqual(t, frames, size/16-1)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.HeapSys-before.HeapSys, uint64(32<<20))
+
+	src, err = pcapfile.NewReader(bytes.NewReader(attack.Bomb(64<<30)), "bomb")
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: handlers(t)})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- p.Run(ctx) }()
+	require.Eventually(t, func() bool { return p.Account().Offered > 0 }, time.Minute, time.Millisecond)
+	cancel()
+	require.NoError(t, <-ended)
+	a := p.Account()
+	require.Equal(t, a.Offered, a.Analysed+a.Undecodable)
+
+	src, err = pcapfile.NewReader(bytes.NewReader(attack.WideBomb()), "bomb")
+	if err == nil {
+		err = src.ReadBatch(&b)
+	}
+	require.ErrorContains(t, err, "window")
 }
 
 // The frames are what they are meant to be, and the same in each run.

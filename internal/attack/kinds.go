@@ -11,7 +11,8 @@ func Kinds() []Kind {
 	all = append(all, dnsKinds()...)
 	all = append(all, streamKinds()...)
 	all = append(all, packetKinds()...)
-	return append(all, flowKinds()...)
+	all = append(all, flowKinds()...)
+	return append(all, collisions())
 }
 
 // ordinary is DNS of few clients and names, a reply behind each query.
