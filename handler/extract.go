@@ -176,6 +176,7 @@ func (e *extractor) data(b *Batch, s *side, data []byte, nowNS int64) {
 	} else {
 		e.dataDNS(b, s, data, nowNS)
 	}
+	e.streams.account(s)
 	e.streams.link(s)
 	e.streams.relieve()
 }
@@ -201,7 +202,6 @@ func (e *extractor) dataDNS(b *Batch, s *side, data []byte, nowNS int64) {
 		at = nowNS
 	}
 	s.heldNS = at
-	e.streams.dropped += s.framer.TakeDropped()
 }
 
 func (e *extractor) dataBGP(b *Batch, s *side, data []byte, nowNS int64) {

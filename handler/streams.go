@@ -30,6 +30,10 @@ type streams struct {
 	oldest  *side // of those that hold a part of a message
 	newest  *side
 	dropped uint64 // messages that were dropped for want of room
+
+	headless struct{ dns, bgp uint64 } // sides whose beginning is not there, and in which a message was lost for that
+	notDNS   uint64                    // sides on a port of DNS that are none of it
+	cut      uint64                    // sides that ended within a message
 }
 
 // side is one direction of a TCP connection.
@@ -40,6 +44,8 @@ type side struct {
 	frame  *origin        // of the outermost packet; nil if that is packet
 	intro  []byte         // what may be a PROXY protocol header
 	begins bool           // such a header may follow
+	midway bool           // the first segment is not the first of the connection
+	failed bool           // it is not DNS
 	heldNS int64          // time of the latest part of the message that is not complete
 
 	holds          bool // is in the list of those who hold
@@ -76,7 +82,7 @@ func (s *streams) open(frame, p *decode.Packet, isDNS, begins bool) *side {
 		outer := originOf(frame)
 		d.frame = &outer
 	}
-	d.begins = begins
+	d.begins, d.midway = begins, !begins
 	switch {
 	case !isDNS:
 		d.bgp = new(bgpmsg.Framer)
@@ -114,6 +120,9 @@ func (o *origin) packet(nowNS int64) decode.Packet {
 // release takes back a side that has ended.
 func (s *streams) release(d *side) {
 	s.unlink(d)
+	if d.framer.Cut() || d.bgp != nil && d.bgp.Cut() {
+		s.cut++
+	}
 	d.framer.Reset()
 	if d.bgp != nil {
 		d.bgp.Reset()
@@ -127,6 +136,27 @@ func (s *streams) release(d *side) {
 	}
 }
 
+// account counts what a side has lost without a gap, after it was fed.
+func (s *streams) account(d *side) {
+	if d.bgp != nil {
+		s.dropped += d.bgp.TakeDropped()
+		if d.bgp.TakeSkipped() && d.midway {
+			s.headless.bgp++
+			d.midway = false
+		}
+		return
+	}
+	s.dropped += d.framer.TakeDropped()
+	if d.framer.TakeSkipped() && d.midway {
+		s.headless.dns++
+		d.midway = false
+	}
+	if d.framer.Err() != nil && !d.failed {
+		s.notDNS++
+		d.failed = true
+	}
+}
+
 // gap notes that bytes are lost.
 func (s *streams) gap(d *side, lost int) {
 	if d.bgp != nil {
@@ -134,7 +164,7 @@ func (s *streams) gap(d *side, lost int) {
 	} else {
 		d.framer.Gap(lost)
 	}
-	d.begins = false
+	d.begins, d.midway = false, false // what is lost from here on, the gap explains
 	s.link(d)
 }
 
@@ -226,6 +256,11 @@ func (s *streams) appendReasons(out []capture.Reason) []capture.Reason {
 		{Text: "TCP handshake forgotten: too many at once", Count: st.Forgotten},
 		{Text: "TCP segments given up: too much waited for missing ones", Count: st.Overflows},
 		{Text: "DNS or BGP message in TCP given up: too much was incomplete", Count: s.dropped},
+		{Text: "BGP stream without its beginning: it is read from its first whole message on", Count: s.headless.bgp},
+		{Text: "DNS stream without its beginning: it is read from its first whole message on", Count: s.headless.dns},
+		{Text: "DNS or BGP stream with missing segments: messages in them are not read; gaps", Count: st.Gaps},
+		{Text: "DNS or BGP stream that ends within a message", Count: s.cut},
+		{Text: "TCP stream that is not DNS, on a DNS port", Count: s.notDNS},
 	} {
 		if r.Count > 0 {
 			out = append(out, r)

@@ -19,7 +19,9 @@ type Framer struct {
 	held      []byte // what partial borrows
 	message   Message
 	malformed uint64
+	dropped   uint64
 	searching bool // where the next message begins is not known
+	skipped   bool // bytes that belong to no whole message were passed over
 }
 
 // Borrow makes f take memory from buffers, before it is fed. It returns what it does not need.
@@ -32,6 +34,7 @@ func (f *Framer) Feed(data []byte) {
 		return
 	}
 	if !f.hold(data) {
+		f.dropped++
 		f.Gap()
 		f.data = data
 		return
@@ -99,6 +102,7 @@ func (f *Framer) search() {
 	if at < 0 { // one may begin at the end
 		at = max(0, len(f.data)-markerLen+1)
 	}
+	f.skipped = f.skipped || at > 0
 	f.data = f.data[at:]
 }
 
@@ -111,6 +115,7 @@ func (f *Framer) keep() bool {
 	} else if f.held != nil { // rest is the end of it
 		f.partial = append(f.held[:0], rest...)
 	} else if !f.hold(rest) {
+		f.dropped++
 		f.Gap()
 	}
 	return false
@@ -128,6 +133,11 @@ func (f *Framer) forget() {
 // Held returns how many bytes of a message that is not complete f holds.
 func (f *Framer) Held() int { return len(f.partial) }
 
+// Cut reports whether a message has begun and is not complete.
+func (f *Framer) Cut() bool {
+	return len(f.partial) >= HeaderLen || len(f.partial) > 0 && !f.searching
+}
+
 // Message returns the current message. It is valid until the next call of Next.
 func (f *Framer) Message() Message { return f.message }
 
@@ -142,6 +152,20 @@ func (f *Framer) TakeMalformed() uint64 {
 	n := f.malformed
 	f.malformed = 0
 	return n
+}
+
+// TakeDropped returns how many messages were dropped for want of memory since it was last called.
+func (f *Framer) TakeDropped() uint64 {
+	n := f.dropped
+	f.dropped = 0
+	return n
+}
+
+// TakeSkipped reports whether bytes were passed over in search of a message since it was last called.
+func (f *Framer) TakeSkipped() bool {
+	skipped := f.skipped
+	f.skipped = false
+	return skipped
 }
 
 // Reset makes f ready for another connection. It keeps its memory, unless that is borrowed.

@@ -35,6 +35,7 @@ type Framer struct {
 	known   uint8   // bytes of the length that have come
 	guessed bool    // messages were found by their looks: one that looks wrong starts another search
 	failed  bool    // the stream is none of DNS
+	skipped bool    // bytes that belong to no whole message were passed over
 	dropped uint32
 }
 
@@ -150,6 +151,9 @@ func (f *Framer) Message() Message { return f.message }
 // Held returns how many bytes of a message that is not complete f holds.
 func (f *Framer) Held() int { return len(f.partial) }
 
+// Cut reports whether a message has begun and is not complete.
+func (f *Framer) Cut() bool { return f.known > 0 && !f.search.on && !f.failed }
+
 // Drop gives up the message that is not complete. The next one is found where it begins.
 func (f *Framer) Drop() {
 	if f.known == 2 {
@@ -200,6 +204,13 @@ func (f *Framer) TakeDropped() uint64 {
 	n := uint64(f.dropped)
 	f.dropped = 0
 	return n
+}
+
+// TakeSkipped reports whether bytes were passed over in search of a message since it was last called.
+func (f *Framer) TakeSkipped() bool {
+	skipped := f.skipped
+	f.skipped = false
+	return skipped
 }
 
 // Err returns [ErrNotDNS] if the stream cannot be DNS, else nil. Nothing more comes from it then.

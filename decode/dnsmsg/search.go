@@ -33,6 +33,7 @@ func (f *Framer) find() bool {
 		}
 		i += 1 + toCandidate(buf[i+1:])
 	}
+	f.skipped = f.skipped || i > 0
 	switch {
 	case fit == yes:
 		f.search = search{}
