@@ -8,34 +8,34 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Cache answers from a DB and remembers the answers. A Cache is owned by one goroutine. What it returns
-// stays valid for ever.
+// Cache looks up addresses in a DB and remembers the answers. A Cache is owned by one goroutine.
+// Returned values stay valid forever.
 type Cache struct {
 	city lookups[Location]
 	asn  lookups[AS]
 }
 
-// Keyed sets what hashes the Keys of the answers to come. Before that, their Hash is 0.
+// Keyed sets the Hasher for the Keys of future answers. Without it, their Hash is 0.
 func (c *Cache) Keyed(h *hash64.Hasher) { c.city.keys, c.asn.keys = h, h }
 
-// City returns where addr is, or nil if the DB has no City database.
+// City returns the location of addr, or nil if the DB has no City database.
 func (c *Cache) City(addr netip.Addr) *Location { return c.city.find(addr) }
 
-// ASN returns whose addr is, or nil if the DB has no ASN database.
+// ASN returns the autonomous system of addr, or nil if the DB has no ASN database.
 func (c *Cache) ASN(addr netip.Addr) *AS { return c.asn.find(addr) }
 
-// Evicted returns how many addresses were forgotten to make room for others.
+// Evicted returns how many addresses were evicted to make room for others.
 func (c *Cache) Evicted() uint64 { return c.city.evicted + c.asn.evicted }
 
-// lookups caches the answers of one database: by address in a table whose slots new addresses take over, and by record in
-// a map, since many addresses share a record.
+// lookups caches the answers of one database. A table by address evicts on collision. A map by
+// record avoids duplicates, since many addresses share a record.
 type lookups[T any] struct {
-	file    *file // nil: there is no database
+	file    *file // nil without a database
 	size    int
 	decode  func(maxminddb.Result, *hash64.Hasher) *T
-	keys    *hash64.Hasher // hashes Keys; nil leaves that out
+	keys    *hash64.Hasher // hashes Keys; nil leaves Hash at 0
 	hash    *hash64.Hasher // places addresses
-	edition *edition       // what the answers are from
+	edition *edition       // the edition that the answers come from
 	slots   []answer[T]
 	records map[uintptr]*T
 	evicted uint64
@@ -67,7 +67,7 @@ func (l *lookups[T]) find(addr netip.Addr) *T {
 	return value
 }
 
-// start forgets what an older edition said.
+// start drops the answers of an older edition.
 func (l *lookups[T]) start(e *edition) {
 	n := 1
 	for n < l.size {
@@ -76,7 +76,7 @@ func (l *lookups[T]) start(e *edition) {
 	l.edition, l.slots, l.records = e, make([]answer[T], n), make(map[uintptr]*T)
 }
 
-// lookUp asks the database. Its records are decoded once, as long as the map of them stays small.
+// lookUp queries the database. Each record is decoded once while the map of records stays small.
 func (l *lookups[T]) lookUp(addr netip.Addr) *T {
 	r := l.edition.reader.Lookup(addr)
 	if !r.Found() {

@@ -10,7 +10,7 @@ import (
 	"visor/internal/sharedtest"
 )
 
-// Values of the reference's own tests (expected-values.md section 5.2).
+// Values from pktvisor's own tests (expected-values.md section 5.2).
 func TestMaxMindTestDatabases(t *testing.T) {
 	db, err := geo.Open(geo.Config{
 		CityPath: sharedtest.Dir(t, "corpus", "geo", "GeoIP2-City-Test.mmdb"),

@@ -16,11 +16,13 @@ import (
 
 // Config configures a DB. At least one path must be set.
 type Config struct {
-	CityPath  string        // City database; "" for none
-	ASNPath   string        // ASN or ISP database; "" for none
-	CacheSize int           // addresses that each Cache remembers, per database; 0 means 10000, negative none
-	Reload    time.Duration // how often to look whether a file has changed; 0 means 10 s, negative never
-	Logger    *slog.Logger  // told of reloads and of files that cannot be loaded; nil is silence
+	CityPath string // City database; "" for none
+	ASNPath  string // ASN or ISP database; "" for none
+	// addresses that each Cache remembers per database; 0 means 10000, negative disables caching
+	CacheSize int
+	// how often to check the files for changes; 0 means 10 s, negative never
+	Reload time.Duration
+	Logger *slog.Logger // receives reloads and load errors; nil discards them
 }
 
 // DB is a City database, an ASN database, or both. It is safe for concurrent use.
@@ -33,7 +35,7 @@ type DB struct {
 	once sync.Once
 }
 
-// Open loads the databases. The error says which file could not be loaded, and why.
+// Open loads the databases. The error names the file that could not be loaded and the reason.
 func Open(cfg Config) (*DB, error) {
 	if cfg.CityPath == "" && cfg.ASNPath == "" {
 		return nil, errors.New("geo: neither a City nor an ASN database is named")
@@ -60,7 +62,7 @@ func Open(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// Close stops looking for changes. Caches keep working with what is loaded.
+// Close stops the checks for changes. Caches keep working with the loaded databases.
 func (db *DB) Close() error {
 	db.once.Do(func() { close(db.quit) })
 	db.done.Wait()
@@ -90,14 +92,15 @@ func (db *DB) watch() {
 	}
 }
 
-// file is a database file and what was loaded from it last.
+// file is a database file with its last loaded content.
 type file struct {
 	path    string
-	seen    os.FileInfo // of the last attempt to load
+	seen    os.FileInfo // file info at the last attempt to load
 	current atomic.Pointer[edition]
 }
 
-// edition is one state of a file. A new one has a new address, by which caches notice it.
+// edition is one loaded state of a file. Each has its own address, by which caches notice a new
+// one.
 type edition struct{ reader *maxminddb.Reader }
 
 // openFile returns nil if path is empty.
@@ -114,8 +117,8 @@ func openFile(path string) (*file, error) {
 	return f, f.load()
 }
 
-// load reads the file into memory, rather than mapping it: a mapped file that is written over in place would
-// take answers, or the process, with it.
+// load reads the file into memory instead of mapping it. Overwriting a mapped file in place could
+// corrupt answers or crash the process.
 func (f *file) load() error {
 	raw, err := os.ReadFile(f.path)
 	if err != nil {
@@ -136,7 +139,7 @@ func (f *file) refresh(log *slog.Logger) {
 	}
 	info, err := os.Stat(f.path)
 	if err != nil || os.SameFile(info, f.seen) && info.ModTime().Equal(f.seen.ModTime()) && info.Size() == f.seen.Size() {
-		return // while it is being replaced there may be no file: the old one serves
+		return // during a replacement the file may be missing: the old one stays in use
 	}
 	f.seen = info
 	if err := f.load(); err != nil {

@@ -1,4 +1,5 @@
-// Package geo tells where an address is, and whose, from MaxMind databases (City, ASN, ISP).
+// Package geo looks up the location and the autonomous system of an IP address in MaxMind databases
+// (City, ASN, ISP).
 //
 //	db, err := geo.Open(geo.Config{CityPath: "City.mmdb", ASNPath: "ASN.mmdb"})
 //	...
@@ -6,7 +7,9 @@
 //	cache := db.NewCache() // one for each goroutine
 //	fmt.Println(cache.City(addr).Text, cache.ASN(addr).Text)
 //
-// A [DB] is shared. It holds its files in memory and looks every few seconds whether they have changed; a
-// new file takes effect at once, a broken one is reported and not used. A [Cache] remembers answers by address and
-// by record: an address seen lately costs some 20 ns, another one 100 to 600 ns.
+// A [DB] is shared between goroutines. It holds its files in memory and checks them for changes
+// every few seconds. A new file takes effect at once; a broken one is logged and ignored.
+//
+// A [Cache] remembers answers by address and by record. A recently seen address costs about 20 ns,
+// any other address 100 to 600 ns.
 package geo

@@ -10,7 +10,8 @@ import (
 )
 
 func Example() {
-	file, err := os.CreateTemp("", "*.mmdb") // in real life a file of MaxMind, DB-IP or the like
+	// in practice a file from MaxMind, DB-IP or a similar source
+	file, err := os.CreateTemp("", "*.mmdb")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -30,7 +31,5 @@ func Example() {
 	cache := db.NewCache()
 	fmt.Println(cache.ASN(netip.MustParseAddr("192.0.2.7")).Text)
 	fmt.Println(cache.ASN(netip.MustParseAddr("203.0.113.7")).Text)
-	// Output:
-	// 64500/Example Net
-	// Unknown
+	// Output: 64500/Example Net Unknown
 }

@@ -49,8 +49,9 @@ func open(t testing.TB, cfg geo.Config) *geo.DB {
 func TestCity(t *testing.T) {
 	c := open(t, geo.Config{CityPath: mmdbtest.Write(t, "Test-City", cities)}).NewCache()
 	for addr, want := range map[string][3]string{
-		"192.0.2.1":          {"EU/Sweden/E/Linköping", "58.416700", "15.616700"},
-		"192.0.2.200":        {"NA/US/Milton", "", ""}, // no name, so its code; no subdivision
+		"192.0.2.1": {"EU/Sweden/E/Linköping", "58.416700", "15.616700"},
+		// no name, so the code is used; no subdivision
+		"192.0.2.200":        {"NA/US/Milton", "", ""},
 		"198.51.100.1":       {"AS", "0.000000", "-0.500000"},
 		"2001:db8::1":        {"OC/Fiji", "", ""},
 		"::ffff:192.0.2.200": {"NA/US/Milton", "", ""},
@@ -72,7 +73,7 @@ func TestASN(t *testing.T) {
 	for addr, want := range map[string]string{
 		"192.0.2.1":    "64500/Example Net",
 		"198.51.100.1": "4200000000",
-		"203.0.113.1":  geo.Unknown, // without a number the record says nothing
+		"203.0.113.1":  geo.Unknown, // a record without a number is Unknown
 		"2001:db8::1":  "64501/Sechs/Sex",
 		"10.0.0.1":     geo.Unknown,
 	} {
@@ -83,7 +84,8 @@ func TestASN(t *testing.T) {
 	require.Nil(t, c.City(netip.MustParseAddr("192.0.2.1")), "no such database")
 }
 
-// TestCacheIsBounded asks for more addresses than are remembered: answers stay right, and what was forgotten is counted.
+// TestCacheIsBounded looks up more addresses than the cache holds: answers stay right, and
+// evictions are counted.
 func TestCacheIsBounded(t *testing.T) {
 	c := open(t, geo.Config{ASNPath: mmdbtest.Write(t, "Test-ASN", networks), CacheSize: 16}).NewCache()
 	for range 3 {
@@ -97,7 +99,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestCacheAllocs(t *testing.T) {
 	c := open(t, geo.Config{CityPath: mmdbtest.Write(t, "Test-City", cities), CacheSize: 4}).NewCache()
-	run := func() { // more addresses than places, of two records
+	run := func() { // more addresses than slots, from two records
 		for i := range 256 {
 			c.City(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
 		}
@@ -118,7 +120,7 @@ func TestOpenErrors(t *testing.T) {
 	require.ErrorContains(t, err, path+" is not a MaxMind database")
 }
 
-// TestReload changes the file below a DB: by another one in its place, by a broken one, by none.
+// TestReload replaces the file below a DB with another one, breaks it, and removes it.
 func TestReload(t *testing.T) {
 	path := mmdbtest.Write(t, "Test-ASN", networks)
 	synctest.Test(t, func(t *testing.T) {
@@ -150,7 +152,7 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// FuzzDatabase asks a database of any bytes: whatever is wrong with it, an answer comes back.
+// FuzzDatabase queries a database of arbitrary bytes: every query returns an answer.
 func FuzzDatabase(f *testing.F) {
 	f.Add(mmdbtest.Build("Test-City", cities), []byte{192, 0, 2, 1})
 	f.Add(mmdbtest.Build("Test-ASN", networks), netip.MustParseAddr("2001:db8::1").AsSlice())

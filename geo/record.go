@@ -10,27 +10,28 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Unknown is the text for addresses that a database has no record of.
+// Unknown is the text for addresses without a record in the database.
 const Unknown = "Unknown"
 
-// Location is where an address is. It is immutable.
+// Location is the location of an address. It is immutable.
 type Location struct {
-	Text     string // "EU/Sweden/E/Linköping": continent, country, subdivision, city; missing parts are left out
-	Lat, Lon string // degrees with six decimals; "" if not known
-	Key      []byte // unambiguous form of the three, for top lists; [ParseKey] takes it apart
-	Hash     uint64 // of Key, see [Cache.Keyed]
+	// "EU/Sweden/E/Linköping": continent, country, subdivision, city; missing parts are left out
+	Text     string
+	Lat, Lon string // degrees with six decimals; "" if unknown
+	Key      []byte // unambiguous encoding of the three, for top lists; [ParseKey] decodes it
+	Hash     uint64 // hash of Key, see [Cache.Keyed]
 }
 
-// AS is whose an address is. It is immutable.
+// AS is the autonomous system of an address. It is immutable.
 type AS struct {
 	Number uint32 // 0 if unknown
 	Org    string // the organisation; may be empty
 	Text   string // "1221/Telstra Pty Ltd", the number alone without an organisation, or Unknown
 	Key    []byte // Text, for top lists
-	Hash   uint64 // of Key, see [Cache.Keyed]
+	Hash   uint64 // hash of Key, see [Cache.Keyed]
 }
 
-// ParseKey takes the Key of a Location apart. Of other bytes, what comes first is the text.
+// ParseKey decodes the Key of a Location. For other bytes, it takes the leading part as the text.
 func ParseKey(key []byte) (text, lat, lon string) {
 	t, rest, _ := bytes.Cut(key, []byte{0})
 	la, lo, _ := bytes.Cut(rest, []byte{0})
@@ -61,7 +62,7 @@ type cityRecord struct {
 	} `maxminddb:"location"`
 }
 
-// decodeLocation returns the Location of a record. A record that cannot be read is Unknown.
+// decodeLocation returns the Location of a record, or Unknown if the record cannot be read.
 func decodeLocation(r maxminddb.Result, h *hash64.Hasher) *Location {
 	var rec cityRecord
 	if !r.Found() || r.Decode(&rec) != nil {
@@ -110,8 +111,8 @@ type asRecord struct {
 	Org    string `maxminddb:"autonomous_system_organization"`
 }
 
-// decodeAS returns the AS of a record. ISP databases have records without a number, of which the
-// reference makes an empty text; they say nothing of the autonomous system, so it is Unknown.
+// decodeAS returns the AS of a record. Some records of ISP databases have no number. Unlike
+// pktvisor, which returns an empty text for them, decodeAS returns Unknown.
 func decodeAS(r maxminddb.Result, h *hash64.Hasher) *AS {
 	var rec asRecord
 	as := &AS{Text: Unknown}
