@@ -7,7 +7,8 @@ import (
 	"visor/window"
 )
 
-// BenchmarkLive finds the live bucket of events a microsecond apart; a period closes once in a million.
+// BenchmarkLive finds the live bucket of events a microsecond apart; a period closes once in a
+// million.
 func BenchmarkLive(b *testing.B) {
 	r := window.NewRing(5, time.Second, func() *requests { return new(requests) })
 	b.ReportAllocs()

@@ -1,17 +1,20 @@
-// Package window keeps the live bucket of a stream and the last closed ones, one a period.
+// Package window holds the live bucket of a stream and the last closed buckets, one per period.
 //
 //	ring := window.NewRing(5, time.Minute, newBucket)
 //	for _, ev := range events {
-//		ring.Live(ev.TimeNS).Count(ev) // closes the period when its time has come
+//		ring.Live(ev.TimeNS).Count(ev) // closes the period if the event is after its end
 //	}
 //	last, ok := ring.Bucket(1) // false until a period has closed
 //
-// Periods follow the data: one begins with the event that closed the one before, so a recording gives the same
-// answers however fast it is read. A gap without events is therefore no row of empty periods, unless a clock closes
-// them with [Ring.Tick]. Events that come late, or whose clock stepped back, are counted in the live bucket: none is
-// lost. One whose clock is ahead begins a period there, which lasts until the others have caught up.
+// Periods follow the timestamps of the data, so a recording yields the same results at any reading
+// speed. A period begins with the event that closed the previous one. A gap without events
+// therefore produces no empty periods, unless a clock closes them with [Ring.Tick].
 //
-// A Ring holds at most as many buckets as it was made for, and those that a reader has pinned. Buckets are recycled:
-// once all are in use, nothing is allocated, except for a bucket in place of one that is pinned when its turn comes.
-// Finding the live bucket takes about 2 ns.
+// No event is lost. Late events, and events whose clock stepped back, are counted in the live
+// bucket. An event whose clock is ahead begins a period at its timestamp. That period lasts until
+// other events pass its end.
+//
+// A Ring holds at most its configured number of buckets, plus those that readers have pinned.
+// Buckets are recycled. Once all are in use, a Ring allocates only to replace a bucket that is
+// still pinned when it is due for reuse. Finding the live bucket takes about 2 ns.
 package window

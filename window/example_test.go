@@ -24,8 +24,8 @@ func Example() {
 		bytes int
 	}{
 		{0, 100}, {59 * time.Second, 50}, // the first minute
-		{61 * time.Second, 300}, {58 * time.Second, 7}, // the second, and one that came late
-		{200 * time.Second, 20}, // begins the third
+		{61 * time.Second, 300}, {58 * time.Second, 7}, // the second, and a late event
+		{200 * time.Second, 20}, // begins the third period
 	} {
 		b := ring.Live(int64(ev.at))
 		b.count++
@@ -38,24 +38,18 @@ func Example() {
 		sum.Merge(b)
 	}
 	fmt.Println("in all", sum.count, "requests,", sum.bytes, "bytes")
-	// Output:
-	// 1 requests, 20 bytes
-	// 2 requests, 307 bytes
-	// 2 requests, 150 bytes
-	// in all 5 requests, 477 bytes
+	// Output: 1 requests, 20 bytes 2 requests, 307 bytes 2 requests, 150 bytes in all 5 requests,
+	// 477 bytes
 }
 
 func ExampleRing_Tick() {
 	ring := window.NewRing(4, time.Minute, func() *requests { return new(requests) })
 	ring.Live(0).count++
-	ring.Tick(int64(150 * time.Second)) // nothing has arrived since
+	ring.Tick(int64(150 * time.Second)) // without an event since
 	for b := range ring.All() {
 		fmt.Println(b.count)
 	}
-	// Output:
-	// 0
-	// 0
-	// 1
+	// Output: 0 0 1
 }
 
 func ExampleRing_Pin() {
@@ -65,10 +59,9 @@ func ExampleRing_Pin() {
 
 	closed := ring.Pin(func(*requests) bool { return true })
 	defer closed.Release()                  // may happen in another goroutine
-	ring.Live(int64(2*time.Minute)).count++ // would recycle the bucket, were it not pinned
+	ring.Live(int64(2*time.Minute)).count++ // would recycle the bucket if it were not pinned
 	for b := range closed.All() {
 		fmt.Println(b.count)
 	}
-	// Output:
-	// 1
+	// Output: 1
 }

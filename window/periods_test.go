@@ -15,7 +15,7 @@ func TestPeriodsEpoch(t *testing.T) {
 		name   string
 		length time.Duration
 		times  []int64
-		want   []int64 // start of the period of each
+		want   []int64 // start of each event's period
 	}{
 		{"one period", 10, []int64{100, 101, 109}, []int64{100, 100, 100}},
 		{"the end belongs to the next", 10, []int64{100, 110, 119, 120}, []int64{100, 110, 110, 120}},
@@ -46,10 +46,10 @@ func TestPeriodsEpoch(t *testing.T) {
 func TestPeriodsBegin(t *testing.T) {
 	p := window.NewPeriods(10)
 	require.Equal(t, int64(100), p.Epoch(100))
-	p.Begin(104) // before its time
+	p.Begin(104) // before the end of the period
 	require.Equal(t, int64(104), p.Epoch(113))
 	require.Equal(t, int64(114), p.Epoch(114))
-	p.Begin(50) // back
+	p.Begin(50) // earlier than the current start
 	require.Equal(t, int64(50), p.Epoch(59))
 	require.Equal(t, int64(60), p.Epoch(60))
 }

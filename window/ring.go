@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Bucket is what a Ring holds, as a rule a pointer to a struct of counters and sketches.
+// Bucket is the element of a Ring, usually a pointer to a struct of counters and sketches.
 type Bucket[B any] interface {
 	Reset()      // empties it and keeps its memory for reuse
-	Merge(src B) // adds src, which stays as it was
+	Merge(src B) // adds src and leaves it unchanged
 }
 
-// Ring is the live bucket and the last closed ones, n in all. A Ring is owned by one goroutine; others
-// may read the buckets that it pinned for them.
+// Ring holds the live bucket and the last closed ones, n in all. A Ring is owned by one goroutine;
+// others may read buckets that the owner pinned for them.
 //
-// Buckets that its methods return are borrowed: each is emptied and used again when n further periods have begun.
+// Buckets that its methods return are borrowed: each is reset and reused after n further periods.
 type Ring[B Bucket[B]] struct {
-	slots   []*slot[B] // slots[0] is the live one, slots[1] closed last
+	slots   []*slot[B] // slots[0] is live, slots[1] closed last
 	size    int
 	fresh   func() B
 	periods *Periods
@@ -25,19 +25,21 @@ type Ring[B Bucket[B]] struct {
 
 type slot[B any] struct {
 	bucket B
-	pins   atomic.Int32 // readers that still need the bucket as it is
+	pins   atomic.Int32 // readers that still use the bucket
 }
 
-// NewRing returns a Ring of n buckets, at least 1, made by fresh as they are needed: the live one now. Periods have the
-// given length, at least 1 ns. With a single bucket no period ever closes: the live bucket has all events.
+// NewRing returns a Ring of n buckets, at least 1. It calls fresh for each bucket when it is
+// needed, and for the live one immediately. Periods have the given length, at least 1 ns. With a
+// single bucket no period ever closes: the live bucket holds all events.
 func NewRing[B Bucket[B]](n int, length time.Duration, fresh func() B) *Ring[B] {
 	r := &Ring[B]{size: max(n, 1), fresh: fresh, periods: NewPeriods(length)}
 	r.slots = append(make([]*slot[B], 0, r.size), &slot[B]{bucket: fresh()})
 	return r
 }
 
-// Live returns the bucket for an event at tsNS, closing the live period first if it has ended by then. The first event
-// begins the first period. Times are ns since any epoch, the same for all calls.
+// Live returns the bucket for an event at tsNS. It first closes the live period if that has ended
+// by then. The first event begins the first period. Timestamps are nanoseconds since any epoch that
+// all calls share.
 func (r *Ring[B]) Live(tsNS int64) B {
 	start := r.periods.start
 	begun := r.periods.begun
@@ -47,9 +49,10 @@ func (r *Ring[B]) Live(tsNS int64) B {
 	return r.slots[0].bucket
 }
 
-// Tick closes the live period if it has ended by nowNS though nothing arrived, and as many empty periods
-// after it as have passed, up to the size of the ring. Periods then follow each other without gaps, but after so long a
-// silence that all buckets are empty: the live one then starts at nowNS. Before the first event it does nothing.
+// Tick closes the live period if it has ended by nowNS, even without an event. It also closes the
+// empty periods that have passed since, up to the size of the ring. Periods then follow each other
+// without gaps. After a silence long enough to empty all buckets, the live period starts at nowNS.
+// Before the first event Tick does nothing.
 func (r *Ring[B]) Tick(nowNS int64) {
 	for range r.size {
 		end, ok := r.periods.Due(nowNS)
@@ -63,15 +66,15 @@ func (r *Ring[B]) Tick(nowNS int64) {
 	}
 }
 
-// Shift closes the live period, whether or not it has ended; the new one starts at startNS. It is for who
-// keeps the [Periods] of several Rings.
+// Shift closes the live period, whether or not it has ended. The new one starts at startNS. Use it
+// when one [Periods] drives several Rings.
 func (r *Ring[B]) Shift(startNS int64) {
 	r.periods.Begin(startNS)
 	r.push()
 }
 
-// push makes an empty bucket the live one: the oldest, or a new one while there is room or while
-// somebody reads the oldest, which is then left to the garbage collector.
+// push makes an empty bucket the live one. It reuses the oldest, unless there is room for a new one
+// or the oldest is pinned. A pinned one is left to the garbage collector.
 func (r *Ring[B]) push() {
 	if r.size == 1 {
 		return
@@ -89,13 +92,14 @@ func (r *Ring[B]) push() {
 	r.slots[0] = s
 }
 
-// Current returns the live bucket, whatever the time.
+// Current returns the live bucket, regardless of the time.
 func (r *Ring[B]) Current() B { return r.slots[0].bucket }
 
-// Len returns the number of buckets in use, the live one and the closed ones: 1 to n.
+// Len returns the number of buckets in use, including the live one: 1 to n.
 func (r *Ring[B]) Len() int { return len(r.slots) }
 
-// Bucket returns the i-th bucket: 0 is the live one, 1 closed last. It returns false if there is none.
+// Bucket returns the i-th bucket: 0 is the live one, 1 closed last. It returns false if that bucket
+// does not exist.
 func (r *Ring[B]) Bucket(i int) (B, bool) {
 	if i < 0 || i >= len(r.slots) {
 		var zero B
@@ -115,9 +119,10 @@ func (r *Ring[B]) All() iter.Seq[B] {
 	}
 }
 
-// Pin returns the closed buckets that wanted accepts, which it is asked of the newest first. They stay as they are
-// until Release; the Ring goes on with new buckets in their place. Pin is called by the owner of the Ring, what
-// it returns may be read and released by any goroutine. A bucket may be pinned several times.
+// Pin returns the closed buckets that wanted accepts. It calls wanted for each, the newest first.
+// The buckets stay unchanged until Release; the Ring continues with new buckets in their place.
+// Only the owner of the Ring may call Pin, but any goroutine may read and release the result. A
+// bucket may be pinned several times.
 func (r *Ring[B]) Pin(wanted func(B) bool) Pinned[B] {
 	var p Pinned[B]
 	for _, s := range r.slots[1:] {
@@ -143,7 +148,7 @@ func (p Pinned[B]) All() iter.Seq[B] {
 	}
 }
 
-// Release gives the buckets back to the Ring: they must not be read any more. It must be called once.
+// Release returns the buckets to the Ring. Call it once, and do not read them afterwards.
 func (p Pinned[B]) Release() {
 	for _, s := range p.slots {
 		s.pins.Add(-1)

@@ -12,7 +12,7 @@ import (
 	"visor/window"
 )
 
-// tally is a bucket that knows its events, and how often it was emptied.
+// tally is a bucket that records its events and how often it was reset.
 type tally struct {
 	times  []int64
 	resets int
@@ -77,7 +77,7 @@ func TestRingLive(t *testing.T) {
 	}
 }
 
-// Whatever the times, every event is in one bucket, the live one when it came.
+// Whatever the timestamps, each event is in exactly one bucket: the live one at its arrival.
 func TestRingLosesNothing(t *testing.T) {
 	r := window.NewRing(1000, time.Microsecond, newTally)
 	var sum tally
@@ -137,7 +137,7 @@ func TestRingTickBeforeFirstEvent(t *testing.T) {
 func TestRingShift(t *testing.T) {
 	r := window.NewRing(3, 10, newTally)
 	r.Live(100).add(100)
-	r.Shift(104) // before its time
+	r.Shift(104) // before the end of the period
 	r.Live(113).add(113)
 	require.Equal(t, [][]int64{{113}, {100}}, contents(r))
 	r.Live(114).add(114)
@@ -161,7 +161,7 @@ func TestRingBucket(t *testing.T) {
 	}
 	for b := range r.All() {
 		require.Equal(t, []int64{140}, b.times)
-		break // the iterator stops when it is told to
+		break // the iterator stops when the loop breaks
 	}
 }
 
@@ -214,10 +214,10 @@ func TestRingPin(t *testing.T) {
 	pinned := slices.Collect(p.All())
 	require.Len(t, pinned, 1)
 
-	r.Live(130).add(130) // pushes the pinned bucket out
+	r.Live(130).add(130) // evicts the pinned bucket
 	require.Equal(t, 4, made)
 	require.Equal(t, 3, r.Len())
-	r.Live(140).add(140) // 110 is not pinned, and recycled
+	r.Live(140).add(140) // 110 is not pinned, so it is recycled
 	require.Equal(t, 4, made)
 	require.Equal(t, [][]int64{{140}, {130}, {120}}, contents(r))
 	require.Equal(t, []int64{100}, pinned[0].times, "a pinned bucket stays as it is")
@@ -245,7 +245,7 @@ func TestRingReleaseMakesRecyclable(t *testing.T) {
 	require.Equal(t, 3, made)
 }
 
-// Readers use pinned buckets while the owner goes on; the race detector watches.
+// Readers use pinned buckets while the owner continues; the race detector checks the accesses.
 func TestRingPinConcurrent(t *testing.T) {
 	r := window.NewRing(4, 10, newTally)
 	var wg sync.WaitGroup
