@@ -17,8 +17,8 @@ import (
 	"visor/internal/attack"
 )
 
-// BenchmarkAttack is the time per packet of each attack, beside that of ordinary traffic. The flow
-// handler takes part where the attack aims at it.
+// BenchmarkAttack measures the time per packet of each attack and of ordinary traffic. The flow
+// handler takes part where the attack targets it.
 func BenchmarkAttack(b *testing.B) {
 	const n = 200_000
 	flows := map[string]bool{"interfaces": true, "exporters": true, "templates": true}

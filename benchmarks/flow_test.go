@@ -12,7 +12,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// exports returns datagrams of four routers, in each of which are 30 flows between 10,000 clients and 50 servers.
+// exports returns datagrams of four routers. Each datagram has 30 flows between 10,000 clients and
+// 50 servers.
 func exports(datagrams int) (frames []capture.Frame, records int) {
 	for i := range datagrams {
 		var flows []decode.Flow
@@ -32,7 +33,7 @@ func exports(datagrams int) (frames []capture.Frame, records int) {
 	return frames, 30 * datagrams
 }
 
-// BenchmarkFlow is all that a flow record costs, from the packet of its datagram on.
+// BenchmarkFlow measures the total cost of a flow record, from the packet with its datagram on.
 func BenchmarkFlow(b *testing.B) {
 	frames, records := exports(10_000)
 	mem := capture.NewMemory(frames)
@@ -44,7 +45,7 @@ func BenchmarkFlow(b *testing.B) {
 	b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "records/s")
 }
 
-// BenchmarkFlowAttack is what a record costs whose exporter and interfaces somebody makes up.
+// BenchmarkFlowAttack measures the cost of a record from a forged exporter with forged interfaces.
 func BenchmarkFlowAttack(b *testing.B) {
 	for _, name := range []string{"interfaces", "exporters"} {
 		b.Run(name, func(b *testing.B) {

@@ -8,13 +8,13 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// varied returns 200,000 frames of a busy resolver's link, and what they hold. They are made once
-// and shared: nobody may write to them.
+// varied returns 200,000 frames of a busy resolver's link, and their properties. They are built
+// once and shared: callers must not write to them.
 var varied = sync.OnceValues(func() ([]capture.Frame, trafficgen.Truth) {
 	return trafficgen.Frames(trafficgen.VariedDNS(200_000))
 })
 
-// perPacket runs loop, which goes over all frames once, and reports what a packet takes.
+// perPacket runs loop, which processes all frames once, and reports the time per packet.
 func perPacket(b *testing.B, frames int, loop func()) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,7 +10,7 @@ import (
 	"visor/capture"
 )
 
-// gopacketDecoder decodes as fast as gopacket can: into layers that are reused.
+// gopacketDecoder uses gopacket's fastest way of decoding: into reused layers.
 type gopacketDecoder struct {
 	eth    layers.Ethernet
 	vlan   layers.Dot1Q
@@ -33,7 +33,7 @@ func newGopacketDecoder() *gopacketDecoder {
 	return d
 }
 
-// decode returns how many DNS messages over UDP the frames hold.
+// decode returns the number of DNS messages over UDP in the frames.
 func (d *gopacketDecoder) decode(frames []capture.Frame) (messages uint64, err error) {
 	for i := range frames {
 		if err := d.parser.DecodeLayers(frames[i].Data, &d.found); err != nil {
@@ -46,9 +46,9 @@ func (d *gopacketDecoder) decode(frames []capture.Frame) (messages uint64, err e
 	return messages, nil
 }
 
-// BenchmarkGopacketDecode is the yardstick: visor aims to analyse a packet in the time that this
-// takes to decode it. It has no mixed traffic, because gopacket takes each TCP segment on port 53 for a
-// DNS message, and what it would show is how long errors take.
+// BenchmarkGopacketDecode is the yardstick: visor aims to analyse a packet in the time that
+// gopacket takes to decode it. Mixed traffic is left out, because gopacket takes each TCP segment
+// on port 53 for a DNS message. The benchmark would measure error handling.
 func BenchmarkGopacketDecode(b *testing.B) {
 	frames, truth := varied()
 	d := newGopacketDecoder()

@@ -52,7 +52,7 @@ func ownNets(tb testing.TB) decode.HostNets {
 	return hosts
 }
 
-// run analyses the frames of mem once. Several workers share them, as they share one file.
+// run analyses the frames of mem once. Several workers share them, like a shared file.
 func run(tb testing.TB, mem *capture.Memory, workers int, own decode.HostNets, names ...string) *handler.Pipeline {
 	mem.Rewind()
 	sources := []capture.Source{mem}
@@ -62,7 +62,7 @@ func run(tb testing.TB, mem *capture.Memory, workers int, own decode.HostNets, n
 	return runSources(tb, sources, own, names...)
 }
 
-// runSources gives each source a worker. Own networks tell the direction of packets.
+// runSources runs one worker per source. Own networks determine the direction of packets.
 func runSources(tb testing.TB, sources []capture.Source, own decode.HostNets, names ...string) *handler.Pipeline {
 	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: analyzers(tb, names...), Hosts: own})
 	require.NoError(tb, err)
@@ -70,7 +70,8 @@ func runSources(tb testing.TB, sources []capture.Source, own decode.HostNets, na
 	return p
 }
 
-// split spreads frames over queues with memory of their own, as a kernel does for the queues of an interface.
+// split distributes frames over queues with separate memory, like a kernel does for the queues of
+// an interface.
 func split(frames []capture.Frame, queues uint64) []*capture.Memory {
 	parts := make([][]capture.Frame, queues)
 	bytes := make([][]byte, queues)
@@ -92,7 +93,7 @@ func split(frames []capture.Frame, queues uint64) []*capture.Memory {
 	return out
 }
 
-// rewound returns queues from their beginning.
+// rewound returns queues that start again at their first frame.
 func rewound(queues []*capture.Memory) (sources []capture.Source) {
 	for _, q := range queues {
 		q.Rewind()
@@ -101,8 +102,8 @@ func rewound(queues []*capture.Memory) (sources []capture.Source) {
 	return sources
 }
 
-// BenchmarkHandler is what each analyzer costs, decoding and DNS extraction included: subtract
-// BenchmarkHandler/none, an analyzer that does next to nothing.
+// BenchmarkHandler measures the cost of each analyzer, including decoding and DNS extraction.
+// Subtract BenchmarkHandler/none, an analyzer that does almost nothing.
 func BenchmarkHandler(b *testing.B) {
 	frames, _ := varied()
 	mem := capture.NewMemory(frames)
@@ -120,9 +121,9 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// BenchmarkWhole is everything, as the reader does it but for the walk over the file, beside gopacket's
-// bare decoding of the same packets. With own networks there is more to do: remote addresses, and times of transactions. Two
-// workers have a queue each, or share one source.
+// BenchmarkWhole measures the work of visor-reader except for reading the file, and gopacket's bare
+// decoding of the same packets for comparison. Own networks add work: remote addresses and
+// transaction times. Two workers either have a queue each or share one source.
 func BenchmarkWhole(b *testing.B) {
 	for _, traffic := range []struct {
 		name string
@@ -131,7 +132,8 @@ func BenchmarkWhole(b *testing.B) {
 		b.Run(traffic.name, func(b *testing.B) {
 			frames, _ := traffic.make()
 			mem := capture.NewMemory(frames)
-			if traffic.name == "varied" { // its parser takes each segment for a message, which mixed traffic is not
+			// its parser takes each segment for a message, which is wrong for mixed traffic
+			if traffic.name == "varied" {
 				b.Run("gopacket-decode-only", func(b *testing.B) {
 					d := newGopacketDecoder()
 					perPacket(b, len(frames), func() {

@@ -12,7 +12,7 @@ import (
 	"visor/handler"
 )
 
-// again gives the frames of a Memory several times, each time a minute later.
+// again repeats the frames of a Memory several times, each time a minute later.
 type again struct {
 	*capture.Memory
 	passes, pass int
@@ -31,11 +31,12 @@ func (a *again) ReadBatch(b *capture.Batch) error {
 	return err
 }
 
-// BenchmarkQueried is what it costs the worker to be asked ten times a second while it works. There are two processors: it shows
-// the lock and the caches that are shared, not the merging.
+// BenchmarkQueried measures the cost of ten queries per second to a busy worker. With two
+// processors it shows the cost of the lock and the shared caches, not of merging.
 func BenchmarkQueried(b *testing.B) {
 	const passes = 50
-	frames, _ := varied() // few, since the garbage collector has to look at each, which it need not where frames are in a ring
+	// few, because the garbage collector scans each; it does not scan frames in a ring
+	frames, _ := varied()
 	for _, bench := range []struct {
 		name string
 		ask  bool
@@ -58,7 +59,7 @@ func BenchmarkQueried(b *testing.B) {
 	}
 }
 
-// ask asks for the live bucket and for a window of five minutes in turn.
+// ask queries the live bucket and a window of five minutes in turn.
 func ask(ctx context.Context, p *handler.Pipeline) {
 	tick := time.Tick(100 * time.Millisecond)
 	questions := [2]func() (*handler.Snapshot, error){

@@ -10,7 +10,8 @@ import (
 	"visor/decode/dnsmsg"
 )
 
-// stages is what stands before every analyzer: decode a batch of frames, then read the DNS in it.
+// stages holds the stages in front of every analyzer: decoding a batch of frames, then reading its
+// DNS messages.
 type stages struct {
 	dec     *decode.Decoder
 	packets []decode.Packet
@@ -36,7 +37,7 @@ func (s *stages) decode(frames []capture.Frame) []decode.Packet {
 	return batch
 }
 
-// questions returns how many DNS messages over UDP the packets hold, having read their questions.
+// questions reads the questions of all DNS messages over UDP and returns the number of messages.
 func (s *stages) questions(batch []decode.Packet) (messages uint64) {
 	for i := range batch {
 		p := &batch[i]
@@ -57,7 +58,7 @@ func (s *stages) questions(batch []decode.Packet) (messages uint64) {
 	return messages
 }
 
-// batches calls f with all frames, a batch at a time.
+// batches calls f with all frames, one batch at a time.
 func batches(frames []capture.Frame, f func([]capture.Frame)) {
 	for len(frames) > 0 {
 		n := min(capture.BatchSize, len(frames))

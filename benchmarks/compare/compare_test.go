@@ -1,6 +1,7 @@
-// Package compare measures visor's decoders of flow exports beside those of goflow2 (BSD-3-Clause, https://github.com/netsampler/goflow2),
-// on the same datagrams in the same run: goflow2's decoding alone, and with the fields taken out that visor takes out, as its
-// producer does.
+// Package compare measures visor's decoders of flow exports against goflow2's (BSD-3-Clause,
+// https://github.com/netsampler/goflow2). Both decode the same datagrams in the same run. goflow2
+// is measured twice: decoding alone, and with the extraction of the fields that visor extracts, as
+// its producer does.
 package compare
 
 import (
