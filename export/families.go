@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // FamilyConfig configures what is added to families. The zero FamilyConfig is ready to use.
@@ -38,12 +39,12 @@ type Family struct {
 
 // Series is one metric with its labels: a value, or a distribution.
 type Series struct {
-	Labels    []handler.Label   // "instance" first, the others sorted by name
-	Value     uint64            // of a counter or a gauge
-	Quantiles handler.Quantiles // of a summary
-	Sum       float64           // of a summary; see [FamilyConfig]
-	Float     bool              // quantiles are fractions
-	Bins      []handler.Bin     // of a histogram: all that there can be, the same in all series
+	Labels    []metric.Label   // "instance" first, the others sorted by name
+	Value     uint64           // of a counter or a gauge
+	Quantiles metric.Quantiles // of a summary
+	Sum       float64          // of a summary; see [FamilyConfig]
+	Float     bool             // quantiles are fractions
+	Bins      []metric.Bin     // of a histogram: all that there can be, the same in all series
 }
 
 // Families returns the metrics of s, in the order of their declaration. Quantiles and histograms without samples are left out; a rate
@@ -94,28 +95,28 @@ func JoinFamilies(lists ...[]Family) []Family {
 }
 
 // labels returns the labels that all series of m have.
-func (cfg *FamilyConfig) labels(m *handler.Module) []handler.Label {
-	var out []handler.Label
+func (cfg *FamilyConfig) labels(m *handler.Module) []metric.Label {
+	var out []metric.Label
 	for name, value := range cfg.Labels {
 		if cfg.Instance == "" || name != "instance" {
-			out = append(out, handler.Label{Name: name, Value: value})
+			out = append(out, metric.Label{Name: name, Value: value})
 		}
 	}
 	if _, given := cfg.Labels["tap"]; m.Tap != "" && !given {
-		out = append(out, handler.Label{Name: "tap", Value: m.Tap})
+		out = append(out, metric.Label{Name: "tap", Value: m.Tap})
 	}
 	if _, given := cfg.Labels["handler"]; cfg.Handler && !given {
-		out = append(out, handler.Label{Name: "handler", Value: m.Name})
+		out = append(out, metric.Label{Name: "handler", Value: m.Name})
 	}
 	if cfg.Instance != "" {
-		out = append(out, handler.Label{Name: "instance", Value: cfg.Instance})
+		out = append(out, metric.Label{Name: "instance", Value: cfg.Instance})
 	}
 	return ordered(out)
 }
 
 // ordered sorts labels by name, behind "instance".
-func ordered(labels []handler.Label) []handler.Label {
-	slices.SortFunc(labels, func(a, b handler.Label) int {
+func ordered(labels []metric.Label) []metric.Label {
+	slices.SortFunc(labels, func(a, b metric.Label) int {
 		if first := strings.Compare(a.Name, b.Name); a.Name != "instance" && b.Name != "instance" || first == 0 {
 			return first
 		}
@@ -128,30 +129,30 @@ func ordered(labels []handler.Label) []handler.Label {
 }
 
 // with returns labels and more, in their order.
-func with(labels []handler.Label, more ...handler.Label) []handler.Label {
+func with(labels []metric.Label, more ...metric.Label) []metric.Label {
 	return ordered(append(slices.Clone(labels), more...))
 }
 
 // With returns the labels of s and one more, in their order.
-func (s *Series) With(l handler.Label) []handler.Label { return with(s.Labels, l) }
+func (s *Series) With(l metric.Label) []metric.Label { return with(s.Labels, l) }
 
 // sumOf says what the sum of a summary is.
-func (cfg *FamilyConfig) sumOf(k handler.Kind) string {
+func (cfg *FamilyConfig) sumOf(k metric.Kind) string {
 	switch {
-	case k != handler.KindQuantile && k != handler.KindRate:
+	case k != metric.KindQuantile && k != metric.KindRate:
 		return ""
 	case cfg.GreatestAsSum:
 		return "the greatest value"
-	case k == handler.KindRate:
+	case k == metric.KindRate:
 		return "the sum of all seconds"
 	}
 	return "the sum of all values"
 }
 
-func (cfg *FamilyConfig) seriesOf(v *handler.Value, labels []handler.Label) ([]Series, FamilyType) {
+func (cfg *FamilyConfig) seriesOf(v *metric.Value, labels []metric.Label) ([]Series, FamilyType) {
 	switch v.Kind {
-	case handler.KindQuantile, handler.KindRate:
-		if v.Quantiles.N == 0 && v.Kind == handler.KindQuantile {
+	case metric.KindQuantile, metric.KindRate:
+		if v.Quantiles.N == 0 && v.Kind == metric.KindQuantile {
 			return nil, ""
 		}
 		sum := v.Quantiles.Sum
@@ -159,12 +160,12 @@ func (cfg *FamilyConfig) seriesOf(v *handler.Value, labels []handler.Label) ([]S
 			sum = v.Quantiles.Max
 		}
 		return []Series{{Labels: labels, Quantiles: v.Quantiles, Sum: sum, Float: v.Float}}, Summary
-	case handler.KindHistogram:
+	case metric.KindHistogram:
 		if len(v.Bins) == 0 {
 			return nil, ""
 		}
 		return []Series{{Labels: labels, Bins: v.Buckets}}, Histogram
-	case handler.KindTop:
+	case metric.KindTop:
 		var out []Series
 		for _, item := range v.Items {
 			out = append(out, Series{Labels: with(labels, itemLabels(v.Label, &item)...), Value: item.Estimate})
@@ -174,13 +175,13 @@ func (cfg *FamilyConfig) seriesOf(v *handler.Value, labels []handler.Label) ([]S
 	return []Series{{Labels: labels, Value: v.Int}}, Gauge
 }
 
-func itemLabels(name string, item *handler.Item) []handler.Label {
-	out := []handler.Label{{Name: name, Value: strings.ToValidUTF8(item.Name, "\uFFFD")}}
+func itemLabels(name string, item *metric.Item) []metric.Label {
+	out := []metric.Label{{Name: name, Value: strings.ToValidUTF8(item.Name, "\uFFFD")}}
 	if item.Lat != "" {
-		out = append(out, handler.Label{Name: "lat", Value: item.Lat})
+		out = append(out, metric.Label{Name: "lat", Value: item.Lat})
 	}
 	if item.Lon != "" {
-		out = append(out, handler.Label{Name: "lon", Value: item.Lon})
+		out = append(out, metric.Label{Name: "lon", Value: item.Lon})
 	}
 	return out
 }

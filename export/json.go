@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // WriteJSON writes s to w as one line: {"1m":{"<schema>":{…},…}} for a single bucket, {"5m":{…}} for a
@@ -117,18 +118,18 @@ func place(root object, path []string, val any) {
 }
 
 // jsonValue returns what stands for v, or nil if v is left out because it has no samples.
-func jsonValue(v *handler.Value) any {
+func jsonValue(v *metric.Value) any {
 	switch v.Kind {
-	case handler.KindTop:
+	case metric.KindTop:
 		return itemList(v.Items)
-	case handler.KindQuantile:
+	case metric.KindQuantile:
 		if v.Quantiles.N == 0 {
 			return nil
 		}
 		return quantileObject(&v.Quantiles, v.Float)
-	case handler.KindRate:
+	case metric.KindRate:
 		return quantileObject(&v.Quantiles, v.Float)
-	case handler.KindHistogram:
+	case metric.KindHistogram:
 		return histogramObject(v.Bins)
 	}
 	return v.Int
@@ -143,7 +144,7 @@ type listItem struct {
 	Name     string `json:"name"`
 }
 
-func itemList(items []handler.Item) []listItem {
+func itemList(items []metric.Item) []listItem {
 	list := make([]listItem, 0, len(items))
 	for _, it := range items {
 		list = append(list, listItem{Estimate: it.Estimate, Lat: it.Lat, Lon: it.Lon, Name: strings.ToValidUTF8(it.Name, "\uFFFD")})
@@ -151,7 +152,7 @@ func itemList(items []handler.Item) []listItem {
 	return list
 }
 
-func quantileObject(q *handler.Quantiles, float bool) object {
+func quantileObject(q *metric.Quantiles, float bool) object {
 	o := object{"p50": number(q.P50, float), "p90": number(q.P90, float), "p95": number(q.P95, float), "p99": number(q.P99, float)}
 	if q.HasLive {
 		o["live"] = q.Live
@@ -159,7 +160,7 @@ func quantileObject(q *handler.Quantiles, float bool) object {
 	return o
 }
 
-func histogramObject(bins []handler.Bin) any {
+func histogramObject(bins []metric.Bin) any {
 	if len(bins) == 0 {
 		return nil
 	}

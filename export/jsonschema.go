@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // WriteJSONSchema writes the JSON Schema (draft 2020-12, https://json-schema.org) of what a handler answers: of the object behind its
@@ -39,19 +40,19 @@ type node struct {
 
 func newNode() *node { return &node{objects: make(map[string]*node), metrics: make(object)} }
 
-func (n *node) addAll(fields []handler.Field, groups handler.GroupSet) {
+func (n *node) addAll(fields []metric.Field, groups metric.GroupSet) {
 	for i := range fields {
 		n.add(&fields[i], groups)
 	}
 }
 
 // add puts a field at its place.
-func (n *node) add(f *handler.Field, groups handler.GroupSet) {
+func (n *node) add(f *metric.Field, groups metric.GroupSet) {
 	path, last := f.Path, ""
-	if f.Each == nil {
+	if f.Subjects == nil {
 		path, last = path[:len(path)-1], path[len(path)-1]
 	}
-	always := f.Each == nil && groups.Has(f.Groups) && !f.Sparse && alwaysShown(f.Kind)
+	always := f.Subjects == nil && groups.Has(f.Groups) && !f.Sparse && alwaysShown(f.Kind)
 	for _, name := range path {
 		if always {
 			n.require(name)
@@ -61,9 +62,9 @@ func (n *node) add(f *handler.Field, groups handler.GroupSet) {
 		}
 		n = n.objects[name]
 	}
-	if f.Each != nil {
+	if f.Subjects != nil {
 		sub := newNode()
-		sub.addAll(f.Each, groups)
+		sub.addAll(f.Subjects, groups)
 		n.each = sub.schema()
 		return
 	}
@@ -99,23 +100,23 @@ func (n *node) schema() object {
 }
 
 // alwaysShown reports whether metrics of a kind are shown without samples.
-func alwaysShown(k handler.Kind) bool {
-	return k != handler.KindQuantile && k != handler.KindRate && k != handler.KindHistogram
+func alwaysShown(k metric.Kind) bool {
+	return k != metric.KindQuantile && k != metric.KindRate && k != metric.KindHistogram
 }
 
 // definition names the part of definitions that describes the value of f.
-func definition(f *handler.Field) string {
+func definition(f *metric.Field) string {
 	switch f.Kind {
-	case handler.KindTop:
+	case metric.KindTop:
 		return "top"
-	case handler.KindQuantile:
+	case metric.KindQuantile:
 		if f.Float {
 			return "ratios"
 		}
 		return "quantiles"
-	case handler.KindRate:
+	case metric.KindRate:
 		return "rate"
-	case handler.KindHistogram:
+	case metric.KindHistogram:
 		return "histogram"
 	}
 	return "count"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // TextConfig configures [WriteText]. The zero TextConfig is ready to use.
@@ -49,16 +50,16 @@ func WriteText(w io.Writer, s *handler.Snapshot, cfg TextConfig) error {
 // Counted reports whether any metric of m is more than zero.
 func Counted(m *handler.Module) bool { return anyCounted(m.Values()) }
 
-func anyCounted(values []handler.Value) bool { return slices.ContainsFunc(values, hasCounted) }
+func anyCounted(values []metric.Value) bool { return slices.ContainsFunc(values, hasCounted) }
 
 // hasCounted reports whether v is anything but zero.
-func hasCounted(v handler.Value) bool {
+func hasCounted(v metric.Value) bool {
 	switch v.Kind {
-	case handler.KindTop:
+	case metric.KindTop:
 		return len(v.Items) > 0
-	case handler.KindQuantile, handler.KindRate:
+	case metric.KindQuantile, metric.KindRate:
 		return v.Quantiles.N > 0 && v.Quantiles.Max > 0
-	case handler.KindHistogram:
+	case metric.KindHistogram:
 		return len(v.Bins) > 0
 	}
 	return v.Int > 0
@@ -79,7 +80,7 @@ type text struct {
 // line writes a line; a failure to write shows when out is flushed.
 func (t *text) line(s string) { fmt.Fprintln(t.out, strings.TrimRight(s, " ")) }
 
-func (t *text) module(m *handler.Module, values []handler.Value) {
+func (t *text) module(m *handler.Module, values []metric.Value) {
 	t.title(m)
 	for len(values) > 0 {
 		n := 1
@@ -94,21 +95,21 @@ func (t *text) module(m *handler.Module, values []handler.Value) {
 
 // subject returns the part of a path that says what the metric is about: a device and an interface,
 // say.
-func subject(v *handler.Value) []string { return v.Path[:v.Of] }
+func subject(v *metric.Value) []string { return v.Path[:v.SubjectLen] }
 
 // about writes the metrics of one subject. Of one among several, counters that are zero are left
 // out.
-func (t *text) about(values []handler.Value) {
+func (t *text) about(values []metric.Value) {
 	values = slices.Clone(values)
 	if head := subject(&values[0]); len(head) > 0 {
 		t.line("")
 		t.line(t.style.title + "─ " + cut(SubjectWords(head), t.width-2) + t.style.end)
-		values = slices.DeleteFunc(values, func(v handler.Value) bool {
+		values = slices.DeleteFunc(values, func(v metric.Value) bool {
 			return !t.all && isNumber(&v) && v.Int == 0
 		})
 	}
 	for i := range values {
-		values[i].Path = values[i].Path[values[i].Of:]
+		values[i].Path = values[i].Path[values[i].SubjectLen:]
 	}
 	t.counters(values)
 	t.distributions(values)

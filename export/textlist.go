@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"visor/handler"
+	"visor/handler/metric"
 )
 
 const (
@@ -24,7 +24,7 @@ func (t *text) grid() (columns, width int) {
 
 // lists writes the top lists that are not empty, side by side. One with long names has the width of
 // several.
-func (t *text) lists(values []handler.Value) {
+func (t *text) lists(values []metric.Value) {
 	columns, unit := t.grid()
 	var blocks [][]string
 	var widths []int
@@ -34,7 +34,7 @@ func (t *text) lists(values []handler.Value) {
 	}
 	free := columns
 	for _, v := range values {
-		if v.Kind != handler.KindTop || len(v.Items) == 0 {
+		if v.Kind != metric.KindTop || len(v.Items) == 0 {
 			continue
 		}
 		span := max(1, min((leastWidth(&v)+unit-1)/unit, columns))
@@ -50,16 +50,16 @@ func (t *text) lists(values []handler.Value) {
 
 // histograms writes each histogram as a list of its bins, not cumulative, in as many columns as
 // fit.
-func (t *text) histograms(values []handler.Value) {
+func (t *text) histograms(values []metric.Value) {
 	columns, unit := t.grid()
 	for _, v := range values {
-		if v.Kind != handler.KindHistogram || len(v.Bins) == 0 {
+		if v.Kind != metric.KindHistogram || len(v.Bins) == 0 {
 			continue
 		}
 		v.Items = nil
 		below := uint64(0)
 		for _, b := range v.Bins[:len(v.Bins)-1] { // the last one is all
-			v.Items = append(v.Items, handler.Item{Name: "up to " + bound(b.Le, &v), Estimate: b.Count - below})
+			v.Items = append(v.Items, metric.Item{Name: "up to " + bound(b.Le, &v), Estimate: b.Count - below})
 			below = b.Count
 		}
 		v.Total = v.Bins[len(v.Bins)-1].Count
@@ -72,7 +72,7 @@ func (t *text) histograms(values []handler.Value) {
 }
 
 // bound writes the upper bound of a bin.
-func bound(le string, v *handler.Value) string {
+func bound(le string, v *metric.Value) string {
 	if f, err := strconv.ParseFloat(le, 64); err == nil {
 		return amount(f, v)
 	}
@@ -80,7 +80,7 @@ func bound(le string, v *handler.Value) string {
 }
 
 // countWidth returns the columns of the longest count of a list.
-func countWidth(v *handler.Value) (digits int) {
+func countWidth(v *metric.Value) (digits int) {
 	for _, it := range v.Items {
 		digits = max(digits, len(thousands(it.Estimate)))
 	}
@@ -88,7 +88,7 @@ func countWidth(v *handler.Value) (digits int) {
 }
 
 // nameWidth returns the columns of the longest name of a list.
-func nameWidth(v *handler.Value) (n int) {
+func nameWidth(v *metric.Value) (n int) {
 	for i := range v.Items {
 		n = max(n, displayWidth(label(v, &v.Items[i])))
 	}
@@ -97,13 +97,13 @@ func nameWidth(v *handler.Value) (n int) {
 
 // leastWidth returns the columns of a list that is shown in full with short bars, and two between
 // it and its neighbour.
-func leastWidth(v *handler.Value) int {
+func leastWidth(v *metric.Value) int {
 	return max(countWidth(v)+1+shareWidth+1+leastBar+1+nameWidth(v), displayWidth(Words(v.Path...))) + 2
 }
 
 // label is what is shown of an entry's name. The DNS root is a dot; pktvisor's name of a response
 // code is no RFC's.
-func label(v *handler.Value, it *handler.Item) string {
+func label(v *metric.Value, it *metric.Item) string {
 	switch {
 	case it.Name == "":
 		return "."
@@ -116,7 +116,7 @@ func label(v *handler.Value, it *handler.Item) string {
 // list returns the lines of a list, each of the given width: an empty one, the title, then count,
 // share, bar and name of each entry. The bar is shorter, or left out, where the name needs its
 // room.
-func (t *text) list(v *handler.Value, width int) []string {
+func (t *text) list(v *metric.Value, width int) []string {
 	lines := []string{"", t.style.name + cut(Words(v.Path...), width-2) + t.style.end}
 	digits := countWidth(v)
 	room := width - 2 - digits - 1 - shareWidth - 1 // of bar and name

@@ -7,11 +7,11 @@ import (
 	"strconv"
 	"strings"
 
-	"visor/handler"
+	"visor/handler/metric"
 )
 
-func isNumber(v *handler.Value) bool {
-	return v.Kind == handler.KindCounter || v.Kind == handler.KindCardinality || v.Kind == handler.KindGauge
+func isNumber(v *metric.Value) bool {
+	return v.Kind == metric.KindCounter || v.Kind == metric.KindCardinality || v.Kind == metric.KindGauge
 }
 
 // cell is a number with its name.
@@ -34,7 +34,7 @@ func (g *counterGroup) zero() bool {
 
 // counters writes single numbers. Those with the same first part of the path share a line or more.
 // Groups of zeros are left out.
-func (t *text) counters(values []handler.Value) {
+func (t *text) counters(values []metric.Value) {
 	var groups []counterGroup
 	for _, v := range values {
 		if !isNumber(&v) {
@@ -100,10 +100,10 @@ var (
 )
 
 // distributions writes quantiles and rates as a table, or as several side by side.
-func (t *text) distributions(values []handler.Value) {
+func (t *text) distributions(values []metric.Value) {
 	var rows []distribution
 	for _, v := range values {
-		if v.Kind != handler.KindQuantile && v.Kind != handler.KindRate || v.Quantiles.N == 0 || !t.all && !hasCounted(v) {
+		if v.Kind != metric.KindQuantile && v.Kind != metric.KindRate || v.Quantiles.N == 0 || !t.all && !hasCounted(v) {
 			continue
 		}
 		q := &v.Quantiles
@@ -175,7 +175,7 @@ func (t *text) row(blocks [][]string, widths []int) {
 }
 
 // count writes the single number of v, a count with all its digits: a float64 has 53 bits of them.
-func count(v *handler.Value) string {
+func count(v *metric.Value) string {
 	if isTime(v) {
 		return Microseconds(float64(v.Int))
 	}
@@ -184,7 +184,7 @@ func count(v *handler.Value) string {
 
 // amount writes a number of v for people: of microseconds with a unit that fits, of fractions with
 // two digits.
-func amount(f float64, v *handler.Value) string {
+func amount(f float64, v *metric.Value) string {
 	switch {
 	case isTime(v):
 		return Microseconds(f)
@@ -195,7 +195,7 @@ func amount(f float64, v *handler.Value) string {
 }
 
 // isTime reports whether numbers of v are microseconds.
-func isTime(v *handler.Value) bool {
+func isTime(v *metric.Value) bool {
 	last := v.Path[len(v.Path)-1]
 	return last == "us" || strings.HasSuffix(last, "_us")
 }

@@ -3,6 +3,7 @@ package handler
 import (
 	"sync"
 
+	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"
 	"visor/window"
@@ -18,7 +19,7 @@ type Base[M any] struct {
 	Sampler Sampler
 	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
 
-	schema *Schema[M]
+	schema *metric.Schema[M]
 	info   Info
 	ring   *window.Ring[*bucket[M]]
 	bucket *bucket[M]
@@ -34,9 +35,9 @@ type copies[M any] struct {
 }
 
 // NewBase returns the Base of a shard of the handler that info describes.
-func NewBase[M any](schema *Schema[M], info Info, deepSample int) Base[M] {
+func NewBase[M any](schema *metric.Schema[M], info Info, deepSample int) Base[M] {
 	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed(), copies: new(copies[M])}
-	b.ring = window.NewRing(info.Periods, PeriodLength, schema.newBucket)
+	b.ring = window.NewRing(info.Periods, PeriodLength, func() *bucket[M] { return newBucket(schema) })
 	b.attach()
 	return b
 }
@@ -51,7 +52,7 @@ func (b *Base[M]) Shift(startNS int64) {
 	if b.info.Periods == 1 {
 		return
 	}
-	b.past += b.bucket.refused()
+	b.past += b.bucket.Refused()
 	b.ring.Shift(startNS)
 	b.attach()
 }
@@ -118,17 +119,17 @@ func (b *Base[M]) begin(p period) {
 	b.bucket.stretch.begin(p)
 	if b.info.Periods > 1 { // else it may be of any length
 		first, last := SecondOf(p.start), SecondOf(p.start+int64(PeriodLength)-1)
-		*b.bucket.seconds = sketch.Seconds{First: first.Unix(), End: last.Unix() + 1, Now: first.Unix()}
+		*b.bucket.Seconds() = sketch.Seconds{First: first.Unix(), End: last.Unix() + 1, Now: first.Unix()}
 	}
 }
 
 func (b *Base[M]) cover(ns int64, now Second, frames uint64) {
 	b.bucket.stretch.lastNS = max(b.bucket.stretch.lastNS, ns)
 	b.bucket.frames += frames
-	b.bucket.seconds.Now = now.Unix()
+	b.bucket.Seconds().Now = now.Unix()
 }
 
-func (b *Base[M]) refused() uint64 { return b.past + b.bucket.refused() }
+func (b *Base[M]) refused() uint64 { return b.past + b.bucket.Refused() }
 
 func (b *Base[M]) stretches(dst []stretch) []stretch {
 	for bucket := range b.ring.All() {
@@ -142,7 +143,7 @@ func (b *Base[M]) stretches(dst []stretch) []stretch {
 func (b *Base[M]) prepare() {
 	b.copies.mu.Lock()
 	if b.copies.live == nil {
-		b.copies.live = b.schema.newBucket()
+		b.copies.live = newBucket(b.schema)
 	}
 }
 
@@ -158,7 +159,7 @@ func (b *Base[M]) collect(wanted func(period) bool) part {
 
 // share is the part of a Base in a snapshot.
 type share[M any] struct {
-	schema *Schema[M]
+	schema *metric.Schema[M]
 	info   Info
 	copies *copies[M]
 	live   *bucket[M] // nil if it is not wanted
@@ -168,41 +169,31 @@ type share[M any] struct {
 func (p *share[M]) mergeInto(m *Module) {
 	add := (*bucket[M]).Merge
 	if m.bucket == nil {
-		p.schema.start(m, p.info.Groups)
+		start(m, p.schema, p.info.Groups)
 		add = (*bucket[M]).copyFrom // the same, where there is nothing yet, and quicker
 	}
 	sum := m.bucket.(*bucket[M])
-	merge := func(b *bucket[M]) {
-		add(sum, b)
-		add = (*bucket[M]).Merge
-		p.schema.settle(sum)
-	}
 	if p.live != nil {
-		merge(p.live)
+		add(sum, p.live)
+		add = (*bucket[M]).Merge
 	}
 	p.copies.mu.Unlock()
 	for c := range p.closed.All() {
-		merge(c)
+		add(sum, c)
+		add = (*bucket[M]).Merge
 	}
 	p.closed.Release()
 	m.Frames = sum.frames
 }
 
-// settle bounds the subjects of b, which others were merged into.
-func (s *Schema[M]) settle(b *bucket[M]) {
-	if s.bound != nil {
-		s.bound(&b.Metrics)
-	}
-}
-
 // start gives m metrics, which are empty.
-func (s *Schema[M]) start(m *Module, groups GroupSet) {
-	sum := s.newBucket()
+func start[M any](m *Module, schema *metric.Schema[M], groups metric.GroupSet) {
+	sum := newBucket(schema)
 	m.bucket = sum
-	m.render = func(r rendering) []Value { return s.appendValues(nil, sum, groups, nil, nil, r) }
+	m.render = func(r metric.Rendering) []metric.Value { return sum.Values(groups, r) }
 	m.addTo = func(dst *Module) bool {
 		if dst.bucket == nil {
-			s.start(dst, groups)
+			start(dst, schema, groups)
 		}
 		to, ok := dst.bucket.(*bucket[M])
 		switch {
@@ -210,7 +201,6 @@ func (s *Schema[M]) start(m *Module, groups GroupSet) {
 			to.mergeKeys(sum)
 		case ok:
 			to.Merge(sum)
-			s.settle(to)
 		}
 		return ok
 	}

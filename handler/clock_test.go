@@ -10,6 +10,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -21,7 +22,7 @@ type events struct {
 
 type counting struct {
 	info   Info
-	schema *Schema[events]
+	schema *metric.Schema[events]
 }
 
 func (h *counting) Info() Info      { return h.info }

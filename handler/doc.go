@@ -17,6 +17,6 @@
 //
 // Handlers may come and go while a pipeline runs ([Pipeline.Attach]).
 //
-// A handler declares each metric once, by a struct tag beside the field that counts ([Schema]), also what it counts for each of several
-// subjects ([Each]). Merging, resetting and all output formats follow from the declaration.
+// A handler declares each metric once, by a struct tag beside the field that counts ([metric.Schema]), also what it counts for each of several
+// subjects ([metric.Map]). Merging, resetting and all output formats follow from the declaration.
 package handler

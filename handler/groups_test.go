@@ -6,14 +6,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 func TestGroupNamesResolve(t *testing.T) {
-	names := handler.GroupNames{"counters", "quantiles", "top_ips"}
+	names := metric.GroupNames{"counters", "quantiles", "top_ips"}
 	for _, tt := range []struct {
 		name            string
 		enable, disable []string
-		want            handler.GroupSet
+		want            metric.GroupSet
 	}{
 		{"defaults", nil, nil, 0b001},
 		{"enable one", []string{"top_ips"}, nil, 0b101},

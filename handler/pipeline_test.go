@@ -14,6 +14,7 @@ import (
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/metric"
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/internal/trafficgen"
@@ -230,7 +231,7 @@ func TestLive(t *testing.T) {
 		require.Equal(t, uint64(10), network.From(snap).Events.Value())
 		require.Equal(t, 10*time.Second, snap.Modules[0].Length, "from the start until now")
 		for _, v := range snap.Modules[0].Values() {
-			if v.Kind == handler.KindRate && v.Path[1] == "pps_total" {
+			if v.Kind == metric.KindRate && v.Path[1] == "pps_total" {
 				require.True(t, v.Quantiles.HasLive)
 				require.Equal(t, uint64(1), v.Quantiles.Live)
 			}

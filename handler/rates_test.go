@@ -10,6 +10,7 @@ import (
 
 	"visor/capture"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/internal/packettest"
 )
 
@@ -58,12 +59,12 @@ func (s *scripted) Close() error {
 }
 
 // rates returns the rates of all modules by their Prometheus names.
-func rates(t testing.TB, snap *handler.Snapshot, err error) map[string]handler.Quantiles {
+func rates(t testing.TB, snap *handler.Snapshot, err error) map[string]metric.Quantiles {
 	require.NoError(t, err)
-	out := make(map[string]handler.Quantiles)
+	out := make(map[string]metric.Quantiles)
 	for i := range snap.Modules {
 		for _, v := range snap.Modules[i].Values() {
-			if v.Kind == handler.KindRate {
+			if v.Kind == metric.KindRate {
 				out[v.Prom] = v.Quantiles
 			}
 		}
@@ -91,21 +92,21 @@ func TestLiveRates(t *testing.T) {
 
 		time.Sleep(30*time.Second + time.Millisecond)
 		snap, err := p.Bucket(0)
-		require.Equal(t, handler.Quantiles{N: 30, P50: 0, P90: 0, P95: 0, P99: 140, Max: 140, Sum: 140, HasLive: true}, rates(t, snap, err)["dns_rates_total"])
+		require.Equal(t, metric.Quantiles{N: 30, P50: 0, P90: 0, P95: 0, P99: 140, Max: 140, Sum: 140, HasLive: true}, rates(t, snap, err)["dns_rates_total"])
 
 		time.Sleep(time.Minute)
 		snap, err = p.Bucket(1)
 		minute := rates(t, snap, err)
 		for _, name := range []string{"dns_rates_events", "dns_rates_total", "packets_rates_pps_events", "packets_rates_pps_total"} {
-			require.Equal(t, handler.Quantiles{N: 60, P99: 280, Max: 280, Sum: 420}, minute[name], name)
+			require.Equal(t, metric.Quantiles{N: 60, P99: 280, Max: 280, Sum: 420}, minute[name], name)
 		}
 		for _, name := range []string{"packets_rates_pps_in", "packets_rates_pps_out", "payload_rates_bytes_in"} {
-			require.Equal(t, handler.Quantiles{N: 60}, minute[name], "a direction without packets: %s", name)
+			require.Equal(t, metric.Quantiles{N: 60}, minute[name], "a direction without packets: %s", name)
 		}
 		snap, err = p.Bucket(0)
-		require.Equal(t, handler.Quantiles{N: 30, HasLive: true}, rates(t, snap, err)["dns_rates_total"], "nothing since the minute began")
+		require.Equal(t, metric.Quantiles{N: 30, HasLive: true}, rates(t, snap, err)["dns_rates_total"], "nothing since the minute began")
 		snap, err = p.Window(2)
-		require.Equal(t, handler.Quantiles{N: 90, P99: 280, Max: 280, Sum: 420, HasLive: true}, rates(t, snap, err)["dns_rates_total"])
+		require.Equal(t, metric.Quantiles{N: 90, P99: 280, Max: 280, Sum: 420, HasLive: true}, rates(t, snap, err)["dns_rates_total"])
 
 		late, err := p.Attach(handler.GroupConfig{Handlers: handlers(t, handler.Settings{})})
 		require.NoError(t, err)
@@ -133,17 +134,17 @@ func TestRecordedRates(t *testing.T) {
 			sources = capture.Fanout(handler.Recorded(sources[0]), capture.FanoutConfig{Queues: workers})
 		}
 		p := run(t, handler.Settings{}, sources...)
-		for bucket, want := range []handler.Quantiles{
+		for bucket, want := range []metric.Quantiles{
 			{N: 5, P90: 1, P95: 1, P99: 1, Max: 1, Sum: 2}, {N: 61, P99: 2, Max: 2, Sum: 2}, {N: 60, P99: 1, Max: 1, Sum: 2},
 		} {
 			snap, err := p.Bucket(bucket)
 			require.Equal(t, want, rates(t, snap, err)["packets_rates_pps_total"], "bucket %d", bucket)
 		}
 		snap, err := p.Window(5)
-		require.Equal(t, handler.Quantiles{N: 126, P99: 1, Max: 2, Sum: 6}, rates(t, snap, err)["packets_rates_pps_total"])
+		require.Equal(t, metric.Quantiles{N: 126, P99: 1, Max: 2, Sum: 6}, rates(t, snap, err)["packets_rates_pps_total"])
 	}
 	snap, err := run(t, handler.Settings{}, capture.NewMemory(nil)).Bucket(0)
 	none, known := rates(t, snap, err)["packets_rates_pps_total"]
 	require.True(t, known)
-	require.Equal(t, handler.Quantiles{}, none)
+	require.Equal(t, metric.Quantiles{}, none)
 }

@@ -10,6 +10,7 @@ import (
 
 	"visor/capture"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/handler/network"
 	"visor/internal/mangle"
 	"visor/internal/packettest"
@@ -139,7 +140,7 @@ func TestStray(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, uint64(121), network.From(snap).Events.Value())
 		require.Equal(t, 119*time.Second, snap.Modules[0].Length)
-		require.Equal(t, handler.Quantiles{N: 120, P50: 1, P90: 1, P95: 1, P99: 1, Max: 2, Sum: 121}, rates(t, snap, err)["packets_rates_pps_total"])
+		require.Equal(t, metric.Quantiles{N: 120, P50: 1, P90: 1, P95: 1, P99: 1, Max: 2, Sum: 121}, rates(t, snap, err)["packets_rates_pps_total"])
 		first, err := p.Bucket(1)
 		require.NoError(t, err)
 		require.Equal(t, uint64(61), network.From(first).Events.Value(), "it takes the period in which it comes")
@@ -171,7 +172,7 @@ func TestStepBack(t *testing.T) {
 		snap, err := p.Window(5)
 		require.NoError(t, err)
 		require.Equal(t, 119*time.Second, snap.Modules[0].Length, "of both, and not the day between them")
-		require.Equal(t, handler.Quantiles{N: 120, P50: 1, P90: 1, P95: 1, P99: 1, Max: 1, Sum: 120}, rates(t, snap, err)["packets_rates_pps_total"])
+		require.Equal(t, metric.Quantiles{N: 120, P50: 1, P90: 1, P95: 1, P99: 1, Max: 1, Sum: 120}, rates(t, snap, err)["packets_rates_pps_total"])
 
 		one := run(t, handler.Settings{Periods: 1}, capture.NewMemory(f))
 		whole, err := one.Bucket(0)
@@ -206,7 +207,7 @@ type shiftsShard struct {
 func (*shifts) Info() handler.Info { return handler.Info{Name: "x", Periods: 5} }
 
 func (h *shifts) NewShard() handler.Shard {
-	schema, err := handler.NewSchema[struct{}]("x", nil)
+	schema, err := metric.NewSchema[struct{}]("x", nil)
 	if err != nil {
 		panic(err)
 	}

@@ -3,6 +3,7 @@ package handler
 import (
 	"errors"
 	"fmt"
+	"visor/handler/metric"
 )
 
 // Settings are valid for every handler. The zero Settings is ready to use.
@@ -42,9 +43,9 @@ func clamp(v, zero, high int) int {
 }
 
 // Declare returns the Info of a handler with settings s, and the Schema of its metrics M, or all that is wrong with either.
-func Declare[M any](s Settings, typ, version, schema string, names GroupNames, defaults GroupSet) (Info, *Schema[M], error) {
+func Declare[M any](s Settings, typ, version, schema string, names metric.GroupNames, defaults metric.GroupSet) (Info, *metric.Schema[M], error) {
 	info, err := s.Info(typ, version, schema, names, defaults)
-	metrics, schemaErr := NewSchema[M](schema, names)
+	metrics, schemaErr := metric.NewSchema[M](schema, names)
 	if schemaErr == nil {
 		info.Metrics = metrics.Fields()
 	}
@@ -53,7 +54,7 @@ func Declare[M any](s Settings, typ, version, schema string, names GroupNames, d
 
 // Info checks s and returns the Info of a handler that has these settings. A handler without groups ignores those that s names, as in
 // the reference.
-func (s Settings) Info(typ, version, schema string, names GroupNames, defaults GroupSet) (Info, error) {
+func (s Settings) Info(typ, version, schema string, names metric.GroupNames, defaults metric.GroupSet) (Info, error) {
 	if s.TopPercentile < 0 || s.TopPercentile > 100 {
 		return Info{}, fmt.Errorf("threshold must be between 0 and 100 but has value %f", float64(s.TopPercentile)/100)
 	}

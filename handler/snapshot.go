@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"visor/handler/metric"
 	"visor/sketch/hash64"
 )
 
@@ -32,7 +33,7 @@ type Module struct {
 	mixed bool // it was joined of modules with different HashIDs
 
 	bucket any // *bucket[M] of the handler's declaration
-	render func(rendering) []Value
+	render func(metric.Rendering) []metric.Value
 	addTo  func(*Module) bool // merges the metrics into those of another, if they are declared alike
 	now    time.Time
 }
@@ -76,13 +77,13 @@ func Join(name string, modules ...*Module) (Module, error) {
 }
 
 // cardinalities appends the names of the cardinalities among fields whose groups are enabled.
-func cardinalities(names []string, fields []Field, groups GroupSet) []string {
+func cardinalities(names []string, fields []metric.Field, groups metric.GroupSet) []string {
 	for _, f := range fields {
 		switch {
 		case !groups.Has(f.Groups):
-		case f.Each != nil:
-			names = cardinalities(names, f.Each, groups)
-		case f.Kind == KindCardinality:
+		case f.Subjects != nil:
+			names = cardinalities(names, f.Subjects, groups)
+		case f.Kind == metric.KindCardinality:
 			names = append(names, f.Prom)
 		}
 	}
@@ -119,10 +120,10 @@ func whole(d time.Duration) uint64 { return uint64(d / time.Second) }
 func (m *Module) Silent() bool { return m.Grouped && m.Groups == 0 }
 
 // Values returns the metrics of the enabled groups, in the order of their declaration.
-func (m *Module) Values() []Value {
-	r := rendering{topN: m.TopN, percentile: m.TopPercentile, seconds: m.seconds, running: m.current, mixed: m.mixed}
+func (m *Module) Values() []metric.Value {
+	r := metric.Rendering{TopN: m.TopN, Percentile: m.TopPercentile, Seconds: m.seconds, Running: m.current, Mixed: m.mixed}
 	if m.Live {
-		r.liveSec = m.now.Unix() - 1
+		r.LiveSecond = m.now.Unix() - 1
 	}
 	return m.render(r)
 }

@@ -10,6 +10,7 @@ import (
 	"visor/capture"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/metric"
 	"visor/handler/network"
 	"visor/internal/packettest"
 	"visor/sketch/hash64"
@@ -88,7 +89,7 @@ func TestJoinKeys(t *testing.T) {
 		require.EqualValues(t, 9, top[0].Lower)
 		shown := make(map[string]bool)
 		for _, v := range sum.Values() {
-			require.NotEqual(t, handler.KindCardinality, v.Kind)
+			require.NotEqual(t, metric.KindCardinality, v.Kind)
 			shown[v.Prom] = true
 		}
 		require.Len(t, shown, len(names[0].Values())-1)

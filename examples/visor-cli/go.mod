@@ -12,7 +12,10 @@ require (
 )
 
 require (
+	github.com/influxdata/tdigest v0.0.1 // indirect
 	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // indirect
+	github.com/pkg/errors v0.8.0 // indirect
+	github.com/segmentio/go-hll v1.0.1 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

@@ -6,6 +6,7 @@ import (
 	"visor/capture"
 	"visor/export"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/handler/policy"
 )
 
@@ -94,7 +95,7 @@ func newFamilies(instance string) *families {
 }
 
 func (f *families) addInput(part *policy.Part) {
-	labels := []handler.Label{{Name: "input", Value: part.Input}, {Name: "tap", Value: part.Tap.Name}}
+	labels := []metric.Label{{Name: "input", Value: part.Input}, {Name: "tap", Value: part.Tap.Name}}
 	account := part.Account()
 	running, outage := uint64(0), part.Outage()
 	if part.Source().Running {
@@ -108,10 +109,10 @@ func (f *families) addInput(part *policy.Part) {
 	}
 	f.add(&f.inputOffered, account.Offered, labels)
 	for _, r := range results(account) {
-		f.add(&f.inputFrames, r.Count, labels, handler.Label{Name: "result", Value: r.Text})
+		f.add(&f.inputFrames, r.Count, labels, metric.Label{Name: "result", Value: r.Text})
 	}
 	for _, r := range part.Reasons() {
-		f.add(&f.inputReasons, r.Count, labels, handler.Label{Name: "reason", Value: r.Text})
+		f.add(&f.inputReasons, r.Count, labels, metric.Label{Name: "reason", Value: r.Text})
 	}
 	if span := part.Span(); !span.First().IsZero() {
 		f.add(&f.first, uint64(span.First().Unix()), labels)
@@ -134,20 +135,20 @@ func (f *families) addServer(a *API) {
 func (f *families) addModules(policy string, group *handler.Group) {
 	accounts := group.Accounts()
 	for _, info := range group.Infos() {
-		labels := []handler.Label{{Name: "module", Value: info.Name}, {Name: "policy", Value: policy}}
+		labels := []metric.Label{{Name: "module", Value: info.Name}, {Name: "policy", Value: policy}}
 		account := accounts[info.Name]
 		f.add(&f.moduleOffered, account.Offered, labels)
 		for _, r := range results(account) {
-			f.add(&f.moduleEvents, r.Count, labels, handler.Label{Name: "result", Value: r.Text})
+			f.add(&f.moduleEvents, r.Count, labels, metric.Label{Name: "result", Value: r.Text})
 		}
 	}
 }
 
 // add adds a series to a family.
-func (f *families) add(to *export.Family, n uint64, labels []handler.Label, more ...handler.Label) {
+func (f *families) add(to *export.Family, n uint64, labels []metric.Label, more ...metric.Label) {
 	s := export.Series{Value: n}
 	if f.instance != "" {
-		s.Labels = append(s.Labels, handler.Label{Name: "instance", Value: f.instance})
+		s.Labels = append(s.Labels, metric.Label{Name: "instance", Value: f.instance})
 	}
 	s.Labels = append(append(s.Labels, labels...), more...)
 	to.Series = append(to.Series, s)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/handler/policy"
 )
 
@@ -62,7 +63,7 @@ func stamp(t time.Time) string {
 func eventsObject(m *handler.Module) object {
 	out := make(object)
 	for _, v := range m.Values() {
-		if v.Kind != handler.KindCounter {
+		if v.Kind != metric.KindCounter {
 			continue
 		}
 		switch v.Path[len(v.Path)-1] {

@@ -11,6 +11,7 @@ import (
 
 	"visor/export"
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // scopePrefix comes before the name of a policy in that of its scope.
@@ -95,7 +96,7 @@ func (at span) histogram(f *export.Family) *metrics.Histogram {
 	return h
 }
 
-func attributes(labels []handler.Label) []*common.KeyValue {
+func attributes(labels []metric.Label) []*common.KeyValue {
 	out := make([]*common.KeyValue, 0, len(labels))
 	for _, l := range labels {
 		out = append(out, attribute(l.Name, l.Value))

@@ -22,6 +22,7 @@ import (
 
 	"visor/export"
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // Config configures what is added to the metrics. The zero Config is ready to use.
@@ -62,13 +63,13 @@ func writeSeries(b *bytes.Buffer, f *export.Family, s *export.Series) {
 			label string
 			value float64
 		}{{"0.5", q.P50}, {"0.9", q.P90}, {"0.95", q.P95}, {"0.99", q.P99}} {
-			line(b, f.Name, s.With(handler.Label{Name: "quantile", Value: at.label}), number(s, at.value, 6))
+			line(b, f.Name, s.With(metric.Label{Name: "quantile", Value: at.label}), number(s, at.value, 6))
 		}
 		line(b, f.Name+"_sum", s.Labels, number(s, s.Sum, 10))
 		line(b, f.Name+"_count", s.Labels, strconv.FormatUint(q.N, 10))
 	case export.Histogram:
 		for _, bin := range s.Bins {
-			line(b, f.Name+"_bucket", s.With(handler.Label{Name: "le", Value: bin.Le}), strconv.FormatUint(bin.Count, 10))
+			line(b, f.Name+"_bucket", s.With(metric.Label{Name: "le", Value: bin.Le}), strconv.FormatUint(bin.Count, 10))
 		}
 		line(b, f.Name+"_count", s.Labels, strconv.FormatUint(s.Bins[len(s.Bins)-1].Count, 10))
 	default:
@@ -84,7 +85,7 @@ func number(s *export.Series, v float64, digits int) string {
 	return strconv.FormatFloat(math.Round(v), 'f', 0, 64)
 }
 
-func line(b *bytes.Buffer, name string, labels []handler.Label, value string) {
+func line(b *bytes.Buffer, name string, labels []metric.Label, value string) {
 	b.WriteString(name)
 	b.WriteByte('{')
 	for i, l := range labels {

@@ -3,6 +3,7 @@ package bgp
 import (
 	"visor/decode/bgpmsg"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -31,7 +32,7 @@ type Config struct {
 type Handler struct {
 	cfg    Config
 	info   handler.Info
-	schema *handler.Schema[Metrics]
+	schema *metric.Schema[Metrics]
 }
 
 var _ handler.Handler = (*Handler)(nil)

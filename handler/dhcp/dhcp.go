@@ -9,6 +9,7 @@ import (
 	"visor/decode"
 	"visor/decode/dhcpmsg"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/internal/flowtable"
 	"visor/sketch"
 )
@@ -32,8 +33,8 @@ type Metrics struct {
 	RequestV6 sketch.Counter `metric:"wire_packets.request_v6" help:"DHCPv6 messages of type REQUEST"`
 	Reply     sketch.Counter `metric:"wire_packets.reply" help:"DHCPv6 messages of type REPLY"`
 
-	TopClients handler.TopNames `metric:"top_clients" label:"client" help:"clients that got an address: MAC address, name, address"`
-	TopServers handler.TopNames `metric:"top_servers" label:"server" help:"servers: MAC address, address"`
+	TopClients metric.TopNames `metric:"top_clients" label:"client" help:"clients that got an address: MAC address, name, address"`
+	TopServers metric.TopNames `metric:"top_servers" label:"server" help:"servers: MAC address, address"`
 }
 
 // Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
@@ -50,7 +51,7 @@ const maxRequests = 1 << 14
 type Handler struct {
 	cfg    Config
 	info   handler.Info
-	schema *handler.Schema[Metrics]
+	schema *metric.Schema[Metrics]
 }
 
 var _ handler.Handler = (*Handler)(nil)

@@ -12,6 +12,7 @@ import (
 	"visor/handler"
 	"visor/handler/dhcp"
 	"visor/handler/handlertest"
+	"visor/handler/metric"
 	"visor/internal/packettest"
 )
 
@@ -43,7 +44,7 @@ func analyse(t *testing.T, cfg dhcp.Config, queues int, frames ...capture.Frame)
 }
 
 // names returns a list as text.
-func names(top *handler.TopNames) []string {
+func names(top *metric.TopNames) []string {
 	var out []string
 	for _, e := range top.Top(10) {
 		out = append(out, fmt.Sprint(e.Upper, " ", string(e.Key)))

@@ -9,6 +9,7 @@ import (
 	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // Config configures a Handler. The zero Config is ready to use. All filters that are set must pass.
@@ -55,10 +56,10 @@ func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 type declared[M any] struct {
 	cfg    Config
 	info   handler.Info
-	schema *handler.Schema[M]
+	schema *metric.Schema[M]
 }
 
-func declare[M any](cfg Config, version string, names handler.GroupNames, defaults handler.GroupSet) (declared[M], error) {
+func declare[M any](cfg Config, version string, names metric.GroupNames, defaults metric.GroupSet) (declared[M], error) {
 	cfg.Settings = cfg.WithDefaults("dns")
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second

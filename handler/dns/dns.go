@@ -3,6 +3,7 @@ package dns
 import (
 	"visor/decode"
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // NewShard returns the part of h that one worker owns.
@@ -105,7 +106,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
 	if s.groups.Has(groupTopPorts) && m.Client != 0 {
-		b.TopPorts.Add(handler.Port(m.Client), 1)
+		b.TopPorts.Add(metric.Port(m.Client), 1)
 	}
 	if m.Msg == nil {
 		return

@@ -3,18 +3,19 @@ package dns
 import (
 	"visor/decode/dnstapmsg"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"
 )
 
 // Tapped is what is counted of the dnstap messages of one type, queries and responses. pktvisor does not count these.
 type Tapped struct {
-	Queries   sketch.Counter   `metric:"queries,counters" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
-	Responses sketch.Counter   `metric:"responses,counters" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`
-	HTTP1     sketch.Counter   `metric:"http1,counters" prom:"dns_dnstap_http1" sparse:"true" help:"dnstap messages of DNS over HTTP/1"`
-	HTTP2     sketch.Counter   `metric:"http2,counters" prom:"dns_dnstap_http2" sparse:"true" help:"dnstap messages of DNS over HTTP/2"`
-	HTTP3     sketch.Counter   `metric:"http3,counters" prom:"dns_dnstap_http3" sparse:"true" help:"dnstap messages of DNS over HTTP/3"`
-	Policies  handler.TopNames `metric:"top_policies" prom:"dns_dnstap_top_policies" label:"policy" help:"operator policies that were applied to messages: type, action and rule"`
+	Queries   sketch.Counter  `metric:"queries,counters" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
+	Responses sketch.Counter  `metric:"responses,counters" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`
+	HTTP1     sketch.Counter  `metric:"http1,counters" prom:"dns_dnstap_http1" sparse:"true" help:"dnstap messages of DNS over HTTP/1"`
+	HTTP2     sketch.Counter  `metric:"http2,counters" prom:"dns_dnstap_http2" sparse:"true" help:"dnstap messages of DNS over HTTP/2"`
+	HTTP3     sketch.Counter  `metric:"http3,counters" prom:"dns_dnstap_http3" sparse:"true" help:"dnstap messages of DNS over HTTP/3"`
+	Policies  metric.TopNames `metric:"top_policies" prom:"dns_dnstap_top_policies" label:"policy" help:"operator policies that were applied to messages: type, action and rule"`
 }
 
 // tapCounts counts dnstap messages by type.
@@ -25,14 +26,14 @@ type tapCounts struct {
 }
 
 // shift forgets the metrics of the period that has closed; each is that of the new one.
-func (c *tapCounts) shift(each *handler.Each[Tapped]) {
+func (c *tapCounts) shift(each *metric.Map[Tapped]) {
 	if each.Len() == 0 { // unless there is but one period
 		clear(c.kinds[:])
 	}
 }
 
 // count updates what is counted of the message; deep is whether it was sampled, and h hashes the policy that it names.
-func (c *tapCounts) count(each *handler.Each[Tapped], m *handler.Message, deep bool, h *hash64.Hasher) {
+func (c *tapCounts) count(each *metric.Map[Tapped], m *handler.Message, deep bool, h *hash64.Hasher) {
 	t := c.at(each, m.Tap)
 	if m.Tap.Query() {
 		t.Queries.Add(1)
@@ -60,7 +61,7 @@ func (c *tapCounts) count(each *handler.Each[Tapped], m *handler.Message, deep b
 	}
 }
 
-func (c *tapCounts) at(each *handler.Each[Tapped], typ dnstapmsg.Type) *Tapped {
+func (c *tapCounts) at(each *metric.Map[Tapped], typ dnstapmsg.Type) *Tapped {
 	i, name := int(typ.Family()+1)/2, typ.String()
 	if name == "" {
 		i, name = 0, "other"

@@ -13,6 +13,7 @@ import (
 	"visor/decode/dnstapmsg"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/metric"
 	"visor/internal/packettest"
 )
 
@@ -185,7 +186,7 @@ func TestTapTypes(t *testing.T) {
 
 	m, p := run(t, dns.Config{}, frames...)
 	m2, _ := runV2(t, dns.Config{}, frames...)
-	for _, taps := range []*handler.Each[dns.Tapped]{&m.Taps, &m2.Taps} {
+	for _, taps := range []*metric.Map[dns.Tapped]{&m.Taps, &m2.Taps} {
 		require.Equal(t, 2, taps.Len())
 		c := taps.Find("client")
 		require.Equal(t, []uint64{6, 6, 2, 8, 2}, []uint64{

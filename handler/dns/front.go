@@ -7,13 +7,14 @@ import (
 	"visor/decode/dnsmsg/suffix"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch/hash64"
 )
 
 // front is what shards of all versions have.
 type front[M any] struct {
 	handler.Base[M]
-	groups handler.GroupSet
+	groups metric.GroupSet
 	filter filter
 	geo    *geo.Cache // nil without databases
 	public bool       // names are cut behind their public suffix
@@ -53,7 +54,7 @@ func (s *front[M]) passOn(m *handler.Message) {
 }
 
 // parts counts the ends of a name of two and of three labels; suffixLen is where it is to be cut instead, or 0.
-func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *handler.TopDomains) {
+func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *metric.TopDomains) {
 	two, three := m.Question.Cut(m.Name)
 	if suffixLen != 0 || s.public && m.Tap == 0 {
 		two, three = s.cut(m, suffixLen)
@@ -92,7 +93,7 @@ func clientSubnet(query dnsmsg.Message) netip.Addr {
 }
 
 // subnet counts a client subnet in lists.
-func (s *front[M]) subnet(addr netip.Addr, subnets *handler.TopNames, places *handler.TopPlaces, systems *handler.TopNames) {
+func (s *front[M]) subnet(addr netip.Addr, subnets *metric.TopNames, places *metric.TopLocations, systems *metric.TopNames) {
 	s.text = addr.AppendTo(s.text[:0])
 	subnets.Add(s.Hash.Sum(s.text), s.text, 1)
 	if s.geo == nil {
@@ -107,7 +108,7 @@ func (s *front[M]) subnet(addr netip.Addr, subnets *handler.TopNames, places *ha
 }
 
 // results are lists of names by what was answered; noError may be nil.
-type results struct{ noError, noData, nxDomain, servFail, refused *handler.TopDomains }
+type results struct{ noError, noData, nxDomain, servFail, refused *metric.TopDomains }
 
 // count counts the name of a reply.
 func (r results) count(m *handler.Message) {

@@ -2,13 +2,13 @@ package dns
 
 import (
 	"visor/decode/dnsmsg"
-	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
 // The metric groups, in the order of their bits.
 const (
-	groupCardinality handler.GroupSet = 1 << iota
+	groupCardinality metric.GroupSet = 1 << iota
 	groupCounters
 	groupTransactions
 	groupHistograms
@@ -21,7 +21,7 @@ const (
 	defaultGroups = groupCardinality | groupCounters | groupTransactions | groupQuantiles | groupTopPorts | groupTopQNames
 )
 
-var groupNames = handler.GroupNames{
+var groupNames = metric.GroupNames{
 	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
 }
 
@@ -51,22 +51,22 @@ type Metrics struct {
 
 	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs, of queries and replies"`
 
-	TopQName2   handler.TopDomains `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
-	TopQName3   handler.TopDomains `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
-	TopNXDomain handler.TopDomains `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`
-	TopRefused  handler.TopDomains `metric:"top_refused,top_qnames" label:"qname" help:"names answered with REFUSED"`
-	TopServFail handler.TopDomains `metric:"top_srvfail,top_qnames" label:"qname" help:"names answered with SERVFAIL"`
-	TopNoData   handler.TopDomains `metric:"top_nodata,top_qnames" label:"qname" help:"names answered with NOERROR and no answer record"`
-	TopNoError  handler.TopDomains `metric:"top_noerror,top_qnames+top_qnames_details" label:"qname" help:"names answered with NOERROR"`
-	TopByBytes  handler.TopDomains `metric:"top_qname_by_resp_bytes,top_qnames+top_qnames_details" label:"qname" help:"names by the bytes of their replies"`
+	TopQName2   metric.TopDomains `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
+	TopQName3   metric.TopDomains `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
+	TopNXDomain metric.TopDomains `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`
+	TopRefused  metric.TopDomains `metric:"top_refused,top_qnames" label:"qname" help:"names answered with REFUSED"`
+	TopServFail metric.TopDomains `metric:"top_srvfail,top_qnames" label:"qname" help:"names answered with SERVFAIL"`
+	TopNoData   metric.TopDomains `metric:"top_nodata,top_qnames" label:"qname" help:"names answered with NOERROR and no answer record"`
+	TopNoError  metric.TopDomains `metric:"top_noerror,top_qnames+top_qnames_details" label:"qname" help:"names answered with NOERROR"`
+	TopByBytes  metric.TopDomains `metric:"top_qname_by_resp_bytes,top_qnames+top_qnames_details" label:"qname" help:"names by the bytes of their replies"`
 
-	TopPorts  handler.TopCodes[handler.Port] `metric:"top_udp_ports,top_ports" label:"port" help:"client ports"`
-	TopQTypes handler.TopCodes[dnsmsg.Type]  `metric:"top_qtype" label:"qtype" help:"query types, of queries and replies"`
-	TopRCodes handler.TopCodes[dnsmsg.RCode] `metric:"top_rcode" label:"rcode" help:"response codes"`
+	TopPorts  metric.TopNumbers[metric.Port]  `metric:"top_udp_ports,top_ports" label:"port" help:"client ports"`
+	TopQTypes metric.TopNumbers[dnsmsg.Type]  `metric:"top_qtype" label:"qtype" help:"query types, of queries and replies"`
+	TopRCodes metric.TopNumbers[dnsmsg.RCode] `metric:"top_rcode" label:"rcode" help:"response codes"`
 
-	TopECS    handler.TopNames  `metric:"top_query_ecs,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
-	TopGeoECS handler.TopPlaces `metric:"top_geoLoc_ecs,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
-	TopASNECS handler.TopNames  `metric:"top_asn_ecs,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
+	TopECS    metric.TopNames     `metric:"top_query_ecs,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
+	TopGeoECS metric.TopLocations `metric:"top_geoLoc_ecs,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
+	TopASNECS metric.TopNames     `metric:"top_asn_ecs,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
 
 	Trans         sketch.Counter   `metric:"xact.counts.total,dns_transaction" help:"transactions: replies that met their query in time"`
 	TimedOut      sketch.Counter   `metric:"xact.counts.timed_out,dns_transaction" help:"queries without a reply in time"`
@@ -79,8 +79,8 @@ type Metrics struct {
 	HistIn        sketch.Histogram `metric:"xact.in.histogram_us,dns_transaction+histograms" help:"time from query to reply of ingress transactions, microseconds"`
 	HistOut       sketch.Histogram `metric:"xact.out.histogram_us,dns_transaction+histograms" help:"time from query to reply of egress transactions, microseconds"`
 	Ratio         sketch.Quantile  `metric:"xact.ratio.quantiles,dns_transaction+quantiles" float:"true" help:"length of the reply divided by that of its query"`
-	SlowIn        handler.TopNames `metric:"xact.in.top_slow,dns_transaction" label:"qname" help:"names of ingress transactions slower than the 90th percentile of the previous period"`
-	SlowOut       handler.TopNames `metric:"xact.out.top_slow,dns_transaction" label:"qname" help:"names of egress transactions slower than the 90th percentile of the previous period"`
+	SlowIn        metric.TopNames  `metric:"xact.in.top_slow,dns_transaction" label:"qname" help:"names of ingress transactions slower than the 90th percentile of the previous period"`
+	SlowOut       metric.TopNames  `metric:"xact.out.top_slow,dns_transaction" label:"qname" help:"names of egress transactions slower than the 90th percentile of the previous period"`
 
-	Taps handler.Each[Tapped] `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
+	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
 }

@@ -8,6 +8,7 @@ import (
 	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/internal/flowtable"
 	"visor/sketch"
 )
@@ -281,7 +282,7 @@ func (d *Direction) transport(m *handler.Message) *sketch.Counter {
 // countDeep updates what only sampled transactions do, times apart.
 func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *queryV2) {
 	if s.groups.Has(groupTopPortsV2) && m.Client != 0 {
-		d.TopPorts.Add(handler.Port(m.Client), 1)
+		d.TopPorts.Add(metric.Port(m.Client), 1)
 	}
 	if s.groups.Has(groupTopSizeV2) && q.size > 0 && len(m.Msg) > 0 {
 		d.Ratio.Add(float64(len(m.Msg)) / float64(q.size))

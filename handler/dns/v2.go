@@ -6,12 +6,13 @@ import (
 	"visor/decode"
 	"visor/decode/dnsmsg"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
 // The metric groups of version 2.0, in the order of their bits.
 const (
-	groupCardinalityV2 handler.GroupSet = 1 << iota
+	groupCardinalityV2 metric.GroupSet = 1 << iota
 	groupCountersV2
 	groupQuantilesV2
 	groupTopECSV2
@@ -25,18 +26,18 @@ const (
 	defaultGroupsV2 = groupCardinalityV2 | groupCountersV2 | groupQuantilesV2 | groupTopQNamesV2 | groupTopQTypesV2 | groupTopRCodesV2
 )
 
-var groupNamesV2 = handler.GroupNames{
+var groupNamesV2 = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
 }
 
 // MetricsV2 is what a HandlerV2 counts: transactions, the same for each direction.
 type MetricsV2 struct {
-	Observed    sketch.Counter          `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
-	DeepSamples sketch.Counter          `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate             `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
-	Filtered    sketch.Counter          `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
-	Directions  handler.Each[Direction] `metric:"" label:"direction"`         // "in", "out" and "unknown", as there are replies
-	Taps        handler.Each[Tapped]    `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
+	Observed    sketch.Counter        `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
+	DeepSamples sketch.Counter        `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate           `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
+	Filtered    sketch.Counter        `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
+	Directions  metric.Map[Direction] `metric:"" label:"direction"`         // "in", "out" and "unknown", as there are replies
+	Taps        metric.Map[Tapped]    `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
 }
 
 // Direction is what is counted of the transactions of one direction: "in" if the own networks answered, "out" if they asked. It is
@@ -69,28 +70,28 @@ type Direction struct {
 
 	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs"`
 
-	TopQName2   handler.TopDomains `metric:"top_qname2_xacts,top_qnames" label:"qname" help:"names, cut to two labels"`
-	TopQName3   handler.TopDomains `metric:"top_qname3_xacts,top_qnames" label:"qname" help:"names, cut to three labels"`
-	TopNXDomain handler.TopDomains `metric:"top_nxdomain_xacts,top_rcodes" label:"qname" help:"names answered with NXDOMAIN"`
-	TopRefused  handler.TopDomains `metric:"top_refused_xacts,top_rcodes" label:"qname" help:"names answered with REFUSED"`
-	TopServFail handler.TopDomains `metric:"top_srvfail_xacts,top_rcodes" label:"qname" help:"names answered with SERVFAIL"`
-	TopNoData   handler.TopDomains `metric:"top_nodata_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR and no answer record"`
-	TopNoError  handler.TopDomains `metric:"top_noerror_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR"`
+	TopQName2   metric.TopDomains `metric:"top_qname2_xacts,top_qnames" label:"qname" help:"names, cut to two labels"`
+	TopQName3   metric.TopDomains `metric:"top_qname3_xacts,top_qnames" label:"qname" help:"names, cut to three labels"`
+	TopNXDomain metric.TopDomains `metric:"top_nxdomain_xacts,top_rcodes" label:"qname" help:"names answered with NXDOMAIN"`
+	TopRefused  metric.TopDomains `metric:"top_refused_xacts,top_rcodes" label:"qname" help:"names answered with REFUSED"`
+	TopServFail metric.TopDomains `metric:"top_srvfail_xacts,top_rcodes" label:"qname" help:"names answered with SERVFAIL"`
+	TopNoData   metric.TopDomains `metric:"top_nodata_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR and no answer record"`
+	TopNoError  metric.TopDomains `metric:"top_noerror_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR"`
 
-	TopRCodes handler.TopCodes[dnsmsg.RCode] `metric:"top_rcode_xacts,top_rcodes" label:"rcode" help:"response codes"`
-	TopQTypes handler.TopCodes[dnsmsg.Type]  `metric:"top_qtype_xacts,top_qtypes" label:"qtype" help:"query types"`
-	TopPorts  handler.TopCodes[handler.Port] `metric:"top_udp_ports_xacts,top_ports" label:"port" help:"client ports"`
+	TopRCodes metric.TopNumbers[dnsmsg.RCode] `metric:"top_rcode_xacts,top_rcodes" label:"rcode" help:"response codes"`
+	TopQTypes metric.TopNumbers[dnsmsg.Type]  `metric:"top_qtype_xacts,top_qtypes" label:"qtype" help:"query types"`
+	TopPorts  metric.TopNumbers[metric.Port]  `metric:"top_udp_ports_xacts,top_ports" label:"port" help:"client ports"`
 
-	TopBytes handler.TopDomains `metric:"top_response_bytes,top_size" label:"qname" help:"names by the bytes of their replies"`
-	Ratio    sketch.Quantile    `metric:"response_query_size_ratio,top_size" float:"true" help:"length of the reply divided by that of its query"`
+	TopBytes metric.TopDomains `metric:"top_response_bytes,top_size" label:"qname" help:"names by the bytes of their replies"`
+	Ratio    sketch.Quantile   `metric:"response_query_size_ratio,top_size" float:"true" help:"length of the reply divided by that of its query"`
 
-	TopECS    handler.TopNames  `metric:"top_ecs_xacts,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
-	TopGeoECS handler.TopPlaces `metric:"top_geo_loc_ecs_xacts,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
-	TopASNECS handler.TopNames  `metric:"top_asn_ecs_xacts,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
+	TopECS    metric.TopNames     `metric:"top_ecs_xacts,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
+	TopGeoECS metric.TopLocations `metric:"top_geo_loc_ecs_xacts,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
+	TopASNECS metric.TopNames     `metric:"top_asn_ecs_xacts,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
 
-	Time sketch.Quantile    `metric:"xact_time_us,xact_times" help:"time from query to reply, microseconds"`
-	Hist sketch.Histogram   `metric:"xact_histogram_us,xact_times" help:"time from query to reply, microseconds"`
-	Slow handler.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
+	Time sketch.Quantile   `metric:"xact_time_us,xact_times" help:"time from query to reply, microseconds"`
+	Hist sketch.Histogram  `metric:"xact_histogram_us,xact_times" help:"time from query to reply, microseconds"`
+	Slow metric.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
 }
 
 // HandlerV2 is the DNS analyzer, of version 2.0. OnlyQueries and OnlyReplies are not for it: it counts neither

@@ -14,6 +14,7 @@ import (
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/handler/handlertest"
+	"visor/handler/metric"
 	"visor/internal/packettest"
 )
 
@@ -136,9 +137,9 @@ func TestWorkersAgree(t *testing.T) {
 		frames = append(frames, exchange(at, took, from, upstream, q, packettest.Reply(q, 0, 1))...)
 	}
 	slices.SortStableFunc(frames, func(a, b capture.Frame) int { return cmp.Compare(a.TimeNS, b.TimeNS) })
-	var want [][]handler.Value
+	var want [][]metric.Value
 	for _, workers := range []int{1, 2, 4, 8} {
-		var got [][]handler.Value
+		var got [][]metric.Value
 		for _, version := range []func(dns.Config) (handler.Handler, error){
 			func(cfg dns.Config) (handler.Handler, error) { return dns.New(cfg) },
 			func(cfg dns.Config) (handler.Handler, error) { return dns.NewV2(cfg) },
@@ -165,7 +166,7 @@ func TestWorkersAgree(t *testing.T) {
 }
 
 // sum returns the sum of a counter, or of the counts in a list, over periods.
-func sum(periods [][]handler.Value, name string) (n uint64) {
+func sum(periods [][]metric.Value, name string) (n uint64) {
 	for _, values := range periods {
 		for _, v := range values {
 			if v.Path[len(v.Path)-1] != name {

@@ -10,6 +10,7 @@ import (
 	"visor/decode"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // Config configures a Handler. The zero Config is ready to use. All filters that are set must pass.
@@ -81,7 +82,7 @@ const (
 type Handler struct {
 	cfg        Config
 	info       handler.Info
-	schema     *handler.Schema[Metrics]
+	schema     *metric.Schema[Metrics]
 	onlyNets   decode.HostNets
 	summary    summary
 	shards     atomic.Int32

@@ -16,6 +16,7 @@ import (
 	"visor/handler"
 	"visor/handler/flow"
 	"visor/handler/handlertest"
+	"visor/handler/metric"
 	"visor/internal/mmdbtest"
 	"visor/internal/packettest"
 )
@@ -73,8 +74,8 @@ func run(t testing.TB, cfg flow.Config, frames ...capture.Frame) (*flow.Metrics,
 }
 
 // list returns a list as "name count".
-func list(l *handler.TopSide) (out []string) {
-	for _, e := range l.Top(10) {
+func list(l *metric.TopSide) (out []string) {
+	for _, e := range l.Items(10) {
 		out = append(out, fmt.Sprint(e.Name, " ", e.Estimate))
 	}
 	return out
@@ -169,13 +170,13 @@ func TestNames(t *testing.T) {
 	require.NotNil(t, edge.Interfaces.Find("2"))
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
-	labels := map[handler.Label]bool{}
+	labels := map[metric.Label]bool{}
 	for _, v := range snap.Modules[0].Values() {
 		for _, l := range v.Labels {
 			labels[l] = true
 		}
 	}
-	require.True(t, labels[handler.Label{Name: "device_interface", Value: "edge|eth0"}])
+	require.True(t, labels[metric.Label{Name: "device_interface", Value: "edge|eth0"}])
 }
 
 func TestServices(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"
 )
@@ -88,7 +88,7 @@ func (k *key) setPair(h *hash64.Hasher, a, b *key) {
 }
 
 // itemOf makes an item of a key.
-func itemOf(key []byte) handler.Item { return handler.Item{Name: string(appendName(nil, key))} }
+func itemOf(key []byte) metric.Item { return metric.Item{Name: string(appendName(nil, key))} }
 
 // appendName appends what is shown for a key.
 func appendName(dst, key []byte) []byte {

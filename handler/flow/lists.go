@@ -2,7 +2,7 @@ package flow
 
 import (
 	"visor/geo"
-	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -56,9 +56,9 @@ func (d *Device) Bind() {
 	d.Packets.Out.Show(&d.out, byPackets, itemOf)
 }
 
-func placeOf(key []byte) handler.Item {
+func placeOf(key []byte) metric.Item {
 	name, lat, lon := geo.ParseKey(key)
-	return handler.Item{Name: name, Lat: lat, Lon: lon}
+	return metric.Item{Name: name, Lat: lat, Lon: lon}
 }
 
 // limit bounds the lists of an interface.
@@ -110,7 +110,7 @@ func (l *oneWay) touch(v *view) uint64 {
 type seen struct{ src, dst, srcPort, dstPort bool }
 
 // count counts a record in the lists of its direction.
-func (l *oneWay) count(v *view, groups handler.GroupSet) (old seen) {
+func (l *oneWay) count(v *view, groups metric.GroupSet) (old seen) {
 	if groups.Has(groupTopIPs) {
 		old.src = !l.srcIPs.Add(&v.src.addr.PairKey, v.weight) && v.src.plain
 		old.dst = !l.dstIPs.Add(&v.dst.addr.PairKey, v.weight) && v.dst.plain

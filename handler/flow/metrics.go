@@ -1,13 +1,13 @@
 package flow
 
 import (
-	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
 // The metric groups, in the order of their bits.
 const (
-	groupBytes handler.GroupSet = 1 << iota
+	groupBytes metric.GroupSet = 1 << iota
 	groupPackets
 	groupCardinality
 	groupConversations
@@ -22,13 +22,13 @@ const (
 	defaultGroups = groupBytes | groupPackets | groupCardinality | groupCounters | groupTopIPs | groupTopIPPorts | groupTopPorts
 )
 
-var groupNames = handler.GroupNames{
+var groupNames = metric.GroupNames{
 	"by_bytes", "by_packets", "cardinality", "conversations", "counters", "top_geo", "top_interfaces", "top_ips", "top_ips_ports", "top_ports", "top_tos",
 }
 
 // Metrics is what a Handler counts.
 type Metrics struct {
-	Devices handler.Each[Device] `metric:"devices" label:"device"` // by address, or the name that the device was given
+	Devices metric.Map[Device] `metric:"devices" label:"device"` // by address, or the name that the device was given
 
 	// What pktvisor does not have; left out of the answers while it is 0.
 	Merged sketch.Counter `metric:"devices_merged,counters" sparse:"true" help:"devices that count as the device others for want of room"`
@@ -55,7 +55,7 @@ type Device struct {
 	Bytes   TopInterfaces `with:"m=bytes,by_bytes"`
 	Packets TopInterfaces `with:"m=packets,by_packets"`
 
-	Interfaces handler.Each[Interface] `metric:"interfaces" label:"device_interface"` // by ifIndex, or the name that the interface was given
+	Interfaces metric.Map[Interface] `metric:"interfaces" label:"device_interface"` // by ifIndex, or the name that the interface was given
 
 	in, out sketch.TopPairs // behind Bytes and Packets
 	shared  bool            // several addresses have one name
@@ -63,8 +63,8 @@ type Device struct {
 
 // TopInterfaces are the interfaces of a device by volume.
 type TopInterfaces struct {
-	In  handler.TopSide `metric:"top_in_interfaces_{m},top_interfaces" label:"interface" help:"input interfaces by {m}"`
-	Out handler.TopSide `metric:"top_out_interfaces_{m},top_interfaces" label:"interface" help:"output interfaces by {m}"`
+	In  metric.TopSide `metric:"top_in_interfaces_{m},top_interfaces" label:"interface" help:"input interfaces by {m}"`
+	Out metric.TopSide `metric:"top_out_interfaces_{m},top_interfaces" label:"interface" help:"output interfaces by {m}"`
 }
 
 // Interface is what is counted of one interface: of records that came in through it, and of those
@@ -98,19 +98,19 @@ type Volume struct {
 	IPv4    sketch.Counter `metric:"{d}_ipv4_{m},counters" help:"{m} over IPv4, or over neither, direction {d}"`
 	IPv6    sketch.Counter `metric:"{d}_ipv6_{m},counters" help:"{m} over IPv6, direction {d}"`
 
-	TopSrcIPs     handler.TopSide `metric:"top_{d}_src_ips_{m},top_ips" label:"ip" help:"source addresses by {m}, direction {d}"`
-	TopDstIPs     handler.TopSide `metric:"top_{d}_dst_ips_{m},top_ips" label:"ip" help:"destination addresses by {m}, direction {d}"`
-	TopSrcPorts   handler.TopSide `metric:"top_{d}_src_ports_{m},top_ports" label:"port" help:"source ports by {m}, direction {d}"`
-	TopDstPorts   handler.TopSide `metric:"top_{d}_dst_ports_{m},top_ports" label:"port" help:"destination ports by {m}, direction {d}"`
-	TopSrcIPPorts handler.TopSide `metric:"top_{d}_src_ip_ports_{m},top_ips_ports" label:"ip_port" help:"source addresses and ports by {m}, direction {d}"`
-	TopDstIPPorts handler.TopSide `metric:"top_{d}_dst_ip_ports_{m},top_ips_ports" label:"ip_port" help:"destination addresses and ports by {m}, direction {d}"`
-	TopDSCP       handler.TopSide `metric:"top_{d}_dscp_{m},top_tos" label:"dscp" help:"differentiated services by {m}, direction {d}"`
-	TopECN        handler.TopSide `metric:"top_{d}_ecn_{m},top_tos" label:"ecn" help:"congestion notification by {m}, direction {d}"`
+	TopSrcIPs     metric.TopSide `metric:"top_{d}_src_ips_{m},top_ips" label:"ip" help:"source addresses by {m}, direction {d}"`
+	TopDstIPs     metric.TopSide `metric:"top_{d}_dst_ips_{m},top_ips" label:"ip" help:"destination addresses by {m}, direction {d}"`
+	TopSrcPorts   metric.TopSide `metric:"top_{d}_src_ports_{m},top_ports" label:"port" help:"source ports by {m}, direction {d}"`
+	TopDstPorts   metric.TopSide `metric:"top_{d}_dst_ports_{m},top_ports" label:"port" help:"destination ports by {m}, direction {d}"`
+	TopSrcIPPorts metric.TopSide `metric:"top_{d}_src_ip_ports_{m},top_ips_ports" label:"ip_port" help:"source addresses and ports by {m}, direction {d}"`
+	TopDstIPPorts metric.TopSide `metric:"top_{d}_dst_ip_ports_{m},top_ips_ports" label:"ip_port" help:"destination addresses and ports by {m}, direction {d}"`
+	TopDSCP       metric.TopSide `metric:"top_{d}_dscp_{m},top_tos" label:"dscp" help:"differentiated services by {m}, direction {d}"`
+	TopECN        metric.TopSide `metric:"top_{d}_ecn_{m},top_tos" label:"ecn" help:"congestion notification by {m}, direction {d}"`
 }
 
 // Both is the traffic in both directions, in bytes or packets.
 type Both struct {
-	TopGeo           handler.TopSide `metric:"top_geo_loc_{m},top_geo" label:"geo_loc" help:"locations of source and destination by {m}"`
-	TopASN           handler.TopSide `metric:"top_asn_{m},top_geo" label:"asn" help:"autonomous systems of source and destination by {m}"`
-	TopConversations handler.TopSide `metric:"top_conversations_{m},conversations" label:"conversation" help:"pairs of addresses with ports by {m}"`
+	TopGeo           metric.TopSide `metric:"top_geo_loc_{m},top_geo" label:"geo_loc" help:"locations of source and destination by {m}"`
+	TopASN           metric.TopSide `metric:"top_asn_{m},top_geo" label:"asn" help:"autonomous systems of source and destination by {m}"`
+	TopConversations metric.TopSide `metric:"top_conversations_{m},conversations" label:"conversation" help:"pairs of addresses with ports by {m}"`
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"visor/handler"
+	"visor/handler/metric"
 )
 
 // What a device takes at first, in bytes, about, beside its interfaces.
@@ -14,10 +14,10 @@ const deviceBytes = int(unsafe.Sizeof(Device{})) + 1024
 
 // interfaceBytes returns what an interface takes at first, about: a few entries in the lists of
 // these groups.
-func interfaceBytes(groups handler.GroupSet) int {
+func interfaceBytes(groups metric.GroupSet) int {
 	const list, distinct = 8 * 48, 5 * 32 * 8
 	n := int(unsafe.Sizeof(Interface{})) + 1024 + distinct
-	for group, lists := range map[handler.GroupSet]int{
+	for group, lists := range map[metric.GroupSet]int{
 		groupTopIPs: 4, groupTopPorts: 4, groupTopIPPorts: 4, groupTopToS: 4, groupTopGeo: 2, groupConversations: 1,
 	} {
 		if groups.Has(group) {

@@ -10,6 +10,7 @@ import (
 	"visor/decode/sflow"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"
 )
@@ -32,7 +33,7 @@ func (h *Handler) NewShard() handler.Shard {
 type shard struct {
 	handler.Base[Metrics]
 	h        *Handler
-	groups   handler.GroupSet
+	groups   metric.GroupSet
 	geo      *geo.Cache    // nil without databases
 	budget   sketch.Budget // of the live period
 	trimmed  bool          // nothing waits for interfaces to come again

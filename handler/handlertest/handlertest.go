@@ -23,6 +23,7 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/internal/mangle"
 	"visor/internal/trafficgen"
 )
@@ -63,14 +64,14 @@ func pipeline(t *testing.T, make New, s handler.Settings, sources ...capture.Sou
 }
 
 // answers runs sources to their end, in one bucket, and returns the metrics and what became of the events.
-func answers(t *testing.T, make New, s handler.Settings, sources ...capture.Source) ([]handler.Value, handler.Account) {
+func answers(t *testing.T, make New, s handler.Settings, sources ...capture.Source) ([]metric.Value, handler.Account) {
 	s.Periods, s.Enable = 1, []string{"all"}
 	p := pipeline(t, make, s, sources...)
 	return values(t, p, 0), accountOf(p)
 }
 
 // values returns the metrics of a bucket.
-func values(t *testing.T, p *handler.Pipeline, bucket int) []handler.Value {
+func values(t *testing.T, p *handler.Pipeline, bucket int) []metric.Value {
 	snap, err := p.Bucket(bucket)
 	require.NoError(t, err)
 	require.Len(t, snap.Modules, 1)
@@ -142,7 +143,7 @@ func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 	whole, err := p.Window(kept)
 	require.NoError(t, err)
 	for i, v := range whole.Modules[0].Values() {
-		if v.Kind == handler.KindCounter && want[i].Int == values(t, p, 0)[i].Int {
+		if v.Kind == metric.KindCounter && want[i].Int == values(t, p, 0)[i].Int {
 			require.Equal(t, kept*want[i].Int, v.Int, "%v of all periods", v.Path)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"visor/decode/dnsmsg"
 	"visor/decode/probemsg"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/internal/flowtable"
 	"visor/sketch"
 	"visor/sketch/hash64"
@@ -26,17 +27,17 @@ import (
 
 // The metric groups, in the order of their bits.
 const (
-	groupCounters handler.GroupSet = 1 << iota
+	groupCounters metric.GroupSet = 1 << iota
 	groupQuantiles
 	groupHistograms
 	groupPhases
 )
 
-var groupNames = handler.GroupNames{"counters", "quantiles", "histograms", "http_response_phases"}
+var groupNames = metric.GroupNames{"counters", "quantiles", "histograms", "http_response_phases"}
 
 // Metrics is what a Handler counts.
 type Metrics struct {
-	Targets handler.Each[Target] `metric:"targets" label:"target"`
+	Targets metric.Map[Target] `metric:"targets" label:"target"`
 }
 
 // Target is what is counted of one target. Times are microseconds: from sending to receiving, of HTTP and DNS requests from their
@@ -48,19 +49,19 @@ type Target struct {
 	LookupFailures  sketch.Counter `metric:"dns_lookup_failures,counters" help:"tests that could not begin because the target's name could not be resolved"`
 	TimedOut        sketch.Counter `metric:"packets_timeout,counters" help:"tests not answered in time"`
 
-	StatusFailures  sketch.Counter           `metric:"http_status_failures,counters" help:"HTTP responses with a status that is not expected"`
-	ContentFailures sketch.Counter           `metric:"content_failures,counters" help:"HTTP responses that failed an assertion about body, headers, size or version"`
-	TopStatus       handler.TopCodes[status] `metric:"top_status_codes,counters" label:"status_code" help:"HTTP status codes"`
-	DNSFailures     sketch.Counter           `metric:"dns_response_failures,counters" help:"DNS responses that are invalid or have an RCODE other than NOERROR"`
-	TopRCodes       handler.TopCodes[rcode]  `metric:"top_rcodes,counters" label:"rcode" help:"RCODEs of DNS responses, PARSE_ERROR if invalid"`
-	CertExpiry      handler.Latest           `metric:"tls_cert_expiry_epoch_sec,counters" sparse:"true" help:"when the first of the server's certificates expires, seconds since 1970"`
+	StatusFailures  sketch.Counter            `metric:"http_status_failures,counters" help:"HTTP responses with a status that is not expected"`
+	ContentFailures sketch.Counter            `metric:"content_failures,counters" help:"HTTP responses that failed an assertion about body, headers, size or version"`
+	TopStatus       metric.TopNumbers[status] `metric:"top_status_codes,counters" label:"status_code" help:"HTTP status codes"`
+	DNSFailures     sketch.Counter            `metric:"dns_response_failures,counters" help:"DNS responses that are invalid or have an RCODE other than NOERROR"`
+	TopRCodes       metric.TopNumbers[rcode]  `metric:"top_rcodes,counters" label:"rcode" help:"RCODEs of DNS responses, PARSE_ERROR if invalid"`
+	CertExpiry      metric.Gauge              `metric:"tls_cert_expiry_epoch_sec,counters" sparse:"true" help:"when the first of the server's certificates expires, seconds since 1970"`
 
-	Min handler.Least    `metric:"response_min_us,counters" sparse:"true" help:"least response time, microseconds"`
-	Max handler.Greatest `metric:"response_max_us,counters" sparse:"true" help:"greatest response time, microseconds"`
+	Min metric.Min `metric:"response_min_us,counters" sparse:"true" help:"least response time, microseconds"`
+	Max metric.Max `metric:"response_max_us,counters" sparse:"true" help:"greatest response time, microseconds"`
 
 	// What pktvisor does not have.
-	Mean   handler.Mean `metric:"response_avg_us,counters" sparse:"true" help:"mean response time, microseconds"`
-	Jitter handler.Mean `metric:"response_jitter_us,counters" sparse:"true" help:"mean difference between one response time and the next, microseconds"`
+	Mean   metric.Mean `metric:"response_avg_us,counters" sparse:"true" help:"mean response time, microseconds"`
+	Jitter metric.Mean `metric:"response_jitter_us,counters" sparse:"true" help:"mean difference between one response time and the next, microseconds"`
 
 	Histogram sketch.Histogram `metric:"response_histogram_us,histograms" help:"response times, microseconds"`
 	Quantiles sketch.Quantile  `metric:"response_quantiles_us,quantiles" help:"response times, microseconds"`
@@ -105,7 +106,7 @@ const (
 type Handler struct {
 	cfg    Config
 	info   handler.Info
-	schema *handler.Schema[Metrics]
+	schema *metric.Schema[Metrics]
 }
 
 var _ handler.Handler = (*Handler)(nil)
@@ -148,7 +149,7 @@ func (h *Handler) NewShard() handler.Shard {
 
 type shard struct {
 	handler.Base[Metrics]
-	groups  handler.GroupSet
+	groups  metric.GroupSet
 	timeout int64 // ns
 	open    *flowtable.Table[test]
 	known   map[string]string // the names of targets, so that not every event makes a string of one

@@ -16,6 +16,7 @@ import (
 	"visor/export"
 	"visor/handler"
 	"visor/handler/handlertest"
+	"visor/handler/metric"
 	"visor/handler/netprobe"
 	"visor/internal/golden"
 	"visor/internal/packettest"
@@ -147,7 +148,7 @@ func TestGroups(t *testing.T) {
 	require.ErrorContains(t, err, "phases is an invalid/unsupported metric group. The valid groups are: all, counters, histograms, http_response_phases, quantiles")
 	h, err := netprobe.New(netprobe.Config{})
 	require.NoError(t, err)
-	require.Equal(t, handler.GroupSet(1|4), h.Info().Groups, "counters and histograms")
+	require.Equal(t, metric.GroupSet(1|4), h.Info().Groups, "counters and histograms")
 }
 
 func Example() {

@@ -6,6 +6,7 @@ import (
 	"visor/decode"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"
 )
@@ -15,7 +16,7 @@ type front[M any] struct {
 	handler.Base[M]
 	cfg      *Config
 	geo      *geo.Cache // nil without databases
-	groups   handler.GroupSet
+	groups   metric.GroupSet
 	filtered bool // any filter is configured
 	sum      tally
 }
@@ -83,10 +84,10 @@ func (f *front[M]) passMessages(b *handler.Batch) {
 
 // lists are where remote addresses are counted.
 type lists struct {
-	ipv4 *handler.Top[handler.IPv4]
-	ipv6 *handler.Top[handler.IPv6]
-	geo  *handler.TopPlaces
-	asn  *handler.TopNames
+	ipv4 *metric.Top[metric.IPv4]
+	ipv6 *metric.Top[metric.IPv6]
+	geo  *metric.TopLocations
+	asn  *metric.TopNames
 }
 
 // remote counts a remote address in l and card. It leaves out the unspecified address, which is nobody's.

@@ -1,19 +1,19 @@
 package network
 
 import (
-	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
 // The metric groups, in the order of their bits. All are on by default.
 const (
-	groupCardinality handler.GroupSet = 1 << iota
+	groupCardinality metric.GroupSet = 1 << iota
 	groupCounters
 	groupTopGeo
 	groupTopIPs
 )
 
-var groupNames = handler.GroupNames{"cardinality", "counters", "top_geo", "top_ips"}
+var groupNames = metric.GroupNames{"cardinality", "counters", "top_geo", "top_ips"}
 
 // Metrics is what a Handler counts. "In" is what goes to the own networks, "out" what comes from them;
 // the remote address is the one that is not ours. Packets of unknown direction have none.
@@ -36,10 +36,10 @@ type Metrics struct {
 	SrcIPsIn  sketch.Cardinality `metric:"cardinality.src_ips_in,cardinality" help:"distinct source addresses of ingress packets"`
 	DstIPsOut sketch.Cardinality `metric:"cardinality.dst_ips_out,cardinality" help:"distinct destination addresses of egress packets"`
 
-	TopIPv4 handler.Top[handler.IPv4] `metric:"top_ipv4,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
-	TopIPv6 handler.Top[handler.IPv6] `metric:"top_ipv6,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
-	TopGeo  handler.TopPlaces         `metric:"top_geoLoc,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
-	TopASN  handler.TopNames          `metric:"top_ASN,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
+	TopIPv4 metric.Top[metric.IPv4] `metric:"top_ipv4,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
+	TopIPv6 metric.Top[metric.IPv6] `metric:"top_ipv6,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
+	TopGeo  metric.TopLocations     `metric:"top_geoLoc,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
+	TopASN  metric.TopNames         `metric:"top_ASN,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
 
 	PayloadSize sketch.Quantile `metric:"payload_size" help:"captured length of packets, bytes"`
 

@@ -7,6 +7,7 @@ import (
 
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // Config configures a Handler. The zero Config is ready to use.
@@ -42,10 +43,10 @@ func New(cfg Config) (*Handler, error) {
 type declared[M any] struct {
 	cfg    Config
 	info   handler.Info
-	schema *handler.Schema[M]
+	schema *metric.Schema[M]
 }
 
-func declare[M any](cfg Config, version, schema string, groups handler.GroupNames) (declared[M], error) {
+func declare[M any](cfg Config, version, schema string, groups metric.GroupNames) (declared[M], error) {
 	cfg.Settings = cfg.WithDefaults("net")
 	info, metrics, err := handler.Declare[M](cfg.Settings, "net", version, schema, groups, groups.All())
 	errs := []error{err}

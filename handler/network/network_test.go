@@ -15,6 +15,7 @@ import (
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/handlertest"
+	"visor/handler/metric"
 	"visor/handler/network"
 	"visor/internal/mmdbtest"
 	"visor/internal/packettest"
@@ -67,13 +68,13 @@ func TestCounters(t *testing.T) {
 	require.Equal(t, uint64(3), m.RateTotal.Max(), "packets in the busiest second")
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
-	lists := map[string][]handler.Item{}
+	lists := map[string][]metric.Item{}
 	for _, v := range snap.Modules[0].Values() {
 		if len(v.Items) > 0 {
 			lists[v.Prom] = v.Items
 		}
 	}
-	require.Equal(t, map[string][]handler.Item{
+	require.Equal(t, map[string][]metric.Item{
 		"packets_top_ipv4": {{Name: "203.0.113.7", Estimate: 3, Lower: 3}, {Name: "198.51.100.7", Estimate: 1, Lower: 1}},
 		"packets_top_ipv6": {{Name: "2001:db8::7", Estimate: 1, Lower: 1}},
 	}, lists)
@@ -102,9 +103,9 @@ func TestPlaces(t *testing.T) {
 	for _, v := range snap.Modules[0].Values() {
 		switch v.Prom {
 		case "packets_top_geoLoc":
-			require.Equal(t, []handler.Item{{Name: "EU/SE", Estimate: 3, Lower: 3}, {Name: "Unknown", Estimate: 2, Lower: 2}}, v.Items)
+			require.Equal(t, []metric.Item{{Name: "EU/SE", Estimate: 3, Lower: 3}, {Name: "Unknown", Estimate: 2, Lower: 2}}, v.Items)
 		case "packets_top_ASN":
-			require.Equal(t, []handler.Item{{Name: "64500/Example", Estimate: 3, Lower: 3}, {Name: "Unknown", Estimate: 2, Lower: 2}}, v.Items)
+			require.Equal(t, []metric.Item{{Name: "64500/Example", Estimate: 3, Lower: 3}, {Name: "Unknown", Estimate: 2, Lower: 2}}, v.Items)
 		}
 	}
 }

@@ -3,21 +3,22 @@ package network
 import (
 	"visor/decode"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
 // groupQuantiles is a group of version 2.0 alone. The other bits are those of version 1.0.
-const groupQuantiles handler.GroupSet = 1 << 4
+const groupQuantiles metric.GroupSet = 1 << 4
 
 var groupNamesV2 = append(groupNames[:len(groupNames):len(groupNames)], "quantiles")
 
 // MetricsV2 is what a HandlerV2 counts: the same for each direction.
 type MetricsV2 struct {
-	Observed    sketch.Counter          `metric:"observed_packets" help:"packets that reached the handler, before filters"`
-	DeepSamples sketch.Counter          `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate             `metric:"rates.observed_pps" help:"packets per second, before filters"`
-	Filtered    sketch.Counter          `metric:"filtered_packets,counters" help:"packets that did not pass the filters"`
-	Directions  handler.Each[Direction] `metric:"" label:"direction"` // "in", "out" and "unknown", as there are packets
+	Observed    sketch.Counter        `metric:"observed_packets" help:"packets that reached the handler, before filters"`
+	DeepSamples sketch.Counter        `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate           `metric:"rates.observed_pps" help:"packets per second, before filters"`
+	Filtered    sketch.Counter        `metric:"filtered_packets,counters" help:"packets that did not pass the filters"`
+	Directions  metric.Map[Direction] `metric:"" label:"direction"` // "in", "out" and "unknown", as there are packets
 }
 
 // Direction is what is counted of the packets of one direction. The addresses are remote ones, of packets of unknown direction both.
@@ -32,10 +33,10 @@ type Direction struct {
 
 	IPs sketch.Cardinality `metric:"cardinality.ips,cardinality" help:"distinct remote addresses"`
 
-	TopIPv4 handler.Top[handler.IPv4] `metric:"top_ipv4_packets,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
-	TopIPv6 handler.Top[handler.IPv6] `metric:"top_ipv6_packets,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
-	TopGeo  handler.TopPlaces         `metric:"top_geo_loc_packets,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
-	TopASN  handler.TopNames          `metric:"top_asn_packets,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
+	TopIPv4 metric.Top[metric.IPv4] `metric:"top_ipv4_packets,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
+	TopIPv6 metric.Top[metric.IPv6] `metric:"top_ipv6_packets,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
+	TopGeo  metric.TopLocations     `metric:"top_geo_loc_packets,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
+	TopASN  metric.TopNames         `metric:"top_asn_packets,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
 
 	PayloadSize sketch.Quantile `metric:"payload_size_bytes,quantiles" help:"captured length of packets, bytes"`
 	RatePackets sketch.Rate     `metric:"rates.pps,quantiles" help:"packets per second"`

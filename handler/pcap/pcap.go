@@ -7,6 +7,7 @@ package pcap
 
 import (
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -26,7 +27,7 @@ type Config struct {
 type Handler struct {
 	cfg    Config
 	info   handler.Info
-	schema *handler.Schema[Metrics]
+	schema *metric.Schema[Metrics]
 }
 
 var _ handler.Handler = (*Handler)(nil)

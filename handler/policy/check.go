@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"visor/handler"
+	"visor/handler/metric"
 )
 
 // Errors about keys of inputs and handlers show only when these are made. The parser makes them once to have the places of the errors, and
@@ -63,7 +63,7 @@ func (p *parser) checkModule(pol *Policy, m Module, node, window *yaml.Node) {
 	m.Config = merged(m.Config, pol.Window)
 	_, err := Build(m, Env{})
 	prefix := failedToStart(pol.Name)
-	if group, ok := errors.AsType[*handler.GroupError](err); ok {
+	if group, ok := errors.AsType[*metric.GroupError](err); ok {
 		p.faultAt(p.groupNode(node, group.Name), group.Valid, "%s%v", prefix, err)
 		return
 	}

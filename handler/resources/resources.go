@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -27,8 +28,8 @@ type Metrics struct {
 	Rate        sketch.Rate     `metric:"event_rate" prom:"base_event_rate" help:"samples and changes per second"`
 	CPU         sketch.Quantile `metric:"cpu_usage" prom:"resources_cpu_usage" float:"true" help:"CPU time of the process since the sample before, per cent of one processor"`
 	Memory      sketch.Quantile `metric:"memory_bytes" prom:"resources_memory_bytes" help:"resident memory of the process, bytes"`
-	Policies    handler.Latest  `metric:"policy_count" prom:"resources_policy_count" help:"policies that the input feeds"`
-	Handlers    handler.Latest  `metric:"handler_count" prom:"resources_handler_count" help:"handlers that the input feeds"`
+	Policies    metric.Gauge    `metric:"policy_count" prom:"resources_policy_count" help:"policies that the input feeds"`
+	Handlers    metric.Gauge    `metric:"handler_count" prom:"resources_handler_count" help:"handlers that the input feeds"`
 }
 
 // Usage is what the process has used.
@@ -48,7 +49,7 @@ type Config struct {
 type Handler struct {
 	cfg      Config
 	info     handler.Info
-	schema   *handler.Schema[Metrics]
+	schema   *metric.Schema[Metrics]
 	shards   atomic.Int32
 	attached atomic.Pointer[attached]
 }

@@ -19,6 +19,7 @@ var rows = [][]string{
 	{"handler/policy"},
 	{"handler/*", "export", "export/*"},
 	{"handler", "handler/handlertest"},
+	{"handler/metric"},
 	{"capture/mock"},
 	{"internal/trafficgen", "internal/trafficgen/*"},
 	{"capture", "capture/*", "sketch", "window", "geo"},
@@ -164,6 +165,6 @@ func TestRow(t *testing.T) {
 	require.Equal(t, 2, row("handler/policy"), "a name before a pattern")
 	require.Equal(t, 3, row("handler/dns"))
 	require.Equal(t, 3, row("export/prom"))
-	require.Equal(t, 8, row("decode/dnsmsg/suffix"))
+	require.Equal(t, 9, row("decode/dnsmsg/suffix"))
 	require.Equal(t, -1, row("util"))
 }

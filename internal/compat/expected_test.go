@@ -26,6 +26,7 @@ import (
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/flow"
+	"visor/handler/metric"
 	"visor/handler/policy"
 	"visor/internal/schematest"
 	"visor/internal/sharedtest"
@@ -331,12 +332,12 @@ func checkDeclared(snap *handler.Snapshot, a assertion) string {
 	if a.Op == "prom_contains" {
 		m := promLine.FindStringSubmatch(want)
 		if m == nil { // a prefix of a name, or all of it
-			return complaint(slices.ContainsFunc(values(snap), func(v handler.Value) bool { return strings.HasPrefix(v.Prom+"{", want) }), "no such name")
+			return complaint(slices.ContainsFunc(values(snap), func(v metric.Value) bool { return strings.HasPrefix(v.Prom+"{", want) }), "no such name")
 		}
 		name, want = m[1], m[2]
 	}
 	sum := sumOf(snap, name)
-	found := slices.ContainsFunc(values(snap), func(v handler.Value) bool { return v.Prom == name })
+	found := slices.ContainsFunc(values(snap), func(v metric.Value) bool { return v.Prom == name })
 	return complaint((found || a.Op == "otel_sum==") && fmt.Sprint(sum) == want, "got %d, found %v", sum, found)
 }
 
@@ -350,7 +351,7 @@ func sumOf(snap *handler.Snapshot, name string) (sum uint64) {
 	return sum
 }
 
-func values(snap *handler.Snapshot) (out []handler.Value) {
+func values(snap *handler.Snapshot) (out []metric.Value) {
 	for i := range snap.Modules {
 		out = append(out, snap.Modules[i].Values()...)
 	}

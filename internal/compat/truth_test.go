@@ -22,6 +22,7 @@ import (
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/metric"
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/handler/policy"
@@ -219,7 +220,7 @@ func tops(list []count) map[string]uint64 {
 	return m
 }
 
-func items(top *handler.TopCodes[handler.Port]) map[string]uint64 {
+func items(top *metric.TopNumbers[metric.Port]) map[string]uint64 {
 	m := make(map[string]uint64)
 	for _, e := range top.Top(10) {
 		m[strconv.Itoa(int(e.Key))] = e.Upper
@@ -232,16 +233,16 @@ type plainMetrics struct {
 	Queries   sketch.Counter                 `metric:"queries" help:"queries"`
 	Responses sketch.Counter                 `metric:"responses" help:"responses"`
 	QNames    sketch.Cardinality             `metric:"qnames" help:"distinct names"`
-	QTypes    handler.TopCodes[handler.Port] `metric:"qtypes" help:"types by number"`
-	RCodes    handler.TopCodes[handler.Port] `metric:"rcodes" help:"codes by number"`
+	QTypes    metric.TopNumbers[metric.Port] `metric:"qtypes" help:"types by number"`
+	RCodes    metric.TopNumbers[metric.Port] `metric:"rcodes" help:"codes by number"`
 }
 
-type plain struct{ schema *handler.Schema[plainMetrics] }
+type plain struct{ schema *metric.Schema[plainMetrics] }
 
 type plainShard struct{ handler.Base[plainMetrics] }
 
 func newPlain(t *testing.T) handler.Handler {
-	schema, err := handler.NewSchema[plainMetrics]("plain", nil)
+	schema, err := metric.NewSchema[plainMetrics]("plain", nil)
 	require.NoError(t, err)
 	return plain{schema}
 }
@@ -269,13 +270,13 @@ func (s *plainShard) Process(b *handler.Batch) {
 			continue
 		}
 		s.Live.Responses.Add(1)
-		s.Live.RCodes.Add(handler.Port(m.Msg.RCode()), 1)
+		s.Live.RCodes.Add(metric.Port(m.Msg.RCode()), 1)
 	}
 }
 
 // questions counts the types and names of all questions, though a handler looks at the first alone (RFC 9619).
 func (s *plainShard) questions(m *handler.Message) {
-	s.Live.QTypes.Add(handler.Port(m.Type), 1)
+	s.Live.QTypes.Add(metric.Port(m.Type), 1)
 	s.Live.QNames.Add(m.Hash)
 	_, q, _ := m.Msg.AppendQuestion(nil)
 	at := q.End
@@ -285,7 +286,7 @@ func (s *plainShard) questions(m *handler.Message) {
 			return
 		}
 		qtype := binary.BigEndian.Uint16(m.Msg[end:])
-		s.Live.QTypes.Add(handler.Port(qtype), 1)
+		s.Live.QTypes.Add(metric.Port(qtype), 1)
 		s.Live.QNames.Add(s.Hash.Sum(name[:len(name)-1]))
 		at = end + 4
 	}

@@ -15,6 +15,7 @@ import (
 	"visor/handler/dhcp"
 	"visor/handler/dns"
 	"visor/handler/flow"
+	"visor/handler/metric"
 	"visor/handler/network"
 	"visor/handler/pcap"
 )
@@ -50,24 +51,24 @@ func count(t testing.TB, sources ...capture.Source) *handler.Pipeline {
 }
 
 // answers returns the metrics of each module, in the order of their paths: subjects of a
-// [handler.Each] stand in the order in which they were first seen, which depends on the workers.
-func answers(t testing.TB, p *handler.Pipeline) map[string][]handler.Value {
+// [metric.Map] stand in the order in which they were first seen, which depends on the workers.
+func answers(t testing.TB, p *handler.Pipeline) map[string][]metric.Value {
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
-	out := make(map[string][]handler.Value)
+	out := make(map[string][]metric.Value)
 	for i := range snap.Modules {
 		out[snap.Modules[i].Name] = sorted(snap.Modules[i].Values())
 	}
 	return out
 }
 
-func sorted(values []handler.Value) []handler.Value {
-	slices.SortStableFunc(values, func(a, b handler.Value) int { return slices.Compare(a.Path, b.Path) })
+func sorted(values []metric.Value) []metric.Value {
+	slices.SortStableFunc(values, func(a, b metric.Value) int { return slices.Compare(a.Path, b.Path) })
 	return values
 }
 
 // number returns the value of a counter.
-func number(t testing.TB, values []handler.Value, path string) uint64 {
+func number(t testing.TB, values []metric.Value, path string) uint64 {
 	for _, v := range values {
 		if strings.Join(v.Path, ".") == path {
 			return v.Int
@@ -78,7 +79,7 @@ func number(t testing.TB, values []handler.Value, path string) uint64 {
 }
 
 // requireSame fails with each metric in which two answers differ.
-func requireSame(t *testing.T, want, got []handler.Value, what string) {
+func requireSame(t *testing.T, want, got []metric.Value, what string) {
 	t.Helper()
 	if reflect.DeepEqual(want, got) {
 		return
@@ -91,7 +92,7 @@ func requireSame(t *testing.T, want, got []handler.Value, what string) {
 	}
 }
 
-func paths(values []handler.Value) (out []string) {
+func paths(values []metric.Value) (out []string) {
 	for _, v := range values {
 		out = append(out, strings.Join(v.Path, "."))
 	}

@@ -13,6 +13,7 @@ import (
 	"visor/export"
 	"visor/export/prom"
 	"visor/handler"
+	"visor/handler/metric"
 )
 
 // Collector is a [prometheus.Collector]. It is safe for concurrent use.
@@ -38,12 +39,12 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, f := range export.Families(s, c.cfg) {
 		for i := range f.Series {
-			out <- metric(&f, &f.Series[i])
+			out <- series(&f, &f.Series[i])
 		}
 	}
 }
 
-func metric(f *export.Family, s *export.Series) prometheus.Metric {
+func series(f *export.Family, s *export.Series) prometheus.Metric {
 	var names, values []string
 	for _, l := range s.Labels {
 		names, values = append(names, l.Name), append(values, l.Value)
@@ -68,7 +69,7 @@ func metric(f *export.Family, s *export.Series) prometheus.Metric {
 }
 
 // histogram has no sum: what would be needed for one is not kept.
-func histogram(desc *prometheus.Desc, bins []handler.Bin, labels []string) (prometheus.Metric, error) {
+func histogram(desc *prometheus.Desc, bins []metric.Bin, labels []string) (prometheus.Metric, error) {
 	buckets := make(map[float64]uint64)
 	for _, b := range bins[:len(bins)-1] { // the last one is all
 		le, err := strconv.ParseFloat(b.Le, 64)

@@ -1,55 +1,55 @@
-package handler_test
+package metric_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"visor/handler"
+	"visor/handler/metric"
 	"visor/sketch"
 )
 
 func TestNewSchemaRejects(t *testing.T) {
-	names := handler.GroupNames{"counters"}
+	names := metric.GroupNames{"counters"}
 	type noMetric struct {
 		N int `metric:"n"`
 	}
-	_, err := handler.NewSchema[noMetric]("x", names)
+	_, err := metric.NewSchema[noMetric]("x", names)
 	require.ErrorContains(t, err, "N: int is not a metric")
 
 	type noGroup struct {
 		N sketch.Counter `metric:"n,rates"`
 	}
-	_, err = handler.NewSchema[noGroup]("x", names)
+	_, err = metric.NewSchema[noGroup]("x", names)
 	require.ErrorContains(t, err, "rates is an invalid/unsupported metric group")
 
 	type badName struct {
 		N sketch.Counter `metric:"top-n"`
 	}
-	_, err = handler.NewSchema[badName]("x", names)
+	_, err = metric.NewSchema[badName]("x", names)
 	require.ErrorContains(t, err, "invalid metric name: x_top-n")
 
 	type child struct {
 		N sketch.Counter `metric:"n"`
 	}
 	type shared struct {
-		N        sketch.Counter      `metric:"n"`
-		Children handler.Each[child] `metric:"" label:"child"`
+		N        sketch.Counter    `metric:"n"`
+		Children metric.Map[child] `metric:"" label:"child"`
 	}
-	_, err = handler.NewSchema[shared]("x", names)
+	_, err = metric.NewSchema[shared]("x", names)
 	require.ErrorContains(t, err, "two metrics have the name x_n in Prometheus")
 
 	type renamed struct {
-		N        sketch.Counter      `metric:"n" prom:"x_all"`
-		Children handler.Each[child] `metric:"" label:"child"`
+		N        sketch.Counter    `metric:"n" prom:"x_all"`
+		Children metric.Map[child] `metric:"" label:"child"`
 	}
-	_, err = handler.NewSchema[renamed]("x", names)
+	_, err = metric.NewSchema[renamed]("x", names)
 	require.NoError(t, err)
 
 	type unmarked struct {
 		N int
 		C sketch.Counter `metric:"c"`
 	}
-	_, err = handler.NewSchema[unmarked]("x", names)
+	_, err = metric.NewSchema[unmarked]("x", names)
 	require.NoError(t, err, "fields without a tag are the handler's own")
 }

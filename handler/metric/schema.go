@@ -1,13 +1,10 @@
-package handler
+package metric
 
 import (
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-	"unsafe"
-
-	"visor/sketch"
 )
 
 // Schema is the declaration of a handler's metrics, read once from the struct tags of M:
@@ -15,7 +12,7 @@ import (
 //	type Metrics struct {
 //		Queries sketch.Counter     `metric:"wire_packets.queries,counters" help:"DNS queries"`
 //		QName   sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs"`
-//		Slow    handler.TopNames   `metric:"top_slow,counters+top_qnames" label:"qname" help:"slowest names"`
+//		Slow    metric.TopNames   `metric:"top_slow,counters+top_qnames" label:"qname" help:"slowest names"`
 //	}
 //
 // The metric tag holds the JSON path below the schema key and, after the comma, the groups that must
@@ -23,7 +20,7 @@ import (
 // prom a Prometheus name that does not follow from schema key and path, and float:"true" marks
 // quantiles of ratios. A counter with sparse:"true" is left out while it is 0. Fields without a metric tag belong to the handler alone.
 //
-// What is counted for each of several subjects is an [Each]. Metrics that differ in a word only are a struct of their own,
+// What is counted for each of several subjects is a [Map]. Metrics that differ in a word only are a struct of their own,
 // used several times: its tags have words in braces, which the tag with gives, followed by groups that all of them need:
 //
 //	type Volume struct {
@@ -40,19 +37,19 @@ type Schema[M any] struct {
 }
 
 // Bound has f called with metrics after others were merged into them: of further periods, workers
-// or modules. f folds subjects of an [Each] where they have become too many.
+// or modules. f folds subjects of a [Map] where they have become too many.
 func (s *Schema[M]) Bound(f func(*M)) { s.bound = f }
 
 type field struct {
-	index  []int
-	path   []string
-	prom   string
-	help   string
-	label  string
-	float  bool
-	sparse bool
-	groups GroupSet
-	each   any // *Schema of the metrics of each subject, if the field is an Each
+	index    []int
+	path     []string
+	prom     string
+	help     string
+	label    string
+	float    bool
+	sparse   bool
+	groups   GroupSet
+	subjects any // *Schema of the metrics of each subject, if the field is an Map
 }
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
@@ -71,8 +68,8 @@ func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 // families returns the names of all metrics in Prometheus, those of subjects included.
 func (s *Schema[M]) families() (names []string) {
 	for _, f := range s.fields {
-		if each, ok := f.each.(interface{ families() []string }); ok {
-			names = append(names, each.families()...)
+		if subjects, ok := f.subjects.(interface{ families() []string }); ok {
+			names = append(names, subjects.families()...)
 		} else {
 			names = append(names, f.prom)
 		}
@@ -80,13 +77,13 @@ func (s *Schema[M]) families() (names []string) {
 	return names
 }
 
-// unique returns an error if a name is there twice. A path of an [Each] is not in the names of its metrics: two metrics would be one
+// unique returns an error if a name is there twice. A path of a [Map] is not in the names of its metrics: two metrics would be one
 // family, in which the series of one lack the label of the other.
 func unique(names []string) error {
 	seen := make(map[string]bool)
 	for _, name := range names {
 		if seen[name] {
-			return fmt.Errorf("handler: two metrics have the name %s in Prometheus; give one of them the tag prom", name)
+			return fmt.Errorf("metric: two metrics have the name %s in Prometheus; give one of them the tag prom", name)
 		}
 		seen[name] = true
 	}
@@ -118,7 +115,7 @@ func (d *declaration) read(t reflect.Type, words *strings.Replacer) error {
 		}
 		f, err := d.field(sf, tag, words)
 		if err != nil {
-			return fmt.Errorf("handler: %s.%s: %w", t, sf.Name, err)
+			return fmt.Errorf("metric: %s.%s: %w", t, sf.Name, err)
 		}
 		f.index = index
 		d.fields = append(d.fields, f)
@@ -137,7 +134,7 @@ func (d *declaration) part(sf reflect.StructField, index []int, with string) err
 	}
 	g, err := d.names.parse(groups)
 	if err != nil {
-		return fmt.Errorf("handler: %s: %w", sf.Name, err)
+		return fmt.Errorf("metric: %s: %w", sf.Name, err)
 	}
 	sub := declaration{key: d.key, names: d.names, index: index, groups: d.groups | g}
 	if err := sub.read(sf.Type, strings.NewReplacer(pairs...)); err != nil {
@@ -167,8 +164,8 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 	switch m := stateOf(reflect.New(sf.Type).Interface()).(type) {
 	case nil:
 		return f, fmt.Errorf("%s is not a metric", sf.Type)
-	case set:
-		f.each, err = m.declare(d.key, d.names)
+	case bySubject:
+		f.subjects, err = m.declare(d.key, d.names)
 		return f, err
 	}
 	if f.prom == "" {
@@ -182,16 +179,16 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 
 // Fields returns the declared metrics in their order.
 func (s *Schema[M]) Fields() []Field {
-	b := s.newBucket()
+	b := s.New()
 	out := make([]Field, 0, len(s.fields))
 	for i, f := range s.fields {
 		field := Field{Path: f.path, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float, Sparse: f.sparse, Groups: f.groups}
 		switch m := b.list[i].(type) {
-		case set:
-			field.Each = m.declared()
+		case bySubject:
+			field.Subjects = m.declared()
 		case metric:
 			var v Value
-			m.render(&v, rendering{})
+			m.render(&v, Rendering{})
 			field.Kind = v.Kind
 		}
 		out = append(out, field)
@@ -208,123 +205,4 @@ func validName(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// bucket is one period of one shard: the metrics, and the time that they cover.
-type bucket[M any] struct {
-	Metrics M
-	list    []state         // the fields of Metrics, in the order of the schema
-	begun   bool            // it is that of a subject, and in use
-	periods int             // of a subject: how many it is made of, those of workers apart
-	stretch stretch         // its time, unless it is that of a subject
-	seconds *sketch.Seconds // that events count in; shared with the buckets of subjects
-	frames  uint64          // seen
-}
-
-func (s *Schema[M]) newBucket() *bucket[M] { return s.newPart(new(sketch.Seconds)) }
-
-// newPart returns a bucket whose rates take events of a time.
-func (s *Schema[M]) newPart(seconds *sketch.Seconds) *bucket[M] {
-	b := &bucket[M]{list: make([]state, 0, len(s.fields)), seconds: seconds}
-	if m, ok := any(&b.Metrics).(binder); ok {
-		m.Bind()
-	}
-	v := reflect.ValueOf(&b.Metrics).Elem()
-	for _, f := range s.fields {
-		m := stateOf(v.FieldByIndex(f.index).Addr().Interface())
-		switch m := m.(type) {
-		case set:
-			m.bind(f.each, seconds)
-		case rate:
-			m.Within(seconds)
-		}
-		b.list = append(b.list, m)
-	}
-	return b
-}
-
-// sized is a metric that knows how much memory it has, in bytes, beside its fields.
-type sized interface{ Size() int }
-
-// size returns the memory of b, in bytes.
-func (b *bucket[M]) size() int {
-	n := int(unsafe.Sizeof(*b)) + cap(b.list)*int(unsafe.Sizeof(b.list[0]))
-	for _, m := range b.list {
-		if s, ok := m.(sized); ok {
-			n += s.Size()
-		}
-	}
-	return n
-}
-
-// refuser is a metric that cannot hold some keys: those that share their hash with others.
-type refuser interface{ Refused() uint64 }
-
-// refused returns what the lists in b have refused.
-func (b *bucket[M]) refused() (n uint64) {
-	for _, m := range b.list {
-		if r, ok := m.(refuser); ok {
-			n += r.Refused()
-		}
-	}
-	return n
-}
-
-// Reset makes b an empty bucket and keeps its memory.
-func (b *bucket[M]) Reset() {
-	for _, m := range b.list {
-		m.Reset()
-	}
-	b.begun, b.periods, b.stretch, b.frames = false, 0, stretch{}, 0
-}
-
-// Merge adds src to b and leaves src as it was.
-func (b *bucket[M]) Merge(src *bucket[M]) {
-	for i, m := range b.list {
-		m.mergeFrom(src.list[i])
-	}
-	b.frames += src.frames
-	b.periods += src.periods
-}
-
-// mergeKeys is Merge of a bucket whose hashes may be those of another key.
-func (b *bucket[M]) mergeKeys(src *bucket[M]) {
-	for i, m := range b.list {
-		if h, ok := m.(hashed); ok {
-			h.mergeKeys(src.list[i])
-		} else {
-			m.mergeFrom(src.list[i])
-		}
-	}
-	b.frames += src.frames
-}
-
-// copyFrom makes b equal to src, in the memory that b has.
-func (b *bucket[M]) copyFrom(src *bucket[M]) {
-	for i, m := range b.list {
-		m.copyFrom(src.list[i])
-	}
-	b.begun, b.periods, b.stretch, b.frames = src.begun, src.periods, src.stretch, src.frames
-}
-
-// appendValues appends what the fields of b show whose groups are enabled. path and labels are those of the subject that b is
-// about, if it is about one.
-func (s *Schema[M]) appendValues(dst []Value, b *bucket[M], groups GroupSet, path []string, labels []Label, r rendering) []Value {
-	for i, f := range s.fields {
-		if !groups.Has(f.groups) {
-			continue
-		}
-		v := Value{Path: append(path[:len(path):len(path)], f.path...), Of: len(path), Labels: labels, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float}
-		switch m := b.list[i].(type) {
-		case set:
-			dst = m.appendValues(dst, groups, v.Path, labels, f.label, r)
-		case metric:
-			m.render(&v, r)
-			left := r.mixed && v.Kind == KindCardinality
-			if !left && (!f.sparse || v.Int != 0) {
-				dst = append(dst, v)
-			}
-		}
-	}
-	return dst
 }

@@ -1,4 +1,4 @@
-package handler
+package metric
 
 import (
 	"math"
@@ -22,27 +22,27 @@ const (
 
 // Field is a metric as it is declared.
 type Field struct {
-	Path   []string // JSON path below the schema key, or below the subject
-	Prom   string   // Prometheus family name
-	Help   string   // one line for people
-	Label  string   // item label of a KindTop, or what tells the subjects of Each apart
-	Kind   Kind
-	Float  bool     // quantiles are fractions, not integers
-	Sparse bool     // it is left out while it is 0
-	Groups GroupSet // that must all be enabled for it
-	Each   []Field  // not a metric, but those of each subject, whose names follow Path
+	Path     []string // JSON path below the schema key, or below the subject
+	Prom     string   // Prometheus family name
+	Help     string   // one line for people
+	Label    string   // item label of a KindTop, or label of the subjects
+	Kind     Kind
+	Float    bool     // quantiles are fractions, not integers
+	Sparse   bool     // it is left out while it is 0
+	Groups   GroupSet // that must all be enabled for it
+	Subjects []Field  // of a [Map]: the metrics of each subject, whose name follows Path
 }
 
-// Value is one metric of a [Snapshot], ready to be written in any format.
+// Value is one metric of an answer, ready to be written in any format.
 type Value struct {
-	Path   []string // JSON path below the schema key
-	Of     int      // so many elements of Path lead to the subject, of metrics in an [Each]
-	Labels []Label  // Prometheus labels that tell the subject, of metrics in an [Each]
-	Prom   string   // Prometheus family name
-	Help   string   // one line for people
-	Label  string   // item label, of a KindTop
-	Kind   Kind
-	Float  bool // quantiles are fractions, not integers
+	Path       []string // JSON path below the schema key
+	SubjectLen int      // leading elements of Path that name the subject; 0 outside a [Map]
+	Labels     []Label  // Prometheus labels that name the subject of a [Map]
+	Prom       string   // Prometheus family name
+	Help       string   // one line for people
+	Label      string   // item label, of a KindTop
+	Kind       Kind
+	Float      bool // quantiles are fractions, not integers
 
 	Int       uint64    // KindCounter, KindCardinality, KindGauge
 	Items     []Item    // KindTop
@@ -79,14 +79,14 @@ type Bin struct {
 	Count uint64 // cumulative
 }
 
-// rendering says how values are drawn from sketches.
-type rendering struct {
-	topN       int
-	percentile int
-	seconds    uint64 // of the periods
-	running    int64  // the second that is not over; math.MaxInt64 if none is
-	liveSec    int64  // the last full second of a live bucket; 0 if the bucket is not live
-	mixed      bool   // keys were hashed under several keys: there are no cardinalities
+// Rendering is what values depend on beside their metrics.
+type Rendering struct {
+	TopN       int    // entries of a list
+	Percentile int    // lists end at the first estimate below this percentile; 0 shows all
+	Seconds    uint64 // that the rates cover
+	Running    int64  // second since 1970 that is not over yet; math.MaxInt64 if there is none
+	LiveSecond int64  // last full second of a live period; 0 in other answers
+	Mixed      bool   // keys were hashed under several keys: cardinalities are left out
 }
 
 // state is what a field with a metric tag must be able to do.
@@ -106,7 +106,7 @@ type hashed interface {
 // metric is the state of one metric.
 type metric interface {
 	state
-	render(v *Value, r rendering)
+	render(v *Value, r Rendering)
 }
 
 // stateOf returns the state behind a pointer to a field, or nil if it is none.
@@ -132,7 +132,7 @@ type counter struct{ *sketch.Counter }
 
 func (c counter) mergeFrom(src state) { c.Merge(src.(counter).Counter) }
 func (c counter) copyFrom(src state)  { c.CopyFrom(src.(counter).Counter) }
-func (c counter) render(v *Value, _ rendering) {
+func (c counter) render(v *Value, _ Rendering) {
 	v.Kind, v.Int = KindCounter, c.Value()
 }
 
@@ -141,7 +141,7 @@ type cardinality struct{ *sketch.Cardinality }
 func (c cardinality) mergeFrom(src state) { c.Merge(src.(cardinality).Cardinality) }
 func (c cardinality) mergeKeys(state)     { c.Reset() }
 func (c cardinality) copyFrom(src state)  { c.CopyFrom(src.(cardinality).Cardinality) }
-func (c cardinality) render(v *Value, _ rendering) {
+func (c cardinality) render(v *Value, _ Rendering) {
 	v.Kind, v.Int = KindCardinality, c.Estimate()
 }
 
@@ -149,7 +149,7 @@ type quantile struct{ *sketch.Quantile }
 
 func (q quantile) mergeFrom(src state) { q.Merge(src.(quantile).Quantile) }
 func (q quantile) copyFrom(src state)  { q.CopyFrom(src.(quantile).Quantile) }
-func (q quantile) render(v *Value, _ rendering) {
+func (q quantile) render(v *Value, _ Rendering) {
 	v.Kind = KindQuantile
 	v.Quantiles = Quantiles{N: q.Count(), Sum: q.Sum()}
 	if q.Count() > 0 {
@@ -161,14 +161,14 @@ type rate struct{ *sketch.Rate }
 
 func (q rate) mergeFrom(src state) { q.Merge(src.(rate).Rate) }
 func (q rate) copyFrom(src state)  { q.CopyFrom(src.(rate).Rate) }
-func (q rate) render(v *Value, r rendering) {
+func (q rate) render(v *Value, r Rendering) {
 	v.Kind = KindRate
-	d := q.Over(r.seconds, r.running)
+	d := q.Over(r.Seconds, r.Running)
 	v.Quantiles = Quantiles{N: d.Count(), Sum: float64(d.Total())}
 	at := func(p float64) float64 { return float64(d.Quantile(p)) }
 	v.Quantiles.fill(at, at(1))
-	if r.liveSec != 0 {
-		v.Quantiles.Live, v.Quantiles.HasLive = q.At(r.liveSec), true
+	if r.LiveSecond != 0 {
+		v.Quantiles.Live, v.Quantiles.HasLive = q.At(r.LiveSecond), true
 	}
 }
 
@@ -180,7 +180,7 @@ type histogram struct{ *sketch.Histogram }
 
 func (h histogram) mergeFrom(src state) { h.Merge(src.(histogram).Histogram) }
 func (h histogram) copyFrom(src state)  { h.CopyFrom(src.(histogram).Histogram) }
-func (h histogram) render(v *Value, _ rendering) {
+func (h histogram) render(v *Value, _ Rendering) {
 	v.Kind = KindHistogram
 	for bin := range h.Bins() {
 		v.Bins = append(v.Bins, Bin{Le: bin.Label, Count: bin.Cumulative})

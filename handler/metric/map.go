@@ -1,4 +1,4 @@
-package handler
+package metric
 
 import (
 	"iter"
@@ -8,33 +8,33 @@ import (
 	"visor/sketch"
 )
 
-// Each holds metrics M for each of several subjects, which come into being when they are first
-// asked for: directions, devices, targets. In JSON each is an object named after its subject, below
-// the field's path; in Prometheus it is a label, which the tag label names. Within the metrics of
-// another Each, the label is of both names with a bar in between.
+// Map holds a set of metrics M for each subject, such as a direction, device or target. It creates
+// the set on the first use. In JSON the metrics of a subject are an object named after the subject,
+// below the field's path. In Prometheus the subject is a label, which the tag label names. Within
+// the metrics of another Map, the label has both names with a bar between them.
 //
-// An Each keeps what it is given: the handler bounds their number. The zero Each in a struct of
+// A Map never evicts: the handler must bound the number of subjects. The zero Map in a struct of
 // metrics is ready to use.
-type Each[M any] struct {
+type Map[M any] struct {
 	schema  *Schema[M]
-	seconds *sketch.Seconds       // that events count in
-	parts   map[string]*bucket[M] // those that have begun are in use; the others wait for their subject to come again
+	seconds *sketch.Seconds    // that events count in
+	parts   map[string]*Set[M] // those that have begun are in use; the others wait for their subject to come again
 	used    int
 }
 
 // At returns the metrics of a subject. They are valid until the period ends.
-func (e *Each[M]) At(name string) *M {
+func (e *Map[M]) At(name string) *M {
 	p := e.part(name)
 	p.periods = max(p.periods, 1)
 	return &p.Metrics
 }
 
-func (e *Each[M]) part(name string) *bucket[M] {
+func (e *Map[M]) part(name string) *Set[M] {
 	p := e.parts[name]
 	if p == nil {
 		p = e.schema.newPart(e.seconds)
 		if e.parts == nil {
-			e.parts = make(map[string]*bucket[M])
+			e.parts = make(map[string]*Set[M])
 		}
 		e.parts[name] = p
 	}
@@ -46,7 +46,7 @@ func (e *Each[M]) part(name string) *bucket[M] {
 }
 
 // Find returns the metrics of a subject, or nil if there are none.
-func (e *Each[M]) Find(name string) *M {
+func (e *Map[M]) Find(name string) *M {
 	if p := e.parts[name]; p != nil && p.begun {
 		return &p.Metrics
 	}
@@ -54,11 +54,11 @@ func (e *Each[M]) Find(name string) *M {
 }
 
 // Len returns the number of subjects.
-func (e *Each[M]) Len() int { return e.used }
+func (e *Map[M]) Len() int { return e.used }
 
 // Periods returns how many periods the metrics of a subject are made of. A period counts once for
 // each worker that met the subject in it.
-func (e *Each[M]) Periods(name string) int {
+func (e *Map[M]) Periods(name string) int {
 	if p := e.parts[name]; p != nil && p.begun {
 		return p.periods
 	}
@@ -66,7 +66,7 @@ func (e *Each[M]) Periods(name string) int {
 }
 
 // All yields the subjects in the order of their names.
-func (e *Each[M]) All() iter.Seq2[string, *M] {
+func (e *Map[M]) All() iter.Seq2[string, *M] {
 	return func(yield func(string, *M) bool) {
 		for _, name := range slices.Sorted(maps.Keys(e.parts)) {
 			if p := e.parts[name]; p.begun && !yield(name, &p.Metrics) {
@@ -77,7 +77,7 @@ func (e *Each[M]) All() iter.Seq2[string, *M] {
 }
 
 // Fold adds the metrics of a subject to those of another and forgets the subject, with its memory.
-func (e *Each[M]) Fold(name, into string) {
+func (e *Map[M]) Fold(name, into string) {
 	p := e.parts[name]
 	if p == nil || !p.begun || name == into {
 		return
@@ -89,7 +89,7 @@ func (e *Each[M]) Fold(name, into string) {
 
 // Reset forgets all subjects and keeps their memory for the same subjects, which often come in the
 // next period and have lists as long then. Memory of subjects that did not come is let go.
-func (e *Each[M]) Reset() {
+func (e *Map[M]) Reset() {
 	for name, p := range e.parts {
 		if !p.begun {
 			delete(e.parts, name)
@@ -101,7 +101,7 @@ func (e *Each[M]) Reset() {
 }
 
 // Trim lets go of memory that waits for subjects to come.
-func (e *Each[M]) Trim() {
+func (e *Map[M]) Trim() {
 	for name, p := range e.parts {
 		if !p.begun {
 			delete(e.parts, name)
@@ -110,15 +110,15 @@ func (e *Each[M]) Trim() {
 }
 
 // Refused returns what the lists of all subjects have refused.
-func (e *Each[M]) Refused() (n uint64) {
+func (e *Map[M]) Refused() (n uint64) {
 	for _, p := range e.parts {
-		n += p.refused()
+		n += p.Refused()
 	}
 	return n
 }
 
 // Size returns the memory of all subjects, in bytes; see SizeOf.
-func (e *Each[M]) Size() (n int) {
+func (e *Map[M]) Size() (n int) {
 	for name := range e.parts {
 		n += e.SizeOf(name)
 	}
@@ -127,7 +127,7 @@ func (e *Each[M]) Size() (n int) {
 
 // SizeOf returns the memory of a subject, in bytes: what waits for it if it has not come yet, and 0
 // if that is nothing. Lists and cardinalities count, of other metrics the fields alone.
-func (e *Each[M]) SizeOf(name string) int {
+func (e *Map[M]) SizeOf(name string) int {
 	p := e.parts[name]
 	if p == nil {
 		return 0
@@ -138,56 +138,56 @@ func (e *Each[M]) SizeOf(name string) int {
 // subjectBytes is what a subject takes in the map of subjects, about.
 const subjectBytes = 64
 
-func (e *Each[M]) mergeFrom(src state) {
-	for name, p := range src.(*Each[M]).parts {
+func (e *Map[M]) mergeFrom(src state) {
+	for name, p := range src.(*Map[M]).parts {
 		if p.begun {
 			e.part(name).Merge(p)
 		}
 	}
 }
 
-func (e *Each[M]) mergeKeys(src state) {
-	for name, p := range src.(*Each[M]).parts {
+func (e *Map[M]) mergeKeys(src state) {
+	for name, p := range src.(*Map[M]).parts {
 		if p.begun {
-			e.part(name).mergeKeys(p)
+			e.part(name).MergeKeys(p)
 		}
 	}
 }
 
-func (e *Each[M]) copyFrom(src state) {
+func (e *Map[M]) copyFrom(src state) {
 	e.Reset()
-	for name, p := range src.(*Each[M]).parts {
+	for name, p := range src.(*Map[M]).parts {
 		if p.begun {
-			e.part(name).copyFrom(p)
+			e.part(name).CopyFrom(p)
 		}
 	}
 }
 
-// set is an Each of any metrics.
-type set interface {
+// bySubject is a Map of any metrics.
+type bySubject interface {
 	state
 	// declare returns the *Schema of the metrics of each subject.
 	declare(key string, names GroupNames) (any, error)
-	// bind gives the set that schema, and the time that events count in.
+	// bind sets that schema, and the time that events count in.
 	bind(schema any, seconds *sketch.Seconds)
 	// declared returns the metrics of each subject.
 	declared() []Field
 	// appendValues appends the values of all subjects, which are found at path and told apart by
 	// label.
-	appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value
+	appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r Rendering) []Value
 }
 
-var _ set = (*Each[struct{}])(nil)
+var _ bySubject = (*Map[struct{}])(nil)
 
-func (e *Each[M]) declare(key string, names GroupNames) (any, error) { return NewSchema[M](key, names) }
+func (e *Map[M]) declare(key string, names GroupNames) (any, error) { return NewSchema[M](key, names) }
 
-func (e *Each[M]) bind(schema any, seconds *sketch.Seconds) {
+func (e *Map[M]) bind(schema any, seconds *sketch.Seconds) {
 	e.schema, e.seconds = schema.(*Schema[M]), seconds
 }
 
-func (e *Each[M]) declared() []Field { return e.schema.Fields() }
+func (e *Map[M]) declared() []Field { return e.schema.Fields() }
 
-func (e *Each[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r rendering) []Value {
+func (e *Map[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r Rendering) []Value {
 	for _, name := range slices.Sorted(maps.Keys(e.parts)) {
 		if !e.parts[name].begun {
 			continue
@@ -197,7 +197,7 @@ func (e *Each[M]) appendValues(dst []Value, groups GroupSet, path []string, labe
 			value = labels[len(labels)-1].Value + "|" + name
 		}
 		own := append(labels[:len(labels):len(labels)], Label{label, value})
-		dst = e.schema.appendValues(dst, e.parts[name], groups, append(path[:len(path):len(path)], name), own, r)
+		dst = e.parts[name].appendValues(dst, groups, append(path[:len(path):len(path)], name), own, r)
 	}
 	return dst
 }

@@ -1,4 +1,4 @@
-package handler
+package metric
 
 import "visor/sketch"
 
@@ -11,25 +11,17 @@ type TopSide struct {
 	item  func(key []byte) Item
 }
 
-// binder is a struct of metrics that has something to do before it is used.
-type binder interface{ Bind() }
-
 // Show makes t show a scale of list, 0 or 1. item makes an Item without counts of a key.
 func (t *TopSide) Show(list *sketch.TopPairs, scale int, item func(key []byte) Item) {
 	*t = TopSide{list, scale, item}
 }
 
-// Top returns the n items that weigh most.
-func (t *TopSide) Top(n int) (items []Item) {
+// Items returns the n entries that weigh most.
+func (t *TopSide) Items(n int) []Item {
 	if t.list == nil {
 		return nil
 	}
-	for _, e := range t.list.Top(n, t.scale) {
-		item := t.item(e.Key)
-		item.Estimate, item.Lower = e.Upper, e.Lower
-		items = append(items, item)
-	}
-	return items
+	return items(t.list.Top(n, t.scale), t.item)
 }
 
 // Total returns the sum of all that was added.
@@ -83,7 +75,4 @@ func (t *TopSide) copyFrom(src state) {
 	}
 }
 
-func (t *TopSide) render(v *Value, r rendering) {
-	v.Kind, v.Total = KindTop, t.Total()
-	v.Items = threshold(t.Top(r.topN), r.percentile)
-}
+func (t *TopSide) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }

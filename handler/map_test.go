@@ -8,6 +8,7 @@ import (
 
 	"visor/capture"
 	"visor/handler"
+	"visor/handler/metric"
 	"visor/internal/packettest"
 	"visor/sketch"
 )
@@ -17,25 +18,25 @@ type volume struct {
 }
 
 type port struct {
-	In   volume           `with:"dir=in unit=bytes,volumes"`
-	Out  volume           `with:"dir=out unit=bytes,volumes"`
-	Lost sketch.Counter   `metric:"lost" sparse:"true"`
-	Top  handler.TopNames `metric:"top" label:"name"`
+	In   volume          `with:"dir=in unit=bytes,volumes"`
+	Out  volume          `with:"dir=out unit=bytes,volumes"`
+	Lost sketch.Counter  `metric:"lost" sparse:"true"`
+	Top  metric.TopNames `metric:"top" label:"name"`
 }
 
 type device struct {
-	Records sketch.Counter     `metric:"records,counters"`
-	Ports   handler.Each[port] `metric:"ports" label:"device_port"`
+	Records sketch.Counter   `metric:"records,counters"`
+	Ports   metric.Map[port] `metric:"ports" label:"device_port"`
 }
 
 type deviceMetrics struct {
-	Devices handler.Each[device] `metric:"devices" label:"device"`
+	Devices metric.Map[device] `metric:"devices" label:"device"`
 }
 
 // perDevice counts every packet for a device and one of its ports, which take turns in every period.
 type perDevice struct {
 	info   handler.Info
-	schema *handler.Schema[deviceMetrics]
+	schema *metric.Schema[deviceMetrics]
 }
 
 func (h *perDevice) Info() handler.Info { return h.info }
@@ -60,7 +61,7 @@ func (s *perDeviceShard) Process(b *handler.Batch) {
 }
 
 func newPerDevice(t testing.TB, s handler.Settings) handler.Handler {
-	info, schema, err := handler.Declare[deviceMetrics](s.WithDefaults("x"), "x", "1.0", "x", handler.GroupNames{"counters", "volumes"}, 1)
+	info, schema, err := handler.Declare[deviceMetrics](s.WithDefaults("x"), "x", "1.0", "x", metric.GroupNames{"counters", "volumes"}, 1)
 	require.NoError(t, err)
 	return &perDevice{info, schema}
 }
@@ -175,14 +176,14 @@ func TestEachFold(t *testing.T) {
 
 // conversations are counted by bytes and by packets.
 type conversations struct {
-	Bytes   handler.TopSide `metric:"top_bytes" label:"name"`
-	Packets handler.TopSide `metric:"top_packets" label:"name"`
+	Bytes   metric.TopSide `metric:"top_bytes" label:"name"`
+	Packets metric.TopSide `metric:"top_packets" label:"name"`
 
 	list sketch.TopPairs
 }
 
 func (c *conversations) Bind() {
-	item := func(key []byte) handler.Item { return handler.Item{Name: "<" + string(key) + ">"} }
+	item := func(key []byte) metric.Item { return metric.Item{Name: "<" + string(key) + ">"} }
 	c.Bytes.Show(&c.list, 0, item)
 	c.Packets.Show(&c.list, 1, item)
 }
@@ -191,7 +192,7 @@ func (c *conversations) Bind() {
 func TestTopSide(t *testing.T) {
 	info, schema, err := handler.Declare[conversations](handler.Settings{}.WithDefaults("x"), "x", "1.0", "x", nil, 0)
 	require.NoError(t, err)
-	require.Equal(t, handler.KindTop, info.Metrics[1].Kind)
+	require.Equal(t, metric.KindTop, info.Metrics[1].Kind)
 	add := func(c *conversations, name string, bytes, packets uint64) {
 		var k sketch.PairKey
 		k.Set(uint64(len(name)), []byte(name))
@@ -200,14 +201,14 @@ func TestTopSide(t *testing.T) {
 	base := handler.NewBase(schema, info, 100)
 	add(base.Live, "a", 100, 1)
 	add(base.Live, "bb", 50, 2)
-	require.Equal(t, []handler.Item{{Name: "<a>", Estimate: 100, Lower: 100}}, base.Live.Bytes.Top(1))
-	require.Equal(t, []handler.Item{{Name: "<bb>", Estimate: 2, Lower: 2}}, base.Live.Packets.Top(1))
+	require.Equal(t, []metric.Item{{Name: "<a>", Estimate: 100, Lower: 100}}, base.Live.Bytes.Items(1))
+	require.Equal(t, []metric.Item{{Name: "<bb>", Estimate: 2, Lower: 2}}, base.Live.Packets.Items(1))
 	require.Equal(t, []uint64{150, 3}, []uint64{base.Live.Bytes.Total(), base.Live.Packets.Total()})
 	base.Shift(1)
-	require.Empty(t, base.Live.Packets.Top(1))
+	require.Empty(t, base.Live.Packets.Items(1))
 
-	var unbound handler.TopSide
-	require.Empty(t, unbound.Top(1))
+	var unbound metric.TopSide
+	require.Empty(t, unbound.Items(1))
 	require.Zero(t, unbound.Total())
 }
 
@@ -215,11 +216,11 @@ func TestNewSchemaRejectsParts(t *testing.T) {
 	type badGroup struct {
 		In volume `with:"dir=in unit=bytes,nothing"`
 	}
-	_, err := handler.NewSchema[badGroup]("x", handler.GroupNames{"counters"})
+	_, err := metric.NewSchema[badGroup]("x", metric.GroupNames{"counters"})
 	require.ErrorContains(t, err, "nothing is an invalid/unsupported metric group")
 	type badWord struct {
 		In volume `with:"dir=in"`
 	}
-	_, err = handler.NewSchema[badWord]("x", handler.GroupNames{"counters"})
+	_, err = metric.NewSchema[badWord]("x", metric.GroupNames{"counters"})
 	require.ErrorContains(t, err, "invalid metric name: x_in_tcp_{unit}")
 }

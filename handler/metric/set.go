@@ -1,0 +1,150 @@
+package metric
+
+import (
+	"reflect"
+	"unsafe"
+
+	"visor/sketch"
+)
+
+// Set holds the metrics that a [Schema] declares, with their state. It is owned by one goroutine.
+type Set[M any] struct {
+	Metrics M
+
+	schema  *Schema[M]
+	list    []state         // the fields of Metrics, in the order of the schema
+	seconds *sketch.Seconds // that events count in; shared with the sets of subjects
+	begun   bool            // it belongs to a subject, and is in use
+	periods int             // of a subject: how many it is made of, those of workers apart
+}
+
+// New returns an empty Set.
+func (s *Schema[M]) New() *Set[M] { return s.newPart(new(sketch.Seconds)) }
+
+// binder is a struct of metrics that has something to do before it is used.
+type binder interface{ Bind() }
+
+// newPart returns a Set whose rates take events of a time.
+func (s *Schema[M]) newPart(seconds *sketch.Seconds) *Set[M] {
+	b := &Set[M]{schema: s, list: make([]state, 0, len(s.fields)), seconds: seconds}
+	if m, ok := any(&b.Metrics).(binder); ok {
+		m.Bind()
+	}
+	v := reflect.ValueOf(&b.Metrics).Elem()
+	for _, f := range s.fields {
+		m := stateOf(v.FieldByIndex(f.index).Addr().Interface())
+		switch m := m.(type) {
+		case bySubject:
+			m.bind(f.subjects, seconds)
+		case rate:
+			m.Within(seconds)
+		}
+		b.list = append(b.list, m)
+	}
+	return b
+}
+
+// Seconds returns the time that the rates cover, which the owner sets.
+func (b *Set[M]) Seconds() *sketch.Seconds { return b.seconds }
+
+// sized is a metric that has memory beside its fields.
+type sized interface{ Size() int }
+
+// size returns the memory of b, in bytes.
+func (b *Set[M]) size() int {
+	n := int(unsafe.Sizeof(*b)) + cap(b.list)*int(unsafe.Sizeof(b.list[0]))
+	for _, m := range b.list {
+		if s, ok := m.(sized); ok {
+			n += s.Size()
+		}
+	}
+	return n
+}
+
+// refuser is a metric that cannot hold some keys, which share their hash with others.
+type refuser interface{ Refused() uint64 }
+
+// Refused returns the sum of what the lists in b have refused; see [sketch.TopK.Refused].
+func (b *Set[M]) Refused() (n uint64) {
+	for _, m := range b.list {
+		if r, ok := m.(refuser); ok {
+			n += r.Refused()
+		}
+	}
+	return n
+}
+
+// Reset empties b and keeps its memory.
+func (b *Set[M]) Reset() {
+	for _, m := range b.list {
+		m.Reset()
+	}
+	b.begun, b.periods = false, 0
+}
+
+// Merge adds src to b and leaves src unchanged. Both are of one schema, and their keys were hashed
+// under one key.
+func (b *Set[M]) Merge(src *Set[M]) {
+	for i, m := range b.list {
+		m.mergeFrom(src.list[i])
+	}
+	b.merged(src)
+}
+
+// MergeKeys is Merge for keys that were hashed under another key. It empties cardinalities, which
+// have no keys to compare.
+func (b *Set[M]) MergeKeys(src *Set[M]) {
+	for i, m := range b.list {
+		if h, ok := m.(hashed); ok {
+			h.mergeKeys(src.list[i])
+		} else {
+			m.mergeFrom(src.list[i])
+		}
+	}
+	b.merged(src)
+}
+
+func (b *Set[M]) merged(src *Set[M]) {
+	b.periods += src.periods
+	if b.schema.bound != nil {
+		b.schema.bound(&b.Metrics)
+	}
+}
+
+// CopyFrom makes b equal to src, in the memory that b has.
+func (b *Set[M]) CopyFrom(src *Set[M]) {
+	for i, m := range b.list {
+		m.copyFrom(src.list[i])
+	}
+	b.begun, b.periods = src.begun, src.periods
+}
+
+// Values returns the metrics whose groups are enabled, in the order of their declaration.
+func (b *Set[M]) Values(groups GroupSet, r Rendering) []Value {
+	return b.appendValues(nil, groups, nil, nil, r)
+}
+
+// appendValues appends the values of b. path and labels name the subject that b belongs to, if it
+// belongs to one.
+func (b *Set[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, r Rendering) []Value {
+	for i, f := range b.schema.fields {
+		if !groups.Has(f.groups) {
+			continue
+		}
+		v := Value{
+			Path: append(path[:len(path):len(path)], f.path...), SubjectLen: len(path), Labels: labels,
+			Prom: f.prom, Help: f.help, Label: f.label, Float: f.float,
+		}
+		switch m := b.list[i].(type) {
+		case bySubject:
+			dst = m.appendValues(dst, groups, v.Path, labels, f.label, r)
+		case metric:
+			m.render(&v, r)
+			left := r.Mixed && v.Kind == KindCardinality
+			if !left && (!f.sparse || v.Int != 0) {
+				dst = append(dst, v)
+			}
+		}
+	}
+	return dst
+}

@@ -1,0 +1,156 @@
+package metric
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+
+	"visor/decode/dnsmsg"
+	"visor/geo"
+	"visor/sketch"
+)
+
+// Key is what a [Top] list may be keyed by: a small value that can be ordered and shown. Keys of
+// equal count are listed in the order of Compare.
+type Key[K any] interface {
+	comparable
+	Compare(K) int
+	String() string
+}
+
+// Top is a top list of fixed-size keys that can be a metric.
+type Top[K Key[K]] struct{ sketch.TopK[K] }
+
+func (t *Top[K]) mergeFrom(src state)          { t.Merge(&src.(*Top[K]).TopK) }
+func (t *Top[K]) mergeKeys(src state)          { t.MergeKeys(&src.(*Top[K]).TopK) }
+func (t *Top[K]) copyFrom(src state)           { t.CopyFrom(&src.(*Top[K]).TopK) }
+func (t *Top[K]) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+
+// Items returns the n entries of the highest counts.
+func (t *Top[K]) Items(n int) []Item {
+	return items(t.Top(n, K.Compare), func(k K) Item { return Item{Name: k.String()} })
+}
+
+// Code is what a [TopNumbers] list may be keyed by: a number of 16 bits that has a name.
+type Code interface {
+	~uint16
+	String() string
+}
+
+// TopNumbers is an exact top list of numbers that can be a metric.
+type TopNumbers[K Code] struct{ sketch.TopCounts[K] }
+
+func (t *TopNumbers[K]) mergeFrom(src state)          { t.Merge(&src.(*TopNumbers[K]).TopCounts) }
+func (t *TopNumbers[K]) copyFrom(src state)           { t.CopyFrom(&src.(*TopNumbers[K]).TopCounts) }
+func (t *TopNumbers[K]) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+
+// Items returns the n entries of the highest counts.
+func (t *TopNumbers[K]) Items(n int) []Item {
+	return items(t.Top(n), func(k K) Item { return Item{Name: k.String()} })
+}
+
+// TopNames is a top list of names that can be a metric.
+type TopNames struct{ sketch.TopNames }
+
+func (t *TopNames) mergeFrom(src state)          { t.Merge(&src.(*TopNames).TopNames) }
+func (t *TopNames) mergeKeys(src state)          { t.MergeKeys(&src.(*TopNames).TopNames) }
+func (t *TopNames) copyFrom(src state)           { t.CopyFrom(&src.(*TopNames).TopNames) }
+func (t *TopNames) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+
+// Items returns the n entries of the highest counts.
+func (t *TopNames) Items(n int) []Item {
+	return items(t.Top(n), func(k []byte) Item { return Item{Name: string(k)} })
+}
+
+// TopDomains is a top list of domain names, whole or parts, that can be a metric. It takes and returns names as
+// [dnsmsg.Name], and shows their text. It is owned by one goroutine; the zero TopDomains is ready to use.
+type TopDomains struct{ names sketch.TopNames }
+
+// Add counts n more of name, whose hash is h: [dnsmsg.Name.Hash]. It copies name when it enters the list.
+func (t *TopDomains) Add(h uint64, name dnsmsg.Name, n uint64) { t.names.Add(h, name.Key(), n) }
+
+// Top returns the n entries of the highest counts. Their names are copies.
+func (t *TopDomains) Top(n int) (out []sketch.Entry[dnsmsg.Name]) {
+	for _, e := range t.names.Top(n) {
+		name := dnsmsg.NameFromKey(bytes.Clone(e.Key))
+		out = append(out, sketch.Entry[dnsmsg.Name]{Key: name, Upper: e.Upper, Lower: e.Lower})
+	}
+	return out
+}
+
+// Len returns the number of names in the list.
+func (t *TopDomains) Len() int { return t.names.Len() }
+
+// Total returns the sum of all that was added.
+func (t *TopDomains) Total() uint64 { return t.names.Total() }
+
+// Refused is that of [sketch.TopNames.Refused].
+func (t *TopDomains) Refused() uint64 { return t.names.Refused() }
+
+// Reset empties the list and keeps its memory.
+func (t *TopDomains) Reset() { t.names.Reset() }
+
+func (t *TopDomains) mergeFrom(src state)          { t.names.Merge(&src.(*TopDomains).names) }
+func (t *TopDomains) mergeKeys(src state)          { t.names.MergeKeys(&src.(*TopDomains).names) }
+func (t *TopDomains) copyFrom(src state)           { t.names.CopyFrom(&src.(*TopDomains).names) }
+func (t *TopDomains) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+
+// Items returns the n entries of the highest counts.
+func (t *TopDomains) Items(n int) []Item {
+	return items(t.Top(n), func(n dnsmsg.Name) Item { return Item{Name: n.String()} })
+}
+
+// TopLocations is a top list of locations, added by [geo.Location] keys.
+type TopLocations struct{ sketch.TopNames }
+
+func (t *TopLocations) mergeFrom(src state)          { t.Merge(&src.(*TopLocations).TopNames) }
+func (t *TopLocations) mergeKeys(src state)          { t.MergeKeys(&src.(*TopLocations).TopNames) }
+func (t *TopLocations) copyFrom(src state)           { t.CopyFrom(&src.(*TopLocations).TopNames) }
+func (t *TopLocations) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+
+// Items returns the n entries of the highest counts.
+func (t *TopLocations) Items(n int) []Item {
+	return items(t.Top(n), func(k []byte) Item {
+		name, lat, lon := geo.ParseKey(k)
+		return Item{Name: name, Lat: lat, Lon: lon}
+	})
+}
+
+// items returns the entries of a list. name makes an Item without counts of a key.
+func items[K any](entries []sketch.Entry[K], name func(K) Item) (out []Item) {
+	for _, e := range entries {
+		item := name(e.Key)
+		item.Estimate, item.Lower = e.Upper, e.Lower
+		out = append(out, item)
+	}
+	return out
+}
+
+// renderTop sets v to the entries of a list, whose counts sum to total.
+func renderTop(v *Value, r Rendering, total uint64, items []Item) {
+	v.Kind, v.Total, v.Items = KindTop, total, threshold(items, r.Percentile)
+}
+
+// IPv4 is an address as a list key.
+type IPv4 [4]byte
+
+// Compare orders addresses by their bytes.
+func (a IPv4) Compare(b IPv4) int { return bytes.Compare(a[:], b[:]) }
+
+// String returns the dotted form.
+func (a IPv4) String() string { return netip.AddrFrom4(a).String() }
+
+// IPv6 is an address as a list key.
+type IPv6 [16]byte
+
+// Compare orders addresses by their bytes.
+func (a IPv6) Compare(b IPv6) int { return bytes.Compare(a[:], b[:]) }
+
+// String returns the form of RFC 5952.
+func (a IPv6) String() string { return netip.AddrFrom16(a).String() }
+
+// Port is a port number as a list key.
+type Port uint16
+
+// String returns the number.
+func (p Port) String() string { return strconv.Itoa(int(p)) }
