@@ -31,5 +31,7 @@ func Example() {
 	cache := db.NewCache()
 	fmt.Println(cache.ASN(netip.MustParseAddr("192.0.2.7")).Text)
 	fmt.Println(cache.ASN(netip.MustParseAddr("203.0.113.7")).Text)
-	// Output: 64500/Example Net Unknown
+	// Output:
+	// 64500/Example Net
+	// Unknown
 }

@@ -38,8 +38,11 @@ func Example() {
 		sum.Merge(b)
 	}
 	fmt.Println("in all", sum.count, "requests,", sum.bytes, "bytes")
-	// Output: 1 requests, 20 bytes 2 requests, 307 bytes 2 requests, 150 bytes in all 5 requests,
-	// 477 bytes
+	// Output:
+	// 1 requests, 20 bytes
+	// 2 requests, 307 bytes
+	// 2 requests, 150 bytes
+	// in all 5 requests, 477 bytes
 }
 
 func ExampleRing_Tick() {
@@ -49,7 +52,10 @@ func ExampleRing_Tick() {
 	for b := range ring.All() {
 		fmt.Println(b.count)
 	}
-	// Output: 0 0 1
+	// Output:
+	// 0
+	// 0
+	// 1
 }
 
 func ExampleRing_Pin() {
@@ -63,5 +69,6 @@ func ExampleRing_Pin() {
 	for b := range closed.All() {
 		fmt.Println(b.count)
 	}
-	// Output: 1
+	// Output:
+	// 1
 }
