@@ -12,7 +12,8 @@ import (
 	"visor/sketch"
 )
 
-// TestOneHash: names of one hash are told apart. A list takes four of them, and counts the others as refused.
+// TestOneHash: names with the same hash are distinguished. A list holds four of them and counts the
+// others as refused.
 func TestOneHash(t *testing.T) {
 	const h = 77
 	var list, other sketch.TopNames
@@ -46,7 +47,7 @@ func TestOneHash(t *testing.T) {
 	require.Len(t, back.Top(math.MaxInt), 4)
 }
 
-// cost returns the least time that f takes.
+// cost returns the shortest time that f takes.
 func cost(f func()) time.Duration {
 	least := time.Duration(math.MaxInt64)
 	for range 7 {
@@ -57,8 +58,8 @@ func cost(f func()) time.Duration {
 	return least
 }
 
-// TestSharedSlots: hashes of which all but the highest bits agree, or all but the lowest, cost what others do. Without a secret
-// they fell to one slot, and cost hundreds of times as much.
+// TestSharedSlots: hashes that differ only in the highest or only in the lowest bits cost as much
+// as others. Without a secret they shared one slot, and cost hundreds of times as much.
 func TestSharedSlots(t *testing.T) {
 	const n = sketch.DefaultCapacity - 1
 	add := func(hash func(i uint64) uint64) func() {
@@ -83,7 +84,8 @@ func TestSharedSlots(t *testing.T) {
 	}
 }
 
-// TestEqualBytes: lists of the same keys and counts have the same bytes, whatever their slots.
+// TestEqualBytes: lists of the same keys and counts marshal to the same bytes, whatever their
+// slots.
 func TestEqualBytes(t *testing.T) {
 	list := func(first, step int) []byte {
 		var l sketch.TopNames
@@ -98,7 +100,8 @@ func TestEqualBytes(t *testing.T) {
 	require.True(t, bytes.Equal(list(0, 1), list(500, 7)))
 }
 
-// TestMergeOrder: lists that overflow merge to the same in each run, though their slots differ.
+// TestMergeOrder: lists that overflow have the same merged result in each run, though their slots
+// differ.
 func TestMergeOrder(t *testing.T) {
 	merged := func() []byte {
 		keys, _ := zipf(100_000, 200_000, 1.1)

@@ -1,18 +1,18 @@
 package sketch
 
-// Budget is memory, in bytes, that sketches share. A sketch that grows asks for it first; one that
-// may not grow gets along with what it has. A Budget is owned by one goroutine. The nil Budget
-// never ends.
+// Budget is memory, in bytes, that sketches share. A sketch requests memory before it grows; if the
+// request fails, it works with the memory it has. A Budget is owned by one goroutine. The nil
+// Budget is unlimited.
 type Budget struct {
 	Max  int
-	Used int // it may be more than Max, by what cannot be refused
+	Used int // may exceed Max, by requests that cannot fail
 }
 
-// slack is how many times what it asks for has to be left, so that small sketches can go on to grow
-// when large ones cannot.
+// slack is a factor: a request of n bytes needs slack·n free bytes. So small sketches can still
+// grow when large ones cannot.
 const slack = 32
 
-// take uses n bytes, or returns false if there is too little left.
+// take uses n bytes, or returns false if too little is left.
 func (b *Budget) take(n int) bool {
 	if b == nil {
 		return true
@@ -24,7 +24,7 @@ func (b *Budget) take(n int) bool {
 	return true
 }
 
-// use uses n bytes, whether there is room or not.
+// use uses n bytes, even above the limit.
 func (b *Budget) use(n int) {
 	if b != nil {
 		b.Used += n

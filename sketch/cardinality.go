@@ -9,24 +9,27 @@ import (
 const (
 	cardBits  = 14            // log2 of the number of registers
 	registers = 1 << cardBits // standard error 1.04/√registers: 0.81 %
-	cardExact = 2048          // distinct keys up to which the hashes themselves are kept
-	rankMax   = 30            // the greatest rank is one more: what 5 bits hold, enough for 10¹³ keys
+	cardExact = 2048          // distinct keys up to which the hashes themselves are stored
+	rankMax   = 30            // the greatest rank is 31, the most that 5 bits hold; enough for 10¹³ keys
 )
 
-// Cardinality counts distinct keys by their hashes: exactly up to 2048 of them, then with a HyperLogLog of 16,384 registers
-// (Flajolet et al., 2007), whose standard error is 0.81 per cent of the truth at any size: 0.81/100 · n one time in three,
-// 2.4/100 · n one time in 370. Memory is 16 bytes a key at first, then 16 KiB, and 48 KiB at most, of which Trim lets 32 KiB go.
+// Cardinality counts distinct keys by their hashes. It is exact up to 2048 keys, then uses a
+// HyperLogLog of 16,384 registers (Flajolet et al., 2007). The standard error is 0.81 per cent at
+// any size: the error exceeds it one time in three, and 2.4 per cent one time in 370. Memory is 16
+// bytes per key at first, then 16 KiB, and 48 KiB at most; Trim frees 32 KiB.
 //
-// Hashes must be those of one hash64.Hasher. The registers are those of segmentio/go-hll and postgresql-hll for
-// log2m 14 and regwidth 5, of one byte each, so that counting takes 2 ns and not the 9 of go-hll's packed form; see MarshalBinary.
-// The estimate is not: theirs is wrong by up to 6 per cent around 40,000 keys.
+// Hashes must come from a single hash64.Hasher. The registers match segmentio/go-hll and
+// postgresql-hll for log2m 14 and regwidth 5. Each has a byte, so that counting takes 2 ns instead
+// of 9 ns for go-hll's packed form; see MarshalBinary. The estimate differs: theirs is wrong by up
+// to 6 per cent around 40,000 keys.
 //
 // A Cardinality is owned by one goroutine. The zero Cardinality is ready to use.
 type Cardinality struct {
-	set     []uint64 // hashes while exact: open addressing, a power of two, 0 is free
-	odd     uint64   // a secret that places them, so that nobody can have many share a slot
-	n       int      // in set
-	dense   []byte   // ranks by register
+	set []uint64 // hashes while exact: open addressing, a power of two, 0 is free
+	// a secret that places the hashes, so that an attacker cannot make many share a slot
+	odd     uint64
+	n       int    // number of hashes in set
+	dense   []byte // ranks by register
 	isDense bool
 }
 
@@ -72,7 +75,7 @@ func (c *Cardinality) grow() {
 	}
 }
 
-// find returns the slot of h, or the free one where it belongs.
+// find returns the slot of h, or the free slot for it.
 func (c *Cardinality) find(h uint64) *uint64 {
 	mask := uint64(len(c.set) - 1)
 	for i := h * c.odd >> 32 & mask; ; i = (i + 1) & mask {
@@ -82,7 +85,7 @@ func (c *Cardinality) find(h uint64) *uint64 {
 	}
 }
 
-// densify goes over to registers.
+// densify switches to registers.
 func (c *Cardinality) densify() {
 	if c.dense == nil {
 		c.dense = make([]byte, registers)
@@ -97,11 +100,12 @@ func (c *Cardinality) densify() {
 	c.n = 0
 }
 
-// Exact reports whether Estimate is the truth.
+// Exact reports whether Estimate is exact.
 func (c *Cardinality) Exact() bool { return !c.isDense }
 
-// Estimate returns the number of distinct keys: while it is not exact, by Ertl, "New cardinality estimation algorithms for
-// HyperLogLog sketches" (2017), algorithm 6, which has no bias at any size.
+// Estimate returns the number of distinct keys. Beyond the exact range it uses algorithm 6 of Ertl,
+// "New cardinality estimation algorithms for HyperLogLog sketches" (2017), which is unbiased at any
+// size.
 func (c *Cardinality) Estimate() uint64 {
 	if !c.isDense {
 		return uint64(c.n)
@@ -135,7 +139,7 @@ func sigma(x float64) float64 {
 	}
 }
 
-// tau is that of equation 21.
+// tau is the series of equation 21.
 func tau(x float64) float64 {
 	if x == 0 || x == 1 {
 		return 0
@@ -151,7 +155,8 @@ func tau(x float64) float64 {
 	}
 }
 
-// Merge adds what src has seen, and leaves src as it is. The result is that of one Cardinality which has seen all keys.
+// Merge adds the keys of src, which stays unchanged. The result equals a single Cardinality of all
+// keys.
 func (c *Cardinality) Merge(src *Cardinality) {
 	if !src.isDense {
 		for _, h := range src.set {
@@ -169,17 +174,17 @@ func (c *Cardinality) Merge(src *Cardinality) {
 	}
 }
 
-// Size returns the memory that c has, in bytes.
+// Size returns the memory of c in bytes.
 func (c *Cardinality) Size() int { return 8*cap(c.set) + cap(c.dense) }
 
-// Trim lets go of the memory that c does not need until it is emptied.
+// Trim frees the memory that c does not need until Reset.
 func (c *Cardinality) Trim() {
 	if c.isDense {
 		c.set = nil
 	}
 }
 
-// CopyFrom makes c equal to src, which stays as it was. It uses the memory that c has.
+// CopyFrom makes c equal to src, which stays unchanged. It reuses the memory of c.
 func (c *Cardinality) CopyFrom(src *Cardinality) {
 	set, dense := append(c.set[:0], src.set...), append(c.dense[:0], src.dense...)
 	*c = *src

@@ -12,7 +12,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-// distinct returns a Cardinality that has seen n keys, those from first on, some of them twice.
+// distinct returns a Cardinality after n keys, from first on, some of them added twice.
 func distinct(first, n uint64) *sketch.Cardinality {
 	c := new(sketch.Cardinality)
 	for i := range n {
@@ -26,7 +26,8 @@ func distinct(first, n uint64) *sketch.Cardinality {
 
 const standardError = 1.04 / 128 // of 16,384 registers
 
-// Within three standard errors from 10² to 10⁷, and exact up to 2048; ten sets of keys for each size, so that a bias would show.
+// The estimate is within three standard errors from 10² to 10⁷, and exact up to 2048. Ten sets of
+// keys for each size would show a bias.
 func TestCardinalityError(t *testing.T) {
 	for _, n := range []uint64{0, 1, 100, 1000, 2048, 2049, 5000, 10_000, 41_000, 100_000, 1_000_000, 10_000_000} {
 		sets := uint64(10)
@@ -49,7 +50,7 @@ func TestCardinalityError(t *testing.T) {
 	}
 }
 
-// A merge is what one sketch would have seen, in all combinations of exact and not.
+// A merged sketch equals one sketch of all keys, in all combinations of exact and estimated.
 func TestCardinalityMerge(t *testing.T) {
 	for _, n := range []uint64{0, 10, 1500, 20_000} {
 		for _, m := range []uint64{0, 10, 1500, 20_000} {
@@ -89,7 +90,7 @@ func TestCardinalityReset(t *testing.T) {
 	}
 }
 
-// The bytes are what go-hll reads, and what it writes in each of its forms is read.
+// go-hll reads the bytes, and each of go-hll's forms can be read.
 func TestCardinalityBytesAreThoseOfGoHLL(t *testing.T) {
 	settings := hll.Settings{Log2m: 14, Regwidth: 5, ExplicitThreshold: 2048, SparseEnabled: true}
 	for _, n := range []uint64{0, 1, 100, 2048, 2049, 5000, 100_000} {
@@ -109,7 +110,8 @@ func TestCardinalityBytesAreThoseOfGoHLL(t *testing.T) {
 			settings,
 			{Log2m: 14, Regwidth: 6, ExplicitThreshold: 0, SparseEnabled: true},
 			{Log2m: 14, Regwidth: 6, ExplicitThreshold: 0, SparseEnabled: false},
-			{Log2m: 14, Regwidth: 6, ExplicitThreshold: 2048, SparseEnabled: true}, // what visor wrote once
+			// an older format of visor
+			{Log2m: 14, Regwidth: 6, ExplicitThreshold: 2048, SparseEnabled: true},
 			{Log2m: 14, Regwidth: 5, ExplicitThreshold: 256, SparseEnabled: false},
 		} {
 			h, err := hll.NewHll(form)

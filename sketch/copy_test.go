@@ -11,8 +11,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// copied fills two sketches, makes the second a copy of the first, and goes on with both: they answer alike where they were fed
-// alike, and nothing of one reaches the other.
+// copied fills two sketches, copies the first into the second, and adds to both. Equal input yields
+// equal answers, and neither affects the other.
 func copied[S any, P interface {
 	*S
 	CopyFrom(*S)
@@ -24,7 +24,8 @@ func copied[S any, P interface {
 		return string(b)
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{0, 3, 100, 3000, 20_000} { // below and above the sizes at which sketches change their form
+	// below and above the sizes at which sketches change their form
+	for _, n := range []int{0, 3, 100, 3000, 20_000} {
 		for _, before := range []int{0, 5, 20_000} {
 			var src, dst S
 			for range n {

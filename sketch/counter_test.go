@@ -9,10 +9,10 @@ import (
 	"visor/sketch"
 )
 
-// half is a number of which two are more than 64 bits hold.
+// half is 2⁶³: twice its value exceeds 64 bits.
 const half = 1<<63 + 5
 
-// Whoever sends the numbers that are added must not be able to make a sum small.
+// A sender of the added numbers must not be able to make a sum small.
 func TestCountsSaturate(t *testing.T) {
 	const most = uint64(math.MaxUint64)
 	var c, c2 sketch.Counter

@@ -1,4 +1,4 @@
-// Package sketch summarises streams in memory that is bounded, whatever the stream is like:
+// Package sketch summarises streams in bounded memory, whatever the stream contains:
 //
 //	var clients sketch.Cardinality // how many different ones
 //	var names sketch.TopNames      // the most frequent, and how often
@@ -11,15 +11,18 @@
 //	...
 //	fmt.Println(clients.Estimate(), names.Top(10), times.Quantile(0.99))
 //
-// All sketches are exact while the stream is small, and say up to where. Beyond, their errors have bounds, which their comments
-// give and their tests hold against exact data. All can be merged (two workers, a row of minutes, a fleet of hosts) without
-// losing accuracy but for the lists, whose errors add up; all can be emptied for reuse, and go into bytes and back. Reading bytes checks
-// them: those of a stranger can be wrong, but not harm.
+// All sketches are exact while the stream is small; their comments state the limit. Beyond it,
+// errors have bounds, which the comments state and tests check against exact data.
 //
-// Other programs read them too: [Cardinality.HLL] and [Cardinality.MarshalBinary] serve
-// segmentio/go-hll and PostgreSQL's extension hll, [Quantile.TDigest] and [AppendTDigest] serve
+// All sketches can be merged: workers, minutes, a fleet of hosts. Merging loses no accuracy except
+// in lists, whose errors add up. All can be reset for reuse and can be marshaled. UnmarshalBinary
+// validates its input, so data from an untrusted peer cannot crash or exhaust the reader.
+//
+// Other programs can read them too: [Cardinality.HLL] and [Cardinality.MarshalBinary] serve
+// segmentio/go-hll and PostgreSQL's extension hll; [Quantile.TDigest] and [AppendTDigest] serve
 // influxdata/tdigest and PostgreSQL's extension tdigest.
 //
-// Adding takes one to ten nanoseconds and allocates nothing once a sketch has its memory. Sketches are plain values without locks, each
-// owned by one goroutine; the zero value of each is ready to use.
+// Adding takes one to ten nanoseconds and allocates nothing once a sketch has its memory. Sketches
+// are plain values without locks, each owned by one goroutine. The zero value of each is ready to
+// use.
 package sketch

@@ -2,8 +2,8 @@ package sketch
 
 import "encoding/binary"
 
-// Extremes keeps the least, the greatest and the mean of numbers. It is exact while their sum is below
-// 2⁶⁴. An Extremes is owned by one goroutine. The zero Extremes is ready to use.
+// Extremes holds the minimum, the maximum and the mean of numbers. It is exact while their sum is
+// below 2⁶⁴. An Extremes is owned by one goroutine. The zero Extremes is ready to use.
 type Extremes struct{ n, sum, min, max uint64 }
 
 // Add adds a number.
@@ -12,16 +12,16 @@ func (e *Extremes) Add(v uint64) { e.Merge(&Extremes{1, v, v, v}) }
 // Count returns how many numbers were added.
 func (e *Extremes) Count() uint64 { return e.n }
 
-// Min returns the least number, 0 without any.
+// Min returns the smallest number, or 0 without numbers.
 func (e *Extremes) Min() uint64 { return e.min }
 
-// Max returns the greatest number, 0 without any.
+// Max returns the greatest number, or 0 without numbers.
 func (e *Extremes) Max() uint64 { return e.max }
 
-// Mean returns the mean, rounded down; 0 without numbers.
+// Mean returns the mean, rounded down, or 0 without numbers.
 func (e *Extremes) Mean() uint64 { return e.sum / max(e.n, 1) }
 
-// Merge adds the numbers of src, which stays as it was.
+// Merge adds the numbers of src, which stays unchanged.
 func (e *Extremes) Merge(src *Extremes) {
 	if e.n == 0 || src.n > 0 && src.min < e.min {
 		e.min = src.min
@@ -33,10 +33,11 @@ func (e *Extremes) Merge(src *Extremes) {
 // CopyFrom makes e equal to src.
 func (e *Extremes) CopyFrom(src *Extremes) { *e = *src }
 
-// Reset forgets all numbers.
+// Reset drops all numbers.
 func (e *Extremes) Reset() { *e = Extremes{} }
 
-// MarshalBinary returns the count, the sum, the least and the greatest number as unsigned varints. It never fails.
+// MarshalBinary returns the count, the sum, the minimum and the maximum as unsigned varints. It
+// never fails.
 func (e *Extremes) MarshalBinary() ([]byte, error) {
 	var b []byte
 	for _, v := range [...]uint64{e.n, e.sum, e.min, e.max} {
@@ -45,7 +46,8 @@ func (e *Extremes) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary sets e to what MarshalBinary made data of. Other bytes are an error, and leave e as it was.
+// UnmarshalBinary sets e from the output of MarshalBinary. Other bytes are an error and leave e
+// unchanged.
 func (e *Extremes) UnmarshalBinary(data []byte) error {
 	r := reader{what: "extremes", b: data}
 	out := Extremes{r.uvarint(), r.uvarint(), r.uvarint(), r.uvarint()}

@@ -5,13 +5,14 @@ import (
 	"math/bits"
 )
 
-// fixed is a number of 128 bits, in units of 2⁻²⁰. Sums of floating-point numbers depend on their order; those of fixed do not, and
-// so workers may share the samples in any way. It stays at its greatest value, 3·10³², instead of beginning at 0 again.
+// fixed is a number of 128 bits, in units of 2⁻²⁰. Sums of floating-point numbers depend on their
+// order. Sums of fixed do not, so workers may share the samples in any way. At its greatest value,
+// 3·10³², it saturates instead of wrapping.
 type fixed struct{ high, low uint64 }
 
 const (
 	fixedUnit = 1 << 20
-	fixedHigh = 1 << 44 // what a unit of the upper half stands for
+	fixedHigh = 1 << 44 // value of a unit of the upper half
 )
 
 // fixedOf returns v, rounded to a unit; 0 if v is negative.

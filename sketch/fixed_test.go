@@ -9,7 +9,7 @@ import (
 	"visor/sketch"
 )
 
-// TestQuantileSum holds the sum against exact ones, kept raw and in bins.
+// TestQuantileSum compares the sum with exact ones, for raw and binned samples.
 func TestQuantileSum(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -43,7 +43,7 @@ func TestQuantileSum(t *testing.T) {
 	}
 }
 
-// However fractions are split and merged, they have one sum.
+// The sum of fractions does not depend on how they are split and merged.
 func TestQuantileSumOfParts(t *testing.T) {
 	var whole, merged sketch.Quantile
 	parts := make([]sketch.Quantile, 7)

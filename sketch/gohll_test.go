@@ -9,7 +9,7 @@ import (
 	"visor/sketch"
 )
 
-// TestHLL sends cardinalities to go-hll and back, alone and as a union.
+// TestHLL converts cardinalities to go-hll and back, alone and as a union.
 func TestHLL(t *testing.T) {
 	for _, n := range []uint64{0, 1, 2048, 2049, 100_000} {
 		ours := distinct(0, n)

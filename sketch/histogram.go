@@ -8,23 +8,23 @@ import (
 	"strconv"
 )
 
-// Histogram counts values in bins that grow by a factor of 10^(1/18), 1.14: those of the reference. The
-// zero Histogram counts integers; [NewFloatHistogram] makes one for fractions. Counts are exact. Memory is
-// 4 KiB once a value was added. A Histogram is owned by one goroutine.
+// Histogram counts values in bins that grow by a factor of 10^(1/18), 1.14. The bins match
+// pktvisor's. The zero Histogram counts integers; [NewFloatHistogram] makes one for fractions.
+// Counts are exact. Memory is 4 KiB once a value was added. A Histogram is owned by one goroutine.
 type Histogram struct {
-	counts []uint64 // by the index of the bound; one more for what is above the last
+	counts []uint64 // by the index of the bound; one more for values above the last
 	n      uint64
 	float  bool
 }
 
-// NewFloatHistogram returns a Histogram whose bounds are not cut to integers.
+// NewFloatHistogram returns a Histogram whose bounds are not truncated to integers.
 func NewFloatHistogram() *Histogram { return &Histogram{float: true} }
 
 // Bin is a bin of a Histogram.
 type Bin struct {
-	Upper      float64 // greatest value in it
-	Label      string  // Upper as the reference writes it: "12", or "12.915497" for fractions
-	Cumulative uint64  // values in it and in those below
+	Upper      float64 // greatest value in the bin
+	Label      string  // Upper in pktvisor's form: "12", or "12.915497" for fractions
+	Cumulative uint64  // values in this bin and in lower ones
 }
 
 var (
@@ -32,7 +32,7 @@ var (
 	floatBounds   = bounds(func(f float64) float64 { return f })
 )
 
-// bounds returns the upper bounds of all bins. The reference divides in single precision, which shows in
+// bounds returns the upper bounds of all bins. pktvisor divides in single precision, which shows in
 // the last digits.
 func bounds(cast func(float64) float64) []float64 {
 	var out []float64
@@ -73,8 +73,8 @@ func (h *Histogram) AddFloat(v float64) {
 // Count returns the number of values added.
 func (h *Histogram) Count() uint64 { return h.n }
 
-// Bins yields the bins that are not empty, in ascending order. Values above the last bound, 9·10¹⁷, are in
-// none of them.
+// Bins yields the bins that are not empty, in ascending order. No bin holds values above the last
+// bound, 9·10¹⁷.
 func (h *Histogram) Bins() iter.Seq[Bin] {
 	return func(yield func(Bin) bool) {
 		below := uint64(0)
@@ -93,8 +93,8 @@ func (h *Histogram) Bins() iter.Seq[Bin] {
 	}
 }
 
-// Coarse yields bins whose bounds are the same whatever was added: every sixth of those of [Histogram.Bins], from 10 to 10⁸. Counts
-// are exact, and values above 10⁸ are in none of them.
+// Coarse yields bins whose bounds do not depend on the values: every sixth bin of [Histogram.Bins],
+// from 10 to 10⁸. Counts are exact. No bin holds values above 10⁸.
 func (h *Histogram) Coarse() iter.Seq[Bin] {
 	return func(yield func(Bin) bool) {
 		const least, most, step = 10, 1e8, 6
@@ -122,7 +122,7 @@ func (h *Histogram) label(upper float64) string {
 	return strconv.FormatFloat(upper, 'f', 0, 64)
 }
 
-// Merge adds what src has counted. Both must be of the same kind.
+// Merge adds the counts of src. Both must be of the same kind.
 func (h *Histogram) Merge(src *Histogram) {
 	if src.n == 0 {
 		return
@@ -137,7 +137,7 @@ func (h *Histogram) Merge(src *Histogram) {
 	h.n = sum(h.n, src.n)
 }
 
-// CopyFrom makes h equal to src, which stays as it was. It uses the memory that h has.
+// CopyFrom makes h equal to src, which stays unchanged. It reuses the memory of h.
 func (h *Histogram) CopyFrom(src *Histogram) {
 	h.Reset()
 	if h.float != src.float {
@@ -158,8 +158,9 @@ func (h *Histogram) Reset() {
 
 const histogramVersion = 1
 
-// MarshalBinary returns h as bytes: the version, 1 for fractions or 0, and for each bin that is not empty its distance from the one
-// before (from -1 at first) and its count, as unsigned varints. It never fails.
+// MarshalBinary returns h as bytes: the version, then 1 for fractions or 0. For each bin that is
+// not empty, two unsigned varints follow: the distance from the previous one (from -1 at first) and
+// the count. It never fails.
 func (h *Histogram) MarshalBinary() ([]byte, error) {
 	b := []byte{histogramVersion, 0}
 	if h.float {
@@ -175,7 +176,8 @@ func (h *Histogram) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary sets h to what MarshalBinary made data of. Bytes that cannot be a histogram are an error, and leave h as it was.
+// UnmarshalBinary sets h from the output of MarshalBinary. Other bytes are an error and leave h
+// unchanged.
 func (h *Histogram) UnmarshalBinary(data []byte) error {
 	if len(data) < 2 || data[0] != histogramVersion || data[1] > 1 {
 		return errCorrupt("a histogram", "unknown version")

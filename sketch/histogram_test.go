@@ -36,7 +36,7 @@ func TestHistogram(t *testing.T) {
 	require.Zero(t, sum.Count())
 }
 
-// The bounds that reference/metrics.md section 1.5 gives as examples.
+// The example bounds of reference/metrics.md section 1.5.
 func TestHistogramBounds(t *testing.T) {
 	var whole sketch.Histogram
 	fraction := sketch.NewFloatHistogram()
@@ -102,7 +102,7 @@ func BenchmarkHistogram(b *testing.B) {
 	}
 }
 
-// TestHistogramCoarse has the same bounds in every histogram, 22 of them, and exact counts.
+// TestHistogramCoarse checks that every histogram has the same 22 bounds, with exact counts.
 func TestHistogramCoarse(t *testing.T) {
 	for _, values := range [][]uint64{nil, {11}, {0, 9, 10, 11, 22, 5000, 46_415, 46_416, 100_000_000, 100_000_001, 1 << 60}} {
 		var h sketch.Histogram

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// The storage format of HyperLogLog, version 1 (https://github.com/aggregateknowledge/hll-storage-spec): a byte with the version
-// and the type, one with the width and the number of registers, one with the limits at which a writer changes its form,
-// then what the type says.
+// The storage format of HyperLogLog, version 1
+// (https://github.com/aggregateknowledge/hll-storage-spec). Its first byte has the version and the
+// type, the second the width and the number of registers. The third has the limits at which a
+// writer changes its form. The rest depends on the type.
 const (
 	hllVersion  = 1
 	hllEmpty    = 1
@@ -20,12 +21,14 @@ const (
 	hllLimits   = 1<<6 | 12 // sparse forms allowed; explicit ones to 2^(12-1) = cardExact keys
 )
 
-// MarshalBinary returns c in the storage format of HyperLogLog, log2m 14 and regwidth 5: 8 bytes a key while c is exact, then
-// 10,243 bytes. It never fails. segmentio/go-hll reads the bytes. PostgreSQL's extension hll holds them in a column of type
+// MarshalBinary returns c in the storage format of HyperLogLog, log2m 14 and regwidth 5: 8 bytes
+// per key while c is exact, then 10,243 bytes. It never fails. segmentio/go-hll reads the bytes.
+// PostgreSQL's extension hll holds them in a column of type
 //
 //	hll(14, 5, 2048, 1)
 //
-// Not regwidth 6: from about 40,000 keys on the extension answers NaN for a sketch of log2m 14 and that width, its own included.
+// Regwidth 6 does not work: from about 40,000 keys on, the extension returns NaN for a sketch of
+// log2m 14 and that width, even for its own sketches.
 func (c *Cardinality) MarshalBinary() ([]byte, error) {
 	head := func(typ byte) []byte { return []byte{hllVersion<<4 | typ, (hllRegWidth-1)<<5 | cardBits, hllLimits} }
 	if c.isDense {
@@ -53,8 +56,8 @@ func (c *Cardinality) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary sets c to what data holds, in the storage format of HyperLogLog with log2m 14 and any regwidth, whoever has
-// written it. Other bytes are an error, and leave c as it was.
+// UnmarshalBinary sets c from data in the storage format of HyperLogLog with log2m 14 and any
+// regwidth, from any writer. Other bytes are an error and leave c unchanged.
 func (c *Cardinality) UnmarshalBinary(data []byte) error {
 	corrupt := func(why string) error { return errCorrupt("a cardinality", why) }
 	if len(data) < hllHeader || data[0]>>4 != hllVersion {
@@ -96,7 +99,7 @@ func (c *Cardinality) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// raise sets a register to rank if it is below. Greater ranks than the register holds are cut.
+// raise sets a register to rank if it is lower. Ranks above the register's maximum are capped.
 func (c *Cardinality) raise(register int, rank uint64) {
 	c.dense[register] = max(c.dense[register], byte(min(rank, rankMax+1)))
 }
@@ -104,7 +107,7 @@ func (c *Cardinality) raise(register int, rank uint64) {
 // bitWriter packs numbers, the highest bit first.
 type bitWriter struct {
 	b    []byte
-	free uint // bits that the last byte has left
+	free uint // unused bits of the last byte
 }
 
 func (w *bitWriter) put(v uint64, width int) {
@@ -122,7 +125,7 @@ func (w *bitWriter) put(v uint64, width int) {
 // bitReader unpacks them.
 type bitReader struct {
 	b  []byte
-	at int // bit
+	at int // position in bits
 }
 
 func (r *bitReader) left() int { return 8*len(r.b) - r.at }

@@ -2,15 +2,15 @@ package sketch
 
 import "slices"
 
-// leaders collects the n highest of many entries, for lists of which only the head is shown: a few steps for each entry
-// instead of sorting them all.
+// leaders collects the n highest of many entries, for lists that show only their head. It takes a
+// few steps for each entry instead of sorting them all.
 type leaders[K any] struct {
 	n       int
 	compare func(a, b K) int // decides between equal counts
 	top     []Entry[K]       // in order
 }
 
-// offer takes e in if it belongs to the highest so far.
+// offer inserts e if it belongs to the highest so far.
 func (l *leaders[K]) offer(e Entry[K]) {
 	if l.n <= 0 || len(l.top) == l.n && l.before(&l.top[l.n-1], &e) {
 		return

@@ -1,10 +1,10 @@
 package sketch
 
-// Lists whose hashes are those of different Hashers merge by their keys: a key that both have is
-// counted under the hash that it has in the first. That needs no Hasher, but the hashes of the sum
-// are those of both. All that is merged into it afterwards must be merged by keys, too.
+// Lists whose hashes come from different Hashers merge by their keys. A key in both lists is
+// counted under its hash in the first. That needs no Hasher, but the result has hashes of both. All
+// later lists must be merged into it by keys, too.
 
-// MergeKeys is Merge of a list whose hashes may be those of another Hasher.
+// MergeKeys is Merge for a list whose hashes may come from another Hasher.
 func (t *TopK[K]) MergeKeys(src *TopK[K]) {
 	known := make(map[K]uint64, t.t.used)
 	for i := range t.t.slots {
@@ -20,7 +20,7 @@ func (t *TopK[K]) MergeKeys(src *TopK[K]) {
 	})
 }
 
-// MergeKeys is Merge of a list whose hashes may be those of another Hasher.
+// MergeKeys is Merge for a list whose hashes may come from another Hasher.
 func (t *TopNames) MergeKeys(src *TopNames) {
 	known := make(map[string]uint64, t.t.used)
 	for i := range t.t.slots {
@@ -36,7 +36,7 @@ func (t *TopNames) MergeKeys(src *TopNames) {
 	})
 }
 
-// MergeKeys is Merge of a list whose hashes may be those of another Hasher.
+// MergeKeys is Merge for a list whose hashes may come from another Hasher.
 func (t *TopPairs) MergeKeys(src *TopPairs) {
 	type key struct {
 		short shortKey

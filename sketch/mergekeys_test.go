@@ -11,7 +11,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Lists that were fed under different keys merge by what they list: each key stands once, with the sum of its counts.
+// Lists with hashes under different keys merge by their entries: each entry appears once, with the
+// sum of its counts.
 func TestMergeKeys(t *testing.T) {
 	names := []func(i int) []byte{
 		func(i int) []byte { return fmt.Appendf(nil, "%d", i) },

@@ -18,8 +18,8 @@ import (
 	"visor/sketch"
 )
 
-// TestCardinalityInPostgreSQL puts sketches into the column type that MarshalBinary names, and asks the extension hll for their
-// estimates and their union.
+// TestCardinalityInPostgreSQL stores sketches in the column type that MarshalBinary names, and
+// queries the extension hll for their estimates and their union.
 func TestCardinalityInPostgreSQL(t *testing.T) {
 	db := newPostgres(t, "hll")
 	sizes := []uint64{0, 1, 100, 2048, 2049, 5000, 40_000, 41_000, 100_000, 1_000_000}
@@ -48,7 +48,7 @@ func TestCardinalityInPostgreSQL(t *testing.T) {
 	require.Equal(t, distinct(0, 1_500_000).Estimate(), both.Estimate(), "its union is our merge")
 }
 
-// TestQuantileInPostgreSQL puts t-digests into columns of the extension tdigest, and asks it for
+// TestQuantileInPostgreSQL stores t-digests in columns of the extension tdigest, and queries it for
 // their percentiles, alone and merged.
 func TestQuantileInPostgreSQL(t *testing.T) {
 	db := newPostgres(t, "tdigest")
@@ -70,13 +70,13 @@ func TestQuantileInPostgreSQL(t *testing.T) {
 	require.Equal(t, "1\n300\n50000\n", db.query(t, "SELECT tdigest_count(d) FROM sketches ORDER BY host"))
 }
 
-// postgres is a database of its own, in a folder that goes with the test.
+// postgres is a private database, in a folder that is removed with the test.
 type postgres struct {
 	bin, dir string
 	as       *syscall.Credential // nil for the user that runs the test
 }
 
-// newPostgres starts a PostgreSQL that has an extension, or skips the test where that is not installed.
+// newPostgres starts a PostgreSQL with an extension, or skips the test where that is not installed.
 func newPostgres(t *testing.T, extension string) *postgres {
 	extensions, err := filepath.Glob("/usr/share/postgresql/*/extension/" + extension + ".control")
 	require.NoError(t, err)

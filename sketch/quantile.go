@@ -7,38 +7,41 @@ import (
 )
 
 const (
-	rawMax   = 256               // samples up to which all are kept as they are
-	subBits  = 9                 // bits of the mantissa that tell bins apart: 512 bins for each power of two
+	rawMax   = 256               // samples up to which each is stored unchanged
+	subBits  = 9                 // bits of the mantissa that select a bin: 512 bins for each power of two
 	octMin   = 1023 - 20         // biased exponent of the smallest bins: 2^-20
 	octaves  = 64                // powers of two with bins: up to 2^44
-	octBins  = 1 << subBits      // bins of each
-	allBins  = octaves * octBins // of all
+	octBins  = 1 << subBits      // bins of each power of two
+	allBins  = octaves * octBins // bins of all powers of two
 	binShift = 52 - subBits
 )
 
-// Quantile summarises a distribution of numbers. Up to 256 samples it is exact. Then each sample falls into a bin by the upper
-// bits of its floating point form, with a width of at most 1/512 of the sample; within a bin samples are taken as spread
-// evenly, or if the first 256 were all whole numbers, as whole numbers. So the value at a rank is within 0.2 per cent of
-// the true one, integers below 1024 are exact, and the error in rank is what share of the samples a bin holds at that place,
-// at most. Values below 2⁻²⁰ are all taken for the least one, values from 2⁴⁴ on for the greatest.
+// Quantile summarises a distribution of numbers. It is exact up to 256 samples. Then each sample
+// falls into a bin by the upper bits of its floating-point form. A bin is at most 1/512 of the
+// sample wide.
 //
-// The bins of several sketches are added when these are merged, which loses nothing: 64 parts merged are the same sketch
-// as one that has seen all samples. A t-digest would be smaller, at 13 to 100 times the time of Add (1.3 ns), and each merge
-// costs it accuracy. Memory is 2.5 KiB, and 4 KiB for each power of two in which there are samples.
+// Samples within a bin count as evenly spread, and as whole numbers if the first 256 samples were.
+// So the value at a rank is within 0.2 per cent of the true one, and integers below 1024 are exact.
+// The error in rank is at most the share of the samples in the bin. Values below 2⁻²⁰ count as the
+// minimum, values from 2⁴⁴ on as the maximum.
 //
-// The sum is exact, and the same however the samples are split and merged: see [Quantile.Sum].
+// Merging adds bins and loses nothing: 64 merged parts equal one sketch of all samples. A t-digest
+// would be smaller, but its Add takes 13 to 100 times as long (1.3 ns here), and each merge costs
+// accuracy. Memory is 2.5 KiB, plus 4 KiB for each power of two that has samples.
+//
+// The sum is exact and does not depend on how the samples are split and merged: see [Quantile.Sum].
 //
 // A Quantile is owned by one goroutine. The zero Quantile is ready to use.
 type Quantile struct {
 	raw      []float64
 	bins     [octaves]*[octBins]uint64
 	low      uint64 // samples below the bins
-	high     uint64 // and above
+	high     uint64 // samples above the bins
 	n        uint64
 	sum      fixed
 	min, max float64
-	binned   bool // there are too many samples for raw
-	whole    bool // those in raw were whole numbers; valid iff binned
+	binned   bool // too many samples for raw
+	whole    bool // all samples in raw were whole numbers; valid iff binned
 }
 
 // Add adds a sample. NaN is ignored.
@@ -52,7 +55,7 @@ func (q *Quantile) Add(v float64) {
 	q.add(v)
 }
 
-// add is Add for whatever is not the usual case.
+// add is Add for the rare cases.
 func (q *Quantile) add(v float64) {
 	if math.IsNaN(v) {
 		return
@@ -71,7 +74,7 @@ func (q *Quantile) add(v float64) {
 	q.bin(v, 1)
 }
 
-// spread puts the raw samples into bins.
+// spread moves the raw samples into bins.
 func (q *Quantile) spread() {
 	if q.binned {
 		return
@@ -108,18 +111,18 @@ func (q *Quantile) bin(v float64, n uint64) {
 // Count returns the number of samples.
 func (q *Quantile) Count() uint64 { return q.n }
 
-// Min returns the least sample, 0 if there is none.
+// Min returns the smallest sample, or 0 without samples.
 func (q *Quantile) Min() float64 { return q.min }
 
-// Max returns the greatest sample, 0 if there is none.
+// Max returns the greatest sample, or 0 without samples.
 func (q *Quantile) Max() float64 { return q.max }
 
-// Sum returns the sum of the samples. It is exact for whole numbers up to 2⁵³; a fraction counts to a millionth, and a negative
-// sample as 0.
+// Sum returns the sum of the samples. It is exact for whole numbers up to 2⁵³; a fraction counts to
+// a millionth, and a negative sample as 0.
 func (q *Quantile) Sum() float64 { return q.sum.float() }
 
-// Quantile returns the value at rank p, from 0 to 1: the least sample that is not below p·Count samples. It returns 0 if there
-// is no sample.
+// Quantile returns the value at rank p, from 0 to 1: the smallest sample that is not below p·Count
+// samples. It returns 0 without samples.
 func (q *Quantile) Quantile(p float64) float64 {
 	rank := uint64(min(max(1, math.Ceil(p*float64(q.n))), float64(q.n)))
 	if q.n == 0 {
@@ -153,7 +156,7 @@ func (q *Quantile) within(i int, share float64) float64 {
 	return math.Floor(low + (high-low)*share)
 }
 
-// lowest returns the least value of bin i.
+// lowest returns the smallest value of bin i.
 func lowest(i int) float64 {
 	return math.Float64frombits(uint64(i/octBins+octMin)<<52 | uint64(i%octBins)<<binShift)
 }
@@ -172,7 +175,7 @@ func (q *Quantile) all(yield func(i int, n uint64) bool) {
 	}
 }
 
-// Merge adds the samples of src, and leaves src as it is.
+// Merge adds the samples of src, which stays unchanged.
 func (q *Quantile) Merge(src *Quantile) {
 	if !src.binned {
 		for _, v := range src.raw {
@@ -194,7 +197,7 @@ func (q *Quantile) Merge(src *Quantile) {
 	}
 }
 
-// CopyFrom makes q equal to src, which stays as it was. It uses the memory that q has.
+// CopyFrom makes q equal to src, which stays unchanged. It reuses the memory of q.
 func (q *Quantile) CopyFrom(src *Quantile) {
 	raw, bins := append(q.raw[:0], src.raw...), q.bins
 	copyPages(bins[:], src.bins[:])
@@ -214,9 +217,10 @@ func (q *Quantile) Reset() {
 
 const quantileVersion = 2
 
-// MarshalBinary returns q as bytes: the version; what its samples are kept as; all samples of 8 bytes each, or least and
-// greatest sample, as unsigned varints the upper and lower half of the sum in units of 2⁻²⁰, the counts below and above all bins, and
-// for each bin the distance from the one before and its count. It never fails.
+// MarshalBinary returns q as bytes: the version, the form of the samples, then the samples. Raw
+// samples have 8 bytes each. Bins begin with the minimum and the maximum. Unsigned varints follow:
+// the upper and lower half of the sum in units of 2⁻²⁰, and the counts below and above all bins.
+// Then come, for each bin, the distance from the previous one and the count. It never fails.
 func (q *Quantile) MarshalBinary() ([]byte, error) {
 	b := []byte{quantileVersion, 0}
 	if !q.binned {
@@ -247,8 +251,8 @@ func appendFloat(b []byte, v float64) []byte {
 
 func (r *reader) float() float64 { return math.Float64frombits(r.uint64()) }
 
-// UnmarshalBinary sets q to what MarshalBinary made data of. Bytes that cannot be such a sketch are an error, and leave q as
-// it was.
+// UnmarshalBinary sets q from the output of MarshalBinary. Other bytes are an error and leave q
+// unchanged.
 func (q *Quantile) UnmarshalBinary(data []byte) error {
 	if len(data) < 2 || data[0] != quantileVersion || data[1] > 2 {
 		return errCorrupt("quantiles", "unknown version")

@@ -12,7 +12,7 @@ import (
 	"visor/sketch"
 )
 
-// samplers are distributions of what analyzers measure, as microseconds or bytes or ratios.
+// samplers are distributions of what analyzers measure: microseconds, bytes or ratios.
 var samplers = map[string]func(*rand.Rand) float64{
 	"uniform":     func(r *rand.Rand) float64 { return 1e6 * r.Float64() },
 	"whole":       func(r *rand.Rand) float64 { return float64(r.IntN(1500)) },
@@ -45,7 +45,8 @@ func quantileOf(samples []float64) *sketch.Quantile {
 	return q
 }
 
-// rankError returns how far v is from the rank p among sorted samples; v equal to several has all their ranks.
+// rankError returns the distance of v from rank p among sorted samples. If v equals several
+// samples, it has all their ranks.
 func rankError(sorted []float64, v, p float64) float64 {
 	below, _ := slices.BinarySearch(sorted, v)
 	upTo, _ := slices.BinarySearch(sorted, math.Nextafter(v, math.Inf(1)))
@@ -53,8 +54,8 @@ func rankError(sorted []float64, v, p float64) float64 {
 	return max(0, float64(below)/n-p, p-float64(upTo)/n)
 }
 
-// The rank is within 1 per cent at the median and 0.2 at the 99th percentile, of one sketch, of 64 merged, and of 64 that went through
-// bytes; and the value within 0.2 per cent.
+// The rank is within 1 per cent at the median and 0.2 at the 99th percentile, and the value within
+// 0.2 per cent. That holds for one sketch, for 64 merged ones, and for 64 that were marshaled.
 func TestQuantileError(t *testing.T) {
 	const n = 200_000
 	for name := range samplers {

@@ -8,33 +8,36 @@ import (
 
 const (
 	rateSlots  = 16384   // seconds, or longer spans, that a Rate holds
-	rateBounds = 1 << 40 // seconds before and after 1970 that are told apart
+	rateBounds = 1 << 40 // accepted seconds before and after 1970
 )
 
-// Rate counts events by the second in which they happened: packet time for recordings, the clock's for live streams, whichever the
-// caller passes. It does not know how long it has counted: [Rate.Over] is asked for a number of seconds, silent ones included.
+// Rate counts events by second. The caller chooses the clock: packet time for recordings, the
+// system clock for live streams. A Rate does not store how long it has counted: callers pass a
+// number of seconds to [Rate.Over], which includes silent ones.
 //
-// It is exact over 16,384 seconds, four and a half hours. For longer times the slots become two seconds wide, then four, and so on,
-// and rates are the averages over these. Memory is 8 bytes a slot, 128 KiB at most. A Rate is owned by one goroutine. The zero Rate is
-// ready to use.
+// It is exact over 16,384 seconds, about four and a half hours. For longer times the slots become
+// two seconds wide, then four, and so on, and rates are averages over a slot. Memory is 8 bytes per
+// slot, at most 128 KiB. A Rate is owned by one goroutine. The zero Rate is ready to use.
 type Rate struct {
-	slots  []uint64 // events; the first and the last have been added to
+	slots  []uint64 // events; the first and the last slot are not empty
 	base   int64    // number of slots[0], counted from 1970 in units of the width
 	shift  uint     // a slot is 1<<shift seconds wide
-	within *Seconds // nil is any time
+	within *Seconds // nil accepts any time
 }
 
-// Seconds is the time that rates cover, in seconds since 1970. Whoever sends events may choose their time; one outside, or ahead of
-// Now, counts in the second Now, and so no event makes a rate longer than it is. The zero Seconds is all of time.
+// Seconds is the time that rates cover, in seconds since 1970. Senders may forge the time of
+// events. An event outside, or ahead of Now, counts in the second Now, so that no event extends a
+// rate. The zero Seconds covers all of time.
 type Seconds struct {
-	First, End int64 // from First until before End; all of time unless End is the greater
+	First, End int64 // from First until before End; all of time unless End is greater
 	Now        int64
 }
 
-// Within binds r to a time, which r only reads and which may go on. It is kept by Reset and passed on by no Merge or CopyFrom.
+// Within binds r to a time, which r only reads and which may advance. Reset keeps it; Merge and
+// CopyFrom do not copy it.
 func (r *Rate) Within(s *Seconds) { r.within = s }
 
-// place returns the second in which an event of a time counts.
+// place returns the second in which an event at sec counts.
 func (s *Seconds) place(sec int64) int64 {
 	if s == nil || s.End <= s.First || sec >= s.First && sec <= s.Now && sec < s.End {
 		return sec
@@ -76,13 +79,14 @@ func (r *Rate) extend(sec int64, n uint64) {
 	r.slots[i] = sum(r.slots[i], n)
 }
 
-// span returns the numbers of the first and the last slot once sec is among them.
+// span returns the numbers of the first and the last slot, extended to sec.
 func (r *Rate) span(sec int64) (first, last int64) {
 	at := sec >> r.shift
 	return min(at, r.base), max(at, r.base+int64(len(r.slots))-1)
 }
 
-// widen makes one slot of two. Which two depends on the time, not on where the slots begin, so that rates can be merged.
+// widen merges pairs of slots. Pairs depend on the time, not on the first slot, so that rates can
+// be merged.
 func (r *Rate) widen() {
 	base, n := r.base>>1, 0
 	for i, v := range r.slots {
@@ -97,10 +101,11 @@ func (r *Rate) widen() {
 	r.shift++
 }
 
-// Len returns the number of slots from the first to the last with events: seconds, unless these are more than 16,384.
+// Len returns the number of slots from the first to the last with events: seconds, unless these are
+// more than 16,384.
 func (r *Rate) Len() int { return len(r.slots) }
 
-// Max returns the greatest rate, events per second.
+// Max returns the greatest rate in events per second.
 func (r *Rate) Max() uint64 {
 	if len(r.slots) == 0 {
 		return 0
@@ -108,17 +113,17 @@ func (r *Rate) Max() uint64 {
 	return slices.Max(r.slots) >> r.shift
 }
 
-// Distribution is what a number of seconds hold. It is immutable.
+// Distribution is the distribution of events over seconds. It is immutable.
 type Distribution struct {
 	n      uint64 // seconds
 	slots  uint64
-	active []uint64 // events of those with some, in ascending order
+	active []uint64 // counts above 0 per second, in ascending order
 	total  uint64
 	shift  uint
 }
 
-// Over returns the rates of n seconds; those without events are 0. The second running is left out, since it is not over. There are
-// more than n seconds if more have events.
+// Over returns the rates of n seconds; those without events are 0. It leaves out the current
+// second, which has not ended. If more than n seconds have events, it returns all of these.
 func (r *Rate) Over(n uint64, running int64) Distribution {
 	d := Distribution{shift: r.shift}
 	for i, v := range r.slots {
@@ -140,7 +145,8 @@ func (d Distribution) Count() uint64 { return d.n }
 // Total returns the number of events.
 func (d Distribution) Total() uint64 { return d.total }
 
-// Quantile returns the rate, events per second, that is not exceeded in a share p of the seconds.
+// Quantile returns the rate, in events per second, that is not exceeded in a share p of the
+// seconds.
 func (d Distribution) Quantile(p float64) uint64 {
 	rank := min(max(uint64(math.Ceil(p*float64(d.slots))), 1), d.slots)
 	silent := d.slots - uint64(len(d.active))
@@ -159,7 +165,7 @@ func (r *Rate) At(sec int64) uint64 {
 	return 0
 }
 
-// Merge adds the events of src, and leaves src as it is.
+// Merge adds the events of src, which stays unchanged.
 func (r *Rate) Merge(src *Rate) {
 	if len(src.slots) == 0 {
 		return
@@ -177,7 +183,7 @@ func (r *Rate) Merge(src *Rate) {
 	}
 }
 
-// CopyFrom makes r equal to src, which stays as it was. It uses the memory that r has.
+// CopyFrom makes r equal to src, which stays unchanged. It reuses the memory of r.
 func (r *Rate) CopyFrom(src *Rate) {
 	slots, within := append(r.slots[:0], src.slots...), r.within
 	*r = *src
@@ -189,8 +195,8 @@ func (r *Rate) Reset() { *r = Rate{slots: r.slots[:0], within: r.within} }
 
 const rateVersion = 1
 
-// MarshalBinary returns r as bytes: the version and the shift, then as varints the number of the first slot and the events of
-// each. It never fails.
+// MarshalBinary returns the version and the shift, then as varints the number of the first slot and
+// the events of each. It never fails.
 func (r *Rate) MarshalBinary() ([]byte, error) {
 	b := binary.AppendVarint([]byte{rateVersion, byte(r.shift)}, r.base)
 	for _, v := range r.slots {
@@ -199,7 +205,8 @@ func (r *Rate) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary sets r to what MarshalBinary made data of. Bytes that cannot be a rate are an error, and leave r as it was.
+// UnmarshalBinary sets r from the output of MarshalBinary. Other bytes are an error and leave r
+// unchanged.
 func (r *Rate) UnmarshalBinary(data []byte) error {
 	if len(data) < 3 || data[0] != rateVersion || data[1] > 40 {
 		return errCorrupt("a rate", "unknown version")

@@ -13,7 +13,7 @@ import (
 	"visor/sketch"
 )
 
-// requireRates holds r against events by second.
+// requireRates compares r with events by second.
 func requireRates(t *testing.T, events map[int64]uint64, r *sketch.Rate) {
 	t.Helper()
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
@@ -63,8 +63,8 @@ func TestRateInAnyOrder(t *testing.T) {
 	}
 }
 
-// Beyond 16,384 seconds a rate is an average over wider slots; nothing is lost, from whichever end it grows and
-// however it is merged.
+// Beyond 16,384 seconds a rate is an average over wider slots. No event is lost, whichever end the
+// rate grows at and however it is merged.
 func TestRateWidens(t *testing.T) {
 	const day = 86_400
 	var forth, back, evens, odds sketch.Rate
@@ -101,12 +101,12 @@ func TestRateFarApart(t *testing.T) {
 	require.NotZero(t, r.At(0))
 }
 
-// Every second counts, also the silent ones at both ends.
+// Every second counts, including the silent ones at both ends.
 func TestRateOver(t *testing.T) {
 	var r sketch.Rate
 	r.Add(120, 140)
 	r.Add(150, 280)
-	r.Add(180, 1000) // the second that is not over
+	r.Add(180, 1000) // the current second
 	d := r.Over(60, 180)
 	require.Equal(t, []uint64{60, 420}, []uint64{d.Count(), d.Total()})
 	for p, want := range map[float64]uint64{0: 0, 0.5: 0, 0.95: 0, 58.0 / 60: 0, 59.0 / 60: 140, 0.99: 280, 1: 280} {
@@ -121,7 +121,7 @@ func TestRateOver(t *testing.T) {
 	require.Zero(t, none.Over(0, 0).Quantile(0.5))
 }
 
-// An event whose time is not within that of the rate counts now, and makes nothing longer.
+// An event outside the time of the rate counts in the current second and does not extend the rate.
 func TestRateWithin(t *testing.T) {
 	var r, other sketch.Rate
 	minute := sketch.Seconds{First: 60, End: 120, Now: 90}
@@ -199,7 +199,7 @@ func ExampleRate() {
 	// Output: 3 0 0 3 60 5
 }
 
-// What all sketches have in common, so that a bucket of them can be sent.
+// The methods that all sketches share, so that a bucket of them can be marshaled.
 var _ = []interface {
 	encoding.BinaryMarshaler
 	encoding.BinaryUnmarshaler

@@ -9,28 +9,31 @@ import (
 	"slices"
 )
 
-// DefaultCapacity is the number of entries that a list holds before it forgets the rarest: that of the
-// reference, whose lists are exact up to it.
+// DefaultCapacity is the number of entries that a list holds before it drops the rarest. It matches
+// pktvisor, whose lists are exact up to it.
 const DefaultCapacity = 6144
 
 const (
 	minSlots = 16
-	maxProbe = 512 // slots looked at for a key: honest keys of a full list need more one time in 10⁸
-	maxTwins = 4   // keys of one hash in a list
+	// greatest probe length: keys of honest clients need more in one of 10⁸ full lists
+	maxProbe = 512
+	maxTwins = 4 // keys with the same hash in a list
 )
 
-// maxCapacity is the largest list that bytes from elsewhere may ask for.
+// maxCapacity is the largest list that UnmarshalBinary accepts.
 const maxCapacity = 1 << 20
 
-// table is a bounded hash table of counts by the frequent-items algorithm of Anderson et al., "A
-// High-Performance Algorithm for Identifying Frequent Items in Data Streams" (2017): when it is full, the median of the
-// counts is subtracted from all of them and what falls to zero is dropped. offset is the sum of what was
-// subtracted: a key has count to count+offset occurrences, a key not in the table at most offset. Each purge takes at most
-// 9/8 of the median, so offset is at most total / (2/5 · capacity).
+// table is a bounded hash table of counts. It uses the frequent-items algorithm of Anderson et al.,
+// "A High-Performance Algorithm for Identifying Frequent Items in Data Streams" (2017). When the
+// table is full, a purge subtracts the median of the counts from all of them and drops those that
+// fall to zero. offset is the sum of the subtracted medians. A key has count to count+offset
+// occurrences, a key not in the table at most offset. Each purge takes at most 9/8 of the median,
+// so offset is at most total / (2/5 · capacity).
 //
-// A key is found by its hash and compared. Its slot follows from the hash and a secret of the table, so that nobody who knows the
-// hashes can have many keys share slots. Keys of one hash must: of those the table takes four, and refuses the others, whose
-// counts are in total and refused alone. Three random keys share a hash in one of 10²⁷ full tables.
+// A key is found by its hash and compared. Its slot follows from the hash and a secret of the
+// table, so that an attacker with knowledge of the hashes cannot make keys share slots. Keys with
+// the same hash always share slots. The table holds four of them and refuses further ones, whose
+// counts are only in total and refused. Three random keys share a hash in one of 10²⁷ full tables.
 type table[V any] struct {
 	slots    []entry[V] // open addressing, linear probing; a power of two; hash 0 is free
 	odd      uint64     // the secret: a slot is the highest bits of hash · odd
@@ -48,7 +51,8 @@ type entry[V any] struct {
 	value V
 }
 
-// find returns the first slot from the home of h on that has h or is free. It returns -1 if there is none near.
+// find returns the first slot from the home of h on that has h or is free. It returns -1 if neither
+// is near.
 func (t *table[V]) find(h uint64) int {
 	if len(t.slots) == 0 {
 		return -1
@@ -64,8 +68,8 @@ func (t *table[V]) find(h uint64) int {
 	return -1
 }
 
-// other returns the slot of a key whose hash is that of other keys, which is tells from theirs, or the free slot where it may go. It
-// returns -1 if there is neither.
+// other returns the slot of a key that shares its hash with other keys, or a free slot for it. is
+// recognizes the key. other returns -1 if it finds neither.
 func (t *table[V]) other(h uint64, is func(V) bool) int {
 	mask := uint64(len(t.slots) - 1)
 	twins := 0
@@ -82,7 +86,7 @@ func (t *table[V]) other(h uint64, is func(V) bool) int {
 	return -1
 }
 
-// free returns the first free slot from the home of h on, or -1 if there is none near.
+// free returns the first free slot from the home of h on, or -1 if none is near.
 func (t *table[V]) free(h uint64) int {
 	mask := uint64(len(t.slots) - 1)
 	i := h * t.odd >> (t.shift & 63)
@@ -95,8 +99,8 @@ func (t *table[V]) free(h uint64) int {
 	return -1
 }
 
-// enter puts in a key that is not there, at the free slot i if there is one and if it may stay there. It reports whether the table was
-// purged for it.
+// enter stores a new key at the free slot i, if i is valid and the key may stay there. It reports
+// whether the table was purged for it.
 func (t *table[V]) enter(i int, h, n uint64, v V) (purged bool) {
 	switch {
 	case i < 0 && len(t.slots) > 0:
@@ -113,7 +117,7 @@ func (t *table[V]) enter(i int, h, n uint64, v V) (purged bool) {
 	return purged
 }
 
-// place fills slot i. Without one, the entry is refused.
+// place fills slot i. Without a slot, the entry is refused.
 func (t *table[V]) place(i int, e entry[V]) {
 	if i < 0 {
 		t.refused = sum(t.refused, e.count)
@@ -123,8 +127,8 @@ func (t *table[V]) place(i int, e entry[V]) {
 	t.used++
 }
 
-// merge adds an entry of another table, whatever the capacity: what comes first must not decide what stays. The key is the one that is
-// tells from others; value makes it one of this table.
+// merge adds an entry of another table, even above the capacity: the order of entries must not
+// decide which of them stay. is recognizes the key; value converts it to a key of this table.
 func (t *table[V]) merge(h, n uint64, is func(V) bool, value func() V) {
 	if 4*(t.used+1) > 3*len(t.slots) {
 		t.grow()
@@ -191,8 +195,8 @@ func (t *table[V]) purge() {
 	t.settle()
 }
 
-// median returns the median of the counts, or up to an eighth more: it is the greatest number of a class, and in no case
-// depends on which slots the entries have.
+// median returns the median of the counts, or up to an eighth more: the greatest number of a class.
+// It does not depend on the slots of the entries.
 func (t *table[V]) median() uint64 {
 	var classes [16 + 60*8]int
 	for i := range t.slots {
@@ -206,10 +210,11 @@ func (t *table[V]) median() uint64 {
 			return classMax(i)
 		}
 	}
-	return math.MaxUint64 // of an empty table
+	return math.MaxUint64 // for an empty table
 }
 
-// class returns the number of the class of a count: each below 16 has its own, and each power of two above has eight.
+// class returns the number of a count's class: each count below 16 has its own, and each power of
+// two above has eight.
 func class(n uint64) int {
 	if n < 16 {
 		return int(n)
@@ -227,8 +232,8 @@ func classMax(i int) uint64 {
 	return uint64(8+(i-16)%8+1)<<top - 1
 }
 
-// settle moves every entry to where find looks for it, after others were dropped. Beginning behind a free slot,
-// each entry can only move towards its home, past entries that have been settled.
+// settle moves every entry to where find looks for it, after others were dropped. Because it begins
+// behind a free slot, an entry can only move towards its home, past settled entries.
 func (t *table[V]) settle() {
 	n := len(t.slots)
 	start := slices.IndexFunc(t.slots, func(e entry[V]) bool { return e.hash == 0 })
@@ -255,12 +260,12 @@ func (t *table[V]) reset() {
 	t.used, t.offset, t.total, t.refused = 0, 0, 0, 0
 }
 
-// The bytes of a list: the version, then as unsigned varints capacity, total, offset and the number of entries, then the
-// entries: hash (8 bytes, little endian), count (varint) and the key.
+// The bytes of a list: the version, then as unsigned varints capacity, total, offset and the number
+// of entries, then the entries: hash (8 bytes, little endian), count (varint) and the key.
 const tableVersion = 1
 
-// appendTo appends the bytes of t to b. key appends the key of an entry. The order of the entries is that of their bytes, so that lists
-// of the same keys and counts have the same bytes.
+// appendTo appends the bytes of t to b. key appends the key of an entry. Entries are sorted by
+// their bytes, so that lists of the same keys and counts have the same bytes.
 func (t *table[V]) appendTo(b []byte, key func([]byte, V) ([]byte, error)) ([]byte, error) {
 	b = append(b, tableVersion)
 	for _, v := range []uint64{uint64(t.limit()), t.total, t.offset, uint64(t.used)} {
@@ -324,7 +329,7 @@ func (r *reader) uint64() uint64 {
 	return 0
 }
 
-// read sets t to what data says. It calls value for each entry, to read its key, and same to compare keys.
+// read sets t from data. It calls value to read the key of each entry, and same to compare keys.
 func (t *table[V]) read(data []byte, value func(*reader) V, same func(a, b V) bool) error {
 	if len(data) == 0 || data[0] != tableVersion {
 		return errCorrupt("a list", "unknown version")

@@ -10,8 +10,8 @@ import (
 
 // TDigest returns q as a t-digest of influxdata/tdigest (Dunning, Ertl, "Computing Extremely
 // Accurate Quantiles Using t-Digests", 2019). Its weight is [Quantile.Count]. Values are within 0.2
-// percent of the samples, and the error in rank is the digest's: in tests, less than 1.5 percent
-// of the samples at a compression of 100, which takes 20 kB.
+// percent of the samples. The error in rank is the digest's: less than 1.5 percent of the samples
+// in tests at a compression of 100, which takes 20 kB.
 func (q *Quantile) TDigest(compression float64) *tdigest.TDigest {
 	d := tdigest.NewWithCompression(compression)
 	for v, n := range q.samples {
@@ -41,7 +41,7 @@ func (q *Quantile) samples(yield func(v float64, n uint64) bool) {
 }
 
 // AddTDigest adds the samples of d, each at the mean of its centroid. Weights are rounded so that
-// their sum is right within 0.5. Centroids whose mean or weight is not a number are ignored.
+// their sum is right within 0.5. It ignores centroids whose mean or weight is NaN.
 func (q *Quantile) AddTDigest(d *tdigest.TDigest) {
 	weight, added := 0.0, uint64(0)
 	for _, c := range d.Centroids() {
@@ -55,7 +55,7 @@ func (q *Quantile) AddTDigest(d *tdigest.TDigest) {
 	}
 }
 
-// addMany adds n samples of v, which is a number.
+// addMany adds n samples of v, which must not be NaN.
 func (q *Quantile) addMany(v float64, n uint64) {
 	for ; n > 0 && !q.binned; n-- {
 		q.add(v)
@@ -70,7 +70,7 @@ func (q *Quantile) addMany(v float64, n uint64) {
 }
 
 // AppendTDigest appends d in the text form of PostgreSQL's extension tdigest, version 1.0.0 and
-// newer, whose compression must be from 10 to 10,000. Weights are rounded to whole numbers.
+// newer. The compression must be from 10 to 10,000. Weights are rounded to whole numbers.
 //
 //	flags 1 count 3 compression 100 centroids 2 (1.5, 2) (7, 1)
 func AppendTDigest(dst []byte, d *tdigest.TDigest) []byte {

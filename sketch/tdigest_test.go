@@ -13,7 +13,7 @@ import (
 	"visor/sketch"
 )
 
-// times returns n durations in microseconds, as those of DNS transactions are spread.
+// times returns n durations in microseconds, distributed like DNS transactions.
 func times(seed uint64, n int) []float64 {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	out := make([]float64, n)
@@ -44,7 +44,7 @@ func TestTDigest(t *testing.T) {
 	require.Zero(t, none.Count())
 }
 
-// TestTDigestWeights adds what other programs may have put into a digest.
+// TestTDigestWeights adds centroids that other programs may have put into a digest.
 func TestTDigestWeights(t *testing.T) {
 	d := tdigest.NewWithCompression(100)
 	for i := range 1000 {

@@ -8,15 +8,15 @@ import (
 // pageKeys is the number of counts in a page of a TopCounts.
 const pageKeys = 256
 
-// TopCounts counts keys of 16 bits, as ports and types are, exactly: each key has a counter. These come in pages of 256
-// as keys need them, of 2 KiB each and 512 KiB together. There is no hash, and no key is ever evicted, which a [TopK] does
-// thousands of times a second when clients choose their ports at random. A TopCounts is owned by one goroutine. The zero
-// TopCounts is ready to use.
+// TopCounts counts keys of 16 bits, such as ports and types, exactly: each key has a counter. It
+// allocates counters on demand in pages of 256 keys, 2 KiB each and 512 KiB together. It needs no
+// hash and never evicts a key, unlike [TopK], which evicts thousands a second when clients choose
+// their ports at random. A TopCounts is owned by one goroutine. The zero TopCounts is ready to use.
 type TopCounts[K ~uint16] struct {
 	pages [1 << 16 / pageKeys]*[pageKeys]uint64
 }
 
-// Add counts n more of key.
+// Add adds n to the count of key.
 func (t *TopCounts[K]) Add(key K, n uint64) {
 	p := t.pages[key/pageKeys]
 	if p == nil {
@@ -34,7 +34,8 @@ func (t *TopCounts[K]) page(key K) *[pageKeys]uint64 {
 	return p
 }
 
-// Top returns the n keys of the highest counts, ties in the order of the keys. Lower and Upper are equal.
+// Top returns the n keys with the highest counts, ties in the order of the keys. Lower and Upper
+// are equal.
 func (t *TopCounts[K]) Top(n int) []Entry[K] {
 	best := leaders[K]{n: n, compare: cmp.Compare[K]}
 	for key, count := range t.counts {
@@ -51,7 +52,7 @@ func (t *TopCounts[K]) Len() (n int) {
 	return n
 }
 
-// counts yields the keys that were counted, in ascending order.
+// counts yields the keys with their counts, in ascending order of keys.
 func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 	for i, p := range t.pages {
 		if p == nil {
@@ -65,7 +66,7 @@ func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 	}
 }
 
-// Total returns the sum of all that was added.
+// Total returns the sum of all counts.
 func (t *TopCounts[K]) Total() (total uint64) {
 	for _, count := range t.counts {
 		total = sum(total, count)
@@ -73,17 +74,17 @@ func (t *TopCounts[K]) Total() (total uint64) {
 	return total
 }
 
-// Merge adds the counts of src, which stays as it was.
+// Merge adds the counts of src, which stays unchanged.
 func (t *TopCounts[K]) Merge(src *TopCounts[K]) {
 	for key, count := range src.counts {
 		t.Add(key, count)
 	}
 }
 
-// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has.
+// CopyFrom makes t equal to src, which stays unchanged. It reuses the memory of t.
 func (t *TopCounts[K]) CopyFrom(src *TopCounts[K]) { copyPages(t.pages[:], src.pages[:]) }
 
-// copyPages makes the pages of dst equal to those of src. Pages that src lacks are emptied.
+// copyPages makes the pages of dst equal to the pages of src. Pages that src lacks are emptied.
 func copyPages[P any](dst, src []*P) {
 	for i, p := range src {
 		switch {
@@ -108,8 +109,8 @@ func (t *TopCounts[K]) Reset() {
 	}
 }
 
-// MarshalBinary returns the list as bytes: the version, then for each key its distance from the key before and its count, as
-// unsigned varints. It never fails.
+// MarshalBinary returns the version, then for each key its distance from the previous key and its
+// count, as unsigned varints. It never fails.
 func (t *TopCounts[K]) MarshalBinary() ([]byte, error) {
 	b := []byte{tableVersion}
 	last := K(0)
@@ -121,8 +122,8 @@ func (t *TopCounts[K]) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary sets t to the list that MarshalBinary made data of. Bytes that cannot be such a list are an error, and
-// leave t as it was.
+// UnmarshalBinary sets t from the output of MarshalBinary. Other bytes are an error and leave t
+// unchanged.
 func (t *TopCounts[K]) UnmarshalBinary(data []byte) error {
 	if len(data) == 0 || data[0] != tableVersion {
 		return errCorrupt("a list", "unknown version")

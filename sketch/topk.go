@@ -4,28 +4,31 @@ import (
 	"encoding/binary"
 )
 
-// Entry is an element of a list. The true count is from Lower to Upper, which are equal while the list is exact.
+// Entry is an element of a list. The true count is from Lower to Upper, which are equal while the
+// list is exact.
 type Entry[K any] struct {
 	Key          K
 	Lower, Upper uint64
 }
 
-// TopK finds the heavy hitters of a stream of keys of a fixed size. Callers hash a key once and hand the hash to all
-// sketches.
+// TopK finds the heavy hitters of a stream of keys of a fixed size. Callers hash a key once and
+// pass the hash to all sketches.
 //
-// Up to its capacity of distinct keys it is exact. Beyond, the counts of all keys are known to within Error, which is at
-// most Total / (0.4 · capacity): with the default capacity, a key with 0.1 per cent of a stream is never missed. Memory
-// is 16 bytes a slot and the key's, with four slots for three keys of the capacity: 192 KiB for IPv4 addresses.
+// It is exact up to its capacity of distinct keys. Beyond, the counts of all keys are known to
+// within Error, which is at most Total / (0.4 · capacity). With the default capacity, a key with
+// 0.1 per cent of a stream is never missed. Memory is 16 bytes per slot plus the key's size, with
+// four slots for three keys of the capacity: 192 KiB for IPv4 addresses.
 //
 // A TopK is owned by one goroutine. The zero TopK has the [DefaultCapacity] and is ready to use.
 type TopK[K comparable] struct{ t table[K] }
 
-// NewTopK returns a TopK for capacity distinct keys; 0 means [DefaultCapacity], and the most is 1<<20.
+// NewTopK returns a TopK for capacity distinct keys; 0 means [DefaultCapacity], and the maximum is
+// 1<<20.
 func NewTopK[K comparable](capacity int) *TopK[K] {
 	return &TopK[K]{table[K]{capacity: min(max(capacity, 0), maxCapacity)}}
 }
 
-// Add counts n more of key, whose hash is h.
+// Add adds n to the count of key, whose hash is h.
 func (t *TopK[K]) Add(h uint64, key K, n uint64) {
 	if n == 0 {
 		return
@@ -42,7 +45,7 @@ func (t *TopK[K]) Add(h uint64, key K, n uint64) {
 	t.add(i, h, key, n)
 }
 
-// add is Add of a key that is not the one in the slot that find returned.
+// add is Add for a key that differs from the one in the slot that find returned.
 func (t *TopK[K]) add(i int, h uint64, key K, n uint64) {
 	if i >= 0 && t.t.slots[i].hash == h {
 		i = t.t.other(h, func(v K) bool { return v == key })
@@ -54,7 +57,7 @@ func (t *TopK[K]) add(i int, h uint64, key K, n uint64) {
 	t.t.enter(i, h, n, key)
 }
 
-// Top returns the n entries of the highest counts, ties in the order of compare.
+// Top returns the n entries with the highest counts, ties in the order of compare.
 func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
 	best := leaders[K]{n: n, compare: compare}
 	for i := range t.t.slots {
@@ -68,24 +71,24 @@ func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
 // Len returns the number of keys in the list.
 func (t *TopK[K]) Len() int { return t.t.used }
 
-// Total returns the sum of all that was added.
+// Total returns the sum of all added counts.
 func (t *TopK[K]) Total() uint64 { return t.t.total }
 
-// Error returns how far Upper may be above the true count, and the most that a key that is not in the list can
-// have. 0 means that the list is exact.
+// Error returns the most by which Upper may exceed the true count. It is also the greatest possible
+// count of a key that is not in the list. 0 means that the list is exact.
 func (t *TopK[K]) Error() uint64 { return t.t.offset }
 
-// Refused returns the sum of what was added of keys that the list cannot hold: those whose hash is that of four others in it. It is
-// 0 unless somebody chose keys for their hashes.
+// Refused returns the sum of counts that the list cannot hold: those of keys whose hash four others
+// in it share. It is 0 unless an attacker chose keys for their hashes.
 func (t *TopK[K]) Refused() uint64 { return t.t.refused }
 
-// Merge adds what src has counted, and leaves src as it is. The errors of both add up. The hashes of
-// both must be those of one Hasher; see MergeKeys.
+// Merge adds the counts of src, which stays unchanged. The errors of both add up. The hashes of
+// both must come from the same Hasher; see MergeKeys.
 func (t *TopK[K]) Merge(src *TopK[K]) {
 	t.merge(src, func(e *entry[K]) uint64 { return e.hash })
 }
 
-// merge is Merge where under returns the hash that the key of an entry of src has in t.
+// merge is Merge with a function under that returns the hash for an entry of src in t.
 func (t *TopK[K]) merge(src *TopK[K], under func(*entry[K]) uint64) {
 	total := sum(t.t.total, src.t.total)
 	t.t.offset = sum(t.t.offset, src.t.offset)
@@ -102,16 +105,17 @@ func (t *TopK[K]) merge(src *TopK[K], under func(*entry[K]) uint64) {
 // Reset empties the list and keeps its memory.
 func (t *TopK[K]) Reset() { t.t.reset() }
 
-// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has.
+// CopyFrom makes t equal to src, which stays unchanged. It reuses the memory of t.
 func (t *TopK[K]) CopyFrom(src *TopK[K]) { t.t.copyFrom(&src.t) }
 
-// MarshalBinary returns the list as bytes. Keys must have a size that encoding/binary knows: numbers, and arrays of them.
+// MarshalBinary returns the list as bytes. Keys must have a fixed size for encoding/binary:
+// numbers, and arrays of them.
 func (t *TopK[K]) MarshalBinary() ([]byte, error) {
 	return t.t.appendTo(nil, func(b []byte, key K) ([]byte, error) { return binary.Append(b, binary.LittleEndian, key) })
 }
 
-// UnmarshalBinary sets t to the list that MarshalBinary made data of. Bytes that cannot be such a list are an error, and
-// leave t as it was.
+// UnmarshalBinary sets t from the output of MarshalBinary. Other bytes are an error and leave t
+// unchanged.
 func (t *TopK[K]) UnmarshalBinary(data []byte) error {
 	var zero K
 	size := binary.Size(zero)

@@ -15,7 +15,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// zipf draws n of distinct keys, key k with a probability in proportion to 1/(k+1)^s, and returns them with the true counts.
+// zipf draws n keys and returns them with the true counts. Key k has a probability in proportion to
+// 1/(k+1)^s.
 func zipf(distinct, n int, s float64) (keys []uint32, truth map[uint32]uint64) {
 	sums := make([]float64, distinct)
 	sum := 0.0
@@ -41,7 +42,7 @@ func addAll(list *sketch.TopK[uint32], keys []uint32) {
 	}
 }
 
-// trueTop returns the n keys of the highest counts.
+// trueTop returns the n keys with the highest counts.
 func trueTop(truth map[uint32]uint64, n int) []uint32 {
 	var keys []uint32
 	for k := range truth {
@@ -51,7 +52,7 @@ func trueTop(truth map[uint32]uint64, n int) []uint32 {
 	return keys[:n]
 }
 
-// requireBounds holds every entry, and every key that is not there, against the truth.
+// requireBounds checks every entry, and every missing key, against the true counts.
 func requireBounds(t *testing.T, list *sketch.TopK[uint32], truth map[uint32]uint64) {
 	t.Helper()
 	found := make(map[uint32]bool)
@@ -93,8 +94,8 @@ func TestTopKIsExactWithinCapacity(t *testing.T) {
 	require.Equal(t, trueTop(truth, 50), topKeys(&list, 50))
 }
 
-// A million keys in a list of six thousand: the ten heaviest are found, in their order, and all bounds hold, also for 64
-// parts that are merged.
+// For a million keys in a list of six thousand, the ten heaviest are found in order and all bounds
+// hold. The same is true for 64 merged parts.
 func TestTopKRecallOnZipf(t *testing.T) {
 	keys, truth := zipf(1_000_000, 3_000_000, 1.1)
 	for _, parts := range []int{1, 64} {

@@ -5,33 +5,37 @@ import (
 	"encoding/binary"
 )
 
-// TopNames is a [TopK] of keys of any length, which it copies into memory of its own when they enter the list. Callers keep
-// names short, as domain names are: the list holds at most twice its capacity of them.
+// TopNames is a [TopK] for keys of any length. It copies keys into an arena when they enter the
+// list. Callers keep names short, like domain names: the list holds at most twice its capacity of
+// them.
 //
-// A TopNames is owned by one goroutine. The zero TopNames has the [DefaultCapacity] and is ready to use.
+// A TopNames is owned by one goroutine. The zero TopNames has the [DefaultCapacity] and is ready to
+// use.
 type TopNames struct {
 	t     table[span]
-	arena []byte // the names, one after the other
-	spare []byte // the arena before the last purge, for the next
+	arena []byte // the names, concatenated
+	spare []byte // the arena before the last purge, reused by the next one
 }
 
-// span is where a name is in the arena.
+// span is the position of a name in the arena.
 type span struct {
 	at  uint32
 	len uint32
 }
 
-// NewTopNames returns a TopNames for capacity distinct names; 0 means [DefaultCapacity], and the most is 1<<20.
+// NewTopNames returns a TopNames for capacity distinct names; 0 means [DefaultCapacity], and the
+// maximum is 1<<20.
 func NewTopNames(capacity int) *TopNames {
 	t := new(TopNames)
 	t.Limit(capacity)
 	return t
 }
 
-// Limit sets the capacity of an empty list, which Reset keeps; 0 means [DefaultCapacity], and the most is 1<<20.
+// Limit sets the capacity of an empty list; 0 means [DefaultCapacity], and the maximum is 1<<20.
+// Reset keeps it.
 func (t *TopNames) Limit(capacity int) { t.t.capacity = min(max(capacity, 0), maxCapacity) }
 
-// Add counts n more of name, whose hash is h. It copies name when it enters the list.
+// Add adds n to the count of name, whose hash is h. It copies name when it enters the list.
 func (t *TopNames) Add(h uint64, name []byte, n uint64) {
 	if n == 0 {
 		return
@@ -48,7 +52,8 @@ func (t *TopNames) Add(h uint64, name []byte, n uint64) {
 	t.add(i, h, name, n)
 }
 
-// equal is bytes.Equal for names, of which most have 8 to 40 bytes: without a call it takes a third of the time.
+// equal is bytes.Equal for names, most of them of 8 to 40 bytes: without a call it takes a third of
+// the time.
 func equal(a, b []byte) bool {
 	if len(a) != len(b) || len(a) < 8 {
 		return string(a) == string(b)
@@ -62,7 +67,7 @@ func equal(a, b []byte) bool {
 	return binary.LittleEndian.Uint64(a[last:]) == binary.LittleEndian.Uint64(b[last:])
 }
 
-// add is Add of a name that is not the one in the slot that find returned.
+// add is Add for a name that differs from the one in the slot that find returned.
 func (t *TopNames) add(i int, h uint64, name []byte, n uint64) {
 	if i >= 0 && t.t.slots[i].hash == h {
 		i = t.t.other(h, func(v span) bool { return string(t.name(v)) == string(name) })
@@ -83,7 +88,7 @@ func (t *TopNames) keep(name []byte) span {
 	return span{uint32(len(t.arena) - len(name)), uint32(len(name))}
 }
 
-// compact drops the names that are in the list no more.
+// compact drops the names that are no longer in the list.
 func (t *TopNames) compact() {
 	t.spare = t.spare[:0]
 	for i := range t.t.slots {
@@ -98,8 +103,8 @@ func (t *TopNames) compact() {
 
 func (t *TopNames) name(s span) []byte { return t.arena[s.at : s.at+s.len : s.at+s.len] }
 
-// Top returns the n entries of the highest counts, ties in the order of their bytes. Keys borrow from the list until
-// it changes.
+// Top returns the n entries with the highest counts, ties in the order of their bytes. Keys borrow
+// from the list until it changes.
 func (t *TopNames) Top(n int) []Entry[[]byte] {
 	best := leaders[[]byte]{n: n, compare: bytes.Compare}
 	for i := range t.t.slots {
@@ -113,21 +118,21 @@ func (t *TopNames) Top(n int) []Entry[[]byte] {
 // Len returns the number of names in the list.
 func (t *TopNames) Len() int { return t.t.used }
 
-// Total returns the sum of all that was added.
+// Total returns the sum of all added counts.
 func (t *TopNames) Total() uint64 { return t.t.total }
 
-// Error is that of [TopK.Error].
+// Error returns the same as [TopK.Error].
 func (t *TopNames) Error() uint64 { return t.t.offset }
 
-// Refused is that of [TopK.Refused].
+// Refused returns the same as [TopK.Refused].
 func (t *TopNames) Refused() uint64 { return t.t.refused }
 
-// Merge is that of [TopK.Merge].
+// Merge merges src into t like [TopK.Merge].
 func (t *TopNames) Merge(src *TopNames) {
 	t.merge(src, func(e *entry[span]) uint64 { return e.hash })
 }
 
-// merge is Merge where under returns the hash that the key of an entry of src has in t.
+// merge is Merge with a function under that returns the hash for an entry of src in t.
 func (t *TopNames) merge(src *TopNames, under func(*entry[span]) uint64) {
 	total := sum(t.t.total, src.t.total)
 	t.t.offset = sum(t.t.offset, src.t.offset)
@@ -144,7 +149,7 @@ func (t *TopNames) merge(src *TopNames, under func(*entry[span]) uint64) {
 	t.t.refused = sum(t.t.refused, src.t.refused)
 }
 
-// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has.
+// CopyFrom makes t equal to src, which stays unchanged. It reuses the memory of t.
 func (t *TopNames) CopyFrom(src *TopNames) {
 	t.t.copyFrom(&src.t)
 	t.arena = append(t.arena[:0], src.arena...)
@@ -163,8 +168,8 @@ func (t *TopNames) MarshalBinary() ([]byte, error) {
 	})
 }
 
-// UnmarshalBinary sets t to the list that MarshalBinary made data of. Bytes that cannot be such a list are an error, and
-// leave t as it was.
+// UnmarshalBinary sets t from the output of MarshalBinary. Other bytes are an error and leave t
+// unchanged.
 func (t *TopNames) UnmarshalBinary(data []byte) error {
 	var arena []byte
 	err := t.t.read(data, func(r *reader) span {

@@ -10,19 +10,19 @@ import (
 	"unsafe"
 )
 
-// Pair is what a key of a [TopPairs] weighs, on two scales, as bytes and packets are.
+// Pair is the weight of a key of a [TopPairs] on two scales, such as bytes and packets.
 type Pair [2]uint64
 
-// TopPairs finds the heavy hitters of a stream of keys that weigh something on two scales, in one
-// table and with one probe for both. It works as [TopK] does: exact up to its capacity; beyond,
-// each weight is known to within Error, which is at most Total / (0.2 · capacity), and half of that
-// as long as the heavy keys of both scales are the same. The capacity is less where a [Budget] did
-// not let the list grow.
+// TopPairs finds the heavy hitters of a stream of keys with weights on two scales. Both share one
+// table and one lookup. Like [TopK], it is exact up to its capacity. Beyond, each weight is known
+// to within Error, which is at most Total / (0.2 · capacity). While the same keys are heavy on both
+// scales, Error is at most half of that. The capacity is less where a [Budget] did not let the list
+// grow.
 //
-// Keys are bytes of any length. Up to 23 of them are in their slot, of 48 bytes; longer ones in
-// memory of the list's own. Keys are told apart by all of their bytes, and placed by a secret of
-// the list, as those of other lists are. Of keys of one hash the list takes four and refuses the
-// others, whose weights are in Total and Refused alone.
+// Keys are bytes of any length. A slot has 48 bytes and stores up to 23 bytes of key; longer keys
+// are stored in the list's arena. Keys are compared by all of their bytes, and placed by a secret
+// of the list, as in other lists. The list holds four keys with the same hash and refuses further
+// ones. Refused weights count only in Total and Refused.
 //
 // A TopPairs is owned by one goroutine. The zero TopPairs has the [DefaultCapacity] and is ready to
 // use.
@@ -35,8 +35,8 @@ type TopPairs struct {
 	error    Pair
 	total    Pair
 	refused  Pair
-	arena    []byte // the long keys, one after the other
-	spare    []byte // the arena before the last purge, for the next
+	arena    []byte // the long keys, concatenated
+	spare    []byte // the arena before the last purge, reused by the next one
 	budget   *Budget
 }
 
@@ -48,25 +48,25 @@ type pairSlot struct {
 
 const pairBytes = int(unsafe.Sizeof(pairSlot{}))
 
-// shortKey is a key of up to 23 bytes, whose number is the last byte, or where a longer one stands
-// in the arena.
+// shortKey stores a key of up to 23 bytes, with its length in the last byte, or the position of a
+// longer key in the arena.
 type shortKey [3]uint64
 
 const (
 	shortMost = 23
-	isLong    = 0xFF // in place of the number
+	isLong    = 0xFF // in place of the length
 )
 
-// PairKey is a key that is made once and added to several lists. The zero PairKey is not a key.
+// PairKey is a key that is prepared once and added to several lists. The zero PairKey is not a key.
 type PairKey struct {
 	hash  uint64
 	short shortKey
-	long  []byte // borrowed, of a long key
+	long  []byte // a long key, borrowed
 	buf   [shortMost + 1]byte
 }
 
-// Set makes k the key of these bytes, whose hash is h. Bytes of a long key are borrowed as long as
-// k is used.
+// Set makes k the key of these bytes, whose hash is h. The bytes of a long key are borrowed while k
+// is used.
 func (k *PairKey) Set(h uint64, key []byte) {
 	k.hash, k.long = max(h, 1), nil // 0 marks a free slot
 	if len(key) > shortMost {
@@ -81,24 +81,24 @@ func (k *PairKey) Set(h uint64, key []byte) {
 	}
 }
 
-// Clear makes k no key.
+// Clear makes k the zero PairKey.
 func (k *PairKey) Clear() { k.hash = 0 }
 
 // IsSet reports whether k is a key.
 func (k *PairKey) IsSet() bool { return k.hash != 0 }
 
-// Hash returns the hash of the key; 0 if there is none.
+// Hash returns the hash of the key, or 0 without a key.
 func (k *PairKey) Hash() uint64 { return k.hash }
 
-// Limit sets the capacity of an empty list, which Reset keeps; 0 means [DefaultCapacity], and the
-// most is 1<<20. The list asks budget for memory, unless that is nil.
+// Limit sets the capacity of an empty list; 0 means [DefaultCapacity], and the maximum is 1<<20.
+// Reset keeps the capacity. The list requests its memory from budget, unless that is nil.
 func (t *TopPairs) Limit(capacity int, budget *Budget) {
 	t.capacity, t.budget = min(max(capacity, 0), maxCapacity), budget
 }
 
-// Touch loads the slot of a key, so that an Add behind it does not wait. It returns something of
-// what it has loaded, which the caller has to use. Twelve lists that are touched before the first
-// Add wait for memory together: in benchmarks/flow_test.go a record took 13 per cent less time.
+// Touch loads the slot of a key, so that a later Add does not wait for memory. It returns a value
+// from the slot, which the caller has to use. If twelve lists are touched before the first Add,
+// their loads overlap: in benchmarks/flow_test.go a record took 13 per cent less time.
 func (t *TopPairs) Touch(k *PairKey) uint64 {
 	if len(t.slots) == 0 {
 		return 0
@@ -106,8 +106,8 @@ func (t *TopPairs) Touch(k *PairKey) uint64 {
 	return t.slots[t.home(k.hash)].hash
 }
 
-// Add counts a weight of k, and reports whether k is a new entry. It copies the key when that
-// enters the list.
+// Add adds a weight to k and reports whether k is a new entry. It copies the key when that enters
+// the list.
 func (t *TopPairs) Add(k *PairKey, weight Pair) (entered bool) {
 	if k.hash == 0 || weight == (Pair{}) {
 		return false
@@ -130,10 +130,10 @@ func (t *TopPairs) Add(k *PairKey, weight Pair) (entered bool) {
 
 func (p *Pair) add(q Pair) { p[0], p[1] = sum(p[0], q[0]), sum(p[1], q[1]) }
 
-// home returns the slot from which on the keys of a hash are looked for.
+// home returns the slot at which the search for the keys of a hash begins.
 func (t *TopPairs) home(h uint64) uint64 { return h * t.odd >> (t.shift & 63) }
 
-// find returns the slot of k, or the free one where it belongs. It returns nil if k is refused.
+// find returns the slot of k, or the free slot for it. It returns nil if k is refused.
 func (t *TopPairs) find(k *PairKey) *pairSlot {
 	mask, twins := uint64(len(t.slots)-1), 0
 	i := t.home(k.hash)
@@ -167,8 +167,7 @@ func (k shortKey) isLong() bool { return k[2]>>56 == isLong }
 // long returns a key in the arena.
 func (t *TopPairs) long(k shortKey) []byte { return t.arena[k[0] : k[0]+k[1]] }
 
-// insert puts in a key that is not there, at free, which find returned. It returns false if the key
-// is refused.
+// insert stores a new key at free, which find returned. It returns false if the key is refused.
 func (t *TopPairs) insert(free *pairSlot, k *PairKey, weight Pair) bool {
 	most := len(t.slots) / 4 * 3
 	if t.used >= min(most, t.limit()) {
@@ -229,7 +228,7 @@ func (t *TopPairs) grow() {
 	}
 }
 
-// freeFor returns the free slot for a key that is not there.
+// freeFor returns the free slot for a key that is not in the list.
 func (t *TopPairs) freeFor(h uint64) *pairSlot {
 	mask := uint64(len(t.slots) - 1)
 	for i := t.home(h); ; i++ {
@@ -240,24 +239,24 @@ func (t *TopPairs) freeFor(h uint64) *pairSlot {
 }
 
 // purge makes room, nearly always for a quarter of the entries or more. It subtracts the median of
-// either weight, and drops what is left with neither. Where the heavy keys of the two scales
-// differ, that may be few: then it subtracts the upper quartiles, of which half of the entries have
-// neither.
+// each scale and drops entries without a remaining weight. If the two scales have different heavy
+// keys, that may drop few entries. Then it subtracts the upper quartiles, which drops half of the
+// entries.
 func (t *TopPairs) purge() {
 	most := t.used / 4 * 3
 	t.subtract(1, 2)
 	if t.used > most {
 		t.subtract(3, 4)
 	}
-	if t.used > most { // no sample is as bad as that; what is in it goes now
+	if t.used > most { // the sample missed this one; drop its entries now
 		t.subtract(1, 1)
 	}
 	t.compact()
 }
 
-// subtract subtracts from each weight its num/den-quantile, drops what has nothing left, and moves
-// every other entry to where find looks for it. Beginning behind a free slot, each entry can only
-// move towards its home, past entries that have been settled; most are there already.
+// subtract subtracts the num/den-quantile of each scale and drops entries without a remaining
+// weight. It moves every other entry to where find looks for it. Because it begins behind a free
+// slot, an entry can only move towards its home, past settled entries. Most are there already.
 func (t *TopPairs) subtract(num, den int) {
 	less := t.quantiles(num, den)
 	t.error.add(less)
@@ -277,7 +276,7 @@ func (t *TopPairs) subtract(num, den int) {
 			t.used--
 		case int(t.home(s.hash)) != i:
 			h := s.hash
-			s.hash = 0 // it may stay
+			s.hash = 0 // s may stay in its slot
 			free := t.freeFor(h)
 			*free = *s
 			free.hash = h
@@ -285,8 +284,8 @@ func (t *TopPairs) subtract(num, den int) {
 	}
 }
 
-// quantiles returns quantiles of a sample of the weights: those in the first slots, which are as
-// good as any, since a secret chooses them.
+// quantiles returns quantiles of a sample of the weights. It samples the first slots, which are
+// random because a secret places the keys.
 func (t *TopPairs) quantiles(num, den int) (q Pair) {
 	const most = 64
 	var first, second [most]uint64
@@ -303,7 +302,7 @@ func (t *TopPairs) quantiles(num, den int) (q Pair) {
 	return Pair{first[at], second[at]}
 }
 
-// compact drops the long keys that are in the list no more.
+// compact drops the long keys that are no longer in the list.
 func (t *TopPairs) compact() {
 	if len(t.arena) == 0 {
 		return
@@ -321,8 +320,8 @@ func (t *TopPairs) compact() {
 	t.arena, t.spare = t.spare, t.arena
 }
 
-// Top returns the n entries that weigh most on one of the scales, ties in the order of their bytes.
-// Keys are copies.
+// Top returns the n entries with the greatest weights on one scale. Ties are in the order of their
+// bytes. Keys are copies.
 func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
 	best := leaders[*pairSlot]{n: n, compare: t.compare}
 	for i := range t.slots {
@@ -336,8 +335,8 @@ func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
 	return out
 }
 
-// compare orders keys by their bytes. Those of short ones are in the words, the first in the lowest
-// place.
+// compare orders keys by their bytes. Words hold the bytes of short keys, the first byte in the
+// lowest place.
 func (t *TopPairs) compare(a, b *pairSlot) int {
 	if a.key.isLong() || b.key.isLong() {
 		return bytes.Compare(t.name(a), t.name(b))
@@ -365,25 +364,25 @@ func (t *TopPairs) name(s *pairSlot) []byte {
 // Len returns the number of keys in the list.
 func (t *TopPairs) Len() int { return t.used }
 
-// Total returns the sum of all that was added.
+// Total returns the sum of all added weights.
 func (t *TopPairs) Total() Pair { return t.total }
 
-// Error returns how far Upper may be above the true weights, and the most that a key that is not in
-// the list can weigh.
+// Error returns the most by which Upper may exceed the true weights. It is also the greatest
+// possible weight of a key that is not in the list.
 func (t *TopPairs) Error() Pair { return t.error }
 
-// Refused returns the weight of the keys that share their hash with four others.
+// Refused returns the weight of keys that share their hash with four others.
 func (t *TopPairs) Refused() Pair { return t.refused }
 
-// Size returns the memory that the list has, in bytes.
+// Size returns the memory of the list in bytes.
 func (t *TopPairs) Size() int { return cap(t.slots)*pairBytes + cap(t.arena) + cap(t.spare) }
 
-// Merge is that of [TopK.Merge].
+// Merge merges src into t like [TopK.Merge].
 func (t *TopPairs) Merge(src *TopPairs) {
 	t.merge(src, func(k *PairKey) uint64 { return k.hash })
 }
 
-// merge is Merge where under returns the hash that a key of src has in t.
+// merge is Merge with a function under that returns the hash for a key of src in t.
 func (t *TopPairs) merge(src *TopPairs, under func(*PairKey) uint64) {
 	total := t.total
 	total.add(src.total)
@@ -403,7 +402,7 @@ func (t *TopPairs) merge(src *TopPairs, under func(*PairKey) uint64) {
 	t.total = total
 }
 
-// CopyFrom makes t equal to src, which stays as it was. It uses the memory that t has, and t's
+// CopyFrom makes t equal to src, which stays unchanged. It reuses the memory of t and keeps t's
 // budget.
 func (t *TopPairs) CopyFrom(src *TopPairs) {
 	slots, arena, spare, budget := append(t.slots[:0], src.slots...), append(t.arena[:0], src.arena...), t.spare, t.budget

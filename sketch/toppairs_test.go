@@ -13,7 +13,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-// pairs is a TopPairs beside the truth.
+// pairs is a TopPairs together with the true weights.
 type pairs struct {
 	list  sketch.TopPairs
 	truth map[string]sketch.Pair
@@ -30,8 +30,7 @@ func (p *pairs) add(name string, weight sketch.Pair) {
 	p.truth[name] = sketch.Pair{sum[0] + weight[0], sum[1] + weight[1]}
 }
 
-// requireBounds holds every entry, and every key that is not there, against the truth, on both
-// scales.
+// requireBounds checks every entry, and every missing key, against the true weights on both scales.
 func (p *pairs) requireBounds(t *testing.T) {
 	t.Helper()
 	for scale := range 2 {
@@ -64,12 +63,12 @@ func TestTopPairsIsExactWithinCapacity(t *testing.T) {
 	p.requireBounds(t)
 }
 
-// The heavy keys are found on either scale, whether they are the same or not, in keys of any
-// length, and bounds hold.
+// The heavy keys are found on either scale, whether or not the scales agree and for keys of any
+// length, and the bounds hold.
 func TestTopPairsBounds(t *testing.T) {
 	weights := map[string]func(i int, n uint64) sketch.Pair{
 		"together": func(_ int, n uint64) sketch.Pair { return sketch.Pair{100 * n, n} },
-		"apart": func(i int, n uint64) sketch.Pair { // each key weighs on one scale
+		"apart": func(i int, n uint64) sketch.Pair { // each key has weight on one scale only
 			return [2]sketch.Pair{{n, 0}, {0, n}}[i%2]
 		},
 		"one":     func(_ int, n uint64) sketch.Pair { return sketch.Pair{n, 0} },
@@ -116,7 +115,7 @@ func TestTopPairsOrder(t *testing.T) {
 	require.Len(t, p.list.Top(100, 0), 7)
 }
 
-// Keys of one hash are several keys, of which the list takes four.
+// Keys with the same hash are separate keys. The list holds four of them.
 func TestTopPairsEqualHashes(t *testing.T) {
 	var list sketch.TopPairs
 	var k sketch.PairKey
@@ -168,8 +167,8 @@ func TestTopPairsSaturate(t *testing.T) {
 	require.Equal(t, sketch.Pair{math.MaxUint64, 2}, p.list.Total())
 }
 
-// Lists that share a budget stay within it, small ones can grow though large ones cannot, and what
-// they say they have is what was used.
+// Lists that share a budget stay within it. Small lists can grow when large ones cannot. The sum of
+// their sizes equals the used budget.
 func TestTopPairsBudget(t *testing.T) {
 	budget := &sketch.Budget{Max: 1 << 20}
 	lists := make([]pairs, 100)

@@ -33,7 +33,7 @@ var allowed = map[string]english{
 	"geo":        {0, 0},
 	"handler":    {315, 401},
 	"internal":   {131, 162},
-	"sketch":     {82, 130},
+	"sketch":     {0, 0},
 	"window":     {0, 0},
 }
 

@@ -1,18 +1,23 @@
-// Package hash64 is the hash that feeds visor's sketches: 64 bits that follow from a key and a [Hasher]'s secret.
+// Package hash64 is the hash for visor's sketches: it maps a key and a [Hasher]'s secret to 64
+// bits.
 //
 //	h := hash64.New(key) // or Random(), or Fixed()
 //	names.Add(h.Sum(name), name, 1)
 //	clients.Add(h.IPv4(addr))
 //
-// Hosts agree on hashes, and their sketches merge, if their keys are equal. [Hasher.ID] tells keys apart without showing them.
+// Hosts with equal keys compute equal hashes, so their sketches can be merged. [Hasher.ID]
+// identifies a key without revealing it.
 //
-// The hash is almost universal: of any two different inputs, chosen without knowledge of the key and of any hash, the hashes are equal
-// with a probability of at most 2⁻⁶² over the choice of the key. So n inputs of an attacker have at most n²/2⁶³ pairs of one hash, one in
-// 10⁷ for a million inputs. It is not a MAC: hashes must stay within the program.
+// The hash is almost universal. Two different inputs, chosen without knowledge of the key and of
+// any hash, have equal hashes with a probability of at most 2⁻⁶² over the choice of the key. So n
+// inputs of an attacker have at most n²/2⁶³ colliding pairs: one in 10⁷ for a million inputs. It is
+// not a MAC: hashes must stay within the program.
 //
-// Inputs of up to 512 bytes go through NH (Black et al., "UMAC: Fast and Secure Message Authentication", 1999), with words of 64 bits and
-// sums of 128, and then through a multilinear hash (Lemire, Kaser, "Strongly universal string hashing is fast", 2014). On names of 8 to 40
-// bytes that takes 1.3 times as long as XXH3, which has no key, and SipHash-1-3 takes 3 times: see benchmarks/results/hash64.txt.
+// Inputs of up to 512 bytes go through NH (Black et al., "UMAC: Fast and Secure Message
+// Authentication", 1999), with words of 64 bits and sums of 128. A multilinear hash follows
+// (Lemire, Kaser, "Strongly universal string hashing is fast", 2014). For names of 8 to 40 bytes it
+// takes 1.3 times as long as XXH3, which has no key; SipHash-1-3 takes 3 times as long: see
+// benchmarks/results/hash64.txt.
 package hash64
 
 import (
@@ -23,13 +28,13 @@ import (
 	"math/bits"
 )
 
-// Key is what a Hasher's secret is expanded from.
+// Key is the seed of a Hasher's secret.
 type Key [16]byte
 
-// FixedKey is the key of [Fixed]. It is public: whoever makes the input can choose inputs of one hash.
+// FixedKey is the key of [Fixed]. It is public: an attacker can choose inputs with equal hashes.
 const FixedKey = "visor, fixed key"
 
-// ID tells keys apart: the first 64 bits of the SHA-256 of a text and the key.
+// ID identifies a key: the first 64 bits of the SHA-256 of a text and the key.
 type ID [8]byte
 
 // String returns the ID in hexadecimal digits.
@@ -40,23 +45,24 @@ type pad struct{ lo, hi uint64 }
 
 const (
 	blockLen = 16
-	maxLen   = 512 // of what is hashed in one go
+	maxLen   = 512 // greatest length that is hashed without SHA-256
 	blocks   = maxLen / blockLen
 )
 
 // Hasher hashes under a key. It is immutable and safe for concurrent use.
 type Hasher struct {
-	pads   [blocks]pad // of NH
-	low    pad         // of the halves of its sum
+	pads   [blocks]pad // for NH
+	low    pad         // for the halves of NH's sum
 	high   pad
-	number pad // of integers
-	first  pad // of the halves of IPv6 addresses, and of pairs
+	number pad // for integers
+	first  pad // for the halves of IPv6 addresses, and of pairs
 	second pad
-	starts [4]uint64 // of the four, so that an integer, a pair and a text have nothing in common
+	// for the four kinds, so that hashes of an integer, a pair and a text are independent
+	starts [4]uint64
 	id     ID
 }
 
-// New returns the Hasher of a key.
+// New returns the Hasher for a key.
 func New(key Key) *Hasher {
 	h := &Hasher{}
 	stream := expander{key: key}
@@ -74,20 +80,21 @@ func New(key Key) *Hasher {
 	return h
 }
 
-// Random returns a Hasher of a key that nobody knows.
+// Random returns a Hasher with a random key.
 func Random() *Hasher {
 	var key Key
 	_, _ = rand.Read(key[:]) // never fails
 	return New(key)
 }
 
-// Fixed returns the Hasher of [FixedKey]: for files that are read again, and must give the same answer.
+// Fixed returns the Hasher for [FixedKey], for files whose repeated analysis must return the same
+// answer.
 func Fixed() *Hasher { return New(Key([]byte(FixedKey))) }
 
-// ID returns what tells h's key apart from others.
+// ID returns the identifier of h's key.
 func (h *Hasher) ID() ID { return h.id }
 
-// expander makes numbers of a key: SHA-256 of the key and a counter.
+// expander derives numbers from a key: SHA-256 of the key and a counter.
 type expander struct {
 	key  Key
 	n    byte
@@ -127,8 +134,9 @@ func (s sum) linear(m uint64, p *pad) sum {
 
 // Sum returns the hash of b.
 //
-// Blocks may overlap: together with the length, which is added to the sum, they determine the input. Lengths are told apart by few
-// branches, because a wrong guess of the processor costs more than a block.
+// Blocks may overlap: together with the length, which is added to the sum, they determine the
+// input. Lengths are distinguished by few branches, because a mispredicted branch costs more than a
+// block.
 func (h *Hasher) Sum(b []byte) uint64 {
 	n := len(b)
 	s := sum{0, uint64(n)}
@@ -153,7 +161,8 @@ func (s sum) two(a, b uint64, p *pad) sum {
 	return sum{s.hi + hi + carry, lo}
 }
 
-// long returns the sum of more than two blocks. What is longer than can be hashed in one go is replaced by its SHA-256.
+// long returns the sum of more than two blocks. A longer input than maxLen is replaced by its
+// SHA-256.
 func (h *Hasher) long(b []byte) sum {
 	s := sum{0, uint64(len(b))}
 	if len(b) > maxLen {
@@ -168,13 +177,13 @@ func (h *Hasher) long(b []byte) sum {
 	return s
 }
 
-// finish makes 64 bits of a sum.
+// finish reduces a sum to 64 bits.
 func (h *Hasher) finish(s sum) uint64 {
 	t := sum{h.starts[0], 0}.linear(s.lo, &h.low).linear(s.hi, &h.high)
 	return mix(t.hi)
 }
 
-// mix is a bijection: it leaves no trace in the hash of the straight line that multiplying is.
+// mix is a bijection. It removes the linearity of the multiplication from the hash.
 func mix(x uint64) uint64 {
 	x ^= x >> 32
 	x *= 0xBF58476D1CE4E5B9
@@ -191,7 +200,7 @@ func (h *Hasher) Pair(x, y uint64) uint64 {
 	return mix(sum{h.starts[2], 0}.linear(x, &h.first).linear(y, &h.second).hi)
 }
 
-// IPv4 returns the hash of an IPv4 address: that of the integer.
+// IPv4 returns the hash of an IPv4 address: the hash of its integer.
 func (h *Hasher) IPv4(a [4]byte) uint64 { return h.Uint64(uint64(binary.BigEndian.Uint32(a[:]))) }
 
 // IPv6 returns the hash of an IPv6 address.
@@ -200,8 +209,9 @@ func (h *Hasher) IPv6(a [16]byte) uint64 {
 	return mix(sum{h.starts[3], 0}.linear(x, &h.first).linear(y, &h.second).hi)
 }
 
-// Mix returns a number that follows from x alone, by a bijection (the finaliser of splitmix64: Steele, Lea, Flood, "Fast splittable
-// pseudorandom number generators", 2014). It is no protection, but spreads what nobody outside can choose.
+// Mix returns a number that depends only on x, by a bijection (the finaliser of splitmix64: Steele,
+// Lea, Flood, "Fast splittable pseudorandom number generators", 2014). It does not protect against
+// chosen input; use it only for values that outsiders cannot choose.
 func Mix(x uint64) uint64 {
 	x += 0x9E3779B97F4A7C15
 	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9

@@ -14,7 +14,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// TestFixed pins the functions: sketches of other hosts are only merged rightly as long as they stay.
+// TestFixed pins the functions: sketches of other hosts merge correctly only while these do not
+// change.
 func TestFixed(t *testing.T) {
 	h := hash64.Fixed()
 	got := []string{h.ID().String()}
@@ -31,7 +32,7 @@ func TestFixed(t *testing.T) {
 	require.Len(t, hash64.FixedKey, 16)
 }
 
-// TestLengths: every byte of an input of any length matters, and so does the length.
+// TestLengths: every byte of an input of any length affects the hash, and so does the length.
 func TestLengths(t *testing.T) {
 	h := hash64.Random()
 	seen := make(map[uint64]string)
@@ -50,7 +51,7 @@ func TestLengths(t *testing.T) {
 	require.NotEqual(t, h.Pair(0, 1), h.IPv6([16]byte{15: 1}), "a pair is not an address")
 }
 
-// TestKeys: hashes under one key say nothing about those under another.
+// TestKeys: hashes under one key reveal nothing about hashes under another.
 func TestKeys(t *testing.T) {
 	a, b := hash64.Random(), hash64.Random()
 	require.NotEqual(t, a.ID(), b.ID())
@@ -94,8 +95,8 @@ func TestAvalanche(t *testing.T) {
 	}
 }
 
-// TestCardinality: keys in a row, as addresses of a network are, are estimated as well as random ones: the error is that of the sketch
-// under each of many keys.
+// TestCardinality: consecutive keys, like the addresses of a network, are estimated as well as
+// random ones. The error is the sketch's under each of many keys.
 func TestCardinality(t *testing.T) {
 	for name, hash := range map[string]func(h *hash64.Hasher, i uint64) uint64{
 		"in a row":       func(h *hash64.Hasher, i uint64) uint64 { return h.Uint64(i) },
@@ -144,7 +145,7 @@ func BenchmarkUint64(b *testing.B) {
 	}
 }
 
-// fixed is what TestFixed pins.
+// fixed holds the values that TestFixed pins.
 var fixed = []string{
 	"a4e2ff7fc6fbb0b2", "68a8dad73ca7e26c", "32df3f031736ae06", "6fef8a88be70e771", "bdd32ae47c70896c", "061b91f2ea99a046", "c4198b037f6898e3",
 	"5979ad4300fab2fb", "c5dde2ebfdc70a9a", "607cc0531a47826d", "5116a3589f100e4a", "db6269e317da75ac", "c57c1d81a8c84347", "c3fa0a3f2d84ebf3",

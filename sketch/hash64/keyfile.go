@@ -19,13 +19,14 @@ func ReadKey(path string) (Key, error) {
 	}
 	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(b) != len(Key{}) {
-		return Key{}, fmt.Errorf("hash64: %s does not hold a key of 32 hexadecimal digits", path) // which no error quotes
+		// not quoted in errors
+		return Key{}, fmt.Errorf("hash64: %s does not hold a key of 32 hexadecimal digits", path)
 	}
 	return Key(b), nil
 }
 
-// KeepKey returns the key in a file. If there is no file yet it makes one, for its owner alone, with a random key. Of several programs that
-// do so at once, all get the same key.
+// KeepKey returns the key in a file. If the file does not exist, it creates one with a random key
+// that only its owner can read. If several programs do so at once, all get the same key.
 func KeepKey(path string) (Key, error) {
 	key, err := ReadKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -44,5 +45,5 @@ func KeepKey(path string) (Key, error) {
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return Key{}, err
 	}
-	return ReadKey(path) // perhaps that of another program
+	return ReadKey(path) // perhaps another program's key
 }

@@ -12,12 +12,12 @@ import (
 	"visor/sketch/hash64"
 )
 
-// slow is the hash as it is defined, in integers of any size: all sums are taken modulo 2¹²⁸ at the
-// end of each step.
+// slow is the definition of the hash in integers of any size. All sums are reduced modulo 2¹²⁸ at
+// the end of each step.
 type slow struct {
-	pads   []*big.Int // of NH, the two words of each block
-	linear []*big.Int // of 128 bits: for the halves of NH's sum, for integers, and for pairs
-	starts []*big.Int // of texts, integers, pairs and IPv6 addresses
+	pads   []*big.Int // for NH, the two words of each block
+	linear []*big.Int // 128 bits each: for the halves of NH's sum, for integers, and for pairs
+	starts []*big.Int // for texts, integers, pairs and IPv6 addresses
 }
 
 var (
@@ -36,7 +36,7 @@ func littleEndian(b []byte) *big.Int {
 	return n
 }
 
-// newSlow expands a key: SHA-256 of a text, the key and a counter, one after the other, is cut into
+// newSlow expands a key: SHA-256 of a text, the key and a counter yields blocks that are cut into
 // words of 64 bits. Of two words, the first is the lower one.
 func newSlow(key hash64.Key) *slow {
 	var words []*big.Int
@@ -57,8 +57,8 @@ func newSlow(key hash64.Key) *slow {
 	return s
 }
 
-// nh returns the sum over pairs of words: each word plus its pad modulo 2⁶⁴, and the two multiplied.
-// pairs has the number of the block whose pads a pair takes.
+// nh returns the sum over pairs of words: each word plus its pad modulo 2⁶⁴, and the two
+// multiplied. pairs holds, for each pair, the number of the block whose pads it uses.
 func (s *slow) nh(length int, words [][2]*big.Int, blocks []int) *big.Int {
 	sum := big.NewInt(int64(length))
 	for i, pair := range words {
@@ -124,7 +124,7 @@ func (s *slow) ipv6(a [16]byte) uint64 {
 	return s.multilinear(3, []*big.Int{number(x), number(y)}, 3)
 }
 
-// equal holds all functions of both against each other, on bytes.
+// equal compares all functions of both on bytes.
 func equal(t *testing.T, fast *hash64.Hasher, s *slow, b []byte) {
 	t.Helper()
 	require.Equal(t, s.sum(b), fast.Sum(b), "%d bytes", len(b))
@@ -137,8 +137,8 @@ func equal(t *testing.T, fast *hash64.Hasher, s *slow, b []byte) {
 	require.Equal(t, s.integer(uint64(binary.BigEndian.Uint32(a[:4]))), fast.IPv4([4]byte(a[:4])))
 }
 
-// TestDefinition: the hash is that of its definition for inputs of all lengths, under random keys.
-// Zeros and ones are among the inputs: their carries are the fewest and the most.
+// TestDefinition: the hash equals its definition for inputs of all lengths, under random keys.
+// Zeros and ones are among the inputs: they cause the fewest and the most carries.
 func TestDefinition(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 1))
 	for _, key := range []hash64.Key{hash64.Key([]byte(hash64.FixedKey)), {}, hash64.Key(random(rnd, 16)), hash64.Key(random(rnd, 16))} {
