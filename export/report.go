@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -21,6 +22,7 @@ type Report struct {
 	Errors   []string // what could not be read, or not to its end
 	Hints    []string // what the user could do for more of an answer
 	Unit     string   // what a frame is for people; "" means packets
+	Done     string   // what became of most frames, for people; "" means analysed
 }
 
 // Coverage is the part of the input that an answer covers.
@@ -100,14 +102,14 @@ func (r *Report) account() string {
 	if a.Offered == 1 {
 		unit = strings.TrimSuffix(unit, "s")
 	}
-	head := thousands(a.Offered) + " " + unit
+	head, done := thousands(a.Offered)+" "+unit, cmp.Or(r.Done, "analysed")
 	switch {
 	case a.Offered == 0:
 		return "no " + unit
 	case a.Analysed == a.Offered && len(r.Reasons) == 0: // else what they hold was not
-		return head + ", all analysed"
+		return head + ", all " + done
 	}
-	parts := []string{thousands(a.Analysed) + " analysed"}
+	parts := []string{thousands(a.Analysed) + " " + done}
 	for _, p := range []struct {
 		n    uint64
 		what string

@@ -42,7 +42,7 @@ func (cfg *Config) listenUnix() (net.Listener, error) {
 	socket, err := net.Listen("unix", cfg.Address)
 	if err != nil {
 		if dir := filepath.Dir(cfg.Address); missing(dir) {
-			return nil, fmt.Errorf("listen unix %s: folder %s does not exist: %w", cfg.Address, dir, fs.ErrNotExist)
+			return nil, missingFolder{cfg.Address, dir}
 		}
 		return nil, err
 	}
@@ -125,3 +125,12 @@ func removeStale(path string) error {
 	}
 	return fmt.Errorf("listen unix %s: %w, and something may use it: %w", path, fs.ErrExist, err)
 }
+
+// missingFolder is the error of a socket whose folder does not exist.
+type missingFolder struct{ socket, folder string }
+
+func (e missingFolder) Error() string {
+	return fmt.Sprintf("listen unix %s: folder %s does not exist", e.socket, e.folder)
+}
+
+func (missingFolder) Is(target error) bool { return target == fs.ErrNotExist }

@@ -39,7 +39,9 @@ func (s *summary) walk(schema string, subject, path []string, n node) {
 				}
 			case v["p50"] != nil:
 				numbers = append(numbers, item{name: export.Words(key), count: node(v).number("p99"), text: quantiles(v, key)})
-			case v["buckets"] == nil: // histograms are drawn by nothing here
+			case v["buckets"] != nil:
+				s.addPanel(schema, subject, at, histogram(node(v).at("buckets"), key))
+			default:
 				s.walk(schema, subject, at, v)
 			}
 		}

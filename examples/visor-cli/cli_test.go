@@ -224,3 +224,17 @@ func TestTimes(t *testing.T) {
 	require.Equal(t, "In 20 µs/1.90 ms/2.15 ms/3.00 s", times("In", spread{p50: 20, p90: 1900, p95: 2150, p99: 3e6}))
 	require.Equal(t, "In -", times("In", spread{}))
 }
+
+// The bins of a histogram are in the order of their bounds, and are not cumulative.
+func TestHistogram(t *testing.T) {
+	buckets := node{"10": 0.0, "100": 8.0, "1000": 8.0, "20000": 9.0, "30000": 9.0, "+Inf": 9.0}
+	require.Equal(t, []item{
+		{name: "≤ 100 µs", count: 8, text: "████████ 8"},
+		{name: "≤ 1.00 ms", text: "         0"},
+		{name: "≤ 20.0 ms", count: 1, text: "█        1"},
+	}, histogram(buckets, "response_us"))
+	require.Equal(t, []item{{name: "more", count: 2, text: "████████ 2"}}, histogram(node{"5": 0.0, "+Inf": 2.0}, "n"))
+	require.Empty(t, histogram(node{"5": 0.0, "+Inf": 0.0}, "n"))
+	require.Empty(t, histogram(node{}, "n"))
+	require.Equal(t, "▏       ", bar(1, 1000))
+}

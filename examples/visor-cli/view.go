@@ -339,7 +339,10 @@ func (m *model) footer(st styles) string {
 	if m.drill != nil {
 		parts = append(parts, "Esc back")
 	} else {
-		parts = append(parts, "Enter look behind", "p policies", "1 2 3 period")
+		if p := m.focused(); p != nil && p.look != nil {
+			parts = append(parts, "Enter look behind")
+		}
+		parts = append(parts, "p policies", "1 2 3 period")
 	}
 	return st.dim.Render(strings.Join(append(parts, "/ search", "s sort", "? help", "q quit"), " · "))
 }

@@ -238,8 +238,9 @@ func TestAccount(t *testing.T) {
 	require.Equal(t, a.Account.Offered, a.Account.Analysed+a.Account.NotSampled)
 	require.InDelta(t, 900, float64(a.Account.NotSampled), 60)
 
-	_, stdout, _ = call(t, nil, "-i", "netflow", sample)
+	_, stdout, stderr = call(t, nil, "-i", "netflow", sample)
 	require.Contains(t, accountOf(t, stdout).Hints[0], "no flow record was found")
+	require.Contains(t, stderr, "1,000 packets: 1,000 read;")
 
 	_, stdout, _ = call(t, nil, "-H", "203.0.113.77/32", sample)
 	require.Equal(t, []string{"the direction of all packets is unknown: no packet is from or to the networks of -H"}, accountOf(t, stdout).Hints)

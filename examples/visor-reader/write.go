@@ -87,8 +87,17 @@ func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Sna
 	notSampled := min(p.HandlerAccounts()[networkName].NotSampled, r.Account.Analysed)
 	r.Account.NotSampled, r.Account.Analysed = notSampled, r.Account.Analysed-notSampled
 
+	if j.noFlows(snap, &r) {
+		r.Done = "read"
+	}
 	r.Hints = j.hints(ctx, snap, &r)
 	return r
+}
+
+// noFlows reports whether flow records were asked for, and the input has packets and no such record.
+func (j *job) noFlows(snap *handler.Snapshot, r *export.Report) bool {
+	flows := j.input == inputNetFlow || j.input == inputSFlow
+	return flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0])
 }
 
 // hints says why an answer has little or nothing, and what would give more of one.
@@ -101,8 +110,7 @@ func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Repor
 	hint(ctx.Err() != nil, "interrupted: the rest of the input was not read")
 	hint(r.Account.Offered > 0 && r.Account.Filtered == r.Account.Offered,
 		"-b %s lets no packet through", j.filter)
-	flows := j.input == inputNetFlow || j.input == inputSFlow
-	hint(flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0]),
+	hint(j.noFlows(snap, r),
 		"no flow record was found: without -i %s the packets themselves are summarised", j.input)
 	m := network.From(snap)
 	unknown := m != nil && m.Total.Value() > 0 && m.Unknown.Value() == m.Total.Value()

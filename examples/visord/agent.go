@@ -106,7 +106,7 @@ func (a *agent) bound() error {
 	}
 	if a.memory = shareOut(limit); limit > 0 {
 		a.memory.apply()
-		a.log.Info(fmt.Sprintf("memory limit %.1f MB, of which inputs and policies may hold %.1f MB", float64(limit)/1e6, float64(a.memory.work)/1e6))
+		a.log.Info(fmt.Sprintf("memory limit %s, of which inputs and policies may hold %s", mebibytes(limit), mebibytes(a.memory.work)))
 	}
 	return nil
 }

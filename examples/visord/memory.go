@@ -63,6 +63,11 @@ func memoryLimit(text string, system fs.FS) (int64, error) {
 	return n << shift, nil
 }
 
+// mebibytes writes a number of bytes in the unit of --memory-limit: 512M is 512 MiB.
+func mebibytes(n int64) string {
+	return strconv.FormatFloat(math.Round(float64(n)/(1<<20)*10)/10, 'f', -1, 64) + " MiB"
+}
+
 // noLimit is what version 1 of cgroups has for none: more than any machine.
 const noLimit = 1 << 60
 

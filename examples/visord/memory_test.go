@@ -70,7 +70,7 @@ func TestMemoryApplies(t *testing.T) {
 // A policy that does not fit is refused with the sum; there is room again when another has gone.
 func TestPolicyDoesNotFit(t *testing.T) {
 	p := start(t, nil, "--admin-api", "--memory-limit", "64M", "--config", configFile(t, "visor: {taps: {t: {input_type: mock}}}"))
-	p.logged("memory limit 67.1 MB")
+	p.logged("memory limit 64 MiB, of which inputs and policies may hold 32 MiB")
 	send := func(method, path, body string) (int, string) {
 		req, err := http.NewRequest(method, p.url+"/api/v1/policies"+path, strings.NewReader(body))
 		require.NoError(t, err)
