@@ -34,8 +34,8 @@ type copies[M any] struct {
 	live *bucket[M] // nil before the first query
 }
 
-// NewBase returns the Base of a shard of the handler that info describes.
-func NewBase[M any](schema *metric.Schema[M], info Info, deepSample int) Base[M] {
+// newBase returns the Base of a shard of the handler that info describes.
+func newBase[M any](schema *metric.Schema[M], info Info, deepSample int) Base[M] {
 	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed(), copies: new(copies[M])}
 	b.ring = window.NewRing(info.Periods, PeriodLength, func() *bucket[M] { return newBucket(schema) })
 	b.attach()

@@ -10,7 +10,6 @@ import (
 
 	"visor/capture"
 	"visor/decode"
-	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -20,13 +19,9 @@ type events struct {
 	Rate sketch.Rate    `metric:"rate"`
 }
 
-type counting struct {
-	info   Info
-	schema *metric.Schema[events]
-}
+type counting struct{ Declared[events] }
 
-func (h *counting) Info() Info      { return h.info }
-func (h *counting) NewShard() Shard { return &countingShard{NewBase(h.schema, h.info, 100)} }
+func (h *counting) NewShard() Shard { return &countingShard{h.NewBase()} }
 
 type countingShard struct{ Base[events] }
 
@@ -47,7 +42,7 @@ type stepper struct {
 }
 
 func newStepper(t *testing.T, queues, periods int) *stepper {
-	info, schema, err := Declare[events](Settings{Periods: periods}.WithDefaults("x"), "x", "1.0", "x", nil, 0)
+	d, err := Declare[events](Spec{Type: "x"}, Settings{Periods: periods})
 	require.NoError(t, err)
 	s := &stepper{wall: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	sources := make([]capture.Source, queues)
@@ -55,7 +50,7 @@ func newStepper(t *testing.T, queues, periods int) *stepper {
 		sources[i] = capture.NewMemory(nil)
 	}
 	s.Pipeline, err = NewPipeline(Config{
-		Sources: sources, Handlers: []Handler{&counting{info, schema}}, Live: true, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
+		Sources: sources, Handlers: []Handler{&counting{d}}, Live: true, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	require.NoError(t, err)
 	s.clock.read = func() (int64, time.Duration) { return s.wall.UnixNano(), s.running }

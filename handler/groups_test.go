@@ -50,12 +50,16 @@ func TestSampler(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	s := handler.Settings{}.WithDefaults("net")
-	require.Equal(t, handler.Settings{Name: "net", Periods: 5, DeepSample: 100, TopN: 10}, s)
-	s = handler.Settings{Periods: 99, DeepSample: -5}.WithDefaults("net")
-	require.Equal(t, 10, s.Periods)
-	require.Equal(t, 1, s.DeepSample)
+	type none struct{}
+	d, err := handler.Declare[none](handler.Spec{Type: "net"}, handler.Settings{})
+	require.NoError(t, err)
+	require.Equal(t, handler.Info{Name: "net", Type: "net", Version: "1.0", Schema: "net", Periods: 5, TopN: 10, Metrics: []metric.Field{}}, d.Info())
+	d, err = handler.Declare[none](handler.Spec{Type: "net"}, handler.Settings{Periods: 99, DeepSample: -5})
+	require.NoError(t, err)
+	require.Equal(t, 10, d.Info().Periods)
+	base := d.NewBase()
+	require.Equal(t, handler.NewSampler(1), base.Sampler)
 
-	_, err := handler.Settings{TopPercentile: 101}.Info("net", "1.0", "packets", nil, 0)
+	_, err = handler.Declare[none](handler.Spec{Type: "net"}, handler.Settings{TopPercentile: 101})
 	require.EqualError(t, err, "threshold must be between 0 and 100 but has value 1.010000")
 }

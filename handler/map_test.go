@@ -35,14 +35,10 @@ type deviceMetrics struct {
 
 // perDevice counts every packet for a device and one of its ports, which take turns in every period.
 type perDevice struct {
-	info   handler.Info
-	schema *metric.Schema[deviceMetrics]
+	handler.Declared[deviceMetrics]
 }
 
-func (h *perDevice) Info() handler.Info { return h.info }
-func (h *perDevice) NewShard() handler.Shard {
-	return &perDeviceShard{Base: handler.NewBase(h.schema, h.info, 100)}
-}
+func (h *perDevice) NewShard() handler.Shard { return &perDeviceShard{Base: h.NewBase()} }
 
 type perDeviceShard struct {
 	handler.Base[deviceMetrics]
@@ -61,9 +57,10 @@ func (s *perDeviceShard) Process(b *handler.Batch) {
 }
 
 func newPerDevice(t testing.TB, s handler.Settings) handler.Handler {
-	info, schema, err := handler.Declare[deviceMetrics](s.WithDefaults("x"), "x", "1.0", "x", metric.GroupNames{"counters", "volumes"}, 1)
+	spec := handler.Spec{Type: "x", Groups: metric.GroupNames{"counters", "volumes"}, Defaults: 1}
+	d, err := handler.Declare[deviceMetrics](spec, s)
 	require.NoError(t, err)
-	return &perDevice{info, schema}
+	return &perDevice{d}
 }
 
 // shown lists values as "path{labels} family=value".
@@ -147,7 +144,7 @@ func TestEachForgets(t *testing.T) {
 // A subject is folded into another with all that was counted of it, and memory that waits is let go.
 func TestEachFold(t *testing.T) {
 	h := newPerDevice(t, handler.Settings{}).(*perDevice)
-	each := &handler.NewBase(h.schema, h.info, 100).Live.Devices
+	each := &h.NewBase().Live.Devices
 	for i, name := range []string{"a", "b"} {
 		d := each.At(name)
 		d.Records.Add(uint64(1 + i))
@@ -190,15 +187,15 @@ func (c *conversations) Bind() {
 
 // Both scales of a list are metrics, and the list is merged, copied and emptied once.
 func TestTopSide(t *testing.T) {
-	info, schema, err := handler.Declare[conversations](handler.Settings{}.WithDefaults("x"), "x", "1.0", "x", nil, 0)
+	d, err := handler.Declare[conversations](handler.Spec{Type: "x"}, handler.Settings{})
 	require.NoError(t, err)
-	require.Equal(t, metric.KindTop, info.Metrics[1].Kind)
+	require.Equal(t, metric.KindTop, d.Info().Metrics[1].Kind)
 	add := func(c *conversations, name string, bytes, packets uint64) {
 		var k sketch.PairKey
 		k.Set(uint64(len(name)), []byte(name))
 		c.list.Add(&k, sketch.Pair{bytes, packets})
 	}
-	base := handler.NewBase(schema, info, 100)
+	base := d.NewBase()
 	add(base.Live, "a", 100, 1)
 	add(base.Live, "bb", 50, 2)
 	require.Equal(t, []metric.Item{{Name: "<a>", Estimate: 100, Lower: 100}}, base.Live.Bytes.Items(1))

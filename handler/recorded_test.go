@@ -186,7 +186,7 @@ func TestStepBack(t *testing.T) {
 func TestSilentWorkers(t *testing.T) {
 	frames := timed(steady(0, 200)...)
 	sources := capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: 6})
-	h := &shifts{}
+	h := newShifts(t)
 	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(context.Background()))
@@ -197,21 +197,24 @@ func TestSilentWorkers(t *testing.T) {
 }
 
 // shifts is a handler whose shards note how periods begin.
-type shifts struct{ shards []*shiftsShard }
+type shifts struct {
+	handler.Declared[struct{}]
+	shards []*shiftsShard
+}
 
 type shiftsShard struct {
 	handler.Base[struct{}]
 	starts []int64
 }
 
-func (*shifts) Info() handler.Info { return handler.Info{Name: "x", Periods: 5} }
+func newShifts(t *testing.T) *shifts {
+	d, err := handler.Declare[struct{}](handler.Spec{Type: "x"}, handler.Settings{})
+	require.NoError(t, err)
+	return &shifts{Declared: d}
+}
 
 func (h *shifts) NewShard() handler.Shard {
-	schema, err := metric.NewSchema[struct{}]("x", nil)
-	if err != nil {
-		panic(err)
-	}
-	s := &shiftsShard{Base: handler.NewBase(schema, h.Info(), 100)}
+	s := &shiftsShard{Base: h.NewBase()}
 	h.shards = append(h.shards, s)
 	return s
 }

@@ -1,11 +1,5 @@
 package handler
 
-import (
-	"errors"
-	"fmt"
-	"visor/handler/metric"
-)
-
 // Settings are valid for every handler. The zero Settings is ready to use.
 type Settings struct {
 	Name          string   // instance name; "" means the handler's type
@@ -18,9 +12,9 @@ type Settings struct {
 	Disable       []string // metric groups switched off before Enable is applied
 }
 
-// WithDefaults returns s with defaults in place of zeros and with Periods and DeepSample clamped
-// into their ranges, as the reference does.
-func (s Settings) WithDefaults(typ string) Settings {
+// withDefaults returns s with defaults in place of zeros. It clamps Periods and DeepSample into
+// their ranges, as pktvisor does.
+func (s Settings) withDefaults(typ string) Settings {
 	if s.Name == "" {
 		s.Name = typ
 	}
@@ -40,36 +34,6 @@ func clamp(v, zero, high int) int {
 		return zero
 	}
 	return max(1, min(v, high))
-}
-
-// Declare returns the Info of a handler with settings s, and the Schema of its metrics M, or all that is wrong with either.
-func Declare[M any](s Settings, typ, version, schema string, names metric.GroupNames, defaults metric.GroupSet) (Info, *metric.Schema[M], error) {
-	info, err := s.Info(typ, version, schema, names, defaults)
-	metrics, schemaErr := metric.NewSchema[M](schema, names)
-	if schemaErr == nil {
-		info.Metrics = metrics.Fields()
-	}
-	return info, metrics, errors.Join(err, schemaErr)
-}
-
-// Info checks s and returns the Info of a handler that has these settings. A handler without groups ignores those that s names, as in
-// the reference.
-func (s Settings) Info(typ, version, schema string, names metric.GroupNames, defaults metric.GroupSet) (Info, error) {
-	if s.TopPercentile < 0 || s.TopPercentile > 100 {
-		return Info{}, fmt.Errorf("threshold must be between 0 and 100 but has value %f", float64(s.TopPercentile)/100)
-	}
-	groups := defaults
-	if len(names) > 0 {
-		var err error
-		if groups, err = names.Resolve(defaults, s.Enable, s.Disable); err != nil {
-			return Info{}, err
-		}
-	}
-	return Info{
-		Name: s.Name, Tap: s.Tap, Type: typ, Version: version, Schema: schema,
-		Periods: s.Periods, TopN: s.TopN, TopPercentile: s.TopPercentile,
-		Groups: groups, Grouped: len(names) > 0,
-	}, nil
 }
 
 // Sampler decides which events are sampled deeply: a fixed sequence, so that a run can be repeated.

@@ -3,7 +3,6 @@ package bgp
 import (
 	"visor/decode/bgpmsg"
 	"visor/handler"
-	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -29,34 +28,24 @@ type Config struct {
 }
 
 // Handler is the BGP analyzer.
-type Handler struct {
-	cfg    Config
-	info   handler.Info
-	schema *metric.Schema[Metrics]
-}
+type Handler struct{ handler.Declared[Metrics] }
 
 var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or what is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
-	cfg.Settings = cfg.WithDefaults("bgp")
-	info, schema, err := handler.Declare[Metrics](cfg.Settings, "bgp", "1.0", "bgp", nil, 0)
+	d, err := handler.Declare[Metrics](handler.Spec{Type: "bgp"}, cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+	return &Handler{d}, nil
 }
 
 // From returns what the bgp handler of s counted, or nil if s has none. With several it is the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// Info tells what h is.
-func (h *Handler) Info() handler.Info { return h.info }
-
 // NewShard returns the part of h that one worker owns.
-func (h *Handler) NewShard() handler.Shard {
-	return &shard{Base: handler.NewBase(h.schema, h.info, h.cfg.DeepSample)}
-}
+func (h *Handler) NewShard() handler.Shard { return &shard{h.NewBase()} }
 
 type shard struct {
 	handler.Base[Metrics]

@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -49,41 +50,33 @@ const maxRequests = 1 << 14
 
 // Handler is the DHCP analyzer.
 type Handler struct {
-	cfg    Config
-	info   handler.Info
-	schema *metric.Schema[Metrics]
+	handler.Declared[Metrics]
+	timeout time.Duration
 }
 
 var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or all that is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
-	cfg.Settings = cfg.WithDefaults("dhcp")
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Second
-	}
-	info, schema, err := handler.Declare[Metrics](cfg.Settings, "dhcp", "1.0", "dhcp", nil, 0)
+	d, err := handler.Declare[Metrics](handler.Spec{Type: "dhcp"}, cfg.Settings)
 	if cfg.Timeout < 0 {
 		err = errors.Join(err, fmt.Errorf("dhcp: Timeout %v must not be negative", cfg.Timeout))
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+	return &Handler{d, cmp.Or(cfg.Timeout, 5*time.Second)}, nil
 }
 
 // From returns what the dhcp handler of s counted, or nil if s has none. With several it is the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// Info tells what h is.
-func (h *Handler) Info() handler.Info { return h.info }
-
 // NewShard returns the part of h that one worker owns.
 func (h *Handler) NewShard() handler.Shard {
 	return &shard{
-		Base: handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
-		open: flowtable.New[request](flowtable.Config{Capacity: maxRequests, TTL: h.cfg.Timeout}),
-		ttl:  int64(h.cfg.Timeout),
+		Base: h.NewBase(),
+		open: flowtable.New[request](flowtable.Config{Capacity: maxRequests, TTL: h.timeout}),
+		ttl:  int64(h.timeout),
 	}
 }
 

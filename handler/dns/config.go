@@ -52,27 +52,22 @@ func New(cfg Config) (*Handler, error) {
 // From returns what the DNS handler of version 1.0 in s counted, or nil if s has none. With several it is the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// declared is what handlers of all versions are made of.
+// declared is embedded by the handlers of all versions.
 type declared[M any] struct {
-	cfg    Config
-	info   handler.Info
-	schema *metric.Schema[M]
+	handler.Declared[M]
+	cfg Config
 }
 
 func declare[M any](cfg Config, version string, names metric.GroupNames, defaults metric.GroupSet) (declared[M], error) {
-	cfg.Settings = cfg.WithDefaults("dns")
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
 	}
 	if cfg.Transactions == 0 {
 		cfg.Transactions = 65536
 	}
-	info, schema, err := handler.Declare[M](cfg.Settings, "dns", version, "dns", names, defaults)
+	d, err := handler.Declare[M](handler.Spec{Type: "dns", Version: version, Groups: names, Defaults: defaults}, cfg.Settings)
 	if cfg.Timeout < 0 || cfg.Transactions < 0 {
 		err = errors.Join(err, fmt.Errorf("dns: Timeout %v and Transactions %d must not be negative", cfg.Timeout, cfg.Transactions))
 	}
-	return declared[M]{cfg, info, schema}, err
+	return declared[M]{d, cfg}, err
 }
-
-// Info tells what the handler is.
-func (d *declared[M]) Info() handler.Info { return d.info }

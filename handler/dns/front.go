@@ -23,8 +23,8 @@ type front[M any] struct {
 
 func (d *declared[M]) newFront() front[M] {
 	f := front[M]{
-		Base:   handler.NewBase(d.schema, d.info, d.cfg.DeepSample),
-		groups: d.info.Groups,
+		Base:   d.NewBase(),
+		groups: d.Info().Groups,
 		filter: newFilter(&d.cfg),
 		public: d.cfg.PublicSuffix,
 	}

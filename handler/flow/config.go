@@ -10,7 +10,6 @@ import (
 	"visor/decode"
 	"visor/geo"
 	"visor/handler"
-	"visor/handler/metric"
 )
 
 // Config configures a Handler. The zero Config is ready to use. All filters that are set must pass.
@@ -80,9 +79,8 @@ const (
 
 // Handler is the flow analyzer.
 type Handler struct {
+	handler.Declared[Metrics]
 	cfg        Config
-	info       handler.Info
-	schema     *metric.Schema[Metrics]
 	onlyNets   decode.HostNets
 	summary    summary
 	shards     atomic.Int32
@@ -93,13 +91,12 @@ var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or all that is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
-	cfg.Settings = cfg.WithDefaults("flow")
 	if cfg.Interfaces == 0 {
 		cfg.Interfaces = defaultInterfaces
 	}
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, defaultBytes)
-	info, schema, err := handler.Declare[Metrics](cfg.Settings, "flow", "1.0", "flow", groupNames, defaultGroups)
-	info.Exports = true
+	spec := handler.Spec{Type: "flow", Groups: groupNames, Defaults: defaultGroups, Exports: true}
+	d, err := handler.Declare[Metrics](spec, cfg.Settings)
 	if cfg.Interfaces < 0 {
 		err = errors.Join(err, fmt.Errorf("flow: Interfaces %d must not be negative", cfg.Interfaces))
 	}
@@ -111,8 +108,8 @@ func New(cfg Config) (*Handler, error) {
 	if err := errors.Join(err, netsErr, sumErr); err != nil {
 		return nil, err
 	}
-	h := &Handler{cfg: cfg, info: info, schema: schema, onlyNets: nets, summary: sum, firstBytes: interfaceBytes(info.Groups)}
-	schema.Bound(h.bound)
+	h := &Handler{Declared: d, cfg: cfg, onlyNets: nets, summary: sum, firstBytes: interfaceBytes(d.Info().Groups)}
+	h.Bound(h.bound)
 	return h, nil
 }
 
@@ -123,8 +120,5 @@ func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 // share returns the memory of a period in a shard. A shard has its periods, a copy for queries, and
 // what waits for interfaces of the period before.
 func (h *Handler) share() int {
-	return h.cfg.MaxBytes / max(int(h.shards.Load()), 1) / (h.info.Periods + 2)
+	return h.cfg.MaxBytes / max(int(h.shards.Load()), 1) / (h.Info().Periods + 2)
 }
-
-// Info describes h.
-func (h *Handler) Info() handler.Info { return h.info }

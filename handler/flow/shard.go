@@ -19,9 +19,9 @@ import (
 func (h *Handler) NewShard() handler.Shard {
 	h.shards.Add(1)
 	s := &shard{
-		Base:    handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		Base:    h.NewBase(),
 		h:       h,
-		groups:  h.info.Groups,
+		groups:  h.Info().Groups,
 		devices: make(map[netip.Addr]*device),
 	}
 	if h.cfg.Geo != nil {

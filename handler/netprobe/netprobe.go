@@ -10,6 +10,7 @@
 package netprobe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -104,42 +105,35 @@ const (
 
 // Handler is the analyzer of probes.
 type Handler struct {
-	cfg    Config
-	info   handler.Info
-	schema *metric.Schema[Metrics]
+	handler.Declared[Metrics]
+	timeout time.Duration
 }
 
 var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or all that is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
-	cfg.Settings = cfg.WithDefaults("netprobe")
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 2 * time.Second
-	}
-	info, schema, err := handler.Declare[Metrics](cfg.Settings, "netprobe", "1.0", "netprobe", groupNames, groupCounters|groupHistograms)
+	spec := handler.Spec{Type: "netprobe", Groups: groupNames, Defaults: groupCounters | groupHistograms}
+	d, err := handler.Declare[Metrics](spec, cfg.Settings)
 	if cfg.Timeout < 0 {
 		err = errors.Join(err, fmt.Errorf("netprobe: Timeout %v must not be negative", cfg.Timeout))
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg, info, schema}, nil
+	return &Handler{d, cmp.Or(cfg.Timeout, 2*time.Second)}, nil
 }
 
 // From returns what the netprobe handler of s counted, or nil if s has none. With several it is the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// Info tells what h is.
-func (h *Handler) Info() handler.Info { return h.info }
-
 // NewShard returns the part of h that one worker owns.
 func (h *Handler) NewShard() handler.Shard {
 	s := &shard{
-		Base:    handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
-		groups:  h.info.Groups,
-		timeout: int64(h.cfg.Timeout),
-		open:    flowtable.New[test](flowtable.Config{Capacity: maxTests, TTL: h.cfg.Timeout}),
+		Base:    h.NewBase(),
+		groups:  h.Info().Groups,
+		timeout: int64(h.timeout),
+		open:    flowtable.New[test](flowtable.Config{Capacity: maxTests, TTL: h.timeout}),
 		known:   make(map[string]string),
 		last:    make(map[string]int64),
 	}

@@ -24,8 +24,8 @@ type front[M any] struct {
 func (d *declared[M]) newFront() front[M] {
 	cfg := &d.cfg
 	f := front[M]{
-		Base:     handler.NewBase(d.schema, d.info, cfg.DeepSample),
-		groups:   d.info.Groups,
+		Base:     d.NewBase(),
+		groups:   d.Info().Groups,
 		filtered: cfg.GeoNotFound || cfg.ASNNotFound || len(cfg.GeoPrefixes) > 0 || len(cfg.ASNs) > 0,
 		cfg:      cfg,
 	}

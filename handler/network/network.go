@@ -39,28 +39,24 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d}, nil
 }
 
-// declared is what handlers of all versions are made of.
+// declared is embedded by the handlers of all versions.
 type declared[M any] struct {
-	cfg    Config
-	info   handler.Info
-	schema *metric.Schema[M]
+	handler.Declared[M]
+	cfg Config
 }
 
 func declare[M any](cfg Config, version, schema string, groups metric.GroupNames) (declared[M], error) {
-	cfg.Settings = cfg.WithDefaults("net")
-	info, metrics, err := handler.Declare[M](cfg.Settings, "net", version, schema, groups, groups.All())
+	spec := handler.Spec{Type: "net", Version: version, Schema: schema, Groups: groups, Defaults: groups.All()}
+	d, err := handler.Declare[M](spec, cfg.Settings)
 	errs := []error{err}
 	for _, asn := range cfg.ASNs {
 		if asn == "" || strings.Trim(asn, "0123456789") != "" {
 			errs = append(errs, fmt.Errorf("NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: %s", asn))
 		}
 	}
-	return declared[M]{cfg, info, metrics}, errors.Join(errs...)
+	return declared[M]{d, cfg}, errors.Join(errs...)
 }
 
 // From returns what the network handler of version 1.0 in s counted, or nil if s has none. With several it is
 // the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
-
-// Info tells what the handler is.
-func (d *declared[M]) Info() handler.Info { return d.info }

@@ -7,7 +7,6 @@ package pcap
 
 import (
 	"visor/handler"
-	"visor/handler/metric"
 	"visor/sketch"
 )
 
@@ -24,34 +23,24 @@ type Config struct {
 }
 
 // Handler is the capture-loss analyzer.
-type Handler struct {
-	cfg    Config
-	info   handler.Info
-	schema *metric.Schema[Metrics]
-}
+type Handler struct{ handler.Declared[Metrics] }
 
 var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or what is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
-	cfg.Settings = cfg.WithDefaults("pcap")
-	info, schema, err := handler.Declare[Metrics](cfg.Settings, "pcap", "1.0", "pcap", nil, 0)
+	d, err := handler.Declare[Metrics](handler.Spec{Type: "pcap"}, cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, info: info, schema: schema}, nil
+	return &Handler{d}, nil
 }
 
 // From returns what the pcap handler of s counted, or nil if s has none.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// Info tells what h is.
-func (h *Handler) Info() handler.Info { return h.info }
-
 // NewShard returns the part of h that one worker owns.
-func (h *Handler) NewShard() handler.Shard {
-	return &shard{Base: handler.NewBase(h.schema, h.info, h.cfg.DeepSample)}
-}
+func (h *Handler) NewShard() handler.Shard { return &shard{h.NewBase()} }
 
 type shard struct {
 	handler.Base[Metrics]

@@ -47,9 +47,8 @@ type Config struct {
 
 // Handler samples resources. Attached is safe for concurrent use.
 type Handler struct {
-	cfg      Config
-	info     handler.Info
-	schema   *metric.Schema[Metrics]
+	handler.Declared[Metrics]
+	read     func() Usage
 	shards   atomic.Int32
 	attached atomic.Pointer[attached]
 }
@@ -64,15 +63,14 @@ var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or what is wrong with cfg.
 func New(cfg Config) (*Handler, error) {
-	cfg.Settings = cfg.WithDefaults("input_resources")
-	if cfg.Read == nil {
-		cfg.Read = read
-	}
-	info, schema, err := handler.Declare[Metrics](cfg.Settings, "input_resources", "1.0", "input_resources", nil, 0)
+	d, err := handler.Declare[Metrics](handler.Spec{Type: "input_resources"}, cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{cfg: cfg, info: info, schema: schema}
+	h := &Handler{Declared: d, read: cfg.Read}
+	if h.read == nil {
+		h.read = read
+	}
 	h.attached.Store(new(attached))
 	return h, nil
 }
@@ -90,16 +88,13 @@ func (h *Handler) Attached(policies, handlers int) {
 	}
 }
 
-// Info tells what h is.
-func (h *Handler) Info() handler.Info { return h.info }
-
 // NewShard returns the part of h that one worker owns. The first of them takes the samples: they are of the whole process.
 func (h *Handler) NewShard() handler.Shard {
 	return &shard{
-		Base:   handler.NewBase(h.schema, h.info, h.cfg.DeepSample),
+		Base:   h.NewBase(),
 		h:      h,
 		first:  h.shards.Add(1) == 1,
-		before: h.cfg.Read(),
+		before: h.read(),
 		at:     time.Now(),
 	}
 }
@@ -161,7 +156,7 @@ func (s *shard) event(now int64, n uint64) {
 }
 
 func (s *shard) sample() {
-	usage, now := s.h.cfg.Read(), time.Now()
+	usage, now := s.h.read(), time.Now()
 	if wall := now.Sub(s.at); wall > 0 {
 		s.Live.CPU.Add(100 * float64(usage.CPU-s.before.CPU) / float64(wall))
 	}

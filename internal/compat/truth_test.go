@@ -237,22 +237,17 @@ type plainMetrics struct {
 	RCodes    metric.TopNumbers[metric.Port] `metric:"rcodes" help:"codes by number"`
 }
 
-type plain struct{ schema *metric.Schema[plainMetrics] }
+type plain struct{ handler.Declared[plainMetrics] }
 
 type plainShard struct{ handler.Base[plainMetrics] }
 
 func newPlain(t *testing.T) handler.Handler {
-	schema, err := metric.NewSchema[plainMetrics]("plain", nil)
+	d, err := handler.Declare[plainMetrics](handler.Spec{Type: "plain"}, handler.Settings{Periods: 1})
 	require.NoError(t, err)
-	return plain{schema}
+	return &plain{d}
 }
 
-func (p plain) Info() handler.Info {
-	return handler.Info{Name: "plain", Type: "plain", Schema: "plain", Periods: 1, TopN: 10}
-}
-func (p plain) NewShard() handler.Shard {
-	return &plainShard{handler.NewBase(p.schema, p.Info(), 100)}
-}
+func (p *plain) NewShard() handler.Shard { return &plainShard{p.NewBase()} }
 
 func (s *plainShard) Process(b *handler.Batch) {
 	for i := range b.DNS {

@@ -1,0 +1,69 @@
+package handler
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"visor/handler/metric"
+)
+
+// Spec describes a kind of handler.
+type Spec struct {
+	Type     string            // YAML type: "net", "dns", "pcap"
+	Version  string            // "" means "1.0"
+	Schema   string            // JSON key and Prometheus prefix of the metrics; "" means Type
+	Groups   metric.GroupNames // metric groups; nil if there are none
+	Defaults metric.GroupSet   // groups that are enabled unless Settings say otherwise
+	Exports  bool              // the handler reads [Batch].Exports
+}
+
+// Declared is embedded by handlers. It provides Info, and the [Base] of each shard. M is the struct
+// that declares the metrics.
+type Declared[M any] struct {
+	info       Info
+	schema     *metric.Schema[M]
+	deepSample int
+}
+
+// Declare returns the Declared of a handler of a kind, or an error that joins all problems in s and
+// in the declaration of M. Settings of groups have no effect on a kind without groups, as in pktvisor.
+func Declare[M any](spec Spec, s Settings) (Declared[M], error) {
+	s = s.withDefaults(spec.Type)
+	spec.Schema = cmp.Or(spec.Schema, spec.Type)
+	info, err := spec.info(s)
+	schema, schemaErr := metric.NewSchema[M](spec.Schema, spec.Groups)
+	if schemaErr == nil {
+		info.Metrics = schema.Fields()
+	}
+	return Declared[M]{info, schema, s.DeepSample}, errors.Join(err, schemaErr)
+}
+
+// info returns the Info of a handler with settings s.
+func (spec Spec) info(s Settings) (Info, error) {
+	if s.TopPercentile < 0 || s.TopPercentile > 100 {
+		return Info{}, fmt.Errorf("threshold must be between 0 and 100 but has value %f", float64(s.TopPercentile)/100)
+	}
+	groups := spec.Defaults
+	if len(spec.Groups) > 0 {
+		var err error
+		if groups, err = spec.Groups.Resolve(spec.Defaults, s.Enable, s.Disable); err != nil {
+			return Info{}, err
+		}
+	}
+	return Info{
+		Name: s.Name, Tap: s.Tap, Type: spec.Type, Version: cmp.Or(spec.Version, "1.0"), Schema: spec.Schema,
+		Periods: s.Periods, TopN: s.TopN, TopPercentile: s.TopPercentile,
+		Groups: groups, Grouped: len(spec.Groups) > 0, Exports: spec.Exports,
+	}, nil
+}
+
+// Info describes the handler.
+func (d *Declared[M]) Info() Info { return d.info }
+
+// NewBase returns the Base of a new shard.
+func (d *Declared[M]) NewBase() Base[M] { return newBase(d.schema, d.info, d.deepSample) }
+
+// Bound has f called after metrics were merged; see [metric.Schema.Bound]. It is called before the
+// handler is used.
+func (d *Declared[M]) Bound(f func(*M)) { d.schema.Bound(f) }
