@@ -15,8 +15,8 @@ var (
 // LinkFallback decodes link types that this package does not know. Implementations stand over other
 // libraries; they must not panic.
 type LinkFallback interface {
-	// Network returns the EtherType and the bytes of the network layer of a frame. The bytes
-	// borrow from the frame.
+	// Network returns the EtherType and the bytes of the network layer of a frame. The bytes borrow
+	// from the frame.
 	Network(link LinkType, frame []byte) (etherType uint16, payload []byte, ok bool)
 }
 
@@ -24,9 +24,9 @@ type LinkFallback interface {
 type Config struct {
 	Fallback LinkFallback // nil: frames of unknown link types are undecodable
 
-	// Reassembly of IP fragments: datagrams that may be incomplete at once (0 means 1024), bytes that
-	// they may hold together (0 means 4 MiB), and how long one waits for its fragments in packet time
-	// (0 means 60 s: RFC 791 suggests 15 s at least, RFC 8200 section 4.5 says 60 s).
+	// Reassembly of IP fragments: datagrams that may be incomplete at once (0 means 1024), bytes
+	// that they may hold together (0 means 4 MiB), and how long one waits for its fragments in
+	// packet time (0 means 60 s: RFC 791 suggests 15 s at least, RFC 8200 section 4.5 says 60 s).
 	MaxDatagrams  int
 	MaxFragBytes  int
 	FragmentAfter time.Duration
@@ -49,8 +49,8 @@ func NewDecoder(cfg Config) *Decoder {
 	return &Decoder{fallback: cfg.Fallback, frags: newReassembler(cfg)}
 }
 
-// Reset takes back what the packets of the last batch borrow from the Decoder: their Inner packets and
-// reassembled datagrams.
+// Reset takes back what the packets of the last batch borrow from the Decoder: their Inner packets
+// and reassembled datagrams.
 func (d *Decoder) Reset() {
 	d.lent = 0
 	d.frags.recycle()
@@ -67,9 +67,9 @@ type Stats struct {
 // Stats returns the counts since the Decoder was made.
 func (d *Decoder) Stats() Stats { return d.frags.stats }
 
-// Decode sets all fields of p but TimeNS, Frame, WireLen and Link, from these. It returns an error if the
-// frame's link type is unknown or a header up to the network layer is cut or contradicts itself; p
-// then holds what was found before. Frames of other network protocols are no error.
+// Decode sets all fields of p but TimeNS, Frame, WireLen and Link, from these. It returns an error
+// if the frame's link type is unknown or a header up to the network layer is cut or contradicts
+// itself; p then holds what was found before. Frames of other network protocols are no error.
 func (d *Decoder) Decode(p *Packet) error {
 	p.Layers, p.Inner, p.Payload, p.Cut, p.Proto, p.Dir = 0, nil, nil, 0, 0, Unknown
 	if p.Link == LinkEthernet && len(p.Frame) >= ethernetHeaderLen {
@@ -84,8 +84,8 @@ func (d *Decoder) Decode(p *Packet) error {
 	return d.network(p, etherType, rest)
 }
 
-// enclosed decodes b as a packet inside p, beginning with etherType, and makes it p's Inner if there
-// is IP in it.
+// enclosed decodes b as a packet inside p, beginning with etherType, and makes it p's Inner if
+// there is IP in it.
 func (d *Decoder) enclosed(p *Packet, etherType uint16, b []byte) {
 	if d.depth >= maxDepth {
 		return

@@ -83,7 +83,8 @@ func fast(p *decode.Packet) (s seen) {
 	return s
 }
 
-// TestAgainstGopacket decodes mixed traffic twice. gopacket does not look into first fragments; there the ports are left out.
+// TestAgainstGopacket decodes mixed traffic twice. gopacket does not look into first fragments;
+// there the ports are left out.
 func TestAgainstGopacket(t *testing.T) {
 	frames, truth := trafficgen.Frames(trafficgen.Mixed(20_000))
 	dec := decode.NewDecoder(decode.Config{})
@@ -130,7 +131,8 @@ func TestDecodeAllocs(t *testing.T) {
 	require.LessOrEqual(t, testing.AllocsPerRun(10, run), 1.0, "per 4096 packets; the map of open datagrams may move")
 }
 
-// TestPacketIsReused decodes one frame after another into the same Packet: nothing of the former one stays.
+// TestPacketIsReused decodes one frame after another into the same Packet: nothing of the former
+// one stays.
 func TestPacketIsReused(t *testing.T) {
 	dec := decode.NewDecoder(decode.Config{})
 	p := decode.Packet{Frame: ip4(4, ip4(17, udp(53, "abcd")))[:45], Link: decode.LinkRaw}
@@ -147,7 +149,8 @@ func TestPacketIsReused(t *testing.T) {
 	require.Equal(t, decode.Unknown, p.Dir)
 }
 
-// FuzzDecode decodes any bytes as any link type, several times: as fragments they may complete each other.
+// FuzzDecode decodes any bytes as any link type, several times: as fragments they may complete each
+// other.
 func FuzzDecode(f *testing.F) {
 	for _, tt := range headers {
 		f.Add(uint16(tt.link), append(unhex(tt.header), ip4(17, udp(53, "abcd"))...))

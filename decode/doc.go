@@ -12,7 +12,7 @@
 //		}
 //	}
 //
-// A packet costs some 30 ns, most of it waiting for its bytes, and no allocation. Nothing in a frame is trusted: lengths are checked against
-// what is there, nesting and reassembly are bounded. Link types that are not built in are left to a
-// [LinkFallback].
+// A packet costs some 30 ns, most of it waiting for its bytes, and no allocation. Nothing in a
+// frame is trusted: lengths are checked against what is there, nesting and reassembly are bounded.
+// Link types that are not built in are left to a [LinkFallback].
 package decode

@@ -19,8 +19,9 @@ type Export struct {
 	LostDatagrams uint32
 	LostSets      uint32
 
-	HeldSets  uint32 // data sets of this datagram that have no template yet
-	FoundSets uint32 // data sets of earlier datagrams whose template is in this one: Flows holds their records
+	HeldSets uint32 // data sets of this datagram that have no template yet
+	// data sets of earlier datagrams whose template is in this one: Flows holds their records
+	FoundSets uint32
 }
 
 // Observed is where an exporter observed a flow: IE 61, flowDirection.
@@ -36,17 +37,20 @@ const (
 // Flow is what an exporter reports of one flow, or of one sampled packet. Fields that it leaves out
 // are zero. A bidirectional flow (RFC 5103) is two of them.
 type Flow struct {
-	Src, Dst         netip.Addr // invalid if the flow is not of IP
-	Bytes            uint64     // as exported; see Sampling
-	Packets          uint64
-	Sampling         uint32 // one in so many packets was looked at; 0 if the exporter states no rate
+	Src, Dst netip.Addr // invalid if the flow is not of IP
+	Bytes    uint64     // as exported; see Sampling
+	Packets  uint64
+	// one in so many packets was looked at; 0 if the exporter states no rate
+	Sampling         uint32
 	Input, Output    uint32 // SNMP ifIndex
 	SrcPort, DstPort uint16 // of UDP, TCP or SCTP; of sampled ICMP packets type and code
 	Proto            uint8  // IP protocol number
 	ToS              uint8  // IPv4 type of service or IPv6 traffic class
 	Observed         Observed
 	HeaderLink       LinkType
-	Header           []byte // the beginning of a sampled packet, in place of addresses; it borrows from the datagram. HeaderLink says how it begins
+	// the beginning of a sampled packet, in place of addresses; it borrows from the datagram.
+	// HeaderLink says how it begins
+	Header []byte
 }
 
 // AddHeader sets the addresses, ports, protocol and class of f from its Header. d must be kept for
@@ -54,7 +58,8 @@ type Flow struct {
 func (d *Decoder) AddHeader(f *Flow) {
 	p := Packet{Frame: f.Header, WireLen: uint32(f.Bytes), Link: f.HeaderLink}
 	d.Reset()
-	if _ = d.Decode(&p); !p.Layers.Has(LayerIP) { // what could be read of a cut header is good enough
+	// what could be read of a cut header is good enough
+	if _ = d.Decode(&p); !p.Layers.Has(LayerIP) {
 		return
 	}
 	f.Src, f.Dst, f.SrcPort, f.DstPort = p.Src.Addr(), p.Dst.Addr(), p.Src.Port(), p.Dst.Port()

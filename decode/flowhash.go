@@ -4,10 +4,10 @@ import (
 	"visor/sketch/hash64"
 )
 
-// FlowHash returns a hash of the pair of outermost IP addresses of a frame, the same for both
-// directions: what spreads frames over workers. Ports are left out, so that fragments, which have none, meet
-// the rest of their conversation. It returns 0 where it finds no IP: on link types other than
-// Ethernet, cooked, loopback and raw IP, that is always.
+// FlowHash returns a hash of the outermost IP addresses of a frame, the same for both directions.
+// It distributes frames over workers. Ports are left out, so that fragments, which have none, reach
+// the same worker as the rest of their conversation. It returns 0 if it finds no IP, and always on
+// link types other than Ethernet, cooked, loopback and raw IP.
 func FlowHash(h *hash64.Hasher, frame []byte, link LinkType) uint64 {
 	b := frame
 	switch link {
@@ -61,8 +61,8 @@ func pairHash(h *hash64.Hasher, b []byte) uint64 {
 	return 0
 }
 
-// isDHCP reports whether an IPv4 packet of UDP is for a DHCP port. Of a client without an address, requests and answers have no
-// pair of addresses in common.
+// isDHCP reports whether an IPv4 packet of UDP is for a DHCP port. For a client without an address,
+// requests and answers do not share a pair of addresses.
 func isDHCP(b []byte) bool {
 	const dstPort = 2
 	at := int(b[0]&0x0F)*4 + dstPort

@@ -54,7 +54,8 @@ func TestFlowHash(t *testing.T) {
 	require.Zero(t, decode.FlowHash(hash64.Fixed(), make([]byte, 100), decode.LinkIPNet))
 }
 
-// TestFlowHashSpreads has clients of one network ask one server: eight workers get about the same, by the high bits.
+// TestFlowHashSpreads has clients of one network query one server: the high bits distribute them
+// about evenly over eight workers.
 func TestFlowHashSpreads(t *testing.T) {
 	const clients, workers = 64 * 256, 8
 	var share [workers]int

@@ -48,8 +48,9 @@ func (d *Decoder) fragment(p *Packet, f fragment) {
 // reassembler puts IP datagrams together (RFC 791 section 3.2, RFC 8200 section 4.5). Its memory is
 // bounded; the datagrams whose last fragment came longest ago are given up first.
 type reassembler struct {
-	open  map[fragKey]*datagram
-	order datagram // a ring: order.newer is the least recently used datagram, order.older the most recently
+	open map[fragKey]*datagram
+	// a ring: order.newer is the least recently used datagram, order.older the most recently
+	order datagram
 	free  []*datagram
 	whole []byte // what completed datagrams are written to, until recycle
 	bytes int    // sum of the sizes of open datagrams
@@ -190,7 +191,8 @@ const (
 
 // lend returns n bytes for a completed datagram. They stay untouched until recycle.
 func (r *reassembler) lend(n int) []byte {
-	if cap(r.whole)-len(r.whole) < n { // the former memory stays with the packets that borrow from it
+	// the former memory stays with the packets that borrow from it
+	if cap(r.whole)-len(r.whole) < n {
 		r.whole = make([]byte, 0, max(n, min(2*cap(r.whole), largeWhole), smallWhole))
 	}
 	at := len(r.whole)

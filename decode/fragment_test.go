@@ -54,7 +54,7 @@ func TestFragmentsInAnyOrder(t *testing.T) {
 		for range 50 {
 			parts := fragments(v6, udp(53, text), 16)
 			rnd.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
-			parts = append(parts[:3:3], parts[2:]...) // one comes twice
+			parts = append(parts[:3:3], parts[2:]...) // one piece arrives twice
 			dec := decode.NewDecoder(decode.Config{})
 			require.Equal(t, []string{text}, feed(t, dec, parts...))
 			require.Equal(t, uint64(1), dec.Stats().Reassembled)
@@ -76,7 +76,8 @@ func TestFirstFragmentHasPorts(t *testing.T) {
 	require.Empty(t, p.Payload)
 }
 
-// TestOverlap has fragments that disagree: in IPv4 what came first stays, in IPv6 the datagram is given up (RFC 5722).
+// TestOverlap feeds fragments that disagree. IPv4 keeps the first copy; IPv6 drops the datagram
+// (RFC 5722).
 func TestOverlap(t *testing.T) {
 	d := udp(53, "AAAAAAAAbbbbbbbbCCCCCCCC")
 	liar := []byte("xxxxxxxxxxxxxxxx")
@@ -125,7 +126,7 @@ func TestFragmentsExpire(t *testing.T) {
 	}
 }
 
-// TestFragmentsBounded sends beginnings that never end: the oldest are given up.
+// TestFragmentsBounded feeds datagrams that are never completed: the oldest are evicted.
 func TestFragmentsBounded(t *testing.T) {
 	d := udp(53, string(make([]byte, 1000)))
 	begin := func(id int) []byte { return ip4frag(17, uint16(id), moreFragments, d[:1000]) }
@@ -148,9 +149,9 @@ func TestFragmentsBounded(t *testing.T) {
 	require.Len(t, feed(t, dec, end(14)), 1)
 }
 
-// TestFragmentsOfFarOffsets sends fragments of 8 bytes that claim to be at the end of the largest datagram.
-// Each costs its own bytes, so that 1000 of them do not push out a reply of two fragments (with buffers up
-// to the offset, 64 of them did).
+// TestFragmentsOfFarOffsets feeds fragments of 8 bytes that claim to be at the end of the largest
+// datagram. Each costs only its bytes, so that 1000 of them do not evict a reply of two fragments.
+// With buffers up to the offset, 64 of them did.
 func TestFragmentsOfFarOffsets(t *testing.T) {
 	d := udp(53, string(make([]byte, 2000)))
 	dec := decode.NewDecoder(decode.Config{})
@@ -166,8 +167,8 @@ func TestFragmentsOfFarOffsets(t *testing.T) {
 	require.Zero(t, dec.Stats().Evicted)
 }
 
-// TestFragmentsAreEvictedByUse gives up the datagram whose last fragment came longest ago, also where the
-// memory of completed ones is used again.
+// TestFragmentsAreEvictedByUse evicts the datagram whose last fragment came longest ago, also when
+// the memory of completed ones is reused.
 func TestFragmentsAreEvictedByUse(t *testing.T) {
 	d := udp(53, string(make([]byte, 16)))
 	first := func(id uint16) []byte { return ip4frag(17, id, moreFragments, d[:8]) }
@@ -177,14 +178,14 @@ func TestFragmentsAreEvictedByUse(t *testing.T) {
 	feed(t, dec, first(1), first(2), second(1))
 	require.Len(t, feed(t, dec, last(1)), 1)
 	dec.Reset()
-	feed(t, dec, first(3), first(4), second(2), first(5)) // 3 goes: 2 was used after it
+	feed(t, dec, first(3), first(4), second(2), first(5)) // 3 is evicted: 2 was used after it
 	require.Len(t, feed(t, dec, last(2)), 1)
 	feed(t, dec, second(4), second(5))
 	require.Len(t, feed(t, dec, last(4), last(5)), 2)
 	require.Empty(t, feed(t, dec, second(3), last(3)))
 }
 
-// TestFragmentsInManyPieces gives up a datagram of which every second piece is missing: its list is bounded.
+// TestFragmentsInManyPieces drops a datagram that lacks every second piece: its list is bounded.
 func TestFragmentsInManyPieces(t *testing.T) {
 	dec := decode.NewDecoder(decode.Config{})
 	for i := range uint16(1000) {
@@ -197,7 +198,7 @@ func TestFragmentsInManyPieces(t *testing.T) {
 	require.Equal(t, []string{text}, feed(t, dec, fragments(false, udp(53, text), 8)...), "in order, all are taken")
 }
 
-// TestReset lends the bytes of datagrams until Reset, and then uses them again.
+// TestReset lends the bytes of datagrams until Reset, and then reuses them.
 func TestReset(t *testing.T) {
 	dec := decode.NewDecoder(decode.Config{})
 	packets := make([]decode.Packet, 40)
@@ -220,8 +221,8 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// BenchmarkFragments decodes what attackers send: fragments of new datagrams that claim to be at the end of the largest one, and
-// the pieces of one datagram in an order that leaves gaps.
+// BenchmarkFragments decodes what attackers send. Fragments of new datagrams claim to be at the end
+// of the largest one, and the pieces of one datagram arrive in an order that leaves gaps.
 func BenchmarkFragments(b *testing.B) {
 	tiny := make([]byte, 8)
 	for _, bb := range []struct {

@@ -8,7 +8,7 @@ import (
 	"visor/decode"
 )
 
-// unhex returns the bytes that s writes in hexadecimal, with spaces anywhere.
+// unhex returns the bytes of s, which is hexadecimal with optional spaces.
 func unhex(s string) []byte {
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
 	if err != nil {
@@ -20,7 +20,7 @@ func unhex(s string) []byte {
 // ip4 returns an IPv4 packet from 192.0.2.1 to 198.51.100.2 without checksum.
 func ip4(proto byte, payload []byte) []byte { return ip4frag(proto, 7, 0, payload) }
 
-// ip4frag returns an IPv4 packet with an identifier, and with flags and offset as they stand in the header.
+// ip4frag returns an IPv4 packet with an identifier, flags and offset as in the header.
 func ip4frag(proto byte, id, frag uint16, payload []byte) []byte {
 	b := unhex("4500 0000 0000 0000 40 00 0000 C0000201 C6336402")
 	binary.BigEndian.PutUint16(b[2:], uint16(20+len(payload)))

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// HostNets is a set of networks that are the user's own. The zero HostNets is empty. It is immutable.
+// HostNets is a set of networks that are the user's own. The zero HostNets is empty. It is
+// immutable.
 type HostNets struct {
 	v4     []net4
 	v6     []net6
@@ -23,7 +24,8 @@ type host6 struct{ hi, lo uint64 }
 
 func (h host6) compare(o host6) int { return cmp.Or(cmp.Compare(h.hi, o.hi), cmp.Compare(h.lo, o.lo)) }
 
-// NewHostNets returns the set of some networks. Many single addresses cost little: Contains finds one by bisection.
+// NewHostNets returns the set of some networks. Many single addresses cost little: Contains finds
+// one by bisection.
 func NewHostNets(prefixes ...netip.Prefix) HostNets {
 	var n HostNets
 	for _, p := range prefixes {
@@ -49,9 +51,10 @@ type net4 struct{ addr, mask uint32 }
 
 type net6 struct{ hi, lo, maskHi, maskLo uint64 }
 
-// ParseHostNets reads a comma-separated list of networks in CIDR form, as "192.0.2.0/24,2001:db8::/32"; bits
-// behind the prefix are ignored. The empty string is no network. The error texts are pktvisor's.
-// Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address, 0.0.0.0 too, and ::/0 every IPv6 address.
+// ParseHostNets reads a comma-separated list of networks in CIDR form, as
+// "192.0.2.0/24,2001:db8::/32"; bits behind the prefix are ignored. The empty string is no network.
+// The error texts are pktvisor's. Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address, 0.0.0.0
+// too, and ::/0 every IPv6 address.
 func ParseHostNets(spec string) (HostNets, error) {
 	var n HostNets
 	if strings.TrimSpace(spec) == "" {
@@ -169,8 +172,8 @@ func (n *HostNets) Direction(src, dst netip.Addr) Direction {
 	return Unknown
 }
 
-// Prefixes returns the networks: those of IPv4, then those of IPv6, each in the order in which they were given, and
-// single addresses of [NewHostNets] sorted behind them.
+// Prefixes returns the networks: those of IPv4, then those of IPv6, each in the order in which they
+// were given, and single addresses of [NewHostNets] sorted behind them.
 func (n *HostNets) Prefixes() (out []netip.Prefix) {
 	for _, net := range n.v4 {
 		out = append(out, netip.PrefixFrom(addr4(net.addr), bits.OnesCount32(net.mask)))

@@ -161,7 +161,8 @@ const (
 	protoShim6    = 140
 )
 
-// extensions walks IPv6 extension headers. Each takes eight bytes at least, so the packet bounds them.
+// extensions walks IPv6 extension headers. Each takes eight bytes at least, so the packet bounds
+// them.
 func (d *Decoder) extensions(p *Packet, b []byte) error {
 	for {
 		var n int
@@ -188,7 +189,8 @@ func (d *Decoder) extensions(p *Packet, b []byte) error {
 	}
 }
 
-// fragmentHeader decodes an IPv6 fragment header. A packet that is its only fragment is whole (RFC 6946).
+// fragmentHeader decodes an IPv6 fragment header. A packet that is its only fragment is whole (RFC
+// 6946).
 func (d *Decoder) fragmentHeader(p *Packet, b []byte) error {
 	if len(b) < 8 {
 		p.Layers |= LayerMalformed

@@ -151,7 +151,8 @@ func TestTunnels(t *testing.T) {
 			require.Equal(t, "[2001:db8::2]:53", q.Dst.String())
 			require.Equal(t, "abcd", string(q.Payload))
 			require.Equal(t, tt.name == "IPv6 in IPv4", p.IPInIP())
-			for n := len(tt.packet) - 1; n >= 20; n-- { // no cut makes it panic, or find what is not there
+			// no cut makes it panic, or find what is not there
+			for n := len(tt.packet) - 1; n >= 20; n-- {
 				p, err := decoded(decode.LinkEthernet, ethernet(0x0800, tt.packet[:n:n]))
 				require.NoError(t, err)
 				if n < len(tt.packet)-len(inner)+40 {

@@ -1,6 +1,6 @@
 package decode
 
-// l2tp decodes what a data message of L2TP carries: PPP in version 2 (RFC 2661), a pseudowire in
+// l2tp decodes the payload of an L2TP data message: PPP in version 2 (RFC 2661), a pseudowire in
 // version 3 (RFC 3931 section 4.1.2.1).
 func (d *Decoder) l2tp(p *Packet, b []byte) {
 	if len(b) < 6 {
@@ -41,10 +41,10 @@ func (d *Decoder) l2tp(p *Packet, b []byte) {
 	}
 }
 
-// pseudowire decodes what follows the session of L2TP version 3. What that is, and the lengths of a
-// cookie (0, 4 or 8 bytes) and of a sublayer (0 or 4) before it, the ends have agreed on earlier.
-// So the first offset counts at which IP stands whose own length fits, behind Ethernet, PPP, HDLC
-// or nothing.
+// pseudowire decodes the payload of an L2TP version 3 session. The endpoints negotiated its type
+// earlier, and the lengths of the cookie (0, 4 or 8 bytes) and of the sublayer (0 or 4). So
+// pseudowire tries offsets in order and accepts the first with an IP header whose length fits,
+// behind Ethernet, PPP, HDLC or nothing.
 func (d *Decoder) pseudowire(p *Packet, b []byte) {
 	for n := 0; n <= 12 && n < len(b); n += 4 {
 		if etherType, rest := carried(b[n:], int(p.Cut)); etherType != etherNone {
@@ -54,8 +54,7 @@ func (d *Decoder) pseudowire(p *Packet, b []byte) {
 	}
 }
 
-// carried returns the IP packet that b carries, if it does. The last cut bytes of the packet are
-// missing.
+// carried returns the IP packet in b, if b holds one. The last cut bytes of the packet are missing.
 func carried(b []byte, cut int) (uint16, []byte) {
 	if len(b) >= ethernetHeaderLen {
 		etherType, rest := be16(b[12:]), b[ethernetHeaderLen:]
@@ -77,8 +76,7 @@ func carried(b []byte, cut int) (uint16, []byte) {
 	return etherNone, nil
 }
 
-// fits reports whether b begins with an IP header whose length does not go beyond b and the bytes
-// cut off.
+// fits reports whether b begins with an IP header whose length does not exceed b and the cut bytes.
 func fits(etherType uint16, b []byte, cut int) bool {
 	switch {
 	case etherType == etherIPv4 && len(b) >= ipv4HeaderLen && b[0]>>4 == 4:

@@ -4,7 +4,8 @@ import "encoding/binary"
 
 // Link types that are built in (https://www.tcpdump.org/linktypes.html). Others go to the fallback.
 const (
-	LinkNull       LinkType = 0   // BSD loopback: address family in the byte order of the capturing machine
+	// BSD loopback: address family in the byte order of the capturing machine
+	LinkNull       LinkType = 0
 	LinkEthernet   LinkType = 1   // Ethernet
 	LinkTokenRing  LinkType = 6   // IEEE 802.5
 	LinkARCNet     LinkType = 7   // ARCnet
@@ -22,7 +23,8 @@ const (
 	LinkRadiotap   LinkType = 127 // IEEE 802.11 after a radiotap header
 	LinkAVS        LinkType = 163 // IEEE 802.11 after an AVS header
 	LinkJuniper    LinkType = 178 // Juniper Ethernet
-	LinkPPI        LinkType = 192 // Per-Packet Information, then a frame of the link type that it names
+	// Per-Packet Information, then a frame of the link type that it names
+	LinkPPI        LinkType = 192
 	LinkIPNet      LinkType = 226 // Solaris ipnet
 	LinkIPv4       LinkType = 228 // IPv4
 	LinkIPv6       LinkType = 229 // IPv6
@@ -33,8 +35,8 @@ const (
 	LinkDSA        LinkType = 284 // Ethernet with a Marvell DSA tag after the addresses
 	LinkEDSA       LinkType = 285 // Ethernet with a Marvell DSA tag in an EtherType of its own
 
-	// LinkDNSTap is visor's own: a frame is a dnstap message (see decode/dnstapmsg), which the pipeline decodes. The registry
-	// is far from this number.
+	// LinkDNSTap is visor's own: a frame is a dnstap message (see decode/dnstapmsg), which the
+	// pipeline decodes. The registry is far from this number.
 	LinkDNSTap LinkType = 0xD257
 
 	// LinkProbe is visor's own: a frame is an event of an active probe (see decode/probemsg).
@@ -174,8 +176,9 @@ func rawIP(b []byte) (uint16, []byte, error) {
 	return 0, nil, ErrMalformed
 }
 
-// loopback reads an address family in either byte order: AF_INET is 2, AF_INET6 has a number of its own on
-// each system. Some programs write an EtherType instead, after zeros or, as in Cisco HDLC, after 0x0F00.
+// loopback reads an address family in either byte order: AF_INET is 2, AF_INET6 has a number of its
+// own on each system. Some programs write an EtherType instead, after zeros or, as in Cisco HDLC,
+// after 0x0F00.
 func loopback(b []byte) (uint16, []byte, error) {
 	if len(b) < 4 {
 		return 0, nil, ErrTruncated

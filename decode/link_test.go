@@ -8,8 +8,8 @@ import (
 	"visor/decode"
 )
 
-// headers are link headers in front of IPv4, by the registry at https://www.tcpdump.org/linktypes.html, and what is between
-// them and IP.
+// headers are link headers in front of IPv4, by the registry at
+// https://www.tcpdump.org/linktypes.html, and what is between them and IP.
 var headers = []struct {
 	name   string
 	link   decode.LinkType
@@ -121,8 +121,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestLinksCut cuts each of these frames anywhere: no more is found than before, and a frame that ends in its link header is an
-// error.
+// TestLinksCut cuts each of these frames anywhere: no more is found than before, and a frame that
+// ends in its link header is an error.
 func TestLinksCut(t *testing.T) {
 	for _, tt := range headers {
 		head := unhex(tt.header)

@@ -2,8 +2,8 @@ package decode
 
 import "encoding/binary"
 
-// arcnet strips an ARCnet header: addresses, then at offset at a protocol number, and for the numbers of RFC 1201 a
-// header of fragmentation, of which only whole frames are decoded further.
+// arcnet strips an ARCnet header: addresses, then a protocol number at offset at. The numbers of
+// RFC 1201 have a fragmentation header; only whole frames are decoded further.
 func arcnet(b []byte, at int) (uint16, []byte, error) {
 	if len(b) < at+1 {
 		return 0, nil, ErrTruncated
@@ -32,8 +32,9 @@ func arcnet(b []byte, at int) (uint16, []byte, error) {
 	return etherIPv4, rest[3:], nil
 }
 
-// nflog walks the attributes of a netfilter log message, whose lengths and types are in the byte order of the capturing
-// machine, to the packet (https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html).
+// nflog walks the attributes of a netfilter log message to the packet
+// (https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html). Their lengths and types are in the byte
+// order of the capturing machine.
 func nflog(b []byte) (uint16, []byte, error) {
 	const payload = 9
 	if len(b) < 4 {
@@ -55,7 +56,8 @@ func nflog(b []byte) (uint16, []byte, error) {
 	return etherNone, nil, nil
 }
 
-// ipnet strips the header of Solaris ipnet devices (https://www.tcpdump.org/linktypes/LINKTYPE_IPNET.html).
+// ipnet strips the header of Solaris ipnet devices
+// (https://www.tcpdump.org/linktypes/LINKTYPE_IPNET.html).
 func ipnet(b []byte) (uint16, []byte, error) {
 	const headerLen = 24
 	if len(b) < headerLen {
@@ -67,7 +69,8 @@ func ipnet(b []byte) (uint16, []byte, error) {
 	return familyType(uint32(b[1])), b[headerLen:], nil
 }
 
-// juniperEther strips what Junos puts before Ethernet: a magic number, flags and, if these say so, extensions.
+// juniperEther strips the prefix that Junos adds before Ethernet: a magic number, flags and, if the
+// flags say so, extensions.
 func juniperEther(b []byte) (uint16, []byte, error) {
 	const (
 		hasExtensions = 0x80
@@ -95,7 +98,7 @@ func juniperEther(b []byte) (uint16, []byte, error) {
 	return be16(rest[12:]), rest[ethernetHeaderLen:], nil
 }
 
-// rareTag strips a tag that few networks have.
+// rareTag strips a rare tag.
 func rareTag(etherType uint16, b []byte) (uint16, []byte, error) {
 	switch etherType {
 	case etherVNTag:
@@ -160,7 +163,7 @@ func (d *Decoder) ppi(p *Packet, b []byte) (uint16, []byte, error) {
 		return 0, nil, ErrMalformed
 	case n > len(b):
 		return 0, nil, ErrTruncated
-	case LinkType(link) == LinkEthernet: // the addresses are not where LayerEthernet says
+	case LinkType(link) == LinkEthernet: // the addresses are not where LayerEthernet expects them
 		return fixedHeader(b[n:], ethernetHeaderLen, 12)
 	}
 	return d.link(p, LinkType(link), b[n:])

@@ -6,8 +6,8 @@ import "net/netip"
 // as capture files carry it.
 type LinkType uint16
 
-// LayerSet says what was found in a frame. Network and transport bits speak of the outermost headers;
-// what tunnels carry, and what fragments add up to, is found through [Packet.Inner].
+// LayerSet says what was found in a frame. Network and transport bits speak of the outermost
+// headers; what tunnels carry, and what fragments add up to, is found through [Packet.Inner].
 type LayerSet uint32
 
 // The layers.
@@ -25,7 +25,8 @@ const (
 	LayerSCTP
 	LayerICMP
 	LayerICMPv6
-	LayerDNSTap    // not a packet, but a dnstap message: Src asked and Dst answers, whichever way the message went
+	// not a packet, but a dnstap message: Src asked and Dst answers, whichever way the message went
+	LayerDNSTap
 	LayerProbe     // not a packet, but an event of an active probe (probemsg) as its payload
 	LayerMalformed // a header is cut or contradicts itself; what stands before it is valid
 
@@ -51,24 +52,30 @@ func (d Direction) String() string { return [...]string{"unknown", "in", "out"}[
 // Packet is one decoded frame. Slices in it borrow from the frame, or from the Decoder where
 // fragments were put together.
 type Packet struct {
-	TimeNS  int64          // capture time, ns since the Unix epoch
-	Frame   []byte         // from the link header on, cut at the snaplen
-	Payload []byte         // after the transport header, within the IP length; empty in a later fragment
-	Src     netip.AddrPort // valid iff Layers has LayerIP; port 0 unless UDP, TCP or SCTP was found. Of a dnstap message it may be missing
-	Dst     netip.AddrPort // likewise
-	Inner   *Packet        // the packet inside this one: tunnelled, or the datagram that this fragment completed; nil if none
-	WireLen uint32         // length on the wire, bytes; not below len(Frame)
-	Cut     uint32         // bytes of the payload that are missing at its end because of the snaplen
-	Layers  LayerSet       // what was found
-	Seq     uint32         // TCP sequence number, valid iff LayerTCP
-	Ack     uint32         // TCP acknowledgment number, valid iff LayerTCP and FlagACK is set
-	Link    LinkType       // how Frame begins
-	Proto   uint8          // IP protocol number after extension headers, valid iff LayerIP
-	ToS     uint8          // IPv4 type of service or IPv6 traffic class: DSCP and ECN (RFC 2474, RFC 3168), valid iff LayerIP
-	Flags   uint8          // TCP flags, valid iff LayerTCP
-	Dir     Direction      // set by the pipeline, not by the Decoder
-	Tap     uint8          // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
-	TapVia  uint8          // dnstapmsg.Protocol, likewise
+	TimeNS  int64  // capture time, ns since the Unix epoch
+	Frame   []byte // from the link header on, cut at the snaplen
+	Payload []byte // after the transport header, within the IP length; empty in a later fragment
+	// valid iff Layers has LayerIP; port 0 unless UDP, TCP or SCTP was found. Of a dnstap message
+	// it may be missing
+	Src netip.AddrPort
+	Dst netip.AddrPort // likewise
+	// the packet inside this one: tunnelled, or the datagram that this fragment completed; nil if
+	// none
+	Inner   *Packet
+	WireLen uint32   // length on the wire, bytes; not below len(Frame)
+	Cut     uint32   // bytes of the payload that are missing at its end because of the snaplen
+	Layers  LayerSet // what was found
+	Seq     uint32   // TCP sequence number, valid iff LayerTCP
+	Ack     uint32   // TCP acknowledgment number, valid iff LayerTCP and FlagACK is set
+	Link    LinkType // how Frame begins
+	Proto   uint8    // IP protocol number after extension headers, valid iff LayerIP
+	// IPv4 type of service or IPv6 traffic class: DSCP and ECN (RFC 2474, RFC 3168), valid iff
+	// LayerIP
+	ToS    uint8
+	Flags  uint8     // TCP flags, valid iff LayerTCP
+	Dir    Direction // set by the pipeline, not by the Decoder
+	Tap    uint8     // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
+	TapVia uint8     // dnstapmsg.Protocol, likewise
 }
 
 // TCP flags (RFC 9293 section 3.1).
@@ -83,13 +90,14 @@ const (
 	FlagCWR
 )
 
-// IPInIP reports whether p's payload is an IP packet without anything in between (RFC 2003, RFC 2473, RFC 4213).
+// IPInIP reports whether p's payload is an IP packet without anything in between (RFC 2003, RFC
+// 2473, RFC 4213).
 func (p *Packet) IPInIP() bool {
 	return p.Layers.Has(LayerIP) && (p.Proto == protoIPIP || p.Proto == protoIPv6)
 }
 
-// Innermost returns the packet at the end of the Inner chain: p itself unless p is a tunnel
-// or completes a fragmented datagram.
+// Innermost returns the packet at the end of the Inner chain: p itself unless p is a tunnel or
+// completes a fragmented datagram.
 func (p *Packet) Innermost() *Packet {
 	for p.Inner != nil {
 		p = p.Inner

@@ -44,8 +44,8 @@ func ports(p *Packet, b []byte) bool {
 	return true
 }
 
-// udp decodes a UDP datagram (RFC 768). A length field that is 0, or beyond what is there, is taken for what is
-// there: tunnels write 0, and snaplens cut.
+// udp decodes a UDP datagram (RFC 768). A length field that is 0, or beyond what is there, is taken
+// for what is there: tunnels write 0, and snaplens cut.
 func (d *Decoder) udp(p *Packet, b []byte) {
 	p.Layers |= LayerUDP
 	if !ports(p, b) {

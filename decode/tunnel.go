@@ -1,7 +1,7 @@
 package decode
 
-// UDP ports of tunnels (https://www.iana.org/assignments/service-names-port-numbers; 8472 is what Linux
-// took for VXLAN before 4789 was assigned).
+// UDP ports of tunnels (https://www.iana.org/assignments/service-names-port-numbers; 8472 is what
+// Linux took for VXLAN before 4789 was assigned).
 const (
 	portL2TP      = 1701
 	portGTPU      = 2152
@@ -78,7 +78,8 @@ func (d *Decoder) gre(p *Packet, b []byte) {
 	case etherTEB:
 		d.ethernet(p, b)
 	case etherERSPAN:
-		if flags&0x1000 != 0 && len(b) >= 8 { // type II has a header, and type I a sequence number neither
+		// type II has a header, and type I a sequence number neither
+		if flags&0x1000 != 0 && len(b) >= 8 {
 			b = b[8:]
 		}
 		d.ethernet(p, b)
@@ -213,7 +214,8 @@ func (d *Decoder) teredo(p *Packet, b []byte) {
 	}
 }
 
-// tzsp decodes a frame that a sniffer has sent in TaZmen Sniffer Protocol: a header, tags, the frame.
+// tzsp decodes a frame that a sniffer has sent in TaZmen Sniffer Protocol: a header, tags, the
+// frame.
 func (d *Decoder) tzsp(p *Packet, b []byte) {
 	const (
 		received, toSend = 0, 1

@@ -43,7 +43,7 @@ func TestFramer(t *testing.T) {
 	}
 }
 
-// TestMalformed counts what is no message once, and goes on with the next one.
+// TestMalformed counts each malformed stretch once, and continues with the next message.
 func TestMalformed(t *testing.T) {
 	keepalive := message(bgpmsg.Keepalive, 0)
 	for what, junk := range map[string][]byte{
@@ -61,7 +61,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestGap goes on behind what was lost, at the next message.
+// TestGap continues behind the lost bytes, at the next message.
 func TestGap(t *testing.T) {
 	var f bgpmsg.Framer
 	update, keepalive := message(bgpmsg.Update, 100), message(bgpmsg.Keepalive, 0)

@@ -7,6 +7,6 @@
 //	}
 //	malformed += f.TakeMalformed()
 //
-// Bytes that are no message are skipped up to what looks like the beginning of one. A Framer holds at most one message, of up to
-// 65,535 bytes (RFC 8654), and what came with its last piece.
+// A Framer skips malformed bytes up to the likely start of a message. It holds at most one
+// incomplete message, of up to 65,535 bytes (RFC 8654), and the rest of its last piece.
 package bgpmsg

@@ -2,29 +2,30 @@ package bgpmsg
 
 import "bytes"
 
-// Buffers lends memory for messages that are not complete yet.
+// Buffers lends memory for incomplete messages.
 type Buffers interface {
-	// Get returns a slice of capacity n or more, or nil if there is no room.
+	// Get returns a slice of capacity n or more, or nil if memory is exhausted.
 	Get(n int) []byte
 	// Put takes back a slice that Get returned.
 	Put(b []byte)
 }
 
-// Framer splits the bytes of one direction of a connection into messages. It is owned by one goroutine. The zero Framer is ready to
-// use.
+// Framer splits the bytes of one direction of a connection into messages. It is owned by one
+// goroutine. The zero Framer is ready to use.
 type Framer struct {
 	buffers   Buffers
-	data      []byte // fed, and not looked at yet
+	data      []byte // fed but not examined yet
 	partial   []byte // the beginning of a message
-	held      []byte // what partial borrows
+	held      []byte // the buffer under partial
 	message   Message
 	malformed uint64
 	dropped   uint64
-	searching bool // where the next message begins is not known
+	searching bool // the start of the next message is unknown
 	skipped   bool // bytes that belong to no whole message were passed over
 }
 
-// Borrow makes f take memory from buffers, before it is fed. It returns what it does not need.
+// Borrow makes f take memory from buffers. Call it before Feed. f returns memory that it does not
+// need.
 func (f *Framer) Borrow(buffers Buffers) { f.buffers = buffers }
 
 // Feed hands data to the Framer, which borrows it until Next returns false.
@@ -42,7 +43,7 @@ func (f *Framer) Feed(data []byte) {
 	f.data = f.partial
 }
 
-// hold appends a copy of data to partial. It returns false if there is no memory.
+// hold appends a copy of data to partial. It returns false if memory is exhausted.
 func (f *Framer) hold(data []byte) bool {
 	if need := len(f.partial) + len(data); f.buffers != nil && need > cap(f.held) {
 		b := f.buffers.Get(need)
@@ -57,7 +58,7 @@ func (f *Framer) hold(data []byte) bool {
 	return true
 }
 
-// release returns what partial borrows, which is of no more use.
+// release returns the buffer of partial, which is no longer needed.
 func (f *Framer) release() {
 	if f.held != nil {
 		f.buffers.Put(f.held)
@@ -65,7 +66,7 @@ func (f *Framer) release() {
 	}
 }
 
-// Next goes to the next message that is complete. It returns false if more data is wanted.
+// Next advances to the next complete message. It returns false if more data is needed.
 func (f *Framer) Next() bool {
 	for {
 		if f.searching {
@@ -92,7 +93,7 @@ func (f *Framer) Next() bool {
 	}
 }
 
-// search skips what is before the next marker.
+// search skips the bytes before the next marker.
 func (f *Framer) search() {
 	var marker [markerLen]byte
 	for i := range marker {
@@ -106,7 +107,7 @@ func (f *Framer) search() {
 	f.data = f.data[at:]
 }
 
-// keep keeps what is left for the next Feed.
+// keep stores the remaining bytes for the next Feed.
 func (f *Framer) keep() bool {
 	rest := f.data
 	f.data, f.partial = nil, f.partial[:0]
@@ -121,7 +122,7 @@ func (f *Framer) keep() bool {
 	return false
 }
 
-// forget drops what partial holds.
+// forget drops the content of partial.
 func (f *Framer) forget() {
 	f.partial = f.partial[:0]
 	if f.buffers != nil {
@@ -130,7 +131,7 @@ func (f *Framer) forget() {
 	}
 }
 
-// Held returns how many bytes of a message that is not complete f holds.
+// Held returns the number of bytes that f holds of an incomplete message.
 func (f *Framer) Held() int { return len(f.partial) }
 
 // Cut reports whether a message has begun and is not complete.
@@ -141,13 +142,13 @@ func (f *Framer) Cut() bool {
 // Message returns the current message. It is valid until the next call of Next.
 func (f *Framer) Message() Message { return f.message }
 
-// Gap tells that bytes were lost.
+// Gap reports to f that bytes were lost.
 func (f *Framer) Gap() {
 	f.forget()
 	f.data, f.searching = nil, true
 }
 
-// TakeMalformed returns how many times something came that is no message since it was last called.
+// TakeMalformed returns and resets the number of malformed stretches seen.
 func (f *Framer) TakeMalformed() uint64 {
 	n := f.malformed
 	f.malformed = 0
@@ -161,14 +162,15 @@ func (f *Framer) TakeDropped() uint64 {
 	return n
 }
 
-// TakeSkipped reports whether bytes were passed over in search of a message since it was last called.
+// TakeSkipped reports whether bytes were passed over in search of a message since it was last
+// called.
 func (f *Framer) TakeSkipped() bool {
 	skipped := f.skipped
 	f.skipped = false
 	return skipped
 }
 
-// Reset makes f ready for another connection. It keeps its memory, unless that is borrowed.
+// Reset prepares f for another connection. It keeps its memory, unless that is borrowed.
 func (f *Framer) Reset() {
 	f.forget()
 	*f = Framer{partial: f.partial, buffers: f.buffers}

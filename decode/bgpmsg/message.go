@@ -23,17 +23,18 @@ const (
 	typeAt    = 18
 )
 
-// Message is a whole message: a view that borrows the bytes it was found in.
+// Message is a whole message: a view that borrows the bytes of the stream.
 type Message []byte
 
 // Type returns the type.
 func (m Message) Type() Type { return Type(m[typeAt]) }
 
-// Body returns what follows the header. It borrows from m.
+// Body returns the bytes after the header. It borrows from m.
 func (m Message) Body() []byte { return m[HeaderLen:] }
 
-// length returns the length of the message whose header b begins with, which may be more than there is. ok is false if it is no
-// header: each message is to have all ones first, a length that its type allows, and a type that is known.
+// length returns the length of the message whose header b begins with, which may exceed b. ok is
+// false if b does not begin with a header: a marker of all ones, a known type, and a length that is
+// valid for it.
 func length(b []byte) (n int, ok bool) {
 	for _, one := range b[:markerLen] {
 		if one != 0xFF {

@@ -34,7 +34,8 @@ func TestV4Errors(t *testing.T) {
 	require.ErrorIs(t, err, dhcpmsg.ErrMalformed)
 }
 
-// TestV4Options reads what options may do: padding, lengths beyond the end, going on in other fields.
+// TestV4Options reads unusual options: padding, lengths beyond the end, continuation in other
+// fields.
 func TestV4Options(t *testing.T) {
 	message := func(options ...byte) dhcpmsg.V4 {
 		b := packettest.DHCP(dhcpmsg.Ack, 1, "192.0.2.7")[:240]

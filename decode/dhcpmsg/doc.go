@@ -8,6 +8,6 @@
 //		use(m.XID(), name)
 //	}
 //
-// Messages borrow the bytes that they were parsed from; nothing allocates. Options end where their lengths run beyond what is there:
-// those before are valid.
+// Messages borrow the parsed bytes; nothing allocates. Options end where a length exceeds the bytes
+// present; the options before remain valid.
 package dhcpmsg

@@ -49,14 +49,14 @@ const (
 	v4Cookie      = 236
 	v4Options     = 240
 
-	cookie = 0x63825363 // what options begin with
+	cookie = 0x63825363 // start of the options
 )
 
-// V4 is a message for IPv4: a view that borrows the bytes it was parsed from.
+// V4 is a message for IPv4: a view that borrows the parsed bytes.
 type V4 []byte
 
-// ParseV4 returns the message in b. It returns [ErrTruncated] if b ends before the options, and [ErrMalformed] for what is BOOTP
-// without options.
+// ParseV4 returns the message in b. It returns [ErrTruncated] if b ends before the options, and
+// [ErrMalformed] for BOOTP without options.
 func ParseV4(b []byte) (V4, error) {
 	if len(b) < v4Options {
 		return nil, ErrTruncated
@@ -67,10 +67,10 @@ func ParseV4(b []byte) (V4, error) {
 	return b, nil
 }
 
-// XID returns the transaction ID that a client has chosen.
+// XID returns the transaction ID that the client chose.
 func (m V4) XID() uint32 { return binary.BigEndian.Uint32(m[v4XID:]) }
 
-// YourAddr returns the address that the client gets, 0.0.0.0 if the message does not say.
+// YourAddr returns the address assigned to the client, or 0.0.0.0 if the message has none.
 func (m V4) YourAddr() netip.Addr { return netip.AddrFrom4([4]byte(m[v4YourAddr:])) }
 
 // HardwareAddr returns the client's hardware address, of up to 16 bytes. It borrows from m.
@@ -86,8 +86,8 @@ func (m V4) Type() Type {
 	return 0
 }
 
-// Option returns the value of the first option of a code. Options may go on in the fields for the boot file and the server's name
-// (RFC 2132, section 9.3). The value borrows from m.
+// Option returns the value of the first option with a code. Options may continue in the fields for
+// the boot file and the server's name (RFC 2132, section 9.3). The value borrows from m.
 func (m V4) Option(code uint8) (value []byte, ok bool) {
 	if v, ok := find(m[v4Options:], code); ok || code == OptionOverload {
 		return v, ok
@@ -107,7 +107,7 @@ func (m V4) Option(code uint8) (value []byte, ok bool) {
 	return nil, false
 }
 
-// find looks for an option of one byte of code and one of length.
+// find looks for an option with a code of one byte and a length of one byte.
 func find(b []byte, code uint8) ([]byte, bool) {
 	for len(b) > 0 && b[0] != optionEnd {
 		if b[0] == optionPad {

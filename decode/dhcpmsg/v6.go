@@ -25,7 +25,7 @@ const (
 // Options for IPv6.
 const (
 	OptionServerIDV6     uint16 = 2 // the server (RFC 8415, section 21.3)
-	OptionRelayMessageV6 uint16 = 9 // what a relay agent passes on (section 21.10)
+	OptionRelayMessageV6 uint16 = 9 // the message that a relay agent forwards (section 21.10)
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 	maxRelays = 8 // HOP_COUNT_LIMIT of RFC 8415, section 7.6
 )
 
-// V6 is a message for IPv6: a view that borrows the bytes it was parsed from.
+// V6 is a message for IPv6: a view that borrows the parsed bytes.
 type V6 []byte
 
 // ParseV6 returns the message in b, or [ErrTruncated].
@@ -52,8 +52,8 @@ func (m V6) Type() TypeV6 { return TypeV6(m[0]) }
 
 func (m V6) relayed() bool { return m.Type() == RelayForward || m.Type() == RelayReply }
 
-// Option returns the value of the first option of a code, which borrows from m. Those of a message within a relayed one are not
-// looked at.
+// Option returns the value of the first option with a code, which borrows from m. It does not look
+// into a relayed message.
 func (m V6) Option(code uint16) (value []byte, ok bool) {
 	b := m[v6Header:]
 	if m.relayed() {
@@ -72,8 +72,9 @@ func (m V6) Option(code uint16) (value []byte, ok bool) {
 	return nil, false
 }
 
-// Innermost returns the message that relay agents pass on: m itself if it is not relayed. It returns [ErrTruncated] if
-// that message is cut or missing, or more relay agents than may be have passed it on.
+// Innermost returns the message that relay agents forward: m itself if it is not relayed. It
+// returns [ErrTruncated] if that message is cut or missing, or if too many relay agents forwarded
+// it.
 func (m V6) Innermost() (V6, error) {
 	for range maxRelays + 1 {
 		if !m.relayed() {

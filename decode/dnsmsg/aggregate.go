@@ -2,11 +2,12 @@ package dnsmsg
 
 import "bytes"
 
-// Aggregate cuts name to its last two and three labels, as the reference does for its lists: with suffix 0 the last
-// label counts as one, otherwise the last suffix bytes do. The parts borrow from name and keep the dot in
-// front of them: "a.b.example.com" gives ".example.com" and ".b.example.com". A name that has no more labels
-// than a part comes whole, without a dot in front; three is empty where two is all of a name of two labels or
-// fewer, or shorter than five bytes. Escaped dots do not separate labels.
+// Aggregate cuts name to its last two and three labels, as the reference does for its lists: with
+// suffix 0 the last label counts as one, otherwise the last suffix bytes do. The parts borrow from
+// name and keep the dot in front of them: "a.b.example.com" gives ".example.com" and
+// ".b.example.com". A name that has no more labels than a part comes whole, without a dot in front;
+// three is empty where two is all of a name of two labels or fewer, or shorter than five bytes.
+// Escaped dots do not separate labels.
 func Aggregate(name []byte, suffix int) (two, three []byte) {
 	if len(name) < 5 {
 		return name, nil

@@ -45,15 +45,16 @@ func TestAggregate(t *testing.T) {
 
 func TestSuffixLen(t *testing.T) {
 	for name, want := range map[string]int{
-		"":                        0,
-		"com":                     0,
-		"example.com":             0,
-		"www.google.co.uk":        len(".co.uk"),
-		"a.b.gov.uk":              len(".gov.uk"),
-		"x.sth.ac.at":             len(".sth.ac.at"), // behind ac.at in the reference's list, which overlooks it
-		"a.b.ck":                  len(".b.ck"),      // *.ck is a wildcard
-		"www.ck":                  0,                 // and this its exception
-		"foo.blogspot.com":        0,                 // private section
+		"":                 0,
+		"com":              0,
+		"example.com":      0,
+		"www.google.co.uk": len(".co.uk"),
+		"a.b.gov.uk":       len(".gov.uk"),
+		// behind ac.at in the reference's list, which overlooks it
+		"x.sth.ac.at":             len(".sth.ac.at"),
+		"a.b.ck":                  len(".b.ck"), // *.ck is a wildcard
+		"www.ck":                  0,            // and this its exception
+		"foo.blogspot.com":        0,            // private section
 		"example.nosuchtld":       0,
 		"a.compute.amazonaws.com": 0,
 	} {

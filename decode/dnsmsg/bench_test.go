@@ -12,8 +12,8 @@ import (
 	"visor/decode/dnsmsg/suffix"
 )
 
-// manyQueries returns 8192 queries for names of 2 to 5 labels and some 12 to 60 bytes, every other one with
-// an OPT record that holds a client subnet.
+// manyQueries returns 8192 queries for names of 2 to 5 labels and some 12 to 60 bytes, every other
+// one with an OPT record that holds a client subnet.
 func manyQueries() []dnsmsg.Message {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	msgs := make([]dnsmsg.Message, 8192)

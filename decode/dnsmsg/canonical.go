@@ -2,15 +2,15 @@ package dnsmsg
 
 import "encoding/binary"
 
-// cuts is where the last labels of a name begin: from the lowest byte on, the number of labels, the offset of the last two
-// and that of the last three, where there are as many.
+// cuts is where the last labels of a name begin: from the lowest byte on, the number of labels, the
+// offset of the last two and that of the last three, where there are as many.
 type cuts uint32
 
 func newCuts(labels, second, third int) cuts { return cuts(labels | second<<8 | third<<16) }
 
-// Cut returns what pktvisor lists instead of name, which came with q from AppendCanonical: the last two and the last
-// three labels. A name that has no more labels comes whole; three is the root for two labels, and for names shorter than
-// five bytes.
+// Cut returns what pktvisor lists instead of name, which came with q from AppendCanonical: the last
+// two and the last three labels. A name that has no more labels comes whole; three is the root for
+// two labels, and for names shorter than five bytes.
 func (q *Question) Cut(name Name) (two, three Name) {
 	second, third := q.cuts>>8&0xFF, q.cuts>>16
 	switch labels := q.cuts & 0xFF; {
@@ -24,8 +24,9 @@ func (q *Question) Cut(name Name) (two, three Name) {
 	return name, name
 }
 
-// AppendCanonical appends the first QNAME to dst, in canonical form and with the zero at its end, as [NameFromWire] takes
-// it, and returns the rest of the question. The errors are those of AppendQuestion.
+// AppendCanonical appends the first QNAME to dst, in canonical form and with the zero at its end,
+// as [NameFromWire] takes it, and returns the rest of the question. The errors are those of
+// AppendQuestion.
 func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error) {
 	labels, last, second, third := 0, HeaderLen, HeaderLen, HeaderLen
 	for i := HeaderLen; i < len(m); {
@@ -71,8 +72,9 @@ func (m Message) appendCompressed(dst []byte) (out []byte, q Question, err error
 	return out, q, nil
 }
 
-// appendLower appends name, which is in wire form, in lower case. Lengths are below 'A'. Names up to 32 bytes are treated
-// without a loop: its end is not to be foreseen, and the mistake costs more than a few bytes done twice.
+// appendLower appends name, which is in wire form, in lower case. Lengths are below 'A'. Names up
+// to 32 bytes are treated without a loop: its end is not to be foreseen, and the mistake costs more
+// than a few bytes done twice.
 func appendLower(dst, name []byte) []byte {
 	start, n := len(dst), len(name)
 	if cap(dst)-start < n {
@@ -101,8 +103,8 @@ func appendLower(dst, name []byte) []byte {
 	return dst[:start+n]
 }
 
-// putLower puts the lower case of the first eight bytes of src into dst. In sums of bytes below 0x80 no bit carries from
-// one byte into the next.
+// putLower puts the lower case of the first eight bytes of src into dst. In sums of bytes below
+// 0x80 no bit carries from one byte into the next.
 func putLower(dst, src []byte) {
 	const (
 		ones  = 0x0101010101010101 // every byte of a word, times eight

@@ -2,18 +2,21 @@ package dnsmsg
 
 import "visor/sketch/hash64"
 
-// Name is a domain name in canonical form (RFC 4034 section 6.2): uncompressed and in lower case. It is a view of bytes
-// in wire form, whose text is made when it is needed. The zero Name is the root.
+// Name is a domain name in canonical form (RFC 4034 section 6.2): uncompressed and in lower case.
+// It is a view of bytes in wire form, whose text is made when it is needed. The zero Name is the
+// root.
 //
-// A Name may also be the end of another one, as [Question.Cut] and [Name.Last] make it: a part, which is not equal to
-// the same name when it is whole.
+// A Name may also be the end of another one, as [Question.Cut] and [Name.Last] make it: a part,
+// which is not equal to the same name when it is whole.
 type Name struct {
-	// wire is without the zero at the end of a whole name, which is behind it within the capacity. A part does have it.
+	// wire is without the zero at the end of a whole name, which is behind it within the capacity.
+	// A part does have it.
 	wire []byte
 }
 
-// NameFromWire returns the whole name in wire, which is as [Message.AppendWireName] and [Message.AppendCanonical]
-// append it: in lower case, with the zero at its end. It borrows wire. Other bytes make a Name whose text means nothing.
+// NameFromWire returns the whole name in wire, which is as [Message.AppendWireName] and
+// [Message.AppendCanonical] append it: in lower case, with the zero at its end. It borrows wire.
+// Other bytes make a Name whose text means nothing.
 func NameFromWire(wire []byte) Name {
 	if len(wire) <= 1 {
 		return Name{}
@@ -29,8 +32,8 @@ func NameFromKey(key []byte) Name {
 	return NameFromWire(append(key[:len(key):len(key)], 0))
 }
 
-// Key returns the bytes that lists keep of n: two names are equal iff their keys are. They are not for people to read,
-// who want [Name.String]. The bytes borrow from n.
+// Key returns the bytes that lists keep of n: two names are equal iff their keys are. They are not
+// for people to read, who want [Name.String]. The bytes borrow from n.
 func (n Name) Key() []byte { return n.wire }
 
 // Hash returns the hash of n that lists and cardinalities take.
@@ -48,8 +51,8 @@ func (n Name) Whole() bool {
 	return i == len(n.wire)
 }
 
-// AppendText appends the text of n: labels with dots between them, special bytes escaped (RFC 4343 section 2.1). A part
-// of a name has a dot in front, as in pktvisor's lists: ".example.com".
+// AppendText appends the text of n: labels with dots between them, special bytes escaped (RFC 4343
+// section 2.1). A part of a name has a dot in front, as in pktvisor's lists: ".example.com".
 func (n Name) AppendText(dst []byte) []byte {
 	wire := n.wire
 	if !n.Whole() {
@@ -68,7 +71,8 @@ func (n Name) AppendText(dst []byte) []byte {
 // String returns the text of n.
 func (n Name) String() string { return string(n.AppendText(nil)) }
 
-// Last returns the part of n that its last labels are, or n if it has no more labels. The part borrows from n.
+// Last returns the part of n that its last labels are, or n if it has no more labels. The part
+// borrows from n.
 func (n Name) Last(labels int) Name {
 	wire := n.wire
 	if !n.Whole() {

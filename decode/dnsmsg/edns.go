@@ -49,7 +49,8 @@ type Options struct {
 // Options returns a cursor in front of the first option.
 func (e EDNS) Options() Options { return Options{rest: e.options} }
 
-// Next goes to the next option. It returns false at the end, or where the rest is too short for one.
+// Next goes to the next option. It returns false at the end, or where the rest is too short for
+// one.
 func (o *Options) Next() bool {
 	if len(o.rest) < 4 {
 		return false
@@ -80,14 +81,15 @@ func (e EDNS) Option(code uint16) ([]byte, bool) {
 
 // ECS is a client subnet (RFC 7871 section 6).
 type ECS struct {
-	Addr   netip.Addr // bits behind the prefix are zero; invalid if the prefix is 0: the client wants no subnet
-	Source uint8      // prefix length, bits
-	Scope  uint8      // prefix length that the answer holds for, bits
+	// bits behind the prefix are zero; invalid if the prefix is 0: the client wants no subnet
+	Addr   netip.Addr
+	Source uint8 // prefix length, bits
+	Scope  uint8 // prefix length that the answer holds for, bits
 }
 
-// ClientSubnet returns the message's client subnet option, wherever in the OPT record it stands. The
-// reference looks at the first option alone and reads eight bytes of an IPv6 address; here all of
-// it counts.
+// ClientSubnet returns the message's client subnet option, wherever in the OPT record it stands.
+// The reference looks at the first option alone and reads eight bytes of an IPv6 address; here all
+// of it counts.
 func (m Message) ClientSubnet() (ECS, bool) {
 	edns, ok := m.EDNS()
 	if !ok {
@@ -126,8 +128,8 @@ func parseECS(data []byte) (ECS, bool) {
 	return e, true
 }
 
-// Cookie returns the client's and the server's part of the cookie (RFC 7873 section 4). The server's may be
-// empty.
+// Cookie returns the client's and the server's part of the cookie (RFC 7873 section 4). The
+// server's may be empty.
 func (e EDNS) Cookie() (client, server []byte, ok bool) {
 	data, ok := e.Option(OptionCookie)
 	if !ok || len(data) != 8 && (len(data) < 16 || len(data) > 40) {
@@ -136,8 +138,8 @@ func (e EDNS) Cookie() (client, server []byte, ok bool) {
 	return data[:8], data[8:], true
 }
 
-// ExtendedError returns the first extended error (RFC 8914 section 2): its info code, and text in UTF-8 that
-// may be empty.
+// ExtendedError returns the first extended error (RFC 8914 section 2): its info code, and text in
+// UTF-8 that may be empty.
 func (e EDNS) ExtendedError() (code uint16, text []byte, ok bool) {
 	data, ok := e.Option(OptionEDE)
 	if !ok || len(data) < 2 {

@@ -13,16 +13,16 @@ type Buffers interface {
 	Put(b []byte)
 }
 
-// Framer splits the bytes of one direction of a TCP connection into DNS messages, each behind its length in two
-// bytes (RFC 1035 section 4.2.2):
+// Framer splits the bytes of one direction of a TCP connection into DNS messages, each behind its
+// length in two bytes (RFC 1035 section 4.2.2):
 //
 //	f.Feed(data)
 //	for f.Next() {
 //		use(f.Message())
 //	}
 //
-// A Framer is owned by one goroutine. The zero Framer is ready to use. It holds at most one message that is not
-// complete yet, 65,535 bytes, in memory that grows with what has come of it.
+// A Framer is owned by one goroutine. The zero Framer is ready to use. It holds at most one message
+// that is not complete yet, 65,535 bytes, in memory that grows with what has come of it.
 type Framer struct {
 	data    []byte // fed, and not looked at yet
 	partial []byte // the beginning of a message, or what may be one while searching
@@ -48,8 +48,8 @@ func (f *Framer) Feed(data []byte) {
 	f.data = data
 }
 
-// Next goes to the next message that is complete. It returns false if there is none: then more data is
-// wanted, or Err returns why there will be none.
+// Next goes to the next message that is complete. It returns false if there is none: then more data
+// is wanted, or Err returns why there will be none.
 func (f *Framer) Next() bool {
 	for !f.failed && len(f.data) > 0 {
 		n := min(int(f.skip), len(f.data))
@@ -136,7 +136,8 @@ func (f *Framer) put(b []byte) {
 	}
 }
 
-// release returns what the message and the data borrowed from. Without Buffers it is kept for the next message.
+// release returns what the message and the data borrowed from. Without Buffers it is kept for the
+// next message.
 func (f *Framer) release() {
 	if f.buffers != nil {
 		f.put(f.spent)
@@ -144,8 +145,8 @@ func (f *Framer) release() {
 	}
 }
 
-// Message returns the current message. It borrows from the data or the Framer until the next call of Next or
-// Feed.
+// Message returns the current message. It borrows from the data or the Framer until the next call
+// of Next or Feed.
 func (f *Framer) Message() Message { return f.message }
 
 // Held returns how many bytes of a message that is not complete f holds.
@@ -173,8 +174,9 @@ func (f *Framer) forget() {
 	f.known = 0
 }
 
-// Gap says that n bytes of the stream are lost. If they lie within a message, that one is dropped and the next is
-// found where it begins; otherwise the Framer looks for data that begins like a message.
+// Gap says that n bytes of the stream are lost. If they lie within a message, that one is dropped
+// and the next is found where it begins; otherwise the Framer looks for data that begins like a
+// message.
 func (f *Framer) Gap(n int) {
 	missing := 0
 	if f.known == 2 && !f.search.on {
@@ -191,8 +193,8 @@ func (f *Framer) Gap(n int) {
 	}
 }
 
-// Lost says that it is not known where the next message begins, as when a capture begins within a connection. The
-// Framer looks for data that begins like a message.
+// Lost says that it is not known where the next message begins, as when a capture begins within a
+// connection. The Framer looks for data that begins like a message.
 func (f *Framer) Lost() {
 	f.forget()
 	f.skip, f.search.on, f.guessed = 0, true, true
@@ -206,7 +208,8 @@ func (f *Framer) TakeDropped() uint64 {
 	return n
 }
 
-// TakeSkipped reports whether bytes were passed over in search of a message since it was last called.
+// TakeSkipped reports whether bytes were passed over in search of a message since it was last
+// called.
 func (f *Framer) TakeSkipped() bool {
 	skipped := f.skipped
 	f.skipped = false

@@ -62,7 +62,8 @@ func TestFramerNotDNS(t *testing.T) {
 	require.ErrorIs(t, f.Err(), dnsmsg.ErrNotDNS, "a length that came in two pieces")
 }
 
-// TestFramerGap loses bytes of a stream of five messages: what lies between must not be taken for messages.
+// TestFramerGap loses bytes of a stream of five messages: what lies between must not be taken for
+// messages.
 func TestFramerGap(t *testing.T) {
 	all := stream("aaaa.example", "bbbb.example", "cccc.example", "dddd.example", "eeee.example")
 	n := len(all) / 5
@@ -104,8 +105,9 @@ func TestFramerGapsInOneMessage(t *testing.T) {
 	require.Equal(t, []string{"bbbb.example"}, names(t, &f))
 }
 
-// TestFramerSearches loses the beginning of a stream, at every byte, and gets the rest in pieces of any size: the length
-// alone in a segment of its own, too. All messages that begin behind the loss are found.
+// TestFramerSearches loses the beginning of a stream, at every byte, and gets the rest in pieces of
+// any size: the length alone in a segment of its own, too. All messages that begin behind the loss
+// are found.
 func TestFramerSearches(t *testing.T) {
 	want := []string{"aaaa.example", "bbbb.example", "cccc.example", "dddd.example"}
 	all := stream(want...)
@@ -124,7 +126,8 @@ func TestFramerSearches(t *testing.T) {
 	}
 }
 
-// TestFramerLengthAlone has a client that writes the length and the message apart, and a loss of both.
+// TestFramerLengthAlone has a client that writes the length and the message apart, and a loss of
+// both.
 func TestFramerLengthAlone(t *testing.T) {
 	var f dnsmsg.Framer
 	for range 3 {
@@ -141,7 +144,8 @@ func TestFramerLengthAlone(t *testing.T) {
 	}
 }
 
-// TestFramerSearchesTransfer begins within a zone transfer, whose messages have records without a question.
+// TestFramerSearchesTransfer begins within a zone transfer, whose messages have records without a
+// question.
 func TestFramerSearchesTransfer(t *testing.T) {
 	var all []byte
 	for range 20 {
@@ -193,7 +197,8 @@ func (l *lender) Get(n int) []byte {
 
 func (l *lender) Put(b []byte) { l.lent -= cap(b) }
 
-// TestFramerBorrows has a framer give back all that it borrows. Without memory it drops a message, and finds the next.
+// TestFramerBorrows has a framer give back all that it borrows. Without memory it drops a message,
+// and finds the next.
 func TestFramerBorrows(t *testing.T) {
 	all := stream("one.example", "two.example", "three.example", "four.example")
 	for _, max := range []int{1 << 20, 4} {

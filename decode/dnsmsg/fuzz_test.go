@@ -82,7 +82,8 @@ func FuzzCanonical(f *testing.F) {
 	})
 }
 
-// FuzzName makes names of any bytes: whatever they are, no method panics, and keys make the same names again.
+// FuzzName makes names of any bytes: whatever they are, no method panics, and keys make the same
+// names again.
 func FuzzName(f *testing.F) {
 	f.Add([]byte(wireName("a.b.example.com")), 2)
 	f.Add([]byte("\x03ab"), -1)
@@ -125,7 +126,8 @@ func FuzzFramer(f *testing.F) {
 	})
 }
 
-// FuzzFramerSearch searches any stream in pieces, with gaps, in little borrowed memory: it ends, and all is given back.
+// FuzzFramerSearch searches any stream in pieces, with gaps, in little borrowed memory: it ends,
+// and all is given back.
 func FuzzFramerSearch(f *testing.F) {
 	f.Add(stream("one.example", "two.example"), uint8(20), uint8(3))
 	f.Fuzz(func(t *testing.T, b []byte, size, gap uint8) {

@@ -54,7 +54,8 @@ func option(code uint16, data string) string {
 	return string(b) + data
 }
 
-// response returns a response for www.Example.com: a CNAME to it, its addresses, a name server, and OPT.
+// response returns a response for www.Example.com: a CNAME to it, its addresses, a name server, and
+// OPT.
 func response() []byte {
 	b := header(0x1234, 0x8580, 1, 3, 1, 1)
 	b = append(b, wireName("www.Example.com")+"\x00\x01\x00\x01"...) // example.com at 16, com at 24

@@ -78,12 +78,13 @@ type Question struct {
 	Class uint16
 	End   int // offset of what follows the question
 
-	cuts cuts // four fields are as many as come back from AppendQuestion in registers, which saves 10 ns
+	// four fields are as many as come back from AppendQuestion in registers, which saves 10 ns
+	cuts cuts
 }
 
 // AppendQuestion appends the first QNAME to dst, as text in lower case, and returns the rest of the
-// question. It returns dst as it was and [ErrNoQuestion], [ErrTruncated] or [ErrMalformed] if there is none
-// that can be read.
+// question. It returns dst as it was and [ErrNoQuestion], [ErrTruncated] or [ErrMalformed] if there
+// is none that can be read.
 func (m Message) AppendQuestion(dst []byte) ([]byte, Question, error) {
 	return m.appendQuestion(dst, true)
 }

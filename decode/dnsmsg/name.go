@@ -1,7 +1,8 @@
 package dnsmsg
 
 const (
-	maxName     = 255 // bytes of a name on the wire, the final zero included (RFC 1035 section 2.3.4)
+	// bytes of a name on the wire, the final zero included (RFC 1035 section 2.3.4)
+	maxName     = 255
 	maxPointers = 126 // more than a name of 255 bytes can use, if each leads to a label
 )
 
@@ -15,7 +16,8 @@ func toLower(c byte) byte {
 	return c
 }
 
-// walk goes along the labels of a name, following compression pointers. They must lead backwards, and behind the header.
+// walk goes along the labels of a name, following compression pointers. They must lead backwards,
+// and behind the header.
 type walk struct {
 	msg      Message
 	at       int // of the next label
@@ -110,13 +112,14 @@ func appendLabel(dst, label []byte, lower bool) []byte {
 	return dst
 }
 
-// AppendName appends the text of the name at offset at, in lower case, following compression pointers, and
-// returns the offset behind the name. On an error dst comes back as it was.
+// AppendName appends the text of the name at offset at, in lower case, following compression
+// pointers, and returns the offset behind the name. On an error dst comes back as it was.
 func (m Message) AppendName(dst []byte, at int) (name []byte, end int, err error) {
 	return m.appendName(dst, at, true)
 }
 
-// AppendWireName is AppendName with the name in wire form: uncompressed, in lower case, with the final zero.
+// AppendWireName is AppendName with the name in wire form: uncompressed, in lower case, with the
+// final zero.
 func (m Message) AppendWireName(dst []byte, at int) (name []byte, end int, err error) {
 	start, w := len(dst), m.walk(at)
 	for {

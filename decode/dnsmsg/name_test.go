@@ -46,7 +46,8 @@ func longName(n int) string {
 	return strings.Repeat(label, 3) + string(rune(n)) + strings.Repeat("y", n) + "\x00"
 }
 
-// question returns a message whose first QNAME begins with wire. A case that ends early gets no type and class.
+// question returns a message whose first QNAME begins with wire. A case that ends early gets no
+// type and class.
 func question(wire string, err error) dnsmsg.Message {
 	b := append(header(1, 0, 1, 0, 0, 0), wire...)
 	if err != dnsmsg.ErrTruncated {
@@ -106,7 +107,8 @@ func TestQuestionExact(t *testing.T) {
 }
 
 func TestCompressedNames(t *testing.T) {
-	// At 12 "Example.com", at 25 "www" and a pointer to it, at 31 a pointer to that, at 33 a name of its own.
+	// At 12 "Example.com", at 25 "www" and a pointer to it, at 31 a pointer to that, at 33 a name
+	// of its own.
 	m := dnsmsg.Message(append(header(1, 0, 0, 0, 0, 0), "\x07Example\x03com\x00\x03www\xC0\x0C\xC0\x19\x02ok\xC0\x1F"...))
 	for _, tt := range []struct {
 		at, end int
@@ -134,8 +136,8 @@ func TestCompressedNames(t *testing.T) {
 	}
 }
 
-// TestPointerChain has more pointers than any name needs. All lead backwards, so the chain ends; the work is bounded all
-// the same.
+// TestPointerChain has more pointers than any name needs. All lead backwards, so the chain ends;
+// the work is bounded all the same.
 func TestPointerChain(t *testing.T) {
 	b := append(header(1, 0, 0, 0, 0, 0), 0, 0)
 	for len(b) < 12+2+2*127 {

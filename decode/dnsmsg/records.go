@@ -12,8 +12,8 @@ const (
 	Additional
 )
 
-// Records is a cursor over the records of a message, in the order of the message. It is a small value,
-// to be used as
+// Records is a cursor over the records of a message, in the order of the message. It is a small
+// value, to be used as
 //
 //	for rr := msg.Records(); rr.Next(); {
 //
@@ -47,8 +47,8 @@ func (m Message) Records() Records {
 	return r
 }
 
-// Next goes to the next record. It returns false at the end, and where a record cannot be read: then Err
-// tells why.
+// Next goes to the next record. It returns false at the end, and where a record cannot be read:
+// then Err tells why.
 func (r *Records) Next() bool {
 	if r.err != nil {
 		return false
@@ -102,7 +102,8 @@ func (r *Records) AppendName(dst []byte) ([]byte, error) {
 	return dst, err
 }
 
-// AppendTarget appends the name in the RDATA of a CNAME, NS, PTR or DNAME record as text in lower case.
+// AppendTarget appends the name in the RDATA of a CNAME, NS, PTR or DNAME record as text in lower
+// case.
 func (r *Records) AppendTarget(dst []byte) ([]byte, error) {
 	dst, end, err := r.msg.appendName(dst, r.data, true)
 	if err == nil && end > r.end {

@@ -2,7 +2,8 @@ package dnsmsg
 
 import "bytes"
 
-// maxSearch is how many bytes of a stream a Framer searches for a message before it takes the stream for none of DNS.
+// maxSearch is how many bytes of a stream a Framer searches for a message before it takes the
+// stream for none of DNS.
 const maxSearch = 256 << 10
 
 // search is the state of looking for a message in a stream.
@@ -12,8 +13,9 @@ type search struct {
 	seen int32 // bytes that were searched in vain
 }
 
-// find looks for a message in what is held and in the data, and makes it the data. Most clients write a message, or its
-// length, at the beginning of a segment: there a length and a header that fit suffice.
+// find looks for a message in what is held and in the data, and makes it the data. Most clients
+// write a message, or its length, at the beginning of a segment: there a length and a header that
+// fit suffice.
 func (f *Framer) find() bool {
 	held, buf := len(f.partial), f.data
 	if held > 0 {
@@ -56,7 +58,8 @@ func (f *Framer) find() bool {
 	return false
 }
 
-// toCandidate returns how many bytes of b to skip to where a message may begin: its QDCOUNT is below 256.
+// toCandidate returns how many bytes of b to skip to where a message may begin: its QDCOUNT is
+// below 256.
 func toCandidate(b []byte) int {
 	const count = 2 + 4 // the length, ID and flags are before it
 	if len(b) <= count {
@@ -77,8 +80,8 @@ const (
 	yes
 )
 
-// look reports whether b begins like a message. Within a segment, something must follow that begins like one, too, or
-// nothing.
+// look reports whether b begins like a message. Within a segment, something must follow that begins
+// like one, too, or nothing.
 func look(b []byte, edge bool) fit {
 	fit := begins(b)
 	if fit != yes || edge {
@@ -90,7 +93,8 @@ func look(b []byte, edge bool) fit {
 	return yes
 }
 
-// begins reports whether b begins with a length, a header, and a question or record that fit each other.
+// begins reports whether b begins with a length, a header, and a question or record that fit each
+// other.
 func begins(b []byte) fit {
 	if len(b) < 2 {
 		return short
@@ -153,7 +157,8 @@ func (m Message) beginsRecord(n int) fit {
 	return yes
 }
 
-// isClass reports whether c is a class that is in use (RFC 6895 section 3.2). In mDNS its first bit has another meaning.
+// isClass reports whether c is a class that is in use (RFC 6895 section 3.2). In mDNS its first bit
+// has another meaning.
 func isClass(c uint16) bool {
 	switch c &^ 0x8000 {
 	case 1, 3, 4, 254, 255:

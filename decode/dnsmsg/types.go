@@ -52,8 +52,8 @@ func (t Type) String() string {
 // Compare orders types by number.
 func (t Type) Compare(u Type) int { return cmp.Compare(t, u) }
 
-// ParseType returns the type with that mnemonic, in any case, or that number. A number must be one that
-// has a mnemonic.
+// ParseType returns the type with that mnemonic, in any case, or that number. A number must be one
+// that has a mnemonic.
 func ParseType(s string) (Type, bool) { return parse(s, typeTable) }
 
 // RCode is a response code (https://www.iana.org/assignments/dns-parameters).
@@ -75,8 +75,8 @@ var rcodeTable = map[RCode]string{
 	19: "BADMODE", 20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
 }
 
-// String returns the mnemonic of r, or its number if it has none. Names are those of the reference, which
-// writes SRVFAIL for what the RFCs call SERVFAIL.
+// String returns the mnemonic of r, or its number if it has none. Names are those of the reference,
+// which writes SRVFAIL for what the RFCs call SERVFAIL.
 func (r RCode) String() string {
 	if name := rcodeTable[r]; name != "" {
 		return name
@@ -87,8 +87,8 @@ func (r RCode) String() string {
 // Compare orders codes by number.
 func (r RCode) Compare(s RCode) int { return cmp.Compare(r, s) }
 
-// ParseRCode returns the code with that mnemonic, in any case, or that number. SERVFAIL and BADSIG are known
-// as well. A number must be one that has a mnemonic.
+// ParseRCode returns the code with that mnemonic, in any case, or that number. SERVFAIL and BADSIG
+// are known as well. A number must be one that has a mnemonic.
 func ParseRCode(s string) (RCode, bool) {
 	switch strings.ToUpper(s) {
 	case "SERVFAIL":

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// AppendTo appends m as a frame that Parse reads, and returns the extended slice. What is zero in m is left out. It is for
-// programs that have messages and want to tell of them; m is not checked.
+// AppendTo appends m as a frame that Parse reads, and returns the extended slice. What is zero in m
+// is left out. It is for programs that have messages and want to tell of them; m is not checked.
 func (m *Message) AppendTo(dst []byte) []byte {
 	if len(m.Identity) > 0 {
 		dst = appendBytes(dst, 1, m.Identity)

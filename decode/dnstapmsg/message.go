@@ -33,15 +33,15 @@ func (t Type) Query() bool { return t&1 == 1 }
 // Family returns the query type of t: what both directions have in common.
 func (t Type) Family() Type { return t - 1 + t&1 }
 
-// Served reports whether the server that wrote the message answered the query, as authority, resolver of clients, or for
-// updates. Otherwise it asked.
+// Served reports whether the server that wrote the message answered the query, as authority,
+// resolver of clients, or for updates. Otherwise it asked.
 func (t Type) Served() bool {
 	f := t.Family()
 	return f == AuthQuery || f == ClientQuery || f == UpdateQuery
 }
 
-// String returns the name that pktvisor's filters have for the family of t: "auth", "resolver", "client", "forwarder",
-// "stub", "tool", "update", or "" for an unknown one.
+// String returns the name that pktvisor's filters have for the family of t: "auth", "resolver",
+// "client", "forwarder", "stub", "tool", "update", or "" for an unknown one.
 func (t Type) String() string {
 	names := [...]string{"auth", "resolver", "client", "forwarder", "stub", "tool", "update"}
 	if i := (int(t) - 1) / 2; t > 0 && i < len(names) {
@@ -67,7 +67,8 @@ const (
 // HTTP is the version of HTTP that carried a message over HTTPS: 1, 2 or 3.
 type HTTP uint8
 
-// Message is one dnstap message. Slices borrow from the frame that it was parsed from; what a frame lacks is zero.
+// Message is one dnstap message. Slices borrow from the frame that it was parsed from; what a frame
+// lacks is zero.
 type Message struct {
 	Identity     []byte // of the server
 	QueryAddr    []byte // 4 or 16 bytes, of the client
@@ -80,14 +81,15 @@ type Message struct {
 	QueryPort    uint16
 	ResponsePort uint16
 	Type         Type
-	IPv6         bool // socket family, unless the addresses are IPv4 ones in IPv6 (RFC 4291, section 2.5.5.2)
-	IPv4         bool // socket family, or IPv4 addresses in IPv6
-	Protocol     Protocol
-	HTTP         HTTP // 0 unless Protocol is DoH
+	// socket family, unless the addresses are IPv4 ones in IPv6 (RFC 4291, section 2.5.5.2)
+	IPv6     bool
+	IPv4     bool // socket family, or IPv4 addresses in IPv6
+	Protocol Protocol
+	HTTP     HTTP // 0 unless Protocol is DoH
 }
 
-// Parse sets m to the message in frame, from which it borrows. It returns [ErrTruncated], [ErrMalformed], or [ErrNoMessage]
-// for a frame that holds something else; m is of no use then.
+// Parse sets m to the message in frame, from which it borrows. It returns [ErrTruncated],
+// [ErrMalformed], or [ErrNoMessage] for a frame that holds something else; m is of no use then.
 func Parse(frame []byte, m *Message) error {
 	*m = Message{}
 	var body []byte
@@ -112,7 +114,8 @@ func Parse(frame []byte, m *Message) error {
 	return m.parse(body)
 }
 
-// parse reads the embedded Message. Of a field that comes twice the last one counts, as in protobuf.
+// parse reads the embedded Message. Of a field that comes twice the last one counts, as in
+// protobuf.
 func (m *Message) parse(body []byte) error {
 	var sec, nsec [2]uint64
 	f := fields{rest: body}
@@ -155,7 +158,8 @@ func (m *Message) parse(body []byte) error {
 	}
 	m.QueryTime, m.ResponseTime = unixNano(sec[0], nsec[0]), unixNano(sec[1], nsec[1])
 	if m.Protocol != DoH {
-		m.HTTP = 0 // dnstap.proto sets it for DoH alone; others have put something else into field 16
+		// dnstap.proto sets it for DoH alone; others have put something else into field 16
+		m.HTTP = 0
 	}
 	if m.IPv6 && m.mapped() {
 		m.IPv4, m.IPv6 = true, false
@@ -185,8 +189,8 @@ func unixNano(sec, nsec uint64) int64 {
 	return int64(sec)*int64(time.Second) + int64(nsec)
 }
 
-// SetClient sets the client, from the remote address of a connection: a *net.UDPAddr or *net.TCPAddr, which also sets the transport.
-// Another one sets nothing. m borrows the address.
+// SetClient sets the client, from the remote address of a connection: a *net.UDPAddr or
+// *net.TCPAddr, which also sets the transport. Another one sets nothing. m borrows the address.
 func (m *Message) SetClient(addr net.Addr) {
 	var ip net.IP
 	switch a := addr.(type) {
@@ -204,8 +208,8 @@ func (m *Message) SetClient(addr net.Addr) {
 	}
 }
 
-// Wire returns the DNS message that m is about: the query of a query type, the response of a response type; nil if it is not
-// there.
+// Wire returns the DNS message that m is about: the query of a query type, the response of a
+// response type; nil if it is not there.
 func (m *Message) Wire() []byte {
 	if m.Type.Query() {
 		return m.Query
@@ -213,7 +217,8 @@ func (m *Message) Wire() []byte {
 	return m.Response
 }
 
-// TimeNS returns when that message was seen, or 0 if m does not say. A response without its time has that of its query.
+// TimeNS returns when that message was seen, or 0 if m does not say. A response without its time
+// has that of its query.
 func (m *Message) TimeNS() int64 {
 	if !m.Type.Query() && m.ResponseTime != 0 {
 		return m.ResponseTime
@@ -221,8 +226,8 @@ func (m *Message) TimeNS() int64 {
 	return m.QueryTime
 }
 
-// Addrs returns where the message came from and where it went. What m does not say is zero; so is an address that is not of
-// its socket family.
+// Addrs returns where the message came from and where it went. What m does not say is zero; so is
+// an address that is not of its socket family.
 func (m *Message) Addrs() (src, dst netip.AddrPort) {
 	src, dst = m.Ends()
 	if !m.Type.Query() {
@@ -231,7 +236,8 @@ func (m *Message) Addrs() (src, dst netip.AddrPort) {
 	return src, dst
 }
 
-// Ends returns the ends of the exchange: the one that asked and the one that answers. What is missing is zero, as in Addrs.
+// Ends returns the ends of the exchange: the one that asked and the one that answers. What is
+// missing is zero, as in Addrs.
 func (m *Message) Ends() (asked, answers netip.AddrPort) {
 	return m.addr(m.QueryAddr, m.QueryPort), m.addr(m.ResponseAddr, m.ResponsePort)
 }
@@ -246,8 +252,8 @@ func (m *Message) addr(b []byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.Addr{}, port)
 }
 
-// mapped reports whether the addresses that there are, one or two, are IPv4 ones in IPv6: a server with one socket for both
-// families logs them so.
+// mapped reports whether the addresses that there are, one or two, are IPv4 ones in IPv6: a server
+// with one socket for both families logs them so.
 func (m *Message) mapped() bool {
 	asked, answers := m.QueryAddr, m.ResponseAddr
 	return (isMapped(asked) || len(asked) == 0) && (isMapped(answers) || len(answers) == 0) && len(asked)+len(answers) > 0

@@ -65,7 +65,8 @@ func TestMessage(t *testing.T) {
 	require.Equal(t, "[2001:db8::53]:853", dst.String())
 }
 
-// TestHTTP takes the version of HTTP from messages over HTTPS alone: some senders have another meaning for field 16.
+// TestHTTP takes the version of HTTP from messages over HTTPS alone: some senders have another
+// meaning for field 16.
 func TestHTTP(t *testing.T) {
 	for _, tt := range []struct {
 		protocol dnstapmsg.Protocol
@@ -94,7 +95,8 @@ func TestPolicy(t *testing.T) {
 	_, err = dnstapmsg.ParsePolicy(wire[:2])
 	require.ErrorIs(t, err, dnstapmsg.ErrTruncated)
 
-	odd, err := dnstapmsg.ParsePolicy([]byte("\x0A\x03rpz\x10\x01\x1A\x04rule\x20\x02")) // rule is a number, action is text
+	// rule is a number, action is text
+	odd, err := dnstapmsg.ParsePolicy([]byte("\x0A\x03rpz\x10\x01\x1A\x04rule\x20\x02"))
 	require.NoError(t, err)
 	require.Equal(t, dnstapmsg.Policy{Type: []byte("rpz"), Match: dnstapmsg.MatchClientIP}, odd)
 
@@ -148,7 +150,8 @@ func TestMapped(t *testing.T) {
 	}
 }
 
-// TestTime is that of Parse for whole messages and those without one of the times, and 0 for frames that are cut.
+// TestTime is that of Parse for whole messages and those without one of the times, and 0 for frames
+// that are cut.
 func TestTime(t *testing.T) {
 	m := whole()
 	bare, query, late := m, m, m
@@ -159,7 +162,8 @@ func TestTime(t *testing.T) {
 		require.Equal(t, m.TimeNS(), dnstapmsg.Time(m.AppendTo(nil)))
 	}
 	frame := m.AppendTo(nil)
-	for n := range len(frame) - 2 { // the last two bytes are the type of the frame, which Time does not need
+	// the last two bytes are the type of the frame, which Time does not need
+	for n := range len(frame) - 2 {
 		require.Zero(t, dnstapmsg.Time(frame[:n:n]), "%d bytes", n)
 	}
 }
@@ -216,7 +220,8 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestOddFields has fields that are unknown, of another wire type than they should be, or out of range.
+// TestOddFields has fields that are unknown, of another wire type than they should be, or out of
+// range.
 func TestOddFields(t *testing.T) {
 	body := "\x08\x05" + // CLIENT_QUERY
 		"\x30\x80\x80\x04" + // query port 65536

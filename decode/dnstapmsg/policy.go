@@ -1,6 +1,7 @@
 package dnstapmsg
 
-// Policy is what an operator's policy, such as a response policy zone, did to a message. Slices borrow from the frame.
+// Policy is what an operator's policy, such as a response policy zone, did to a message. Slices
+// borrow from the frame.
 type Policy struct {
 	Type   []byte // text: "RPZ"
 	Rule   []byte // the rule that matched; of RPZ the owner name in wire form
@@ -43,8 +44,8 @@ const (
 	MatchNSIP
 )
 
-// ParsePolicy reads [Message].Policy. Fields of another type than theirs are left out. It returns [ErrTruncated] or
-// [ErrMalformed] beside what comes before the damage.
+// ParsePolicy reads [Message].Policy. Fields of another type than theirs are left out. It returns
+// [ErrTruncated] or [ErrMalformed] beside what comes before the damage.
 func ParsePolicy(b []byte) (Policy, error) {
 	var p Policy
 	f := fields{rest: b}
@@ -65,8 +66,9 @@ func ParsePolicy(b []byte) (Policy, error) {
 	return p, f.err
 }
 
-// AppendText appends p in words, "RPZ NXDOMAIN bad.example.rpz": type, action and rule, as far as p has them, in printable
-// ASCII; other bytes are written \DDD. The text has at most some 1,300 bytes.
+// AppendText appends p in words, "RPZ NXDOMAIN bad.example.rpz": type, action and rule, as far as p
+// has them, in printable ASCII; other bytes are written \DDD. The text has at most some 1,300
+// bytes.
 func (p *Policy) AppendText(dst []byte) []byte {
 	const most = 64 // bytes of a type that are shown
 	start := len(dst)
@@ -88,7 +90,8 @@ func separate(dst []byte, start int) []byte {
 	return dst
 }
 
-// appendRule appends a name in wire form as its labels, each with a dot behind it, and anything else as it is.
+// appendRule appends a name in wire form as its labels, each with a dot behind it, and anything
+// else as it is.
 func appendRule(dst, rule []byte) []byte {
 	const longest = 255 // of a name, RFC 1035 section 2.3.4
 	rule = rule[:min(len(rule), longest)]

@@ -9,7 +9,8 @@ import (
 var (
 	ErrTruncated = errors.New("dnstapmsg: truncated")
 	ErrMalformed = errors.New("dnstapmsg: malformed")
-	ErrNoMessage = errors.New("dnstapmsg: no message") // another type of dnstap, or a message without a type
+	// another type of dnstap, or a message without a type
+	ErrNoMessage = errors.New("dnstapmsg: no message")
 )
 
 // Wire types of protobuf (https://protobuf.dev/programming-guides/encoding).
@@ -30,7 +31,8 @@ type fields struct {
 	err    error
 }
 
-// next goes to the next field. It returns false at the end, or where the rest is not a field: then err is set.
+// next goes to the next field. It returns false at the end, or where the rest is not a field: then
+// err is set.
 func (f *fields) next() bool {
 	if len(f.rest) == 0 || f.err != nil {
 		return false

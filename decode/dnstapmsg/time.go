@@ -2,9 +2,10 @@ package dnstapmsg
 
 import "encoding/binary"
 
-// Time returns when the DNS message in frame was seen, as [Message.TimeNS] does, or 0 if the frame lacks it or is malformed. It skips all
-// else, so that sources need not parse what a pipeline parses again: it takes less than half the time. Fields that are encoded in more
-// bytes than they need, or in another wire type than theirs, are skipped too.
+// Time returns when the DNS message in frame was seen, as [Message.TimeNS] does, or 0 if the frame
+// lacks it or is malformed. It skips all else, so that sources need not parse what a pipeline
+// parses again: it takes less than half the time. Fields that are encoded in more bytes than they
+// need, or in another wire type than theirs, are skipped too.
 func Time(frame []byte) int64 {
 	body, ok := bodyOf(frame)
 	if !ok {
@@ -55,8 +56,8 @@ func bodyOf(frame []byte) (body []byte, ok bool) {
 	return body, body != nil
 }
 
-// skip returns the index behind the value of a field whose tag was read, with its first byte, ahead of i; below 0 if it does not end
-// within b or has a wire type that is not in use.
+// skip returns the index behind the value of a field whose tag was read, with its first byte, ahead
+// of i; below 0 if it does not end within b or has a wire type that is not in use.
 func skip(b []byte, i int, tag byte) int {
 	wire := tag & 7
 	if tag >= 0x80 { // the number goes on
@@ -87,7 +88,8 @@ func skip(b []byte, i int, tag byte) int {
 	return i
 }
 
-// varintAt returns the varint at i and the index behind it, which is below 0 if it does not end within b.
+// varintAt returns the varint at i and the index behind it, which is below 0 if it does not end
+// within b.
 func varintAt(b []byte, i int) (v uint64, next int) {
 	if i < len(b) && b[i] < 0x80 {
 		return uint64(b[i]), i + 1

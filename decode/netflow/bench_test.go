@@ -8,7 +8,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// A datagram of 30 records, which is what 1500 bytes hold.
+// A datagram of 30 records, the most that 1500 bytes hold.
 func BenchmarkDecode(b *testing.B) {
 	var flows []decode.Flow
 	var records []any

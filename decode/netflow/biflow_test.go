@@ -10,12 +10,12 @@ import (
 	"visor/internal/packettest"
 )
 
-// reverse is a field of the other direction (RFC 5103 section 6.1).
+// reverse is a field for the other direction (RFC 5103 section 6.1).
 func reverse(element, length uint16) []any {
 	return append(field(element|0x8000, length), uint32(29305))
 }
 
-// A record of a bidirectional flow is two flows, the second one the other way.
+// A record of a bidirectional flow becomes two flows, the second in the opposite direction.
 func TestBiflow(t *testing.T) {
 	ends := [][]any{field(8, 4), field(12, 4), field(7, 2), field(11, 2), field(10, 2), field(14, 2), field(5, 1)}
 	values := []any{src, dst, uint16(5000), uint16(80), uint16(1), uint16(2), uint8(0xB8)}

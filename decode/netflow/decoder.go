@@ -12,35 +12,40 @@ import (
 
 // Config configures a Decoder. The zero Config is ready to use.
 type Config struct {
-	MaxBytes    int           // what is remembered of exporters: templates, rates, sequence numbers; 0 means 16 MiB. Those longest without use go first
+	// memory for exporters: templates, rates, sequence numbers; 0 means 16 MiB. The least recently
+	// used are evicted first
+	MaxBytes    int
 	TemplateTTL time.Duration // how long a template lives without renewal; 0 means 2 h
 	MaxHeld     int           // bytes of data sets that wait for their template; 0 means 1 MiB
 	HeldTTL     time.Duration // how long a data set waits; 0 means 5 min
 }
 
 const (
-	defaultBytes       = 16 << 20
-	defaultTemplateTTL = 2 * time.Hour // longer than the 30 min in which Cisco's exporters renew theirs if nothing else is set
+	defaultBytes = 16 << 20
+	// longer than 30 min, the default renewal interval of Cisco's exporters
+	defaultTemplateTTL = 2 * time.Hour
 	defaultHeld        = 1 << 20
 	defaultHeldTTL     = 5 * time.Minute
 )
 
-// ErrVersion is the error of a datagram of a version that is not read.
+// ErrVersion is the error for a datagram of an unsupported version.
 var ErrVersion = errors.New("netflow: unknown version")
 
-// Stats counts what a Decoder has seen.
+// Stats counts the input of a Decoder.
 type Stats struct {
-	Datagrams       uint64
-	Malformed       uint64 // datagrams that contradict themselves, at least in part, or of unknown versions
+	Datagrams uint64
+	// datagrams that contradict themselves, at least in part, or have unknown versions
+	Malformed       uint64
 	Flows           uint64 // flow records
 	OptionRecords   uint64 // data records of options templates
 	Templates       uint64 // templates seen, renewals included
 	OptionTemplates uint64
 	HeldSets        uint64 // data sets that had to wait for their template
-	LostSets        uint64 // of these, given up: their template did not come, or there was no room
-	LostFlows       uint64 // flows missing by sequence numbers
-	LostDatagrams   uint64 // datagrams missing by sequence numbers
-	Evicted         uint64 // templates, and what was known of exporters, that had to go to make room
+	// held sets that were dropped: their template did not arrive, or memory was full
+	LostSets      uint64
+	LostFlows     uint64 // flows missing by sequence numbers
+	LostDatagrams uint64 // datagrams missing by sequence numbers
+	Evicted       uint64 // templates and exporter state evicted to make room
 }
 
 // Decoder decodes export datagrams. It is owned by one goroutine.
@@ -51,16 +56,16 @@ type Decoder struct {
 	stats   Stats
 	fields  []byteRange // scratch
 
-	// of the datagram that is being decoded
+	// state of the current datagram
 	now    int64
 	out    *decode.Export
 	from   netip.AddrPort
 	src    *source
-	shared *source // of all domains of the exporter; nil if there is none
-	ipx    bool    // it is IPFIX
+	shared *source // for all domains of the exporter; nil if absent
+	ipx    bool    // the datagram is IPFIX
 	recs   uint32  // data records so far
-	gaps   bool    // there was a set whose records could not be counted
-	flood  bool    // there are more flows than maxFlows
+	gaps   bool    // it has a set whose records could not be counted
+	flood  bool    // it has more flows than maxFlows
 }
 
 // New returns a Decoder.
@@ -82,8 +87,8 @@ func (d *Decoder) Stats() Stats {
 	return st
 }
 
-// Decode reads a datagram that came from an exporter at tsNS. It sets all fields of e but TimeNS;
-// the memory of e.Flows is used again. Headers in them borrow from b.
+// Decode reads a datagram that arrived from an exporter at tsNS. It sets all fields of e except
+// TimeNS and reuses the memory of e.Flows. Their Headers borrow from b.
 func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Export) {
 	*e = decode.Export{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
 	d.now, d.out, d.from, d.flood = tsNS, e, from, false
@@ -121,7 +126,7 @@ func (d *Decoder) datagram(b []byte) error {
 	return nil
 }
 
-// open makes a source of the exporter current, a new one if need be.
+// open makes a source of the exporter current and creates it if needed.
 func (d *Decoder) open(version uint8, number uint32) {
 	key := sourceKey{from: d.from, number: number, version: version}
 	d.shared = d.sources.find(key.exporter())

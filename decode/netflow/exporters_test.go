@@ -14,8 +14,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// Two exporters behind one address have templates of their own under one number, and sequence
-// numbers.
+// Two exporters behind one address have separate templates under the same number, and separate
+// sequence numbers.
 func TestExportersBehindOneAddress(t *testing.T) {
 	swapped := template(256, field(12, 4), field(8, 4), field(2, 4))
 	straight := template(256, field(8, 4), field(12, 4), field(2, 4))
@@ -33,7 +33,7 @@ func TestExportersBehindOneAddress(t *testing.T) {
 	require.Zero(t, d.Stats().LostDatagrams)
 }
 
-// flowOf is a flow of one packet with a sampler, or without one.
+// flowOf is a flow of one packet, with or without a sampler.
 func flowOf(sampler ...any) []byte {
 	if len(sampler) == 0 {
 		return append(packettest.Set(2, template(301, field(2, 4))...), packettest.Set(301, uint32(1))...)
@@ -41,7 +41,7 @@ func flowOf(sampler ...any) []byte {
 	return append(packettest.Set(2, template(300, field(302, 1), field(2, 4))...), packettest.Set(300, append(sampler, uint32(1))...)...)
 }
 
-// all states a rate for all flows, by its domain; sampler for one sampler.
+// all states a rate for all flows of its domain; sampler states one for a single sampler.
 func all(rate uint32) []byte {
 	return append(options(400, field(144, 4), field(34, 4)), packettest.Set(400, uint32(1), rate)...)
 }
@@ -50,8 +50,7 @@ func sampler(id uint8, rate uint32) []byte {
 	return append(options(401, field(144, 4), field(302, 1), field(34, 4)), packettest.Set(401, uint32(1), id, rate)...)
 }
 
-// A rate holds for the domain that it was stated in, and for other domains of the exporter that
-// have none.
+// A rate applies to the domain that stated it, and to other domains of the exporter without a rate.
 func TestSamplingOfOtherDomains(t *testing.T) {
 	type message struct {
 		domain uint32
@@ -60,7 +59,7 @@ func TestSamplingOfOtherDomains(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		told []message
-		flow []byte // of domain 5
+		flow []byte // from domain 5
 		want uint32
 	}{
 		{"domain 0", []message{{0, all(1000)}}, flowOf(), 1000},
@@ -87,7 +86,7 @@ func TestSamplingOfOtherDomains(t *testing.T) {
 	}
 }
 
-// An exporter that works goes on with its templates while a flood of others pushes one another out.
+// An active exporter keeps its templates while a flood of others evict each other.
 func TestTemplateFlood(t *testing.T) {
 	d := netflow.New(netflow.Config{MaxBytes: 1 << 20})
 	var e decode.Export
@@ -110,7 +109,7 @@ func TestTemplateFlood(t *testing.T) {
 	require.Greater(t, d.Stats().Evicted, uint64(400_000))
 }
 
-// The templates of one domain do not take all room either.
+// The templates of one domain do not fill all memory either.
 func TestTemplateFloodOfOneDomain(t *testing.T) {
 	d := netflow.New(netflow.Config{MaxBytes: 1 << 20})
 	before := heap()
@@ -125,7 +124,7 @@ func TestTemplateFloodOfOneDomain(t *testing.T) {
 	require.Greater(t, d.Stats().Evicted, uint64(8_000))
 }
 
-// heap returns how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -133,7 +132,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// What waits for its template is counted when it comes, and when it is found.
+// Sets that wait for their template are counted on arrival, and again when the template is found.
 func TestHeldIsReported(t *testing.T) {
 	d := netflow.New(netflow.Config{})
 	var e decode.Export

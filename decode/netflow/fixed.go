@@ -7,13 +7,13 @@ import (
 	"visor/decode"
 )
 
-// layout is what differs between the old versions. Addresses, interfaces, counters and ports stand
-// at the same offsets in all of them.
+// layout holds the differences between the old versions. Addresses, interfaces, counters and ports
+// have the same offsets in all of them.
 type layout struct {
 	header, record   int
 	most             int // records in a datagram
 	proto, tos       int // offsets in a record
-	sequence, engine int // offsets in the header; 0 if there is none
+	sequence, engine int // offsets in the header; 0 if absent
 }
 
 func layoutOf(version uint16, b []byte) layout {
@@ -45,7 +45,8 @@ func (d *Decoder) fixed(version uint16, b []byte) bool {
 		d.fixedHeader(version, &l, b, uint32(n))
 		rate := uint32(0)
 		if version == 5 {
-			rate = uint32(binary.BigEndian.Uint16(b[22:]) & 0x3FFF) // the two bits above are the mode
+			// the two bits above are the mode
+			rate = uint32(binary.BigEndian.Uint16(b[22:]) & 0x3FFF)
 		}
 		for at := l.header; at < end; at += l.record {
 			d.out.Flows = append(d.out.Flows, l.flow(b[at:at+l.record:at+l.record], rate))

@@ -10,8 +10,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// FuzzDecode feeds a sequence of datagrams, each behind its length in two bytes, twice over: flows
-// are no more than bytes of data allow, and what was counted adds up.
+// FuzzDecode feeds a sequence of datagrams twice. Each has its length in front, in two bytes. The
+// number of flows is bounded by the bytes of data, and the counters add up.
 func FuzzDecode(f *testing.F) {
 	add := func(datagrams ...[]byte) {
 		var b []byte

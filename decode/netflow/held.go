@@ -2,18 +2,18 @@ package netflow
 
 import "slices"
 
-// held keeps data sets until their template arrives.
+// held stores data sets until their template arrives.
 type held struct {
 	max  int   // bytes
 	ttl  int64 // ns
 	used int
 	sets []heldSet      // the oldest first
-	gone int            // sets at the front that were given up
-	want map[setKey]int // how many sets wait
+	gone int            // dropped sets at the front
+	want map[setKey]int // number of waiting sets per template
 	lost []setKey       // scratch
 }
 
-// setKey names the template that a data set needs.
+// setKey identifies the template of a data set.
 type setKey struct {
 	source sourceKey
 	id     uint16
@@ -25,12 +25,12 @@ type heldSet struct {
 	data  []byte
 }
 
-// overhead is what a set counts beside its data. It is more than it takes: a template looks at all
-// sets that are held, so these must be few, a thousand in a MiB.
+// overhead is the charge for a set in addition to its data. It exceeds the real cost on purpose:
+// each template scans all held sets, so these must be few, a thousand in a MiB.
 const overhead = 1024
 
-// add keeps a copy of a set. It returns the keys of the sets that had to go for it, or its own if
-// it is too large.
+// add stores a copy of a set. It returns the keys of the sets that were dropped for it, or its own
+// key if it is too large.
 func (h *held) add(key setKey, now int64, b []byte) (lost []setKey) {
 	if len(b)+overhead > h.max {
 		return append(h.lost[:0], key)
@@ -44,7 +44,7 @@ func (h *held) add(key setKey, now int64, b []byte) (lost []setKey) {
 	return h.drop(now)
 }
 
-// drop gives up the oldest sets as long as they are too old, or all are too many.
+// drop drops the oldest sets while they are too old, or all sets are too many.
 func (h *held) drop(now int64) (lost []setKey) {
 	lost = h.lost[:0]
 	for h.gone < len(h.sets) && (h.used > h.max || now-h.sets[h.gone].since >= h.ttl) {
@@ -53,7 +53,7 @@ func (h *held) drop(now int64) (lost []setKey) {
 		h.forget(s)
 		h.gone++
 	}
-	if h.gone > len(h.sets)/2 { // seldom enough for its cost to be that of one set
+	if h.gone > len(h.sets)/2 { // rare enough to cost as much as one set on average
 		h.sets = slices.Delete(h.sets, 0, h.gone)
 		h.gone = 0
 	}
@@ -69,7 +69,7 @@ func (h *held) forget(s *heldSet) {
 }
 
 // take calls read with each set that waited for a template, and removes it. It returns the keys of
-// those that are too old.
+// expired sets.
 func (h *held) take(key setKey, now int64, read func([]byte)) (lost []setKey) {
 	lost = h.drop(now)
 	if h.want[key] == 0 {

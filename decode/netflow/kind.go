@@ -1,7 +1,7 @@
 package netflow
 
-// kind is what a field is good for. Kinds that fill the same field of a flow are in ascending
-// order of preference.
+// kind is the use of a field. Kinds that set the same field of a flow are in ascending order of
+// preference.
 type kind uint8
 
 const (
@@ -50,8 +50,8 @@ const (
 	kinds
 )
 
-// kindOf returns the kind of the information elements (https://www.iana.org/assignments/ipfix) that
-// matter, which are the field types of NetFlow 9 as well.
+// kindOf returns the kind of the relevant information elements
+// (https://www.iana.org/assignments/ipfix), which are also the field types of NetFlow 9.
 func kindOf(element uint16) kind {
 	switch element {
 	case 1:
@@ -88,7 +88,7 @@ func kindOf(element uint16) kind {
 	return rareKindOf(element)
 }
 
-// rareKindOf is kindOf for the elements that few exporters send.
+// rareKindOf is kindOf for elements that few exporters send.
 func rareKindOf(element uint16) kind {
 	switch element {
 	case 34, 50, 305:
@@ -153,10 +153,10 @@ func reverseKindOf(element uint16) kind {
 	return kindNone
 }
 
-// needless reports whether a template has something better than k, so that k must not be read even
-// where that is 0. Totals count from the start of the flow, so they count packets again and again
-// in a template that has the delta since the last record; a frame has more bytes than the packet in
-// it; a logical interface is what people have names for.
+// needless reports whether a template has a better field than k, so that k must not be read even if
+// the better one is 0. Totals count from the start of the flow. If the template also has the delta
+// since the last record, totals would count packets repeatedly. A frame has more bytes than the
+// packet in it. Logical interfaces are the ones that users name.
 func (k kind) needless(there *[kinds]bool) bool {
 	any := func(better ...kind) bool {
 		for _, b := range better {
@@ -187,8 +187,8 @@ func (k kind) needless(there *[kinds]bool) bool {
 	return false
 }
 
-// fits reports whether a field of this kind can have n bytes. Integers may be shorter than they are
-// defined (RFC 7011 section 6.2).
+// fits reports whether a field of this kind can have n bytes. Integers may be shorter than their
+// definition (RFC 7011 section 6.2).
 func (k kind) fits(n uint16) bool {
 	switch k {
 	case kindSrc4, kindDst4:

@@ -21,7 +21,8 @@ var (
 	dst6   = netip.MustParseAddr("2001:db8::2")
 )
 
-// decoded reads datagrams of the router, a second apart, and returns all flows and the last export.
+// decoded reads datagrams from the router, one second apart, and returns all flows and the last
+// export.
 func decoded(d *netflow.Decoder, datagrams ...[]byte) (flows []decode.Flow, e decode.Export) {
 	for i, b := range datagrams {
 		d.Decode(int64(i)*int64(time.Second), router, b, &e)
@@ -41,7 +42,7 @@ func TestVersion5(t *testing.T) {
 
 	_, e = decoded(d, packettest.NetFlow5(15, 100, f)) // 12 was expected
 	require.Equal(t, uint32(3), e.LostFlows)
-	_, e = decoded(d, packettest.NetFlow5(0, 100, f)) // the router has started again
+	_, e = decoded(d, packettest.NetFlow5(0, 100, f)) // the router has restarted
 	require.Zero(t, e.LostFlows)
 	_, e = decoded(d, packettest.NetFlow5(1, 100, f))
 	require.Zero(t, e.LostFlows)
@@ -99,7 +100,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// Templates are those of one exporter, of one domain and version.
+// Templates belong to one exporter, domain and version.
 func TestTemplatesApart(t *testing.T) {
 	d := netflow.New(netflow.Config{})
 	data := packettest.Set(256, commonRecord()...)
@@ -166,7 +167,7 @@ func TestElements(t *testing.T) {
 	}
 }
 
-// options is an options template of IPFIX, of one scope.
+// options is an IPFIX options template with one scope.
 func options(id uint16, fields ...[]any) []byte {
 	out := []any{id, uint16(len(fields)), uint16(1)}
 	for _, f := range fields {
@@ -220,7 +221,7 @@ func TestHeld(t *testing.T) {
 	require.Equal(t, uint64(2), d.Stats().LostSets)
 }
 
-// What is held is bounded, and what has to go is counted for whose it was.
+// Held sets are bounded, and evicted ones are counted for their source.
 func TestHeldBound(t *testing.T) {
 	d := netflow.New(netflow.Config{MaxHeld: 16384})
 	var e decode.Export
@@ -241,8 +242,8 @@ func TestHeldBound(t *testing.T) {
 	require.Equal(t, uint32(1), e.LostSets, "larger than all the room")
 }
 
-// A datagram of sets and templates that belong together in pairs, each too early, takes time in
-// proportion to its length.
+// A datagram of matching sets and templates, each set before its template, takes time in proportion
+// to its length.
 func TestHeldFlood(t *testing.T) {
 	var sets [][]byte
 	for id := range uint16(2000) {

@@ -7,11 +7,11 @@ import (
 	"visor/decode"
 )
 
-// maxFlows bounds the flows of a datagram, for memory's sake: records of a byte or two say nothing
-// of a flow.
+// maxFlows bounds the flows of a datagram to save memory: records of a byte or two cannot describe
+// a flow.
 const maxFlows = 4096
 
-// records reads the records of a data set by their template. What is left at the end is padding.
+// records reads the records of a data set by their template. A remainder at the end is padding.
 func (d *Decoder) records(t *template, b []byte) {
 	if t.length == 0 || len(t.ops) == 0 && t.options {
 		d.skip(t, b)
@@ -45,7 +45,7 @@ func (d *Decoder) records(t *template, b []byte) {
 	}
 }
 
-// add adds the flow of a record, and that of the other direction if it has one.
+// add adds the flow of a record, and the flow of the other direction if it has one.
 func (d *Decoder) add(r *record) {
 	r.finish()
 	r.flow.Sampling = d.rate(r)
@@ -55,7 +55,7 @@ func (d *Decoder) add(r *record) {
 	}
 }
 
-// skip counts records in which nothing is of interest.
+// skip counts records without a relevant field.
 func (d *Decoder) skip(t *template, b []byte) {
 	n := 0
 	if t.length > 0 && t.lengths == nil {
@@ -68,7 +68,7 @@ func (d *Decoder) skip(t *template, b []byte) {
 
 type byteRange struct{ from, to int }
 
-// split finds the fields of a record with fields of variable length. n is the record's length,
+// split finds the fields of a record with fields of variable length. n is the record's length, or
 // negative if b ends before it.
 func (t *template) split(b []byte, dst []byteRange) (fields []byteRange, n int) {
 	for _, size := range t.lengths {
@@ -96,7 +96,7 @@ func (t *template) split(b []byte, dst []byteRange) (fields []byteRange, n int) 
 	return dst, n
 }
 
-// record is what a data record holds.
+// record is the content of a data record.
 type record struct {
 	flow       decode.Flow
 	back       back
@@ -109,7 +109,7 @@ type record struct {
 	hasSampler bool
 }
 
-// back is what a record of a bidirectional flow holds of the other direction.
+// back is the content of a bidirectional record for the other direction.
 type back struct {
 	bytes, packets uint64
 	tos            uint8
@@ -132,7 +132,7 @@ func (r *record) takeVariable(t *template, b []byte, fields []byteRange) {
 	}
 }
 
-// field reads one field, of a length that fits its kind.
+// field reads one field, whose length fits its kind.
 func (r *record) field(k kind, v []byte) {
 	f := &r.flow
 	switch k {
@@ -153,7 +153,7 @@ func (r *record) field(k kind, v []byte) {
 	}
 }
 
-// setAddr sets an address. Templates with both families leave one of them zero.
+// setAddr sets an address. Templates with both families set one of them to zero.
 func setAddr(to *netip.Addr, a netip.Addr) {
 	if !to.IsValid() || !a.IsUnspecified() {
 		*to = a
@@ -176,7 +176,7 @@ func (r *record) number(k kind, n uint64) {
 	case kindPhysicalOutput, kindOutput:
 		f.Output = uint32(n)
 	case kindBytes, kindPostBytes, kindInitiatorBytes, kindFrameBytes, kindTotalBytes, kindPostTotalBytes, kindFrameTotalBytes:
-		if n != 0 { // of several counters, the preferred one that is not 0
+		if n != 0 { // among several counters, the preferred one that is not 0
 			f.Bytes = n
 		}
 	case kindPackets, kindPostPackets, kindInitiatorPackets, kindTotalPackets, kindPostTotalPackets:
@@ -190,7 +190,7 @@ func (r *record) number(k kind, n uint64) {
 	}
 }
 
-// observed returns what a value of flowDirection means.
+// observed returns the meaning of a flowDirection value.
 func observed(n uint64) decode.Observed {
 	switch n {
 	case 0:
@@ -201,7 +201,7 @@ func observed(n uint64) decode.Observed {
 	return decode.Anywhere
 }
 
-// side takes what is not of the flow itself.
+// side extracts the fields that do not describe the flow itself.
 func (r *record) side(k kind, n uint64) {
 	switch k {
 	case kindSampler:
@@ -229,9 +229,8 @@ func (r *record) side(k kind, n uint64) {
 	}
 }
 
-// reversed returns the flow of the other direction (RFC 5103 section 2). What came in through an
-// interface goes out through it then. The class of service is taken to be that of the first
-// direction if it is not stated.
+// reversed returns the flow of the other direction (RFC 5103 section 2). The input interface
+// becomes the output interface. The class of service defaults to the one of the first direction.
 func (r *record) reversed() decode.Flow {
 	f := r.flow
 	f.Src, f.Dst, f.SrcPort, f.DstPort, f.Input, f.Output = f.Dst, f.Src, f.DstPort, f.SrcPort, f.Output, f.Input
@@ -249,7 +248,7 @@ func (r *record) reversed() decode.Flow {
 	return f
 }
 
-// finish completes the flow. One that is described by the beginning of a packet is one packet.
+// finish completes the flow. A flow with the beginning of a packet counts as one packet.
 func (r *record) finish() {
 	f := &r.flow
 	if f.Header != nil {

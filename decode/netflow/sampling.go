@@ -2,16 +2,15 @@ package netflow
 
 import "math"
 
-// sampling holds the rates that an exporter has stated: one in n packets, for all, or by
-// sampler.
+// sampling holds the sampling rates that an exporter has stated: one in n packets, for all records
+// or by sampler.
 type sampling struct {
-	all      rate // of records that name no sampler
+	all      rate // for records that name no sampler
 	samplers []sampler
-	oldest   int // of a full list of samplers, the one to be replaced
+	oldest   int // index of the sampler to replace in a full list
 }
 
-// maxSamplers is how many samplers of a source are remembered; the latest takes the place of the
-// first.
+// maxSamplers is how many samplers of a source are remembered; a new one replaces the oldest.
 const maxSamplers = 8
 
 type sampler struct {
@@ -19,20 +18,20 @@ type sampler struct {
 	rate
 }
 
-// rate is a rate of sampling. The zero rate was not stated.
+// rate is a sampling rate. The zero rate means not stated.
 type rate struct {
 	n     uint32
 	whole bool // stated in domain 0, which is the whole exporter
 }
 
-// set replaces a rate, unless that was stated for the whole exporter and n was not.
+// set replaces a rate, unless the old rate was stated for the whole exporter and n was not.
 func (r *rate) set(n uint32, whole bool) {
 	if whole || !r.whole {
 		*r = rate{n, whole}
 	}
 }
 
-// learn notes what an options record states. whole is true if it is of domain 0.
+// learn stores the rate of an options record. whole is true if the record is from domain 0.
 func (s *sampling) learn(r *record, whole bool) {
 	n := r.stated()
 	if !r.hasSampler {
@@ -64,9 +63,9 @@ func (s *sampling) find(id uint64) *sampler {
 // empty reports whether no rate was stated.
 func (s *sampling) empty() bool { return s.all.n == 0 && len(s.samplers) == 0 }
 
-// of returns the rate of a record: that of the sampler that it names, or what holds for all. A
-// record that names no sampler is not scaled by any sampler: exporters send sampled and whole flows
-// side by side.
+// of returns the rate of a record: its sampler's, or the rate for all. A record that names no
+// sampler is not scaled by any sampler, because exporters send sampled and whole flows side by
+// side.
 func (s *sampling) of(r *record) uint32 {
 	if r.hasSampler {
 		if known := s.find(r.sampler); known != nil {
@@ -89,10 +88,10 @@ func (r *record) stated() uint32 {
 	return uint32(min(rate, math.MaxUint32))
 }
 
-// rate returns the rate of a flow: what its record states, or its domain, or else any domain of the
-// exporter. Cisco's line cards export under source ids of their own what the route processor
-// samples, and IPFIX states under domain 0 what holds for the whole exporter (RFC 7011 section
-// 3.1).
+// rate returns the rate of a flow as stated by its record, else by its domain, else by any domain
+// of the exporter. Cisco's line cards export flows under their own source ids, but the route
+// processor states the rate. IPFIX states rates for the whole exporter under domain 0 (RFC 7011
+// section 3.1).
 func (d *Decoder) rate(r *record) uint32 {
 	if n := r.stated(); n != 0 {
 		return n
@@ -104,7 +103,7 @@ func (d *Decoder) rate(r *record) uint32 {
 	return d.shared.sampling.of(r)
 }
 
-// learnRate notes what an options record states, for its domain and for the others of its exporter.
+// learnRate stores the rate of an options record for its domain and for the others of its exporter.
 func (d *Decoder) learnRate(r *record) {
 	if r.stated() == 0 {
 		return

@@ -1,21 +1,21 @@
 package netflow
 
-// sequence compares the sequence numbers of a source with those that are expected.
+// sequence compares the sequence numbers of a source with the expected ones.
 type sequence struct {
 	next    uint32 // expected number, valid iff synced
-	last    uint32 // the one before, valid iff synced
-	records uint32 // data records of the datagram before, valid iff counted
+	last    uint32 // the previous number, valid iff synced
+	records uint32 // data records of the previous datagram, valid iff counted
 	synced  bool
 	counted bool
 	votes   int8 // above 0: the numbers of NetFlow 9 count datagrams; below: they count flows
 }
 
-// maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the exporter has
-// started again.
+// maxGap is the widest gap in sequence numbers that counts as a loss. Beyond, the exporter has
+// restarted.
 const maxGap = 1 << 24
 
-// advance takes the number of a datagram, and returns how many are missing before it. n is how far
-// the next one is.
+// advance takes the number of a datagram and returns how many are missing before it. n is the
+// distance to the next number.
 func (s *sequence) advance(number, n uint32) (missing uint32) {
 	if gap := number - s.next; s.synced && gap < maxGap {
 		missing = gap
@@ -24,9 +24,9 @@ func (s *sequence) advance(number, n uint32) (missing uint32) {
 	return missing
 }
 
-// ipfix is advance for IPFIX, whose number is how many data records came before the message (RFC
-// 7011 section 3.1). Some exporters, softflowd 1.1.0 among them, count those of the message itself
-// as well: where one or the other reading explains the number, nothing is missing.
+// ipfix is advance for IPFIX, whose number counts the data records before the message (RFC 7011
+// section 3.1). Some exporters, such as softflowd 1.1.0, also count the records of the message
+// itself. If either reading explains the number, nothing is missing.
 func (s *sequence) ipfix(number, n uint32) (missing uint32) {
 	inclusive := number - n - s.last
 	missing = s.advance(number, n)
@@ -36,9 +36,9 @@ func (s *sequence) ipfix(number, n uint32) (missing uint32) {
 	return missing
 }
 
-// v9 is advance for NetFlow 9, whose number counts datagrams (RFC 3954 section 5.1). That of
-// softflowd 0.9 and others counts flows, one for both directions in softflowd's case. counted is
-// false if the datagram has records that could not be counted.
+// v9 is advance for NetFlow 9, whose number counts datagrams (RFC 3954 section 5.1). softflowd 0.9
+// and others count flows instead; softflowd counts one for both directions. counted is false if the
+// datagram has records that could not be counted.
 func (s *sequence) v9(number, records uint32, counted bool) (datagrams, flows uint32) {
 	if s.synced {
 		s.vote(number - s.last)
@@ -57,9 +57,9 @@ func (s *sequence) v9(number, records uint32, counted bool) (datagrams, flows ui
 	return missing, 0
 }
 
-// vote judges by one step what the numbers count. A step of one behind several records speaks for
-// datagrams, a step as wide as the records for flows. Four votes are as sure as it gets: a loss
-// that happens to look like the other way of counting then changes nothing.
+// vote judges by one step what the numbers count. A step of one after several records votes for
+// datagrams, a step as wide as the records votes for flows. Votes stop at four, so that a loss that
+// happens to look like the other way of counting changes nothing.
 func (s *sequence) vote(step uint32) {
 	const sure = 4
 	switch {

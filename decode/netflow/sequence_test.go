@@ -10,7 +10,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// TestSequence9 feeds datagrams of NetFlow 9, each with a number and so many records.
+// TestSequence9 feeds datagrams of NetFlow 9, each with a sequence number and a number of records.
 func TestSequence9(t *testing.T) {
 	type datagram struct{ number, records uint32 }
 	for _, tt := range []struct {
@@ -43,7 +43,7 @@ func TestSequence9(t *testing.T) {
 	}
 }
 
-// records is a data set of so many records.
+// records is a data set of n records.
 func records(n uint32) []byte {
 	if n == 0 {
 		return nil

@@ -8,7 +8,7 @@ const (
 	v9HeaderLen    = 20
 	ipfixHeaderLen = 16
 	setHeaderLen   = 4
-	minDataSet     = 256 // lower numbers are those of templates, or reserved
+	minDataSet     = 256 // lower numbers are for templates, or reserved
 )
 
 // v9 reads a datagram of version 9 (RFC 3954 section 5).
@@ -41,7 +41,7 @@ func (d *Decoder) ipfix(b []byte) bool {
 	ok := d.sets(b[ipfixHeaderLen:n])
 	d.out.LostFlows += d.src.sequence.ipfix(number, d.recs)
 	if d.gaps || !ok {
-		d.src.sequence.synced = false // how many records there were is not known
+		d.src.sequence.synced = false // the number of records is unknown
 	}
 	return ok
 }
@@ -50,7 +50,7 @@ func (d *Decoder) ipfix(b []byte) bool {
 func (d *Decoder) sets(b []byte) (ok bool) {
 	for len(b) >= setHeaderLen {
 		id, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
-		if id == 0 && n == 0 { // padding that no set holds
+		if id == 0 && n == 0 { // padding outside any set
 			return true
 		}
 		if n < setHeaderLen || n > len(b) {
@@ -78,7 +78,7 @@ func (d *Decoder) set(id uint16, b []byte) (ok bool) {
 	return true // reserved
 }
 
-// dataSet reads the records of a data set, or holds them until their template arrives.
+// dataSet reads the records of a data set, or holds the set until its template arrives.
 func (d *Decoder) dataSet(id uint16, b []byte) {
 	t := d.src.templates[id]
 	if t != nil && d.now-t.renewed >= d.ttl {
@@ -95,7 +95,7 @@ func (d *Decoder) dataSet(id uint16, b []byte) {
 	d.records(t, b)
 }
 
-// lose counts sets that were given up, for the sources that they came from.
+// lose counts dropped sets for their sources.
 func (d *Decoder) lose(sets []setKey) {
 	for _, set := range sets {
 		d.stats.LostSets++

@@ -5,22 +5,22 @@ import (
 	"unsafe"
 )
 
-// sourceKey names one observation domain of an exporter, or what holds for all domains of it. An
-// exporter is an address and a port: several share one address behind NAT, and IPFIX scopes what
-// its messages to the transport session (RFC 7011 section 8).
+// sourceKey identifies one observation domain of an exporter, or the state that applies to all its
+// domains. An exporter is an address and a port: several share one address behind NAT, and IPFIX
+// scopes state to the transport session (RFC 7011 section 8).
 type sourceKey struct {
 	from    netip.AddrPort
 	number  uint32 // observation domain, source id or engine; 0 if all is set
-	version uint8  // of the protocol
-	all     bool   // of all domains: it has nothing but rates of sampling
+	version uint8  // version of the protocol
+	all     bool   // for all domains: it has only sampling rates
 }
 
-// exporter returns the key of what holds for all domains of the exporter.
+// exporter returns the key of the state that applies to all domains of the exporter.
 func (k sourceKey) exporter() sourceKey {
 	return sourceKey{from: k.from, version: k.version, all: true}
 }
 
-// source is what is remembered of one observation domain of an exporter.
+// source is the state of one observation domain of an exporter.
 type source struct {
 	key       sourceKey
 	templates map[uint16]*template
@@ -29,26 +29,27 @@ type source struct {
 	lostSets  uint32 // to be reported with the next datagram
 	used      int    // bytes
 
-	newer, older *source // by use
+	newer, older *source // in order of use
 }
 
-// What a source and a template take beside their fields: their place in a map, and the map itself.
+// The memory of a source and of a template in addition to their fields: their place in a map, and
+// the map itself.
 const (
 	sourceBytes   = int(unsafe.Sizeof(source{})+2*unsafe.Sizeof(sourceKey{})+maxSamplers*unsafe.Sizeof(sampler{})) + 256
 	templateBytes = int(unsafe.Sizeof(template{})) + 64
 )
 
-// maxTemplates is how many templates a source may have, so that no source pushes out all others.
+// maxTemplates is how many templates a source may have, so that no source evicts all others.
 const maxTemplates = 1024
 
-// sources remembers sources within a budget in bytes. The source that was not used for the longest
-// time goes first, with all its templates.
+// sources stores sources within a budget in bytes. The least recently used source is evicted first,
+// with all its templates.
 type sources struct {
 	max, used int // bytes
 	byKey     map[sourceKey]*source
 	newest    *source
 	oldest    *source
-	open      *source // the one of the datagram that is being decoded, which stays
+	open      *source // the source of the current datagram, which is never evicted
 	evicted   uint64  // templates and sources
 }
 
@@ -62,7 +63,7 @@ func (s *sources) find(key sourceKey) *source {
 	return src
 }
 
-// at returns a source, a new one if there is none.
+// at returns a source and creates it if needed.
 func (s *sources) at(key sourceKey) *source {
 	if src := s.find(key); src != nil {
 		return src
@@ -74,7 +75,7 @@ func (s *sources) at(key sourceKey) *source {
 	return src
 }
 
-// charge adds bytes to what src takes, and makes room for them.
+// charge adds bytes to the memory of src and makes room for them.
 func (s *sources) charge(src *source, bytes int) {
 	src.used += bytes
 	s.used += bytes
@@ -90,13 +91,13 @@ func (s *sources) evict(src *source) {
 	s.evicted += uint64(1 + len(src.templates))
 }
 
-// put makes t the template of src under a number.
+// put stores t as the template of src under a number.
 func (s *sources) put(src *source, id uint16, t *template) {
 	s.drop(src, id)
 	if src.templates == nil {
 		src.templates = make(map[uint16]*template)
 	}
-	for other := range src.templates { // any of them goes: an exporter has fewer
+	for other := range src.templates { // evicts any template: real exporters have fewer
 		if len(src.templates) < maxTemplates && src.used+t.bytes() <= s.max {
 			break
 		}
@@ -107,7 +108,7 @@ func (s *sources) put(src *source, id uint16, t *template) {
 	s.charge(src, t.bytes())
 }
 
-// drop forgets a template of src.
+// drop removes a template of src.
 func (s *sources) drop(src *source, id uint16) {
 	if t := src.templates[id]; t != nil {
 		delete(src.templates, id)

@@ -7,35 +7,35 @@ import (
 	"unsafe"
 )
 
-// maxFields is how many fields a template may have; real ones have some dozens.
+// maxFields is how many fields a template may have; real templates have a few dozen.
 const maxFields = 1024
 
-// maxOps is how many fields of a template are read; one with more repeats itself.
+// maxOps is how many fields of a template are read; a template with more repeats fields.
 const maxOps = 64
 
-// template holds where in a record the fields are that matter.
+// template holds the positions of the relevant fields in a record.
 type template struct {
 	ops     []op
-	lengths []uint16 // of all fields, if one of them is of variable length; nil else
-	length  int      // of a record; the least that it can be if lengths is set
+	lengths []uint16 // of all fields, if one has variable length; otherwise nil
+	length  int      // length of a record; its minimum if lengths is set
 	options bool
-	renewed int64 // when it came last, ns
+	renewed int64 // when it last arrived, ns
 }
 
-// bytes returns how much memory t takes.
+// bytes returns the memory of t.
 func (t *template) bytes() int {
 	return templateBytes + cap(t.ops)*int(unsafe.Sizeof(op{})) + cap(t.lengths)*2
 }
 
-// op takes a field out of a record. Where several give the same, the best is last.
+// op extracts a field from a record. If several fields have the same meaning, the best is last.
 type op struct {
 	at   uint16 // offset in the record; number of the field if the template has lengths
 	len  uint16
 	kind kind
 }
 
-// templateSet reads the templates in a set (RFC 7011 section 3.4, RFC 3954 sections 5.2 and 6.1).
-// What is left at the end is padding.
+// templateSet reads the templates in a set (RFC 7011 section 3.4, RFC 3954 sections 5.2 and 6.1). A
+// remainder at the end is padding.
 func (d *Decoder) templateSet(b []byte, options bool) (ok bool) {
 	for len(b) >= 4 {
 		id := binary.BigEndian.Uint16(b)
@@ -59,7 +59,7 @@ func (d *Decoder) templateSet(b []byte, options bool) (ok bool) {
 	return true
 }
 
-// learn keeps a template, or forgets it if it is nil, and reads what has waited for it.
+// learn stores a template, or removes it if it is nil, and reads the data sets that waited for it.
 func (d *Decoder) learn(id uint16, t *template) {
 	if t == nil {
 		d.sources.drop(d.src, id)
@@ -72,17 +72,17 @@ func (d *Decoder) learn(id uint16, t *template) {
 		d.out.FoundSets++
 		d.records(t, b)
 	}))
-	d.recs = recs // those were counted in the sequence number of an earlier message
+	d.recs = recs // an earlier message's sequence number counted those
 }
 
-// spec is a field of a template as it is on the wire.
+// spec is a template field in wire form.
 type spec struct {
-	element uint16 // 0 if it is of no interest: of an enterprise, or a scope of version 9
+	element uint16 // 0 if it is ignored: an enterprise's, or a scope of version 9
 	len     uint16
-	reverse bool // of the other direction (RFC 5103 section 6.1)
+	reverse bool // for the other direction (RFC 5103 section 6.1)
 }
 
-const variable = 0xFFFF // the length of a field that states its own (RFC 7011 section 7)
+const variable = 0xFFFF // the length of a field that states its length itself (RFC 7011 section 7)
 
 // templateReader reads one template.
 type templateReader struct {
@@ -96,7 +96,7 @@ func (r *templateReader) read(b []byte, options bool) (ok bool) {
 	count, head, scopes := int(binary.BigEndian.Uint16(b[2:])), 4, 0
 	switch {
 	case options && r.ipx:
-		if count == 0 { // a withdrawal has no count of scopes
+		if count == 0 { // a withdrawal does not have a count of scopes
 			break
 		}
 		if len(b) < 6 {
@@ -147,7 +147,7 @@ func (r *templateReader) fields(b []byte, head, count, scopes int) (ok bool) {
 	return true
 }
 
-// template makes of the fields what records are read by. It returns nil if there is none.
+// template compiles the fields into a template. It returns nil if the fields make none.
 func (r *templateReader) template(options bool) *template {
 	if len(r.specs) == 0 {
 		return nil
@@ -162,7 +162,7 @@ func (r *templateReader) template(options bool) *template {
 			at = i
 		}
 		if s.len == variable {
-			t.length++ // its own length, at least
+			t.length++ // at least its length byte
 		} else {
 			t.length += int(s.len)
 		}
@@ -177,7 +177,7 @@ func (r *templateReader) template(options bool) *template {
 	return t
 }
 
-// kind returns what a field is good for.
+// kind returns the use of a field.
 func (s spec) kind() kind {
 	if s.reverse {
 		return reverseKindOf(s.element)

@@ -1,11 +1,11 @@
-// Package probemsg is how active probes report to handlers what happened: one event a frame, of [decode.LinkProbe]. capture/probe
-// writes them, handler/netprobe reads them.
+// Package probemsg is how active probes report to handlers what happened: one event a frame, of
+// [decode.LinkProbe]. capture/probe writes them, handler/netprobe reads them.
 //
 //	b := probemsg.Event{Kind: probemsg.Sent, Key: 7, Target: []byte("resolver")}.AppendTo(nil)
 //	e, err := probemsg.Parse(b)
 //
-// The form is visor's own and does not leave the process: the kind, eight bytes of key in network byte order, of [Responded] the
-// response, and the target's name.
+// The form is visor's own and does not leave the process: the kind, eight bytes of key in network
+// byte order, of [Responded] the response, and the target's name.
 package probemsg
 
 import (
@@ -31,8 +31,9 @@ const (
 
 // Event is something that happened to a test.
 type Event struct {
-	Kind     Kind
-	Key      uint64   // tells the tests of a process apart: the same for Sent and for what comes of it
+	Kind Kind
+	// tells the tests of a process apart: the same for Sent and for what comes of it
+	Key      uint64
 	Response Response // of Responded
 	Target   []byte   // the name that the target was given
 }
@@ -67,9 +68,11 @@ type Response struct {
 	Lookup  uint64 // of this, the look-up of names
 	Connect uint64 // the opening of TCP connections
 	TLS     uint64 // TLS handshakes
-	First   uint64 // from the connection, or the end of its handshake, to the first byte of the response
-	Size    uint64 // bytes of the body, or NoSize
-	Expiry  uint64 // when the first of the server's certificates expires, seconds since 1970; 0 if it is not known
+	// from the connection, or the end of its handshake, to the first byte of the response
+	First uint64
+	Size  uint64 // bytes of the body, or NoSize
+	// when the first of the server's certificates expires, seconds since 1970; 0 if it is not known
+	Expiry uint64
 }
 
 const (

@@ -8,17 +8,17 @@ import (
 	"strconv"
 )
 
-// What Parse returns of bytes that hold no header.
+// The errors of Parse.
 var (
 	ErrNone      = errors.New("proxymsg: no header")
-	ErrTruncated = errors.New("proxymsg: header truncated") // more bytes are wanted
+	ErrTruncated = errors.New("proxymsg: header truncated") // more bytes are needed
 	ErrMalformed = errors.New("proxymsg: header malformed")
 )
 
-// Header is what a proxy says of a connection or datagram.
+// Header is a proxy's description of a connection or datagram.
 type Header struct {
-	Src netip.AddrPort // of the client; invalid if the proxy speaks for itself, or does not know
-	Dst netip.AddrPort // that the client spoke to, likewise
+	Src netip.AddrPort // the client; invalid if the proxy speaks for itself, or lacks the address
+	Dst netip.AddrPort // the address that the client contacted; invalid like Src
 	Len int            // bytes of the header
 }
 
@@ -26,7 +26,7 @@ const (
 	signature1 = "PROXY "
 	signature2 = "\r\n\r\n\x00\r\nQUIT\n"
 
-	maxV1     = 107 // bytes of a header of version 1, the line's end included
+	maxV1     = 107 // bytes of a header of version 1, including the end of line
 	fixedLen  = 16  // of a header of version 2
 	lengthAt2 = 14
 )
@@ -41,8 +41,9 @@ func begins(b []byte, signature string) bool {
 	return string(b[:n]) == signature[:n]
 }
 
-// Parse returns the header at the start of b. It returns [ErrNone] if b does not begin with one, [ErrTruncated] if b ends
-// within it, and [ErrMalformed] if what follows its signature makes no sense.
+// Parse returns the header at the start of b. It returns [ErrNone] if b does not begin with one,
+// [ErrTruncated] if b ends within it, and [ErrMalformed] if the bytes after the signature are
+// invalid.
 func Parse(b []byte) (Header, error) {
 	switch {
 	case begins(b, signature2):
@@ -53,7 +54,8 @@ func Parse(b []byte) (Header, error) {
 	return Header{}, ErrNone
 }
 
-// parse2 reads a header of version 2: a signature, four bytes, addresses, and options that are not looked at.
+// parse2 reads a header of version 2: a signature, four bytes, addresses, and options, which are
+// ignored.
 func parse2(b []byte) (h Header, err error) {
 	if len(b) < fixedLen {
 		return h, ErrTruncated

@@ -8,11 +8,11 @@
 //		total += e.Flows[i].Bytes * uint64(e.Flows[i].Sampling)
 //	}
 //
-// A flow sample becomes a [decode.Flow] of one packet. Mostly it holds the packet's beginning,
+// A flow sample becomes a [decode.Flow] of one packet. Usually it holds the packet's beginning,
 // which [decode.Decoder.AddHeader] reads; some agents send the addresses instead. Counters samples
-// are counted, and what is unknown is skipped by its length. A sample takes 30 ns, less its header,
-// and allocates nothing. Versions 2 and 4, which have no lengths to skip by and went out of use by
-// 2004, are not read.
+// are counted. Unknown samples are skipped by their length. A sample takes 30 ns, without its
+// header, and allocates nothing. Versions 2 and 4 are not supported: they have no lengths to skip
+// by and were obsolete by 2004.
 package sflow
 
 import (
@@ -25,32 +25,34 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Errors of datagrams that are not read, beside [decode.ErrMalformed].
+// Errors for unsupported datagrams, in addition to [decode.ErrMalformed].
 var (
 	ErrVersion = errors.New("sflow: unknown version")
-	ErrAgent   = errors.New("sflow: agent with address type 0") // UNKNOWN: the datagram does not name its device
+	// UNKNOWN: the datagram does not name its device
+	ErrAgent = errors.New("sflow: agent with address type 0")
 )
 
-// Stats counts what a Decoder has seen.
+// Stats counts the input of a Decoder.
 type Stats struct {
-	Datagrams     uint64
-	Malformed     uint64 // datagrams that contradict themselves, at least in part, or of unknown versions and agents
+	Datagrams uint64
+	// datagrams that contradict themselves, at least in part, or have unknown versions or agents
+	Malformed     uint64
 	Flows         uint64 // flow samples
 	Counters      uint64 // counters samples
 	Others        uint64 // samples of unknown formats
 	LostDatagrams uint64 // missing by sequence numbers
-	Evicted       uint64 // agents that had to go to make room
+	Evicted       uint64 // agents evicted to make room
 }
 
-// Decoder decodes datagrams, and remembers the sequence numbers of agents. It is owned by one
+// Decoder decodes datagrams and remembers the sequence numbers of agents. It is owned by one
 // goroutine.
 type Decoder struct {
-	agents *flowtable.Table[uint32] // to the next sequence number
+	agents *flowtable.Table[uint32] // next sequence number per agent
 	hash   *hash64.Hasher           // of agents
 	stats  Stats
 }
 
-// maxAgents is how many agents and sub-agents are remembered: 400 KiB of them at most.
+// maxAgents is how many agents and sub-agents are remembered: at most 400 KiB.
 const maxAgents = 4096
 
 // New returns a Decoder.
@@ -65,9 +67,9 @@ func (d *Decoder) Stats() Stats {
 	return st
 }
 
-// Decode reads a datagram that came from an address and port at tsNS. It sets all fields of e but
-// TimeNS; the memory of e.Flows is used again. Headers in them borrow from b. The Device is the
-// agent, or the sender if the agent has no address.
+// Decode reads a datagram that arrived from an address and port at tsNS. It sets all fields of e
+// except TimeNS and reuses the memory of e.Flows. Their Headers borrow from b. Device is the agent,
+// or the sender if the agent has no address.
 func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Export) {
 	*e = decode.Export{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
 	d.stats.Datagrams++
@@ -79,7 +81,7 @@ func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Ex
 	d.stats.LostDatagrams += uint64(e.LostDatagrams)
 }
 
-// reader takes XDR items (RFC 4506) off the front of b. After the first that is not there it gives
+// reader takes XDR items (RFC 4506) from the front of b. After the first missing item it returns
 // zeros.
 type reader struct {
 	b      []byte
@@ -110,7 +112,7 @@ func (r *reader) part(n uint32) reader {
 	return reader{b: b, failed: r.failed}
 }
 
-// header is what a datagram begins with.
+// header is the header of a datagram.
 type header struct {
 	agent    netip.Addr
 	subAgent uint32
@@ -153,8 +155,8 @@ func (r *reader) address() (netip.Addr, error) {
 	return netip.Addr{}, decode.ErrMalformed
 }
 
-// maxGap is the widest gap in sequence numbers that is taken for a loss. Beyond, the agent has
-// started again.
+// maxGap is the widest gap in sequence numbers that counts as a loss. Beyond, the agent has
+// restarted.
 const maxGap = 1 << 24
 
 func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.Export) error {
@@ -178,8 +180,8 @@ func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.Export) err
 	return nil
 }
 
-// missing returns how many datagrams are missing before this one. Agents of one private address
-// behind several senders count for themselves.
+// missing returns how many datagrams are missing before this one. Agents with the same private
+// address behind several senders are counted separately.
 func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32) {
 	agent := d.hash.IPv6(h.agent.As16()) + uint64(h.subAgent)
 	key := d.hash.Pair(agent, d.hash.IPv6(from.Addr().As16())+uint64(from.Port()))
@@ -193,8 +195,8 @@ func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32)
 	return n
 }
 
-// sample reads a sample. Its format is a number of sflow.org, or of an enterprise, which stands in
-// the upper 20 bits.
+// sample reads a sample. Its format is a number of sflow.org, or of an enterprise in the upper 20
+// bits.
 func (d *Decoder) sample(format uint32, r *reader, e *decode.Export) {
 	const flow, counters, expandedFlow, expandedCounters = 1, 2, 3, 4
 	switch format {
@@ -210,7 +212,7 @@ func (d *Decoder) sample(format uint32, r *reader, e *decode.Export) {
 	}
 }
 
-// flowSample reads a flow sample. It counts even if nothing is known of its packet.
+// flowSample reads a flow sample. It counts even if its packet is unknown.
 func flowSample(r *reader, e *decode.Export, expanded bool) {
 	p := packet{flow: decode.Flow{Packets: 1}}
 	r.uint32() // sequence number of the sample
@@ -236,9 +238,9 @@ func flowSample(r *reader, e *decode.Export, expanded bool) {
 	}
 }
 
-// port returns an ifIndex, or 0 if the field holds something else: a number of ports, why the
-// packet was dropped, or that it was for the device itself. pktvisor takes all of these for numbers
-// of interfaces.
+// port returns an ifIndex, or 0 if the field holds something else: a number of ports, the reason
+// for a drop, or the device itself as destination. pktvisor takes all of these for interface
+// numbers.
 func (r *reader) port(expanded bool) uint32 {
 	const formatBits = 30
 	if expanded {
@@ -257,7 +259,7 @@ func indexOf(format, index uint32) uint32 {
 	return index
 }
 
-// packet is what the records of a sample say of its packet. They are in any order.
+// packet collects the records of a sample. They may come in any order.
 type packet struct {
 	flow     decode.Flow
 	header   []byte
@@ -266,8 +268,8 @@ type packet struct {
 	measured [3]bool
 }
 
-// measure is the source of a length, the best first: the length of the sampled frame, of a frame
-// of Ethernet, of the IP packet in it.
+// measure is the source of a length, the best first: the sampled frame, an Ethernet frame, the IP
+// packet in it.
 type measure int
 
 const (
@@ -333,8 +335,8 @@ func (p *packet) fields(r *reader, v6 bool) {
 	f.Dst, _ = netip.AddrFromSlice(dst)
 }
 
-// finish completes the flow. Its length is that of the frame, as long as any record has it.
-// Addresses win over a header, which agents that send both cut short.
+// finish completes the flow. Its length is the frame's if any record has it. Addresses take
+// precedence over a header, which agents that send both truncate.
 func (p *packet) finish() {
 	for m := range p.lengths {
 		if p.measured[m] {

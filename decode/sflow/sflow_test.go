@@ -103,7 +103,8 @@ func TestSequence(t *testing.T) {
 	require.Equal(t, uint64(3), d.Stats().LostDatagrams)
 }
 
-// Agents of one private address behind several senders do not seem to lose what the others sent.
+// Agents with the same private address behind several senders do not seem to lose each other's
+// datagrams.
 func TestAgentsOfOneAddress(t *testing.T) {
 	d := sflow.New()
 	for n := range uint32(5) {
@@ -115,7 +116,7 @@ func TestAgentsOfOneAddress(t *testing.T) {
 	}
 }
 
-// An agent without an address, and other versions, are not malformed, and not read either.
+// An agent without an address, and other versions, are not malformed, but are not read.
 func TestUnsupported(t *testing.T) {
 	good := packettest.SFlow(agent, 1, packettest.Sample(1, 4, 5, packettest.RawHeader(1400, frame)))
 	unknown := append([]byte{0, 0, 0, 5, 0, 0, 0, 0}, good[12:]...)
@@ -144,7 +145,8 @@ func TestHostile(t *testing.T) {
 		e, _ := decoded(b)
 		require.Error(t, e.Err, name)
 	}
-	e, _ := decoded(append(good[:24:24], append([]byte{0, 0, 0, 2}, good[28:]...)...)) // one more sample than there is
+	// one more sample than present
+	e, _ := decoded(append(good[:24:24], append([]byte{0, 0, 0, 2}, good[28:]...)...))
 	require.Error(t, e.Err)
 	require.Len(t, e.Flows, 1, "what came before the damage counts")
 }
@@ -188,7 +190,7 @@ func TestDecodeAllocs(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, read))
 }
 
-// A datagram of seven samples, which is what 1500 bytes hold.
+// A datagram of seven samples, as 1500 bytes hold.
 func BenchmarkDecode(b *testing.B) {
 	var samples [][]byte
 	for range 7 {

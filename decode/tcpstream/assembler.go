@@ -3,8 +3,10 @@ package tcpstream
 import "visor/internal/flowtable"
 
 const (
-	maxWindow = 1 << 24 // bytes: a segment farther from the expected one does not belong to its stream
-	nearStart = 1 << 16 // bytes before the first segment seen within which the stream may have begun
+	// bytes: a segment farther from the expected one does not belong to its stream
+	maxWindow = 1 << 24
+	// bytes before the first segment seen within which the stream may have begun
+	nearStart = 1 << 16
 	maxLen    = 1 << 16 // bytes on the wire of one segment that are believed
 
 	doubtSegments = 8             // segments after which what was acknowledged and not seen is lost
@@ -84,9 +86,9 @@ func New[S any](cfg Config[S]) *Assembler[S] {
 	}
 }
 
-// Feed takes a segment, and borrows its Payload until the next Feed or Advance. Its events, and those of connections
-// that ended meanwhile, are read with Next before that, which discards them. No segment is an error: what cannot be is
-// ignored and counted.
+// Feed takes a segment, and borrows its Payload until the next Feed or Advance. Its events, and
+// those of connections that ended meanwhile, are read with Next before that, which discards them.
+// No segment is an error: what cannot be is ignored and counted.
 func (a *Assembler[S]) Feed(seg Segment) {
 	a.settle()
 	a.mode = stop
@@ -130,19 +132,21 @@ func (a *Assembler[S]) Feed(seg Segment) {
 	a.close(i, c)
 }
 
-// Advance tells the Assembler that it is nowNS, where no segments tell it: connections that are idle end, and Next has
-// their events. It discards the events of Feed that were not read.
+// Advance tells the Assembler that it is nowNS, where no segments tell it: connections that are
+// idle end, and Next has their events. It discards the events of Feed that were not read.
 func (a *Assembler[S]) Advance(nowNS int64) {
 	a.settle()
 	a.tick(nowNS)
 	a.mode = endIdle
 }
 
-// Flush ends all connections, at the end of a recording: Next has what is unread of Feed, then what was held of the
-// connections and their ends. When it has returned false, the Assembler is empty and can be used again, at any time.
+// Flush ends all connections, at the end of a recording: Next has what is unread of Feed, then what
+// was held of the connections and their ends. When it has returned false, the Assembler is empty
+// and can be used again, at any time.
 func (a *Assembler[S]) Flush() { a.mode = endAll }
 
-// Next reads the next event, and reports whether there was one. It ends the validity of the one before.
+// Next reads the next event, and reports whether there was one. It ends the validity of the one
+// before.
 func (a *Assembler[S]) Next() bool {
 	for a.read == len(a.queue) {
 		if a.mode == stop || !a.refill() {
@@ -166,15 +170,15 @@ func (a *Assembler[S]) Next() bool {
 	return true
 }
 
-// Event returns the event that Next has read, borrowed until the next call of Next, Feed or Advance. What it says is
-// not defined before Next has returned true.
+// Event returns the event that Next has read, borrowed until the next call of Next, Feed or
+// Advance. What it says is not defined before Next has returned true.
 func (a *Assembler[S]) Event() *Event[S] { return &a.event }
 
 // Len returns the number of connections with payload, at most MaxConns.
 func (a *Assembler[S]) Len() int { return a.lists[talking].len + a.lists[closing].len }
 
-// Buffered returns the bytes that the Pool has lent, in whole blocks. Those of events that were read count until the
-// next Feed or Advance.
+// Buffered returns the bytes that the Pool has lent, in whole blocks. Those of events that were
+// read count until the next Feed or Advance.
 func (a *Assembler[S]) Buffered() int { return a.pool.live }
 
 // Stats returns what was counted since New, over all connections.

@@ -14,8 +14,8 @@ const (
 
 // side is one direction of a connection.
 //
-// Invariants: pieces are in order, do not overlap, and the first begins beyond next, or at next while its peer has a
-// hole; a side has pieces iff it is in the list of holders.
+// Invariants: pieces are in order, do not overlap, and the first begins beyond next, or at next
+// while its peer has a hole; a side has pieces iff it is in the list of holders.
 type side[S any] struct {
 	state   S
 	doubtAt int64 // packet time when doubt began: of this connection, so that others do not matter
@@ -102,8 +102,8 @@ func (a *Assembler[S]) move(i uint32, to uint8) {
 	a.link(i, to)
 }
 
-// touch notes that a segment has come. To move a connection for each would touch three of them: an eighth of Idle is
-// near enough.
+// touch notes that a segment has come. To move a connection for each would touch three of them: an
+// eighth of Idle is near enough.
 func (a *Assembler[S]) touch(i uint32, c *conn[S]) {
 	c.seen = a.clock
 	if a.clock-c.moved > a.idle/8 && c.list != closing {
@@ -137,8 +137,8 @@ func (a *Assembler[S]) begin(seg *Segment) uint32 {
 	return i
 }
 
-// victim returns the connection to end for want of room: one that is closing, else the one that was silent longest, as
-// far as a few looks show.
+// victim returns the connection to end for want of room: one that is closing, else the one that was
+// silent longest, as far as a few looks show.
 func (a *Assembler[S]) victim() uint32 {
 	l := &a.lists
 	if l[closing].len > 0 {
@@ -183,8 +183,8 @@ func (a *Assembler[S]) end(i uint32) {
 	a.dead = append(a.dead, i)
 }
 
-// endForGood is end for a connection of which nothing more is to come, if it had payload. The others, as a SYN
-// that was refused, may try again.
+// endForGood is end for a connection of which nothing more is to come, if it had payload. The
+// others, as a SYN that was refused, may try again.
 func (a *Assembler[S]) endForGood(i uint32) {
 	a.end(i)
 	c := &a.conns[i]
@@ -221,8 +221,8 @@ func (a *Assembler[S]) bury() {
 	a.dead = a.dead[:0]
 }
 
-// epitaph is what is remembered of a connection for a while after its end, so that what comes late of it does not
-// begin another.
+// epitaph is what is remembered of a connection for a while after its end, so that what comes late
+// of it does not begin another.
 type epitaph struct {
 	at    int64 // clock
 	next  [2]uint32
@@ -230,7 +230,8 @@ type epitaph struct {
 	known [2]bool
 }
 
-// covers reports whether seg belongs to the connection that has ended. A SYN does if it is the same SYN.
+// covers reports whether seg belongs to the connection that has ended. A SYN does if it is the same
+// SYN.
 func (e *epitaph) covers(seg *Segment) bool {
 	d := seg.Dir & 1
 	if seg.Flags&SYN != 0 {

@@ -42,8 +42,8 @@ func (f *framer) write(b []byte) (messages int) {
 	return messages
 }
 
-// knownDifferences lists the files in which tshark counts DNS over TCP that is not DNS over TCP: visor's own count, and
-// why.
+// knownDifferences lists the files in which tshark counts DNS over TCP that is not DNS over TCP:
+// visor's own count, and why.
 var knownDifferences = map[string]int{
 	"dns/suricata-verify-dns-over-http2-limit-input.pcap": 0, // all of it DNS over HTTP
 	"dns/suricata-verify-dns_over_https.pcap":             0,

@@ -49,8 +49,8 @@ func (r *reader) take(t require.TestingT, ev *tcpstream.Event[reader]) {
 	}
 }
 
-// FuzzAssembler feeds segments of truthful bytes in any order, cut, repeated, with any flags and times: what is delivered is in
-// order and complete but for the gaps, and memory stays bounded.
+// FuzzAssembler feeds segments of truthful bytes in any order, cut, repeated, with any flags and
+// times: what is delivered is in order and complete but for the gaps, and memory stays bounded.
 func FuzzAssembler(f *testing.F) {
 	f.Add([]byte("\x00\x02\x00\x00\x00\x01\x00\x10\x09\x01\x00\x10\x00\x20\x09\x01"))
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x10\x10\x09\x01\x00\x00\x00\x10\x09\x01"))

@@ -2,7 +2,8 @@ package tcpstream
 
 import "math/bits"
 
-// handshake is what a connection without payload is remembered by: 20 bytes, however many SYNs come.
+// handshake is what a connection without payload is remembered by: 20 bytes, however many SYNs
+// come.
 type handshake struct {
 	tag   uint32    // of the key; 0 with flags 0: empty
 	atMS  uint32    // clock

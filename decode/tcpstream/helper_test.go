@@ -88,8 +88,8 @@ type scenario struct {
 	count []uint64                       // their values
 }
 
-// run plays each scenario as it is, and again near the end of sequence space: nothing may depend on where the
-// sequence numbers of either side begin.
+// run plays each scenario as it is, and again near the end of sequence space: nothing may depend on
+// where the sequence numbers of either side begin.
 func run(t *testing.T, tests []scenario) {
 	for _, tt := range tests {
 		for _, shift := range []uint32{0, 1<<31 - 15, ^uint32(0) - 10} {

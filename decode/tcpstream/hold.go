@@ -9,8 +9,8 @@ type piece struct {
 	next   uint32 // piece behind it; 0: none
 }
 
-// add takes n bytes at seq: told at once if they are next, else held. Those that are already known are skipped. data is
-// nil if they are missing, else has n bytes.
+// add takes n bytes at seq: told at once if they are next, else held. Those that are already known
+// are skipped. data is nil if they are missing, else has n bytes.
 func (a *Assembler[S]) add(ref uint32, s *side[S], seq uint32, data []byte, n int, timeNS int64) {
 	for n > 0 {
 		k := n
@@ -52,9 +52,9 @@ func (a *Assembler[S]) hasHole(s *side[S]) bool {
 	return s.first != 0 && a.pieces[s.first].seq != s.next
 }
 
-// hold keeps the first of n bytes at seq, which is not before s.next, and returns how many it dealt with: skipped, as they
-// are held already, or kept. It returns 0 if there is no room. If seq is beyond s.next it has given up a hole instead,
-// so that s.next has changed.
+// hold keeps the first of n bytes at seq, which is not before s.next, and returns how many it dealt
+// with: skipped, as they are held already, or kept. It returns 0 if there is no room. If seq is
+// beyond s.next it has given up a hole instead, so that s.next has changed.
 func (a *Assembler[S]) hold(ref uint32, s *side[S], seq uint32, data []byte, n int, timeNS int64) int {
 	before, behind := a.place(s, seq)
 	if before != 0 {
@@ -100,7 +100,8 @@ func (a *Assembler[S]) hold(ref uint32, s *side[S], seq uint32, data []byte, n i
 	return n
 }
 
-// place returns the pieces between which seq belongs: the last one that does not begin beyond it, and the one after.
+// place returns the pieces between which seq belongs: the last one that does not begin beyond it,
+// and the one after.
 func (a *Assembler[S]) place(s *side[S], seq uint32) (before, behind uint32) {
 	if s.last != 0 && distance(a.pieces[s.last].seq, seq) <= 0 {
 		return s.last, 0
@@ -112,7 +113,8 @@ func (a *Assembler[S]) place(s *side[S], seq uint32) (before, behind uint32) {
 	return before, behind
 }
 
-// room returns a block for the first n bytes of data, nil if data is nil, and whether s may have it.
+// room returns a block for the first n bytes of data, nil if data is nil, and whether s may have
+// it.
 func (a *Assembler[S]) room(s *side[S], data []byte, n int) ([]byte, bool) {
 	if int(s.pieces) >= a.maxPieces || len(a.pieces)-len(a.freePieces) > a.pool.max/minBlock {
 		return nil, false
@@ -225,8 +227,8 @@ func (a *Assembler[S]) holdsNoMore(s *side[S]) {
 	}
 }
 
-// relieve makes those who have held longest tell what they hold: if they have waited for Idle, or if
-// nearly all room is taken, so that there is some for the next segment.
+// relieve makes those who have held longest tell what they hold: if they have waited for Idle, or
+// if nearly all room is taken, so that there is some for the next segment.
 func (a *Assembler[S]) relieve() {
 	for range 4 {
 		ref := a.firstHolder

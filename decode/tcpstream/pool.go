@@ -8,8 +8,9 @@ const (
 	classes  = 9 // 512 bytes to 128 KiB, doubling
 )
 
-// Pool lends blocks of memory for bytes that wait, in streams and in those who read them, and keeps those that come
-// back. What it has lent and what it keeps never exceed its limit together. It is owned by one goroutine.
+// Pool lends blocks of memory for bytes that wait, in streams and in those who read them, and keeps
+// those that come back. What it has lent and what it keeps never exceed its limit together. It is
+// owned by one goroutine.
 type Pool struct {
 	free [classes][][]byte
 	max  int
@@ -17,8 +18,8 @@ type Pool struct {
 	live int // of which lent
 }
 
-// NewPool returns a Pool of limit bytes, in blocks of 512 bytes to 128 KiB; 0 or less means 4 MiB, and the least is
-// 128 KiB.
+// NewPool returns a Pool of limit bytes, in blocks of 512 bytes to 128 KiB; 0 or less means 4 MiB,
+// and the least is 128 KiB.
 func NewPool(limit int) *Pool { return &Pool{max: max(orDefault(limit, defaultBuffered), maxBlock)} }
 
 // Lent returns the bytes that are lent, in whole blocks.
@@ -53,7 +54,8 @@ func (p *Pool) Get(n int) []byte {
 	return make([]byte, n, size)
 }
 
-// forget leaves free blocks of class k to the garbage collector, enough for want bytes if there are as many.
+// forget leaves free blocks of class k to the garbage collector, enough for want bytes if there are
+// as many.
 func (p *Pool) forget(k, want int) {
 	free := p.free[k]
 	for len(free) > 0 && want > 0 {

@@ -16,7 +16,9 @@ type Segment struct {
 	Key     uint64 // hash of the connection, the same in both directions: its identity
 	TimeNS  int64  // capture time, ns since any epoch
 	Payload []byte // what was captured of it
-	WireLen int    // payload bytes on the wire, at most 64 KiB: those not in Payload are a gap; less means len(Payload)
+	// payload bytes on the wire, at most 64 KiB: those not in Payload are a gap; less means
+	// len(Payload)
+	WireLen int
 	Seq     uint32
 	Ack     uint32 // valid iff Flags has ACK
 	Flags   uint8
@@ -26,7 +28,8 @@ type Segment struct {
 // Kind is what an Event tells.
 type Kind uint8
 
-// The kinds, in the order in which one side of a connection has them: Open, any number of Data and Gap, End.
+// The kinds, in the order in which one side of a connection has them: Open, any number of Data and
+// Gap, End.
 const (
 	Open Kind = iota + 1 // payload was seen for the first time; comes with the Feed of its segment
 	Data                 // the next bytes
@@ -34,7 +37,8 @@ const (
 	End                  // there will be no more
 )
 
-// Event is what became known of one side of a connection. It is valid until the next call of Next, Feed or Advance.
+// Event is what became known of one side of a connection. It is valid until the next call of Next,
+// Feed or Advance.
 type Event[S any] struct {
 	State  *S     // of this side: zero, or as Release left it, at Open. Borrowed like the Event
 	Data   []byte // Data: the bytes, never empty; borrowed from the Segment or the Assembler
@@ -43,21 +47,26 @@ type Event[S any] struct {
 	Key    uint64
 	Kind   Kind
 	Dir    uint8 // which end sent the bytes
-	Start  bool  // Open: what follows is the stream from its first byte, as its SYN or the answer to it tells
+	// Open: what follows is the stream from its first byte, as its SYN or the answer to it tells
+	Start bool
 }
 
-// Config configures an Assembler of streams with states S. The zero Config is ready to use. Durations
-// are in packet time.
+// Config configures an Assembler of streams with states S. The zero Config is ready to use.
+// Durations are in packet time.
 type Config[S any] struct {
-	MaxConns     int           // connections with payload remembered, and as many without; 0 or less means 65536
-	Pool         *Pool         // where held bytes are kept, which others may share; nil means one of 4 MiB
-	MaxPerStream int           // of which in one stream; 0 or less means 256 KiB; below 512 nothing is held
-	MaxPieces    int           // pieces held in one stream; 0 or less means 64
-	Idle         time.Duration // silence that ends a connection, with an eighth of tolerance; 0 or less means 30s
-	Reorder      time.Duration // how late a segment may be after its acknowledgement; 0 or less means 100ms
+	// connections with payload remembered, and as many without; 0 or less means 65536
+	MaxConns     int
+	Pool         *Pool // where held bytes are kept, which others may share; nil means one of 4 MiB
+	MaxPerStream int   // of which in one stream; 0 or less means 256 KiB; below 512 nothing is held
+	MaxPieces    int   // pieces held in one stream; 0 or less means 64
+	// silence that ends a connection, with an eighth of tolerance; 0 or less means 30s
+	Idle time.Duration
+	// how late a segment may be after its acknowledgement; 0 or less means 100ms
+	Reorder time.Duration
 
-	// Release, if not nil, is called with the state of a side after its End event, to drop what it refers to but keep
-	// its buffers: another connection's side starts with what it leaves. Without it, states start from zero.
+	// Release, if not nil, is called with the state of a side after its End event, to drop what it
+	// refers to but keep its buffers: another connection's side starts with what it leaves. Without
+	// it, states start from zero.
 	Release func(*S)
 }
 

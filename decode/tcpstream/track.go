@@ -1,7 +1,7 @@
 package tcpstream
 
-// tick moves the clock on by the packet time that has passed. Steps back within Idle are reordering; one farther
-// back, or what follows a wrong time stamp, makes a new beginning.
+// tick moves the clock on by the packet time that has passed. Steps back within Idle are
+// reordering; one farther back, or what follows a wrong time stamp, makes a new beginning.
 func (a *Assembler[S]) tick(nowNS int64) {
 	a.nowNS = nowNS
 	if !a.timed {
@@ -16,7 +16,8 @@ func (a *Assembler[S]) tick(nowNS int64) {
 	}
 }
 
-// reap ends a few of the connections that have been idle, or closing, for too long, and reports whether there were any.
+// reap ends a few of the connections that have been idle, or closing, for too long, and reports
+// whether there were any.
 func (a *Assembler[S]) reap() (any bool) {
 	for l := range a.lists {
 		for range 4 {
@@ -62,7 +63,8 @@ func (a *Assembler[S]) find(seg *Segment, wire int) uint32 {
 	return a.beginOrNote(seg, wire)
 }
 
-// beginOrNote begins the connection of seg if that has payload. Otherwise it remembers its handshake and returns 0.
+// beginOrNote begins the connection of seg if that has payload. Otherwise it remembers its
+// handshake and returns 0.
 func (a *Assembler[S]) beginOrNote(seg *Segment, wire int) uint32 {
 	if seg.Flags&SYN != 0 {
 		a.ended.Delete(seg.Key)
@@ -74,8 +76,8 @@ func (a *Assembler[S]) beginOrNote(seg *Segment, wire int) uint32 {
 	return 0
 }
 
-// replacedBy reports whether the SYN in seg is not one of c's: neither the one seen, nor one
-// that comes late or was lost before c was first seen.
+// replacedBy reports whether the SYN in seg is not one of c's: neither the one seen, nor one that
+// comes late or was lost before c was first seen.
 func (c *conn[S]) replacedBy(seg *Segment) bool {
 	s := &c.sides[seg.Dir&1]
 	seq := seg.Seq + 1
@@ -90,8 +92,8 @@ func (c *conn[S]) replacedBy(seg *Segment) bool {
 	return false
 }
 
-// begin notes that a SYN told that the first byte is at seq. One that comes late does not bring back the bytes before
-// those that were told.
+// begin notes that a SYN told that the first byte is at seq. One that comes late does not bring
+// back the bytes before those that were told.
 func (s *side[S]) begin(seq uint32) {
 	if !s.is(started) {
 		s.next = seq
@@ -100,7 +102,8 @@ func (s *side[S]) begin(seq uint32) {
 	s.flags |= started | synSeen
 }
 
-// pickUp begins in the middle, at seq, or where the peer's acknowledgements say that bytes before it are missing.
+// pickUp begins in the middle, at seq, or where the peer's acknowledgements say that bytes before
+// it are missing.
 func (s *side[S]) pickUp(seq uint32) {
 	if s.is(hinted) {
 		if missing := distance(seq, s.ack); 0 < missing && missing <= nearStart {
@@ -113,7 +116,8 @@ func (s *side[S]) pickUp(seq uint32) {
 	s.start, s.next = seq, seq
 }
 
-// payload takes the wire bytes at seq, of which b was captured. It reports whether they can be of this stream.
+// payload takes the wire bytes at seq, of which b was captured. It reports whether they can be of
+// this stream.
 func (a *Assembler[S]) payload(ref uint32, s *side[S], seq uint32, b []byte, wire int, timeNS int64) bool {
 	if !s.is(started) {
 		s.pickUp(seq)
@@ -149,8 +153,8 @@ func (a *Assembler[S]) open(ref uint32, s *side[S]) {
 	a.tell(pending{kind: Open, ref: ref, timeNS: a.nowNS, start: s.flags&(synSeen|hintSyn) != 0})
 }
 
-// strange deals with payload of seg that cannot be of its stream. Once may be an accident; if it happens again, this is
-// another connection, whose SYN was not seen.
+// strange deals with payload of seg that cannot be of its stream. Once may be an accident; if it
+// happens again, this is another connection, whose SYN was not seen.
 func (a *Assembler[S]) strange(i uint32, seg *Segment, wire int) {
 	a.stats.OutOfWindow++
 	c := &a.conns[i]
@@ -220,7 +224,8 @@ func (a *Assembler[S]) doubt(s *side[S]) {
 	s.doubt, s.doubtAt, s.doubts = s.ack, a.nowNS, 0
 }
 
-// judge gives up the holes of c whose bytes the peer has had for so long that they were lost in the capture.
+// judge gives up the holes of c whose bytes the peer has had for so long that they were lost in the
+// capture.
 func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 	for d := range c.sides {
 		s := &c.sides[d]
@@ -236,7 +241,8 @@ func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 			}
 		}
 		resolved := distance(s.doubt, s.next) <= 0
-		longer := over && a.hasHole(s) && s.ack != s.doubt // the hole: the peer has acknowledged more of it since
+		// the hole: the peer has acknowledged more of it since
+		longer := over && a.hasHole(s) && s.ack != s.doubt
 		switch {
 		case resolved && distance(s.ack, s.next) <= 0:
 			s.flags &^= doubtful
@@ -246,7 +252,8 @@ func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 	}
 }
 
-// close ends c if both sides are done. If both have finished but not all of it was seen, c waits for the rest a little.
+// close ends c if both sides are done. If both have finished but not all of it was seen, c waits
+// for the rest a little.
 func (a *Assembler[S]) close(i uint32, c *conn[S]) {
 	if !c.sides[0].is(finSeen) || !c.sides[1].is(finSeen) {
 		return

@@ -10,17 +10,19 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// Len returns the length to hand to dnsmsg.Aggregate: that of name's public suffix and the dot before it, or 0
-// if the suffix is a single label, where the plain rule serves. Name is in lower case, without the final dot.
+// Len returns the length to hand to dnsmsg.Aggregate: that of name's public suffix and the dot
+// before it, or 0 if the suffix is a single label, where the plain rule serves. Name is in lower
+// case, without the final dot.
 //
 // Suffixes are those of the ICANN section of the public suffix list (https://publicsuffix.org), as
-// golang.org/x/net/publicsuffix has it. The reference compares wildcards and exceptions literally, so that they never
-// match, and overlooks long suffixes that stand behind shorter ones in its list; here the list's own
-// rules hold. It allocates one string.
+// golang.org/x/net/publicsuffix has it. The reference compares wildcards and exceptions literally,
+// so that they never match, and overlooks long suffixes that stand behind shorter ones in its list;
+// here the list's own rules hold. It allocates one string.
 func Len(name []byte) int {
 	text := string(name)
 	suffix, icann := publicsuffix.PublicSuffix(text)
-	for !icann && strings.Contains(suffix, ".") { // of the private section: the ICANN suffix is above it
+	// of the private section: the ICANN suffix is above it
+	for !icann && strings.Contains(suffix, ".") {
 		_, rest, _ := strings.Cut(suffix, ".")
 		suffix, icann = publicsuffix.PublicSuffix(rest)
 	}
