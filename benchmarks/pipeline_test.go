@@ -31,9 +31,9 @@ func analyzers(tb testing.TB, names ...string) []handler.Handler {
 		case "dns":
 			h, err = dns.New(dns.Config{})
 		case "net2":
-			h, err = network.NewV2(network.Config{Settings: handler.Settings{Name: name}})
+			h, err = network.NewByDirection(network.Config{Settings: handler.Settings{Name: name}})
 		case "dns2":
-			h, err = dns.NewV2(dns.Config{Settings: handler.Settings{Name: name}})
+			h, err = dns.NewTransactions(dns.Config{Settings: handler.Settings{Name: name}})
 		case "flow":
 			h, err = flow.New(flow.Config{})
 		case "pcap":

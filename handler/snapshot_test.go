@@ -105,7 +105,7 @@ func TestJoinKeys(t *testing.T) {
 func TestOpen(t *testing.T) {
 	v1, err := dns.New(dns.Config{})
 	require.NoError(t, err)
-	v2, err := dns.NewV2(dns.Config{Settings: handler.Settings{Name: "second"}})
+	v2, err := dns.NewTransactions(dns.Config{Settings: handler.Settings{Name: "second"}})
 	require.NoError(t, err)
 	net, err := network.New(network.Config{})
 	require.NoError(t, err)

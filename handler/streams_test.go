@@ -38,7 +38,7 @@ func summarise(t testing.TB, cfg handler.Config, frames ...capture.Frame) summar
 	v1, err := dns.New(dns.Config{Settings: all})
 	require.NoError(t, err)
 	all.Name = "v2"
-	v2, err := dns.NewV2(dns.Config{Settings: all})
+	v2, err := dns.NewTransactions(dns.Config{Settings: all})
 	require.NoError(t, err)
 	cfg.Sources, cfg.Handlers = []capture.Source{capture.NewMemory(frames)}, []handler.Handler{v1, v2}
 	p, err := handler.NewPipeline(cfg)
@@ -46,7 +46,7 @@ func summarise(t testing.TB, cfg handler.Config, frames ...capture.Frame) summar
 	require.NoError(t, p.Run(context.Background()))
 	s, err := p.Bucket(0)
 	require.NoError(t, err)
-	return summary{dns.From(s), dns.FromV2(s).Directions.Find("unknown"), p}
+	return summary{dns.From(s), dns.FromTransactions(s).Directions.Find("unknown"), p}
 }
 
 // ports returns the client ports in the list of version 1, with their counts.

@@ -104,11 +104,11 @@ func newSummary(handlers map[string]map[string]node) *summary {
 			case schema == "packets":
 				s.readNetwork(n)
 			case schema == "net":
-				s.readNetworkV2(n)
+				s.readNetworkByDirection(n)
 			case schema == "dns" && n["wire_packets"] != nil:
 				s.readDNS(n)
 			case schema == "dns":
-				s.readDNSV2(n)
+				s.readDNSTransactions(n)
 			case schema == "dhcp":
 				s.readDHCP(n)
 				s.readAnything(schema, n)
@@ -171,7 +171,7 @@ func (s *summary) addLists(n node, names map[string]string) {
 	}
 }
 
-func (s *summary) readNetworkV2(n node) {
+func (s *summary) readNetworkByDirection(n node) {
 	s.packets = packets{
 		events: n.number("observed_packets"), deep: n.number("deep_sampled_packets"), total: n.sum("total_packets"), udp: n.sum("udp_packets"),
 		tcp: n.sum("tcp_packets"), other: n.sum("other_l4_packets"), ipv4: n.sum("ipv4_packets"), ipv6: n.sum("ipv6_packets"),
@@ -220,7 +220,7 @@ func (s *summary) readDNS(n node) {
 	s.lists["slow_in"], s.lists["slow_out"] = xact.at("in").items("top_slow"), xact.at("out").items("top_slow")
 }
 
-func (s *summary) readDNSV2(n node) {
+func (s *summary) readDNSTransactions(n node) {
 	replies, timedOut := n.sum("xacts"), n.sum("timeout_queries")
 	s.dns = dns{
 		events: n.number("observed_packets"), total: replies, queries: replies + timedOut, replies: replies,

@@ -12,6 +12,6 @@ func TestConformance(t *testing.T) {
 	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return dns.New(dns.Config{Settings: s}) })
 }
 
-func TestConformanceV2(t *testing.T) {
-	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return dns.NewV2(dns.Config{Settings: s}) })
+func TestTransactionConformance(t *testing.T) {
+	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return dns.NewTransactions(dns.Config{Settings: s}) })
 }

@@ -104,7 +104,7 @@ func TestTapTransactions(t *testing.T) {
 			require.Equal(t, []uint64{n, n, 0}, []uint64{m.Trans.Value(), m.TransInTotal.Value(), m.TimedOut.Value()})
 			require.Equal(t, []uint64{queries, n}, []uint64{m.Queries.Value(), m.Replies.Value()})
 			require.Equal(t, []uint64{uint64(logged), 0}, []uint64{m.IPv4.Value(), m.IPv6.Value()})
-			m2, _ := runV2(t, dns.Config{}, frames...)
+			m2, _ := runTransactions(t, dns.Config{}, frames...)
 			in := m2.Directions.Find("in")
 			require.Equal(t, []uint64{n, 0, 0}, []uint64{in.Trans.Value(), in.Orphans.Value(), in.TimedOut.Value()})
 			require.Equal(t, []uint64{n, 0, n}, []uint64{in.UDP.Value(), in.IPv6.Value(), in.IPv4.Value()})
@@ -125,7 +125,7 @@ func TestTapTransactions(t *testing.T) {
 			frames = append(frames, tapped(later))
 			m, _ = run(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
 			require.Zero(t, m.TimedOut.Value())
-			m2, _ = runV2(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
+			m2, _ = runTransactions(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
 			require.Nil(t, m2.Directions.Find("in"))
 		})
 	}
@@ -137,7 +137,7 @@ func TestTapLate(t *testing.T) {
 	q, r := tapExchange(0, 8*time.Second)
 	m, _ := run(t, dns.Config{}, tapped(r))
 	require.Equal(t, []uint64{0, 1}, []uint64{m.Trans.Value(), m.TimedOut.Value()})
-	m2, _ := runV2(t, dns.Config{}, tapped(r))
+	m2, _ := runTransactions(t, dns.Config{}, tapped(r))
 	require.EqualValues(t, 1, m2.Directions.Find("in").TimedOut.Value())
 
 	other, _ := tapExchange(70_000, 0) // a minute later: the first query is gone
@@ -149,10 +149,10 @@ func TestTapLate(t *testing.T) {
 	both, err := p.Window(2)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{0, 1}, []uint64{dns.From(both).Trans.Value(), dns.From(both).TimedOut.Value()})
-	_, p = runV2(t, cfg, frames...)
+	_, p = runTransactions(t, cfg, frames...)
 	both, err = p.Window(2)
 	require.NoError(t, err)
-	in := dns.FromV2(both).Directions.Find("in")
+	in := dns.FromTransactions(both).Directions.Find("in")
 	require.Equal(t, []uint64{0, 1, 1}, []uint64{in.Trans.Value(), in.TimedOut.Value(), in.Orphans.Value()})
 }
 
@@ -185,7 +185,7 @@ func TestTapTypes(t *testing.T) {
 	frames = append(frames, tapped(strange))
 
 	m, p := run(t, dns.Config{}, frames...)
-	m2, _ := runV2(t, dns.Config{}, frames...)
+	m2, _ := runTransactions(t, dns.Config{}, frames...)
 	for _, taps := range []*metric.Map[dns.Tapped]{&m.Taps, &m2.Taps} {
 		require.Equal(t, 2, taps.Len())
 		c := taps.Find("client")

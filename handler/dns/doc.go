@@ -15,6 +15,6 @@
 //
 // A dnstap message is an event too. The response of one may hold its whole transaction: both times, or both messages.
 //
-// Version 1.0 counts messages. Version 2.0 ([NewV2], [FromV2]) counts transactions, by direction, from what the reply says: its filters look
+// Version 1.0 counts messages. Version 2.0 ([NewTransactions], [FromTransactions]) counts transactions, by direction, from what the reply says: its filters look
 // at one half and drop the other with it. Both may run in one pipeline.
 package dns

@@ -68,8 +68,8 @@ func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	return judgement{suffix: suffix}
 }
 
-// passesV2 tries the filters of version 2.0: those about results on replies, those about names and clients on queries.
-func (f *filter) passesV2(places *geo.Cache, m *handler.Message) bool {
+// passesTransaction tries the filters of version 2.0: those about results on replies, those about names and clients on queries.
+func (f *filter) passesTransaction(places *geo.Cache, m *handler.Message) bool {
 	switch {
 	case m.Tap != 0:
 		return f.judgeTapped(m).verdict == pass

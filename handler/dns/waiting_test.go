@@ -24,7 +24,7 @@ func analyseBoth(t *testing.T, cfg dns.Config, queues int, frames []capture.Fram
 	v1, err := dns.New(cfg)
 	require.NoError(t, err)
 	cfg.Name = "v2"
-	v2, err := dns.NewV2(cfg)
+	v2, err := dns.NewTransactions(cfg)
 	require.NoError(t, err)
 	g := handler.GroupConfig{Handlers: []handler.Handler{v1, v2}}
 	p, err := handler.NewPipeline(handler.Config{
@@ -36,7 +36,7 @@ func analyseBoth(t *testing.T, cfg dns.Config, queues int, frames []capture.Fram
 	require.NoError(t, p.Run(context.Background()))
 	snap, err := group.Window(10)
 	require.NoError(t, err)
-	m, unknown := dns.From(snap), dns.FromV2(snap).Directions.Find("unknown")
+	m, unknown := dns.From(snap), dns.FromTransactions(snap).Directions.Find("unknown")
 	require.NotNil(t, unknown)
 	return m, unknown, group.Open()
 }
@@ -121,7 +121,7 @@ func TestRepliesWithoutQuestion(t *testing.T) {
 	require.Equal(t, uint64(2), v2.Trans.Value())
 	_, p := run(t, dns.Config{}, frames...)
 	require.ElementsMatch(t, []string{"FORMERR 1", "NOTIMP 1", "NOERROR 1"}, list(t, p, "dns_top_rcode"))
-	_, p = runV2(t, dns.Config{}, frames[:4]...)
+	_, p = runTransactions(t, dns.Config{}, frames[:4]...)
 	require.ElementsMatch(t, []string{"FORMERR 1", "NOTIMP 1"}, list(t, p, "dns_top_rcode_xacts"))
 }
 
@@ -142,7 +142,7 @@ func TestWorkersAgree(t *testing.T) {
 		var got [][]metric.Value
 		for _, version := range []func(dns.Config) (handler.Handler, error){
 			func(cfg dns.Config) (handler.Handler, error) { return dns.New(cfg) },
-			func(cfg dns.Config) (handler.Handler, error) { return dns.NewV2(cfg) },
+			func(cfg dns.Config) (handler.Handler, error) { return dns.NewTransactions(cfg) },
 		} {
 			h, err := version(dns.Config{Settings: handler.Settings{Periods: 5, Enable: []string{"all"}}})
 			require.NoError(t, err)

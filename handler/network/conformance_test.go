@@ -12,6 +12,8 @@ func TestConformance(t *testing.T) {
 	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return network.New(network.Config{Settings: s}) })
 }
 
-func TestConformanceV2(t *testing.T) {
-	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return network.NewV2(network.Config{Settings: s}) })
+func TestDirectionConformance(t *testing.T) {
+	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) {
+		return network.NewByDirection(network.Config{Settings: s})
+	})
 }

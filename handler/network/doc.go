@@ -5,7 +5,7 @@
 //	m := network.From(snapshot)
 //	fmt.Println(m.IPv4.Value(), m.SrcIPsIn.Estimate())
 //
-// Version 2.0 ([NewV2], [FromV2]) counts the same for each direction. Both may run in one pipeline.
+// Version 2.0 ([NewByDirection], [FromByDirection]) counts the same for each direction. Both may run in one pipeline.
 //
 // Every frame is one event, whatever its protocol. Addresses are those of the outermost IP header;
 // only the remote one is counted, so lists and cardinalities need to know the own networks

@@ -232,13 +232,13 @@ func TestDNSTap(t *testing.T) {
 	require.Equal(t, handler.Account{Offered: 4, Analysed: 4}, p.HandlerAccounts()["net"], "filters are for packets")
 }
 
-func TestV2(t *testing.T) {
-	h, err := network.NewV2(network.Config{Settings: handler.Settings{Periods: 1}, Geo: places(t)})
+func TestByDirection(t *testing.T) {
+	h, err := network.NewByDirection(network.Config{Settings: handler.Settings{Periods: 1}, Geo: places(t)})
 	require.NoError(t, err)
 	p := handlertest.Analyse(t, h, capture.NewMemory(traffic()))
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
-	m := network.FromV2(snap)
+	m := network.FromByDirection(snap)
 	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Observed.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
 	for _, tt := range []struct {
 		dir  string
@@ -261,7 +261,7 @@ func TestV2(t *testing.T) {
 func TestBothVersions(t *testing.T) {
 	first, err := network.New(network.Config{})
 	require.NoError(t, err)
-	second, err := network.NewV2(network.Config{Settings: handler.Settings{Name: "net2"}, GeoPrefixes: []string{"EU"}})
+	second, err := network.NewByDirection(network.Config{Settings: handler.Settings{Name: "net2"}, GeoPrefixes: []string{"EU"}})
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(traffic())}, Handlers: []handler.Handler{first, second}})
 	require.NoError(t, err)
@@ -269,8 +269,8 @@ func TestBothVersions(t *testing.T) {
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
 	require.Equal(t, uint64(7), network.From(snap).Total.Value())
-	require.Equal(t, uint64(7), network.FromV2(snap).Filtered.Value())
-	require.Zero(t, network.FromV2(snap).Directions.Len())
+	require.Equal(t, uint64(7), network.FromByDirection(snap).Filtered.Value())
+	require.Zero(t, network.FromByDirection(snap).Directions.Len())
 }
 
 // TestSYNInFragments counts the SYN of a segment whose flags are in the second fragment, and of one whose first

@@ -51,9 +51,9 @@ type Builder func(s handler.Settings, r *Reader, env Env) (handler.Handler, erro
 func Builtin() map[Kind]Builder {
 	return map[Kind]Builder{
 		{"net", "1.0"}:  buildNetwork,
-		{"net", "2.0"}:  buildNetworkV2,
+		{"net", "2.0"}:  buildNetworkByDirection,
 		{"dns", "1.0"}:  buildDNS,
-		{"dns", "2.0"}:  buildDNSV2,
+		{"dns", "2.0"}:  buildDNSTransactions,
 		{"dhcp", "1.0"}: buildDHCP,
 		{"bgp", "1.0"}:  buildBGP,
 		{"flow", "1.0"}: buildFlow,
@@ -106,12 +106,12 @@ func buildNetwork(s handler.Settings, r *Reader, env Env) (handler.Handler, erro
 	return network.New(cfg)
 }
 
-func buildNetworkV2(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
+func buildNetworkByDirection(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
 	cfg, err := networkConfig(s, r, env)
 	if err != nil {
 		return nil, err
 	}
-	return network.NewV2(cfg)
+	return network.NewByDirection(cfg)
 }
 
 func networkConfig(s handler.Settings, r *Reader, env Env) (network.Config, error) {
@@ -195,12 +195,12 @@ func buildDNS(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
 	return dns.New(cfg)
 }
 
-func buildDNSV2(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
+func buildDNSTransactions(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
 	cfg, err := dnsConfig(s, r, env, func(*dns.Config) {})
 	if err != nil {
 		return nil, err
 	}
-	return dns.NewV2(cfg)
+	return dns.NewTransactions(cfg)
 }
 
 // dnsConfig reads the keys of both versions, and more where those of one version stand in the list of known keys.

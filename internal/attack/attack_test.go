@@ -35,9 +35,9 @@ func handlers(t testing.TB) (out []handler.Handler) {
 		out = append(out, h)
 	}
 	add(dns.New(dns.Config{Settings: everything("dns")}))
-	add(dns.NewV2(dns.Config{Settings: everything("dns2")}))
+	add(dns.NewTransactions(dns.Config{Settings: everything("dns2")}))
 	add(network.New(network.Config{Settings: everything("net")}))
-	add(network.NewV2(network.Config{Settings: everything("net2")}))
+	add(network.NewByDirection(network.Config{Settings: everything("net2")}))
 	add(bgp.New(bgp.Config{}))
 	add(pcap.New(pcap.Config{}))
 	add(flow.New(flow.Config{Settings: everything("flow")}))

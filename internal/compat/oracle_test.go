@@ -233,7 +233,7 @@ func (o *oracle) policy(t *testing.T, doc *policy.Document, p *policy.Policy, me
 		readJSON(t, filepath.Join(dir, answer), &want)
 		o.comparePrometheus(t, snap, dir, answer, filepath.Base(path), name, p.Input.Tap)
 		docs := moduleDocs(t, snap)
-		o.quantiles = quantilesV2(snap)
+		o.quantiles = transactionQuantiles(snap)
 		for _, h := range cfg.Handlers {
 			module, schema := h.Info().Name, h.Info().Schema
 			instance := fmt.Sprintf("%s-%s-%s", name, p.Input.Tap, module)
@@ -387,15 +387,15 @@ func diffBuckets(want, got map[string]any) string {
 	return ""
 }
 
-// quantilesV2 returns the distributions of version 2.0 by their JSON paths.
-func quantilesV2(snap *handler.Snapshot) map[string]*sketch.Quantile {
+// transactionQuantiles returns the distributions of version 2.0 by their JSON paths.
+func transactionQuantiles(snap *handler.Snapshot) map[string]*sketch.Quantile {
 	out := make(map[string]*sketch.Quantile)
-	if m := network.FromV2(snap); m != nil {
+	if m := network.FromByDirection(snap); m != nil {
 		for dir, d := range m.Directions.All() {
 			out[".net."+dir+".payload_size_bytes"] = &d.PayloadSize
 		}
 	}
-	if m := dns.FromV2(snap); m != nil {
+	if m := dns.FromTransactions(snap); m != nil {
 		for dir, d := range m.Directions.All() {
 			out[".dns."+dir+".xact_time_us"], out[".dns."+dir+".response_query_size_ratio"] = &d.Time, &d.Ratio
 		}

@@ -122,8 +122,8 @@ type observation struct {
 	account  handler.Account
 	net      *network.Metrics
 	dns      *dns.Metrics
-	net2     *network.MetricsV2
-	dns2     *dns.MetricsV2
+	net2     *network.DirectionMetrics
+	dns2     *dns.TransactionMetrics
 	loss     *pcap.Metrics
 	plain    *plainMetrics
 	accounts map[string]handler.Account
@@ -150,7 +150,7 @@ func observe(t *testing.T, path string) observation {
 	require.NoError(t, err)
 	o.account, o.accounts = p.Account(), p.HandlerAccounts()
 	o.net, o.dns, o.loss = network.From(snap), dns.From(snap), pcap.From(snap)
-	o.net2, o.dns2 = network.FromV2(snap), dns.FromV2(snap)
+	o.net2, o.dns2 = network.FromByDirection(snap), dns.FromTransactions(snap)
 	o.plain = handler.Find[plainMetrics](snap)
 	return o
 }

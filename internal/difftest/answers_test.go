@@ -30,9 +30,9 @@ func handlers(t testing.TB) (out []handler.Handler) {
 		out = append(out, h)
 	}
 	add(dns.New(dns.Config{Settings: named("dns")}))
-	add(dns.NewV2(dns.Config{Settings: named("dns2")}))
+	add(dns.NewTransactions(dns.Config{Settings: named("dns2")}))
 	add(network.New(network.Config{Settings: named("net")}))
-	add(network.NewV2(network.Config{Settings: named("net2")}))
+	add(network.NewByDirection(network.Config{Settings: named("net2")}))
 	add(dhcp.New(dhcp.Config{Settings: named("dhcp")}))
 	add(bgp.New(bgp.Config{Settings: named("bgp")}))
 	add(pcap.New(pcap.Config{Settings: named("pcap")}))

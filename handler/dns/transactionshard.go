@@ -14,22 +14,22 @@ import (
 )
 
 // NewShard returns the part of h that one worker owns.
-func (h *HandlerV2) NewShard() handler.Shard { return h.NewShards(1)[0] }
+func (h *TransactionHandler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 
 // NewShards returns the parts of h that n workers of one pipeline own.
-func (h *HandlerV2) NewShards(n int) (out []handler.Shard) {
+func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &shardV2{front: h.newFront(), slow: slow}
+		s := &transactionShard{front: h.newFront(), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		out = append(out, s)
 	}
 	return out
 }
 
-type shardV2 struct {
-	front[MetricsV2]
-	waiting waiting[queryV2]
+type transactionShard struct {
+	front[TransactionMetrics]
+	waiting waiting[asker]
 	taps    tapCounts
 	dirs    [3]*Direction // of the live period, by decode.Direction; nil until there is a reply
 	slow    *slowness
@@ -38,8 +38,8 @@ type shardV2 struct {
 	sum     events
 }
 
-// queryV2 is what version 2.0 remembers of a query.
-type queryV2 struct {
+// asker is what version 2.0 remembers of a query.
+type asker struct {
 	subnet   netip.Addr // EDNS client subnet; invalid without
 	size     uint32     // length of the message, bytes
 	dir      decode.Direction
@@ -59,10 +59,10 @@ type events struct {
 }
 
 // Open returns how many queries wait for their reply.
-func (s *shardV2) Open() int { return s.waiting.open.Len() }
+func (s *transactionShard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
-func (s *shardV2) Process(b *handler.Batch) {
+func (s *transactionShard) Process(b *handler.Batch) {
 	s.StartPass()
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
@@ -77,7 +77,7 @@ func (s *shardV2) Process(b *handler.Batch) {
 }
 
 // flush adds the events to the metrics and the account.
-func (s *shardV2) flush() {
+func (s *transactionShard) flush() {
 	m, e := s.Live, &s.sum
 	if e.all == 0 {
 		return
@@ -96,7 +96,7 @@ func (s *shardV2) flush() {
 
 // Shift closes the live period. Queries that have waited too long by then are counted in it; pktvisor counts them in the
 // next.
-func (s *shardV2) Shift(startNS int64) {
+func (s *transactionShard) Shift(startNS int64) {
 	s.slow.begin(startNS)
 	for dir, d := range s.dirs {
 		if d != nil {
@@ -113,10 +113,10 @@ func (s *shardV2) Shift(startNS int64) {
 }
 
 // Settle counts the queries that have waited too long when the input ends.
-func (s *shardV2) Settle(nowNS int64) { s.waiting.expire(nowNS) }
+func (s *transactionShard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 
 // lost counts a query that left without a reply.
-func (s *shardV2) lost(q *queryV2, why flowtable.Loss) {
+func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 	switch {
 	case q.filtered:
 	case why == flowtable.Evicted:
@@ -127,16 +127,16 @@ func (s *shardV2) lost(q *queryV2, why flowtable.Loss) {
 }
 
 // direction returns the metrics of a direction.
-func (s *shardV2) direction(dir decode.Direction) *Direction {
+func (s *transactionShard) direction(dir decode.Direction) *Direction {
 	if s.dirs[dir] == nil {
 		s.dirs[dir] = s.Live.Directions.At(dir.String())
 	}
 	return s.dirs[dir]
 }
 
-func (s *shardV2) message(m *handler.Message) {
+func (s *transactionShard) message(m *handler.Message) {
 	s.sum.all++
-	passes := s.filter.passesV2(s.geo, m)
+	passes := s.filter.passesTransaction(s.geo, m)
 	deep := false
 	switch {
 	case m.Broken:
@@ -168,7 +168,7 @@ func (s *shardV2) message(m *handler.Message) {
 	}
 }
 
-func (s *shardV2) query(m *handler.Message, passes bool) {
+func (s *transactionShard) query(m *handler.Message, passes bool) {
 	q, isNew := s.waiting.ask(m)
 	if !isNew {
 		if passes {
@@ -181,12 +181,12 @@ func (s *shardV2) query(m *handler.Message, passes bool) {
 }
 
 // remember returns what is to be remembered of a query, which may be nil.
-func (s *shardV2) remember(msg dnsmsg.Message) queryV2 {
+func (s *transactionShard) remember(msg dnsmsg.Message) asker {
 	if msg == nil {
-		return queryV2{}
+		return asker{}
 	}
-	q := queryV2{size: uint32(len(msg)), disabled: msg.CheckingDisabled()}
-	if s.groups.Has(groupTopECSV2) {
+	q := asker{size: uint32(len(msg)), disabled: msg.CheckingDisabled()}
+	if s.groups.Has(xactTopECS) {
 		q.subnet = clientSubnet(msg)
 	}
 	return q
@@ -194,7 +194,7 @@ func (s *shardV2) remember(msg dnsmsg.Message) queryV2 {
 
 // take takes the query of a reply, and returns how long it waited, in ns or unknownTime. A query that is not there is of the
 // other direction.
-func (s *shardV2) take(m *handler.Message) (q queryV2, took int64, ok bool) {
+func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok bool) {
 	q, start, met := s.waiting.answer(m)
 	if !met {
 		if m.DNSTap != nil {
@@ -211,7 +211,7 @@ func (s *shardV2) take(m *handler.Message) (q queryV2, took int64, ok bool) {
 }
 
 // reply ends a transaction. A reply goes the other way than its query, which gives the direction.
-func (s *shardV2) reply(m *handler.Message, passes, deep bool) {
+func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	q, took, ok := s.take(m)
 	d := s.direction(q.dir)
 	switch {
@@ -280,43 +280,43 @@ func (d *Direction) transport(m *handler.Message) *sketch.Counter {
 }
 
 // countDeep updates what only sampled transactions do, times apart.
-func (s *shardV2) countDeep(d *Direction, m *handler.Message, q *queryV2) {
-	if s.groups.Has(groupTopPortsV2) && m.Client != 0 {
+func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker) {
+	if s.groups.Has(xactTopPorts) && m.Client != 0 {
 		d.TopPorts.Add(metric.Port(m.Client), 1)
 	}
-	if s.groups.Has(groupTopSizeV2) && q.size > 0 && len(m.Msg) > 0 {
+	if s.groups.Has(xactTopSize) && q.size > 0 && len(m.Msg) > 0 {
 		d.Ratio.Add(float64(len(m.Msg)) / float64(q.size))
 	}
 	if q.subnet.IsValid() {
 		d.ECS.Add(1)
 		s.subnet(q.subnet, &d.TopECS, &d.TopGeoECS, &d.TopASNECS)
 	}
-	if m.Msg != nil && s.groups.Has(groupTopRCodesV2) {
+	if m.Msg != nil && s.groups.Has(xactTopRCodes) {
 		d.TopRCodes.Add(m.Msg.RCode(), 1) // also of replies without a question, which pktvisor leaves out
 	}
 	if !m.Named {
 		return
 	}
-	if s.groups.Has(groupCardinalityV2) && !m.Name.IsRoot() {
+	if s.groups.Has(xactCardinality) && !m.Name.IsRoot() {
 		d.QName.Add(m.Hash)
 	}
-	if s.groups.Has(groupTopQNamesV2) {
+	if s.groups.Has(xactTopQNames) {
 		s.parts(m, 0, &d.TopQName2, &d.TopQName3)
 	}
-	if s.groups.Has(groupTopQTypesV2) {
+	if s.groups.Has(xactTopQTypes) {
 		d.TopQTypes.Add(m.Type, 1)
 	}
-	if s.groups.Has(groupTopRCodesV2) {
+	if s.groups.Has(xactTopRCodes) {
 		results{noError: &d.TopNoError, noData: &d.TopNoData, nxDomain: &d.TopNXDomain, servFail: &d.TopServFail, refused: &d.TopRefused}.count(m)
 	}
-	if s.groups.Has(groupTopSizeV2) {
+	if s.groups.Has(xactTopSize) {
 		d.TopBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
 	}
 }
 
 // countTime counts that a transaction took us microseconds; from slow on, if that is known, it was a slow one.
-func (s *shardV2) countTime(d *Direction, m *handler.Message, us, slow int64) {
-	if !s.groups.Has(groupTimesV2) {
+func (s *transactionShard) countTime(d *Direction, m *handler.Message, us, slow int64) {
+	if !s.groups.Has(xactTimes) {
 		return
 	}
 	d.Time.Add(float64(us))

@@ -17,21 +17,21 @@ import (
 	"visor/internal/packettest"
 )
 
-// runV2 returns what a handler makes of frames, in one bucket unless cfg says otherwise, and its pipeline.
-func runV2(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.MetricsV2, *handler.Pipeline) {
+// runTransactions returns what a handler makes of frames, in one bucket unless cfg says otherwise, and its pipeline.
+func runTransactions(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.TransactionMetrics, *handler.Pipeline) {
 	if cfg.Periods == 0 {
 		cfg.Periods = 1
 	}
 	cfg.Enable = []string{"all"}
-	h, err := dns.NewV2(cfg)
+	h, err := dns.NewTransactions(cfg)
 	require.NoError(t, err)
 	p := handlertest.Analyse(t, h, capture.NewMemory(frames))
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
-	return dns.FromV2(snap), p
+	return dns.FromTransactions(snap), p
 }
 
-func TestTransactionsV2(t *testing.T) {
+func TestTransactionsByDirection(t *testing.T) {
 	q := packettest.Query(1, "www.Example.com", typeA, packettest.ECS("203.0.113.0/24"))
 	reply := packettest.Reply(q, 3, 0)
 	reply[2] |= 4 // authoritative
@@ -41,7 +41,7 @@ func TestTransactionsV2(t *testing.T) {
 	frames = append(frames, exchange(0, 7*time.Millisecond, resolver, upstream, checked, packettest.Reply(checked, 0, 0))...)
 	frames = append(frames, packettest.UDP(time.Second, server, client, packettest.Reply(packettest.Query(3, "orphan.", typeA), 0, 1)))
 	frames = append(frames, exchange(time.Second, 6*time.Second, client, server, packettest.Query(4, "late.", typeA), packettest.Reply(packettest.Query(4, "late.", typeA), 0, 1))...)
-	m, _ := runV2(t, dns.Config{}, frames...)
+	m, _ := runTransactions(t, dns.Config{}, frames...)
 	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Observed.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
 	require.Equal(t, 2, m.Directions.Len())
 	in, out := m.Directions.Find("in"), m.Directions.Find("out")
@@ -55,15 +55,15 @@ func TestTransactionsV2(t *testing.T) {
 }
 
 // Between two own hosts, a query and its reply both go to the host.
-func TestOwnToOwnV2(t *testing.T) {
+func TestTransactionOwnToOwn(t *testing.T) {
 	q := packettest.Query(1, "a.example.", typeA)
-	m, _ := runV2(t, dns.Config{}, exchange(0, time.Millisecond, "192.0.2.7:4000", server, q, packettest.Reply(q, 0, 1))...)
+	m, _ := runTransactions(t, dns.Config{}, exchange(0, time.Millisecond, "192.0.2.7:4000", server, q, packettest.Reply(q, 0, 1))...)
 	require.Equal(t, uint64(1), m.Directions.Find("in").Trans.Value())
 	require.Nil(t, m.Directions.Find("out"))
 }
 
 // What is filtered in one half is filtered in the other.
-func TestFiltersV2(t *testing.T) {
+func TestTransactionFilters(t *testing.T) {
 	var frames []capture.Frame
 	for i, name := range []string{"a.example.", "b.example.", "c.other."} {
 		q := packettest.Query(uint16(i), name, typeA)
@@ -80,7 +80,7 @@ func TestFiltersV2(t *testing.T) {
 		{"both", dns.Config{OnlyRCodes: []dnsmsg.RCode{0, 1}, OnlyQNames: []string{"b.example"}}, 1, 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, p := runV2(t, tt.cfg, frames...)
+			m, p := runTransactions(t, tt.cfg, frames...)
 			require.Equal(t, uint64(6), m.Observed.Value())
 			require.Equal(t, tt.filtered, m.Filtered.Value())
 			require.Equal(t, tt.trans, m.Directions.Find("in").Trans.Value())
@@ -89,12 +89,12 @@ func TestFiltersV2(t *testing.T) {
 			require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable)
 		})
 	}
-	_, err := dns.NewV2(dns.Config{OnlyQueries: true})
+	_, err := dns.NewTransactions(dns.Config{OnlyQueries: true})
 	require.ErrorContains(t, err, "transactions")
 }
 
 // At the end of a period, queries that have waited too long count in it, and it says what is slow in the next.
-func TestPeriodsV2(t *testing.T) {
+func TestTransactionPeriods(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 10 {
 		q := packettest.Query(uint16(i), fmt.Sprintf("n%d.example.", i), typeA)
@@ -105,16 +105,16 @@ func TestPeriodsV2(t *testing.T) {
 		q := packettest.Query(uint16(100+i), fmt.Sprintf("Slow%d.example.", i), typeA)
 		frames = append(frames, exchange(61*time.Second, took, client, server, q, packettest.Reply(q, 0, 1))...)
 	}
-	m, p := runV2(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
+	m, p := runTransactions(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
 	in := m.Directions.Find("in")
 	require.Equal(t, []uint64{2, 0}, []uint64{in.Trans.Value(), in.TimedOut.Value()})
 	before, err := p.Bucket(1)
 	require.NoError(t, err)
-	require.Equal(t, uint64(1), dns.FromV2(before).Directions.Find("in").TimedOut.Value())
+	require.Equal(t, uint64(1), dns.FromTransactions(before).Directions.Find("in").TimedOut.Value())
 	require.Equal(t, []string{"slow1.example 1"}, list(t, p, "dns_top_slow_xacts"))
 }
 
-func TestTapsV2(t *testing.T) {
+func TestTransactionTaps(t *testing.T) {
 	var frames []capture.Frame
 	tap := func(typ dnstapmsg.Type, via dnstapmsg.Protocol, msg []byte) {
 		m := dnstapmsg.Message{
@@ -134,7 +134,7 @@ func TestTapsV2(t *testing.T) {
 		tap(dnstapmsg.ResolverQuery, via, q)
 		tap(dnstapmsg.ResolverResponse, via, packettest.Reply(q, 0, 1))
 	}
-	m, _ := runV2(t, dns.Config{}, frames...)
+	m, _ := runTransactions(t, dns.Config{}, frames...)
 	for _, dir := range []string{"in", "out"} {
 		d := m.Directions.Find(dir)
 		require.Equal(t, uint64(7), d.Trans.Value())
@@ -144,8 +144,8 @@ func TestTapsV2(t *testing.T) {
 	}
 }
 
-func ExampleNewV2() {
-	h, err := dns.NewV2(dns.Config{})
+func ExampleNewTransactions() {
+	h, err := dns.NewTransactions(dns.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -168,7 +168,7 @@ func ExampleNewV2() {
 		fmt.Println(err)
 		return
 	}
-	for direction, d := range dns.FromV2(snap).Directions.All() {
+	for direction, d := range dns.FromTransactions(snap).Directions.All() {
 		fmt.Println(direction, d.Trans.Value(), "transaction,", d.NXDomain.Value(), "of them NXDOMAIN")
 	}
 	// Output: unknown 1 transaction, 1 of them NXDOMAIN

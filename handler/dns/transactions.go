@@ -12,26 +12,26 @@ import (
 
 // The metric groups of version 2.0, in the order of their bits.
 const (
-	groupCardinalityV2 metric.GroupSet = 1 << iota
-	groupCountersV2
-	groupQuantilesV2
-	groupTopECSV2
-	groupTopPortsV2
-	groupTopQNamesV2
-	groupTopQTypesV2
-	groupTopRCodesV2
-	groupTopSizeV2
-	groupTimesV2
+	xactCardinality metric.GroupSet = 1 << iota
+	xactCounters
+	xactQuantiles
+	xactTopECS
+	xactTopPorts
+	xactTopQNames
+	xactTopQTypes
+	xactTopRCodes
+	xactTopSize
+	xactTimes
 
-	defaultGroupsV2 = groupCardinalityV2 | groupCountersV2 | groupQuantilesV2 | groupTopQNamesV2 | groupTopQTypesV2 | groupTopRCodesV2
+	xactDefaultGroups = xactCardinality | xactCounters | xactQuantiles | xactTopQNames | xactTopQTypes | xactTopRCodes
 )
 
-var groupNamesV2 = metric.GroupNames{
+var xactGroupNames = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
 }
 
-// MetricsV2 is what a HandlerV2 counts: transactions, the same for each direction.
-type MetricsV2 struct {
+// TransactionMetrics is what a TransactionHandler counts: transactions, the same for each direction.
+type TransactionMetrics struct {
 	Observed    sketch.Counter        `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
 	DeepSamples sketch.Counter        `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate           `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
@@ -94,26 +94,28 @@ type Direction struct {
 	Slow metric.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
 }
 
-// HandlerV2 is the DNS analyzer, of version 2.0. OnlyQueries and OnlyReplies are not for it: it counts neither
+// TransactionHandler is the DNS analyzer of version 2.0, which counts transactions by direction. OnlyQueries and OnlyReplies are not for it: it counts neither
 // without the other.
-type HandlerV2 struct{ declared[MetricsV2] }
+type TransactionHandler struct{ declared[TransactionMetrics] }
 
-var _ handler.Handler = (*HandlerV2)(nil)
+var _ handler.Handler = (*TransactionHandler)(nil)
 
-// NewV2 returns a HandlerV2, or what is wrong with cfg.
-func NewV2(cfg Config) (*HandlerV2, error) {
-	d, err := declare[MetricsV2](cfg, "2.0", groupNamesV2, defaultGroupsV2)
+// NewTransactions returns a TransactionHandler, or what is wrong with cfg.
+func NewTransactions(cfg Config) (*TransactionHandler, error) {
+	d, err := declare[TransactionMetrics](cfg, "2.0", xactGroupNames, xactDefaultGroups)
 	if cfg.OnlyQueries || cfg.OnlyReplies {
 		err = errors.Join(err, errors.New("dns: version 2.0 counts transactions, and can not do with OnlyQueries or OnlyReplies"))
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &HandlerV2{d}, nil
+	return &TransactionHandler{d}, nil
 }
 
-// FromV2 returns what the DNS handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
-func FromV2(s *handler.Snapshot) *MetricsV2 { return handler.Find[MetricsV2](s) }
+// FromTransactions returns what the DNS handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
+func FromTransactions(s *handler.Snapshot) *TransactionMetrics {
+	return handler.Find[TransactionMetrics](s)
+}
 
 // countReply counts what the header of a reply says, and how it came.
 func (d *Direction) countReply(m *handler.Message) {

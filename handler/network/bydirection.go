@@ -10,10 +10,10 @@ import (
 // groupQuantiles is a group of version 2.0 alone. The other bits are those of version 1.0.
 const groupQuantiles metric.GroupSet = 1 << 4
 
-var groupNamesV2 = append(groupNames[:len(groupNames):len(groupNames)], "quantiles")
+var directionGroupNames = append(groupNames[:len(groupNames):len(groupNames)], "quantiles")
 
-// MetricsV2 is what a HandlerV2 counts: the same for each direction.
-type MetricsV2 struct {
+// DirectionMetrics is what a DirectionHandler counts: the same for each direction.
+type DirectionMetrics struct {
 	Observed    sketch.Counter        `metric:"observed_packets" help:"packets that reached the handler, before filters"`
 	DeepSamples sketch.Counter        `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate           `metric:"rates.observed_pps" help:"packets per second, before filters"`
@@ -43,33 +43,33 @@ type Direction struct {
 	RateBytes   sketch.Rate     `metric:"rates.bps,quantiles" help:"captured bytes per second"` // bytes, for all its name, as in the reference
 }
 
-// HandlerV2 is the network analyzer, of version 2.0.
-type HandlerV2 struct{ declared[MetricsV2] }
+// DirectionHandler is the network analyzer, of version 2.0.
+type DirectionHandler struct{ declared[DirectionMetrics] }
 
-var _ handler.Handler = (*HandlerV2)(nil)
+var _ handler.Handler = (*DirectionHandler)(nil)
 
-// NewV2 returns a HandlerV2, or all the problems it found in cfg, joined.
-func NewV2(cfg Config) (*HandlerV2, error) {
-	d, err := declare[MetricsV2](cfg, "2.0", "net", groupNamesV2)
+// NewByDirection returns a DirectionHandler, or all the problems it found in cfg, joined.
+func NewByDirection(cfg Config) (*DirectionHandler, error) {
+	d, err := declare[DirectionMetrics](cfg, "2.0", "net", directionGroupNames)
 	if err != nil {
 		return nil, err
 	}
-	return &HandlerV2{d}, nil
+	return &DirectionHandler{d}, nil
 }
 
-// FromV2 returns what the network handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
-func FromV2(s *handler.Snapshot) *MetricsV2 { return handler.Find[MetricsV2](s) }
+// FromByDirection returns what the network handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
+func FromByDirection(s *handler.Snapshot) *DirectionMetrics { return handler.Find[DirectionMetrics](s) }
 
 // NewShard returns the part of h that one worker owns.
-func (h *HandlerV2) NewShard() handler.Shard { return &shardV2{front: h.newFront()} }
+func (h *DirectionHandler) NewShard() handler.Shard { return &directionShard{front: h.newFront()} }
 
-type shardV2 struct {
-	front[MetricsV2]
+type directionShard struct {
+	front[DirectionMetrics]
 	dirs [3]*Direction // of the live period, by decode.Direction; nil until there is a packet
 }
 
 // Shift closes the live period.
-func (s *shardV2) Shift(startNS int64) {
+func (s *directionShard) Shift(startNS int64) {
 	s.Base.Shift(startNS)
 	if s.Live.Directions.Len() == 0 { // unless there is but one period
 		s.dirs = [3]*Direction{}
@@ -77,7 +77,7 @@ func (s *shardV2) Shift(startNS int64) {
 }
 
 // Process counts the batch's packets.
-func (s *shardV2) Process(b *handler.Batch) {
+func (s *directionShard) Process(b *handler.Batch) {
 	s.StartPass()
 	for i := range b.Packets {
 		p := &b.Packets[i]
@@ -96,14 +96,14 @@ func (s *shardV2) Process(b *handler.Batch) {
 }
 
 // direction returns the metrics of a direction.
-func (s *shardV2) direction(dir decode.Direction) *Direction {
+func (s *directionShard) direction(dir decode.Direction) *Direction {
 	if s.dirs[dir] == nil {
 		s.dirs[dir] = s.Live.Directions.At(dir.String())
 	}
 	return s.dirs[dir]
 }
 
-func (s *shardV2) packet(p *decode.Packet, d *Direction) {
+func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 	if s.groups.Has(groupQuantiles) {
 		d.PayloadSize.Add(float64(len(p.Frame)))
 	}
@@ -128,7 +128,7 @@ func (s *shardV2) packet(p *decode.Packet, d *Direction) {
 }
 
 // flush adds the tally to the metrics and the account.
-func (s *shardV2) flush() {
+func (s *directionShard) flush() {
 	m, t := s.Live, &s.sum
 	if t.events == 0 {
 		return
