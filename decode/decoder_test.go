@@ -15,7 +15,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-// seen is what two decoders can be compared by.
+// seen is the comparable result of two decoders.
 type seen struct {
 	layers   decode.LayerSet
 	src, dst netip.AddrPort
@@ -23,7 +23,7 @@ type seen struct {
 	flags    uint8
 }
 
-// slow is what gopacket says of an Ethernet frame.
+// slow returns gopacket's result for an Ethernet frame.
 func slow(frame []byte) (s seen) {
 	packet := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.NoCopy)
 	var from, to netip.Addr
@@ -68,7 +68,7 @@ func addr(b []byte) netip.Addr {
 	return a
 }
 
-// fast is what the Decoder says of it.
+// fast returns the Decoder's result for it.
 func fast(p *decode.Packet) (s seen) {
 	s.layers = p.Layers
 	if p.Layers.Has(decode.LayerIP) {
@@ -83,8 +83,8 @@ func fast(p *decode.Packet) (s seen) {
 	return s
 }
 
-// TestAgainstGopacket decodes mixed traffic twice. gopacket does not look into first fragments;
-// there the ports are left out.
+// TestAgainstGopacket decodes mixed traffic twice. gopacket does not look into first fragments, so
+// their ports are not compared.
 func TestAgainstGopacket(t *testing.T) {
 	frames, truth := trafficgen.Frames(trafficgen.Mixed(20_000))
 	dec := decode.NewDecoder(decode.Config{})
@@ -131,8 +131,8 @@ func TestDecodeAllocs(t *testing.T) {
 	require.LessOrEqual(t, testing.AllocsPerRun(10, run), 1.0, "per 4096 packets; the map of open datagrams may move")
 }
 
-// TestPacketIsReused decodes one frame after another into the same Packet: nothing of the former
-// one stays.
+// TestPacketIsReused decodes one frame after another into the same Packet: no field keeps its
+// former value.
 func TestPacketIsReused(t *testing.T) {
 	dec := decode.NewDecoder(decode.Config{})
 	p := decode.Packet{Frame: ip4(4, ip4(17, udp(53, "abcd")))[:45], Link: decode.LinkRaw}
@@ -149,8 +149,8 @@ func TestPacketIsReused(t *testing.T) {
 	require.Equal(t, decode.Unknown, p.Dir)
 }
 
-// FuzzDecode decodes any bytes as any link type, several times: as fragments they may complete each
-// other.
+// FuzzDecode decodes arbitrary bytes as any link type, several times: as fragments they may
+// complete each other.
 func FuzzDecode(f *testing.F) {
 	for _, tt := range headers {
 		f.Add(uint16(tt.link), append(unhex(tt.header), ip4(17, udp(53, "abcd"))...))

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// fragment is the part of a datagram that one packet carries.
+// fragment is the part of a datagram in one packet.
 type fragment struct {
 	id     uint32
 	proto  uint8
-	offset int // of data in the datagram
+	offset int // offset of data in the datagram
 	more   bool
 	data   []byte
 }
 
 const maxDatagram = 65535
 
-// fragment decodes a fragment. The first one has a transport header; the one that completes a
-// datagram gets it as its Inner packet.
+// fragment decodes a fragment. The first fragment has a transport header. The one that completes a
+// datagram has the datagram as its Inner packet.
 func (d *Decoder) fragment(p *Packet, f fragment) {
 	p.Layers |= LayerFragment
 	if f.offset == 0 {
@@ -25,7 +25,7 @@ func (d *Decoder) fragment(p *Packet, f fragment) {
 	}
 	d.frags.stats.Fragments++
 	if p.Cut > 0 || d.depth >= maxDepth {
-		return // a hole that is never filled
+		return // a hole that can never be filled
 	}
 	whole, proto := d.frags.add(p, f)
 	if whole == nil {
@@ -45,14 +45,14 @@ func (d *Decoder) fragment(p *Packet, f fragment) {
 	p.Inner = q
 }
 
-// reassembler puts IP datagrams together (RFC 791 section 3.2, RFC 8200 section 4.5). Its memory is
-// bounded; the datagrams whose last fragment came longest ago are given up first.
+// reassembler reassembles IP datagrams (RFC 791 section 3.2, RFC 8200 section 4.5). Its memory is
+// bounded; it first evicts the datagrams whose last fragment came longest ago.
 type reassembler struct {
 	open map[fragKey]*datagram
 	// a ring: order.newer is the least recently used datagram, order.older the most recently
 	order datagram
 	free  []*datagram
-	whole []byte // what completed datagrams are written to, until recycle
+	whole []byte // holds completed datagrams until recycle
 	bytes int    // sum of the sizes of open datagrams
 	stats Stats
 
@@ -88,7 +88,7 @@ func newReassembler(cfg Config) *reassembler {
 	return r
 }
 
-// add adds a fragment. It returns the datagram that is whole with it and its protocol, or nil. The
+// add adds a fragment. It returns the datagram that this completes and its protocol, or nil. The
 // bytes are lent until recycle.
 func (r *reassembler) add(p *Packet, f fragment) ([]byte, uint8) {
 	end := f.offset + len(f.data)
@@ -117,8 +117,7 @@ func (r *reassembler) add(p *Packet, f fragment) ([]byte, uint8) {
 	return nil, 0
 }
 
-// datagram returns the datagram that a fragment belongs to, and makes it the most recently used
-// one.
+// datagram returns the datagram of a fragment and makes it the most recently used one.
 func (r *reassembler) datagram(p *Packet, f fragment) *datagram {
 	key := fragKey{src: p.Src.Addr().As16(), dst: p.Dst.Addr().As16(), id: f.id}
 	if p.Layers.Has(LayerIPv4) {
@@ -166,13 +165,13 @@ func (d *datagram) unlink() {
 	d.older, d.newer = nil, nil
 }
 
-// evict gives up the least recently used datagram.
+// evict drops the least recently used datagram.
 func (r *reassembler) evict() {
 	r.remove(r.order.newer)
 	r.stats.Evicted++
 }
 
-// remove takes d out of the open ones. Its memory is used again unless it is large.
+// remove removes d from the open ones. Its memory is reused unless it is large.
 func (r *reassembler) remove(d *datagram) {
 	const keep, large = 64, 8 << 10
 	delete(r.open, d.key)
@@ -186,12 +185,12 @@ func (r *reassembler) remove(d *datagram) {
 // Sizes of the memory for completed datagrams of one batch.
 const (
 	smallWhole = 64 << 10
-	largeWhole = 1 << 20 // more is not kept
+	largeWhole = 1 << 20 // larger memory is freed
 )
 
 // lend returns n bytes for a completed datagram. They stay untouched until recycle.
 func (r *reassembler) lend(n int) []byte {
-	// the former memory stays with the packets that borrow from it
+	// packets that borrow the old memory keep it alive
 	if cap(r.whole)-len(r.whole) < n {
 		r.whole = make([]byte, 0, max(n, min(2*cap(r.whole), largeWhole), smallWhole))
 	}
@@ -200,5 +199,5 @@ func (r *reassembler) lend(n int) []byte {
 	return r.whole[at : at+n : at+n]
 }
 
-// recycle takes back the bytes that were lent out.
+// recycle takes back the lent bytes.
 func (r *reassembler) recycle() { r.whole = r.whole[:0] }

@@ -6,10 +6,10 @@ const (
 	ipv4HeaderLen = 20
 	ipv6HeaderLen = 40
 
-	maxTags = 8 // VLAN tags and MPLS labels in a row
+	maxTags = 8 // consecutive VLAN tags and MPLS labels
 )
 
-// network decodes what follows a link header: tags and labels first, then IP.
+// network decodes the bytes after a link header: tags and labels first, then IP.
 func (d *Decoder) network(p *Packet, etherType uint16, b []byte) error {
 	for range maxTags {
 		switch etherType {
@@ -57,8 +57,8 @@ func (d *Decoder) shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, e
 	return etherNone, nil, nil
 }
 
-// mpls strips a label stack (RFC 3032). What is below is not said: IP is known by its version, a
-// pseudowire by its control word (RFC 4385).
+// mpls strips a label stack (RFC 3032). The payload type is not stated: IP is recognized by its
+// version, a pseudowire by its control word (RFC 4385).
 func (d *Decoder) mpls(p *Packet, b []byte) (uint16, []byte, error) {
 	bottom := false
 	for n := 0; !bottom; n++ {
@@ -183,7 +183,7 @@ func (d *Decoder) extensions(p *Packet, b []byte) error {
 		}
 		if n == 0 || n > len(b) {
 			p.Layers |= LayerMalformed
-			return nil // the addresses are sound
+			return nil // the addresses are valid
 		}
 		p.Proto, b = b[0], b[n:]
 	}

@@ -2,7 +2,7 @@ package decode
 
 import "encoding/binary"
 
-// Link types that are built in (https://www.tcpdump.org/linktypes.html). Others go to the fallback.
+// Built-in link types (https://www.tcpdump.org/linktypes.html). Others are passed to the fallback.
 const (
 	// BSD loopback: address family in the byte order of the capturing machine
 	LinkNull       LinkType = 0
@@ -35,14 +35,14 @@ const (
 	LinkDSA        LinkType = 284 // Ethernet with a Marvell DSA tag after the addresses
 	LinkEDSA       LinkType = 285 // Ethernet with a Marvell DSA tag in an EtherType of its own
 
-	// LinkDNSTap is visor's own: a frame is a dnstap message (see decode/dnstapmsg), which the
-	// pipeline decodes. The registry is far from this number.
+	// LinkDNSTap is private to visor: a frame is a dnstap message (see decode/dnstapmsg), which the
+	// pipeline decodes. The registry does not reach this number.
 	LinkDNSTap LinkType = 0xD257
 
-	// LinkProbe is visor's own: a frame is an event of an active probe (see decode/probemsg).
+	// LinkProbe is private to visor: a frame is an event of an active probe (see decode/probemsg).
 	LinkProbe LinkType = 0xD258
 
-	linkRaw12       LinkType = 12 // raw IP under the numbers that some systems' DLT_RAW has
+	linkRaw12       LinkType = 12 // raw IP under the numbers of some systems' DLT_RAW
 	linkRaw14       LinkType = 14
 	linkARCNetLinux LinkType = 129
 	linkPPPHDLC     LinkType = 50
@@ -73,14 +73,14 @@ const (
 	etherOldQinQ2     = 0x9200
 	etherOldQinQ3     = 0x9300
 	etherMaxLength    = 1500 // up to here the field is a length (IEEE 802.3)
-	etherNone         = 0    // nothing that is decoded further
+	etherNone         = 0    // an unknown network protocol
 	ethernetHeaderLen = 14
 )
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
 func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
 
-// link strips the link header of a frame. It returns the EtherType and the bytes of what follows.
+// link strips the link header of a frame. It returns the EtherType and the bytes after the header.
 func (d *Decoder) link(p *Packet, link LinkType, b []byte) (uint16, []byte, error) {
 	switch link {
 	case LinkEthernet:
@@ -133,7 +133,7 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) (uint16, []byte, erro
 	case LinkBRCM, LinkDSA:
 		p.Layers |= LayerEthernet
 		return fixedHeader(b, ethernetHeaderLen+4, 12+4)
-	case LinkBRCMBefore: // the addresses are not where LayerEthernet says
+	case LinkBRCMBefore: // the addresses are not where LayerEthernet expects them
 		return fixedHeader(b, 4+ethernetHeaderLen, 4+12)
 	case LinkEDSA:
 		p.Layers |= LayerEthernet
@@ -149,8 +149,8 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) (uint16, []byte, erro
 	return etherType, rest, nil
 }
 
-// fixedHeader strips a header of n bytes that holds the EtherType at offset at. In cooked captures
-// and HDLC the field may hold other numbers, which lead nowhere.
+// fixedHeader strips a header of n bytes with the EtherType at offset at. In cooked captures and
+// HDLC the field may hold other numbers, which are unknown protocols.
 func fixedHeader(b []byte, n, at int) (uint16, []byte, error) {
 	if len(b) < n {
 		return 0, nil, ErrTruncated
@@ -162,7 +162,7 @@ func fixedHeader(b []byte, n, at int) (uint16, []byte, error) {
 	return etherType, b[n:], nil
 }
 
-// rawIP looks at the version of the IP header.
+// rawIP checks the version of the IP header.
 func rawIP(b []byte) (uint16, []byte, error) {
 	if len(b) == 0 {
 		return 0, nil, ErrTruncated
@@ -176,9 +176,9 @@ func rawIP(b []byte) (uint16, []byte, error) {
 	return 0, nil, ErrMalformed
 }
 
-// loopback reads an address family in either byte order: AF_INET is 2, AF_INET6 has a number of its
-// own on each system. Some programs write an EtherType instead, after zeros or, as in Cisco HDLC,
-// after 0x0F00.
+// loopback reads an address family in either byte order. AF_INET is 2; AF_INET6 differs between
+// systems. Some programs write an EtherType instead, after zeros or, as in Cisco HDLC, after
+// 0x0F00.
 func loopback(b []byte) (uint16, []byte, error) {
 	if len(b) < 4 {
 		return 0, nil, ErrTruncated
@@ -206,8 +206,8 @@ func familyType(family uint32) uint16 {
 	return etherNone
 }
 
-// ppp strips a PPP header (RFC 1661, RFC 1662): address and control may be there or not, and the
-// protocol may be compressed to one byte.
+// ppp strips a PPP header (RFC 1661, RFC 1662). Address and control are optional, and the protocol
+// may be compressed to one byte.
 func ppp(b []byte) (uint16, []byte, error) {
 	if len(b) >= 2 && (b[0] == 0xFF && b[1] == 0x03 || b[0] == 0x0F && b[1] == 0 || b[0] == 0x8F && b[1] == 0) {
 		if b[0] != 0xFF { // Cisco HDLC, which shares the link type

@@ -9,12 +9,12 @@ import (
 )
 
 // headers are link headers in front of IPv4, by the registry at
-// https://www.tcpdump.org/linktypes.html, and what is between them and IP.
+// https://www.tcpdump.org/linktypes.html, with any headers between them and IP.
 var headers = []struct {
 	name   string
 	link   decode.LinkType
 	header string
-	layers decode.LayerSet // besides IPv4 and UDP
+	layers decode.LayerSet // in addition to IPv4 and UDP
 }{
 	{"Ethernet", decode.LinkEthernet, "020000000001 020000000002 0800", decode.LayerEthernet},
 	{"802.1Q", decode.LinkEthernet, "020000000001 020000000002 8100 0064 0800", decode.LayerEthernet | decode.LayerVLAN},
@@ -121,8 +121,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestLinksCut cuts each of these frames anywhere: no more is found than before, and a frame that
-// ends in its link header is an error.
+// TestLinksCut cuts each of these frames anywhere. A cut never adds layers, and a frame that ends
+// in its link header is an error.
 func TestLinksCut(t *testing.T) {
 	for _, tt := range headers {
 		head := unhex(tt.header)

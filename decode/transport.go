@@ -8,7 +8,7 @@ const (
 	sctpHeaderLen = 12
 )
 
-// transport decodes what an IP packet carries: b is the whole of it, or the first fragment's part.
+// transport decodes the payload of an IP packet: b is all of it, or the first fragment's part.
 func (d *Decoder) transport(p *Packet, b []byte) {
 	p.Payload = b
 	switch p.Proto {
@@ -44,8 +44,8 @@ func ports(p *Packet, b []byte) bool {
 	return true
 }
 
-// udp decodes a UDP datagram (RFC 768). A length field that is 0, or beyond what is there, is taken
-// for what is there: tunnels write 0, and snaplens cut.
+// udp decodes a UDP datagram (RFC 768). If the length field is 0 or exceeds the bytes present, all
+// bytes present count: tunnels write 0, and snaplens cut.
 func (d *Decoder) udp(p *Packet, b []byte) {
 	p.Layers |= LayerUDP
 	if !ports(p, b) {

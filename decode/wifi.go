@@ -2,8 +2,8 @@ package decode
 
 import "encoding/binary"
 
-// wifiAfter strips the header that a capture program has put before an IEEE 802.11 frame, and the
-// frame's own.
+// wifiAfter strips the header that a capture program put before an IEEE 802.11 frame, and the
+// frame's header.
 func wifiAfter(link LinkType, b []byte) (uint16, []byte, error) {
 	const (
 		prismLen = 144
@@ -27,8 +27,8 @@ func wifiAfter(link LinkType, b []byte) (uint16, []byte, error) {
 	return wifi(b[n:])
 }
 
-// wifi strips the header of an IEEE 802.11 data frame, and LLC behind it. Frames without data, and
-// those that are encrypted, lead nowhere.
+// wifi strips the header of an IEEE 802.11 data frame, and LLC behind it. Frames without data and
+// encrypted frames are not decoded further.
 func wifi(b []byte) (uint16, []byte, error) {
 	const (
 		typeMask, typeData = 0x0C, 0x08
@@ -56,7 +56,7 @@ func wifi(b []byte) (uint16, []byte, error) {
 	if len(b) < n {
 		return 0, nil, ErrTruncated
 	}
-	if qos > 0 && b[qos]&aggregated != 0 { // several frames, of which the first one is decoded
+	if qos > 0 && b[qos]&aggregated != 0 { // several frames: the first one is decoded
 		n += ethernetHeaderLen
 	}
 	if len(b) < n {

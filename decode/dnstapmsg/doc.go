@@ -1,5 +1,5 @@
-// Package dnstapmsg reads dnstap messages (https://dnstap.info, dnstap.proto) in place: what DNS
-// servers tell of the queries and responses that they see.
+// Package dnstapmsg reads dnstap messages (https://dnstap.info, dnstap.proto) in place. DNS servers
+// use dnstap to report the queries and responses that they see.
 //
 //	var m dnstapmsg.Message
 //	if err := dnstapmsg.Parse(frame, &m); err != nil {
@@ -8,7 +8,7 @@
 //	src, dst := m.Addrs()
 //	use(src, dst, m.Wire())
 //
-// A frame is the protobuf that a data frame of Frame Streams holds. A Message borrows from it;
-// nothing allocates. Fields that are not known are skipped, as protobuf demands, and lengths are
-// checked against what is there.
+// A frame is the protobuf in a data frame of Frame Streams. A Message borrows from it; nothing
+// allocates. Unknown fields are skipped, as protobuf requires, and lengths are checked against the
+// bytes present.
 package dnstapmsg

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// AppendTo appends m as a frame that Parse reads, and returns the extended slice. What is zero in m
-// is left out. It is for programs that have messages and want to tell of them; m is not checked.
+// AppendTo appends m as a frame that Parse reads, and returns the extended slice. Zero fields of m
+// are left out. It is for programs that produce dnstap; m is not checked.
 func (m *Message) AppendTo(dst []byte) []byte {
 	if len(m.Identity) > 0 {
 		dst = appendBytes(dst, 1, m.Identity)
@@ -17,7 +17,7 @@ func (m *Message) AppendTo(dst []byte) []byte {
 	return appendUint(dst, 15, 1)
 }
 
-// Len returns the length of what AppendTo appends.
+// Len returns the number of bytes that AppendTo appends.
 func (m *Message) Len() int {
 	body := m.size()
 	n := 1 + varintSize(uint64(body)) + body + 2
@@ -27,7 +27,7 @@ func (m *Message) Len() int {
 	return n
 }
 
-// appendBody appends the embedded message. Size must know each of its fields.
+// appendBody appends the embedded message. Each of its fields must be in size, too.
 func (m *Message) appendBody(dst []byte) []byte {
 	dst = appendUint(dst, 1, uint64(m.Type))
 	dst = appendUint(dst, 2, m.family())
@@ -44,7 +44,7 @@ func (m *Message) appendBody(dst []byte) []byte {
 	return appendUint(dst, 16, uint64(m.HTTP))
 }
 
-// size returns the length of what appendBody appends.
+// size returns the number of bytes that appendBody appends.
 func (m *Message) size() int {
 	n := uintSize(uint64(m.Type)) + uintSize(m.family()) + uintSize(uint64(m.Protocol)) +
 		uintSize(uint64(m.QueryPort)) + uintSize(uint64(m.ResponsePort))
@@ -103,7 +103,7 @@ func appendTime(dst []byte, number uint8, ns int64) []byte {
 	return binary.LittleEndian.AppendUint32(appendTag(dst, number+1, wireFixed32), uint32(ns%int64(time.Second)))
 }
 
-// uintSize is the length of what appendUint appends for a field number below 16.
+// uintSize returns the number of bytes that appendUint appends for a field number below 16.
 func uintSize(v uint64) int {
 	if v == 0 {
 		return 0

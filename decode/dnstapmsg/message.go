@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Type is the role of the server that saw a message, and the way that the message went.
+// Type combines the role of the server that logged a message and the direction of the message.
 type Type uint8
 
-// The types. Queries have odd numbers, and their responses the next one.
+// The types. Queries have odd numbers, and their responses the next number.
 const (
 	AuthQuery Type = iota + 1
 	AuthResponse
@@ -30,18 +30,18 @@ const (
 // Query reports whether t is a query, not a response.
 func (t Type) Query() bool { return t&1 == 1 }
 
-// Family returns the query type of t: what both directions have in common.
+// Family returns the query type of t, which both directions share.
 func (t Type) Family() Type { return t - 1 + t&1 }
 
-// Served reports whether the server that wrote the message answered the query, as authority,
-// resolver of clients, or for updates. Otherwise it asked.
+// Served reports whether the server that logged the message answers queries of this type: as
+// authority, as resolver for clients, or for updates. Otherwise it sent the query.
 func (t Type) Served() bool {
 	f := t.Family()
 	return f == AuthQuery || f == ClientQuery || f == UpdateQuery
 }
 
-// String returns the name that pktvisor's filters have for the family of t: "auth", "resolver",
-// "client", "forwarder", "stub", "tool", "update", or "" for an unknown one.
+// String returns the name of t's family in pktvisor's filters: "auth", "resolver", "client",
+// "forwarder", "stub", "tool", "update", or "" for an unknown one.
 func (t Type) String() string {
 	names := [...]string{"auth", "resolver", "client", "forwarder", "stub", "tool", "update"}
 	if i := (int(t) - 1) / 2; t > 0 && i < len(names) {
@@ -50,7 +50,7 @@ func (t Type) String() string {
 	return ""
 }
 
-// Protocol is how a message was transported.
+// Protocol is the transport of a message.
 type Protocol uint8
 
 // The protocols.
@@ -67,15 +67,14 @@ const (
 // HTTP is the version of HTTP that carried a message over HTTPS: 1, 2 or 3.
 type HTTP uint8
 
-// Message is one dnstap message. Slices borrow from the frame that it was parsed from; what a frame
-// lacks is zero.
+// Message is one dnstap message. Slices borrow from the parsed frame; missing fields are zero.
 type Message struct {
 	Identity     []byte // of the server
 	QueryAddr    []byte // 4 or 16 bytes, of the client
 	ResponseAddr []byte // of the server
 	Query        []byte // the query as on the wire
 	Response     []byte
-	Policy       []byte // what the operator's policy did, for [ParsePolicy]; nil without
+	Policy       []byte // the operator's policy, for [ParsePolicy]; nil without
 	QueryTime    int64  // ns since the Unix epoch
 	ResponseTime int64
 	QueryPort    uint16
@@ -89,7 +88,7 @@ type Message struct {
 }
 
 // Parse sets m to the message in frame, from which it borrows. It returns [ErrTruncated],
-// [ErrMalformed], or [ErrNoMessage] for a frame that holds something else; m is of no use then.
+// [ErrMalformed], or [ErrNoMessage] for a frame with other content; then m must not be used.
 func Parse(frame []byte, m *Message) error {
 	*m = Message{}
 	var body []byte
@@ -114,8 +113,7 @@ func Parse(frame []byte, m *Message) error {
 	return m.parse(body)
 }
 
-// parse reads the embedded Message. Of a field that comes twice the last one counts, as in
-// protobuf.
+// parse reads the embedded Message. If a field is repeated, the last one counts, as in protobuf.
 func (m *Message) parse(body []byte) error {
 	var sec, nsec [2]uint64
 	f := fields{rest: body}
@@ -158,7 +156,7 @@ func (m *Message) parse(body []byte) error {
 	}
 	m.QueryTime, m.ResponseTime = unixNano(sec[0], nsec[0]), unixNano(sec[1], nsec[1])
 	if m.Protocol != DoH {
-		// dnstap.proto sets it for DoH alone; others have put something else into field 16
+		// dnstap.proto sets it only for DoH; other senders use field 16 for something else
 		m.HTTP = 0
 	}
 	if m.IPv6 && m.mapped() {
@@ -181,7 +179,7 @@ func port(v uint64) uint16 {
 	return uint16(v)
 }
 
-// unixNano returns a time in ns, or 0 if it is beyond what an int64 holds (the year 2262).
+// unixNano returns a time in ns, or 0 if it exceeds an int64 (the year 2262).
 func unixNano(sec, nsec uint64) int64 {
 	if sec > 1<<33 || nsec >= uint64(time.Second) {
 		return 0
@@ -189,8 +187,8 @@ func unixNano(sec, nsec uint64) int64 {
 	return int64(sec)*int64(time.Second) + int64(nsec)
 }
 
-// SetClient sets the client, from the remote address of a connection: a *net.UDPAddr or
-// *net.TCPAddr, which also sets the transport. Another one sets nothing. m borrows the address.
+// SetClient sets the client from the remote address of a connection: a *net.UDPAddr or
+// *net.TCPAddr, which also sets the transport. It ignores other types. m borrows the address.
 func (m *Message) SetClient(addr net.Addr) {
 	var ip net.IP
 	switch a := addr.(type) {
@@ -208,8 +206,8 @@ func (m *Message) SetClient(addr net.Addr) {
 	}
 }
 
-// Wire returns the DNS message that m is about: the query of a query type, the response of a
-// response type; nil if it is not there.
+// Wire returns the DNS message in wire format: the query for a query type, the response for a
+// response type. It returns nil if m does not contain it.
 func (m *Message) Wire() []byte {
 	if m.Type.Query() {
 		return m.Query
@@ -217,8 +215,8 @@ func (m *Message) Wire() []byte {
 	return m.Response
 }
 
-// TimeNS returns when that message was seen, or 0 if m does not say. A response without its time
-// has that of its query.
+// TimeNS returns the time of that message, or 0 if m has none. A response without a time has its
+// query's time.
 func (m *Message) TimeNS() int64 {
 	if !m.Type.Query() && m.ResponseTime != 0 {
 		return m.ResponseTime
@@ -226,8 +224,8 @@ func (m *Message) TimeNS() int64 {
 	return m.QueryTime
 }
 
-// Addrs returns where the message came from and where it went. What m does not say is zero; so is
-// an address that is not of its socket family.
+// Addrs returns the source and the destination of the message. Missing addresses are zero, and so
+// are addresses that do not match the socket family.
 func (m *Message) Addrs() (src, dst netip.AddrPort) {
 	src, dst = m.Ends()
 	if !m.Type.Query() {
@@ -236,8 +234,8 @@ func (m *Message) Addrs() (src, dst netip.AddrPort) {
 	return src, dst
 }
 
-// Ends returns the ends of the exchange: the one that asked and the one that answers. What is
-// missing is zero, as in Addrs.
+// Ends returns the ends of the exchange: the client that sent the query and the server that answers
+// it. Missing ends are zero, as in Addrs.
 func (m *Message) Ends() (asked, answers netip.AddrPort) {
 	return m.addr(m.QueryAddr, m.QueryPort), m.addr(m.ResponseAddr, m.ResponsePort)
 }
@@ -252,7 +250,7 @@ func (m *Message) addr(b []byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.Addr{}, port)
 }
 
-// mapped reports whether the addresses that there are, one or two, are IPv4 ones in IPv6: a server
+// mapped reports whether all present addresses, one or two, are IPv4 addresses in IPv6: a server
 // with one socket for both families logs them so.
 func (m *Message) mapped() bool {
 	asked, answers := m.QueryAddr, m.ResponseAddr

@@ -19,7 +19,7 @@ var (
 	at     = time.Date(2026, 1, 1, 0, 0, 0, 123456789, time.UTC).UnixNano()
 )
 
-// whole returns a message with all that one can have.
+// whole returns a message with all fields.
 func whole() dnstapmsg.Message {
 	q := packettest.Query(7, "www.example.com", 1)
 	return dnstapmsg.Message{
@@ -65,8 +65,8 @@ func TestMessage(t *testing.T) {
 	require.Equal(t, "[2001:db8::53]:853", dst.String())
 }
 
-// TestHTTP takes the version of HTTP from messages over HTTPS alone: some senders have another
-// meaning for field 16.
+// TestHTTP reads the version of HTTP only from messages over HTTPS: some senders use field 16 for
+// something else.
 func TestHTTP(t *testing.T) {
 	for _, tt := range []struct {
 		protocol dnstapmsg.Protocol
@@ -127,7 +127,7 @@ func TestPolicyText(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(10, func() { text = giant.AppendText(text[:0]) }))
 }
 
-// TestMapped has IPv4 addresses as a socket of IPv6 sees them: they are IPv4.
+// TestMapped reads IPv4 addresses in the form of an IPv6 socket: they are IPv4.
 func TestMapped(t *testing.T) {
 	mapped := func(a string) []byte { return netip.MustParseAddr("::ffff:" + a).AsSlice() }
 	for _, tt := range []struct {
@@ -150,8 +150,8 @@ func TestMapped(t *testing.T) {
 	}
 }
 
-// TestTime is that of Parse for whole messages and those without one of the times, and 0 for frames
-// that are cut.
+// TestTime compares Time with Parse: for whole messages, and for messages without one of the times.
+// For cut frames it is 0.
 func TestTime(t *testing.T) {
 	m := whole()
 	bare, query, late := m, m, m
@@ -220,8 +220,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestOddFields has fields that are unknown, of another wire type than they should be, or out of
-// range.
+// TestOddFields reads fields that are unknown, have the wrong wire type, or are out of range.
 func TestOddFields(t *testing.T) {
 	body := "\x08\x05" + // CLIENT_QUERY
 		"\x30\x80\x80\x04" + // query port 65536
@@ -247,7 +246,7 @@ func TestAllocs(t *testing.T) {
 	}))
 }
 
-// FuzzParse asks everything of any bytes. What is written again reads the same.
+// FuzzParse calls all methods on arbitrary bytes. An encoded message reads back the same.
 func FuzzParse(f *testing.F) {
 	m := whole()
 	f.Add(m.AppendTo(nil))
@@ -302,7 +301,7 @@ func BenchmarkAppendTo(b *testing.B) {
 
 func Example() {
 	m := whole()
-	frame := m.AppendTo(nil) // in real life what a DNS server sends
+	frame := m.AppendTo(nil) // in practice from a DNS server
 	var got dnstapmsg.Message
 	if err := dnstapmsg.Parse(frame, &got); err != nil {
 		fmt.Println(err)
@@ -313,7 +312,7 @@ func Example() {
 	// Output: client false 192.0.2.1:853 198.51.100.9:50000 49
 }
 
-// TestSetClient takes what a server knows of the client.
+// TestSetClient covers the address types of clients.
 func TestSetClient(t *testing.T) {
 	for _, tc := range []struct {
 		addr net.Addr

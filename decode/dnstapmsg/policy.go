@@ -1,16 +1,16 @@
 package dnstapmsg
 
-// Policy is what an operator's policy, such as a response policy zone, did to a message. Slices
-// borrow from the frame.
+// Policy describes how an operator's policy, such as a response policy zone, changed a message.
+// Slices borrow from the frame.
 type Policy struct {
 	Type   []byte // text: "RPZ"
-	Rule   []byte // the rule that matched; of RPZ the owner name in wire form
-	Value  []byte // what the rule matched; its form depends on Match
+	Rule   []byte // the rule that matched; for RPZ the owner name in wire form
+	Value  []byte // the value that the rule matched; its form depends on Match
 	Action Action
 	Match  Match
 }
 
-// Action is what a policy did.
+// Action is the action of a policy.
 type Action uint8
 
 // The actions.
@@ -23,7 +23,7 @@ const (
 	ActionLocalData
 )
 
-// String returns the name that dnstap.proto has for a, or "".
+// String returns the name of a in dnstap.proto, or "".
 func (a Action) String() string {
 	names := [...]string{"", "NXDOMAIN", "NODATA", "PASS", "DROP", "TRUNCATE", "LOCAL_DATA"}
 	if int(a) < len(names) {
@@ -35,7 +35,7 @@ func (a Action) String() string {
 // Match is the part of an exchange that a rule matched.
 type Match uint8
 
-// What rules match.
+// The parts that rules match.
 const (
 	MatchQName Match = iota + 1
 	MatchClientIP
@@ -44,8 +44,8 @@ const (
 	MatchNSIP
 )
 
-// ParsePolicy reads [Message].Policy. Fields of another type than theirs are left out. It returns
-// [ErrTruncated] or [ErrMalformed] beside what comes before the damage.
+// ParsePolicy reads [Message].Policy. It leaves out fields of the wrong type. With [ErrTruncated]
+// or [ErrMalformed] it also returns the fields before the damage.
 func ParsePolicy(b []byte) (Policy, error) {
 	var p Policy
 	f := fields{rest: b}
@@ -66,11 +66,10 @@ func ParsePolicy(b []byte) (Policy, error) {
 	return p, f.err
 }
 
-// AppendText appends p in words, "RPZ NXDOMAIN bad.example.rpz": type, action and rule, as far as p
-// has them, in printable ASCII; other bytes are written \DDD. The text has at most some 1,300
-// bytes.
+// AppendText appends p as text, "RPZ NXDOMAIN bad.example.rpz": type, action and rule, those that p
+// has, in printable ASCII. Other bytes are written as \DDD. The text has at most about 1,300 bytes.
 func (p *Policy) AppendText(dst []byte) []byte {
-	const most = 64 // bytes of a type that are shown
+	const most = 64 // bytes of a type in the text
 	start := len(dst)
 	dst = appendEscaped(dst, p.Type[:min(len(p.Type), most)])
 	if action := p.Action.String(); action != "" {
@@ -82,7 +81,7 @@ func (p *Policy) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// separate appends a space if something was appended since start.
+// separate appends a space if text was appended since start.
 func separate(dst []byte, start int) []byte {
 	if len(dst) > start {
 		dst = append(dst, ' ')
@@ -90,10 +89,10 @@ func separate(dst []byte, start int) []byte {
 	return dst
 }
 
-// appendRule appends a name in wire form as its labels, each with a dot behind it, and anything
-// else as it is.
+// appendRule appends a name in wire form as its labels, each with a dot after it, and other bytes
+// unchanged.
 func appendRule(dst, rule []byte) []byte {
-	const longest = 255 // of a name, RFC 1035 section 2.3.4
+	const longest = 255 // maximum of a name, RFC 1035 section 2.3.4
 	rule = rule[:min(len(rule), longest)]
 	start, rest := len(dst), rule
 	for len(rest) > 1 && int(rest[0]) < len(rest)-1 && rest[0] > 0 {

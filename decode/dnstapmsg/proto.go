@@ -5,11 +5,11 @@ import (
 	"errors"
 )
 
-// What is wrong with a frame.
+// The errors of Parse.
 var (
 	ErrTruncated = errors.New("dnstapmsg: truncated")
 	ErrMalformed = errors.New("dnstapmsg: malformed")
-	// another type of dnstap, or a message without a type
+	// another dnstap type, or a message without a type
 	ErrNoMessage = errors.New("dnstapmsg: no message")
 )
 
@@ -31,7 +31,7 @@ type fields struct {
 	err    error
 }
 
-// next goes to the next field. It returns false at the end, or where the rest is not a field: then
+// next advances to the next field. It returns false at the end, or if the rest is not a field: then
 // err is set.
 func (f *fields) next() bool {
 	if len(f.rest) == 0 || f.err != nil {
@@ -57,7 +57,7 @@ func (f *fields) next() bool {
 		if n, ok := f.varint(); ok {
 			f.bytes = f.take(n)
 		}
-	default: // groups are long gone
+	default: // groups are obsolete
 		f.err = ErrMalformed
 	}
 	return f.err == nil

@@ -1,11 +1,11 @@
-// Package probemsg is how active probes report to handlers what happened: one event a frame, of
-// [decode.LinkProbe]. capture/probe writes them, handler/netprobe reads them.
+// Package probemsg is the format in which active probes report events to handlers: one event per
+// frame of [decode.LinkProbe]. capture/probe writes them, handler/netprobe reads them.
 //
 //	b := probemsg.Event{Kind: probemsg.Sent, Key: 7, Target: []byte("resolver")}.AppendTo(nil)
 //	e, err := probemsg.Parse(b)
 //
-// The form is visor's own and does not leave the process: the kind, eight bytes of key in network
-// byte order, of [Responded] the response, and the target's name.
+// The format is private to visor and does not leave the process: the kind, the key as eight bytes
+// in network byte order, the response for [Responded], and the target's name.
 package probemsg
 
 import (
@@ -13,65 +13,65 @@ import (
 	"errors"
 )
 
-// Kind is what happened.
+// Kind is the kind of an event.
 type Kind uint8
 
 // The kinds.
 const (
 	Sent          Kind = iota + 1 // a test began
 	Received                      // it was answered
-	TimedOut                      // it was given up
+	TimedOut                      // its timeout expired
 	LookupFailed                  // the target's name could not be resolved
 	BadAddress                    // the name has no address that can be probed
 	SocketFailed                  // the system refused to send
 	ConnectFailed                 // the target, or a router, refused a connection
-	Responded                     // a whole test, begun and answered by a Response: there is no Sent before it
+	Responded                     // a whole test with its Response; it has no Sent event
 	kinds
 )
 
-// Event is something that happened to a test.
+// Event is an event of a test.
 type Event struct {
 	Kind Kind
-	// tells the tests of a process apart: the same for Sent and for what comes of it
+	// identifies a test within the process: equal in Sent and the events that follow
 	Key      uint64
-	Response Response // of Responded
-	Target   []byte   // the name that the target was given
+	Response Response // for Responded
+	Target   []byte   // the target's configured name
 }
 
-// Outcome is what a response was worth.
+// Outcome is the verdict on a response.
 type Outcome uint8
 
 // The outcomes.
 const (
 	Success     Outcome = iota
 	BadStatus           // the HTTP status is not an expected one
-	BadContent          // the status is, and an assertion about the response failed
-	BadResponse         // the DNS response is invalid, or its RCODE not NOERROR
+	BadContent          // the status is expected, but an assertion about the response failed
+	BadResponse         // the DNS response is invalid, or its RCODE is not NOERROR
 	outcomes
 )
 
 // RCodes beyond those of DNS headers.
 const (
-	NoRCode    = 0xFFFE // the response is not one of DNS, or its HTTP status failed
-	ParseError = 0xFFFF // it cannot be read, or does not answer the question
+	NoRCode    = 0xFFFE // not a DNS response, or its HTTP status failed
+	ParseError = 0xFFFF // unreadable, or does not answer the question
 )
 
-// NoSize is the size of a response to a test of DNS, whose messages are not counted by size.
+// NoSize is the size for DNS tests, whose messages are not counted by size.
 const NoSize = 1<<64 - 1
 
-// Response is what a test of HTTP or DNS brought. Times are microseconds.
+// Response is the result of an HTTP or DNS test. Times are in microseconds.
 type Response struct {
 	Outcome Outcome
-	Status  uint16 // of HTTP; 0 if the test is one of DNS alone
+	Status  uint16 // HTTP status; 0 for plain DNS tests
 	RCode   uint16 // of DNS, or NoRCode, or ParseError
 	Total   uint64 // from the start to the end of the response, redirects included
-	Lookup  uint64 // of this, the look-up of names
-	Connect uint64 // the opening of TCP connections
-	TLS     uint64 // TLS handshakes
+	Lookup  uint64 // name lookup, part of Total
+	Connect uint64 // opening of TCP connections, part of Total
+	TLS     uint64 // TLS handshakes, part of Total
 	// from the connection, or the end of its handshake, to the first byte of the response
 	First uint64
 	Size  uint64 // bytes of the body, or NoSize
-	// when the first of the server's certificates expires, seconds since 1970; 0 if it is not known
+	// earliest expiry of the server's certificates, seconds since 1970; 0 if unknown
 	Expiry uint64
 }
 
@@ -80,10 +80,10 @@ const (
 	responseLen = 5 + 7*8
 )
 
-// ErrMalformed is what Parse returns for bytes that are no event.
+// ErrMalformed is the error of Parse for bytes that do not hold an event.
 var ErrMalformed = errors.New("probemsg: malformed")
 
-// AppendTo appends e in the form that Parse reads.
+// AppendTo appends e in the format that Parse reads.
 func (e Event) AppendTo(dst []byte) []byte {
 	dst = append(dst, byte(e.Kind))
 	dst = binary.BigEndian.AppendUint64(dst, e.Key)
@@ -103,7 +103,7 @@ func (r *Response) appendTo(dst []byte) []byte {
 	return dst
 }
 
-// numbers lists the fields of 64 bits in the order of the form.
+// numbers lists the fields of 64 bits in the order of the format.
 func (r *Response) numbers() [7]*uint64 {
 	return [...]*uint64{&r.Total, &r.Lookup, &r.Connect, &r.TLS, &r.First, &r.Size, &r.Expiry}
 }
@@ -124,7 +124,7 @@ func Parse(b []byte) (Event, error) {
 	return e, nil
 }
 
-// read reads what appendTo wrote.
+// read reads the output of appendTo.
 func (r *Response) read(b []byte) {
 	r.Outcome, r.Status, r.RCode = Outcome(b[0]), binary.BigEndian.Uint16(b[1:]), binary.BigEndian.Uint16(b[3:])
 	for i, v := range r.numbers() {

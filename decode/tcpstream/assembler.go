@@ -3,15 +3,15 @@ package tcpstream
 import "visor/internal/flowtable"
 
 const (
-	// bytes: a segment farther from the expected one does not belong to its stream
+	// bytes: a segment farther from the expected number does not belong to its stream
 	maxWindow = 1 << 24
 	// bytes before the first segment seen within which the stream may have begun
 	nearStart = 1 << 16
-	maxLen    = 1 << 16 // bytes on the wire of one segment that are believed
+	maxLen    = 1 << 16 // accepted bytes on the wire of one segment
 
-	doubtSegments = 8             // segments after which what was acknowledged and not seen is lost
+	doubtSegments = 8             // segments after which acknowledged but unseen bytes are lost
 	linger        = 2_000_000_000 // ns for which an ended connection is remembered
-	maxEnded      = 1 << 14       // of those
+	maxEnded      = 1 << 14       // number of ended connections that are remembered
 )
 
 // Assembler puts segments in order, each connection by itself. It is owned by one goroutine.
@@ -29,17 +29,17 @@ type Assembler[S any] struct {
 
 	freePieces  []uint32
 	spent       [][]byte // blocks that events refer to
-	firstHolder uint32   // sides with pieces, as ref: the connection's number ·2 + direction; 0: none
+	firstHolder uint32   // sides with pieces, as ref: the connection's number · 2 + direction, or 0
 	lastHolder  uint32
 
 	queue []pending
-	read  int // of which Next has returned
+	read  int // number of events that Next has returned
 	mode  mode
 	event Event[S]
 	stats Stats
 
-	clock int64 // packet time that has passed
-	maxNS int64 // the latest packet time, but for a clock that was set back
+	clock int64 // elapsed packet time
+	maxNS int64 // the latest packet time, unless a clock was set back
 	nowNS int64 // packet time of the latest segment
 	timed bool  // the times are valid
 
@@ -58,7 +58,7 @@ type pending struct {
 	start  bool
 }
 
-// mode is what Next does when the events of a segment are read.
+// mode selects the work of Next after the events of a segment.
 type mode uint8
 
 const (
@@ -86,9 +86,9 @@ func New[S any](cfg Config[S]) *Assembler[S] {
 	}
 }
 
-// Feed takes a segment, and borrows its Payload until the next Feed or Advance. Its events, and
-// those of connections that ended meanwhile, are read with Next before that, which discards them.
-// No segment is an error: what cannot be is ignored and counted.
+// Feed takes a segment and borrows its Payload until the next Feed or Advance. Read the resulting
+// events, and those of connections that ended meanwhile, with Next before that; unread events are
+// discarded. No segment causes an error: impossible ones are ignored and counted.
 func (a *Assembler[S]) Feed(seg Segment) {
 	a.settle()
 	a.mode = stop
@@ -132,21 +132,21 @@ func (a *Assembler[S]) Feed(seg Segment) {
 	a.close(i, c)
 }
 
-// Advance tells the Assembler that it is nowNS, where no segments tell it: connections that are
-// idle end, and Next has their events. It discards the events of Feed that were not read.
+// Advance sets the time to nowNS when no segments arrive: idle connections end, and Next returns
+// their events. It discards unread events of Feed.
 func (a *Assembler[S]) Advance(nowNS int64) {
 	a.settle()
 	a.tick(nowNS)
 	a.mode = endIdle
 }
 
-// Flush ends all connections, at the end of a recording: Next has what is unread of Feed, then what
-// was held of the connections and their ends. When it has returned false, the Assembler is empty
-// and can be used again, at any time.
+// Flush ends all connections at the end of a recording. Next then returns the unread events of
+// Feed, the held bytes of all connections and their ends. When Next has returned false, the
+// Assembler is empty and can be used again, at any time.
 func (a *Assembler[S]) Flush() { a.mode = endAll }
 
-// Next reads the next event, and reports whether there was one. It ends the validity of the one
-// before.
+// Next advances to the next event and reports whether it found one. The previous event becomes
+// invalid.
 func (a *Assembler[S]) Next() bool {
 	for a.read == len(a.queue) {
 		if a.mode == stop || !a.refill() {
@@ -170,18 +170,18 @@ func (a *Assembler[S]) Next() bool {
 	return true
 }
 
-// Event returns the event that Next has read, borrowed until the next call of Next, Feed or
-// Advance. What it says is not defined before Next has returned true.
+// Event returns the current event, borrowed until the next call of Next, Feed or Advance. It is
+// undefined before Next has returned true.
 func (a *Assembler[S]) Event() *Event[S] { return &a.event }
 
 // Len returns the number of connections with payload, at most MaxConns.
 func (a *Assembler[S]) Len() int { return a.lists[talking].len + a.lists[closing].len }
 
-// Buffered returns the bytes that the Pool has lent, in whole blocks. Those of events that were
-// read count until the next Feed or Advance.
+// Buffered returns the lent bytes of the Pool, in whole blocks. Those of events that were read
+// count until the next Feed or Advance.
 func (a *Assembler[S]) Buffered() int { return a.pool.live }
 
-// Stats returns what was counted since New, over all connections.
+// Stats returns the counts since New, over all connections.
 func (a *Assembler[S]) Stats() Stats {
 	st := a.stats
 	st.Forgotten = a.handshakes.evicted
@@ -190,7 +190,7 @@ func (a *Assembler[S]) Stats() Stats {
 
 func (a *Assembler[S]) tell(p pending) { a.queue = append(a.queue, p) }
 
-// settle forgets the events, and what they refer to.
+// settle drops the events and the blocks under them.
 func (a *Assembler[S]) settle() {
 	clear(a.queue)
 	a.queue, a.read = a.queue[:0], 0
@@ -203,7 +203,7 @@ func (a *Assembler[S]) settle() {
 	}
 }
 
-// refill ends the next connections that Flush or Advance asked for.
+// refill ends the next connections for Flush or Advance.
 func (a *Assembler[S]) refill() bool {
 	a.settle()
 	switch a.mode {

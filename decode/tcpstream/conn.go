@@ -1,33 +1,34 @@
 package tcpstream
 
-// What a side knows of itself.
+// The flags of a side.
 const (
 	started  uint8 = 1 << iota // next and start are valid
-	synSeen                    // start was told by a SYN
+	synSeen                    // start came from a SYN
 	finSeen                    // fin is valid
-	opened                     // Open was told
-	hinted                     // the peer has acknowledged up to ack; what comes first is not known
-	hintSyn                    // it did so answering the SYN
-	doubtful                   // doubt is valid: the peer has what was not seen here
-	holding                    // is in the list of holders
+	opened                     // Open was delivered
+	hinted                     // the peer has acknowledged up to ack; the first byte is unknown
+	hintSyn                    // the acknowledgement answered the SYN
+	doubtful                   // doubt is valid: the peer has bytes that were not seen here
+	holding                    // it is in the list of holders
 )
 
 // side is one direction of a connection.
 //
-// Invariants: pieces are in order, do not overlap, and the first begins beyond next, or at next
-// while its peer has a hole; a side has pieces iff it is in the list of holders.
+// Invariants: pieces are in order and do not overlap. The first begins beyond next, or at next
+// while its peer has a hole. A side has pieces iff it is in the list of holders.
 type side[S any] struct {
-	state   S
-	doubtAt int64 // packet time when doubt began: of this connection, so that others do not matter
+	state S
+	// packet time of this connection when doubt began, independent of other connections
+	doubtAt int64
 	heldAt  int64 // clock when holding began
 	next    uint32
 	start   uint32 // sequence number of the first byte
 	fin     uint32 // sequence number of the FIN, behind the last byte
-	ack     uint32 // the highest that the peer has acknowledged
-	doubt   uint32 // what the peer had acknowledged when doubt began
-	first   uint32 // first piece; 0: none
+	ack     uint32 // the highest number that the peer has acknowledged
+	doubt   uint32 // the peer's acknowledgement when doubt began
+	first   uint32 // first piece, or 0
 	last    uint32
-	earlier uint32 // holders before and after this one, as ref; 0: none
+	earlier uint32 // holders before and after this one, as ref, or 0
 	later   uint32
 	bytes   uint32 // in blocks of the pieces
 	pieces  uint16
@@ -37,28 +38,28 @@ type side[S any] struct {
 
 func (s *side[S]) is(f uint8) bool { return s.flags&f != 0 }
 
-// done reports whether all bytes up to the FIN have been told, or given up.
+// done reports whether all bytes up to the FIN have been delivered or given up.
 func (s *side[S]) done() bool { return s.is(finSeen) && distance(s.fin, s.next) <= 0 }
 
-// distance returns how far a lies behind b in sequence space (RFC 1982): negative if before.
+// distance returns how far a is behind b in sequence space (RFC 1982), negative if before.
 func distance(a, b uint32) int32 { return int32(a - b) }
 
-// conn is a connection. Number 0 is none.
+// conn is a connection. Number 0 is not used.
 type conn[S any] struct {
 	key     uint64
 	seen    int64 // clock at its latest segment
-	moved   int64 // clock when it went to the end of its list
+	moved   int64 // clock when it moved to the end of its list
 	prev    uint32
 	next    uint32
 	list    uint8
-	strange uint8 // segments in a row whose sequence numbers cannot be
+	strange uint8 // consecutive segments with impossible sequence numbers
 	sides   [2]side[S]
 }
 
-// The lists that a connection may be in, each with the one longest silent first.
+// The lists of connections, each with the longest silent one first.
 const (
 	talking = iota
-	closing // both FINs were seen, but not all before them; in order of that
+	closing // both FINs were seen, but not all bytes before them; ordered by the second FIN
 	lists
 )
 
@@ -102,8 +103,8 @@ func (a *Assembler[S]) move(i uint32, to uint8) {
 	a.link(i, to)
 }
 
-// touch notes that a segment has come. To move a connection for each would touch three of them: an
-// eighth of Idle is near enough.
+// touch handles the arrival of a segment. Moving a connection in its list touches three of them, so
+// it moves only after an eighth of Idle.
 func (a *Assembler[S]) touch(i uint32, c *conn[S]) {
 	c.seen = a.clock
 	if a.clock-c.moved > a.idle/8 && c.list != closing {
@@ -111,7 +112,7 @@ func (a *Assembler[S]) touch(i uint32, c *conn[S]) {
 	}
 }
 
-// begin makes a connection, at the cost of another if there are too many.
+// begin creates a connection and evicts another if the table is full.
 func (a *Assembler[S]) begin(seg *Segment) uint32 {
 	if a.Len() >= a.maxConns {
 		a.stats.Evicted++
@@ -137,8 +138,8 @@ func (a *Assembler[S]) begin(seg *Segment) uint32 {
 	return i
 }
 
-// victim returns the connection to end for want of room: one that is closing, else the one that was
-// silent longest, as far as a few looks show.
+// victim returns the connection to evict: one that is closing, otherwise one that was silent for
+// long, found with a few looks.
 func (a *Assembler[S]) victim() uint32 {
 	l := &a.lists
 	if l[closing].len > 0 {
@@ -155,12 +156,12 @@ func (a *Assembler[S]) victim() uint32 {
 	return l[talking].head
 }
 
-// end tells what is held of connection i, and its end, and forgets it.
+// end delivers the held bytes of connection i and its end, and removes it.
 func (a *Assembler[S]) end(i uint32) {
 	c := &a.conns[i]
 	first := 0
 	if a.hasHole(&c.sides[1]) && !a.hasHole(&c.sides[0]) {
-		first = 1 // the other one waits for it
+		first = 1 // the other side waits for it
 	}
 	for _, d := range []int{first, 1 - first} {
 		s := &c.sides[d]
@@ -183,8 +184,8 @@ func (a *Assembler[S]) end(i uint32) {
 	a.dead = append(a.dead, i)
 }
 
-// endForGood is end for a connection of which nothing more is to come, if it had payload. The
-// others, as a SYN that was refused, may try again.
+// endForGood is end for a connection that expects no further segments, if it had payload. Others,
+// such as one with a refused SYN, may be retried.
 func (a *Assembler[S]) endForGood(i uint32) {
 	a.end(i)
 	c := &a.conns[i]
@@ -199,7 +200,7 @@ func (a *Assembler[S]) endForGood(i uint32) {
 	}
 }
 
-// bury makes ended connections reusable, once their events are of no more use.
+// bury makes ended connections reusable once their events are no longer needed.
 func (a *Assembler[S]) bury() {
 	for _, i := range a.dead {
 		c := &a.conns[i]
@@ -221,8 +222,8 @@ func (a *Assembler[S]) bury() {
 	a.dead = a.dead[:0]
 }
 
-// epitaph is what is remembered of a connection for a while after its end, so that what comes late
-// of it does not begin another.
+// epitaph describes an ended connection for a while, so that late segments of it do not begin
+// another.
 type epitaph struct {
 	at    int64 // clock
 	next  [2]uint32
@@ -230,8 +231,8 @@ type epitaph struct {
 	known [2]bool
 }
 
-// covers reports whether seg belongs to the connection that has ended. A SYN does if it is the same
-// SYN.
+// covers reports whether seg belongs to the ended connection. A SYN belongs to it only if it is the
+// same SYN.
 func (e *epitaph) covers(seg *Segment) bool {
 	d := seg.Dir & 1
 	if seg.Flags&SYN != 0 {

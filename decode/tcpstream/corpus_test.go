@@ -24,7 +24,7 @@ type framer struct{ buf []byte }
 
 func (f *framer) reset() { f.buf = f.buf[:0] }
 
-// write adds b, and returns how many messages it completed.
+// write adds b and returns how many messages it completed.
 func (f *framer) write(b []byte) (messages int) {
 	f.buf = append(f.buf, b...)
 	for len(f.buf) >= 2 {
@@ -42,8 +42,8 @@ func (f *framer) write(b []byte) (messages int) {
 	return messages
 }
 
-// knownDifferences lists the files in which tshark counts DNS over TCP that is not DNS over TCP:
-// visor's own count, and why.
+// knownDifferences lists the files in which tshark counts other traffic as DNS over TCP, with
+// visor's count and the reason.
 var knownDifferences = map[string]int{
 	"dns/suricata-verify-dns-over-http2-limit-input.pcap": 0, // all of it DNS over HTTP
 	"dns/suricata-verify-dns_over_https.pcap":             0,
@@ -75,7 +75,8 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// truth returns the number of DNS messages over TCP that tshark finds, whichever way it finds more.
+// truth returns the number of DNS messages over TCP that tshark finds; of two methods, the higher
+// number.
 func truth(t *testing.T, file string) int {
 	b, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -23,7 +23,7 @@ func TestStart(t *testing.T) {
 		{
 			name:  "mid-stream with the second segment first",
 			steps: []step{a(503, "def"), a(500, "abc"), a(506, "g")},
-			want:  []string{"0 open", "0 def", "0 g"}, // what is before the start does not count
+			want:  []string{"0 open", "0 def", "0 g"}, // bytes before the start do not count
 			flush: []string{"0 end"},
 		},
 		{
@@ -277,7 +277,7 @@ func TestIdle(t *testing.T) {
 			steps: []step{a(100, "abc"), a(1, "x").key(2).at(math.MaxInt64), a(103, "d").at(1 * sec),
 				a(104, "e").at(2 * sec)},
 			want:  []string{"0 open", "0 abc", "key 2 0 open", "key 2 0 x", "0 d", "0 e"},
-			flush: []string{"key 2 0 end", "0 end"}, // the one longest silent first
+			flush: []string{"key 2 0 end", "0 end"}, // the longest silent one first
 			check: idle, count: []uint64{0, 2},
 		},
 		{

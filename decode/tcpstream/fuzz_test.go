@@ -10,7 +10,7 @@ import (
 	"visor/decode/tcpstream"
 )
 
-// content fills a payload so that every byte tells its place in sequence space.
+// content fills a payload so that every byte encodes its place in sequence space.
 func content(payload []byte, seq uint32) []byte {
 	for i := range payload {
 		payload[i] = byte(seq+uint32(i)) * 7
@@ -18,10 +18,10 @@ func content(payload []byte, seq uint32) []byte {
 	return payload
 }
 
-// reader checks what one side delivers: bytes that follow each other, and gaps as long as they say.
+// reader checks the events of one side: bytes follow each other, and gaps have the stated length.
 type reader struct {
 	open bool
-	any  bool // next is known
+	any  bool // next is valid
 	next byte
 }
 
@@ -49,8 +49,9 @@ func (r *reader) take(t require.TestingT, ev *tcpstream.Event[reader]) {
 	}
 }
 
-// FuzzAssembler feeds segments of truthful bytes in any order, cut, repeated, with any flags and
-// times: what is delivered is in order and complete but for the gaps, and memory stays bounded.
+// FuzzAssembler feeds segments of consistent bytes in any order, cut and repeated, with any flags
+// and times. The delivered bytes are in order and complete except for the gaps, and memory stays
+// bounded.
 func FuzzAssembler(f *testing.F) {
 	f.Add([]byte("\x00\x02\x00\x00\x00\x01\x00\x10\x09\x01\x00\x10\x00\x20\x09\x01"))
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x10\x10\x09\x01\x00\x00\x00\x10\x09\x01"))
@@ -87,7 +88,7 @@ func FuzzAssembler(f *testing.F) {
 	})
 }
 
-// TestAllocs plays conversations with swapped and lost segments until nothing grows any more.
+// TestAllocs plays conversations with swapped and lost segments until memory no longer grows.
 func TestAllocs(t *testing.T) {
 	as := tcpstream.New(tcpstream.Config[int]{MaxConns: 64})
 	var payload [1000]byte
@@ -136,7 +137,7 @@ func Example() {
 	// world (11 bytes so far)
 }
 
-// BenchmarkFeed has segments in order, and every tenth swapped with the one behind it.
+// BenchmarkFeed feeds segments in order, except that every tenth is swapped with the next.
 func BenchmarkFeed(b *testing.B) {
 	as := tcpstream.New(tcpstream.Config[int]{})
 	var payload [1000]byte

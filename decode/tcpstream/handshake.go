@@ -2,8 +2,7 @@ package tcpstream
 
 import "math/bits"
 
-// handshake is what a connection without payload is remembered by: 20 bytes, however many SYNs
-// come.
+// handshake stores a connection without payload: 20 bytes, however many SYNs arrive.
 type handshake struct {
 	tag   uint32    // of the key; 0 with flags 0: empty
 	atMS  uint32    // clock
@@ -18,11 +17,11 @@ const (
 )
 
 const (
-	ways          = 4 // places in which the handshake of a key may be
+	ways          = 4 // possible places for the handshake of a key
 	maxHandshakes = 1 << 16
 )
 
-// handshakes is a table of fixed size, with the latest. Nothing is allocated before the first.
+// handshakes is a table of fixed size for the latest handshakes. It is allocated with the first.
 type handshakes struct {
 	slots   []handshake
 	size    int // a power of two
@@ -54,7 +53,7 @@ func (h *handshakes) find(key uint64, nowMS, idleMS uint32) *handshake {
 	return nil
 }
 
-// note remembers the SYN in seg, or the answer to one.
+// note stores the SYN in seg, or the answer to one.
 func (h *handshakes) note(seg *Segment, nowMS, idleMS uint32) {
 	if h.slots == nil {
 		h.slots = make([]handshake, h.size)
@@ -75,7 +74,7 @@ func (h *handshakes) note(seg *Segment, nowMS, idleMS uint32) {
 	}
 }
 
-// oldest returns a place for key, empty: that of the handshake that was seen first.
+// oldest returns an empty place for key: the place of the handshake that was seen first.
 func (h *handshakes) oldest(key uint64, nowMS, idleMS uint32) *handshake {
 	set, tag := h.set(key)
 	oldest := &set[0]
@@ -96,10 +95,10 @@ func (h *handshakes) oldest(key uint64, nowMS, idleMS uint32) *handshake {
 	return oldest
 }
 
-// nowMS returns the clock as handshakes have it.
+// nowMS returns the clock in the unit of handshakes.
 func (a *Assembler[S]) nowMS() uint32 { return uint32(a.clock / 1e6) }
 
-// recall gives the sides of a new connection what its handshake has told.
+// recall copies the handshake of a new connection into its sides.
 func (a *Assembler[S]) recall(c *conn[S]) {
 	h := a.handshakes.find(c.key, a.nowMS(), uint32(a.idle/1e6))
 	if h == nil {

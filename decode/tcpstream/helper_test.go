@@ -16,7 +16,7 @@ const (
 	sec = int64(1e9)
 )
 
-// step is a segment to feed, made by a (direction 0) or b (direction 1) and adorned by its methods.
+// step is a segment to feed from a (direction 0) or b (direction 1), modified by its methods.
 type step tcpstream.Segment
 
 func a(seq uint32, payload string) step { return step{Key: 1, Seq: seq, Payload: []byte(payload)} }
@@ -33,7 +33,7 @@ func (s step) at(ns int64) step  { s.TimeNS = ns; return s }
 func (s step) key(k uint64) step { s.Key = k; return s }
 func (s step) ack(n uint32) step { s.Ack = n; return s.flag(ack) }
 
-// read returns the events that Next has, as text.
+// read returns the pending events as text.
 func read[S any](as *tcpstream.Assembler[S]) (events []string) {
 	for as.Next() {
 		ev := as.Event()
@@ -77,19 +77,19 @@ func flush[S any](t *testing.T, as *tcpstream.Assembler[S]) []string {
 	return events
 }
 
-// scenario is a conversation, and what becomes of it.
+// scenario is a conversation with its expected events.
 type scenario struct {
 	name  string
 	cfg   tcpstream.Config[int]
 	steps []step
 	want  []string                       // events while the steps are fed
 	flush []string                       // events of Flush
-	check func(tcpstream.Stats) []uint64 // counters that tell why; nil: none
+	check func(tcpstream.Stats) []uint64 // counters that show the reason, or nil
 	count []uint64                       // their values
 }
 
-// run plays each scenario as it is, and again near the end of sequence space: nothing may depend on
-// where the sequence numbers of either side begin.
+// run plays each scenario unchanged and again near the end of sequence space: results must not
+// depend on the initial sequence numbers.
 func run(t *testing.T, tests []scenario) {
 	for _, tt := range tests {
 		for _, shift := range []uint32{0, 1<<31 - 15, ^uint32(0) - 10} {

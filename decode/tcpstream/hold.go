@@ -1,6 +1,6 @@
 package tcpstream
 
-// piece is a run of bytes that waits for those before it, or one that is known to be missing.
+// piece is a run of bytes that waits for earlier ones, or one that is known to be missing.
 type piece struct {
 	data   []byte // a block of the pool; nil: missing
 	timeNS int64
@@ -9,8 +9,8 @@ type piece struct {
 	next   uint32 // piece behind it; 0: none
 }
 
-// add takes n bytes at seq: told at once if they are next, else held. Those that are already known
-// are skipped. data is nil if they are missing, else has n bytes.
+// add takes n bytes at seq: it delivers them if they are next, otherwise holds them. It skips known
+// bytes. data is nil if the bytes are missing, otherwise it has n bytes.
 func (a *Assembler[S]) add(ref uint32, s *side[S], seq uint32, data []byte, n int, timeNS int64) {
 	for n > 0 {
 		k := n
@@ -22,7 +22,7 @@ func (a *Assembler[S]) add(ref uint32, s *side[S], seq uint32, data []byte, n in
 		default:
 			if a.hasHole(a.side(ref ^ 1)) {
 				if k = a.hold(ref, s, seq, data, n, timeNS); k > 0 {
-					break // it may answer what is held
+					break // it may answer the held bytes
 				}
 				k = n
 			}
@@ -47,14 +47,14 @@ func prefix(data []byte, n int) []byte {
 	return data[:n]
 }
 
-// hasHole reports whether s waits for bytes that are missing, and not just for its peer.
+// hasHole reports whether s waits for missing bytes, and not just for its peer.
 func (a *Assembler[S]) hasHole(s *side[S]) bool {
 	return s.first != 0 && a.pieces[s.first].seq != s.next
 }
 
-// hold keeps the first of n bytes at seq, which is not before s.next, and returns how many it dealt
-// with: skipped, as they are held already, or kept. It returns 0 if there is no room. If seq is
-// beyond s.next it has given up a hole instead, so that s.next has changed.
+// hold stores the first of n bytes at seq, which is not before s.next. It returns how many it
+// skipped, because they are held already, or stored. It returns 0 if memory is exhausted. Then, if
+// seq is beyond s.next, it has given up a hole, so that s.next has changed.
 func (a *Assembler[S]) hold(ref uint32, s *side[S], seq uint32, data []byte, n int, timeNS int64) int {
 	before, behind := a.place(s, seq)
 	if before != 0 {
@@ -100,8 +100,8 @@ func (a *Assembler[S]) hold(ref uint32, s *side[S], seq uint32, data []byte, n i
 	return n
 }
 
-// place returns the pieces between which seq belongs: the last one that does not begin beyond it,
-// and the one after.
+// place returns the neighbours of seq: the last piece that does not begin beyond it, and the next
+// one.
 func (a *Assembler[S]) place(s *side[S], seq uint32) (before, behind uint32) {
 	if s.last != 0 && distance(a.pieces[s.last].seq, seq) <= 0 {
 		return s.last, 0
@@ -113,8 +113,8 @@ func (a *Assembler[S]) place(s *side[S], seq uint32) (before, behind uint32) {
 	return before, behind
 }
 
-// room returns a block for the first n bytes of data, nil if data is nil, and whether s may have
-// it.
+// room returns a block for the first n bytes of data, or nil if data is nil. It also reports
+// whether s may have the block.
 func (a *Assembler[S]) room(s *side[S], data []byte, n int) ([]byte, bool) {
 	if int(s.pieces) >= a.maxPieces || len(a.pieces)-len(a.freePieces) > a.pool.max/minBlock {
 		return nil, false
@@ -139,7 +139,7 @@ func (a *Assembler[S]) newPiece() uint32 {
 	return uint32(len(a.pieces) - 1)
 }
 
-// drain tells the pieces that are next.
+// drain delivers the pieces that are next.
 func (a *Assembler[S]) drain(ref uint32, s *side[S]) {
 	for s.first != 0 && a.pieces[s.first].seq == s.next {
 		i := s.first
@@ -163,13 +163,14 @@ func (a *Assembler[S]) drain(ref uint32, s *side[S]) {
 	}
 }
 
-// giveUp tells the hole before the first piece as lost, if there is one, and the pieces behind it.
+// giveUp reports the hole before the first piece as lost, if one exists, and delivers the pieces
+// behind it.
 func (a *Assembler[S]) giveUp(ref uint32, s *side[S]) {
 	a.lose(ref, s, a.pieces[s.first].seq)
 	a.drain(ref, s)
 }
 
-// lose tells that the bytes before seq are missing.
+// lose reports the bytes before seq as missing.
 func (a *Assembler[S]) lose(ref uint32, s *side[S], seq uint32) {
 	if seq == s.next {
 		return
@@ -177,7 +178,8 @@ func (a *Assembler[S]) lose(ref uint32, s *side[S], seq uint32) {
 	a.deliver(ref, s, nil, int(seq-s.next), a.nowNS)
 }
 
-// deliver tells the next n bytes, which came at timeNS, or that they are missing if data is nil.
+// deliver delivers the next n bytes, which arrived at timeNS, or reports them as missing if data is
+// nil.
 func (a *Assembler[S]) deliver(ref uint32, s *side[S], data []byte, n int, timeNS int64) {
 	s.next += uint32(n)
 	if data != nil {
@@ -196,7 +198,7 @@ func (a *Assembler[S]) deliver(ref uint32, s *side[S], data []byte, n int, timeN
 
 func (a *Assembler[S]) side(ref uint32) *side[S] { return &a.conns[ref>>1].sides[ref&1] }
 
-// holds puts s at the end of the list of holders, if it is not in there.
+// holds appends s to the list of holders unless it is in the list.
 func (a *Assembler[S]) holds(ref uint32, s *side[S]) {
 	if s.is(holding) {
 		return
@@ -212,7 +214,7 @@ func (a *Assembler[S]) holds(ref uint32, s *side[S]) {
 	a.lastHolder = ref
 }
 
-// holdsNoMore takes s out of the list of holders.
+// holdsNoMore removes s from the list of holders.
 func (a *Assembler[S]) holdsNoMore(s *side[S]) {
 	s.flags &^= holding
 	if s.earlier != 0 {
@@ -227,8 +229,8 @@ func (a *Assembler[S]) holdsNoMore(s *side[S]) {
 	}
 }
 
-// relieve makes those who have held longest tell what they hold: if they have waited for Idle, or
-// if nearly all room is taken, so that there is some for the next segment.
+// relieve drains the longest holders if they have waited for Idle. It also does so if the pool is
+// nearly full, to free memory for the next segment.
 func (a *Assembler[S]) relieve() {
 	for range 4 {
 		ref := a.firstHolder

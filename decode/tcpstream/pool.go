@@ -8,29 +8,30 @@ const (
 	classes  = 9 // 512 bytes to 128 KiB, doubling
 )
 
-// Pool lends blocks of memory for bytes that wait, in streams and in those who read them, and keeps
-// those that come back. What it has lent and what it keeps never exceed its limit together. It is
-// owned by one goroutine.
+// Pool lends blocks of memory for waiting bytes in streams and their readers, and keeps returned
+// blocks for reuse. Lent and kept blocks together never exceed its limit. It is owned by one
+// goroutine.
 type Pool struct {
 	free [classes][][]byte
 	max  int
-	all  int // bytes in blocks that exist
-	live int // of which lent
+	all  int // bytes in all blocks
+	live int // bytes in lent blocks
 }
 
 // NewPool returns a Pool of limit bytes, in blocks of 512 bytes to 128 KiB; 0 or less means 4 MiB,
-// and the least is 128 KiB.
+// and the minimum is 128 KiB.
 func NewPool(limit int) *Pool { return &Pool{max: max(orDefault(limit, defaultBuffered), maxBlock)} }
 
-// Lent returns the bytes that are lent, in whole blocks.
+// Lent returns the lent bytes, in whole blocks.
 func (p *Pool) Lent() int { return p.live }
 
-// Crowded reports whether more than seven eighths of p are lent: it is time to give something back.
+// Crowded reports whether more than seven eighths of p are lent, so that users should return
+// blocks.
 func (p *Pool) Crowded() bool { return p.live > p.max-p.max/8 }
 
 func class(n int) int { return max(bits.Len(uint(n-1)), 9) - 9 }
 
-// Get returns a block for n bytes, or nil if there is no room, or n is above 128 KiB.
+// Get returns a block for n bytes, or nil if memory is exhausted or n is above 128 KiB.
 func (p *Pool) Get(n int) []byte {
 	if n < 1 || n > maxBlock {
 		return nil
@@ -54,8 +55,8 @@ func (p *Pool) Get(n int) []byte {
 	return make([]byte, n, size)
 }
 
-// forget leaves free blocks of class k to the garbage collector, enough for want bytes if there are
-// as many.
+// forget leaves free blocks of class k to the garbage collector: enough for want bytes if that many
+// exist.
 func (p *Pool) forget(k, want int) {
 	free := p.free[k]
 	for len(free) > 0 && want > 0 {
@@ -68,7 +69,7 @@ func (p *Pool) forget(k, want int) {
 	p.free[k] = free
 }
 
-// Put takes back a block, which Get returned.
+// Put takes back a block that Get returned.
 func (p *Pool) Put(b []byte) {
 	k := class(cap(b))
 	p.live -= cap(b)

@@ -241,7 +241,7 @@ func TestLoss(t *testing.T) {
 	})
 }
 
-// Bytes that were on the wire but not captured are gaps, wherever their segment stands.
+// Bytes that were on the wire but not captured are gaps, wherever their segment is.
 func TestSnaplen(t *testing.T) {
 	run(t, []scenario{
 		{
@@ -289,7 +289,7 @@ func TestSnaplen(t *testing.T) {
 	})
 }
 
-// A payload longer than any segment is possible is taken as it is; held, it is several pieces.
+// A payload longer than any possible segment is accepted; if held, it becomes several pieces.
 func TestLongPayload(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 20_000)
 	as := tcpstream.New(tcpstream.Config[int]{MaxPerStream: 1 << 20})

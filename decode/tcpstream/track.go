@@ -1,7 +1,7 @@
 package tcpstream
 
-// tick moves the clock on by the packet time that has passed. Steps back within Idle are
-// reordering; one farther back, or what follows a wrong time stamp, makes a new beginning.
+// tick advances the clock by the elapsed packet time. Steps back within Idle are reordering. A
+// larger step back, such as after a wrong timestamp, restarts the clock.
 func (a *Assembler[S]) tick(nowNS int64) {
 	a.nowNS = nowNS
 	if !a.timed {
@@ -17,7 +17,7 @@ func (a *Assembler[S]) tick(nowNS int64) {
 }
 
 // reap ends a few of the connections that have been idle, or closing, for too long, and reports
-// whether there were any.
+// whether it found any.
 func (a *Assembler[S]) reap() (any bool) {
 	for l := range a.lists {
 		for range 4 {
@@ -63,8 +63,8 @@ func (a *Assembler[S]) find(seg *Segment, wire int) uint32 {
 	return a.beginOrNote(seg, wire)
 }
 
-// beginOrNote begins the connection of seg if that has payload. Otherwise it remembers its
-// handshake and returns 0.
+// beginOrNote begins the connection of seg if seg has payload. Otherwise it stores the handshake
+// and returns 0.
 func (a *Assembler[S]) beginOrNote(seg *Segment, wire int) uint32 {
 	if seg.Flags&SYN != 0 {
 		a.ended.Delete(seg.Key)
@@ -76,8 +76,8 @@ func (a *Assembler[S]) beginOrNote(seg *Segment, wire int) uint32 {
 	return 0
 }
 
-// replacedBy reports whether the SYN in seg is not one of c's: neither the one seen, nor one that
-// comes late or was lost before c was first seen.
+// replacedBy reports whether the SYN in seg does not belong to c. SYNs of c are the one seen, and
+// one that is late or was lost before c was first seen.
 func (c *conn[S]) replacedBy(seg *Segment) bool {
 	s := &c.sides[seg.Dir&1]
 	seq := seg.Seq + 1
@@ -92,8 +92,8 @@ func (c *conn[S]) replacedBy(seg *Segment) bool {
 	return false
 }
 
-// begin notes that a SYN told that the first byte is at seq. One that comes late does not bring
-// back the bytes before those that were told.
+// begin sets the first byte to seq, as stated by a SYN. A late SYN does not bring back bytes before
+// the delivered ones.
 func (s *side[S]) begin(seq uint32) {
 	if !s.is(started) {
 		s.next = seq
@@ -102,8 +102,8 @@ func (s *side[S]) begin(seq uint32) {
 	s.flags |= started | synSeen
 }
 
-// pickUp begins in the middle, at seq, or where the peer's acknowledgements say that bytes before
-// it are missing.
+// pickUp begins in the middle of the stream: at seq, or earlier if the peer's acknowledgements show
+// missing bytes before it.
 func (s *side[S]) pickUp(seq uint32) {
 	if s.is(hinted) {
 		if missing := distance(seq, s.ack); 0 < missing && missing <= nearStart {
@@ -116,8 +116,8 @@ func (s *side[S]) pickUp(seq uint32) {
 	s.start, s.next = seq, seq
 }
 
-// payload takes the wire bytes at seq, of which b was captured. It reports whether they can be of
-// this stream.
+// payload takes the wire bytes at seq, where b is the captured part. It reports whether they can
+// belong to this stream.
 func (a *Assembler[S]) payload(ref uint32, s *side[S], seq uint32, b []byte, wire int, timeNS int64) bool {
 	if !s.is(started) {
 		s.pickUp(seq)
@@ -153,8 +153,8 @@ func (a *Assembler[S]) open(ref uint32, s *side[S]) {
 	a.tell(pending{kind: Open, ref: ref, timeNS: a.nowNS, start: s.flags&(synSeen|hintSyn) != 0})
 }
 
-// strange deals with payload of seg that cannot be of its stream. Once may be an accident; if it
-// happens again, this is another connection, whose SYN was not seen.
+// strange handles payload of seg that cannot belong to its stream. Once may be an accident. If it
+// repeats, this is another connection whose SYN was not seen.
 func (a *Assembler[S]) strange(i uint32, seg *Segment, wire int) {
 	a.stats.OutOfWindow++
 	c := &a.conns[i]
@@ -168,7 +168,7 @@ func (a *Assembler[S]) strange(i uint32, seg *Segment, wire int) {
 	a.payload(ref, a.side(ref), seg.Seq, seg.Payload, wire, seg.TimeNS)
 }
 
-// finish notes a FIN at seq.
+// finish stores a FIN at seq.
 func (s *side[S]) finish(seq uint32) {
 	if s.is(finSeen) {
 		return
@@ -182,7 +182,7 @@ func (s *side[S]) finish(seq uint32) {
 	}
 }
 
-// reset ends the connection, if the RST can be of it.
+// reset ends the connection if the RST can belong to it.
 func (a *Assembler[S]) reset(i uint32, c *conn[S], seg *Segment) {
 	s := &c.sides[seg.Dir&1]
 	if far := distance(seg.Seq, s.next); s.is(started) && seg.Seq != 0 && (far > maxWindow || far < -maxWindow) {
@@ -193,7 +193,7 @@ func (a *Assembler[S]) reset(i uint32, c *conn[S], seg *Segment) {
 	a.endForGood(i)
 }
 
-// acknowledge notes how much the sender of seg has got from its peer.
+// acknowledge stores how many bytes the sender of seg has received from its peer.
 func (a *Assembler[S]) acknowledge(c *conn[S], seg *Segment) {
 	s := &c.sides[^seg.Dir&1]
 	if !s.is(started) {
@@ -219,13 +219,13 @@ func (a *Assembler[S]) acknowledge(c *conn[S], seg *Segment) {
 	}
 }
 
-// doubt begins to wait for what the peer has acknowledged.
+// doubt starts waiting for the bytes that the peer has acknowledged.
 func (a *Assembler[S]) doubt(s *side[S]) {
 	s.doubt, s.doubtAt, s.doubts = s.ack, a.nowNS, 0
 }
 
-// judge gives up the holes of c whose bytes the peer has had for so long that they were lost in the
-// capture.
+// judge gives up the holes of c that the peer acknowledged long ago: the capture missed those
+// segments.
 func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 	for d := range c.sides {
 		s := &c.sides[d]
@@ -241,7 +241,7 @@ func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 			}
 		}
 		resolved := distance(s.doubt, s.next) <= 0
-		// the hole: the peer has acknowledged more of it since
+		// the peer has acknowledged more of the hole since
 		longer := over && a.hasHole(s) && s.ack != s.doubt
 		switch {
 		case resolved && distance(s.ack, s.next) <= 0:
@@ -252,8 +252,8 @@ func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 	}
 }
 
-// close ends c if both sides are done. If both have finished but not all of it was seen, c waits
-// for the rest a little.
+// close ends c if both sides are done. If both have finished but some bytes are missing, c waits
+// for them briefly.
 func (a *Assembler[S]) close(i uint32, c *conn[S]) {
 	if !c.sides[0].is(finSeen) || !c.sides[1].is(finSeen) {
 		return
