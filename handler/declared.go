@@ -54,7 +54,7 @@ func (spec Spec) info(s Settings) (Info, error) {
 	return Info{
 		Name: s.Name, Tap: s.Tap, Type: spec.Type, Version: cmp.Or(spec.Version, "1.0"), Schema: spec.Schema,
 		Periods: s.Periods, TopN: s.TopN, TopPercentile: s.TopPercentile,
-		Groups: groups, Grouped: len(spec.Groups) > 0, Exports: spec.Exports,
+		Groups: groups, GroupNames: spec.Groups, Exports: spec.Exports,
 	}, nil
 }
 

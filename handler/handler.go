@@ -17,18 +17,18 @@ type Handler interface {
 
 // Info tells what a Handler is and how its answers are shown.
 type Info struct {
-	Name          string          // instance name, unique in a pipeline; the JSON key of the module's answers
-	Tap           string          // where its events come from: a label of Prometheus; "" for none
-	Type          string          // YAML type: "net", "dns", "pcap"
-	Version       string          // "1.0" or "2.0"
-	Schema        string          // JSON key and Prometheus prefix of the metrics: "packets", "dns"
-	Periods       int             // buckets kept, the live one included
-	TopN          int             // entries shown per list
-	TopPercentile int             // lists end at the first estimate below this percentile of the list; 0 shows all
-	Groups        metric.GroupSet // enabled metric groups
-	Grouped       bool            // the handler has metric groups
-	Metrics       []metric.Field  // what it counts, with all groups
-	Exports       bool            // the handler reads [Batch].Exports: every UDP datagram is taken for one of a flow exporter
+	Name          string            // instance name, unique in a pipeline; the JSON key of the module's answers
+	Tap           string            // where its events come from: a label of Prometheus; "" for none
+	Type          string            // YAML type: "net", "dns", "pcap"
+	Version       string            // "1.0" or "2.0"
+	Schema        string            // JSON key and Prometheus prefix of the metrics: "packets", "dns"
+	Periods       int               // buckets kept, the live one included
+	TopN          int               // entries shown per list
+	TopPercentile int               // lists end at the first estimate below this percentile of the list; 0 shows all
+	Groups        metric.GroupSet   // enabled metric groups
+	GroupNames    metric.GroupNames // names of all metric groups; nil if there are none
+	Metrics       []metric.Field    // what it counts, with all groups
+	Exports       bool              // the handler reads [Batch].Exports: every UDP datagram is taken for one of a flow exporter
 }
 
 // Shard is a handler's part in one worker: it is owned by the worker's goroutine. Analyzers embed a

@@ -117,7 +117,7 @@ func (m *Module) running() uint64 { return m.seconds - whole(m.Length) }
 func whole(d time.Duration) uint64 { return uint64(d / time.Second) }
 
 // Silent reports whether all metric groups of the module are disabled: exporters leave it out.
-func (m *Module) Silent() bool { return m.Grouped && m.Groups == 0 }
+func (m *Module) Silent() bool { return len(m.GroupNames) > 0 && m.Groups == 0 }
 
 // Values returns the metrics of the enabled groups, in the order of their declaration.
 func (m *Module) Values() []metric.Value {

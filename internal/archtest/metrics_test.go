@@ -1,0 +1,101 @@
+package archtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/handler"
+	"visor/handler/bgp"
+	"visor/handler/dhcp"
+	"visor/handler/dns"
+	"visor/handler/flow"
+	"visor/handler/metric"
+	"visor/handler/netprobe"
+	"visor/handler/network"
+	"visor/handler/pcap"
+	"visor/handler/resources"
+	"visor/internal/golden"
+)
+
+// analyzers returns one handler of each type and version.
+func analyzers(t *testing.T) []handler.Handler {
+	var out []handler.Handler
+	add := func(h handler.Handler, err error) {
+		require.NoError(t, err)
+		out = append(out, h)
+	}
+	add(bgp.New(bgp.Config{}))
+	add(dhcp.New(dhcp.Config{}))
+	add(dns.New(dns.Config{}))
+	add(dns.NewTransactions(dns.Config{}))
+	add(flow.New(flow.Config{}))
+	add(resources.New(resources.Config{}))
+	add(network.New(network.Config{}))
+	add(network.NewByDirection(network.Config{}))
+	add(netprobe.New(netprobe.Config{}))
+	add(pcap.New(pcap.Config{}))
+	return out
+}
+
+// TestMetricsReference holds METRICS.md to the declarations of the metrics.
+func TestMetricsReference(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Metrics\n\nAll metrics of all analyzers, made of their declarations by `go test ./internal/archtest -run MetricsReference -update`.\n\n" +
+		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. `<label>` in a JSON path is one\n" +
+		"of several subjects, which Prometheus has as a label. README.md and the package comment of handler/metric explain the kinds.\n")
+	for _, h := range analyzers(t) {
+		info := h.Info()
+		fmt.Fprintf(&b, "\n## %s, version %s\n\nJSON key `%s`. ", info.Type, info.Version, info.Schema)
+		if len(info.GroupNames) == 0 {
+			b.WriteString("There are no groups: all metrics are always on.\n")
+		} else {
+			fmt.Fprintf(&b, "Groups: %s.\n", groupList(&info, info.GroupNames.All()))
+		}
+		b.WriteString("\n| JSON | Prometheus | kind | groups | meaning |\n|---|---|---|---|---|\n")
+		writeRows(&b, &info, "", info.Metrics)
+	}
+	golden.Equal(t, "../../METRICS.md", []byte(b.String()))
+}
+
+var kinds = map[metric.Kind]string{
+	metric.KindCounter: "counter", metric.KindCardinality: "cardinality", metric.KindTop: "top list", metric.KindQuantile: "quantiles",
+	metric.KindRate: "rate", metric.KindHistogram: "histogram", metric.KindGauge: "gauge",
+}
+
+// writeRows writes a line for each field. path leads to them.
+func writeRows(b *strings.Builder, info *handler.Info, path string, fields []metric.Field) {
+	for _, f := range fields {
+		own := path + strings.Join(f.Path, ".")
+		if f.Subjects != nil {
+			if own != "" && !strings.HasSuffix(own, ".") {
+				own += "."
+			}
+			writeRows(b, info, own+"<"+f.Label+">.", f.Subjects)
+			continue
+		}
+		name, help := f.Prom, f.Help
+		if f.Label != "" {
+			name += "{" + f.Label + "}"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", own, name, kinds[f.Kind], groupList(info, f.Groups), help)
+	}
+}
+
+// groupList names the groups in set.
+func groupList(info *handler.Info, set metric.GroupSet) string {
+	var out []string
+	for i, name := range info.GroupNames {
+		bit := metric.GroupSet(1) << i
+		switch {
+		case !set.Has(bit):
+		case info.Groups.Has(bit):
+			out = append(out, "**"+name+"**")
+		default:
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
