@@ -78,6 +78,9 @@ type postgres struct {
 
 // newPostgres starts a PostgreSQL with an extension, or skips the test where that is not installed.
 func newPostgres(t *testing.T, extension string) *postgres {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out servers")
+	}
 	extensions, err := filepath.Glob("/usr/share/postgresql/*/extension/" + extension + ".control")
 	require.NoError(t, err)
 	if len(extensions) == 0 {

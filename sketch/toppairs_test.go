@@ -66,6 +66,9 @@ func TestTopPairsIsExactWithinCapacity(t *testing.T) {
 // The heavy keys are found on either scale, whether or not the scales agree and for keys of any
 // length, and the bounds hold.
 func TestTopPairsBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of keys")
+	}
 	weights := map[string]func(i int, n uint64) sketch.Pair{
 		"together": func(_ int, n uint64) sketch.Pair { return sketch.Pair{100 * n, n} },
 		"apart": func(i int, n uint64) sketch.Pair { // each key has weight on one scale only

@@ -39,6 +39,9 @@ var differences = map[string]string{
 
 // TestTcpdump holds filters against tcpdump: which frames of the corpus they let through, and which expressions they refuse.
 func TestTcpdump(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out comparisons with tcpdump")
+	}
 	if _, err := exec.LookPath("tcpdump"); err != nil {
 		t.Skip("skipped: there is no tcpdump command")
 	}

@@ -132,6 +132,9 @@ func heap() int64 {
 // Exporters and interfaces that an attacker makes up take the memory that the handler may have, and
 // no more. An ordinary router beside them is counted in full, and nothing gets lost.
 func TestAttack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	for _, kind := range []string{"interfaces", "exporters"} {
 		t.Run(kind, func(t *testing.T) {
 			const minutes, perMinute, most = 7, 900, 24 << 20
@@ -159,6 +162,9 @@ func TestAttack(t *testing.T) {
 // more of them than one period does. So its memory and that of its JSON are bounded. The router that is
 // in all periods has its place, and nothing gets lost.
 func TestAttackedAnswer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	for _, tt := range []struct {
 		kind       string
 		interfaces int

@@ -26,8 +26,15 @@ func block(t *testing.T, text, language string) string {
 	return found[1]
 }
 
+func skipBuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out building programs")
+	}
+}
+
 // TestReadmeProgram runs the program that README.md shows.
 func TestReadmeProgram(t *testing.T) {
+	skipBuild(t)
 	text := readme(t)
 	file := filepath.Join(t.TempDir(), "main.go")
 	require.NoError(t, os.WriteFile(file, []byte(block(t, text, "go")), 0o600))
@@ -38,6 +45,7 @@ func TestReadmeProgram(t *testing.T) {
 
 // TestReadmePicture runs the command that README.md begins with: every line of the picture is in its output.
 func TestReadmePicture(t *testing.T) {
+	skipBuild(t)
 	text := readme(t)
 	command := regexp.MustCompile(`(?m)^    go (run ./examples/visor-reader .*)$`).FindStringSubmatch(text)
 	require.NotNil(t, command)

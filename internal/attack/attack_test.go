@@ -54,6 +54,9 @@ func run(t testing.TB, kind attack.Kind, n int) *handler.Pipeline {
 
 // Every frame of every attack is accounted for, by the pipeline and by each handler.
 func TestConservation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	const n = 5_000
 	for _, kind := range attack.Kinds() {
 		t.Run(kind.Name, func(t *testing.T) {

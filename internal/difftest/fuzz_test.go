@@ -19,6 +19,9 @@ import (
 
 // FuzzVersions holds the accounts to their sum, and both versions of an analyzer to the same events.
 func FuzzVersions(f *testing.F) {
+	if testing.Short() {
+		f.Skip("skipped: -short leaves out differential tests")
+	}
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
 		in := mutate(frames(file), seed)
@@ -51,6 +54,9 @@ func requireSum(t *testing.T, a handler.Account, what string) {
 
 // FuzzWorkers holds the answers of four workers to those of one.
 func FuzzWorkers(f *testing.F) {
+	if testing.Short() {
+		f.Skip("skipped: -short leaves out differential tests")
+	}
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
 		in := mutate(frames(file), seed)
@@ -68,6 +74,9 @@ func FuzzWorkers(f *testing.F) {
 
 // FuzzMerge merges three parts of the traffic in every order and with every bracketing.
 func FuzzMerge(f *testing.F) {
+	if testing.Short() {
+		f.Skip("skipped: -short leaves out differential tests")
+	}
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
 		in := mutate(frames(file), seed)
@@ -100,6 +109,9 @@ func FuzzMerge(f *testing.F) {
 // FuzzOutputs holds every format to its syntax: JSON in UTF-8, an exposition that Prometheus reads,
 // and text without characters that steer a terminal.
 func FuzzOutputs(f *testing.F) {
+	if testing.Short() {
+		f.Skip("skipped: -short leaves out differential tests")
+	}
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, file []byte, seed uint64) {
 		in := mutate(frames(file), seed)

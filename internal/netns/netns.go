@@ -28,6 +28,9 @@ func Run(t *testing.T, programs ...string) string {
 	if os.Getenv(inside) != "" {
 		t.Skip("skipped: in the namespace already")
 	}
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out network namespaces")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("skipped: network namespaces need root")
 	}

@@ -44,6 +44,9 @@ type Place struct {
 
 // Skip skips the test unless s can run here with dnstap.
 func (s Server) Skip(t testing.TB) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out DNS servers")
+	}
 	if _, err := exec.LookPath(s.Name); err != nil {
 		t.Skipf("skipped: there is no %s command", s.Name)
 	}

@@ -1,5 +1,5 @@
 // Package sharedtest finds the material that stands beside the project on its developers' machines:
-// real captures with ground truth, and the reference's answers. Tests that need it are skipped
+// real captures with ground truth, and pktvisor's answers. Tests that need it are skipped
 // elsewhere.
 package sharedtest
 
@@ -10,9 +10,12 @@ import (
 )
 
 // Dir returns the path of elem below the folder "shared" beside the module. It skips the test,
-// saying so, if there is none.
+// saying so, if there is none, and in -short mode.
 func Dir(tb testing.TB, elem ...string) string {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("skipped: -short leaves out what needs the folder shared")
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		tb.Fatal(err)

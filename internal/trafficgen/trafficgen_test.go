@@ -26,6 +26,9 @@ func seeded(cfg trafficgen.Config, seed uint64) trafficgen.Config {
 
 // Every frame decodes, every checksum is right, and the truth is what a recount finds.
 func TestTruth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out large amounts of traffic")
+	}
 	both := trafficgen.VariedDNS(20_000)
 	both.Flood = trafficgen.Flood{NXDomain: 30, RandomLabel: 30, Victim: "Bank..Example.", Labels: 2000}
 	for _, tt := range []struct {
@@ -241,6 +244,9 @@ func TestWritePcapErrors(t *testing.T) {
 }
 
 func TestNextAllocs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out large amounts of traffic")
+	}
 	for _, cfg := range []trafficgen.Config{trafficgen.VariedDNS(-1), trafficgen.Mixed(-1)} {
 		g := trafficgen.New(cfg)
 		buf := make([]byte, trafficgen.MaxFrame)
