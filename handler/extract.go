@@ -35,7 +35,7 @@ func newExtractor(cfg *Config) *extractor {
 		flows:   cfg.flows,
 		ports:   newDNSPorts(cfg.DNSPorts),
 		proxies: proxies{from: cfg.ProxyFrom},
-		streams: newStreams(cfg.MaxConns, cfg.StreamBytes),
+		streams: newStreams(cfg.MaxConns, cfg.StreamBytes, !cfg.Live),
 		names:   make([]byte, 0, 16<<10),
 	}
 }
@@ -66,6 +66,13 @@ func (e *extractor) extract(b *Batch) {
 func (e *extractor) flush(b *Batch) {
 	e.start(b)
 	e.streams.tcp.Flush()
+	e.drain(b, nil, nil)
+}
+
+// advance sets b.DNS and b.BGP to what is held of connections that are idle at nowNS, and ends these.
+func (e *extractor) advance(b *Batch, nowNS int64) {
+	e.start(b)
+	e.streams.tcp.Advance(nowNS)
 	e.drain(b, nil, nil)
 }
 

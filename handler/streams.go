@@ -52,13 +52,13 @@ type side struct {
 	earlier, later *side
 }
 
-func newStreams(maxConns, bytes int) *streams {
+func newStreams(maxConns, bytes int, recorded bool) *streams {
 	if bytes <= 0 {
 		bytes = defaultStreamBytes
 	}
 	s := &streams{pool: tcpstream.NewPool(bytes)}
 	s.tcp = tcpstream.New(tcpstream.Config[*side]{
-		Idle: streamIdle, MaxConns: maxConns, Pool: s.pool,
+		Idle: streamIdle, MaxConns: maxConns, Pool: s.pool, Stepped: recorded,
 		Release: func(d **side) {
 			s.release(*d)
 			*d = nil

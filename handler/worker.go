@@ -140,6 +140,7 @@ func (w *worker) leave() {
 // process counts a batch. Batches of a recording are of one period each; see [Recorded].
 func (w *worker) process(b *capture.Batch) {
 	if to := (period{b.Era, b.Epoch}); w.clock == nil && to != w.period {
+		w.expire(to.start)
 		w.change(to)
 		if w.meeting != nil {
 			w.meeting.wait()
@@ -152,6 +153,22 @@ func (w *worker) process(b *capture.Batch) {
 		w.processLive(b.Frames)
 	case len(b.Frames) > 0:
 		w.analyse(b.Frames)
+	}
+}
+
+// expire ends the TCP connections that are idle where a period of a recording begins, which is the same time for all workers. What
+// they hold counts in the period before.
+func (w *worker) expire(nowNS int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.period.era == 0 {
+		return
+	}
+	w.batch.Packets, w.batch.Exports, w.frames = w.packets[:0], nil, 0
+	w.dns.advance(&w.batch, nowNS)
+	if len(w.batch.DNS)+len(w.batch.BGP) > 0 {
+		w.noteLosses()
+		w.show()
 	}
 }
 

@@ -1,6 +1,10 @@
 package tcpstream
 
-import "visor/internal/flowtable"
+import (
+	"time"
+
+	"visor/internal/flowtable"
+)
 
 const (
 	// bytes: a segment farther from the expected number does not belong to its stream
@@ -38,10 +42,13 @@ type Assembler[S any] struct {
 	event Event[S]
 	stats Stats
 
-	clock int64 // elapsed packet time
+	clock int64 // elapsed packet time; if stepped, the time of the latest call
 	maxNS int64 // the latest packet time, unless a clock was set back
 	nowNS int64 // packet time of the latest segment
 	timed bool  // the times are valid
+
+	stepped bool
+	unswept [lists]uint32 // the connections that Advance looks at next
 
 	maxConns, maxPieces, maxPerStream int
 	idle, reorder                     int64
@@ -70,11 +77,15 @@ const (
 // New returns an Assembler without connections.
 func New[S any](cfg Config[S]) *Assembler[S] {
 	cfg = cfg.withDefaults()
+	ttl := time.Duration(linger)
+	if cfg.Stepped {
+		ttl = 0 // the clocks of others do not matter
+	}
 	return &Assembler[S]{
 		conns:        make([]conn[S], 1, 16),
 		pieces:       make([]piece, 1, 16),
 		table:        flowtable.New[uint32](flowtable.Config{Capacity: cfg.MaxConns}),
-		ended:        flowtable.New[epitaph](flowtable.Config{Capacity: min(cfg.MaxConns, maxEnded), TTL: linger}),
+		ended:        flowtable.New[epitaph](flowtable.Config{Capacity: min(cfg.MaxConns, maxEnded), TTL: ttl}),
 		pool:         cfg.Pool,
 		handshakes:   newHandshakes(cfg.MaxConns),
 		maxConns:     cfg.MaxConns,
@@ -82,6 +93,7 @@ func New[S any](cfg Config[S]) *Assembler[S] {
 		maxPerStream: cfg.MaxPerStream,
 		idle:         int64(cfg.Idle),
 		reorder:      int64(cfg.Reorder),
+		stepped:      cfg.Stepped,
 		release:      cfg.Release,
 	}
 }
@@ -94,7 +106,9 @@ func (a *Assembler[S]) Feed(seg Segment) {
 	a.mode = stop
 	a.tick(seg.TimeNS)
 	a.relieve()
-	a.reap()
+	if !a.stepped {
+		a.reap()
+	}
 	a.stats.Segments++
 	wire := max(len(seg.Payload), min(seg.WireLen, maxLen))
 
@@ -138,6 +152,9 @@ func (a *Assembler[S]) Advance(nowNS int64) {
 	a.settle()
 	a.tick(nowNS)
 	a.mode = endIdle
+	for l := range a.lists {
+		a.unswept[l] = a.lists[l].head
+	}
 }
 
 // Flush ends all connections at the end of a recording. Next then returns the unread events of
@@ -208,7 +225,7 @@ func (a *Assembler[S]) refill() bool {
 	a.settle()
 	switch a.mode {
 	case endIdle:
-		if a.reap() {
+		if a.stepped && a.sweep() || !a.stepped && a.reap() {
 			return true
 		}
 	case endAll:

@@ -36,4 +36,6 @@
 //
 // The segments determine the time. It may run backwards, which ends no connection. A jump ahead
 // counts for half of Idle at most, so that one wrong timestamp does not make all connections idle.
+// With [Config.Stepped] a wrong timestamp concerns its connection alone, and the caller has to call
+// Advance from time to time.
 package tcpstream

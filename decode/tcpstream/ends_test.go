@@ -2,6 +2,8 @@ package tcpstream_test
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -330,4 +332,37 @@ func TestAdvance(t *testing.T) {
 	as.Advance(30*sec + 100*ms)
 	require.Equal(t, []string{"0 gap 1", "0 e", "0 end"}, read(as), "both have finished, and the rest did not come")
 	require.Equal(t, uint64(1), as.Stats().Finished)
+}
+
+// Stepped, a connection ages by its own segments and by Advance: what others send and when, right or
+// wrong, changes nothing.
+func TestStepped(t *testing.T) {
+	own := []step{
+		a(100, "abc"), a(104, "e").at(2 * sec), a(105, "f").at(-sec), // a hole, and a late segment
+		a(106, "g").at(20 * sec), b(1, "x").at(21 * sec).ack(107),
+	}
+	first := func(events []string) []string { // those of the first connection
+		return slices.DeleteFunc(events, func(event string) bool { return strings.HasPrefix(event, "key 2") })
+	}
+	with := func(other ...step) (events []string, stats tcpstream.Stats) {
+		as := tcpstream.New(tcpstream.Config[int]{Stepped: true})
+		for i, s := range own {
+			events = append(events, play(as, s)...)
+			if i < len(other) {
+				play(as, other[i].key(2))
+			}
+		}
+		as.Advance(31 * sec)
+		require.Empty(t, first(read(as)), "the hole is 29 s old")
+		as.Advance(35 * sec)
+		events = append(events, read(as)...)
+		events = append(events, play(as, a(107, "h").at(50*sec))...)
+		as.Advance(80 * sec)
+		return first(append(events, read(as)...)), as.Stats()
+	}
+	want, stats := with()
+	require.Equal(t, []string{"0 open", "0 abc", "1 open", "0 gap 1", "0 e", "0 f", "0 g", "1 x", "0 h", "0 end", "1 end"}, want)
+	require.Equal(t, uint64(1), stats.Idle)
+	got, _ := with(a(1, "x").at(math.MaxInt64), a(2, "y").at(-math.MaxInt64), a(3, "z").at(10_000*sec))
+	require.Equal(t, want, got)
 }

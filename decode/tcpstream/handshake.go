@@ -46,11 +46,19 @@ func (h *handshakes) find(key uint64, nowMS, idleMS uint32) *handshake {
 	}
 	set, tag := h.set(key)
 	for i := range set {
-		if s := &set[i]; s.tag == tag && s.flags != 0 && nowMS-s.atMS < idleMS {
+		if s := &set[i]; s.tag == tag && s.flags != 0 && ago(nowMS, s.atMS) < idleMS {
 			return s
 		}
 	}
 	return nil
+}
+
+// ago returns the time between two times, which wrap around.
+func ago(nowMS, atMS uint32) uint32 {
+	if d := int32(nowMS - atMS); d < 0 {
+		return uint32(-d)
+	}
+	return nowMS - atMS
 }
 
 // note stores the SYN in seg, or the answer to one.
@@ -84,11 +92,11 @@ func (h *handshakes) oldest(key uint64, nowMS, idleMS uint32) *handshake {
 			oldest = s
 			break
 		}
-		if nowMS-s.atMS > nowMS-oldest.atMS {
+		if ago(nowMS, s.atMS) > ago(nowMS, oldest.atMS) {
 			oldest = s
 		}
 	}
-	if oldest.flags != 0 && nowMS-oldest.atMS < idleMS {
+	if oldest.flags != 0 && ago(nowMS, oldest.atMS) < idleMS {
 		h.evicted++
 	}
 	*oldest = handshake{tag: tag}

@@ -239,7 +239,7 @@ func (a *Assembler[S]) relieve() {
 		}
 		s := a.side(ref)
 		full := a.pool.Crowded()
-		if !full && a.clock-s.heldAt < a.idle {
+		if !full && (a.stepped || a.clock-s.heldAt < a.idle) {
 			return
 		}
 		if full {

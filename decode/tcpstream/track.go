@@ -4,6 +4,10 @@ package tcpstream
 // larger step back, such as after a wrong timestamp, restarts the clock.
 func (a *Assembler[S]) tick(nowNS int64) {
 	a.nowNS = nowNS
+	if a.stepped {
+		a.clock = nowNS
+		return
+	}
 	if !a.timed {
 		a.timed, a.maxNS = true, nowNS
 		return
@@ -26,19 +30,64 @@ func (a *Assembler[S]) reap() (any bool) {
 				break
 			}
 			c := &a.conns[i]
-			if l == closing && a.clock-c.moved >= a.reorder {
-				a.stats.Finished++
-				a.endForGood(i)
-			} else if l != closing && a.clock-c.seen >= a.idle {
-				a.stats.Idle++
-				a.end(i)
-			} else {
+			if !a.endOld(i, c) {
 				break
 			}
 			any = true
 		}
 	}
 	return any
+}
+
+// endOld ends a connection that has been idle, or closing, for too long, and reports whether it was.
+func (a *Assembler[S]) endOld(i uint32, c *conn[S]) bool {
+	switch {
+	case c.list == closing && apart(a.clock, c.moved) >= uint64(a.reorder):
+		a.stats.Finished++
+		a.endForGood(i)
+	case c.list != closing && apart(a.clock, c.seen) >= uint64(a.idle):
+		a.stats.Idle++
+		a.end(i)
+	default:
+		return false
+	}
+	return true
+}
+
+// sweep is reap of all connections, whose clocks are not in the order of their lists, in steps. It also gives
+// up what has been held for too long.
+func (a *Assembler[S]) sweep() bool {
+	for l := range a.unswept {
+		for i := a.unswept[l]; i != 0; i = a.unswept[l] {
+			c := &a.conns[i]
+			a.unswept[l] = c.next
+			if a.endOld(i, c) || a.giveUpOld(i, c) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// giveUpOld makes the sides of c tell what they have held for too long.
+func (a *Assembler[S]) giveUpOld(i uint32, c *conn[S]) (any bool) {
+	for d := range c.sides {
+		s := &c.sides[d]
+		old := apart(a.clock, s.heldAt) >= uint64(a.idle)
+		for s.first != 0 && old {
+			a.giveUp(i<<1|uint32(d), s)
+			any = true
+		}
+	}
+	return any
+}
+
+// apart returns the time between two times.
+func apart(a, b int64) uint64 {
+	if a < b {
+		a, b = b, a
+	}
+	return uint64(a) - uint64(b)
 }
 
 // find returns the connection of seg, or 0 if it has none and begins none.
@@ -56,7 +105,7 @@ func (a *Assembler[S]) find(seg *Segment, wire int) uint32 {
 	if seg.Flags&RST != 0 || (!syn && wire == 0) {
 		return 0
 	}
-	if e, ok := a.ended.Get(seg.Key); ok && a.clock-e.at < linger && e.covers(seg) {
+	if e, ok := a.ended.Get(seg.Key); ok && apart(a.clock, e.at) < linger && e.covers(seg) {
 		a.stats.Late++
 		return 0
 	}
@@ -227,6 +276,9 @@ func (a *Assembler[S]) doubt(s *side[S]) {
 // judge gives up the holes of c that the peer acknowledged long ago: the capture missed those
 // segments.
 func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
+	if a.stepped {
+		a.giveUpOld(i, c)
+	}
 	for d := range c.sides {
 		s := &c.sides[d]
 		if !s.is(doubtful) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,7 +55,11 @@ func mutate(in []capture.Frame, seed uint64) []capture.Frame {
 		case 4:
 			out = append(out, out[i])
 		case 5:
-			out[i].TimeNS += rnd.Int64N(4e9) - 2e9
+			wrong := int64(2 * time.Second)
+			if rnd.IntN(2) == 0 {
+				wrong = int64(50 * time.Minute) // a step that is believed
+			}
+			out[i].TimeNS += rnd.Int64N(2*wrong) - wrong
 		case 6:
 			if len(out) > 1 {
 				out = slices.Delete(out, i, i+1)

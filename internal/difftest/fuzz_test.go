@@ -3,7 +3,10 @@ package difftest_test
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,6 +18,7 @@ import (
 	"visor/export"
 	"visor/export/prom"
 	"visor/handler"
+	"visor/internal/trafficgen"
 )
 
 // FuzzVersions holds the accounts to their sum, and both versions of an analyzer to the same events.
@@ -63,13 +67,40 @@ func FuzzWorkers(f *testing.F) {
 		if len(in) == 0 {
 			return
 		}
-		want := answers(t, count(t, capture.NewMemory(in)))
-		queues := capture.Fanout(handler.Recorded(capture.NewMemory(in)), capture.FanoutConfig{Queues: 4})
-		got := answers(t, count(t, queues...))
-		for name := range want {
-			requireSame(t, want[name], got[name], name+", 4 workers")
-		}
+		sameWithWorkers(t, in)
 	})
+}
+
+// sameWithWorkers holds the answers of four workers to those of one.
+func sameWithWorkers(t *testing.T, in []capture.Frame) {
+	t.Helper()
+	want := answers(t, count(t, capture.NewMemory(slices.Clone(in))))
+	queues := capture.Fanout(handler.Recorded(capture.NewMemory(slices.Clone(in))), capture.FanoutConfig{Queues: 4})
+	got := answers(t, count(t, queues...))
+	for name := range want {
+		requireSame(t, want[name], got[name], name+", 4 workers")
+	}
+}
+
+// Streams age by their own segments, and when a period begins: with wrong times, too, four workers find
+// the messages that one finds.
+func TestWrongTimes(t *testing.T) {
+	for seed := range uint64(30) {
+		var file bytes.Buffer
+		_, err := trafficgen.WritePcap(&file, trafficgen.Config{Packets: most, Mix: trafficgen.Mix{DNSTCP: 100}, Seed: seed})
+		require.NoError(t, err)
+		in := frames(file.Bytes())
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		for range 40 {
+			i := rnd.IntN(len(in))
+			if rnd.IntN(2) == 0 {
+				in[i].TimeNS += rnd.Int64N(int64(100*time.Minute)) - int64(50*time.Minute)
+			} else if i > 0 {
+				in[i], in[i-1] = in[i-1], in[i]
+			}
+		}
+		sameWithWorkers(t, in)
+	}
 }
 
 // FuzzMerge merges three parts of the traffic in every order and with every bracketing.
