@@ -201,6 +201,9 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 			return a.manager.Down()
 		},
 	}
+	if a.push != nil {
+		cfg.Push = func() httpapi.Push { return httpapi.Push(a.push.Stats()) }
+	}
 	if err := a.secure(&cfg); err != nil {
 		return nil, err
 	}

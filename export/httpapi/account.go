@@ -28,6 +28,18 @@ func newInputAccount(part *policy.Part) inputAccount {
 	return out
 }
 
+// Push is what became of requests that push metrics. Its fields are those of otlp.Stats, which this package does not import: who
+// does not push does not link what pushing needs.
+type Push struct {
+	Sent       uint64 `json:"sent"`
+	Refused    uint64 `json:"refused"`    // lost: the receiver refused them
+	Expired    uint64 `json:"expired"`    // lost: they waited for too long
+	Overflowed uint64 `json:"overflowed"` // lost: too many waited
+	Retries    uint64 `json:"retries"`    // tries after the first
+	Rejected   uint64 `json:"rejected"`   // data points that the receiver left out of requests that it took
+	Pending    uint64 `json:"pending"`    // wait for the receiver
+}
+
 // results are what may become of a frame or an event.
 func results(a handler.Account) []capture.Reason {
 	return []capture.Reason{
@@ -66,6 +78,8 @@ type families struct {
 
 	running, gaps, gapTime, steps export.Family
 
+	pushed, retries, rejected, pending export.Family
+
 	refused, renewals, inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
 }
 
@@ -80,6 +94,10 @@ func newFamilies(instance string) *families {
 		instance:      instance,
 		refused:       counter("visor_http_refused_total", "requests that were answered 503 because too many answers were being made"),
 		renewals:      counter("visor_http_renewals_failed_total", "times that the token file or a certificate could not be read again after it had changed"),
+		pushed:        counter("visor_push_requests_total", "requests that push metrics by what became of them: sent, or refused, expired or overflowed, which are lost"),
+		retries:       counter("visor_push_retries_total", "further tries to push a request"),
+		rejected:      counter("visor_push_points_rejected_total", "data points that the receiver left out of requests that it took"),
+		pending:       gauge("visor_push_pending", "requests that wait for the receiver"),
 		running:       gauge("visor_input_running", "1 if an input gives frames or waits for them, 0 if it has ended or is down"),
 		gaps:          counter("visor_input_gaps_total", "times that a live input was down: an interface was deleted, a socket failed"),
 		gapTime:       counter("visor_input_gap_seconds_total", "how long a live input was down"),
@@ -130,6 +148,20 @@ func (f *families) addServer(a *API) {
 		failed += a.cfg.Certificates.Failures()
 	}
 	f.add(&f.renewals, failed, nil)
+	if a.cfg.Push != nil {
+		f.addPush(a.cfg.Push())
+	}
+}
+
+func (f *families) addPush(p Push) {
+	for _, r := range []capture.Reason{
+		{Text: "sent", Count: p.Sent}, {Text: "refused", Count: p.Refused}, {Text: "expired", Count: p.Expired}, {Text: "overflowed", Count: p.Overflowed},
+	} {
+		f.add(&f.pushed, r.Count, nil, handler.Label{Name: "result", Value: r.Text})
+	}
+	f.add(&f.retries, p.Retries, nil)
+	f.add(&f.rejected, p.Rejected, nil)
+	f.add(&f.pending, p.Pending, nil)
 }
 
 func (f *families) addModules(policy string, group *handler.Group) {
@@ -156,7 +188,7 @@ func (f *families) add(to *export.Family, n uint64, labels []metric.Label, more 
 
 // list returns the families that have series.
 func (f *families) list() (out []export.Family) {
-	for _, family := range []export.Family{f.refused, f.renewals, f.running, f.gaps, f.gapTime, f.steps, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
+	for _, family := range []export.Family{f.refused, f.renewals, f.pushed, f.retries, f.rejected, f.pending, f.running, f.gaps, f.gapTime, f.steps, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
 		if len(family.Series) > 0 {
 			out = append(out, family)
 		}

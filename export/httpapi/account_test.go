@@ -83,3 +83,29 @@ func TestAccount(t *testing.T) {
 		require.False(t, strings.Contains(body, "visor_"), path)
 	}
 }
+
+// TestPush shows what became of pushed metrics, to Prometheus and in the description of the program.
+func TestPush(t *testing.T) {
+	push := httpapi.Push{Sent: 5, Refused: 1, Expired: 2, Overflowed: 3, Retries: 4, Rejected: 7, Pending: 6}
+	a := newAgent(t, httpapi.Config{Admin: true, Push: func() httpapi.Push { return push }})
+	require.Equal(t, 201, a.do("POST", "/api/v1/taps", "application/x-yaml", `{version: "1.0", visor: {taps: {odd: {input_type: pcap, config: {iface: odd0}}}}}`).Code)
+	require.Equal(t, 201, a.do("POST", "/api/v1/policies", "application/x-yaml", odd).Code)
+	text := a.do("GET", "/metrics", "", "").Body.String()
+	for _, want := range []string{
+		"visor_push_requests_total{result=\"sent\"} 5\n",
+		"visor_push_requests_total{result=\"refused\"} 1\n",
+		"visor_push_requests_total{result=\"expired\"} 2\n",
+		"visor_push_requests_total{result=\"overflowed\"} 3\n",
+		"visor_push_retries_total{} 4\n",
+		"visor_push_points_rejected_total{} 7\n",
+		"visor_push_pending{} 6\n",
+	} {
+		require.Contains(t, text, want)
+	}
+	var answer struct{ App struct{ Push httpapi.Push } }
+	require.NoError(t, json.Unmarshal(a.do("GET", "/api/v1/metrics/app", "", "").Body.Bytes(), &answer))
+	require.Equal(t, push, answer.App.Push)
+
+	a = newAgent(t, httpapi.Config{Admin: true})
+	require.NotContains(t, a.do("GET", "/api/v1/metrics/app", "", "").Body.String(), "push")
+}

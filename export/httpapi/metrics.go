@@ -20,7 +20,11 @@ import (
 const everything = "__all"
 
 func (a *API) app(*http.Request) reply {
-	return jsonReply(http.StatusOK, object{"app": object{"version": a.cfg.Version, "up_time_min": time.Since(a.started).Minutes()}})
+	app := object{"version": a.cfg.Version, "up_time_min": time.Since(a.started).Minutes()}
+	if a.cfg.Push != nil {
+		app["push"] = a.cfg.Push()
+	}
+	return jsonReply(http.StatusOK, object{"app": app})
 }
 
 func rates(*http.Request) reply {

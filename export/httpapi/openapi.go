@@ -178,7 +178,12 @@ func basicSchemas() object {
 	return object{
 		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "warnings": warnings}},
 		"Nothing": object{"type": "object", "maxProperties": 0},
-		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}}, "version", "up_time_min")}, "app"),
+		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}, "push": ref("Push")}, "version", "up_time_min")}, "app"),
+		"Push": object{
+			"type": "object", "description": "What became of requests that push metrics; refused, expired and overflowed ones are lost", "additionalProperties": false,
+			"required":   []string{"sent", "refused", "expired", "overflowed", "retries", "rejected", "pending"},
+			"properties": object{"sent": count, "refused": count, "expired": count, "overflowed": count, "retries": count, "rejected": count, "pending": count},
+		},
 		"Rates":   record(object{"packets": record(object{"in": count, "out": count}, "in", "out"), "warning": text}, "packets", "warning"),
 		"Schemas": object{"type": "array", "items": text},
 		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}, "warnings": warnings}, "config", "input_type", "interface", "tags"),

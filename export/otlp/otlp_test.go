@@ -246,7 +246,7 @@ func TestExactlyOnce(t *testing.T) {
 			stopServer()
 			r.once(t, want)
 			require.NotZero(t, p.Stats().Retries)
-			require.Zero(t, p.Stats().Lost)
+			require.Zero(t, p.Stats().Lost())
 		})
 	}
 }
@@ -264,10 +264,10 @@ func TestBudget(t *testing.T) {
 		s.minute(1, 1)
 		time.Sleep(4 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, 1, p.Stats().Pending)
+		require.EqualValues(t, 1, p.Stats().Pending)
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, uint64(1), p.Stats().Lost)
+		require.Equal(t, uint64(1), p.Stats().Expired)
 		require.Zero(t, p.Stats().Pending)
 		require.ErrorContains(t, stop(), "did not take all before the end", "the running minute")
 		require.Contains(t, log.String(), "metrics are lost")
@@ -287,7 +287,7 @@ func TestDrain(t *testing.T) {
 		before := time.Now()
 		require.ErrorContains(t, stop(), "1 requests with")
 		require.Equal(t, time.Second, time.Since(before))
-		require.Equal(t, 1, p.Stats().Pending)
+		require.EqualValues(t, 1, p.Stats().Pending)
 		s.end()
 	})
 }
@@ -330,10 +330,10 @@ func TestPending(t *testing.T) {
 		s.minute(i, 1)
 		wait.Until(t, func() bool {
 			now := p.Stats()
-			return uint64(now.Pending)+now.Lost == uint64(i)
+			return now.Pending+now.Lost() == uint64(i)
 		})
 	}
-	require.Positive(t, p.Stats().Lost)
+	require.Positive(t, p.Stats().Overflowed)
 	require.Positive(t, p.Stats().Pending)
 	require.Error(t, stop())
 }
@@ -352,11 +352,11 @@ func TestRefused(t *testing.T) {
 	for i := range 3 {
 		s.minute(i, 1)
 		if i > 0 {
-			wait.Until(t, func() bool { return p.Stats().Sent+p.Stats().Lost == uint64(i) })
+			wait.Until(t, func() bool { return p.Stats().Sent+p.Stats().Lost() == uint64(i) })
 		}
 	}
 	require.NoError(t, stop())
-	require.Equal(t, otlp.Stats{Sent: 2, Lost: 1}, p.Stats())
+	require.Equal(t, otlp.Stats{Sent: 2, Refused: 1}, p.Stats())
 	require.Equal(t, "7", r.headers.Get("X-Scope-OrgID"))
 }
 

@@ -59,13 +59,19 @@ type asker interface {
 	Bucket(n int) (*handler.Snapshot, error)
 }
 
-// Stats counts requests.
+// Stats counts requests, each of which has metrics of one period or more.
 type Stats struct {
-	Sent    uint64 // taken by the receiver
-	Retries uint64 // tries after the first
-	Lost    uint64 // refused, too old, or too many
-	Pending int    // wait for the receiver
+	Sent       uint64 // the receiver took them
+	Refused    uint64 // lost: the receiver refused them
+	Expired    uint64 // lost: they waited for longer than Config.Budget
+	Overflowed uint64 // lost: more than Config.Pending waited
+	Retries    uint64 // tries after the first
+	Rejected   uint64 // data points that the receiver left out of requests that it took
+	Pending    uint64 // wait for the receiver
 }
+
+// Lost returns how many requests are lost.
+func (s Stats) Lost() uint64 { return s.Refused + s.Expired + s.Overflowed }
 
 // Pusher pushes metrics. It is safe for concurrent use.
 type Pusher struct {
@@ -162,7 +168,7 @@ func (p *Pusher) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.stats
-	s.Pending = len(p.pending)
+	s.Pending = uint64(len(p.pending))
 	return s
 }
 
@@ -287,7 +293,7 @@ func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
 	p.pending = append(p.pending, parcel{req, proto.Size(req), time.Now()})
 	p.bytes += p.pending[len(p.pending)-1].size
 	for p.bytes > p.cfg.Pending && len(p.pending) > 1 {
-		p.drop("too much waits for the receiver")
+		p.drop(&p.stats.Overflowed, "too much waits for the receiver")
 	}
 	select {
 	case p.more <- struct{}{}:
@@ -295,11 +301,11 @@ func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
 	}
 }
 
-// drop gives up the oldest request. The caller holds mu.
-func (p *Pusher) drop(why string) {
+// drop gives up the oldest request and counts it in lost. The caller holds mu.
+func (p *Pusher) drop(lost *uint64, why string) {
 	p.bytes -= p.pending[0].size
 	p.pending = p.pending[1:]
-	p.stats.Lost++
+	*lost++
 	p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "because", why)
 }
 
@@ -308,7 +314,7 @@ func (p *Pusher) oldest() (parcel, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.pending) > 0 && time.Since(p.pending[0].born) > p.cfg.Budget {
-		p.drop("the receiver was away for too long")
+		p.drop(&p.stats.Expired, "the receiver was away for too long")
 	}
 	if len(p.pending) == 0 {
 		return parcel{}, false
@@ -346,6 +352,7 @@ func (p *Pusher) attempt(ctx context.Context, next parcel, pause time.Duration) 
 		p.done(next, "")
 		if part := resp.GetPartialSuccess(); part.GetRejectedDataPoints() > 0 {
 			p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "points", part.RejectedDataPoints, "because", part.ErrorMessage)
+			p.count(func(s *Stats) { s.Rejected += uint64(part.RejectedDataPoints) })
 		}
 		return 0
 	}
@@ -368,14 +375,14 @@ func (p *Pusher) done(sent parcel, refused string) {
 	waits := len(p.pending) > 0 && p.pending[0].req == sent.req
 	switch {
 	case refused != "" && waits:
-		p.drop("the receiver refused them: " + refused)
+		p.drop(&p.stats.Refused, "the receiver refused them: "+refused)
 	case refused == "":
 		p.stats.Sent++
 		if waits {
 			p.bytes -= sent.size
 			p.pending = p.pending[1:]
 		} else {
-			p.stats.Lost-- // dropped while it was on its way, and not lost after all
+			p.stats.Overflowed-- // dropped while it was on its way, and not lost after all
 		}
 	}
 }
