@@ -157,7 +157,7 @@ func (f *families) addPush(p Push) {
 	for _, r := range []capture.Reason{
 		{Text: "sent", Count: p.Sent}, {Text: "refused", Count: p.Refused}, {Text: "expired", Count: p.Expired}, {Text: "overflowed", Count: p.Overflowed},
 	} {
-		f.add(&f.pushed, r.Count, nil, handler.Label{Name: "result", Value: r.Text})
+		f.add(&f.pushed, r.Count, nil, metric.Label{Name: "result", Value: r.Text})
 	}
 	f.add(&f.retries, p.Retries, nil)
 	f.add(&f.rejected, p.Rejected, nil)
