@@ -69,7 +69,7 @@ func (e *extractor) flush(b *Batch) {
 	e.drain(b, nil, nil)
 }
 
-// advance sets b.DNS and b.BGP to what is held of connections that are idle at nowNS, and ends these.
+// advance sets b.DNS and b.BGP to what is held of connections that are idle at nowNS. It ends these.
 func (e *extractor) advance(b *Batch, nowNS int64) {
 	e.start(b)
 	e.streams.tcp.Advance(nowNS)

@@ -21,10 +21,10 @@ type Module struct {
 	Length time.Duration // how long the periods lasted together, in whole seconds
 	Live   bool          // the live period of a live stream is among them
 	Frames uint64        // frames that the handler was shown in these periods, those that could not be decoded included
-	HashID hash64.ID     // of the key under which the sketches were fed; zero if they were under several
+	HashID hash64.ID     // of the key that keys were hashed under; zero if there were several
 
-	// LeftOut has the Prometheus names of the metrics that the module lacks because it was joined of
-	// modules that were hashed under different keys.
+	// LeftOut has the Prometheus names of the metrics that the module lacks because it was joined
+	// of modules that were hashed under different keys.
 	LeftOut []string
 
 	seconds uint64 // of rates
@@ -50,11 +50,11 @@ func Find[M any](s *Snapshot) *M {
 }
 
 // Join returns one Module that holds what modules of one type and version counted together, as if
-// one handler had seen all of it: the rate of a second is the sum of their rates in it. It keeps the
-// settings of the first. It is an error if they are of different kinds.
+// one handler had seen all of it: the rate of a second is the sum of their rates in it. It keeps
+// the settings of the first. It is an error if they are of different kinds.
 //
-// Modules that were hashed under different keys merge, except their cardinalities, which would count
-// a key of both twice. The sum lacks these, and LeftOut names them.
+// Modules that were hashed under different keys merge, except their cardinalities, which would
+// count a key of both twice. The sum lacks these, and LeftOut names them.
 func Join(name string, modules ...*Module) (Module, error) {
 	var sum Module
 	for i, m := range modules {

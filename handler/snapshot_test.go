@@ -63,8 +63,8 @@ func TestJoin(t *testing.T) {
 	require.EqualError(t, err, "handler: merged is a net 1.0, a-dns is a dns 1.0: they do not add up")
 }
 
-// What was hashed under different keys merges, in any order, except cardinalities: Join returns their names. Names and addresses
-// that several have count once.
+// What was hashed under different keys merges, in any order, except cardinalities: Join returns
+// their names. Names and addresses that several have count once.
 func TestJoinKeys(t *testing.T) {
 	hashes := []*hash64.Hasher{hash64.Fixed(), hash64.New(hash64.Key{1}), hash64.Random()}
 	var nets, names []*handler.Module

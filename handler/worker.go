@@ -156,8 +156,8 @@ func (w *worker) process(b *capture.Batch) {
 	}
 }
 
-// expire ends the TCP connections that are idle where a period of a recording begins, which is the same time for all workers. What
-// they hold counts in the period before.
+// expire ends the TCP connections that are idle where a period of a recording begins, which is the
+// same time for all workers. What they hold counts in the period before.
 func (w *worker) expire(nowNS int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -334,14 +334,14 @@ func TestAdvance(t *testing.T) {
 	require.Equal(t, uint64(1), as.Stats().Finished)
 }
 
-// Stepped, a connection ages by its own segments and by Advance: what others send and when, right or
-// wrong, changes nothing.
+// A stepped connection ages by its own segments and by Advance. Others change nothing, whatever their
+// times are.
 func TestStepped(t *testing.T) {
 	own := []step{
 		a(100, "abc"), a(104, "e").at(2 * sec), a(105, "f").at(-sec), // a hole, and a late segment
 		a(106, "g").at(20 * sec), b(1, "x").at(21 * sec).ack(107),
 	}
-	first := func(events []string) []string { // those of the first connection
+	first := func(events []string) []string { // of the first connection
 		return slices.DeleteFunc(events, func(event string) bool { return strings.HasPrefix(event, "key 2") })
 	}
 	with := func(other ...step) (events []string, stats tcpstream.Stats) {

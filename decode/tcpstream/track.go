@@ -39,7 +39,7 @@ func (a *Assembler[S]) reap() (any bool) {
 	return any
 }
 
-// endOld ends a connection that has been idle, or closing, for too long, and reports whether it was.
+// endOld ends a connection that was idle, or closing, for too long, and reports whether it was.
 func (a *Assembler[S]) endOld(i uint32, c *conn[S]) bool {
 	switch {
 	case c.list == closing && apart(a.clock, c.moved) >= uint64(a.reorder):
@@ -54,8 +54,8 @@ func (a *Assembler[S]) endOld(i uint32, c *conn[S]) bool {
 	return true
 }
 
-// sweep is reap of all connections, whose clocks are not in the order of their lists, in steps. It also gives
-// up what has been held for too long.
+// sweep is reap of all connections, whose clocks are not in the order of their lists, in steps. It
+// also drops the wait for what has been missing for too long.
 func (a *Assembler[S]) sweep() bool {
 	for l := range a.unswept {
 		for i := a.unswept[l]; i != 0; i = a.unswept[l] {
@@ -69,7 +69,7 @@ func (a *Assembler[S]) sweep() bool {
 	return false
 }
 
-// giveUpOld makes the sides of c tell what they have held for too long.
+// giveUpOld delivers what the sides of c have held for too long.
 func (a *Assembler[S]) giveUpOld(i uint32, c *conn[S]) (any bool) {
 	for d := range c.sides {
 		s := &c.sides[d]

@@ -28,15 +28,15 @@ func newInputAccount(part *policy.Part) inputAccount {
 	return out
 }
 
-// Push is what became of requests that push metrics. Its fields are those of otlp.Stats, which this package does not import: who
-// does not push does not link what pushing needs.
+// Push is what became of requests that push metrics. It has the fields of otlp.Stats, which this
+// package does not import: a program that does not push does not link what pushing needs.
 type Push struct {
 	Sent       uint64 `json:"sent"`
 	Refused    uint64 `json:"refused"`    // lost: the receiver refused them
 	Expired    uint64 `json:"expired"`    // lost: they waited for too long
 	Overflowed uint64 `json:"overflowed"` // lost: too many waited
 	Retries    uint64 `json:"retries"`    // tries after the first
-	Rejected   uint64 `json:"rejected"`   // data points that the receiver left out of requests that it took
+	Rejected   uint64 `json:"rejected"`   // data points that the receiver left out
 	Pending    uint64 `json:"pending"`    // wait for the receiver
 }
 

@@ -84,7 +84,7 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// TestPush shows what became of pushed metrics, to Prometheus and in the description of the program.
+// TestPush shows what became of pushed metrics, in /metrics and in /api/v1/metrics/app.
 func TestPush(t *testing.T) {
 	push := httpapi.Push{Sent: 5, Refused: 1, Expired: 2, Overflowed: 3, Retries: 4, Rejected: 7, Pending: 6}
 	a := newAgent(t, httpapi.Config{Admin: true, Push: func() httpapi.Push { return push }})

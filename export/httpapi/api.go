@@ -38,7 +38,7 @@ type Config struct {
 	Strict       bool          // refuses documents that there are warnings about, as ?strict=1 does for one
 	AnswerBytes  int           // bytes of all answers that are being sent; 0 means 64 MiB
 	Certificates *Certificates // whose failures are shown as metrics; nil is none
-	Push         func() Push   // what became of metrics that the program pushes, shown as metrics; nil if it does not push
+	Push         func() Push   // what became of pushed metrics; nil leaves it out
 	Logger       *slog.Logger  // told of each request, and of what fails; nil is silence
 }
 

@@ -59,7 +59,7 @@ type asker interface {
 	Bucket(n int) (*handler.Snapshot, error)
 }
 
-// Stats counts requests, each of which has metrics of one period or more.
+// Stats counts requests. Each has metrics of one period or more.
 type Stats struct {
 	Sent       uint64 // the receiver took them
 	Refused    uint64 // lost: the receiver refused them
@@ -301,7 +301,7 @@ func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
 	}
 }
 
-// drop gives up the oldest request and counts it in lost. The caller holds mu.
+// drop forgets the oldest request and counts it in lost. The caller holds mu.
 func (p *Pusher) drop(lost *uint64, why string) {
 	p.bytes -= p.pending[0].size
 	p.pending = p.pending[1:]

@@ -71,9 +71,9 @@ func TestConservation(t *testing.T) {
 	}
 }
 
-// Names of one hash, which can be made under the public key, are told apart. A list takes four of them
-// and counts the others as refused, which is shown; others stay exact. Under another key they are
-// ordinary names.
+// Names of one hash, which can be made under the public key, are several names. A list holds four of
+// them and counts the others as refused, which is shown. Others stay exact. Under another key they
+// are ordinary names.
 func TestCollisions(t *testing.T) {
 	const n = 5_000
 	kind, _ := attack.Named("collisions")

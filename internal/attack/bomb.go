@@ -6,7 +6,7 @@ import "encoding/binary"
 // which are packets without bytes. A MiB takes 32 bytes of the file.
 func Bomb(size int) []byte {
 	const (
-		raw, repeated, last = 0 << 1, 1 << 1, 1 // types of blocks (RFC 8878 section 3.1.1.2), and the flag
+		raw, repeated, last = 0 << 1, 1 << 1, 1 // of blocks (RFC 8878 section 3.1.1.2)
 		most                = 128 << 10         // bytes of a block
 		window              = 7 << 3            // 128 KiB (section 3.1.1.1.2)
 	)

@@ -10,11 +10,11 @@ import (
 	"visor/sketch/hash64"
 )
 
-// collisions returns the attack on a hash whose key is known, as [hash64.FixedKey] is: all names have
-// one hash. NH multiplies the words of a block, each with a pad added. Where one factor is 0, the
+// collisions returns the attack on a hash whose key is public, as [hash64.FixedKey] is: all names
+// have one hash. NH multiplies the words of a block, each with a pad added. Where one factor is 0, the
 // other word is free: 2³² names differ in nothing but that.
 //
-// Under a key that the attacker does not know, these names are ordinary ones.
+// Under a secret key these names are ordinary ones.
 func collisions() Kind {
 	wire, free := nameOfOneHash()
 	return Kind{"collisions", "hashes under the public key: all names have one hash",
@@ -25,8 +25,8 @@ func collisions() Kind {
 		}}
 }
 
-// nameOfOneHash returns a name in wire form and the place of 8 bytes in it that do not change its hash
-// under the fixed key: the other word of their block is its negative pad. Names are hashed in lower
+// nameOfOneHash returns a name in wire form and the place of 8 bytes in it that do not change its
+// hash under the fixed key: the other word of their block is its negative pad. Names are hashed in lower
 // case, so a word with capital letters does not do. Then another word is taken.
 func nameOfOneHash() (wire []byte, free int) {
 	const block, word = 16, 8

@@ -71,7 +71,7 @@ func FuzzWorkers(f *testing.F) {
 	})
 }
 
-// sameWithWorkers holds the answers of four workers to those of one.
+// sameWithWorkers compares the answers of four workers with the answers of one.
 func sameWithWorkers(t *testing.T, in []capture.Frame) {
 	t.Helper()
 	want := answers(t, count(t, capture.NewMemory(slices.Clone(in))))
@@ -82,8 +82,8 @@ func sameWithWorkers(t *testing.T, in []capture.Frame) {
 	}
 }
 
-// Streams age by their own segments, and when a period begins: with wrong times, too, four workers find
-// the messages that one finds.
+// Streams age by their own segments, and when a period begins: with wrong times, too, four workers
+// find the messages that one finds.
 func TestWrongTimes(t *testing.T) {
 	for seed := range uint64(30) {
 		var file bytes.Buffer
