@@ -3,8 +3,8 @@ package decode
 import "slices"
 
 const (
-	// maxSpans bounds the pieces of a datagram that have gaps between them. Fragments that arrive
-	// in order make one. More are given up: the search for a fragment's place must cost little.
+	// maxSpans bounds the separate pieces of a datagram. Fragments that arrive in order form one. A
+	// datagram with more pieces is dropped, so that the search for a fragment's place stays cheap.
 	maxSpans = 64
 
 	// maxParts bounds the fragments of a datagram. The smallest MTU of IPv4 (68, RFC 791) makes
@@ -12,15 +12,15 @@ const (
 	maxParts = 2048
 )
 
-// datagram is an IP datagram of which some fragments have come. It holds their bytes in the order
-// of arrival: memory grows with what has come, not with where a fragment claims to be.
+// datagram is an incomplete IP datagram. It holds the received bytes in order of arrival. Memory
+// grows with the received bytes, not with the offset that a fragment claims.
 type datagram struct {
 	key    fragKey
-	data   []byte // of parts, one after the other
+	data   []byte // bytes of the parts, concatenated
 	parts  []part
-	have   []span // what is there, sorted, with gaps between
-	total  int    // -1 until the last fragment has come
-	timeNS int64  // of the first fragment to come
+	have   []span // received spans, sorted, with gaps between
+	total  int    // -1 until the last fragment has arrived
+	timeNS int64  // of the first fragment to arrive
 	proto  uint8  // of the fragment at offset 0
 
 	older, newer *datagram // in the order of use
@@ -32,10 +32,10 @@ type part struct{ from, n uint16 }
 // span is the bytes of the datagram from one offset up to another.
 type span struct{ from, to int }
 
-// size is the memory that d holds for what has come.
+// size is the memory that d holds for received bytes.
 func (d *datagram) size() int { return cap(d.data) + 4*cap(d.parts) + 16*cap(d.have) }
 
-// whole reports whether all bytes have come.
+// whole reports whether all bytes have arrived.
 func (d *datagram) whole() bool {
 	return d.total >= 0 && len(d.have) == 1 && d.have[0] == span{0, d.total}
 }
@@ -49,9 +49,9 @@ func (d *datagram) copyTo(dst []byte) {
 	}
 }
 
-// fill adds a fragment that ends at end. Of bytes that came before, the first copy stays. fill
-// returns false if the datagram has to be given up: it has two ends, too many pieces, or in IPv6 an
-// overlap that is not an exact repetition (RFC 5722).
+// fill adds a fragment that ends at end. The first copy of a byte is kept. fill returns false if
+// the datagram must be dropped: it has two ends, too many pieces, or in IPv6 an overlap that is not
+// an exact repetition (RFC 5722).
 func (d *datagram) fill(f fragment, end int, v6 bool) bool {
 	if f.offset == 0 {
 		d.proto = f.proto
@@ -72,7 +72,7 @@ func (d *datagram) fill(f fragment, end int, v6 bool) bool {
 	return d.insert(span{f.offset, end}, f.data, v6)
 }
 
-// insert merges s with the spans that it touches, and keeps the bytes that are new.
+// insert merges s with the spans that it touches and stores the new bytes.
 func (d *datagram) insert(s span, data []byte, v6 bool) bool {
 	at, from := 0, s.from
 	for at < len(d.have) && d.have[at].to < s.from {
@@ -94,8 +94,8 @@ func (d *datagram) insert(s span, data []byte, v6 bool) bool {
 	return len(d.have) <= maxSpans && len(d.parts) <= maxParts
 }
 
-// keep copies the bytes of the datagram from one offset up to another, if that is beyond. At offset
-// start stands data[0].
+// keep copies the bytes of the datagram from one offset up to another, if that is greater. data[0]
+// is at offset start.
 func (d *datagram) keep(from, to int, data []byte, start int) {
 	if from >= to {
 		return

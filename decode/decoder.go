@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// What Decode returns for frames that cannot be decoded.
+// The errors of Decode.
 var (
 	ErrUnknownLink = errors.New("decode: unknown link type")
 	ErrTruncated   = errors.New("decode: truncated")
 	ErrMalformed   = errors.New("decode: malformed")
 )
 
-// LinkFallback decodes link types that this package does not know. Implementations stand over other
+// LinkFallback decodes link types that this package does not support. Implementations wrap other
 // libraries; they must not panic.
 type LinkFallback interface {
 	// Network returns the EtherType and the bytes of the network layer of a frame. The bytes borrow
@@ -26,13 +26,14 @@ type Config struct {
 
 	// Reassembly of IP fragments: datagrams that may be incomplete at once (0 means 1024), bytes
 	// that they may hold together (0 means 4 MiB), and how long one waits for its fragments in
-	// packet time (0 means 60 s: RFC 791 suggests 15 s at least, RFC 8200 section 4.5 says 60 s).
+	// packet time. 0 means 60 s: RFC 791 suggests at least 15 s, RFC 8200 section 4.5 requires 60
+	// s.
 	MaxDatagrams  int
 	MaxFragBytes  int
 	FragmentAfter time.Duration
 }
 
-// maxDepth bounds how deep tunnels may stand in one another.
+// maxDepth bounds the nesting of tunnels.
 const maxDepth = 8
 
 // Decoder decodes frames. A Decoder is owned by one goroutine.
@@ -49,27 +50,27 @@ func NewDecoder(cfg Config) *Decoder {
 	return &Decoder{fallback: cfg.Fallback, frags: newReassembler(cfg)}
 }
 
-// Reset takes back what the packets of the last batch borrow from the Decoder: their Inner packets
-// and reassembled datagrams.
+// Reset takes back the memory that packets of the last batch borrow from the Decoder: their Inner
+// packets and reassembled datagrams.
 func (d *Decoder) Reset() {
 	d.lent = 0
 	d.frags.recycle()
 }
 
-// Stats counts what reassembly did.
+// Stats counts the work of reassembly.
 type Stats struct {
 	Fragments   uint64 // fragments seen
 	Reassembled uint64 // datagrams completed
-	Evicted     uint64 // datagrams given up to make room, or because fragments overlapped
-	Expired     uint64 // datagrams given up because fragments did not come in time
+	Evicted     uint64 // datagrams dropped to make room, or because fragments overlapped
+	Expired     uint64 // datagrams dropped because fragments did not arrive in time
 }
 
 // Stats returns the counts since the Decoder was made.
 func (d *Decoder) Stats() Stats { return d.frags.stats }
 
-// Decode sets all fields of p but TimeNS, Frame, WireLen and Link, from these. It returns an error
-// if the frame's link type is unknown or a header up to the network layer is cut or contradicts
-// itself; p then holds what was found before. Frames of other network protocols are no error.
+// Decode sets all fields of p from TimeNS, Frame, WireLen and Link. It returns an error if the link
+// type is unknown, or a header up to the network layer is cut or contradicts itself. p then holds
+// the layers found before. Frames of other network protocols are not an error.
 func (d *Decoder) Decode(p *Packet) error {
 	p.Layers, p.Inner, p.Payload, p.Cut, p.Proto, p.Dir = 0, nil, nil, 0, 0, Unknown
 	if p.Link == LinkEthernet && len(p.Frame) >= ethernetHeaderLen {
@@ -84,22 +85,22 @@ func (d *Decoder) Decode(p *Packet) error {
 	return d.network(p, etherType, rest)
 }
 
-// enclosed decodes b as a packet inside p, beginning with etherType, and makes it p's Inner if
-// there is IP in it.
+// enclosed decodes b as a packet inside p, beginning with etherType, and makes it p's Inner if it
+// contains IP.
 func (d *Decoder) enclosed(p *Packet, etherType uint16, b []byte) {
 	if d.depth >= maxDepth {
 		return
 	}
 	q := d.lend(p, b)
 	d.depth++
-	_ = d.network(q, etherType, b) // what is wrong in a tunnel does not concern the frame
+	_ = d.network(q, etherType, b) // an error in a tunnel does not concern the frame
 	d.depth--
 	if q.Layers.Has(LayerIP) {
 		p.Inner = q
 	}
 }
 
-// lend returns a free packet for what stands in b, inside p.
+// lend returns a free packet for the bytes b inside p.
 func (d *Decoder) lend(p *Packet, b []byte) *Packet {
 	if d.lent == len(d.inner) {
 		d.inner = append(d.inner, new(Packet))

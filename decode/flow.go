@@ -2,24 +2,24 @@ package decode
 
 import "net/netip"
 
-// Export is what one datagram of a flow exporter holds: NetFlow, IPFIX or sFlow. Its Flows are
-// valid until it is decoded into again.
+// Export is the content of one datagram of a flow exporter: NetFlow, IPFIX or sFlow. Its Flows are
+// valid until the next Decode into it.
 type Export struct {
 	TimeNS   int64      // when the datagram was captured, ns since the Unix epoch
-	Device   netip.Addr // the exporter: the agent address of sFlow, else the datagram's source
+	Device   netip.Addr // the exporter: the agent address of sFlow, otherwise the datagram's source
 	Flows    []Flow     // in the order of the datagram
 	Counters int        // counters samples of sFlow
-	Err      error      // why the datagram, or its rest after Flows, was not read; nil if all of it was
+	// why the datagram, or its rest after Flows, was not read; nil if all of it was
+	Err error
 
-	// What is known to be missing, from the sequence numbers of the exporter: since its previous
-	// datagram, so many flows or so many datagrams did not arrive. Which of the two depends on the
-	// protocol. A datagram that another one overtakes is taken for a lost one. Data sets whose
-	// template did not come in time are lost as well.
+	// Losses since the exporter's previous datagram, derived from gaps in its sequence numbers.
+	// Depending on the protocol they count flows or datagrams. A reordered datagram counts as lost.
+	// Data sets whose template did not arrive in time are lost as well.
 	LostFlows     uint32
 	LostDatagrams uint32
 	LostSets      uint32
 
-	HeldSets uint32 // data sets of this datagram that have no template yet
+	HeldSets uint32 // data sets of this datagram that still lack their template
 	// data sets of earlier datagrams whose template is in this one: Flows holds their records
 	FoundSets uint32
 }
@@ -30,35 +30,35 @@ type Observed uint8
 // The values of Observed.
 const (
 	Anywhere  Observed = iota // not stated
-	AtIngress                 // as it came in through the input interface
-	AtEgress                  // as it went out through the output interface
+	AtIngress                 // on entry through the input interface
+	AtEgress                  // on exit through the output interface
 )
 
-// Flow is what an exporter reports of one flow, or of one sampled packet. Fields that it leaves out
-// are zero. A bidirectional flow (RFC 5103) is two of them.
+// Flow is one exported flow record or sampled packet. Fields that the exporter omits are zero. A
+// bidirectional flow (RFC 5103) becomes two Flows.
 type Flow struct {
-	Src, Dst netip.Addr // invalid if the flow is not of IP
+	Src, Dst netip.Addr // invalid if the flow is not IP
 	Bytes    uint64     // as exported; see Sampling
 	Packets  uint64
-	// one in so many packets was looked at; 0 if the exporter states no rate
+	// one packet in Sampling was examined; 0 if the exporter states no rate
 	Sampling         uint32
 	Input, Output    uint32 // SNMP ifIndex
-	SrcPort, DstPort uint16 // of UDP, TCP or SCTP; of sampled ICMP packets type and code
+	SrcPort, DstPort uint16 // for UDP, TCP or SCTP; type and code for sampled ICMP packets
 	Proto            uint8  // IP protocol number
 	ToS              uint8  // IPv4 type of service or IPv6 traffic class
 	Observed         Observed
 	HeaderLink       LinkType
 	// the beginning of a sampled packet, in place of addresses; it borrows from the datagram.
-	// HeaderLink says how it begins
+	// HeaderLink is its link type
 	Header []byte
 }
 
-// AddHeader sets the addresses, ports, protocol and class of f from its Header. d must be kept for
-// headers: what it sees of fragments are samples, that belong together by chance at most.
+// AddHeader sets the addresses, ports, protocol and class of f from its Header. Use a separate d
+// for headers: sampled fragments belong together only by chance.
 func (d *Decoder) AddHeader(f *Flow) {
 	p := Packet{Frame: f.Header, WireLen: uint32(f.Bytes), Link: f.HeaderLink}
 	d.Reset()
-	// what could be read of a cut header is good enough
+	// the readable part of a cut header is sufficient
 	if _ = d.Decode(&p); !p.Layers.Has(LayerIP) {
 		return
 	}

@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// HostNets is a set of networks that are the user's own. The zero HostNets is empty. It is
-// immutable.
+// HostNets is a set of the user's networks. The zero HostNets is empty. It is immutable.
 type HostNets struct {
 	v4     []net4
 	v6     []net6
@@ -24,8 +23,8 @@ type host6 struct{ hi, lo uint64 }
 
 func (h host6) compare(o host6) int { return cmp.Or(cmp.Compare(h.hi, o.hi), cmp.Compare(h.lo, o.lo)) }
 
-// NewHostNets returns the set of some networks. Many single addresses cost little: Contains finds
-// one by bisection.
+// NewHostNets returns the set of the given networks. Many single addresses cost little: Contains
+// finds one by bisection.
 func NewHostNets(prefixes ...netip.Prefix) HostNets {
 	var n HostNets
 	for _, p := range prefixes {
@@ -51,10 +50,10 @@ type net4 struct{ addr, mask uint32 }
 
 type net6 struct{ hi, lo, maskHi, maskLo uint64 }
 
-// ParseHostNets reads a comma-separated list of networks in CIDR form, as
-// "192.0.2.0/24,2001:db8::/32"; bits behind the prefix are ignored. The empty string is no network.
-// The error texts are pktvisor's. Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address, 0.0.0.0
-// too, and ::/0 every IPv6 address.
+// ParseHostNets reads a comma-separated list of networks in CIDR form, such as
+// "192.0.2.0/24,2001:db8::/32". Bits behind the prefix are ignored. The empty string is an empty
+// set. The error texts are pktvisor's. Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address,
+// 0.0.0.0 too, and ::/0 every IPv6 address.
 func ParseHostNets(spec string) (HostNets, error) {
 	var n HostNets
 	if strings.TrimSpace(spec) == "" {
@@ -92,7 +91,7 @@ func (n *HostNets) add(item string) error {
 	return nil
 }
 
-// suggestion says how an address is written as a network: alone, or with those around it.
+// suggestion returns how to write an address as a network: alone, or with its neighbours.
 func suggestion(item string) string {
 	addr, err := netip.ParseAddr(item)
 	switch {
@@ -130,7 +129,7 @@ func halves(addr netip.Addr) (hi, lo uint64) {
 	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
 }
 
-// Empty reports whether n has no network.
+// Empty reports whether n is empty.
 func (n *HostNets) Empty() bool { return len(n.v4)+len(n.v6)+len(n.hosts4)+len(n.hosts6) == 0 }
 
 // Contains reports whether addr is in one of the networks.
@@ -161,7 +160,8 @@ func (n *HostNets) Contains(addr netip.Addr) bool {
 	return found
 }
 
-// Direction says which way a packet from src to dst went. Between two own addresses it is ToHost.
+// Direction returns the direction of a packet from src to dst. Between two own addresses it is
+// ToHost.
 func (n *HostNets) Direction(src, dst netip.Addr) Direction {
 	switch {
 	case n.Contains(dst):
@@ -172,8 +172,8 @@ func (n *HostNets) Direction(src, dst netip.Addr) Direction {
 	return Unknown
 }
 
-// Prefixes returns the networks: those of IPv4, then those of IPv6, each in the order in which they
-// were given, and single addresses of [NewHostNets] sorted behind them.
+// Prefixes returns the networks: IPv4 first, then IPv6, each in the given order. Sorted single
+// addresses of [NewHostNets] follow each.
 func (n *HostNets) Prefixes() (out []netip.Prefix) {
 	for _, net := range n.v4 {
 		out = append(out, netip.PrefixFrom(addr4(net.addr), bits.OnesCount32(net.mask)))

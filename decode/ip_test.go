@@ -151,7 +151,7 @@ func TestTunnels(t *testing.T) {
 			require.Equal(t, "[2001:db8::2]:53", q.Dst.String())
 			require.Equal(t, "abcd", string(q.Payload))
 			require.Equal(t, tt.name == "IPv6 in IPv4", p.IPInIP())
-			// no cut makes it panic, or find what is not there
+			// a cut must not cause a panic or add layers
 			for n := len(tt.packet) - 1; n >= 20; n-- {
 				p, err := decoded(decode.LinkEthernet, ethernet(0x0800, tt.packet[:n:n]))
 				require.NoError(t, err)
@@ -163,7 +163,7 @@ func TestTunnels(t *testing.T) {
 	}
 }
 
-// TestNoTunnel has what looks like a tunnel and is none.
+// TestNoTunnel feeds packets that resemble a tunnel but are not one.
 func TestNoTunnel(t *testing.T) {
 	frame := ethernet(0x86DD, ip6(17, udp(53, "abcd")))
 	for name, packet := range map[string][]byte{
@@ -179,7 +179,7 @@ func TestNoTunnel(t *testing.T) {
 	}
 }
 
-// TestTunnelInTunnel nests deeper than is followed.
+// TestTunnelInTunnel nests deeper than the decoder follows.
 func TestTunnelInTunnel(t *testing.T) {
 	packet := ip4(17, udp(53, "abcd"))
 	for range 100 {

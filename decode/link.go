@@ -33,7 +33,7 @@ const (
 	LinkBRCM       LinkType = 281 // Ethernet with a Broadcom switch tag after the addresses
 	LinkBRCMBefore LinkType = 282 // Ethernet with a Broadcom switch tag before the addresses
 	LinkDSA        LinkType = 284 // Ethernet with a Marvell DSA tag after the addresses
-	LinkEDSA       LinkType = 285 // Ethernet with a Marvell DSA tag in an EtherType of its own
+	LinkEDSA       LinkType = 285 // Ethernet with a Marvell DSA tag in a separate EtherType
 
 	// LinkDNSTap is private to visor: a frame is a dnstap message (see decode/dnstapmsg), which the
 	// pipeline decodes. The registry does not reach this number.

@@ -70,7 +70,7 @@ func ipnet(b []byte) (uint16, []byte, error) {
 }
 
 // juniperEther strips the prefix that Junos adds before Ethernet: a magic number, flags and, if the
-// flags say so, extensions.
+// flags announce them, extensions.
 func juniperEther(b []byte) (uint16, []byte, error) {
 	const (
 		hasExtensions = 0x80

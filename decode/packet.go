@@ -3,11 +3,11 @@ package decode
 import "net/netip"
 
 // LinkType is a LINKTYPE_ number of the tcpdump registry (https://www.tcpdump.org/linktypes.html),
-// as capture files carry it.
+// as in capture files.
 type LinkType uint16
 
-// LayerSet says what was found in a frame. Network and transport bits speak of the outermost
-// headers; what tunnels carry, and what fragments add up to, is found through [Packet.Inner].
+// LayerSet is the set of layers found in a frame. Network and transport bits refer to the outermost
+// headers. [Packet.Inner] holds the payload of tunnels and reassembled datagrams.
 type LayerSet uint32
 
 // The layers.
@@ -25,10 +25,11 @@ const (
 	LayerSCTP
 	LayerICMP
 	LayerICMPv6
-	// not a packet, but a dnstap message: Src asked and Dst answers, whichever way the message went
+	// not a packet, but a dnstap message: Src sent the query and Dst answers, whatever the
+	// message's direction
 	LayerDNSTap
 	LayerProbe     // not a packet, but an event of an active probe (probemsg) as its payload
-	LayerMalformed // a header is cut or contradicts itself; what stands before it is valid
+	LayerMalformed // a header is cut or contradicts itself; earlier layers are valid
 
 	LayerIP = LayerIPv4 | LayerIPv6
 )
@@ -36,12 +37,12 @@ const (
 // Has reports whether any layer of l is in s.
 func (s LayerSet) Has(l LayerSet) bool { return s&l != 0 }
 
-// Direction says which way a packet went, seen from the networks that the user called his own.
+// Direction is the direction of a packet relative to the user's networks.
 type Direction uint8
 
 // The directions.
 const (
-	Unknown  Direction = iota // no address is ours, or no own networks are configured
+	Unknown  Direction = iota // neither address is ours, or no networks are configured
 	ToHost                    // the destination is ours: "in"
 	FromHost                  // the source is ours and the destination is not: "out"
 )
@@ -49,25 +50,25 @@ const (
 // String returns "in", "out" or "unknown".
 func (d Direction) String() string { return [...]string{"unknown", "in", "out"}[d%3] }
 
-// Packet is one decoded frame. Slices in it borrow from the frame, or from the Decoder where
-// fragments were put together.
+// Packet is one decoded frame. Slices in it borrow from the frame, or from the Decoder for
+// reassembled datagrams.
 type Packet struct {
 	TimeNS  int64  // capture time, ns since the Unix epoch
 	Frame   []byte // from the link header on, cut at the snaplen
 	Payload []byte // after the transport header, within the IP length; empty in a later fragment
-	// valid iff Layers has LayerIP; port 0 unless UDP, TCP or SCTP was found. Of a dnstap message
-	// it may be missing
+	// valid iff Layers has LayerIP; port 0 unless UDP, TCP or SCTP was found. A dnstap message may
+	// lack it
 	Src netip.AddrPort
-	Dst netip.AddrPort // likewise
-	// the packet inside this one: tunnelled, or the datagram that this fragment completed; nil if
-	// none
+	Dst netip.AddrPort // like Src
+	// the packet inside this one: tunnelled, or the datagram that this fragment completed; nil
+	// without one
 	Inner   *Packet
 	WireLen uint32   // length on the wire, bytes; not below len(Frame)
-	Cut     uint32   // bytes of the payload that are missing at its end because of the snaplen
+	Cut     uint32   // bytes missing at the payload's end because of the snaplen
 	Layers  LayerSet // what was found
 	Seq     uint32   // TCP sequence number, valid iff LayerTCP
 	Ack     uint32   // TCP acknowledgment number, valid iff LayerTCP and FlagACK is set
-	Link    LinkType // how Frame begins
+	Link    LinkType // the type of Frame's first header
 	Proto   uint8    // IP protocol number after extension headers, valid iff LayerIP
 	// IPv4 type of service or IPv6 traffic class: DSCP and ECN (RFC 2474, RFC 3168), valid iff
 	// LayerIP
@@ -75,7 +76,7 @@ type Packet struct {
 	Flags  uint8     // TCP flags, valid iff LayerTCP
 	Dir    Direction // set by the pipeline, not by the Decoder
 	Tap    uint8     // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
-	TapVia uint8     // dnstapmsg.Protocol, likewise
+	TapVia uint8     // dnstapmsg.Protocol, valid and set like Tap
 }
 
 // TCP flags (RFC 9293 section 3.1).
@@ -90,7 +91,7 @@ const (
 	FlagCWR
 )
 
-// IPInIP reports whether p's payload is an IP packet without anything in between (RFC 2003, RFC
+// IPInIP reports whether p's payload is an IP packet without a header in between (RFC 2003, RFC
 // 2473, RFC 4213).
 func (p *Packet) IPInIP() bool {
 	return p.Layers.Has(LayerIP) && (p.Proto == protoIPIP || p.Proto == protoIPv6)

@@ -1,7 +1,7 @@
 package decode
 
-// UDP ports of tunnels (https://www.iana.org/assignments/service-names-port-numbers; 8472 is what
-// Linux took for VXLAN before 4789 was assigned).
+// UDP ports of tunnels (https://www.iana.org/assignments/service-names-port-numbers). Linux used
+// 8472 for VXLAN before 4789 was assigned.
 const (
 	portL2TP      = 1701
 	portGTPU      = 2152
@@ -24,7 +24,7 @@ func isTunnelPort(port uint16) bool {
 	return false
 }
 
-// tunnel decodes what IP carries directly.
+// tunnel decodes tunnels directly over IP.
 func (d *Decoder) tunnel(p *Packet, b []byte) {
 	switch p.Proto {
 	case protoIPIP, protoIPv6:
@@ -70,7 +70,7 @@ func (d *Decoder) gre(p *Packet, b []byte) {
 	if flags&7 == 1 && flags&0x0080 != 0 { // acknowledgment number
 		n += 4
 	}
-	if len(b) < n || flags&0x4000 != 0 { // source routes are long gone
+	if len(b) < n || flags&0x4000 != 0 { // source routes are obsolete
 		return
 	}
 	b = b[n:]
@@ -78,7 +78,7 @@ func (d *Decoder) gre(p *Packet, b []byte) {
 	case etherTEB:
 		d.ethernet(p, b)
 	case etherERSPAN:
-		// type II has a header, and type I a sequence number neither
+		// type II has a header; type I has neither a header nor a sequence number
 		if flags&0x1000 != 0 && len(b) >= 8 {
 			b = b[8:]
 		}
@@ -103,7 +103,7 @@ func (d *Decoder) gre(p *Packet, b []byte) {
 	}
 }
 
-// udpTunnel decodes what p carries, if it looks like what its port says.
+// udpTunnel decodes p's payload if it looks like the protocol of its port.
 func (d *Decoder) udpTunnel(p *Packet) {
 	if p.Layers.Has(LayerFragment) {
 		return
@@ -214,8 +214,7 @@ func (d *Decoder) teredo(p *Packet, b []byte) {
 	}
 }
 
-// tzsp decodes a frame that a sniffer has sent in TaZmen Sniffer Protocol: a header, tags, the
-// frame.
+// tzsp decodes a frame from a sniffer in TaZmen Sniffer Protocol: a header, tags, the frame.
 func (d *Decoder) tzsp(p *Packet, b []byte) {
 	const (
 		received, toSend = 0, 1

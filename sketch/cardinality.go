@@ -10,7 +10,8 @@ const (
 	cardBits  = 14            // log2 of the number of registers
 	registers = 1 << cardBits // standard error 1.04/√registers: 0.81 %
 	cardExact = 2048          // distinct keys up to which the hashes themselves are stored
-	rankMax   = 30            // the greatest rank is 31, the most that 5 bits hold; enough for 10¹³ keys
+	// the greatest rank is 31, the most that 5 bits hold; enough for 10¹³ keys
+	rankMax = 30
 )
 
 // Cardinality counts distinct keys by their hashes. It is exact up to 2048 keys, then uses a

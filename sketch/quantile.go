@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	rawMax   = 256               // samples up to which each is stored unchanged
-	subBits  = 9                 // bits of the mantissa that select a bin: 512 bins for each power of two
+	rawMax = 256 // samples up to which each is stored unchanged
+	// bits of the mantissa that select a bin: 512 bins for each power of two
+	subBits  = 9
 	octMin   = 1023 - 20         // biased exponent of the smallest bins: 2^-20
 	octaves  = 64                // powers of two with bins: up to 2^44
 	octBins  = 1 << subBits      // bins of each power of two

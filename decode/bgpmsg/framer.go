@@ -21,7 +21,7 @@ type Framer struct {
 	malformed uint64
 	dropped   uint64
 	searching bool // the start of the next message is unknown
-	skipped   bool // bytes that belong to no whole message were passed over
+	skipped   bool // bytes outside whole messages were skipped
 }
 
 // Borrow makes f take memory from buffers. Call it before Feed. f returns memory that it does not
@@ -134,7 +134,7 @@ func (f *Framer) forget() {
 // Held returns the number of bytes that f holds of an incomplete message.
 func (f *Framer) Held() int { return len(f.partial) }
 
-// Cut reports whether a message has begun and is not complete.
+// Cut reports whether f holds an incomplete message.
 func (f *Framer) Cut() bool {
 	return len(f.partial) >= HeaderLen || len(f.partial) > 0 && !f.searching
 }
@@ -155,15 +155,14 @@ func (f *Framer) TakeMalformed() uint64 {
 	return n
 }
 
-// TakeDropped returns how many messages were dropped for want of memory since it was last called.
+// TakeDropped returns and resets the number of messages dropped because memory was exhausted.
 func (f *Framer) TakeDropped() uint64 {
 	n := f.dropped
 	f.dropped = 0
 	return n
 }
 
-// TakeSkipped reports whether bytes were passed over in search of a message since it was last
-// called.
+// TakeSkipped reports whether bytes were skipped in search of a message since the last call.
 func (f *Framer) TakeSkipped() bool {
 	skipped := f.skipped
 	f.skipped = false

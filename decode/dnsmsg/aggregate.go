@@ -2,12 +2,13 @@ package dnsmsg
 
 import "bytes"
 
-// Aggregate cuts name to its last two and three labels, as the reference does for its lists: with
-// suffix 0 the last label counts as one, otherwise the last suffix bytes do. The parts borrow from
-// name and keep the dot in front of them: "a.b.example.com" gives ".example.com" and
-// ".b.example.com". A name that has no more labels than a part comes whole, without a dot in front;
-// three is empty where two is all of a name of two labels or fewer, or shorter than five bytes.
-// Escaped dots do not separate labels.
+// Aggregate cuts name to its last two and three labels, like pktvisor's lists. With suffix 0 the
+// last label counts as one, otherwise the last suffix bytes do. The parts borrow from name and keep
+// the dot in front of them: "a.b.example.com" yields ".example.com" and ".b.example.com".
+//
+// A name without further labels is returned whole, without a dot in front. three is empty if two is
+// all of a name with at most two labels or fewer than five bytes. Escaped dots do not separate
+// labels.
 func Aggregate(name []byte, suffix int) (two, three []byte) {
 	if len(name) < 5 {
 		return name, nil
@@ -49,7 +50,8 @@ func lastDot(b []byte) int {
 	}
 }
 
-// escaped reports whether what follows before is escaped: an odd number of backslashes ends it.
+// escaped reports whether the character after before is escaped: an odd number of backslashes ends
+// before.
 func escaped(before []byte) bool {
 	n := 0
 	for n < len(before) && before[len(before)-1-n] == '\\' {
@@ -58,7 +60,7 @@ func escaped(before []byte) bool {
 	return n%2 == 1
 }
 
-// Aggregate is what [Aggregate] makes of the text of n, as parts of n.
+// Aggregate returns the result of [Aggregate] for the text of n, as parts of n.
 func (n Name) Aggregate(text []byte, suffix int) (two, three Name) {
 	part := func(of []byte) Name {
 		switch len(of) {

@@ -50,7 +50,7 @@ func TestSuffixLen(t *testing.T) {
 		"example.com":      0,
 		"www.google.co.uk": len(".co.uk"),
 		"a.b.gov.uk":       len(".gov.uk"),
-		// behind ac.at in the reference's list, which overlooks it
+		// behind ac.at in pktvisor's list, which overlooks it
 		"x.sth.ac.at":             len(".sth.ac.at"),
 		"a.b.ck":                  len(".b.ck"), // *.ck is a wildcard
 		"www.ck":                  0,            // and this its exception

@@ -12,8 +12,8 @@ import (
 	"visor/decode/dnsmsg/suffix"
 )
 
-// manyQueries returns 8192 queries for names of 2 to 5 labels and some 12 to 60 bytes, every other
-// one with an OPT record that holds a client subnet.
+// manyQueries returns 8192 queries for names of 2 to 5 labels and about 12 to 60 bytes. Every other
+// query has an OPT record with a client subnet.
 func manyQueries() []dnsmsg.Message {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	msgs := make([]dnsmsg.Message, 8192)
@@ -40,7 +40,7 @@ func appendRandomLabel(b []byte, n int, rnd *rand.Rand) []byte {
 	return b
 }
 
-// perMessage runs do for each of msgs and reports what one takes.
+// perMessage runs do for each of msgs and reports the time per message.
 func perMessage(b *testing.B, msgs []dnsmsg.Message, do func(dnsmsg.Message)) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -2,15 +2,15 @@ package dnsmsg
 
 import "encoding/binary"
 
-// cuts is where the last labels of a name begin: from the lowest byte on, the number of labels, the
-// offset of the last two and that of the last three, where there are as many.
+// cuts packs where the last labels of a name begin. From the lowest byte on, it holds the number of
+// labels and the offsets of the last two and the last three labels, if the name has as many.
 type cuts uint32
 
 func newCuts(labels, second, third int) cuts { return cuts(labels | second<<8 | third<<16) }
 
-// Cut returns what pktvisor lists instead of name, which came with q from AppendCanonical: the last
-// two and the last three labels. A name that has no more labels comes whole; three is the root for
-// two labels, and for names shorter than five bytes.
+// Cut returns the parts that pktvisor lists instead of name: the last two and the last three
+// labels. name and q must come from one call of AppendCanonical. A name with fewer labels is
+// returned whole. three is the root for two labels, and for names shorter than five bytes.
 func (q *Question) Cut(name Name) (two, three Name) {
 	second, third := q.cuts>>8&0xFF, q.cuts>>16
 	switch labels := q.cuts & 0xFF; {
@@ -24,9 +24,9 @@ func (q *Question) Cut(name Name) (two, three Name) {
 	return name, name
 }
 
-// AppendCanonical appends the first QNAME to dst, in canonical form and with the zero at its end,
-// as [NameFromWire] takes it, and returns the rest of the question. The errors are those of
-// AppendQuestion.
+// AppendCanonical appends the first QNAME to dst and returns the rest of the question. The name is
+// in canonical form with the final zero, as [NameFromWire] expects. The errors are those that
+// AppendQuestion returns.
 func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error) {
 	labels, last, second, third := 0, HeaderLen, HeaderLen, HeaderLen
 	for i := HeaderLen; i < len(m); {
@@ -73,8 +73,8 @@ func (m Message) appendCompressed(dst []byte) (out []byte, q Question, err error
 }
 
 // appendLower appends name, which is in wire form, in lower case. Lengths are below 'A'. Names up
-// to 32 bytes are treated without a loop: its end is not to be foreseen, and the mistake costs more
-// than a few bytes done twice.
+// to 32 bytes are copied without a loop: its end is unpredictable, and a mispredicted branch costs
+// more than copying a few bytes twice.
 func appendLower(dst, name []byte) []byte {
 	start, n := len(dst), len(name)
 	if cap(dst)-start < n {
@@ -103,7 +103,7 @@ func appendLower(dst, name []byte) []byte {
 	return dst[:start+n]
 }
 
-// putLower puts the lower case of the first eight bytes of src into dst. In sums of bytes below
+// putLower writes the lower case of the first eight bytes of src to dst. In sums of bytes below
 // 0x80 no bit carries from one byte into the next.
 func putLower(dst, src []byte) {
 	const (

@@ -1,6 +1,6 @@
 // Package dnsmsg reads DNS messages (RFC 1035, EDNS(0) RFC 6891) in place. [Parse] checks the
-// header and returns a [Message] that borrows its input; the first question, by which messages are
-// counted, has a fast way of its own, and a cursor reads the records:
+// header and returns a [Message] that borrows its input. The first question has a fast path, since
+// handlers count messages by it. A cursor reads the records:
 //
 //	name, q, err := msg.AppendQuestion(name[:0])
 //	...
@@ -10,11 +10,11 @@
 //	}
 //	return rr.Err()
 //
-// Names come out as text in lower case, labels joined by dots, without the final dot, the root
-// being empty. Bytes that are no printable ASCII, dots and backslashes in labels are escaped (RFC
-// 4343 section 2.1, RFC 1035 section 5.1), so that different names have different texts.
+// Names are returned as text in lower case, labels joined by dots, without the final dot; the root
+// is empty. Bytes outside printable ASCII, and dots and backslashes in labels, are escaped (RFC
+// 4343 section 2.1, RFC 1035 section 5.1). So different names have different texts.
 //
-// Nothing allocates except an Append function whose dst is too small. Section counts are hints:
-// work is bounded by the bytes present and by 126 compression pointers per name, all of them
-// backwards.
+// Nothing allocates except an Append function whose dst is too small. Section counts are hints.
+// Work is bounded by the bytes present and by 126 compression pointers per name, which must all
+// point backwards.
 package dnsmsg

@@ -3,20 +3,19 @@ package dnsmsg
 import "visor/sketch/hash64"
 
 // Name is a domain name in canonical form (RFC 4034 section 6.2): uncompressed and in lower case.
-// It is a view of bytes in wire form, whose text is made when it is needed. The zero Name is the
-// root.
+// It is a view of bytes in wire form; its text is made on demand. The zero Name is the root.
 //
-// A Name may also be the end of another one, as [Question.Cut] and [Name.Last] make it: a part,
-// which is not equal to the same name when it is whole.
+// A Name may also be a part: the end of another name, as [Question.Cut] and [Name.Last] return it.
+// A part does not equal a whole name with the same labels.
 type Name struct {
-	// wire is without the zero at the end of a whole name, which is behind it within the capacity.
-	// A part does have it.
+	// wire excludes the zero at the end of a whole name, which is behind it within the capacity. In
+	// a part it includes the zero.
 	wire []byte
 }
 
-// NameFromWire returns the whole name in wire, which is as [Message.AppendWireName] and
-// [Message.AppendCanonical] append it: in lower case, with the zero at its end. It borrows wire.
-// Other bytes make a Name whose text means nothing.
+// NameFromWire returns the whole name in wire, in the form of [Message.AppendWireName] and
+// [Message.AppendCanonical]: in lower case, with the final zero. It borrows wire. For other bytes,
+// the Name has a meaningless text.
 func NameFromWire(wire []byte) Name {
 	if len(wire) <= 1 {
 		return Name{}
@@ -24,7 +23,7 @@ func NameFromWire(wire []byte) Name {
 	return Name{wire[:len(wire)-1]}
 }
 
-// NameFromKey returns the name that has this Key. It may borrow key.
+// NameFromKey returns the name with this Key. It may borrow key.
 func NameFromKey(key []byte) Name {
 	if n := (Name{key}); !n.Whole() {
 		return n
@@ -32,11 +31,11 @@ func NameFromKey(key []byte) Name {
 	return NameFromWire(append(key[:len(key):len(key)], 0))
 }
 
-// Key returns the bytes that lists keep of n: two names are equal iff their keys are. They are not
-// for people to read, who want [Name.String]. The bytes borrow from n.
+// Key returns the bytes that lists store for n: two names are equal iff their keys are. For display
+// use [Name.String]. The bytes borrow from n.
 func (n Name) Key() []byte { return n.wire }
 
-// Hash returns the hash of n that lists and cardinalities take.
+// Hash returns the hash of n for lists and cardinalities.
 func (n Name) Hash(h *hash64.Hasher) uint64 { return h.Sum(n.wire) }
 
 // IsRoot reports whether n is the root.
@@ -71,7 +70,7 @@ func (n Name) AppendText(dst []byte) []byte {
 // String returns the text of n.
 func (n Name) String() string { return string(n.AppendText(nil)) }
 
-// Last returns the part of n that its last labels are, or n if it has no more labels. The part
+// Last returns the part of n with its last labels, or n if it does not have more labels. The part
 // borrows from n.
 func (n Name) Last(labels int) Name {
 	wire := n.wire
@@ -92,7 +91,7 @@ func (n Name) Last(labels int) Name {
 	return Name{wire[min(i, len(wire)) : len(wire)+1]}
 }
 
-// from returns the part of n that begins at offset at, or n if it does not reach so far.
+// from returns the part of n that begins at offset at, or n if n is shorter.
 func (n Name) from(at cuts) Name {
 	if int(at) > len(n.wire) || cap(n.wire) == len(n.wire) {
 		return n

@@ -4,8 +4,8 @@ import "net/netip"
 
 // EDNS is the OPT pseudo-record of a message (RFC 6891 section 6.1).
 type EDNS struct {
-	UDPSize uint16 // what the sender can take in a datagram, bytes
-	RCode   RCode  // the whole response code: 12 bits, the header's included
+	UDPSize uint16 // largest datagram that the sender accepts, bytes
+	RCode   RCode  // the complete response code: 12 bits, including the header's
 	Version uint8
 	DO      bool // DNSSEC records are welcome (RFC 3225)
 	options []byte
@@ -49,7 +49,7 @@ type Options struct {
 // Options returns a cursor in front of the first option.
 func (e EDNS) Options() Options { return Options{rest: e.options} }
 
-// Next goes to the next option. It returns false at the end, or where the rest is too short for
+// Next advances to the next option. It returns false at the end, or if the rest is too short for
 // one.
 func (o *Options) Next() bool {
 	if len(o.rest) < 4 {
@@ -69,7 +69,7 @@ func (o *Options) Code() uint16 { return o.code }
 // Data returns the data of the current option. It borrows from the message.
 func (o *Options) Data() []byte { return o.data }
 
-// Option returns the data of the first option with that code.
+// Option returns the data of the first option with a code.
 func (e EDNS) Option(code uint16) ([]byte, bool) {
 	for o := e.Options(); o.Next(); {
 		if o.code == code {
@@ -81,15 +81,15 @@ func (e EDNS) Option(code uint16) ([]byte, bool) {
 
 // ECS is a client subnet (RFC 7871 section 6).
 type ECS struct {
-	// bits behind the prefix are zero; invalid if the prefix is 0: the client wants no subnet
+	// bits behind the prefix are zero; invalid if the prefix is 0: the client refuses a subnet
 	Addr   netip.Addr
 	Source uint8 // prefix length, bits
-	Scope  uint8 // prefix length that the answer holds for, bits
+	Scope  uint8 // prefix length that the answer is valid for, bits
 }
 
-// ClientSubnet returns the message's client subnet option, wherever in the OPT record it stands.
-// The reference looks at the first option alone and reads eight bytes of an IPv6 address; here all
-// of it counts.
+// ClientSubnet returns the message's client subnet option, wherever it is in the OPT record. Unlike
+// pktvisor, which checks only the first option and reads eight bytes of an IPv6 address, it reads
+// all options and the whole address.
 func (m Message) ClientSubnet() (ECS, bool) {
 	edns, ok := m.EDNS()
 	if !ok {

@@ -2,44 +2,45 @@ package dnsmsg
 
 import "errors"
 
-// ErrNotDNS is what a Framer says of a stream whose lengths cannot be those of DNS messages.
+// ErrNotDNS is the error for a stream whose lengths cannot belong to DNS messages.
 var ErrNotDNS = errors.New("dnsmsg: stream does not carry DNS")
 
-// Buffers lends memory for messages that are not complete yet.
+// Buffers lends memory for incomplete messages.
 type Buffers interface {
-	// Get returns a slice of capacity n or more, or nil if there is no room.
+	// Get returns a slice of capacity n or more, or nil if memory is exhausted.
 	Get(n int) []byte
 	// Put takes back a slice that Get returned.
 	Put(b []byte)
 }
 
-// Framer splits the bytes of one direction of a TCP connection into DNS messages, each behind its
-// length in two bytes (RFC 1035 section 4.2.2):
+// Framer splits the bytes of one direction of a TCP connection into DNS messages. Each has its
+// length in front, in two bytes (RFC 1035 section 4.2.2):
 //
 //	f.Feed(data)
 //	for f.Next() {
 //		use(f.Message())
 //	}
 //
-// A Framer is owned by one goroutine. The zero Framer is ready to use. It holds at most one message
-// that is not complete yet, 65,535 bytes, in memory that grows with what has come of it.
+// A Framer is owned by one goroutine. The zero Framer is ready to use. It holds at most one
+// incomplete message, 65,535 bytes. Its memory grows with the received part.
 type Framer struct {
-	data    []byte // fed, and not looked at yet
-	partial []byte // the beginning of a message, or what may be one while searching
-	spent   []byte // what the message or data borrow from, to be released
+	data    []byte // fed but not examined yet
+	partial []byte // the beginning of a message, or a candidate while searching
+	spent   []byte // the buffer under the message or data, to be released
 	message Message
 	buffers Buffers
-	skip    int32   // bytes of a message that was lost in part
-	search  search  // where the next message begins is not known
-	length  [2]byte // of the message that partial is the beginning of
-	known   uint8   // bytes of the length that have come
-	guessed bool    // messages were found by their looks: one that looks wrong starts another search
-	failed  bool    // the stream is none of DNS
-	skipped bool    // bytes that belong to no whole message were passed over
+	skip    int32   // remaining bytes of a message that lost some
+	search  search  // the start of the next message is unknown
+	length  [2]byte // length of the message that partial begins
+	known   uint8   // received bytes of the length
+	guessed bool    // a search found the messages: an implausible one starts another search
+	failed  bool    // the stream is not DNS
+	skipped bool    // bytes outside whole messages were skipped
 	dropped uint32
 }
 
-// Borrow makes f take memory from buffers, before it is fed. It returns what it does not need.
+// Borrow makes f take memory from buffers. Call it before Feed. f returns memory that it does not
+// need.
 func (f *Framer) Borrow(buffers Buffers) { f.buffers = buffers }
 
 // Feed hands data to the Framer, which borrows it until Next returns false.
@@ -48,8 +49,8 @@ func (f *Framer) Feed(data []byte) {
 	f.data = data
 }
 
-// Next goes to the next message that is complete. It returns false if there is none: then more data
-// is wanted, or Err returns why there will be none.
+// Next advances to the next complete message. It returns false if it finds none: either more data
+// is needed, or Err returns why no further message will follow.
 func (f *Framer) Next() bool {
 	for !f.failed && len(f.data) > 0 {
 		n := min(int(f.skip), len(f.data))
@@ -65,7 +66,7 @@ func (f *Framer) Next() bool {
 	return false
 }
 
-// readLength reads the length of the next message. It returns false if more data is wanted.
+// readLength reads the length of the next message. It returns false if more data is needed.
 func (f *Framer) readLength() bool {
 	if f.known == 0 && f.guessed && begins(f.data) == no {
 		f.Lost()
@@ -111,7 +112,7 @@ func (f *Framer) take() bool {
 	return true
 }
 
-// hold appends a copy of data to partial. It returns false if there is no memory.
+// hold appends a copy of data to partial. It returns false if memory is exhausted.
 func (f *Framer) hold(data []byte) bool {
 	need := len(f.partial) + len(data)
 	if need > cap(f.partial) && f.buffers != nil {
@@ -124,7 +125,7 @@ func (f *Framer) hold(data []byte) bool {
 		f.partial = b
 	}
 	if f.partial == nil && f.buffers == nil {
-		f.partial, f.spent = f.spent[:0], nil // what the latest message left
+		f.partial, f.spent = f.spent[:0], nil // left over from the latest message
 	}
 	f.partial = append(f.partial, data...)
 	return true
@@ -136,7 +137,7 @@ func (f *Framer) put(b []byte) {
 	}
 }
 
-// release returns what the message and the data borrowed from. Without Buffers it is kept for the
+// release returns the memory under the message and the data. Without Buffers it is kept for the
 // next message.
 func (f *Framer) release() {
 	if f.buffers != nil {
@@ -149,13 +150,13 @@ func (f *Framer) release() {
 // of Next or Feed.
 func (f *Framer) Message() Message { return f.message }
 
-// Held returns how many bytes of a message that is not complete f holds.
+// Held returns the number of bytes that f holds of an incomplete message.
 func (f *Framer) Held() int { return len(f.partial) }
 
-// Cut reports whether a message has begun and is not complete.
+// Cut reports whether f holds an incomplete message.
 func (f *Framer) Cut() bool { return f.known > 0 && !f.search.on && !f.failed }
 
-// Drop gives up the message that is not complete. The next one is found where it begins.
+// Drop drops the incomplete message. The next message is expected after its end.
 func (f *Framer) Drop() {
 	if f.known == 2 {
 		f.skip = int32(be16(f.length[:])) - int32(len(f.partial))
@@ -163,7 +164,7 @@ func (f *Framer) Drop() {
 	f.forget()
 }
 
-// forget returns the memory of a message that will not be complete.
+// forget returns the memory of a message that will not be completed.
 func (f *Framer) forget() {
 	if f.buffers == nil {
 		f.partial = f.partial[:0]
@@ -174,9 +175,9 @@ func (f *Framer) forget() {
 	f.known = 0
 }
 
-// Gap says that n bytes of the stream are lost. If they lie within a message, that one is dropped
-// and the next is found where it begins; otherwise the Framer looks for data that begins like a
-// message.
+// Gap reports to f that n bytes of the stream are lost. If they are within a message, that message
+// is dropped and the next is expected after its end. Otherwise the Framer looks for data that
+// begins like a message.
 func (f *Framer) Gap(n int) {
 	missing := 0
 	if f.known == 2 && !f.search.on {
@@ -193,30 +194,30 @@ func (f *Framer) Gap(n int) {
 	}
 }
 
-// Lost says that it is not known where the next message begins, as when a capture begins within a
-// connection. The Framer looks for data that begins like a message.
+// Lost reports to f that the start of the next message is unknown, such as when a capture begins
+// within a connection. The Framer looks for data that begins like a message.
 func (f *Framer) Lost() {
 	f.forget()
 	f.skip, f.search.on, f.guessed = 0, true, true
 	f.search.edge = false
 }
 
-// TakeDropped returns how many messages were dropped for want of memory since it was last called.
+// TakeDropped returns and resets the number of messages dropped because memory was exhausted.
 func (f *Framer) TakeDropped() uint64 {
 	n := uint64(f.dropped)
 	f.dropped = 0
 	return n
 }
 
-// TakeSkipped reports whether bytes were passed over in search of a message since it was last
-// called.
+// TakeSkipped reports whether bytes were skipped in search of a message since the last call.
 func (f *Framer) TakeSkipped() bool {
 	skipped := f.skipped
 	f.skipped = false
 	return skipped
 }
 
-// Err returns [ErrNotDNS] if the stream cannot be DNS, else nil. Nothing more comes from it then.
+// Err returns [ErrNotDNS] if the stream cannot be DNS, otherwise nil. After an error no further
+// message follows.
 func (f *Framer) Err() error {
 	if f.failed {
 		return ErrNotDNS
@@ -224,7 +225,7 @@ func (f *Framer) Err() error {
 	return nil
 }
 
-// Reset makes the Framer ready for another stream. It keeps its memory, unless that is borrowed.
+// Reset prepares the Framer for another stream. It keeps its memory, unless that is borrowed.
 func (f *Framer) Reset() {
 	f.forget()
 	f.release()

@@ -9,7 +9,7 @@ import (
 	"visor/decode/dnsmsg"
 )
 
-// stream returns queries for names, as they go over TCP.
+// stream returns queries for names in their TCP form.
 func stream(names ...string) (b []byte) {
 	for _, name := range names {
 		m := query(wireName(name))
@@ -18,7 +18,7 @@ func stream(names ...string) (b []byte) {
 	return b
 }
 
-// names returns the names of the messages that f has ready.
+// names returns the names of the messages that are ready in f.
 func names(t require.TestingT, f *dnsmsg.Framer) (out []string) {
 	for f.Next() {
 		name, _, err := f.Message().AppendQuestion(nil)
@@ -62,8 +62,8 @@ func TestFramerNotDNS(t *testing.T) {
 	require.ErrorIs(t, f.Err(), dnsmsg.ErrNotDNS, "a length that came in two pieces")
 }
 
-// TestFramerGap loses bytes of a stream of five messages: what lies between must not be taken for
-// messages.
+// TestFramerGap loses bytes of a stream of five messages: bytes between messages must not be taken
+// for messages.
 func TestFramerGap(t *testing.T) {
 	all := stream("aaaa.example", "bbbb.example", "cccc.example", "dddd.example", "eeee.example")
 	n := len(all) / 5
@@ -105,9 +105,9 @@ func TestFramerGapsInOneMessage(t *testing.T) {
 	require.Equal(t, []string{"bbbb.example"}, names(t, &f))
 }
 
-// TestFramerSearches loses the beginning of a stream, at every byte, and gets the rest in pieces of
-// any size: the length alone in a segment of its own, too. All messages that begin behind the loss
-// are found.
+// TestFramerSearches loses the beginning of a stream, at every byte, and feeds the rest in pieces
+// of any size, even the length alone in a segment. All messages that begin behind the loss are
+// found.
 func TestFramerSearches(t *testing.T) {
 	want := []string{"aaaa.example", "bbbb.example", "cccc.example", "dddd.example"}
 	all := stream(want...)
@@ -126,8 +126,8 @@ func TestFramerSearches(t *testing.T) {
 	}
 }
 
-// TestFramerLengthAlone has a client that writes the length and the message apart, and a loss of
-// both.
+// TestFramerLengthAlone has a client that writes the length and the message separately, and a loss
+// of both.
 func TestFramerLengthAlone(t *testing.T) {
 	var f dnsmsg.Framer
 	for range 3 {
@@ -171,7 +171,7 @@ func TestFramerSearchesTransfer(t *testing.T) {
 	}
 }
 
-// TestFramerGivesUpSearch searches a stream that is not DNS to an end.
+// TestFramerGivesUpSearch searches a stream that is not DNS until the search ends.
 func TestFramerGivesUpSearch(t *testing.T) {
 	var f dnsmsg.Framer
 	f.Lost()
@@ -197,8 +197,8 @@ func (l *lender) Get(n int) []byte {
 
 func (l *lender) Put(b []byte) { l.lent -= cap(b) }
 
-// TestFramerBorrows has a framer give back all that it borrows. Without memory it drops a message,
-// and finds the next.
+// TestFramerBorrows checks that a framer returns all borrowed memory. Without memory it drops a
+// message, and finds the next.
 func TestFramerBorrows(t *testing.T) {
 	all := stream("one.example", "two.example", "three.example", "four.example")
 	for _, max := range []int{1 << 20, 4} {

@@ -9,7 +9,7 @@ import (
 	"visor/decode/dnsmsg"
 )
 
-// FuzzMessage asks everything of any bytes: whatever comes back lies within them.
+// FuzzMessage calls all methods on arbitrary bytes: every result is within them.
 func FuzzMessage(f *testing.F) {
 	f.Add(query(wireName("www.example.com")))
 	f.Add(response())
@@ -47,7 +47,7 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// FuzzCanonical holds the fast way to names against the plain one, and Cut against Aggregate.
+// FuzzCanonical compares the fast path for names with the plain one, and Cut with Aggregate.
 func FuzzCanonical(f *testing.F) {
 	for _, tt := range nameCases {
 		f.Add([]byte(question(tt.wire, tt.err)))
@@ -73,7 +73,7 @@ func FuzzCanonical(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, wire, out)
 		if len(name.Key()) <= 5 && len(text) >= 5 {
-			return // for Aggregate, which counts the bytes of escapes, this name is not short
+			return // Aggregate counts the bytes of escapes, so this name is not short
 		}
 		two, three := canonical.Cut(name)
 		wantTwo, wantThree := name.Aggregate(text, 0)
@@ -82,8 +82,7 @@ func FuzzCanonical(f *testing.F) {
 	})
 }
 
-// FuzzName makes names of any bytes: whatever they are, no method panics, and keys make the same
-// names again.
+// FuzzName makes names of arbitrary bytes: no method panics, and keys yield the same names again.
 func FuzzName(f *testing.F) {
 	f.Add([]byte(wireName("a.b.example.com")), 2)
 	f.Add([]byte("\x03ab"), -1)
@@ -127,7 +126,7 @@ func FuzzFramer(f *testing.F) {
 }
 
 // FuzzFramerSearch searches any stream in pieces, with gaps, in little borrowed memory: it ends,
-// and all is given back.
+// and all memory is returned.
 func FuzzFramerSearch(f *testing.F) {
 	f.Add(stream("one.example", "two.example"), uint8(20), uint8(3))
 	f.Fuzz(func(t *testing.T, b []byte, size, gap uint8) {

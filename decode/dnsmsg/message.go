@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// What is wrong with a message.
+// The errors of parsing.
 var (
 	ErrTruncated  = errors.New("dnsmsg: truncated")
 	ErrMalformed  = errors.New("dnsmsg: malformed")
@@ -15,11 +15,11 @@ var (
 // HeaderLen is the length of the header of a message.
 const HeaderLen = 12
 
-// Message is a DNS message: a view that borrows the bytes it was parsed from.
+// Message is a DNS message: a view that borrows the parsed bytes.
 type Message []byte
 
-// Parse returns the message in b. It returns [ErrTruncated] if b is shorter than a header. Nothing
-// behind the header is looked at.
+// Parse returns the message in b. It returns [ErrTruncated] if b is shorter than a header. It does
+// not check the bytes after the header.
 func Parse(b []byte) (Message, error) {
 	if len(b) < HeaderLen {
 		return nil, ErrTruncated
@@ -57,7 +57,7 @@ func (m Message) AuthenticatedData() bool { return m[3]&0x20 != 0 }
 // CheckingDisabled returns the CD bit (RFC 4035 section 3.2.2).
 func (m Message) CheckingDisabled() bool { return m[3]&0x10 != 0 }
 
-// RCode returns the four bits of the response code that the header holds; [EDNS] has the others.
+// RCode returns the header's four bits of the response code; [EDNS] has the others.
 func (m Message) RCode() RCode { return RCode(m[3] & 15) }
 
 // QDCount returns the number of questions that the header claims.
@@ -72,24 +72,24 @@ func (m Message) NSCount() uint16 { return be16(m[8:]) }
 // ARCount returns the number of additional records that the header claims.
 func (m Message) ARCount() uint16 { return be16(m[10:]) }
 
-// Question is the first question of a message, less its name.
+// Question is the first question of a message, without its name.
 type Question struct {
 	Type  Type
 	Class uint16
-	End   int // offset of what follows the question
+	End   int // offset behind the question
 
-	// four fields are as many as come back from AppendQuestion in registers, which saves 10 ns
+	// four fields are the most that AppendQuestion returns in registers, which saves 10 ns
 	cuts cuts
 }
 
 // AppendQuestion appends the first QNAME to dst, as text in lower case, and returns the rest of the
-// question. It returns dst as it was and [ErrNoQuestion], [ErrTruncated] or [ErrMalformed] if there
-// is none that can be read.
+// question. If it cannot read a question, it returns dst unchanged and [ErrNoQuestion],
+// [ErrTruncated] or [ErrMalformed].
 func (m Message) AppendQuestion(dst []byte) ([]byte, Question, error) {
 	return m.appendQuestion(dst, true)
 }
 
-// AppendQuestionExact is AppendQuestion with the letters as they are in the message.
+// AppendQuestionExact is AppendQuestion without the conversion to lower case.
 func (m Message) AppendQuestionExact(dst []byte) ([]byte, Question, error) {
 	return m.appendQuestion(dst, false)
 }

@@ -79,7 +79,7 @@ func TestRecords(t *testing.T) {
 	}, got)
 }
 
-// TestRecordsCut cuts a message anywhere: the records before the cut come, then an error.
+// TestRecordsCut cuts a message anywhere: the records before the cut are returned, then an error.
 func TestRecordsCut(t *testing.T) {
 	whole := response()
 	before := 0
@@ -96,7 +96,8 @@ func TestRecordsCut(t *testing.T) {
 	require.Equal(t, 4, before)
 }
 
-// TestRecordsClaimed has a header that claims more than there is: counts are not trusted.
+// TestRecordsClaimed has a header that claims more records than the message has: counts are not
+// trusted.
 func TestRecordsClaimed(t *testing.T) {
 	rr := dnsmsg.Message(header(1, 0x8000, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF)).Records()
 	require.False(t, rr.Next())
@@ -105,7 +106,7 @@ func TestRecordsClaimed(t *testing.T) {
 
 func TestTargetBeyondItsRecord(t *testing.T) {
 	b := append(header(1, 0x8000, 0, 1, 0, 0), record("\x00", 2, "\x03a")...)
-	rr := dnsmsg.Message(append(b, "bc\x00"...)).Records() // the name goes on behind the RDATA
+	rr := dnsmsg.Message(append(b, "bc\x00"...)).Records() // the name continues behind the RDATA
 	require.True(t, rr.Next())
 	_, err := rr.AppendTarget(nil)
 	require.ErrorIs(t, err, dnsmsg.ErrMalformed)
@@ -164,7 +165,7 @@ func TestOptionsOfEDNS(t *testing.T) {
 func TestClientSubnet(t *testing.T) {
 	for _, tt := range []struct {
 		name, data string
-		want       string // "" if there is none
+		want       string // "" without a name
 		source     uint8
 		ok         bool
 	}{

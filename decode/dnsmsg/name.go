@@ -1,7 +1,7 @@
 package dnsmsg
 
 const (
-	// bytes of a name on the wire, the final zero included (RFC 1035 section 2.3.4)
+	// bytes of a name on the wire, including the final zero (RFC 1035 section 2.3.4)
 	maxName     = 255
 	maxPointers = 126 // more than a name of 255 bytes can use, if each leads to a label
 )
@@ -16,12 +16,12 @@ func toLower(c byte) byte {
 	return c
 }
 
-// walk goes along the labels of a name, following compression pointers. They must lead backwards,
-// and behind the header.
+// walk visits the labels of a name, following compression pointers. They must point backwards, and
+// behind the header.
 type walk struct {
 	msg      Message
 	at       int // of the next label
-	end      int // behind the name where the walk began, once known
+	end      int // behind the name at the start of the walk, once known
 	limit    int // a pointer must lead to an offset below
 	pointers int
 	wire     int // bytes of the name so far
@@ -29,7 +29,7 @@ type walk struct {
 
 func (m Message) walk(at int) walk { return walk{msg: m, at: at, limit: at} }
 
-// next returns the next label. The last one is empty; w.end is known then.
+// next returns the next label. The last one is empty; w.end is valid then.
 func (w *walk) next() (label []byte, err error) {
 	for {
 		if w.at < HeaderLen || w.at >= len(w.msg) {
@@ -113,7 +113,7 @@ func appendLabel(dst, label []byte, lower bool) []byte {
 }
 
 // AppendName appends the text of the name at offset at, in lower case, following compression
-// pointers, and returns the offset behind the name. On an error dst comes back as it was.
+// pointers. It returns the offset behind the name. On an error it returns dst unchanged.
 func (m Message) AppendName(dst []byte, at int) (name []byte, end int, err error) {
 	return m.appendName(dst, at, true)
 }

@@ -11,7 +11,7 @@ import (
 
 var nameCases = []struct {
 	name string
-	wire string // behind the header; a pointer's target counts from the header's start
+	wire string // after the header; a pointer's target counts from the header's start
 	text string
 	err  error
 }{
@@ -107,8 +107,8 @@ func TestQuestionExact(t *testing.T) {
 }
 
 func TestCompressedNames(t *testing.T) {
-	// At 12 "Example.com", at 25 "www" and a pointer to it, at 31 a pointer to that, at 33 a name
-	// of its own.
+	// At 12 "Example.com", at 25 "www" and a pointer to it, at 31 a pointer to that, at 33 an
+	// unrelated name.
 	m := dnsmsg.Message(append(header(1, 0, 0, 0, 0, 0), "\x07Example\x03com\x00\x03www\xC0\x0C\xC0\x19\x02ok\xC0\x1F"...))
 	for _, tt := range []struct {
 		at, end int
@@ -136,8 +136,8 @@ func TestCompressedNames(t *testing.T) {
 	}
 }
 
-// TestPointerChain has more pointers than any name needs. All lead backwards, so the chain ends;
-// the work is bounded all the same.
+// TestPointerChain has more pointers than any name needs. All point backwards, so the chain ends;
+// the work is bounded anyway.
 func TestPointerChain(t *testing.T) {
 	b := append(header(1, 0, 0, 0, 0, 0), 0, 0)
 	for len(b) < 12+2+2*127 {
@@ -182,7 +182,7 @@ func TestLast(t *testing.T) {
 	require.True(t, dnsmsg.Name{}.Last(2).IsRoot())
 }
 
-// A Name made of a caller's own bytes has no byte behind it that a part could take.
+// A Name built from a caller's bytes has no byte behind it that a part could use.
 func TestNameOfOwnBytes(t *testing.T) {
 	key := []byte("\x01a\x07example\x03com")
 	name := dnsmsg.NameFromKey(key[:len(key):len(key)])

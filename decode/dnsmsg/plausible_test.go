@@ -38,7 +38,7 @@ func TestImpossible(t *testing.T) {
 	require.False(t, dnsmsg.Message(long).Impossible(40), "the capture is cut, not the message")
 }
 
-// TestOtherProtocols has what tunnels send to port 53.
+// TestOtherProtocols feeds typical tunnel traffic to port 53.
 func TestOtherProtocols(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	random := func(b []byte, n int) []byte {

@@ -47,8 +47,8 @@ func (m Message) Records() Records {
 	return r
 }
 
-// Next goes to the next record. It returns false at the end, and where a record cannot be read:
-// then Err tells why.
+// Next advances to the next record. It returns false at the end, and if a record cannot be read:
+// then Err returns the reason.
 func (r *Records) Next() bool {
 	if r.err != nil {
 		return false
@@ -78,7 +78,8 @@ func (r *Records) Next() bool {
 	return true
 }
 
-// Err returns [ErrTruncated] or [ErrMalformed] if Next stopped before the last record, else nil.
+// Err returns [ErrTruncated] or [ErrMalformed] if Next stopped before the last record, otherwise
+// nil.
 func (r *Records) Err() error { return r.err }
 
 // Section returns the section of the current record.
@@ -87,10 +88,10 @@ func (r *Records) Section() Section { return r.section }
 // Type returns the type of the current record.
 func (r *Records) Type() Type { return Type(be16(r.msg[r.data-10:])) }
 
-// Class returns the class of the current record; of an OPT record, the sender's UDP size.
+// Class returns the class of the current record; for an OPT record, the sender's UDP size.
 func (r *Records) Class() uint16 { return be16(r.msg[r.data-8:]) }
 
-// TTL returns the time to live of the current record in seconds; of an OPT record, flags.
+// TTL returns the time to live of the current record in seconds; for an OPT record, flags.
 func (r *Records) TTL() uint32 { return be32(r.msg[r.data-6:]) }
 
 // Data returns the RDATA of the current record.

@@ -2,20 +2,20 @@ package dnsmsg
 
 import "bytes"
 
-// maxSearch is how many bytes of a stream a Framer searches for a message before it takes the
-// stream for none of DNS.
+// maxSearch is how many bytes of a stream a Framer searches for a message before it rejects the
+// stream as not DNS.
 const maxSearch = 256 << 10
 
 // search is the state of looking for a message in a stream.
 type search struct {
 	on   bool
-	edge bool  // what is held begins where a segment did
-	seen int32 // bytes that were searched in vain
+	edge bool  // the held data begins at a segment's start
+	seen int32 // bytes searched without success
 }
 
-// find looks for a message in what is held and in the data, and makes it the data. Most clients
-// write a message, or its length, at the beginning of a segment: there a length and a header that
-// fit suffice.
+// find looks for a message in the held bytes and in the data, and makes it the data. Most clients
+// write a message, or its length, at the beginning of a segment. There a matching length and header
+// suffice.
 func (f *Framer) find() bool {
 	held, buf := len(f.partial), f.data
 	if held > 0 {
@@ -71,17 +71,17 @@ func toCandidate(b []byte) int {
 	return len(b) - count
 }
 
-// fit is how well bytes look like the beginning of a message.
+// fit is how well bytes resemble the beginning of a message.
 type fit uint8
 
 const (
 	no    fit = iota
-	short     // there are too few of them
+	short     // too few bytes to decide
 	yes
 )
 
-// look reports whether b begins like a message. Within a segment, something must follow that begins
-// like one, too, or nothing.
+// look reports whether b begins like a message. Within a segment, the next bytes must also begin
+// like a message, or the segment must end.
 func look(b []byte, edge bool) fit {
 	fit := begins(b)
 	if fit != yes || edge {
@@ -157,8 +157,8 @@ func (m Message) beginsRecord(n int) fit {
 	return yes
 }
 
-// isClass reports whether c is a class that is in use (RFC 6895 section 3.2). In mDNS its first bit
-// has another meaning.
+// isClass reports whether c is an assigned class (RFC 6895 section 3.2). In mDNS its first bit has
+// another meaning.
 func isClass(c uint16) bool {
 	switch c &^ 0x8000 {
 	case 1, 3, 4, 254, 255:

@@ -9,7 +9,7 @@ import (
 // Type is the type of a record or question (https://www.iana.org/assignments/dns-parameters).
 type Type uint16
 
-// Types that programs look at.
+// Common types.
 const (
 	TypeA     Type = 1
 	TypeNS    Type = 2
@@ -26,7 +26,7 @@ const (
 	TypeHTTPS Type = 65
 )
 
-// typeTable holds the reference's names. Those of 0, 255 and 65535 are its own.
+// typeTable holds pktvisor's names. The names of 0, 255 and 65535 exist only in pktvisor.
 var typeTable = map[Type]string{
 	0: "Reserved (0)", 1: "A", 2: "NS", 3: "MD", 4: "MF", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR",
 	10: "NULL", 11: "WKS", 12: "PTR", 13: "HINFO", 14: "MINFO", 15: "MX", 16: "TXT", 17: "RP", 18: "AFSDB",
@@ -41,7 +41,7 @@ var typeTable = map[Type]string{
 	259: "DOA", 260: "AMTRELAY", 32768: "TA", 32769: "DLV", 65535: "Reserved (65535)",
 }
 
-// String returns the mnemonic of t, or its number if it has none. Names are those of the reference.
+// String returns the mnemonic of t, or its number if it has none. The names match pktvisor's.
 func (t Type) String() string {
 	if name := typeTable[t]; name != "" {
 		return name
@@ -75,8 +75,8 @@ var rcodeTable = map[RCode]string{
 	19: "BADMODE", 20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
 }
 
-// String returns the mnemonic of r, or its number if it has none. Names are those of the reference,
-// which writes SRVFAIL for what the RFCs call SERVFAIL.
+// String returns the mnemonic of r, or its number if it has none. The names match pktvisor's, which
+// writes SRVFAIL where the RFCs write SERVFAIL.
 func (r RCode) String() string {
 	if name := rcodeTable[r]; name != "" {
 		return name
@@ -88,7 +88,7 @@ func (r RCode) String() string {
 func (r RCode) Compare(s RCode) int { return cmp.Compare(r, s) }
 
 // ParseRCode returns the code with that mnemonic, in any case, or that number. SERVFAIL and BADSIG
-// are known as well. A number must be one that has a mnemonic.
+// are accepted as well. A number must be one that has a mnemonic.
 func ParseRCode(s string) (RCode, bool) {
 	switch strings.ToUpper(s) {
 	case "SERVFAIL":

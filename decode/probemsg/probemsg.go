@@ -50,7 +50,7 @@ const (
 	outcomes
 )
 
-// RCodes beyond those of DNS headers.
+// RCodes outside the range of DNS headers.
 const (
 	NoRCode    = 0xFFFE // not a DNS response, or its HTTP status failed
 	ParseError = 0xFFFF // unreadable, or does not answer the question

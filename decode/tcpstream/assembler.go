@@ -99,8 +99,8 @@ func New[S any](cfg Config[S]) *Assembler[S] {
 }
 
 // Feed takes a segment and borrows its Payload until the next Feed or Advance. Read the resulting
-// events, and those of connections that ended meanwhile, with Next before that; unread events are
-// discarded. No segment causes an error: impossible ones are ignored and counted.
+// events, and the events of connections that ended meanwhile, with Next before that; unread events
+// are discarded. No segment causes an error: impossible ones are ignored and counted.
 func (a *Assembler[S]) Feed(seg Segment) {
 	a.settle()
 	a.mode = stop
@@ -194,8 +194,8 @@ func (a *Assembler[S]) Event() *Event[S] { return &a.event }
 // Len returns the number of connections with payload, at most MaxConns.
 func (a *Assembler[S]) Len() int { return a.lists[talking].len + a.lists[closing].len }
 
-// Buffered returns the lent bytes of the Pool, in whole blocks. Those of events that were read
-// count until the next Feed or Advance.
+// Buffered returns the lent bytes of the Pool, in whole blocks. Blocks under read events count
+// until the next Feed or Advance.
 func (a *Assembler[S]) Buffered() int { return a.pool.live }
 
 // Stats returns the counts since New, over all connections.

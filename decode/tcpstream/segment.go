@@ -39,7 +39,8 @@ const (
 // Event reports a change on one side of a connection. It is valid until the next call of Next, Feed
 // or Advance.
 type Event[S any] struct {
-	State  *S     // of this side; at Open it is zero, or as Release left it. Borrowed like the Event
+	// of this side; at Open it is zero, or as Release left it. Borrowed like the Event
+	State  *S
 	Data   []byte // Data: the bytes, never empty; borrowed from the Segment or the Assembler
 	Lost   int    // Gap: number of missing bytes, above 0
 	TimeNS int64  // of the segment with the Data; otherwise the latest time of Feed or Advance
@@ -54,10 +55,11 @@ type Event[S any] struct {
 // Durations are in packet time.
 type Config[S any] struct {
 	// remembered connections with payload, and as many without; 0 or less means 65536
-	MaxConns     int
-	Pool         *Pool // memory for held bytes, which others may share; nil means a Pool of 4 MiB
-	MaxPerStream int   // held bytes in one stream; 0 or less means 256 KiB; below 512 nothing is held
-	MaxPieces    int   // pieces held in one stream; 0 or less means 64
+	MaxConns int
+	Pool     *Pool // memory for held bytes, which others may share; nil means a Pool of 4 MiB
+	// held bytes in one stream; 0 or less means 256 KiB; below 512 nothing is held
+	MaxPerStream int
+	MaxPieces    int // pieces held in one stream; 0 or less means 64
 	// silence that ends a connection, with an eighth of tolerance; 0 or less means 30s
 	Idle time.Duration
 	// how late a segment may be after its acknowledgement; 0 or less means 100ms

@@ -273,7 +273,7 @@ func (a *Assembler[S]) doubt(s *side[S]) {
 	s.doubt, s.doubtAt, s.doubts = s.ack, a.nowNS, 0
 }
 
-// judge gives up the holes of c that the peer acknowledged long ago: the capture missed those
+// judge abandons the holes of c that the peer acknowledged long ago: the capture missed those
 // segments.
 func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
 	if a.stepped {
