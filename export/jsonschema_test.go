@@ -20,7 +20,7 @@ import (
 
 // TestSchemas keeps the schemas of all handlers, fit for answers with any groups, in the folder schemas.
 func TestSchemas(t *testing.T) {
-	for kind := range policy.Builtin() {
+	for _, kind := range policy.Builtin().Handlers {
 		h, err := policy.Build(policy.Module{Type: kind.Type, Version: kind.Version}, policy.Env{})
 		require.NoError(t, err)
 		info := h.Info()
@@ -39,7 +39,7 @@ func TestValid(t *testing.T) {
 	for _, frames := range [][]capture.Frame{nil, traffic()} {
 		for _, disable := range [][]string{nil, {"counters"}} {
 			var cfg handler.Config
-			for kind := range policy.Builtin() {
+			for _, kind := range policy.Builtin().Handlers {
 				m := policy.Module{Name: kind.Type + kind.Version, Type: kind.Type, Version: kind.Version}
 				if _, grouped := map[string]bool{"net": true, "dns": true, "flow": true, "netprobe": true}[kind.Type]; grouped {
 					m.Disable = disable

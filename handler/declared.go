@@ -42,7 +42,7 @@ func Declare[M any](spec Spec, s Settings) (Declared[M], error) {
 // info returns the Info of a handler with settings s.
 func (spec Spec) info(s Settings) (Info, error) {
 	if s.TopPercentile < 0 || s.TopPercentile > 100 {
-		return Info{}, fmt.Errorf("threshold must be between 0 and 100 but has value %f", float64(s.TopPercentile)/100)
+		return Info{}, fmt.Errorf("handler: TopPercentile %d is not in 0…100", s.TopPercentile)
 	}
 	groups := spec.Defaults
 	if len(spec.Groups) > 0 {

@@ -61,5 +61,5 @@ func TestSettings(t *testing.T) {
 	require.Equal(t, handler.NewSampler(1), base.Sampler)
 
 	_, err = handler.Declare[none](handler.Spec{Type: "net"}, handler.Settings{TopPercentile: 101})
-	require.EqualError(t, err, "threshold must be between 0 and 100 but has value 1.010000")
+	require.EqualError(t, err, "handler: TopPercentile 101 is not in 0…100")
 }

@@ -2,14 +2,19 @@ package handler
 
 // Settings are valid for every handler. The zero Settings is ready to use.
 type Settings struct {
-	Name          string   // instance name; "" means the handler's type
-	Tap           string   // where its events come from; "" if there is nothing to tell apart
-	Periods       int      // buckets kept, 1…10, the live one included; 0 means 5; 1 never closes the bucket
-	DeepSample    int      // per cent of the events that the costlier metrics see, 1…100; 0 means 100
-	TopN          int      // entries shown per list; 0 means 10
-	TopPercentile int      // 0…100: lists end at the first estimate below this percentile of the list
-	Enable        []string // metric groups switched on; "all" for all
-	Disable       []string // metric groups switched off before Enable is applied
+	Name    string   // instance name; "" means the handler's type
+	Tap     string   // where its events come from; "" if there is nothing to tell apart
+	Enable  []string // metric groups switched on; "all" for all
+	Disable []string // metric groups switched off before Enable is applied
+
+	// DeepSample is 1…100; 0 means 100.
+	DeepSample int `policy:"deep_sample_rate" range:"1-100,cut" help:"percent of the events that the costlier metrics see"`
+	// Periods is 1…10, the live bucket included; 0 means 5; 1 never closes the bucket.
+	Periods int `policy:"num_periods" range:"1-10,cut" help:"periods kept, the running one included"`
+	// TopN is how many entries of a list are shown; 0 means 10.
+	TopN int `policy:"topn_count" help:"entries shown of each list"`
+	// TopPercentile is 0…100.
+	TopPercentile int `policy:"topn_percentile_threshold" range:"0-100" help:"lists end at the first estimate below this percentile of the list"`
 }
 
 // withDefaults returns s with defaults in place of zeros. It clamps Periods and DeepSample into

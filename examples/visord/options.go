@@ -412,11 +412,12 @@ func apiVersion() string {
 var notSemVer = regexp.MustCompile(`[^0-9A-Za-z-]+`)
 
 func listModules(w io.Writer) {
-	for _, typ := range policy.InputTypes() {
+	types := policy.Builtin()
+	for _, typ := range types.InputTypes() {
 		fmt.Fprintf(w, "input: %s version 1.0\n", typ)
 	}
 	var lines []string
-	for kind := range policy.Builtin() {
+	for _, kind := range types.Handlers {
 		lines = append(lines, fmt.Sprintf("handler: %s version %s\n", kind.Type, kind.Version))
 	}
 	slices.Sort(lines)

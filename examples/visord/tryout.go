@@ -16,7 +16,7 @@ func tryOut(o options, stdout io.Writer) int {
 		fmt.Fprintln(stdout, "warning:", w)
 	}
 	m := policy.NewManager(policy.ManagerConfig{
-		Periods: o.periods, DeepSample: o.deepSample, Open: policy.CheckInput, Logger: slog.New(slog.DiscardHandler),
+		Periods: o.periods, DeepSample: o.deepSample, Open: policy.Builtin().CheckInput, Logger: slog.New(slog.DiscardHandler),
 	})
 	defer m.Close()
 	err := m.Load(o.doc)

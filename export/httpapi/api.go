@@ -69,7 +69,7 @@ func New(cfg Config) (*API, error) {
 	if a.guard, err = newGuard(&cfg); err != nil {
 		return nil, err
 	}
-	if a.schemas, err = handlerSchemas(); err != nil {
+	if a.schemas, err = handlerSchemas(cfg.Policies.Types()); err != nil {
 		return nil, err
 	}
 	routes := a.routes()

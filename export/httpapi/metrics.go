@@ -203,14 +203,14 @@ type answerSchema struct {
 }
 
 // handlerSchemas returns the schemas of all handlers, whatever their groups, by type and version.
-func handlerSchemas() (map[string]answerSchema, error) {
+func handlerSchemas(types policy.Catalog) (map[string]answerSchema, error) {
 	out := make(map[string]answerSchema)
-	for kind := range policy.Builtin() {
-		h, err := policy.Build(policy.Module{Type: kind.Type, Version: kind.Version}, policy.Env{})
+	for i := range types.Handlers {
+		kind := &types.Handlers[i]
+		info, err := kind.Info()
 		if err != nil {
 			return nil, err
 		}
-		info := h.Info()
 		info.Groups = 0
 		var b bytes.Buffer
 		if err := export.WriteJSONSchema(&b, info); err != nil {

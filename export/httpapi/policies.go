@@ -94,7 +94,7 @@ func (a *API) addTap(r *http.Request) reply {
 	if bad.status != 0 {
 		return bad
 	}
-	t, warnings, err := policy.ParseTap(body)
+	t, warnings, err := a.cfg.Policies.Types().ParseTap(body)
 	t.Posted = true
 	if err = a.accept(r, warnings, err); err == nil {
 		err = a.cfg.Policies.AddTap(t)
@@ -150,7 +150,7 @@ func (a *API) start(r *http.Request, name string, status int, begin func(policy.
 	if bad.status != 0 {
 		return bad
 	}
-	p, warnings, err := policy.ParsePolicy(body)
+	p, warnings, err := a.cfg.Policies.Types().ParsePolicy(body)
 	p.Posted = true
 	if err = a.accept(r, warnings, err); err != nil {
 		return refused(err, warnings)

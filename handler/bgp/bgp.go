@@ -25,6 +25,8 @@ type Metrics struct {
 // Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
 type Config struct {
 	handler.Settings
+
+	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 }
 
 // Handler is the BGP analyzer.

@@ -42,7 +42,10 @@ type Metrics struct {
 type Config struct {
 	handler.Settings
 
-	Timeout time.Duration // a REQUEST unanswered for this long is forgotten; 0 means 5 s
+	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
+
+	// Timeout 0 means 5 s.
+	Timeout time.Duration `policy:"xact_ttl_secs,xact_ttl_ms" help:"a REQUEST unanswered for this long is forgotten"`
 }
 
 // maxRequests bounds the memory of open requests; the oldest go first.

@@ -16,23 +16,29 @@ import (
 type Config struct {
 	handler.Settings
 
-	Geo          *geo.DB       // nil leaves the geo lists empty; the caller keeps ownership
-	Timeout      time.Duration // a query unanswered for this long has timed out; 0 means 5 s
-	Transactions int           // queries that may wait at once, in each worker; 0 means 65536
-	PublicSuffix bool          // cut names behind the public suffix, not behind the top-level domain
+	Geo          *geo.DB // nil leaves the geo lists empty; the caller keeps ownership
+	Transactions int     // queries that may wait at once, in each worker; 0 means 65536
 
-	OnlyRCodes        []dnsmsg.RCode // pass replies with one of these codes
-	ExcludeNoError    bool           // drop messages with code 0, queries too; OnlyRCodes is then ignored
-	AnswerCount       *uint16        // pass messages with this many answer records; nil is off
-	OnlyQueries       bool           // pass queries
-	OnlyReplies       bool           // pass replies
-	OnlySignedReplies bool           // pass replies with an RRSIG record in the answer section
-	OnlyQTypes        []dnsmsg.Type  // pass messages whose first question has one of these types
-	OnlyQNames        []string       // pass messages whose first QNAME is one of these, in any case
-	OnlySuffixes      []string       // pass messages whose first QNAME ends with one of these; names are then cut behind it
-	OnlyTapped        dnstapmsg.Type // pass dnstap messages of this type, queries and responses, and all packets; 0 is off
-	GeoNotFound       bool           // pass queries with a client subnet whose location is unknown
-	ASNNotFound       bool           // pass queries with a client subnet whose autonomous system is unknown
+	// OnlyRCodes has no effect beside ExcludeNoError. AnswerCount nil and OnlyTapped 0 are off.
+	ExcludeNoError    bool           `policy:"exclude_noerror" help:"drops messages with code 0, queries too; only_rcode then has no effect"`
+	OnlyRCodes        []dnsmsg.RCode `policy:"only_rcode" type:"number or list of texts" help:"passes replies with one of these codes"`
+	OnlyQueries       bool           `policy:"only_queries" only:"1.0" help:"passes queries"`
+	OnlyReplies       bool           `policy:"only_responses" only:"1.0" help:"passes replies"`
+	OnlySignedReplies bool           `policy:"only_dnssec_response" help:"passes replies with an RRSIG record in the answer section"`
+	AnswerCount       *uint16        `policy:"answer_count" type:"number" range:"0-65535" help:"passes messages with this many answer records"`
+	OnlyQTypes        []dnsmsg.Type  `policy:"only_qtype" help:"passes messages whose first question has one of these types"`
+	OnlyQNames        []string       `policy:"only_qname" help:"passes messages whose first QNAME is one of these, in any case"`
+	OnlySuffixes      []string       `policy:"only_qname_suffix" help:"passes messages whose first QNAME ends with one of these; names are then cut behind it"`
+	GeoNotFound       bool           `policy:"geoloc_notfound" help:"passes queries with a client subnet whose location is unknown"`
+	ASNNotFound       bool           `policy:"asn_notfound" help:"passes queries with a client subnet whose autonomous system is unknown"`
+	OnlyTapped        dnstapmsg.Type `policy:"dnstap_msg_type" type:"text" help:"passes dnstap messages of this type, queries and responses, and all packets"`
+
+	PublicSuffix bool `policy:"public_suffix_list" help:"cuts names behind the public suffix, not behind the top-level domain"`
+
+	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
+
+	// Timeout 0 means 5 s.
+	Timeout time.Duration `policy:"xact_ttl_secs,xact_ttl_ms" help:"a query unanswered for this long has timed out"`
 }
 
 // Handler is the DNS analyzer, of version 1.0.

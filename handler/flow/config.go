@@ -19,19 +19,22 @@ type Config struct {
 	Geo      *geo.DB   // nil leaves the geo lists empty; the caller keeps ownership
 	Services *Services // names of ports; nil shows numbers
 
-	Names     map[netip.Addr]DeviceName // what devices and their interfaces are called; others go by address and ifIndex
-	NoScaling bool                      // count sampled packets as they are, whatever the sampling rate
-	Sampling  map[netip.Addr]uint32     // rates of devices, one in n packets, for records whose exporter states none
+	// Devices without a name, and their interfaces, are shown by address and ifIndex.
+	Devices map[netip.Addr]DeviceConfig `policy:"device_map" help:"names of devices and of their interfaces, and the sampling_rate of records that state none, by IP"`
+	NoNames bool                        `policy:"!enrichment" help:"false shows devices and interfaces without their names"`
 
-	OnlyInterfaces map[netip.Addr][]Range // count these devices and interfaces; nil counts all
-	OnlyNets       []string               // count records with an end in one of these networks, in CIDR form
-	OnlyPorts      []Range                // count records with one of these ports at an end
-	OnlyIn         bool                   // count input interfaces, not output ones unless OnlyOut is set too
-	OnlyOut        bool                   // count output interfaces, not input ones unless OnlyIn is set too
-	GeoNotFound    bool                   // leave out records both ends of which have a known location
-	ASNNotFound    bool                   // leave out records both ends of which have a known autonomous system
+	OnlyInterfaces map[netip.Addr][]Range `policy:"only_device_interfaces" help:"counts these interfaces, as 7, 1-5 or *, of these devices, by IP"`
+	OnlyNets       []string               `policy:"only_ips" help:"counts records with an end in one of these networks, in CIDR form"`
+	OnlyPorts      []Range                `policy:"only_ports" help:"counts records with one of these ports at an end, as 53 or 8000-8080"`
+	OnlyIn         bool                   `policy:"only_directions=in" help:"counts input interfaces (in), output interfaces (out), or both"`
+	OnlyOut        bool                   `policy:"only_directions=out"`
+	GeoNotFound    bool                   `policy:"geoloc_notfound" help:"leaves out records with a known location of both ends"`
+	ASNNotFound    bool                   `policy:"asn_notfound" help:"leaves out records with a known autonomous system of both ends"`
 
-	Summary Summary
+	Summary   Summary
+	NoScaling bool `policy:"!sample_rate_scaling" help:"false counts sampled packets as they are"`
+
+	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 
 	// MaxBytes bounds the memory of all periods and workers of a Handler, and of the copy that
 	// queries are answered from; 0 means 96 MiB. Where it does not suffice, lists grow no more, and
@@ -43,19 +46,21 @@ type Config struct {
 	Interfaces int
 }
 
-// Summary is what lists show in place of addresses. It is tried in the order of the fields.
+// Summary is what lists show in place of addresses: not those in Except, else the autonomous system,
+// else the subnet.
 type Summary struct {
-	Except         []string // networks in CIDR form whose addresses are shown as they are
-	ByASN          bool     // show the autonomous system; needs a database
-	ExceptASNs     []string // numbers of autonomous systems that are not shown
-	ExceptUnknowns bool     // show no unknown autonomous system
-	Subnets        []string // networks in CIDR form, shown for the addresses in them; 0.0.0.0/n and ::/n show the first n bits of all others
+	ByASN          bool     `policy:"summarize_ips_by_asn" help:"shows the autonomous system of an address; needs a database"`
+	Subnets        []string `policy:"subnets_for_summarization" help:"networks in CIDR form, shown for the addresses in them; 0.0.0.0/n and ::/n show the first n bits of all others"`
+	ExceptASNs     []string `policy:"exclude_asns_from_summarization" help:"numbers of autonomous systems that are not shown"`
+	ExceptUnknowns bool     `policy:"exclude_unknown_asns_from_summarization" help:"shows no unknown autonomous system"`
+	Except         []string `policy:"exclude_ips_from_summarization" help:"networks in CIDR form with addresses that are shown as they are"`
 }
 
-// DeviceName is what a device and its interfaces are called.
-type DeviceName struct {
+// DeviceConfig is what is configured of an exporter and its interfaces.
+type DeviceConfig struct {
 	Name       string            // "" shows the address
-	Interfaces map[uint32]string // by ifIndex
+	Interfaces map[uint32]string // their names by ifIndex
+	Sampling   uint32            // one in so many packets, for records that state no rate; 0 is none
 }
 
 // Range is a range of numbers, both ends included.

@@ -67,8 +67,11 @@ func (u *use) due() bool {
 
 // init makes d the device of an address.
 func (d *device) init(cfg *Config, addr netip.Addr) {
-	given := cfg.Names[addr]
-	*d = device{addr: addr, name: given.Name, names: given.Interfaces, rate: cfg.Sampling[addr]}
+	given := cfg.Devices[addr]
+	*d = device{addr: addr, rate: given.Sampling}
+	if !cfg.NoNames {
+		d.name, d.names = given.Name, given.Interfaces
+	}
 	d.only, d.listed = cfg.OnlyInterfaces[addr]
 }
 

@@ -105,8 +105,8 @@ func TestSamplers(t *testing.T) {
 	in := m.Devices.Find("192.0.2.1").Interfaces.Find("1")
 	require.Equal(t, []string{"10.0.0.1 10000", "10.0.0.7 100"}, list(&in.InBytes.TopSrcIPs))
 
-	configured := map[netip.Addr]uint32{netip.MustParseAddr("192.0.2.1"): 7}
-	m, _ = run(t, flow.Config{Sampling: configured}, frames...)
+	configured := map[netip.Addr]flow.DeviceConfig{netip.MustParseAddr("192.0.2.1"): {Sampling: 7}}
+	m, _ = run(t, flow.Config{Devices: configured}, frames...)
 	in = m.Devices.Find("192.0.2.1").Interfaces.Find("1")
 	require.Equal(t, []string{"10.0.0.1 10000", "10.0.0.7 700"}, list(&in.InBytes.TopSrcIPs))
 }

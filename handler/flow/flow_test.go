@@ -156,14 +156,14 @@ func TestFilters(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	names := map[netip.Addr]flow.DeviceName{
+	names := map[netip.Addr]flow.DeviceConfig{
 		netip.MustParseAddr("192.0.2.254"): {Name: "edge", Interfaces: map[uint32]string{1: "eth0"}},
 		netip.MustParseAddr("192.0.2.253"): {Name: "edge", Interfaces: map[uint32]string{9: "eth0"}},
 	}
 	second := sent(time.Second, "192.0.2.253", packettest.NetFlow5(0, 0, decode.Flow{
 		Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), Bytes: 5, Packets: 1, Input: 9, Output: 8,
 	}))
-	m, p := run(t, flow.Config{Names: names}, traffic(), second)
+	m, p := run(t, flow.Config{Devices: names}, traffic(), second)
 	require.Equal(t, 1, m.Devices.Len(), "two of one name are one")
 	edge := m.Devices.Find("edge")
 	require.Equal(t, uint64(1272), edge.Interfaces.Find("eth0").InBytes.All.Value())
@@ -232,10 +232,10 @@ func TestSummary(t *testing.T) {
 		})
 	}
 	for name, sum := range map[string]flow.Summary{
-		"only allows one ipv4 and one ipv6 wildcard": {Subnets: []string{"0.0.0.0/8", "0.0.0.0/16"}},
-		"invalid CIDR: x": {Subnets: []string{"x"}},
-		"invalid CIDR: y": {Except: []string{"y"}},
-		"invalid ASN":     {ExceptASNs: []string{"z"}},
+		"flow: Summary.Subnets has two wildcards":       {Subnets: []string{"0.0.0.0/8", "0.0.0.0/16"}},
+		"invalid CIDR: x":                               {Subnets: []string{"x"}},
+		"invalid CIDR: y":                               {Except: []string{"y"}},
+		`flow: Summary.ExceptASNs: "z" is not a number`: {ExceptASNs: []string{"z"}},
 	} {
 		_, err := flow.New(flow.Config{Summary: sum})
 		require.ErrorContains(t, err, name)

@@ -67,7 +67,7 @@ func TestOthers(t *testing.T) {
 
 // Ports that have one name share their metrics, which are not folded.
 func TestOthersSharedNames(t *testing.T) {
-	names := map[netip.Addr]flow.DeviceName{netip.MustParseAddr("192.0.2.1"): {Interfaces: map[uint32]string{1: "bond", 2: "bond"}}}
+	names := map[netip.Addr]flow.DeviceConfig{netip.MustParseAddr("192.0.2.1"): {Interfaces: map[uint32]string{1: "bond", 2: "bond"}}}
 	var flows []decode.Flow
 	for i := range uint32(600) {
 		f := record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
@@ -77,7 +77,7 @@ func TestOthersSharedNames(t *testing.T) {
 		}
 		flows = append(flows, f)
 	}
-	m, _ := run(t, flow.Config{Interfaces: 1, Names: names}, sent(0, "192.0.2.1", packettest.NetFlow5(0, 0, flows[:30]...)), sent(0, "192.0.2.1", packettest.NetFlow5(30, 0, flows[30:60]...)))
+	m, _ := run(t, flow.Config{Interfaces: 1, Devices: names}, sent(0, "192.0.2.1", packettest.NetFlow5(0, 0, flows[:30]...)), sent(0, "192.0.2.1", packettest.NetFlow5(30, 0, flows[30:60]...)))
 	require.Equal(t, uint64(110), m.Devices.Find("192.0.2.1").Interfaces.Find("bond").InBytes.All.Value())
 	bytes, _, _ := volumes(m)
 	require.Equal(t, uint64(600), bytes)

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -43,7 +44,7 @@ func newSummary(cfg *Summary) (summary, error) {
 	for _, text := range cfg.ExceptASNs {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			err = errors.New("FlowHandler: invalid ASN in the exclusions from summarization: " + text)
+			err = fmt.Errorf("flow: Summary.ExceptASNs: %q is not a number of 32 bits", text)
 		}
 		s.exceptASNs = append(s.exceptASNs, uint32(n))
 		errs = append(errs, err)
@@ -68,7 +69,7 @@ func (s *summary) addSubnet(text string) error {
 		wild = &s.wild6
 	}
 	if *wild >= 0 {
-		return errors.New("FlowHandler: 'subnets_for_summarization' only allows one ipv4 and one ipv6 wildcard")
+		return errors.New("flow: Summary.Subnets has two wildcards of one IP version")
 	}
 	*wild, err = strconv.Atoi(strings.TrimSpace(digits))
 	return err

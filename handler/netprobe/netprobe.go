@@ -95,7 +95,10 @@ func (c rcode) String() string {
 type Config struct {
 	handler.Settings
 
-	Timeout time.Duration // a test unanswered for this long has timed out; 0 means 2 s
+	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
+
+	// Timeout 0 means 2 s.
+	Timeout time.Duration `policy:"xact_ttl_secs,xact_ttl_ms" help:"a test unanswered for this long has timed out"`
 }
 
 const (

@@ -19,10 +19,12 @@ type Config struct {
 	// Filters. The two about locations are alternatives, so are the two about autonomous systems;
 	// a packet must pass both pairs. Without a database, or with an unknown direction, none passes. dnstap messages
 	// always do, as in the reference.
-	GeoNotFound bool     // pass packets whose remote address has no location
-	ASNNotFound bool     // pass packets whose remote address has no autonomous system
-	GeoPrefixes []string // pass packets whose remote location begins with one of these, as "EU/Sweden"
-	ASNs        []string // pass packets whose remote autonomous system has one of these numbers
+	GeoNotFound bool     `policy:"geoloc_notfound" help:"passes packets whose remote address has no location"`
+	ASNNotFound bool     `policy:"asn_notfound" help:"passes packets whose remote address has no autonomous system"`
+	GeoPrefixes []string `policy:"only_geoloc_prefix" help:"passes packets whose remote location begins with one of these, as EU/Sweden"`
+	ASNs        []string `policy:"only_asn_number" help:"passes packets whose remote autonomous system has one of these numbers"`
+
+	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 }
 
 // Handler is the network analyzer, of version 1.0.
@@ -51,7 +53,7 @@ func declare[M any](cfg Config, version, schema string, groups metric.GroupNames
 	errs := []error{err}
 	for _, asn := range cfg.ASNs {
 		if asn == "" || strings.Trim(asn, "0123456789") != "" {
-			errs = append(errs, fmt.Errorf("NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: %s", asn))
+			errs = append(errs, fmt.Errorf("network: ASNs: %q is not a number", asn))
 		}
 	}
 	return declared[M]{d, cfg}, errors.Join(errs...)

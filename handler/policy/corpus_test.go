@@ -57,7 +57,7 @@ func try(t testing.TB, document string, alone bool) (verdict, text string) {
 	if err != nil {
 		return "refused", err.Error()
 	}
-	m := policy.NewManager(policy.ManagerConfig{Open: policy.CheckInput})
+	m := policy.NewManager(policy.ManagerConfig{Open: policy.Builtin().CheckInput})
 	defer m.Close()
 	if alone {
 		require.NoError(t, m.AddTap(tapFor(doc.Policies[0].Input)))

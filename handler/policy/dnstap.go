@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"visor/handler/options"
 
 	"visor/capture"
 	"visor/capture/dnstap"
@@ -63,10 +64,10 @@ func ParseTapInput(opts Options) (TapInput, error) {
 	}
 	in.Listen.Network, in.Listen.Address = "tcp", address
 	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-		return TapInput{}, &keyError{key: "tcp", error: errors.New("invalid tcp address specification, use HOST:PORT")}
+		return TapInput{}, &options.Problem{Key: "tcp", Err: errors.New("invalid tcp address specification, use HOST:PORT")}
 	}
 	if in.TLS != (tlsfiles.Files{}) && (in.TLS.Cert == "" || in.TLS.Key == "") {
-		return TapInput{}, &keyError{key: "tls_cert", error: errors.New("tls_cert and tls_key go together, and tls_client_ca needs both")}
+		return TapInput{}, &options.Problem{Key: "tls_cert", Err: errors.New("tls_cert and tls_key go together, and tls_client_ca needs both")}
 	}
 	return in, firstOf(opts, "is for a socket, not for tcp", "socket_mode", "socket_owner", "socket_group")
 }
@@ -89,7 +90,7 @@ func listenConfig(r *Reader) dnstap.Config {
 func firstOf(opts Options, what string, keys ...string) error {
 	for _, key := range keys {
 		if _, there := opts[key]; there {
-			return &keyError{key: key, error: fmt.Errorf("%s %s", key, what)}
+			return &options.Problem{Key: key, Err: fmt.Errorf("%s %s", key, what)}
 		}
 	}
 	return nil
@@ -139,7 +140,7 @@ func ParseTapFilter(opts Options) (decode.HostNets, error) {
 	}
 	hosts, err := decode.ParseHostNets(strings.Join(list, ","))
 	if err != nil {
-		return decode.HostNets{}, &keyError{key: "only_hosts", error: err}
+		return decode.HostNets{}, &options.Problem{Key: "only_hosts", Err: err}
 	}
 	return hosts, nil
 }

@@ -84,8 +84,11 @@ type Tag struct {
 
 // Parse reads a document with any number of taps and policies, as it stands in a configuration file. It returns an error
 // where pktvisor refuses the document. The Document has the warnings, and what else was read, in any case.
-func Parse(data []byte) (*Document, error) {
-	p, doc := &parser{budget: maxNodes}, &Document{}
+func Parse(data []byte) (*Document, error) { return Builtin().Parse(data) }
+
+// Parse reads a document as the function Parse does. It may name the inputs and handlers in c.
+func (c Catalog) Parse(data []byte) (*Document, error) {
+	p, doc := &parser{types: c, budget: maxNodes}, &Document{}
 	if visor := p.root(data); visor != nil {
 		p.document(visor, doc)
 	}
@@ -138,18 +141,18 @@ func (p *parser) isSection(key, node *yaml.Node) bool {
 }
 
 // ParseTap reads a document with a single tap. It returns the warnings in any case.
-func ParseTap(data []byte) (Tap, []*Error, error) {
-	return parseSingle(data, "tap", "taps", (*parser).taps)
+func (c Catalog) ParseTap(data []byte) (Tap, []*Error, error) {
+	return parseSingle(c, data, "tap", "taps", (*parser).taps)
 }
 
 // ParsePolicy reads a document with a single policy. It returns the warnings in any case.
-func ParsePolicy(data []byte) (Policy, []*Error, error) {
-	return parseSingle(data, "policy", "policies", (*parser).policies)
+func (c Catalog) ParsePolicy(data []byte) (Policy, []*Error, error) {
+	return parseSingle(c, data, "policy", "policies", (*parser).policies)
 }
 
 // parseSingle reads the only entry of a section.
-func parseSingle[T any](data []byte, what, section string, read func(*parser, *yaml.Node) []T) (one T, warnings []*Error, err error) {
-	p := &parser{budget: maxNodes}
+func parseSingle[T any](c Catalog, data []byte, what, section string, read func(*parser, *yaml.Node) []T) (one T, warnings []*Error, err error) {
+	p := &parser{types: c, budget: maxNodes}
 	if visor := p.root(data); visor != nil {
 		node := p.find(visor, section)
 		switch {

@@ -86,10 +86,10 @@ func TestParse(t *testing.T) {
 
 // JSON is YAML.
 func TestParseJSON(t *testing.T) {
-	tap, _, err := policy.ParseTap([]byte(`{"version": "1.0", "visor": {"taps": {"t": {"input_type": "flow", "config": {"port": 2055, "bind": "::1"}}}}}`))
+	tap, _, err := policy.Builtin().ParseTap([]byte(`{"version": "1.0", "visor": {"taps": {"t": {"input_type": "flow", "config": {"port": 2055, "bind": "::1"}}}}}`))
 	require.NoError(t, err)
 	require.Equal(t, policy.Tap{Name: "t", InputType: "flow", Config: policy.Options{"port": uint64(2055), "bind": "::1"}}, tap)
-	pol, _, err := policy.ParsePolicy([]byte(`{"visor": {"policies": {"p": {"kind": "collection", "input": {"tap": "t", "input_type": "flow"}, "handlers": {"modules": {}}}}}}`))
+	pol, _, err := policy.Builtin().ParsePolicy([]byte(`{"visor": {"policies": {"p": {"kind": "collection", "input": {"tap": "t", "input_type": "flow"}, "handlers": {"modules": {}}}}}}`))
 	require.NoError(t, err)
 	require.Equal(t, policy.Policy{Name: "p", Input: policy.Input{Tap: "t", InputType: "flow"}}, pol)
 }
@@ -179,6 +179,10 @@ func TestParseErrors(t *testing.T) {
 		{"[top_ecs]", "[top_ecss]", "policy [all] failed to start: top_ecss is an invalid/unsupported metric group. The valid groups are: all, cardinality, counters, quantiles, top_ecs, top_ports, top_qnames, top_qtypes, top_rcodes, top_size, xact_times (line 27, column 38); did you mean 'top_ecs'?"},
 		{"disable: [cardinality, counters]", "disable: [cardinality, counter]", "policy [all] failed to start: counter is an invalid/unsupported metric group. The valid groups are: all, cardinality, counters, quantiles, top_ecs, top_ports, top_qnames, top_qtypes, top_rcodes, top_size, xact_times (line 27, column 71); did you mean 'counters'?"},
 		{"flows: {type: net}", "flows: {type: net, filter: {only_asn_number: [AS1]}}", "policy [all] failed to start: NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: AS1 (line 28, column 39)"},
+		{"flows: {type: net}", "flows: {type: flow, filter: {only_ips: [300.0.0.0/8]}}", "policy [all] failed to start: invalid IPv4 address: 300.0.0.0 (line 28, column 40)"},
+		{"flows: {type: net}", "flows: {type: flow, config: {exclude_asns_from_summarization: [x]}}", "policy [all] failed to start: FlowHandler: invalid ASN in the exclusions from summarization: x (line 28, column 40)"},
+		{"flows: {type: net}", "flows: {type: flow, config: {exclude_ips_from_summarization: [x]}}", "policy [all] failed to start: invalid CIDR: x (line 28, column 40)"},
+		{"flows: {type: net}", "flows: {type: flow, config: {subnets_for_summarization: [0.0.0.0/8, 0.0.0.0/16]}}", "policy [all] failed to start: FlowHandler: 'subnets_for_summarization' only allows one ipv4 and one ipv6 wildcard (line 28, column 40)"},
 		{"- second:\n            type: dns", "- second:\n            type: dns\n            config: {answer_count: few}", "policy [sequence] failed to start: DnsStreamHandler: wrong value type for answer_count filter. It should be an integer (line 37, column 22)"},
 	} {
 		require.Contains(t, good, tt.old)
@@ -260,16 +264,16 @@ func TestParseNothing(t *testing.T) {
 func TestParseAnswer(t *testing.T) {
 	const shown = `{"t":{"config":{"iface":"eth0"},"input_type":"pcap","interface":"visor.module.input/1.0","tags":null}}`
 	for _, text := range []string{shown, `{"visor":{"taps":` + shown + `}}`} {
-		tap, warnings, err := policy.ParseTap([]byte(text))
+		tap, warnings, err := policy.Builtin().ParseTap([]byte(text))
 		require.NoError(t, err)
 		require.Len(t, warnings, 1, "of the key 'interface', which has no effect")
 		require.Equal(t, policy.Tap{Name: "t", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}, tap)
 	}
 	for _, value := range []string{`"<redacted>"`, `"https://<redacted>@example.com/"`, `["<redacted>"]`, `{"token":"<redacted>"}`} {
-		_, _, err := policy.ParseTap([]byte(strings.Replace(shown, `"eth0"`, value, 1)))
+		_, _, err := policy.Builtin().ParseTap([]byte(strings.Replace(shown, `"eth0"`, value, 1)))
 		require.ErrorContains(t, err, "is <redacted>: write what it stands for")
 	}
-	_, _, err := policy.ParseTap([]byte(`{"t":{"input_type":"pcap"}}`))
+	_, _, err := policy.Builtin().ParseTap([]byte(`{"t":{"input_type":"pcap"}}`))
 	require.ErrorContains(t, err, "invalid schema")
 }
 
@@ -282,18 +286,18 @@ func TestParseSingleErrors(t *testing.T) {
 		"visor: {taps: {a: {x: 1}}}":     "missing or invalid tap type key 'input_type' (line 1, column 19)",
 		"{visor: {taps: {a: {x: 1}}}, y": "yaml: ",
 	} {
-		_, _, err := policy.ParseTap([]byte(doc))
+		_, _, err := policy.Builtin().ParseTap([]byte(doc))
 		require.ErrorContains(t, err, want)
 	}
-	_, _, err := policy.ParsePolicy([]byte("visor: {taps: {}}"))
+	_, _, err := policy.Builtin().ParsePolicy([]byte("visor: {taps: {}}"))
 	require.EqualError(t, err, "no policies found in schema (line 1, column 8)")
-	_, _, err = policy.ParsePolicy([]byte("visor: {policies: {a: {}, b: {}, c: {}}}"))
+	_, _, err = policy.Builtin().ParsePolicy([]byte("visor: {policies: {a: {}, b: {}, c: {}}}"))
 	require.EqualError(t, err, "only a single policy expected but got 3 (line 1, column 19)")
 }
 
 // A document of a few lines that would hold billions of nodes, or itself, ends with an error.
 func TestParseAliases(t *testing.T) {
-	_, _, err := policy.ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
+	_, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
 	require.NoError(t, err)
 	var b strings.Builder
 	b.WriteString("x0: &x0 {a: b}\n")
@@ -301,9 +305,9 @@ func TestParseAliases(t *testing.T) {
 		b.WriteString(strings.NewReplacer("N", string(rune('A'+i)), "M", string(rune('A'+i-1))).Replace("xN: &xN {a: *xM, b: *xM, c: *xM}\n"))
 	}
 	bomb := strings.ReplaceAll(b.String(), "*xA", "*x0")
-	_, _, err = policy.ParseTap([]byte("visor:\n  taps:\n    t:\n      input_type: pcap\n      config:\n" + indent(bomb, "        ")))
+	_, _, err = policy.Builtin().ParseTap([]byte("visor:\n  taps:\n    t:\n      input_type: pcap\n      config:\n" + indent(bomb, "        ")))
 	require.ErrorContains(t, err, "too much")
-	_, _, err = policy.ParseTap([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
+	_, _, err = policy.Builtin().ParseTap([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
 	require.ErrorContains(t, err, "more than 16 tables in one another")
 }
 
@@ -319,7 +323,7 @@ func FuzzParse(f *testing.F) {
 		if (doc == nil) && err == nil {
 			t.Fatal("neither a document nor an error")
 		}
-		_, _, _ = policy.ParseTap(b)
-		_, _, _ = policy.ParsePolicy(b)
+		_, _, _ = policy.Builtin().ParseTap(b)
+		_, _, _ = policy.Builtin().ParsePolicy(b)
 	})
 }

@@ -17,7 +17,7 @@ var errNoFiles = errors.New("taps and policies from the API may not open files; 
 var fileKeys = []string{"pcap_file", "dnstap_file", allowFIFO}
 
 // namesFile reports whether a table has a key of files to read.
-func (o Options) namesFile() bool {
+func namesFile(o Options) bool {
 	for _, key := range fileKeys {
 		if _, named := o[key]; named {
 			return true

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -8,135 +9,154 @@ import (
 	"strconv"
 	"strings"
 
-	"visor/handler"
+	"visor/decode"
 	"visor/handler/flow"
+	"visor/handler/options"
 )
 
-func buildFlow(s handler.Settings, r *Reader, env Env) (handler.Handler, error) {
-	cfg := flow.Config{Geo: env.Geo, Services: env.Services, MaxBytes: env.FlowBytes}
-	names, rates := deviceMap(r)
-	cfg.Sampling = rates
-	if enrich, given := r.opts["enrichment"]; !given || enrich != false {
-		cfg.Names = names
+// networks checks networks in CIDR form.
+func networks(v any) (any, error) {
+	list, ok := v.([]string)
+	if !ok {
+		return nil, options.ErrType
 	}
-	r.Flag("enrichment")
-	cfg.OnlyInterfaces = deviceInterfaces(r)
-	cfg.OnlyNets = r.List("only_ips")
-	cfg.OnlyPorts = ranges(r, r.List("only_ports"), 65535, "FlowHandler: invalid 'only_ports' filter value: %s")
-	for _, dir := range r.List("only_directions") {
-		switch dir {
-		case "in":
-			cfg.OnlyIn = true
-		case "out":
-			cfg.OnlyOut = true
-		default:
-			r.fail("FlowStreamHandler: only_directions filter contained an invalid/unsupported direction: %s", dir)
-		}
-	}
-	cfg.GeoNotFound, cfg.ASNNotFound = r.Flag("geoloc_notfound"), r.Flag("asn_notfound")
-	cfg.Summary = flow.Summary{ByASN: r.Flag("summarize_ips_by_asn"), Subnets: r.List("subnets_for_summarization")}
-	cfg.Summary.ExceptASNs = r.List("exclude_asns_from_summarization")
-	cfg.Summary.ExceptUnknowns = r.Flag("exclude_unknown_asns_from_summarization")
-	cfg.Summary.Except = r.List("exclude_ips_from_summarization")
-	if scale, given := r.opts["sample_rate_scaling"]; given {
-		cfg.NoScaling = scale == false
-	}
-	r.Flag("sample_rate_scaling")
-	r.look("recorded_stream")
-	if err := common(&s, r); err != nil {
+	_, err := decode.ParseHostNets(strings.Join(list, ","))
+	return list, err
+}
+
+func subnets(v any) (any, error) {
+	list, err := networks(v)
+	if err != nil {
 		return nil, err
 	}
-	cfg.Settings = s
-	return flow.New(cfg)
+	wild := make(map[bool]bool) // by whether it is of IPv4
+	for _, text := range v.([]string) {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil || !p.Addr().IsUnspecified() {
+			continue
+		}
+		if wild[p.Addr().Is4()] {
+			return nil, errors.New("FlowHandler: 'subnets_for_summarization' only allows one ipv4 and one ipv6 wildcard")
+		}
+		wild[p.Addr().Is4()] = true
+	}
+	return list, nil
+}
+
+// systems checks numbers of autonomous systems.
+func systems(v any) (any, error) {
+	list, ok := v.([]string)
+	if !ok {
+		return nil, options.ErrType
+	}
+	for _, text := range list {
+		if _, err := strconv.ParseUint(text, 10, 32); err != nil {
+			return nil, fmt.Errorf("FlowHandler: invalid ASN in the exclusions from summarization: %s", text)
+		}
+	}
+	return list, nil
 }
 
 // deviceMap reads what devices and interfaces are called, and how devices sample that do not state it.
-func deviceMap(r *Reader) (names map[netip.Addr]flow.DeviceName, rates map[netip.Addr]uint32) {
-	names, rates = make(map[netip.Addr]flow.DeviceName), make(map[netip.Addr]uint32)
-	devices := value[Options](r, "device_map")
+func deviceMap(v any) (any, error) {
+	devices, ok := v.(Options)
+	if !ok {
+		return nil, options.ErrType
+	}
+	out := make(map[netip.Addr]flow.DeviceConfig)
 	for _, key := range slices.Sorted(maps.Keys(devices)) {
 		addr, err := netip.ParseAddr(key)
 		if err != nil {
-			r.fail("FlowHandler: 'device_map' config has an invalid device IP: %s", key)
-			return nil, nil
+			return nil, fmt.Errorf("FlowHandler: 'device_map' config has an invalid device IP: %s", key)
 		}
 		device, _ := devices[key].(Options)
-		name, ok := device["name"]
-		if !ok {
-			r.fail("FlowHandler: 'device_map' config with device IP %s does not have 'name' key", key)
-			return nil, nil
-		}
-		interfaces, ok := device["interfaces"].(Options)
-		if !ok {
-			r.fail("FlowHandler: 'device_map' config with device IP %s does not have 'interfaces' key", key)
-			return nil, nil
-		}
-		names[addr] = flow.DeviceName{Name: fmt.Sprint(name), Interfaces: interfaceNames(r, key, interfaces)}
-		if rate := samplingRate(r, key, device); rate > 0 {
-			rates[addr] = rate
+		if out[addr], err = readDevice(key, device); err != nil {
+			return nil, err
 		}
 	}
-	return names, rates
+	return out, nil
 }
 
-func interfaceNames(r *Reader, device string, interfaces Options) map[uint32]string {
+func readDevice(key string, device Options) (d flow.DeviceConfig, err error) {
+	name, ok := device["name"]
+	if !ok {
+		return d, fmt.Errorf("FlowHandler: 'device_map' config with device IP %s does not have 'name' key", key)
+	}
+	interfaces, ok := device["interfaces"].(Options)
+	if !ok {
+		return d, fmt.Errorf("FlowHandler: 'device_map' config with device IP %s does not have 'interfaces' key", key)
+	}
+	d.Name = fmt.Sprint(name)
+	if d.Interfaces, err = interfaceNames(key, interfaces); err == nil {
+		d.Sampling, err = samplingRate(key, device)
+	}
+	return d, err
+}
+
+func interfaceNames(device string, interfaces Options) (map[uint32]string, error) {
 	out := make(map[uint32]string)
 	for _, key := range slices.Sorted(maps.Keys(interfaces)) {
 		index, err := strconv.ParseUint(key, 10, 32)
 		if err != nil {
-			r.fail("FlowHandler: 'device_map' config with device IP %s has an invalid interface index: %s", device, key)
-			return nil
+			return nil, fmt.Errorf("FlowHandler: 'device_map' config with device IP %s has an invalid interface index: %s", device, key)
 		}
 		entry, _ := interfaces[key].(Options)
 		name, ok := entry["name"]
 		if !ok {
-			r.fail("FlowHandler: 'device_map' config with device IP %s does not have 'name' key", device)
-			return nil
+			return nil, fmt.Errorf("FlowHandler: 'device_map' config with device IP %s does not have 'name' key", device)
 		}
 		out[uint32(index)] = fmt.Sprint(name)
 	}
-	return out
+	return out, nil
 }
 
 // samplingRate reads the rate of a device whose records state none; pktvisor does not have the key. 0 is none.
-func samplingRate(r *Reader, key string, device Options) uint32 {
+func samplingRate(key string, device Options) (uint32, error) {
 	value, given := device["sampling_rate"]
 	if !given {
-		return 0
+		return 0, nil
 	}
 	rate, err := strconv.ParseUint(fmt.Sprint(value), 10, 32)
 	if err != nil {
-		r.fail("FlowHandler: 'device_map' config with device IP %s has an invalid sampling_rate: %v", key, value)
+		return 0, fmt.Errorf("FlowHandler: 'device_map' config with device IP %s has an invalid sampling_rate: %v", key, value)
 	}
-	return uint32(rate)
+	return uint32(rate), nil
 }
 
-// deviceInterfaces reads which interfaces of which devices are counted; nil is all.
-func deviceInterfaces(r *Reader) map[netip.Addr][]flow.Range {
-	devices := value[Options](r, "only_device_interfaces")
-	if devices == nil {
-		return nil
+// deviceInterfaces reads which interfaces of which devices are counted.
+func deviceInterfaces(v any) (any, error) {
+	devices, ok := v.(Options)
+	if !ok {
+		return nil, options.ErrType
 	}
 	out := make(map[netip.Addr][]flow.Range)
 	for _, key := range slices.Sorted(maps.Keys(devices)) {
 		addr, err := netip.ParseAddr(key)
 		if err != nil {
-			r.fail("FlowHandler: 'only_device_interfaces' filter has an invalid device IP: %s", key)
-			return nil
+			return nil, fmt.Errorf("FlowHandler: 'only_device_interfaces' filter has an invalid device IP: %s", key)
 		}
-		list, ok := devices[key].([]string)
-		if !ok {
-			r.fail("wrong type for key: %s", key)
-			return nil
+		if _, ok := devices[key].([]string); !ok {
+			return nil, fmt.Errorf("wrong type for key: %s", key)
 		}
-		out[addr] = ranges(r, list, 1<<32-1, "FlowHandler: invalid 'only_device_interfaces' filter interface value: %s")
+		const complaint = "FlowHandler: invalid 'only_device_interfaces' filter interface value: %s"
+		if out[addr], err = ranges(devices[key], 1<<32-1, complaint); err != nil {
+			return nil, err
+		}
 	}
-	return out
+	return out, nil
+}
+
+func ports(v any) (any, error) {
+	return ranges(v, 65535, "FlowHandler: invalid 'only_ports' filter value: %s")
 }
 
 // ranges reads numbers, ranges of them as "a-b", and "*" for all up to most.
-func ranges(r *Reader, texts []string, most uint32, complaint string) (out []flow.Range) {
-	for _, text := range texts {
+func ranges(v any, most uint32, complaint string) (out []flow.Range, err error) {
+	list, ok := v.([]string)
+	if !ok {
+		return nil, options.ErrType
+	}
+	for _, text := range list {
 		if text == "*" {
 			out = append(out, flow.Range{Last: most})
 			continue
@@ -148,10 +168,9 @@ func ranges(r *Reader, texts []string, most uint32, complaint string) (out []flo
 		from, err := strconv.ParseUint(strings.TrimSpace(first), 10, 32)
 		to, errTo := strconv.ParseUint(strings.TrimSpace(last), 10, 32)
 		if err != nil || errTo != nil || from > to || to > uint64(most) {
-			r.fail(complaint, text)
-			return nil
+			return nil, fmt.Errorf(complaint, text)
 		}
 		out = append(out, flow.Range{First: uint32(from), Last: uint32(to)})
 	}
-	return out
+	return out, nil
 }

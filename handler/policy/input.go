@@ -17,6 +17,7 @@ type input struct {
 	bytes    int64 // that it may hold
 	live     bool
 	facts    Options
+	collects bool // flow datagrams
 	pipeline *handler.Pipeline
 	usage    *resources.Handler
 	ended    chan struct{}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"visor/handler/options"
 
 	"visor/capture/filter"
 	"visor/decode"
@@ -32,7 +33,7 @@ func ParseFlowInput(opts Options) (FlowInput, error) {
 		return FlowInput{}, err
 	}
 	if !slices.Contains([]string{"", "sflow", "netflow", "ipfix"}, typ) {
-		return FlowInput{}, &keyError{key: "flow_type", error: fmt.Errorf(`invalid flow_type "%s". Supported types: "sflow", "netflow" and "ipfix"`, typ)}
+		return FlowInput{}, &options.Problem{Key: "flow_type", Err: fmt.Errorf(`invalid flow_type "%s". Supported types: "sflow", "netflow" and "ipfix"`, typ)}
 	}
 	if in.File != "" {
 		return in, nil
@@ -101,9 +102,9 @@ func readPcapInput(opts Options) (PcapInput, error) {
 	hosts, err := decode.ParseHostNets(spec)
 	switch {
 	case err != nil:
-		return PcapInput{}, &keyError{key: "host_spec", error: err}
+		return PcapInput{}, &options.Problem{Key: "host_spec", Err: err}
 	case !slices.Contains([]string{"", "libpcap", "af_packet", "mock"}, source):
-		return PcapInput{}, &keyError{key: "pcap_source", error: errors.New("unknown pcap source")}
+		return PcapInput{}, &options.Problem{Key: "pcap_source", Err: errors.New("unknown pcap source")}
 	case in.File == "" && in.Interface == "" && source != "mock":
 		return PcapInput{}, errors.New("no iface was specified for live capture")
 	}
@@ -117,10 +118,10 @@ func readPcapInput(opts Options) (PcapInput, error) {
 // readDNS reads dns_ports and proxy_from, keys that pktvisor does not have.
 func (in *PcapInput) readDNS(ports, proxies []string) (err error) {
 	if in.DNSPorts, err = ParsePorts(ports); err != nil {
-		return &keyError{key: "dns_ports", error: err}
+		return &options.Problem{Key: "dns_ports", Err: err}
 	}
 	if in.ProxyFrom, err = parseNets(proxies); err != nil {
-		return &keyError{key: "proxy_from", error: err}
+		return &options.Problem{Key: "proxy_from", Err: err}
 	}
 	return nil
 }

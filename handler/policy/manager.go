@@ -18,6 +18,7 @@ import (
 
 // ManagerConfig configures a Manager. The zero ManagerConfig is ready to use.
 type ManagerConfig struct {
+	Types      Catalog // which inputs and handlers policies may name; the zero Catalog means [Builtin]
 	Env        Env
 	Periods    int          // of policies without a window_config; 0 means 5
 	DeepSample int          // per cent, likewise; 0 means 100
@@ -71,18 +72,24 @@ func NewManager(cfg ManagerConfig) *Manager {
 	if cfg.Hash == nil {
 		cfg.Hash = hash64.Random()
 	}
+	if cfg.Types.Inputs == nil && cfg.Types.Handlers == nil {
+		cfg.Types = Builtin()
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	posted := cfg.Open
 	if cfg.Open == nil {
-		cfg.Open = Inputs{Logger: cfg.Logger, Socket: cfg.Socket}.Open
-		posted = Inputs{Logger: cfg.Logger, Socket: cfg.Socket, files: below(cfg.APIFiles)}.Open
+		cfg.Open = Inputs{Types: cfg.Types.Inputs, Logger: cfg.Logger, Socket: cfg.Socket}.Open
+		posted = Inputs{Types: cfg.Types.Inputs, Logger: cfg.Logger, Socket: cfg.Socket, files: below(cfg.APIFiles)}.Open
 	}
 	return &Manager{
 		cfg: cfg, posted: posted, taps: make(map[string]Tap), global: make(map[string]Options), policies: make(map[string]*Running), inputs: make(map[string]*input),
 	}
 }
+
+// Types returns the inputs and handlers that policies may name. The caller must not change them.
+func (m *Manager) Types() Catalog { return m.cfg.Types }
 
 // AddTap adds a tap. Nothing is opened until a policy uses it.
 func (m *Manager) AddTap(t Tap) error {

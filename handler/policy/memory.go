@@ -60,20 +60,19 @@ func (m *Manager) flows() int {
 
 // inputBytes is what an input may hold.
 func (m *Manager) inputBytes(typ string, config Options) int64 {
-	switch typ {
-	case "pcap":
-		in, err := readPcapInput(config)
-		ring := in.RingSize
-		if err != nil || in.Interface == "" {
-			ring = 0 // it cannot be opened, or has no ring
-		}
-		return int64(workerBytes + connBytes*m.conns(in.MaxConns) + m.streams() + m.fragments() + ring)
-	case "dnstap":
-		return workerBytes + dnstapBytes
-	case "flow", "sflow":
-		return int64(workerBytes + collectorBytes + m.fragments())
+	if t := m.cfg.Types.input(typ); t != nil && t.bytes != nil {
+		return t.bytes(m, config)
 	}
 	return workerBytes
+}
+
+func (m *Manager) pcapBytes(config Options) int64 {
+	in, err := readPcapInput(config)
+	ring := in.RingSize
+	if err != nil || in.Interface == "" {
+		ring = 0 // it cannot be opened, or has no ring
+	}
+	return int64(workerBytes + connBytes*m.conns(in.MaxConns) + m.streams() + m.fragments() + ring)
 }
 
 // partBytes is what the modules of a part may hold.

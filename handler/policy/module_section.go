@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -61,8 +60,9 @@ func (p *parser) module(pol *Policy, key, node, window *yaml.Node) {
 			p.fail(version, "Invalid stream handler version at key 'require_version'")
 		}
 	}
-	if _, known := Builtin()[Kind{m.Type, m.Version}]; !known && m.Type != "" {
-		p.failAt(p.find(node, "type"), knownTypes(), "Policy '%s' requires stream handler type '%s' and version '%s' which is not available", pol.Name, m.Type, m.Version)
+	a := p.types.analyzer(m.Type, m.Version)
+	if a == nil && m.Type != "" {
+		p.failAt(p.find(node, "type"), p.types.handlerTypes(), "Policy '%s' requires stream handler type '%s' and version '%s' which is not available", pol.Name, m.Type, m.Version)
 	}
 	wrong := func(what string) string {
 		return fmt.Sprintf("invalid stream handler %s for handler '%s': ", what, m.Name)
@@ -73,16 +73,10 @@ func (p *parser) module(pol *Policy, key, node, window *yaml.Node) {
 		p.groups(&m, groups, wrong("metrics"))
 	}
 	p.only(node, fmt.Sprintf("module '%s'", m.Name), "type", "require_version", "config", "filter", "metric_groups")
-	p.checkModule(pol, m, node, window)
-	pol.Modules = append(pol.Modules, m)
-}
-
-func knownTypes() (out []string) {
-	for kind := range Builtin() {
-		out = append(out, kind.Type)
+	if a != nil {
+		p.checkModule(a, pol, m, node, window)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	pol.Modules = append(pol.Modules, m)
 }
 
 func (p *parser) groups(m *Module, node *yaml.Node, prefix string) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"visor/handler/options"
 
 	"visor/capture/probe"
 )
@@ -58,7 +59,7 @@ func (p *probeInput) keys() {
 // wrong complains of the value of a key.
 func (p *probeInput) wrong(key, format string, args ...any) {
 	if p.err == nil {
-		p.err = &keyError{key: key, error: fmt.Errorf(format, args...)}
+		p.err = &options.Problem{Key: key, Err: fmt.Errorf(format, args...)}
 	}
 }
 

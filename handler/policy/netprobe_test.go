@@ -17,7 +17,7 @@ import (
 
 // probeOptions reads the configuration of an input of probes from YAML, as a document holds it.
 func probeOptions(t testing.TB, text string) policy.Options {
-	tap, _, err := policy.ParseTap([]byte("visor: {taps: {probe: {input_type: mock, config: {" + text + "}}}}"))
+	tap, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {probe: {input_type: mock, config: {" + text + "}}}}"))
 	require.NoError(t, err, text)
 	return tap.Config
 }
@@ -157,6 +157,6 @@ func TestRedact(t *testing.T) {
 	require.Equal(t, policy.Options{"A": "<redacted>"}, shown["fail_if_header_matches"])
 	require.Contains(t, fmt.Sprint(opts), "secret", "the configuration itself is as it was")
 	require.Equal(t, opts, policy.Redact("pcap", opts))
-	_, _, err := policy.ParseTap([]byte("visor: {taps: {a: {input_type: netprobe, config: {targets: {b: {target: 'https://<redacted>@example.com'}}}}}}"))
+	_, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {a: {input_type: netprobe, config: {targets: {b: {target: 'https://<redacted>@example.com'}}}}}}"))
 	require.ErrorContains(t, err, "the value of key 'target' is <redacted>")
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 
 	"visor/capture"
@@ -19,7 +18,6 @@ import (
 	"visor/capture/pcapfile"
 	"visor/capture/probe"
 	"visor/decode"
-	"visor/handler"
 )
 
 // Opened is an input that is open: what a pipeline needs to know of it.
@@ -36,6 +34,7 @@ type Opened struct {
 
 // Inputs opens inputs. The zero Inputs is ready to use.
 type Inputs struct {
+	Types  []InputType  // that there are; nil means those of [Builtin]
 	Logger *slog.Logger // of sources; nil is silence
 
 	// Socket returns a socket that was opened for this process and listens at an address already, as systemd hands them over, or
@@ -83,25 +82,17 @@ func (in Inputs) recording(path string, mayBeFIFO bool, open func(io.Reader) (ca
 
 // Open opens an input of a type with its configuration and the filter of a policy.
 func (in Inputs) Open(typ string, config, only Options) (Opened, error) {
-	switch typ {
-	case "pcap":
-		return in.openPcap(merged(config, only))
-	case "dnstap":
-		return in.openTap(config, only)
-	case "flow", "sflow":
-		return in.openFlow(config)
-	case "netprobe":
-		return openProbe(config)
-	case "mock":
-		if _, fails := config["except_on_start"]; fails { // a test of the reference
-			return Opened{}, errMock
+	types := in.Types
+	if types == nil {
+		types = builtinInputs()
+	}
+	for i := range types {
+		if types[i].Name == typ {
+			return types[i].open(in, config, only)
 		}
-		return live(mock.New(mock.Config{}), nil)
 	}
 	return Opened{}, fmt.Errorf("input type '%s' is not available", typ)
 }
-
-var errMock = errors.New("mock error on start")
 
 func openProbe(config Options) (Opened, error) {
 	cfg, err := ParseProbeInput(config)
@@ -250,22 +241,4 @@ func (inputs Inputs) openFlow(config Options) (Opened, error) {
 		return recorded(inputs.capture(in.File, in.FIFO))
 	}
 	return live(collector.Listen(collector.Config{Address: in.Address}))
-}
-
-// takes reports whether an input of a type can feed a handler of a type.
-func takes(input, typ string) bool {
-	known := map[string][]string{
-		"pcap": {"net", "dns", "dhcp", "bgp", "pcap"}, "dnstap": {"net", "dns"}, "flow": {"flow"}, "sflow": {"flow"},
-		"netprobe": {"netprobe"}, "mock": {"net", "dns", "flow"},
-	}
-	return typ == "input_resources" || slices.Contains(known[input], typ)
-}
-
-// refusal is what the reference says of a handler that an input cannot feed.
-func refusal(h handler.Info, input string) error {
-	names := map[string]string{
-		"net": "NetStreamHandler", "dns": "DnsStreamHandler", "dhcp": "DhcpStreamHandler", "bgp": "BgpStreamHandler", "pcap": "PcapStreamHandler",
-		"flow": "FlowStreamHandler", "netprobe": "NetProbeStreamHandler",
-	}
-	return fmt.Errorf("%s: unsupported input event proxy %s", names[h.Type], input)
 }

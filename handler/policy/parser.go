@@ -41,6 +41,7 @@ const maxWarnings = 100
 
 // parser walks the nodes of a document. It goes on after an error, and keeps the first.
 type parser struct {
+	types    Catalog
 	budget   int
 	depth    int // of tables
 	first    *Error
@@ -115,7 +116,7 @@ func (p *parser) resolve(node *yaml.Node) *yaml.Node {
 // pairs yields the keys and values of a map. Other nodes have none.
 func (p *parser) pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
-		if node.Kind != yaml.MappingNode {
+		if node == nil || node.Kind != yaml.MappingNode {
 			return
 		}
 		seen := make(map[string]bool)

@@ -46,7 +46,7 @@ func (p *Part) Source() Source {
 	if own := p.input.pipeline.HostNets(); own != nil && s.Facts[hostIPs] != nil {
 		s.Facts[hostIPs] = shownNets(own)
 	}
-	if takes(s.Type, "flow") && s.Type != "mock" {
+	if p.input.collects {
 		s.Facts = Options{"packet_errors": p.input.pipeline.Account().Undecodable}
 	}
 	return s
@@ -117,10 +117,11 @@ func (r *Running) collect(ask func(*handler.Group) (*handler.Snapshot, error)) (
 // mergeLike makes one module of all that are of one type and version: where the reference compares either, and merges what does not
 // fit (its grouping fails for three kinds of handler), both must be equal.
 func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
-	var kinds []Kind
-	alike := make(map[Kind][]*handler.Module)
+	type kind struct{ typ, version string }
+	var kinds []kind
+	alike := make(map[kind][]*handler.Module)
 	for i := range modules {
-		k := Kind{modules[i].Type, modules[i].Version}
+		k := kind{modules[i].Type, modules[i].Version}
 		if alike[k] == nil {
 			kinds = append(kinds, k)
 		}

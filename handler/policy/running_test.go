@@ -230,7 +230,7 @@ visor:
 `
 	doc, err := policy.Parse([]byte(text))
 	require.NoError(t, err)
-	m := policy.NewManager(policy.ManagerConfig{Open: policy.CheckInput})
+	m := policy.NewManager(policy.ManagerConfig{Open: policy.Builtin().CheckInput})
 	defer m.Close()
 	for _, load := range []func(*policy.Document) error{m.Load, m.Reload} {
 		var failed policy.StartErrors

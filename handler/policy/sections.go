@@ -14,8 +14,8 @@ func (p *parser) taps(node *yaml.Node) (out []Tap) {
 			continue
 		}
 		t := Tap{Name: key.Value, InputType: p.text(value, "input_type", "missing or invalid tap type key 'input_type'")}
-		if t.InputType != "" && !slices.Contains(InputTypes(), t.InputType) {
-			p.failAt(p.find(value, "input_type"), InputTypes(), "Tap '%s' requires input stream type '%s' which is not available", t.Name, t.InputType)
+		if t.InputType != "" && !slices.Contains(p.types.InputTypes(), t.InputType) {
+			p.failAt(p.find(value, "input_type"), p.types.InputTypes(), "Tap '%s' requires input stream type '%s' which is not available", t.Name, t.InputType)
 		}
 		t.Config = p.options(value, "config", "tap configuration is not a map", "")
 		if tags := p.find(value, "tags"); tags != nil && tags.Tag != "!!null" { // the API shows null for a tap without tags
@@ -28,19 +28,17 @@ func (p *parser) taps(node *yaml.Node) (out []Tap) {
 	return out
 }
 
-// InputTypes names the types of inputs.
-func InputTypes() []string { return []string{"pcap", "dnstap", "flow", "sflow", "netprobe", "mock"} }
-
 func (p *parser) global(node *yaml.Node) (out []Global) {
 	for key, value := range p.pairs(node) {
 		if p.isMap(value, "expecting global_handler_config configuration map") {
 			g := Global{key.Value, p.table(value, "")}
-			if !slices.Contains(knownTypes(), g.Type) {
-				p.warnAt(key, knownTypes(), "global_handler_config has no handler type '%s'", g.Type)
+			a := p.types.analyzer(g.Type, "1.0")
+			if a == nil {
+				p.warnAt(key, p.types.handlerTypes(), "global_handler_config has no handler type '%s'", g.Type)
 				continue
 			}
-			_, err := Build(Module{Type: g.Type, Config: g.Config}, Env{})
-			p.located(p.warnAt, err, fmt.Sprintf("invalid global_handler_config for '%s': ", g.Type), value)
+			_, problems := a.read(&Module{Config: g.Config})
+			p.located(p.warnAt, problems, fmt.Sprintf("invalid global_handler_config for '%s': ", g.Type), value)
 			out = append(out, g)
 		}
 	}

@@ -115,12 +115,12 @@ func (m *Manager) start(p *Policy, part *Part) error {
 	env.FlowBytes = m.flows()
 	var handlers []handler.Handler
 	for _, mod := range part.Modules {
-		h, err := Build(mod, env)
+		h, err := m.cfg.Types.Build(mod, env)
 		if err != nil {
 			return err
 		}
-		if !takes(part.Tap.InputType, h.Info().Type) {
-			return refusal(h.Info(), part.Input)
+		if !m.cfg.Types.takes(part.Tap.InputType, mod.Type) {
+			return m.cfg.Types.refusal(&mod, part.Input)
 		}
 		handlers = append(handlers, h)
 	}
@@ -184,7 +184,7 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 		return in, nil
 	}
 	open := openFunc(m.cfg.Open)
-	if part.Tap.Posted || p.Posted && (p.Input.Config.namesFile() || p.Input.Filter.namesFile()) {
+	if part.Tap.Posted || p.Posted && (namesFile(p.Input.Config) || namesFile(p.Input.Filter)) {
 		open = m.posted
 	}
 	in, err := m.open(open, part.Input, &part.Tap, merged(part.Tap.Config, p.Input.Config), p.Input.Filter)
@@ -224,7 +224,7 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 	}
 	return &input{
 		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, merged(config, only)), live: o.Live,
-		facts: o.Facts, pipeline: p, ended: make(chan struct{}), again: again,
+		facts: o.Facts, collects: m.cfg.Types.collects(t.InputType), pipeline: p, ended: make(chan struct{}), again: again,
 	}, nil
 }
 

@@ -25,7 +25,7 @@ var rows = [][]string{
 	{"capture", "capture/*", "sketch", "window", "geo"},
 	{"decode", "decode/*"},
 	{"internal/flowtable", "internal/decompress", "internal/tlsfiles"},
-	{"sketch/hash64"},
+	{"sketch/hash64", "handler/options"},
 	{"internal/renewed", "internal/notices"},
 }
 

@@ -157,7 +157,7 @@ func observe(t *testing.T, path string) observation {
 
 // allHandlers returns the analyzers of all types and versions, with a single period.
 func allHandlers(t *testing.T) (out []handler.Handler) {
-	for kind := range policy.Builtin() {
+	for _, kind := range policy.Builtin().Handlers {
 		h, err := policy.Build(policy.Module{
 			Name: kind.Type + " " + kind.Version, Type: kind.Type, Version: kind.Version, Config: policy.Options{"num_periods": uint64(1)},
 		}, policy.Env{})

@@ -1,0 +1,20 @@
+// Package options reads configuration that is declared beside the fields it fills.
+//
+//	type Config struct {
+//		handler.Settings
+//
+//		Only    []string      `policy:"only_names" help:"counts these names alone"`
+//		Size    int           `policy:"max_size" range:"1-512" help:"bytes of the largest frame"`
+//		Timeout time.Duration `policy:"ttl_secs,ttl_ms" help:"how long an entry waits"`
+//	}
+//
+//	var cfg Config
+//	problems := options.Read(table, &cfg, "1.0", options.Dialect{})
+//
+// The tag policy has the YAML key. A key that begins with ! sets the field to the opposite of its
+// value. A key with =value sets a flag if the list at the key has that value. Several keys of one
+// duration differ in their unit. The tag range has the bounds of a number; values outside are
+// problems, or with ",cut" are cut to the nearest bound. The tag only has the version that has the
+// key. The tag type words the type where the field's own does not. Fields of embedded structs come
+// after all others. A blank field of type struct{} declares a key that has no effect.
+package options
