@@ -65,6 +65,12 @@ func (tt *terminal) keys(names ...string) {
 	}
 }
 
+// escape presses Escape and waits until the screen no longer holds a text.
+func (tt *terminal) escape(gone string) {
+	tt.tmux("send-keys", "Escape")
+	wait.Until(tt.t, func() bool { return !strings.Contains(tt.screen(), gone) })
+}
+
 func (tt *terminal) screen() string { return tt.tmux("capture-pane", "-p") }
 
 // focus goes to the panel of a title.
@@ -203,11 +209,13 @@ func TestScreens(t *testing.T) {
 			keep("help", "any key goes back")
 			tt.keys("x", "/", "example.org")
 			keep("search", "/example.org█")
-			tt.keys("Escape", "s")
+			tt.escape("/example.org█")
+			tt.keys("s")
 			keep("sorted", "Enter look behind")
 			tt.keys("s", "p")
 			keep("policies", "Policies")
-			tt.keys("Escape", "1")
+			tt.escape("Policies")
+			tt.keys("1")
 			keep("live", "Enter look behind")
 			tt.keys("Right", "Enter")
 			keep("behind", "behind Top QName 3")
