@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"visor/capture/gopkt"
 	"visor/export/httpapi"
 	"visor/export/otlp"
 	"visor/geo"
@@ -77,7 +78,7 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	a.manager = policy.NewManager(policy.ManagerConfig{
 		Hash: hash,
 		Env:  env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
-		APIFiles: root,
+		APIFiles: root, Fallback: gopkt.Fallback{},
 	})
 	defer a.manager.Close()
 	if err := a.load(); err != nil {

@@ -103,6 +103,9 @@ func (d *declaration) read(t reflect.Type, words *strings.Replacer) error {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		index := append(slices.Clone(d.index), i)
+		if err := checkTag(sf); err != nil {
+			return fmt.Errorf("metric: %s.%s: %w", t, sf.Name, err)
+		}
 		if with, ok := sf.Tag.Lookup("with"); ok {
 			if err := d.part(sf, index, with); err != nil {
 				return err

@@ -23,6 +23,24 @@ func TestNewSchemaRejects(t *testing.T) {
 	_, err = metric.NewSchema[noGroup]("x", names)
 	require.ErrorContains(t, err, "rates is an invalid/unsupported metric group")
 
+	type misspelt struct {
+		N sketch.Counter `metrc:"n" help:"things"`
+	}
+	_, err = metric.NewSchema[misspelt]("x", names)
+	require.ErrorContains(t, err, `N: the tag has no key "metrc"`)
+
+	type misspeltHelp struct {
+		N sketch.Counter `metric:"n" hlep:"things"`
+	}
+	_, err = metric.NewSchema[misspeltHelp]("x", names)
+	require.ErrorContains(t, err, `N: the tag has no key "hlep"`)
+
+	type helpAlone struct {
+		N sketch.Counter `help:"things"`
+	}
+	_, err = metric.NewSchema[helpAlone]("x", names)
+	require.ErrorContains(t, err, `N: the tag lacks the key "metric"`)
+
 	type badName struct {
 		N sketch.Counter `metric:"top-n"`
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 
+	"visor/decode"
 	"visor/sketch/hash64"
 )
 
@@ -32,6 +33,8 @@ type ManagerConfig struct {
 	Open func(typ string, config, filter Options) (Opened, error)
 
 	Socket func(network, address string) (net.Listener, error) // see Inputs; nil has none
+
+	Fallback decode.LinkFallback // of all inputs, see handler.Config; nil counts unknown link types as undecodable
 
 	Hash *hash64.Hasher // feeds the sketches of all policies, see handler.Config; nil means a random one
 

@@ -215,7 +215,7 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 	p, err := handler.NewPipeline(handler.Config{
 		Sources: o.Sources, Hosts: o.Hosts, Live: o.Live,
 		MaxConns: m.conns(o.MaxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
-		StreamBytes: m.streams(), FragBytes: m.fragments(),
+		StreamBytes: m.streams(), FragBytes: m.fragments(), Fallback: m.cfg.Fallback,
 		Hash:   m.cfg.Hash,
 		Logger: m.cfg.Logger.With("input", name),
 	})

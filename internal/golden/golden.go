@@ -4,6 +4,7 @@
 package golden
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"testing"
@@ -22,5 +23,7 @@ func Equal(t testing.TB, path string, got []byte) {
 	}
 	want, err := os.ReadFile(path)
 	require.NoError(t, err, "run the test with -update to make it")
-	require.Equal(t, string(want), string(got), "run the test with -update if this is right")
+	if !bytes.Equal(want, got) {
+		t.Fatalf("%s differs; run the test with -update if this is right:\n%s", path, diff(string(want), string(got)))
+	}
 }
