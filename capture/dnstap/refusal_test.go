@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -292,4 +293,34 @@ func TestAddressesInV6(t *testing.T) {
 		require.Equal(t, netip.MustParseAddr(want), dnstap.Network(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))))
 	}
 	require.False(t, dnstap.Network(&net.UnixAddr{}).IsValid())
+}
+
+// failing is a socket whose next client is lost: the system has no descriptor for it.
+type failing struct {
+	net.Listener
+	left int
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if f.left > 0 {
+		f.left--
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+	}
+	return f.Listener.Accept()
+}
+
+// A client that cannot be accepted is a line in the log and a reason; later ones are served.
+func TestAcceptFails(t *testing.T) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	log := &logBuffer{}
+	l, err := dnstap.Listen(dnstap.Config{Socket: &failing{socket, 1}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	require.NoError(t, err)
+	defer l.Close()
+	wait.Until(t, func() bool { return len(log.lines("not accepted")) == 1 })
+	require.Len(t, reasons(l), 1)
+	require.Contains(t, reasons(l)[0], "not accepted")
+	conn := dial(t, l)
+	send(t, conn, control(begin, "protobuf:other"))
+	requireHungUp(t, conn)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -106,4 +107,14 @@ func TestRenderingsPanic(t *testing.T) {
 	rep, _ := rs.answer(t.Context(), "a", func() reply { return reply{status: http.StatusOK} })
 	require.Equal(t, http.StatusOK, rep.status)
 	require.Empty(t, rs.slots)
+}
+
+// An answer of 503 has the time after which the client may ask again.
+func TestRetryAfter(t *testing.T) {
+	w := httptest.NewRecorder()
+	write(w, reply{status: http.StatusServiceUnavailable, retry: retryAfter})
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	w = httptest.NewRecorder()
+	write(w, reply{status: http.StatusOK})
+	require.Empty(t, w.Header().Get("Retry-After"))
 }
