@@ -1,4 +1,4 @@
-// Package archtest holds the project's imports to its architecture, and README.md to the truth.
+// Package archtest checks the project's imports, README.md and the English of comments.
 package archtest
 
 import (
@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rows are the layers of the library, from the top down. A package imports what is in a lower row, or its parents.
+// rows are the layers of the library, from the top down. A package imports packages in lower rows,
+// or its parents.
 var rows = [][]string{
 	{"examples/*", "benchmarks"},
 	{"export/httpapi", "export/dashboard", "export/fleet"},
@@ -29,13 +30,14 @@ var rows = [][]string{
 	{"internal/renewed", "internal/notices"},
 }
 
-// forTests are packages that tests alone import, one another, and the suite that tests are made of.
+// forTests are packages that only tests import, and their helpers.
 var forTests = []string{
 	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
 	"internal/sharedtest", "internal/netns", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "handler/handlertest",
 }
 
-// doors are the only packages that import a dependency, besides tests: who does not import the door does not link it.
+// doors are the only packages, except tests, that import a dependency: a program that does not
+// import the door does not link it.
 var doors = map[string][]string{
 	"github.com/google/gopacket":            {"capture/gopkt"},
 	"github.com/oschwald/maxminddb-golang":  {"geo"},
@@ -68,7 +70,7 @@ type pkg struct {
 	Standard   bool
 }
 
-// packages returns the module's packages with what they import, tests apart.
+// packages returns the module's packages with their imports, without tests.
 func packages(t *testing.T) (out []pkg) {
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "visor/...")
 	cmd.Dir = "../.."
@@ -96,7 +98,8 @@ func in(path string, patterns []string) bool {
 	return false
 }
 
-// row returns the row of a package: that of its own name before that of a pattern. It returns -1 if it is in none.
+// row returns the row of a package; an exact name takes precedence over a pattern. It returns -1
+// for an unlisted package.
 func row(path string) int {
 	found := -1
 	for i, patterns := range rows {
@@ -143,7 +146,7 @@ func TestDoors(t *testing.T) {
 		from := strings.TrimPrefix(p.ImportPath, "visor/")
 		for _, imp := range p.Imports {
 			if strings.HasPrefix(imp, "visor/") || !strings.Contains(strings.SplitN(imp, "/", 2)[0], ".") {
-				continue // ours, or the standard library
+				continue // a package of the module or of the standard library
 			}
 			known := false
 			for dependency, door := range doors {

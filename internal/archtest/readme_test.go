@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readme returns README.md, and makes the folder that it is in the current one.
+// readme returns README.md and changes to its folder.
 func readme(t *testing.T) string {
 	t.Chdir("../..")
 	b, err := os.ReadFile("README.md")
@@ -32,7 +32,7 @@ func skipBuild(t *testing.T) {
 	}
 }
 
-// TestReadmeProgram runs the program that README.md shows.
+// TestReadmeProgram runs the program in README.md.
 func TestReadmeProgram(t *testing.T) {
 	skipBuild(t)
 	text := readme(t)
@@ -43,7 +43,8 @@ func TestReadmeProgram(t *testing.T) {
 	require.Contains(t, text, "`"+strings.TrimSpace(string(out))+"`")
 }
 
-// TestReadmePicture runs the command that README.md begins with: every line of the picture is in its output.
+// TestReadmePicture runs the first command of README.md: every line of the picture is in its
+// output.
 func TestReadmePicture(t *testing.T) {
 	skipBuild(t)
 	text := readme(t)
