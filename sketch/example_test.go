@@ -22,7 +22,7 @@ func ExampleTopK() {
 }
 
 func ExampleTopNames() {
-	var here, there sketch.TopNames // on two hosts, say
+	var here, there sketch.TopNames // for example on two hosts
 	for _, name := range []string{"a.example", "b.example", "b.example"} {
 		here.Add(hash64.Fixed().Sum([]byte(name)), []byte(name), 1)
 		there.Add(hash64.Fixed().Sum([]byte(name)), []byte(name), 10)

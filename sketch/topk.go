@@ -78,8 +78,8 @@ func (t *TopK[K]) Total() uint64 { return t.t.total }
 // count of a key that is not in the list. 0 means that the list is exact.
 func (t *TopK[K]) Error() uint64 { return t.t.offset }
 
-// Refused returns the sum of counts that the list cannot hold: those of keys whose hash four others
-// in it share. It is 0 unless an attacker chose keys for their hashes.
+// Refused returns the sum of counts that the list cannot hold: the counts of keys whose hash four
+// others in it share. It is 0 unless an attacker chose keys for their hashes.
 func (t *TopK[K]) Refused() uint64 { return t.t.refused }
 
 // Merge adds the counts of src, which stays unchanged. The errors of both add up. The hashes of

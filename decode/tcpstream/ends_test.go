@@ -334,8 +334,8 @@ func TestAdvance(t *testing.T) {
 	require.Equal(t, uint64(1), as.Stats().Finished)
 }
 
-// A stepped connection ages by its own segments and by Advance. Others change nothing, whatever their
-// times are.
+// A stepped connection ages by its own segments and by Advance. Others change nothing, whatever
+// their times are.
 func TestStepped(t *testing.T) {
 	own := []step{
 		a(100, "abc"), a(104, "e").at(2 * sec), a(105, "f").at(-sec), // a hole, and a late segment

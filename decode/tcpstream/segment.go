@@ -65,8 +65,8 @@ type Config[S any] struct {
 	// how late a segment may be after its acknowledgement; 0 or less means 100ms
 	Reorder time.Duration
 
-	// Stepped makes a connection age by its own segments and by Advance alone, so that its events do
-	// not depend on other connections: a recording has the same streams with any number of
+	// Stepped makes a connection age by its own segments and by Advance alone, so that its events
+	// do not depend on other connections: a recording has the same streams with any number of
 	// Assemblers that share it, even if times in it are wrong.
 	Stepped bool
 

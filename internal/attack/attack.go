@@ -13,18 +13,18 @@ import (
 // Kind is one way to attack.
 type Kind struct {
 	Name string // a word for flags and for names of tests
-	Aim  string // what the attack wants to exhaust or to falsify
+	Aim  string // the resource that the attack exhausts or the result that it falsifies
 
 	// frame appends the i-th frame to dst.
 	frame func(dst []byte, i int, rnd *rand.Rand) []byte
 }
 
-// start is the time of the first frame, gap the time between two: 50,000 frames a second.
+// start is the time of the first frame, gap the time between two: 50,000 frames per second.
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
 const gap = 20 * time.Microsecond
 
-// Named returns the kind of that name.
+// Named returns the kind with that name.
 func Named(name string) (Kind, bool) {
 	for _, k := range Kinds() {
 		if k.Name == name {
@@ -34,7 +34,7 @@ func Named(name string) (Kind, bool) {
 	return Kind{}, false
 }
 
-// Source returns a source of n frames at 50,000 a second of packet time, or without end if n is
+// Source returns a source of n frames at 50,000 per second of packet time, or without end if n is
 // negative.
 func (k Kind) Source(n int) *Source {
 	return &Source{kind: k, left: n, rnd: rand.New(rand.NewPCG(1, 2)), gap: int64(gap)}

@@ -52,7 +52,7 @@ func run(t testing.TB, kind attack.Kind, n int) *handler.Pipeline {
 	return p
 }
 
-// Every frame of every attack is accounted for, by the pipeline and by each handler.
+// The pipeline and each handler account for every frame of every attack.
 func TestConservation(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out floods")
@@ -71,9 +71,9 @@ func TestConservation(t *testing.T) {
 	}
 }
 
-// Names of one hash, which can be made under the public key, are several names. A list holds four of
-// them and counts the others as refused, which is shown. Others stay exact. Under another key they
-// are ordinary names.
+// Names with equal hashes, which can be computed under the public key, are distinguished. A list
+// holds four of them and shows the others as refused; other names stay exact. Under another key
+// they are ordinary names.
 func TestCollisions(t *testing.T) {
 	const n = 5_000
 	kind, _ := attack.Named("collisions")
@@ -114,7 +114,7 @@ func counts(m *dns.Metrics, prefix string) map[string]uint64 {
 	return out
 }
 
-// A file of 8 KiB that unpacks to 256 MiB is read with the memory of any other, and can be stopped.
+// A file of 8 KiB that unpacks to 256 MiB is read with the usual memory, and can be stopped.
 func TestBomb(t *testing.T) {
 	const size = 256 << 20
 	file := attack.Bomb(size)
@@ -153,7 +153,7 @@ func TestBomb(t *testing.T) {
 	require.ErrorContains(t, err, "window")
 }
 
-// The frames are what they are meant to be, and the same in each run.
+// The frames are valid, and the same in each run.
 func TestFrames(t *testing.T) {
 	want := map[string]decode.LayerSet{
 		"ordinary": decode.LayerUDP, "syn": decode.LayerTCP, "fragments": decode.LayerFragment,

@@ -2,8 +2,8 @@ package attack
 
 import "encoding/binary"
 
-// Bomb returns a small file of zstd that unpacks to a pcap file of size bytes at least: of zeros,
-// which are packets without bytes. A MiB takes 32 bytes of the file.
+// Bomb returns a small file of zstd that unpacks to a pcap file of at least size bytes. They are
+// zeros, which are packets without bytes. A MiB takes 32 bytes of the file.
 func Bomb(size int) []byte {
 	const (
 		raw, repeated, last = 0 << 1, 1 << 1, 1 // of blocks (RFC 8878 section 3.1.1.2)
@@ -25,5 +25,5 @@ func appendBlock(b []byte, kind uint32, size int) []byte {
 	return append(b, h[:3]...)
 }
 
-// WideBomb returns a file of zstd that asks for a window of 3.75 TiB, the largest there is.
+// WideBomb returns a file of zstd that requests a window of 3.75 TiB, the largest possible.
 func WideBomb() []byte { return []byte{0x28, 0xB5, 0x2F, 0xFD, 0, 0xFF, 1, 0, 0} }

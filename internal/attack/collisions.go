@@ -10,9 +10,9 @@ import (
 	"visor/sketch/hash64"
 )
 
-// collisions returns the attack on a hash whose key is public, as [hash64.FixedKey] is: all names
-// have one hash. NH multiplies the words of a block, each with a pad added. Where one factor is 0, the
-// other word is free: 2³² names differ in nothing but that.
+// collisions returns the attack on a hash with a public key, [hash64.FixedKey]: all names have the
+// same hash. NH multiplies the words of a block, each with a pad added. If one factor is 0, the
+// other word is free: 2³² names differ only in that word.
 //
 // Under a secret key these names are ordinary ones.
 func collisions() Kind {
@@ -25,9 +25,9 @@ func collisions() Kind {
 		}}
 }
 
-// nameOfOneHash returns a name in wire form and the place of 8 bytes in it that do not change its
-// hash under the fixed key: the other word of their block is its negative pad. Names are hashed in lower
-// case, so a word with capital letters does not do. Then another word is taken.
+// nameOfOneHash returns a name in wire form and the place of 8 bytes in it that do not affect its
+// hash under the fixed key. The other word of their block is its negative pad. Names are hashed in
+// lower case, so it skips words with capital letters.
 func nameOfOneHash() (wire []byte, free int) {
 	const block, word = 16, 8
 	for at := block; at < 4*block; at += word {

@@ -1,9 +1,10 @@
-// Package attack makes the traffic of attackers who know visor's source:
+// Package attack generates the traffic of attackers with knowledge of visor's source:
 //
 //	for _, kind := range attack.Kinds() {
-//		p, _ := handler.NewPipeline(handler.Config{Sources: []capture.Source{kind.Source(100_000)}, …})
+//		sources := []capture.Source{kind.Source(100_000)}
+//		p, _ := handler.NewPipeline(handler.Config{Sources: sources, …})
 //
-// Tests hold bounds of memory and conservation of packets against it, benchmarks the cost of the
-// worst packet. Each kind aims at one structure: a table, a buffer, a loop. Traffic is the same in
-// each run.
+// Tests check bounds of memory and conservation of packets against it; benchmarks measure the cost
+// of the worst packet. Each kind targets one structure: a table, a buffer, a loop. Traffic is the
+// same in each run.
 package attack

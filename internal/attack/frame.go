@@ -64,7 +64,8 @@ func tcp(src, to uint16, seq uint32, flags byte, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// query returns a DNS query for a name in wire form, or a reply with the same question, by its flags.
+// query returns a DNS query for a name in wire form, or a reply with the same question, by its
+// flags.
 func query(id, flags uint16, name []byte) []byte {
 	b := be.AppendUint16(be.AppendUint16(nil, id), flags)
 	b = append(b, 0, 1, 0, 0, 0, 0, 0, 0)

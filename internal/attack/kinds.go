@@ -5,7 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// Kinds returns all kinds of attack, and first "ordinary", which is none: the measure of the others.
+// Kinds returns all kinds of attack. The first, "ordinary", is harmless: the baseline for the
+// others.
 func Kinds() []Kind {
 	all := []Kind{{"ordinary", "nothing: 1,000 clients ask for 1,000 names and are answered", ordinary}}
 	all = append(all, dnsKinds()...)
@@ -15,7 +16,7 @@ func Kinds() []Kind {
 	return append(all, collisions())
 }
 
-// ordinary is DNS of few clients and names, a reply behind each query.
+// ordinary is DNS from few clients for few names, with a reply after each query.
 func ordinary(dst []byte, i int, rnd *rand.Rand) []byte {
 	k := i / 2
 	client := uint32(attacker + k*7919%1000)
@@ -60,7 +61,7 @@ func dnsKinds() []Kind {
 func streamKinds() []Kind {
 	const connections, pieces = 65_536, 24 // 33 KB each, by segments of 1,400 bytes
 	half := make([]byte, 1400)
-	half[0], half[1] = 0xFF, 0xFF // the length of a message of which the rest never comes
+	half[0], half[1] = 0xFF, 0xFF // the length of a message whose rest never arrives
 	middle := make([]byte, 1400)
 	return []Kind{
 		{"syn", "the table of TCP connections: SYN segments of spoofed addresses",

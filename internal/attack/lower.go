@@ -5,7 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// moreFragments is the flag of RFC 791 section 3.1; farthest is the last offset, in units of 8 bytes.
+// moreFragments is the flag of RFC 791 section 3.1; farthest is the last offset, in units of 8
+// bytes.
 const (
 	moreFragments = 0x2000
 	farthest      = 8188
@@ -47,7 +48,7 @@ func packetKinds() []Kind {
 	}
 }
 
-// nest returns depth IPv4 headers in one another, around a DNS query.
+// nest returns depth nested IPv4 headers around a DNS query.
 func nest(depth int) []byte {
 	inner := udp(1024, 53, query(1, 0x0100, name("a", "example")))
 	proto := byte(protoUDP)
@@ -74,8 +75,8 @@ func flowKinds() []Kind {
 	}
 }
 
-// netflow5 returns a datagram of 30 records; the interfaces of the i-th datagram go on from those of
-// the one before.
+// netflow5 returns a datagram of 30 records; the interfaces of the i-th datagram continue from the
+// previous one.
 func netflow5(i, interfaces int, rnd *rand.Rand) []byte {
 	const records = 30
 	b := make([]byte, 24+48*records)

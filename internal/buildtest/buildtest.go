@@ -23,8 +23,8 @@ type Program struct {
 	path string // "" before it is built
 }
 
-// Path returns the path of the program, which it builds at the first call, without cgo and without its own version.
-// It skips the test in -short mode.
+// Path returns the path of the program. The first call builds it, without cgo and without a
+// version. It skips the test in -short mode.
 func (p *Program) Path(t testing.TB) string {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out building and running programs")

@@ -27,7 +27,8 @@ type Pair struct {
 	CertPEM, KeyPEM []byte
 }
 
-// Sign makes a certificate for localhost and 127.0.0.1, signed by ca, or by itself. Its subject is name.
+// Sign makes a certificate for localhost and 127.0.0.1, signed by ca, or by itself. Its subject is
+// name.
 func Sign(t testing.TB, name string, ca *Pair) *Pair {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -53,12 +54,12 @@ func Sign(t testing.TB, name string, ca *Pair) *Pair {
 	return p
 }
 
-// TLS returns p as the end of a connection shows it.
+// TLS returns p in the form that a TLS connection uses.
 func (p *Pair) TLS() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{p.Cert.Raw}, PrivateKey: p.Key}
 }
 
-// Pool returns authorities of which p is the only one.
+// Pool returns a pool of authorities with p alone.
 func (p *Pair) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(p.Cert)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// reasonTable says where visor differs from others and why. An entry that is not needed is an error: the
-// table must not outlive its reasons.
+// reasonTable lists where and why visor differs from other programs. An unused entry is an error:
+// the table must not outlive its reasons.
 type reasonTable struct {
 	path string
 	why  map[string]string

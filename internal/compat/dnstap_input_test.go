@@ -39,8 +39,8 @@ type inputEntry struct {
 	} `json:"expect"`
 }
 
-// TestExpectedDNSTapInput runs the entries of the reference's expected values that concern its dnstap input alone: files, the filter
-// only_hosts and its errors, the handshake.
+// TestExpectedDNSTapInput runs the entries of pktvisor's expected values that concern only its
+// dnstap input: files, the filter only_hosts and its errors, the handshake.
 func TestExpectedDNSTapInput(t *testing.T) {
 	run := 0
 	for _, one := range readEntries(t) {
@@ -98,10 +98,11 @@ func (e *inputEntry) hosts() string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
 }
 
-// handshake writes the chunks to a listener, and reads what it answers and which frames come out. The first one is no READY frame as
-// it stands: a byte of its length is there twice, for which its last byte is missing. The reference takes it all the same; visor
-// refuses it, and takes it when it is put right. Its answer names the content type, as the protocol wants
-// (https://farsightsec.github.io/fstrm/), and so is longer than the reference's.
+// handshake writes the chunks to a listener, and reads its answer and the resulting frames. The
+// first one is not a READY frame: a byte of its length is duplicated, and its last byte is missing.
+// pktvisor accepts it anyway; visor refuses it, and accepts the corrected frame. visor's answer
+// names the content type, as the protocol requires (https://farsightsec.github.io/fstrm/), and so
+// is longer than pktvisor's.
 func (e *inputEntry) handshake(t *testing.T) {
 	address := filepath.Join(t.TempDir(), "s")
 	live, err := dnstap.Listen(dnstap.Config{Network: "unix", Address: address})

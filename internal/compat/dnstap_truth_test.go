@@ -17,7 +17,7 @@ import (
 	"visor/internal/sharedtest"
 )
 
-// tapTruth is what independent tools say of a dnstap file, in the two forms that the corpus has.
+// tapTruth is the result of independent tools for a dnstap file, in the two forms of the corpus.
 type tapTruth struct {
 	Types     map[string]uint64 `json:"message_types"`
 	Protocols map[string]uint64 `json:"socket_protocols"`
@@ -28,14 +28,14 @@ type tapTruth struct {
 	DNS       *dnsTruth         `json:"dns"`
 }
 
-// told is what visor reads in a dnstap file.
+// told is visor's result for a dnstap file.
 type told struct {
 	types, protocols, qtypes, rcodes map[string]uint64
 	names                            map[string]bool
 	queries, responses               uint64
 }
 
-// TestTruthDNSTap compares dnstap files with what other tools read in them.
+// TestTruthDNSTap compares visor's results for dnstap files with other tools'.
 func TestTruthDNSTap(t *testing.T) {
 	root := sharedtest.Dir(t, "corpus")
 	for file, truth := range map[string]string{

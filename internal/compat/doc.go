@@ -1,6 +1,6 @@
-// Package compat holds the tests that compare visor with others: with the values that the reference's own
-// tests expect, with what the reference answers on its fixtures, and with what tshark and capinfos see in
-// real captures. All of them need the folder shared/ beside the module and are skipped without it.
+// Package compat compares visor with other programs: with the expected values of pktvisor's tests,
+// with pktvisor's answers on its fixtures, and with tshark's and capinfos' results on real
+// captures. All tests need the folder shared/ beside the module and are skipped without it.
 //
-// Where visor differs and is right, a table in testdata says so: a line names the case, and why.
+// Where visor differs and is right, a table in testdata names the case and the reason.
 package compat

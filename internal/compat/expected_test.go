@@ -71,11 +71,10 @@ type assertion struct {
 	Tied     bool     `json:"tie_sensitive"`
 }
 
-// modules tells which handlers the entry needs.
+// modules returns the handlers that the entry needs.
 var ours = regexp.MustCompile(`^((net@[12]\.0|dns@[12]\.0|dhcp|bgp|pcap|flow|input_resources)(>|$))+$`)
 
-// TestExpectedValues runs every entry of the reference's expected values that concerns the handlers
-// that visor has.
+// TestExpectedValues runs every entry of pktvisor's expected values that concerns visor's handlers.
 func TestExpectedValues(t *testing.T) {
 	raw, err := os.ReadFile(sharedtest.Dir(t, "reference", "expected-values.json"))
 	require.NoError(t, err)
@@ -158,7 +157,8 @@ func runEntry(t *testing.T, e *expectation) (*handler.Snapshot, error) {
 	return runPipeline(t, cfg, metrics)
 }
 
-// runPipeline runs cfg to the end and returns what metrics ("bucket/0", "window/5") asks for.
+// runPipeline runs cfg to the end and returns the snapshot that metrics ("bucket/0", "window/5")
+// selects.
 func openFixture(path, input string) (capture.Source, error) {
 	if input == "dnstap" {
 		return dnstap.Open(path)
@@ -169,7 +169,7 @@ func openFixture(path, input string) (capture.Source, error) {
 func runPipeline(t *testing.T, cfg handler.Config, metrics string) (*handler.Snapshot, error) {
 	p, err := handler.NewPipeline(cfg)
 	require.NoError(t, err)
-	var damaged *dnstap.Error // the fixture ends within a frame; what came before counts
+	var damaged *dnstap.Error // the fixture ends within a frame; the frames before count
 	if err := p.Run(context.Background()); !errors.As(err, &damaged) {
 		require.NoError(t, err)
 	}
@@ -206,7 +206,7 @@ func openServices(t *testing.T) *flow.Services {
 	return s
 }
 
-// toOptions types values as pktvisor's YAML reader does.
+// toOptions types values like pktvisor's YAML reader.
 func toOptions(m map[string]any) policy.Options {
 	opts := policy.Options{}
 	for k, v := range m {
@@ -234,7 +234,7 @@ func moduleDocs(t *testing.T, snap *handler.Snapshot) map[string]any {
 	return doc["p"]
 }
 
-// check returns what is wrong with the assertion, or "".
+// check returns an error text for the assertion, or "".
 func check(t *testing.T, e *expectation, snap *handler.Snapshot, docs map[string]any, err error, a assertion) string {
 	switch a.Op {
 	case "error":
@@ -254,7 +254,7 @@ func check(t *testing.T, e *expectation, snap *handler.Snapshot, docs map[string
 	}
 	switch a.Op {
 	case "prom_line":
-		// HELP texts are free (metrics.md, head): of these, that there is one.
+		// HELP texts are free (metrics.md, head): only their presence is checked.
 		line, _ := a.Value.(string)
 		if fields := strings.Fields(line); fields[1] == "HELP" {
 			line = strings.Join(fields[:3], " ") + " "
@@ -316,7 +316,7 @@ func compare(a assertion, got any, found bool) string {
 	return "unknown operator"
 }
 
-// promText returns the metrics of a snapshot as Prometheus is given them.
+// promText returns the metrics of a snapshot in the form for Prometheus.
 func promText(t *testing.T, snap *handler.Snapshot) string {
 	var b strings.Builder
 	require.NoError(t, prom.WriteText(&b, export.Families(snap, prom.Config{})))
@@ -325,8 +325,8 @@ func promText(t *testing.T, snap *handler.Snapshot) string {
 
 var promLine = regexp.MustCompile(`^(\w+)\{\} (\d+)$`)
 
-// checkDeclared holds a Prometheus line, or an OTLP value, against the declaration from which the
-// exporters take names and values.
+// checkDeclared checks a Prometheus line, or an OTLP value, against the declaration that exporters
+// use for names and values.
 func checkDeclared(snap *handler.Snapshot, a assertion) string {
 	name, want := strings.TrimPrefix(a.Path, "$otel."), fmt.Sprint(a.Value)
 	if a.Op == "prom_contains" {
@@ -392,7 +392,8 @@ func at(doc any, pointer string) (any, bool) {
 	return doc, true
 }
 
-// TestExpectedSketch runs the entry about a list of items: the source ports of all UDP packets of a fixture.
+// TestExpectedSketch runs the entry about a list of items: the source ports of all UDP packets of a
+// fixture.
 func TestExpectedSketch(t *testing.T) {
 	run := 0
 	for _, raw := range readEntries(t) {
@@ -419,7 +420,8 @@ func TestExpectedSketch(t *testing.T) {
 		top := ports.Top(10)
 		got := map[string]any{"$items[0].name": float64(top[0].Key), "$items[0].estimate": float64(top[0].Upper)}
 		for _, a := range e.Expect {
-			if a.Path == "$items" { // five is what the smallest table of the reference's sketch has kept; there are more ports
+			// five is the capacity of the smallest table of pktvisor's sketch; there are more ports
+			if a.Path == "$items" {
 				require.Greater(t, float64(len(top)), a.Value)
 				continue
 			}

@@ -24,7 +24,7 @@ import (
 	"visor/internal/sharedtest"
 )
 
-// exports sums up what visor reads of a sequence of export datagrams.
+// exports sums up visor's results for a sequence of export datagrams.
 type exports struct {
 	nf       *netflow.Decoder
 	sf       *sflow.Decoder
@@ -39,7 +39,7 @@ func newExports() *exports {
 	return &exports{nf: netflow.New(netflow.Config{}), sf: sflow.New(), headers: decode.NewDecoder(decode.Config{Fallback: gopkt.Fallback{}})}
 }
 
-// add reads a datagram, if it is of a flow exporter.
+// add reads a datagram if it is from a flow exporter.
 func (x *exports) add(tsNS int64, from netip.AddrPort, b []byte) {
 	if len(b) < 4 {
 		return
@@ -85,7 +85,8 @@ func (x *exports) addFile(t *testing.T, path string) {
 	}
 }
 
-// flowTruth is what tshark and nfdump say of export datagrams: of the first make of truth the upper fields, of the second the lower ones.
+// flowTruth is the result of tshark and nfdump for export datagrams. The first kind of truth has
+// the upper fields, the second the lower ones.
 type flowTruth struct {
 	Flow struct {
 		DataRecords     *uint64           `json:"data_records"`
@@ -119,7 +120,8 @@ func readFlowTruth(t *testing.T, path string) (want flowTruth) {
 	return want
 }
 
-// TestTruthFlow compares counts of datagrams, records and samples, and sums of bytes and packets, with those of tshark and nfdump.
+// TestTruthFlow compares counts of datagrams, records and samples, and sums of bytes and packets,
+// with tshark's and nfdump's.
 func TestTruthFlow(t *testing.T) {
 	root := sharedtest.Dir(t, "corpus")
 	reasons := differences(t, "testdata/flow-differences.tsv")
@@ -165,7 +167,7 @@ func glob(t *testing.T, pattern string) []string {
 	return files
 }
 
-// rawGroups returns the raw datagrams by the truth file that is about them, those with templates first.
+// rawGroups returns the raw datagrams by their truth file, datagrams with templates first.
 func rawGroups(t *testing.T, dir, truth string) map[string][]string {
 	out := make(map[string][]string)
 	for _, file := range glob(t, filepath.Join(dir, "*.dat")) {
@@ -188,7 +190,7 @@ func rawGroups(t *testing.T, dir, truth string) map[string][]string {
 	return out
 }
 
-// compareFlow holds what visor has read against the truth.
+// compareFlow compares visor's results with the truth.
 func compareFlow(name string, want *flowTruth, x *exports, check func(name, what string, want, got uint64)) {
 	nf, sf, w := x.nf.Stats(), x.sf.Stats(), &want.Flow
 	check(name, "datagrams", w.Datagrams, nf.Datagrams+sf.Datagrams)

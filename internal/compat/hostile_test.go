@@ -14,8 +14,9 @@ import (
 	"visor/internal/sharedtest"
 )
 
-// TestHostile reads captures that were made to break readers, mapped and as streams: none brings it down or makes it hang, and
-// none makes it allocate more than it would hold of a busy link, whatever lengths and counts it claims.
+// TestHostile reads captures that were made to break readers, mapped and as streams. None crashes
+// or hangs visor. None makes it allocate more than a busy link would, whatever lengths and counts
+// it claims.
 func TestHostile(t *testing.T) {
 	const most = 64 << 20
 	files := 0
@@ -43,7 +44,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// readStream reads a capture as it comes from a pipe.
+// readStream reads a capture as from a pipe.
 func readStream(t *testing.T, path string) {
 	file, err := os.Open(path)
 	require.NoError(t, err)

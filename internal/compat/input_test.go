@@ -24,7 +24,7 @@ import (
 	"visor/internal/wait"
 )
 
-// readEntries returns the entries of expected-values.json, as they are.
+// readEntries returns the unchanged entries of expected-values.json.
 func readEntries(t *testing.T) (out []json.RawMessage) {
 	raw, err := os.ReadFile(sharedtest.Dir(t, "reference", "expected-values.json"))
 	require.NoError(t, err)
@@ -32,7 +32,8 @@ func readEntries(t *testing.T) (out []json.RawMessage) {
 	return out
 }
 
-// TestExpectedInputs runs the entries about the configuration of inputs of flows and probes, and about what a flow input counts.
+// TestExpectedInputs runs the entries about the configuration of flow and probe inputs, and about
+// the counts of a flow input.
 func TestExpectedInputs(t *testing.T) {
 	run := 0
 	for _, raw := range readEntries(t) {
@@ -65,8 +66,8 @@ func TestExpectedInputs(t *testing.T) {
 	require.Equal(t, 13, run)
 }
 
-// flowErrors returns how many datagrams could not be read: those of the fixture, or of a socket to which two bytes are sent and then
-// nothing, in a datagram.
+// flowErrors returns the number of unreadable datagrams, either from the fixture or from a socket
+// that receives a datagram of two bytes.
 func flowErrors(t *testing.T, e *expectation, opts policy.Options) uint64 {
 	h, err := flow.New(flow.Config{})
 	require.NoError(t, err)
@@ -106,7 +107,8 @@ func flowErrors(t *testing.T, e *expectation, opts policy.Options) uint64 {
 	return p.HandlerAccounts()["flow"].Undecodable
 }
 
-// TestExpectedProbes runs the entries that come as lists of events of probes: two lists are what two workers see.
+// TestExpectedProbes runs the entries with lists of probe events: two lists are the input of two
+// workers.
 func TestExpectedProbes(t *testing.T) {
 	run := 0
 	for _, raw := range readEntries(t) {
@@ -152,7 +154,7 @@ func TestExpectedProbes(t *testing.T) {
 	require.Equal(t, 13, run)
 }
 
-// probeEvent is an event as the reference's tests give it.
+// probeEvent is an event in the form of pktvisor's tests.
 type probeEvent struct {
 	T, Error, Target string
 	At               json.Number

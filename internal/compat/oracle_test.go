@@ -30,12 +30,15 @@ import (
 	"visor/sketch"
 )
 
-// oracle compares documents of visor with those of the reference.
+// oracle compares documents of visor with pktvisor's.
 type oracle struct {
-	reasons    *reasonTable
-	prometheus int                         // modules whose metrics were compared with the reference's text
-	spread     map[string][2]float64       // fixture and JSON path to the least and greatest answer of the reference
-	quantiles  map[string]*sketch.Quantile // JSON path to visor's distribution, where spread has nothing
+	reasons *reasonTable
+	// modules whose metrics were compared with pktvisor's text
+	prometheus int
+	// fixture and JSON path to pktvisor's least and greatest answer
+	spread map[string][2]float64
+	// JSON path to visor's distribution, where spread lacks the path
+	quantiles map[string]*sketch.Quantile
 }
 
 func newOracle(t *testing.T) *oracle {
@@ -73,8 +76,8 @@ func table(t *testing.T, path string) (rows []map[string]string) {
 	}
 }
 
-// TestOracle runs the reference's policies over its fixtures and compares the answers: the
-// reader's, and the agent's with every filter and metric group of the handlers that visor has.
+// TestOracle runs pktvisor's policies over its fixtures and compares the answers: the reader's, and
+// the agent's with every filter and metric group of the handlers that visor has.
 func TestOracle(t *testing.T) {
 	o := newOracle(t)
 	t.Run("reader", func(t *testing.T) { o.reader(t) })
@@ -124,7 +127,7 @@ func foreign(args []string) bool {
 	return i >= 0 && args[i+1] != "dnstap"
 }
 
-// readerConfig does what pktvisor-reader does with its arguments.
+// readerConfig interprets arguments like pktvisor-reader.
 func readerConfig(t *testing.T, args []string) (handler.Config, int) {
 	cfg := handler.Config{Fallback: gopkt.Fallback{}}
 	opts := policy.Options{"num_periods": uint64(5)}
@@ -198,7 +201,8 @@ func (o *oracle) policies(t *testing.T) {
 			pol := &doc.Policies[i]
 			name := pol.Name
 			for _, metrics := range []string{"bucket/0", "window/5"} {
-				for _, variant := range []string{"", "geo."} { // one policy file was run without databases and with them
+				// one policy file was run without databases and with them
+				for _, variant := range []string{"", "geo."} {
 					answer := fmt.Sprintf("%s.%s%s.%s.json", stem, variant, name, strings.ReplaceAll(metrics, "/", ""))
 					if _, err := os.Stat(filepath.Join(dir, answer)); err == nil && o.policy(t, doc, pol, metrics, dir, answer) {
 						run++
@@ -238,7 +242,8 @@ func (o *oracle) policy(t *testing.T, doc *policy.Document, p *policy.Policy, me
 			module, schema := h.Info().Name, h.Info().Schema
 			instance := fmt.Sprintf("%s-%s-%s", name, p.Input.Tap, module)
 			got, _ := docs[module].(map[string]any)
-			// The reference's answers fit visor's schemas, but that it has null for a direction of which there is nothing to show.
+			// pktvisor's answers fit visor's schemas, except that pktvisor writes null for a
+			// direction without content.
 			if reference := want[name][instance][schema]; reference != nil && !strings.Contains(answer, "dns2_g_quantiles") {
 				info := h.Info()
 				info.Groups = 0
@@ -250,13 +255,14 @@ func (o *oracle) policy(t *testing.T, doc *policy.Document, p *policy.Policy, me
 	return true
 }
 
-// comparableTap reports whether a policy over dnstap can be compared: one of a single period, since the reference puts all of a
-// file into the period of its own clock (algorithms.md 2.4), and without only_hosts, which lets nothing pass there (faults.md 10).
+// comparableTap reports whether a policy over dnstap can be compared. It must have a single period,
+// since pktvisor puts all of a file into the period of its clock (algorithms.md 2.4). It must not
+// use only_hosts, which rejects all messages there (faults.md 10).
 func comparableTap(policy string) bool {
 	return strings.HasSuffix(policy, "1") && !strings.Contains(policy, "only_hosts")
 }
 
-// oracleEnv returns what the reference had for an answer, as its name tells.
+// oracleEnv returns the environment of an answer of pktvisor, as its name states.
 func oracleEnv(t *testing.T, answer string) (env policy.Env) {
 	if strings.Contains(answer, ".geo.") {
 		env.Geo = openGeo(t, "GeoIP2-City-Test.mmdb", "GeoIP2-ISP-Test.mmdb")
@@ -294,8 +300,8 @@ func readJSON(t *testing.T, path string, v any) {
 	require.NoError(t, json.Unmarshal(raw, v), path)
 }
 
-// compare compares two documents of the same module. Places that may differ are looked up as "<where> <path>", where
-// <where> is an answer, a fixture or "*", and <path> may be that of a parent.
+// compare compares two documents of the same module. It looks up permitted differences as "<where>
+// <path>", where <where> is an answer, a fixture or "*", and <path> may be a parent's path.
 func (o *oracle) compare(t *testing.T, where, fixture, schema string, want, got any) {
 	o.walk("."+schema, want, got, func(path, problem string) {
 		for at := path; at != ""; at = at[:strings.LastIndexByte(at, '.')] {
@@ -351,11 +357,12 @@ func (o *oracle) walk(path string, want, got any, report func(path, problem stri
 	}
 }
 
-// kllError is the error in rank of a KLL sketch with k = 200, once it has more values than that (Karnin, Lang, Liberty 2016).
+// kllError is the error in rank of a KLL sketch with k = 200 that has more values than that
+// (Karnin, Lang, Liberty 2016).
 const kllError = 0.0165
 
-// diffBuckets compares the cumulative counts of two histograms at all bounds that either has. The reference takes its
-// from a KLL sketch with k = 200: exact up to 200 values, then within kllError of their number.
+// diffBuckets compares the cumulative counts of two histograms at all bounds of either. pktvisor
+// uses a KLL sketch with k = 200: exact up to 200 values, then within kllError of their number.
 func diffBuckets(want, got map[string]any) string {
 	bounds := make(map[float64]string)
 	for _, m := range []map[string]any{want, got} {
@@ -372,7 +379,7 @@ func diffBuckets(want, got map[string]any) string {
 	if total > 200 {
 		slack = kllError * total
 	}
-	var w, g float64 // a bound without an entry has the count of the one below
+	var w, g float64 // a bound without an entry has the count of the next lower one
 	for _, f := range slices.Sorted(maps.Keys(bounds)) {
 		if v, ok := want[bounds[f]].(float64); ok {
 			w = v
@@ -405,9 +412,9 @@ func transactionQuantiles(snap *handler.Snapshot) map[string]*sketch.Quantile {
 
 var quantilePath = regexp.MustCompile(`\.(quantiles|quantiles_us|payload_size|payload_size_bytes|xact_time_us|response_query_size_ratio)\.`)
 
-// near reports whether got is as near to want as the sketches promise: counters are equal; cardinalities
-// within three standard errors of the reference's sketch (1.5 %), visor's being exact up to 1024; quantiles
-// within what the reference itself answers from run to run, and visor's 0.1 %.
+// near reports whether got is as close to want as the sketches promise. Counters are equal.
+// Cardinalities are within three standard errors of pktvisor's sketch (1.5 %); visor's are exact up
+// to 1024. Quantiles are within pktvisor's variation between runs plus visor's 0.1 %.
 func (o *oracle) near(path, fixture string, want, got float64) bool {
 	switch {
 	case strings.Contains(path, ".cardinality."):
@@ -426,8 +433,8 @@ func (o *oracle) near(path, fixture string, want, got float64) bool {
 	return want == got
 }
 
-// diffTop compares lists as sets. The last places may be shared by entries of equal estimate, of which any may
-// be shown.
+// diffTop compares lists as sets. If the last places have entries of equal estimate, any of these
+// may be shown.
 func diffTop(want []any, got any) string {
 	g, ok := got.([]any)
 	if !ok || len(g) != len(want) {

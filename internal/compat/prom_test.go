@@ -19,8 +19,8 @@ import (
 	"visor/handler"
 )
 
-// families is what Prometheus metrics look like, without the values of lists: the name of a family, its type, and each set of labels
-// that its series have.
+// families describes Prometheus metrics without the values of lists: the name of a family, its
+// type, and each label set of its series.
 func families(all map[string]*dto.MetricFamily, handlerLabel string) map[string]string {
 	out := make(map[string]string)
 	for name, f := range all {
@@ -44,8 +44,8 @@ func families(all map[string]*dto.MetricFamily, handlerLabel string) map[string]
 	return out
 }
 
-// comparePrometheus holds the metrics of a snapshot against the reference's text, if there is one for the policy. Rates are left
-// out, since the reference has none for files.
+// comparePrometheus compares the metrics of a snapshot with pktvisor's text, if the policy has one.
+// Rates are left out, since pktvisor has none for files.
 func (o *oracle) comparePrometheus(t *testing.T, snap *handler.Snapshot, dir, answer, fixture, policy, tap string) {
 	stem, ok := strings.CutSuffix(answer, ".bucket0.json")
 	raw, err := os.ReadFile(filepath.Join(dir, stem+".prom"))

@@ -14,8 +14,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// synthetic is the part of an entry of expected-values.json without a fixture: the reference's test calls its metrics with
-// these events.
+// synthetic is the part of an entry of expected-values.json without a fixture: pktvisor's test
+// calls its metrics with these events.
 type synthetic struct {
 	Config struct {
 		Events  []event `json:"events"`
@@ -29,7 +29,7 @@ type event struct {
 	Size            int
 }
 
-// frame returns a packet as the event tells.
+// frame returns a packet for the event.
 func (e *event) frame(n int) capture.Frame {
 	from, to := "198.51.100.1:53", "203.0.113.1:5000"
 	if e.L3 == "ipv6" {
@@ -59,7 +59,8 @@ func (e *event) frame(n int) capture.Frame {
 	return packettest.TCP(0, from, to, decode.FlagACK, 1, 1, payload)
 }
 
-// TestExpectedSynthetic runs the entries that come as lists of events about packets: two lists are what two workers see.
+// TestExpectedSynthetic runs the entries with lists of packet events: two lists are the input of
+// two workers.
 func TestExpectedSynthetic(t *testing.T) {
 	run := 0
 	for _, entry := range readEntries(t) {

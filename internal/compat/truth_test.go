@@ -30,7 +30,7 @@ import (
 	"visor/sketch"
 )
 
-// truth is what tshark says of a capture, as far as it is compared.
+// truth is the part of tshark's result for a capture that is compared.
 type truth struct {
 	Packets   *uint64           `json:"packets"`
 	Exit      int               `json:"tshark_exit"`
@@ -43,8 +43,8 @@ type truth struct {
 	DNSReordered *dnsTruth `json:"dns_reordered"`
 }
 
-// records is the number of packets. Of link types that it does not know, tshark counts none, and in pcapng it counts
-// blocks that are no packets: the file's own bytes are right then (README of the corpus).
+// records is the number of packets. For unknown link types tshark counts none, and in pcapng it
+// counts blocks that are not packets: then the file's bytes are right (README of the corpus).
 func (w truth) records() uint64 {
 	if w.Header.Records > 0 {
 		return w.Header.Records
@@ -74,7 +74,7 @@ func TestTruth(t *testing.T) {
 	for _, name := range captures(t, root) {
 		want := readTruth(t, filepath.Join(root, "truth", name+".json"))
 		if want.Packets == nil {
-			continue // dnstap, or nothing that tshark knows
+			continue // dnstap, or unknown to tshark
 		}
 		files++
 		diffs := compareTruth(want, observe(t, filepath.Join(root, name)))
@@ -101,7 +101,8 @@ func readTruth(t *testing.T, path string) truth {
 	return tr
 }
 
-// captures returns the paths of all capture files of the corpus that have a truth, relative to root.
+// captures returns the paths of all capture files of the corpus that have a truth, relative to
+// root.
 func captures(t *testing.T, root string) []string {
 	var names []string
 	base := filepath.Join(root, "truth")
@@ -116,7 +117,7 @@ func captures(t *testing.T, root string) []string {
 	return names
 }
 
-// observation is what visor sees in a capture.
+// observation is visor's result for a capture.
 type observation struct {
 	err      error
 	account  handler.Account
@@ -167,7 +168,7 @@ func allHandlers(t *testing.T) (out []handler.Handler) {
 	return out
 }
 
-// compareTruth returns what differs.
+// compareTruth returns the differences.
 func compareTruth(want truth, got observation) []string {
 	var diffs []string
 	differ := func(what string, want, got uint64) {
@@ -211,7 +212,7 @@ func diffDNS(want *dnsTruth, got *plainMetrics) []string {
 	return diffs
 }
 
-// tops and items give lists a form that can be compared: ten entries by count, ties by number.
+// tops and items convert lists to a comparable form: ten entries by count, ties by number.
 func tops(list []count) map[string]uint64 {
 	m := make(map[string]uint64)
 	for _, c := range list {
@@ -228,7 +229,7 @@ func items(top *metric.TopNumbers[metric.Port]) map[string]uint64 {
 	return m
 }
 
-// plainMetrics counts DNS messages as tshark does: mDNS and LLMNR left out.
+// plainMetrics counts DNS messages like tshark: without mDNS and LLMNR.
 type plainMetrics struct {
 	Queries   sketch.Counter                 `metric:"queries" help:"queries"`
 	Responses sketch.Counter                 `metric:"responses" help:"responses"`
@@ -269,7 +270,8 @@ func (s *plainShard) Process(b *handler.Batch) {
 	}
 }
 
-// questions counts the types and names of all questions, though a handler looks at the first alone (RFC 9619).
+// questions counts the types and names of all questions, though a handler reads only the first (RFC
+// 9619).
 func (s *plainShard) questions(m *handler.Message) {
 	s.Live.QTypes.Add(metric.Port(m.Type), 1)
 	s.Live.QNames.Add(m.Hash)
@@ -293,7 +295,7 @@ func isLocal(p *decode.Packet) bool {
 	return is(5355) || is(5353) && p.Layers.Has(decode.LayerUDP)
 }
 
-// TestConservation: nothing is lost on the way, on any file of the corpus.
+// TestConservation: every packet is accounted for, on any file of the corpus.
 func TestConservation(t *testing.T) {
 	root := sharedtest.Dir(t, "corpus")
 	files := 0
@@ -323,7 +325,7 @@ func requireBalance(t *testing.T, what string, a handler.Account) {
 	require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped, "%s: %+v", what, a)
 }
 
-// requireAgreement holds both versions of a handler against each other.
+// requireAgreement compares both versions of a handler.
 func requireAgreement(t *testing.T, path string, o observation) {
 	t.Helper()
 	var first, second []uint64
@@ -346,7 +348,7 @@ func requireAgreement(t *testing.T, path string, o observation) {
 		orphans += d.Orphans.Value()
 	}
 	require.Equal(t, []uint64{o.dns.Trans.Value(), o.dns.TimedOut.Value()}, []uint64{trans, late}, "%s: dns", path)
-	// A reply belongs to a transaction, is an orphan, or is one of those that came too late.
+	// A reply belongs to a transaction, is an orphan, or came too late.
 	require.GreaterOrEqual(t, o.dns.Replies.Value(), trans+orphans, path)
 	require.LessOrEqual(t, o.dns.Replies.Value(), trans+orphans+late, path)
 }

@@ -19,7 +19,8 @@ import (
 	"visor/internal/sharedtest"
 )
 
-// TestTruthDHCP compares counts of DHCP messages with tshark's, by type, on every capture in which tshark has found some.
+// TestTruthDHCP compares counts of DHCP messages with tshark's, by type, on every capture in which
+// tshark has found some.
 func TestTruthDHCP(t *testing.T) {
 	compareTypes(t, "testdata/dhcp-differences.tsv", 40, func(want types, path string) (expected, got []uint64) {
 		if want.V4 == nil && want.V6 == nil {
@@ -52,8 +53,8 @@ func TestTruthBGP(t *testing.T) {
 	})
 }
 
-// compareTypes compares the counts of the corpus's captures, of which more than least have some; of the others both counts are nil.
-// Those that differ are listed in a table.
+// compareTypes compares the counts of the corpus's captures. More than least captures must have
+// some messages; for the others both counts are nil. A table lists the differences.
 func compareTypes(t *testing.T, table string, least int, counts func(want types, path string) (expected, got []uint64)) {
 	root := sharedtest.Dir(t, "corpus")
 	reasons := differences(t, table)
@@ -73,7 +74,7 @@ func compareTypes(t *testing.T, table string, least int, counts func(want types,
 	reasons.requireAllUsed(t)
 }
 
-// types are what tshark says of the messages of a capture, by the numbers of their types.
+// types is tshark's count of a capture's messages by type number.
 type types struct {
 	V4  map[string]uint64 `json:"dhcp_types"`
 	V6  map[string]uint64 `json:"dhcpv6_types"`
@@ -87,7 +88,7 @@ func readTypes(t *testing.T, root, name string) (want types) {
 	return want
 }
 
-// analyseFile returns what h counts in a capture, up to the damage if there is some.
+// analyseFile returns the counts of h for a capture, up to the first damage.
 func analyseFile(t *testing.T, path string, h handler.Handler) *handler.Snapshot {
 	src, err := pcapfile.Open(path)
 	require.NoError(t, err)

@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Counter counts the bytes that are read through it: of a compressed recording, those of the file.
+// Counter counts the bytes that are read through it: for a compressed recording, the bytes of the
+// file.
 type Counter struct {
 	In   io.Reader
 	Done *atomic.Int64

@@ -1,4 +1,4 @@
-// Package decompress opens compressed recordings, which sources read as they come.
+// Package decompress opens compressed recordings for sources that read them as streams.
 //
 //	in := bufio.NewReader(file)
 //	head, _ := in.Peek(decompress.MagicLen)
@@ -6,8 +6,8 @@
 //		plain, err := open(in)
 //	}
 //
-// Several compressed files, one after the other, are read as one. Memory is that of the largest window accepted: 128 MiB of
-// zstd --long, and much less of files that were written without it.
+// Several compressed files, one after the other, are read as one. Memory is bounded by the largest
+// accepted window: 128 MiB for zstd --long, and much less for files without it.
 package decompress
 
 import (
@@ -20,14 +20,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// MagicLen is how many bytes Detect and Foreign look at, if there are as many.
+// MagicLen is the number of bytes that Detect and Foreign examine, if present.
 const MagicLen = 6
 
-// maxWindow is the largest window of zstd that is accepted: that of zstd --long.
+// maxWindow is the largest accepted window of zstd: the window of zstd --long.
 const maxWindow = 128 << 20
 
-// Detect returns what opens the compression of a file that begins with head: gzip, zstd or bzip2. It returns nil for anything
-// else. What is opened needs no Close: it has no goroutine.
+// Detect returns a function that opens the compression of a file that begins with head: gzip, zstd
+// or bzip2. It returns nil for anything else. The opened reader needs no Close: it has no
+// goroutine.
 func Detect(head []byte) func(io.Reader) (io.Reader, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte("\x1F\x8B")):
@@ -40,19 +41,20 @@ func Detect(head []byte) func(io.Reader) (io.Reader, error) {
 	return nil
 }
 
-// unpackers are programs for compressions that are not read: they write to a pipe.
+// unpackers are programs for unsupported compressions: they write to a pipe.
 var unpackers = []struct{ magic, name, command string }{
 	{"\xFD7zXZ\x00", "xz", "xz -dc"},
 	{"\x04\x22\x4D\x18", "lz4", "lz4 -dc"},
-	{"\x02\x21\x4C\x18", "lz4", "lz4 -dc"}, // its old format
+	{"\x02\x21\x4C\x18", "lz4", "lz4 -dc"}, // the old format of lz4
 	{"LZIP", "lzip", "lzip -dc"},
 	{"\x1F\x9D", "compress", "gzip -dc"},
 	{"PK\x03\x04", "zip", "unzip -p"},
 	{"7z\xBC\xAF\x27\x1C", "7-Zip", "7z x -so"},
 }
 
-// Foreign returns an error that names the compression of a file that begins with head and the command that undoes it, for reader, a
-// command that reads a pipe. It returns nil unless that is a compression that Detect does not read.
+// Foreign returns an error for a file that begins with head. It names the compression and a command
+// that decompresses the file for reader, a command that reads a pipe. It returns nil unless that is
+// a compression that Detect does not support.
 func Foreign(head []byte, name, reader string) error {
 	for _, u := range unpackers {
 		if bytes.HasPrefix(head, []byte(u.magic)) {
@@ -74,7 +76,8 @@ func openZstd(in io.Reader) (io.Reader, error) {
 	return named{plain, "zstd"}, cut(err, "zstd")
 }
 
-// named names the compression where the file ends too early: the libraries return a bare io.ErrUnexpectedEOF.
+// named adds the compression's name to the error for a file that ends too early: the libraries
+// return a bare io.ErrUnexpectedEOF.
 type named struct {
 	in          io.Reader
 	compression string

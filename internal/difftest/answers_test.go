@@ -50,8 +50,8 @@ func count(t testing.TB, sources ...capture.Source) *handler.Pipeline {
 	return p
 }
 
-// answers returns the metrics of each module, in the order of their paths: subjects of a
-// [metric.Map] stand in the order in which they were first seen, which depends on the workers.
+// answers returns the metrics of each module, in the order of their paths. Subjects of a
+// [metric.Map] have the order in which they were first seen, which depends on the workers.
 func answers(t testing.TB, p *handler.Pipeline) map[string][]metric.Value {
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)

@@ -17,10 +17,11 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// most is how many frames one run reads: enough for transactions and streams, few enough to be quick.
+// most is the number of frames per run: enough for transactions and streams, few enough to be
+// quick.
 const most = 400
 
-// frames returns the first frames of a capture file, or nil if it is none.
+// frames returns the first frames of a capture file, or nil if the file is not a capture.
 func frames(file []byte) (out []capture.Frame) {
 	src, err := pcapfile.NewReader(bytes.NewReader(file), "fuzz")
 	if err != nil {
@@ -36,8 +37,8 @@ func frames(file []byte) (out []capture.Frame) {
 	return out[:min(len(out), most)]
 }
 
-// mutate returns in with some frames changed, cut, swapped, repeated, moved in time or left out. Seed
-// 0 changes nothing.
+// mutate returns in with some frames changed, cut, swapped, repeated, moved in time or left out.
+// Seed 0 changes nothing.
 func mutate(in []capture.Frame, seed uint64) []capture.Frame {
 	if seed == 0 || len(in) == 0 {
 		return in

@@ -21,7 +21,8 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// FuzzVersions holds the accounts to their sum, and both versions of an analyzer to the same events.
+// FuzzVersions checks that accounts add up, and that both versions of an analyzer count the same
+// events.
 func FuzzVersions(f *testing.F) {
 	if testing.Short() {
 		f.Skip("skipped: -short leaves out differential tests")
@@ -56,7 +57,7 @@ func requireSum(t *testing.T, a handler.Account, what string) {
 	require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped, what)
 }
 
-// FuzzWorkers holds the answers of four workers to those of one.
+// FuzzWorkers compares the answers of four workers with the answers of one.
 func FuzzWorkers(f *testing.F) {
 	if testing.Short() {
 		f.Skip("skipped: -short leaves out differential tests")
@@ -137,8 +138,8 @@ func FuzzMerge(f *testing.F) {
 	})
 }
 
-// FuzzOutputs holds every format to its syntax: JSON in UTF-8, an exposition that Prometheus reads,
-// and text without characters that steer a terminal.
+// FuzzOutputs checks the syntax of every format: JSON in UTF-8, an exposition that Prometheus
+// reads, and text without terminal control characters.
 func FuzzOutputs(f *testing.F) {
 	if testing.Short() {
 		f.Skip("skipped: -short leaves out differential tests")

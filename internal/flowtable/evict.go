@@ -1,7 +1,7 @@
 package flowtable
 
-// Expire removes every entry that is TTL old or older at nowNS. It looks at every slot, about 1 ns each,
-// unless it is clear that nothing can have expired yet.
+// Expire removes every entry whose age at nowNS is TTL or more. It checks every slot, about 1 ns
+// each, unless no entry can have expired yet.
 func (t *Table[V]) Expire(nowNS int64) { t.expire(encodeTime(nowNS)) }
 
 func (t *Table[V]) expire(now uint64) {
@@ -18,8 +18,8 @@ func (t *Table[V]) expire(now uint64) {
 	t.oldest = oldest
 }
 
-// expireSlot removes the entry in slot i if it has expired, and those that come there in its place. Entries come
-// from behind only, so going up the slots misses none.
+// expireSlot removes the entry in slot i if it has expired, and expired ones that move there.
+// Entries only move from behind, so an ascending scan misses none.
 func (t *Table[V]) expireSlot(i int, now uint64) {
 	s := &t.slots[i]
 	for s.when != 0 && t.expired(s.when, now) {
@@ -28,14 +28,15 @@ func (t *Table[V]) expireSlot(i int, now uint64) {
 	}
 }
 
-// expired reports whether what was put at when is TTL old at now. What comes from the future is not.
+// expired reports whether an entry with time when has age TTL or more at now. Entries from the
+// future have not expired.
 func (t *Table[V]) expired(when, now uint64) bool {
 	return t.ttl != 0 && now > when && now-when >= t.ttl
 }
 
-// makeRoom returns the slot for h, which is not in the table, after growing or removing something
-// where that is necessary. What expired before the table is at its largest stays until Expire: whether a reply
-// finds its query must not depend on the other entries.
+// makeRoom returns the slot for h, which is not in the table, after growing the table or removing
+// an entry if necessary. Until the table has its largest size, expired entries stay until Expire:
+// whether a reply finds its query must not depend on the other entries.
 func (t *Table[V]) makeRoom(h, now uint64) int {
 	if t.len >= t.limit && len(t.slots) < t.maxSlots {
 		t.resize(2 * len(t.slots))
@@ -48,9 +49,9 @@ func (t *Table[V]) makeRoom(h, now uint64) int {
 	return t.evictNear(h, now)
 }
 
-// relieve removes what has expired from a full table, or else evicts an entry. It looks for expired entries only if
-// an eighth of the limit has left since it last did, which bounds the work per entry. So up to seven eighths of
-// Capacity may wait within one TTL, and none of them is evicted.
+// relieve removes expired entries from a full table, or otherwise evicts an entry. It searches for
+// expired entries only if an eighth of the limit has left since the last search, which bounds the
+// work per entry. So up to seven eighths of Capacity may wait within one TTL without an eviction.
 func (t *Table[V]) relieve(now uint64) {
 	if t.credit >= t.limit/8 {
 		before := t.len
@@ -63,9 +64,9 @@ func (t *Table[V]) relieve(now uint64) {
 	}
 }
 
-// evictAny removes the expired entries in the next window of slots that is not empty, or else the one
-// farthest from now. The hand goes round, so each entry has its turn; the table being a quarter full
-// at least, it passes few empty slots on average.
+// evictAny removes the expired entries in the next window of slots that is not empty, or otherwise
+// the one farthest from now. The hand cycles through the table, so each entry has its turn. The
+// table is at least a quarter full, so the hand passes few empty slots on average.
 func (t *Table[V]) evictAny(now uint64) {
 	before := t.len
 	for t.len == before {
@@ -86,7 +87,8 @@ func (t *Table[V]) evictAny(now uint64) {
 	}
 }
 
-// evictNear empties one of the slots that h may stand in, all of which are taken, and returns the slot for h.
+// evictNear empties one of the possible slots of h, which are all in use, and returns the slot for
+// h.
 func (t *Table[V]) evictNear(h, now uint64) int {
 	mask := len(t.slots) - 1
 	home := t.home(h)
@@ -102,8 +104,8 @@ func (t *Table[V]) evictNear(h, now uint64) int {
 	if i, _ := t.find(h); i >= 0 {
 		return i
 	}
-	// Entries moved up until the empty slot was behind those that h may stand in. The last
-	// of them changes hands then: it stays taken, so nothing else has to move.
+	// Entries moved up until the empty slot was behind the possible slots of h. The last of them is
+	// reused for h and stays taken, so no other entry has to move.
 	last := (home + maxProbe - 1) & mask
 	t.tellDropped(last, now)
 	t.slots[last] = slot[V]{}
@@ -119,7 +121,7 @@ func (t *Table[V]) tellDropped(i int, now uint64) {
 	t.tell(&t.slots[i].v, why)
 }
 
-// distance is the age of when at now, or how far it lies in the future.
+// distance is the age of when at now, or how far it is in the future.
 func distance(when, now uint64) uint64 {
 	if when > now {
 		return when - now

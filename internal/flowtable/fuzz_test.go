@@ -10,7 +10,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// FuzzTable plays operations against a plain map. Two bytes are one operation: what, and on which key.
+// FuzzTable compares operations with a plain map. Two bytes are one operation: its kind and its
+// key.
 func FuzzTable(f *testing.F) {
 	f.Add([]byte("\x00a\x00b\x02a\x04\x05\x00a"), uint8(3), false)
 	f.Add([]byte("\x01a\x01b\x01c\x01d\x01e\x01f\x00g\x05z\x03h\x06x\x07x"), uint8(4), true)
@@ -39,7 +40,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// model is a table, and a map that holds what the table holds.
+// model is a table with a map of the same content.
 type model struct {
 	tab      *flowtable.Table[uint64]
 	capacity int
@@ -68,7 +69,7 @@ func newModel(capacity int) *model {
 	return m
 }
 
-// lose is told of what the table removed.
+// lose is called with each entry that the table removed.
 func (m *model) lose(t *testing.T, v uint64, why flowtable.Loss) {
 	e, known := m.want[v]
 	require.True(t, known)
@@ -134,10 +135,11 @@ func (m *model) play(t *testing.T, op uint8, arg int64, h uint64) {
 	}
 }
 
-// checkLoss holds what one Put evicted to its bound.
+// checkLoss checks that the evictions of one Put are within bounds.
 func (m *model) checkLoss(t *testing.T, before flowtable.Stats, slots int) {
-	// One entry goes because the table is full, and two more if all slots that the new one may stand in are taken, by hashes
-	// chosen to collide. Below 64 entries, and when the table grows, whole clusters are concerned.
+	// One entry is evicted because the table is full. Two more are evicted if all possible slots of
+	// the new entry are taken, by hashes chosen to collide. Below 64 entries, and when the table
+	// grows, whole clusters may be evicted.
 	if m.capacity > 64 && m.tab.Slots() == slots {
 		require.LessOrEqual(t, m.lost.Evicted-before.Evicted, uint64(3))
 	}
@@ -150,7 +152,8 @@ func (m *model) check(t *testing.T) {
 		require.LessOrEqual(t, m.tab.Len(), m.capacity)
 	}
 	for _, e := range m.want {
-		if v, ok := m.tab.Get(e.hash); !ok || *v != e.v { // require would take most of the time here
+		// require would take most of the time here
+		if v, ok := m.tab.Get(e.hash); !ok || *v != e.v {
 			require.Fail(t, "lost or changed", "%x", e.hash)
 		}
 	}

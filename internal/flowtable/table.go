@@ -8,7 +8,7 @@ import (
 
 const (
 	minSlots = 256
-	maxProbe = 64 // an entry stands less than this many slots behind its home
+	maxProbe = 64 // an entry is less than this many slots behind its home
 	window   = 16 // slots looked at to find one to evict
 	signBit  = 1 << 63
 
@@ -22,13 +22,13 @@ type Config struct {
 	TTL      time.Duration // age at which an entry has expired; 0 or less means never
 }
 
-// Loss is why a Table removed an entry itself.
+// Loss is the reason why a Table removed an entry itself.
 type Loss uint8
 
 // The losses.
 const (
 	Expired Loss = iota + 1 // removed by Put, Insert or Expire, at the age TTL or above
-	Evicted                 // removed before that by Put or Insert, for want of room
+	Evicted                 // removed earlier by Put or Insert to make room
 )
 
 // Stats counts the entries that a Table removed itself, by Loss.
@@ -37,15 +37,18 @@ type Stats struct {
 	Evicted uint64
 }
 
-// Table maps hashes to values of type V, each with the time at which it was put. It is owned by one goroutine.
-// Pointers to values are valid until the next call of Put, Insert, Take, Delete, Expire or Reset.
+// Table maps hashes to values of type V, each with its insertion time. It is owned by one
+// goroutine. Pointers to values are valid until the next call of Put, Insert, Take, Delete, Expire
+// or Reset.
 //
-// Invariants: no slot is empty between the home of an entry and the slot it stands in, which are less than
-// maxProbe apart; len counts the slots that are not empty; no entry is older than oldest.
+// Invariants: no slot between an entry's home and its slot is empty, and the two are less than
+// maxProbe apart. len counts the slots in use. No entry is older than oldest.
 type Table[V any] struct {
-	slots    []slot[V] // a power of two, at least minSlots
-	shift    uint8     // 64 − log2(len(slots)): home is the top bits of the hash, multiplied by odd
-	odd      uint64    // a secret of the table, so that nobody who knows the hashes can have many share slots
+	slots []slot[V] // a power of two, at least minSlots
+	shift uint8     // 64 − log2(len(slots)): home is the top bits of the hash, multiplied by odd
+	// a secret of the table, so that an attacker with knowledge of the hashes cannot make many
+	// share slots
+	odd      uint64
 	len      int
 	limit    int    // entries at which the table doubles, or evicts once it is at its largest
 	capacity int    // of the largest table
@@ -53,13 +56,14 @@ type Table[V any] struct {
 	ttl      uint64 // 0: never
 	oldest   uint64 // as slot.when
 	hand     int    // where the next search for a victim begins
-	credit   int    // entries that left since the last look for expired ones, that look included
-	stats    Stats
-	lost     func(v *V, why Loss)
+	// entries that left since the last search for expired ones, including that search
+	credit int
+	stats  Stats
+	lost   func(v *V, why Loss)
 }
 
-// slot is one place of the array. when is the time with its sign bit flipped, which orders as the time
-// does; 0, the earliest time of all, marks an empty slot, and an entry so early is kept as 1.
+// slot is one place of the array. when is the time with its sign bit flipped, which preserves the
+// order. 0, the earliest time, marks an empty slot; an entry with that time is stored as 1.
 type slot[V any] struct {
 	hash uint64
 	when uint64
@@ -85,12 +89,12 @@ func New[V any](cfg Config) *Table[V] {
 	return t
 }
 
-// OnLoss makes t call lost with every entry that t removes itself, just before it goes. v is valid until lost
-// returns, and lost must not use t.
+// OnLoss makes t call lost with every entry that t removes itself, just before the removal. v is
+// valid until lost returns, and lost must not use t.
 func (t *Table[V]) OnLoss(lost func(v *V, why Loss)) { t.lost = lost }
 
-// Put inserts h, or overwrites what was there, with the time nowNS, and returns its value, zeroed, for the
-// caller to fill. A new entry of a full table displaces another.
+// Put inserts h, or overwrites its entry, with the time nowNS. It returns the value, zeroed, for
+// the caller to fill. If the table is full, a new entry evicts another.
 func (t *Table[V]) Put(h uint64, nowNS int64) *V {
 	now := encodeTime(nowNS)
 	i, found := t.find(h)
@@ -103,8 +107,8 @@ func (t *Table[V]) Put(h uint64, nowNS int64) *V {
 	return &s.v
 }
 
-// Insert is Put for an h that may wait already: if it does and has not expired, Insert leaves it as it is, and returns
-// its value, the time at which it was put, and false.
+// Insert is Put for an h that may exist already. If its entry has not expired, Insert leaves it
+// unchanged, and returns its value, its insertion time, and false.
 func (t *Table[V]) Insert(h uint64, nowNS int64) (v *V, putNS int64, inserted bool) {
 	now := encodeTime(nowNS)
 	i, found := t.find(h)
@@ -120,7 +124,7 @@ func (t *Table[V]) Insert(h uint64, nowNS int64) (v *V, putNS int64, inserted bo
 	return &s.v, nowNS, true
 }
 
-// add inserts h, which belongs into slot i if that is not -1.
+// add inserts h, which belongs into slot i unless i is -1.
 func (t *Table[V]) add(i int, h, now uint64) *V {
 	if i < 0 || t.len >= t.limit {
 		i = t.makeRoom(h, now)
@@ -152,7 +156,7 @@ func (t *Table[V]) Get(h uint64) (v *V, ok bool) {
 	return nil, false
 }
 
-// Take removes h and returns its value and the time at which it was put, whatever its age.
+// Take removes h and returns its value and insertion time, whatever its age.
 func (t *Table[V]) Take(h uint64) (v V, putNS int64, ok bool) {
 	i, ok := t.find(h)
 	if !ok {
@@ -163,7 +167,7 @@ func (t *Table[V]) Take(h uint64) (v V, putNS int64, ok bool) {
 	return v, putNS, true
 }
 
-// Delete removes h, and reports whether it was there.
+// Delete removes h and reports whether it was in the table.
 func (t *Table[V]) Delete(h uint64) bool {
 	i, ok := t.find(h)
 	if ok {
@@ -172,13 +176,13 @@ func (t *Table[V]) Delete(h uint64) bool {
 	return ok
 }
 
-// Len returns the number of entries, expired ones that are still there included.
+// Len returns the number of entries, including expired ones that were not removed yet.
 func (t *Table[V]) Len() int { return t.len }
 
-// Slots returns the number of slots that the table has now: a power of two, at least twice Len.
+// Slots returns the current number of slots: a power of two, at least twice Len.
 func (t *Table[V]) Slots() int { return len(t.slots) }
 
-// Stats returns what was counted since New.
+// Stats returns the counts since New.
 func (t *Table[V]) Stats() Stats { return t.stats }
 
 // Reset removes all entries, without counting them, and keeps the memory.
@@ -189,7 +193,7 @@ func (t *Table[V]) Reset() {
 
 func (t *Table[V]) home(h uint64) int { return int(h * t.odd >> (t.shift & 63)) }
 
-// find returns the slot of h and true, or false and the slot where h belongs: −1 if there is none.
+// find returns the slot of h and true, or false and the slot for h: −1 if none is free.
 func (t *Table[V]) find(h uint64) (int, bool) {
 	slots := t.slots
 	i := t.home(h)
@@ -208,8 +212,8 @@ func (t *Table[V]) find(h uint64) (int, bool) {
 }
 
 // remove empties slot i and moves back the entries that would not be found behind an empty slot. A
-// move takes as many steps off an entry's way from home as slots were looked at for it,
-// and Put adds fewer than maxProbe: so the work of all removals is bounded by that of all Puts.
+// move shortens an entry's way from home by as many steps as slots were checked for it, and Put
+// adds fewer than maxProbe steps. So the work of all removals is bounded by the work of all Puts.
 func (t *Table[V]) remove(i int) {
 	slots, mask := t.slots, len(t.slots)-1
 	t.len--
@@ -240,7 +244,7 @@ func (t *Table[V]) resize(n int) {
 			continue
 		}
 		j, _ := t.find(s.hash)
-		if j < 0 { // only where hashes were chosen to collide
+		if j < 0 { // only if hashes were chosen to collide
 			j = t.evictNear(s.hash, s.when)
 		}
 		t.slots[j] = *s

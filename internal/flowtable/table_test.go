@@ -11,7 +11,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-type value struct{ a, b uint64 } // 16 bytes: what a transaction takes
+type value struct{ a, b uint64 } // 16 bytes, like a transaction
 
 func TestPutTake(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{})
@@ -101,7 +101,8 @@ func TestNoTTL(t *testing.T) {
 func TestFullEvictsOldOnes(t *testing.T) {
 	const capacity, n = 1000, 50000
 	tab := flowtable.New[value](flowtable.Config{Capacity: capacity})
-	tab.KnowSecret(multiplier) // under one secret in some hundred a neighbourhood is full before the table is
+	// with one secret in a few hundred a neighbourhood is full before the table is
+	tab.KnowSecret(multiplier)
 	for i := range uint64(n) {
 		h := hash64.Mix(i)
 		tab.Put(h, int64(i))
@@ -148,7 +149,8 @@ func TestInsert(t *testing.T) {
 	require.Equal(t, 1, tab.Len())
 }
 
-// Up to seven eighths of Capacity per TTL nothing is evicted. Above, too, every entry that leaves is reported.
+// Up to seven eighths of Capacity per TTL no entry is evicted. Above, every removed entry is
+// reported.
 func TestEveryLossIsReported(t *testing.T) {
 	for _, perNS := range []int{1, 5, 8, 30} {
 		tab := flowtable.New[value](flowtable.Config{Capacity: 1000, TTL: 100})
@@ -169,7 +171,7 @@ func TestEveryLossIsReported(t *testing.T) {
 	}
 }
 
-// What is found does not depend on how many others wait, while the table is not full.
+// Lookups do not depend on the number of other entries while the table is not full.
 func TestGrowthKeepsExpired(t *testing.T) {
 	tab := flowtable.New[value](flowtable.Config{TTL: 80})
 	tab.Put(0, 0)
@@ -205,13 +207,15 @@ func TestFromTheFuture(t *testing.T) {
 	require.Greater(t, kept, 25, "what is an age away goes first, in most windows")
 }
 
-// multiplier spreads hashes over the slots if its secret is known, and inverse undoes it: x·inverse has its home at the top bits of x.
+// multiplier spreads hashes over the slots if its secret is known, and inverse undoes it: x·inverse
+// has its home at the top bits of x.
 const (
 	multiplier = 0x9E3779B97F4A7C15
 	inverse    = 0xF1DE83E19937733D
 )
 
-// TestHashesOfAnAttacker: hashes chosen to share homes under a multiplier that is in the source spread as any others.
+// TestHashesOfAnAttacker: hashes chosen to share homes under a multiplier in the source spread like
+// any others.
 func TestHashesOfAnAttacker(t *testing.T) {
 	tab := flowtable.New[uint64](flowtable.Config{Capacity: 1 << 12})
 	for i := range uint64(1 << 11) {
@@ -221,7 +225,8 @@ func TestHashesOfAnAttacker(t *testing.T) {
 	require.Zero(t, tab.Stats().Evicted)
 }
 
-// Hashes chosen to share a few homes: probes stay bounded, and what the table says it holds it finds.
+// Hashes chosen to share a few homes: probes stay bounded, and the table finds all entries that it
+// counts.
 func TestCollidingHashes(t *testing.T) {
 	tab := flowtable.New[uint64](flowtable.Config{Capacity: 1 << 12})
 	tab.KnowSecret(multiplier)

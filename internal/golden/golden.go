@@ -1,4 +1,5 @@
-// Package golden compares what a test got with a file that says what is right. The flag -update writes the file anew:
+// Package golden compares a test's output with a file of the expected output. The flag -update
+// rewrites the file:
 //
 //	golden.Equal(t, "testdata/nxdomain.json", got) // go test ./export -update
 package golden
@@ -12,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// update is registered by the tests that import this package, and by nothing else.
+// update is registered only by tests that import this package.
 var update = flag.Bool("update", false, "write golden files anew")
 
-// Equal fails the test if got is not what the file at path holds.
+// Equal fails the test if got differs from the file at path.
 func Equal(t testing.TB, path string, got []byte) {
 	t.Helper()
 	if *update {

@@ -13,7 +13,8 @@ import (
 	"visor/handler/policy"
 )
 
-// The API's description of itself is OpenAPI 3.1, by the schema of the specification; and an answer fits what another make reads in it.
+// The API's description is valid OpenAPI 3.1 by the schema of the specification, and answers
+// conform to it in an independent validator.
 func TestOpenAPI(t *testing.T) {
 	for name, cfg := range map[string]httpapi.Config{
 		"all":       {Admin: true, Token: "x", Version: "4.5.0", Stop: func() {}},

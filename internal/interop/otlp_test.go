@@ -21,7 +21,8 @@ import (
 	"visor/internal/wait"
 )
 
-// receiver is that of gRPC and OpenTelemetry themselves. It counts how often each period came.
+// receiver is the official receiver of gRPC and OpenTelemetry. It counts how often each period
+// arrived.
 type receiver struct {
 	collector.UnimplementedMetricsServiceServer
 	mu    sync.Mutex
@@ -55,12 +56,12 @@ func (r *receiver) listen(t *testing.T, address string) (at string, stop func())
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	return l.Addr().String(), func() {
-		srv.GracefulStop() // answers what it has taken
+		srv.GracefulStop() // answers the accepted requests
 		require.NoError(t, <-done)
 	}
 }
 
-// feed is a source that gives what the test sends.
+// feed is a source of the test's snapshots.
 type feed chan []capture.Frame
 
 func (f feed) ReadBatch(b *capture.Batch) error {
@@ -74,7 +75,8 @@ func (f feed) ReadBatch(b *capture.Batch) error {
 
 func (f feed) Close() error { return nil }
 
-// Every period comes exactly once to a receiver of gRPC's own make, across its restarts.
+// Every period arrives exactly once at a receiver built with the gRPC library, even if that
+// restarts.
 func TestExactlyOnceOverGRPC(t *testing.T) {
 	h, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 10}})
 	require.NoError(t, err)

@@ -15,7 +15,8 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// telegraf's JSON parser, with which the manual's [[inputs.http]] reads a URL (data_format = "json"), gets our numbers as fields.
+// telegraf's JSON parser reads our numbers as fields. The manual's [[inputs.http]] reads a URL with
+// it (data_format = "json").
 func TestTelegraf(t *testing.T) {
 	open := func(string, policy.Options, policy.Options) (policy.Opened, error) {
 		frames, _ := trafficgen.Frames(trafficgen.Mixed(500))

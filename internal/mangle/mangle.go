@@ -1,22 +1,23 @@
-// Package mangle finds out who keeps borrowed memory. It wraps a capture.Source and spoils every batch as soon
-// as the next one is asked for, so that a handler which kept a slice of a frame sees 0xCC, and fails its test:
+// Package mangle detects handlers that keep borrowed memory. It wraps a capture.Source and
+// overwrites every batch on the next read. A handler that kept a slice of a frame then sees 0xCC,
+// and fails its test:
 //
 //	src := mangle.New(capture.NewMemory(frames))
 //
-// It is for tests alone.
+// It is only for tests.
 package mangle
 
 import "visor/capture"
 
-// Spoilt is the byte that frames of earlier batches consist of.
+// Spoilt is the byte that overwrites frames of earlier batches.
 const Spoilt = 0xCC
 
-// Source gives the frames of another Source, in memory of its own that it spoils. It is owned by one
-// goroutine; Close may be called from any, as far as the other Source allows it.
+// Source yields the frames of another Source, in private memory that it overwrites. It is owned by
+// one goroutine; Close may be called from any goroutine if the other Source allows it.
 type Source struct {
 	src     capture.Source
 	in      capture.Batch
-	buffers [2][]byte       // taken in turns: what was lent stays spoilt for one more batch
+	buffers [2][]byte       // used in turns: a lent buffer stays overwritten for one more batch
 	lent    []capture.Frame // frames of the last batch, as a careless caller may still see them
 	turn    int
 }
@@ -30,7 +31,8 @@ var (
 // New returns a Source that mangles src. It takes ownership of src and closes it.
 func New(src capture.Source) *Source { return &Source{src: src} }
 
-// ReadBatch spoils the frames of the batch before, then copies the next batch of the other Source to b.
+// ReadBatch overwrites the frames of the previous batch, then copies the next batch of the other
+// Source to b.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	s.spoil()
 	b.Frames = b.Frames[:0]
@@ -64,7 +66,7 @@ func (s *Source) buffer() []byte {
 	return s.buffers[s.turn][:0]
 }
 
-// spoil fills what was lent, and the list of frames too.
+// spoil overwrites the lent frames, and the list of frames too.
 func (s *Source) spoil() {
 	buf := s.buffers[s.turn]
 	for i := range buf {
@@ -76,17 +78,18 @@ func (s *Source) spoil() {
 	s.lent = nil
 }
 
-// Progress returns that of the other Source.
+// Progress returns the other Source's Progress.
 func (s *Source) Progress() (done, total int64) { return capture.ProgressOf(s.src) }
 
-// Drops returns those of the other Source.
+// Drops returns the other Source's Drops.
 func (s *Source) Drops() uint64 { return capture.DropsOf(s.src) }
 
-// Filtered returns that of the other Source.
+// Filtered returns the other Source's count.
 func (s *Source) Filtered() uint64 { return capture.FilteredOf(s.src) }
 
-// Reasons returns those of the other Source.
+// Reasons returns the other Source's Reasons.
 func (s *Source) Reasons() []capture.Reason { return capture.ReasonsOf(s.src) }
 
-// Close closes the other Source. What was lent is not spoilt by it, since another goroutine may be busy with it.
+// Close closes the other Source. It does not overwrite lent frames, since another goroutine may be
+// using them.
 func (s *Source) Close() error { return s.src.Close() }

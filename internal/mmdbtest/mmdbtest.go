@@ -17,7 +17,8 @@ import (
 	"testing"
 )
 
-// Record is what a database says of a network. Values are string, float64, uint16, uint32, uint64, Record or []Record.
+// Record is a database's entry for a network. Values are string, float64, uint16, uint32, uint64,
+// Record or []Record.
 type Record map[string]any
 
 const (
@@ -26,10 +27,11 @@ const (
 	metadata   = "\xAB\xCD\xEFMaxMind.com"
 )
 
-// node is a node of the search tree: for each bit the number of the next node, or 1-based and negative the record.
+// node is a node of the search tree. For each bit it has the number of the next node, or the
+// negative 1-based number of the record.
 type node [2]int
 
-// Write writes what [Build] returns into a folder of the test.
+// Write writes the result of [Build] into a folder of the test.
 func Write(tb testing.TB, databaseType string, networks map[string]Record) (path string) {
 	tb.Helper()
 	path = filepath.Join(tb.TempDir(), databaseType+".mmdb")
@@ -39,8 +41,8 @@ func Write(tb testing.TB, databaseType string, networks map[string]Record) (path
 	return path
 }
 
-// Build returns a database of that type with a record for each network, in CIDR form. Networks must not overlap. It panics on
-// what cannot be built.
+// Build returns a database of that type with a record for each network, in CIDR form. Networks must
+// not overlap. It panics on invalid input.
 func Build(databaseType string, networks map[string]Record) []byte {
 	nodes := []node{{}}
 	var records []Record
@@ -78,7 +80,7 @@ func Build(databaseType string, networks map[string]Record) []byte {
 	})
 }
 
-// insert leads the addresses of a network to leaf. IPv4 lies at ::/96.
+// insert maps the addresses of a network to leaf. IPv4 is at ::/96.
 func insert(nodes []node, network netip.Prefix, leaf int) []node {
 	addr, bits := network.Addr().As16(), network.Bits()
 	if network.Addr().Is4() {
@@ -140,7 +142,8 @@ func appendValue(dst []byte, v any) []byte {
 	panic(fmt.Sprintf("mmdbtest: no encoding for %T", v))
 }
 
-// appendControl appends the type and the size of a value. Types above 7 have a byte of their own, sizes from 29 on too.
+// appendControl appends the type and the size of a value. Types above 7 have an extra byte, and so
+// have sizes from 29 on.
 func appendControl(dst []byte, typ, size int) []byte {
 	short := min(size, 29)
 	if typ > typeMap {

@@ -1,6 +1,6 @@
 package netns
 
-// zone is what servers answer from.
+// zone is the servers' zone.
 const zone = `$ORIGIN example.com.
 $TTL 3600
 @   SOA ns host 1 3600 600 86400 3600

@@ -1,4 +1,5 @@
-// Package netns runs tests in a network namespace of their own, where they may make interfaces and start servers:
+// Package netns runs tests in a private network namespace, where they may create interfaces and
+// start servers:
 //
 //	func TestInNamespace(t *testing.T) { netns.Run(t, "dnsperf") }
 //
@@ -7,7 +8,8 @@
 //		…
 //	}
 //
-// It needs root on Linux, and the ip command (Debian: iproute2); elsewhere tests are skipped, saying so.
+// It needs root on Linux, and the ip command (Debian: iproute2). Elsewhere tests are skipped with a
+// message.
 package netns
 
 import (
@@ -22,8 +24,8 @@ import (
 // inside names the variable of a test program that runs in the namespace.
 const inside = "VISOR_TEST_NAMESPACE"
 
-// Run makes a namespace, and runs those tests of the package in it whose names begin with TestNS. It fails if one of them fails, and
-// skips the test if a program is missing. It returns what they have printed.
+// Run creates a namespace and runs in it the tests of the package whose names begin with TestNS. It
+// fails if one of them fails, and skips the test if a program is missing. It returns their output.
 func Run(t *testing.T, programs ...string) string {
 	if os.Getenv(inside) != "" {
 		t.Skip("skipped: in the namespace already")
@@ -71,7 +73,8 @@ const (
 	Receiver = "visor-b"
 )
 
-// Pair makes a pair of interfaces until the end of the test: what is sent to one comes out of the other, and nobody else says anything.
+// Pair creates a pair of interfaces until the end of the test. Frames sent to one arrive at the
+// other, and the pair carries no other traffic.
 func Pair(t testing.TB) {
 	IP(t, "link", "add", Sender, "type", "veth", "peer", "name", Receiver)
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", Sender).Run() })
@@ -81,7 +84,8 @@ func Pair(t testing.TB) {
 	}
 }
 
-// Neighbour makes another namespace until the end of the test, in which the loopback is up. Programs run in it by [Command].
+// Neighbour creates another namespace until the end of the test, with its loopback up. [Command]
+// runs programs in it.
 func Neighbour(t testing.TB) (name string) {
 	name = fmt.Sprintf("visor-test-%d-b", os.Getpid())
 	IP(t, "netns", "add", name)
@@ -90,12 +94,13 @@ func Neighbour(t testing.TB) (name string) {
 	return name
 }
 
-// Command returns a program that is to run in a neighbour.
+// Command returns a program that runs in a neighbour.
 func Command(neighbour string, program ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", neighbour}, program...)...)
 }
 
-// Cable joins an interface here and one in a neighbour. Each gets its address, in CIDR form; without addresses nobody says anything on it.
+// Cable connects an interface here and one in a neighbour. Each has the given address, in CIDR
+// form; without addresses the cable carries no other traffic.
 func Cable(t testing.TB, here, there, neighbour string, addresses ...string) {
 	IP(t, "link", "add", here, "type", "veth", "peer", "name", there, "netns", neighbour)
 	require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+here+"/disable_ipv6", []byte("1"), 0o644))

@@ -12,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// questions are those of Perform: an answer, a name that does not exist, and a zone.
+// questions are the queries of Perform: an answer, a name that does not exist, and a zone.
 const questions = "www.example.com A\nnosuch.example.com AAAA\nexample.com NS\n"
 
-// Perform lets dnsperf ask a server n questions, rate a second. The function that it returns waits for its counts. Above some thousands a
-// second knot and bind9 drop dnstap messages: their own queue is full (512 messages per thread, libfstrm's default). No more than 20
-// questions are open, so that a machine that was busy elsewhere does not catch up in a burst.
+// Perform has dnsperf send n queries to a server, rate per second. The returned function waits for
+// its counts. Above a few thousand per second, knot and bind9 drop dnstap messages because their
+// queue is full (512 messages per thread, libfstrm's default). At most 20 queries are open, so that
+// a busy machine does not catch up in a burst.
 func Perform(t testing.TB, server string, n, rate int) (wait func() (sent, completed uint64)) {
 	file := filepath.Join(t.TempDir(), "questions")
 	require.NoError(t, os.WriteFile(file, []byte(questions), 0o644))

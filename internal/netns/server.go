@@ -16,15 +16,16 @@ import (
 	"visor/internal/wait"
 )
 
-// Server is a DNS server that answers for example.com on port 53, and logs its queries and responses by dnstap.
+// Server is a DNS server that answers for example.com on port 53, and logs its queries and
+// responses by dnstap.
 type Server struct {
 	Name   string // of its command
-	User   string // that Debian runs it as
+	User   string // the user that Debian runs it as
 	config string
 	args   []string // ahead of the name of its configuration
 }
 
-// Servers returns the servers that tests know how to run.
+// Servers returns the servers that tests can run.
 func Servers() []Server {
 	return []Server{
 		{"knotd", "knot", knotConfig, []string{"-c"}},
@@ -38,8 +39,9 @@ func Servers() []Server {
 type Place struct {
 	Neighbour string // see Neighbour; "" is the namespace of the test
 	Address   string // to listen on
-	Socket    string // for dnstap; "" leaves that out, which only knotd can
-	Group     string // not empty: the server runs as its own user, with this group beside its own; a number
+	Socket    string // for dnstap; "" disables it, which only knotd supports
+	// not empty: the server runs as its own user, with this additional group; a number
+	Group string
 }
 
 // Skip skips the test unless s can run here with dnstap.
@@ -55,14 +57,16 @@ func (s Server) Skip(t testing.TB) {
 	}
 }
 
-// knotHasDNSTap asks knot whether it accepts a configuration with the module, which is a package of its own in Debian.
+// knotHasDNSTap asks knot whether it accepts a configuration with the module, which is a separate
+// package in Debian.
 func knotHasDNSTap(t testing.TB) bool {
 	config := filepath.Join(t.TempDir(), "knot.conf")
 	require.NoError(t, os.WriteFile(config, []byte("mod-dnstap:\n  - id: tap\n    sink: \"unix:s\"\n"), 0o600))
 	return exec.Command("knotc", "-c", config, "conf-check").Run() == nil
 }
 
-// Start runs s until the end of the test, and returns when it listens and has connected to the socket.
+// Start runs s until the end of the test, and returns when it listens and has connected to the
+// socket.
 func (s Server) Start(t testing.TB, p Place) {
 	dir := folder(t)
 	owner, module := "root:root", ""
@@ -93,7 +97,8 @@ func (s Server) Start(t testing.TB, p Place) {
 	}
 }
 
-// Knot runs knotd in a neighbour, see [Server.Start]. It skips the test if there is to be dnstap and knotd cannot do it.
+// Knot runs knotd in a neighbour, see [Server.Start]. It skips the test if dnstap is requested and
+// knotd does not support it.
 func Knot(t testing.TB, neighbour, address, socket string) {
 	s := Servers()[0]
 	if socket != "" {
@@ -102,7 +107,7 @@ func Knot(t testing.TB, neighbour, address, socket string) {
 	s.Start(t, Place{Neighbour: neighbour, Address: address, Socket: socket})
 }
 
-// folder returns a new folder that every user may enter, unlike those of testing.
+// folder returns a new folder that every user may enter, unlike the folders of package testing.
 func folder(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "visor-server-")
 	require.NoError(t, err)
@@ -144,8 +149,8 @@ func run(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
-// connected reports whether a client of the Unix socket has been accepted: the kernel lists the other end under the socket's path, in
-// the namespace of the client.
+// connected reports whether a client of the Unix socket has been accepted: the kernel lists the
+// other end under the socket's path, in the namespace of the client.
 func connected(t testing.TB, p Place) bool {
 	list, err := p.command("cat", "/proc/net/unix").Output()
 	require.NoError(t, err)
@@ -158,7 +163,7 @@ func connected(t testing.TB, p Place) bool {
 	return false
 }
 
-// command returns a program that is to run at p.
+// command returns a program that runs at p.
 func (p Place) command(program ...string) *exec.Cmd {
 	if p.Neighbour != "" {
 		return Command(p.Neighbour, program...)

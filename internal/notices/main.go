@@ -1,4 +1,5 @@
-// Command notices writes the licences of all that a program links, for those that pass the program on:
+// Command notices writes the licences of all modules that a program links. Distributors of the
+// program need them:
 //
 //	go run ./internal/notices ./examples/visord > NOTICES
 package main
@@ -27,7 +28,7 @@ func main() {
 	}
 }
 
-// module is one module as go list writes it.
+// module is one module in the output of go list.
 type module struct {
 	Path, Version, Dir string
 	Main               bool
@@ -81,7 +82,8 @@ func linked(pkg string) (out []module, err error) {
 		if m.Replace != nil {
 			m.Dir = m.Replace.Dir
 		}
-		if !filepath.IsAbs(m.Dir) || m.Version == "" && m.Replace != nil { // of this repository
+		// part of this repository
+		if !filepath.IsAbs(m.Dir) || m.Version == "" && m.Replace != nil {
 			continue
 		}
 		out = append(out, *m)
@@ -90,7 +92,7 @@ func linked(pkg string) (out []module, err error) {
 	return out, nil
 }
 
-// licences returns the texts in a folder that a licence asks to pass on.
+// licences returns the texts in a folder that a licence requires to pass on.
 func licences(dir string) (out []byte, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// All that the agent and the reader link has a licence.
+// All modules that the agent and the reader link have a licence.
 func TestWrite(t *testing.T) {
 	for program, dependency := range map[string]string{"visord": "go.yaml.in/yaml/v3", "visor-reader": "github.com/spf13/pflag"} {
 		var b strings.Builder
@@ -15,7 +15,7 @@ func TestWrite(t *testing.T) {
 		for _, want := range []string{"== Go standard library \n\nCopyright", "== " + dependency + " v", "Apache License"} {
 			require.True(t, strings.Contains(b.String(), want), want)
 		}
-		for _, other := range []string{"== visor", "stretchr/testify"} { // tests alone link it
+		for _, other := range []string{"== visor", "stretchr/testify"} { // only tests link these
 			require.False(t, strings.Contains(b.String(), other), other)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"visor/decode/dhcpmsg"
 )
 
-// DHCP returns a DHCP message for IPv4 of client 02:00:00:00:00:01, with the address that it gets, and with options: each is a code
-// (uint8) and a value (string).
+// DHCP returns a DHCP message for IPv4 of client 02:00:00:00:00:01, with its assigned address and
+// with options. Each option is a code (uint8) and a value (string).
 func DHCP(typ dhcpmsg.Type, xid uint32, addr string, options ...any) []byte {
 	b := make([]byte, 240, 300)
 	b[0], b[1], b[2] = 1, 1, 6

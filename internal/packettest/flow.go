@@ -15,7 +15,7 @@ func join(dst []byte, values ...any) []byte {
 		}
 		var err error
 		if dst, err = binary.Append(dst, binary.BigEndian, v); err != nil {
-			panic(err) // a value that tests cannot mean
+			panic(err) // an unsupported type
 		}
 	}
 	return dst

@@ -1,12 +1,12 @@
-// Package packettest makes single frames and DNS messages for tests:
+// Package packettest builds single frames and DNS messages for tests:
 //
 //	q := packettest.Query(1, "www.example.com", 28)
 //	frames := []capture.Frame{
 //		packettest.UDP(0, "192.0.2.1:5000", "198.51.100.1:53", q),
-//		packettest.UDP(time.Millisecond, "198.51.100.1:53", "192.0.2.1:5000", packettest.Reply(q, 0, 1)),
+//		packettest.UDP(1e6, "198.51.100.1:53", "192.0.2.1:5000", packettest.Reply(q, 0, 1)),
 //	}
 //
-// Whole traffic is made by trafficgen. What cannot be made panics.
+// Package trafficgen generates whole traffic. Invalid arguments cause a panic.
 package packettest
 
 import (
@@ -25,11 +25,11 @@ const (
 	protoUDP = 17
 )
 
-// start is the time from which frames count theirs.
+// start is the zero of the frames' times.
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-// UDP returns an Ethernet frame with a UDP datagram, captured at a time after 2026-01-01 00:00 UTC. Addresses have ports.
-// Checksums are zero.
+// UDP returns an Ethernet frame with a UDP datagram, captured at a time after 2026-01-01 00:00 UTC.
+// Addresses have ports. Checksums are zero.
 func UDP(after time.Duration, from, to string, payload []byte) capture.Frame {
 	src, dst := netip.MustParseAddrPort(from), netip.MustParseAddrPort(to)
 	b := ports(src, dst)
@@ -38,7 +38,7 @@ func UDP(after time.Duration, from, to string, payload []byte) capture.Frame {
 	return frame(after, src.Addr(), dst.Addr(), protoUDP, append(b, payload...))
 }
 
-// TCP returns an Ethernet frame with a TCP segment, likewise.
+// TCP returns an Ethernet frame with a TCP segment. Times, addresses and checksums are like UDP's.
 func TCP(after time.Duration, from, to string, flags uint8, seq, ack uint32, payload []byte) capture.Frame {
 	src, dst := netip.MustParseAddrPort(from), netip.MustParseAddrPort(to)
 	b := ports(src, dst)
@@ -69,7 +69,8 @@ func frame(after time.Duration, src, dst netip.Addr, proto byte, payload []byte)
 	return capture.Frame{TimeNS: start + int64(after), Data: b, WireLen: uint32(len(b)), Link: decode.LinkEthernet}
 }
 
-// Query returns a DNS query for a name without escapes, of a type and class IN. With options, it has an OPT record with them.
+// Query returns a DNS query for a name without escapes, of a type and class IN. With options, it
+// has an OPT record with them.
 func Query(id uint16, name string, qtype uint16, options ...[]byte) []byte {
 	b := binary.BigEndian.AppendUint16(nil, id)
 	b = append(b, 1, 0, 0, 1, 0, 0, 0, 0, 0, byte(min(len(options), 1)))
@@ -102,12 +103,13 @@ func ECS(subnet string) []byte {
 	return append([]byte{0, 8, 0, byte(4 + len(addr)), 0, family, byte(p.Bits()), 0}, addr...)
 }
 
-// Reply returns a reply to a query without OPT, with that code and so many records of the type asked for, of four bytes each.
+// Reply returns a reply to a query without OPT, with a code and n records of the queried type, of
+// four bytes each.
 func Reply(query []byte, rcode byte, answers int) []byte {
 	return SignedReply(query, rcode, answers, 0)
 }
 
-// SignedReply returns a Reply whose answer section goes on with RRSIG records.
+// SignedReply returns a Reply with additional RRSIG records in its answer section.
 func SignedReply(query []byte, rcode byte, answers, signatures int) []byte {
 	const rrsig = 46
 	b := append([]byte(nil), query...)
@@ -125,7 +127,8 @@ func SignedReply(query []byte, rcode byte, answers, signatures int) []byte {
 	return b
 }
 
-// Stream returns messages as they go over TCP, each behind its length (RFC 1035 section 4.2.2).
+// Stream returns messages in their TCP form, each with its length in front (RFC 1035 section
+// 4.2.2).
 func Stream(messages ...[]byte) (b []byte) {
 	for _, m := range messages {
 		b = append(binary.BigEndian.AppendUint16(b, uint16(len(m))), m...)
@@ -133,7 +136,7 @@ func Stream(messages ...[]byte) (b []byte) {
 	return b
 }
 
-// Hex returns the bytes that s writes in hexadecimal, with spaces anywhere.
+// Hex returns the bytes of s, which is hexadecimal with optional spaces.
 func Hex(s string) []byte {
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package renewed holds the contents of small files, and reads them again:
+// Package renewed caches the parsed contents of small files and rereads them when they change:
 //
 //	token, err := renewed.New(log, nil, parse, "/etc/token")
 //	...
@@ -15,8 +15,8 @@ import (
 // Reader reads a file. nil is [os.ReadFile].
 type Reader func(path string) ([]byte, error)
 
-// Value is what files hold. They are read each time that it is asked for. While they cannot be used, the former value stays, with an
-// error in the log. It is safe for concurrent use.
+// Value is the parsed content of files. Each call of Current reads them. While they are invalid,
+// the former value stays, and an error is logged. It is safe for concurrent use.
 type Value[T any] struct {
 	paths []string
 	read  Reader
@@ -24,13 +24,14 @@ type Value[T any] struct {
 	log   *slog.Logger
 
 	mu       sync.Mutex
-	sum      [sha256.Size]byte // of the contents that were parsed last
+	sum      [sha256.Size]byte // checksum of the contents that were parsed last
 	value    T
-	failed   string // the last error, "" if the last renewal went well
+	failed   string // the last error, or "" if the last renewal succeeded
 	failures uint64
 }
 
-// New returns what the files hold now, or what is wrong with them. log has what is wrong later; nil is silence.
+// New returns the current content of the files, or an error. log receives later errors; nil
+// discards them.
 func New[T any](log *slog.Logger, read Reader, parse func([][]byte) (T, error), paths ...string) (*Value[T], error) {
 	if read == nil {
 		read = os.ReadFile
@@ -74,7 +75,7 @@ func (v *Value[T]) renew() error {
 	return err
 }
 
-// note logs and counts an error once, however often it comes.
+// note logs and counts an error once, however often it repeats.
 func (v *Value[T]) note(err error) {
 	text := ""
 	if err != nil {

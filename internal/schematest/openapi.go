@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Description is what an OpenAPI document says of the answers of an API.
+// Description is an OpenAPI document's description of an API's answers.
 type Description struct {
 	schemas map[string]*jsonschema.Schema // by method, path pattern and status
 	paths   map[string]*regexp.Regexp     // by pattern
 }
 
-// answerType is the Content-Type of the answers that are validated.
+// answerType is the Content-Type of the validated answers.
 const answerType = "text/json"
 
 // Describe reads an OpenAPI 3.1 document, and compiles the schemas of all its answers in JSON.
@@ -51,7 +51,8 @@ func member(v any, key string) map[string]any {
 	return m
 }
 
-// Validate holds an answer in JSON against what is said of it. Others, and those to HEAD, are not looked at.
+// Validate checks an answer in JSON against the description. It ignores other types, and answers to
+// HEAD.
 func (d *Description) Validate(t testing.TB, method, path string, status int, contentType string, body []byte) {
 	if contentType != answerType || method == "HEAD" {
 		return
@@ -63,7 +64,7 @@ func (d *Description) Validate(t testing.TB, method, path string, status int, co
 	require.NoError(t, s.Validate(v), "%s %s: %.300s", method, path, body)
 }
 
-// pattern returns the pattern that a path matches: one without parameters before the others.
+// pattern returns the pattern that a path matches, preferably one without parameters.
 func (d *Description) pattern(path string) string {
 	if d.paths[path] != nil {
 		return path

@@ -13,7 +13,7 @@ import (
 	"visor/handler"
 )
 
-// Compile returns the schema of what a handler answers.
+// Compile returns the schema of a handler's answers.
 func Compile(t testing.TB, info handler.Info) *jsonschema.Schema {
 	var b bytes.Buffer
 	require.NoError(t, export.WriteJSONSchema(&b, info))
@@ -27,7 +27,7 @@ func Compile(t testing.TB, info handler.Info) *jsonschema.Schema {
 	return schema
 }
 
-// Validate holds the answers of all modules of a snapshot against their schemas.
+// Validate checks the answers of all modules of a snapshot against their schemas.
 func Validate(t testing.TB, snap *handler.Snapshot) {
 	var b bytes.Buffer
 	require.NoError(t, export.WritePolicyJSON(&b, "p", snap))

@@ -1,6 +1,5 @@
-// Package sharedtest finds the material that stands beside the project on its developers' machines:
-// real captures with ground truth, and pktvisor's answers. Tests that need it are skipped
-// elsewhere.
+// Package sharedtest finds test material outside the project on its developers' machines: real
+// captures with ground truth, and pktvisor's answers. Tests that need it are skipped elsewhere.
 package sharedtest
 
 import (
@@ -9,8 +8,8 @@ import (
 	"testing"
 )
 
-// Dir returns the path of elem below the folder "shared" beside the module. It skips the test,
-// saying so, if there is none, and in -short mode.
+// Dir returns the path of elem below the folder "shared" beside the module. It skips the test with
+// a message if the folder is missing, and in -short mode.
 func Dir(tb testing.TB, elem ...string) string {
 	tb.Helper()
 	if testing.Short() {

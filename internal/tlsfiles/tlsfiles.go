@@ -1,4 +1,4 @@
-// Package tlsfiles makes the TLS configuration of a server from files.
+// Package tlsfiles builds the TLS configuration of a server from files.
 package tlsfiles
 
 import (
@@ -14,7 +14,7 @@ import (
 // Files are files in PEM form.
 type Files struct {
 	Cert, Key string // of the server, with intermediate certificates
-	ClientCA  string // if given, clients must have a certificate that one of these has signed
+	ClientCA  string // if set, clients must have a certificate signed by one of these
 }
 
 // Certificates serve TLS from files. They are safe for concurrent use.
@@ -23,8 +23,9 @@ type Certificates struct {
 	ca   *renewed.Value[*x509.CertPool] // nil without a ClientCA
 }
 
-// New returns the certificates of files, or what is wrong with them. When a file changes, the next connection gets what it holds. As long
-// as that cannot be used, connections get what was there before, and log has an error; nil is silence. A nil read is os.ReadFile.
+// New returns the certificates of files, or an error. When a file changes, the next connection uses
+// its new content. While that is invalid, connections use the former content, and an error is
+// logged; a nil log discards it. A nil read is os.ReadFile.
 func New(files Files, read renewed.Reader, log *slog.Logger) (*Certificates, error) {
 	c := &Certificates{}
 	var err error

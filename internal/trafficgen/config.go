@@ -14,21 +14,24 @@ const (
 	maxTable       = 1 << 24 // names or clients: clients are numbered with 24 bits
 )
 
-// Config says what to make. The zero Config is ready to use: [DefaultPackets] frames of the mix
+// Config describes the traffic. The zero Config is ready to use: [DefaultPackets] frames of the mix
 // of [Mixed].
 type Config struct {
-	Seed    uint64    // the same seed gives the same bytes
-	Packets int       // frames to make; 0 means DefaultPackets, negative means no end (then use Gen or Source)
+	Seed uint64 // the same seed produces the same bytes
+	// frames to generate; 0 means DefaultPackets, negative means no end (then use Gen or Source)
+	Packets int
 	Start   time.Time // time at which the traffic begins; zero means 2026-01-01 00:00 UTC
-	PPS     float64   // frames per second on average; 0 or less means 50,000. Conversations begin at exponential gaps
-	Names   int       // names asked for, by Zipf's law with exponent 1; 0 means 100,000
-	Clients int       // client addresses, by Zipf's law with exponent 1, 4 of 5 of them IPv4; 0 means 20,000
-	Mix     Mix       // zero means the mix of Mixed
-	Flood   Flood     // zero means no attack
+	// frames per second on average; 0 or less means 50,000. Conversations begin at exponential gaps
+	PPS   float64
+	Names int // queried names, by Zipf's law with exponent 1; 0 means 100,000
+	// client addresses, by Zipf's law with exponent 1, 4 of 5 of them IPv4; 0 means 20,000
+	Clients int
+	Mix     Mix   // zero means the mix of Mixed
+	Flood   Flood // zero means no attack
 }
 
-// Mix gives each kind of traffic its share of all frames, on average: the shares are weights, and
-// need not add up to anything. Negative shares are 0.
+// Mix assigns each kind of traffic its share of all frames, on average. Shares are weights and may
+// have any sum. Negative shares are 0.
 type Mix struct {
 	DNS        int // DNS over UDP: queries and most of their responses
 	DNSTCP     int // DNS over TCP: whole connections, with retransmitted and swapped segments
@@ -41,18 +44,22 @@ type Mix struct {
 	VLAN int // percent of conversations in tagged frames; not a share
 }
 
-// Flood puts attacks into the DNS over UDP. The percentages are of its transactions.
+// Flood adds attacks to the DNS over UDP. The percentages are relative to its transactions.
 type Flood struct {
-	NXDomain    int    // percent that ask for names that do not exist, below many zones, from all over the clients
-	RandomLabel int    // percent that ask for random labels below Victim, which mostly fails to answer
-	Victim      string // the zone under attack; "" means victim.example. Letters become small
-	Labels      int    // distinct random labels of each attack before they repeat; 0 means 4,194,304
+	// percent of queries for names that do not exist, below many zones, from many clients
+	NXDomain int
+	// percent of queries for random labels below Victim, which mostly fails to answer
+	RandomLabel int
+	// the zone under attack; "" means victim.example. It is converted to lower case
+	Victim string
+	// distinct random labels of each attack before they repeat; 0 means 4,194,304
+	Labels int
 }
 
-// VariedDNS returns a Config of n frames of DNS over UDP alone, as on the link of a busy resolver.
+// VariedDNS returns a Config of n frames of DNS over UDP, like the link of a busy resolver.
 func VariedDNS(n int) Config { return Config{Packets: n, Mix: Mix{DNS: 100}} }
 
-// Mixed returns a Config of n frames of everything: what the zero Mix means.
+// Mixed returns a Config of n frames of all kinds: the default of the zero Mix.
 func Mixed(n int) Config { return Config{Packets: n, Mix: mixed()} }
 
 // NXDomainFlood returns VariedDNS in which percent of all transactions are part of a flood of names
@@ -121,14 +128,15 @@ func (m Mix) withDefaults() Mix {
 	return m
 }
 
-// share ties a kind of conversation to its share, and to the frames that one has on average.
+// share links a kind of conversation to its share and its average number of frames.
 type share struct {
 	kind   kind
 	share  *int
 	frames uint64 // in hundredths
 }
 
-// shares lists the kinds. Frames on average were counted; a test holds them to 10 %.
+// shares lists the kinds. The average numbers of frames were counted; a test checks them within 10
+// %.
 func (m *Mix) shares() [7]share {
 	return [7]share{
 		{kindDNS, &m.DNS, 198},

@@ -80,7 +80,8 @@ func (g *Gen) appendOPT(dst []byte, x *exchange, response bool) []byte {
 	return dst
 }
 
-// appendCookie appends RFC 7873's option: 8 bytes of the client, and in a response 16 of the server.
+// appendCookie appends RFC 7873's option: 8 bytes of the client, and in a response 16 of the
+// server.
 func appendCookie(dst []byte, seed uint64, response bool) []byte {
 	if !response {
 		dst = append(dst, 0, 10, 0, 8)
@@ -210,7 +211,7 @@ func records(qtype uint16, h uint64) int {
 	return [8]int{1, 1, 1, 1, 2, 2, 4, 5}[h>>16&7]
 }
 
-// appendChain appends so many CNAMEs and returns a pointer to the last target.
+// appendChain appends n CNAMEs and returns a pointer to the last target.
 func appendChain(dst []byte, base, links int, h uint64) (out []byte, target uint16) {
 	target = owner
 	suffix := uint16(0)

@@ -1,6 +1,6 @@
 package trafficgen
 
-// source says where a name comes from.
+// source is the origin of a name.
 type source uint8
 
 const (
@@ -11,8 +11,8 @@ const (
 
 // exchange is a DNS query and its response.
 type exchange struct {
-	caseMask uint64 // letters of the name that are large
-	hash     uint64 // of the name and type: what the answer depends on
+	caseMask uint64 // letters of the name in upper case
+	hash     uint64 // of the name and type: it determines the answer
 	name     uint32 // in the table, or the number of a flood's label
 	client   uint32
 	id       uint16
@@ -23,7 +23,7 @@ type exchange struct {
 	source   source
 	noData   bool
 	cached   bool // answered at once
-	large    bool // the answer is one of some kilobytes
+	large    bool // the answer has several kilobytes
 	cut      bool // the response was truncated
 }
 
@@ -32,7 +32,7 @@ var qtypes = [...]struct{ percent, qtype uint16 }{
 	{52, typeA}, {24, typeAAAA}, {12, typeHTTPS}, {4, typeTXT}, {3, typeMX}, {2, typeNS}, {1, typeSOA}, {1, typeCNAME}, {1, typeDNSKEY},
 }
 
-// newExchange draws a query and its fate. Its id is distinct from those of the last 65,535.
+// newExchange draws a query and its fate. Its id differs from the last 65,535 ids.
 func (g *Gen) newExchange(h host) (x exchange) {
 	x.client, x.habits = h.number, h.habits()
 	g.started++
@@ -69,8 +69,8 @@ func (g *Gen) drawType(c class) uint16 {
 	return typeA
 }
 
-// fate decides what a query is answered with: whether a name exists, and has records of a type, is
-// always the same; failures come and go.
+// fate decides the answer to a query. Whether a name exists and has records of a type never
+// changes; failures are temporary.
 func (g *Gen) fate(x *exchange) (rcode uint8, noData bool) {
 	switch p := g.rng.n(100); {
 	case p < 4:
@@ -117,7 +117,7 @@ func (g *Gen) flood(x *exchange) {
 	x.hash = mix(uint64(x.name) + g.cfg.Seed)
 }
 
-// appendQName appends the name of x in wire format, as it is written on the wire.
+// appendQName appends the name of x in wire format, with the letters of the message.
 func (g *Gen) appendQName(dst []byte, x *exchange) []byte {
 	if x.source != fromTable {
 		return g.appendFloodName(dst, x.source, x.name)
@@ -137,8 +137,8 @@ func (g *Gen) appendQName(dst []byte, x *exchange) []byte {
 	return dst
 }
 
-// appendFloodName appends a name of a flood. Numbers give distinct names: 13 letters hold the 64 bits
-// that a number is scrambled to.
+// appendFloodName appends a name of a flood. Numbers yield distinct names: 13 letters hold the 64
+// bits that a number is scrambled to.
 func (g *Gen) appendFloodName(dst []byte, from source, number uint32) []byte {
 	h := mix(uint64(number) ^ g.cfg.Seed<<32 ^ uint64(from)<<62)
 	dst = append(dst, 13)
@@ -190,7 +190,8 @@ func (g *Gen) appendQueryFrame(dst []byte, s *session) []byte {
 	return s.flow.finish(dst, ip, forth, protoUDP)
 }
 
-// latency returns how long a response takes, ns: some 100 µs from the cache, else tens to hundreds of ms.
+// latency returns the response time in ns: about 100 µs from the cache, otherwise tens to hundreds
+// of ms.
 func (g *Gen) latency(x *exchange) int64 {
 	const us, ms = 1_000, 1_000_000
 	if x.cached && x.source == fromTable {
@@ -244,7 +245,7 @@ func (g *Gen) appendFragmented(dst []byte, s *session, it *item, part []byte) []
 	return s.flow.appendFragment(dst, back, s.id, int(it.off), more, part)
 }
 
-// limit returns how long a response over UDP may be.
+// limit returns the maximum length of a response over UDP.
 func (x *exchange) limit() int {
 	if x.habits&hasEDNS == 0 {
 		return 512

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// MaxFrame is the length of the longest frame made: 1500 bytes of IP behind a VLAN tag.
+// MaxFrame is the length of the longest generated frame: 1500 bytes of IP behind a VLAN tag.
 const MaxFrame = etherLen + vlanLen + mtu
 
 const (
@@ -39,9 +39,9 @@ type endpoint struct {
 	ours bool // in our network
 }
 
-// flow is what all frames of a conversation have in common.
+// flow holds the constant properties of a conversation's frames.
 type flow struct {
-	ends  [2]endpoint // who asks, who answers
+	ends  [2]endpoint // the client, the server
 	vlan  uint16      // 0 is untagged
 	label uint32      // IPv6 flow label
 	v6    bool
@@ -134,13 +134,13 @@ func (f *flow) finishUDP(b []byte) {
 	binary.BigEndian.PutUint16(b[4:], uint16(len(b)))
 	c := ^fold(add(sum(b), f.pseudo(protoUDP, len(b))))
 	if c == 0 {
-		c = 0xFFFF // 0 would mean that there is no checksum
+		c = 0xFFFF // 0 would mean that the checksum is absent
 	}
 	binary.BigEndian.PutUint16(b[6:], c)
 }
 
-// finish sets everything that depends on what follows the IP header, and pads what we received
-// to Ethernet's minimum.
+// finish sets all fields that depend on the bytes after the IP header. It pads received frames to
+// Ethernet's minimum.
 func (f *flow) finish(frame []byte, ip int, d direction, proto uint8) []byte {
 	f.finishIP(frame, ip)
 	b := frame[ip+f.ipLen():]
@@ -164,7 +164,7 @@ func (f *flow) ipLen() int {
 	return ip4Len
 }
 
-// pad fills a frame that our end receives up to Ethernet's minimum; what we send was captured before.
+// pad fills a received frame up to Ethernet's minimum; sent frames are captured before padding.
 func (f *flow) pad(frame []byte, d direction) []byte {
 	if f.ends[1-d].ours && len(frame) < minEther {
 		var zero [minEther]byte
@@ -193,7 +193,8 @@ func (f *flow) appendTCPHeader(dst []byte, d direction, seq, ack uint32, flags u
 	}
 	mss := f.mss()
 	dst = append(dst, 8<<4, flags, 0xFF, 0xFF, 0, 0, 0, 0)
-	return append(dst, 2, 4, byte(mss>>8), byte(mss), 4, 2, 1, 1, 3, 3, 7, 0) // MSS, SACK permitted, window scale
+	// MSS, SACK permitted, window scale
+	return append(dst, 2, 4, byte(mss>>8), byte(mss), 4, 2, 1, 1, 3, 3, 7, 0)
 }
 
 // fragmentSize returns how many bytes of an IP payload go into one fragment.
@@ -204,7 +205,8 @@ func (f *flow) fragmentSize() int {
 	return (mtu - ip4Len) &^ 7
 }
 
-// appendFragment appends the frame of one fragment: payload is its part, at this offset of a UDP datagram.
+// appendFragment appends the frame of one fragment: payload is its part, at this offset of a UDP
+// datagram.
 func (f *flow) appendFragment(dst []byte, d direction, id uint32, offset int, more bool, payload []byte) []byte {
 	var flag uint16
 	if f.v6 {
@@ -229,7 +231,8 @@ func (f *flow) appendFragment(dst []byte, d direction, id uint32, offset int, mo
 	return f.pad(dst, d)
 }
 
-// sum adds up b as 64-bit big-endian words in ones' complement (RFC 1071); an odd end is filled with zeros.
+// sum adds up b as 64-bit big-endian words in ones' complement (RFC 1071); an odd end is filled
+// with zeros.
 func sum(b []byte) uint64 {
 	var s, carry uint64
 	for len(b) >= 8 {

@@ -23,7 +23,7 @@ const (
 	kindARP
 )
 
-// session is a conversation that goes on. Sessions are reused with their slices.
+// session is a conversation in progress. Sessions are reused with their slices.
 type session struct {
 	kind  kind
 	proto uint8 // of IP
@@ -33,14 +33,14 @@ type session struct {
 	start int64    // of x, ns
 	id    uint32   // of fragments or of ICMP echoes
 
-	items    []item    // what is sent, unless kindDNS
+	items    []item    // frames to send, unless kindDNS
 	buf      []byte    // payloads
 	messages []message // kindDNSTCP: in the order of the stream
 	asked    int       // messages whose query is complete
-	answered int       // and whose response is
+	answered int       // messages whose response is complete
 }
 
-// item is one frame of a session to come.
+// item is one planned frame of a session.
 type item struct {
 	gap      uint32 // ns after the item before
 	seq, ack uint32 // TCP
@@ -53,7 +53,7 @@ type item struct {
 	answers  uint8
 }
 
-// Gen makes frames, one after the other. It is owned by one goroutine.
+// Gen generates frames one at a time. It is owned by one goroutine.
 type Gen struct {
 	cfg     Config
 	names   *nameTable
@@ -119,7 +119,7 @@ func (g *Gen) weigh() {
 	g.meanGap = max(uint64(256e9/g.cfg.PPS)*perSession>>16, 1)
 }
 
-// Rewind makes g begin again: the same frames follow, and the counts are 0.
+// Rewind restarts g: the same frames follow, and the counts are 0.
 func (g *Gen) Rewind() {
 	g.rng = newRandom(g.cfg.Seed, 2)
 	g.now = g.cfg.Start.UnixNano()
@@ -134,9 +134,9 @@ func (g *Gen) Rewind() {
 	g.truth = newTruth(g)
 }
 
-// Next returns the next frame and its time, ns since the Unix epoch and never below the one before.
-// It builds the frame in the memory of dst from dst[:0] on, or in new memory if dst has less room
-// than the frame needs, which is at most [MaxFrame]. After the last frame ok is false.
+// Next returns the next frame and its time in ns since the Unix epoch. Times never decrease. It
+// builds the frame in dst[:0], or in new memory if dst is too small; a frame needs at most
+// [MaxFrame]. After the last frame ok is false.
 func (g *Gen) Next(dst []byte) (frame []byte, tsNS int64, ok bool) {
 	if g.cfg.Packets >= 0 && g.made == g.cfg.Packets {
 		return nil, 0, false
@@ -156,10 +156,10 @@ func (g *Gen) Next(dst []byte) (frame []byte, tsNS int64, ok bool) {
 	return frame, g.now, true
 }
 
-// Truth returns what was made so far. It copies the counts.
+// Truth returns a copy of the counts so far.
 func (g *Gen) Truth() Truth { return g.truth.clone() }
 
-// begin makes a session and returns where it is.
+// begin creates a session and returns its position.
 func (g *Gen) begin() uint32 {
 	if len(g.free) == 0 {
 		g.sessions = append(g.sessions, session{})
@@ -190,8 +190,8 @@ func (g *Gen) begin() uint32 {
 	return at
 }
 
-// step appends the next frame of a session and decides when the one after that comes. Queued says that
-// the session is at the head of the queue.
+// step appends the next frame of a session and schedules the one after it. queued is true if the
+// session is at the head of the queue.
 func (g *Gen) step(dst []byte, at uint32, queued bool) []byte {
 	s := &g.sessions[at]
 	var gap int64
@@ -257,11 +257,11 @@ func (g *Gen) appendItem(dst []byte, s *session, it *item) []byte {
 	}
 }
 
-// arena is how many of the largest frames fit into a piece of memory that Frames fills: 8 MB.
+// arena is how many of the largest frames fit into a block of memory that Frames fills: 8 MB.
 const arena = 5500
 
-// Frames makes all frames of cfg and returns them with what they hold. Their bytes stand behind each
-// other in a few large pieces of memory that nobody else uses. Of a Config without end it returns none.
+// Frames generates all frames of cfg and returns them with their Truth. The frames are consecutive
+// in a few large blocks of private memory. For a Config without end it returns no frames.
 func Frames(cfg Config) ([]capture.Frame, Truth) {
 	if cfg.Packets < 0 {
 		return nil, Truth{}

@@ -5,13 +5,13 @@ import (
 	"net/netip"
 )
 
-// routerMAC is where everybody who is not local comes from.
+// routerMAC is the source of all frames from outside.
 var routerMAC = [6]byte{0x02, 0, 0x5E, 0, 0, 0xFE}
 
-// octets begin the addresses of IPv4 clients.
+// octets are the first octets of IPv4 clients.
 var octets = [...]byte{5, 24, 31, 37, 46, 62, 71, 77, 81, 85, 91, 93, 109, 151, 176, 178, 188, 193, 212, 217}
 
-// habits are what a client always does.
+// habits are the constant properties of a client.
 type habits uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	hasSmallBuffer
 )
 
-// host is a client: everything about it follows from its number.
+// host is a client: its number determines everything about it.
 type host struct {
 	number uint32
 	seed   uint64
@@ -33,7 +33,7 @@ func (g *Gen) host(number uint32) host {
 	return host{number: number, seed: mix(g.cfg.Seed ^ uint64(number)*0x9E3779B97F4A7C15)}
 }
 
-// v6 is true for one of five, also of the busy ones.
+// v6 is true for one client in five, including the busy ones.
 func (h host) v6() bool { return h.number%5 == 3 }
 
 func (h host) addr() (a [16]byte) {
@@ -60,7 +60,8 @@ func (h host) endpoint() endpoint {
 	return endpoint{addr: h.addr(), mac: routerMAC, ttl: 64 - uint8(h.seed>>16%20)}
 }
 
-// habits: 85 % speak EDNS; of these 30 % set DO, 20 % send cookies, 7 % a client subnet; 12 % mix cases.
+// habits: 85 % speak EDNS; of these 30 % set DO, 20 % send cookies, 7 % a client subnet; 12 % mix
+// cases.
 func (h host) habits() habits {
 	var out habits
 	if h.seed>>24%100 < 12 {
@@ -100,8 +101,8 @@ func localHost(n uint8, v6 bool, port uint16) endpoint {
 	return e
 }
 
-// openFlow begins a flow of a client with one of our hosts, whose port this is. A third of the flows
-// that are not inward go the other way: our host asks.
+// openFlow begins a flow between a client and one of our hosts at this port. If the flow is not
+// inward, our host is the client in a third of the cases.
 func (g *Gen) openFlow(f *flow, h host, local uint8, port uint16, inward bool) {
 	ours, theirs := localHost(local, h.v6(), port), h.endpoint()
 	*f = flow{v6: h.v6(), label: uint32(h.seed) & 0xFFFFF}

@@ -2,7 +2,7 @@ package trafficgen
 
 import "strings"
 
-// class says what kind of host a name is.
+// class is the kind of host behind a name.
 type class uint8
 
 const (
@@ -13,10 +13,10 @@ const (
 
 const (
 	minName, maxName = 20, 60 // bytes of a name as text
-	popular          = 64     // so many of the first names are hosts that exist
+	popular          = 64     // number of leading names that are existing hosts
 )
 
-// nameTable holds distinct names in wire format and small letters, the most asked one first.
+// nameTable holds distinct names in wire format and lower case, the most frequent first.
 type nameTable struct {
 	wire    []byte
 	start   []uint32 // len+1 offsets into wire
@@ -176,7 +176,7 @@ func appendWire(dst []byte, name string) []byte {
 	return append(dst, 0)
 }
 
-// appendText appends a wire format name as text in small letters, without the last dot.
+// appendText appends a wire format name as text in lower case, without the final dot.
 func appendText(dst, wire []byte) []byte {
 	for i := 0; i < len(wire) && wire[i] != 0; {
 		n := int(wire[i])

@@ -2,7 +2,7 @@ package trafficgen
 
 import "encoding/binary"
 
-// beginUDP plans a QUIC-like conversation, or a question for the time.
+// beginUDP plans a QUIC-like conversation or an NTP request.
 func (g *Gen) beginUDP(s *session, h host) {
 	s.proto = protoUDP
 	if g.rng.percent(30) {
@@ -37,7 +37,8 @@ func appendNTP(dst []byte, mode byte, stamp uint64) []byte {
 	return dst
 }
 
-// beginICMP plans an echo and its reply, an unreachable port, or for IPv6 a discovery of neighbours.
+// beginICMP plans an echo and its reply, an unreachable port, or for IPv6 a discovery of
+// neighbours.
 func (g *Gen) beginICMP(s *session, h host) {
 	g.openFlow(&s.flow, h, 1+uint8(g.rng.n(9)), 0, false)
 	s.proto = protoICMP
@@ -67,7 +68,7 @@ func (g *Gen) beginICMP(s *session, h host) {
 		item{dir: back, n: 64, off: 64, seq: uint32(id) + 1, gap: g.rng.between(200_000, 90_000_000)})
 }
 
-// appendCited appends the IP packet that an unreachable message complains about: a datagram without data.
+// appendCited appends the IP packet that an unreachable message refers to: a datagram without data.
 func (s *session) appendCited(dst []byte) []byte {
 	f := s.flow
 	f.ends[1].port = 33_434
@@ -79,8 +80,8 @@ func (s *session) appendCited(dst []byte) []byte {
 	return dst
 }
 
-// discover plans a neighbour solicitation between two local hosts and its answer (RFC 4861). The question
-// goes to one host alone, as it does when a neighbour's address is confirmed.
+// discover plans a neighbour solicitation between two local hosts and its answer (RFC 4861). The
+// solicitation is unicast, as for the confirmation of a neighbour's address.
 func (g *Gen) discover(s *session) {
 	a, b := localHost(1, true, 0), localHost(53+uint8(g.rng.n(4)), true, 0)
 	a.ttl, b.ttl = 255, 255

@@ -14,9 +14,9 @@ const (
 	snaplen    = 65_535
 )
 
-// WritePcap writes all frames of cfg to w, as a classic pcap file (little-endian, version 2.4, times
-// in ns), and returns what it holds. It fails on a Config without end, before it writes, and on an error
-// of w; then the Truth tells of the frames that were handed to it.
+// WritePcap writes all frames of cfg to w, as a classic pcap file (little-endian, version 2.4,
+// times in ns), and returns their Truth. It fails on a Config without end, before it writes, and on
+// an error of w; then the Truth covers the frames written so far.
 func WritePcap(w io.Writer, cfg Config) (Truth, error) {
 	if cfg.Packets < 0 {
 		return Truth{}, errors.New("trafficgen: write: the traffic has no end")
@@ -43,7 +43,7 @@ func WritePcap(w io.Writer, cfg Config) (Truth, error) {
 	return g.truth, nil
 }
 
-// WriteFile is WritePcap to a file, which it makes or replaces.
+// WriteFile is WritePcap to a file, which it creates or replaces.
 func WriteFile(path string, cfg Config) (Truth, error) {
 	f, err := os.Create(path)
 	if err != nil {

@@ -1,6 +1,6 @@
 package trafficgen
 
-// event says when a session goes on. Equal times are ordered by number.
+// event is the time at which a session continues. Equal times are ordered by number.
 type event struct {
 	time    int64 // ns
 	number  uint32
@@ -29,7 +29,7 @@ func (q *queue) push(e event) {
 	h[i] = e
 }
 
-// replaceFirst puts e in the place of the earliest event.
+// replaceFirst replaces the earliest event by e.
 func (q queue) replaceFirst(e event) {
 	i := 0
 	for {

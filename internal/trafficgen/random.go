@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// random draws from the distributions that traffic is made of, with integers alone: results
-// must not depend on how a platform rounds or fuses floating-point operations.
+// random draws from the distributions of traffic with integers only: results must not depend on how
+// a platform rounds or fuses floating-point operations.
 type random struct {
 	pcg  rand.PCG
 	exp2 [257]uint64 // 2^(i/256) in units of 2^-32
@@ -71,7 +71,7 @@ func (r *random) n(n uint32) uint32 { return uint32(r.pcg.Uint64() >> 32 * uint6
 // between returns a number from lo to hi, both included.
 func (r *random) between(lo, hi uint32) uint32 { return lo + r.n(hi-lo+1) }
 
-// percent is true p times in a hundred.
+// percent returns true p times in a hundred.
 func (r *random) percent(p uint32) bool { return r.n(100) < p }
 
 // gap returns an exponentially distributed number, cut at about 7 times its mean.
@@ -113,7 +113,7 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// scramble is a bijection of numbers of so many bits: what counts up looks random and does not repeat.
+// scramble is a bijection of numbers of n bits: a counter looks random and does not repeat.
 func scramble(x uint32, bits uint) uint32 {
 	mask := uint32(1)<<bits - 1
 	x = (x & mask) * 0x9E3779B1 & mask
@@ -125,7 +125,7 @@ func scramble(x uint32, bits uint) uint32 {
 // alias draws indexes by given weights in constant time (Walker 1977, Vose 1991), with integers.
 type alias struct {
 	keep  []uint32 // the chance to keep index i, in units of 2^-32
-	other []uint32 // what i becomes otherwise
+	other []uint32 // the alternative to i
 }
 
 // newZipf returns the distribution of Zipf's law: index i has the weight 1/(i+1).

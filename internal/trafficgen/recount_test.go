@@ -15,18 +15,20 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// recount counts frames anew, with gopacket for the layers, a plain reassembly, and two DNS parsers.
+// recount counts frames again, with gopacket for the layers, a plain reassembly, and two DNS
+// parsers.
 type recount struct {
 	t       *testing.T
 	got     trafficgen.Truth
 	names   map[string]trafficgen.Count
 	clients map[netip.Addr]trafficgen.Count
-	asked   map[query]int64 // when
+	asked   map[query]int64 // time of the query
 	streams map[gopacket.Flow]map[gopacket.Flow]*stream
 	parts   map[fragmentKey]map[int][]byte
 	now     int64
 
-	repeated, early, several, split int // TCP segments: with old data, ahead of a hole, with several messages, with a part of one
+	// TCP segments: with old data, ahead of a hole, with several messages, with a part of one
+	repeated, early, several, split int
 }
 
 type query struct {
@@ -122,7 +124,7 @@ func addr(b []byte) netip.Addr {
 func (r *recount) transport(p gopacket.Packet) {
 	net := p.NetworkLayer()
 	src, dst := net.NetworkFlow().Src().Raw(), net.NetworkFlow().Dst().Raw()
-	// The layer that carries transport, cut to the length that IP tells.
+	// The layer with the transport header, cut to the IP length.
 	l4 := net.LayerPayload()
 	check := func(proto int) {
 		pseudo := append(append([]byte{}, src...), dst...)
@@ -292,7 +294,7 @@ func (r *recount) count(name string, client netip.Addr, c trafficgen.Count) {
 	}
 }
 
-// slowSum is RFC 1071 as it is written.
+// slowSum is the literal algorithm of RFC 1071.
 func slowSum(a, b []byte) uint16 {
 	var s uint32
 	for _, part := range [][]byte{a, b} {

@@ -7,8 +7,8 @@ import (
 	"visor/capture"
 )
 
-// Source gives the frames of a Config in batches, as fast as they are asked for: without end if Packets
-// is negative. Frame times are those of the Config, whatever the clock says. A Source is owned by one
+// Source yields the frames of a Config in batches, as fast as the caller reads: without end if
+// Packets is negative. Frame times follow the Config, not the clock. A Source is owned by one
 // goroutine; Close may be called from any.
 type Source struct {
 	gen    *Gen
@@ -23,8 +23,9 @@ func NewSource(cfg Config) *Source {
 	return &Source{gen: New(cfg), buf: make([]byte, capture.BatchSize*MaxFrame)}
 }
 
-// ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow from s
-// until the next ReadBatch. It returns io.EOF after the last one, [capture.ErrClosed] after Close.
+// ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow
+// from s until the next ReadBatch. It returns io.EOF after the last one, [capture.ErrClosed] after
+// Close.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	if s.closed.Load() {
@@ -46,13 +47,13 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
-// Rewind makes s give its frames again from the first one, also after Close.
+// Rewind restarts s at the first frame, also after Close.
 func (s *Source) Rewind() {
 	s.gen.Rewind()
 	s.closed.Store(false)
 }
 
-// Truth returns what the frames given so far hold.
+// Truth returns the counts of the frames so far.
 func (s *Source) Truth() Truth { return s.gen.Truth() }
 
 // Close ends s: ReadBatch returns [capture.ErrClosed] until Rewind.

@@ -5,7 +5,7 @@ import "slices"
 // message is a DNS query and its response on a TCP connection.
 type message struct {
 	x          exchange
-	qEnd, aEnd uint32 // where each ends in its stream
+	qEnd, aEnd uint32 // end of each in its stream
 	sent       int64  // when the query was complete, ns
 }
 
@@ -17,7 +17,7 @@ type dial struct {
 	first [2]uint32 // of the first byte of data
 	rtt   uint32    // ns
 	last  direction
-	owed  int // segments that were not acknowledged
+	owed  int // segments without acknowledgement
 }
 
 // openDial begins a connection with its handshake. Ports are distinct for 32,768 connections.
@@ -54,7 +54,8 @@ func (d *dial) add(dir direction, flags uint8, off uint32, n int, noise bool) *i
 	return &d.s.items[len(d.s.items)-1]
 }
 
-// send plans the data from off to end in segments of at most size bytes; the other end acknowledges every second one.
+// send plans the data from off to end in segments of at most size bytes; the other end acknowledges
+// every second one.
 func (d *dial) send(dir direction, off, end uint32, size int, noise bool) {
 	size = min(size, d.s.flow.mss())
 	for off < end {
@@ -105,7 +106,8 @@ func (d *dial) disturb() {
 	}
 }
 
-// complete notes with which segments DNS messages become complete for who puts the streams together.
+// complete marks the segments with which DNS messages become complete for a reader that reassembles
+// the streams.
 func (d *dial) complete() {
 	var covered [2]uint32
 	var done [2]int
@@ -132,16 +134,16 @@ func (d *dial) complete() {
 	}
 }
 
-// cover returns up to where a stream has no hole, given that it has none before covered.
+// cover returns the end of the stream's part without holes, given that it has none before covered.
 func (d *dial) cover(items []item, dir direction, covered uint32) uint32 {
-	for i := len(items) - 1; i >= 0; i-- { // what fills a hole is the last one
+	for i := len(items) - 1; i >= 0; i-- { // the last one fills a hole
 		it := &items[i]
 		at := it.seq - d.first[dir]
 		if it.dir == dir && it.n > 0 && at <= covered && at+uint32(it.n) > covered {
 			return d.cover(items, dir, at+uint32(it.n))
 		}
 		if i < len(items)-4 {
-			break // segments are swapped with their neighbours alone
+			break // segments are only swapped with their neighbours
 		}
 	}
 	return covered
@@ -175,21 +177,21 @@ func (g *Gen) beginTCP(s *session, h host) {
 	d.disturb()
 }
 
-// sendNoise plans so many bytes of noise, at most 40,000.
+// sendNoise plans n bytes of noise, at most 40,000.
 func (d *dial) sendNoise(dir direction, n uint32) {
 	n = min(max(n, 1), 40_000)
 	off := d.r.n(1<<16 - n)
 	d.send(dir, off, off+n, mtu, true)
 }
 
-// style is how the messages of a connection are put into segments.
+// style is the way that messages are divided into segments.
 type style uint8
 
 const (
 	styleEach   style = iota // one in each, question and answer in turn
 	styleStream              // as many as fit
 	styleSmall               // cut without regard to messages
-	styleSplit               // the length in a segment of its own
+	styleSplit               // the length in a separate segment
 )
 
 // beginDNSTCP plans a connection with DNS messages (RFC 7766).
@@ -218,7 +220,7 @@ func (g *Gen) beginDNSTCP(s *session, h host) {
 	d.complete()
 }
 
-// appendFramed appends a message behind its length.
+// appendFramed appends a message with its length in front.
 func appendFramed(dst []byte, message func(dst []byte) []byte) []byte {
 	at := len(dst)
 	dst = message(append(dst, 0, 0))
@@ -227,7 +229,7 @@ func appendFramed(dst []byte, message func(dst []byte) []byte) []byte {
 	return dst
 }
 
-// converse plans the segments of all messages; responses stand in the buffer from answers on.
+// converse plans the segments of all messages; the buffer has the responses from answers on.
 func (g *Gen) converse(d *dial, how style, answers uint32) {
 	s := d.s
 	var q, a uint32
@@ -261,7 +263,7 @@ func (g *Gen) converse(d *dial, how style, answers uint32) {
 	}
 }
 
-// answer plans data of the server, after the time that it takes to find it.
+// answer plans data of the server after its processing time.
 func (g *Gen) answer(d *dial, x *exchange, off, end uint32, size int) {
 	at := len(d.s.items)
 	d.send(back, off, end, size, false)

@@ -24,7 +24,7 @@ func seeded(cfg trafficgen.Config, seed uint64) trafficgen.Config {
 	return cfg
 }
 
-// Every frame decodes, every checksum is right, and the truth is what a recount finds.
+// Every frame decodes, every checksum is right, and the truth equals a recount.
 func TestTruth(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out large amounts of traffic")
@@ -81,8 +81,8 @@ func (r *recount) compare(truth trafficgen.Truth) {
 	require.Equal(t, truth.DNSResponses, truth.Matched)
 }
 
-// The bytes are the same on every platform and with every version of Go: when this fails on one of
-// them alone, the generator is wrong; when it fails on all, somebody changed the traffic.
+// The bytes are the same on every platform and with every version of Go. If this fails only on one,
+// the generator is wrong; if it fails on all, the traffic was changed.
 func TestSameBytes(t *testing.T) {
 	flood := trafficgen.NXDomainFlood(5_000, 50)
 	flood.Flood.RandomLabel = 30

@@ -6,31 +6,34 @@ import (
 	"slices"
 )
 
-// Truth is what frames hold, counted exactly while they were made. A Truth that was returned is
+// Truth is the content of frames, counted exactly during their generation. A returned Truth is
 // immutable, unless its owner writes to its fields.
 //
-// A DNS message counts once: over TCP when its last byte has come, however often a segment is
-// repeated; in fragments with the last of them.
+// A DNS message counts once. Over TCP it counts with its last byte, however often a segment is
+// repeated; in fragments it counts with the last of them.
 type Truth struct {
-	Packets, Bytes       uint64 // frames, and their bytes from the Ethernet header on
-	FirstNS, LastNS      int64  // times of the first and last frame, ns since the Unix epoch
-	IPv4, IPv6, ARP      uint64 // frames
-	UDP, TCP             uint64 // frames; in UDP all fragments are, too
-	ICMP, ICMPv6         uint64 // frames
-	VLAN                 uint64 // frames with a tag
-	Fragments            uint64 // frames with a fragment
-	LaterFragments       uint64 // of these, not the first: no ports in them
-	ToLocal              uint64 // IP packets whose destination is local, among local hosts too
-	FromLocal            uint64 // all other IP packets: their source is local
-	DNSQueries           uint64 // messages
-	DNSResponses         uint64
-	DNSTCP               uint64 // of both, messages over TCP
-	DNSFragmented        uint64 // responses in fragments
-	NoData               uint64 // responses without error and without answers that were not truncated
-	DNSTruncated         uint64 // responses with TC
-	Matched              uint64 // transactions: queries and their responses; all responses have a query
-	LatencyNS            int64  // of all matched transactions, summed up
-	MinLatency           int64  // ns; 0 if there are none
+	Packets, Bytes  uint64 // frames, and their bytes from the Ethernet header on
+	FirstNS, LastNS int64  // times of the first and last frame, ns since the Unix epoch
+	IPv4, IPv6, ARP uint64 // frames
+	UDP, TCP        uint64 // frames; in UDP all fragments are, too
+	ICMP, ICMPv6    uint64 // frames
+	VLAN            uint64 // frames with a tag
+	Fragments       uint64 // frames with a fragment
+	LaterFragments  uint64 // later fragments, without ports
+	// IP packets whose destination is local, including those between local hosts
+	ToLocal       uint64
+	FromLocal     uint64 // all other IP packets: their source is local
+	DNSQueries    uint64 // messages
+	DNSResponses  uint64
+	DNSTCP        uint64 // messages over TCP, queries and responses
+	DNSFragmented uint64 // responses in fragments
+	// responses without error and without answers that were not truncated
+	NoData       uint64
+	DNSTruncated uint64 // responses with TC
+	// transactions: queries and their responses; all responses have a query
+	Matched              uint64
+	LatencyNS            int64 // sum over all matched transactions
+	MinLatency           int64 // ns; 0 without transactions
 	MaxLatency           int64
 	FloodNX, FloodVictim uint64      // queries that are part of attacks
 	QTypes               [256]uint64 // queries by type
@@ -44,7 +47,7 @@ type Truth struct {
 	clients []Count
 }
 
-// Count is how often something was seen.
+// Count is the number of occurrences of a key.
 type Count struct{ Queries, Responses uint32 }
 
 func newTruth(g *Gen) Truth {
@@ -62,8 +65,8 @@ func (t *Truth) clone() Truth {
 	return out
 }
 
-// Names yields all names that were asked for, in small letters and without the last dot, with
-// the exact number of their messages, in no particular order but always the same one.
+// Names yields all queried names, in lower case and without the final dot, with the exact number of
+// their messages. The order is arbitrary but stable.
 func (t *Truth) Names() iter.Seq2[string, Count] {
 	return func(yield func(string, Count) bool) {
 		if t.gen == nil {
@@ -128,7 +131,7 @@ func (t *Truth) countFrame(s *session, frame []byte, now int64) {
 	t.countDirection(s)
 }
 
-// countDirection looks at the frame that was made last: s.at stands behind it.
+// countDirection counts the direction of the latest frame: s.at is behind it.
 func (t *Truth) countDirection(s *session) {
 	dir := direction(s.at - 1)
 	if s.kind != kindDNS {
@@ -150,7 +153,7 @@ func (t *Truth) countQuery(x *exchange) {
 	case fromVictim:
 		t.FloodVictim++
 	}
-	for int(x.name) >= len(t.names[x.source]) { // a flood's numbers come one after the other
+	for int(x.name) >= len(t.names[x.source]) { // a flood's numbers are consecutive
 		t.names[x.source] = append(t.names[x.source], Count{})
 	}
 	n := &t.names[x.source][x.name]

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// limit is how long a condition may take. It is far beyond what a busy machine needs, so that only a
-// condition that never comes true fails.
+// limit is how long a condition may take. It is far above the needs of a busy machine, so that only
+// a condition that never becomes true fails.
 const limit = 2 * time.Minute
 
 // Until waits until done returns true. It calls done in the caller's goroutine, so that done may
-// fail the test. After two minutes the test fails with what explain returns then; without explain,
-// with the place alone.
+// fail the test. After two minutes the test fails with the result of explain, or without explain
+// only with the position.
 func Until(tb testing.TB, done func() bool, explain ...func() string) {
 	tb.Helper()
 	pause := time.Millisecond
@@ -29,8 +29,8 @@ func Until(tb testing.TB, done func() bool, explain ...func() string) {
 	}
 }
 
-// Receive returns the next value of c, or its zero value once c is closed. It names what it waits
-// for when the test fails.
+// Receive returns the next value of c, or its zero value once c is closed. If the test fails, the
+// message names the awaited value.
 func Receive[T any](tb testing.TB, c <-chan T, what string) T {
 	tb.Helper()
 	select {

@@ -13,7 +13,7 @@ import (
 
 var client = http.Client{Timeout: 30 * time.Second}
 
-// request sends a request to the agent, and returns the answer's body.
+// request sends a request to the agent and returns the answer's body.
 func request(ctx context.Context, method, url, body string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
@@ -32,7 +32,7 @@ func request(ctx context.Context, method, url, body string) ([]byte, error) {
 	return answer, err
 }
 
-// browse asks for everything with 100 requests at a time, and begins again.
+// browse requests all documents with 100 requests at a time, repeatedly.
 func browse(ctx context.Context, agent string) {
 	for ctx.Err() == nil {
 		var all sync.WaitGroup
@@ -60,7 +60,7 @@ func churn(ctx context.Context, agent string) {
 	}
 }
 
-// clean is what the policy of the ordinary traffic counted in a minute.
+// clean is the ordinary traffic policy's count for a minute.
 type clean struct {
 	Period struct {
 		Start  int64 `json:"start_ts"`

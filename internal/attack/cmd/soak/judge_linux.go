@@ -20,7 +20,7 @@ type judge struct {
 	number int
 }
 
-// minute returns the line of the last closed minute, and what is wrong with it.
+// minute returns the line of the last closed minute, and its errors.
 func (j *judge) minute(ctx context.Context) (string, error) {
 	j.number++
 	got, err := lastMinute(ctx, j.o.agent)
@@ -34,7 +34,7 @@ func (j *judge) minute(ctx context.Context) (string, error) {
 	line := fmt.Sprintf("%6d %8d  %8d %8d  %8d %6d  %8d  %6.2f  %8d  %+5.1f%%  %6d  %10d  %3d",
 		j.number, got.Wire.Queries, want.queries, got.Wire.Replies, want.replies, got.Xact.Counts.Total, got.Xact.Counts.TimedOut,
 		recall, got.Cardinality.QName, 100*off, p.rss, p.goroutines, p.descriptors)
-	// A period begins within a second, the truth is of whole seconds: two of them may be cut.
+	// A period begins within a second, but the truth has whole seconds: two of them may be cut.
 	margin := 0.01 + 2/float64(max(got.Period.Length, 1))
 	for _, c := range []struct {
 		bad  bool
@@ -69,7 +69,7 @@ func (j *judge) recall(got clean) float64 {
 	return float64(found) / heavies
 }
 
-// usage is what the agent's process holds.
+// usage is the resource usage of the agent's process.
 type usage struct{ rss, goroutines, descriptors int }
 
 var goroutines = regexp.MustCompile(`goroutine profile: total (\d+)`)

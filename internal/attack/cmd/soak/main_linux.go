@@ -1,7 +1,7 @@
-// Command soak attacks a visord with everything at once, beside ordinary DNS traffic of which it
-// knows what the right answers are, and prints a line per minute: what was counted and what was
-// sent, recall of the heaviest names, error of the cardinality, memory, goroutines, descriptors.
-// benchmarks/soak.sh starts it in a network namespace, and the agent in a cgroup of 512 MB.
+// Command soak attacks a visord with all attacks at once. It also sends ordinary DNS traffic with
+// known answers, and prints a line per minute: sent and counted messages, recall of the heaviest
+// names, error of the cardinality, memory, goroutines, descriptors. benchmarks/soak.sh starts it in
+// a network namespace, and the agent in a cgroup of 512 MB.
 package main
 
 import (
@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// soak sends until the time is over, and returns what was wrong in any minute.
+// soak sends until the time is over, and returns the errors of all minutes.
 func soak(ctx context.Context, o options) error {
 	wire, err := openWire(o.iface)
 	if err != nil {

@@ -52,8 +52,8 @@ func (w *wire) send(frame []byte) bool {
 	return false
 }
 
-// pace calls step so that it has been called rate times a second, in steps of 10 ms. What it could
-// not do in time it leaves out.
+// pace calls step at an average of rate times per second, in intervals of 10 ms. It skips calls
+// that it could not make in time.
 func pace(ctx context.Context, rate int, step func()) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -14,7 +14,7 @@ type second struct {
 	names            map[string]bool
 }
 
-// truth is what ordinary traffic was sent, by the second. It is safe for concurrent use.
+// truth counts the sent ordinary traffic by second. It is safe for concurrent use.
 type truth struct {
 	mu      sync.Mutex
 	seconds map[int64]*second
@@ -48,7 +48,7 @@ func (t *truth) reply() {
 	t.now().replies++
 }
 
-// span returns what was sent in the seconds from start on.
+// span returns the counts in the seconds from start on.
 func (t *truth) span(start, seconds int64) (sum second) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,8 +1,9 @@
-// Command trafficgen writes a pcap file of made traffic, always the same for the same flags:
+// Command trafficgen writes a pcap file of generated traffic, which is always the same for the same
+// flags:
 //
 //	trafficgen -kind mixed -n 1000000 -seed 7 -o traffic.pcap
 //
-// It says on the standard error what the file holds.
+// It prints a summary of the file to standard error.
 package main
 
 import (
