@@ -1,8 +1,6 @@
 package handler
 
 import (
-	"sync"
-
 	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"
@@ -23,20 +21,13 @@ type Base[M any] struct {
 	info   Info
 	ring   *window.Ring[*bucket[M]]
 	bucket *bucket[M]
-	past   uint64 // what lists refused before the live period
-	copies *copies[M]
-}
-
-// copies is where queries copy the live bucket to, one after the other. The copy's memory is used again: nothing is slower than
-// memory that the system has to find first, while the worker waits.
-type copies[M any] struct {
-	mu   sync.Mutex
-	live *bucket[M] // nil before the first query
+	past   uint64     // what lists refused before the live period
+	copied *bucket[M] // where queries copy the live bucket to; nil before the first query
 }
 
 // newBase returns the Base of a shard of the handler that info describes.
 func newBase[M any](schema *metric.Schema[M], info Info, deepSample int) Base[M] {
-	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed(), copies: new(copies[M])}
+	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed()}
 	b.ring = window.NewRing(info.Periods, PeriodLength, func() *bucket[M] { return newBucket(schema) })
 	b.attach()
 	return b
@@ -98,17 +89,18 @@ type buckets interface {
 	refused() uint64
 	// stretches appends the times of all buckets in use, the live one first.
 	stretches(dst []stretch) []stretch
-	// prepare waits until no other query is between prepare and mergeInto. It is called without the lock of the worker.
+	// prepare allocates what collect copies to. It is called under the query lock alone, since memory
+	// from the system is slow to come and the worker must not wait for it.
 	prepare()
-	// collect copies the live bucket and pins the closed ones, as far as their period is wanted. What remains to be done, it returns
-	// for when the worker has gone on.
+	// collect copies the live bucket and pins the closed ones if their period is wanted. The copy is
+	// valid under the query lock.
 	collect(wanted func(period) bool) part
 }
 
-// part is what one shard gives to a snapshot.
+// part is one shard's contribution to a snapshot. The metrics of m are nil before the first.
 type part interface {
-	// mergeInto adds the part to m, whose metrics are nil at first. It lets the next query prepare.
-	mergeInto(m *Module)
+	mergeLive(m *Module)   // adds the live bucket, under the query lock
+	mergeClosed(m *Module) // adds the closed buckets and releases them
 }
 
 func (b *Base[M]) keyed(h *hash64.Hasher) { b.Hash = h }
@@ -141,17 +133,16 @@ func (b *Base[M]) stretches(dst []stretch) []stretch {
 }
 
 func (b *Base[M]) prepare() {
-	b.copies.mu.Lock()
-	if b.copies.live == nil {
-		b.copies.live = newBucket(b.schema)
+	if b.copied == nil {
+		b.copied = newBucket(b.schema)
 	}
 }
 
 func (b *Base[M]) collect(wanted func(period) bool) part {
-	p := &share[M]{schema: b.schema, info: b.info, copies: b.copies}
+	p := &share[M]{schema: b.schema, info: b.info}
 	if wanted(b.bucket.stretch.period) {
-		b.copies.live.copyFrom(b.bucket)
-		p.live = b.copies.live
+		b.copied.copyFrom(b.bucket)
+		p.live = b.copied
 	}
 	p.closed = b.ring.Pin(func(c *bucket[M]) bool { return wanted(c.stretch.period) })
 	return p
@@ -161,29 +152,35 @@ func (b *Base[M]) collect(wanted func(period) bool) part {
 type share[M any] struct {
 	schema *metric.Schema[M]
 	info   Info
-	copies *copies[M]
 	live   *bucket[M] // nil if it is not wanted
 	closed window.Pinned[*bucket[M]]
 }
 
-func (p *share[M]) mergeInto(m *Module) {
-	add := (*bucket[M]).Merge
-	if m.bucket == nil {
-		start(m, p.schema, p.info.Groups)
-		add = (*bucket[M]).copyFrom // the same, where there is nothing yet, and quicker
-	}
-	sum := m.bucket.(*bucket[M])
+func (p *share[M]) mergeLive(m *Module) {
 	if p.live != nil {
-		add(sum, p.live)
-		add = (*bucket[M]).Merge
+		p.merge(m, p.live)
 	}
-	p.copies.mu.Unlock()
+}
+
+func (p *share[M]) mergeClosed(m *Module) {
 	for c := range p.closed.All() {
-		add(sum, c)
-		add = (*bucket[M]).Merge
+		p.merge(m, c)
 	}
 	p.closed.Release()
-	m.Frames = sum.frames
+	if m.bucket == nil {
+		start(m, p.schema, p.info.Groups) // no period yet
+	}
+	m.Frames = m.bucket.(*bucket[M]).frames
+}
+
+// merge adds a bucket to the metrics of m. The first one is copied, which is quicker.
+func (p *share[M]) merge(m *Module, b *bucket[M]) {
+	if m.bucket == nil {
+		start(m, p.schema, p.info.Groups)
+		m.bucket.(*bucket[M]).copyFrom(b)
+		return
+	}
+	m.bucket.(*bucket[M]).Merge(b)
 }
 
 // start gives m metrics, which are empty.

@@ -3,6 +3,7 @@ package handler
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ type Group struct {
 	infos    []Info
 	parts    []*member                 // by worker
 	ended    atomic.Pointer[time.Time] // when it was detached
+	querying sync.Mutex                // held while a query uses the copies of live buckets
 }
 
 // GroupConfig configures a Group.

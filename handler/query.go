@@ -177,30 +177,52 @@ func (m *Module) measure(chosen []period, stretches []stretch) {
 	}
 }
 
-// fill merges the chosen periods of every module. Workers are held one after the other, each for as long as it takes to copy its live
-// buckets, all at once: what a group answers is of the same frames in all modules. It reports whether all buckets were there.
+// fill merges the chosen periods of every module, worker by worker, and reports whether all buckets
+// were there.
 func (g *Group) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
 	whole = true
-	for k, w := range g.pipeline.workers {
-		shards := g.parts[k].shards
-		parts := make([]part, len(shards))
-		for _, shard := range shards {
-			shard.buckets().prepare()
-		}
-		w.mu.Lock()
-		for i, shard := range shards {
-			wanted := func(p period) bool { return slices.Contains(chosen[i], p) }
-			parts[i] = shard.buckets().collect(wanted)
-			present := shard.buckets().stretches(nil)
-			for _, was := range known[k][i] {
-				there := slices.ContainsFunc(present, func(s stretch) bool { return s.period == was.period })
-				whole = whole && (there || !wanted(was.period))
-			}
-		}
-		w.mu.Unlock()
+	for k := range g.parts {
+		parts, there := g.collect(k, s, chosen, known[k])
+		whole = whole && there
 		for i, part := range parts {
-			part.mergeInto(&s.Modules[i])
+			part.mergeClosed(&s.Modules[i])
 		}
 	}
 	return whole
+}
+
+// collect merges the live buckets of worker k into s, and returns the closed ones for merging. It takes
+// all locks of a query. The query lock guards the copies, of which each shard has one. The worker's is
+// held for as long as it takes to copy all live buckets at once, so that all modules answer about the
+// same frames.
+func (g *Group) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
+	shards := g.parts[k].shards
+	g.querying.Lock()
+	defer g.querying.Unlock()
+	for _, shard := range shards {
+		shard.buckets().prepare()
+	}
+	parts, whole = g.copyLive(k, chosen, known)
+	for i, part := range parts {
+		part.mergeLive(&s.Modules[i])
+	}
+	return parts, whole
+}
+
+// copyLive collects the wanted buckets under the lock of worker k.
+func (g *Group) copyLive(k int, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
+	w := g.pipeline.workers[k]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	whole = true
+	for i, shard := range g.parts[k].shards {
+		wanted := func(p period) bool { return slices.Contains(chosen[i], p) }
+		parts = append(parts, shard.buckets().collect(wanted))
+		present := shard.buckets().stretches(nil)
+		for _, was := range known[i] {
+			there := slices.ContainsFunc(present, func(s stretch) bool { return s.period == was.period })
+			whole = whole && (there || !wanted(was.period))
+		}
+	}
+	return parts, whole
 }
