@@ -55,16 +55,16 @@ func ownNets(tb testing.TB) decode.HostNets {
 // run analyses the frames of mem once. Several workers share them, like a shared file.
 func run(tb testing.TB, mem *capture.Memory, workers int, own decode.HostNets, names ...string) *handler.Pipeline {
 	mem.Rewind()
-	sources := []capture.Source{mem}
-	if workers > 1 {
-		sources = capture.Fanout(handler.Recorded(mem), capture.FanoutConfig{Queues: workers})
-	}
-	return runSources(tb, sources, own, names...)
+	return runConfig(tb, handler.Config{Sources: []capture.Source{mem}, Workers: workers, Handlers: analyzers(tb, names...), Hosts: own})
 }
 
 // runSources runs one worker per source. Own networks determine the direction of packets.
 func runSources(tb testing.TB, sources []capture.Source, own decode.HostNets, names ...string) *handler.Pipeline {
-	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: analyzers(tb, names...), Hosts: own})
+	return runConfig(tb, handler.Config{Sources: sources, Handlers: analyzers(tb, names...), Hosts: own})
+}
+
+func runConfig(tb testing.TB, cfg handler.Config) *handler.Pipeline {
+	p, err := handler.NewPipeline(cfg)
 	require.NoError(tb, err)
 	require.NoError(tb, p.Run(context.Background()))
 	return p

@@ -76,24 +76,32 @@ func newShards(h Handler, n int) (out []Shard) {
 // Attach adds handlers to a Pipeline, which may be running: they see each batch that begins after that, in all workers, and nothing of
 // what came before. No other handler misses anything.
 func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
-	g := &Group{pipeline: p}
-	exports := false
-	seen := make(map[string]bool)
-	for _, h := range cfg.Handlers {
-		info := h.Info()
-		if seen[info.Name] {
-			return nil, fmt.Errorf("handler: module name '%s' already exists", info.Name)
-		}
-		seen[info.Name] = true
-		exports = exports || info.Exports
-		g.infos = append(g.infos, info)
+	infos, err := infosOf(cfg.Handlers)
+	if err != nil {
+		return nil, err
 	}
+	g := &Group{pipeline: p, infos: infos}
+	exports := slices.ContainsFunc(infos, func(i Info) bool { return i.Exports })
 	g.parts = newMembers(&cfg, len(p.workers), p.cfg.Hash)
 	now := p.clock.now().UnixNano()
 	for k, w := range p.workers {
 		w.attach(g.parts[k], now, exports)
 	}
 	return g, nil
+}
+
+// infosOf returns the Info of each handler, or an error if two have the same name.
+func infosOf(handlers []Handler) (infos []Info, err error) {
+	seen := make(map[string]bool)
+	for _, h := range handlers {
+		info := h.Info()
+		if seen[info.Name] {
+			return nil, fmt.Errorf("handler: module name '%s' already exists", info.Name)
+		}
+		seen[info.Name] = true
+		infos = append(infos, info)
+	}
+	return infos, nil
 }
 
 // Detach takes the handlers of g out of its Pipeline. What they have counted can be asked for as before. A second Detach does

@@ -23,7 +23,8 @@ const PeriodLength = time.Minute
 
 // Config configures a Pipeline.
 type Config struct {
-	Sources   []capture.Source    // one worker each; the Pipeline takes ownership and closes them
+	Sources   []capture.Source    // the Pipeline takes ownership and closes them
+	Workers   int                 // workers that share the frames of each source, by [capture.Fanout]; 0 means 1
 	Handlers  []Handler           // with distinct names; more may be attached while the Pipeline runs
 	Sequence  bool                // each handler sees what its predecessor let through, instead of everything
 	Hosts     decode.HostNets     // the own networks, for ingress and egress; empty: sources that know them decide, see [capture.Owner]
@@ -58,6 +59,9 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	if len(cfg.Sources) == 0 {
 		return nil, errors.New("handler: a pipeline needs at least one source")
 	}
+	if _, err := infosOf(cfg.Handlers); err != nil {
+		return nil, err // before a goroutine reads a source
+	}
 	cfg.flows = hash64.Random()
 	if cfg.Hash == nil {
 		if cfg.Hash = hash64.Fixed(); cfg.Live {
@@ -66,29 +70,49 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	}
 	p := &Pipeline{cfg: cfg, clock: newClock()}
 	p.clock.log = cfg.Logger
-	for _, src := range cfg.Sources {
-		if !cfg.Live {
-			src = Recorded(src)
-		}
-		w := newWorker(&p.cfg, src)
-		if cfg.Live {
-			w.clock = p.clock
-			w.common.Store(true)
-		}
-		p.workers = append(p.workers, w)
+	for _, src := range p.cfg.queues() {
+		p.workers = append(p.workers, newWorker(&p.cfg, src))
 	}
-	if !cfg.Live && len(p.workers) > 1 {
-		m := newMeeting(len(p.workers))
-		for _, w := range p.workers {
-			w.meeting = m
-		}
-	}
+	p.share()
 	main, err := p.Attach(GroupConfig{cfg.Handlers, cfg.Sequence})
 	if err != nil {
 		return nil, err
 	}
 	p.main = main
 	return p, nil
+}
+
+// queues returns the source of each worker. A recording is divided into periods before it is spread, so
+// that all workers change them at the same frame.
+func (cfg *Config) queues() (out []capture.Source) {
+	for _, src := range cfg.Sources {
+		if !cfg.Live {
+			src = newRecorded(src)
+		}
+		if cfg.Workers > 1 {
+			out = append(out, capture.Fanout(src, capture.FanoutConfig{Queues: cfg.Workers, Hash: cfg.Hash})...)
+		} else {
+			out = append(out, src)
+		}
+	}
+	return out
+}
+
+// share makes the workers have their periods in common: by the clock, or by meeting where a period of
+// a recording begins. Several recordings have periods of their own.
+func (p *Pipeline) share() {
+	if !p.cfg.Live && (len(p.cfg.Sources) > 1 || len(p.workers) == 1) {
+		return
+	}
+	m := newMeeting(len(p.workers))
+	for _, w := range p.workers {
+		w.common = true
+		if p.cfg.Live {
+			w.clock = p.clock
+		} else {
+			w.meeting = m
+		}
+	}
 }
 
 // Run reads all sources to their end, or until ctx is done, and closes them. It returns nil at the

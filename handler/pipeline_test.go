@@ -33,9 +33,14 @@ func handlers(t testing.TB, s handler.Settings) []handler.Handler {
 
 // run runs sources through the three analyzers.
 func run(t testing.TB, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
+	return runBy(t, 1, s, sources...)
+}
+
+// runBy is run with several workers for each source.
+func runBy(t testing.TB, workers int, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
 	own, err := decode.ParseHostNets(trafficgen.LocalNets)
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: handlers(t, s), Hosts: own})
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Workers: workers, Handlers: handlers(t, s), Hosts: own})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(context.Background()))
 	return p
@@ -171,10 +176,7 @@ func TestSourceError(t *testing.T) {
 	bad := errors.New("bad record at offset 7")
 	for _, workers := range []int{1, 3} {
 		sources := []capture.Source{broken{capture.NewMemory(frames), bad}}
-		if workers > 1 {
-			sources = capture.Fanout(handler.Recorded(sources[0]), capture.FanoutConfig{Queues: workers})
-		}
-		p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: handlers(t, handler.Settings{})})
+		p, err := handler.NewPipeline(handler.Config{Sources: sources, Workers: workers, Handlers: handlers(t, handler.Settings{})})
 		require.NoError(t, err)
 		err = p.Run(context.Background())
 		require.ErrorIs(t, err, bad)

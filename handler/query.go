@@ -124,7 +124,7 @@ func (g *Group) periods(i int, known times) []period {
 			all = append(all, s.period)
 		}
 		switch {
-		case g.over() || !g.pipeline.workers[k].common.Load() || g.infos[i].Periods == 1:
+		case g.over() || !g.pipeline.workers[k].common || g.infos[i].Periods == 1:
 		case len(own) == 0:
 			newest = period{}
 		default:

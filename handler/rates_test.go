@@ -129,11 +129,7 @@ func TestRecordedRates(t *testing.T) {
 		at(f, 121*time.Second), at(f, 125*time.Second),
 	}
 	for _, workers := range []int{1, 3} {
-		sources := []capture.Source{capture.NewMemory(frames)}
-		if workers > 1 {
-			sources = capture.Fanout(handler.Recorded(sources[0]), capture.FanoutConfig{Queues: workers})
-		}
-		p := run(t, handler.Settings{}, sources...)
+		p := runBy(t, workers, handler.Settings{}, capture.NewMemory(frames))
 		for bucket, want := range []metric.Quantiles{
 			{N: 5, P90: 1, P95: 1, P99: 1, Max: 1, Sum: 2}, {N: 61, P99: 2, Max: 2, Sum: 2}, {N: 60, P99: 1, Max: 1, Sum: 2},
 		} {

@@ -14,10 +14,8 @@ const (
 	witnesses  = 8                // packets that must agree with a greater step
 )
 
-// Recorded returns the frames of a recording in periods, as [capture.Batch] has them. NewPipeline does so by itself; spread a source
-// over workers after that, so that all change periods at the same frame:
-//
-//	sources := capture.Fanout(handler.Recorded(src), capture.FanoutConfig{Queues: 4})
+// newRecorded returns the frames of a recording in periods, as [capture.Batch] has them. A source is
+// spread over workers after that, so that all change periods at the same frame.
 //
 // A period begins with the whole second of its first frame, and the next one with the first frame a minute later or more, as in
 // pktvisor. A frame that is late stays in the period in which it comes.
@@ -27,8 +25,8 @@ const (
 // of the frame before; Reasons counts it. The last frame of all is one too, since none confirms it. Frames wait until that is decided. The first frames are held against those of their batch. After a step back an
 // era begins.
 //
-// Recorded takes ownership of src. A src that has periods already is passed on as it is.
-func Recorded(src capture.Source) capture.Source { return &recorded{src: src} }
+// newRecorded takes ownership of src.
+func newRecorded(src capture.Source) *recorded { return &recorded{src: src} }
 
 type recorded struct {
 	src    capture.Source
@@ -37,8 +35,6 @@ type recorded struct {
 	judged []capture.Frame // frames of later periods than the one given
 	err    error           // of src, once the frames before it are given
 	strays atomic.Uint64
-
-	passing bool // src has periods of its own
 
 	begun  bool
 	at     int64 // latest time that is believed
@@ -79,8 +75,7 @@ func (r *recorded) read(b *capture.Batch) error {
 		return r.err
 	}
 	if len(r.held) == 0 {
-		if err := r.src.ReadBatch(b); err != nil || b.Era != 0 {
-			r.passing = r.passing || b.Era != 0
+		if err := r.src.ReadBatch(b); err != nil {
 			return err
 		}
 		if r.ongoing(b.Frames) {

@@ -131,11 +131,7 @@ func TestRecordedTimes(t *testing.T) {
 func TestStray(t *testing.T) {
 	times := append(steady(0, 30), append([]time.Duration{century}, steady(30*time.Second, 90)...)...)
 	for _, workers := range []int{1, 4} {
-		sources := []capture.Source{capture.NewMemory(timed(times...))}
-		if workers > 1 {
-			sources = capture.Fanout(handler.Recorded(sources[0]), capture.FanoutConfig{Queues: workers})
-		}
-		p := run(t, handler.Settings{}, sources...)
+		p := runBy(t, workers, handler.Settings{}, capture.NewMemory(timed(times...)))
 		snap, err := p.Window(5)
 		require.NoError(t, err)
 		require.Equal(t, uint64(121), network.From(snap).Events.Value())
@@ -153,11 +149,7 @@ func TestStray(t *testing.T) {
 func TestStepBack(t *testing.T) {
 	f := append(timed(steady(day, 90)...), timed(steady(0, 30)...)...)
 	for _, workers := range []int{1, 4} {
-		sources := []capture.Source{capture.NewMemory(f)}
-		if workers > 1 {
-			sources = capture.Fanout(handler.Recorded(sources[0]), capture.FanoutConfig{Queues: workers})
-		}
-		p := run(t, handler.Settings{}, sources...)
+		p := runBy(t, workers, handler.Settings{}, capture.NewMemory(f))
 		for bucket, want := range []struct {
 			events uint64
 			start  time.Duration
@@ -185,9 +177,9 @@ func TestStepBack(t *testing.T) {
 // what times out when a period ends does so in each of them.
 func TestSilentWorkers(t *testing.T) {
 	frames := timed(steady(0, 200)...)
-	sources := capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: 6})
+	sources := []capture.Source{capture.NewMemory(frames)}
 	h := newShifts(t)
-	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}})
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Workers: 6, Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(context.Background()))
 	require.Len(t, h.shards, 6)

@@ -3,7 +3,6 @@ package handler
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"visor/capture"
@@ -22,11 +21,11 @@ type worker struct {
 	tap      tapDecoder
 	hosts    *decode.HostNets
 	fallback decode.LinkFallback
-	clock    *clock      // of a live pipeline; nil for recordings
-	period   period      // the live one
-	common   atomic.Bool // its periods are those of the other workers
-	meeting  *meeting    // of the workers of a recording; nil if w waits for nobody
-	strays   uint64      // frames of a live source whose time was wrong
+	clock    *clock   // of a live pipeline; nil for recordings
+	period   period   // the live one
+	common   bool     // its periods are those of the other workers
+	meeting  *meeting // of the workers of a recording; nil if w waits for nobody
+	strays   uint64   // frames of a live source whose time was wrong
 	members  []*member
 	packets  []decode.Packet
 	batch    Batch
@@ -92,11 +91,6 @@ func (w *worker) run() error {
 	for {
 		err := w.read(&frames)
 		if len(frames.Frames) > 0 || err == nil {
-			if r, ok := w.src.(*recorded); ok && r.passing {
-				w.common.Store(true)
-			} else {
-				w.leave()
-			}
 			if fault := w.guarded(&frames); fault != nil {
 				_ = w.src.Close() // nothing waits for this worker then
 				err = fault

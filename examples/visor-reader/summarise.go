@@ -237,13 +237,10 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 		}
 		hash = hash64.New(key)
 	}
-	sources := []capture.Source{src}
-	if o.workers > 1 {
-		sources = capture.Fanout(handler.Recorded(src), capture.FanoutConfig{Queues: o.workers})
-	}
 	return handler.NewPipeline(handler.Config{
 		Hash:     hash,
-		Sources:  sources,
+		Sources:  []capture.Source{src},
+		Workers:  o.workers,
 		Handlers: handlers,
 		Hosts:    o.hosts,
 		Fallback: gopkt.Fallback{},

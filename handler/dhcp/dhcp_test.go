@@ -33,11 +33,7 @@ func analyse(t *testing.T, cfg dhcp.Config, queues int, frames ...capture.Frame)
 	cfg.Periods = 1
 	h, err := dhcp.New(cfg)
 	require.NoError(t, err)
-	sources := []capture.Source{capture.NewMemory(frames)}
-	if queues > 1 {
-		sources = capture.Fanout(sources[0], capture.FanoutConfig{Queues: queues})
-	}
-	p := handlertest.Analyse(t, h, sources...)
+	p := handlertest.AnalyseBy(t, h, queues, capture.NewMemory(frames))
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
 	return dhcp.From(snap), p.HandlerAccounts()["dhcp"]

@@ -28,7 +28,7 @@ func analyseBoth(t *testing.T, cfg dns.Config, queues int, frames []capture.Fram
 	require.NoError(t, err)
 	g := handler.GroupConfig{Handlers: []handler.Handler{v1, v2}}
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: queues}),
+		Sources: []capture.Source{capture.NewMemory(frames)}, Workers: queues,
 	})
 	require.NoError(t, err)
 	group, err := p.Attach(g)
@@ -146,8 +146,7 @@ func TestWorkersAgree(t *testing.T) {
 		} {
 			h, err := version(dns.Config{Settings: handler.Settings{Periods: 5, Enable: []string{"all"}}})
 			require.NoError(t, err)
-			sources := capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: workers})
-			p := handlertest.Analyse(t, h, sources...)
+			p := handlertest.AnalyseBy(t, h, workers, capture.NewMemory(frames))
 			for period := range 4 {
 				snap, err := p.Bucket(period)
 				require.NoError(t, err)

@@ -48,9 +48,14 @@ func Run(t *testing.T, make New, more ...capture.Frame) {
 
 // Analyse runs sources through h and returns the pipeline, which has come to its end. [trafficgen.LocalNets] are the own networks.
 func Analyse(tb testing.TB, h handler.Handler, sources ...capture.Source) *handler.Pipeline {
+	return AnalyseBy(tb, h, 1, sources...)
+}
+
+// AnalyseBy is [Analyse] with several workers for each source.
+func AnalyseBy(tb testing.TB, h handler.Handler, workers int, sources ...capture.Source) *handler.Pipeline {
 	own, err := decode.ParseHostNets(trafficgen.LocalNets)
 	require.NoError(tb, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}, Hosts: own})
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Workers: workers, Handlers: []handler.Handler{h}, Hosts: own})
 	require.NoError(tb, err)
 	require.NoError(tb, p.Run(context.Background()))
 	return p
@@ -63,10 +68,15 @@ func pipeline(t *testing.T, make New, s handler.Settings, sources ...capture.Sou
 	return Analyse(t, h, sources...)
 }
 
+// allTime are settings under which one bucket has all metrics.
+func allTime(s handler.Settings) handler.Settings {
+	s.Periods, s.Enable = 1, []string{"all"}
+	return s
+}
+
 // answers runs sources to their end, in one bucket, and returns the metrics and what became of the events.
 func answers(t *testing.T, make New, s handler.Settings, sources ...capture.Source) ([]metric.Value, handler.Account) {
-	s.Periods, s.Enable = 1, []string{"all"}
-	p := pipeline(t, make, s, sources...)
+	p := pipeline(t, make, allTime(s), sources...)
 	return values(t, p, 0), accountOf(p)
 }
 
@@ -122,10 +132,11 @@ func testBorrowedMemory(t *testing.T, make New, frames []capture.Frame) {
 func testWorkers(t *testing.T, make New, frames []capture.Frame) {
 	want, wantAccount := answers(t, make, handler.Settings{}, capture.NewMemory(frames))
 	for _, queues := range []int{2, 5} {
-		spread := capture.Fanout(handler.Recorded(capture.NewMemory(frames)), capture.FanoutConfig{Queues: queues})
-		got, account := answers(t, make, handler.Settings{}, spread...)
-		require.Equal(t, want, got, "%d workers", queues)
-		require.Equal(t, wantAccount, account)
+		h, err := make(allTime(handler.Settings{}))
+		require.NoError(t, err)
+		p := AnalyseBy(t, h, queues, capture.NewMemory(frames))
+		require.Equal(t, want, values(t, p, 0), "%d workers", queues)
+		require.Equal(t, wantAccount, accountOf(p))
 	}
 }
 
