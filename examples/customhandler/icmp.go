@@ -1,0 +1,75 @@
+package main
+
+import (
+	"visor/decode"
+	"visor/handler"
+	"visor/handler/metric"
+	"visor/sketch"
+)
+
+// Metrics are what the analyzer counts. JSON, Prometheus, OTLP and the schema follow from the tags.
+type Metrics struct {
+	Messages sketch.Counter     `metric:"messages" help:"ICMP messages"`
+	Senders  sketch.Cardinality `metric:"senders" help:"distinct senders of ICMP messages"`
+	Types    metric.TopNames    `metric:"top_types" label:"icmp_type" help:"ICMP messages by type"`
+	Lost     metric.TopNames    `metric:"top_unreachable" label:"target" help:"destinations that were reported as unreachable"`
+}
+
+// Config configures a Handler. The tags declare the keys of the YAML module.
+type Config struct {
+	handler.Settings
+
+	OnlyErrors bool `policy:"only_errors" help:"ignores echo requests and replies"`
+}
+
+// Handler analyses ICMP (RFC 792) and ICMPv6 (RFC 4443).
+type Handler struct {
+	handler.Declared[Metrics]
+	onlyErrors bool
+}
+
+// New returns a Handler, or an error for invalid settings.
+func New(cfg Config) (*Handler, error) {
+	d, err := handler.Declare[Metrics](handler.Spec{Type: "icmp"}, cfg.Settings)
+	return &Handler{d, cfg.OnlyErrors}, err
+}
+
+// NewShard returns the part of h that one worker owns.
+func (h *Handler) NewShard() handler.Shard { return &shard{h.NewBase(), h.onlyErrors, nil} }
+
+type shard struct {
+	handler.Base[Metrics]
+	onlyErrors bool
+	text       []byte // scratch
+}
+
+// Process counts the ICMP messages of a batch.
+func (s *shard) Process(b *handler.Batch) {
+	for i := range b.Packets {
+		p := b.Packets[i].Innermost()
+		name := typeName(p)
+		switch {
+		case name == "":
+		case s.onlyErrors && isEcho(name):
+			s.Tally.Offered, s.Tally.Filtered = s.Tally.Offered+1, s.Tally.Filtered+1
+		default:
+			s.Tally.Offered, s.Tally.Analysed = s.Tally.Offered+1, s.Tally.Analysed+1
+			s.count(p, name)
+		}
+	}
+}
+
+func (s *shard) count(p *decode.Packet, name string) {
+	s.Live.Messages.Add(1)
+	s.text = append(s.text[:0], name...)
+	s.Live.Types.Add(s.Hash.Sum(s.text), s.text, 1)
+	if a := p.Src.Addr(); a.Is4() {
+		s.Live.Senders.Add(s.Hash.IPv4(a.As4()))
+	} else {
+		s.Live.Senders.Add(s.Hash.IPv6(a.As16()))
+	}
+	if target := quoted(p); target.IsValid() && name == unreachable {
+		s.text = target.AppendTo(s.text[:0])
+		s.Live.Lost.Add(s.Hash.Sum(s.text), s.text, 1)
+	}
+}

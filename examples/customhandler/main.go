@@ -1,0 +1,79 @@
+// Command customhandler has an analyzer and an input that visor lacks: it counts ICMP messages by
+// type, and who is unreachable. It uses public packages alone, so that it works as a module of its
+// own. Policies name both like visor's own types, and their options are checked like visor's.
+//
+//	go run ./examples/customhandler              # the policy in main.go
+//	go run ./examples/customhandler policy.yaml  # a policy of yours
+package main
+
+import (
+	"fmt"
+	"log"
+	"os"
+
+	"visor/capture"
+	"visor/export"
+	"visor/export/prom"
+	"visor/handler"
+	"visor/handler/policy"
+)
+
+const document = `
+visor:
+  taps:
+    made: {input_type: pings, config: {count: 1000}}
+  policies:
+    reachability:
+      kind: collection
+      input: {tap: made, input_type: pings}
+      handlers:
+        modules:
+          icmp: {type: icmp, config: {only_errors: false, topn_count: 5}}
+`
+
+// types returns visor's inputs and analyzers, and those of this program.
+func types() policy.Catalog {
+	t := policy.Builtin()
+	t.Handlers = append(t.Handlers, policy.Declare("icmp", "1.0", func(cfg Config, _ policy.Env) (handler.Handler, error) {
+		return New(cfg)
+	}))
+	t.Inputs = append(t.Inputs, policy.DeclareInput("pings", []string{"icmp"}, func(cfg PingsConfig, _ policy.Inputs) (policy.Opened, error) {
+		return policy.Opened{Sources: []capture.Source{pings(cfg)}}, nil
+	}))
+	return t
+}
+
+func main() {
+	log.SetFlags(0)
+	text := []byte(document)
+	if len(os.Args) > 1 {
+		var err error
+		text, err = os.ReadFile(os.Args[1])
+		check(err)
+	}
+	m := policy.NewManager(policy.ManagerConfig{Types: types()})
+	doc, err := m.Types().Parse(text)
+	check(err)
+	for _, w := range doc.Warnings {
+		log.Println("customhandler: warning:", w)
+	}
+	check(m.Load(doc))
+	for i := range doc.Policies {
+		p := m.Policy(doc.Policies[i].Name)
+		for i := range p.Parts {
+			<-p.Parts[i].Ended()
+		}
+		snap, err := p.Latest()
+		check(err)
+		check(export.WriteJSON(os.Stdout, snap))
+		fmt.Println()
+		check(prom.WriteText(os.Stdout, export.Families(snap, export.FamilyConfig{})))
+	}
+	check(m.Close())
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal("customhandler: ", err)
+	}
+}
