@@ -317,7 +317,11 @@ func readConfig(path string) (*policy.Document, error) {
 	}
 	doc, err := policy.Parse(data)
 	if err != nil {
-		err = fmt.Errorf("%w in config file: %s", err, path)
+		errs := []error{fmt.Errorf("%w in config file: %s", err, path)}
+		for _, e := range policy.Problems(err)[1:] {
+			errs = append(errs, e)
+		}
+		err = errors.Join(errs...)
 	}
 	return doc, err
 }

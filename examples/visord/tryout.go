@@ -36,12 +36,22 @@ func tryOut(o options, stdout io.Writer) int {
 		failed = append(failed, err)
 	}
 	for _, e := range failed {
-		fmt.Fprintln(stdout, "error:", e)
+		printAll(stdout, e)
 	}
 	if err != nil {
 		return exitMisuse
 	}
 	return exitDone
+}
+
+// printAll writes an error, and the other problems of the same document or policy.
+func printAll(w io.Writer, err error) {
+	fmt.Fprintln(w, "error:", err)
+	if all := policy.Problems(err); len(all) > 1 {
+		for _, e := range all[1:] {
+			fmt.Fprintln(w, "error:", e)
+		}
+	}
 }
 
 // parts lists which handlers a policy has on which taps.

@@ -176,7 +176,7 @@ func basicSchemas() object {
 		}
 	}
 	return object{
-		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "warnings": warnings}},
+		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "errors": object{"type": "array", "items": object{"type": "object"}, "description": "all problems of the document: text, line, column, severity, nearest"}, "warnings": warnings}},
 		"Nothing": object{"type": "object", "maxProperties": 0},
 		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}, "push": ref("Push")}, "version", "up_time_min")}, "app"),
 		"Push": object{

@@ -86,7 +86,23 @@ func refused(err error, warnings []*policy.Error) reply {
 	case wrong:
 		status = http.StatusBadRequest
 	}
-	return jsonReply(status, warned(object{"error": err.Error()}, warnings))
+	body := object{"error": err.Error()}
+	if all := policy.Problems(err); all != nil {
+		body["errors"] = problems(all, warnings)
+	}
+	return jsonReply(status, warned(body, warnings))
+}
+
+// problems lists errors, and the warnings that are not among them, with their places.
+func problems(errs, warnings []*policy.Error) (all []object) {
+	add := func(severity string, list []*policy.Error) {
+		for _, e := range list {
+			all = append(all, object{"text": e.Text, "line": e.Line, "column": e.Column, "severity": severity, "nearest": e.Nearest})
+		}
+	}
+	add("error", errs)
+	add("warning", slices.DeleteFunc(slices.Clone(warnings), func(w *policy.Error) bool { return slices.Contains(errs, w) }))
+	return all
 }
 
 func (a *API) addTap(r *http.Request) reply {
@@ -112,7 +128,7 @@ func (a *API) accept(r *http.Request, warnings []*policy.Error, err error) error
 	}
 	asked, _ := strconv.ParseBool(r.URL.Query().Get("strict"))
 	if err == nil && (asked || a.cfg.Strict) && len(warnings) > 0 {
-		return warnings[0]
+		return policy.Errors(warnings)
 	}
 	return err
 }

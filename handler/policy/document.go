@@ -175,10 +175,10 @@ func (p *parser) root(data []byte) *yaml.Node {
 	err := yaml.Unmarshal(data, &doc)
 	switch {
 	case err != nil:
-		p.first = syntaxError(err)
+		p.errors.add(syntaxError(err))
 		return nil
 	case len(doc.Content) == 0: // nothing, or comments alone
-		p.first = &Error{Text: "empty data"}
+		p.errors.add(&Error{Text: "empty data"})
 		return nil
 	}
 	top := p.resolve(doc.Content[0])

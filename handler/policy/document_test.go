@@ -242,11 +242,25 @@ func TestParseManyProblems(t *testing.T) {
 
 	doc, err = policy.Parse([]byte(strings.ReplaceAll(text, "kind:", "kin:")))
 	require.EqualError(t, err, "missing or invalid policy kind at key 'kind' (line 12, column 7)")
+	require.Len(t, policy.Problems(err), 2, "of both policies")
 	require.Len(t, doc.Warnings, 4)
 
 	doc, err = policy.Parse([]byte("visor: {" + strings.Repeat("policy: {}, ", 200) + "taps: {" + strings.Repeat("t: {}, ", 200) + "}}"))
 	require.Error(t, err)
 	require.LessOrEqual(t, len(doc.Warnings), 100)
+}
+
+// All problems of a policy are found in one go, each where it stands.
+func TestParseAllProblems(t *testing.T) {
+	text := strings.NewReplacer("num_periods: 3", "num_period: 3", "[AAAA, 28]", "[AAAAA]", "bpf: udp", "bfp: udp", "[cardinality, counters]", "[cardinal, counter]",
+		"only_qname_suffix: [example.com]", "answer_count: few, only_qname: x").Replace(good)
+	doc, err := policy.Parse([]byte(text))
+	require.NoError(t, err)
+	var got [][2]int
+	for _, e := range policy.Problems(doc.Policies[0].Fault) {
+		got = append(got, [2]int{e.Line, e.Column})
+	}
+	require.ElementsMatch(t, [][2]int{{18, 18}, {20, 25}, {25, 22}, {26, 22}, {26, 41}, {27, 58}, {27, 68}, {20, 25}}, got)
 }
 
 // A section without anything that pktvisor reads is refused, as its test of documents without policies wants it.

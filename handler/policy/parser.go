@@ -36,24 +36,21 @@ const maxNodes = 100_000
 // maxDepth is how deep tables may stand in one another; device_map has three levels.
 const maxDepth = 16
 
-// maxWarnings bounds the warnings about one document.
-const maxWarnings = 100
+// maxProblems bounds the errors, and the warnings, about one document.
+const maxProblems = 100
 
-// parser walks the nodes of a document. It goes on after an error, and keeps the first.
+// parser walks the nodes of a document. It goes on after an error, and keeps all.
 type parser struct {
 	types    Catalog
 	budget   int
 	depth    int // of tables
-	first    *Error
-	fault    *Error // of the policy that is being read: it keeps that policy from starting
-	warnings []*Error
+	errors   Errors
+	faults   Errors // of the policy that is being read: they keep that policy from starting
+	warnings Errors
 }
 
 func (p *parser) err() error {
-	if p.first == nil {
-		return nil
-	}
-	return p.first
+	return p.errors.orNil()
 }
 
 // fail notes what is wrong with node.
@@ -63,27 +60,17 @@ func (p *parser) fail(node *yaml.Node, format string, args ...any) {
 
 // failAt is fail where one of known was expected.
 func (p *parser) failAt(node *yaml.Node, known []string, format string, args ...any) {
-	if p.first == nil {
-		p.first = errorAt(node, known, format, args...)
-	}
+	p.errors.add(errorAt(node, known, format, args...))
 }
 
 // faultAt notes what keeps the policy that is being read from starting. The document stays good.
 func (p *parser) faultAt(node *yaml.Node, known []string, format string, args ...any) {
-	if p.fault == nil {
-		p.fault = errorAt(node, known, format, args...)
-	}
+	p.faults.add(errorAt(node, known, format, args...))
 }
 
 // warnAt notes what pktvisor passes over in silence.
 func (p *parser) warnAt(node *yaml.Node, known []string, format string, args ...any) {
-	if len(p.warnings) >= maxWarnings {
-		return
-	}
-	w := errorAt(node, known, format, args...)
-	if !slices.ContainsFunc(p.warnings, func(e *Error) bool { return *e == *w }) { // maps are walked more than once
-		p.warnings = append(p.warnings, w)
-	}
+	p.warnings.add(errorAt(node, known, format, args...))
 }
 
 func errorAt(node *yaml.Node, known []string, format string, args ...any) *Error {

@@ -65,7 +65,7 @@ func (p *parser) policies(node *yaml.Node) (out []Policy) {
 
 // policy reads a policy. Of several errors in its sections, the first is the one that pktvisor finds first.
 func (p *parser) policy(name string, node *yaml.Node) Policy {
-	p.fault = nil
+	p.faults = nil
 	pol := Policy{Name: name}
 	if kind := p.text(node, "kind", "missing or invalid policy kind at key 'kind'"); kind != "" && kind != "collection" {
 		p.failAt(p.find(node, "kind"), []string{"collection"}, "unknown policy kind: %s", kind)
@@ -82,9 +82,7 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 	}
 	p.policyConfig(node, &pol)
 	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers")
-	if p.fault != nil {
-		pol.Fault = p.fault
-	}
+	pol.Fault = p.faults.orNil()
 	return pol
 }
 

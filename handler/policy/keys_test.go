@@ -1,0 +1,24 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"visor/handler/policy"
+	"visor/internal/golden"
+)
+
+// TestKeys holds KEYS.md, the reference of the keys of handlers, to what their fields declare.
+func TestKeys(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Keys of handlers in policies\n\nGenerated from the declarations: `go test ./handler/policy -run TestKeys -update`.\n" +
+		"The keys stand in `config`, `filter` or `window_config`. Keys of `filter` win over those of `config`.\n")
+	for _, a := range policy.Builtin().Handlers {
+		fmt.Fprintf(&b, "\n## %s %s\n\n| key | type | range | meaning |\n|---|---|---|---|\n", a.Type, a.Version)
+		for _, k := range a.Keys {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, k.Range(), k.Help)
+		}
+	}
+	golden.Equal(t, "KEYS.md", []byte(b.String()))
+}
