@@ -131,7 +131,7 @@ func TestBomb(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	require.GreaterOrEqual(t, frames, size/16-1)
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.HeapSys-before.HeapSys, uint64(32<<20))
+	require.Less(t, after.HeapSys, before.HeapSys+32<<20) // the heap may shrink meanwhile
 
 	src, err = pcapfile.NewReader(bytes.NewReader(attack.Bomb(64<<30)), "bomb")
 	require.NoError(t, err)
