@@ -34,8 +34,8 @@ func diff(want, got string) string {
 	return strings.Join(out, "\n")
 }
 
-// meet returns how many lines of a and of b to leave out, the fewest, for both to go on with the same
-// line. If that is too far away they are all lines.
+// meet returns how many lines of a and of b to leave out, the fewest, for both to go on with the
+// same line. If that is too far away they are all lines.
 func meet(a, b []string) (n, m int) {
 	for sum := 1; sum <= maxAhead; sum++ {
 		for n := max(0, sum-len(b)); n <= min(sum, len(a)); n++ {
