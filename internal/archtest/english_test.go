@@ -32,7 +32,7 @@ var allowed = map[string]english{
 	"examples":   {81, 74},
 	"export":     {72, 85},
 	"geo":        {0, 0},
-	"handler":    {305, 387},
+	"handler":    {304, 390},
 	"internal":   {0, 0},
 	"sketch":     {0, 0},
 	"window":     {0, 0},
