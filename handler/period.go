@@ -69,8 +69,7 @@ func (e *extent) add(s stretch, openNS int64) {
 // seconds returns how long e is, in whole seconds.
 func (e *extent) seconds() (sum int64) {
 	for _, x := range e.eras {
-		first, last := SecondOf(x.start), SecondOf(x.end)
-		sum += max(0, last.Unix()-first.Unix())
+		sum += max(0, SecondOf(x.end).Unix()-SecondOf(x.start).Unix())
 	}
 	return sum + e.before/1e9
 }

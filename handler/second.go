@@ -21,4 +21,4 @@ func SecondOf(tsNS int64) Second {
 func (s *Second) Has(tsNS int64) bool { return uint64(tsNS-s.start) < 1e9 && s.used }
 
 // Unix returns the seconds since 1970.
-func (s *Second) Unix() int64 { return s.unix }
+func (s Second) Unix() int64 { return s.unix }
