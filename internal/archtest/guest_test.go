@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGuest builds and runs a copy of examples/customhandler as a module of its own: what a program
+// TestGuest builds and runs a copy of examples/customhandler as a module: what a program
 // outside this module needs is public.
 func TestGuest(t *testing.T) {
 	if testing.Short() {
