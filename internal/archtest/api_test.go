@@ -21,7 +21,7 @@ import (
 )
 
 // TestAPI holds the public surface to api.txt, so that a change of it is seen in review. If the
-// change is intended, run it with -update, and say in CHANGELOG.md what users must do.
+// change is intended, run it with -update, and describe in CHANGELOG.md what users must do.
 func TestAPI(t *testing.T) {
 	var out bytes.Buffer
 	for _, dir := range publicPackages(t) {
