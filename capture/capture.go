@@ -24,6 +24,15 @@ type Frame struct {
 	Dir decode.Direction
 }
 
+// CopyTo returns f with its bytes at the end of buf, and the longer buf. If buf has to grow, frames
+// copied earlier keep its former memory.
+func (f Frame) CopyTo(buf []byte) (Frame, []byte) {
+	at := len(buf)
+	buf = append(buf, f.Data...)
+	f.Data = buf[at:len(buf):len(buf)]
+	return f, buf
+}
+
 // Batch is a reusable list of frames. The zero Batch is ready to use.
 type Batch struct {
 	Frames []Frame

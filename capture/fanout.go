@@ -206,12 +206,11 @@ func (q *queue) put(fr *Frame) {
 		return
 	}
 	s := q.filling
-	s.batch.Frames = append(s.batch.Frames, *fr)
+	f := *fr
 	if !q.f.stable {
-		at := len(s.buf)
-		s.buf = append(s.buf, fr.Data...)
-		s.batch.Frames[len(s.batch.Frames)-1].Data = s.buf[at:len(s.buf):len(s.buf)]
+		f, s.buf = f.CopyTo(s.buf)
 	}
+	s.batch.Frames = append(s.batch.Frames, f)
 	if len(s.batch.Frames) >= BatchSize {
 		q.pass()
 	}

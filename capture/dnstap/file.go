@@ -184,8 +184,7 @@ func (s *slab) addLive(frame []byte) {
 }
 
 func (s *slab) put(frame []byte) {
-	at := len(s.buf)
-	s.buf = append(s.buf, frame...) // frames before it keep the old array, should it move
-	data := s.buf[at:len(s.buf):len(s.buf)]
-	s.frames = append(s.frames, capture.Frame{TimeNS: s.lastNS, Data: data, WireLen: uint32(len(data)), Link: decode.LinkDNSTap})
+	f := capture.Frame{TimeNS: s.lastNS, Data: frame, WireLen: uint32(len(frame)), Link: decode.LinkDNSTap}
+	f, s.buf = f.CopyTo(s.buf)
+	s.frames = append(s.frames, f)
 }

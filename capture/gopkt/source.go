@@ -96,18 +96,17 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	return fmt.Errorf("gopkt: %w", s.err)
 }
 
-// add copies one packet. Where the buffer has to grow, earlier frames keep their bytes in the one before.
+// add copies one packet.
 func (s *Source) add(b *capture.Batch, data []byte, info gopacket.CaptureInfo) {
-	at := len(s.buf)
-	s.buf = append(s.buf, data...)
 	f := capture.Frame{
-		Data:    s.buf[at:len(s.buf):len(s.buf)],
+		Data:    data,
 		WireLen: uint32(min(uint64(max(info.Length, len(data))), math.MaxUint32)),
 		Link:    s.cfg.Link,
 	}
 	if !info.Timestamp.IsZero() {
 		f.TimeNS = info.Timestamp.UnixNano()
 	}
+	f, s.buf = f.CopyTo(s.buf)
 	b.Frames = append(b.Frames, f)
 }
 

@@ -29,7 +29,7 @@ const longest = 100 * time.Millisecond
 // Source is a live source of made traffic, without end. It is owned by one goroutine; Close may be called from any.
 type Source struct {
 	gen   *trafficgen.Gen
-	batch []byte        // memory of the frames given
+	buf   []byte        // memory of the frames of the latest batch
 	next  capture.Frame // made and not given: its time has not come
 	ahead []byte        // memory of next
 	gone  chan struct{}
@@ -50,7 +50,7 @@ func New(cfg Config) *Source {
 	traffic.Start = time.Now()
 	s := &Source{
 		gen: trafficgen.New(traffic), gone: make(chan struct{}),
-		batch: make([]byte, capture.BatchSize*trafficgen.MaxFrame), ahead: make([]byte, trafficgen.MaxFrame),
+		ahead: make([]byte, trafficgen.MaxFrame),
 	}
 	s.advance()
 	return s
@@ -70,12 +70,11 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	if !open {
 		return capture.ErrClosed
 	}
-	room := s.batch
+	s.buf = s.buf[:0]
 	for len(b.Frames) < capture.BatchSize && s.next.TimeNS <= now {
-		n := copy(room, s.next.Data)
-		s.next.Data = room[:n:n]
-		b.Frames = append(b.Frames, s.next)
-		room = room[n:]
+		var f capture.Frame
+		f, s.buf = s.next.CopyTo(s.buf)
+		b.Frames = append(b.Frames, f)
 		s.advance()
 	}
 	return nil

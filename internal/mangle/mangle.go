@@ -44,9 +44,7 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	s.turn ^= 1
 	buf := s.buffer()
 	for _, f := range s.in.Frames {
-		at := len(buf)
-		buf = append(buf, f.Data...)
-		f.Data = buf[at:len(buf):len(buf)]
+		f, buf = f.CopyTo(buf)
 		b.Frames = append(b.Frames, f)
 	}
 	s.buffers[s.turn] = buf
