@@ -82,18 +82,18 @@ type buckets interface {
 	end(ns int64)
 	// begin makes p the live period, after Shift.
 	begin(p period)
-	// cover notes that the live period is about to see frames, the latest at ns. Events whose time is not in the period count in the
-	// second now.
+	// cover notes that the live period is about to see frames, the latest at ns. Events whose time
+	// is not in the period count in the second now.
 	cover(ns int64, now Second, frames uint64)
 	// refused returns what lists have refused in all periods so far.
 	refused() uint64
 	// stretches appends the times of all buckets in use, the live one first.
 	stretches(dst []stretch) []stretch
-	// prepare allocates what collect copies to. It is called under the query lock alone, since memory
-	// from the system is slow to come and the worker must not wait for it.
+	// prepare allocates what collect copies to. It is called under the query lock alone, since
+	// memory from the system is slow to come and the worker must not wait for it.
 	prepare()
-	// collect copies the live bucket and pins the closed ones if their period is wanted. The copy is
-	// valid under the query lock.
+	// collect copies the live bucket and pins the closed ones if their period is wanted. The copy
+	// is valid under the query lock.
 	collect(wanted func(period) bool) part
 }
 

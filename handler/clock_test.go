@@ -76,7 +76,8 @@ func (s *stepper) send(worker, n int, off time.Duration) {
 	s.workers[worker].process(&b)
 }
 
-// requireBucket checks the events of a bucket, its start and length, and that its rate has every second.
+// requireBucket checks the events of a bucket, its start and length, and that its rate has every
+// second.
 func (s *stepper) requireBucket(t *testing.T, n int, events uint64, start time.Time, length time.Duration) {
 	t.Helper()
 	snap, err := s.Bucket(n)
@@ -90,8 +91,9 @@ func (s *stepper) requireBucket(t *testing.T, n int, events uint64, start time.T
 	require.LessOrEqual(t, q.Max, float64(events))
 }
 
-// TestClockSteps puts the clock of a live pipeline back and forth by an hour, as NTP does to a machine whose clock was wrong: each
-// time the running period ends and the next one begins, and none is longer than a minute.
+// TestClockSteps puts the clock of a live pipeline back and forth by an hour, as NTP does to a
+// machine whose clock was wrong: each time the running period ends and the next one begins, and
+// none is longer than a minute.
 func TestClockSteps(t *testing.T) {
 	for _, step := range []time.Duration{-time.Hour, time.Hour, -40 * time.Second, -time.Minute, 3 * 365 * 24 * time.Hour} {
 		t.Run(step.String(), func(t *testing.T) {
@@ -151,8 +153,8 @@ func TestClockSingleBucket(t *testing.T) {
 	s.requireBucket(t, 0, 6, began, 100*time.Second)
 }
 
-// TestWrongTimes has senders whose clocks are wrong, as of dnstap: what they send counts in the second in which it comes, and a time
-// that is wrong by more than an hour is replaced.
+// TestWrongTimes has senders whose clocks are wrong, as of dnstap: what they send counts in the
+// second in which it comes, and a time that is wrong by more than an hour is replaced.
 func TestWrongTimes(t *testing.T) {
 	s := newStepper(t, 1, 5)
 	began := s.wall
@@ -169,8 +171,9 @@ func TestWrongTimes(t *testing.T) {
 	require.Equal(t, []capture.Reason{{Text: "time is wrong by more than an hour: that of its arrival is taken", Count: 20}}, s.Reasons())
 }
 
-// TestTornRead asks while one worker has begun a period and another has not: a closed period is shown once no worker counts in it any
-// more, and the oldest one until the first worker gives it up.
+// TestTornRead asks while one worker has begun a period and another has not: a closed period is
+// shown once no worker counts in it any more, and the oldest one until the first worker gives it
+// up.
 func TestTornRead(t *testing.T) {
 	s := newStepper(t, 2, 3)
 	for range 2 {

@@ -27,7 +27,8 @@ type Declared[M any] struct {
 }
 
 // Declare returns the Declared of a handler of a kind, or an error that joins all problems in s and
-// in the declaration of M. Settings of groups have no effect on a kind without groups, as in pktvisor.
+// in the declaration of M. Settings of groups have no effect on a kind without groups, as in
+// pktvisor.
 func Declare[M any](spec Spec, s Settings) (Declared[M], error) {
 	s = s.withDefaults(spec.Type)
 	spec.Schema = cmp.Or(spec.Schema, spec.Type)

@@ -17,7 +17,8 @@ func ExamplePipeline() {
 		return
 	}
 	p, err := handler.NewPipeline(handler.Config{
-		Sources:  []capture.Source{trafficgen.NewSource(trafficgen.VariedDNS(10_000))}, // or pcapfile.Open
+		// or pcapfile.Open
+		Sources:  []capture.Source{trafficgen.NewSource(trafficgen.VariedDNS(10_000))},
 		Handlers: []handler.Handler{queries},
 	})
 	if err != nil {

@@ -69,7 +69,8 @@ func (e *extractor) flush(b *Batch) {
 	e.drain(b, nil, nil)
 }
 
-// advance sets b.DNS and b.BGP to what is held of connections that are idle at nowNS. It ends these.
+// advance sets b.DNS and b.BGP to what is held of connections that are idle at nowNS. It ends
+// these.
 func (e *extractor) advance(b *Batch, nowNS int64) {
 	e.start(b)
 	e.streams.tcp.Advance(nowNS)
@@ -134,7 +135,8 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	return m
 }
 
-// addTapped appends the message in a dnstap frame. Its port is the client's, 0 if the frame lacks it.
+// addTapped appends the message in a dnstap frame. Its port is the client's, 0 if the frame lacks
+// it.
 func (e *extractor) addTapped(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
 	m := e.add(b, p, p, p.Payload, p.Src.Port(), 0)
 	m.TCP, m.Tap, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, e.flow(p)
@@ -156,7 +158,8 @@ func (e *extractor) segment(b *Batch, frame, p *decode.Packet) {
 	e.drain(b, frame, p)
 }
 
-// drain adds the messages in what the streams deliver; frame and p are the segment that was fed, if one was.
+// drain adds the messages in what the streams deliver; frame and p are the segment that was fed, if
+// one was.
 func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
 	for e.streams.tcp.Next() {
 		ev := e.streams.tcp.Event()
@@ -175,8 +178,8 @@ func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
 	}
 }
 
-// data adds the messages that data completes, which came at nowNS. A message has the time of the latest segment that has
-// a part of it, however long that had to wait for another one.
+// data adds the messages that data completes, which came at nowNS. A message has the time of the
+// latest segment that has a part of it, however long that had to wait for another one.
 func (e *extractor) data(b *Batch, s *side, data []byte, nowNS int64) {
 	if s.bgp != nil {
 		e.dataBGP(b, s, data, nowNS)
@@ -286,8 +289,8 @@ func (e *extractor) appendReasons(out []capture.Reason) []capture.Reason {
 	return e.streams.appendReasons(e.proxies.appendReasons(out))
 }
 
-// flow hashes the five-tuple, the same for both directions, under a key that nobody knows: hashes of flows are not compared with those
-// of other hosts.
+// flow hashes the five-tuple, the same for both directions, under a key that nobody knows: hashes
+// of flows are not compared with those of other hosts.
 func (e *extractor) flow(p *decode.Packet) uint64 {
 	src, dst := e.endpoint(p.Src), e.endpoint(p.Dst)
 	return e.flows.Pair(min(src, dst), max(src, dst)) + uint64(p.Proto)

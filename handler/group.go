@@ -10,7 +10,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Group is a set of handlers that come and go together, and are asked together: those of a policy. It is safe for concurrent use.
+// Group is a set of handlers that come and go together, and are asked together: those of a policy.
+// It is safe for concurrent use.
 type Group struct {
 	pipeline *Pipeline
 	infos    []Info
@@ -60,7 +61,8 @@ func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
 	return members
 }
 
-// sharder is a Handler whose shards have something in common: NewShards returns those of n workers of a pipeline.
+// sharder is a Handler whose shards have something in common: NewShards returns those of n workers
+// of a pipeline.
 type sharder interface{ NewShards(n int) []Shard }
 
 func newShards(h Handler, n int) (out []Shard) {
@@ -73,8 +75,8 @@ func newShards(h Handler, n int) (out []Shard) {
 	return out
 }
 
-// Attach adds handlers to a Pipeline, which may be running: they see each batch that begins after that, in all workers, and nothing of
-// what came before. No other handler misses anything.
+// Attach adds handlers to a Pipeline, which may be running: they see each batch that begins after
+// that, in all workers, and nothing of what came before. No other handler misses anything.
 func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
 	infos, err := infosOf(cfg.Handlers)
 	if err != nil {
@@ -104,8 +106,8 @@ func infosOf(handlers []Handler) (infos []Info, err error) {
 	return infos, nil
 }
 
-// Detach takes the handlers of g out of its Pipeline. What they have counted can be asked for as before. A second Detach does
-// nothing.
+// Detach takes the handlers of g out of its Pipeline. What they have counted can be asked for as
+// before. A second Detach does nothing.
 func (g *Group) Detach() {
 	end := g.pipeline.clock.now()
 	g.ended.CompareAndSwap(nil, &end)
@@ -117,7 +119,8 @@ func (g *Group) Detach() {
 // over reports whether g counts no more.
 func (g *Group) over() bool { return g.ended.Load() != nil || g.pipeline.ended.Load() != nil }
 
-// now returns the time up to which the group counts: the present, unless it was detached before, or the pipeline has come to its end.
+// now returns the time up to which the group counts: the present, unless it was detached before, or
+// the pipeline has come to its end.
 func (g *Group) now() time.Time {
 	now := g.pipeline.clock.now()
 	for _, end := range []*time.Time{g.ended.Load(), g.pipeline.ended.Load()} {
@@ -143,7 +146,8 @@ func (g *Group) Accounts() map[string]Account {
 	return sums
 }
 
-// Open says, by module name, how many transactions wait for their reply, for the handlers that follow transactions.
+// Open says, by module name, how many transactions wait for their reply, for the handlers that
+// follow transactions.
 func (g *Group) Open() map[string]int {
 	sums := make(map[string]int)
 	for k, w := range g.pipeline.workers {
@@ -164,7 +168,8 @@ type keyed interface{ Keyed(h *hash64.Hasher) }
 // opener is a Shard that follows transactions.
 type opener interface{ Open() int }
 
-// settler is a Shard with something that times out: Settle counts what has by nowNS, at the end of the input.
+// settler is a Shard with something that times out: Settle counts what has by nowNS, at the end of
+// the input.
 type settler interface{ Settle(nowNS int64) }
 
 // Infos tells what the handlers of g are.

@@ -32,7 +32,8 @@ func events(t testing.TB, ask func(int) (*handler.Snapshot, error), bucket int) 
 	return network.From(snap).Events.Value(), snap
 }
 
-// TestAttach adds handlers to a running pipeline of two queues, with a frame a second each, and takes them away again.
+// TestAttach adds handlers to a running pipeline of two queues, with a frame a second each, and
+// takes them away again.
 func TestAttach(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	synctest.Test(t, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"visor/handler/metric"
 )
 
-// Handler is an analyzer with its configuration: what NewPipeline is given. It makes one [Shard] per
-// worker. A Handler is immutable and safe for concurrent use.
+// Handler is an analyzer with its configuration: what NewPipeline is given. It makes one [Shard]
+// per worker. A Handler is immutable and safe for concurrent use.
 type Handler interface {
 	Info() Info
 	NewShard() Shard
@@ -17,18 +17,23 @@ type Handler interface {
 
 // Info tells what a Handler is and how its answers are shown.
 type Info struct {
-	Name          string            // instance name, unique in a pipeline; the JSON key of the module's answers
-	Tap           string            // where its events come from: a label of Prometheus; "" for none
-	Type          string            // YAML type: "net", "dns", "pcap"
-	Version       string            // "1.0" or "2.0"
-	Schema        string            // JSON key and Prometheus prefix of the metrics: "packets", "dns"
-	Periods       int               // buckets kept, the live one included
-	TopN          int               // entries shown per list
-	TopPercentile int               // lists end at the first estimate below this percentile of the list; 0 shows all
+	// instance name, unique in a pipeline; the JSON key of the module's answers
+	Name string
+	// where its events come from: a label of Prometheus; "" for none
+	Tap     string
+	Type    string // YAML type: "net", "dns", "pcap"
+	Version string // "1.0" or "2.0"
+	// JSON key and Prometheus prefix of the metrics: "packets", "dns"
+	Schema  string
+	Periods int // buckets kept, the live one included
+	TopN    int // entries shown per list
+	// lists end at the first estimate below this percentile of the list; 0 shows all
+	TopPercentile int
 	Groups        metric.GroupSet   // enabled metric groups
 	GroupNames    metric.GroupNames // names of all metric groups; nil if there are none
 	Metrics       []metric.Field    // what it counts, with all groups
-	Exports       bool              // the handler reads [Batch].Exports: every UDP datagram is taken for one of a flow exporter
+	// the handler reads [Batch].Exports: every UDP datagram is taken for one of a flow exporter
+	Exports bool
 }
 
 // Shard is a handler's part in one worker: it is owned by the worker's goroutine. Analyzers embed a
@@ -54,8 +59,9 @@ type Batch struct {
 	Packets []decode.Packet // every frame, also those that could not be decoded
 	DNS     []Message       // the DNS messages in these frames, and in streams that they completed
 	BGP     []BGPMessage    // the BGP messages in streams that these frames completed
-	Exports []decode.Export // what the UDP datagrams hold if they come from flow exporters; only if a handler asks for it
-	Losses  Losses          // what was lost since the previous batch
+	// what the UDP datagrams hold if they come from flow exporters; only if a handler asks for it
+	Exports []decode.Export
+	Losses  Losses // what was lost since the previous batch
 
 	taps []dnstapmsg.Message // of Packets that are dnstap messages, by their index
 }
@@ -69,20 +75,24 @@ type Losses struct {
 
 // Message is one DNS message, taken from a datagram, a reassembled datagram or a TCP stream.
 type Message struct {
-	TimeNS          int64              // time of the frame that completed the message
-	Frame           *decode.Packet     // that frame's outermost packet: its addresses decide the direction
-	Packet          *decode.Packet     // the innermost packet: the client's and the server's addresses and ports
-	Msg             dnsmsg.Message     // the message
-	Name            dnsmsg.Name        // first QNAME; valid iff Named
-	Hash            uint64             // of Name, by the pipeline's Hasher
-	Flow            uint64             // hash of the five-tuple, the same for both directions
-	dnsmsg.Question                    // the first question, less its name; valid iff Named
-	Client          uint16             // the port that is not the DNS port
-	TCP             bool               // came through a TCP stream
-	Named           bool               // the first question could be read
-	Broken          bool               // not even a header: Msg is nil
-	Tap             dnstapmsg.Type     // what a dnstap frame says of the message, which Msg may lack; 0 if it came in a packet
-	DNSTap          *dnstapmsg.Message // the dnstap message, which may hold the query of a response too; nil if it came in a packet
+	TimeNS int64 // time of the frame that completed the message
+	// that frame's outermost packet: its addresses decide the direction
+	Frame *decode.Packet
+	// the innermost packet: the client's and the server's addresses and ports
+	Packet          *decode.Packet
+	Msg             dnsmsg.Message // the message
+	Name            dnsmsg.Name    // first QNAME; valid iff Named
+	Hash            uint64         // of Name, by the pipeline's Hasher
+	Flow            uint64         // hash of the five-tuple, the same for both directions
+	dnsmsg.Question                // the first question, less its name; valid iff Named
+	Client          uint16         // the port that is not the DNS port
+	TCP             bool           // came through a TCP stream
+	Named           bool           // the first question could be read
+	Broken          bool           // not even a header: Msg is nil
+	// what a dnstap frame says of the message, which Msg may lack; 0 if it came in a packet
+	Tap dnstapmsg.Type
+	// the dnstap message, which may hold the query of a response too; nil if it came in a packet
+	DNSTap *dnstapmsg.Message
 }
 
 // BGPMessage is one BGP message, taken from a TCP stream of port 179.

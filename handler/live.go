@@ -9,11 +9,13 @@ import (
 	"visor/capture"
 )
 
-// clock has the periods of a live pipeline: they follow each other from its start on, the same for all workers. A frame's own time
-// decides, but it cannot open a period ahead of the clock, nor go back to a former one. When the clock steps, forth or back, the
-// running period ends and an era begins.
+// clock has the periods of a live pipeline: they follow each other from its start on, the same for
+// all workers. A frame's own time decides, but it cannot open a period ahead of the clock, nor go
+// back to a former one. When the clock steps, forth or back, the running period ends and an era
+// begins.
 type clock struct {
-	read  func() (wallNS int64, running time.Duration) // the time, and how long the clock has run, whatever it was set to
+	// the time, and how long the clock has run, whatever it was set to
+	read  func() (wallNS int64, running time.Duration)
 	log   *slog.Logger
 	era   atomic.Pointer[liveEra] // nil until the pipeline runs
 	steps atomic.Uint64
@@ -43,7 +45,8 @@ func (c *clock) now() time.Time {
 	return time.Unix(0, wall)
 }
 
-// smallStep is how far the clock may be put without an era to begin: daemons that keep it right step it by less when they start.
+// smallStep is how far the clock may be put without an era to begin: daemons that keep it right
+// step it by less when they start.
 const smallStep = time.Second
 
 // step returns how far the clock was put since the era began.
@@ -88,11 +91,12 @@ func (e *liveEra) period(ns int64) period {
 	return period{e.number, ns - (ns-e.start)%int64(PeriodLength)}
 }
 
-// ClockSteps returns how often the clock was put while the pipeline ran live, by more than a second. Each began a period.
+// ClockSteps returns how often the clock was put while the pipeline ran live, by more than a
+// second. Each began a period.
 func (p *Pipeline) ClockSteps() uint64 { return p.clock.steps.Load() }
 
-// startClock begins the first period of all workers, and closes periods as they end, also where nothing arrives. The function
-// that it returns ends that.
+// startClock begins the first period of all workers, and closes periods as they end, also where
+// nothing arrives. The function that it returns ends that.
 func (p *Pipeline) startClock() (stop func()) {
 	p.clock.begin(p.clock.read())
 	p.advance(p.clock.observe())
@@ -149,7 +153,8 @@ func (w *worker) advance(to period) {
 func (w *worker) processLive(frames []capture.Frame) {
 	wallNS, running := w.clock.read()
 	era := w.clock.era.Load()
-	stepped := era.stepped(wallNS, running) // the running period has the frames, until that has been noticed
+	// the running period has the frames, until that has been noticed
+	stepped := era.stepped(wallNS, running)
 	w.now = SecondOf(wallNS)
 	w.correct(frames, wallNS)
 	for len(frames) > 0 {

@@ -33,7 +33,8 @@ type deviceMetrics struct {
 	Devices metric.Map[device] `metric:"devices" label:"device"`
 }
 
-// perDevice counts every packet for a device and one of its ports, which take turns in every period.
+// perDevice counts every packet for a device and one of its ports, which take turns in every
+// period.
 type perDevice struct {
 	handler.Declared[deviceMetrics]
 }
@@ -141,7 +142,8 @@ func TestEachForgets(t *testing.T) {
 	}
 }
 
-// A subject is folded into another with all that was counted of it, and memory that waits is let go.
+// A subject is folded into another with all that was counted of it, and memory that waits is let
+// go.
 func TestEachFold(t *testing.T) {
 	h := newPerDevice(t, handler.Settings{}).(*perDevice)
 	each := &h.NewBase().Live.Devices

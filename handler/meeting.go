@@ -2,8 +2,8 @@ package handler
 
 import "sync"
 
-// meeting makes the workers of one recording wait for each other where a period begins, so that what handlers learn
-// from the period before is the same for all of them.
+// meeting makes the workers of one recording wait for each other where a period begins, so that
+// what handlers learn from the period before is the same for all of them.
 type meeting struct {
 	mu      sync.Mutex
 	all     *sync.Cond

@@ -14,8 +14,9 @@ import (
 	"visor/internal/packettest"
 )
 
-// TestWorkersDoNotWaitForever has workers of sources that have nothing in common, and one that gets no frame: those who
-// come to the end of a period do not wait for them. When the pipeline is stopped, nobody waits.
+// TestWorkersDoNotWaitForever has workers of sources that have nothing in common, and one that gets
+// no frame: those who come to the end of a period do not wait for them. When the pipeline is
+// stopped, nobody waits.
 func TestWorkersDoNotWaitForever(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 600 { // of one pair of addresses, so that one queue gets all

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// period names a period. Within an era periods follow each other; an era begins when time goes back.
+// period names a period. Within an era periods follow each other; an era begins when time goes
+// back.
 type period struct {
 	era   int   // from 1; 0 is before the first period
 	start int64 // ns since 1970
@@ -39,7 +40,8 @@ func (s *stretch) begin(p period) {
 
 func (s *stretch) close(endNS int64) { s.end, s.closed = endNS, true }
 
-// extent is the time of several stretches: of the same period in several workers, and of periods that follow each other.
+// extent is the time of several stretches: of the same period in several workers, and of periods
+// that follow each other.
 type extent struct {
 	eras   []era // in the order in which they were added
 	before int64

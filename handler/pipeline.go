@@ -23,23 +23,36 @@ const PeriodLength = time.Minute
 
 // Config configures a Pipeline.
 type Config struct {
-	Sources   []capture.Source    // the Pipeline takes ownership and closes them
-	Workers   int                 // workers that share the frames of each source, by [capture.Fanout]; 0 means 1
-	Handlers  []Handler           // with distinct names; more may be attached while the Pipeline runs
-	Sequence  bool                // each handler sees what its predecessor let through, instead of everything
-	Hosts     decode.HostNets     // the own networks, for ingress and egress; empty: sources that know them decide, see [capture.Owner]
-	Live      bool                // the sources are live: the clock closes periods and measures the live one
-	Fallback  decode.LinkFallback // decodes link types that decode does not know; nil counts them as undecodable
-	MaxConns  int                 // TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
-	FragBytes int                 // bytes that each worker holds of incomplete IP datagrams; 0 means 4 MiB
-	Logger    *slog.Logger        // told when the clock steps; nil is silence
+	Sources []capture.Source // the Pipeline takes ownership and closes them
+	// workers that share the frames of each source, by [capture.Fanout]; 0 means 1
+	Workers int
+	// with distinct names; more may be attached while the Pipeline runs
+	Handlers []Handler
+	// each handler sees what its predecessor let through, instead of everything
+	Sequence bool
+	// the own networks, for ingress and egress; empty: sources that know them decide, see
+	// [capture.Owner]
+	Hosts decode.HostNets
+	// the sources are live: the clock closes periods and measures the live one
+	Live bool
+	// decodes link types that decode does not know; nil counts them as undecodable
+	Fallback decode.LinkFallback
+	// TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
+	MaxConns int
+	// bytes that each worker holds of incomplete IP datagrams; 0 means 4 MiB
+	FragBytes int
+	Logger    *slog.Logger // told when the clock steps; nil is silence
 
-	StreamBytes int            // bytes that each worker holds of TCP segments and messages that are not complete; 0 means 8 MiB
-	DNSPorts    []uint16       // ports of DNS; empty means DefaultDNSPorts
-	ProxyFrom   []netip.Prefix // proxies whose PROXY protocol headers ahead of DNS are believed: the client they name counts
+	// bytes that each worker holds of TCP segments and messages that are not complete; 0 means 8
+	// MiB
+	StreamBytes int
+	DNSPorts    []uint16 // ports of DNS; empty means DefaultDNSPorts
+	// proxies whose PROXY protocol headers ahead of DNS are believed: the client they name counts
+	ProxyFrom []netip.Prefix
 
-	// Hash feeds the sketches. Pipelines whose answers are to merge must share it. Nil means a random one if the sources are live, so that
-	// nobody outside can steer what they count, and else [hash64.Fixed], so that a recording has the same answer each time.
+	// Hash feeds the sketches. Pipelines whose answers are to merge must share it. Nil means a
+	// random one if the sources are live, so that nobody outside can steer what they count, and
+	// else [hash64.Fixed], so that a recording has the same answer each time.
 	Hash *hash64.Hasher
 
 	flows *hash64.Hasher // of flows: a secret of the pipeline
@@ -82,8 +95,8 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	return p, nil
 }
 
-// queues returns the source of each worker. A recording is divided into periods before it is spread, so
-// that all workers change them at the same frame.
+// queues returns the source of each worker. A recording is divided into periods before it is
+// spread, so that all workers change them at the same frame.
 func (cfg *Config) queues() (out []capture.Source) {
 	for _, src := range cfg.Sources {
 		if !cfg.Live {
@@ -98,8 +111,8 @@ func (cfg *Config) queues() (out []capture.Source) {
 	return out
 }
 
-// share makes the workers have their periods in common: by the clock, or by meeting where a period of
-// a recording begins. Several recordings have periods of their own.
+// share makes the workers have their periods in common: by the clock, or by meeting where a period
+// of a recording begins. Several recordings have periods of their own.
 func (p *Pipeline) share() {
 	if !p.cfg.Live && (len(p.cfg.Sources) > 1 || len(p.workers) == 1) {
 		return
@@ -116,8 +129,8 @@ func (p *Pipeline) share() {
 }
 
 // Run reads all sources to their end, or until ctx is done, and closes them. It returns nil at the
-// end of all recordings and when ctx is done, or the errors of the sources, joined. What was counted
-// stays available in all cases.
+// end of all recordings and when ctx is done, or the errors of the sources, joined. What was
+// counted stays available in all cases.
 func (p *Pipeline) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.closeSources)
 	defer stop()
@@ -140,7 +153,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return errors.Join(distinct(errs)...)
 }
 
-// settle counts what has timed out when the input ends, which for all workers is the time of the latest frame.
+// settle counts what has timed out when the input ends, which for all workers is the time of the
+// latest frame.
 func (p *Pipeline) settle() {
 	endNS := p.Span().lastNS
 	for _, w := range p.workers {
@@ -174,8 +188,8 @@ func (p *Pipeline) Account() Account {
 	return sum
 }
 
-// Span returns the times of the earliest and the latest frame, those that could not be decoded included. Filtered frames and lost
-// ones do not count. It is zero before the first frame.
+// Span returns the times of the earliest and the latest frame, those that could not be decoded
+// included. Filtered frames and lost ones do not count. It is zero before the first frame.
 func (p *Pipeline) Span() Span {
 	var sum Span
 	for _, w := range p.workers {
@@ -189,8 +203,8 @@ func (p *Pipeline) Span() Span {
 	return sum
 }
 
-// Reasons returns why input was not analysed, the most frequent reason first. Each text stands once;
-// the counts of all sources and workers are added.
+// Reasons returns why input was not analysed, the most frequent reason first. Each text stands
+// once; the counts of all sources and workers are added.
 func (p *Pipeline) Reasons() []capture.Reason {
 	counts := make(map[string]uint64)
 	for _, w := range p.workers {
@@ -217,8 +231,8 @@ func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
 // Window returns the metrics of several periods of Config.Handlers, see [Group.Window].
 func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
-// HostNets returns the networks that tell directions now: Config.Hosts, or what the sources know. It returns nil if there
-// are none.
+// HostNets returns the networks that tell directions now: Config.Hosts, or what the sources know.
+// It returns nil if there are none.
 func (p *Pipeline) HostNets() *decode.HostNets {
 	own, _ := p.workers[0].own()
 	if own.Empty() {
@@ -227,8 +241,8 @@ func (p *Pipeline) HostNets() *decode.HostNets {
 	return own
 }
 
-// Ways returns how many DNS messages went which way since the Pipeline was made, by [decode.Direction]. Those to a multicast
-// address are left out.
+// Ways returns how many DNS messages went which way since the Pipeline was made, by
+// [decode.Direction]. Those to a multicast address are left out.
 func (p *Pipeline) Ways() (sum [3]uint64) {
 	for _, w := range p.workers {
 		w.mu.Lock()

@@ -114,7 +114,8 @@ func TestPeriods(t *testing.T) {
 	f := made[0]
 	frames := []capture.Frame{
 		at(f, 0), at(f, 59*time.Second), // a period
-		at(f, 60*time.Second), at(f, 30*time.Second), at(f, 119*time.Second), // one with a clock that steps back
+		// one with a clock that steps back
+		at(f, 60*time.Second), at(f, 30*time.Second), at(f, 119*time.Second),
 		at(f, 10*time.Minute), // one after a long silence
 	}
 	p := run(t, handler.Settings{Periods: 3}, capture.NewMemory(frames))
@@ -170,7 +171,8 @@ func (b broken) ReadBatch(batch *capture.Batch) error {
 	return err
 }
 
-// TestSourceError keeps what came before the error, which is told once however many workers there are.
+// TestSourceError keeps what came before the error, which is told once however many workers there
+// are.
 func TestSourceError(t *testing.T) {
 	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(1000))
 	bad := errors.New("bad record at offset 7")
@@ -253,8 +255,8 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// TestLivePeriods has two queues, one of which is silent, and a time in which nothing arrives: the clock closes the periods of
-// both alike.
+// TestLivePeriods has two queues, one of which is silent, and a time in which nothing arrives: the
+// clock closes the periods of both alike.
 func TestLivePeriods(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	synctest.Test(t, func(t *testing.T) {
@@ -389,7 +391,8 @@ func TestSilentModule(t *testing.T) {
 	require.False(t, snap.Modules[2].Silent(), "pcap has no groups")
 }
 
-// TestWindowIsTime takes the periods that reach into the last five minutes, also where there was silence between them.
+// TestWindowIsTime takes the periods that reach into the last five minutes, also where there was
+// silence between them.
 func TestWindowIsTime(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	var frames []capture.Frame
@@ -406,7 +409,8 @@ func TestWindowIsTime(t *testing.T) {
 	require.EqualValues(t, 6, snap.Modules[0].Frames)
 }
 
-// TestSpan is from the earliest frame to the latest, whatever their order and however they are shared out.
+// TestSpan is from the earliest frame to the latest, whatever their order and however they are
+// shared out.
 func TestSpan(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	f := made[0]

@@ -13,13 +13,16 @@ import (
 	"visor/sketch/hash64"
 )
 
-// proxies reads PROXY protocol headers ahead of DNS messages, and remembers the clients that they name.
+// proxies reads PROXY protocol headers ahead of DNS messages, and remembers the clients that they
+// name.
 type proxies struct {
-	from     []netip.Prefix            // whose headers are believed
-	clients  *flowtable.Table[proxied] // by the proxy's datagram or connection; nil before the first
-	unproven uint64                    // headers of others
-	first    netip.Addr                // the first of these
-	packets  []decode.Packet           // that describe the batch\'s messages of clients behind proxies
+	from []netip.Prefix // whose headers are believed
+	// by the proxy's datagram or connection; nil before the first
+	clients  *flowtable.Table[proxied]
+	unproven uint64     // headers of others
+	first    netip.Addr // the first of these
+	// that describe the batch\'s messages of clients behind proxies
+	packets []decode.Packet
 }
 
 // proxied is who speaks through a proxy.
@@ -30,7 +33,8 @@ const (
 	proxiedFor = time.Minute
 )
 
-// strip returns payload without the header that it begins with, and who speaks if that is to be believed.
+// strip returns payload without the header that it begins with, and who speaks if that is to be
+// believed.
 func (x *proxies) strip(p *decode.Packet, payload []byte) (rest []byte, who proxied, ok bool) {
 	h, err := proxymsg.Parse(payload)
 	if err != nil {

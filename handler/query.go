@@ -33,8 +33,8 @@ func (g *Group) Window(n int) (*Snapshot, error) {
 	return s, err
 }
 
-// snapshot merges the periods first to last-1 of every module, counted from the live one. While it asks one worker after the other, a
-// period may end and the oldest one go: then it asks once more.
+// snapshot merges the periods first to last-1 of every module, counted from the live one. While it
+// asks one worker after the other, a period may end and the oldest one go: then it asks once more.
 func (g *Group) snapshot(first, last int) (s *Snapshot, err error) {
 	for range 3 {
 		var whole bool
@@ -71,8 +71,9 @@ func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
 	return s, g.fill(s, chosen, known), nil
 }
 
-// within returns how many of the newest periods, n at most, a window of n has. A recording has no periods where nothing was sent:
-// those that ended before the window begins are left out. pktvisor counts periods, however long ago they were.
+// within returns how many of the newest periods, n at most, a window of n has. A recording has no
+// periods where nothing was sent: those that ended before the window begins are left out. pktvisor
+// counts periods, however long ago they were.
 func within(periods []period, n int) int {
 	age := int64(0) // of the end of a period, when the newest one begins
 	for k := 1; k < min(n, len(periods)); k++ {
@@ -112,9 +113,10 @@ func (g *Group) stretches() times {
 	return out
 }
 
-// periods returns the periods of module i, the newest first. Workers that have their periods in common begin one at the same frame, or by
-// the same clock, but not in the same instant. A period counts when all of them have begun it, and until the first has given it up;
-// otherwise a part of what it holds would be missing.
+// periods returns the periods of module i, the newest first. Workers that have their periods in
+// common begin one at the same frame, or by the same clock, but not in the same instant. A period
+// counts when all of them have begun it, and until the first has given it up; otherwise a part of
+// what it holds would be missing.
 func (g *Group) periods(i int, known times) []period {
 	newest, oldest := period{era: math.MaxInt}, period{}
 	var all []period
@@ -144,8 +146,8 @@ func (g *Group) periods(i int, known times) []period {
 // compare is that of the periods.
 func (s *stretch) compare(p period) int { return s.period.compare(p) }
 
-// measure sets the time of m, which has the periods chosen, from the stretches of its buckets. The live period lasts until now, and the
-// last one of a recording until its latest frame.
+// measure sets the time of m, which has the periods chosen, from the stretches of its buckets. The
+// live period lasts until now, and the last one of a recording until its latest frame.
 func (m *Module) measure(chosen []period, stretches []stretch) {
 	m.current = math.MaxInt64
 	if len(chosen) == 0 {
@@ -191,10 +193,10 @@ func (g *Group) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
 	return whole
 }
 
-// collect merges the live buckets of worker k into s, and returns the closed ones for merging. It takes
-// all locks of a query. The query lock guards the copies, of which each shard has one. The worker's is
-// held for as long as it takes to copy all live buckets at once, so that all modules answer about the
-// same frames.
+// collect merges the live buckets of worker k into s, and returns the closed ones for merging. It
+// takes all locks of a query. The query lock guards the copies, of which each shard has one. The
+// worker's is held for as long as it takes to copy all live buckets at once, so that all modules
+// answer about the same frames.
 func (g *Group) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
 	shards := g.parts[k].shards
 	g.querying.Lock()

@@ -14,7 +14,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// scripted is a live source that gives frames at the times since its first ReadBatch that it is told, until it is closed.
+// scripted is a live source that gives frames at the times since its first ReadBatch that it is
+// told, until it is closed.
 type scripted struct {
 	at     []time.Duration
 	frame  capture.Frame
@@ -72,8 +73,8 @@ func rates(t testing.TB, snap *handler.Snapshot, err error) map[string]metric.Qu
 	return out
 }
 
-// TestLiveRates has 420 messages in two seconds of the first minute, from two workers, and none in the next: each of the 60 seconds
-// counts, whoever was silent in it.
+// TestLiveRates has 420 messages in two seconds of the first minute, from two workers, and none in
+// the next: each of the 60 seconds counts, whoever was silent in it.
 func TestLiveRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy, other := newScripted(10*time.Second, 40*time.Second), newScripted(40*time.Second)

@@ -9,8 +9,8 @@ import (
 	"visor/decode/dnstapmsg"
 )
 
-// failure is why a frame could not be decoded. Errors of decoders are few: a link type's number comes from a capture file, whose
-// interfaces are bounded.
+// failure is why a frame could not be decoded. Errors of decoders are few: a link type's number
+// comes from a capture file, whose interfaces are bounded.
 type failure struct {
 	link decode.LinkType
 	err  error

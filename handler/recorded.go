@@ -14,16 +14,18 @@ const (
 	witnesses  = 8                // packets that must agree with a greater step
 )
 
-// newRecorded returns the frames of a recording in periods, as [capture.Batch] has them. A source is
-// spread over workers after that, so that all change periods at the same frame.
+// newRecorded returns the frames of a recording in periods, as [capture.Batch] has them. A source
+// is spread over workers after that, so that all change periods at the same frame.
 //
-// A period begins with the whole second of its first frame, and the next one with the first frame a minute later or more, as in
-// pktvisor. A frame that is late stays in the period in which it comes.
+// A period begins with the whole second of its first frame, and the next one with the first frame a
+// minute later or more, as in pktvisor. A frame that is late stays in the period in which it comes.
 //
-// Times are believed if others confirm them, so that a frame with a wrong time cannot make a recording decades long. A step of over an
-// hour, forth or back, is real if the 8 frames after it agree, or all that there are. If not, the frame is a stray, and takes the time
-// of the frame before; Reasons counts it. The last frame of all is one too, since none confirms it. Frames wait until that is decided. The first frames are held against those of their batch. After a step back an
-// era begins.
+// Times are believed if others confirm them, so that a frame with a wrong time cannot make a
+// recording decades long. A step of over an hour, forth or back, is real if the 8 frames after it
+// agree, or all that there are. If not, the frame is a stray, and takes the time of the frame
+// before; Reasons counts it. The last frame of all is one too, since none confirms it. Frames wait
+// until that is decided. The first frames are held against those of their batch. After a step back
+// an era begins.
 //
 // newRecorded takes ownership of src.
 func newRecorded(src capture.Source) *recorded { return &recorded{src: src} }
@@ -68,7 +70,8 @@ func (r *recorded) ReadBatch(b *capture.Batch) error {
 	}
 }
 
-// read replaces the contents of b with frames whose times are right, perhaps none, and sets its period if all are in one.
+// read replaces the contents of b with frames whose times are right, perhaps none, and sets its
+// period if all are in one.
 func (r *recorded) read(b *capture.Batch) error {
 	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
 	if r.err != nil {
@@ -98,7 +101,8 @@ func (r *recorded) read(b *capture.Batch) error {
 	return nil
 }
 
-// ongoing reports whether the times of all frames are in the period: there is nothing to judge, as in most batches.
+// ongoing reports whether the times of all frames are in the period: there is nothing to judge, as
+// in most batches.
 func (r *recorded) ongoing(frames []capture.Frame) bool {
 	latest := r.latest
 	for i := range frames {
@@ -112,7 +116,8 @@ func (r *recorded) ongoing(frames []capture.Frame) bool {
 	return r.era > 0
 }
 
-// judge makes the times of frames right and returns how many are decided on: the others wait for more frames.
+// judge makes the times of frames right and returns how many are decided on: the others wait for
+// more frames.
 func (r *recorded) judge(frames []capture.Frame) int {
 	if !r.begun && len(frames) > 0 {
 		r.begun, r.at = true, confirmed(frames)
@@ -152,7 +157,8 @@ func (r *recorded) witnesses(frames []capture.Frame) (n int) {
 // early reports whether a is before b by more than is believable.
 func early(a, b int64) bool { return a < b && uint64(b)-uint64(a) > uint64(believable) }
 
-// confirmed returns the first time that another frame agrees with, of those with which the recording begins.
+// confirmed returns the first time that another frame agrees with, of those with which the
+// recording begins.
 func confirmed(frames []capture.Frame) int64 {
 	first := frames[:min(len(frames), witnesses+1)]
 	for i, f := range first {

@@ -8,7 +8,8 @@ import (
 	"visor/handler"
 )
 
-// BenchmarkRecorded is what the judgement of times adds to a source that costs nothing: about 1 ns a frame.
+// BenchmarkRecorded is what the judgement of times adds to a source that costs nothing: about 1 ns
+// a frame.
 func BenchmarkRecorded(b *testing.B) {
 	var times []time.Duration
 	for i := range 100_000 {

@@ -127,7 +127,8 @@ func TestRecordedTimes(t *testing.T) {
 	}
 }
 
-// TestStray has one packet of the year 2100 in a recording of two minutes: it is counted, and makes nothing longer.
+// TestStray has one packet of the year 2100 in a recording of two minutes: it is counted, and makes
+// nothing longer.
 func TestStray(t *testing.T) {
 	times := append(steady(0, 30), append([]time.Duration{century}, steady(30*time.Second, 90)...)...)
 	for _, workers := range []int{1, 4} {
@@ -145,7 +146,8 @@ func TestStray(t *testing.T) {
 	}
 }
 
-// TestStepBack has a second recording behind the first, which is older: its periods are the newest, and nothing is mixed.
+// TestStepBack has a second recording behind the first, which is older: its periods are the newest,
+// and nothing is mixed.
 func TestStepBack(t *testing.T) {
 	f := append(timed(steady(day, 90)...), timed(steady(0, 30)...)...)
 	for _, workers := range []int{1, 4} {
@@ -173,8 +175,9 @@ func TestStepBack(t *testing.T) {
 	}
 }
 
-// TestSilentWorkers has a worker that sees packets of the last period alone, and one that sees none: all have the same periods, so that
-// what times out when a period ends does so in each of them.
+// TestSilentWorkers has a worker that sees packets of the last period alone, and one that sees
+// none: all have the same periods, so that what times out when a period ends does so in each of
+// them.
 func TestSilentWorkers(t *testing.T) {
 	frames := timed(steady(0, 200)...)
 	sources := []capture.Source{capture.NewMemory(frames)}

@@ -1,7 +1,7 @@
 package handler
 
-// Second is a second of packet time. Shards sum up what happened in one before they touch a rate: within a batch time hardly
-// moves.
+// Second is a second of packet time. Shards sum up what happened in one before they touch a rate:
+// within a batch time hardly moves.
 type Second struct {
 	unix  int64
 	start int64 // ns

@@ -20,8 +20,9 @@ type Module struct {
 	Start  time.Time     // start of the earliest period; zero if nothing was seen yet
 	Length time.Duration // how long the periods lasted together, in whole seconds
 	Live   bool          // the live period of a live stream is among them
-	Frames uint64        // frames that the handler was shown in these periods, those that could not be decoded included
-	HashID hash64.ID     // of the key that keys were hashed under; zero if there were several
+	// frames that the handler was shown in these periods, those that could not be decoded included
+	Frames uint64
+	HashID hash64.ID // of the key that keys were hashed under; zero if there were several
 
 	// LeftOut has the Prometheus names of the metrics that the module lacks because it was joined
 	// of modules that were hashed under different keys.
@@ -34,8 +35,9 @@ type Module struct {
 
 	bucket any // *bucket[M] of the handler's declaration
 	render func(metric.Rendering) []metric.Value
-	addTo  func(*Module) bool // merges the metrics into those of another, if they are declared alike
-	now    time.Time
+	// merges the metrics into those of another, if they are declared alike
+	addTo func(*Module) bool
+	now   time.Time
 }
 
 // Find returns the metrics of the first module in s that are declared by M, or nil if there are
@@ -110,7 +112,8 @@ func (m *Module) cover(src *Module) {
 	}
 }
 
-// running returns how many seconds the rates have beyond Length: one, where the last second counts though it is not over.
+// running returns how many seconds the rates have beyond Length: one, where the last second counts
+// though it is not over.
 func (m *Module) running() uint64 { return m.seconds - whole(m.Length) }
 
 // whole returns a length in seconds.

@@ -46,7 +46,8 @@ func modules(t *testing.T, p *handler.Pipeline) (net, names *handler.Module) {
 	return &snap.Modules[0], &snap.Modules[1]
 }
 
-// What several handlers counted is joined as if one had seen it: over all of their time, rates second by second.
+// What several handlers counted is joined as if one had seen it: over all of their time, rates
+// second by second.
 func TestJoin(t *testing.T) {
 	a, dnsA := modules(t, counted(t, "a", nil, 0, 0, 10))
 	b, _ := modules(t, counted(t, "b", nil, 10, 10, 40))

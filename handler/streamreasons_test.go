@@ -17,7 +17,8 @@ func bgpUpdate(n int) []byte {
 	return append(b, make([]byte, n-len(b))...)
 }
 
-// segments returns one direction of a connection from a position in b on, in segments of size bytes.
+// segments returns one direction of a connection from a position in b on, in segments of size
+// bytes.
 func segments(src, dst string, b []byte, from, size int) (frames []capture.Frame) {
 	for at := from; at < len(b); at += size {
 		frames = append(frames, packettest.TCP(0, src, dst, flagPSHACK, uint32(at), 1, b[at:min(at+size, len(b))]))
@@ -25,7 +26,8 @@ func segments(src, dst string, b []byte, from, size int) (frames []capture.Frame
 	return frames
 }
 
-// TestStreamReasons has streams of which something is not read: each has its reason, and a whole one has none.
+// TestStreamReasons has streams of which something is not read: each has its reason, and a whole
+// one has none.
 func TestStreamReasons(t *testing.T) {
 	const router, peer = "192.0.2.1:40001", "192.0.2.2:179"
 	update := bytes.Repeat(bgpUpdate(1000), 3)

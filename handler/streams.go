@@ -12,7 +12,8 @@ import (
 	"visor/decode/tcpstream"
 )
 
-// streamIdle is how long a TCP connection may be silent, in packet time, before it is given up. pktvisor waits as long.
+// streamIdle is how long a TCP connection may be silent, in packet time, before it is given up.
+// pktvisor waits as long.
 const streamIdle = 30 * time.Second
 
 // defaultStreamBytes is how many bytes a worker holds of TCP streams.
@@ -21,8 +22,8 @@ const defaultStreamBytes = 8 << 20
 // maxSpareSides is how many sides of connections that have ended are kept to be used again.
 const maxSpareSides = 1024
 
-// streams puts the TCP segments of DNS and BGP in order and finds their messages. All that is held, of segments and of
-// messages that are not complete, is in one Pool.
+// streams puts the TCP segments of DNS and BGP in order and finds their messages. All that is held,
+// of segments and of messages that are not complete, is in one Pool.
 type streams struct {
 	tcp     *tcpstream.Assembler[*side]
 	pool    *tcpstream.Pool
@@ -31,9 +32,10 @@ type streams struct {
 	newest  *side
 	dropped uint64 // messages that were dropped for want of room
 
-	headless struct{ dns, bgp uint64 } // sides whose beginning is not there, and in which a message was lost for that
-	notDNS   uint64                    // sides on a port of DNS that are none of it
-	cut      uint64                    // sides that ended within a message
+	// sides whose beginning is not there, and in which a message was lost for that
+	headless struct{ dns, bgp uint64 }
+	notDNS   uint64 // sides on a port of DNS that are none of it
+	cut      uint64 // sides that ended within a message
 }
 
 // side is one direction of a TCP connection.
@@ -171,8 +173,8 @@ func (s *streams) gap(d *side, lost int) {
 // maxIntro is the longest PROXY protocol header that is read.
 const maxIntro = 1 << 10
 
-// introduced returns data behind the PROXY protocol header of a side, and the header once it is complete. What is not the
-// whole of a header yet, the side holds.
+// introduced returns data behind the PROXY protocol header of a side, and the header once it is
+// complete. What is not the whole of a header yet, the side holds.
 func (s *streams) introduced(d *side, data []byte) (rest []byte, h proxymsg.Header, ok bool) {
 	held := len(d.intro)
 	if held == 0 && !proxymsg.Begins(data) {

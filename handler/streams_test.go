@@ -93,7 +93,8 @@ func newTalk() *talk {
 	return c
 }
 
-// exchange is query id and its reply, 10 ms later. The client writes the length and the message apart if apart is set.
+// exchange is query id and its reply, 10 ms later. The client writes the length and the message
+// apart if apart is set.
 func (c *talk) exchange(id int, apart bool) {
 	q := packettest.Query(uint16(id), fmt.Sprintf("n%d.example", id), 1)
 	if b := packettest.Stream(q); apart {
@@ -107,7 +108,8 @@ func (c *talk) exchange(id int, apart bool) {
 	c.now += time.Second
 }
 
-// TestLossInStream loses a segment of a client in a hundred exchanges: the others are transactions of 10 ms each.
+// TestLossInStream loses a segment of a client in a hundred exchanges: the others are transactions
+// of 10 ms each.
 func TestLossInStream(t *testing.T) {
 	for _, apart := range []bool{false, true} {
 		for _, pause := range []time.Duration{0, time.Second} {
@@ -128,7 +130,8 @@ func TestLossInStream(t *testing.T) {
 	}
 }
 
-// TestLateSegment has the segment of a query come after the next query, and its own reply before it: all keep their times.
+// TestLateSegment has the segment of a query come after the next query, and its own reply before
+// it: all keep their times.
 func TestLateSegment(t *testing.T) {
 	c := newTalk()
 	first, second := packettest.Query(1, "one.example", 1), packettest.Query(2, "two.example", 1)
@@ -160,7 +163,8 @@ func TestBeginsWithinMessage(t *testing.T) {
 
 func TestNotDNS(t *testing.T) {
 	var frames []capture.Frame
-	for i := range 100 { // WireGuard (https://www.wireguard.com/protocol/): type, receiver, counter, ciphertext
+	// WireGuard (https://www.wireguard.com/protocol/): type, receiver, counter, ciphertext
+	for i := range 100 {
 		b := binary.LittleEndian.AppendUint32(nil, 4)
 		b = binary.LittleEndian.AppendUint32(b, 0x8F3A21D6)
 		b = binary.LittleEndian.AppendUint64(b, uint64(i))
@@ -187,14 +191,16 @@ func TestDNSPorts(t *testing.T) {
 	require.Equal(t, []string{"40000 2"}, s.ports())
 }
 
-// proxyHeader returns a PROXY protocol header of version 2 that names a client, whose port is given.
+// proxyHeader returns a PROXY protocol header of version 2 that names a client, whose port is
+// given.
 func proxyHeader(port uint16) []byte {
 	b := append([]byte("\r\n\r\n\x00\r\nQUIT\n"), 0x21, 0x12, 0, 12, 203, 0, 113, 9, 198, 51, 100, 53)
 	b = binary.BigEndian.AppendUint16(b, port)
 	return append(b, 0, 53)
 }
 
-// TestProxyProtocol has a load balancer ask for others, over UDP and TCP. Who is believed counts as the client.
+// TestProxyProtocol has a load balancer ask for others, over UDP and TCP. Who is believed counts as
+// the client.
 func TestProxyProtocol(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 20 {
@@ -238,7 +244,8 @@ func memory() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestFloodOfSYNs has 70,000 spoofed SYNs: each costs at most 24 bytes, and a client beside them is served.
+// TestFloodOfSYNs has 70,000 spoofed SYNs: each costs at most 24 bytes, and a client beside them is
+// served.
 func TestFloodOfSYNs(t *testing.T) {
 	flood := &synFlood{n: 70_000}
 	c := newTalk()
@@ -275,8 +282,9 @@ func (f *synFlood) ReadBatch(b *capture.Batch) error {
 
 func (f *synFlood) Close() error { return nil }
 
-// TestFloodOfBeginnings has 3,000 connections that send the first 33 KB of a message each, and no more: they hold one
-// budget together, which the oldest lose first, and a client beside them is served.
+// TestFloodOfBeginnings has 3,000 connections that send the first 33 KB of a message each, and no
+// more: they hold one budget together, which the oldest lose first, and a client beside them is
+// served.
 func TestFloodOfBeginnings(t *testing.T) {
 	const budget = 2 << 20
 	var frames []capture.Frame

@@ -56,8 +56,8 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 	}
 }
 
-// attach shows what comes from now on to m, too. Its first period begins at nowNS if the worker is live, or else with the period
-// that the worker is in.
+// attach shows what comes from now on to m, too. Its first period begins at nowNS if the worker is
+// live, or else with the period that the worker is in.
 func (w *worker) attach(m *member, nowNS int64, exports bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -212,8 +212,9 @@ func (w *worker) analyse(frames []capture.Frame) {
 	w.show()
 }
 
-// touch loads the first and the last byte of each frame. In a loop this short the loads do not wait for each other, as those of
-// the decoder do: 22 ns of a packet's time became 8. The return value keeps the compiler from dropping the loads.
+// touch loads the first and the last byte of each frame. In a loop this short the loads do not wait
+// for each other, as those of the decoder do: 22 ns of a packet's time became 8. The return value
+// keeps the compiler from dropping the loads.
 func touch(frames []capture.Frame) (sum byte) {
 	for i := range frames {
 		if b := frames[i].Data; len(b) > 0 {
@@ -274,7 +275,8 @@ func (w *worker) decode(frames []capture.Frame) {
 	w.account.Analysed += w.frames - undecodable
 }
 
-// own returns the networks that tell directions, and whether they were given: then nothing else does.
+// own returns the networks that tell directions, and whether they were given: then nothing else
+// does.
 func (w *worker) own() (own *decode.HostNets, given bool) {
 	if !w.hosts.Empty() {
 		return w.hosts, true

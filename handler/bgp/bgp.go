@@ -22,7 +22,8 @@ type Metrics struct {
 	RouteRefresh sketch.Counter `metric:"wire_packets.routerefresh" help:"BGP messages of type ROUTE-REFRESH"`
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
+// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no
+// filters.
 type Config struct {
 	handler.Settings
 
@@ -43,7 +44,8 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d}, nil
 }
 
-// From returns what the bgp handler of s counted, or nil if s has none. With several it is the first.
+// From returns what the bgp handler of s counted, or nil if s has none. With several it is the
+// first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
 // NewShard returns the part of h that one worker owns.

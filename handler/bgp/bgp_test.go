@@ -78,12 +78,14 @@ func TestDisorder(t *testing.T) {
 	m, _ := analyse(t, frames)
 	require.Equal(t, []uint64{6, 1, 2, 1, 1, 1}, counts(m))
 
-	m, account := analyse(t, session(0, 100, stream())[3:]) // without the SYNs, and the first segment
+	// without the SYNs, and the first segment
+	m, account := analyse(t, session(0, 100, stream())[3:])
 	require.Equal(t, []uint64{3, 0, 1, 1, 0, 1}, counts(m))
 	require.Equal(t, handler.Account{Offered: 3, Analysed: 3}, account, "half a message at the beginning is not malformed")
 }
 
-// TestNoBGP accounts for what is no BGP on its port, with which the reference crashes (algorithms.md 8).
+// TestNoBGP accounts for what is no BGP on its port, with which the reference crashes
+// (algorithms.md 8).
 func TestNoBGP(t *testing.T) {
 	m, account := analyse(t, session(0, 1400, []byte("GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n")))
 	require.Equal(t, []uint64{0, 0, 0, 0, 0, 0}, counts(m))

@@ -4,6 +4,7 @@
 //	...
 //	fmt.Println(bgp.From(snapshot).Update.Value())
 //
-// Messages are what TCP connections of port 179 carry, put in order and split by their own lengths; the reference takes each piece of
-// a stream for one message. Bytes that are no message are no event, but undecodable in the handler's account.
+// Messages are what TCP connections of port 179 carry, put in order and split by their own lengths;
+// the reference takes each piece of a stream for one message. Bytes that are no message are no
+// event, but undecodable in the handler's account.
 package bgp

@@ -81,7 +81,8 @@ func TestNSSession(t *testing.T) {
 	said := func(what string) uint64 {
 		return uint64(strings.Count(log.String(), "Sending "+what) + strings.Count(log.String(), "Got "+what))
 	}
-	updates := said("UPDATE") + uint64(strings.Count(log.String(), "Sending END-OF-RIB")) // one that comes is logged as an UPDATE too
+	// one that comes is logged as an UPDATE too
+	updates := said("UPDATE") + uint64(strings.Count(log.String(), "Sending END-OF-RIB"))
 	notifications := uint64(strings.Count(log.String(), "peer: Received: Administrative shutdown"))
 	require.Equal(t, []uint64{said("OPEN"), updates, said("KEEPALIVE"), notifications},
 		[]uint64{m.Open.Value(), m.Update.Value(), m.Keepalive.Value(), m.Notification.Value()}, "%s", log.String())

@@ -38,7 +38,8 @@ type Metrics struct {
 	TopServers metric.TopNames `metric:"top_servers" label:"server" help:"servers: MAC address, address"`
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
+// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no
+// filters.
 type Config struct {
 	handler.Settings
 
@@ -71,7 +72,8 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d, cmp.Or(cfg.Timeout, 5*time.Second)}, nil
 }
 
-// From returns what the dhcp handler of s counted, or nil if s has none. With several it is the first.
+// From returns what the dhcp handler of s counted, or nil if s has none. With several it is the
+// first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
 // NewShard returns the part of h that one worker owns.
@@ -171,8 +173,8 @@ func (s *shard) v4(frame, p *decode.Packet) {
 	}
 }
 
-// v6 counts a message by its type. One that a relay agent passes on counts by what is in it; pktvisor looks at the
-// outer type alone, which none of its counters is for.
+// v6 counts a message by its type. One that a relay agent passes on counts by what is in it;
+// pktvisor looks at the outer type alone, which none of its counters is for.
 func (s *shard) v6(frame, p *decode.Packet) {
 	m, err := dhcpmsg.ParseV6(p.Payload)
 	if err == nil {
@@ -251,7 +253,8 @@ func appendMAC(dst, mac []byte) []byte {
 	return dst
 }
 
-// appendName appends a host name. What is not printable ASCII, which a name cannot have, is written as a question mark.
+// appendName appends a host name. What is not printable ASCII, which a name cannot have, is written
+// as a question mark.
 func appendName(dst, name []byte) []byte {
 	start := len(dst)
 	for _, b := range name {

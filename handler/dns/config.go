@@ -55,7 +55,8 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d}, nil
 }
 
-// From returns what the DNS handler of version 1.0 in s counted, or nil if s has none. With several it is the first.
+// From returns what the DNS handler of version 1.0 in s counted, or nil if s has none. With several
+// it is the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
 // declared is embedded by the handlers of all versions.

@@ -43,8 +43,8 @@ func (s *shard) Process(b *handler.Batch) {
 	s.flush()
 }
 
-// Shift closes the live period. Queries that have waited too long by then are counted in it; pktvisor counts them in the
-// next.
+// Shift closes the live period. Queries that have waited too long by then are counted in it;
+// pktvisor counts them in the next.
 func (s *shard) Shift(startNS int64) {
 	s.slow.begin(startNS)
 	s.slow.report(decode.ToHost, &s.Live.TransIn)
@@ -116,7 +116,8 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 		s.countECS(m)
 	}
 	if reply {
-		b.TopRCodes.Add(m.Msg.RCode(), 1) // also of those without a question, which pktvisor leaves out
+		// also of those without a question, which pktvisor leaves out
+		b.TopRCodes.Add(m.Msg.RCode(), 1)
 	}
 	if !m.Named {
 		return

@@ -29,7 +29,8 @@ const (
 	typeA, typeAAAA = 1, 28
 )
 
-// run returns what a handler makes of frames, in one bucket unless cfg says otherwise, and its pipeline.
+// run returns what a handler makes of frames, in one bucket unless cfg says otherwise, and its
+// pipeline.
 func run(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.Metrics, *handler.Pipeline) {
 	if cfg.Periods == 0 {
 		cfg.Periods = 1
@@ -73,10 +74,11 @@ func TestCounters(t *testing.T) {
 	}
 	q := packettest.Query(9, "six.example.com", typeAAAA)
 	frames = append(frames, packettest.UDP(0, "[2001:db8::9]:5000", "[2001:db8:53::1]:5353", q))
-	frames = append(frames, packettest.UDP(0, client, server, q[:5]))           // not even a header
-	frames = append(frames, packettest.UDP(0, client, "192.0.2.1:54", q))       // another port
-	frames = append(frames, packettest.UDP(0, "198.51.100.9:0", server, q))     // nobody's port
-	frames = append(frames, packettest.UDP(0, client, server, append(q, 1, 2))) // bytes behind the message
+	frames = append(frames, packettest.UDP(0, client, server, q[:5]))       // not even a header
+	frames = append(frames, packettest.UDP(0, client, "192.0.2.1:54", q))   // another port
+	frames = append(frames, packettest.UDP(0, "198.51.100.9:0", server, q)) // nobody's port
+	// bytes behind the message
+	frames = append(frames, packettest.UDP(0, client, server, append(q, 1, 2)))
 	m, p := run(t, dns.Config{}, frames...)
 	require.Equal(t, uint64(23), m.Events.Value())
 	require.Equal(t, uint64(22), m.Total.Value(), "the broken one is an event, no more")
@@ -105,8 +107,10 @@ func TestTransactions(t *testing.T) {
 	}
 	q := packettest.Query(7, "out.example", typeA)
 	frames = append(frames, exchange(11*time.Second, 20*time.Millisecond, resolver, upstream, q, packettest.Reply(q, 0, 0))...)
-	frames = append(frames, exchange(12*time.Second, 5*time.Second, client, server, q, packettest.Reply(q, 0, 0))...) // too late
-	frames = append(frames, packettest.UDP(18*time.Second, server, client, packettest.Reply(q, 0, 0)))                // never asked
+	// too late
+	frames = append(frames, exchange(12*time.Second, 5*time.Second, client, server, q, packettest.Reply(q, 0, 0))...)
+	// never asked
+	frames = append(frames, packettest.UDP(18*time.Second, server, client, packettest.Reply(q, 0, 0)))
 	frames = append(frames, exchange(19*time.Second, time.Millisecond, "198.51.100.9:5000", "198.51.100.8:53", q, packettest.Reply(q, 0, 0))...)
 	m, _ := run(t, dns.Config{Settings: handler.Settings{Enable: []string{"histograms"}}}, frames...)
 	require.Equal(t, uint64(102), m.Trans.Value())
@@ -121,7 +125,8 @@ func TestTransactions(t *testing.T) {
 	require.InEpsilon(t, 60.0/28, m.Ratio.Quantile(0.5), 0.01)
 }
 
-// TestTimeoutAndSlow looks at what passes from one period to the next: unanswered queries, and what was slow.
+// TestTimeoutAndSlow looks at what passes from one period to the next: unanswered queries, and what
+// was slow.
 func TestTimeoutAndSlow(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 10 { // 1 to 10 ms: the 90th percentile is above 9 ms
@@ -227,7 +232,8 @@ func places(t testing.TB) *geo.DB {
 func TestClientSubnets(t *testing.T) {
 	frames := []capture.Frame{
 		packettest.UDP(0, client, server, packettest.Query(1, "a.example", typeA, packettest.ECS("203.0.113.0/24"))),
-		packettest.UDP(0, client, server, packettest.Query(2, "a.example", typeA, []byte{0, 3, 0, 0}, packettest.ECS("203.0.113.0/24"))), // not the first option
+		// not the first option
+		packettest.UDP(0, client, server, packettest.Query(2, "a.example", typeA, []byte{0, 3, 0, 0}, packettest.ECS("203.0.113.0/24"))),
 		packettest.UDP(0, client, server, packettest.Query(3, "a.example", typeA, packettest.ECS("2001:db8:1234:5678::/64"))),
 		packettest.UDP(0, client, server, packettest.Query(4, "a.example", typeA, packettest.ECS("0.0.0.0/0"))),
 		packettest.UDP(0, client, server, packettest.Query(5, "a.example", typeA)),
@@ -307,7 +313,8 @@ func TestNewErrors(t *testing.T) {
 
 func Example() {
 	q := packettest.Query(1, "www.example.com", typeA)
-	src := capture.NewMemory(exchange(0, 3*time.Millisecond, client, server, q, packettest.Reply(q, 3, 0))) // or pcapfile.Open
+	// or pcapfile.Open
+	src := capture.NewMemory(exchange(0, 3*time.Millisecond, client, server, q, packettest.Reply(q, 3, 0)))
 	h, err := dns.New(dns.Config{})
 	if err != nil {
 		fmt.Println(err)

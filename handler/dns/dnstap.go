@@ -8,7 +8,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Tapped is what is counted of the dnstap messages of one type, queries and responses. pktvisor does not count these.
+// Tapped is what is counted of the dnstap messages of one type, queries and responses. pktvisor
+// does not count these.
 type Tapped struct {
 	Queries   sketch.Counter  `metric:"queries,counters" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
 	Responses sketch.Counter  `metric:"responses,counters" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`
@@ -20,9 +21,10 @@ type Tapped struct {
 
 // tapCounts counts dnstap messages by type.
 type tapCounts struct {
-	kinds [dnstapmsg.UpdateResponse/2 + 1]*Tapped // of the live period, by family; the first is of unknown types. nil until there is a message
-	asks  bool                                    // there are queries, not responses alone
-	text  []byte                                  // scratch
+	// of the live period, by family; the first is of unknown types. nil until there is a message
+	kinds [dnstapmsg.UpdateResponse/2 + 1]*Tapped
+	asks  bool   // there are queries, not responses alone
+	text  []byte // scratch
 }
 
 // shift forgets the metrics of the period that has closed; each is that of the new one.
@@ -32,7 +34,8 @@ func (c *tapCounts) shift(each *metric.Map[Tapped]) {
 	}
 }
 
-// count updates what is counted of the message; deep is whether it was sampled, and h hashes the policy that it names.
+// count updates what is counted of the message; deep is whether it was sampled, and h hashes the
+// policy that it names.
 func (c *tapCounts) count(each *metric.Map[Tapped], m *handler.Message, deep bool, h *hash64.Hasher) {
 	t := c.at(each, m.Tap)
 	if m.Tap.Query() {
@@ -72,7 +75,8 @@ func (c *tapCounts) at(each *metric.Map[Tapped], typ dnstapmsg.Type) *Tapped {
 	return c.kinds[i]
 }
 
-// queryKey is the transactionKey of a query. Of a dnstap message without the DNS message, it is of the two ends and the time.
+// queryKey is the transactionKey of a query. Of a dnstap message without the DNS message, it is of
+// the two ends and the time.
 func queryKey(m *handler.Message) uint64 {
 	if m.Msg == nil {
 		return timeKey(m)
@@ -80,15 +84,18 @@ func queryKey(m *handler.Message) uint64 {
 	return transactionKey(m)
 }
 
-// timeKey returns what a dnstap query and its response have in common where one of them lacks the DNS message.
+// timeKey returns what a dnstap query and its response have in common where one of them lacks the
+// DNS message.
 func timeKey(m *handler.Message) uint64 { return hash64.Mix(m.Flow ^ uint64(m.DNSTap.QueryTime)) }
 
-// unknownTime is the duration of a transaction whose response was logged with both messages, but not with both times.
+// unknownTime is the duration of a transaction whose response was logged with both messages, but
+// not with both times.
 const unknownTime = -1
 
-// duration returns how long the transaction of a dnstap response took, in ns, or unknownTime. If the response met its query, that
-// was logged at startNS. It reports false if there is no transaction: the query was not met, and the response lacks the other
-// half, or comes so late that the query has been counted as timed out.
+// duration returns how long the transaction of a dnstap response took, in ns, or unknownTime. If
+// the response met its query, that was logged at startNS. It reports false if there is no
+// transaction: the query was not met, and the response lacks the other half, or comes so late that
+// the query has been counted as timed out.
 func (c *tapCounts) duration(m *handler.Message, startNS int64, met bool, timeout int64) (took int64, ok bool) {
 	t := m.DNSTap
 	switch {

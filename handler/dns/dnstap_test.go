@@ -26,8 +26,8 @@ func tapped(m dnstapmsg.Message) capture.Frame {
 // tapTime is when the first query of the tests was made.
 var tapTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-// tapExchange returns the dnstap messages of a client's query, the n-th, which is made n ms after tapTime, and of its response
-// after took. The response holds both times and both messages.
+// tapExchange returns the dnstap messages of a client's query, the n-th, which is made n ms after
+// tapTime, and of its response after took. The response holds both times and both messages.
 func tapExchange(n int, took time.Duration) (query, response dnstapmsg.Message) {
 	q := packettest.Query(uint16(n), fmt.Sprintf("n%d.example.com", n), typeA)
 	query = dnstapmsg.Message{
@@ -39,7 +39,8 @@ func tapExchange(n int, took time.Duration) (query, response dnstapmsg.Message) 
 	return query, response
 }
 
-// TestTapTransactions has servers that log different parts of what they see. Each has 20 transactions of 50 ms.
+// TestTapTransactions has servers that log different parts of what they see. Each has 20
+// transactions of 50 ms.
 func TestTapTransactions(t *testing.T) {
 	const n, took = 20, 50 * time.Millisecond
 	for _, tt := range []struct {
@@ -131,8 +132,8 @@ func TestTapTransactions(t *testing.T) {
 	}
 }
 
-// TestTapLate has responses after 8 s. One of a server that logs responses alone is a query that timed out; one of a server that logs
-// queries too has been counted when its query timed out.
+// TestTapLate has responses after 8 s. One of a server that logs responses alone is a query that
+// timed out; one of a server that logs queries too has been counted when its query timed out.
 func TestTapLate(t *testing.T) {
 	q, r := tapExchange(0, 8*time.Second)
 	m, _ := run(t, dns.Config{}, tapped(r))
@@ -167,7 +168,8 @@ func TestTapMatching(t *testing.T) {
 	require.InEpsilon(t, 3_000, m.TransIn.Max(), 0.01)
 }
 
-// TestTapTypes counts messages by their type, the version of HTTP, and operator policies, in both versions.
+// TestTapTypes counts messages by their type, the version of HTTP, and operator policies, in both
+// versions.
 func TestTapTypes(t *testing.T) {
 	policy := dnstapmsg.Policy{Type: []byte("RPZ"), Action: dnstapmsg.ActionNXDomain, Rule: []byte("\x03bad\x03rpz\x00")}
 	var frames []capture.Frame
@@ -199,7 +201,8 @@ func TestTapTypes(t *testing.T) {
 	require.EqualValues(t, 6, m2.Directions.Find("in").DoH.Value())
 }
 
-// TestDNSTap counts what servers tell of: all transports, messages that are left out, and frames that are none.
+// TestDNSTap counts what servers tell of: all transports, messages that are left out, and frames
+// that are none.
 func TestDNSTap(t *testing.T) {
 	q := packettest.Query(1, "www.example.com", typeA, packettest.ECS("203.0.113.0/24"))
 	reply := packettest.Reply(packettest.Query(1, "www.example.com", typeA), 3, 0)

@@ -68,7 +68,8 @@ func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	return judgement{suffix: suffix}
 }
 
-// passesTransaction tries the filters of version 2.0: those about results on replies, those about names and clients on queries.
+// passesTransaction tries the filters of version 2.0: those about results on replies, those about
+// names and clients on queries.
 func (f *filter) passesTransaction(places *geo.Cache, m *handler.Message) bool {
 	switch {
 	case m.Tap != 0:
@@ -82,7 +83,8 @@ func (f *filter) passesTransaction(places *geo.Cache, m *handler.Message) bool {
 	return ok && f.subnetPasses(places, m) && f.namePasses(m)
 }
 
-// suffix returns the length of the first suffix in the list that the name ends with; 0 without a list.
+// suffix returns the length of the first suffix in the list that the name ends with; 0 without a
+// list.
 func (f *filter) suffix(m *handler.Message) (length int, ok bool) {
 	if len(f.suffixes) == 0 {
 		return 0, true
@@ -95,7 +97,8 @@ func (f *filter) suffix(m *handler.Message) (length int, ok bool) {
 	return len(f.suffixes[i]), true
 }
 
-// judgeTapped tries the one filter that concerns dnstap messages. The others look at packets, as in the reference.
+// judgeTapped tries the one filter that concerns dnstap messages. The others look at packets, as in
+// the reference.
 func (f *filter) judgeTapped(m *handler.Message) judgement {
 	if f.cfg.OnlyTapped != 0 && m.Tap.Family() != f.cfg.OnlyTapped.Family() {
 		return judgement{verdict: drop}
@@ -104,14 +107,14 @@ func (f *filter) judgeTapped(m *handler.Message) judgement {
 }
 
 // predicate is what the reference applies to datagrams before they are events at all: those that
-// fail it show neither in events nor in filtered. The reference's tests ask for that, so visor keeps
-// it, but its Account has them as filtered.
+// fail it show neither in events nor in filtered. The reference's tests ask for that, so visor
+// keeps it, but its Account has them as filtered.
 func (f *filter) predicate(m *handler.Message) bool {
 	return f.rcodePasses(m.Msg) && f.namePasses(m)
 }
 
-// rcodePasses lets only replies through if there is a list. In the reference a query over TCP passes
-// a list with code 0, though none over UDP does.
+// rcodePasses lets only replies through if there is a list. In the reference a query over TCP
+// passes a list with code 0, though none over UDP does.
 func (f *filter) rcodePasses(msg dnsmsg.Message) bool {
 	if len(f.cfg.OnlyRCodes) == 0 || f.cfg.ExcludeNoError {
 		return true

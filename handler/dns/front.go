@@ -53,7 +53,8 @@ func (s *front[M]) passOn(m *handler.Message) {
 	s.Pass.DNS = append(s.Pass.DNS, *m)
 }
 
-// parts counts the ends of a name of two and of three labels; suffixLen is where it is to be cut instead, or 0.
+// parts counts the ends of a name of two and of three labels; suffixLen is where it is to be cut
+// instead, or 0.
 func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *metric.TopDomains) {
 	two, three := m.Question.Cut(m.Name)
 	if suffixLen != 0 || s.public && m.Tap == 0 {
@@ -65,8 +66,8 @@ func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *metr
 	}
 }
 
-// cut cuts the name one and two labels before a suffix: one that was asked for, which need not begin where a label
-// does, or the public one.
+// cut cuts the name one and two labels before a suffix: one that was asked for, which need not
+// begin where a label does, or the public one.
 func (s *front[M]) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Name) {
 	s.text = m.Name.AppendText(s.text[:0])
 	if suffixLen == 0 {
@@ -83,8 +84,9 @@ func (s *front[M]) hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
 	return part.Hash(s.Hash)
 }
 
-// clientSubnet returns the client subnet of a query, or an invalid address. The reference finds it only as the first option of
-// the first additional record, and reads eight bytes of an IPv6 address; here it is found wherever it is.
+// clientSubnet returns the client subnet of a query, or an invalid address. The reference finds it
+// only as the first option of the first additional record, and reads eight bytes of an IPv6
+// address; here it is found wherever it is.
 func clientSubnet(query dnsmsg.Message) netip.Addr {
 	if ecs, ok := query.ClientSubnet(); ok {
 		return ecs.Addr

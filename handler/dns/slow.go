@@ -7,16 +7,17 @@ import (
 	"visor/sketch"
 )
 
-// levels are the times from which a transaction is slow, µs, by decode.Direction; 0 until a period with transactions has
-// closed.
+// levels are the times from which a transaction is slow, µs, by decode.Direction; 0 until a period
+// with transactions has closed.
 type levels [3]int64
 
-// slowness finds the levels of each period: the 90th percentile of the period before, over all workers. It is safe for
-// concurrent use.
+// slowness finds the levels of each period: the 90th percentile of the period before, over all
+// workers. It is safe for concurrent use.
 type slowness struct {
-	mu      sync.Mutex
-	times   [3]sketch.Quantile // what was reported of the period before the latest
-	periods [2]struct {        // the latest one, and that before it, in which other workers may still be
+	mu    sync.Mutex
+	times [3]sketch.Quantile // what was reported of the period before the latest
+	// the latest one, and that before it, in which other workers may still be
+	periods [2]struct {
 		start int64
 		levels
 	}
@@ -35,8 +36,8 @@ func (s *slowness) begin(startNS int64) {
 	}
 }
 
-// report adds the times of a worker to those of the period that has closed. Workers of a recording have all reported
-// when they go on; those of a live pipeline do so within moments.
+// report adds the times of a worker to those of the period that has closed. Workers of a recording
+// have all reported when they go on; those of a live pipeline do so within moments.
 func (s *slowness) report(dir decode.Direction, times *sketch.Quantile) {
 	if times.Count() == 0 {
 		return

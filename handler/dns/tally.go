@@ -6,8 +6,8 @@ import (
 	"visor/handler"
 )
 
-// tally counts messages of one second within a batch, in few cache lines and without branches where protocols and codes
-// come in no order. The metrics get the sums.
+// tally counts messages of one second within a batch, in few cache lines and without branches where
+// protocols and codes come in no order. The metrics get the sums.
 type tally struct {
 	second   handler.Second
 	events   uint64

@@ -92,7 +92,8 @@ func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 	}
 }
 
-// addSlow counts the name as it was written: 0x20 randomisation is of interest where answers are slow.
+// addSlow counts the name as it was written: 0x20 randomisation is of interest where answers are
+// slow.
 func (s *shard) addSlow(slow *metric.TopNames, m *handler.Message) {
 	s.text, _, _ = m.Msg.AppendQuestionExact(s.text[:0])
 	slow.Add(s.Hash.Sum(s.text), s.text, 1)

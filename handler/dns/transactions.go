@@ -30,18 +30,22 @@ var xactGroupNames = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
 }
 
-// TransactionMetrics is what a TransactionHandler counts: transactions, the same for each direction.
+// TransactionMetrics is what a TransactionHandler counts: transactions, the same for each
+// direction.
 type TransactionMetrics struct {
-	Observed    sketch.Counter        `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
-	DeepSamples sketch.Counter        `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate           `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
-	Filtered    sketch.Counter        `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
-	Directions  metric.Map[Direction] `metric:"" label:"direction"`         // "in", "out" and "unknown", as there are replies
-	Taps        metric.Map[Tapped]    `metric:"dnstap" label:"dnstap_type"` // of dnstap messages: "auth", "client" and so on, as there are messages
+	Observed    sketch.Counter `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
+	DeepSamples sketch.Counter `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate    `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
+	Filtered    sketch.Counter `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
+	// "in", "out" and "unknown", as there are replies
+	Directions metric.Map[Direction] `metric:"" label:"direction"`
+	// of dnstap messages: "auth", "client" and so on, as there are messages
+	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
 }
 
-// Direction is what is counted of the transactions of one direction: "in" if the own networks answered, "out" if they asked. It is
-// counted when the reply arrives, from what the reply says if nothing else is said here.
+// Direction is what is counted of the transactions of one direction: "in" if the own networks
+// answered, "out" if they asked. It is counted when the reply arrives, from what the reply says if
+// nothing else is said here.
 type Direction struct {
 	Trans       sketch.Counter `metric:"xacts,counters" help:"transactions: replies that met their query in time"`
 	UDP         sketch.Counter `metric:"udp_xacts,counters" help:"transactions over UDP"`
@@ -61,12 +65,13 @@ type Direction struct {
 	AA          sketch.Counter `metric:"authoritative_answer_xacts,counters" help:"transactions with an authoritative answer"`
 	AD          sketch.Counter `metric:"authenticated_data_xacts,counters" help:"transactions with authenticated data"`
 	CD          sketch.Counter `metric:"checking_disabled_xacts,counters" help:"transactions whose query disabled checking"`
-	ECS         sketch.Counter `metric:"ecs_xacts,counters" help:"transactions whose query had an EDNS client subnet"` // counted if top_ecs is on
-	TimedOut    sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
-	Evicted     sketch.Counter `metric:"evicted_queries,counters" help:"queries forgotten before their reply or timeout because too many waited"`
-	Retried     sketch.Counter `metric:"retried_queries,counters" help:"queries sent again, with the same ID and question, before the reply"`
-	Orphans     sketch.Counter `metric:"orphan_responses,counters" help:"replies without a query"`
-	RateTrans   sketch.Rate    `metric:"xact_rates,quantiles" help:"transactions per second"`
+	// counted if top_ecs is on
+	ECS       sketch.Counter `metric:"ecs_xacts,counters" help:"transactions whose query had an EDNS client subnet"`
+	TimedOut  sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
+	Evicted   sketch.Counter `metric:"evicted_queries,counters" help:"queries forgotten before their reply or timeout because too many waited"`
+	Retried   sketch.Counter `metric:"retried_queries,counters" help:"queries sent again, with the same ID and question, before the reply"`
+	Orphans   sketch.Counter `metric:"orphan_responses,counters" help:"replies without a query"`
+	RateTrans sketch.Rate    `metric:"xact_rates,quantiles" help:"transactions per second"`
 
 	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs"`
 
@@ -94,8 +99,8 @@ type Direction struct {
 	Slow metric.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
 }
 
-// TransactionHandler is the DNS analyzer of version 2.0, which counts transactions by direction. OnlyQueries and OnlyReplies are not for it: it counts neither
-// without the other.
+// TransactionHandler is the DNS analyzer of version 2.0, which counts transactions by direction.
+// OnlyQueries and OnlyReplies are not for it: it counts neither without the other.
 type TransactionHandler struct{ declared[TransactionMetrics] }
 
 var _ handler.Handler = (*TransactionHandler)(nil)
@@ -112,7 +117,8 @@ func NewTransactions(cfg Config) (*TransactionHandler, error) {
 	return &TransactionHandler{d}, nil
 }
 
-// FromTransactions returns what the DNS handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
+// FromTransactions returns what the DNS handler of version 2.0 in s counted, or nil if s has none.
+// With several it is the first.
 func FromTransactions(s *handler.Snapshot) *TransactionMetrics {
 	return handler.Find[TransactionMetrics](s)
 }

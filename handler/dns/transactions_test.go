@@ -17,7 +17,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// runTransactions returns what a handler makes of frames, in one bucket unless cfg says otherwise, and its pipeline.
+// runTransactions returns what a handler makes of frames, in one bucket unless cfg says otherwise,
+// and its pipeline.
 func runTransactions(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.TransactionMetrics, *handler.Pipeline) {
 	if cfg.Periods == 0 {
 		cfg.Periods = 1
@@ -93,7 +94,8 @@ func TestTransactionFilters(t *testing.T) {
 	require.ErrorContains(t, err, "transactions")
 }
 
-// At the end of a period, queries that have waited too long count in it, and it says what is slow in the next.
+// At the end of a period, queries that have waited too long count in it, and it says what is slow
+// in the next.
 func TestTransactionPeriods(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 10 {

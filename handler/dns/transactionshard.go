@@ -55,7 +55,8 @@ type events struct {
 	filtered     uint64
 	filteredDeep uint64 // filtered while the latest decision was to sample
 	deep         uint64
-	lost         uint64 // further messages that are filtered because the other half was; no events of their own
+	// further messages that are filtered because the other half was; no events of their own
+	lost uint64
 }
 
 // Open returns how many queries wait for their reply.
@@ -94,8 +95,8 @@ func (s *transactionShard) flush() {
 	*e = events{}
 }
 
-// Shift closes the live period. Queries that have waited too long by then are counted in it; pktvisor counts them in the
-// next.
+// Shift closes the live period. Queries that have waited too long by then are counted in it;
+// pktvisor counts them in the next.
 func (s *transactionShard) Shift(startNS int64) {
 	s.slow.begin(startNS)
 	for dir, d := range s.dirs {
@@ -192,8 +193,8 @@ func (s *transactionShard) remember(msg dnsmsg.Message) asker {
 	return q
 }
 
-// take takes the query of a reply, and returns how long it waited, in ns or unknownTime. A query that is not there is of the
-// other direction.
+// take takes the query of a reply, and returns how long it waited, in ns or unknownTime. A query
+// that is not there is of the other direction.
 func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok bool) {
 	q, start, met := s.waiting.answer(m)
 	if !met {
@@ -292,7 +293,8 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker)
 		s.subnet(q.subnet, &d.TopECS, &d.TopGeoECS, &d.TopASNECS)
 	}
 	if m.Msg != nil && s.groups.Has(xactTopRCodes) {
-		d.TopRCodes.Add(m.Msg.RCode(), 1) // also of replies without a question, which pktvisor leaves out
+		// also of replies without a question, which pktvisor leaves out
+		d.TopRCodes.Add(m.Msg.RCode(), 1)
 	}
 	if !m.Named {
 		return
@@ -314,7 +316,8 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker)
 	}
 }
 
-// countTime counts that a transaction took us microseconds; from slow on, if that is known, it was a slow one.
+// countTime counts that a transaction took us microseconds; from slow on, if that is known, it was
+// a slow one.
 func (s *transactionShard) countTime(d *Direction, m *handler.Message, us, slow int64) {
 	if !s.groups.Has(xactTimes) {
 		return

@@ -6,8 +6,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// waiting holds the queries that wait for a reply, with a V for each. A query and its reply have the two ends and the ID
-// in common, and the question, if the reply has one.
+// waiting holds the queries that wait for a reply, with a V for each. A query and its reply have
+// the two ends and the ID in common, and the question, if the reply has one.
 type waiting[V any] struct {
 	open    *flowtable.Table[asked[V]]
 	timeout int64 // ns
@@ -19,7 +19,8 @@ type asked[V any] struct {
 	question uint32 // hash of the name and type; 0 if they could not be read
 }
 
-// newWaiting returns an empty waiting. It calls lost with every query that leaves it without a reply.
+// newWaiting returns an empty waiting. It calls lost with every query that leaves it without a
+// reply.
 func newWaiting[V any](cfg *Config, lost func(v *V, why flowtable.Loss)) waiting[V] {
 	w := waiting[V]{timeout: int64(cfg.Timeout)}
 	w.open = flowtable.New[asked[V]](flowtable.Config{Capacity: cfg.Transactions, TTL: cfg.Timeout})
@@ -38,8 +39,8 @@ func question(m *handler.Message) uint32 {
 	return uint32(m.Hash>>32) ^ uint32(m.Type)<<16 | 1
 }
 
-// ask adds a query and returns its value. It returns false if the same query waits already, which goes on to wait
-// since its first time.
+// ask adds a query and returns its value. It returns false if the same query waits already, which
+// goes on to wait since its first time.
 func (w *waiting[V]) ask(m *handler.Message) (v *V, isNew bool) {
 	key, q := queryKey(m), question(m)
 	a, _, isNew := w.open.Insert(key, m.TimeNS)
@@ -55,8 +56,8 @@ func (w *waiting[V]) ask(m *handler.Message) (v *V, isNew bool) {
 // otherKey returns the key of a query whose ID waits for the reply to another question already.
 func otherKey(key uint64, question uint32) uint64 { return hash64.Mix(key + uint64(question)) }
 
-// answer removes the query that a reply answers, and returns its value and time. A reply to a question that nobody
-// asked is matched by its ID, as in pktvisor.
+// answer removes the query that a reply answers, and returns its value and time. A reply to a
+// question that nobody asked is matched by its ID, as in pktvisor.
 func (w *waiting[V]) answer(m *handler.Message) (v V, startNS int64, ok bool) {
 	var a asked[V]
 	if m.Msg != nil {

@@ -18,7 +18,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// analyseBoth runs frames through handlers of both versions, with several workers if there are queues.
+// analyseBoth runs frames through handlers of both versions, with several workers if there are
+// queues.
 func analyseBoth(t *testing.T, cfg dns.Config, queues int, frames []capture.Frame) (*dns.Metrics, *dns.Direction, map[string]int) {
 	cfg.Periods, cfg.Enable, cfg.Name = 10, []string{"all"}, "v1"
 	v1, err := dns.New(cfg)
@@ -51,7 +52,8 @@ func queries(n int) (frames []capture.Frame) {
 	return frames
 }
 
-// Queries that nobody answers have timed out, but for those of the last 5 s, at any rate and with any number of workers.
+// Queries that nobody answers have timed out, but for those of the last 5 s, at any rate and with
+// any number of workers.
 func TestUnanswered(t *testing.T) {
 	for _, perSecond := range []int{1, 10, 200} {
 		n := perSecond * 180
@@ -74,15 +76,16 @@ func TestEvicted(t *testing.T) {
 		q := packettest.Query(uint16(i), "b.example", typeA)
 		frames = append(frames, exchange(180*time.Second, time.Millisecond, client, "192.0.2.53:53", q, packettest.Reply(q, 0, 1))...)
 	}
-	m, v2, open := analyseBoth(t, dns.Config{Transactions: 500}, 1, frames) // 200 a second: 1000 are due
+	// 200 a second: 1000 are due
+	m, v2, open := analyseBoth(t, dns.Config{Transactions: 500}, 1, frames)
 	require.Greater(t, m.Evicted.Value(), uint64(10000))
 	require.Greater(t, m.Trans.Value(), uint64(900))
 	require.Equal(t, uint64(37000), m.Trans.Value()+m.TimedOut.Value()+m.Evicted.Value()+uint64(open["v1"]))
 	require.Equal(t, uint64(37000), v2.Trans.Value()+v2.TimedOut.Value()+v2.Evicted.Value()+uint64(open["v2"]))
 }
 
-// A client that asks again, with the same ID, waits since its first query. A query for another name with an ID that
-// waits already is another transaction.
+// A client that asks again, with the same ID, waits since its first query. A query for another name
+// with an ID that waits already is another transaction.
 func TestRetries(t *testing.T) {
 	ask := func(id uint16, name string) []byte { return packettest.Query(id, name, typeA) }
 	from := func(after time.Duration, q []byte) capture.Frame { return packettest.UDP(after, client, upstream, q) }
@@ -112,7 +115,8 @@ func TestRepliesWithoutQuestion(t *testing.T) {
 		reply[5] = 0 // no question
 		frames = append(frames, exchange(0, time.Millisecond, client, upstream, q, reply)...)
 	}
-	answers := packettest.Reply(packettest.Query(0, "host.local", typeA), 0, 1) // mDNS (RFC 6762 section 6)
+	// mDNS (RFC 6762 section 6)
+	answers := packettest.Reply(packettest.Query(0, "host.local", typeA), 0, 1)
 	answers = append(answers[:12:12], answers[len(packettest.Query(0, "host.local", typeA)):]...)
 	answers[5] = 0
 	frames = append(frames, packettest.UDP(0, "192.0.2.7:5353", "224.0.0.251:5353", answers))

@@ -46,8 +46,8 @@ type Config struct {
 	Interfaces int
 }
 
-// Summary is what lists show in place of addresses: not those in Except, else the autonomous system,
-// else the subnet.
+// Summary is what lists show in place of addresses: not those in Except, else the autonomous
+// system, else the subnet.
 type Summary struct {
 	ByASN          bool     `policy:"summarize_ips_by_asn" help:"shows the autonomous system of an address; needs a database"`
 	Subnets        []string `policy:"subnets_for_summarization" help:"networks in CIDR form, shown for the addresses in them; 0.0.0.0/n and ::/n show the first n bits of all others"`
@@ -60,7 +60,8 @@ type Summary struct {
 type DeviceConfig struct {
 	Name       string            // "" shows the address
 	Interfaces map[uint32]string // their names by ifIndex
-	Sampling   uint32            // one in so many packets, for records that state no rate; 0 is none
+	// one in so many packets, for records that state no rate; 0 is none
+	Sampling uint32
 }
 
 // Range is a range of numbers, both ends included.

@@ -97,7 +97,8 @@ func TestSamplers(t *testing.T) {
 	sampled := packettest.Set(0, fields(257, append(octets, 48, 1)...)...)
 	whole := packettest.Set(0, fields(258, octets...)...)
 	frames := []capture.Frame{
-		sent(0, "192.0.2.1", packettest.NetFlow9(256, 0, options, rate)), // of another source id than the flows
+		// of another source id than the flows
+		sent(0, "192.0.2.1", packettest.NetFlow9(256, 0, options, rate)),
 		sent(time.Second, "192.0.2.1", packettest.NetFlow9(2304, 0, sampled, whole,
 			packettest.Set(257, ends("10.0.0.1", "10.0.0.2", uint32(100), uint8(1))...), packettest.Set(258, ends("10.0.0.7", "10.0.0.2", uint32(100))...))),
 	}

@@ -299,7 +299,8 @@ func Example() {
 		return
 	}
 	p, err := handler.NewPipeline(handler.Config{
-		Sources:  []capture.Source{capture.NewMemory([]capture.Frame{traffic()})}, // any source: a collector, a file
+		// any source: a collector, a file
+		Sources:  []capture.Source{capture.NewMemory([]capture.Frame{traffic()})},
 		Handlers: []handler.Handler{h},
 	})
 	if err != nil {

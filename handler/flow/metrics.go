@@ -28,7 +28,8 @@ var groupNames = metric.GroupNames{
 
 // Metrics is what a Handler counts.
 type Metrics struct {
-	Devices metric.Map[Device] `metric:"devices" label:"device"` // by address, or the name that the device was given
+	// by address, or the name that the device was given
+	Devices metric.Map[Device] `metric:"devices" label:"device"`
 
 	// What pktvisor does not have; left out of the answers while it is 0.
 	Merged sketch.Counter `metric:"devices_merged,counters" sparse:"true" help:"devices that count as the device others for want of room"`
@@ -55,7 +56,8 @@ type Device struct {
 	Bytes   TopInterfaces `with:"m=bytes,by_bytes"`
 	Packets TopInterfaces `with:"m=packets,by_packets"`
 
-	Interfaces metric.Map[Interface] `metric:"interfaces" label:"device_interface"` // by ifIndex, or the name that the interface was given
+	// by ifIndex, or the name that the interface was given
+	Interfaces metric.Map[Interface] `metric:"interfaces" label:"device_interface"`
 
 	in, out sketch.TopPairs // behind Bytes and Packets
 	shared  bool            // several addresses have one name

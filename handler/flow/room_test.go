@@ -158,9 +158,9 @@ func TestAttack(t *testing.T) {
 	}
 }
 
-// An answer over all periods, each of which has other interfaces or exporters made up, keeps apart no
-// more of them than one period does. So its memory and that of its JSON are bounded. The router that is
-// in all periods has its place, and nothing gets lost.
+// An answer over all periods, each of which has other interfaces or exporters made up, keeps apart
+// no more of them than one period does. So its memory and that of its JSON are bounded. The router
+// that is in all periods has its place, and nothing gets lost.
 func TestAttackedAnswer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out floods")
@@ -168,7 +168,8 @@ func TestAttackedAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		kind       string
 		interfaces int
-		most       uint64 // bytes that the answer may allocate in all; without bounds it takes 193 and 916 MB
+		// bytes that the answer may allocate in all; without bounds it takes 193 and 916 MB
+		most uint64
 	}{{"interfaces", 300, 100e6}, {"exporters", 1024, 650e6}} {
 		t.Run(tt.kind, func(t *testing.T) {
 			const minutes, perMinute = 5, 1200

@@ -16,7 +16,8 @@ import (
 func TestSaturation(t *testing.T) {
 	const half = 1<<63 + 5
 	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
-	template := packettest.Set(2, uint16(256), uint16(6), // octetDeltaCount, packetDeltaCount, addresses, interfaces
+	// octetDeltaCount, packetDeltaCount, addresses, interfaces
+	template := packettest.Set(2, uint16(256), uint16(6),
 		uint16(1), uint16(8), uint16(2), uint16(8), uint16(8), uint16(4), uint16(12), uint16(4), uint16(10), uint16(4), uint16(14), uint16(4))
 	records := packettest.Set(256,
 		uint64(half), uint64(1), src, dst, uint32(1), uint32(2),
@@ -31,7 +32,8 @@ func TestSaturation(t *testing.T) {
 	}
 	require.Equal(t, uint64(2), in.InPackets.All.Value())
 
-	template = packettest.Set(2, uint16(257), uint16(3), // octetDeltaCount, samplingInterval, ingressInterface
+	// octetDeltaCount, samplingInterval, ingressInterface
+	template = packettest.Set(2, uint16(257), uint16(3),
 		uint16(1), uint16(8), uint16(34), uint16(4), uint16(10), uint16(4))
 	sampled := packettest.Set(257, uint64(half), uint32(2), uint32(1))
 	m, _ = run(t, flow.Config{}, sent(0, "192.0.2.1", packettest.IPFIX(0, 0, template, sampled)))

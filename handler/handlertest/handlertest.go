@@ -1,4 +1,5 @@
-// Package handlertest is the conformance suite of handlers: what a [handler.Pipeline] and its users rely on.
+// Package handlertest is the conformance suite of handlers: what a [handler.Pipeline] and its users
+// rely on.
 //
 //	func TestConformance(t *testing.T) {
 //		handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) {
@@ -6,7 +7,8 @@
 //		})
 //	}
 //
-// It feeds made traffic of all kinds, some hundred thousand packets, and what more it is given. The handler must not filter.
+// It feeds made traffic of all kinds, some hundred thousand packets, and what more it is given. The
+// handler must not filter.
 package handlertest
 
 import (
@@ -46,7 +48,8 @@ func Run(t *testing.T, make New, more ...capture.Frame) {
 	t.Run("Allocations", func(t *testing.T) { testAllocations(t, make, frames) })
 }
 
-// Analyse runs sources through h and returns the pipeline, which has come to its end. [trafficgen.LocalNets] are the own networks.
+// Analyse runs sources through h and returns the pipeline, which has come to its end.
+// [trafficgen.LocalNets] are the own networks.
 func Analyse(tb testing.TB, h handler.Handler, sources ...capture.Source) *handler.Pipeline {
 	return AnalyseBy(tb, h, 1, sources...)
 }
@@ -74,7 +77,8 @@ func allTime(s handler.Settings) handler.Settings {
 	return s
 }
 
-// answers runs sources to their end, in one bucket, and returns the metrics and what became of the events.
+// answers runs sources to their end, in one bucket, and returns the metrics and what became of the
+// events.
 func answers(t *testing.T, make New, s handler.Settings, sources ...capture.Source) ([]metric.Value, handler.Account) {
 	p := pipeline(t, make, allTime(s), sources...)
 	return values(t, p, 0), accountOf(p)
@@ -140,8 +144,9 @@ func testWorkers(t *testing.T, make New, frames []capture.Frame) {
 	}
 }
 
-// testPeriods gives the same traffic in each of many periods, so that buckets are used again: all answer the same. The first
-// period is left out, since it has no predecessor from which queries time out.
+// testPeriods gives the same traffic in each of many periods, so that buckets are used again: all
+// answer the same. The first period is left out, since it has no predecessor from which queries
+// time out.
 func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 	const kept = 3
 	src := newRepeater(frames, 4*kept)
@@ -160,8 +165,8 @@ func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 	}
 }
 
-// testAllocations repeats traffic until all tables and buckets have been made; from then on a packet allocates nothing. A few
-// allocations in all are allowed to the runtime.
+// testAllocations repeats traffic until all tables and buckets have been made; from then on a
+// packet allocates nothing. A few allocations in all are allowed to the runtime.
 func testAllocations(t *testing.T, make New, frames []capture.Frame) {
 	const warmUp, measured = 8, 8
 	src := newRepeater(frames, warmUp+measured)

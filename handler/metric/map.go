@@ -17,9 +17,10 @@ import (
 // metrics is ready to use.
 type Map[M any] struct {
 	schema  *Schema[M]
-	seconds *sketch.Seconds    // that events count in
-	parts   map[string]*Set[M] // those that have begun are in use; the others wait for their subject to come again
-	used    int
+	seconds *sketch.Seconds // that events count in
+	// those that have begun are in use; the others wait for their subject to come again
+	parts map[string]*Set[M]
+	used  int
 }
 
 // At returns the metrics of a subject. They are valid until the period ends.

@@ -15,13 +15,15 @@ import (
 //		Slow    metric.TopNames   `metric:"top_slow,counters+top_qnames" label:"qname" help:"slowest names"`
 //	}
 //
-// The metric tag holds the JSON path below the schema key and, after the comma, the groups that must
-// all be enabled; without a group the metric is always on. The tag label is the item label of a list,
-// prom a Prometheus name that does not follow from schema key and path, and float:"true" marks
-// quantiles of ratios. A counter with sparse:"true" is left out while it is 0. Fields without a metric tag belong to the handler alone.
+// The metric tag holds the JSON path below the schema key and, after the comma, the groups that
+// must all be enabled; without a group the metric is always on. The tag label is the item label of
+// a list, prom a Prometheus name that does not follow from schema key and path, and float:"true"
+// marks quantiles of ratios. A counter with sparse:"true" is left out while it is 0. Fields without
+// a metric tag belong to the handler alone.
 //
-// What is counted for each of several subjects is a [Map]. Metrics that differ in a word only are a struct of their own,
-// used several times: its tags have words in braces, which the tag with gives, followed by groups that all of them need:
+// What is counted for each of several subjects is a [Map]. Metrics that differ in a word only are a
+// struct of their own, used several times: its tags have words in braces, which the tag with gives,
+// followed by groups that all of them need:
 //
 //	type Volume struct {
 //		TCP sketch.Counter `metric:"{dir}_tcp_{unit},counters" help:"TCP traffic, {unit}"`
@@ -53,8 +55,8 @@ type field struct {
 }
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
-// returns an error for a tag that names no known group, a name that Prometheus does not allow or that
-// two metrics have, or a field that is no metric: a handler's own tests find these.
+// returns an error for a tag that names no known group, a name that Prometheus does not allow or
+// that two metrics have, or a field that is no metric: a handler's own tests find these.
 func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 	s := &Schema[M]{key: key}
 	d := declaration{key: key, names: names}
@@ -77,8 +79,8 @@ func (s *Schema[M]) families() (names []string) {
 	return names
 }
 
-// unique returns an error if a name is there twice. A path of a [Map] is not in the names of its metrics: two metrics would be one
-// family, in which the series of one lack the label of the other.
+// unique returns an error if a name is there twice. A path of a [Map] is not in the names of its
+// metrics: two metrics would be one family, in which the series of one lack the label of the other.
 func unique(names []string) error {
 	seen := make(map[string]bool)
 	for _, name := range names {
@@ -126,8 +128,8 @@ func (d *declaration) read(t reflect.Type, words *strings.Replacer) error {
 	return nil
 }
 
-// part reads the metrics of a struct within the struct: with says what its words in braces stand for, and the groups that it
-// needs.
+// part reads the metrics of a struct within the struct: with says what its words in braces stand
+// for, and the groups that it needs.
 func (d *declaration) part(sf reflect.StructField, index []int, with string) error {
 	words, groups, _ := strings.Cut(with, ",")
 	var pairs []string

@@ -11,8 +11,8 @@ import (
 // tagKeys are the keys that the tag of a field may have.
 var tagKeys = []string{"metric", "help", "label", "prom", "float", "sparse", "with"}
 
-// checkTag returns an error for a key that the tag of a field cannot have. A misspelt key would hide
-// the metric, or its help, without a word.
+// checkTag returns an error for a key that the tag of a field cannot have. A misspelt key would
+// hide the metric, or its help, without a word.
 func checkTag(sf reflect.StructField) error {
 	rest := strings.TrimSpace(string(sf.Tag))
 	for rest != "" {

@@ -62,11 +62,13 @@ func (t *TopNames) Items(n int) []Item {
 	return items(t.Top(n), func(k []byte) Item { return Item{Name: string(k)} })
 }
 
-// TopDomains is a top list of domain names, whole or parts, that can be a metric. It takes and returns names as
-// [dnsmsg.Name], and shows their text. It is owned by one goroutine; the zero TopDomains is ready to use.
+// TopDomains is a top list of domain names, whole or parts, that can be a metric. It takes and
+// returns names as [dnsmsg.Name], and shows their text. It is owned by one goroutine; the zero
+// TopDomains is ready to use.
 type TopDomains struct{ names sketch.TopNames }
 
-// Add counts n more of name, whose hash is h: [dnsmsg.Name.Hash]. It copies name when it enters the list.
+// Add counts n more of name, whose hash is h: [dnsmsg.Name.Hash]. It copies name when it enters the
+// list.
 func (t *TopDomains) Add(h uint64, name dnsmsg.Name, n uint64) { t.names.Add(h, name.Key(), n) }
 
 // Top returns the n entries of the highest counts. Their names are copies.

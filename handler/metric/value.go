@@ -44,9 +44,10 @@ type Value struct {
 	Kind       Kind
 	Float      bool // quantiles are fractions, not integers
 
-	Int       uint64    // KindCounter, KindCardinality, KindGauge
-	Items     []Item    // KindTop
-	Total     uint64    // KindTop: the counts of all entries, also of those that are not among Items
+	Int   uint64 // KindCounter, KindCardinality, KindGauge
+	Items []Item // KindTop
+	// KindTop: the counts of all entries, also of those that are not among Items
+	Total     uint64
 	Quantiles Quantiles // KindQuantile, KindRate
 	Bins      []Bin     // KindHistogram: bins that are not empty, cumulative
 	Buckets   []Bin     // KindHistogram: bins whose bounds are the same in every answer, cumulative
@@ -57,14 +58,15 @@ type Label struct{ Name, Value string }
 
 // Item is an entry of a top list.
 type Item struct {
-	Name     string
-	Estimate uint64 // upper bound of the count or weight; exact while the list's table has not overflowed
+	Name string
+	// upper bound of the count or weight; exact while the list's table has not overflowed
+	Estimate uint64
 	Lower    uint64 // lower bound
 	Lat, Lon string // degrees, of places only; empty if unknown
 }
 
-// Quantiles summarises a distribution. With N of 0 there was no sample, and the rest is 0. A rate has a sample for each second, also for
-// those without events.
+// Quantiles summarises a distribution. With N of 0 there was no sample, and the rest is 0. A rate
+// has a sample for each second, also for those without events.
 type Quantiles struct {
 	N                       uint64 // samples; seconds, of a rate
 	P50, P90, P95, P99, Max float64

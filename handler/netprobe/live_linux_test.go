@@ -40,7 +40,8 @@ func watch(t *testing.T, cfg probe.Config, long time.Duration) *netprobe.Metrics
 	return netprobe.From(snap)
 }
 
-// prepare brings up the loopback, and an interface on which all is lost: 192.0.2.2 and 2001:db8::2 never answer.
+// prepare brings up the loopback, and an interface on which all is lost: 192.0.2.2 and 2001:db8::2
+// never answer.
 func prepare(t *testing.T) {
 	netns.Inside(t)
 	if os.Geteuid() != 0 {
@@ -70,8 +71,9 @@ func TestNSPing(t *testing.T) {
 	}
 }
 
-// ping: both families of the loopback answer every packet, in less than 150 ms; what is lost has timed out. That the loopback shows our
-// own requests to a raw socket counts nothing, unlike in the reference.
+// ping: both families of the loopback answer every packet, in less than 150 ms; what is lost has
+// timed out. That the loopback shows our own requests to a raw socket counts nothing, unlike in the
+// reference.
 func ping(t *testing.T) {
 	m := watch(t, probe.Config{
 		Interval: 300 * time.Millisecond, Timeout: 200 * time.Millisecond, Packets: 4, PacketInterval: 10 * time.Millisecond, Payload: 1000,
@@ -111,7 +113,8 @@ func TestNSNoSocket(t *testing.T) {
 		return
 	}
 	require.NoError(t, os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("1 0"), 0o644))
-	program := filepath.Join("/tmp", fmt.Sprintf("visor-netprobe-%d.test", os.Getpid())) // where everybody may run it
+	// where everybody may run it
+	program := filepath.Join("/tmp", fmt.Sprintf("visor-netprobe-%d.test", os.Getpid()))
 	b, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(program, b, 0o755))
@@ -157,7 +160,8 @@ func TestNSConnect(t *testing.T) {
 	require.Zero(t, nowhere.Attempts.Value())
 }
 
-// TestNSRequests: HTTP and DNS servers that answer, one that nobody reaches, and names that cannot be resolved.
+// TestNSRequests: HTTP and DNS servers that answer, one that nobody reaches, and names that cannot
+// be resolved.
 func TestNSRequests(t *testing.T) {
 	prepare(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

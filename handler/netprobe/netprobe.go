@@ -1,12 +1,13 @@
-// Package netprobe counts what active probes find: the YAML module "netprobe". Its events come from capture/probe.
+// Package netprobe counts what active probes find: the YAML module "netprobe". Its events come from
+// capture/probe.
 //
 //	h, err := netprobe.New(netprobe.Config{})
 //	...
 //	t := netprobe.From(snapshot).Targets.Find("resolver")
 //	fmt.Println(t.Attempts.Value()-t.Successes.Value(), "lost of", t.Attempts.Value())
 //
-// A test that is not answered in time counts as timed out when its time is over. The reference counts it only if the answer comes
-// after all.
+// A test that is not answered in time counts as timed out when its time is over. The reference
+// counts it only if the answer comes after all.
 package netprobe
 
 import (
@@ -41,8 +42,8 @@ type Metrics struct {
 	Targets metric.Map[Target] `metric:"targets" label:"target"`
 }
 
-// Target is what is counted of one target. Times are microseconds: from sending to receiving, of HTTP and DNS requests from their
-// start to the end of the response.
+// Target is what is counted of one target. Times are microseconds: from sending to receiving, of
+// HTTP and DNS requests from their start to the end of the response.
 type Target struct {
 	Attempts        sketch.Counter `metric:"attempts,counters" help:"tests begun: packets sent, connections tried; requests that have ended"`
 	Successes       sketch.Counter `metric:"successes,counters" help:"tests answered in time, and as expected"`
@@ -127,7 +128,8 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d, cmp.Or(cfg.Timeout, 2*time.Second)}, nil
 }
 
-// From returns what the netprobe handler of s counted, or nil if s has none. With several it is the first.
+// From returns what the netprobe handler of s counted, or nil if s has none. With several it is the
+// first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
 // NewShard returns the part of h that one worker owns.
@@ -173,7 +175,8 @@ func (s *shard) Shift(startNS int64) {
 	s.Base.Shift(startNS)
 }
 
-// timedOut counts a test whose time is over, or one that was forgotten for want of room: its answer will be missed.
+// timedOut counts a test whose time is over, or one that was forgotten for want of room: its answer
+// will be missed.
 func (s *shard) timedOut(t *test, _ flowtable.Loss) {
 	if m := s.target(t.target); m != nil {
 		m.TimedOut.Add(1)
@@ -249,7 +252,8 @@ func (s *shard) packet(p *decode.Packet) {
 	s.open.Delete(key)
 }
 
-// received counts an answer. One that nobody waits for any more is left out: it has been counted as timed out.
+// received counts an answer. One that nobody waits for any more is left out: it has been counted as
+// timed out.
 func (s *shard) received(key uint64, nowNS int64, deep bool) {
 	t, sent, ok := s.open.Take(key)
 	if !ok {

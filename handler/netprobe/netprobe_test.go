@@ -104,7 +104,8 @@ func responded(after time.Duration, r probemsg.Response) capture.Frame {
 	return f
 }
 
-// TestResponses: each response counts one outcome, its codes and its times; what failed in transport has none of these.
+// TestResponses: each response counts one outcome, its codes and its times; what failed in
+// transport has none of these.
 func TestResponses(t *testing.T) {
 	web := func(status uint16, o probemsg.Outcome) probemsg.Response {
 		return probemsg.Response{Outcome: o, Status: status, RCode: probemsg.NoRCode, Total: 1000, Lookup: 10, Connect: 20, TLS: 30, First: 40, Size: 500, Expiry: 1 << 31}

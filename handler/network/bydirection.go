@@ -14,14 +14,16 @@ var directionGroupNames = append(groupNames[:len(groupNames):len(groupNames)], "
 
 // DirectionMetrics is what a DirectionHandler counts: the same for each direction.
 type DirectionMetrics struct {
-	Observed    sketch.Counter        `metric:"observed_packets" help:"packets that reached the handler, before filters"`
-	DeepSamples sketch.Counter        `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate           `metric:"rates.observed_pps" help:"packets per second, before filters"`
-	Filtered    sketch.Counter        `metric:"filtered_packets,counters" help:"packets that did not pass the filters"`
-	Directions  metric.Map[Direction] `metric:"" label:"direction"` // "in", "out" and "unknown", as there are packets
+	Observed    sketch.Counter `metric:"observed_packets" help:"packets that reached the handler, before filters"`
+	DeepSamples sketch.Counter `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
+	RateEvents  sketch.Rate    `metric:"rates.observed_pps" help:"packets per second, before filters"`
+	Filtered    sketch.Counter `metric:"filtered_packets,counters" help:"packets that did not pass the filters"`
+	// "in", "out" and "unknown", as there are packets
+	Directions metric.Map[Direction] `metric:"" label:"direction"`
 }
 
-// Direction is what is counted of the packets of one direction. The addresses are remote ones, of packets of unknown direction both.
+// Direction is what is counted of the packets of one direction. The addresses are remote ones, of
+// packets of unknown direction both.
 type Direction struct {
 	Total   sketch.Counter `metric:"total_packets,counters" help:"packets that passed the filters"`
 	UDP     sketch.Counter `metric:"udp_packets,counters" help:"UDP packets, by the outermost transport header"`
@@ -40,7 +42,8 @@ type Direction struct {
 
 	PayloadSize sketch.Quantile `metric:"payload_size_bytes,quantiles" help:"captured length of packets, bytes"`
 	RatePackets sketch.Rate     `metric:"rates.pps,quantiles" help:"packets per second"`
-	RateBytes   sketch.Rate     `metric:"rates.bps,quantiles" help:"captured bytes per second"` // bytes, for all its name, as in the reference
+	// bytes, for all its name, as in the reference
+	RateBytes sketch.Rate `metric:"rates.bps,quantiles" help:"captured bytes per second"`
 }
 
 // DirectionHandler is the network analyzer, of version 2.0.
@@ -57,7 +60,8 @@ func NewByDirection(cfg Config) (*DirectionHandler, error) {
 	return &DirectionHandler{d}, nil
 }
 
-// FromByDirection returns what the network handler of version 2.0 in s counted, or nil if s has none. With several it is the first.
+// FromByDirection returns what the network handler of version 2.0 in s counted, or nil if s has
+// none. With several it is the first.
 func FromByDirection(s *handler.Snapshot) *DirectionMetrics { return handler.Find[DirectionMetrics](s) }
 
 // NewShard returns the part of h that one worker owns.

@@ -1,11 +1,13 @@
-// Package network analyses packets by address, protocol and size: the YAML module "net", in two versions.
+// Package network analyses packets by address, protocol and size: the YAML module "net", in two
+// versions.
 //
 //	h, err := network.New(network.Config{})
 //	...
 //	m := network.From(snapshot)
 //	fmt.Println(m.IPv4.Value(), m.SrcIPsIn.Estimate())
 //
-// Version 2.0 ([NewByDirection], [FromByDirection]) counts the same for each direction. Both may run in one pipeline.
+// Version 2.0 ([NewByDirection], [FromByDirection]) counts the same for each direction. Both may
+// run in one pipeline.
 //
 // Every frame is one event, whatever its protocol. Addresses are those of the outermost IP header;
 // only the remote one is counted, so lists and cardinalities need to know the own networks

@@ -11,7 +11,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// front is what shards of all versions have: filters, exact counts, and the handing on of what passes.
+// front is what shards of all versions have: filters, exact counts, and the handing on of what
+// passes.
 type front[M any] struct {
 	handler.Base[M]
 	cfg      *Config
@@ -90,7 +91,8 @@ type lists struct {
 	asn  *metric.TopNames
 }
 
-// remote counts a remote address in l and card. It leaves out the unspecified address, which is nobody's.
+// remote counts a remote address in l and card. It leaves out the unspecified address, which is
+// nobody's.
 func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
 	if addr.IsUnspecified() {
 		return

@@ -15,8 +15,8 @@ const (
 
 var groupNames = metric.GroupNames{"cardinality", "counters", "top_geo", "top_ips"}
 
-// Metrics is what a Handler counts. "In" is what goes to the own networks, "out" what comes from them;
-// the remote address is the one that is not ours. Packets of unknown direction have none.
+// Metrics is what a Handler counts. "In" is what goes to the own networks, "out" what comes from
+// them; the remote address is the one that is not ours. Packets of unknown direction have none.
 type Metrics struct {
 	Events      sketch.Counter `metric:"events" help:"packets that reached the handler, before filters"`
 	DeepSamples sketch.Counter `metric:"deep_samples" help:"packets that were sampled for in-depth inspection"`

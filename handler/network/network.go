@@ -16,9 +16,9 @@ type Config struct {
 
 	Geo *geo.DB // nil leaves the geo lists empty; the caller keeps ownership
 
-	// Filters. The two about locations are alternatives, so are the two about autonomous systems;
-	// a packet must pass both pairs. Without a database, or with an unknown direction, none passes. dnstap messages
-	// always do, as in the reference.
+	// Filters. The two about locations are alternatives, so are the two about autonomous systems; a
+	// packet must pass both pairs. Without a database, or with an unknown direction, none passes.
+	// dnstap messages always do, as in the reference.
 	GeoNotFound bool     `policy:"geoloc_notfound" help:"passes packets whose remote address has no location"`
 	ASNNotFound bool     `policy:"asn_notfound" help:"passes packets whose remote address has no autonomous system"`
 	GeoPrefixes []string `policy:"only_geoloc_prefix" help:"passes packets whose remote location begins with one of these, as EU/Sweden"`
@@ -59,6 +59,6 @@ func declare[M any](cfg Config, version, schema string, groups metric.GroupNames
 	return declared[M]{d, cfg}, errors.Join(errs...)
 }
 
-// From returns what the network handler of version 1.0 in s counted, or nil if s has none. With several it is
-// the first.
+// From returns what the network handler of version 1.0 in s counted, or nil if s has none. With
+// several it is the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }

@@ -210,7 +210,8 @@ func Example() {
 	// Output: 3 in from 2 addresses, 2 out
 }
 
-// TestDNSTap takes both ends of dnstap messages, whatever the direction, which is that of their types.
+// TestDNSTap takes both ends of dnstap messages, whatever the direction, which is that of their
+// types.
 func TestDNSTap(t *testing.T) {
 	frame := func(m dnstapmsg.Message) capture.Frame {
 		b := m.AppendTo(nil)
@@ -273,8 +274,8 @@ func TestBothVersions(t *testing.T) {
 	require.Zero(t, network.FromByDirection(snap).Directions.Len())
 }
 
-// TestSYNInFragments counts the SYN of a segment whose flags are in the second fragment, and of one whose first
-// fragment has them, where the segment counts: once.
+// TestSYNInFragments counts the SYN of a segment whose flags are in the second fragment, and of one
+// whose first fragment has them, where the segment counts: once.
 func TestSYNInFragments(t *testing.T) {
 	fragmented := func(id byte, size int) (out []capture.Frame) {
 		whole := packettest.TCP(0, theirs, ours, decode.FlagSYN, 1, 0, make([]byte, 20))

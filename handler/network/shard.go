@@ -47,7 +47,8 @@ func (s *shard) countDeep(p *decode.Packet) {
 	if !p.Layers.Has(decode.LayerIP) {
 		return
 	}
-	// Of a dnstap message both addresses count, as in the reference: who asked as a source, who answers as a destination.
+	// Of a dnstap message both addresses count, as in the reference: who asked as a source, who
+	// answers as a destination.
 	tapped := p.Layers.Has(decode.LayerDNSTap)
 	l := lists{&m.TopIPv4, &m.TopIPv6, &m.TopGeo, &m.TopASN}
 	if (tapped && p.Src.IsValid()) || (!tapped && p.Dir == decode.ToHost) {

@@ -6,8 +6,8 @@ import (
 	"visor/sketch"
 )
 
-// tally counts packets of one second within a batch, in few cache lines and without branches where directions and
-// protocols come in no order. The metrics get the sums.
+// tally counts packets of one second within a batch, in few cache lines and without branches where
+// directions and protocols come in no order. The metrics get the sums.
 type tally struct {
 	second       handler.Second
 	events       uint64
@@ -65,9 +65,10 @@ func kind(p *decode.Packet) (k uint8) {
 	return k
 }
 
-// transported returns the packet whose headers say what p transports, or nil. It looks through IP in IP, and a
-// datagram in fragments counts once: in the fragment that completes it, as the DNS message in it does, or in the
-// first fragment if that is cut by the snaplen, for then no fragment completes it.
+// transported returns the packet whose headers say what p transports, or nil. It looks through IP
+// in IP, and a datagram in fragments counts once: in the fragment that completes it, as the DNS
+// message in it does, or in the first fragment if that is cut by the snaplen, for then no fragment
+// completes it.
 func transported(p *decode.Packet) *decode.Packet {
 	for p.Inner != nil && (p.Layers.Has(decode.LayerFragment) || p.IPInIP()) {
 		p = p.Inner
@@ -78,8 +79,8 @@ func transported(p *decode.Packet) *decode.Packet {
 	return p
 }
 
-// isSYN reports whether p transports a TCP segment with the SYN flag. It counts where the segment counts: pktvisor
-// looks at the first fragment alone, which may end before the flags do.
+// isSYN reports whether p transports a TCP segment with the SYN flag. It counts where the segment
+// counts: pktvisor looks at the first fragment alone, which may end before the flags do.
 func isSYN(p *decode.Packet) bool {
 	if p.Inner != nil || p.Layers.Has(decode.LayerFragment) {
 		if p = transported(p); p == nil {

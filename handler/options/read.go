@@ -33,7 +33,8 @@ type Reader func(value any) (any, error)
 // Dialect has what reads keys in other ways, and the words of problems. The zero Dialect has none.
 type Dialect struct {
 	Readers map[string]Reader
-	Choices map[string]string // by key: the text about a value that the key does not have, with a %s
+	// by key: the text about a value that the key does not have, with a %s
+	Choices map[string]string
 }
 
 // Read fills the configuration that cfg points to from the table. It returns all problems: those of

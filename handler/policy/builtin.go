@@ -15,8 +15,8 @@ import (
 	"visor/handler/resources"
 )
 
-// Catalog is which inputs and handlers documents may name. The zero Catalog has none. A program adds
-// types of its own to those of [Builtin].
+// Catalog is which inputs and handlers documents may name. The zero Catalog has none. A program
+// adds types of its own to those of [Builtin].
 type Catalog struct {
 	Inputs   []InputType
 	Handlers []Analyzer

@@ -15,8 +15,8 @@ import (
 // report is how a finding is noted: as an error, a policy's fault, or a warning.
 type report func(node *yaml.Node, known []string, format string, args ...any)
 
-// checkTap warns of what is wrong with the keys of a tap. A policy that uses the tap cannot start; the tap itself is accepted, as by
-// pktvisor.
+// checkTap warns of what is wrong with the keys of a tap. A policy that uses the tap cannot start;
+// the tap itself is accepted, as by pktvisor.
 func (p *parser) checkTap(node *yaml.Node, t *Tap) {
 	prefix := fmt.Sprintf("invalid tap config for tap '%s': ", t.Name)
 	p.located(p.warnAt, p.types.input(t.InputType).problems(t.Config, nil), prefix, p.find(node, "config"))
@@ -46,7 +46,8 @@ func (p *parser) checkModule(a *Analyzer, pol *Policy, m Module, node, window *y
 	}
 }
 
-// checkGroup checks the name of a metric group. Handlers without groups ignore names, as in pktvisor.
+// checkGroup checks the name of a metric group. Handlers without groups ignore names, as in
+// pktvisor.
 func (p *parser) checkGroup(names metric.GroupNames, node *yaml.Node, prefix string) {
 	if len(names) == 0 {
 		return
@@ -60,7 +61,8 @@ func (p *parser) checkGroup(names metric.GroupNames, node *yaml.Node, prefix str
 // failedToStart begins the error of a policy that cannot start.
 func failedToStart(name string) string { return fmt.Sprintf("policy [%s] failed to start: ", name) }
 
-// located reports keys where they stand in the first of maps that has them. A key that stands in none of them is not reported.
+// located reports keys where they stand in the first of maps that has them. A key that stands in
+// none of them is not reported.
 func (p *parser) located(note report, problems []*options.Problem, prefix string, maps ...*yaml.Node) {
 	for _, wrong := range problems {
 		if key := p.keyNode(wrong.Key, maps); key != nil {

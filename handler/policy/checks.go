@@ -33,7 +33,8 @@ func (p *probeInput) statusList(key string) (out []probe.Statuses) {
 	return out
 }
 
-// parseStatuses reads a code "204", a class "2xx" or a range "200-299". Numbers above 599 are not codes at all, as in pktvisor.
+// parseStatuses reads a code "204", a class "2xx" or a range "200-299". Numbers above 599 are not
+// codes at all, as in pktvisor.
 func parseStatuses(text string) (s probe.Statuses, ok, inRange bool) {
 	if len(text) == 3 && text[0] >= '1' && text[0] <= '5' && strings.EqualFold(text[1:], "xx") {
 		low := int(text[0]-'0') * 100

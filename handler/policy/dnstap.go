@@ -17,8 +17,8 @@ import (
 	"visor/internal/tlsfiles"
 )
 
-// TapInput is what the configuration of an input of type "dnstap" says: a file to read, or where to listen. All keys but the first
-// four are visor's own.
+// TapInput is what the configuration of an input of type "dnstap" says: a file to read, or where to
+// listen. All keys but the first four are visor's own.
 //
 //	socket                   path of a Unix socket to make
 //	tcp                      HOST:PORT to listen on
@@ -41,8 +41,8 @@ type TapInput struct {
 	TLS    tlsfiles.Files
 }
 
-// ParseTapInput reads the configuration of an input of type "dnstap". Of several places to read from, a file comes before a socket and a
-// socket before an address, as in pktvisor.
+// ParseTapInput reads the configuration of an input of type "dnstap". Of several places to read
+// from, a file comes before a socket and a socket before an address, as in pktvisor.
 func ParseTapInput(opts Options) (TapInput, error) {
 	r := &Reader{opts: opts}
 	socket, address, file := r.Text("socket"), r.Text("tcp"), r.Text("dnstap_file")
@@ -108,7 +108,8 @@ func parseNetworks(list []string) (decode.HostNets, error) {
 	return decode.ParseHostNets(strings.Join(nets, ","))
 }
 
-// fileMode returns the octal permissions at key, or 0. YAML and JSON have them as a number or a text: 0660, "0660", 660, "0o660".
+// fileMode returns the octal permissions at key, or 0. YAML and JSON have them as a number or a
+// text: 0660, "0660", 660, "0o660".
 func fileMode(r *Reader, key string) fs.FileMode {
 	text := name(r, key)
 	if text == "" {
@@ -130,8 +131,8 @@ func name(r *Reader, key string) string {
 	return r.Text(key)
 }
 
-// ParseTapFilter reads the filter of an input of type "dnstap": the networks in one of which a message must have an end; none lets all
-// through.
+// ParseTapFilter reads the filter of an input of type "dnstap": the networks in one of which a
+// message must have an end; none lets all through.
 func ParseTapFilter(opts Options) (decode.HostNets, error) {
 	r := &Reader{opts: opts}
 	list := r.List("only_hosts")

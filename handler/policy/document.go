@@ -15,7 +15,8 @@ type Document struct {
 	Taps     []Tap
 	Global   []Global // defaults of handler types
 	Policies []Policy
-	Warnings []*Error // what has no effect, or keeps a tap from being used; pktvisor is silent about it
+	// what has no effect, or keeps a tap from being used; pktvisor is silent about it
+	Warnings []*Error
 
 	configKeys []*yaml.Node
 }
@@ -47,9 +48,11 @@ type Global struct {
 
 // Policy is what is counted of the traffic of some taps.
 type Policy struct {
-	Name     string
-	Merge    bool          // merge_like_handlers: handlers of the same type are shown as one
-	Lease    time.Duration // lease_secs: the policy ends when it was not renewed for so long, in the API by asking for its metrics; 0 lets it stay
+	Name  string
+	Merge bool // merge_like_handlers: handlers of the same type are shown as one
+	// lease_secs: the policy ends when it was not renewed for so long, in the API by asking for its
+	// metrics; 0 lets it stay
+	Lease    time.Duration
 	Input    Input
 	Window   Options // window_config of all modules; nil if there is none
 	Modules  []Module
@@ -61,7 +64,8 @@ type Policy struct {
 // maxLease is in seconds: a day.
 const maxLease = 24 * 60 * 60
 
-// Input is where the traffic of a policy comes from: the tap of a name, or all those that the selector chooses.
+// Input is where the traffic of a policy comes from: the tap of a name, or all those that the
+// selector chooses.
 type Input struct {
 	Tap       string
 	Selector  *Selector // nil if Tap is set
@@ -82,8 +86,9 @@ type Tag struct {
 	Value any
 }
 
-// Parse reads a document with any number of taps and policies, as it stands in a configuration file. It returns an error
-// where pktvisor refuses the document. The Document has the warnings, and what else was read, in any case.
+// Parse reads a document with any number of taps and policies, as it stands in a configuration
+// file. It returns an error where pktvisor refuses the document. The Document has the warnings, and
+// what else was read, in any case.
 func Parse(data []byte) (*Document, error) { return Builtin().Parse(data) }
 
 // Parse reads a document as the function Parse does. It may name the inputs and handlers in c.
@@ -132,7 +137,8 @@ func (p *parser) readSection(name string, node *yaml.Node, doc *Document) {
 	}
 }
 
-// isSection reports whether a section is a map. Others are passed over with a warning, as pktvisor does in silence.
+// isSection reports whether a section is a map. Others are passed over with a warning, as pktvisor
+// does in silence.
 func (p *parser) isSection(key, node *yaml.Node) bool {
 	if node.Kind != yaml.MappingNode {
 		p.warnAt(node, nil, "'%s' is not a map: it is ignored", key.Value)
@@ -200,7 +206,8 @@ func (p *parser) root(data []byte) *yaml.Node {
 // tapInterface is what the API shows as the interface of every tap.
 const tapInterface = "visor.module.input/1.0"
 
-// isAnswer reports whether a document is what the API answers about taps: it can be posted back as it is.
+// isAnswer reports whether a document is what the API answers about taps: it can be posted back as
+// it is.
 func (p *parser) isAnswer(top *yaml.Node) bool {
 	taps := 0
 	for _, tap := range p.pairs(top) {

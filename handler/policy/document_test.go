@@ -196,7 +196,8 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestParseWarnings changes a place of the good document and expects a warning, and where. pktvisor accepts the document in silence.
+// TestParseWarnings changes a place of the good document and expects a warning, and where. pktvisor
+// accepts the document in silence.
 func TestParseWarnings(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{"version:", "versoin:", "the document has no key 'versoin'. Its keys are: version, visor (line 1, column 1); did you mean 'version'?"},
@@ -231,7 +232,8 @@ func TestParseWarnings(t *testing.T) {
 	require.Empty(t, doc.Warnings)
 }
 
-// All warnings are reported, and the first error. What is wrong with one policy leaves the others as they are.
+// All warnings are reported, and the first error. What is wrong with one policy leaves the others
+// as they are.
 func TestParseManyProblems(t *testing.T) {
 	text := strings.NewReplacer("tags:", "tag:", "merge_like_handlers", "merge", "num_periods: 3", "num_period: 3").Replace(good)
 	doc, err := policy.Parse([]byte(text))
@@ -263,7 +265,8 @@ func TestParseAllProblems(t *testing.T) {
 	require.ElementsMatch(t, [][2]int{{18, 18}, {20, 25}, {25, 22}, {26, 22}, {26, 41}, {27, 58}, {27, 68}, {20, 25}}, got)
 }
 
-// A section without anything that pktvisor reads is refused, as its test of documents without policies wants it.
+// A section without anything that pktvisor reads is refused, as its test of documents without
+// policies wants it.
 func TestParseNothing(t *testing.T) {
 	doc, err := policy.Parse([]byte("visor:\n  no_policies:\n"))
 	require.EqualError(t, err, "no policies found in schema (line 2, column 3)")
@@ -274,7 +277,8 @@ func TestParseNothing(t *testing.T) {
 	}
 }
 
-// What the API shows of taps can be posted back, alone or as the taps of a document; a secret that it hides cannot.
+// What the API shows of taps can be posted back, alone or as the taps of a document; a secret that
+// it hides cannot.
 func TestParseAnswer(t *testing.T) {
 	const shown = `{"t":{"config":{"iface":"eth0"},"input_type":"pcap","interface":"visor.module.input/1.0","tags":null}}`
 	for _, text := range []string{shown, `{"visor":{"taps":` + shown + `}}`} {

@@ -23,8 +23,8 @@ func (user0Fallback) Network(link decode.LinkType, frame []byte) (etherType uint
 	return 0x0800, frame[1:], true
 }
 
-// TestFallback has a capture of a link type that decode does not know. With a Fallback its packets count.
-// What that cannot decode counts as undecodable, as all does without one.
+// TestFallback has a capture of a link type that decode does not know. With a Fallback its packets
+// count. What that cannot decode counts as undecodable, as all does without one.
 func TestFallback(t *testing.T) {
 	const ethernet = 14
 	var frames []capture.Frame

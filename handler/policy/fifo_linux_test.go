@@ -26,8 +26,8 @@ func fifoTap(typ, key, path string) policy.Tap {
 	return policy.Tap{Name: "wired", InputType: typ, Config: policy.Options{key: path, "allow_fifo": true}}
 }
 
-// TestFIFOWithoutWriter has named pipes to which nothing writes: neither the start of a policy, its end,
-// nor the end of the Manager waits for them.
+// TestFIFOWithoutWriter has named pipes to which nothing writes: neither the start of a policy, its
+// end, nor the end of the Manager waits for them.
 func TestFIFOWithoutWriter(t *testing.T) {
 	for typ, key := range map[string]string{"pcap": "pcap_file", "flow": "pcap_file", "dnstap": "dnstap_file"} {
 		t.Run(typ, func(t *testing.T) {
@@ -48,7 +48,8 @@ func TestFIFOWithoutWriter(t *testing.T) {
 	}
 }
 
-// TestFIFO reads a capture and a dnstap recording that are written after the policies started, the first with a filter too.
+// TestFIFO reads a capture and a dnstap recording that are written after the policies started, the
+// first with a filter too.
 func TestFIFO(t *testing.T) {
 	frames := packets(10)
 	wire, err := os.ReadFile(savePcap(t, t.TempDir(), "ten.pcap", frames))
@@ -85,7 +86,8 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
-// TestFIFOIsNotForTheAPI refuses named pipes to taps and policies from the API, whatever they ask for.
+// TestFIFOIsNotForTheAPI refuses named pipes to taps and policies from the API, whatever they ask
+// for.
 func TestFIFOIsNotForTheAPI(t *testing.T) {
 	path := mkfifo(t)
 	root, err := os.OpenRoot(filepath.Dir(path))

@@ -74,7 +74,8 @@ func TestPostedFiles(t *testing.T) {
 		{root, "../" + filepath.Base(outside) + "/secret.pcap", "escapes"},
 		{root, "link.pcap", "escapes"},
 	} {
-		for _, byPolicy := range []bool{false, true} { // which of the two came over the API and names the file
+		// which of the two came over the API and names the file
+		for _, byPolicy := range []bool{false, true} {
 			m := policy.NewManager(policy.ManagerConfig{APIFiles: tt.root})
 			tap, p := fileTap(tt.path, true), counting("a")
 			if byPolicy {

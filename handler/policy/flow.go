@@ -57,7 +57,8 @@ func systems(v any) (any, error) {
 	return list, nil
 }
 
-// deviceMap reads what devices and interfaces are called, and how devices sample that do not state it.
+// deviceMap reads what devices and interfaces are called, and how devices sample that do not state
+// it.
 func deviceMap(v any) (any, error) {
 	devices, ok := v.(Options)
 	if !ok {
@@ -110,7 +111,8 @@ func interfaceNames(device string, interfaces Options) (map[uint32]string, error
 	return out, nil
 }
 
-// samplingRate reads the rate of a device whose records state none; pktvisor does not have the key. 0 is none.
+// samplingRate reads the rate of a device whose records state none; pktvisor does not have the key.
+// 0 is none.
 func samplingRate(key string, device Options) (uint32, error) {
 	value, given := device["sampling_rate"]
 	if !given {

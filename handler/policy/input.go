@@ -10,7 +10,8 @@ import (
 	"visor/handler/resources"
 )
 
-// input feeds the policies that share it. Fields that do not change may be read by all, the others by who changes the Manager.
+// input feeds the policies that share it. Fields that do not change may be read by all, the others
+// by who changes the Manager.
 type input struct {
 	name     string
 	config   Options

@@ -22,8 +22,8 @@ type InputType struct {
 }
 
 // DeclareInput returns a type of inputs that feeds handlers of some types. Its configuration C is a
-// struct; the tags of its fields declare the keys, see package options. A policy's keys win over those
-// of the tap. The function open gets what was read.
+// struct; the tags of its fields declare the keys, see package options. A policy's keys win over
+// those of the tap. The function open gets what was read.
 func DeclareInput[C any](name string, feeds []string, open func(C, Inputs) (Opened, error)) InputType {
 	read := func(config, only Options) (cfg C, problems []*options.Problem) {
 		problems = options.Read(merged(config, only), &cfg, "", options.Dialect{})
@@ -144,8 +144,9 @@ func (c *Catalog) refusal(mod *Module, input string) error {
 	return fmt.Errorf("%s: unsupported input event proxy %s", c.analyzer(mod.Type, mod.Version).class, input)
 }
 
-// CheckInput checks an input as [Inputs.Open] does, but opens nothing: the source that it returns yields nothing until it is closed.
-// A Manager with it as its Open tries a document without any effect.
+// CheckInput checks an input as [Inputs.Open] does, but opens nothing: the source that it returns
+// yields nothing until it is closed. A Manager with it as its Open tries a document without any
+// effect.
 func (c Catalog) CheckInput(typ string, config, only Options) (Opened, error) {
 	t := c.input(typ)
 	if t == nil {

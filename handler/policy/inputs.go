@@ -21,8 +21,8 @@ type FlowInput struct {
 	FIFO    bool   // File may be a named pipe
 }
 
-// ParseFlowInput reads the configuration of an input of type "flow". Its flow_type is checked, but does not matter: what a datagram is,
-// it says itself.
+// ParseFlowInput reads the configuration of an input of type "flow". Its flow_type is checked, but
+// does not matter: what a datagram is, it says itself.
 func ParseFlowInput(opts Options) (FlowInput, error) {
 	r := &Reader{opts: opts}
 	typ := r.Text("flow_type")
@@ -63,12 +63,13 @@ type PcapInput struct {
 	ProxyFrom []netip.Prefix // proxies whose PROXY protocol headers ahead of DNS are believed
 }
 
-// ringMiB is how large the ring is unless af_packet_ring_mb says otherwise, a key that pktvisor does not have: 50 ms of a gigabit, or
-// 300 ms of 100,000 DNS packets a second, in an agent that fits into 24 MiB.
+// ringMiB is how large the ring is unless af_packet_ring_mb says otherwise, a key that pktvisor
+// does not have: 50 ms of a gigabit, or 300 ms of 100,000 DNS packets a second, in an agent that
+// fits into 24 MiB.
 const ringMiB = 6
 
-// ParsePcapInput reads the configuration of an input of type "pcap". Its pcap_source is checked, but does not matter: visor captures in one
-// way.
+// ParsePcapInput reads the configuration of an input of type "pcap". Its pcap_source is checked,
+// but does not matter: visor captures in one way.
 func ParsePcapInput(opts Options) (PcapInput, error) {
 	in, err := readPcapInput(opts)
 	if err != nil || in.Filter == "" {

@@ -21,7 +21,8 @@ func interfaces() (names []string) {
 	return names
 }
 
-// checkInterface returns what is wrong with the name or address of an interface: pktvisor's text, and the nearest name.
+// checkInterface returns what is wrong with the name or address of an interface: pktvisor's text,
+// and the nearest name.
 func checkInterface(name string) error {
 	names := interfaces()
 	if _, err := netip.ParseAddr(name); err == nil || name == "auto" || len(names) == 0 || slices.Contains(names, name) {

@@ -19,35 +19,46 @@ import (
 
 // ManagerConfig configures a Manager. The zero ManagerConfig is ready to use.
 type ManagerConfig struct {
-	Types      Catalog // which inputs and handlers policies may name; the zero Catalog means [Builtin]
+	// which inputs and handlers policies may name; the zero Catalog means [Builtin]
+	Types      Catalog
 	Env        Env
-	Periods    int          // of policies without a window_config; 0 means 5
-	DeepSample int          // per cent, likewise; 0 means 100
-	Memory     int64        // bytes that all inputs and policies together may hold; a policy that does not fit is refused. 0 is no bound
-	Logger     *slog.Logger // told of taps and policies that come and go, and of inputs that end with an error; nil is silence
+	Periods    int // of policies without a window_config; 0 means 5
+	DeepSample int // per cent, likewise; 0 means 100
+	// bytes that all inputs and policies together may hold; a policy that does not fit is refused.
+	// 0 is no bound
+	Memory int64
+	// told of taps and policies that come and go, and of inputs that end with an error; nil is
+	// silence
+	Logger *slog.Logger
 
-	// Ended is called with each policy that has ended or was replaced, when it no longer counts; nil is not. It must not change the Manager.
+	// Ended is called with each policy that has ended or was replaced, when it no longer counts;
+	// nil is not. It must not change the Manager.
 	Ended func(*Running)
 
-	// Open opens an input; nil means that of Inputs with the Logger and Socket of the ManagerConfig. The Manager closes the sources.
+	// Open opens an input; nil means that of Inputs with the Logger and Socket of the
+	// ManagerConfig. The Manager closes the sources.
 	Open func(typ string, config, filter Options) (Opened, error)
 
 	Socket func(network, address string) (net.Listener, error) // see Inputs; nil has none
 
-	Fallback decode.LinkFallback // of all inputs, see handler.Config; nil counts unknown link types as undecodable
+	// of all inputs, see handler.Config; nil counts unknown link types as undecodable
+	Fallback decode.LinkFallback
 
-	Hash *hash64.Hasher // feeds the sketches of all policies, see handler.Config; nil means a random one
+	// feeds the sketches of all policies, see handler.Config; nil means a random one
+	Hash *hash64.Hasher
 
-	// APIFiles is the directory below which taps and policies that were posted may open files; nil lets them open none. The Manager
-	// does not close it.
+	// APIFiles is the directory below which taps and policies that were posted may open files; nil
+	// lets them open none. The Manager does not close it.
 	APIFiles *os.Root
 }
 
 type openFunc func(typ string, config, filter Options) (Opened, error)
 
-// Manager runs policies on taps. Policies whose inputs are configured alike share one. It is safe for concurrent use; Close ends all.
+// Manager runs policies on taps. Policies whose inputs are configured alike share one. It is safe
+// for concurrent use; Close ends all.
 //
-// For each input that is open there is one policy more, named after it with "-resources" behind: it tells what the input costs.
+// For each input that is open there is one policy more, named after it with "-resources" behind: it
+// tells what the input costs.
 type Manager struct {
 	cfg    ManagerConfig
 	posted openFunc // opens inputs whose files were named over the API
@@ -156,9 +167,9 @@ func (m *Manager) add(p Policy) (*Running, error) {
 	return m.replace(p)
 }
 
-// ReplacePolicy starts a policy in the place of that of the same name, if there is one: either is there at any moment, and if there is
-// an error, the former one goes on. Only if both must have the same socket for themselves, the former one ends first; it is started again
-// if the new one fails.
+// ReplacePolicy starts a policy in the place of that of the same name, if there is one: either is
+// there at any moment, and if there is an error, the former one goes on. Only if both must have the
+// same socket for themselves, the former one ends first; it is started again if the new one fails.
 func (m *Manager) ReplacePolicy(p Policy) (*Running, error) {
 	m.changing.Lock()
 	defer m.changing.Unlock()

@@ -225,7 +225,8 @@ func TestManagerManyTaps(t *testing.T) {
 	require.Equal(t, []string{"second", "wired"}, []string{parts[0].Tap.Name, parts[1].Tap.Name})
 }
 
-// Recordings are read when somebody looks, unlike in the reference; the document's defaults and windows reach the handlers.
+// Recordings are read when somebody looks, unlike in the reference; the document's defaults and
+// windows reach the handlers.
 func TestManagerFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.pcap")
 	truth, err := trafficgen.WriteFile(path, trafficgen.VariedDNS(1000))
@@ -250,7 +251,8 @@ visor:
 	require.ErrorContains(t, m.Load(&policy.Document{Global: doc.Global}), "already exists in global_handler_config")
 }
 
-// Policies come and go 300 times while traffic flows: the one that stays misses nothing, and nothing is left behind.
+// Policies come and go 300 times while traffic flows: the one that stays misses nothing, and
+// nothing is left behind.
 func TestManagerChurn(t *testing.T) {
 	m, in := manager(t)
 	add(t, m, counting("stays"))

@@ -10,14 +10,16 @@ import (
 // ErrMemory is the error of a policy that does not fit into ManagerConfig.Memory.
 var ErrMemory = errors.New("does not fit into the memory limit")
 
-// What inputs and handlers may hold at most, in bytes: measured with the traffic of internal/attack, rounded up.
+// What inputs and handlers may hold at most, in bytes: measured with the traffic of
+// internal/attack, rounded up.
 const (
 	mib = 1 << 20
 
-	workerBytes    = 2 * mib  // decoders and batches of a worker
-	connBytes      = 896      // a TCP connection of a worker, and a handshake
-	maxConns       = 1 << 15  // of these, unless an input asks for more
-	streamBytes    = 8 * mib  // segments and messages that are not complete of a worker, unless the limit is small
+	workerBytes = 2 * mib // decoders and batches of a worker
+	connBytes   = 896     // a TCP connection of a worker, and a handshake
+	maxConns    = 1 << 15 // of these, unless an input asks for more
+	// segments and messages that are not complete of a worker, unless the limit is small
+	streamBytes    = 8 * mib
 	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
 	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
 	collectorBytes = 20 * mib // what is remembered of exporters
@@ -32,7 +34,8 @@ func (m *Manager) fragments() int {
 	return int(min(fragmentBytes, max(m.cfg.Memory/64, 1<<18)))
 }
 
-// streams is what a worker may hold of TCP segments that wait for others, and of messages that are not complete.
+// streams is what a worker may hold of TCP segments that wait for others, and of messages that are
+// not complete.
 func (m *Manager) streams() int {
 	if m.cfg.Memory == 0 {
 		return streamBytes
@@ -40,8 +43,8 @@ func (m *Manager) streams() int {
 	return int(min(streamBytes, max(m.cfg.Memory/64, 1<<18)))
 }
 
-// conns is how many TCP connections a worker may follow. An input that asks for more gets what fits into a quarter of the limit: the
-// default of pktvisor, 300,000, fits into few.
+// conns is how many TCP connections a worker may follow. An input that asks for more gets what fits
+// into a quarter of the limit: the default of pktvisor, 300,000, fits into few.
 func (m *Manager) conns(asked int) int {
 	asked = cmp.Or(asked, maxConns)
 	if m.cfg.Memory == 0 {
@@ -101,7 +104,8 @@ func (m *Manager) moduleBytes(mod *Module) int64 {
 	return mib / 4 * periods
 }
 
-// fits returns an error if a policy does not fit into what the others leave. A policy of the same name is not counted: it makes way.
+// fits returns an error if a policy does not fit into what the others leave. A policy of the same
+// name is not counted: it makes way.
 func (m *Manager) fits(p *Policy, parts []Part) error {
 	if m.cfg.Memory == 0 {
 		return nil

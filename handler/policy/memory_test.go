@@ -38,7 +38,8 @@ func TestManagerMemory(t *testing.T) {
 	add(t, m, counting("c"))
 }
 
-// An input that asks for more TCP connections than fit gets fewer, and counts with what it may hold.
+// An input that asks for more TCP connections than fit gets fewer, and counts with what it may
+// hold.
 func TestManagerConnections(t *testing.T) {
 	for conns, want := range map[uint64]string{1000: "10.6 MB", 300_000: "62."} {
 		in := &inputs{}

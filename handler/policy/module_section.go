@@ -32,7 +32,8 @@ func (p *parser) handlers(node *yaml.Node, pol *Policy) {
 	p.only(node, "'handlers'", "window_config", "modules")
 }
 
-// item reads a module of a sequence: the name with a map behind it, or the name alone with the module's keys beside it.
+// item reads a module of a sequence: the name with a map behind it, or the name alone with the
+// module's keys beside it.
 func (p *parser) item(pol *Policy, item, window *yaml.Node) {
 	if item.Kind != yaml.MappingNode || len(item.Content) == 0 {
 		p.fail(item, "expecting handler module identifier")
@@ -48,7 +49,8 @@ func (p *parser) item(pol *Policy, item, window *yaml.Node) {
 }
 
 func (p *parser) module(pol *Policy, key, node, window *yaml.Node) {
-	if inner := p.find(node, key.Value); inner != nil && p.find(node, "type") == nil { // pktvisor accepts one redundant level
+	// pktvisor accepts one redundant level
+	if inner := p.find(node, key.Value); inner != nil && p.find(node, "type") == nil {
 		node = inner
 	}
 	if !p.isName(key, "expecting handler module identifier") || !p.isMap(node, "expecting Handler configuration map") {

@@ -76,7 +76,8 @@ func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, err
 // Info describes a handler of the type with default options.
 func (a *Analyzer) Info() (handler.Info, error) { return a.info() }
 
-// tapKey is the key of a module's table under which the name of its tap stands. Handlers do not have it.
+// tapKey is the key of a module's table under which the name of its tap stands. Handlers do not
+// have it.
 const tapKey = "_internal_tap_name"
 
 // read reads the keys of a module.

@@ -14,8 +14,8 @@ import (
 	"visor/capture/probe"
 )
 
-// ParseProbeInput reads the configuration of an input of type "netprobe", and the files that it names. Of several things that are wrong,
-// the error is about the one that pktvisor complains of.
+// ParseProbeInput reads the configuration of an input of type "netprobe", and the files that it
+// names. Of several things that are wrong, the error is about the one that pktvisor complains of.
 func ParseProbeInput(opts Options) (probe.Config, error) {
 	cfg, err := readProbeInput(opts)
 	if err != nil {

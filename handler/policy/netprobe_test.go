@@ -22,7 +22,8 @@ func probeOptions(t testing.TB, text string) policy.Options {
 	return tap.Config
 }
 
-// TestProbeErrors has pktvisor's texts. Of two things that are wrong, the one that it looks at first wins.
+// TestProbeErrors has pktvisor's texts. Of two things that are wrong, the one that it looks at
+// first wins.
 func TestProbeErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.pem")
 	there := filepath.Join(t.TempDir(), "there.pem")

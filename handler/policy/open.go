@@ -37,14 +37,16 @@ type Inputs struct {
 	Types  []InputType  // that there are; nil means those of [Builtin]
 	Logger *slog.Logger // of sources; nil is silence
 
-	// Socket returns a socket that was opened for this process and listens at an address already, as systemd hands them over, or
-	// nil if there is none. The input takes ownership of it. A nil func has none.
+	// Socket returns a socket that was opened for this process and listens at an address already,
+	// as systemd hands them over, or nil if there is none. The input takes ownership of it. A nil
+	// func has none.
 	Socket func(network, address string) (net.Listener, error)
 
 	files opener // nil opens regular files anywhere
 }
 
-// file opens a file for reading. It is read, not mapped: a file that shrinks then ends, and stops nothing else.
+// file opens a file for reading. It is read, not mapped: a file that shrinks then ends, and stops
+// nothing else.
 func (in Inputs) file(path string) (*os.File, error) {
 	if in.files == nil {
 		return openFile(path)
@@ -198,7 +200,8 @@ func (inputs Inputs) openCapture(in PcapInput) (Opened, error) {
 	return recorded(src, nil)
 }
 
-// openInterface opens an interface. It tells ingress from egress, where the configuration does not, see [capture.Owner].
+// openInterface opens an interface. It tells ingress from egress, where the configuration does not,
+// see [capture.Owner].
 func openInterface(in PcapInput) (Opened, error) {
 	if err := checkInterface(in.Interface); err != nil {
 		return Opened{}, err

@@ -12,8 +12,8 @@ import (
 // A value made of digits only is a number, even when it was quoted: that is pktvisor's rule.
 type Options = options.Table
 
-// Reader takes typed values out of Options and keeps the first error. Every key that is asked for is known;
-// finish reports the others.
+// Reader takes typed values out of Options and keeps the first error. Every key that is asked for
+// is known; finish reports the others.
 type Reader struct {
 	opts  Options
 	known []string

@@ -30,7 +30,8 @@ func (e *Error) Error() string {
 	return s
 }
 
-// maxNodes bounds what a document may hold by aliases: one of a few lines could hold billions of nodes, or itself.
+// maxNodes bounds what a document may hold by aliases: one of a few lines could hold billions of
+// nodes, or itself.
 const maxNodes = 100_000
 
 // maxDepth is how deep tables may stand in one another; device_map has three levels.
@@ -165,7 +166,8 @@ func (p *parser) options(node *yaml.Node, name, complaint, prefix string) Option
 	return p.table(value, prefix)
 }
 
-// table types the values of a map as pktvisor does: digits alone are a number and true and false a flag, even in quotes.
+// table types the values of a map as pktvisor does: digits alone are a number and true and false a
+// flag, even in quotes.
 func (p *parser) table(node *yaml.Node, prefix string) Options {
 	out := Options{}
 	if p.depth++; p.depth > maxDepth {
@@ -200,7 +202,8 @@ func (p *parser) list(key, node *yaml.Node, prefix string) []string {
 	return out
 }
 
-// Redacted is shown by the API in the place of a secret. Documents cannot have it for a value: the secret would be lost.
+// Redacted is shown by the API in the place of a secret. Documents cannot have it for a value: the
+// secret would be lost.
 const Redacted = "<redacted>"
 
 func (p *parser) readable(key, value *yaml.Node, prefix string) {
@@ -236,7 +239,8 @@ func (p *parser) unknown(key *yaml.Node, where string, known ...string) {
 	p.warnAt(key, known, "%s has no key '%s'. Its keys are: %s", where, key.Value, strings.Join(known, ", "))
 }
 
-// nearest returns the name among known to which name is most alike, or "" if none is: at most a third of it differs.
+// nearest returns the name among known to which name is most alike, or "" if none is: at most a
+// third of it differs.
 func nearest(name string, known []string) string {
 	best, least := "", len(name)/3+1
 	for _, k := range known {
@@ -247,8 +251,8 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// distance is how many letters must be put in, left out, replaced or swapped with their neighbour to make b of a (optimal string
-// alignment).
+// distance is how many letters must be put in, left out, replaced or swapped with their neighbour
+// to make b of a (optimal string alignment).
 func distance(a, b string) int {
 	var before, last []int
 	row := make([]int, len(b)+1)

@@ -23,8 +23,9 @@ func (e StartErrors) orNil() error {
 	return e
 }
 
-// Load adds all that a document holds: taps, defaults of handlers, policies. A policy that cannot start does not keep the others from
-// it: Load returns [StartErrors] then. Any other error is about taps or defaults, and ends it at once.
+// Load adds all that a document holds: taps, defaults of handlers, policies. A policy that cannot
+// start does not keep the others from it: Load returns [StartErrors] then. Any other error is about
+// taps or defaults, and ends it at once.
 func (m *Manager) Load(doc *Document) error {
 	for _, t := range doc.Taps {
 		if err := m.AddTap(t); err != nil {
@@ -55,10 +56,11 @@ func (m *Manager) Load(doc *Document) error {
 	return errs.orNil()
 }
 
-// Reload makes the difference between the documents that were loaded and doc: policies that are no more in it end, new ones start, and
-// those are replaced of which something has changed: the policy, one of its taps, or a default of its handlers. All others, and all that
-// was added by AddTap and AddPolicy, go on undisturbed. What is wrong with one policy does not keep the others from theirs; it goes on as
-// it was, and Reload returns [StartErrors].
+// Reload makes the difference between the documents that were loaded and doc: policies that are no
+// more in it end, new ones start, and those are replaced of which something has changed: the
+// policy, one of its taps, or a default of its handlers. All others, and all that was added by
+// AddTap and AddPolicy, go on undisturbed. What is wrong with one policy does not keep the others
+// from theirs; it goes on as it was, and Reload returns [StartErrors].
 func (m *Manager) Reload(doc *Document) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()

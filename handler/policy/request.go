@@ -44,7 +44,8 @@ func (p *probeInput) proxy() {
 	}
 }
 
-// probeTLS reads the files of the key tls. The client's certificate is read for every connection, so that a renewed one is used.
+// probeTLS reads the files of the key tls. The client's certificate is read for every connection,
+// so that a renewed one is used.
 func probeTLS(opts Options) (*tls.Config, error) {
 	if opts == nil {
 		return nil, nil
@@ -73,8 +74,8 @@ func probeTLS(opts Options) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// Redact returns the configuration of an input as it may be shown: without what may be a secret. Of inputs that have none it is config
-// itself.
+// Redact returns the configuration of an input as it may be shown: without what may be a secret. Of
+// inputs that have none it is config itself.
 func Redact(inputType string, config Options) Options {
 	if inputType != "netprobe" {
 		return config
@@ -100,7 +101,8 @@ func Redact(inputType string, config Options) Options {
 	return out
 }
 
-// redactTarget returns a target without the values of its headers, and without the user and password in its URL, which pktvisor shows.
+// redactTarget returns a target without the values of its headers, and without the user and
+// password in its URL, which pktvisor shows.
 func redactTarget(target any) any {
 	t, ok := target.(Options)
 	if !ok {

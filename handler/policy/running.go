@@ -9,7 +9,8 @@ import (
 	"visor/handler"
 )
 
-// Running is a policy that runs: its handlers, once for each of its taps. It is safe for concurrent use; its fields do not change.
+// Running is a policy that runs: its handlers, once for each of its taps. It is safe for concurrent
+// use; its fields do not change.
 type Running struct {
 	Policy Policy
 	Parts  []Part
@@ -72,23 +73,28 @@ func (p *Part) Span() handler.Span { return p.input.pipeline.Span() }
 // ClockSteps returns how often the clock was put while the input ran live.
 func (p *Part) ClockSteps() uint64 { return p.input.pipeline.ClockSteps() }
 
-// Ended is closed when the input has come to its end: that of a recording when all of it was counted.
+// Ended is closed when the input has come to its end: that of a recording when all of it was
+// counted.
 func (p *Part) Ended() <-chan struct{} { return p.input.ended }
 
-// Live reports whether the input is live. A recording is read once, from the start of the first policy that uses it on.
+// Live reports whether the input is live. A recording is read once, from the start of the first
+// policy that uses it on.
 func (p *Part) Live() bool { return p.input.live }
 
-// Bucket returns the metrics of one period, see [handler.Group.Bucket], of the handlers of all taps.
+// Bucket returns the metrics of one period, see [handler.Group.Bucket], of the handlers of all
+// taps.
 func (r *Running) Bucket(n int) (*handler.Snapshot, error) {
 	return r.collect(func(g *handler.Group) (*handler.Snapshot, error) { return g.Bucket(n) })
 }
 
-// Window returns the metrics of the n newest periods, see [handler.Group.Window], of the handlers of all taps.
+// Window returns the metrics of the n newest periods, see [handler.Group.Window], of the handlers
+// of all taps.
 func (r *Running) Window(n int) (*handler.Snapshot, error) {
 	return r.collect(func(g *handler.Group) (*handler.Snapshot, error) { return g.Window(n) })
 }
 
-// Latest returns what monitoring is shown: the last period that has ended, or the running one while there is no other.
+// Latest returns what monitoring is shown: the last period that has ended, or the running one while
+// there is no other.
 func (r *Running) Latest() (*handler.Snapshot, error) {
 	if s, err := r.Bucket(1); err == nil {
 		return s, nil
@@ -114,8 +120,9 @@ func (r *Running) collect(ask func(*handler.Group) (*handler.Snapshot, error)) (
 	return out, err
 }
 
-// mergeLike makes one module of all that are of one type and version: where the reference compares either, and merges what does not
-// fit (its grouping fails for three kinds of handler), both must be equal.
+// mergeLike makes one module of all that are of one type and version: where the reference compares
+// either, and merges what does not fit (its grouping fails for three kinds of handler), both must
+// be equal.
 func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
 	type kind struct{ typ, version string }
 	var kinds []kind
@@ -137,7 +144,8 @@ func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
 	return out, nil
 }
 
-// Renew lets the lease of a policy begin anew. Policies without a lease, and those that are over, stay as they are.
+// Renew lets the lease of a policy begin anew. Policies without a lease, and those that are over,
+// stay as they are.
 func (r *Running) Renew() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

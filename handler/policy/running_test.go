@@ -44,7 +44,8 @@ func TestReplace(t *testing.T) {
 	require.Len(t, m.Policies(), 2)
 }
 
-// Who wants to is told of policies that end, and can ask them for all that they counted. Those that did not start never were.
+// Who wants to is told of policies that end, and can ask them for all that they counted. Those that
+// did not start never were.
 func TestEnded(t *testing.T) {
 	in := &inputs{}
 	var ended []*policy.Running
@@ -177,7 +178,8 @@ func TestLease(t *testing.T) {
 	})
 }
 
-// What handlers of one kind counted on several taps is shown as one: packets once for each tap, distinct ones once.
+// What handlers of one kind counted on several taps is shown as one: packets once for each tap,
+// distinct ones once.
 func TestMergeLikeHandlers(t *testing.T) {
 	m, in := manager(t)
 	require.NoError(t, m.AddTap(policy.Tap{Name: "second", InputType: "pcap", Tags: policy.Options{"virtual": true}}))

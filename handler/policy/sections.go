@@ -18,7 +18,8 @@ func (p *parser) taps(node *yaml.Node) (out []Tap) {
 			p.failAt(p.find(value, "input_type"), p.types.InputTypes(), "Tap '%s' requires input stream type '%s' which is not available", t.Name, t.InputType)
 		}
 		t.Config = p.options(value, "config", "tap configuration is not a map", "")
-		if tags := p.find(value, "tags"); tags != nil && tags.Tag != "!!null" { // the API shows null for a tap without tags
+		// the API shows null for a tap without tags
+		if tags := p.find(value, "tags"); tags != nil && tags.Tag != "!!null" {
 			t.Tags = p.options(value, "tags", "tap tags is not a map", "")
 		}
 		p.only(value, fmt.Sprintf("tap '%s'", t.Name), "input_type", "config", "tags")
@@ -48,8 +49,8 @@ func (p *parser) global(node *yaml.Node) (out []Global) {
 // allPolicies stands for all policies in the API's paths.
 const allPolicies = "__all"
 
-// policies reads the policies. Names that the API cannot be asked for are refused: such a policy could not be deleted either. pktvisor
-// accepts them.
+// policies reads the policies. Names that the API cannot be asked for are refused: such a policy
+// could not be deleted either. pktvisor accepts them.
 func (p *parser) policies(node *yaml.Node) (out []Policy) {
 	for key, value := range p.pairs(node) {
 		if !p.isName(key, "expecting policy identifier") || !p.isMap(value, "expecting policy configuration map") {
@@ -63,7 +64,8 @@ func (p *parser) policies(node *yaml.Node) (out []Policy) {
 	return out
 }
 
-// policy reads a policy. Of several errors in its sections, the first is the one that pktvisor finds first.
+// policy reads a policy. Of several errors in its sections, the first is the one that pktvisor
+// finds first.
 func (p *parser) policy(name string, node *yaml.Node) Policy {
 	p.faults = nil
 	pol := Policy{Name: name}

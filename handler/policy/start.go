@@ -168,8 +168,8 @@ func (m *Manager) finish(r *Running) {
 	}
 }
 
-// inputName tells inputs apart: those of one tap with the same configuration are one. The key keeps the name from
-// betraying the configuration, which may hold secrets.
+// inputName tells inputs apart: those of one tap with the same configuration are one. The key keeps
+// the name from betraying the configuration, which may hold secrets.
 func (m *Manager) inputName(tap string, config Options) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(config)) {
@@ -178,7 +178,8 @@ func (m *Manager) inputName(tap string, config Options) string {
 	return fmt.Sprintf("%s-%x", tap, m.cfg.Hash.Sum([]byte(b.String())))
 }
 
-// input returns the input of a part, which it opens unless it is open. A recording that was read to its end is opened again.
+// input returns the input of a part, which it opens unless it is open. A recording that was read to
+// its end is opened again.
 func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 	if in := m.inputs[part.Input]; in != nil && !in.over() {
 		return in, nil

@@ -1,5 +1,5 @@
-// Package resources counts what an input costs: the YAML module "input_resources". It samples the CPU time and the memory of the
-// process, at most every 5 s of packet time while packets come.
+// Package resources counts what an input costs: the YAML module "input_resources". It samples the
+// CPU time and the memory of the process, at most every 5 s of packet time while packets come.
 //
 //	h, err := resources.New(resources.Config{})
 //	...
@@ -8,8 +8,8 @@
 //	m := resources.From(snapshot)
 //	fmt.Println(m.Memory.Quantile(0.5))
 //
-// CPU time is that of the process, in per cent of one processor. The reference takes the thread that handles the input, which Go
-// programs do not have.
+// CPU time is that of the process, in per cent of one processor. The reference takes the thread
+// that handles the input, which Go programs do not have.
 package resources
 
 import (
@@ -38,11 +38,13 @@ type Usage struct {
 	Memory uint64        // resident now, bytes
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no filters.
+// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no
+// filters.
 type Config struct {
 	handler.Settings
 
-	Read func() Usage // nil asks the system, which tells on Linux, macOS and BSD; elsewhere both are 0
+	// nil asks the system, which tells on Linux, macOS and BSD; elsewhere both are 0
+	Read func() Usage
 }
 
 // Handler samples resources. Attached is safe for concurrent use.
@@ -75,10 +77,12 @@ func New(cfg Config) (*Handler, error) {
 	return h, nil
 }
 
-// From returns what the resources handler of s counted, or nil if s has none. With several it is the first.
+// From returns what the resources handler of s counted, or nil if s has none. With several it is
+// the first.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// Attached says how many policies and handlers the input feeds from now on. The answer shows it from the next packet on.
+// Attached says how many policies and handlers the input feeds from now on. The answer shows it
+// from the next packet on.
 func (h *Handler) Attached(policies, handlers int) {
 	for {
 		old := h.attached.Load()
@@ -88,7 +92,8 @@ func (h *Handler) Attached(policies, handlers int) {
 	}
 }
 
-// NewShard returns the part of h that one worker owns. The first of them takes the samples: they are of the whole process.
+// NewShard returns the part of h that one worker owns. The first of them takes the samples: they
+// are of the whole process.
 func (h *Handler) NewShard() handler.Shard {
 	return &shard{
 		Base:   h.NewBase(),
