@@ -28,7 +28,7 @@ type Base[M any] struct {
 // newBase returns the Base of a shard of the handler that info describes.
 func newBase[M any](schema *metric.Schema[M], info Info, deepSample int) Base[M] {
 	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed()}
-	b.ring = window.NewRing(info.Periods, PeriodLength, func() *bucket[M] { return newBucket(schema) })
+	b.ring = window.NewRing(info.Periods, func() *bucket[M] { return newBucket(schema) })
 	b.attach()
 	return b
 }
@@ -44,7 +44,7 @@ func (b *Base[M]) Shift(startNS int64) {
 		return
 	}
 	b.past += b.bucket.Refused()
-	b.ring.Shift(startNS)
+	b.ring.Shift()
 	b.attach()
 }
 

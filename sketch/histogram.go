@@ -9,63 +9,40 @@ import (
 )
 
 // Histogram counts values in bins that grow by a factor of 10^(1/18), 1.14. The bins match
-// pktvisor's. The zero Histogram counts integers; [NewFloatHistogram] makes one for fractions.
-// Counts are exact. Memory is 4 KiB once a value was added. A Histogram is owned by one goroutine.
+// pktvisor's. Counts are exact. Memory is 4 KiB once a value was added. A Histogram is owned by one
+// goroutine. The zero Histogram is ready to use.
 type Histogram struct {
 	counts []uint64 // by the index of the bound; one more for values above the last
 	n      uint64
-	float  bool
 }
-
-// NewFloatHistogram returns a Histogram whose bounds are not truncated to integers.
-func NewFloatHistogram() *Histogram { return &Histogram{float: true} }
 
 // Bin is a bin of a Histogram.
 type Bin struct {
 	Upper      float64 // greatest value in the bin
-	Label      string  // Upper in pktvisor's form: "12", or "12.915497" for fractions
+	Label      string  // Upper in pktvisor's form: "12"
 	Cumulative uint64  // values in this bin and in lower ones
 }
 
-var (
-	integerBounds = bounds(math.Trunc)
-	floatBounds   = bounds(func(f float64) float64 { return f })
-)
-
-// bounds returns the upper bounds of all bins. pktvisor divides in single precision, which shows in
-// the last digits.
-func bounds(cast func(float64) float64) []float64 {
-	var out []float64
+// bounds are the upper bounds of all bins. pktvisor divides in single precision, which shows in the
+// last digits.
+var bounds = func() (out []float64) {
 	for e := -9; e <= 17; e++ {
 		for i := range 18 {
-			b := cast(math.Pow10(e) * math.Pow(10, float64(float32(i)/18)))
+			b := math.Trunc(math.Pow10(e) * math.Pow(10, float64(float32(i)/18)))
 			if len(out) == 0 || b != out[len(out)-1] {
 				out = append(out, b)
 			}
 		}
 	}
 	return out
-}
-
-func (h *Histogram) bounds() []float64 {
-	if h.float {
-		return floatBounds
-	}
-	return integerBounds
-}
+}()
 
 // Add counts v.
-func (h *Histogram) Add(v uint64) { h.AddFloat(float64(v)) }
-
-// AddFloat counts v. NaN is ignored.
-func (h *Histogram) AddFloat(v float64) {
-	if math.IsNaN(v) {
-		return
-	}
+func (h *Histogram) Add(v uint64) {
 	if h.counts == nil {
-		h.counts = make([]uint64, len(h.bounds())+1)
+		h.counts = make([]uint64, len(bounds)+1)
 	}
-	i, _ := slices.BinarySearch(h.bounds(), v)
+	i, _ := slices.BinarySearch(bounds, float64(v))
 	h.counts[i]++
 	h.n++
 }
@@ -78,7 +55,7 @@ func (h *Histogram) Count() uint64 { return h.n }
 func (h *Histogram) Bins() iter.Seq[Bin] {
 	return func(yield func(Bin) bool) {
 		below := uint64(0)
-		for i, upper := range h.bounds() {
+		for i, upper := range bounds {
 			if h.counts == nil {
 				return
 			}
@@ -86,7 +63,7 @@ func (h *Histogram) Bins() iter.Seq[Bin] {
 				continue
 			}
 			below = sum(below, h.counts[i])
-			if !yield(Bin{Upper: upper, Label: h.label(upper), Cumulative: below}) {
+			if !yield(Bin{Upper: upper, Label: label(upper), Cumulative: below}) {
 				return
 			}
 		}
@@ -98,7 +75,7 @@ func (h *Histogram) Bins() iter.Seq[Bin] {
 func (h *Histogram) Coarse() iter.Seq[Bin] {
 	return func(yield func(Bin) bool) {
 		const least, most, step = 10, 1e8, 6
-		bounds, below := h.bounds(), uint64(0)
+		below := uint64(0)
 		next, _ := slices.BinarySearch(bounds, least)
 		for i := 0; i < len(bounds) && bounds[i] <= most; i++ {
 			if h.counts != nil {
@@ -108,28 +85,22 @@ func (h *Histogram) Coarse() iter.Seq[Bin] {
 				continue
 			}
 			next += step
-			if !yield(Bin{Upper: bounds[i], Label: h.label(bounds[i]), Cumulative: below}) {
+			if !yield(Bin{Upper: bounds[i], Label: label(bounds[i]), Cumulative: below}) {
 				return
 			}
 		}
 	}
 }
 
-func (h *Histogram) label(upper float64) string {
-	if h.float {
-		return strconv.FormatFloat(upper, 'f', 6, 64)
-	}
-	return strconv.FormatFloat(upper, 'f', 0, 64)
-}
+func label(upper float64) string { return strconv.FormatFloat(upper, 'f', 0, 64) }
 
-// Merge adds the counts of src. Both must be of the same kind.
+// Merge adds the counts of src.
 func (h *Histogram) Merge(src *Histogram) {
 	if src.n == 0 {
 		return
 	}
 	if h.counts == nil {
-		h.float = src.float
-		h.counts = make([]uint64, len(h.bounds())+1)
+		h.counts = make([]uint64, len(bounds)+1)
 	}
 	for i, n := range src.counts {
 		h.counts[i] = sum(h.counts[i], n)
@@ -140,14 +111,11 @@ func (h *Histogram) Merge(src *Histogram) {
 // CopyFrom makes h equal to src, which stays unchanged. It reuses the memory of h.
 func (h *Histogram) CopyFrom(src *Histogram) {
 	h.Reset()
-	if h.float != src.float {
-		h.counts = nil // for other bounds
-	}
 	if src.counts != nil && h.counts == nil {
 		h.counts = make([]uint64, len(src.counts))
 	}
 	copy(h.counts, src.counts)
-	h.n, h.float = src.n, src.float
+	h.n = src.n
 }
 
 // Reset empties the histogram and keeps its memory.
@@ -158,14 +126,11 @@ func (h *Histogram) Reset() {
 
 const histogramVersion = 1
 
-// MarshalBinary returns h as bytes: the version, then 1 for fractions or 0. For each bin that is
+// MarshalBinary returns h as bytes: the version, then 0. For each bin that is
 // not empty, two unsigned varints follow: the distance from the previous one (from -1 at first) and
 // the count. It never fails.
 func (h *Histogram) MarshalBinary() ([]byte, error) {
 	b := []byte{histogramVersion, 0}
-	if h.float {
-		b[1] = 1
-	}
 	last := -1
 	for i, n := range h.counts {
 		if n > 0 {
@@ -179,11 +144,10 @@ func (h *Histogram) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary sets h from the output of MarshalBinary. Other bytes are an error and leave h
 // unchanged.
 func (h *Histogram) UnmarshalBinary(data []byte) error {
-	if len(data) < 2 || data[0] != histogramVersion || data[1] > 1 {
+	if len(data) < 2 || data[0] != histogramVersion || data[1] != 0 {
 		return errCorrupt("a histogram", "unknown version")
 	}
-	out := Histogram{float: data[1] == 1}
-	out.counts = make([]uint64, len(out.bounds())+1)
+	out := Histogram{counts: make([]uint64, len(bounds)+1)}
 	at := uint64(0)
 	for r := (&reader{what: "a histogram", b: data[2:]}); len(r.b) > 0; {
 		step, n := r.uvarint(), r.uvarint()

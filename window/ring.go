@@ -3,7 +3,6 @@ package window
 import (
 	"iter"
 	"sync/atomic"
-	"time"
 )
 
 // Bucket is the element of a Ring, usually a pointer to a struct of counters and sketches.
@@ -17,10 +16,9 @@ type Bucket[B any] interface {
 //
 // Buckets that its methods return are borrowed: each is reset and reused after n further periods.
 type Ring[B Bucket[B]] struct {
-	slots   []*slot[B] // slots[0] is live, slots[1] closed last
-	size    int
-	fresh   func() B
-	periods *Periods
+	slots []*slot[B] // slots[0] is live, slots[1] closed last
+	size  int
+	fresh func() B
 }
 
 type slot[B any] struct {
@@ -29,53 +27,17 @@ type slot[B any] struct {
 }
 
 // NewRing returns a Ring of n buckets, at least 1. It calls fresh for each bucket when it is
-// needed, and for the live one immediately. Periods have the given length, at least 1 ns. With a
-// single bucket no period ever closes: the live bucket holds all events.
-func NewRing[B Bucket[B]](n int, length time.Duration, fresh func() B) *Ring[B] {
-	r := &Ring[B]{size: max(n, 1), fresh: fresh, periods: NewPeriods(length)}
+// needed, and for the live one immediately. With a single bucket no period ever closes: the live
+// bucket holds all events.
+func NewRing[B Bucket[B]](n int, fresh func() B) *Ring[B] {
+	r := &Ring[B]{size: max(n, 1), fresh: fresh}
 	r.slots = append(make([]*slot[B], 0, r.size), &slot[B]{bucket: fresh()})
 	return r
 }
 
-// Live returns the bucket for an event at tsNS. It first closes the live period if that has ended
-// by then. The first event begins the first period. Timestamps are nanoseconds since any epoch that
-// all calls share.
-func (r *Ring[B]) Live(tsNS int64) B {
-	start := r.periods.start
-	begun := r.periods.begun
-	if r.periods.Epoch(tsNS) != start && begun {
-		r.push()
-	}
-	return r.slots[0].bucket
-}
-
-// Tick closes the live period if it has ended by nowNS, even without an event. It also closes the
-// empty periods that have passed since, up to the size of the ring. Periods then follow each other
-// without gaps. After a silence long enough to empty all buckets, the live period starts at nowNS.
-// Before the first event Tick does nothing.
-func (r *Ring[B]) Tick(nowNS int64) {
-	for range r.size {
-		end, ok := r.periods.Due(nowNS)
-		if !ok {
-			return
-		}
-		r.Shift(end)
-	}
-	if _, ok := r.periods.Due(nowNS); ok {
-		r.periods.Begin(nowNS)
-	}
-}
-
-// Shift closes the live period, whether or not it has ended. The new one starts at startNS. Use it
-// when one [Periods] drives several Rings.
-func (r *Ring[B]) Shift(startNS int64) {
-	r.periods.Begin(startNS)
-	r.push()
-}
-
-// push makes an empty bucket the live one. It reuses the oldest, unless there is room for a new one
-// or the oldest is pinned. A pinned one is left to the garbage collector.
-func (r *Ring[B]) push() {
+// Shift closes the live period: an empty bucket becomes the live one. It reuses the oldest, unless
+// there is room for a new one or the oldest is pinned. A pinned one is left to the garbage collector.
+func (r *Ring[B]) Shift() {
 	if r.size == 1 {
 		return
 	}
@@ -92,21 +54,8 @@ func (r *Ring[B]) push() {
 	r.slots[0] = s
 }
 
-// Current returns the live bucket, regardless of the time.
+// Current returns the live bucket.
 func (r *Ring[B]) Current() B { return r.slots[0].bucket }
-
-// Len returns the number of buckets in use, including the live one: 1 to n.
-func (r *Ring[B]) Len() int { return len(r.slots) }
-
-// Bucket returns the i-th bucket: 0 is the live one, 1 closed last. It returns false if that bucket
-// does not exist.
-func (r *Ring[B]) Bucket(i int) (B, bool) {
-	if i < 0 || i >= len(r.slots) {
-		var zero B
-		return zero, false
-	}
-	return r.slots[i].bucket, true
-}
 
 // All returns the buckets in use, the live one first.
 func (r *Ring[B]) All() iter.Seq[B] {
