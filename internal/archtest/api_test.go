@@ -73,8 +73,8 @@ func appendAPI(t *testing.T, out *bytes.Buffer, dir string) {
 		var b bytes.Buffer
 		require.NoError(t, (&printer.Config{Mode: printer.UseSpaces, Tabwidth: 1}).Fprint(&b, fset, node))
 		for l := range strings.Lines(b.String()) {
-			if l = strings.TrimRight(l, " \n"); l != "" {
-				fmt.Fprintf(out, "  %s\n", l)
+			if words := strings.Fields(l); len(words) > 0 { // columns depend on comments
+				fmt.Fprintf(out, "  %s\n", strings.Join(words, " "))
 			}
 		}
 	}
