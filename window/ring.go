@@ -35,8 +35,9 @@ func NewRing[B Bucket[B]](n int, fresh func() B) *Ring[B] {
 	return r
 }
 
-// Shift closes the live period: an empty bucket becomes the live one. It reuses the oldest, unless
-// there is room for a new one or the oldest is pinned. A pinned one is left to the garbage collector.
+// Shift closes the live period: an empty bucket becomes the live one. It reuses the oldest bucket,
+// unless there is room for a new one or the oldest is pinned. A pinned one is left to the garbage
+// collector.
 func (r *Ring[B]) Shift() {
 	if r.size == 1 {
 		return
