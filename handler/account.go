@@ -2,8 +2,8 @@ package handler
 
 import "time"
 
-// Account says what became of events: Offered is always the sum of the others. A pipeline counts
-// frames, a handler the events that it was shown (packets or DNS messages).
+// Account counts events by outcome. Offered equals the sum of the other fields. A pipeline counts
+// frames. A handler counts the events shown to it: packets or DNS messages.
 type Account struct {
 	Offered     uint64 `json:"offered"`     // came in, or was lost before it could
 	Analysed    uint64 `json:"analysed"`    // went through everything
@@ -23,16 +23,16 @@ func (a *Account) Add(b Account) {
 	a.Dropped += b.Dropped
 }
 
-// Span is the time from the earliest frame to the latest. The zero Span has seen none.
+// Span is the time from the earliest frame to the latest. The zero Span contains no frame.
 type Span struct {
 	firstNS, lastNS int64
 	known           bool
 }
 
-// First returns the time of the earliest frame; it is zero if there was none.
+// First returns the time of the earliest frame, or zero without frames.
 func (s Span) First() time.Time { return s.at(s.firstNS) }
 
-// Last returns the time of the latest frame; it is zero if there was none.
+// Last returns the time of the latest frame, or zero without frames.
 func (s Span) Last() time.Time { return s.at(s.lastNS) }
 
 func (s Span) at(ns int64) time.Time {
@@ -42,7 +42,7 @@ func (s Span) at(ns int64) time.Time {
 	return time.Unix(0, ns)
 }
 
-// cover makes s include the time from firstNS to lastNS.
+// cover extends s by the time from firstNS to lastNS.
 func (s *Span) cover(firstNS, lastNS int64) {
 	if s.known {
 		firstNS, lastNS = min(s.firstNS, firstNS), max(s.lastNS, lastNS)

@@ -7,12 +7,13 @@ import (
 	"visor/window"
 )
 
-// Base is what an analyzer's Shard embeds: the window of buckets, the account, and the list of what
-// passed. M is the struct that declares the analyzer's metrics. Live points to the live bucket's.
+// Base is embedded by every Shard. It holds the window of buckets, the event account, and the
+// events forwarded to the next handler. M is the struct that declares the analyzer's metrics. Live
+// points to the metrics of the live bucket.
 type Base[M any] struct {
 	Live  *M      // metrics of the live period
-	Tally Account // what became of the events so far
-	Pass  *Batch  // nil unless a later handler of a sequence wants to know what passed
+	Tally Account // outcomes of all events
+	Pass  *Batch  // events forwarded to the next handler of a sequence; nil without one
 
 	Sampler Sampler
 	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
@@ -21,8 +22,8 @@ type Base[M any] struct {
 	info   Info
 	ring   *window.Ring[*bucket[M]]
 	bucket *bucket[M]
-	past   uint64     // what lists refused before the live period
-	copied *bucket[M] // where queries copy the live bucket to; nil before the first query
+	past   uint64     // keys refused by lists before the live period
+	copied *bucket[M] // buffer for queries' copies of the live bucket; nil before the first query
 }
 
 // newBase returns the Base of a shard of the handler that info describes.
@@ -38,7 +39,7 @@ func (b *Base[M]) attach() {
 	b.Live = &b.bucket.Metrics
 }
 
-// Shift closes the live period; the new one starts at startNS.
+// Shift closes the live period and starts a new one at startNS.
 func (b *Base[M]) Shift(startNS int64) {
 	if b.info.Periods == 1 {
 		return
@@ -48,18 +49,19 @@ func (b *Base[M]) Shift(startNS int64) {
 	b.attach()
 }
 
-// Account tells what became of the events offered to the shard.
+// Account counts the events offered to the shard by outcome.
 func (b *Base[M]) Account() Account { return b.Tally }
 
-// Passed returns what the last batch holds after this handler's filters.
+// Passed returns the events of the last batch that passed this handler's filters.
 func (b *Base[M]) Passed() *Batch {
 	if b.Pass == nil {
-		b.Pass = &Batch{} // from the next batch on: a sequence asks once before its first batch
+		// used from the next batch on; a sequence calls Passed once before its first batch
+		b.Pass = &Batch{}
 	}
 	return b.Pass
 }
 
-// StartPass empties the list of what passed, before a batch.
+// StartPass empties the list of passed events before a batch.
 func (b *Base[M]) StartPass() {
 	if b.Pass != nil {
 		b.Pass.Packets, b.Pass.DNS, b.Pass.BGP = b.Pass.Packets[:0], b.Pass.DNS[:0], b.Pass.BGP[:0]
@@ -70,34 +72,34 @@ var _ bucketed = (*Base[struct{}])(nil)
 
 func (b *Base[M]) buckets() buckets { return b }
 
-// bucketed is what a Shard has by embedding a Base.
+// bucketed is implemented by every Shard that embeds a Base.
 type bucketed interface{ buckets() buckets }
 
-// buckets is the untyped side of a Base, for the pipeline. Its methods are called under the lock of
-// the worker.
+// buckets is the untyped interface of a Base, used by the pipeline. The caller must hold the
+// worker's lock.
 type buckets interface {
-	// keyed sets what hashes keys, before the first batch.
+	// keyed sets the hasher of keys, before the first batch.
 	keyed(h *hash64.Hasher)
-	// end notes when the live period ends, before Shift.
+	// end records the end of the live period, before Shift.
 	end(ns int64)
 	// begin makes p the live period, after Shift.
 	begin(p period)
-	// cover notes that the live period is about to see frames, the latest at ns. Events whose time
-	// is not in the period count in the second now.
+	// cover records that frames of the live period follow, the latest at ns. Events whose time is
+	// outside the period count in the current second.
 	cover(ns int64, now Second, frames uint64)
-	// refused returns what lists have refused in all periods so far.
+	// refused returns the number of keys refused by lists in all periods.
 	refused() uint64
 	// stretches appends the times of all buckets in use, the live one first.
 	stretches(dst []stretch) []stretch
-	// prepare allocates what collect copies to. It is called under the query lock alone, since
-	// memory from the system is slow to come and the worker must not wait for it.
+	// prepare allocates the memory for collect's copies. The caller holds only the query lock,
+	// because allocation can be slow and must not block the worker.
 	prepare()
-	// collect copies the live bucket and pins the closed ones if their period is wanted. The copy
-	// is valid under the query lock.
+	// collect copies the live bucket and pins the closed buckets of wanted periods. The copy is
+	// valid under the query lock.
 	collect(wanted func(period) bool) part
 }
 
-// part is one shard's contribution to a snapshot. The metrics of m are nil before the first.
+// part is one shard's contribution to a snapshot. The metrics of m are nil before the first part.
 type part interface {
 	mergeLive(m *Module)   // adds the live bucket, under the query lock
 	mergeClosed(m *Module) // adds the closed buckets and releases them
@@ -109,7 +111,7 @@ func (b *Base[M]) end(ns int64) { b.bucket.stretch.close(ns) }
 
 func (b *Base[M]) begin(p period) {
 	b.bucket.stretch.begin(p)
-	if b.info.Periods > 1 { // else it may be of any length
+	if b.info.Periods > 1 { // a single bucket may have any length
 		first, last := SecondOf(p.start), SecondOf(p.start+int64(PeriodLength)-1)
 		*b.bucket.Seconds() = sketch.Seconds{First: first.Unix(), End: last.Unix() + 1, Now: first.Unix()}
 	}
@@ -148,11 +150,11 @@ func (b *Base[M]) collect(wanted func(period) bool) part {
 	return p
 }
 
-// share is the part of a Base in a snapshot.
+// share is a Base's part of a snapshot.
 type share[M any] struct {
 	schema *metric.Schema[M]
 	info   Info
-	live   *bucket[M] // nil if it is not wanted
+	live   *bucket[M] // nil if the live period is not wanted
 	closed window.Pinned[*bucket[M]]
 }
 
@@ -168,12 +170,12 @@ func (p *share[M]) mergeClosed(m *Module) {
 	}
 	p.closed.Release()
 	if m.bucket == nil {
-		start(m, p.schema, p.info.Groups) // no period yet
+		start(m, p.schema, p.info.Groups) // before the first period
 	}
 	m.Frames = m.bucket.(*bucket[M]).frames
 }
 
-// merge adds a bucket to the metrics of m. The first one is copied, which is quicker.
+// merge adds a bucket to the metrics of m. It copies the first bucket, which is faster.
 func (p *share[M]) merge(m *Module, b *bucket[M]) {
 	if m.bucket == nil {
 		start(m, p.schema, p.info.Groups)
@@ -183,7 +185,7 @@ func (p *share[M]) merge(m *Module, b *bucket[M]) {
 	m.bucket.(*bucket[M]).Merge(b)
 }
 
-// start gives m metrics, which are empty.
+// start sets empty metrics in m.
 func start[M any](m *Module, schema *metric.Schema[M], groups metric.GroupSet) {
 	sum := newBucket(schema)
 	m.bucket = sum

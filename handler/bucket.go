@@ -5,8 +5,8 @@ import "visor/handler/metric"
 // bucket is one period of one shard.
 type bucket[M any] struct {
 	*metric.Set[M]
-	stretch stretch // its time
-	frames  uint64  // seen
+	stretch stretch // period of the bucket
+	frames  uint64  // frames seen
 }
 
 func newBucket[M any](schema *metric.Schema[M]) *bucket[M] { return &bucket[M]{Set: schema.New()} }
@@ -23,13 +23,13 @@ func (b *bucket[M]) Merge(src *bucket[M]) {
 	b.frames += src.frames
 }
 
-// mergeKeys is Merge of a bucket whose keys may have been hashed under another key.
+// mergeKeys merges a bucket whose keys may have been hashed under another key.
 func (b *bucket[M]) mergeKeys(src *bucket[M]) {
 	b.Set.MergeKeys(src.Set)
 	b.frames += src.frames
 }
 
-// copyFrom makes b equal to src, in the memory that b has.
+// copyFrom makes b equal to src and reuses b's memory.
 func (b *bucket[M]) copyFrom(src *bucket[M]) {
 	b.Set.CopyFrom(src.Set)
 	b.stretch, b.frames = src.stretch, src.frames

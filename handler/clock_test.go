@@ -13,7 +13,7 @@ import (
 	"visor/sketch"
 )
 
-// events counts frames, and their rate.
+// events counts frames and their rate.
 type events struct {
 	All  sketch.Counter `metric:"all"`
 	Rate sketch.Rate    `metric:"rate"`
@@ -33,7 +33,7 @@ func (s *countingShard) Process(b *Batch) {
 	}
 }
 
-// stepper is a live pipeline whose clock the test sets, and whose queues it feeds.
+// stepper is a live pipeline. The test sets its clock and feeds its queues.
 type stepper struct {
 	*Pipeline
 	wall    time.Time
@@ -59,7 +59,7 @@ func newStepper(t *testing.T, queues, periods int) *stepper {
 	return s
 }
 
-// pass lets time pass, as the ticker of the pipeline sees it.
+// pass advances the time and runs the pipeline's ticker.
 func (s *stepper) pass(d time.Duration) {
 	for ; d > 0; d -= time.Second {
 		s.wall, s.running = s.wall.Add(time.Second), s.running+time.Second
@@ -67,7 +67,7 @@ func (s *stepper) pass(d time.Duration) {
 	}
 }
 
-// send gives a worker n frames whose own time is off.
+// send feeds a worker n frames with an offset in their timestamps.
 func (s *stepper) send(worker, n int, off time.Duration) {
 	var b capture.Batch
 	for range n {
@@ -76,7 +76,7 @@ func (s *stepper) send(worker, n int, off time.Duration) {
 	s.workers[worker].process(&b)
 }
 
-// requireBucket checks the events of a bucket, its start and length, and that its rate has every
+// requireBucket checks the events, start and length of a bucket, and that its rate covers every
 // second.
 func (s *stepper) requireBucket(t *testing.T, n int, events uint64, start time.Time, length time.Duration) {
 	t.Helper()
@@ -91,9 +91,9 @@ func (s *stepper) requireBucket(t *testing.T, n int, events uint64, start time.T
 	require.LessOrEqual(t, q.Max, float64(events))
 }
 
-// TestClockSteps puts the clock of a live pipeline back and forth by an hour, as NTP does to a
-// machine whose clock was wrong: each time the running period ends and the next one begins, and
-// none is longer than a minute.
+// TestClockSteps steps the clock of a live pipeline back and forth by an hour, as NTP does to a
+// wrong clock. Each step ends the running period and begins the next one. No period is longer than
+// a minute.
 func TestClockSteps(t *testing.T) {
 	for _, step := range []time.Duration{-time.Hour, time.Hour, -40 * time.Second, -time.Minute, 3 * 365 * 24 * time.Hour} {
 		t.Run(step.String(), func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestClockSteps(t *testing.T) {
 			s.requireBucket(t, 0, 15, began.Add(time.Minute), 30*time.Second)
 
 			s.wall = s.wall.Add(step)
-			s.send(0, 1, 0) // before the step is noticed: it belongs to the running period
+			s.send(0, 1, 0) // before the step is noticed: counts in the running period
 			s.requireBucket(t, 1, 0, began, time.Minute)
 			s.pass(time.Second)
 			stepped := s.wall
@@ -132,7 +132,8 @@ func TestClockSteps(t *testing.T) {
 	}
 }
 
-// TestClockIsAdjusted: steps of a second, and a clock that runs a little fast, begin no period.
+// TestClockIsAdjusted checks that steps of a second and a slightly fast clock do not begin a
+// period.
 func TestClockIsAdjusted(t *testing.T) {
 	s := newStepper(t, 1, 5)
 	s.wall = s.wall.Add(-time.Second)
@@ -141,7 +142,8 @@ func TestClockIsAdjusted(t *testing.T) {
 	s.requireBucket(t, 0, 0, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), 29*time.Second)
 }
 
-// TestClockSingleBucket: a bucket that never closes goes on, and is as long as it has been.
+// TestClockSingleBucket checks that a bucket that never closes survives a step, with the right
+// length.
 func TestClockSingleBucket(t *testing.T) {
 	s := newStepper(t, 1, 1)
 	began := s.wall
@@ -153,8 +155,8 @@ func TestClockSingleBucket(t *testing.T) {
 	s.requireBucket(t, 0, 6, began, 100*time.Second)
 }
 
-// TestWrongTimes has senders whose clocks are wrong, as of dnstap: what they send counts in the
-// second in which it comes, and a time that is wrong by more than an hour is replaced.
+// TestWrongTimes simulates senders with wrong clocks, as for dnstap. Their events count in the
+// second of arrival. A timestamp wrong by more than an hour is replaced.
 func TestWrongTimes(t *testing.T) {
 	s := newStepper(t, 1, 5)
 	began := s.wall
@@ -171,9 +173,8 @@ func TestWrongTimes(t *testing.T) {
 	require.Equal(t, []capture.Reason{{Text: "time is wrong by more than an hour: that of its arrival is taken", Count: 20}}, s.Reasons())
 }
 
-// TestTornRead asks while one worker has begun a period and another has not: a closed period is
-// shown once no worker counts in it any more, and the oldest one until the first worker gives it
-// up.
+// TestTornRead queries after one worker has begun a period and another has not. A closed period is
+// shown once all workers have left it. The oldest one is shown until the first worker drops it.
 func TestTornRead(t *testing.T) {
 	s := newStepper(t, 2, 3)
 	for range 2 {
@@ -184,7 +185,7 @@ func TestTornRead(t *testing.T) {
 	s.send(0, 5, 0)
 	s.send(1, 5, 0)
 	s.wall, s.running = s.wall.Add(time.Minute), s.running+time.Minute
-	s.send(0, 7, 0) // worker 0 goes on to the next period
+	s.send(0, 7, 0) // worker 0 enters the next period
 	bucket := func(n int) uint64 {
 		snap, err := s.Bucket(n)
 		require.NoError(t, err)
@@ -196,7 +197,7 @@ func TestTornRead(t *testing.T) {
 	snap, err := s.Window(3)
 	require.NoError(t, err)
 	require.Equal(t, uint64(12), snap.Modules[0].Values()[0].Int)
-	s.send(1, 9, -time.Second) // late: still of the period before
+	s.send(1, 9, -time.Second) // late: belongs to the previous period
 	require.Equal(t, []uint64{19, 2}, []uint64{bucket(0), bucket(1)})
 	s.send(1, 1, 0)
 	require.Equal(t, []uint64{8, 19, 2}, []uint64{bucket(0), bucket(1), bucket(2)})

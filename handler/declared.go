@@ -14,11 +14,11 @@ type Spec struct {
 	Version  string            // "" means "1.0"
 	Schema   string            // JSON key and Prometheus prefix of the metrics; "" means Type
 	Groups   metric.GroupNames // metric groups; nil if there are none
-	Defaults metric.GroupSet   // groups that are enabled unless Settings say otherwise
+	Defaults metric.GroupSet   // groups that are enabled unless Settings change them
 	Exports  bool              // the handler reads [Batch].Exports
 }
 
-// Declared is embedded by handlers. It provides Info, and the [Base] of each shard. M is the struct
+// Declared is embedded by handlers. It provides Info and the [Base] of each shard. M is the struct
 // that declares the metrics.
 type Declared[M any] struct {
 	info       Info
@@ -26,9 +26,9 @@ type Declared[M any] struct {
 	deepSample int
 }
 
-// Declare returns the Declared of a handler of a kind, or an error that joins all problems in s and
-// in the declaration of M. Settings of groups have no effect on a kind without groups, as in
-// pktvisor.
+// Declare returns the Declared of a kind of handler, or an error that joins all problems in s and
+// in the declaration of M. As in pktvisor, settings of groups have no effect on a kind without
+// groups.
 func Declare[M any](spec Spec, s Settings) (Declared[M], error) {
 	s = s.withDefaults(spec.Type)
 	spec.Schema = cmp.Or(spec.Schema, spec.Type)
@@ -65,6 +65,6 @@ func (d *Declared[M]) Info() Info { return d.info }
 // NewBase returns the Base of a new shard.
 func (d *Declared[M]) NewBase() Base[M] { return newBase(d.schema, d.info, d.deepSample) }
 
-// Bound has f called after metrics were merged; see [metric.Schema.Bound]. It is called before the
-// handler is used.
+// Bound sets a function that is called after each merge of metrics; see [metric.Schema.Bound]. Call
+// it before the handler is used.
 func (d *Declared[M]) Bound(f func(*M)) { d.schema.Bound(f) }

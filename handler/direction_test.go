@@ -13,7 +13,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// owned is a source that has an address of this host.
+// owned is a source with an address of this host.
 type owned struct {
 	capture.Source
 	own decode.HostNets
@@ -21,8 +21,8 @@ type owned struct {
 
 func (s *owned) Own() *decode.HostNets { return &s.own }
 
-// TestFramesSayDirections has frames with a direction of their own. Those without one go by the
-// source's own addresses. Configured networks decide alone.
+// TestFramesSayDirections checks the order of precedence. Frames may carry a direction. Otherwise
+// the source's own addresses determine it. Configured networks override both.
 func TestFramesSayDirections(t *testing.T) {
 	frame := func(dir decode.Direction, from, to string) capture.Frame {
 		f := packettest.UDP(0, from+":1", to+":2", nil)

@@ -2,11 +2,11 @@ package handler
 
 import "visor/decode"
 
-// DefaultDNSPorts returns the ports that are those of DNS unless a Config names others: DNS (RFC
-// 1035), mDNS (RFC 6762), LLMNR (RFC 4795), and a port that pktvisor's tests use.
+// DefaultDNSPorts returns the DNS ports that apply unless a Config lists others. They are the ports
+// of DNS (RFC 1035), mDNS (RFC 6762) and LLMNR (RFC 4795), and a port that pktvisor's tests use.
 func DefaultDNSPorts() []uint16 { return []uint16{53, 5353, 5355, 53000} }
 
-// dnsPorts is a set of ports, as bits.
+// dnsPorts is a bit set of ports.
 type dnsPorts [1 << 16 / 64]uint64
 
 func newDNSPorts(ports []uint16) *dnsPorts {
@@ -22,8 +22,8 @@ func newDNSPorts(ports []uint16) *dnsPorts {
 
 func (s *dnsPorts) has(p uint16) bool { return s[p/64]>>(p%64)&1 != 0 }
 
-// client returns the port that is not a DNS port. With two of them the source is taken for the
-// client; port 0 is nobody's.
+// client returns the port that is not a DNS port. If both are DNS ports, the source port is the
+// client's. Port 0 is never a client's.
 func (s *dnsPorts) client(p *decode.Packet) (uint16, bool) {
 	src, dst := p.Src.Port(), p.Dst.Port()
 	switch {

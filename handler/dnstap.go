@@ -7,12 +7,12 @@ import (
 
 // tapDecoder decodes frames of [decode.LinkDNSTap].
 type tapDecoder struct {
-	// of the packets of a batch, by their index; nil until the first dnstap frame
+	// messages of the batch by packet index; nil until the first dnstap frame
 	messages []dnstapmsg.Message
 }
 
-// decode sets p, which is the packet at index i of size in its batch, from its Frame. Addresses
-// that the message lacks are invalid.
+// decode fills p, the packet at index i of size in its batch, from its Frame. Addresses that the
+// message lacks are invalid.
 func (t *tapDecoder) decode(p *decode.Packet, i, size int) error {
 	p.Layers, p.Inner, p.Payload, p.Cut, p.Proto, p.Flags, p.Dir = 0, nil, nil, 0, 0, 0, decode.Unknown
 	if len(t.messages) < size {

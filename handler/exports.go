@@ -9,12 +9,12 @@ import (
 	"visor/decode/sflow"
 )
 
-// exportReader reads UDP datagrams as those of flow exporters.
+// exportReader decodes the UDP datagrams of flow exporters.
 type exportReader struct {
 	netflow *netflow.Decoder
 	sflow   *sflow.Decoder
-	headers *decode.Decoder // of sampled packets
-	exports []decode.Export // of the batch, and what is left of larger ones
+	headers *decode.Decoder // decodes sampled packets
+	exports []decode.Export // exports of the batch; spare elements remain from larger batches
 	unread  unread
 }
 
@@ -43,8 +43,8 @@ func (r *exportReader) read(b *Batch) {
 	b.Exports = r.exports[:n]
 }
 
-// datagram reads one datagram. What begins with two zero bytes has a version of 32 bits, as sFlow
-// has.
+// datagram decodes one datagram. If it begins with two zero bytes, its version has 32 bits, as in
+// sFlow.
 func (r *exportReader) datagram(p *decode.Packet, e *decode.Export) {
 	if len(p.Payload) < 2 || binary.BigEndian.Uint16(p.Payload) != 0 {
 		r.netflow.Decode(p.TimeNS, p.Src, p.Payload, e)

@@ -16,14 +16,14 @@ import (
 
 // extractor finds the DNS and BGP messages in a batch of packets.
 type extractor struct {
-	hash    *hash64.Hasher // of names
-	flows   *hash64.Hasher // of flows
+	hash    *hash64.Hasher // hashes names
+	flows   *hash64.Hasher // hashes flows
 	ports   *dnsPorts
 	proxies proxies
 	streams *streams
-	names   []byte          // the names of the batch's messages
-	bytes   []byte          // the batch's messages that came through TCP
-	carried []decode.Packet // and packets to describe these
+	names   []byte          // names of the batch's messages
+	bytes   []byte          // the batch's messages from TCP
+	carried []decode.Packet // packets that describe these messages
 
 	notDNS uint64 // messages that cannot be DNS
 	short  uint64 // messages that end within the header
@@ -49,7 +49,7 @@ func (e *extractor) extract(b *Batch) {
 		switch {
 		case p.Layers.Has(decode.LayerDNSTap):
 			e.addTapped(b, p, &b.taps[i])
-		case p.Layers.Has(decode.LayerFragment): // to be seen once, when the datagram is whole
+		case p.Layers.Has(decode.LayerFragment): // processed once, when the datagram is reassembled
 		case p.Layers.Has(decode.LayerUDP):
 			if client, ok := e.ports.client(p); ok {
 				e.datagram(b, frame, p, client)
@@ -62,15 +62,15 @@ func (e *extractor) extract(b *Batch) {
 	}
 }
 
-// flush sets b.DNS and b.BGP to what the streams still hold, and ends all connections.
+// flush sets b.DNS and b.BGP to the messages that the streams still hold, and ends all connections.
 func (e *extractor) flush(b *Batch) {
 	e.start(b)
 	e.streams.tcp.Flush()
 	e.drain(b, nil, nil)
 }
 
-// advance sets b.DNS and b.BGP to what is held of connections that are idle at nowNS. It ends
-// these.
+// advance ends the connections that are idle at nowNS. It sets b.DNS and b.BGP to the messages that
+// they hold.
 func (e *extractor) advance(b *Batch, nowNS int64) {
 	e.start(b)
 	e.streams.tcp.Advance(nowNS)
@@ -94,14 +94,14 @@ func (e *extractor) datagram(b *Batch, frame, p *decode.Packet, client uint16) {
 	}
 }
 
-// proxied adds the message in a UDP datagram that begins as a PROXY protocol header does.
+// proxied adds the message in a UDP datagram that may begin with a PROXY protocol header.
 func (e *extractor) proxied(b *Batch, frame, p *decode.Packet, client uint16) {
 	payload, who, ok := e.proxies.strip(p, p.Payload)
 	m := e.add(b, frame, p, payload, client, int(p.Cut))
 	e.proxies.datagram(m, who, ok)
 }
 
-// add appends the message in payload to b.DNS; cut is how many of its bytes the capture lacks.
+// add appends the message in payload to b.DNS. The capture lacks cut bytes of it.
 func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, client uint16, cut int) *Message {
 	if len(b.DNS) == cap(b.DNS) {
 		b.DNS = slices.Grow(b.DNS, 1)
@@ -110,7 +110,7 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	m := &b.DNS[len(b.DNS)-1]
 	msg, err := dnsmsg.Parse(payload)
 	switch {
-	case len(payload) == 0: // of dnstap, perhaps, which may do without
+	case len(payload) == 0: // dnstap may omit the message
 	case err != nil:
 		e.short++
 	case msg.Impossible(len(msg) + cut):
@@ -135,12 +135,12 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	return m
 }
 
-// addTapped appends the message in a dnstap frame. Its port is the client's, 0 if the frame lacks
-// it.
+// addTapped appends the message in a dnstap frame. Its port is the client's, or 0 if the frame
+// lacks it.
 func (e *extractor) addTapped(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
 	m := e.add(b, p, p, p.Payload, p.Src.Port(), 0)
 	m.TCP, m.Tap, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, e.flow(p)
-	m.Broken = m.Broken && p.Payload != nil // it may do without the message
+	m.Broken = m.Broken && p.Payload != nil // the message is optional
 }
 
 // segment feeds a TCP segment to its stream and adds the messages that it completes.
@@ -158,13 +158,13 @@ func (e *extractor) segment(b *Batch, frame, p *decode.Packet) {
 	e.drain(b, frame, p)
 }
 
-// drain adds the messages in what the streams deliver; frame and p are the segment that was fed, if
-// one was.
+// drain adds the messages in the data that the streams deliver. Arguments frame and p describe the
+// segment just fed, if any.
 func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
 	for e.streams.tcp.Next() {
 		ev := e.streams.tcp.Event()
 		switch ev.Kind {
-		case tcpstream.Open: // comes with the segment that opens the side
+		case tcpstream.Open: // arrives with the segment that opens the side
 			_, isDNS := e.ports.client(p)
 			*ev.State = e.streams.open(frame, p, isDNS, ev.Start)
 			if e.ports.has(p.Dst.Port()) {
@@ -178,8 +178,8 @@ func (e *extractor) drain(b *Batch, frame, p *decode.Packet) {
 	}
 }
 
-// data adds the messages that data completes, which came at nowNS. A message has the time of the
-// latest segment that has a part of it, however long that had to wait for another one.
+// data adds the messages completed by data, which arrived at nowNS. A message has the time of the
+// latest segment that holds a part of it, even if that segment waited for an earlier one.
 func (e *extractor) data(b *Batch, s *side, data []byte, nowNS int64) {
 	if s.bgp != nil {
 		e.dataBGP(b, s, data, nowNS)
@@ -232,14 +232,14 @@ func (e *extractor) dataBGP(b *Batch, s *side, data []byte, nowNS int64) {
 	s.heldNS = at
 }
 
-// keep copies a message of a stream, whose memory may be used again within the batch.
+// keep copies a message of a stream, because the stream may reuse its memory within the batch.
 func (e *extractor) keep(msg []byte) []byte {
 	at := len(e.bytes)
 	e.bytes = append(e.bytes, msg...)
 	return e.bytes[at:len(e.bytes):len(e.bytes)]
 }
 
-// carry returns what describes a message of a side: its outermost packet and its innermost.
+// carry returns the outermost and the innermost packet that describe a message of a side.
 func (e *extractor) carry(s *side, nowNS int64) (frame, packet *decode.Packet) {
 	e.carried = append(e.carried, s.packet.packet(nowNS))
 	packet = &e.carried[len(e.carried)-1]
@@ -250,7 +250,7 @@ func (e *extractor) carry(s *side, nowNS int64) (frame, packet *decode.Packet) {
 	return &e.carried[len(e.carried)-1], packet
 }
 
-// addStreamed adds the current message of a side, with packets of its own to describe it.
+// addStreamed adds the current message of a side and the packets that describe it.
 func (e *extractor) addStreamed(b *Batch, s *side, nowNS int64) {
 	frame, packet := e.carry(s, nowNS)
 	client, _ := e.ports.client(packet)
@@ -259,13 +259,13 @@ func (e *extractor) addStreamed(b *Batch, s *side, nowNS int64) {
 	e.proxies.connection(m)
 }
 
-// isBGP knows BGP (RFC 4271).
+// isBGP reports whether the ports are those assigned to BGP (RFC 4271).
 func isBGP(p *decode.Packet) bool {
 	const port = 179
 	return p.Src.Port() == port || p.Dst.Port() == port
 }
 
-// direction tells the two ends of a connection apart.
+// direction distinguishes the two ends of a connection.
 func direction(p *decode.Packet) uint8 {
 	if p.Src.Compare(p.Dst) > 0 {
 		return 1
@@ -273,10 +273,10 @@ func direction(p *decode.Packet) uint8 {
 	return 0
 }
 
-// lost returns how many segments fitted no stream, ever.
+// lost returns the total number of segments that fit no stream.
 func (e *extractor) lost() uint64 { return e.streams.tcp.Stats().OutOfWindow }
 
-// appendReasons appends why messages were not found or not read.
+// appendReasons appends the reasons why messages were not found or not read.
 func (e *extractor) appendReasons(out []capture.Reason) []capture.Reason {
 	for _, r := range []capture.Reason{
 		{Text: "not DNS, on a DNS port", Count: e.notDNS},
@@ -289,14 +289,14 @@ func (e *extractor) appendReasons(out []capture.Reason) []capture.Reason {
 	return e.streams.appendReasons(e.proxies.appendReasons(out))
 }
 
-// flow hashes the five-tuple, the same for both directions, under a key that nobody knows: hashes
-// of flows are not compared with those of other hosts.
+// flow hashes the five-tuple, the same for both directions. The key is a secret of the pipeline, so
+// hashes of different hosts cannot be compared.
 func (e *extractor) flow(p *decode.Packet) uint64 {
 	src, dst := e.endpoint(p.Src), e.endpoint(p.Dst)
 	return e.flows.Pair(min(src, dst), max(src, dst)) + uint64(p.Proto)
 }
 
-// endpoint packs an IPv4 address and a port, and hashes those of IPv6.
+// endpoint packs an IPv4 address and a port, or the hash of an IPv6 address and a port.
 func (e *extractor) endpoint(a netip.AddrPort) uint64 {
 	addr := a.Addr()
 	if addr.Is4() {

@@ -10,29 +10,30 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Group is a set of handlers that come and go together, and are asked together: those of a policy.
-// It is safe for concurrent use.
+// Group is a set of handlers that are attached, detached and queried together, such as the handlers
+// of a policy. It is safe for concurrent use.
 type Group struct {
 	pipeline *Pipeline
 	infos    []Info
-	parts    []*member                 // by worker
-	ended    atomic.Pointer[time.Time] // when it was detached
+	parts    []*member                 // one per worker
+	ended    atomic.Pointer[time.Time] // time of detachment
 	querying sync.Mutex                // held while a query uses the copies of live buckets
 }
 
 // GroupConfig configures a Group.
 type GroupConfig struct {
-	Handlers []Handler // with distinct names
+	Handlers []Handler // each handler sees the events that passed its predecessor, instead of all
 	Sequence bool      // each handler sees what its predecessor let through, instead of everything
 }
 
-// member is the part of a Group in one worker.
+// member is a Group's part in one worker.
 type member struct {
 	shards   []Shard
 	sequence bool
 }
 
-// refused returns what lists of the shards have refused. It is called under the lock of the worker.
+// refused returns the number of keys refused by the shards' lists. The caller holds the worker's
+// lock.
 func (m *member) refused() (n uint64) {
 	for _, s := range m.shards {
 		n += s.buckets().refused()
@@ -40,7 +41,7 @@ func (m *member) refused() (n uint64) {
 	return n
 }
 
-// newMembers returns the parts of a Group in n workers.
+// newMembers returns a Group's parts for n workers.
 func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
 	members := make([]*member, n)
 	for k := range members {
@@ -53,7 +54,7 @@ func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
 				s.Keyed(hash)
 			}
 			if cfg.Sequence {
-				s.Passed() // from now on it keeps what passes
+				s.Passed() // the shard keeps passed events from now on
 			}
 			members[k].shards = append(members[k].shards, s)
 		}
@@ -61,8 +62,8 @@ func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
 	return members
 }
 
-// sharder is a Handler whose shards have something in common: NewShards returns those of n workers
-// of a pipeline.
+// sharder is a Handler whose shards share state. NewShards returns the shards for n workers of a
+// pipeline.
 type sharder interface{ NewShards(n int) []Shard }
 
 func newShards(h Handler, n int) (out []Shard) {
@@ -75,8 +76,8 @@ func newShards(h Handler, n int) (out []Shard) {
 	return out
 }
 
-// Attach adds handlers to a Pipeline, which may be running: they see each batch that begins after
-// that, in all workers, and nothing of what came before. No other handler misses anything.
+// Attach adds handlers to a Pipeline, which may be running. They see each batch that begins after
+// the call, in all workers, and no earlier batch. Other handlers miss nothing.
 func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
 	infos, err := infosOf(cfg.Handlers)
 	if err != nil {
@@ -106,8 +107,8 @@ func infosOf(handlers []Handler) (infos []Info, err error) {
 	return infos, nil
 }
 
-// Detach takes the handlers of g out of its Pipeline. What they have counted can be asked for as
-// before. A second Detach does nothing.
+// Detach removes the handlers of g from its Pipeline. Queries for their counts keep working. A
+// second Detach does nothing.
 func (g *Group) Detach() {
 	end := g.pipeline.clock.now()
 	g.ended.CompareAndSwap(nil, &end)
@@ -116,11 +117,11 @@ func (g *Group) Detach() {
 	}
 }
 
-// over reports whether g counts no more.
+// over reports whether g has stopped counting.
 func (g *Group) over() bool { return g.ended.Load() != nil || g.pipeline.ended.Load() != nil }
 
-// now returns the time up to which the group counts: the present, unless it was detached before, or
-// the pipeline has come to its end.
+// now returns the end of the time that the group has counted. It is the time of detachment, the end
+// of the pipeline, or otherwise the present.
 func (g *Group) now() time.Time {
 	now := g.pipeline.clock.now()
 	for _, end := range []*time.Time{g.ended.Load(), g.pipeline.ended.Load()} {
@@ -131,7 +132,7 @@ func (g *Group) now() time.Time {
 	return now
 }
 
-// Accounts says, by module name, what became of the events shown to each handler.
+// Accounts returns the outcomes of the events shown to each handler, by module name.
 func (g *Group) Accounts() map[string]Account {
 	sums := make(map[string]Account)
 	for k, w := range g.pipeline.workers {
@@ -146,8 +147,8 @@ func (g *Group) Accounts() map[string]Account {
 	return sums
 }
 
-// Open says, by module name, how many transactions wait for their reply, for the handlers that
-// follow transactions.
+// Open returns the number of transactions that wait for a reply, by module name. It includes only
+// handlers that track transactions.
 func (g *Group) Open() map[string]int {
 	sums := make(map[string]int)
 	for k, w := range g.pipeline.workers {
@@ -162,15 +163,15 @@ func (g *Group) Open() map[string]int {
 	return sums
 }
 
-// keyed is a Shard that hands on what hashes keys, to a geo.Cache for one.
+// keyed is a Shard that passes the hasher of keys to another object, such as a geo.Cache.
 type keyed interface{ Keyed(h *hash64.Hasher) }
 
-// opener is a Shard that follows transactions.
+// opener is a Shard that tracks transactions.
 type opener interface{ Open() int }
 
-// settler is a Shard with something that times out: Settle counts what has by nowNS, at the end of
-// the input.
+// settler is a Shard with timeouts. Settle counts everything that has timed out by nowNS, at the
+// end of the input.
 type settler interface{ Settle(nowNS int64) }
 
-// Infos tells what the handlers of g are.
+// Infos describes the handlers of g.
 func (g *Group) Infos() []Info { return slices.Clone(g.infos) }

@@ -32,8 +32,8 @@ func events(t testing.TB, ask func(int) (*handler.Snapshot, error), bucket int) 
 	return network.From(snap).Events.Value(), snap
 }
 
-// TestAttach adds handlers to a running pipeline of two queues, with a frame a second each, and
-// takes them away again.
+// TestAttach attaches handlers to a running pipeline of two queues, with one frame per second each,
+// and detaches them.
 func TestAttach(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	synctest.Test(t, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestAttach(t *testing.T) {
 	})
 }
 
-// What is attached and detached while traffic flows disturbs nobody.
+// Attaching and detaching under traffic must not disturb other handlers.
 func TestAttachWhileRunning(t *testing.T) {
 	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(100_000))
 	src := capture.Fanout(capture.NewMemory(frames), capture.FanoutConfig{Queues: 2})
@@ -113,7 +113,7 @@ func TestAttachWhileRunning(t *testing.T) {
 	require.Equal(t, truth.Packets, p.Account().Analysed)
 }
 
-// A pipeline may begin with nothing; handlers that read exports may come later.
+// A pipeline may start without handlers. Handlers that read exports may be attached later.
 func TestAttachExports(t *testing.T) {
 	datagram := packettest.NetFlow5(0, 0, decode.Flow{Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), Bytes: 5, Packets: 1})
 	src := capture.NewMemory([]capture.Frame{packettest.UDP(0, "192.0.2.1:5000", "192.0.2.2:2055", datagram)})

@@ -8,18 +8,18 @@ import (
 	"visor/handler/metric"
 )
 
-// Handler is an analyzer with its configuration: what NewPipeline is given. It makes one [Shard]
-// per worker. A Handler is immutable and safe for concurrent use.
+// A Handler is a configured analyzer. The pipeline calls NewShard once per worker. A Handler is
+// immutable and safe for concurrent use.
 type Handler interface {
 	Info() Info
 	NewShard() Shard
 }
 
-// Info tells what a Handler is and how its answers are shown.
+// Info describes a Handler and how its answers are shown.
 type Info struct {
 	// instance name, unique in a pipeline; the JSON key of the module's answers
 	Name string
-	// where its events come from: a label of Prometheus; "" for none
+	// source of its events: a label of Prometheus; may be empty
 	Tap     string
 	Type    string // YAML type: "net", "dns", "pcap"
 	Version string // "1.0" or "2.0"
@@ -30,43 +30,44 @@ type Info struct {
 	// lists end at the first estimate below this percentile of the list; 0 shows all
 	TopPercentile int
 	Groups        metric.GroupSet   // enabled metric groups
-	GroupNames    metric.GroupNames // names of all metric groups; nil if there are none
-	Metrics       []metric.Field    // what it counts, with all groups
-	// the handler reads [Batch].Exports: every UDP datagram is taken for one of a flow exporter
+	GroupNames    metric.GroupNames // names of all metric groups; nil without groups
+	Metrics       []metric.Field    // all metrics, in all groups
+	// the handler reads [Batch].Exports, so the pipeline decodes every UDP datagram as a flow
+	// export
 	Exports bool
 }
 
-// Shard is a handler's part in one worker: it is owned by the worker's goroutine. Analyzers embed a
-// [Base], which provides all methods but Process.
+// Shard is a handler's part in one worker. The worker's goroutine owns it. Analyzers embed a
+// [Base], which provides all methods except Process.
 type Shard interface {
-	// Process counts one batch. All its packets belong to the live period. Nothing of the batch
-	// may be kept after Process returns.
+	// Process counts one batch. All packets belong to the live period. The shard must not keep
+	// references to the batch after Process returns.
 	Process(b *Batch)
-	// Shift closes the live period; the new one starts at startNS.
+	// Shift closes the live period and starts a new one at startNS.
 	Shift(startNS int64)
-	// Account tells what became of the events offered to the shard.
+	// Account counts the events offered to the shard by outcome.
 	Account() Account
-	// Passed returns what the last batch holds after this handler's filters, for the next handler
-	// of a sequence. It is valid until the next call of Process.
+	// Passed returns the events of the last batch that passed this handler's filters, for the next
+	// handler of a sequence. It is valid until the next call of Process.
 	Passed() *Batch
 
 	bucketed
 }
 
-// Batch is what a worker shows to its shards: decoded once, read by all. It borrows from the source
-// and the worker's decoders and is valid until Process returns.
+// Batch is the input of shards, decoded once for all of them. It borrows memory from the source and
+// the worker's decoders and is valid until Process returns.
 type Batch struct {
-	Packets []decode.Packet // every frame, also those that could not be decoded
+	Packets []decode.Packet // all frames, including undecodable ones
 	DNS     []Message       // the DNS messages in these frames, and in streams that they completed
 	BGP     []BGPMessage    // the BGP messages in streams that these frames completed
-	// what the UDP datagrams hold if they come from flow exporters; only if a handler asks for it
+	// flow exports in the UDP datagrams; only if a handler asks for them
 	Exports []decode.Export
-	Losses  Losses // what was lost since the previous batch
+	Losses  Losses // losses since the previous batch
 
-	taps []dnstapmsg.Message // of Packets that are dnstap messages, by their index
+	taps []dnstapmsg.Message // dnstap messages among Packets, by index
 }
 
-// Losses are packets that never became events, counted since the previous batch.
+// Losses counts packets that never became events, since the previous batch.
 type Losses struct {
 	Reassembly uint64 // TCP segments whose sequence numbers fit no stream
 	Kernel     uint64 // dropped by the kernel because the reader was late
@@ -76,22 +77,22 @@ type Losses struct {
 // Message is one DNS message, taken from a datagram, a reassembled datagram or a TCP stream.
 type Message struct {
 	TimeNS int64 // time of the frame that completed the message
-	// that frame's outermost packet: its addresses decide the direction
+	// that frame's outermost packet; its addresses determine the direction
 	Frame *decode.Packet
-	// the innermost packet: the client's and the server's addresses and ports
+	// the innermost packet, with the addresses and ports of client and server
 	Packet          *decode.Packet
 	Msg             dnsmsg.Message // the message
 	Name            dnsmsg.Name    // first QNAME; valid iff Named
-	Hash            uint64         // of Name, by the pipeline's Hasher
+	Hash            uint64         // hash of Name, by the pipeline's Hasher
 	Flow            uint64         // hash of the five-tuple, the same for both directions
-	dnsmsg.Question                // the first question, less its name; valid iff Named
+	dnsmsg.Question                // the first question without its name; valid iff Named
 	Client          uint16         // the port that is not the DNS port
 	TCP             bool           // came through a TCP stream
 	Named           bool           // the first question could be read
-	Broken          bool           // not even a header: Msg is nil
-	// what a dnstap frame says of the message, which Msg may lack; 0 if it came in a packet
+	Broken          bool           // shorter than a header: Msg is nil
+	// message bits of a dnstap frame, which Msg may lack; 0 if it came in a packet
 	Tap dnstapmsg.Type
-	// the dnstap message, which may hold the query of a response too; nil if it came in a packet
+	// the dnstap message, which may also hold the query of a response; nil if it came in a packet
 	DNSTap *dnstapmsg.Message
 }
 
@@ -99,7 +100,7 @@ type Message struct {
 type BGPMessage struct {
 	TimeNS int64          // time of the frame that completed the message
 	Frame  *decode.Packet // addresses and direction of the stream's frames
-	Msg    bgpmsg.Message // the message; nil for bytes that are none
+	Msg    bgpmsg.Message // the message; nil for bytes that are not BGP
 }
 
 // Response reports whether m is a response.

@@ -9,12 +9,12 @@ import (
 	"visor/capture"
 )
 
-// clock has the periods of a live pipeline: they follow each other from its start on, the same for
-// all workers. A frame's own time decides, but it cannot open a period ahead of the clock, nor go
-// back to a former one. When the clock steps, forth or back, the running period ends and an era
-// begins.
+// clock assigns events of a live pipeline to periods. Periods are consecutive, start when the
+// pipeline starts, and are the same for all workers. A frame's timestamp selects its period, but
+// never a period ahead of the clock or an earlier one. When the clock steps, forward or back, the
+// running period ends and an era begins.
 type clock struct {
-	// the time, and how long the clock has run, whatever it was set to
+	// the time, and the monotonic time since the start
 	read  func() (wallNS int64, running time.Duration)
 	log   *slog.Logger
 	era   atomic.Pointer[liveEra] // nil until the pipeline runs
@@ -24,13 +24,13 @@ type clock struct {
 // liveEra is the time from one step of the clock to the next.
 type liveEra struct {
 	number  int
-	start   int64         // ns, with a whole second, so that no second is in two periods
-	began   time.Duration // how long the clock had run
-	wallNS  int64         // and what it said
-	endedNS int64         // what it would have said without the step: the end of the era before
+	start   int64         // ns; whole seconds, so that each second is in one period
+	began   time.Duration // monotonic time at the start
+	wallNS  int64         // wall clock at the start
+	endedNS int64         // wall clock without the step: the end of the previous era
 }
 
-// newClock returns the clock of the system.
+// newClock returns a clock that reads the system's.
 func newClock() *clock {
 	base := time.Now()
 	return &clock{read: func() (int64, time.Duration) {
@@ -45,16 +45,16 @@ func (c *clock) now() time.Time {
 	return time.Unix(0, wall)
 }
 
-// smallStep is how far the clock may be put without an era to begin: daemons that keep it right
-// step it by less when they start.
+// smallStep is the largest step of the clock that does not begin an era. Daemons that discipline
+// the clock step it by less when they start.
 const smallStep = time.Second
 
-// step returns how far the clock was put since the era began.
+// step returns the total step of the clock since the era began.
 func (e *liveEra) step(wallNS int64, running time.Duration) time.Duration {
 	return time.Duration(wallNS-e.wallNS) - (running - e.began)
 }
 
-// stepped reports whether the clock was put in the era.
+// stepped reports whether the clock was stepped in the era.
 func (e *liveEra) stepped(wallNS int64, running time.Duration) bool {
 	return e.step(wallNS, running).Abs() > smallStep
 }
@@ -69,7 +69,7 @@ func (c *clock) begin(wallNS int64, running time.Duration) {
 	c.era.Store(next)
 }
 
-// observe returns the period of the present. It begins an era if the clock was put.
+// observe returns the current period. It begins an era if the clock was stepped.
 func (c *clock) observe() period {
 	wallNS, running := c.read()
 	if e := c.era.Load(); e.stepped(wallNS, running) {
@@ -83,7 +83,7 @@ func (c *clock) observe() period {
 	return c.era.Load().period(wallNS)
 }
 
-// period returns the period that ns is in.
+// period returns the period that contains ns.
 func (e *liveEra) period(ns int64) period {
 	if ns < e.start {
 		return period{e.number, e.start}
@@ -91,12 +91,12 @@ func (e *liveEra) period(ns int64) period {
 	return period{e.number, ns - (ns-e.start)%int64(PeriodLength)}
 }
 
-// ClockSteps returns how often the clock was put while the pipeline ran live, by more than a
-// second. Each began a period.
+// ClockSteps returns the number of clock steps over a second while the pipeline ran live. Each step
+// began a period.
 func (p *Pipeline) ClockSteps() uint64 { return p.clock.steps.Load() }
 
-// startClock begins the first period of all workers, and closes periods as they end, also where
-// nothing arrives. The function that it returns ends that.
+// startClock begins the first period of all workers. It closes periods as they end, even without
+// traffic. The returned function stops that.
 func (p *Pipeline) startClock() (stop func()) {
 	p.clock.begin(p.clock.read())
 	p.advance(p.clock.observe())
@@ -117,7 +117,7 @@ func (p *Pipeline) advance(to period) {
 	}
 }
 
-// tick looks at the clock each second, and when a period ends.
+// tick reads the clock each second and when a period ends.
 func (p *Pipeline) tick(done <-chan struct{}) {
 	for {
 		wallNS, _ := p.clock.read()
@@ -133,7 +133,7 @@ func (p *Pipeline) tick(done <-chan struct{}) {
 	}
 }
 
-// advance makes a period the live one. Those before it in which nothing arrived are empty ones.
+// advance makes a period the live one. Skipped periods without events are empty.
 func (w *worker) advance(to period) {
 	switch {
 	case to.compare(w.period) <= 0:
@@ -153,7 +153,7 @@ func (w *worker) advance(to period) {
 func (w *worker) processLive(frames []capture.Frame) {
 	wallNS, running := w.clock.read()
 	era := w.clock.era.Load()
-	// the running period has the frames, until that has been noticed
+	// the running period counts the frames until the change is noticed
 	stepped := era.stepped(wallNS, running)
 	w.now = SecondOf(wallNS)
 	w.correct(frames, wallNS)
@@ -170,7 +170,7 @@ func (w *worker) processLive(frames []capture.Frame) {
 	}
 }
 
-// correct gives frames the present time whose own is wrong.
+// correct replaces wrong timestamps of frames with the present time.
 func (w *worker) correct(frames []capture.Frame, nowNS int64) {
 	for i := range frames {
 		if f := &frames[i]; uint64(f.TimeNS-nowNS+believable) > 2*uint64(believable) {

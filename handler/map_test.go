@@ -33,7 +33,7 @@ type deviceMetrics struct {
 	Devices metric.Map[device] `metric:"devices" label:"device"`
 }
 
-// perDevice counts every packet for a device and one of its ports, which take turns in every
+// perDevice counts every packet for a device and one of its ports. The devices alternate in every
 // period.
 type perDevice struct {
 	handler.Declared[deviceMetrics]
@@ -118,7 +118,7 @@ func TestEach(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, names)
 }
 
-// A copy of a bucket has the subjects of that bucket, and no others.
+// The copy of a bucket has the same subjects as that bucket.
 func TestEachForgets(t *testing.T) {
 	h := newPerDevice(t, handler.Settings{Periods: 2})
 	var frames []capture.Frame
@@ -131,7 +131,7 @@ func TestEachForgets(t *testing.T) {
 	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(t.Context()))
-	for range 2 { // the second query copies over what the first has left
+	for range 2 { // the second query overwrites the first one's copy
 		for n, want := range []string{"b", "a"} {
 			snap, err := p.Bucket(n)
 			require.NoError(t, err)
@@ -142,8 +142,7 @@ func TestEachForgets(t *testing.T) {
 	}
 }
 
-// A subject is folded into another with all that was counted of it, and memory that waits is let
-// go.
+// Folding a subject into another adds all of its counts. Unused memory is released.
 func TestEachFold(t *testing.T) {
 	h := newPerDevice(t, handler.Settings{}).(*perDevice)
 	each := &h.NewBase().Live.Devices

@@ -2,14 +2,14 @@ package handler
 
 import "sync"
 
-// meeting makes the workers of one recording wait for each other where a period begins, so that
-// what handlers learn from the period before is the same for all of them.
+// meeting is a barrier for the workers of one recording. They wait for each other at the start of a
+// period, so that all handlers learn the same from the previous period.
 type meeting struct {
 	mu      sync.Mutex
 	all     *sync.Cond
 	members int // workers that take part
 	waiting int
-	round   int // meetings that are over
+	round   int // number of finished meetings
 }
 
 func newMeeting(members int) *meeting {
@@ -18,7 +18,7 @@ func newMeeting(members int) *meeting {
 	return m
 }
 
-// wait returns when all members wait, or have left.
+// wait blocks until all members wait or have left.
 func (m *meeting) wait() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -30,7 +30,7 @@ func (m *meeting) wait() {
 	}
 }
 
-// leave ends a membership.
+// leave removes a member.
 func (m *meeting) leave() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,7 +38,7 @@ func (m *meeting) leave() {
 	m.adjourn()
 }
 
-// adjourn ends the meeting if all are there.
+// adjourn ends the meeting if all members wait.
 func (m *meeting) adjourn() {
 	if m.waiting >= m.members {
 		m.waiting = 0

@@ -14,12 +14,12 @@ import (
 	"visor/internal/packettest"
 )
 
-// TestWorkersDoNotWaitForever has workers of sources that have nothing in common, and one that gets
-// no frame: those who come to the end of a period do not wait for them. When the pipeline is
-// stopped, nobody waits.
+// TestWorkersDoNotWaitForever has workers of unrelated sources, one of them without frames. Workers
+// at the end of a period do not wait for the others. After the pipeline is stopped, no worker
+// waits.
 func TestWorkersDoNotWaitForever(t *testing.T) {
 	var frames []capture.Frame
-	for i := range 600 { // of one pair of addresses, so that one queue gets all
+	for i := range 600 { // with one pair of addresses, so that one queue receives all
 		frames = append(frames, packettest.UDP(time.Duration(i)*time.Second, asker, answerer, packettest.Query(uint16(i), "a.example", 1)))
 	}
 	run := func(ctx context.Context, workers int, sources ...capture.Source) *handler.Pipeline {

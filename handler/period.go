@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// period names a period. Within an era periods follow each other; an era begins when time goes
+// period identifies a period. Within an era, periods are consecutive. An era begins when time goes
 // back.
 type period struct {
-	era   int   // from 1; 0 is before the first period
+	era   int   // counts from 1; 0 is before the first period
 	start int64 // ns since 1970
 }
 
@@ -16,17 +16,17 @@ func (p period) compare(q period) int {
 	return cmp.Or(cmp.Compare(p.era, q.era), cmp.Compare(p.start, q.start))
 }
 
-// stretch is the time of a bucket.
+// stretch is the time that a bucket covers.
 type stretch struct {
 	period
-	since  int64 // ns: start, or where the era began in which a bucket goes on that never closes
-	before int64 // ns that such a bucket lasted in former eras
-	end    int64 // ns, once it is closed
+	since  int64 // ns; the start, or the start of the current era for a bucket that never closes
+	before int64 // ns that such a bucket lasted in earlier eras
+	end    int64 // ns; valid if closed
 	closed bool
-	lastNS int64 // latest frame, or start
+	lastNS int64 // ns; latest frame, or start
 }
 
-// begin makes p the period of the bucket, or its latest one.
+// begin makes p the bucket's period, or its latest period.
 func (s *stretch) begin(p period) {
 	switch {
 	case s.era == 0:
@@ -40,20 +40,20 @@ func (s *stretch) begin(p period) {
 
 func (s *stretch) close(endNS int64) { s.end, s.closed = endNS, true }
 
-// extent is the time of several stretches: of the same period in several workers, and of periods
-// that follow each other.
+// extent is the combined time of stretches: of one period in several workers, or of consecutive
+// periods.
 type extent struct {
-	eras   []era // in the order in which they were added
+	eras   []era // in order of addition
 	before int64
 }
 
-// span of an era that is covered, in ns.
+// the covered part of an era, in ns
 type era struct {
 	number     int
 	start, end int64
 }
 
-// add covers s, which lasts until openNS if it is not closed.
+// add adds s, which lasts until openNS if it is open.
 func (e *extent) add(s stretch, openNS int64) {
 	end := s.end
 	if !s.closed {
@@ -68,7 +68,7 @@ func (e *extent) add(s stretch, openNS int64) {
 	e.eras[i].start, e.eras[i].end = min(e.eras[i].start, s.since), max(e.eras[i].end, end)
 }
 
-// seconds returns how long e is, in whole seconds.
+// seconds returns the length of e in whole seconds.
 func (e *extent) seconds() (sum int64) {
 	for _, x := range e.eras {
 		sum += max(0, SecondOf(x.end).Unix()-SecondOf(x.start).Unix())

@@ -18,7 +18,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-// PeriodLength is how long a period lasts.
+// PeriodLength is the length of a period.
 const PeriodLength = time.Minute
 
 // Config configures a Pipeline.
@@ -28,52 +28,50 @@ type Config struct {
 	Workers int
 	// with distinct names; more may be attached while the Pipeline runs
 	Handlers []Handler
-	// each handler sees what its predecessor let through, instead of everything
+	// each handler sees the events that passed its predecessor, instead of all
 	Sequence bool
-	// the own networks, for ingress and egress; empty: sources that know them decide, see
-	// [capture.Owner]
+	// local networks, for ingress and egress; if empty, the sources decide, see [capture.Owner]
 	Hosts decode.HostNets
 	// the sources are live: the clock closes periods and measures the live one
 	Live bool
-	// decodes link types that decode does not know; nil counts them as undecodable
+	// decodes link types that decode does not support; nil counts them as undecodable
 	Fallback decode.LinkFallback
-	// TCP connections that each worker follows at once, of DNS and BGP; 0 means 65,536
+	// maximum number of DNS and BGP connections over TCP per worker; 0 means 65,536
 	MaxConns int
 	// bytes that each worker holds of incomplete IP datagrams; 0 means 4 MiB
 	FragBytes int
-	Logger    *slog.Logger // told when the clock steps; nil is silence
+	Logger    *slog.Logger // called when the clock steps; may be nil
 
-	// bytes that each worker holds of TCP segments and messages that are not complete; 0 means 8
-	// MiB
+	// bytes of TCP segments and incomplete messages that each worker holds; 0 means 8 MiB
 	StreamBytes int
-	DNSPorts    []uint16 // ports of DNS; empty means DefaultDNSPorts
-	// proxies whose PROXY protocol headers ahead of DNS are believed: the client they name counts
+	DNSPorts    []uint16 // DNS ports; empty means DefaultDNSPorts
+	// trusted proxies: a PROXY protocol header ahead of DNS replaces the client
 	ProxyFrom []netip.Prefix
 
-	// Hash feeds the sketches. Pipelines whose answers are to merge must share it. Nil means a
-	// random one if the sources are live, so that nobody outside can steer what they count, and
-	// else [hash64.Fixed], so that a recording has the same answer each time.
+	// Hash hashes keys for the sketches. Pipelines whose answers are merged must share it. Nil
+	// means a random hasher for live sources, so that outsiders cannot steer the counts. For
+	// recordings nil means [hash64.Fixed], so that each run returns the same answer.
 	Hash *hash64.Hasher
 
-	flows *hash64.Hasher // of flows: a secret of the pipeline
+	flows *hash64.Hasher // hashes flows: a secret of the pipeline
 }
 
 // Pipeline runs sources through handlers. It is safe for concurrent use.
 type Pipeline struct {
 	cfg     Config
-	main    *Group // of Config.Handlers
+	main    *Group // handlers of Config.Handlers
 	workers []*worker
 	clock   *clock
 	ended   atomic.Pointer[time.Time] // when Run returned
 }
 
-// NewPipeline returns a Pipeline that is ready to Run, or what is wrong with cfg.
+// NewPipeline returns a Pipeline ready to Run, or an error listing the problems in cfg.
 func NewPipeline(cfg Config) (*Pipeline, error) {
 	if len(cfg.Sources) == 0 {
 		return nil, errors.New("handler: a pipeline needs at least one source")
 	}
 	if _, err := infosOf(cfg.Handlers); err != nil {
-		return nil, err // before a goroutine reads a source
+		return nil, err // before any goroutine reads a source
 	}
 	cfg.flows = hash64.Random()
 	if cfg.Hash == nil {
@@ -95,8 +93,8 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	return p, nil
 }
 
-// queues returns the source of each worker. A recording is divided into periods before it is
-// spread, so that all workers change them at the same frame.
+// queues returns the source of each worker. A recording is divided into periods before it is spread
+// over workers, so that all of them change periods at the same frame.
 func (cfg *Config) queues() (out []capture.Source) {
 	for _, src := range cfg.Sources {
 		if !cfg.Live {
@@ -111,8 +109,8 @@ func (cfg *Config) queues() (out []capture.Source) {
 	return out
 }
 
-// share makes the workers have their periods in common: by the clock, or by meeting where a period
-// of a recording begins. Several recordings have periods of their own.
+// share sets in all workers the same periods. Live workers follow the clock. Workers of one recording
+// meet at the start of a period. Several recordings have separate periods.
 func (p *Pipeline) share() {
 	if !p.cfg.Live && (len(p.cfg.Sources) > 1 || len(p.workers) == 1) {
 		return
@@ -129,8 +127,8 @@ func (p *Pipeline) share() {
 }
 
 // Run reads all sources to their end, or until ctx is done, and closes them. It returns nil at the
-// end of all recordings and when ctx is done, or the errors of the sources, joined. What was
-// counted stays available in all cases.
+// end of all recordings or when ctx is done, and otherwise the joined errors of the sources. The
+// counts stay available in all cases.
 func (p *Pipeline) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.closeSources)
 	defer stop()
@@ -153,8 +151,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return errors.Join(distinct(errs)...)
 }
 
-// settle counts what has timed out when the input ends, which for all workers is the time of the
-// latest frame.
+// settle counts everything that has timed out by the end of the input, the time of the latest frame
+// of all workers.
 func (p *Pipeline) settle() {
 	endNS := p.Span().lastNS
 	for _, w := range p.workers {
@@ -162,7 +160,7 @@ func (p *Pipeline) settle() {
 	}
 }
 
-// distinct drops repetitions: the queues of one source end with the same error.
+// distinct drops repeated errors: all queues of one source end with the same error.
 func distinct(errs []error) []error {
 	var out []error
 	for _, err := range errs {
@@ -175,11 +173,11 @@ func distinct(errs []error) []error {
 
 func (p *Pipeline) closeSources() {
 	for _, w := range p.workers {
-		_ = w.src.Close() // the reading side reports what matters
+		_ = w.src.Close() // the reading side reports the error that matters
 	}
 }
 
-// Account says what became of the frames. Offered is always the sum of the other terms.
+// Account counts the frames by outcome. Offered equals the sum of the other fields.
 func (p *Pipeline) Account() Account {
 	var sum Account
 	for _, w := range p.workers {
@@ -188,8 +186,8 @@ func (p *Pipeline) Account() Account {
 	return sum
 }
 
-// Span returns the times of the earliest and the latest frame, those that could not be decoded
-// included. Filtered frames and lost ones do not count. It is zero before the first frame.
+// Span returns the times of the earliest and the latest frame, including undecodable frames.
+// Filtered and lost frames do not count. Span is zero before the first frame.
 func (p *Pipeline) Span() Span {
 	var sum Span
 	for _, w := range p.workers {
@@ -203,8 +201,8 @@ func (p *Pipeline) Span() Span {
 	return sum
 }
 
-// Reasons returns why input was not analysed, the most frequent reason first. Each text stands
-// once; the counts of all sources and workers are added.
+// Reasons returns the reasons why input was not analyzed, the most frequent first. Each text occurs
+// once, with the sum of the counts of all sources and workers.
 func (p *Pipeline) Reasons() []capture.Reason {
 	counts := make(map[string]uint64)
 	for _, w := range p.workers {
@@ -222,17 +220,18 @@ func (p *Pipeline) Reasons() []capture.Reason {
 	return out
 }
 
-// HandlerAccounts says, by module name, what became of the events shown to each of Config.Handlers.
+// HandlerAccounts returns the outcomes of the events shown to each of Config.Handlers, by module
+// name.
 func (p *Pipeline) HandlerAccounts() map[string]Account { return p.main.Accounts() }
 
-// Bucket returns the metrics of one period of Config.Handlers, see [Group.Bucket].
+// Bucket returns the metrics of one period of Config.Handlers; see [Group.Bucket].
 func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
 
-// Window returns the metrics of several periods of Config.Handlers, see [Group.Window].
+// Window returns the metrics of several periods of Config.Handlers; see [Group.Window].
 func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
-// HostNets returns the networks that tell directions now: Config.Hosts, or what the sources know.
-// It returns nil if there are none.
+// HostNets returns the networks that currently determine directions: Config.Hosts or the sources'
+// networks. It returns nil if both are empty.
 func (p *Pipeline) HostNets() *decode.HostNets {
 	own, _ := p.workers[0].own()
 	if own.Empty() {
@@ -241,8 +240,8 @@ func (p *Pipeline) HostNets() *decode.HostNets {
 	return own
 }
 
-// Ways returns how many DNS messages went which way since the Pipeline was made, by
-// [decode.Direction]. Those to a multicast address are left out.
+// Ways returns the number of DNS messages by [decode.Direction] since the Pipeline was created.
+// Messages to a multicast address are left out.
 func (p *Pipeline) Ways() (sum [3]uint64) {
 	for _, w := range p.workers {
 		w.mu.Lock()
@@ -254,5 +253,5 @@ func (p *Pipeline) Ways() (sum [3]uint64) {
 	return sum
 }
 
-// isEnd reports whether err is how a source ends when nothing is wrong.
+// isEnd reports whether err marks the normal end of a source.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, capture.ErrClosed) }

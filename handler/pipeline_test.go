@@ -36,7 +36,7 @@ func run(t testing.TB, s handler.Settings, sources ...capture.Source) *handler.P
 	return runBy(t, 1, s, sources...)
 }
 
-// runBy is run with several workers for each source.
+// runBy runs with several workers for each source.
 func runBy(t testing.TB, workers int, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
 	own, err := decode.ParseHostNets(trafficgen.LocalNets)
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func runBy(t testing.TB, workers int, s handler.Settings, sources ...capture.Sou
 	return p
 }
 
-// TestTruth holds the answers against what the traffic was made of.
+// TestTruth compares the answers with the generated traffic.
 func TestTruth(t *testing.T) {
 	frames, truth := trafficgen.Frames(trafficgen.Mixed(50_000))
 	p := run(t, handler.Settings{Periods: 1}, capture.NewMemory(frames))
@@ -108,7 +108,7 @@ func at(frame capture.Frame, after time.Duration) capture.Frame {
 	return frame
 }
 
-// TestPeriods closes a period at the first packet that is not in it, however late that comes.
+// TestPeriods closes a period at the first packet beyond its end, however late.
 func TestPeriods(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	f := made[0]
@@ -157,7 +157,7 @@ func TestOnePeriod(t *testing.T) {
 	require.Equal(t, 2*time.Hour, snap.Modules[0].Length)
 }
 
-// broken gives frames, then an error.
+// broken returns frames, then an error.
 type broken struct {
 	*capture.Memory
 	err error
@@ -171,8 +171,8 @@ func (b broken) ReadBatch(batch *capture.Batch) error {
 	return err
 }
 
-// TestSourceError keeps what came before the error, which is told once however many workers there
-// are.
+// TestSourceError keeps the counts before the error. The error is reported once, regardless of the
+// number of workers.
 func TestSourceError(t *testing.T) {
 	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(1000))
 	bad := errors.New("bad record at offset 7")
@@ -187,7 +187,7 @@ func TestSourceError(t *testing.T) {
 	}
 }
 
-// endless gives one frame a second, by the clock, until it is closed.
+// endless returns one frame per second, by the clock, until it is closed.
 type endless struct {
 	frame  capture.Frame
 	closed chan struct{}
@@ -214,7 +214,7 @@ func (e endless) Close() error {
 	return nil
 }
 
-// TestLive asks a pipeline while it runs, and ends it by its context.
+// TestLive queries a running pipeline and ends it by its context.
 func TestLive(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	synctest.Test(t, func(t *testing.T) {
@@ -255,8 +255,8 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// TestLivePeriods has two queues, one of which is silent, and a time in which nothing arrives: the
-// clock closes the periods of both alike.
+// TestLivePeriods has a silent queue beside an active one, and then a time without traffic. The
+// clock closes the periods of both queues at the same time.
 func TestLivePeriods(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	synctest.Test(t, func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestLivePeriods(t *testing.T) {
 		n, _ = events(1)
 		require.Equal(t, uint64(59), n)
 
-		require.NoError(t, busy.Close()) // and nothing arrives any more
+		require.NoError(t, busy.Close()) // no more traffic
 		time.Sleep(time.Minute)
 		for bucket, want := range []uint64{0, 31, 59} {
 			n, start = events(bucket)
@@ -298,7 +298,7 @@ func TestLivePeriods(t *testing.T) {
 	})
 }
 
-// never is a source in which nothing arrives.
+// never is a source without frames.
 type never struct{ endless }
 
 func (n never) ReadBatch(*capture.Batch) error {
@@ -306,7 +306,7 @@ func (n never) ReadBatch(*capture.Batch) error {
 	return capture.ErrClosed
 }
 
-// TestLiveTimes has frames whose own times are wrong: they count in the period of the clock.
+// TestLiveTimes has frames with wrong timestamps. They count in the period of the clock.
 func TestLiveTimes(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	synctest.Test(t, func(t *testing.T) {
@@ -328,7 +328,7 @@ func TestLiveTimes(t *testing.T) {
 	})
 }
 
-// TestSequence shows each handler what its predecessor let through.
+// TestSequence checks that each handler sees the events that passed its predecessor.
 func TestSequence(t *testing.T) {
 	frames, truth := trafficgen.Frames(trafficgen.Mixed(20_000))
 	onlyQueries, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}, OnlyQueries: true})
@@ -391,7 +391,7 @@ func TestSilentModule(t *testing.T) {
 	require.False(t, snap.Modules[2].Silent(), "pcap has no groups")
 }
 
-// TestWindowIsTime takes the periods that reach into the last five minutes, also where there was
+// TestWindowIsTime checks that a window includes the periods of the last five minutes, also with
 // silence between them.
 func TestWindowIsTime(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
@@ -409,8 +409,8 @@ func TestWindowIsTime(t *testing.T) {
 	require.EqualValues(t, 6, snap.Modules[0].Frames)
 }
 
-// TestSpan is from the earliest frame to the latest, whatever their order and however they are
-// shared out.
+// TestSpan checks the span from the earliest frame to the latest, for any order of frames and any
+// number of workers.
 func TestSpan(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
 	f := made[0]
@@ -425,7 +425,7 @@ func TestSpan(t *testing.T) {
 	require.Equal(t, at(f, 2*time.Hour).TimeNS, p.Span().Last().UnixNano())
 }
 
-// TestFiltered counts the frames that a filter of the source leaves out, also if it leaves none.
+// TestFiltered counts the frames that a source's filter rejects, even if it rejects all.
 func TestFiltered(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		for want, keep := range map[uint64]bool{0: true, 100: false} {

@@ -13,19 +13,18 @@ import (
 	"visor/sketch/hash64"
 )
 
-// proxies reads PROXY protocol headers ahead of DNS messages, and remembers the clients that they
-// name.
+// proxies reads PROXY protocol headers ahead of DNS messages and stores the clients that they name.
 type proxies struct {
-	from []netip.Prefix // whose headers are believed
-	// by the proxy's datagram or connection; nil before the first
+	from []netip.Prefix // trusted proxies
+	// clients by the proxy's datagram or connection; nil before the first
 	clients  *flowtable.Table[proxied]
-	unproven uint64     // headers of others
-	first    netip.Addr // the first of these
+	unproven uint64     // headers of untrusted senders
+	first    netip.Addr // the first untrusted sender
 	// that describe the batch\'s messages of clients behind proxies
 	packets []decode.Packet
 }
 
-// proxied is who speaks through a proxy.
+// proxied identifies the client that speaks through a proxy.
 type proxied struct{ client, server netip.AddrPort }
 
 const (
@@ -33,8 +32,7 @@ const (
 	proxiedFor = time.Minute
 )
 
-// strip returns payload without the header that it begins with, and who speaks if that is to be
-// believed.
+// strip returns payload without its header, and the client if the header is trusted.
 func (x *proxies) strip(p *decode.Packet, payload []byte) (rest []byte, who proxied, ok bool) {
 	h, err := proxymsg.Parse(payload)
 	if err != nil {
@@ -44,7 +42,7 @@ func (x *proxies) strip(p *decode.Packet, payload []byte) (rest []byte, who prox
 	return payload[h.Len:], who, ok
 }
 
-// believe returns who speaks, if the header comes from a known proxy and says it.
+// believe returns the client, if the header comes from a trusted proxy and names one.
 func (x *proxies) believe(p *decode.Packet, h proxymsg.Header) (who proxied, ok bool) {
 	from := p.Src.Addr().Unmap()
 	if !slices.ContainsFunc(x.from, func(net netip.Prefix) bool { return net.Contains(from) }) {
@@ -57,7 +55,7 @@ func (x *proxies) believe(p *decode.Packet, h proxymsg.Header) (who proxied, ok 
 	return proxied{h.Src, h.Dst}, h.Src.IsValid()
 }
 
-// note remembers who speaks, for replies.
+// note stores the client for replies.
 func (x *proxies) note(key uint64, nowNS int64, who proxied) {
 	if x.clients == nil {
 		x.clients = flowtable.New[proxied](flowtable.Config{Capacity: maxProxied, TTL: proxiedFor})
@@ -65,7 +63,8 @@ func (x *proxies) note(key uint64, nowNS int64, who proxied) {
 	*x.clients.Put(key, nowNS) = who
 }
 
-// datagram applies to m the header that was ahead of a query, or was ahead of the query of a reply.
+// datagram applies the header ahead of a query to m. For a reply it applies the header of its
+// query.
 func (x *proxies) datagram(m *Message, who proxied, ok bool) {
 	if m.Msg == nil || x.clients == nil && !ok {
 		return
@@ -81,14 +80,14 @@ func (x *proxies) datagram(m *Message, who proxied, ok bool) {
 	}
 }
 
-// forget forgets who spoke through an earlier connection between the same ends.
+// forget removes the client of an earlier connection between the same ends.
 func (x *proxies) forget(key uint64) {
 	if x.clients != nil {
 		x.clients.Delete(key)
 	}
 }
 
-// connection applies to m the header that its connection began with.
+// connection applies the header at the start of m's connection to m.
 func (x *proxies) connection(m *Message) {
 	if x.clients == nil {
 		return
@@ -98,7 +97,8 @@ func (x *proxies) connection(m *Message) {
 	}
 }
 
-// speak makes who the ends of the message. Its flow stays that between the proxy and the server.
+// speak sets the ends of the message to the client and its server. Its flow remains the one between
+// the proxy and the server.
 func (x *proxies) speak(m *Message, who proxied) {
 	x.packets = append(x.packets, *m.Packet)
 	p := &x.packets[len(x.packets)-1]

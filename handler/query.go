@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Bucket returns the metrics of one period: 0 is the live one, 1 the one that closed last, for all
-// modules. It is an error if a module does not keep so many periods, or has not seen them yet.
+// Bucket returns the metrics of one period for all modules. Period 0 is the live one, and 1 the
+// last closed one. It returns an error if a module does not keep n periods or has not seen them
+// yet.
 func (g *Group) Bucket(n int) (*Snapshot, error) {
 	for _, info := range g.infos {
 		if n < 0 || n >= info.Periods {
@@ -18,8 +19,9 @@ func (g *Group) Bucket(n int) (*Snapshot, error) {
 	return g.snapshot(n, n+1)
 }
 
-// Window returns the metrics of the n newest periods, the live one included, merged; of fewer while
-// fewer exist. n must be from 2 to the number of periods that every module keeps.
+// Window returns the merged metrics of the n newest periods, including the live one. It merges
+// fewer periods while fewer exist. n must be from 2 to the number of periods that every module
+// keeps.
 func (g *Group) Window(n int) (*Snapshot, error) {
 	for _, info := range g.infos {
 		if n <= 1 || n > info.Periods {
@@ -33,8 +35,8 @@ func (g *Group) Window(n int) (*Snapshot, error) {
 	return s, err
 }
 
-// snapshot merges the periods first to last-1 of every module, counted from the live one. While it
-// asks one worker after the other, a period may end and the oldest one go: then it asks once more.
+// snapshot merges the periods first to last-1 of every module, counted from the live one. If a
+// period ends and the oldest one is dropped while it visits the workers, it retries.
 func (g *Group) snapshot(first, last int) (s *Snapshot, err error) {
 	for range 3 {
 		var whole bool
@@ -45,7 +47,7 @@ func (g *Group) snapshot(first, last int) (s *Snapshot, err error) {
 	return s, err
 }
 
-// try is snapshot, unless a worker has lost a period meanwhile.
+// try is snapshot without the retry. It fails if a worker has lost a period meanwhile.
 func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
 	s = &Snapshot{Modules: make([]Module, len(g.infos))}
 	now, known := g.now(), g.stretches()
@@ -57,7 +59,7 @@ func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
 		}
 		end := min(last, len(periods))
 		switch {
-		case info.Periods == 1: // one bucket for everything, whenever a worker began it
+		case info.Periods == 1: // one bucket for everything, regardless of each worker's start
 			end = len(periods)
 		case first == 0:
 			end = within(periods, last)
@@ -71,11 +73,11 @@ func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
 	return s, g.fill(s, chosen, known), nil
 }
 
-// within returns how many of the newest periods, n at most, a window of n has. A recording has no
-// periods where nothing was sent: those that ended before the window begins are left out. pktvisor
-// counts periods, however long ago they were.
+// within returns the number of periods in a window of n. A recording has no periods without
+// traffic, so periods that ended before the window begins are left out. pktvisor counts periods
+// regardless of their age.
 func within(periods []period, n int) int {
-	age := int64(0) // of the end of a period, when the newest one begins
+	age := int64(0) // relative to the end of a period, at the start of the newest one
 	for k := 1; k < min(n, len(periods)); k++ {
 		p, later := periods[k], periods[k-1]
 		if p.era == later.era {
@@ -89,10 +91,10 @@ func within(periods []period, n int) int {
 	return min(n, len(periods))
 }
 
-// times are the stretches of a group's buckets, by worker and module.
+// times holds the stretches of a group's buckets, by worker and module.
 type times [][][]stretch
 
-// of returns the stretches of a module in all workers.
+// of returns a module's stretches in all workers.
 func (t times) of(module int) (all []stretch) {
 	for _, worker := range t {
 		all = append(all, worker[module]...)
@@ -113,10 +115,10 @@ func (g *Group) stretches() times {
 	return out
 }
 
-// periods returns the periods of module i, the newest first. Workers that have their periods in
-// common begin one at the same frame, or by the same clock, but not in the same instant. A period
-// counts when all of them have begun it, and until the first has given it up; otherwise a part of
-// what it holds would be missing.
+// periods returns the periods of module i, the newest first. Workers with common periods begin one
+// at the same frame or by the same clock, but not at the same instant. A period counts from when
+// all workers have begun it until the first has dropped it. Otherwise a part of its data would be
+// missing.
 func (g *Group) periods(i int, known times) []period {
 	newest, oldest := period{era: math.MaxInt}, period{}
 	var all []period
@@ -143,11 +145,11 @@ func (g *Group) periods(i int, known times) []period {
 	return slices.DeleteFunc(all, func(p period) bool { return p.compare(newest) > 0 || p.compare(oldest) < 0 })
 }
 
-// compare is that of the periods.
+// compare compares the periods of two stretches.
 func (s *stretch) compare(p period) int { return s.period.compare(p) }
 
-// measure sets the time of m, which has the periods chosen, from the stretches of its buckets. The
-// live period lasts until now, and the last one of a recording until its latest frame.
+// measure sets the time of m, which covers the chosen periods, from the stretches of its buckets.
+// The live period lasts until now, and the last period of a recording until its latest frame.
 func (m *Module) measure(chosen []period, stretches []stretch) {
 	m.current = math.MaxInt64
 	if len(chosen) == 0 {
@@ -172,15 +174,15 @@ func (m *Module) measure(chosen []period, stretches []stretch) {
 	m.Length = time.Duration(whole.seconds()) * time.Second
 	m.seconds = uint64(whole.seconds())
 	switch {
-	case m.Live && m.seconds > 0: // the second that is not over would look like a bad one
+	case m.Live && m.seconds > 0: // the unfinished second would look too low
 		m.current = m.now.Unix()
 	case m.Live || !closed[chosen[0]]: // the second of the latest event counts
 		m.seconds++
 	}
 }
 
-// fill merges the chosen periods of every module, worker by worker, and reports whether all buckets
-// were there.
+// fill merges the chosen periods of every module, worker by worker. It reports whether all buckets
+// were found.
 func (g *Group) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
 	whole = true
 	for k := range g.parts {
@@ -193,10 +195,9 @@ func (g *Group) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
 	return whole
 }
 
-// collect merges the live buckets of worker k into s, and returns the closed ones for merging. It
-// takes all locks of a query. The query lock guards the copies, of which each shard has one. The
-// worker's is held for as long as it takes to copy all live buckets at once, so that all modules
-// answer about the same frames.
+// collect merges the live buckets of worker k into s and returns the closed buckets for merging. It
+// takes all locks of a query. The query lock guards the copies, one per shard. The worker's lock is
+// held while all live buckets are copied at once, so that all modules cover the same frames.
 func (g *Group) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
 	shards := g.parts[k].shards
 	g.querying.Lock()
@@ -211,7 +212,7 @@ func (g *Group) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch
 	return parts, whole
 }
 
-// copyLive collects the wanted buckets under the lock of worker k.
+// copyLive collects the wanted buckets. The caller holds the lock of worker k.
 func (g *Group) copyLive(k int, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
 	w := g.pipeline.workers[k]
 	w.mu.Lock()

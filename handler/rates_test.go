@@ -14,8 +14,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// scripted is a live source that gives frames at the times since its first ReadBatch that it is
-// told, until it is closed.
+// scripted is a live source. It returns frames at the given times after its first ReadBatch, until
+// it is closed.
 type scripted struct {
 	at     []time.Duration
 	frame  capture.Frame
@@ -73,8 +73,8 @@ func rates(t testing.TB, snap *handler.Snapshot, err error) map[string]metric.Qu
 	return out
 }
 
-// TestLiveRates has 420 messages in two seconds of the first minute, from two workers, and none in
-// the next: each of the 60 seconds counts, whoever was silent in it.
+// TestLiveRates has 420 messages in two seconds of the first minute, from two workers, and silence
+// in the next. Each of the 60 seconds counts, even if a worker was silent in it.
 func TestLiveRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy, other := newScripted(10*time.Second, 40*time.Second), newScripted(40*time.Second)
@@ -121,12 +121,13 @@ func TestLiveRates(t *testing.T) {
 	})
 }
 
-// TestRecordedRates are from the first packet to the last, with the silence between periods.
+// TestRecordedRates checks that rates span the first packet to the last, including the silence
+// between periods.
 func TestRecordedRates(t *testing.T) {
 	f := packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", packettest.Query(1, "a.example", 1))
 	frames := []capture.Frame{
 		at(f, 500*time.Millisecond), at(f, 59*time.Second), at(f, 60*time.Second+400*time.Millisecond),
-		at(f, 30*time.Second), // late: it counts in the second in which it came
+		at(f, 30*time.Second), // late: it counts in the second of arrival
 		at(f, 121*time.Second), at(f, 125*time.Second),
 	}
 	for _, workers := range []int{1, 3} {

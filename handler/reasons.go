@@ -9,8 +9,8 @@ import (
 	"visor/decode/dnstapmsg"
 )
 
-// failure is why a frame could not be decoded. Errors of decoders are few: a link type's number
-// comes from a capture file, whose interfaces are bounded.
+// failure is the reason why a frame could not be decoded. Decoders have few errors. The number of a
+// link type comes from a capture file, whose interfaces are bounded.
 type failure struct {
 	link decode.LinkType
 	err  error
@@ -34,10 +34,10 @@ func (f failure) String() string {
 	return f.err.Error()
 }
 
-// maxFailures bounds the failures that are told apart.
+// maxFailures bounds the number of separately counted failures.
 const maxFailures = 64
 
-// fail counts that p could not be decoded. It is called under the lock of the worker.
+// fail counts that p could not be decoded. The caller holds the worker's lock.
 func (w *worker) fail(p *decode.Packet, err error) {
 	f := failure{p.Link, err}
 	if _, known := w.failures[f]; !known && len(w.failures) >= maxFailures {
@@ -48,7 +48,7 @@ func (w *worker) fail(p *decode.Packet, err error) {
 
 var errOther = errors.New("other frames that cannot be decoded")
 
-// reasons returns why frames of the worker's source were not analysed.
+// reasons returns the reasons why frames of the worker's source were not analyzed.
 func (w *worker) reasons() []capture.Reason {
 	out := capture.ReasonsOf(w.src)
 	w.mu.Lock()

@@ -10,22 +10,23 @@ import (
 )
 
 const (
-	believable = int64(time.Hour) // a step of time up to which it is believed at once
-	witnesses  = 8                // packets that must agree with a greater step
+	believable = int64(time.Hour) // largest step of time that is believed at once
+	witnesses  = 8                // packets that must confirm a larger step
 )
 
-// newRecorded returns the frames of a recording in periods, as [capture.Batch] has them. A source
-// is spread over workers after that, so that all change periods at the same frame.
+// newRecorded returns the frames of a recording in periods, as described at [capture.Batch]. The
+// source is spread over workers behind it, so that all workers change periods at the same frame.
 //
-// A period begins with the whole second of its first frame, and the next one with the first frame a
-// minute later or more, as in pktvisor. A frame that is late stays in the period in which it comes.
+// A period begins with the whole second of its first frame. The next one begins with the first
+// frame at least a minute later, as in pktvisor. A late frame belongs to the period in which it
+// arrives.
 //
-// Times are believed if others confirm them, so that a frame with a wrong time cannot make a
-// recording decades long. A step of over an hour, forth or back, is real if the 8 frames after it
-// agree, or all that there are. If not, the frame is a stray, and takes the time of the frame
-// before; Reasons counts it. The last frame of all is one too, since none confirms it. Frames wait
-// until that is decided. The first frames are held against those of their batch. After a step back
-// an era begins.
+// Other frames must confirm a time, so that one wrong timestamp cannot make a recording decades
+// long. A step of over an hour, forward or back, is real if all of the next 8 frames, or of the
+// remaining ones, agree. Otherwise the frame is a stray: it takes the time of the previous frame,
+// and Reasons counts it. The very last frame is a stray too, because no frame confirms it. Frames
+// wait for this decision. The first frames are compared with the others of their batch. A step back
+// begins an era.
 //
 // newRecorded takes ownership of src.
 func newRecorded(src capture.Source) *recorded { return &recorded{src: src} }
@@ -33,16 +34,16 @@ func newRecorded(src capture.Source) *recorded { return &recorded{src: src} }
 type recorded struct {
 	src    capture.Source
 	in     capture.Batch   // read while frames are held
-	held   []capture.Frame // copies of frames that wait for others
-	judged []capture.Frame // frames of later periods than the one given
-	err    error           // of src, once the frames before it are given
+	held   []capture.Frame // copies of frames that wait for later frames
+	judged []capture.Frame // frames of periods after the current one
+	err    error           // error of src, returned after the frames before it
 	strays atomic.Uint64
 
 	begun  bool
-	at     int64 // latest time that is believed
+	at     int64 // latest believed time
 	era    int
-	start  int64 // of the period
-	latest int64 // time given in the era
+	start  int64 // start of the period
+	latest int64 // latest time in the era
 }
 
 var (
@@ -70,8 +71,8 @@ func (r *recorded) ReadBatch(b *capture.Batch) error {
 	}
 }
 
-// read replaces the contents of b with frames whose times are right, perhaps none, and sets its
-// period if all are in one.
+// read replaces the contents of b with frames that have correct times, possibly none. It sets the
+// batch's period if all frames are in one.
 func (r *recorded) read(b *capture.Batch) error {
 	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
 	if r.err != nil {
@@ -101,8 +102,8 @@ func (r *recorded) read(b *capture.Batch) error {
 	return nil
 }
 
-// ongoing reports whether the times of all frames are in the period: there is nothing to judge, as
-// in most batches.
+// ongoing reports whether the times of all frames are in the period. This is the case for most
+// batches, which need no judgement.
 func (r *recorded) ongoing(frames []capture.Frame) bool {
 	latest := r.latest
 	for i := range frames {
@@ -116,7 +117,7 @@ func (r *recorded) ongoing(frames []capture.Frame) bool {
 	return r.era > 0
 }
 
-// judge makes the times of frames right and returns how many are decided on: the others wait for
+// judge corrects the times of frames and returns the number of decided frames. The others wait for
 // more frames.
 func (r *recorded) judge(frames []capture.Frame) int {
 	if !r.begun && len(frames) > 0 {
@@ -142,7 +143,7 @@ func (r *recorded) judge(frames []capture.Frame) int {
 	return len(frames)
 }
 
-// witnesses returns how many frames behind the first one agree with it, until one does not.
+// witnesses returns the number of consecutive frames behind the first one that agree with it.
 func (r *recorded) witnesses(frames []capture.Frame) (n int) {
 	jump := frames[0].TimeNS
 	for _, f := range frames[1:] {
@@ -154,11 +155,11 @@ func (r *recorded) witnesses(frames []capture.Frame) (n int) {
 	return n
 }
 
-// early reports whether a is before b by more than is believable.
+// early reports whether a is before b by more than the largest believed step.
 func early(a, b int64) bool { return a < b && uint64(b)-uint64(a) > uint64(believable) }
 
-// confirmed returns the first time that another frame agrees with, of those with which the
-// recording begins.
+// confirmed returns the first time that another frame confirms, among the first frames of the
+// recording.
 func confirmed(frames []capture.Frame) int64 {
 	first := frames[:min(len(frames), witnesses+1)]
 	for i, f := range first {
@@ -171,7 +172,7 @@ func confirmed(frames []capture.Frame) int64 {
 	return first[0].TimeNS
 }
 
-// cut leaves in b the frames of the first period, and keeps the others for later.
+// cut keeps the frames of the first period in b and stores the others for later.
 func (r *recorded) cut(b *capture.Batch) {
 	r.enter(b.Frames[0].TimeNS)
 	b.Epoch, b.Era = r.start, r.era
@@ -189,7 +190,7 @@ func (r *recorded) goesOn(ns int64) bool {
 	return r.era > 0 && !early(ns, r.latest) && (ns < r.start || uint64(ns)-uint64(r.start) < uint64(PeriodLength))
 }
 
-// enter begins a period with a frame that is not in the one before.
+// enter begins a period with a frame that is outside the previous one.
 func (r *recorded) enter(ns int64) {
 	if r.goesOn(ns) {
 		r.latest = max(r.latest, ns)
@@ -205,19 +206,19 @@ func (r *recorded) enter(ns int64) {
 // Stable reports whether frames stay valid until Close.
 func (r *recorded) Stable() bool { return capture.IsStable(r.src) }
 
-// Progress returns that of the source.
+// Progress returns the source's progress.
 func (r *recorded) Progress() (done, total int64) { return capture.ProgressOf(r.src) }
 
-// Drops returns those of the source.
+// Drops returns the source's drops.
 func (r *recorded) Drops() uint64 { return capture.DropsOf(r.src) }
 
-// Filtered returns that of the source.
+// Filtered returns the source's count of filtered frames.
 func (r *recorded) Filtered() uint64 { return capture.FilteredOf(r.src) }
 
-// Own returns that of the source.
+// Own returns the source's own addresses.
 func (r *recorded) Own() *decode.HostNets { return capture.OwnOf(r.src) }
 
-// Reasons returns those of the source, and how many times were not believed.
+// Reasons returns the source's reasons, and the number of times that were not believed.
 func (r *recorded) Reasons() []capture.Reason {
 	return appendStrays(capture.ReasonsOf(r.src), r.strays.Load())
 }

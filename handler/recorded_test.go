@@ -33,7 +33,7 @@ func steady(start time.Duration, n int) (times []time.Duration) {
 	return times
 }
 
-// again returns a time n times.
+// again returns n copies of a time.
 func again(d time.Duration, n int) (times []time.Duration) {
 	for range n {
 		times = append(times, d)
@@ -41,7 +41,7 @@ func again(d time.Duration, n int) (times []time.Duration) {
 	return times
 }
 
-// slowly gives n frames a batch.
+// slowly returns n frames per batch.
 type slowly struct {
 	*capture.Memory
 	frames []capture.Frame
@@ -63,12 +63,12 @@ const (
 	century = 74 * 365 * day
 )
 
-// TestRecordedTimes has times that others do not confirm, and long silences, which are real.
+// TestRecordedTimes has times that other frames do not confirm, and real long silences.
 func TestRecordedTimes(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		times []time.Duration
-		want  []time.Duration // nil if they are believed
+		want  []time.Duration // nil if all are believed
 		eras  int
 	}{
 		{"steady", steady(0, 100), nil, 1},
@@ -96,7 +96,7 @@ func TestRecordedTimes(t *testing.T) {
 			}
 			for _, size := range []int{1, 7, capture.BatchSize} {
 				if tt.name == "the first one is a stray" && size == 1 {
-					continue // nothing comes with it that it could be held against
+					continue // the batch holds no frame to compare with
 				}
 				frames := timed(tt.times...)
 				src := handler.Recorded(mangle.New(&slowly{capture.NewMemory(nil), frames, size}))
@@ -127,8 +127,8 @@ func TestRecordedTimes(t *testing.T) {
 	}
 }
 
-// TestStray has one packet of the year 2100 in a recording of two minutes: it is counted, and makes
-// nothing longer.
+// TestStray has one packet of the year 2100 in a recording of two minutes. It is counted without
+// extending the recording.
 func TestStray(t *testing.T) {
 	times := append(steady(0, 30), append([]time.Duration{century}, steady(30*time.Second, 90)...)...)
 	for _, workers := range []int{1, 4} {
@@ -146,8 +146,8 @@ func TestStray(t *testing.T) {
 	}
 }
 
-// TestStepBack has a second recording behind the first, which is older: its periods are the newest,
-// and nothing is mixed.
+// TestStepBack has a second recording behind the first, with older times. Its periods are the
+// newest, and the recordings do not mix.
 func TestStepBack(t *testing.T) {
 	f := append(timed(steady(day, 90)...), timed(steady(0, 30)...)...)
 	for _, workers := range []int{1, 4} {
@@ -175,9 +175,8 @@ func TestStepBack(t *testing.T) {
 	}
 }
 
-// TestSilentWorkers has a worker that sees packets of the last period alone, and one that sees
-// none: all have the same periods, so that what times out when a period ends does so in each of
-// them.
+// TestSilentWorkers has one worker with packets of the last period only, and one without packets.
+// All have the same periods, so that timeouts at the end of a period apply in each of them.
 func TestSilentWorkers(t *testing.T) {
 	frames := timed(steady(0, 200)...)
 	sources := []capture.Source{capture.NewMemory(frames)}
@@ -191,7 +190,7 @@ func TestSilentWorkers(t *testing.T) {
 	}
 }
 
-// shifts is a handler whose shards note how periods begin.
+// shifts is a handler whose shards record the starts of periods.
 type shifts struct {
 	handler.Declared[struct{}]
 	shards []*shiftsShard

@@ -1,14 +1,14 @@
 package handler
 
-// Second is a second of packet time. Shards sum up what happened in one before they touch a rate:
-// within a batch time hardly moves.
+// Second is a second of packet time. Shards accumulate counts per second and update rates once per
+// second, because most packets of a batch share one.
 type Second struct {
 	unix  int64
 	start int64 // ns
 	used  bool
 }
 
-// SecondOf returns the second that tsNS is in.
+// SecondOf returns the second that contains tsNS.
 func SecondOf(tsNS int64) Second {
 	unix := tsNS / 1e9
 	if tsNS%1e9 < 0 {

@@ -1,19 +1,20 @@
 package handler
 
-// Settings are valid for every handler. The zero Settings is ready to use.
+// Settings are the options common to all handlers. The zero Settings is ready to use.
 type Settings struct {
 	Name    string   // instance name; "" means the handler's type
-	Tap     string   // where its events come from; "" if there is nothing to tell apart
+	Tap     string   // source of its events; empty if all events come from one tap
 	Enable  []string // metric groups switched on; "all" for all
 	Disable []string // metric groups switched off before Enable is applied
 
-	// DeepSample is 1…100; 0 means 100.
+	// DeepSample is the percentage of events sampled deeply, 1…100; 0 means 100.
 	DeepSample int `policy:"deep_sample_rate" range:"1-100,cut" help:"percent of the events that the costlier metrics see"`
-	// Periods is 1…10, the live bucket included; 0 means 5; 1 never closes the bucket.
+	// Periods is the number of buckets kept, including the live one: 1…10. 0 means 5; 1 never
+	// closes the bucket.
 	Periods int `policy:"num_periods" range:"1-10,cut" help:"periods kept, the running one included"`
-	// TopN is how many entries of a list are shown; 0 means 10.
+	// TopN is the number of entries shown per list; 0 means 10.
 	TopN int `policy:"topn_count" help:"entries shown of each list"`
-	// TopPercentile is 0…100.
+	// TopPercentile ends lists at the first estimate below this percentile, 0…100.
 	TopPercentile int `policy:"topn_percentile_threshold" range:"0-100" help:"lists end at the first estimate below this percentile of the list"`
 }
 
@@ -31,7 +32,7 @@ func (s Settings) withDefaults(typ string) Settings {
 	return s
 }
 
-// maxPeriods is how many buckets a handler can keep.
+// maxPeriods is the largest number of buckets that a handler keeps.
 const maxPeriods = 10
 
 func clamp(v, zero, high int) int {
@@ -41,22 +42,23 @@ func clamp(v, zero, high int) int {
 	return max(1, min(v, high))
 }
 
-// Sampler decides which events are sampled deeply: a fixed sequence, so that a run can be repeated.
+// Sampler selects the events that are sampled deeply. Its sequence is fixed, so that a run can be
+// repeated.
 type Sampler struct {
-	rate  uint64 // per cent
+	rate  uint64 // percent
 	state uint64
 	last  bool
 }
 
-// NewSampler returns a Sampler that says yes to rate per cent of the events.
+// NewSampler returns a Sampler that selects rate percent of the events.
 func NewSampler(rate int) Sampler {
 	return Sampler{rate: uint64(rate), state: golden, last: true}
 }
 
-// golden is splitmix64's increment: the seed that the reference uses as well.
+// golden is splitmix64's increment. pktvisor uses the same seed.
 const golden = 0x9E3779B97F4A7C15
 
-// Deep draws for one event.
+// Deep decides whether one event is sampled.
 func (s *Sampler) Deep() bool {
 	if s.rate < 100 {
 		s.last = s.draw()%100 < s.rate
@@ -64,7 +66,7 @@ func (s *Sampler) Deep() bool {
 	return s.last
 }
 
-// Last returns the latest decision, true before the first: filtered events are counted by it.
+// Last returns the latest decision, or true before the first. It is used to count filtered events.
 func (s *Sampler) Last() bool { return s.last }
 
 // draw is splitmix64 (Steele, Lea, Flood, 2014).

@@ -8,40 +8,41 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Snapshot is an answer: the metrics of all modules over some periods. It is immutable.
+// Snapshot is the answer to a query: the metrics of all modules over one or more periods. It is
+// immutable.
 type Snapshot struct {
 	Modules []Module
-	Window  int // periods asked for by Window; 0 if it is of a single bucket
+	Window  int // periods requested by Window; 0 for a single bucket
 }
 
-// Module is what one handler counted.
+// Module holds the counts of one handler.
 type Module struct {
 	Info
-	Start  time.Time     // start of the earliest period; zero if nothing was seen yet
-	Length time.Duration // how long the periods lasted together, in whole seconds
-	Live   bool          // the live period of a live stream is among them
-	// frames that the handler was shown in these periods, those that could not be decoded included
+	Start  time.Time     // start of the earliest period; zero if no event was seen yet
+	Length time.Duration // combined length of the periods, in whole seconds
+	Live   bool          // the periods include the live period of a live stream
+	// frames shown to the handler in these periods, including undecodable ones
 	Frames uint64
-	HashID hash64.ID // of the key that keys were hashed under; zero if there were several
+	HashID hash64.ID // identifies the key that hashed the keys; zero if there were several
 
-	// LeftOut has the Prometheus names of the metrics that the module lacks because it was joined
-	// of modules that were hashed under different keys.
+	// LeftOut lists the Prometheus names of the metrics that Join left out because the modules were
+	// hashed under different keys.
 	LeftOut []string
 
-	seconds uint64 // of rates
-	current int64  // the second that is not over; math.MaxInt64 if none is
+	seconds uint64 // seconds of rates
+	current int64  // the unfinished second; math.MaxInt64 if all are finished
 
-	mixed bool // it was joined of modules with different HashIDs
+	mixed bool // joined from modules with different HashIDs
 
 	bucket any // *bucket[M] of the handler's declaration
 	render func(metric.Rendering) []metric.Value
-	// merges the metrics into those of another, if they are declared alike
+	// merges the metrics into another module's if the declarations are equal
 	addTo func(*Module) bool
 	now   time.Time
 }
 
-// Find returns the metrics of the first module in s that are declared by M, or nil if there are
-// none. Analyzers offer it under the name From. The caller must not change what it points to.
+// Find returns the metrics of the first module in s that M declares, or nil without such a module.
+// Analyzers export it as From. The caller must not modify the result.
 func Find[M any](s *Snapshot) *M {
 	for i := range s.Modules {
 		if b, ok := s.Modules[i].bucket.(*bucket[M]); ok {
@@ -51,12 +52,12 @@ func Find[M any](s *Snapshot) *M {
 	return nil
 }
 
-// Join returns one Module that holds what modules of one type and version counted together, as if
-// one handler had seen all of it: the rate of a second is the sum of their rates in it. It keeps
-// the settings of the first. It is an error if they are of different kinds.
+// Join returns one Module with the combined counts of modules of one type and version, as if one
+// handler had seen all events. The rate of a second is the sum of the modules' rates in it. The
+// result has the settings of the first module. Join returns an error if the kinds differ.
 //
-// Modules that were hashed under different keys merge, except their cardinalities, which would
-// count a key of both twice. The sum lacks these, and LeftOut names them.
+// Modules hashed under different keys merge too, except their cardinalities, which would count a
+// common key twice. Join leaves these out and lists them in LeftOut.
 func Join(name string, modules ...*Module) (Module, error) {
 	var sum Module
 	for i, m := range modules {
@@ -78,7 +79,7 @@ func Join(name string, modules ...*Module) (Module, error) {
 	return sum, nil
 }
 
-// cardinalities appends the names of the cardinalities among fields whose groups are enabled.
+// cardinalities appends the names of the cardinalities among fields in enabled groups.
 func cardinalities(names []string, fields []metric.Field, groups metric.GroupSet) []string {
 	for _, f := range fields {
 		switch {
@@ -92,7 +93,7 @@ func cardinalities(names []string, fields []metric.Field, groups metric.GroupSet
 	return names
 }
 
-// cover makes m span the time of src too.
+// cover extends m by the time of src.
 func (m *Module) cover(src *Module) {
 	m.Live, m.now = m.Live || src.Live, src.now
 	m.Frames += src.Frames
@@ -112,14 +113,15 @@ func (m *Module) cover(src *Module) {
 	}
 }
 
-// running returns how many seconds the rates have beyond Length: one, where the last second counts
-// though it is not over.
+// running returns the number of seconds in the rates beyond Length: one if the last second counts
+// although it is unfinished.
 func (m *Module) running() uint64 { return m.seconds - whole(m.Length) }
 
-// whole returns a length in seconds.
+// whole rounds a length to seconds.
 func whole(d time.Duration) uint64 { return uint64(d / time.Second) }
 
-// Silent reports whether all metric groups of the module are disabled: exporters leave it out.
+// Silent reports whether all metric groups of the module are disabled. Exporters omit such a
+// module.
 func (m *Module) Silent() bool { return len(m.GroupNames) > 0 && m.Groups == 0 }
 
 // Values returns the metrics of the enabled groups, in the order of their declaration.

@@ -26,7 +26,7 @@ func queries(seconds ...int64) (frames []capture.Frame) {
 	return frames
 }
 
-// counted returns what net and dns count of queries at some seconds.
+// counted returns the counts of net and dns for queries at some seconds.
 func counted(t *testing.T, tap string, hash *hash64.Hasher, seconds ...int64) *handler.Pipeline {
 	net, err := network.New(network.Config{Settings: handler.Settings{Name: tap + "-net", Tap: tap, Periods: 1}})
 	require.NoError(t, err)
@@ -46,8 +46,8 @@ func modules(t *testing.T, p *handler.Pipeline) (net, names *handler.Module) {
 	return &snap.Modules[0], &snap.Modules[1]
 }
 
-// What several handlers counted is joined as if one had seen it: over all of their time, rates
-// second by second.
+// Join combines the counts of several handlers as if one had seen all events. It covers all of
+// their time, and adds rates second by second.
 func TestJoin(t *testing.T) {
 	a, dnsA := modules(t, counted(t, "a", nil, 0, 0, 10))
 	b, _ := modules(t, counted(t, "b", nil, 10, 10, 40))
@@ -64,8 +64,8 @@ func TestJoin(t *testing.T) {
 	require.EqualError(t, err, "handler: merged is a net 1.0, a-dns is a dns 1.0: they do not add up")
 }
 
-// What was hashed under different keys merges, in any order, except cardinalities: Join returns
-// their names. Names and addresses that several have count once.
+// Modules hashed under different keys merge, in any order, except cardinalities, whose names Join
+// lists. Common names and addresses count once.
 func TestJoinKeys(t *testing.T) {
 	hashes := []*hash64.Hasher{hash64.Fixed(), hash64.New(hash64.Key{1}), hash64.Random()}
 	var nets, names []*handler.Module
@@ -102,7 +102,7 @@ func TestJoinKeys(t *testing.T) {
 	require.NotZero(t, join(names[0], names[0]).HashID)
 }
 
-// Queries that wait for their reply can be counted, by module.
+// Open counts the queries that wait for their reply, by module.
 func TestOpen(t *testing.T) {
 	v1, err := dns.New(dns.Config{})
 	require.NoError(t, err)

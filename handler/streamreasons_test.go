@@ -26,8 +26,8 @@ func segments(src, dst string, b []byte, from, size int) (frames []capture.Frame
 	return frames
 }
 
-// TestStreamReasons has streams of which something is not read: each has its reason, and a whole
-// one has none.
+// TestStreamReasons has streams with unread parts. Each has its reason, and a complete stream has
+// none.
 func TestStreamReasons(t *testing.T) {
 	const router, peer = "192.0.2.1:40001", "192.0.2.2:179"
 	update := bytes.Repeat(bgpUpdate(1000), 3)

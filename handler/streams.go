@@ -12,45 +12,45 @@ import (
 	"visor/decode/tcpstream"
 )
 
-// streamIdle is how long a TCP connection may be silent, in packet time, before it is given up.
+// streamIdle is the time of silence, in packet time, after which a TCP connection is dropped.
 // pktvisor waits as long.
 const streamIdle = 30 * time.Second
 
-// defaultStreamBytes is how many bytes a worker holds of TCP streams.
+// defaultStreamBytes is the number of bytes of TCP streams that a worker holds.
 const defaultStreamBytes = 8 << 20
 
-// maxSpareSides is how many sides of connections that have ended are kept to be used again.
+// maxSpareSides is the maximum number of unused sides kept for reuse.
 const maxSpareSides = 1024
 
-// streams puts the TCP segments of DNS and BGP in order and finds their messages. All that is held,
-// of segments and of messages that are not complete, is in one Pool.
+// streams orders the TCP segments of DNS and BGP and extracts their messages. One Pool holds all
+// segments and incomplete messages.
 type streams struct {
 	tcp     *tcpstream.Assembler[*side]
 	pool    *tcpstream.Pool
 	spare   []*side
-	oldest  *side // of those that hold a part of a message
+	oldest  *side // oldest side that holds part of a message
 	newest  *side
-	dropped uint64 // messages that were dropped for want of room
+	dropped uint64 // messages dropped for lack of memory
 
-	// sides whose beginning is not there, and in which a message was lost for that
+	// sides that lost a message because the capture lacks their beginning
 	headless struct{ dns, bgp uint64 }
-	notDNS   uint64 // sides on a port of DNS that are none of it
+	notDNS   uint64 // sides on a DNS port that do not carry DNS
 	cut      uint64 // sides that ended within a message
 }
 
 // side is one direction of a TCP connection.
 type side struct {
 	framer dnsmsg.Framer
-	bgp    *bgpmsg.Framer // nil unless the connection is one of BGP
-	packet origin         // as of its first segment
-	frame  *origin        // of the outermost packet; nil if that is packet
-	intro  []byte         // what may be a PROXY protocol header
+	bgp    *bgpmsg.Framer // nil unless the connection carries BGP
+	packet origin         // first segment
+	frame  *origin        // its outermost packet; nil if that is packet
+	intro  []byte         // possible PROXY protocol header
 	begins bool           // such a header may follow
 	midway bool           // the first segment is not the first of the connection
-	failed bool           // it is not DNS
-	heldNS int64          // time of the latest part of the message that is not complete
+	failed bool           // it does not carry DNS
+	heldNS int64          // time of the latest part of the incomplete message
 
-	holds          bool // is in the list of those who hold
+	holds          bool // is in the list of sides that hold data
 	earlier, later *side
 }
 
@@ -90,7 +90,7 @@ func (s *streams) open(frame, p *decode.Packet, isDNS, begins bool) *side {
 		d.bgp = new(bgpmsg.Framer)
 		d.bgp.Borrow(s.pool)
 		if !begins {
-			d.bgp.Gap() // in the middle of a message, perhaps
+			d.bgp.Gap() // possibly in the middle of a message
 		}
 	case !begins:
 		d.framer.Lost()
@@ -98,7 +98,7 @@ func (s *streams) open(frame, p *decode.Packet, isDNS, begins bool) *side {
 	return d
 }
 
-// origin is what a side remembers of a packet, in a third of its memory.
+// origin stores the relevant fields of a packet, in a third of its memory.
 type origin struct {
 	src, dst   netip.AddrPort
 	layers     decode.LayerSet
@@ -112,14 +112,14 @@ func originOf(p *decode.Packet) origin {
 	return origin{src: p.Src, dst: p.Dst, layers: p.Layers, wireLen: p.WireLen, link: p.Link, proto: p.Proto, tos: p.ToS, dir: p.Dir}
 }
 
-// packet returns a packet of that origin at nowNS, without bytes.
+// packet returns a packet with that origin at nowNS, without bytes.
 func (o *origin) packet(nowNS int64) decode.Packet {
 	return decode.Packet{
 		TimeNS: nowNS, Src: o.src, Dst: o.dst, Layers: o.layers, WireLen: o.wireLen, Link: o.link, Proto: o.proto, ToS: o.tos, Dir: o.dir,
 	}
 }
 
-// release takes back a side that has ended.
+// release recycles a side that has ended.
 func (s *streams) release(d *side) {
 	s.unlink(d)
 	if d.framer.Cut() || d.bgp != nil && d.bgp.Cut() {
@@ -138,7 +138,7 @@ func (s *streams) release(d *side) {
 	}
 }
 
-// account counts what a side has lost without a gap, after it was fed.
+// account counts a side's losses without a gap, after it was fed.
 func (s *streams) account(d *side) {
 	if d.bgp != nil {
 		s.dropped += d.bgp.TakeDropped()
@@ -159,22 +159,22 @@ func (s *streams) account(d *side) {
 	}
 }
 
-// gap notes that bytes are lost.
+// gap records lost bytes.
 func (s *streams) gap(d *side, lost int) {
 	if d.bgp != nil {
 		d.bgp.Gap()
 	} else {
 		d.framer.Gap(lost)
 	}
-	d.begins, d.midway = false, false // what is lost from here on, the gap explains
+	d.begins, d.midway = false, false // the gap explains all later losses
 	s.link(d)
 }
 
-// maxIntro is the longest PROXY protocol header that is read.
+// maxIntro is the maximum length of a PROXY protocol header.
 const maxIntro = 1 << 10
 
-// introduced returns data behind the PROXY protocol header of a side, and the header once it is
-// complete. What is not the whole of a header yet, the side holds.
+// introduced returns data behind the PROXY protocol header of a side, and the complete header. The
+// side holds an incomplete header.
 func (s *streams) introduced(d *side, data []byte) (rest []byte, h proxymsg.Header, ok bool) {
 	held := len(d.intro)
 	if held == 0 && !proxymsg.Begins(data) {
@@ -197,12 +197,13 @@ func (s *streams) introduced(d *side, data []byte) (rest []byte, h proxymsg.Head
 	if err == nil {
 		return data[h.Len-held:], h, true
 	}
-	d.framer.Feed(d.intro[:held]) // no header; as a length, its first bytes are more than has come
+	// not a header; as a DNS length, its first bytes exceed the data so far
+	d.framer.Feed(d.intro[:held])
 	d.framer.Next()
 	return data, h, false
 }
 
-// link keeps the list of sides that hold a part of a message, the oldest first.
+// link updates the list of sides that hold part of a message, the oldest first.
 func (s *streams) link(d *side) {
 	holds := d.framer.Held() > 0 || d.bgp != nil && d.bgp.Held() > 0
 	if holds == d.holds {
@@ -238,7 +239,7 @@ func (s *streams) unlink(d *side) {
 	d.holds, d.earlier, d.later = false, nil, nil
 }
 
-// relieve drops the oldest message that is not complete if there is little room left.
+// relieve drops the oldest incomplete message if little memory is left.
 func (s *streams) relieve() {
 	if d := s.oldest; d != nil && s.pool.Crowded() {
 		if d.bgp != nil {

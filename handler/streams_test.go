@@ -25,10 +25,10 @@ const (
 	answerer = "198.51.100.53:53"
 )
 
-// summary is what DNS handlers of both versions made of frames.
+// summary holds the counts of DNS handlers of both versions.
 type summary struct {
 	v1 *dns.Metrics
-	v2 *dns.Direction // of unknown direction; nil if there was no transaction
+	v2 *dns.Direction // of unknown direction; nil without a transaction
 	*handler.Pipeline
 }
 
@@ -65,7 +65,7 @@ func (s summary) reasons() string {
 	return b.String()
 }
 
-// talk is a connection of a client with a server.
+// talk is a connection between a client and a server.
 type talk struct {
 	frames   []capture.Frame
 	seq, ack uint32
@@ -93,8 +93,8 @@ func newTalk() *talk {
 	return c
 }
 
-// exchange is query id and its reply, 10 ms later. The client writes the length and the message
-// apart if apart is set.
+// exchange is the query with this id and its reply, 10 ms later. If apart is set, the client writes
+// the length and the message in separate segments.
 func (c *talk) exchange(id int, apart bool) {
 	q := packettest.Query(uint16(id), fmt.Sprintf("n%d.example", id), 1)
 	if b := packettest.Stream(q); apart {
@@ -108,8 +108,8 @@ func (c *talk) exchange(id int, apart bool) {
 	c.now += time.Second
 }
 
-// TestLossInStream loses a segment of a client in a hundred exchanges: the others are transactions
-// of 10 ms each.
+// TestLossInStream loses one client segment in a hundred exchanges. The others are transactions of
+// 10 ms each.
 func TestLossInStream(t *testing.T) {
 	for _, apart := range []bool{false, true} {
 		for _, pause := range []time.Duration{0, time.Second} {
@@ -130,8 +130,8 @@ func TestLossInStream(t *testing.T) {
 	}
 }
 
-// TestLateSegment has the segment of a query come after the next query, and its own reply before
-// it: all keep their times.
+// TestLateSegment delivers the segment of a query after the next query and after its own reply. All
+// keep their times.
 func TestLateSegment(t *testing.T) {
 	c := newTalk()
 	first, second := packettest.Query(1, "one.example", 1), packettest.Query(2, "two.example", 1)
@@ -147,7 +147,7 @@ func TestLateSegment(t *testing.T) {
 	require.Equal(t, []float64{10000, 10000}, []float64{s.v2.Time.Min(), s.v2.Time.Max()})
 }
 
-// TestBeginsWithinMessage has a capture that begins within a message of a zone transfer's size.
+// TestBeginsWithinMessage starts a capture within a message as large as a zone transfer.
 func TestBeginsWithinMessage(t *testing.T) {
 	var b []byte
 	for i := range 10 {
@@ -191,16 +191,16 @@ func TestDNSPorts(t *testing.T) {
 	require.Equal(t, []string{"40000 2"}, s.ports())
 }
 
-// proxyHeader returns a PROXY protocol header of version 2 that names a client, whose port is
-// given.
+// proxyHeader returns a PROXY protocol header of version 2 with a client's address and the given
+// port.
 func proxyHeader(port uint16) []byte {
 	b := append([]byte("\r\n\r\n\x00\r\nQUIT\n"), 0x21, 0x12, 0, 12, 203, 0, 113, 9, 198, 51, 100, 53)
 	b = binary.BigEndian.AppendUint16(b, port)
 	return append(b, 0, 53)
 }
 
-// TestProxyProtocol has a load balancer ask for others, over UDP and TCP. Who is believed counts as
-// the client.
+// TestProxyProtocol has a load balancer ask for others, over UDP and TCP. The client in a trusted
+// header counts.
 func TestProxyProtocol(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 20 {
@@ -244,8 +244,8 @@ func memory() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestFloodOfSYNs has 70,000 spoofed SYNs: each costs at most 24 bytes, and a client beside them is
-// served.
+// TestFloodOfSYNs has 70,000 spoofed SYNs. Each costs at most 24 bytes, and a regular client is
+// still served.
 func TestFloodOfSYNs(t *testing.T) {
 	flood := &synFlood{n: 70_000}
 	c := newTalk()
@@ -265,7 +265,7 @@ func TestFloodOfSYNs(t *testing.T) {
 	require.Contains(t, summary{Pipeline: p}.reasons(), "TCP handshake forgotten: too many at once: ")
 }
 
-// synFlood is a source of n SYNs from as many addresses.
+// synFlood is a source of n SYNs from n addresses.
 type synFlood struct{ at, n int }
 
 func (f *synFlood) ReadBatch(b *capture.Batch) error {
@@ -282,8 +282,8 @@ func (f *synFlood) ReadBatch(b *capture.Batch) error {
 
 func (f *synFlood) Close() error { return nil }
 
-// TestFloodOfBeginnings has 3,000 connections that send the first 33 KB of a message each, and no
-// more: they hold one budget together, which the oldest lose first, and a client beside them is
+// TestFloodOfBeginnings has 3,000 connections that send only the first 33 KB of a message each.
+// They share one budget and the oldest connections lose their data first. A regular client is still
 // served.
 func TestFloodOfBeginnings(t *testing.T) {
 	const budget = 2 << 20

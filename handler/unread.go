@@ -11,12 +11,12 @@ import (
 	"visor/decode/sflow"
 )
 
-// unread counts what flow exporters sent and was not read, by cause and device.
+// unread counts the data of flow exporters that could not be read, by cause and device.
 type unread map[unreadKey]int64
 
-// unreadKey is why a device's data was not read.
+// unreadKey is the reason why a device's data was not read.
 type unreadKey struct {
-	device netip.Addr // invalid: of all devices beyond maxUnread
+	device netip.Addr // invalid for all devices beyond maxUnread
 	cause  unreadCause
 }
 
@@ -30,10 +30,10 @@ const (
 	unknownAgent
 )
 
-// maxUnread bounds the pairs of cause and device that are counted apart.
+// maxUnread bounds the number of separately counted pairs of cause and device.
 const maxUnread = 64
 
-// note counts what was not read of a datagram.
+// note counts the unread parts of a datagram.
 func (u *unread) note(e *decode.Export) {
 	if e.Err == nil && e.HeldSets|e.FoundSets == 0 {
 		return
@@ -68,7 +68,7 @@ func (u *unread) add(device netip.Addr, cause unreadCause, n int64) {
 	}
 }
 
-// appendReasons appends what was not read, and what of exporters was forgotten.
+// appendReasons appends the reasons for unread data, and the forgotten state of exporters.
 func (r *exportReader) appendReasons(dst []capture.Reason) []capture.Reason {
 	if n := r.netflow.Stats().Evicted + r.sflow.Stats().Evicted; n > 0 {
 		dst = append(dst, capture.Reason{Text: "flow exporters and templates forgotten for want of room", Count: n})
@@ -76,7 +76,7 @@ func (r *exportReader) appendReasons(dst []capture.Reason) []capture.Reason {
 	return r.unread.appendReasons(dst)
 }
 
-// appendReasons appends what is still unread: a data set is read when its template arrives.
+// appendReasons appends the data still unread. A data set is read when its template arrives.
 func (u unread) appendReasons(dst []capture.Reason) []capture.Reason {
 	for key, n := range u {
 		if n > 0 {

@@ -9,11 +9,11 @@ import (
 	"visor/decode"
 )
 
-// worker owns one queue and everything behind it. The lock is taken once per batch, by the worker,
-// and by queries in between.
+// worker owns one queue and everything behind it. The worker takes the lock once per batch; queries
+// take it in between.
 type worker struct {
 	src      capture.Source
-	stable   bool // frames of src may be memory of a file
+	stable   bool // the memory of frames may be a mapped file
 	mu       sync.Mutex
 	decoder  *decode.Decoder
 	dns      *extractor
@@ -21,25 +21,25 @@ type worker struct {
 	tap      tapDecoder
 	hosts    *decode.HostNets
 	fallback decode.LinkFallback
-	clock    *clock   // of a live pipeline; nil for recordings
-	period   period   // the live one
-	common   bool     // its periods are those of the other workers
-	meeting  *meeting // of the workers of a recording; nil if w waits for nobody
-	strays   uint64   // frames of a live source whose time was wrong
+	clock    *clock   // nil for recordings
+	period   period   // the live period
+	common   bool     // the periods are common to all workers
+	meeting  *meeting // of the workers of a recording; nil for a single worker
+	strays   uint64   // live frames with a wrong timestamp
 	members  []*member
 	packets  []decode.Packet
 	batch    Batch
-	account  Account            // of frames, without those that the source has lost or filtered
-	span     Span               // of frames
-	failures map[failure]uint64 // frames that could not be decoded
+	account  Account            // frames, without those that the source lost or filtered
+	span     Span               // time covered by frames
+	failures map[failure]uint64 // undecodable frames
 	lost     uint64             // frames that the source had lost before the batch
 	lastSegs uint64
 	lastNS   int64     // latest frame of the batch
-	now      Second    // when the batch came: by the clock, or the latest frame of a recording
-	frames   uint64    // in the batch
-	ways     [3]uint64 // DNS messages up to now by direction
+	now      Second    // arrival of the batch: by the clock, or the latest frame of a recording
+	frames   uint64    // frames in the batch
+	ways     [3]uint64 // DNS messages so far by direction
 	touched  byte
-	refused  uint64 // by lists of handlers that were detached
+	refused  uint64 // keys refused by lists of detached handlers
 }
 
 func newWorker(cfg *Config, src capture.Source) *worker {
@@ -56,8 +56,8 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 	}
 }
 
-// attach shows what comes from now on to m, too. Its first period begins at nowNS if the worker is
-// live, or else with the period that the worker is in.
+// attach shows all later batches to m, too. The first period of m begins at nowNS in a live worker,
+// and otherwise with the worker's period.
 func (w *worker) attach(m *member, nowNS int64, exports bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,7 +92,7 @@ func (w *worker) run() error {
 		err := w.read(&frames)
 		if len(frames.Frames) > 0 || err == nil {
 			if fault := w.guarded(&frames); fault != nil {
-				_ = w.src.Close() // nothing waits for this worker then
+				_ = w.src.Close() // otherwise the source would wait for this worker
 				err = fault
 			}
 		}
@@ -106,7 +106,7 @@ func (w *worker) run() error {
 	}
 }
 
-// read reads a batch. Sources around that of a file may touch its frames.
+// read reads a batch. Wrappers around a file source may access its frames.
 func (w *worker) read(b *capture.Batch) (err error) {
 	if w.stable {
 		defer capture.RecoverFault(&err, capture.GuardFaults())
@@ -114,7 +114,7 @@ func (w *worker) read(b *capture.Batch) (err error) {
 	return w.src.ReadBatch(b)
 }
 
-// guarded is process. It returns [capture.ErrShrunk] if the memory of a frame is gone.
+// guarded calls process. It returns [capture.ErrShrunk] if the memory of a frame is gone.
 func (w *worker) guarded(b *capture.Batch) (err error) {
 	if w.stable {
 		defer capture.RecoverFault(&err, capture.GuardFaults())
@@ -123,7 +123,7 @@ func (w *worker) guarded(b *capture.Batch) (err error) {
 	return nil
 }
 
-// leave makes the other workers wait for w no more.
+// leave releases workers that wait for w.
 func (w *worker) leave() {
 	if w.meeting != nil {
 		w.meeting.leave()
@@ -131,7 +131,7 @@ func (w *worker) leave() {
 	}
 }
 
-// process counts a batch. Batches of a recording are of one period each; see [Recorded].
+// process counts a batch. A batch of a recording lies within one period; see newRecorded.
 func (w *worker) process(b *capture.Batch) {
 	if to := (period{b.Era, b.Epoch}); w.clock == nil && to != w.period {
 		w.expire(to.start)
@@ -150,8 +150,8 @@ func (w *worker) process(b *capture.Batch) {
 	}
 }
 
-// expire ends the TCP connections that are idle where a period of a recording begins, which is the
-// same time for all workers. What they hold counts in the period before.
+// expire ends the idle TCP connections at the start of a recording's period, the same time for all
+// workers. Their data counts in the previous period.
 func (w *worker) expire(nowNS int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,7 +166,7 @@ func (w *worker) expire(nowNS int64) {
 	}
 }
 
-// change makes a period of a recording the live one.
+// change makes a recording's period the live one.
 func (w *worker) change(to period) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,7 +178,7 @@ func (w *worker) change(to period) {
 	w.enter(to, endNS)
 }
 
-// enter makes a period the live one. The one before it has ended at endNS.
+// enter makes a period the live one. The previous period ended at endNS.
 func (w *worker) enter(to period, endNS int64) {
 	if to == w.period {
 		return
@@ -192,10 +192,10 @@ func (w *worker) enter(to period, endNS int64) {
 			s.buckets().begin(to)
 		}
 	}
-	w.period, w.lastNS = to, to.start // a worker without frames in it has no later time
+	w.period, w.lastNS = to, to.start // without frames in it, a worker has no later time
 }
 
-// analyse shows frames of one period to the handlers.
+// analyse passes frames of one period to the handlers.
 func (w *worker) analyse(frames []capture.Frame) {
 	w.decode(frames)
 	w.dns.extract(&w.batch)
@@ -212,9 +212,9 @@ func (w *worker) analyse(frames []capture.Frame) {
 	w.show()
 }
 
-// touch loads the first and the last byte of each frame. In a loop this short the loads do not wait
-// for each other, as those of the decoder do: 22 ns of a packet's time became 8. The return value
-// keeps the compiler from dropping the loads.
+// touch loads the first and the last byte of each frame. In such a short loop the loads overlap,
+// unlike the decoder's: 22 ns per packet became 8. The return value keeps the compiler from
+// removing the loads.
 func touch(frames []capture.Frame) (sum byte) {
 	for i := range frames {
 		if b := frames[i].Data; len(b) > 0 {
@@ -224,7 +224,7 @@ func touch(frames []capture.Frame) (sum byte) {
 	return sum
 }
 
-// decode makes the batch's packets from frames.
+// decode decodes frames into the batch's packets.
 func (w *worker) decode(frames []capture.Frame) {
 	if len(frames) > len(w.packets) {
 		w.packets = make([]decode.Packet, len(frames))
@@ -245,7 +245,7 @@ func (w *worker) decode(frames []capture.Frame) {
 			if err := w.tap.decode(p, packets-1, len(w.packets)); err != nil {
 				undecodable++
 				w.fail(p, err)
-				packets-- // it is no event, unlike a packet that cannot be decoded
+				packets-- // unlike an undecodable packet, it is not an event
 			}
 			continue
 		}
@@ -275,8 +275,8 @@ func (w *worker) decode(frames []capture.Frame) {
 	w.account.Analysed += w.frames - undecodable
 }
 
-// own returns the networks that tell directions, and whether they were given: then nothing else
-// does.
+// own returns the networks that determine directions. It also reports whether they were configured,
+// in which case nothing else applies.
 func (w *worker) own() (own *decode.HostNets, given bool) {
 	if !w.hosts.Empty() {
 		return w.hosts, true
@@ -287,7 +287,7 @@ func (w *worker) own() (own *decode.HostNets, given bool) {
 	return w.hosts, false
 }
 
-// countWays counts the batch's DNS messages by direction, those to a group left out.
+// countWays counts the batch's DNS messages by direction, without those to a group.
 func (w *worker) countWays() {
 	for i := range w.batch.DNS {
 		if f := w.batch.DNS[i].Frame; !f.Dst.Addr().IsMulticast() {
@@ -296,7 +296,7 @@ func (w *worker) countWays() {
 	}
 }
 
-// noteLosses brings the counts of what was lost up to date.
+// noteLosses updates the counts of losses.
 func (w *worker) noteLosses() {
 	segs := w.dns.lost()
 	w.batch.Losses = Losses{Reassembly: segs - w.lastSegs}
@@ -306,7 +306,7 @@ func (w *worker) noteLosses() {
 	w.lost = lost
 }
 
-// balance returns what became of all frames up to now.
+// balance returns the outcomes of all frames so far.
 func (w *worker) balance() Account {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -316,7 +316,7 @@ func (w *worker) balance() Account {
 	return sum
 }
 
-// show shows the batch to the shards.
+// show passes the batch to the shards.
 func (w *worker) show() {
 	for _, m := range w.members {
 		b := &w.batch
@@ -330,7 +330,7 @@ func (w *worker) show() {
 	}
 }
 
-// finish delivers what streams and tables still hold when the queue has ended.
+// finish delivers the data left in streams and tables when the queue has ended.
 func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -338,12 +338,12 @@ func (w *worker) finish() {
 	w.dns.flush(&w.batch)
 	w.noteLosses()
 	if w.period.era == 0 {
-		return // no period to count anything in
+		return // without a period there is nothing to count in
 	}
 	w.show()
 }
 
-// settle counts what has timed out at nowNS, when the input has ended.
+// settle counts everything that has timed out by nowNS, at the end of the input.
 func (w *worker) settle(nowNS int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,14 +12,15 @@ import (
 	"visor/handler/metric"
 )
 
-// Config configures a Handler. The zero Config is ready to use. All filters that are set must pass.
+// Config configures a Handler. The zero Config is ready to use. An event must pass all configured
+// filters.
 type Config struct {
 	handler.Settings
 
 	Geo          *geo.DB // nil leaves the geo lists empty; the caller keeps ownership
 	Transactions int     // queries that may wait at once, in each worker; 0 means 65536
 
-	// OnlyRCodes has no effect beside ExcludeNoError. AnswerCount nil and OnlyTapped 0 are off.
+	// OnlyRCodes has no effect if ExcludeNoError is set. AnswerCount nil and OnlyTapped 0 are off.
 	ExcludeNoError    bool           `policy:"exclude_noerror" help:"drops messages with code 0, queries too; only_rcode then has no effect"`
 	OnlyRCodes        []dnsmsg.RCode `policy:"only_rcode" type:"number or list of texts" help:"passes replies with one of these codes"`
 	OnlyQueries       bool           `policy:"only_queries" only:"1.0" help:"passes queries"`
@@ -37,7 +38,7 @@ type Config struct {
 
 	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 
-	// Timeout 0 means 5 s.
+	// Timeout is the time that a query waits for its reply; 0 means 5 s.
 	Timeout time.Duration `policy:"xact_ttl_secs,xact_ttl_ms" help:"a query unanswered for this long has timed out"`
 }
 
@@ -46,7 +47,7 @@ type Handler struct{ declared[Metrics] }
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or what is wrong with cfg.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	d, err := declare[Metrics](cfg, "1.0", groupNames, defaultGroups)
 	if err != nil {
@@ -55,8 +56,7 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d}, nil
 }
 
-// From returns what the DNS handler of version 1.0 in s counted, or nil if s has none. With several
-// it is the first.
+// From returns the metrics of the first DNS handler of version 1.0 in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
 // declared is embedded by the handlers of all versions.

@@ -6,10 +6,10 @@ import (
 	"visor/handler/metric"
 )
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 
-// NewShards returns the parts of h that n workers of one pipeline own.
+// NewShards returns the parts of h for n workers of one pipeline.
 func (h *Handler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
@@ -25,12 +25,12 @@ type shard struct {
 	waiting waiting[query]
 	slow    *slowness
 	levels  levels // of the live period
-	start   int64  // of that, ns
+	start   int64  // of the live period, ns
 	taps    tapCounts
 	sum     tally
 }
 
-// Open returns how many queries wait for their reply.
+// Open returns the number of queries that wait for their reply.
 func (s *shard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
@@ -43,8 +43,8 @@ func (s *shard) Process(b *handler.Batch) {
 	s.flush()
 }
 
-// Shift closes the live period. Queries that have waited too long by then are counted in it;
-// pktvisor counts them in the next.
+// Shift closes the live period. Queries that have timed out by then count in it; pktvisor counts
+// them in the next.
 func (s *shard) Shift(startNS int64) {
 	s.slow.begin(startNS)
 	s.slow.report(decode.ToHost, &s.Live.TransIn)
@@ -55,12 +55,12 @@ func (s *shard) Shift(startNS int64) {
 	s.taps.shift(&s.Live.Taps)
 }
 
-// Settle counts the queries that have waited too long when the input ends.
+// Settle counts the queries that have timed out when the input ends.
 func (s *shard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 
 func (s *shard) message(m *handler.Message) {
 	v := s.filter.judge(s.geo, m)
-	if v.verdict == skip { // see filter.predicate: not even an event
+	if v.verdict == skip { // not an event, see filter.predicate
 		s.Tally.Offered++
 		s.Tally.Filtered++
 		return
@@ -83,9 +83,9 @@ func (s *shard) message(m *handler.Message) {
 	}
 }
 
-// passed counts a message that passed the filters; suffixLen is where its name is to be cut.
+// passed counts a message that passed the filters. Its name is cut at suffixLen.
 func (s *shard) passed(m *handler.Message, suffixLen int) {
-	if s.Pass != nil && m.Tap == 0 { // as in the reference, those of dnstap end here
+	if s.Pass != nil && m.Tap == 0 { // as in pktvisor, dnstap messages are not counted further
 		s.passOn(m)
 	}
 	s.sum.count(m)
@@ -102,7 +102,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	}
 }
 
-// countDeep updates what only sampled messages do.
+// countDeep updates the metrics of sampled messages.
 func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
 	if s.groups.Has(groupTopPorts) && m.Client != 0 {
@@ -116,7 +116,7 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 		s.countECS(m)
 	}
 	if reply {
-		// also of those without a question, which pktvisor leaves out
+		// includes messages without a question, which pktvisor omits
 		b.TopRCodes.Add(m.Msg.RCode(), 1)
 	}
 	if !m.Named {
@@ -134,7 +134,7 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	}
 }
 
-// countResult updates the lists of names by what was answered.
+// countResult updates the lists of names by result.
 func (s *shard) countResult(m *handler.Message) {
 	b := s.Live
 	r := results{noData: &b.TopNoData, nxDomain: &b.TopNXDomain, servFail: &b.TopServFail, refused: &b.TopRefused}

@@ -22,14 +22,14 @@ import (
 
 const (
 	client   = "198.51.100.9:5000"
-	server   = "192.0.2.1:53" // ours
+	server   = "192.0.2.1:53" // local
 	upstream = "203.0.113.1:53"
-	resolver = "192.0.2.1:6000" // ours, when it asks
+	resolver = "192.0.2.1:6000" // the local client
 
 	typeA, typeAAAA = 1, 28
 )
 
-// run returns what a handler makes of frames, in one bucket unless cfg says otherwise, and its
+// run returns the handler's metrics for frames, in one bucket unless cfg sets Periods, and its
 // pipeline.
 func run(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.Metrics, *handler.Pipeline) {
 	if cfg.Periods == 0 {
@@ -59,7 +59,7 @@ func list(t testing.TB, p *handler.Pipeline, prom string) (out []string) {
 	return nil
 }
 
-// exchange is a query and its reply, took apart.
+// exchange is a query and its reply after took.
 func exchange(after, took time.Duration, from, to string, query, reply []byte) []capture.Frame {
 	return []capture.Frame{packettest.UDP(after, from, to, query), packettest.UDP(after+took, to, from, reply)}
 }
@@ -74,9 +74,10 @@ func TestCounters(t *testing.T) {
 	}
 	q := packettest.Query(9, "six.example.com", typeAAAA)
 	frames = append(frames, packettest.UDP(0, "[2001:db8::9]:5000", "[2001:db8:53::1]:5353", q))
-	frames = append(frames, packettest.UDP(0, client, server, q[:5]))       // not even a header
-	frames = append(frames, packettest.UDP(0, client, "192.0.2.1:54", q))   // another port
-	frames = append(frames, packettest.UDP(0, "198.51.100.9:0", server, q)) // nobody's port
+	frames = append(frames, packettest.UDP(0, client, server, q[:5]))     // not even a header
+	frames = append(frames, packettest.UDP(0, client, "192.0.2.1:54", q)) // another port
+	// port 0, which is never a client's
+	frames = append(frames, packettest.UDP(0, "198.51.100.9:0", server, q))
 	// bytes behind the message
 	frames = append(frames, packettest.UDP(0, client, server, append(q, 1, 2)))
 	m, p := run(t, dns.Config{}, frames...)
@@ -109,7 +110,7 @@ func TestTransactions(t *testing.T) {
 	frames = append(frames, exchange(11*time.Second, 20*time.Millisecond, resolver, upstream, q, packettest.Reply(q, 0, 0))...)
 	// too late
 	frames = append(frames, exchange(12*time.Second, 5*time.Second, client, server, q, packettest.Reply(q, 0, 0))...)
-	// never asked
+	// an ID without a query
 	frames = append(frames, packettest.UDP(18*time.Second, server, client, packettest.Reply(q, 0, 0)))
 	frames = append(frames, exchange(19*time.Second, time.Millisecond, "198.51.100.9:5000", "198.51.100.8:53", q, packettest.Reply(q, 0, 0))...)
 	m, _ := run(t, dns.Config{Settings: handler.Settings{Enable: []string{"histograms"}}}, frames...)
@@ -125,8 +126,8 @@ func TestTransactions(t *testing.T) {
 	require.InEpsilon(t, 60.0/28, m.Ratio.Quantile(0.5), 0.01)
 }
 
-// TestTimeoutAndSlow looks at what passes from one period to the next: unanswered queries, and what
-// was slow.
+// TestTimeoutAndSlow checks the state carried from one period to the next: unanswered queries and
+// slowness levels.
 func TestTimeoutAndSlow(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 10 { // 1 to 10 ms: the 90th percentile is above 9 ms
@@ -168,8 +169,8 @@ func TestFilters(t *testing.T) {
 	for _, tt := range []struct {
 		name                    string
 		cfg                     dns.Config
-		queries, replies, total uint64 // that pass
-		skipped                 uint64 // that are no events
+		queries, replies, total uint64 // packets that pass
+		skipped                 uint64 // packets that are not events
 	}{
 		{"none", dns.Config{}, 4, 4, 8, 0},
 		{"rcode", dns.Config{OnlyRCodes: []dnsmsg.RCode{3}}, 0, 1, 1, 7},
@@ -216,7 +217,7 @@ func TestNamesAreCut(t *testing.T) {
 	}
 }
 
-// places returns databases that know 203.0.113.0/24.
+// places returns databases that contain 203.0.113.0/24.
 func places(t testing.TB) *geo.DB {
 	const known = "203.0.113.0/24"
 	db, err := geo.Open(geo.Config{
@@ -253,7 +254,8 @@ func TestClientSubnets(t *testing.T) {
 	require.Zero(t, m.Total.Value(), "without a database nothing passes")
 }
 
-// TestDeepSampling leaves exact counters exact, and looks into a share of the messages.
+// TestDeepSampling checks that exact counters stay exact and that a share of the messages is
+// sampled.
 func TestDeepSampling(t *testing.T) {
 	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(20_000))
 	m, p := run(t, dns.Config{Settings: handler.Settings{DeepSample: 25}}, frames...)

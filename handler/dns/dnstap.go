@@ -8,8 +8,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Tapped is what is counted of the dnstap messages of one type, queries and responses. pktvisor
-// does not count these.
+// Tapped holds the counts of dnstap messages of one type, queries and responses. pktvisor does not
+// count these.
 type Tapped struct {
 	Queries   sketch.Counter  `metric:"queries,counters" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
 	Responses sketch.Counter  `metric:"responses,counters" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`
@@ -21,20 +21,21 @@ type Tapped struct {
 
 // tapCounts counts dnstap messages by type.
 type tapCounts struct {
-	// of the live period, by family; the first is of unknown types. nil until there is a message
+	// metrics of the live period by family of message types; the first is for unknown types. nil
+	// until there is a message
 	kinds [dnstapmsg.UpdateResponse/2 + 1]*Tapped
-	asks  bool   // there are queries, not responses alone
+	asks  bool   // queries were seen, not only responses
 	text  []byte // scratch
 }
 
-// shift forgets the metrics of the period that has closed; each is that of the new one.
+// shift drops the metrics of the closed period; each belongs to the new one.
 func (c *tapCounts) shift(each *metric.Map[Tapped]) {
-	if each.Len() == 0 { // unless there is but one period
+	if each.Len() == 0 { // a single bucket keeps them
 		clear(c.kinds[:])
 	}
 }
 
-// count updates what is counted of the message; deep is whether it was sampled, and h hashes the
+// count updates the metrics of the message. deep reports whether it was sampled, and h hashes the
 // policy that it names.
 func (c *tapCounts) count(each *metric.Map[Tapped], m *handler.Message, deep bool, h *hash64.Hasher) {
 	t := c.at(each, m.Tap)
@@ -75,8 +76,8 @@ func (c *tapCounts) at(each *metric.Map[Tapped], typ dnstapmsg.Type) *Tapped {
 	return c.kinds[i]
 }
 
-// queryKey is the transactionKey of a query. Of a dnstap message without the DNS message, it is of
-// the two ends and the time.
+// queryKey is the transactionKey of a query. For a dnstap message without the DNS message, it
+// hashes the two ends and the time.
 func queryKey(m *handler.Message) uint64 {
 	if m.Msg == nil {
 		return timeKey(m)
@@ -84,18 +85,18 @@ func queryKey(m *handler.Message) uint64 {
 	return transactionKey(m)
 }
 
-// timeKey returns what a dnstap query and its response have in common where one of them lacks the
-// DNS message.
+// timeKey returns the common key of a dnstap query and its response if one of them lacks the DNS
+// message.
 func timeKey(m *handler.Message) uint64 { return hash64.Mix(m.Flow ^ uint64(m.DNSTap.QueryTime)) }
 
-// unknownTime is the duration of a transaction whose response was logged with both messages, but
-// not with both times.
+// unknownTime is the duration of a transaction whose response was logged with both messages but
+// without both times.
 const unknownTime = -1
 
-// duration returns how long the transaction of a dnstap response took, in ns, or unknownTime. If
-// the response met its query, that was logged at startNS. It reports false if there is no
-// transaction: the query was not met, and the response lacks the other half, or comes so late that
-// the query has been counted as timed out.
+// duration returns the duration of a dnstap response's transaction in ns, or unknownTime. If the
+// response matched its query, startNS is the query's time. It returns false without a transaction:
+// the query was not found and the response lacks the other half, or the query has already been
+// counted as timed out.
 func (c *tapCounts) duration(m *handler.Message, startNS int64, met bool, timeout int64) (took int64, ok bool) {
 	t := m.DNSTap
 	switch {
@@ -110,5 +111,5 @@ func (c *tapCounts) duration(m *handler.Message, startNS int64, met bool, timeou
 	return 0, false
 }
 
-// apart returns the time between a query and its reply. Capture clocks can step back.
+// apart returns the time between a query and its reply. It handles capture clocks that step back.
 func apart(a, b int64) int64 { return max(a-b, b-a) }

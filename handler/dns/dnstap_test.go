@@ -23,11 +23,11 @@ func tapped(m dnstapmsg.Message) capture.Frame {
 	return capture.Frame{TimeNS: m.TimeNS(), Data: b, WireLen: uint32(len(b)), Link: decode.LinkDNSTap}
 }
 
-// tapTime is when the first query of the tests was made.
+// tapTime is the time of the tests' first query.
 var tapTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-// tapExchange returns the dnstap messages of a client's query, the n-th, which is made n ms after
-// tapTime, and of its response after took. The response holds both times and both messages.
+// tapExchange returns the dnstap messages of a client's n-th query, made n ms after tapTime, and of
+// its response after took. The response holds both times and both messages.
 func tapExchange(n int, took time.Duration) (query, response dnstapmsg.Message) {
 	q := packettest.Query(uint16(n), fmt.Sprintf("n%d.example.com", n), typeA)
 	query = dnstapmsg.Message{
@@ -39,15 +39,15 @@ func tapExchange(n int, took time.Duration) (query, response dnstapmsg.Message) 
 	return query, response
 }
 
-// TestTapTransactions has servers that log different parts of what they see. Each has 20
+// TestTapTransactions has servers that log different parts of their traffic. Each has 20
 // transactions of 50 ms.
 func TestTapTransactions(t *testing.T) {
 	const n, took = 20, 50 * time.Millisecond
 	for _, tt := range []struct {
 		name   string
 		server func(query, response *dnstapmsg.Message) (logged []dnstapmsg.Message)
-		timed  bool // it is known how long transactions took
-		named  bool // it is known what they were about
+		timed  bool // the durations are available
+		named  bool // the questions are available
 	}{
 		{"queries and responses", func(q, r *dnstapmsg.Message) []dnstapmsg.Message {
 			r.Query, r.QueryTime = nil, 0
@@ -132,8 +132,8 @@ func TestTapTransactions(t *testing.T) {
 	}
 }
 
-// TestTapLate has responses after 8 s. One of a server that logs responses alone is a query that
-// timed out; one of a server that logs queries too has been counted when its query timed out.
+// TestTapLate has responses after 8 s. If the server logs only responses, each counts as a timed
+// out query. If it logs queries too, its query has already been counted as timed out.
 func TestTapLate(t *testing.T) {
 	q, r := tapExchange(0, 8*time.Second)
 	m, _ := run(t, dns.Config{}, tapped(r))
@@ -157,7 +157,7 @@ func TestTapLate(t *testing.T) {
 	require.Equal(t, []uint64{0, 1, 1}, []uint64{in.Trans.Value(), in.TimedOut.Value(), in.Orphans.Value()})
 }
 
-// TestTapMatching follows the transactions of dnstap messages, served and asked.
+// TestTapMatching follows the transactions of dnstap messages, as server and as client.
 func TestTapMatching(t *testing.T) {
 	query, response := tapExchange(0, 3*time.Millisecond)
 	asked, answered := query, response
@@ -201,8 +201,7 @@ func TestTapTypes(t *testing.T) {
 	require.EqualValues(t, 6, m2.Directions.Find("in").DoH.Value())
 }
 
-// TestDNSTap counts what servers tell of: all transports, messages that are left out, and frames
-// that are none.
+// TestDNSTap counts messages of all transports, messages with missing fields, and invalid frames.
 func TestDNSTap(t *testing.T) {
 	q := packettest.Query(1, "www.example.com", typeA, packettest.ECS("203.0.113.0/24"))
 	reply := packettest.Reply(packettest.Query(1, "www.example.com", typeA), 3, 0)

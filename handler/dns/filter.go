@@ -10,11 +10,11 @@ import (
 	"visor/handler"
 )
 
-// filter decides which messages are counted.
+// filter selects the messages that are counted.
 type filter struct {
 	cfg      *Config
 	none     bool     // no filter is configured
-	names    []string // OnlyQNames and OnlySuffixes as dnsmsg writes names: lower case
+	names    []string // OnlyQNames and OnlySuffixes in lower case, as dnsmsg writes names
 	suffixes []string
 	text     []byte // scratch
 }
@@ -27,7 +27,7 @@ const (
 	skip         // not counted at all
 )
 
-// judgement is a verdict, and the length of the suffix behind which the name is to be cut.
+// judgement is a verdict and the length of the suffix at which the name is cut.
 type judgement struct {
 	verdict verdict
 	suffix  int
@@ -49,7 +49,7 @@ func lower(names []string) []string {
 	return out
 }
 
-// judge tries the filters in the reference's order, cheap ones first.
+// judge applies the filters in pktvisor's order, cheap ones first.
 func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	switch {
 	case m.Tap != 0:
@@ -68,8 +68,8 @@ func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	return judgement{suffix: suffix}
 }
 
-// passesTransaction tries the filters of version 2.0: those about results on replies, those about
-// names and clients on queries.
+// passesTransaction applies the filters of version 2.0. Filters of results apply to replies, and
+// filters of names and clients to queries.
 func (f *filter) passesTransaction(places *geo.Cache, m *handler.Message) bool {
 	switch {
 	case m.Tap != 0:
@@ -83,8 +83,8 @@ func (f *filter) passesTransaction(places *geo.Cache, m *handler.Message) bool {
 	return ok && f.subnetPasses(places, m) && f.namePasses(m)
 }
 
-// suffix returns the length of the first suffix in the list that the name ends with; 0 without a
-// list.
+// suffix returns the length of the first suffix in the list that the name ends with. It returns 0
+// without a list.
 func (f *filter) suffix(m *handler.Message) (length int, ok bool) {
 	if len(f.suffixes) == 0 {
 		return 0, true
@@ -97,8 +97,8 @@ func (f *filter) suffix(m *handler.Message) (length int, ok bool) {
 	return len(f.suffixes[i]), true
 }
 
-// judgeTapped tries the one filter that concerns dnstap messages. The others look at packets, as in
-// the reference.
+// judgeTapped applies the one filter for dnstap messages. As in pktvisor, the other filters apply
+// to packets only.
 func (f *filter) judgeTapped(m *handler.Message) judgement {
 	if f.cfg.OnlyTapped != 0 && m.Tap.Family() != f.cfg.OnlyTapped.Family() {
 		return judgement{verdict: drop}
@@ -106,15 +106,15 @@ func (f *filter) judgeTapped(m *handler.Message) judgement {
 	return judgement{}
 }
 
-// predicate is what the reference applies to datagrams before they are events at all: those that
-// fail it show neither in events nor in filtered. The reference's tests ask for that, so visor
-// keeps it, but its Account has them as filtered.
+// predicate reports whether a datagram is an event at all. As in pktvisor, whose tests require it,
+// rejected datagrams appear neither in events nor in filtered. Unlike pktvisor, the Account counts
+// them as filtered.
 func (f *filter) predicate(m *handler.Message) bool {
 	return f.rcodePasses(m.Msg) && f.namePasses(m)
 }
 
-// rcodePasses lets only replies through if there is a list. In the reference a query over TCP
-// passes a list with code 0, though none over UDP does.
+// rcodePasses accepts only replies if there is a list. In pktvisor a query over TCP passes a list
+// with code 0, although a query over UDP does not.
 func (f *filter) rcodePasses(msg dnsmsg.Message) bool {
 	if len(f.cfg.OnlyRCodes) == 0 || f.cfg.ExcludeNoError {
 		return true
@@ -148,7 +148,7 @@ func (f *filter) typePasses(m *handler.Message) bool {
 	return len(f.cfg.OnlyQTypes) == 0 || m.Named && slices.Contains(f.cfg.OnlyQTypes, m.Type)
 }
 
-// subnetPasses asks for a query whose client subnet the databases do not know.
+// subnetPasses accepts queries whose client subnet is missing in the databases.
 func (f *filter) subnetPasses(places *geo.Cache, m *handler.Message) bool {
 	if !f.cfg.GeoNotFound && !f.cfg.ASNNotFound {
 		return true

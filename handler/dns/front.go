@@ -11,13 +11,13 @@ import (
 	"visor/sketch/hash64"
 )
 
-// front is what shards of all versions have.
+// front holds the common fields of shards of all versions.
 type front[M any] struct {
 	handler.Base[M]
 	groups metric.GroupSet
 	filter filter
 	geo    *geo.Cache // nil without databases
-	public bool       // names are cut behind their public suffix
+	public bool       // cut names at their public suffix
 	text   []byte     // scratch for texts
 }
 
@@ -34,15 +34,15 @@ func (d *declared[M]) newFront() front[M] {
 	return f
 }
 
-// Keyed has the keys of places hashed.
+// Keyed passes the hasher of keys to the geo cache.
 func (s *front[M]) Keyed(h *hash64.Hasher) {
 	if s.geo != nil {
 		s.geo.Keyed(h)
 	}
 }
 
-// passOn tells the next handler of the message. A datagram goes on as its frame; a message of a
-// stream as a packet of its own, as long as the message.
+// passOn forwards the message to the next handler. A datagram is forwarded as its frame. A message
+// of a stream is forwarded as a separate packet of the message's length.
 func (s *front[M]) passOn(m *handler.Message) {
 	p := *m.Frame
 	if m.TCP {
@@ -53,8 +53,8 @@ func (s *front[M]) passOn(m *handler.Message) {
 	s.Pass.DNS = append(s.Pass.DNS, *m)
 }
 
-// parts counts the ends of a name of two and of three labels; suffixLen is where it is to be cut
-// instead, or 0.
+// parts counts the last two and three labels of a name. If suffixLen is not 0, the name is cut
+// there instead.
 func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *metric.TopDomains) {
 	two, three := m.Question.Cut(m.Name)
 	if suffixLen != 0 || s.public && m.Tap == 0 {
@@ -66,8 +66,8 @@ func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *metr
 	}
 }
 
-// cut cuts the name one and two labels before a suffix: one that was asked for, which need not
-// begin where a label does, or the public one.
+// cut cuts the name one and two labels before a suffix. A configured suffix need not begin at a
+// label; otherwise it is the public suffix.
 func (s *front[M]) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Name) {
 	s.text = m.Name.AppendText(s.text[:0])
 	if suffixLen == 0 {
@@ -84,9 +84,9 @@ func (s *front[M]) hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
 	return part.Hash(s.Hash)
 }
 
-// clientSubnet returns the client subnet of a query, or an invalid address. The reference finds it
-// only as the first option of the first additional record, and reads eight bytes of an IPv6
-// address; here it is found wherever it is.
+// clientSubnet returns the client subnet of a query, or an invalid address. It finds the option
+// anywhere. pktvisor finds it only as the first option of the first additional record, and reads
+// eight bytes of an IPv6 address.
 func clientSubnet(query dnsmsg.Message) netip.Addr {
 	if ecs, ok := query.ClientSubnet(); ok {
 		return ecs.Addr
@@ -109,7 +109,7 @@ func (s *front[M]) subnet(addr netip.Addr, subnets *metric.TopNames, places *met
 	}
 }
 
-// results are lists of names by what was answered; noError may be nil.
+// results are lists of names by result; noError may be nil.
 type results struct{ noError, noData, nxDomain, servFail, refused *metric.TopDomains }
 
 // count counts the name of a reply.

@@ -25,9 +25,9 @@ var groupNames = metric.GroupNames{
 	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
 }
 
-// Metrics is what a Handler counts. A transaction is a reply with the query that it answers; it is
-// "in" if the own networks answered, "out" if they asked. Of the queries that passed the filters,
-// Trans met their reply, TimedOut, Evicted and Retried did not, and the others wait.
+// Metrics holds the counts of a Handler. A transaction is a reply with its query. It is "in" if the
+// local networks answered, "out" if they asked. Queries that passed the filters either met their
+// reply (Trans), ended as TimedOut, Evicted or Retried, or still wait.
 type Metrics struct {
 	Events      sketch.Counter `metric:"wire_packets.events" help:"DNS messages that reached the handler, before filters"`
 	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DNS messages that were sampled for in-depth inspection"`
@@ -82,6 +82,6 @@ type Metrics struct {
 	SlowIn        metric.TopNames  `metric:"xact.in.top_slow,dns_transaction" label:"qname" help:"names of ingress transactions slower than the 90th percentile of the previous period"`
 	SlowOut       metric.TopNames  `metric:"xact.out.top_slow,dns_transaction" label:"qname" help:"names of egress transactions slower than the 90th percentile of the previous period"`
 
-	// of dnstap messages: "auth", "client" and so on, as there are messages
+	// dnstap messages by type: "auth", "client" and so on, created on first use
 	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
 }

@@ -7,23 +7,23 @@ import (
 	"visor/sketch"
 )
 
-// levels are the times from which a transaction is slow, µs, by decode.Direction; 0 until a period
-// with transactions has closed.
+// levels are the slowness thresholds of transactions in µs, by decode.Direction. A level is 0 until
+// a period with transactions has closed.
 type levels [3]int64
 
-// slowness finds the levels of each period: the 90th percentile of the period before, over all
+// slowness computes the levels of each period: the 90th percentile of the previous period over all
 // workers. It is safe for concurrent use.
 type slowness struct {
 	mu    sync.Mutex
-	times [3]sketch.Quantile // what was reported of the period before the latest
-	// the latest one, and that before it, in which other workers may still be
+	times [3]sketch.Quantile // times reported for the period before the latest
+	// the latest period, and the previous one, in which other workers may still be
 	periods [2]struct {
 		start int64
 		levels
 	}
 }
 
-// begin begins a period, unless another worker has done so.
+// begin begins a period, unless another worker has already done so.
 func (s *slowness) begin(startNS int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,8 +36,8 @@ func (s *slowness) begin(startNS int64) {
 	}
 }
 
-// report adds the times of a worker to those of the period that has closed. Workers of a recording
-// have all reported when they go on; those of a live pipeline do so within moments.
+// report adds a worker's times to the period that has closed. All workers of a recording report
+// before they continue. Workers of a live pipeline report within moments.
 func (s *slowness) report(dir decode.Direction, times *sketch.Quantile) {
 	if times.Count() == 0 {
 		return

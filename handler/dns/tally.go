@@ -6,8 +6,8 @@ import (
 	"visor/handler"
 )
 
-// tally counts messages of one second within a batch, in few cache lines and without branches where
-// protocols and codes come in no order. The metrics get the sums.
+// tally counts messages of one second within a batch, in few cache lines. It avoids branches where
+// protocols and codes come in random order. The sums are added to the metrics.
 type tally struct {
 	second   handler.Second
 	events   uint64
@@ -19,7 +19,7 @@ type tally struct {
 	noData   uint64
 }
 
-// What messages are counted by are bits of an index.
+// The bits of a counter's index.
 const (
 	messageKinds = 1 << 5
 	kindTCP      = 1
@@ -29,7 +29,7 @@ const (
 	kindOther    = 16 // neither UDP nor TCP
 )
 
-// count updates what is exact at every sampling rate.
+// count updates the metrics that are exact at every sampling rate.
 func (t *tally) count(m *handler.Message) {
 	k := 0
 	if m.TCP {

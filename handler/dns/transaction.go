@@ -9,12 +9,12 @@ import (
 	"visor/internal/flowtable"
 )
 
-// query is what version 1.0 remembers of a query.
+// query is the state that version 1.0 keeps for a query.
 type query struct {
 	size uint32 // length of the message, bytes
 }
 
-// lost counts a query that left without a reply.
+// lost counts a query that ended without a reply.
 func (s *shard) lost(_ *query, why flowtable.Loss) {
 	if why == flowtable.Evicted {
 		s.Live.Evicted.Add(1)
@@ -23,7 +23,7 @@ func (s *shard) lost(_ *query, why flowtable.Loss) {
 	}
 }
 
-// take takes the query of a reply, and returns how long it waited, in ns or unknownTime.
+// take removes the query of a reply. It returns the query's waiting time in ns, or unknownTime.
 func (s *shard) take(m *handler.Message) (q query, took int64, ok bool) {
 	q, start, met := s.waiting.answer(m)
 	if m.DNSTap == nil {
@@ -70,7 +70,8 @@ func (s *shard) transaction(m *handler.Message, deep bool) {
 	}
 }
 
-// answered counts a transaction of known direction that took us microseconds, or unknownTime.
+// answered counts a transaction of known direction. Its duration is us microseconds, or
+// unknownTime.
 func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 	b := s.Live
 	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.levels[decode.ToHost]
@@ -92,8 +93,8 @@ func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
 	}
 }
 
-// addSlow counts the name as it was written: 0x20 randomisation is of interest where answers are
-// slow.
+// addSlow counts the name in its original case, because 0x20 randomization matters for slow
+// answers.
 func (s *shard) addSlow(slow *metric.TopNames, m *handler.Message) {
 	s.text, _, _ = m.Msg.AppendQuestionExact(s.text[:0])
 	slow.Add(s.Hash.Sum(s.text), s.text, 1)

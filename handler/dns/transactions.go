@@ -30,22 +30,22 @@ var xactGroupNames = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
 }
 
-// TransactionMetrics is what a TransactionHandler counts: transactions, the same for each
-// direction.
+// TransactionMetrics holds the counts of a TransactionHandler: the same transaction metrics for
+// each direction.
 type TransactionMetrics struct {
 	Observed    sketch.Counter `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
 	DeepSamples sketch.Counter `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate    `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
 	Filtered    sketch.Counter `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
-	// "in", "out" and "unknown", as there are replies
+	// "in", "out" and "unknown", created on first use
 	Directions metric.Map[Direction] `metric:"" label:"direction"`
-	// of dnstap messages: "auth", "client" and so on, as there are messages
+	// dnstap messages by type: "auth", "client" and so on, created on first use
 	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
 }
 
-// Direction is what is counted of the transactions of one direction: "in" if the own networks
-// answered, "out" if they asked. It is counted when the reply arrives, from what the reply says if
-// nothing else is said here.
+// Direction holds the counts of one direction's transactions: "in" if the local networks answered,
+// "out" if they asked. A transaction is counted when its reply arrives. The fields of the reply
+// count unless a metric's help text names the query.
 type Direction struct {
 	Trans       sketch.Counter `metric:"xacts,counters" help:"transactions: replies that met their query in time"`
 	UDP         sketch.Counter `metric:"udp_xacts,counters" help:"transactions over UDP"`
@@ -65,7 +65,7 @@ type Direction struct {
 	AA          sketch.Counter `metric:"authoritative_answer_xacts,counters" help:"transactions with an authoritative answer"`
 	AD          sketch.Counter `metric:"authenticated_data_xacts,counters" help:"transactions with authenticated data"`
 	CD          sketch.Counter `metric:"checking_disabled_xacts,counters" help:"transactions whose query disabled checking"`
-	// counted if top_ecs is on
+	// counted if top_ecs is enabled
 	ECS       sketch.Counter `metric:"ecs_xacts,counters" help:"transactions whose query had an EDNS client subnet"`
 	TimedOut  sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
 	Evicted   sketch.Counter `metric:"evicted_queries,counters" help:"queries forgotten before their reply or timeout because too many waited"`
@@ -100,12 +100,12 @@ type Direction struct {
 }
 
 // TransactionHandler is the DNS analyzer of version 2.0, which counts transactions by direction.
-// OnlyQueries and OnlyReplies are not for it: it counts neither without the other.
+// OnlyQueries and OnlyReplies do not apply, because a transaction needs both halves.
 type TransactionHandler struct{ declared[TransactionMetrics] }
 
 var _ handler.Handler = (*TransactionHandler)(nil)
 
-// NewTransactions returns a TransactionHandler, or what is wrong with cfg.
+// NewTransactions returns a TransactionHandler, or an error listing all problems in cfg.
 func NewTransactions(cfg Config) (*TransactionHandler, error) {
 	d, err := declare[TransactionMetrics](cfg, "2.0", xactGroupNames, xactDefaultGroups)
 	if cfg.OnlyQueries || cfg.OnlyReplies {
@@ -117,13 +117,13 @@ func NewTransactions(cfg Config) (*TransactionHandler, error) {
 	return &TransactionHandler{d}, nil
 }
 
-// FromTransactions returns what the DNS handler of version 2.0 in s counted, or nil if s has none.
-// With several it is the first.
+// FromTransactions returns the metrics of the first DNS handler of version 2.0 in s, or nil without
+// one.
 func FromTransactions(s *handler.Snapshot) *TransactionMetrics {
 	return handler.Find[TransactionMetrics](s)
 }
 
-// countReply counts what the header of a reply says, and how it came.
+// countReply counts the header fields and the transport of a reply.
 func (d *Direction) countReply(m *handler.Message) {
 	switch {
 	case m.Packet.Layers.Has(decode.LayerIPv4):

@@ -17,7 +17,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// runTransactions returns what a handler makes of frames, in one bucket unless cfg says otherwise,
+// runTransactions returns the handler's metrics for frames, in one bucket unless cfg sets Periods,
 // and its pipeline.
 func runTransactions(t testing.TB, cfg dns.Config, frames ...capture.Frame) (*dns.TransactionMetrics, *handler.Pipeline) {
 	if cfg.Periods == 0 {
@@ -55,7 +55,7 @@ func TestTransactionsByDirection(t *testing.T) {
 	require.InDelta(t, float64(len(reply))/float64(len(q)), in.Ratio.Max(), 1e-9)
 }
 
-// Between two own hosts, a query and its reply both go to the host.
+// Between two local hosts, a query and its reply both have direction "in".
 func TestTransactionOwnToOwn(t *testing.T) {
 	q := packettest.Query(1, "a.example.", typeA)
 	m, _ := runTransactions(t, dns.Config{}, exchange(0, time.Millisecond, "192.0.2.7:4000", server, q, packettest.Reply(q, 0, 1))...)
@@ -63,7 +63,7 @@ func TestTransactionOwnToOwn(t *testing.T) {
 	require.Nil(t, m.Directions.Find("out"))
 }
 
-// What is filtered in one half is filtered in the other.
+// A filter that rejects one half also rejects the other.
 func TestTransactionFilters(t *testing.T) {
 	var frames []capture.Frame
 	for i, name := range []string{"a.example.", "b.example.", "c.other."} {
@@ -94,8 +94,8 @@ func TestTransactionFilters(t *testing.T) {
 	require.ErrorContains(t, err, "transactions")
 }
 
-// At the end of a period, queries that have waited too long count in it, and it says what is slow
-// in the next.
+// Queries that have timed out at the end of a period count in it. Its durations set the slowness
+// level of the next.
 func TestTransactionPeriods(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 10 {

@@ -13,10 +13,10 @@ import (
 	"visor/sketch"
 )
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *TransactionHandler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 
-// NewShards returns the parts of h that n workers of one pipeline own.
+// NewShards returns the parts of h for n workers of one pipeline.
 func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
@@ -31,20 +31,21 @@ type transactionShard struct {
 	front[TransactionMetrics]
 	waiting waiting[asker]
 	taps    tapCounts
-	dirs    [3]*Direction // of the live period, by decode.Direction; nil until there is a reply
-	slow    *slowness
-	levels  levels // of the live period
-	start   int64  // of that, ns
-	sum     events
+	// metrics of the live period, by decode.Direction; nil until there is a reply
+	dirs   [3]*Direction
+	slow   *slowness
+	levels levels // of the live period
+	start  int64  // of the live period, ns
+	sum    events
 }
 
-// asker is what version 2.0 remembers of a query.
+// asker is the state that version 2.0 keeps for a query.
 type asker struct {
-	subnet   netip.Addr // EDNS client subnet; invalid without
+	subnet   netip.Addr // EDNS client subnet; invalid without one
 	size     uint32     // length of the message, bytes
 	dir      decode.Direction
 	disabled bool // checking is
-	filtered bool // the reply is to be dropped too
+	filtered bool // the reply is dropped too
 }
 
 // events counts the messages of one second within a batch.
@@ -55,11 +56,11 @@ type events struct {
 	filtered     uint64
 	filteredDeep uint64 // filtered while the latest decision was to sample
 	deep         uint64
-	// further messages that are filtered because the other half was; no events of their own
+	// messages filtered because their other half was; not events
 	lost uint64
 }
 
-// Open returns how many queries wait for their reply.
+// Open returns the number of queries that wait for their reply.
 func (s *transactionShard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
@@ -95,8 +96,8 @@ func (s *transactionShard) flush() {
 	*e = events{}
 }
 
-// Shift closes the live period. Queries that have waited too long by then are counted in it;
-// pktvisor counts them in the next.
+// Shift closes the live period. Queries that have timed out by then count in it; pktvisor counts
+// them in the next.
 func (s *transactionShard) Shift(startNS int64) {
 	s.slow.begin(startNS)
 	for dir, d := range s.dirs {
@@ -108,15 +109,15 @@ func (s *transactionShard) Shift(startNS int64) {
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
 	s.taps.shift(&s.Live.Taps)
-	if s.Live.Directions.Len() == 0 { // unless there is but one period
+	if s.Live.Directions.Len() == 0 { // a single bucket keeps them
 		s.dirs = [3]*Direction{}
 	}
 }
 
-// Settle counts the queries that have waited too long when the input ends.
+// Settle counts the queries that have timed out when the input ends.
 func (s *transactionShard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 
-// lost counts a query that left without a reply.
+// lost counts a query that ended without a reply.
 func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 	switch {
 	case q.filtered:
@@ -148,7 +149,7 @@ func (s *transactionShard) message(m *handler.Message) {
 		if s.Sampler.Last() {
 			s.sum.filteredDeep++
 		}
-		if m.Tap != 0 { // their filter looks at what both halves have in common
+		if m.Tap != 0 { // their filter uses the common fields of both halves
 			return
 		}
 	default:
@@ -181,7 +182,7 @@ func (s *transactionShard) query(m *handler.Message, passes bool) {
 	q.dir, q.filtered = m.Frame.Dir, !passes
 }
 
-// remember returns what is to be remembered of a query, which may be nil.
+// remember returns the state to keep for a query, or nil.
 func (s *transactionShard) remember(msg dnsmsg.Message) asker {
 	if msg == nil {
 		return asker{}
@@ -193,8 +194,8 @@ func (s *transactionShard) remember(msg dnsmsg.Message) asker {
 	return q
 }
 
-// take takes the query of a reply, and returns how long it waited, in ns or unknownTime. A query
-// that is not there is of the other direction.
+// take removes the query of a reply. It returns the query's waiting time in ns, or unknownTime. If
+// the query is missing, its direction is the opposite of the reply's.
 func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok bool) {
 	q, start, met := s.waiting.answer(m)
 	if !met {
@@ -211,12 +212,13 @@ func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok boo
 	return q, took, ok
 }
 
-// reply ends a transaction. A reply goes the other way than its query, which gives the direction.
+// reply ends a transaction. The transaction has the query's direction, which is opposite to the
+// reply's.
 func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	q, took, ok := s.take(m)
 	d := s.direction(q.dir)
 	switch {
-	case ok && passes == q.filtered: // one half passes: with the other, it is filtered
+	case ok && passes == q.filtered: // one half passes: the other half filters it
 		s.sum.lost++
 		return
 	case !passes:
@@ -253,7 +255,7 @@ func opposite(dir decode.Direction) decode.Direction {
 	return dir
 }
 
-// transport returns the counter of how a message came, or nil.
+// transport returns the counter of the message's transport, or nil.
 func (d *Direction) transport(m *handler.Message) *sketch.Counter {
 	if m.Tap == 0 {
 		if m.TCP {
@@ -280,7 +282,7 @@ func (d *Direction) transport(m *handler.Message) *sketch.Counter {
 	return nil
 }
 
-// countDeep updates what only sampled transactions do, times apart.
+// countDeep updates the metrics of sampled transactions, except times.
 func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker) {
 	if s.groups.Has(xactTopPorts) && m.Client != 0 {
 		d.TopPorts.Add(metric.Port(m.Client), 1)
@@ -293,7 +295,7 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker)
 		s.subnet(q.subnet, &d.TopECS, &d.TopGeoECS, &d.TopASNECS)
 	}
 	if m.Msg != nil && s.groups.Has(xactTopRCodes) {
-		// also of replies without a question, which pktvisor leaves out
+		// includes replies without a question, which pktvisor omits
 		d.TopRCodes.Add(m.Msg.RCode(), 1)
 	}
 	if !m.Named {
@@ -316,8 +318,8 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker)
 	}
 }
 
-// countTime counts that a transaction took us microseconds; from slow on, if that is known, it was
-// a slow one.
+// countTime counts a transaction of us microseconds. It is slow from slow µs on, if that level is
+// set.
 func (s *transactionShard) countTime(d *Direction, m *handler.Message, us, slow int64) {
 	if !s.groups.Has(xactTimes) {
 		return

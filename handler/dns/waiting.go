@@ -6,20 +6,20 @@ import (
 	"visor/sketch/hash64"
 )
 
-// waiting holds the queries that wait for a reply, with a V for each. A query and its reply have
-// the two ends and the ID in common, and the question, if the reply has one.
+// waiting holds the queries that wait for a reply, with a V for each. A query and its reply share
+// the two ends and the ID. They also share the question, if the reply has one.
 type waiting[V any] struct {
 	open    *flowtable.Table[asked[V]]
 	timeout int64 // ns
 }
 
-// asked is a query that waits.
+// asked is a waiting query.
 type asked[V any] struct {
 	value    V
-	question uint32 // hash of the name and type; 0 if they could not be read
+	question uint32 // hash of the name and type; 0 if they were unreadable
 }
 
-// newWaiting returns an empty waiting. It calls lost with every query that leaves it without a
+// newWaiting returns an empty waiting. It calls lost for every query that is removed without a
 // reply.
 func newWaiting[V any](cfg *Config, lost func(v *V, why flowtable.Loss)) waiting[V] {
 	w := waiting[V]{timeout: int64(cfg.Timeout)}
@@ -28,10 +28,10 @@ func newWaiting[V any](cfg *Config, lost func(v *V, why flowtable.Loss)) waiting
 	return w
 }
 
-// transactionKey returns what a query and its reply have in common: the two ends and the ID.
+// transactionKey returns the common key of a query and its reply: the two ends and the ID.
 func transactionKey(m *handler.Message) uint64 { return hash64.Mix(m.Flow + uint64(m.Msg.ID())) }
 
-// question returns a hash of the question, 0 if there is none.
+// question returns a hash of the question, or 0 without one.
 func question(m *handler.Message) uint32 {
 	if !m.Named {
 		return 0
@@ -39,8 +39,8 @@ func question(m *handler.Message) uint32 {
 	return uint32(m.Hash>>32) ^ uint32(m.Type)<<16 | 1
 }
 
-// ask adds a query and returns its value. It returns false if the same query waits already, which
-// goes on to wait since its first time.
+// ask adds a query and returns its value. It returns false if the same query already waits; the
+// query keeps its first time.
 func (w *waiting[V]) ask(m *handler.Message) (v *V, isNew bool) {
 	key, q := queryKey(m), question(m)
 	a, _, isNew := w.open.Insert(key, m.TimeNS)
@@ -53,11 +53,11 @@ func (w *waiting[V]) ask(m *handler.Message) (v *V, isNew bool) {
 	return &a.value, isNew
 }
 
-// otherKey returns the key of a query whose ID waits for the reply to another question already.
+// otherKey returns the key for a query whose ID already waits for the reply to another question.
 func otherKey(key uint64, question uint32) uint64 { return hash64.Mix(key + uint64(question)) }
 
-// answer removes the query that a reply answers, and returns its value and time. A reply to a
-// question that nobody asked is matched by its ID, as in pktvisor.
+// answer removes the query of a reply and returns its value and time. If no query has the reply's
+// question, the ID alone decides, as in pktvisor.
 func (w *waiting[V]) answer(m *handler.Message) (v V, startNS int64, ok bool) {
 	var a asked[V]
 	if m.Msg != nil {
@@ -69,7 +69,7 @@ func (w *waiting[V]) answer(m *handler.Message) (v V, startNS int64, ok bool) {
 	return a.value, startNS, ok
 }
 
-// takeQuestion removes the query with this key and question, or else with the key alone.
+// takeQuestion removes the query with this key and question, or otherwise with the key alone.
 func (w *waiting[V]) takeQuestion(key uint64, question uint32) (a asked[V], startNS int64, ok bool) {
 	a, startNS, ok = w.open.Take(key)
 	if question == 0 || a.question == question {
@@ -79,7 +79,7 @@ func (w *waiting[V]) takeQuestion(key uint64, question uint32) (a asked[V], star
 	if !okB {
 		return a, startNS, ok
 	}
-	if ok { // it goes on to wait
+	if ok { // it continues to wait
 		*w.open.Put(key, startNS) = a
 	}
 	return b, startB, true

@@ -42,7 +42,7 @@ func analyseBoth(t *testing.T, cfg dns.Config, queues int, frames []capture.Fram
 	return m, unknown, group.Open()
 }
 
-// queries is n queries of a steady rate, each of another client, over 180 s.
+// queries returns n queries at a steady rate, each from another client, over 180 s.
 func queries(n int) (frames []capture.Frame) {
 	for i := range n {
 		from := fmt.Sprintf("10.%d.%d.%d:%d", i>>16&255, i>>8&255, i&255, 1024+i%60000)
@@ -52,8 +52,8 @@ func queries(n int) (frames []capture.Frame) {
 	return frames
 }
 
-// Queries that nobody answers have timed out, but for those of the last 5 s, at any rate and with
-// any number of workers.
+// Unanswered queries time out, except queries of the last 5 s. This holds at any rate and with any
+// number of workers.
 func TestUnanswered(t *testing.T) {
 	for _, perSecond := range []int{1, 10, 200} {
 		n := perSecond * 180
@@ -69,7 +69,7 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
-// What a full table evicts is counted. Queries are the sum of what became of them.
+// Evictions from a full table are counted. The outcomes add up to the number of queries.
 func TestEvicted(t *testing.T) {
 	frames := queries(36000)
 	for i := range 1000 { // some are answered
@@ -84,8 +84,8 @@ func TestEvicted(t *testing.T) {
 	require.Equal(t, uint64(37000), v2.Trans.Value()+v2.TimedOut.Value()+v2.Evicted.Value()+uint64(open["v2"]))
 }
 
-// A client that asks again, with the same ID, waits since its first query. A query for another name
-// with an ID that waits already is another transaction.
+// A client that retries with the same ID waits since its first query. A query for another name with
+// a waiting ID is another transaction.
 func TestRetries(t *testing.T) {
 	ask := func(id uint16, name string) []byte { return packettest.Query(id, name, typeA) }
 	from := func(after time.Duration, q []byte) capture.Frame { return packettest.UDP(after, client, upstream, q) }
@@ -106,7 +106,7 @@ func TestRetries(t *testing.T) {
 	require.InEpsilon(t, 500_000, v2.Time.Quantile(0.5), 0.01)
 }
 
-// Replies that repeat no question have an RCODE, and answer the query with their ID.
+// Replies without a question have an RCODE, and match the query with their ID.
 func TestRepliesWithoutQuestion(t *testing.T) {
 	var frames []capture.Frame
 	for id, rcode := range []byte{1, 4} {
@@ -129,7 +129,7 @@ func TestRepliesWithoutQuestion(t *testing.T) {
 	require.ElementsMatch(t, []string{"FORMERR 1", "NOTIMP 1"}, list(t, p, "dns_top_rcode_xacts"))
 }
 
-// With any number of workers all figures are the same: what timed out by period, and what was slow.
+// With any number of workers all figures are the same: timeouts by period, and slow transactions.
 func TestWorkersAgree(t *testing.T) {
 	frames := queries(1800)
 	for i := range 3000 {
