@@ -109,8 +109,8 @@ func (cfg *Config) queues() (out []capture.Source) {
 	return out
 }
 
-// share sets in all workers the same periods. Live workers follow the clock. Workers of one recording
-// meet at the start of a period. Several recordings have separate periods.
+// share sets in all workers the same periods. Live workers follow the clock. Workers of one
+// recording meet at the start of a period. Several recordings have separate periods.
 func (p *Pipeline) share() {
 	if !p.cfg.Live && (len(p.cfg.Sources) > 1 || len(p.workers) == 1) {
 		return

@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// bound folds the devices and interfaces beyond those that all workers keep apart in a period.
-// Other ones may have a place in each period that an answer covers. Those that had one in the most
-// periods stay, and of these the ones with the most packets.
+// bound folds the devices and interfaces beyond the number that all workers keep separately in a
+// period. Each period of an answer may hold different ones. Subjects present in the most periods
+// stay, and among these the ones with the most packets.
 func (h *Handler) bound(m *Metrics) {
 	workers := max(int(h.shards.Load()), 1)
 	m.boundDevices(maxDevices * workers)
 	m.boundInterfaces(h.cfg.Interfaces * workers)
 }
 
-// subject is a device, or an interface of one.
+// subject is a device or an interface.
 type subject struct {
 	device, name string
 	periods      int
@@ -25,7 +25,7 @@ func compareSubjects(a, b subject) int {
 	return cmp.Or(cmp.Compare(b.periods, a.periods), cmp.Compare(b.packets, a.packets), cmp.Compare(a.device, b.device), cmp.Compare(a.name, b.name))
 }
 
-// beyond returns the subjects beyond the n that have the most.
+// beyond returns the subjects after the first n by periods and packets.
 func beyond(all []subject, n int) []subject {
 	if len(all) <= n {
 		return nil
@@ -75,7 +75,7 @@ func (m *Metrics) boundInterfaces(most int) {
 	}
 }
 
-// fold adds the metrics of an interface to those of Others.
+// fold adds the metrics of an interface to the metrics of Others.
 func (d *Device) fold(name string) {
 	if name != Others {
 		d.Interfaces.Fold(name, Others)

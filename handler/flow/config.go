@@ -12,7 +12,8 @@ import (
 	"visor/handler"
 )
 
-// Config configures a Handler. The zero Config is ready to use. All filters that are set must pass.
+// Config configures a Handler. The zero Config is ready to use. A record must pass all configured
+// filters.
 type Config struct {
 	handler.Settings
 
@@ -36,18 +37,19 @@ type Config struct {
 
 	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 
-	// MaxBytes bounds the memory of all periods and workers of a Handler, and of the copy that
-	// queries are answered from; 0 means 96 MiB. Where it does not suffice, lists grow no more, and
-	// the least used interfaces and devices are counted as one, [Others].
+	// MaxBytes bounds the memory of a Handler in all periods and workers, including the copy for
+	// queries; 0 means 96 MiB. At the limit, lists stop growing, and the least used interfaces and
+	// devices are counted together as [Others].
 	MaxBytes int
 
-	// Interfaces is how many interfaces of all devices are kept apart in a period, by each worker;
-	// 0 means 1024. An answer over several periods keeps apart as many as all workers do in one.
+	// Interfaces is the number of interfaces that each worker keeps separately in a period, over
+	// all devices; 0 means 1024. An answer over several periods keeps as many as all workers do in
+	// one.
 	Interfaces int
 }
 
-// Summary is what lists show in place of addresses: not those in Except, else the autonomous
-// system, else the subnet.
+// Summary selects the text shown instead of an address. Addresses in Except are shown as they are.
+// Otherwise it is the autonomous system, or else the subnet.
 type Summary struct {
 	ByASN          bool     `policy:"summarize_ips_by_asn" help:"shows the autonomous system of an address; needs a database"`
 	Subnets        []string `policy:"subnets_for_summarization" help:"networks in CIDR form, shown for the addresses in them; 0.0.0.0/n and ::/n show the first n bits of all others"`
@@ -56,15 +58,15 @@ type Summary struct {
 	Except         []string `policy:"exclude_ips_from_summarization" help:"networks in CIDR form with addresses that are shown as they are"`
 }
 
-// DeviceConfig is what is configured of an exporter and its interfaces.
+// DeviceConfig configures an exporter and its interfaces.
 type DeviceConfig struct {
-	Name       string            // "" shows the address
-	Interfaces map[uint32]string // their names by ifIndex
-	// one in so many packets, for records that state no rate; 0 is none
+	Name       string            // empty shows the address
+	Interfaces map[uint32]string // interface names by ifIndex
+	// N in 1-in-N sampling, for records without a rate; 0 means unsampled
 	Sampling uint32
 }
 
-// Range is a range of numbers, both ends included.
+// Range is a range of numbers, including both ends.
 type Range struct{ First, Last uint32 }
 
 func contains(ranges []Range, n uint32) bool {
@@ -79,8 +81,8 @@ func contains(ranges []Range, n uint32) bool {
 const (
 	defaultBytes      = 96 << 20
 	defaultInterfaces = 1024
-	maxDevices        = 1024 // a worker keeps apart in a period
-	maxEntries        = 768  // of a list in a period
+	maxDevices        = 1024 // maximum per worker and period
+	maxEntries        = 768  // maximum per list and period
 )
 
 // Handler is the flow analyzer.
@@ -90,12 +92,12 @@ type Handler struct {
 	onlyNets   decode.HostNets
 	summary    summary
 	shards     atomic.Int32
-	firstBytes int // of an interface
+	firstBytes int // per interface
 }
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or all that is wrong with cfg.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	if cfg.Interfaces == 0 {
 		cfg.Interfaces = defaultInterfaces
@@ -119,12 +121,11 @@ func New(cfg Config) (*Handler, error) {
 	return h, nil
 }
 
-// From returns what the flow handler of s counted, or nil if s has none. With several it is the
-// first.
+// From returns the metrics of the first flow handler in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// share returns the memory of a period in a shard. A shard has its periods, a copy for queries, and
-// what waits for interfaces of the period before.
+// share returns the memory of one period in a shard. A shard has its periods, a copy for queries,
+// and unused memory kept for returning interfaces.
 func (h *Handler) share() int {
 	return h.cfg.MaxBytes / max(int(h.shards.Load()), 1) / (h.Info().Periods + 2)
 }

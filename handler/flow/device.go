@@ -7,56 +7,56 @@ import (
 	"visor/sketch/hash64"
 )
 
-// device is what is known of an exporter. It has metrics of its own in the live period, or those of
-// [Others].
+// device is the state of an exporter. In the live period it has its own metrics or shares the
+// metrics of [Others].
 type device struct {
 	addr    netip.Addr
-	name    string            // "" until it is needed
-	names   map[uint32]string // of interfaces
-	only    []Range           // interfaces that count, if listed
+	name    string            // empty until it is needed
+	names   map[uint32]string // filter of interfaces
+	only    []Range           // interfaces that count, if configured
 	listed  bool
-	rate    uint32 // of sampling, if a record's exporter states none
+	rate    uint32 // sampling rate of records without a rate
 	ports   map[uint32]*port
-	metrics *Device // of the live period; nil if it has sent nothing in it
+	metrics *Device // metrics of the live period; nil if it was silent in it
 	use     use
-	others  *port // its interface Others; nil if it has none
+	others  *port // its interface Others; nil without one
 	merged  bool  // it counts as the device Others
-	known   bool  // it is remembered
+	known   bool  // it is in the table of devices
 }
 
-// port is an interface of a device. It has metrics of its own in the live period, or those of
-// [Others].
+// port is an interface of a device. In the live period it has its own metrics or shares the metrics
+// of [Others].
 type port struct {
 	device   *device
 	index    uint32
-	name     string     // "" until it is needed
-	key      key        // of the name
-	metrics  *Interface // nil if it has none of its own
+	name     string     // empty until it is needed
+	key      key        // hash of the name
+	metrics  *Interface // nil if it shares Others' metrics
 	use      use
-	distinct int  // what its cardinalities took when they were weighed last, bytes
-	weighed  int  // records after which they are weighed again
-	merged   bool // it was counted as one that is merged
+	distinct int  // bytes of its cardinalities at the last weighing
+	weighed  int  // records until the next weighing
+	merged   bool // it is already counted among the merged interfaces
 }
 
-// use is how much something was used.
+// use measures how much a subject was used.
 type use struct {
 	records int // in the live period
-	before  int // in the period before, if it had a place of its own
-	next    int // records after which it is worth a look whether it deserves a place
+	before  int // in the previous period, if it had a place
+	next    int // number of records at which its claim to a place is checked
 }
 
-// merit decides what has a place: something that has long had one is not pushed out by what
+// merit ranks subjects for places. A subject with a long-held place is not evicted by one that
 // arrives first in a period.
 func (u *use) merit() int { return u.records + u.before/2 }
 
-// renew begins a new period.
+// renew starts a new period.
 func (u *use) renew() { *u = use{before: u.records} }
 
-// deserving is the merit from which on something takes the place of what has half as much.
-// It bounds how often places change, whoever sends.
+// deserving is the least merit that replaces a subject with half as much. It bounds the rate of
+// replacements under any traffic.
 const deserving = 64
 
-// due reports whether it is time to look for a place.
+// due reports whether the claim to a place should be checked.
 func (u *use) due() bool {
 	if u.records < u.next {
 		return false
@@ -65,7 +65,7 @@ func (u *use) due() bool {
 	return true
 }
 
-// init makes d the device of an address.
+// init initializes d as the device of an address.
 func (d *device) init(cfg *Config, addr netip.Addr) {
 	given := cfg.Devices[addr]
 	*d = device{addr: addr, rate: given.Sampling}
@@ -83,7 +83,7 @@ func (d *device) label() string {
 	return d.name
 }
 
-// device returns what is known of an exporter, which sends a number of records.
+// device returns the state of an exporter that sends a number of records.
 func (s *shard) device(addr netip.Addr, records int) *device {
 	d := s.devices[addr]
 	switch {
@@ -109,11 +109,11 @@ func (s *shard) device(addr netip.Addr, records int) *device {
 	return d
 }
 
-// looks is how many of those that are remembered are looked at for one to forget.
+// looks is the number of remembered subjects examined to find one to forget.
 const looks = 8
 
-// forgetDevice forgets the least used of a few devices that have no metrics of their own. It
-// returns false if there is none.
+// forgetDevice forgets the least used of a few devices that share the metrics of Others. It returns
+// false if it finds none.
 func (s *shard) forgetDevice() bool {
 	var least *device
 	left := looks
@@ -131,7 +131,7 @@ func (s *shard) forgetDevice() bool {
 	return least != nil
 }
 
-// place makes metrics for d if there is room, or it deserves that of another.
+// place creates metrics for d if there is room or if d deserves another device's place.
 func (s *shard) place(d *device) {
 	if !d.known {
 		return
@@ -154,15 +154,15 @@ func (s *shard) place(d *device) {
 	s.placed++
 }
 
-// mayPlace reports whether something may have a place. Once places have been short in a period, it
-// has to deserve one, also where some became vacant: else newcomers would take them, only to be
+// mayPlace reports whether a subject may get a place. After places were short in a period, the
+// subject must deserve it, even if places are vacant. Otherwise newcomers would take them and be
 // folded next.
 func (s *shard) mayPlace(u *use, vacant bool) bool {
 	s.short = s.short || !vacant
 	return !s.short || u.merit() >= deserving
 }
 
-// others returns the device of those that have no place of their own.
+// others returns the device for all devices without a place.
 func (s *shard) others() *device {
 	if s.rest == nil {
 		before := s.Live.Devices.SizeOf(Others)
@@ -173,8 +173,7 @@ func (s *shard) others() *device {
 	return s.rest
 }
 
-// port returns an interface of a device that counts for it: its own, or that of those that have no
-// place.
+// port returns the interface of a device that counts the record: its own, or the interface Others.
 func (s *shard) port(d *device, index uint32) *port {
 	if d.merged {
 		return s.othersPort(s.others())
@@ -199,8 +198,8 @@ func (s *shard) port(d *device, index uint32) *port {
 	return p
 }
 
-// newPort remembers an interface, in place of one that has no metrics if there are too many. It
-// returns nil if there is none to be seen.
+// newPort remembers an interface. If there are too many, it replaces one without metrics. It
+// returns nil if it finds none to replace.
 func (s *shard) newPort(d *device, index uint32) *port {
 	if s.ports >= 4*s.h.cfg.Interfaces && !s.forgetPort(d) {
 		return nil
@@ -214,8 +213,8 @@ func (s *shard) newPort(d *device, index uint32) *port {
 	return p
 }
 
-// forgetPort forgets the least used of a few interfaces that have no metrics of their own. It
-// returns false if there is none.
+// forgetPort forgets the least used of a few interfaces that share the metrics of Others. It
+// returns false if it finds none.
 func (s *shard) forgetPort(d *device) bool {
 	var least *port
 	left := looks
@@ -235,7 +234,7 @@ func (s *shard) forgetPort(d *device) bool {
 	return true
 }
 
-// label makes the name of p.
+// label sets the name of p.
 func (p *port) label(h *hash64.Hasher) {
 	if p.name != "" {
 		return
@@ -248,11 +247,11 @@ func (p *port) label(h *hash64.Hasher) {
 	p.key.setText(h, []byte(name))
 }
 
-// placePort makes metrics for p if there is room, or it deserves that of another.
+// placePort creates metrics for p if there is room or if p deserves another interface's place.
 func (s *shard) placePort(p *port) {
 	p.label(s.Hash)
 	each := &p.device.metrics.Interfaces
-	if shared := each.Find(p.name); shared != nil { // another one has the same name
+	if shared := each.Find(p.name); shared != nil { // another interface has the same name
 		shared.shared = true
 		p.metrics = shared
 		return
@@ -265,7 +264,7 @@ func (s *shard) placePort(p *port) {
 	s.own = append(s.own, p)
 }
 
-// adopt makes metrics for p.
+// adopt creates metrics for p.
 func (s *shard) adopt(p *port) {
 	each := &p.device.metrics.Interfaces
 	before := each.SizeOf(p.name)
@@ -276,7 +275,7 @@ func (s *shard) adopt(p *port) {
 	s.budget.Used += each.SizeOf(p.name) - before
 }
 
-// othersPort returns the interface of d for those that have no place of their own.
+// othersPort returns d's interface for all interfaces without a place.
 func (s *shard) othersPort(d *device) *port {
 	if d.others == nil {
 		d.others = &port{device: d, name: Others}
@@ -287,8 +286,8 @@ func (s *shard) othersPort(d *device) *port {
 	return d.others
 }
 
-// weigh adds to the budget what the cardinalities of p have grown by. It is called as often as they
-// may have doubled.
+// weigh adds the growth of p's cardinalities to the budget. It is called whenever they may have
+// doubled.
 func (s *shard) weigh(p *port) {
 	const seldom = 4096
 	p.weighed = p.use.records + min(max(p.use.records, deserving), seldom)

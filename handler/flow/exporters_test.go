@@ -14,7 +14,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// fields are those of records that the tests below send, of fixed lengths.
+// fields are the fixed-length fields of the records that the tests below send.
 func fields(id uint16, more ...uint16) []any {
 	out := []any{id, uint16(8 + len(more)/2), uint16(8), uint16(4), uint16(12), uint16(4), uint16(7), uint16(2), uint16(11), uint16(2),
 		uint16(4), uint16(1), uint16(10), uint16(2), uint16(14), uint16(2), uint16(2), uint16(4)}
@@ -35,8 +35,8 @@ func bytesIn(m *flow.Metrics, device, port string) uint64 {
 	return m.Devices.Find(device).Interfaces.Find(port).InBytes.All.Value()
 }
 
-// A record that was observed at ingress counts for its input interface alone, one at egress for its
-// output.
+// A record observed at ingress counts for its input interface only, and one observed at egress for
+// its output.
 func TestDirection(t *testing.T) {
 	template := packettest.Set(2, fields(256, append(octets, 61, 1)...)...)
 	for _, tt := range []struct {
@@ -55,8 +55,8 @@ func TestDirection(t *testing.T) {
 	}
 }
 
-// What came back in a bidirectional flow came in through the interface that the first direction
-// went out through.
+// The reverse direction of a bidirectional flow came in through the output interface of the first
+// direction.
 func TestBiflow(t *testing.T) {
 	const reverse, enterprise = 0x8001, 29305
 	template := packettest.Set(2, append(fields(256, 1, 4, reverse, 4), uint32(enterprise))...)
@@ -70,7 +70,7 @@ func TestBiflow(t *testing.T) {
 	require.Equal(t, handler.Account{Offered: 2, Analysed: 2}, p.HandlerAccounts()["flow"])
 }
 
-// Two exporters behind one address are one device, whose templates and sequence numbers do not mix.
+// Two exporters behind one address are one device. Their templates and sequence numbers do not mix.
 func TestExportersBehindOneAddress(t *testing.T) {
 	straight := packettest.Set(0, fields(256, octets...)...)
 	swapped := fields(256, octets...)
@@ -89,15 +89,15 @@ func TestExportersBehindOneAddress(t *testing.T) {
 	require.Empty(t, p.Reasons())
 }
 
-// Records of a sampler are scaled, those of a template without a sampler are not, unless it is
-// configured.
+// Records of a sampler are scaled. Records of a template without a sampler are scaled only by a
+// configured rate.
 func TestSamplers(t *testing.T) {
 	options := packettest.Set(1, uint16(400), uint16(4), uint16(8), uint16(1), uint16(4), uint16(48), uint16(1), uint16(50), uint16(4))
 	rate := packettest.Set(400, uint32(1), uint8(1), uint32(100))
 	sampled := packettest.Set(0, fields(257, append(octets, 48, 1)...)...)
 	whole := packettest.Set(0, fields(258, octets...)...)
 	frames := []capture.Frame{
-		// of another source id than the flows
+		// source id differs from the flows'
 		sent(0, "192.0.2.1", packettest.NetFlow9(256, 0, options, rate)),
 		sent(time.Second, "192.0.2.1", packettest.NetFlow9(2304, 0, sampled, whole,
 			packettest.Set(257, ends("10.0.0.1", "10.0.0.2", uint32(100), uint8(1))...), packettest.Set(258, ends("10.0.0.7", "10.0.0.2", uint32(100))...))),
@@ -112,7 +112,7 @@ func TestSamplers(t *testing.T) {
 	require.Equal(t, []string{"10.0.0.1 10000", "10.0.0.7 700"}, list(&in.InBytes.TopSrcIPs))
 }
 
-// A product of count and rate that is too large for a counter stops at its highest value.
+// A product of count and rate beyond the range of a counter saturates at its highest value.
 func TestScalingSaturates(t *testing.T) {
 	template := packettest.Set(2, fields(256, 1, 8, 34, 4)...)
 	data := packettest.Set(256, ends("10.0.0.1", "10.0.0.2", uint64(1)<<62, uint32(1000))...)
@@ -120,7 +120,7 @@ func TestScalingSaturates(t *testing.T) {
 	require.Equal(t, ^uint64(0), bytesIn(m, "192.0.2.1", "1"))
 }
 
-// What was not read is counted for its device, and a reason of the pipeline.
+// Unread data is counted for its device, and is a reason of the pipeline.
 func TestUnread(t *testing.T) {
 	data := packettest.Set(256, ends("10.0.0.1", "10.0.0.2", uint32(1000))...)
 	var frames []capture.Frame
@@ -150,7 +150,7 @@ func TestUnread(t *testing.T) {
 	require.Nil(t, m.Devices.Find("192.0.2.6"), "garbage makes nobody a device")
 }
 
-// The number of reasons is bounded, whoever sends.
+// The number of reasons is bounded under any traffic.
 func TestUnreadIsBounded(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 1000 {
@@ -162,7 +162,7 @@ func TestUnreadIsBounded(t *testing.T) {
 	require.Equal(t, capture.Reason{Text: "malformed flow datagrams from other devices", Count: 936}, reasons[0])
 }
 
-// NetFlow 9 whose numbers count flows has lost nothing.
+// NetFlow 9 with sequence numbers that count flows has no loss.
 func TestSequenceOfFlows(t *testing.T) {
 	var flows []any
 	for range 30 {
@@ -178,7 +178,7 @@ func TestSequenceOfFlows(t *testing.T) {
 	require.Equal(t, []uint64{330, 0, 0}, []uint64{d.Records.Value(), d.LostDatagrams.Value(), d.LostRecords.Value()})
 }
 
-// What is forgotten of exporters for want of room is a reason too.
+// Exporter state forgotten for lack of memory is a reason too.
 func TestForgotten(t *testing.T) {
 	const n = 60_000
 	frames := make([]capture.Frame, 0, n)

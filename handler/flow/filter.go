@@ -7,9 +7,9 @@ import (
 	"visor/geo"
 )
 
-// passes returns for which of its interfaces a record counts: none if it does not pass the filters.
-// One that was observed at ingress counts for the input interface alone, since the output interface
-// has a record of its own.
+// passes returns the interfaces for which a record counts, or none if a filter rejects it. A record
+// observed at ingress counts for the input interface only, because the output interface has a
+// separate record.
 func (s *shard) passes(d *device, f *decode.Flow) (in, out bool) {
 	cfg := &s.h.cfg
 	if !s.h.onlyNets.Empty() && !s.h.onlyNets.Contains(valid(f.Src)) && !s.h.onlyNets.Contains(valid(f.Dst)) {
@@ -29,7 +29,7 @@ func (s *shard) passes(d *device, f *decode.Flow) (in, out bool) {
 	return in, out
 }
 
-// valid returns addr, or one that no network of interest has.
+// valid returns addr, or an address outside all networks if addr is invalid.
 func valid(addr netip.Addr) netip.Addr {
 	if !addr.IsValid() {
 		return netip.IPv4Unspecified()
@@ -37,7 +37,7 @@ func valid(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// located reports whether the locations of both ends are known.
+// located reports whether the locations of both ends are in the database.
 func (s *shard) located(f *decode.Flow) bool {
 	known := func(addr netip.Addr) bool {
 		l := s.geo.City(addr)
@@ -46,7 +46,7 @@ func (s *shard) located(f *decode.Flow) bool {
 	return s.geo != nil && f.Src.IsValid() && f.Dst.IsValid() && known(f.Src) && known(f.Dst)
 }
 
-// owned reports whether the autonomous systems of both ends are known.
+// owned reports whether the autonomous systems of both ends are in the database.
 func (s *shard) owned(f *decode.Flow) bool {
 	known := func(addr netip.Addr) bool {
 		as := s.geo.ASN(addr)

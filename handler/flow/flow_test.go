@@ -23,7 +23,7 @@ import (
 
 const receiver = "203.0.113.250:2055"
 
-// sent is a datagram that a device sends.
+// sent is a datagram of a device.
 func sent(after time.Duration, device string, datagram []byte) capture.Frame {
 	return packettest.UDP(after, device+":50000", receiver, datagram)
 }
@@ -35,7 +35,7 @@ func record(src, dst string, srcPort, dstPort uint16, proto uint8, bytes uint64)
 	}
 }
 
-// traffic is what a device says of two conversations, and something that is neither TCP nor UDP.
+// traffic holds a device's records of two conversations and of a flow that is neither TCP nor UDP.
 func traffic() capture.Frame {
 	return sent(0, "192.0.2.254", packettest.NetFlow5(0, 0,
 		record("198.51.100.1", "203.0.113.1", 5000, 443, 6, 1000),
@@ -217,7 +217,7 @@ func TestSummary(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		sum  flow.Summary
-		want []string // of sources
+		want []string // autonomous systems of sources
 	}{
 		{"system", flow.Summary{ByASN: true}, []string{"Unknown 1067", "64500/Example 200"}},
 		{"no unknown system", flow.Summary{ByASN: true, ExceptUnknowns: true}, []string{"198.51.100.1 1000", "64500/Example 200", "198.51.100.2 67"}},
@@ -255,8 +255,7 @@ func TestGeo(t *testing.T) {
 	}
 }
 
-// What does not arrive, or contradicts itself, is counted for its device. Garbage makes nobody a
-// device.
+// Missing and contradictory data is counted for its device. Garbage does not create a device.
 func TestLosses(t *testing.T) {
 	one := record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
 	m, p := run(t, flow.Config{},

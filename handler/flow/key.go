@@ -12,8 +12,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// A key of a list begins with its form. Most keys are numbers, which are hashed and compared as
-// such: text is made of those that are shown.
+// A key of a list begins with its form. Most keys are numbers, hashed and compared as such. Text is
+// formatted only for keys that are shown.
 const (
 	formText byte = iota // text
 	formPort             // two bytes
@@ -22,21 +22,21 @@ const (
 	formPair             // the length of a key, that key, and another
 )
 
-// key is an entry of a list. It is reused.
+// key is a reusable list key.
 type key struct {
 	sketch.PairKey
 	bytes []byte
 }
 
-// set makes k the key in its bytes.
+// set sets k to the key in its bytes.
 func (k *key) set(hash uint64) { k.Set(hash, k.bytes) }
 
-// setText makes k a text.
+// setText sets k to a text.
 func (k *key) setText(h *hash64.Hasher, text []byte) {
 	k.setHashed(h.Sum(text), text)
 }
 
-// setHashed is setText where the hash is known.
+// setHashed is setText for a text with a precomputed hash.
 func (k *key) setHashed(hash uint64, text []byte) {
 	k.bytes = append(append(k.bytes[:0], formText), text...)
 	k.set(hash)
@@ -61,7 +61,7 @@ func (k *key) setAddr(hash uint64, ip netip.Addr) {
 	k.set(hash)
 }
 
-// setBoth makes k an address with a port, either of which may be text.
+// setBoth sets k to an address and a port, each possibly text.
 func (k *key) setBoth(h *hash64.Hasher, addr, port *key) {
 	if addr.isText() || port.isText() {
 		k.bytes = appendName(append(appendName(append(k.bytes[:0], formText), addr.bytes), ':'), port.bytes)
@@ -72,7 +72,7 @@ func (k *key) setBoth(h *hash64.Hasher, addr, port *key) {
 	k.set(h.Pair(addr.Hash(), port.Hash()))
 }
 
-// setPair makes k the pair of two addresses with ports, in either order.
+// setPair sets k to the pair of two addresses with ports, in either order.
 func (k *key) setPair(h *hash64.Hasher, a, b *key) {
 	if bytes.Compare(a.bytes, b.bytes) > 0 {
 		a, b = b, a
@@ -87,10 +87,10 @@ func (k *key) setPair(h *hash64.Hasher, a, b *key) {
 	k.set(h.Pair(a.Hash(), b.Hash()))
 }
 
-// itemOf makes an item of a key.
+// itemOf returns the item of a key.
 func itemOf(key []byte) metric.Item { return metric.Item{Name: string(appendName(nil, key))} }
 
-// appendName appends what is shown for a key.
+// appendName appends the displayed name of a key.
 func appendName(dst, key []byte) []byte {
 	form, rest := key[0], key[1:]
 	switch form {

@@ -21,7 +21,7 @@ type oneWay struct {
 // bothWays holds the lists of both directions.
 type bothWays struct{ places, systems, conversations sketch.TopPairs }
 
-// Bind makes the metrics of i show its lists.
+// Bind connects the metrics of i to its lists.
 func (i *Interface) Bind() {
 	i.InBytes.show(&i.in, byBytes)
 	i.InPackets.show(&i.in, byPackets)
@@ -48,7 +48,7 @@ func (b *Both) show(l *bothWays, scale int) {
 	b.TopConversations.Show(&l.conversations, scale, itemOf)
 }
 
-// Bind makes the metrics of d show its lists.
+// Bind connects the metrics of d to its lists.
 func (d *Device) Bind() {
 	d.Bytes.In.Show(&d.in, byBytes, itemOf)
 	d.Bytes.Out.Show(&d.out, byBytes, itemOf)
@@ -84,7 +84,7 @@ func (i *Interface) cardinalities() [5]*sketch.Cardinality {
 	return [...]*sketch.Cardinality{&i.SrcIPs, &i.DstIPs, &i.SrcPorts, &i.DstPorts, &i.Conversations}
 }
 
-// distinct returns the memory of the cardinalities, in bytes, which do not ask the budget.
+// distinct returns the bytes of the cardinalities, which are not allocated from the budget.
 func (i *Interface) distinct() (n int) {
 	for _, c := range i.cardinalities() {
 		n += c.Size()
@@ -92,21 +92,22 @@ func (i *Interface) distinct() (n int) {
 	return n
 }
 
-// trim lets go of the memory that the cardinalities do not need in this period.
+// trim releases the unused memory of the cardinalities in this period.
 func (i *Interface) trim() {
 	for _, c := range i.cardinalities() {
 		c.Trim()
 	}
 }
 
-// touch loads what the keys of a record are counted in, see [sketch.TopPairs.Touch].
+// touch loads the memory that a record's keys are counted in, see [sketch.TopPairs.Touch].
 func (l *oneWay) touch(v *view) uint64 {
 	return l.srcIPs.Touch(&v.src.addr.PairKey) ^ l.dstIPs.Touch(&v.dst.addr.PairKey) ^
 		l.srcPorts.Touch(&v.src.port.PairKey) ^ l.dstPorts.Touch(&v.dst.port.PairKey) ^
 		l.srcIPPorts.Touch(&v.src.both.PairKey) ^ l.dstIPPorts.Touch(&v.dst.both.PairKey)
 }
 
-// seen is what of a record's ends was in the lists before, and so in the cardinalities.
+// seen marks the ends of a record that were already in the lists, and therefore in the
+// cardinalities.
 type seen struct{ src, dst, srcPort, dstPort bool }
 
 // count counts a record in the lists of its direction.

@@ -26,24 +26,24 @@ var groupNames = metric.GroupNames{
 	"by_bytes", "by_packets", "cardinality", "conversations", "counters", "top_geo", "top_interfaces", "top_ips", "top_ips_ports", "top_ports", "top_tos",
 }
 
-// Metrics is what a Handler counts.
+// Metrics holds the counts of a Handler.
 type Metrics struct {
-	// by address, or the name that the device was given
+	// by address or configured name
 	Devices metric.Map[Device] `metric:"devices" label:"device"`
 
-	// What pktvisor does not have; left out of the answers while it is 0.
+	// Additions to pktvisor, left out of the answers while 0.
 	Merged sketch.Counter `metric:"devices_merged,counters" sparse:"true" help:"devices that count as the device others for want of room"`
 }
 
-// Others is the name of the device or interface of all those without room of their own.
+// Others is the name of the device or interface that counts all those without a place.
 const Others = "others"
 
-// Device is what is counted of one exporter.
+// Device holds the counts of one exporter.
 type Device struct {
 	Records  sketch.Counter `metric:"records_flows,counters" help:"flow records that passed the filters"`
 	Filtered sketch.Counter `metric:"records_filtered,counters" help:"flow records that did not pass the filters"`
 
-	// What pktvisor does not have; left out of the answers while it is 0.
+	// Additions to pktvisor, left out of the answers while 0.
 	Counters      sketch.Counter `metric:"counters_samples,counters" sparse:"true" help:"counters samples of sFlow, which are not read"`
 	LostRecords   sketch.Counter `metric:"records_lost,counters" sparse:"true" help:"flow records that did not arrive, by the exporter's sequence numbers"`
 	LostDatagrams sketch.Counter `metric:"datagrams_lost,counters" sparse:"true" help:"datagrams that did not arrive, by the exporter's sequence numbers"`
@@ -56,11 +56,11 @@ type Device struct {
 	Bytes   TopInterfaces `with:"m=bytes,by_bytes"`
 	Packets TopInterfaces `with:"m=packets,by_packets"`
 
-	// by ifIndex, or the name that the interface was given
+	// by ifIndex or configured name
 	Interfaces metric.Map[Interface] `metric:"interfaces" label:"device_interface"`
 
-	in, out sketch.TopPairs // behind Bytes and Packets
-	shared  bool            // several addresses have one name
+	in, out sketch.TopPairs // values behind Bytes and Packets
+	shared  bool            // several addresses share one name
 }
 
 // TopInterfaces are the interfaces of a device by volume.
@@ -69,8 +69,8 @@ type TopInterfaces struct {
 	Out metric.TopSide `metric:"top_out_interfaces_{m},top_interfaces" label:"interface" help:"output interfaces by {m}"`
 }
 
-// Interface is what is counted of one interface: of records that came in through it, and of those
-// that went out.
+// Interface holds the counts of one interface: records that came in through it, and records that
+// went out.
 type Interface struct {
 	SrcIPs        sketch.Cardinality `metric:"cardinality.src_ips_in,cardinality" help:"distinct source addresses"`
 	DstIPs        sketch.Cardinality `metric:"cardinality.dst_ips_out,cardinality" help:"distinct destination addresses"`
@@ -86,9 +86,9 @@ type Interface struct {
 	Bytes   Both `with:"m=bytes,by_bytes"`
 	Packets Both `with:"m=packets,by_packets"`
 
-	in, out oneWay // behind the lists of the volumes
+	in, out oneWay // values behind the lists of volumes
 	both    bothWays
-	shared  bool // several ifIndexes have one name
+	shared  bool // several ifIndexes share one name
 }
 
 // Volume is the traffic in one direction, in bytes or packets.

@@ -9,11 +9,11 @@ import (
 	"visor/handler/metric"
 )
 
-// What a device takes at first, in bytes, about, beside its interfaces.
+// The approximate initial bytes of a device, without its interfaces.
 const deviceBytes = int(unsafe.Sizeof(Device{})) + 1024
 
-// interfaceBytes returns what an interface takes at first, about: a few entries in the lists of
-// these groups.
+// interfaceBytes returns the approximate initial bytes of an interface: a few entries in the lists
+// of these groups.
 func interfaceBytes(groups metric.GroupSet) int {
 	const list, distinct = 8 * 48, 5 * 32 * 8
 	n := int(unsafe.Sizeof(Interface{})) + 1024 + distinct
@@ -27,8 +27,8 @@ func interfaceBytes(groups metric.GroupSet) int {
 	return n
 }
 
-// room reports whether a number of bytes is left, after it has let go of what waits for
-// interfaces to come again.
+// room reports whether a number of bytes is available. It first releases memory kept for returning
+// interfaces.
 func (s *shard) room(bytes int) bool {
 	if s.budget.Max-s.budget.Used >= bytes {
 		return true
@@ -39,7 +39,7 @@ func (s *shard) room(bytes int) bool {
 	return s.budget.Max-s.budget.Used >= bytes
 }
 
-// trim lets go of the memory that waits for devices and interfaces to come again.
+// trim releases memory kept for returning devices and interfaces.
 func (s *shard) trim() {
 	s.trimmed = true
 	s.Live.Devices.Trim()
@@ -57,8 +57,7 @@ func (s *shard) trim() {
 	}
 }
 
-// relieve folds the least used quarter of the interfaces, and that of the devices, as long as they
-// take more than they may.
+// relieve folds the least used quarters of interfaces and devices until they fit their limits.
 func (s *shard) relieve() {
 	s.short = true
 	if !s.trimmed {
@@ -70,7 +69,7 @@ func (s *shard) relieve() {
 		if s.budget.Used > s.budget.Max {
 			s.foldDevices()
 		}
-		if len(s.own)+s.placed == before { // what is left has several ifIndexes, or addresses
+		if len(s.own)+s.placed == before { // the remaining ones have several ifIndexes or addresses
 			return
 		}
 	}
@@ -91,7 +90,7 @@ func (s *shard) foldDevices() {
 	}
 }
 
-// foldPort folds the least used interface, if that has no more than so much merit.
+// foldPort folds the least used interface if its merit is not above the limit.
 func (s *shard) foldPort(most int) bool {
 	var least *port
 	for _, p := range s.own {
@@ -102,7 +101,7 @@ func (s *shard) foldPort(most int) bool {
 	return least != nil && least.use.merit() <= most && s.fold(least)
 }
 
-// fold adds the metrics of p to those of the interface Others. It reports whether it did.
+// fold adds the metrics of p to the interface Others. It reports whether it succeeded.
 func (s *shard) fold(p *port) bool {
 	d := p.device
 	if p.metrics.shared || d.metrics.shared {
@@ -119,7 +118,7 @@ func (s *shard) fold(p *port) bool {
 	return true
 }
 
-// foldDevice folds the least used device, if that has no more than so much merit.
+// foldDevice folds the least used device if its merit is not above the limit.
 func (s *shard) foldDevice(most int) bool {
 	var least *device
 	for _, d := range s.devices {

@@ -21,8 +21,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// volumes returns the bytes and records of all devices, and the bytes of what has no place of its
-// own.
+// volumes returns the bytes and records of all devices, and the bytes of subjects without a place.
 func volumes(m *flow.Metrics) (bytes, records, others uint64) {
 	for device, d := range m.Devices.All() {
 		records += d.Records.Value()
@@ -36,8 +35,8 @@ func volumes(m *flow.Metrics) (bytes, records, others uint64) {
 	return bytes, records, others
 }
 
-// Interfaces beyond the bound count as one. What is used much has a place of its own, whenever it
-// came.
+// Interfaces beyond the bound count as one. A heavily used interface has a place, regardless of its
+// arrival.
 func TestOthers(t *testing.T) {
 	var flows []decode.Flow
 	for i := range 600 {
@@ -65,7 +64,7 @@ func TestOthers(t *testing.T) {
 	require.Equal(t, handler.Account{Offered: 600, Analysed: 600}, p.HandlerAccounts()["flow"])
 }
 
-// Ports that have one name share their metrics, which are not folded.
+// Ports with a common name share their metrics, which are not folded.
 func TestOthersSharedNames(t *testing.T) {
 	names := map[netip.Addr]flow.DeviceConfig{netip.MustParseAddr("192.0.2.1"): {Interfaces: map[uint32]string{1: "bond", 2: "bond"}}}
 	var flows []decode.Flow
@@ -83,8 +82,8 @@ func TestOthersSharedNames(t *testing.T) {
 	require.Equal(t, uint64(600), bytes)
 }
 
-// attacked counts datagrams of an attacker with a router's between them, over some periods, and
-// asks for them.
+// attacked counts an attacker's datagrams with a router's in between, over some periods, and
+// queries both.
 func attacked(t *testing.T, cfg flow.Config, kind string, minutes, perMinute int) (*handler.Pipeline, int64) {
 	cfg.Settings.Periods = 5
 	h, err := flow.New(cfg)
@@ -121,7 +120,7 @@ func ordinary(n int) (flows []decode.Flow) {
 	return flows
 }
 
-// heap returns how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -129,8 +128,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Exporters and interfaces that an attacker makes up take the memory that the handler may have, and
-// no more. An ordinary router beside them is counted in full, and nothing gets lost.
+// Forged exporters and interfaces take at most the memory that the handler may use. An ordinary
+// router beside them is counted completely, without losses.
 func TestAttack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out floods")
@@ -158,9 +157,9 @@ func TestAttack(t *testing.T) {
 	}
 }
 
-// An answer over all periods, each of which has other interfaces or exporters made up, keeps apart
-// no more of them than one period does. So its memory and that of its JSON are bounded. The router
-// that is in all periods has its place, and nothing gets lost.
+// Each period has other forged interfaces or exporters. An answer over all periods keeps only as
+// many as one period does, so its memory and its JSON are bounded. The router present in all
+// periods has a place, and nothing is lost.
 func TestAttackedAnswer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out floods")
@@ -168,7 +167,7 @@ func TestAttackedAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		kind       string
 		interfaces int
-		// bytes that the answer may allocate in all; without bounds it takes 193 and 916 MB
+		// bytes that the answer may allocate in total; without bounds it takes 193 and 916 MB
 		most uint64
 	}{{"interfaces", 300, 100e6}, {"exporters", 1024, 650e6}} {
 		t.Run(tt.kind, func(t *testing.T) {
@@ -195,7 +194,7 @@ func TestAttackedAnswer(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes were allocated since the program began.
+// allocated returns the bytes allocated since the program began.
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -229,7 +228,7 @@ func overflowing(tb testing.TB, n, interfaces int) (fill func()) {
 	}
 }
 
-// Counting allocates nothing, also when all lists overflow and interfaces have no place.
+// Counting does not allocate, even when all lists overflow and interfaces lack places.
 func TestRecordsAllocs(t *testing.T) {
 	for _, interfaces := range []int{0, 8} {
 		fill := overflowing(t, 3000, interfaces)

@@ -11,8 +11,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// TestSaturation has an exporter that reports more bytes than 64 bits hold: a sum stays at the
-// greatest number instead of beginning at 0 again.
+// TestSaturation has an exporter that reports more bytes than 64 bits hold. The sum stays at the
+// greatest number instead of wrapping around.
 func TestSaturation(t *testing.T) {
 	const half = 1<<63 + 5
 	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")

@@ -28,23 +28,23 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// TestSenders lets real exporters tell of traffic that is played to them.
+// TestSenders runs real exporters on replayed traffic.
 func TestSenders(t *testing.T) { netns.Run(t, "softflowd", "pmacctd", "tcpreplay") }
 
 const collectorAddr = "192.0.2.1"
 
-// played is a capture, and what it holds as the net handler counts it.
+// played is a capture with its counts in the net handler.
 type played struct {
 	path     string
 	all, ip4 volume
 }
 
-// volume is of IP, without Ethernet headers.
+// IP only, without Ethernet headers
 type volume struct{ bytes, packets uint64 }
 
 const ethernet = 14 // bytes of a header
 
-// captures returns what is played: traffic of our own making, and a stranger's if it is at hand.
+// captures returns the captures to replay: generated traffic, and a foreign capture if available.
 func captures(t *testing.T) (out []played) {
 	own := filepath.Join(t.TempDir(), "own.pcap")
 	_, err := trafficgen.WriteFile(own, trafficgen.VariedDNS(4000))
@@ -64,7 +64,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// measure counts those packets of a capture that pass a filter, with the net handler.
+// measure counts the packets of a capture that pass a filter, with the net handler.
 func measure(t *testing.T, path, expr string) (sum volume) {
 	file, err := pcapfile.Open(path)
 	require.NoError(t, err)
@@ -83,9 +83,9 @@ func measure(t *testing.T, path, expr string) (sum volume) {
 	return sum
 }
 
-// TestNSSenders plays captures to exporters in another namespace, all at once, which tell of them
-// over a second cable. All bytes and packets arrive in the flow handler, and none is missing by
-// sequence numbers.
+// TestNSSenders replays captures to exporters in another namespace, all at once. They export over a
+// second cable. All bytes and packets arrive in the flow handler, without gaps in the sequence
+// numbers.
 func TestNSSenders(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
@@ -101,9 +101,9 @@ func TestNSSenders(t *testing.T) {
 	}
 }
 
-// play plays a capture to all exporters. It returns those that told of fewer packets: as nothing is
-// missing by sequence numbers, they had not seen them, or dropped them on the way between their own
-// parts, which on a busy machine pmacctd does without a word.
+// play replays a capture to all exporters. It returns the exporters that reported fewer packets.
+// Since sequence numbers show no gap, these exporters did not see the packets or dropped them
+// internally. On a busy machine pmacctd does that silently.
 func play(t *testing.T, neighbour string, c played) (short []string) {
 	all := []*sender{
 		startSender(t, "softflowd v5", softflowd(neighbour, "5")),
@@ -113,13 +113,13 @@ func play(t *testing.T, neighbour string, c played) (short []string) {
 		startSender(t, "pmacctd IPFIX", pmacctd(neighbour, "nfprobe", "nfprobe_version: 10")),
 		startSender(t, "pmacctd sFlow", pmacctd(neighbour, "sfprobe", "sampling_rate: 1")),
 	}
-	time.Sleep(2 * time.Second) // no program says when it has begun to listen
+	time.Sleep(2 * time.Second) // the programs do not report that they listen
 	out, err := exec.Command("tcpreplay", "-q", "-i", "play", "--pps", "2000", c.path).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	time.Sleep(4 * time.Second) // for what libpcap and the parts of pmacctd still hold
 	for _, s := range slices.Backward(all) {
 		if s.name == "softflowd IPFIX" {
-			push(t) // now that only softflowd is left
+			push(t) // only softflowd is left
 		}
 		if !s.check(t, c) {
 			short = append(short, s.name+" "+filepath.Base(c.path))
@@ -128,8 +128,8 @@ func play(t *testing.T, neighbour string, c played) (short []string) {
 	return short
 }
 
-// push plays frames that are not IP: softflowd 1.1.0 lets libpcap give it packets by the block of
-// 128 KiB, and does not see those in the last one until that is full.
+// push replays frames that are not IP. softflowd 1.1.0 has libpcap deliver packets in blocks of 128
+// KiB, and misses those in the last block until it is full.
 func push(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "push.pcap")
 	f, err := os.Create(path)
@@ -148,19 +148,19 @@ func push(t *testing.T) {
 	time.Sleep(time.Second)
 }
 
-// sender is an exporter, and the pipeline that listens to it.
+// sender is an exporter with the pipeline that listens to it.
 type sender struct {
 	name     string
 	program  *exec.Cmd
-	end      func() error // makes it tell of all flows
+	end      func() error // makes it export all flows
 	log      bytes.Buffer
 	pipeline *handler.Pipeline
 	stop     context.CancelFunc
 	done     chan error
 }
 
-// start makes a program that exports to a port of the collector, and says how it is made to tell of
-// all that it has.
+// start starts a program that exports to a port of the collector. It also returns how to make the
+// program export everything.
 type start func(t *testing.T, port uint16) (program *exec.Cmd, end func() error)
 
 func startSender(t *testing.T, name string, start start) *sender {
@@ -180,8 +180,8 @@ func startSender(t *testing.T, name string, start start) *sender {
 	return s
 }
 
-// check ends the exporter and holds what it has told against what was played. It returns false if
-// that is less.
+// check stops the exporter and compares its reports with the replayed traffic. It returns false if
+// the reports are lower.
 func (s *sender) check(t *testing.T, c played) bool {
 	if s.end == nil {
 		s.end = func() error { return s.program.Process.Signal(syscall.SIGTERM) }
@@ -190,9 +190,9 @@ func (s *sender) check(t *testing.T, c played) bool {
 	_ = s.program.Wait()
 	want := c.all
 	switch s.name {
-	case "softflowd v5": // which knows IPv4 alone
+	case "softflowd v5": // supports IPv4 only
 		want = c.ip4
-	case "pmacctd sFlow": // whose length of a frame is all of it, with its check sequence
+	case "pmacctd sFlow": // its frame lengths include the frame check sequence
 		want.bytes += (ethernet + 4) * want.packets
 	}
 	var got volume
@@ -209,12 +209,12 @@ func (s *sender) check(t *testing.T, c played) bool {
 	return true
 }
 
-// directed holds the exporters that report where they observed a flow, each record of which counts
+// directed lists the exporters that report the point of observation. Each of their records counts
 // for one interface. softflowd marks the second direction of a connection as egress.
 var directed = []string{"softflowd v9", "softflowd IPFIX"}
 
-// total returns what has come in through all interfaces of the exporter, and of a directed one what
-// has gone out as well.
+// total returns the input of all interfaces of the exporter. For a directed one it adds their
+// output.
 func (s *sender) total(t *testing.T) (sum volume) {
 	snap, err := s.pipeline.Bucket(0)
 	require.NoError(t, err)

@@ -17,13 +17,13 @@ import (
 // is immutable.
 type Services struct{ tcp, udp []service }
 
-// service is a name for the ports from first to last.
+// service names the ports from first to last.
 type service struct {
 	first, last uint16
 	name        string
 }
 
-// OpenServices reads the registry in a file.
+// OpenServices reads the registry from a file.
 func OpenServices(path string) (*Services, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -37,10 +37,9 @@ func OpenServices(path string) (*Services, error) {
 	return s, nil
 }
 
-// ReadServices reads a registry: comma-separated values, whose first line names the columns
-// "Service Name", "Port Number" and "Transport Protocol" among others. Lines without a name or a
-// port, of other protocols and those that are broken are skipped. Of several names for a port the
-// first one counts.
+// ReadServices reads a registry in CSV. The first line names the columns, including "Service Name",
+// "Port Number" and "Transport Protocol". It skips broken lines, lines without a name or a port,
+// and lines of other protocols. The first of several names for a port counts.
 func ReadServices(r io.Reader) (*Services, error) {
 	table := csv.NewReader(r)
 	table.FieldsPerRecord, table.LazyQuotes, table.ReuseRecord = -1, true, true
@@ -87,15 +86,15 @@ func (s *Services) add(name, ports, proto string) {
 	}
 }
 
-// sort orders the entries by their last port. Those with the same keep their order: the first one
-// counts.
+// sort orders the entries by their last port. The sort is stable, because the first of several
+// entries counts.
 func (s *Services) sort() {
 	for _, list := range [][]service{s.tcp, s.udp} {
 		slices.SortStableFunc(list, func(a, b service) int { return int(a.last) - int(b.last) })
 	}
 }
 
-// Name returns the name of a port of UDP, or else of TCP; "" if it has none.
+// Name returns the UDP name of a port, or else its TCP name, or "" without either.
 func (s *Services) Name(port uint16, udp bool) string {
 	list := s.tcp
 	if udp {

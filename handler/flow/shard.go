@@ -15,7 +15,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard {
 	h.shards.Add(1)
 	s := &shard{
@@ -36,22 +36,22 @@ type shard struct {
 	groups   metric.GroupSet
 	geo      *geo.Cache    // nil without databases
 	budget   sketch.Budget // of the live period
-	trimmed  bool          // nothing waits for interfaces to come again
-	short    bool          // there were too few places for devices or interfaces
+	trimmed  bool          // all memory kept for returning interfaces was released
+	short    bool          // places for devices or interfaces were short
 	devices  map[netip.Addr]*device
-	rest     *device // the device Others; nil if there is none in the live period
-	stranger device  // one that is not remembered
-	own      []*port // those that have metrics of their own in the live period
-	placed   int     // devices that have
-	ports    int     // interfaces that are remembered
+	rest     *device // the device Others; nil if the live period lacks one
+	stranger device  // a device that is not remembered
+	own      []*port // devices with their own metrics in the live period
+	placed   int     // interfaces with their own metrics in the live period
+	ports    int     // number of remembered interfaces
 	view     view
 	touched  uint64
 }
 
-// Shift closes the live period. What has sent nothing in it is forgotten.
+// Shift closes the live period. It forgets devices and interfaces that were silent in it.
 func (s *shard) Shift(startNS int64) {
 	s.Base.Shift(startNS)
-	if s.Live.Devices.Len() > 0 { // there is but one period
+	if s.Live.Devices.Len() > 0 { // a single bucket keeps them
 		return
 	}
 	s.budget.Used, s.trimmed, s.short = s.Live.Devices.Size(), false, false
@@ -80,7 +80,7 @@ func (s *shard) Shift(startNS int64) {
 	}
 }
 
-// Keyed has the keys of places hashed.
+// Keyed passes the hasher of keys to the geo cache.
 func (s *shard) Keyed(h *hash64.Hasher) {
 	if s.geo != nil {
 		s.geo.Keyed(h)
@@ -107,7 +107,7 @@ func (s *shard) export(e *decode.Export) {
 		s.Tally.Undecodable++
 	}
 	if n == 0 && !saysSomething(e) && s.devices[e.Device] == nil {
-		return // templates, mostly, or garbage, which does not make its sender a device
+		return // mostly templates, or garbage, which does not create a device for its sender
 	}
 	d := s.device(e.Device, max(len(e.Flows), 1))
 	m := d.metrics
@@ -123,7 +123,7 @@ func (s *shard) export(e *decode.Export) {
 		m.Malformed.Add(1)
 	}
 	if s.h.cfg.OnlyInterfaces != nil && !d.listed {
-		m.Filtered.Add(n + uint64(e.Counters)) // counters too, as in pktvisor
+		m.Filtered.Add(n + uint64(e.Counters)) // includes counters, as in pktvisor
 		s.Tally.Filtered += n
 		return
 	}
@@ -132,7 +132,7 @@ func (s *shard) export(e *decode.Export) {
 	}
 }
 
-// saysSomething reports whether a datagram without flows is an exporter's all the same.
+// saysSomething reports whether a datagram without flows still comes from an exporter.
 func saysSomething(e *decode.Export) bool {
 	return e.Counters > 0 || e.LostFlows|e.LostDatagrams|e.LostSets|e.HeldSets != 0 || errors.Is(e.Err, sflow.ErrAgent)
 }
@@ -165,7 +165,7 @@ func (s *shard) flow(d *device, f *decode.Flow) {
 	if out {
 		to = s.port(d, f.Output)
 	}
-	if from != nil && from.metrics == nil { // it was folded for the sake of the other
+	if from != nil && from.metrics == nil { // it was folded to make room for the other
 		from = s.othersPort(d)
 	}
 	if deep {
@@ -183,7 +183,7 @@ func (s *shard) flow(d *device, f *decode.Flow) {
 	}
 }
 
-// touch loads what the record is counted in.
+// touch loads the memory that the record is counted in.
 func (s *shard) touch(from, to *port) {
 	if from != nil {
 		s.touched ^= from.metrics.in.touch(&s.view)
@@ -203,7 +203,7 @@ func (s *shard) interfaces(d *device, from, to *port) {
 	}
 }
 
-// rate returns what the counts of a record are multiplied by.
+// rate returns the factor for the counts of a record.
 func (s *shard) rate(d *device, f *decode.Flow) uint32 {
 	if s.h.cfg.NoScaling {
 		return 1
@@ -234,7 +234,7 @@ func (s *shard) through(p *port, lists *oneWay, bytes, packets *Volume, deep boo
 	}
 }
 
-// count updates what is exact at every sampling rate.
+// count updates the metrics that are exact at every sampling rate.
 func (m *Volume) count(v *view, n uint64) {
 	m.All.Add(n)
 	for _, c := range [...]*sketch.Counter{v.l4.of(&m.UDP, &m.TCP, &m.OtherL4), v.l3.of(&m.IPv4, &m.IPv6)} {

@@ -12,20 +12,21 @@ import (
 	"visor/geo"
 )
 
-// summary finds what is shown in place of an address.
+// summary maps addresses to the texts shown instead.
 type summary struct {
-	cfg        *Summary
-	none       bool // addresses are shown as they are
-	except     decode.HostNets
-	subnets    []subnet
-	wild4      int // bits that are shown of the addresses in no subnet; negative shows them whole
+	cfg     *Summary
+	none    bool // addresses shown as they are
+	except  decode.HostNets
+	subnets []subnet
+	// prefix length shown for addresses outside all subnets; negative shows the whole address
+	wild4      int
 	wild6      int
 	exceptASNs []uint32
 }
 
 type subnet struct {
 	net  decode.HostNets
-	text string // as it was configured
+	text string // as configured
 }
 
 func parseNets(list []string) (decode.HostNets, error) {
@@ -75,7 +76,7 @@ func (s *summary) addSubnet(text string) error {
 	return err
 }
 
-// appendText appends what is shown in place of an address. It returns false if the address is
+// appendText appends the text shown instead of an address. It returns false if the address is
 // shown.
 func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) (text []byte, ok bool) {
 	if s.none || s.except.Contains(addr) {

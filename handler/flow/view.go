@@ -12,8 +12,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// view is a record as it is counted: keys of lists made and hashed once, for all interfaces and
-// directions.
+// view is a record prepared for counting. The keys of lists are built and hashed once for all
+// interfaces and directions.
 type view struct {
 	weight       sketch.Pair // bytes and packets, after scaling
 	l3           family
@@ -27,7 +27,7 @@ type view struct {
 type family uint8
 
 const (
-	ipv4 family = iota // or not IP at all
+	ipv4 family = iota // or the protocol is not IP
 	ipv6
 )
 
@@ -62,7 +62,7 @@ type end struct {
 	ipHash   uint64
 	portHash uint64 // 0 without a port
 	plain    bool   // address and port are shown as they are
-	addr     key    // or what is shown for it; none if the flow is not of IP
+	addr     key    // or the text shown instead; none if the flow is not IP
 	port     key    // number or name; none for port 0
 	both     key
 	place    *geo.Location
@@ -70,7 +70,7 @@ type end struct {
 	name     []byte // scratch
 }
 
-// set sets what counters need. One of rate packets was looked at.
+// set sets the fields for counters. The record was sampled at 1 in rate packets.
 func (v *view) set(f *decode.Flow, rate uint32) {
 	v.weight = sketch.Pair{scaled(f.Bytes, rate), scaled(f.Packets, rate)}
 	v.l3 = ipv4
@@ -88,7 +88,7 @@ func (v *view) set(f *decode.Flow, rate uint32) {
 	}
 }
 
-// scaled returns n times rate, or the highest number if that is beyond it.
+// scaled returns n times rate, saturated at the highest number.
 func scaled(n uint64, rate uint32) uint64 {
 	high, low := bits.Mul64(n, uint64(rate))
 	if high != 0 {
@@ -97,7 +97,7 @@ func scaled(n uint64, rate uint32) uint64 {
 	return low
 }
 
-// describe makes the keys that the enabled groups need.
+// describe builds the keys that the enabled groups need.
 func (v *view) describe(s *shard, f *decode.Flow) {
 	v.src.set(s, v.l4, f.Src, f.SrcPort)
 	v.dst.set(s, v.l4, f.Dst, f.DstPort)
@@ -112,7 +112,7 @@ func (v *view) describe(s *shard, f *decode.Flow) {
 	}
 }
 
-// set makes the keys of an end.
+// set builds the keys of an end.
 func (e *end) set(s *shard, l4 transport, ip netip.Addr, port uint16) {
 	e.ip, e.portHash, e.plain, e.place, e.system = ip, 0, true, nil, nil
 	e.addr.Clear()
@@ -163,8 +163,7 @@ func (e *end) setAddr(s *shard) {
 	e.addr.setAddr(e.ipHash, e.ip)
 }
 
-// converse makes the key of the conversation: both ends, in an order that does not depend on the
-// direction.
+// converse builds the key of the conversation: both ends, in an order independent of the direction.
 func (v *view) converse(h *hash64.Hasher) {
 	a, b := &v.src, &v.dst
 	if a.both.IsSet() && b.both.IsSet() && !a.ip.IsUnspecified() && !b.ip.IsUnspecified() {
@@ -172,7 +171,7 @@ func (v *view) converse(h *hash64.Hasher) {
 	}
 }
 
-// distinct counts the record's ends for an interface, except those that were counted before.
+// distinct counts the record's ends for an interface, except ends already counted.
 func (v *view) distinct(m *Interface, old seen) {
 	if v.src.ip.IsValid() && !old.src {
 		m.SrcIPs.Add(v.src.ipHash)

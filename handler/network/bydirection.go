@@ -7,23 +7,23 @@ import (
 	"visor/sketch"
 )
 
-// groupQuantiles is a group of version 2.0 alone. The other bits are those of version 1.0.
+// groupQuantiles is a group of version 2.0 only. Its other groups have the bits of version 1.0.
 const groupQuantiles metric.GroupSet = 1 << 4
 
 var directionGroupNames = append(groupNames[:len(groupNames):len(groupNames)], "quantiles")
 
-// DirectionMetrics is what a DirectionHandler counts: the same for each direction.
+// DirectionMetrics holds the counts of a DirectionHandler: the same metrics for each direction.
 type DirectionMetrics struct {
 	Observed    sketch.Counter `metric:"observed_packets" help:"packets that reached the handler, before filters"`
 	DeepSamples sketch.Counter `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate    `metric:"rates.observed_pps" help:"packets per second, before filters"`
 	Filtered    sketch.Counter `metric:"filtered_packets,counters" help:"packets that did not pass the filters"`
-	// "in", "out" and "unknown", as there are packets
+	// "in", "out" and "unknown", created on first use
 	Directions metric.Map[Direction] `metric:"" label:"direction"`
 }
 
-// Direction is what is counted of the packets of one direction. The addresses are remote ones, of
-// packets of unknown direction both.
+// Direction holds the counts of one direction's packets. It counts remote addresses. For packets of
+// unknown direction it counts both addresses.
 type Direction struct {
 	Total   sketch.Counter `metric:"total_packets,counters" help:"packets that passed the filters"`
 	UDP     sketch.Counter `metric:"udp_packets,counters" help:"UDP packets, by the outermost transport header"`
@@ -42,7 +42,7 @@ type Direction struct {
 
 	PayloadSize sketch.Quantile `metric:"payload_size_bytes,quantiles" help:"captured length of packets, bytes"`
 	RatePackets sketch.Rate     `metric:"rates.pps,quantiles" help:"packets per second"`
-	// bytes, for all its name, as in the reference
+	// bytes despite its name, as in pktvisor
 	RateBytes sketch.Rate `metric:"rates.bps,quantiles" help:"captured bytes per second"`
 }
 
@@ -51,7 +51,7 @@ type DirectionHandler struct{ declared[DirectionMetrics] }
 
 var _ handler.Handler = (*DirectionHandler)(nil)
 
-// NewByDirection returns a DirectionHandler, or all the problems it found in cfg, joined.
+// NewByDirection returns a DirectionHandler, or an error listing all problems in cfg.
 func NewByDirection(cfg Config) (*DirectionHandler, error) {
 	d, err := declare[DirectionMetrics](cfg, "2.0", "net", directionGroupNames)
 	if err != nil {
@@ -60,11 +60,11 @@ func NewByDirection(cfg Config) (*DirectionHandler, error) {
 	return &DirectionHandler{d}, nil
 }
 
-// FromByDirection returns what the network handler of version 2.0 in s counted, or nil if s has
-// none. With several it is the first.
+// FromByDirection returns the metrics of the first network handler of version 2.0 in s, or nil
+// without one.
 func FromByDirection(s *handler.Snapshot) *DirectionMetrics { return handler.Find[DirectionMetrics](s) }
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *DirectionHandler) NewShard() handler.Shard { return &directionShard{front: h.newFront()} }
 
 type directionShard struct {
@@ -75,7 +75,7 @@ type directionShard struct {
 // Shift closes the live period.
 func (s *directionShard) Shift(startNS int64) {
 	s.Base.Shift(startNS)
-	if s.Live.Directions.Len() == 0 { // unless there is but one period
+	if s.Live.Directions.Len() == 0 { // a single bucket keeps them
 		s.dirs = [3]*Direction{}
 	}
 }
@@ -150,7 +150,7 @@ func (s *directionShard) flush() {
 	*t = tally{}
 }
 
-// add counts what v has counted in a second.
+// add adds the counts of v, accumulated in one second.
 func (d *Direction) add(v *volume, sec int64) {
 	d.Total.Add(v.packets)
 	d.RatePackets.Add(sec, v.packets)

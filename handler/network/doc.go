@@ -1,4 +1,4 @@
-// Package network analyses packets by address, protocol and size: the YAML module "net", in two
+// Package network analyzes packets by address, protocol and size: the YAML module "net", in two
 // versions.
 //
 //	h, err := network.New(network.Config{})
@@ -6,10 +6,10 @@
 //	m := network.From(snapshot)
 //	fmt.Println(m.IPv4.Value(), m.SrcIPsIn.Estimate())
 //
-// Version 2.0 ([NewByDirection], [FromByDirection]) counts the same for each direction. Both may
-// run in one pipeline.
+// Version 2.0 ([NewByDirection], [FromByDirection]) counts the same metrics for each direction.
+// Both may run in one pipeline.
 //
-// Every frame is one event, whatever its protocol. Addresses are those of the outermost IP header;
-// only the remote one is counted, so lists and cardinalities need to know the own networks
+// Every frame is one event, regardless of its protocol. Addresses are taken from the outermost IP
+// header. Only the remote address is counted, so lists and cardinalities require the local networks
 // (handler.Config.Hosts). A packet costs about 10 ns without them and 30 ns with them.
 package network

@@ -11,14 +11,13 @@ import (
 	"visor/sketch/hash64"
 )
 
-// front is what shards of all versions have: filters, exact counts, and the handing on of what
-// passes.
+// front holds the common fields of shards of all versions: filters, exact counts, and forwarding.
 type front[M any] struct {
 	handler.Base[M]
 	cfg      *Config
 	geo      *geo.Cache // nil without databases
 	groups   metric.GroupSet
-	filtered bool // any filter is configured
+	filtered bool // at least one filter is configured
 	sum      tally
 }
 
@@ -36,7 +35,7 @@ func (d *declared[M]) newFront() front[M] {
 	return f
 }
 
-// Keyed has the keys of places hashed.
+// Keyed passes the hasher of keys to the geo cache.
 func (f *front[M]) Keyed(h *hash64.Hasher) {
 	if f.geo != nil {
 		f.geo.Keyed(h)
@@ -53,7 +52,8 @@ func (f *front[M]) admit(p *decode.Packet) bool {
 		}
 		return false
 	}
-	if f.Pass != nil && !p.Layers.Has(decode.LayerDNSTap) { // as in the reference, these end here
+	// as in pktvisor, dnstap messages are not counted further
+	if f.Pass != nil && !p.Layers.Has(decode.LayerDNSTap) {
 		f.Pass.Packets = append(f.Pass.Packets, *p)
 	}
 	f.sum.count(p)
@@ -69,7 +69,7 @@ func (f *front[M]) settle() {
 	f.Tally.NotSampled += t.events - t.filtered - t.deep
 }
 
-// passMessages tells the next handler of the messages whose frames pass the filters.
+// passMessages forwards the messages whose frames pass the filters.
 func (f *front[M]) passMessages(b *handler.Batch) {
 	for i := range b.DNS {
 		if m := &b.DNS[i]; m.Tap == 0 && (!f.filtered || f.passes(m.Frame)) {
@@ -83,7 +83,7 @@ func (f *front[M]) passMessages(b *handler.Batch) {
 	}
 }
 
-// lists are where remote addresses are counted.
+// lists count remote addresses.
 type lists struct {
 	ipv4 *metric.Top[metric.IPv4]
 	ipv6 *metric.Top[metric.IPv6]
@@ -91,8 +91,7 @@ type lists struct {
 	asn  *metric.TopNames
 }
 
-// remote counts a remote address in l and card. It leaves out the unspecified address, which is
-// nobody's.
+// remote counts a remote address in l and card. It ignores the unspecified address.
 func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
 	if addr.IsUnspecified() {
 		return
@@ -121,7 +120,7 @@ func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
 	}
 }
 
-// places counts where addr is, and whose.
+// places counts the location and the autonomous system of addr.
 func (f *front[M]) places(addr netip.Addr, l *lists) {
 	if at := f.geo.City(addr); at != nil {
 		l.geo.Add(at.Hash, at.Key, 1)

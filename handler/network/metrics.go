@@ -5,7 +5,7 @@ import (
 	"visor/sketch"
 )
 
-// The metric groups, in the order of their bits. All are on by default.
+// The metric groups, in the order of their bits. All are enabled by default.
 const (
 	groupCardinality metric.GroupSet = 1 << iota
 	groupCounters
@@ -15,8 +15,9 @@ const (
 
 var groupNames = metric.GroupNames{"cardinality", "counters", "top_geo", "top_ips"}
 
-// Metrics is what a Handler counts. "In" is what goes to the own networks, "out" what comes from
-// them; the remote address is the one that is not ours. Packets of unknown direction have none.
+// Metrics holds the counts of a Handler. Packets to the local networks are "in", and packets from
+// them are "out". The remote address is the one outside. Packets of unknown direction do not have
+// one.
 type Metrics struct {
 	Events      sketch.Counter `metric:"events" help:"packets that reached the handler, before filters"`
 	DeepSamples sketch.Counter `metric:"deep_samples" help:"packets that were sampled for in-depth inspection"`

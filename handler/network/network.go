@@ -16,9 +16,9 @@ type Config struct {
 
 	Geo *geo.DB // nil leaves the geo lists empty; the caller keeps ownership
 
-	// Filters. The two about locations are alternatives, so are the two about autonomous systems; a
-	// packet must pass both pairs. Without a database, or with an unknown direction, none passes.
-	// dnstap messages always do, as in the reference.
+	// The filters. A packet must pass both pairs. The two filters of locations are
+	// alternatives, as are the two of autonomous systems. Without a database, or with an unknown
+	// direction, no packet passes. As in pktvisor, dnstap messages always pass.
 	GeoNotFound bool     `policy:"geoloc_notfound" help:"passes packets whose remote address has no location"`
 	ASNNotFound bool     `policy:"asn_notfound" help:"passes packets whose remote address has no autonomous system"`
 	GeoPrefixes []string `policy:"only_geoloc_prefix" help:"passes packets whose remote location begins with one of these, as EU/Sweden"`
@@ -32,7 +32,7 @@ type Handler struct{ declared[Metrics] }
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or all the problems it found in cfg, joined.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	d, err := declare[Metrics](cfg, "1.0", "packets", groupNames)
 	if err != nil {
@@ -59,6 +59,5 @@ func declare[M any](cfg Config, version, schema string, groups metric.GroupNames
 	return declared[M]{d, cfg}, errors.Join(errs...)
 }
 
-// From returns what the network handler of version 1.0 in s counted, or nil if s has none. With
-// several it is the first.
+// From returns the metrics of the first network handler of version 1.0 in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }

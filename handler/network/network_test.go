@@ -30,7 +30,7 @@ const (
 	their6 = "[2001:db8::7]:5000"
 )
 
-// run returns what a handler makes of frames, and its pipeline.
+// run returns the handler's metrics for frames, and its pipeline.
 func run(t testing.TB, cfg network.Config, frames ...capture.Frame) (*network.Metrics, *handler.Pipeline) {
 	cfg.Periods = 1
 	h, err := network.New(cfg)
@@ -41,7 +41,7 @@ func run(t testing.TB, cfg network.Config, frames ...capture.Frame) (*network.Me
 	return network.From(snap), p
 }
 
-// traffic is three packets in, two out, one between strangers and one without IP.
+// traffic is three packets in, two out, one between foreign hosts and one without IP.
 func traffic() []capture.Frame {
 	at := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	return []capture.Frame{
@@ -80,7 +80,7 @@ func TestCounters(t *testing.T) {
 	}, lists)
 }
 
-// places returns databases that know where theirs is.
+// places returns databases with the hosts' locations.
 func places(t testing.TB) *geo.DB {
 	sweden := mmdbtest.Record{"continent": mmdbtest.Record{"code": "EU"}, "country": mmdbtest.Record{"iso_code": "SE"}}
 	db, err := geo.Open(geo.Config{
@@ -160,7 +160,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestWithoutHostNets knows no direction, so no address is remote.
+// TestWithoutHostNets runs without directions, so no address is remote.
 func TestWithoutHostNets(t *testing.T) {
 	h, err := network.New(network.Config{})
 	require.NoError(t, err)
@@ -210,8 +210,7 @@ func Example() {
 	// Output: 3 in from 2 addresses, 2 out
 }
 
-// TestDNSTap takes both ends of dnstap messages, whatever the direction, which is that of their
-// types.
+// TestDNSTap counts both ends of dnstap messages. The message types determine the direction.
 func TestDNSTap(t *testing.T) {
 	frame := func(m dnstapmsg.Message) capture.Frame {
 		b := m.AppendTo(nil)
@@ -274,8 +273,8 @@ func TestBothVersions(t *testing.T) {
 	require.Zero(t, network.FromByDirection(snap).Directions.Len())
 }
 
-// TestSYNInFragments counts the SYN of a segment whose flags are in the second fragment, and of one
-// whose first fragment has them, where the segment counts: once.
+// TestSYNInFragments has the flags of one segment in the second fragment, and of another in the
+// first. Each SYN counts once, where the segment counts.
 func TestSYNInFragments(t *testing.T) {
 	fragmented := func(id byte, size int) (out []capture.Frame) {
 		whole := packettest.TCP(0, theirs, ours, decode.FlagSYN, 1, 0, make([]byte, 20))

@@ -5,7 +5,7 @@ import (
 	"visor/handler"
 )
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard { return &shard{front: h.newFront()} }
 
 type shard struct{ front[Metrics] }
@@ -38,7 +38,7 @@ func (s *shard) packet(p *decode.Packet) {
 	}
 }
 
-// countDeep updates what only sampled packets do.
+// countDeep updates the metrics of sampled packets.
 func (s *shard) countDeep(p *decode.Packet) {
 	m := s.Live
 	if isSYN(p) {
@@ -47,8 +47,8 @@ func (s *shard) countDeep(p *decode.Packet) {
 	if !p.Layers.Has(decode.LayerIP) {
 		return
 	}
-	// Of a dnstap message both addresses count, as in the reference: who asked as a source, who
-	// answers as a destination.
+	// As in pktvisor, both addresses of a dnstap message count: the client's as a source, and the
+	// server's as a destination.
 	tapped := p.Layers.Has(decode.LayerDNSTap)
 	l := lists{&m.TopIPv4, &m.TopIPv6, &m.TopGeo, &m.TopASN}
 	if (tapped && p.Src.IsValid()) || (!tapped && p.Dir == decode.ToHost) {

@@ -6,15 +6,15 @@ import (
 	"visor/sketch"
 )
 
-// tally counts packets of one second within a batch, in few cache lines and without branches where
-// directions and protocols come in no order. The metrics get the sums.
+// tally counts packets of one second within a batch, in few cache lines. It avoids branches where
+// directions and protocols come in random order. The sums are added to the metrics.
 type tally struct {
 	second       handler.Second
 	events       uint64
 	filtered     uint64
 	filteredDeep uint64 // filtered while the latest decision was to sample
 	deep         uint64
-	dirs         [3]volume // of what passed, by direction
+	dirs         [3]volume // packets that passed, by direction
 }
 
 // volume counts the packets of one direction.
@@ -24,7 +24,7 @@ type volume struct {
 	kinds   [layerKinds]uint64 // packets by network and transport layer
 }
 
-// The layers that packets are counted by are bits of an index.
+// The bits of an index of packet layers.
 const (
 	layerKinds = 1 << 4
 	kindIPv4   = 1
@@ -33,7 +33,7 @@ const (
 	kindTCP    = 8
 )
 
-// count updates what is exact at every sampling rate.
+// count updates the metrics that are exact at every sampling rate.
 func (t *tally) count(p *decode.Packet) {
 	v := &t.dirs[p.Dir%3]
 	v.packets++
@@ -65,10 +65,10 @@ func kind(p *decode.Packet) (k uint8) {
 	return k
 }
 
-// transported returns the packet whose headers say what p transports, or nil. It looks through IP
-// in IP, and a datagram in fragments counts once: in the fragment that completes it, as the DNS
-// message in it does, or in the first fragment if that is cut by the snaplen, for then no fragment
-// completes it.
+// transported returns the packet whose headers describe the transport of p, or nil. It looks
+// through IP in IP. A fragmented datagram counts once, in the fragment that completes it, like its
+// DNS message. If the snaplen cuts the first fragment, the datagram counts there, because it is
+// never completed.
 func transported(p *decode.Packet) *decode.Packet {
 	for p.Inner != nil && (p.Layers.Has(decode.LayerFragment) || p.IPInIP()) {
 		p = p.Inner
@@ -79,8 +79,8 @@ func transported(p *decode.Packet) *decode.Packet {
 	return p
 }
 
-// isSYN reports whether p transports a TCP segment with the SYN flag. It counts where the segment
-// counts: pktvisor looks at the first fragment alone, which may end before the flags do.
+// isSYN reports whether p transports a TCP segment with the SYN flag. A fragmented segment counts
+// once. Unlike visor, pktvisor reads the first fragment only, which may end before the flags.
 func isSYN(p *decode.Packet) bool {
 	if p.Inner != nil || p.Layers.Has(decode.LayerFragment) {
 		if p = transported(p); p == nil {
@@ -90,7 +90,7 @@ func isSYN(p *decode.Packet) bool {
 	return p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0
 }
 
-// layers are the counters of packets by their layers.
+// layers counts packets by their layers.
 type layers struct{ ipv4, ipv6, udp, tcp, other *sketch.Counter }
 
 // addKind adds n packets of kind k.
