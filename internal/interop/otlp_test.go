@@ -127,5 +127,5 @@ func TestExactlyOnceOverGRPC(t *testing.T) {
 		sum += r.sums[start]
 	}
 	require.Equal(t, int64(minutes*(minutes+1)/2), sum)
-	require.Zero(t, p.Stats().Lost)
+	require.Zero(t, p.Stats().Lost())
 }
