@@ -12,7 +12,7 @@ import (
 //	type Metrics struct {
 //		Queries sketch.Counter     `metric:"wire_packets.queries,counters" help:"DNS queries"`
 //		QName   sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs"`
-//		Slow    metric.TopNames   `metric:"top_slow,counters+top_qnames" label:"qname" help:"slowest names"`
+//		Slow    metric.TopNames   `metric:"top_slow,counters+qnames" label:"qname" help:"slowest"`
 //	}
 //
 // The metric tag holds the JSON path below the schema key and, after the comma, the groups that

@@ -13,8 +13,10 @@
 //
 // The tag policy has the YAML key. A key that begins with ! sets the field to the opposite of its
 // value. A key with =value sets a flag if the list at the key has that value. Several keys of one
-// duration differ in their unit. The tag range has the bounds of a number; values outside are
-// problems, or with ",cut" are cut to the nearest bound. The tag only has the version that has the
-// key. The tag type words the type where the field's own does not. Fields of embedded structs come
-// after all others. A blank field of type struct{} declares a key that has no effect.
+// duration differ in their unit.
+//
+// The tag range has the bounds of a number. Values outside are problems, or with ",cut" are clamped
+// to the nearest bound. The tag only has the version that supports the key. The tag type describes
+// the type if the field's own type does not. Fields of embedded structs come after all others. A
+// blank field of type struct{} declares a key without effect.
 package options

@@ -17,7 +17,7 @@ type Table map[string]any
 type Key struct {
 	Name     string
 	Help     string
-	Type     string // "flag", "text", "list of texts", "number", "table", or the words of the tag
+	Type     string // "flag", "text", "list of texts", "number", "table", or the text of the tag
 	Min, Max uint64 // of a number
 	Ranged   bool   // the field has a tag range
 	Choices  []string
@@ -26,7 +26,7 @@ type Key struct {
 	cut    bool
 }
 
-// field is what a key fills.
+// field is the target of a key.
 type field struct {
 	index  []int
 	typ    reflect.Type
@@ -35,7 +35,7 @@ type field struct {
 	unit   time.Duration
 }
 
-// Keys returns the keys of the configuration T in a version, in the order of its fields.
+// Keys returns the keys of the configuration T in a version, in field order.
 func Keys[T any](version string) []Key { return keysOf(reflect.TypeFor[T](), version) }
 
 func keysOf(typ reflect.Type, version string) (out []Key) {
@@ -50,7 +50,7 @@ func keysOf(typ reflect.Type, version string) (out []Key) {
 	return out
 }
 
-// walk visits the tagged fields, those of embedded structs last.
+// walk visits the tagged fields, fields of embedded structs last.
 func walk(typ reflect.Type, at []int, visit func(reflect.StructField, []int)) {
 	var embedded []int
 	for i := range typ.NumField() {
@@ -94,7 +94,7 @@ func addKey(keys []Key, name string, f reflect.StructField, index []int) []Key {
 func (k *Key) setRange(text string) {
 	bounds, mode, _ := strings.Cut(text, ",")
 	low, high, _ := strings.Cut(bounds, "-")
-	k.Min, _ = strconv.ParseUint(low, 10, 64) // a bound that is missing is the least
+	k.Min, _ = strconv.ParseUint(low, 10, 64) // a missing lower bound is the least value
 	k.Max, _ = strconv.ParseUint(high, 10, 64)
 	k.Ranged, k.cut = true, mode == "cut"
 }
@@ -135,7 +135,7 @@ func Names(keys []Key) (out []string) {
 	return out
 }
 
-// Range returns the bounds of a number as text, "" if it has none of its own.
+// Range returns the bounds of a number as text, or "" without bounds.
 func (k *Key) Range() string {
 	if !k.Ranged {
 		return ""

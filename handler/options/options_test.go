@@ -51,7 +51,7 @@ func TestRead(t *testing.T) {
 	require.Equal(t, 5*time.Millisecond, cfg.Timeout, "milliseconds win, as in pktvisor")
 }
 
-// All problems are found: those of values in the order of the keys, then keys that are not known.
+// All problems are reported: first invalid values in the order of the keys, then unknown keys.
 func TestReadProblems(t *testing.T) {
 	var cfg config
 	var got []string

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Problem is what is wrong with a key or its value.
+// Problem describes an invalid key or value.
 type Problem struct {
 	Key   string
-	Known []string // if the key is not known, those that are
+	Known []string // the valid keys, for an unknown key
 	Err   error
 }
 
@@ -24,21 +24,21 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// ErrType is what a Reader returns for a value of another type.
+// ErrType is returned by a Reader for a value of another type.
 var ErrType = errors.New("wrong type")
 
-// Reader makes the value of a field from that of a key. The result must be assignable to the field.
+// Reader converts a key's value to a field's. The result must be assignable to the field.
 type Reader func(value any) (any, error)
 
-// Dialect has what reads keys in other ways, and the words of problems. The zero Dialect has none.
+// Dialect holds special readers of keys, and the texts of problems. The zero Dialect is empty.
 type Dialect struct {
 	Readers map[string]Reader
-	// by key: the text about a value that the key does not have, with a %s
+	// by key: the text about an invalid value, with a %s
 	Choices map[string]string
 }
 
-// Read fills the configuration that cfg points to from the table. It returns all problems: those of
-// values in the order of the keys, then keys that are not known, sorted.
+// Read fills the configuration that cfg points to from the table. It returns all problems: first
+// invalid values in the order of the keys, then unknown keys, sorted.
 func Read(table Table, cfg any, version string, d Dialect) (problems []*Problem) {
 	to := reflect.ValueOf(cfg).Elem()
 	keys := keysOf(to.Type(), version)
@@ -81,7 +81,7 @@ func (k *Key) read(cfg reflect.Value, value any, d Dialect) (err error) {
 	return err
 }
 
-// choose sets the flags that stand for the values of a list.
+// choose sets the flags that represent the values of a list.
 func (k *Key) choose(cfg reflect.Value, value any, complaint string) error {
 	list, ok := value.([]string)
 	if !ok {
@@ -142,7 +142,7 @@ func (k *Key) setNumber(to reflect.Value, value any) error {
 	n = min(max(n, k.Min), k.Max)
 	if to.Type() == durationType {
 		n *= uint64(k.fields[0].unit)
-		if n == 0 && to.Int() != 0 { // another key of the field has said it
+		if n == 0 && to.Int() != 0 { // another key of the field has set it
 			return nil
 		}
 	}
@@ -169,7 +169,7 @@ func (k *Key) setList(to reflect.Value, value any) error {
 	return nil
 }
 
-// setText sets a text, or what reads one.
+// setText sets a text, or a type that unmarshals one.
 func (k *Key) setText(to reflect.Value, value any) error {
 	text, ok := value.(string)
 	if !ok {

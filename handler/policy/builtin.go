@@ -15,14 +15,14 @@ import (
 	"visor/handler/resources"
 )
 
-// Catalog is which inputs and handlers documents may name. The zero Catalog has none. A program
-// adds types of its own to those of [Builtin].
+// Catalog lists the inputs and handlers that documents may name. The zero Catalog is empty. A
+// program adds its own types to those returned by [Builtin].
 type Catalog struct {
 	Inputs   []InputType
 	Handlers []Analyzer
 }
 
-// Builtin returns visor's own inputs and handlers. The slices are the caller's.
+// Builtin returns visor's own inputs and handlers. The caller owns the slices.
 func Builtin() Catalog {
 	return Catalog{
 		Inputs: builtinInputs(),
@@ -41,7 +41,7 @@ func Builtin() Catalog {
 	}
 }
 
-// named sets what pktvisor's errors call the handler.
+// named sets the handler's name in pktvisor's error texts.
 func (a Analyzer) named(class string) Analyzer {
 	a.class = class
 	return a
@@ -54,7 +54,7 @@ func resourcesAnalyzer() Analyzer {
 	return a
 }
 
-// makeDHCP takes no length of lists: pktvisor reads these keys and ignores them.
+// makeDHCP ignores the length of lists, as pktvisor does.
 func makeDHCP(cfg dhcp.Config, _ Env) (handler.Handler, error) {
 	cfg.TopN, cfg.TopPercentile = 0, 0
 	return dhcp.New(cfg)
@@ -85,7 +85,7 @@ func makeNetworkByDirection(cfg network.Config, env Env) (handler.Handler, error
 	return network.NewByDirection(cfg)
 }
 
-// analyzer returns the handler type in a version, nil if there is none. Version "" means "1.0".
+// analyzer returns the handler type in a version, or nil without one. Version "" means "1.0".
 func (c *Catalog) analyzer(typ, version string) *Analyzer {
 	version = cmp.Or(version, "1.0")
 	i := slices.IndexFunc(c.Handlers, func(a Analyzer) bool { return a.Type == typ && a.Version == version })
@@ -112,7 +112,7 @@ func (c *Catalog) InputTypes() (out []string) {
 	return out
 }
 
-// input returns the input of a name, nil if there is none.
+// input returns the input with a name, or nil without one.
 func (c *Catalog) input(name string) *InputType {
 	i := slices.IndexFunc(c.Inputs, func(t InputType) bool { return t.Name == name })
 	if i < 0 {

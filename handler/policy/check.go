@@ -10,26 +10,27 @@ import (
 	"visor/handler/options"
 )
 
-// Missing keys of inputs are no error before a policy starts: a tap may leave them to the policy.
+// Missing keys of inputs are not errors before a policy starts, because a tap may leave them to the
+// policy.
 
-// report is how a finding is noted: as an error, a policy's fault, or a warning.
+// report records a finding: as an error, a policy's fault, or a warning.
 type report func(node *yaml.Node, known []string, format string, args ...any)
 
-// checkTap warns of what is wrong with the keys of a tap. A policy that uses the tap cannot start;
-// the tap itself is accepted, as by pktvisor.
+// checkTap warns about invalid keys of a tap. As in pktvisor, the tap is accepted, but a policy
+// that uses it cannot start.
 func (p *parser) checkTap(node *yaml.Node, t *Tap) {
 	prefix := fmt.Sprintf("invalid tap config for tap '%s': ", t.Name)
 	p.located(p.warnAt, p.types.input(t.InputType).problems(t.Config, nil), prefix, p.find(node, "config"))
 }
 
-// checkPolicyInput finds what is wrong with the keys that a policy has for its input.
+// checkPolicyInput reports the invalid keys of a policy's input.
 func (p *parser) checkPolicyInput(node *yaml.Node, in *Input, prefix string) {
 	t := p.types.input(in.InputType)
 	p.located(p.faultAt, t.problems(in.Config, nil), prefix, p.find(node, "config"))
 	p.located(p.faultAt, t.problems(nil, in.Filter), prefix, p.find(node, "filter"))
 }
 
-// checkModule finds what is wrong with the keys of a module, those of window_config among them.
+// checkModule reports the invalid keys of a module, including its window_config.
 func (p *parser) checkModule(a *Analyzer, pol *Policy, m Module, node, window *yaml.Node) {
 	m.Config = merged(m.Config, pol.Window)
 	prefix := failedToStart(pol.Name)
@@ -58,11 +59,11 @@ func (p *parser) checkGroup(names metric.GroupNames, node *yaml.Node, prefix str
 	}
 }
 
-// failedToStart begins the error of a policy that cannot start.
+// failedToStart is the beginning of errors about policies that cannot start.
 func failedToStart(name string) string { return fmt.Sprintf("policy [%s] failed to start: ", name) }
 
-// located reports keys where they stand in the first of maps that has them. A key that stands in
-// none of them is not reported.
+// located reports keys at their position in the first of maps that contains them. It omits keys
+// found in none.
 func (p *parser) located(note report, problems []*options.Problem, prefix string, maps ...*yaml.Node) {
 	for _, wrong := range problems {
 		if key := p.keyNode(wrong.Key, maps); key != nil {

@@ -33,8 +33,8 @@ func (p *probeInput) statusList(key string) (out []probe.Statuses) {
 	return out
 }
 
-// parseStatuses reads a code "204", a class "2xx" or a range "200-299". Numbers above 599 are not
-// codes at all, as in pktvisor.
+// parseStatuses reads a code "204", a class "2xx" or a range "200-299". As in pktvisor, numbers
+// above 599 are not codes.
 func parseStatuses(text string) (s probe.Statuses, ok, inRange bool) {
 	if len(text) == 3 && text[0] >= '1' && text[0] <= '5' && strings.EqualFold(text[1:], "xx") {
 		low := int(text[0]-'0') * 100
@@ -63,7 +63,7 @@ func (p *probeInput) bodies() {
 	}
 }
 
-// regex reads a pattern, which no error quotes: it may be a secret.
+// regex reads a pattern. Errors do not quote it, because it may be a secret.
 func (p *probeInput) regex(key string) *regexp.Regexp {
 	pattern := p.Text(key)
 	if pattern == "" {
@@ -76,7 +76,7 @@ func (p *probeInput) regex(key string) *regexp.Regexp {
 	return re
 }
 
-// answers reads what a response must be like besides its status and text.
+// answers reads the conditions on a response other than its status and text.
 func (p *probeInput) answers() {
 	c := &p.cfg.Checks
 	c.JSON = p.jsonCheck()
@@ -96,7 +96,8 @@ func (p *probeInput) answers() {
 	}
 }
 
-// jsonCheck takes numbers and flags for json_equals, which a text of digits would be.
+// jsonCheck accepts numbers and flags for json_equals, because a text of digits is parsed as a
+// number.
 func (p *probeInput) jsonCheck() *probe.JSONCheck {
 	if !p.has("json_path") {
 		if p.has("json_equals") {
@@ -136,7 +137,7 @@ func (p *probeInput) headerRules(key string) map[string]*regexp.Regexp {
 	return out
 }
 
-// query reads what DNS is asked.
+// query reads the DNS question.
 func (p *probeInput) query() {
 	name, typ := p.Text("qname"), "A"
 	if p.has("qtype") {
@@ -177,7 +178,7 @@ func (p *probeInput) labels(name string) {
 	}
 }
 
-// transport reads how a DNS test asks, and its port where a target has none of its own.
+// transport reads the transport of a DNS test, and the port for targets without one.
 func (p *probeInput) transport() {
 	if p.typ != "dns" {
 		return
@@ -196,7 +197,7 @@ func (p *probeInput) transport() {
 	}
 }
 
-// unfit complains of keys that the type of test does not have.
+// unfit reports keys that do not apply to the type of test.
 func (p *probeInput) unfit() {
 	web := []string{
 		"expected_status", "failure_status", "expected_body", "expected_body_regex", "body", "body_check_max_bytes", "json_path", "json_equals", "not_contains",

@@ -15,9 +15,9 @@ import (
 
 var updateDocuments = flag.Bool("update-documents", false, "rewrite testdata/documents.tsv")
 
-// TestDocuments loads what pktvisor, Orb and their documentation publish. Each document loads,
-// loads with warnings, or is refused with pktvisor's text: testdata/documents.tsv has the verdict
-// and the text of each.
+// TestDocuments loads the documents that pktvisor, Orb and their documentation publish. Each
+// document loads, loads with warnings, or is refused with pktvisor's text. testdata/documents.tsv
+// holds the verdict and the text of each.
 func TestDocuments(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(sharedtest.Dir(t, "cases", "documents"), "*.yaml"))
 	require.NoError(t, err)
@@ -40,8 +40,8 @@ func readFile(t testing.TB, path string) []byte {
 	return b
 }
 
-// complete makes a configuration of a document. Some are templates, some the body of a policy
-// alone, or taps as Orb shows them.
+// complete completes a document to a configuration. Some are templates, some only the body of a
+// policy, or taps as Orb shows them.
 func complete(name, text string) string {
 	text = strings.ReplaceAll(text, "{name}", "name")
 	switch {
@@ -53,7 +53,7 @@ func complete(name, text string) string {
 	return text
 }
 
-// try loads a document into a Manager that opens nothing. A policy alone finds the taps that it
+// try loads a document into a Manager that opens nothing. It creates the taps that a single policy
 // names or selects.
 func try(t testing.TB, document string, alone bool) (verdict, text string) {
 	doc, err := policy.Parse([]byte(document))

@@ -9,12 +9,13 @@ import (
 	"visor/handler"
 )
 
-// fewMessages is how many DNS messages of a minute are too few to conclude that a side of the
-// conversations is missing.
+// fewMessages is the number of DNS messages per minute below which a missing direction is not
+// reported.
 const fewMessages = 10
 
-// watchDirections warns once when all DNS messages of a minute went one way: queries and replies of
-// a conversation go both ways, so the input shows one half, or the own networks are others.
+// watchDirections warns once when all DNS messages of a minute have the same direction.
+// Conversations have queries and replies, so the input captures only one half, or the local
+// networks are misconfigured.
 func (in *input) watchDirections(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(handler.PeriodLength)
 	defer ticker.Stop()

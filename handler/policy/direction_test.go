@@ -16,8 +16,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// TestOneSidedDNS has a host whose own networks hold the peers too, as an interface's network does
-// on a LAN: all is in. One warning is logged.
+// TestOneSidedDNS has a host whose local networks include its peers, as an interface's network does
+// on a LAN. All messages are "in", and one warning is logged.
 func TestOneSidedDNS(t *testing.T) {
 	for spec, warnings := range map[string]int{"192.0.2.0/24": 1, "192.0.2.53/32": 0, "198.51.100.0/24": 1} {
 		synctest.Test(t, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"visor/internal/tlsfiles"
 )
 
-// TapInput is what the configuration of an input of type "dnstap" says: a file to read, or where to
-// listen. All keys but the first four are visor's own.
+// TapInput is the configuration of an input of type "dnstap": a file to read, or where to listen.
+// All keys but the first four are additions to pktvisor.
 //
 //	socket                   path of a Unix socket to make
 //	tcp                      HOST:PORT to listen on
@@ -27,13 +27,13 @@ import (
 //	only_hosts               taken, and does nothing here: it is a filter, see ParseTapFilter
 //	socket_mode              octal permissions of the socket; 0660 by default
 //	socket_owner             user of the socket, name or number; by default that of the process
-//	socket_group             group of the socket; by default that of the process
+//	socket_group             group of the socket; the process's by default
 //	tls_cert, tls_key        PEM files of the server: clients over TCP must use TLS
-//	tls_client_ca            PEM file: clients must have a certificate that one of these has signed
+//	tls_client_ca            PEM file: clients need a certificate signed by one of these
 //	allow_from               addresses and networks of clients over TCP; all by default
 //	max_clients              connected at once; 1024 by default
 //	max_clients_per_address  of these, from one address; a quarter of max_clients by default
-//	idle_timeout_secs        how long a client may be silent between two frames; no limit by default
+//	idle_timeout_secs        longest silence between two frames; no limit by default
 type TapInput struct {
 	File   string
 	FIFO   bool // File may be a named pipe
@@ -41,8 +41,8 @@ type TapInput struct {
 	TLS    tlsfiles.Files
 }
 
-// ParseTapInput reads the configuration of an input of type "dnstap". Of several places to read
-// from, a file comes before a socket and a socket before an address, as in pktvisor.
+// ParseTapInput parses the configuration of an input of type "dnstap". As in pktvisor, a file takes
+// precedence over a socket, and a socket over an address.
 func ParseTapInput(opts Options) (TapInput, error) {
 	r := &Reader{opts: opts}
 	socket, address, file := r.Text("socket"), r.Text("tcp"), r.Text("dnstap_file")
@@ -72,7 +72,7 @@ func ParseTapInput(opts Options) (TapInput, error) {
 	return in, firstOf(opts, "is for a socket, not for tcp", "socket_mode", "socket_owner", "socket_group")
 }
 
-// listenConfig reads how to listen, and whom to.
+// listenConfig reads the options of listening, including permitted clients.
 func listenConfig(r *Reader) dnstap.Config {
 	cfg := dnstap.Config{Mode: fileMode(r, "socket_mode"), Owner: name(r, "socket_owner"), Group: name(r, "socket_group")}
 	list := r.List("allow_from")
@@ -86,7 +86,7 @@ func listenConfig(r *Reader) dnstap.Config {
 	return cfg
 }
 
-// firstOf returns an error for the first key of those that is there.
+// firstOf returns an error for the first of keys that is present.
 func firstOf(opts Options, what string, keys ...string) error {
 	for _, key := range keys {
 		if _, there := opts[key]; there {
@@ -96,7 +96,7 @@ func firstOf(opts Options, what string, keys ...string) error {
 	return nil
 }
 
-// parseNetworks reads networks, and addresses as networks of one.
+// parseNetworks parses networks. An address is a network of one address.
 func parseNetworks(list []string) (decode.HostNets, error) {
 	nets := make([]string, len(list))
 	for i, text := range list {
@@ -122,7 +122,7 @@ func fileMode(r *Reader, key string) fs.FileMode {
 	return fs.FileMode(mode)
 }
 
-// name returns the text at key, which may be made of digits, or "".
+// name returns the text at key, or "". The text may consist of digits.
 func name(r *Reader, key string) string {
 	if n, isNumber := r.opts[key].(uint64); isNumber {
 		r.look(key)
@@ -131,8 +131,8 @@ func name(r *Reader, key string) string {
 	return r.Text(key)
 }
 
-// ParseTapFilter reads the filter of an input of type "dnstap": the networks in one of which a
-// message must have an end; none lets all through.
+// ParseTapFilter parses the filter of an input of type "dnstap". At least one end of a message must
+// be in one of its networks. An empty filter accepts all messages.
 func ParseTapFilter(opts Options) (decode.HostNets, error) {
 	r := &Reader{opts: opts}
 	list := r.List("only_hosts")

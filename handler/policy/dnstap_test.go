@@ -125,8 +125,7 @@ func TestTapTLS(t *testing.T) {
 	require.ErrorContains(t, err, "invalid TLS configuration")
 }
 
-// TestTapHandedOver listens on a socket that was opened for the process, and passes by one that was
-// not.
+// TestTapHandedOver listens on a socket that was opened for the process, and ignores another one.
 func TestTapHandedOver(t *testing.T) {
 	given, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

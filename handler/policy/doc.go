@@ -1,5 +1,4 @@
-// Package policy runs pktvisor's policies: the keys, value types and error texts are those that its
-// users know.
+// Package policy runs pktvisor's policies, with pktvisor's keys, value types and error texts.
 //
 //	doc, err := policy.Parse(yaml)
 //	...
@@ -9,11 +8,12 @@
 //	...
 //	snap, err := m.Policy("default").Window(5)
 //
-// [Parse] reads a document of taps and policies, in YAML or JSON. What pktvisor refuses is an
-// error, with pktvisor's text, the place and the nearest name that is known. What pktvisor passes
-// over in silence, and what can never work, is a warning with the same. A [Manager] opens inputs,
-// attaches the handlers of policies and takes them away again, while traffic flows; policies with
-// the same input share it. A policy can take the place of another without a gap, and a document
-// that of a former one; a policy with lease_secs in its config ends when nobody has asked for it
-// for so long. [Build] makes a single handler from the types of [Builtin], without a document.
+// [Parse] reads a document of taps and policies, in YAML or JSON. If pktvisor refuses something, it
+// is an error, with pktvisor's text, the position and the nearest valid name. If pktvisor silently
+// ignores something, or something can never work, it is a warning with the same data.
+//
+// A [Manager] opens inputs and attaches and detaches the handlers of policies under traffic.
+// Policies with the same input share it. ReplacePolicy and Reload swap policies without losing
+// traffic. A policy with lease_secs in its config ends when no client has queried it for that time.
+// [Build] makes a single handler from the types of [Builtin], without a document.
 package policy

@@ -9,19 +9,20 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Document is the contents of a YAML or JSON document of taps and policies, in its order.
+// Document is the content of a YAML or JSON document of taps and policies, in its order.
 type Document struct {
-	Config   Options // of the agent: visor.config
+	Config   Options // the agent's configuration: visor.config
 	Taps     []Tap
 	Global   []Global // defaults of handler types
 	Policies []Policy
-	// what has no effect, or keeps a tap from being used; pktvisor is silent about it
+	// keys without effect and unusable taps, which pktvisor ignores silently
 	Warnings []*Error
 
 	configKeys []*yaml.Node
 }
 
-// UnknownConfig returns a warning about a key of Config that is not among those known to the agent.
+// UnknownConfig returns a warning about a key of Config that is missing in the agent's list of
+// keys.
 func (d *Document) UnknownConfig(key string, known []string) *Error {
 	for _, node := range d.configKeys {
 		if node.Value == key {
@@ -36,62 +37,61 @@ type Tap struct {
 	Name      string
 	InputType string  // "pcap", "dnstap", "flow", "sflow", "netprobe" or "mock"
 	Config    Options // of the input
-	Tags      Options // by which policies may select the tap
-	Posted    bool    // it came over the API: it may open files below ManagerConfig.APIFiles alone
+	Tags      Options // tags for selection by policies
+	Posted    bool    // received over the API: it may only open files below ManagerConfig.APIFiles
 }
 
-// Global has the defaults of all handlers of a type, in all policies.
+// Global holds the defaults for all handlers of a type, in all policies.
 type Global struct {
 	Type   string
 	Config Options
 }
 
-// Policy is what is counted of the traffic of some taps.
+// Policy selects the metrics to compute from the traffic of some taps.
 type Policy struct {
 	Name  string
 	Merge bool // merge_like_handlers: handlers of the same type are shown as one
-	// lease_secs: the policy ends when it was not renewed for so long, in the API by asking for its
-	// metrics; 0 lets it stay
+	// lease_secs: the policy ends if it is not renewed for this time; querying its metrics over the
+	// API renews it. 0 means without a lease
 	Lease    time.Duration
 	Input    Input
-	Window   Options // window_config of all modules; nil if there is none
+	Window   Options // window_config of all modules; nil without one
 	Modules  []Module
-	Sequence bool  // each module sees what its predecessor let through
-	Fault    error // why it cannot start, if that shows in its keys; nil is none
-	Posted   bool  // it came over the API, see Tap
+	Sequence bool  // each module sees the events that passed its predecessor
+	Fault    error // problem in its keys that prevents a start, or nil
+	Posted   bool  // received over the API, see Tap
 }
 
-// maxLease is in seconds: a day.
+// maxLease is a day, in seconds.
 const maxLease = 24 * 60 * 60
 
-// Input is where the traffic of a policy comes from: the tap of a name, or all those that the
-// selector chooses.
+// Input selects the traffic of a policy: the named tap, or all taps that the selector matches.
 type Input struct {
 	Tap       string
 	Selector  *Selector // nil if Tap is set
 	InputType string
-	Config    Options // laid over that of the tap
-	Filter    Options // of the input
+	Config    Options // overrides the tap's configuration
+	Filter    Options // filter of the input
 }
 
-// Selector chooses taps by their tags.
+// Selector selects taps by their tags.
 type Selector struct {
-	All  bool // all tags must match; else any of them
+	All  bool // all tags must match; otherwise any of them
 	Tags []Tag
 }
 
-// Tag is a tag as a selector names it. Value is a uint64, a bool or a string.
+// Tag is a tag in a selector. Value is a uint64, a bool or a string.
 type Tag struct {
 	Key   string
 	Value any
 }
 
-// Parse reads a document with any number of taps and policies, as it stands in a configuration
-// file. It returns an error where pktvisor refuses the document. The Document has the warnings, and
-// what else was read, in any case.
+// Parse parses a configuration file with any number of taps and policies. It returns an error if
+// pktvisor refuses the document. The Document holds the warnings and the parsed parts in any case.
 func Parse(data []byte) (*Document, error) { return Builtin().Parse(data) }
 
-// Parse reads a document as the function Parse does. It may name the inputs and handlers in c.
+// Parse parses a document like the function Parse. The document may name the inputs and handlers in
+// c.
 func (c Catalog) Parse(data []byte) (*Document, error) {
 	p, doc := &parser{types: c, budget: maxNodes}, &Document{}
 	if visor := p.root(data); visor != nil {
@@ -137,8 +137,8 @@ func (p *parser) readSection(name string, node *yaml.Node, doc *Document) {
 	}
 }
 
-// isSection reports whether a section is a map. Others are passed over with a warning, as pktvisor
-// does in silence.
+// isSection reports whether a section is a map. Others are skipped with a warning. pktvisor skips
+// them silently.
 func (p *parser) isSection(key, node *yaml.Node) bool {
 	if node.Kind != yaml.MappingNode {
 		p.warnAt(node, nil, "'%s' is not a map: it is ignored", key.Value)
@@ -146,12 +146,12 @@ func (p *parser) isSection(key, node *yaml.Node) bool {
 	return node.Kind == yaml.MappingNode
 }
 
-// ParseTap reads a document with a single tap. It returns the warnings in any case.
+// ParseTap parses a document with a single tap. It returns the warnings in any case.
 func (c Catalog) ParseTap(data []byte) (Tap, []*Error, error) {
 	return parseSingle(c, data, "tap", "taps", (*parser).taps)
 }
 
-// ParsePolicy reads a document with a single policy. It returns the warnings in any case.
+// ParsePolicy parses a document with a single policy. It returns the warnings in any case.
 func (c Catalog) ParsePolicy(data []byte) (Policy, []*Error, error) {
 	return parseSingle(c, data, "policy", "policies", (*parser).policies)
 }
@@ -183,7 +183,7 @@ func (p *parser) root(data []byte) *yaml.Node {
 	case err != nil:
 		p.errors.add(syntaxError(err))
 		return nil
-	case len(doc.Content) == 0: // nothing, or comments alone
+	case len(doc.Content) == 0: // empty, or only comments
 		p.errors.add(&Error{Text: "empty data"})
 		return nil
 	}
@@ -203,11 +203,11 @@ func (p *parser) root(data []byte) *yaml.Node {
 	return visor
 }
 
-// tapInterface is what the API shows as the interface of every tap.
+// tapInterface is the interface of every tap in the API.
 const tapInterface = "visor.module.input/1.0"
 
-// isAnswer reports whether a document is what the API answers about taps: it can be posted back as
-// it is.
+// isAnswer reports whether a document is the API's answer about taps, which can be posted back
+// unchanged.
 func (p *parser) isAnswer(top *yaml.Node) bool {
 	taps := 0
 	for _, tap := range p.pairs(top) {
@@ -219,10 +219,10 @@ func (p *parser) isAnswer(top *yaml.Node) bool {
 	return taps > 0
 }
 
-// NamePattern is what names look like that the API's paths can hold.
+// NamePattern matches the names that are valid in the API's paths.
 const NamePattern = `^[a-zA-Z_][a-zA-Z0-9_-]*$`
 
 var nameForm = regexp.MustCompile(NamePattern)
 
-// IsName reports whether the API can be asked for a tap or a policy of that name.
+// IsName reports whether the name of a tap or a policy is valid in the API's paths.
 func IsName(name string) bool { return nameForm.MatchString(name) }

@@ -94,7 +94,7 @@ func TestParseJSON(t *testing.T) {
 	require.Equal(t, policy.Policy{Name: "p", Input: policy.Input{Tap: "t", InputType: "flow"}}, pol)
 }
 
-// refusal returns what is wrong with a document, or with its first policy that cannot start.
+// refusal returns the problem of a document, or of its first policy that cannot start.
 func refusal(doc *policy.Document, err error) error {
 	for _, p := range doc.Policies {
 		err = cmp.Or(err, p.Fault)
@@ -102,7 +102,7 @@ func refusal(doc *policy.Document, err error) error {
 	return err
 }
 
-// TestParseErrors changes a place of the good document and expects what is said of it, and where.
+// TestParseErrors changes one place of the good document and expects an error and its position.
 func TestParseErrors(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{good, "", "empty data"},
@@ -196,8 +196,8 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestParseWarnings changes a place of the good document and expects a warning, and where. pktvisor
-// accepts the document in silence.
+// TestParseWarnings changes one place of the good document and expects a warning and its position.
+// pktvisor accepts the document silently.
 func TestParseWarnings(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{"version:", "versoin:", "the document has no key 'versoin'. Its keys are: version, visor (line 1, column 1); did you mean 'version'?"},
@@ -232,8 +232,8 @@ func TestParseWarnings(t *testing.T) {
 	require.Empty(t, doc.Warnings)
 }
 
-// All warnings are reported, and the first error. What is wrong with one policy leaves the others
-// as they are.
+// All warnings are reported, and the first error. A problem of one policy does not affect the
+// others.
 func TestParseManyProblems(t *testing.T) {
 	text := strings.NewReplacer("tags:", "tag:", "merge_like_handlers", "merge", "num_periods: 3", "num_period: 3").Replace(good)
 	doc, err := policy.Parse([]byte(text))
@@ -252,7 +252,7 @@ func TestParseManyProblems(t *testing.T) {
 	require.LessOrEqual(t, len(doc.Warnings), 100)
 }
 
-// All problems of a policy are found in one go, each where it stands.
+// All problems of a policy are reported at once, each with its position.
 func TestParseAllProblems(t *testing.T) {
 	text := strings.NewReplacer("num_periods: 3", "num_period: 3", "[AAAA, 28]", "[AAAAA]", "bpf: udp", "bfp: udp", "[cardinality, counters]", "[cardinal, counter]",
 		"only_qname_suffix: [example.com]", "answer_count: few, only_qname: x").Replace(good)
@@ -265,8 +265,8 @@ func TestParseAllProblems(t *testing.T) {
 	require.ElementsMatch(t, [][2]int{{18, 18}, {20, 25}, {25, 22}, {26, 22}, {26, 41}, {27, 58}, {27, 68}, {20, 25}}, got)
 }
 
-// A section without anything that pktvisor reads is refused, as its test of documents without
-// policies wants it.
+// A section without any key that pktvisor reads is refused, as pktvisor's test of documents without
+// policies requires.
 func TestParseNothing(t *testing.T) {
 	doc, err := policy.Parse([]byte("visor:\n  no_policies:\n"))
 	require.EqualError(t, err, "no policies found in schema (line 2, column 3)")
@@ -277,7 +277,7 @@ func TestParseNothing(t *testing.T) {
 	}
 }
 
-// What the API shows of taps can be posted back, alone or as the taps of a document; a secret that
+// The API's answer about taps can be posted back, alone or as the taps of a document. A secret that
 // it hides cannot.
 func TestParseAnswer(t *testing.T) {
 	const shown = `{"t":{"config":{"iface":"eth0"},"input_type":"pcap","interface":"visor.module.input/1.0","tags":null}}`
@@ -313,7 +313,8 @@ func TestParseSingleErrors(t *testing.T) {
 	require.EqualError(t, err, "only a single policy expected but got 3 (line 1, column 19)")
 }
 
-// A document of a few lines that would hold billions of nodes, or itself, ends with an error.
+// A document of a few lines that would hold billions of nodes, or contain itself, ends with an
+// error.
 func TestParseAliases(t *testing.T) {
 	_, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
 	require.NoError(t, err)

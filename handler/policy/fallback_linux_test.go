@@ -11,7 +11,7 @@ import (
 	"visor/internal/wait"
 )
 
-// user0 is a link type that decode does not know: its header is one byte, 4 for IPv4.
+// user0 is a link type that decode does not support: its header is one byte, 4 for IPv4.
 const user0 = decode.LinkType(147)
 
 type user0Fallback struct{}
@@ -23,8 +23,9 @@ func (user0Fallback) Network(link decode.LinkType, frame []byte) (etherType uint
 	return 0x0800, frame[1:], true
 }
 
-// TestFallback has a capture of a link type that decode does not know. With a Fallback its packets
-// count. What that cannot decode counts as undecodable, as all does without one.
+// TestFallback has a capture of a link type that decode does not support. With a Fallback its
+// packets count. Packets that the Fallback cannot decode count as undecodable, like all packets
+// without one.
 func TestFallback(t *testing.T) {
 	const ethernet = 14
 	var frames []capture.Frame

@@ -13,19 +13,19 @@ import (
 	"visor/capture"
 )
 
-// allowFIFO is the key of taps whose file may be a named pipe. pktvisor does not have it.
+// allowFIFO is the key of taps whose file may be a named pipe. pktvisor lacks it.
 const allowFIFO = "allow_fifo"
 
-// fifoPoll is how often a named pipe without a writer is looked at.
+// fifoPoll is the polling interval for a named pipe without a writer.
 const fifoPoll = 100 * time.Millisecond
 
-// fifo is a Source of a named pipe. It reads the header in ReadBatch, not when it is opened, since
-// nothing may have been written yet. It ends when the last writer has closed the pipe.
+// fifo is a Source that reads a named pipe. It reads the header in ReadBatch, not on opening,
+// because no data may be available yet. It ends when the last writer has closed the pipe.
 type fifo struct {
 	file   *os.File
 	open   func(io.Reader) (capture.Source, error)
 	src    capture.Source // nil before the header was read
-	begun  bool           // a writer has sent something
+	begun  bool           // a writer has sent data
 	close  sync.Once
 	closed chan struct{}
 }
@@ -69,7 +69,7 @@ func (f *fifo) begin() error {
 	return err
 }
 
-// Close ends f, also while ReadBatch waits for a writer or for bytes.
+// Close ends f, even while ReadBatch waits for a writer or for data.
 func (f *fifo) Close() error {
 	var err error
 	f.close.Do(func() {
@@ -88,8 +88,8 @@ func (f *fifo) isClosed() bool {
 	}
 }
 
-// pipeReader reads a pipe that was opened without a writer. It is not an io.Closer and not a file:
-// the fifo closes the pipe.
+// pipeReader reads a pipe that was opened without a writer. It is neither an io.Closer nor a file,
+// because the fifo closes the pipe.
 type pipeReader struct{ *fifo }
 
 // Read waits for the first writer, which a non-blocking read of the pipe reports as its end.

@@ -26,8 +26,8 @@ func fifoTap(typ, key, path string) policy.Tap {
 	return policy.Tap{Name: "wired", InputType: typ, Config: policy.Options{key: path, "allow_fifo": true}}
 }
 
-// TestFIFOWithoutWriter has named pipes to which nothing writes: neither the start of a policy, its
-// end, nor the end of the Manager waits for them.
+// TestFIFOWithoutWriter has named pipes without writers. They block neither the start and the end
+// of a policy nor the end of the Manager.
 func TestFIFOWithoutWriter(t *testing.T) {
 	for typ, key := range map[string]string{"pcap": "pcap_file", "flow": "pcap_file", "dnstap": "dnstap_file"} {
 		t.Run(typ, func(t *testing.T) {
@@ -48,8 +48,8 @@ func TestFIFOWithoutWriter(t *testing.T) {
 	}
 }
 
-// TestFIFO reads a capture and a dnstap recording that are written after the policies started, the
-// first with a filter too.
+// TestFIFO reads a capture and a dnstap recording written after the policies started, the capture
+// also with a filter.
 func TestFIFO(t *testing.T) {
 	frames := packets(10)
 	wire, err := os.ReadFile(savePcap(t, t.TempDir(), "ten.pcap", frames))
@@ -86,8 +86,7 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
-// TestFIFOIsNotForTheAPI refuses named pipes to taps and policies from the API, whatever they ask
-// for.
+// TestFIFOIsNotForTheAPI checks that taps and policies from the API cannot use named pipes.
 func TestFIFOIsNotForTheAPI(t *testing.T) {
 	path := mkfifo(t)
 	root, err := os.OpenRoot(filepath.Dir(path))

@@ -10,13 +10,13 @@ import (
 	"syscall"
 )
 
-// errNoFiles is of a tap or policy that came over the API and names a file.
+// errNoFiles is the error of a tap or policy from the API that names a file.
 var errNoFiles = errors.New("taps and policies from the API may not open files; a directory below which they may is named by --api-files DIR")
 
-// fileKeys are the keys of inputs that name files, or that widen what a file may be.
+// fileKeys are the keys of inputs that name files, or that permit other kinds of files.
 var fileKeys = []string{"pcap_file", "dnstap_file", allowFIFO}
 
-// namesFile reports whether a table has a key of files to read.
+// namesFile reports whether a table has a key for files to read.
 func namesFile(o Options) bool {
 	for _, key := range fileKeys {
 		if _, named := o[key]; named {
@@ -29,14 +29,13 @@ func namesFile(o Options) bool {
 // opener opens a file for reading.
 type opener func(path string) (*os.File, error)
 
-// openFile opens a regular file. A named pipe or a device would keep the Manager waiting for
-// others.
+// openFile opens a regular file. A named pipe or a device would block the Manager.
 func openFile(path string) (*os.File, error) {
 	return regular(os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0))
 }
 
-// below returns what opens files in and below a directory, whatever links stand there. A nil root
-// has none.
+// below returns an opener for files in and below a directory, safe against symbolic links. A nil
+// root opens none.
 func below(root *os.Root) opener {
 	return func(path string) (*os.File, error) {
 		if root == nil {

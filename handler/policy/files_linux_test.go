@@ -33,8 +33,8 @@ func fileTap(path string, posted bool) policy.Tap {
 	return policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"pcap_file": path}, Posted: posted}
 }
 
-// TestSpecialFiles refuses what would keep the Manager waiting: a named pipe without a writer,
-// a device, a directory.
+// TestSpecialFiles checks that files which would block the Manager are refused: a named pipe
+// without a writer, a device, a directory.
 func TestSpecialFiles(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
@@ -52,8 +52,8 @@ func TestSpecialFiles(t *testing.T) {
 	}
 }
 
-// TestPostedFiles lets taps and policies that came over the API read files below a directory alone,
-// whatever links and dots name.
+// TestPostedFiles checks that taps and policies from the API read only files below a directory,
+// regardless of links and dots.
 func TestPostedFiles(t *testing.T) {
 	inside, outside := t.TempDir(), t.TempDir()
 	good := savePcap(t, inside, "good.pcap", packets(10))
@@ -101,7 +101,8 @@ func TestPostedFiles(t *testing.T) {
 	require.NoError(t, err, "a policy of the API on a tap of the configuration file")
 }
 
-// TestFileErrorsShowNoBytes has a file that is not a capture: the error names that, not its bytes.
+// TestFileErrorsShowNoBytes has a file that is not a capture. The error names the file and does not
+// quote its bytes.
 func TestFileErrorsShowNoBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shadow")
 	require.NoError(t, os.WriteFile(path, []byte("root:$y$j9T$secret"), 0o600))
@@ -117,8 +118,8 @@ func TestFileErrorsShowNoBytes(t *testing.T) {
 	}
 }
 
-// TestFileShrinks truncates a file that is being read: what was read is counted, and the input ends
-// with an error.
+// TestFileShrinks truncates a file during reading. Its counts stay, and the input ends with an
+// error.
 func TestFileShrinks(t *testing.T) {
 	dir := t.TempDir()
 	path := savePcap(t, dir, "shrinks.pcap", packets(20_000))

@@ -29,7 +29,7 @@ func subnets(v any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	wild := make(map[bool]bool) // by whether it is of IPv4
+	wild := make(map[bool]bool) // by IP version; true is IPv4
 	for _, text := range v.([]string) {
 		p, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if err != nil || !p.Addr().IsUnspecified() {
@@ -57,8 +57,8 @@ func systems(v any) (any, error) {
 	return list, nil
 }
 
-// deviceMap reads what devices and interfaces are called, and how devices sample that do not state
-// it.
+// deviceMap reads the names of devices and interfaces, and the sampling rates of devices that do
+// not export one.
 func deviceMap(v any) (any, error) {
 	devices, ok := v.(Options)
 	if !ok {
@@ -111,8 +111,8 @@ func interfaceNames(device string, interfaces Options) (map[uint32]string, error
 	return out, nil
 }
 
-// samplingRate reads the rate of a device whose records state none; pktvisor does not have the key.
-// 0 is none.
+// samplingRate reads the rate of a device whose records lack one. pktvisor lacks this key. 0 means
+// unset.
 func samplingRate(key string, device Options) (uint32, error) {
 	value, given := device["sampling_rate"]
 	if !given {
@@ -125,7 +125,7 @@ func samplingRate(key string, device Options) (uint32, error) {
 	return uint32(rate), nil
 }
 
-// deviceInterfaces reads which interfaces of which devices are counted.
+// deviceInterfaces reads the interfaces that count, by device.
 func deviceInterfaces(v any) (any, error) {
 	devices, ok := v.(Options)
 	if !ok {
@@ -152,7 +152,7 @@ func ports(v any) (any, error) {
 	return ranges(v, 65535, "FlowHandler: invalid 'only_ports' filter value: %s")
 }
 
-// ranges reads numbers, ranges of them as "a-b", and "*" for all up to most.
+// ranges reads numbers, ranges "a-b", and "*" for all numbers up to most.
 func ranges(v any, most uint32, complaint string) (out []flow.Range, err error) {
 	list, ok := v.([]string)
 	if !ok {

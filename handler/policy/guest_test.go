@@ -13,19 +13,20 @@ import (
 	"visor/internal/packettest"
 )
 
-// guestConfig is that of a handler of another module.
+// guestConfig configures a handler of another module.
 type guestConfig struct {
 	handler.Settings
 
 	Least int `policy:"least_size" range:"1-9000" help:"counts frames of this size"`
 }
 
-// guestInput is that of a source of another module.
+// guestInput configures a source of another module.
 type guestInput struct {
 	Frames int `policy:"frames" range:"0-10" help:"how many frames there are"`
 }
 
-// guests returns a Catalog with types of another module, and the options that their handler got.
+// guests returns a Catalog with types of another module, and the options that their handler
+// received.
 func guests(got *guestConfig) policy.Catalog {
 	types := policy.Builtin()
 	types.Handlers = append(types.Handlers, policy.Declare("sizes", "1.0", func(cfg guestConfig, _ policy.Env) (handler.Handler, error) {
@@ -54,7 +55,7 @@ const guestDocument = `visor:
           m: {type: sizes, config: {least_size: 64, num_periods: 2}}
 `
 
-// A program registers a handler and an input of its own, with options of their own.
+// A program registers its own handler and input, with their own options.
 func TestGuests(t *testing.T) {
 	var got guestConfig
 	m := policy.NewManager(policy.ManagerConfig{Types: guests(&got)})
@@ -69,7 +70,7 @@ func TestGuests(t *testing.T) {
 	require.Equal(t, uint64(3), p.Parts[0].Account().Offered)
 }
 
-// Their options are checked with line and column, as those of visor's own types.
+// Their options are checked with line and column, like the options of visor's types.
 func TestGuestErrors(t *testing.T) {
 	var got guestConfig
 	for old, tt := range map[string][2]string{

@@ -10,30 +10,30 @@ import (
 	"visor/handler/resources"
 )
 
-// input feeds the policies that share it. Fields that do not change may be read by all, the others
-// by who changes the Manager.
+// input feeds the policies that share it. Immutable fields may be read concurrently, others only by
+// the goroutine that changes the Manager.
 type input struct {
 	name     string
 	config   Options
-	bytes    int64 // that it may hold
+	bytes    int64 // its memory bound
 	live     bool
 	facts    Options
-	collects bool // flow datagrams
+	collects bool // receives flow datagrams
 	pipeline *handler.Pipeline
 	usage    *resources.Handler
 	ended    chan struct{}
 	end      context.CancelFunc // nil before it runs
-	again    *reopening         // nil if it is not opened again
+	again    *reopening         // nil if it is not reopened after errors
 
 	mu       sync.Mutex // guards policies and handlers, which the API shows
 	policies int
 	handlers int
 }
 
-// resources is the name of the policy that tells what the input costs.
+// resources is the name of the policy that measures the cost of the input.
 func (in *input) resources() string { return in.name + "-resources" }
 
-// watch attaches the handler that tells what the input costs, and returns it as a policy.
+// watch attaches the handler that measures the cost of the input, and returns it as a policy.
 func (in *input) watch(t *Tap, periods int) (*Running, error) {
 	name := in.resources()
 	mod := Module{Name: name, Type: "input_resources", Version: "1.0", Config: Options{"num_periods": uint64(periods), tapKey: t.Name}}
@@ -52,7 +52,7 @@ func (in *input) watch(t *Tap, periods int) (*Running, error) {
 	}, nil
 }
 
-// run starts the input, once.
+// run starts the input once.
 func (in *input) run(log *slog.Logger) {
 	if in.end != nil {
 		return
@@ -71,7 +71,7 @@ func (in *input) run(log *slog.Logger) {
 	}()
 }
 
-// over reports whether the input has come to its end.
+// over reports whether the input has ended.
 func (in *input) over() bool {
 	select {
 	case <-in.ended:
@@ -83,7 +83,7 @@ func (in *input) over() bool {
 
 var errOver = errors.New("it has ended")
 
-// down returns why the input is live and does not run, or nil.
+// down returns why a live input does not run, or nil.
 func (in *input) down() error {
 	switch {
 	case !in.live:
@@ -96,10 +96,10 @@ func (in *input) down() error {
 	return nil
 }
 
-// running reports whether the input gives frames, or will.
+// running reports whether the input delivers frames or will do so.
 func (in *input) running() bool { return !in.over() && in.down() == nil }
 
-// change says what the input feeds.
+// change updates the policies and handlers that the input feeds.
 func (in *input) change(policies, handlers int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -9,21 +9,21 @@ import (
 	"visor/handler/options"
 )
 
-// InputType is a type of inputs that taps may have.
+// InputType is a type of inputs for taps.
 type InputType struct {
 	Name  string
 	Feeds []string // types of handlers
 
-	check    func(config, only Options) []*options.Problem // about keys that are there
-	complete func(config, only Options) error              // what is wrong, with what is missing
+	check    func(config, only Options) []*options.Problem // problems of keys that are present
+	complete func(config, only Options) error              // problems, including missing keys
 	open     func(in Inputs, config, only Options) (Opened, error)
 	bytes    func(m *Manager, config Options) int64
-	flows    bool // the API shows the datagrams that could not be read
+	flows    bool // the API shows unreadable datagrams
 }
 
 // DeclareInput returns a type of inputs that feeds handlers of some types. Its configuration C is a
-// struct; the tags of its fields declare the keys, see package options. A policy's keys win over
-// those of the tap. The function open gets what was read.
+// struct. The tags of its fields declare the keys, see package options. A policy's keys override
+// the tap's. The function open receives the parsed configuration.
 func DeclareInput[C any](name string, feeds []string, open func(C, Inputs) (Opened, error)) InputType {
 	read := func(config, only Options) (cfg C, problems []*options.Problem) {
 		problems = options.Read(merged(config, only), &cfg, "", options.Dialect{})
@@ -76,8 +76,8 @@ func builtinInputs() []InputType {
 	}
 }
 
-// each returns a check that finds all problems of a parser that returns its first: what is wrong
-// beside a key is found without it.
+// each wraps a parser that returns its first problem into a check that finds all. It finds the
+// other problems without the faulty key.
 func each(parse func(config, only Options) error) func(config, only Options) []*options.Problem {
 	return func(config, only Options) (problems []*options.Problem) {
 		config, only = merged(config), merged(only)
@@ -104,7 +104,7 @@ func checkTapInput(config, only Options) error {
 	return err
 }
 
-// checkMock fails as a test of pktvisor wants it.
+// checkMock fails as a test of pktvisor requires.
 func checkMock(config, _ Options) error {
 	if _, fails := config["except_on_start"]; fails {
 		return errors.New("mock error on start")
@@ -119,7 +119,7 @@ func openMock(_ Inputs, config, only Options) (Opened, error) {
 	return live(mock.New(mock.Config{}), nil)
 }
 
-// problems returns what is wrong with keys that are there.
+// problems returns the problems of keys that are present.
 func (t *InputType) problems(config, only Options) []*options.Problem {
 	if t == nil || t.check == nil {
 		return nil
@@ -139,14 +139,13 @@ func (c *Catalog) collects(input string) bool {
 	return t != nil && t.flows
 }
 
-// refusal is pktvisor's error of a handler that an input cannot feed.
+// refusal is pktvisor's error about a handler that an input cannot feed.
 func (c *Catalog) refusal(mod *Module, input string) error {
 	return fmt.Errorf("%s: unsupported input event proxy %s", c.analyzer(mod.Type, mod.Version).class, input)
 }
 
-// CheckInput checks an input as [Inputs.Open] does, but opens nothing: the source that it returns
-// yields nothing until it is closed. A Manager with it as its Open tries a document without any
-// effect.
+// CheckInput checks an input like [Inputs.Open], but opens nothing. The returned source blocks
+// until it is closed. A Manager with it as its Open tries a document without side effects.
 func (c Catalog) CheckInput(typ string, config, only Options) (Opened, error) {
 	t := c.input(typ)
 	if t == nil {
@@ -158,7 +157,7 @@ func (c Catalog) CheckInput(typ string, config, only Options) (Opened, error) {
 	return live(&silent{gone: make(chan struct{})}, nil)
 }
 
-// whole returns what is wrong with an input, with what is missing.
+// whole returns all problems of an input, including missing keys.
 func (t *InputType) whole(config, only Options) error {
 	if t.complete != nil {
 		return t.complete(config, only)

@@ -14,15 +14,15 @@ import (
 	"visor/decode"
 )
 
-// FlowInput is what the configuration of an input of type "flow" says.
+// FlowInput is the configuration of an input of type "flow".
 type FlowInput struct {
-	Address string // host:port to listen on; "" if File is set
+	Address string // host:port to listen on; empty if File is set
 	File    string // capture file to read
 	FIFO    bool   // File may be a named pipe
 }
 
-// ParseFlowInput reads the configuration of an input of type "flow". Its flow_type is checked, but
-// does not matter: what a datagram is, it says itself.
+// ParseFlowInput parses the configuration of an input of type "flow". It checks flow_type but
+// ignores it, because the format of a datagram is recognized from its contents.
 func ParseFlowInput(opts Options) (FlowInput, error) {
 	r := &Reader{opts: opts}
 	typ := r.Text("flow_type")
@@ -48,28 +48,28 @@ func ParseFlowInput(opts Options) (FlowInput, error) {
 	return in, nil
 }
 
-// PcapInput is what the configuration of an input of type "pcap" says.
+// PcapInput is the configuration of an input of type "pcap".
 type PcapInput struct {
-	Interface string // to capture from; "" if File or Mock is set. "auto" is the busiest one
-	Mock      bool   // made-up traffic
+	Interface string // interface; empty if File or Mock is set. "auto" is the busiest one
+	Mock      bool   // generated traffic
 	File      string // capture file to read
 	FIFO      bool   // File may be a named pipe
-	Filter    string // tcpdump expression; "" is none
+	Filter    string // tcpdump expression; may be empty
 	Hosts     decode.HostNets
-	MaxConns  int // TCP connections followed at once; 0 is the default
-	RingSize  int // bytes of the ring that the kernel fills, of live capture
+	MaxConns  int // maximum number of TCP connections; 0 is the default
+	RingSize  int // bytes of the kernel's ring for live capture
 
-	DNSPorts  []uint16       // empty means the default
-	ProxyFrom []netip.Prefix // proxies whose PROXY protocol headers ahead of DNS are believed
+	DNSPorts []uint16 // empty means the default
+	// trusted proxies, whose PROXY protocol headers ahead of DNS are believed
+	ProxyFrom []netip.Prefix
 }
 
-// ringMiB is how large the ring is unless af_packet_ring_mb says otherwise, a key that pktvisor
-// does not have: 50 ms of a gigabit, or 300 ms of 100,000 DNS packets a second, in an agent that
-// fits into 24 MiB.
+// ringMiB is the size of the ring without af_packet_ring_mb, a key that pktvisor lacks. It holds 50
+// ms of a gigabit, or 300 ms of 100,000 DNS packets per second, in an agent that fits into 24 MiB.
 const ringMiB = 6
 
-// ParsePcapInput reads the configuration of an input of type "pcap". Its pcap_source is checked,
-// but does not matter: visor captures in one way.
+// ParsePcapInput parses the configuration of an input of type "pcap". It checks pcap_source but
+// ignores it, because visor has one way of capturing.
 func ParsePcapInput(opts Options) (PcapInput, error) {
 	in, err := readPcapInput(opts)
 	if err != nil || in.Filter == "" {
@@ -81,7 +81,7 @@ func ParsePcapInput(opts Options) (PcapInput, error) {
 	return in, nil
 }
 
-// readPcapInput is ParsePcapInput without the filter, whose host names would be looked up.
+// readPcapInput is ParsePcapInput without the filter, which may need to look up host names.
 func readPcapInput(opts Options) (PcapInput, error) {
 	r := &Reader{opts: opts}
 	in := PcapInput{Interface: r.Text("iface")}
@@ -116,7 +116,7 @@ func readPcapInput(opts Options) (PcapInput, error) {
 	return in, nil
 }
 
-// readDNS reads dns_ports and proxy_from, keys that pktvisor does not have.
+// readDNS reads dns_ports and proxy_from, keys that pktvisor lacks.
 func (in *PcapInput) readDNS(ports, proxies []string) (err error) {
 	if in.DNSPorts, err = ParsePorts(ports); err != nil {
 		return &options.Problem{Key: "dns_ports", Err: err}
@@ -127,7 +127,7 @@ func (in *PcapInput) readDNS(ports, proxies []string) (err error) {
 	return nil
 }
 
-// ParsePorts reads port numbers.
+// ParsePorts parses port numbers.
 func ParsePorts(texts []string) (ports []uint16, err error) {
 	for _, text := range texts {
 		n, err := strconv.ParseUint(text, 10, 16)
@@ -139,7 +139,7 @@ func ParsePorts(texts []string) (ports []uint16, err error) {
 	return ports, nil
 }
 
-// parseNets reads networks, and addresses for networks of their own.
+// parseNets parses networks. An address is a network of one address.
 func parseNets(texts []string) (nets []netip.Prefix, err error) {
 	for _, text := range texts {
 		net, err := netip.ParsePrefix(text)

@@ -21,8 +21,8 @@ func interfaces() (names []string) {
 	return names
 }
 
-// checkInterface returns what is wrong with the name or address of an interface: pktvisor's text,
-// and the nearest name.
+// checkInterface returns an error about an invalid name or address of an interface: pktvisor's
+// text, and the nearest name.
 func checkInterface(name string) error {
 	names := interfaces()
 	if _, err := netip.ParseAddr(name); err == nil || name == "auto" || len(names) == 0 || slices.Contains(names, name) {
@@ -40,7 +40,7 @@ func unknownInterface(name string, names []string) error {
 	return fmt.Errorf("Couldn't find interface by provided name: \"%s\". Available interfaces: %s%s", name, strings.Join(names, ","), hint)
 }
 
-// explained adds to an error of live capture what works where that does not.
+// explained adds an alternative to errors of live capture.
 func explained(err error) error {
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err

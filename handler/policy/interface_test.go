@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A wrong name is answered with those that there are, and the nearest of them.
+// The error about an invalid name lists the valid ones and the nearest of them.
 func TestUnknownInterface(t *testing.T) {
 	names := []string{"lo", "eth0", "wlan0"}
 	require.EqualError(t, unknownInterface("ethO", names), `Couldn't find interface by provided name: "ethO". Available interfaces: lo,eth0,wlan0; did you mean 'eth0'?`)
@@ -25,7 +25,7 @@ func TestUnknownInterface(t *testing.T) {
 	require.NoError(t, checkInterface("192.0.2.1"), "capture looks for addresses")
 }
 
-// Where live capture is not possible, the error names what is.
+// Where live capture is impossible, the error names an alternative.
 func TestNoCapture(t *testing.T) {
 	err := explained(fmt.Errorf("afpacket: live capture on windows: %w", errors.ErrUnsupported))
 	require.ErrorIs(t, err, errors.ErrUnsupported)
@@ -33,7 +33,7 @@ func TestNoCapture(t *testing.T) {
 	require.NoError(t, explained(nil))
 }
 
-// pcap_source: mock is made-up traffic, whatever the interface.
+// pcap_source: mock is generated traffic, regardless of the interface.
 func TestMockSource(t *testing.T) {
 	for _, config := range []Options{{"pcap_source": "mock"}, {"iface": "mock", "pcap_source": "mock"}} {
 		o, err := Inputs{}.Open("pcap", config, nil)

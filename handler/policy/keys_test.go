@@ -9,7 +9,7 @@ import (
 	"visor/internal/golden"
 )
 
-// TestKeys holds KEYS.md, the reference of the keys of handlers, to what their fields declare.
+// TestKeys compares KEYS.md, the list of the handlers' keys, with the declarations of their fields.
 func TestKeys(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Keys of handlers in policies\n\nGenerated from the declarations: `go test ./handler/policy -run TestKeys -update`.\n" +

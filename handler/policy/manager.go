@@ -19,64 +19,63 @@ import (
 
 // ManagerConfig configures a Manager. The zero ManagerConfig is ready to use.
 type ManagerConfig struct {
-	// which inputs and handlers policies may name; the zero Catalog means [Builtin]
+	// inputs and handlers for policies; the zero Catalog means [Builtin]
 	Types      Catalog
 	Env        Env
-	Periods    int // of policies without a window_config; 0 means 5
-	DeepSample int // per cent, likewise; 0 means 100
-	// bytes that all inputs and policies together may hold; a policy that does not fit is refused.
-	// 0 is no bound
+	Periods    int // for policies without a window_config; 0 means 5
+	DeepSample int // percent, for policies without a window_config; 0 means 100
+	// maximum bytes of all inputs and policies together; a policy that does not fit is refused. 0
+	// is unlimited
 	Memory int64
-	// told of taps and policies that come and go, and of inputs that end with an error; nil is
-	// silence
+	// logs changes of taps and policies, and inputs that end with an error; may be nil
 	Logger *slog.Logger
 
-	// Ended is called with each policy that has ended or was replaced, when it no longer counts;
-	// nil is not. It must not change the Manager.
+	// Ended is called for each policy that has ended or was replaced, after its last event. It must
+	// not change the Manager. It may be nil.
 	Ended func(*Running)
 
-	// Open opens an input; nil means that of Inputs with the Logger and Socket of the
-	// ManagerConfig. The Manager closes the sources.
+	// Open opens an input. Nil means Inputs.Open with the Logger and Socket of the ManagerConfig.
+	// The Manager closes the sources.
 	Open func(typ string, config, filter Options) (Opened, error)
 
-	Socket func(network, address string) (net.Listener, error) // see Inputs; nil has none
+	Socket func(network, address string) (net.Listener, error) // see Inputs; may be nil
 
 	// of all inputs, see handler.Config; nil counts unknown link types as undecodable
 	Fallback decode.LinkFallback
 
-	// feeds the sketches of all policies, see handler.Config; nil means a random one
+	// hashes keys for the sketches of all policies, see handler.Config; nil means a random one
 	Hash *hash64.Hasher
 
-	// APIFiles is the directory below which taps and policies that were posted may open files; nil
-	// lets them open none. The Manager does not close it.
+	// APIFiles is the directory below which taps and policies from the API may open files. With nil
+	// they cannot open any. The Manager does not close it.
 	APIFiles *os.Root
 }
 
 type openFunc func(typ string, config, filter Options) (Opened, error)
 
-// Manager runs policies on taps. Policies whose inputs are configured alike share one. It is safe
-// for concurrent use; Close ends all.
+// Manager runs policies on taps. Policies with equal input configurations share one input. It is
+// safe for concurrent use. Close ends all policies.
 //
-// For each input that is open there is one policy more, named after it with "-resources" behind: it
-// tells what the input costs.
+// Each open input has an additional policy, named after it with the suffix "-resources". It
+// measures the cost of the input.
 type Manager struct {
 	cfg    ManagerConfig
 	posted openFunc // opens inputs whose files were named over the API
 
-	changing sync.Mutex // one change at a time; who holds it may read what mu guards
+	changing sync.Mutex // held during a change; the holder may read the fields guarded by mu
 	mu       sync.Mutex
 	taps     map[string]Tap
 	policies map[string]*Running
 
-	global map[string]Options // guarded by changing, as is all below
+	global map[string]Options // guarded by changing, like all fields below
 	inputs map[string]*input
-	loaded struct{ taps, policies []string } // what came from documents
+	loaded struct{ taps, policies []string } // taps and policies from documents
 }
 
-// Errors that callers may want to tell apart.
+// Errors that callers may distinguish.
 var (
-	ErrExists  = errors.New("already")               // a tap or a policy of that name
-	ErrNoTap   = errors.New("no tap match found")    // a selector chooses nothing
+	ErrExists  = errors.New("already")               // a tap or a policy with that name
+	ErrNoTap   = errors.New("no tap match found")    // a selector matches nothing
 	ErrUnknown = errors.New("policy does not exist") // or a tap
 )
 
@@ -102,10 +101,10 @@ func NewManager(cfg ManagerConfig) *Manager {
 	}
 }
 
-// Types returns the inputs and handlers that policies may name. The caller must not change them.
+// Types returns the inputs and handlers that policies may name. The caller must not modify them.
 func (m *Manager) Types() Catalog { return m.cfg.Types }
 
-// AddTap adds a tap. Nothing is opened until a policy uses it.
+// AddTap adds a tap. The tap is opened when a policy uses it.
 func (m *Manager) AddTap(t Tap) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -119,7 +118,7 @@ func (m *Manager) AddTap(t Tap) error {
 	return nil
 }
 
-// RemoveTap removes a tap. Policies that use it run on.
+// RemoveTap removes a tap. Policies that use it continue.
 func (m *Manager) RemoveTap(name string) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -132,28 +131,28 @@ func (m *Manager) RemoveTap(name string) error {
 	return nil
 }
 
-// Taps returns the taps in the order of their names.
+// Taps returns the taps sorted by name.
 func (m *Manager) Taps() []Tap {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.SortedFunc(maps.Values(m.taps), func(a, b Tap) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Policies returns the policies that run, in the order of their names.
+// Policies returns the running policies sorted by name.
 func (m *Manager) Policies() []*Running {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.SortedFunc(maps.Values(m.policies), func(a, b *Running) int { return strings.Compare(a.Policy.Name, b.Policy.Name) })
 }
 
-// Policy returns the policy of a name, or nil.
+// Policy returns the policy with a name, or nil.
 func (m *Manager) Policy(name string) *Running {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.policies[name]
 }
 
-// AddPolicy starts a policy: all of it, or nothing if there is an error.
+// AddPolicy starts a policy completely, or returns an error without any change.
 func (m *Manager) AddPolicy(p Policy) (*Running, error) {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -167,9 +166,9 @@ func (m *Manager) add(p Policy) (*Running, error) {
 	return m.replace(p)
 }
 
-// ReplacePolicy starts a policy in the place of that of the same name, if there is one: either is
-// there at any moment, and if there is an error, the former one goes on. Only if both must have the
-// same socket for themselves, the former one ends first; it is started again if the new one fails.
+// ReplacePolicy starts a policy in place of the one with the same name, if any. One of the two runs
+// at any moment, and on an error the old one continues. Only if both need exclusive use of the same
+// socket, the old one ends first. It is restarted if the new one fails.
 func (m *Manager) ReplacePolicy(p Policy) (*Running, error) {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -200,7 +199,7 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 	return r, nil
 }
 
-// show makes r known under its name.
+// show makes r visible under its name.
 func (m *Manager) show(r *Running) {
 	m.mu.Lock()
 	m.policies[r.Policy.Name] = r
@@ -208,7 +207,7 @@ func (m *Manager) show(r *Running) {
 	r.expire(func() { m.expired(r) })
 }
 
-// expired removes r unless another one has taken its place.
+// expired removes r unless another policy has replaced it.
 func (m *Manager) expired(r *Running) {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -217,7 +216,7 @@ func (m *Manager) expired(r *Running) {
 	}
 }
 
-// RemovePolicy ends a policy, and its inputs if no other policy uses them.
+// RemovePolicy ends a policy, and its inputs unless other policies use them.
 func (m *Manager) RemovePolicy(name string) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()

@@ -19,7 +19,7 @@ import (
 	"visor/internal/wait"
 )
 
-// feed is a source of frames that the test gives, one batch at a time.
+// feed is a source of frames that the test supplies, one batch at a time.
 type feed struct {
 	frames chan []capture.Frame
 	once   sync.Once
@@ -182,7 +182,7 @@ func TestManagerErrors(t *testing.T) {
 	require.ErrorIs(t, m.AddTap(policy.Tap{Name: "wired"}), policy.ErrExists)
 }
 
-// The rules of selectors: all tags in their order, or any of them.
+// Selectors match all tags in order, or any of them.
 func TestSelectors(t *testing.T) {
 	virtual, physical := policy.Tag{Key: "virtual", Value: true}, policy.Tag{Key: "virtual", Value: false}
 	host, site, missing := policy.Tag{Key: "vhost", Value: uint64(1)}, policy.Tag{Key: "site", Value: "south"}, policy.Tag{Key: "rack", Value: "1"}
@@ -225,7 +225,7 @@ func TestManagerManyTaps(t *testing.T) {
 	require.Equal(t, []string{"second", "wired"}, []string{parts[0].Tap.Name, parts[1].Tap.Name})
 }
 
-// Recordings are read when somebody looks, unlike in the reference; the document's defaults and
+// Unlike in pktvisor, a recording is read only after a policy uses it. The document's defaults and
 // windows reach the handlers.
 func TestManagerFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.pcap")
@@ -251,8 +251,8 @@ visor:
 	require.ErrorContains(t, m.Load(&policy.Document{Global: doc.Global}), "already exists in global_handler_config")
 }
 
-// Policies come and go 300 times while traffic flows: the one that stays misses nothing, and
-// nothing is left behind.
+// Policies start and end 300 times under traffic. The one that stays misses nothing, and no
+// resources leak.
 func TestManagerChurn(t *testing.T) {
 	m, in := manager(t)
 	add(t, m, counting("stays"))
@@ -276,7 +276,7 @@ func TestManagerChurn(t *testing.T) {
 	}()
 	for i := range 300 {
 		p := counting("comes and goes")
-		if i%3 == 0 { // to an input of its own
+		if i%3 == 0 { // with a separate input
 			p.Input.Config = policy.Options{"bpf": fmt.Sprint("port ", i+1)}
 		}
 		add(t, m, p)
@@ -293,7 +293,7 @@ func TestManagerChurn(t *testing.T) {
 	wait.Until(t, func() bool { return runtime.NumGoroutine() <= before+1 })
 }
 
-// What an input costs is counted by a handler of its own.
+// A separate handler measures the cost of an input.
 func TestManagerResources(t *testing.T) {
 	m, in := manager(t)
 	add(t, m, counting("a"))

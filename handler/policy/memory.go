@@ -10,23 +10,23 @@ import (
 // ErrMemory is the error of a policy that does not fit into ManagerConfig.Memory.
 var ErrMemory = errors.New("does not fit into the memory limit")
 
-// What inputs and handlers may hold at most, in bytes: measured with the traffic of
-// internal/attack, rounded up.
+// The maximum bytes of inputs and handlers, measured with the traffic of internal/attack and
+// rounded up.
 const (
 	mib = 1 << 20
 
 	workerBytes = 2 * mib // decoders and batches of a worker
 	connBytes   = 896     // a TCP connection of a worker, and a handshake
-	maxConns    = 1 << 15 // of these, unless an input asks for more
-	// segments and messages that are not complete of a worker, unless the limit is small
+	maxConns    = 1 << 15 // number of these, unless an input asks for more
+	// segments and incomplete messages of a worker, unless the limit is small
 	streamBytes    = 8 * mib
 	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
 	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
-	collectorBytes = 20 * mib // what is remembered of exporters
+	collectorBytes = 20 * mib // state of exporters
 	flowBytes      = 96 * mib // of a flow handler, unless the limit is small
 )
 
-// fragments is what a worker may hold of incomplete datagrams.
+// fragments is the maximum of a worker's incomplete datagrams.
 func (m *Manager) fragments() int {
 	if m.cfg.Memory == 0 {
 		return fragmentBytes
@@ -34,8 +34,7 @@ func (m *Manager) fragments() int {
 	return int(min(fragmentBytes, max(m.cfg.Memory/64, 1<<18)))
 }
 
-// streams is what a worker may hold of TCP segments that wait for others, and of messages that are
-// not complete.
+// streams is the maximum of a worker's waiting TCP segments and incomplete messages.
 func (m *Manager) streams() int {
 	if m.cfg.Memory == 0 {
 		return streamBytes
@@ -43,8 +42,8 @@ func (m *Manager) streams() int {
 	return int(min(streamBytes, max(m.cfg.Memory/64, 1<<18)))
 }
 
-// conns is how many TCP connections a worker may follow. An input that asks for more gets what fits
-// into a quarter of the limit: the default of pktvisor, 300,000, fits into few.
+// conns is the maximum number of a worker's TCP connections. An input that asks for more receives
+// as many as fit into a quarter of the limit. pktvisor's default, 300,000, fits into few limits.
 func (m *Manager) conns(asked int) int {
 	asked = cmp.Or(asked, maxConns)
 	if m.cfg.Memory == 0 {
@@ -53,7 +52,7 @@ func (m *Manager) conns(asked int) int {
 	return min(asked, int(max(m.cfg.Memory/4/connBytes, maxConns)))
 }
 
-// flows is what a flow handler may hold.
+// flows is the maximum of a flow handler.
 func (m *Manager) flows() int {
 	if m.cfg.Memory == 0 {
 		return flowBytes
@@ -61,7 +60,7 @@ func (m *Manager) flows() int {
 	return int(min(flowBytes, max(m.cfg.Memory/4, 8*mib)))
 }
 
-// inputBytes is what an input may hold.
+// inputBytes is the maximum of an input.
 func (m *Manager) inputBytes(typ string, config Options) int64 {
 	if t := m.cfg.Types.input(typ); t != nil && t.bytes != nil {
 		return t.bytes(m, config)
@@ -73,12 +72,12 @@ func (m *Manager) pcapBytes(config Options) int64 {
 	in, err := readPcapInput(config)
 	ring := in.RingSize
 	if err != nil || in.Interface == "" {
-		ring = 0 // it cannot be opened, or has no ring
+		ring = 0 // it cannot be opened, or lacks a ring
 	}
 	return int64(workerBytes + connBytes*m.conns(in.MaxConns) + m.streams() + m.fragments() + ring)
 }
 
-// partBytes is what the modules of a part may hold.
+// partBytes is the maximum of a part's modules.
 func (m *Manager) partBytes(part *Part) (sum int64) {
 	for i := range part.Modules {
 		sum += m.moduleBytes(&part.Modules[i])
@@ -86,7 +85,7 @@ func (m *Manager) partBytes(part *Part) (sum int64) {
 	return sum
 }
 
-// moduleBytes is what a module may hold: the running period and the closed ones.
+// moduleBytes is the maximum of a module: the running period and the closed ones.
 func (m *Manager) moduleBytes(mod *Module) int64 {
 	opts := merged(mod.Config, mod.Filter)
 	periods := int64(5)
@@ -104,8 +103,8 @@ func (m *Manager) moduleBytes(mod *Module) int64 {
 	return mib / 4 * periods
 }
 
-// fits returns an error if a policy does not fit into what the others leave. A policy of the same
-// name is not counted: it makes way.
+// fits returns an error if a policy does not fit beside the others. It ignores a policy with the
+// same name, which will be replaced.
 func (m *Manager) fits(p *Policy, parts []Part) error {
 	if m.cfg.Memory == 0 {
 		return nil
@@ -134,7 +133,7 @@ func (m *Manager) fits(p *Policy, parts []Part) error {
 		megabytes(need), strings.Join(sum, ", "), megabytes(taken), megabytes(m.cfg.Memory))
 }
 
-// taken is what all inputs, and all policies but one, may hold.
+// taken is the maximum of all inputs, and of all policies except one.
 func (m *Manager) taken(except string) (sum int64) {
 	for _, in := range m.inputs {
 		if !in.over() {

@@ -8,7 +8,8 @@ import (
 	"visor/handler/policy"
 )
 
-// Policies are refused beyond the limit, with the sum, and have room again when others have gone.
+// Policies beyond the limit are refused, with the sum in the error. They fit again after others
+// have ended.
 func TestManagerMemory(t *testing.T) {
 	in := &inputs{}
 	m := policy.NewManager(policy.ManagerConfig{Open: in.open, Memory: 100 << 20})
@@ -38,8 +39,7 @@ func TestManagerMemory(t *testing.T) {
 	add(t, m, counting("c"))
 }
 
-// An input that asks for more TCP connections than fit gets fewer, and counts with what it may
-// hold.
+// An input that asks for more TCP connections than fit receives fewer, and its bound counts.
 func TestManagerConnections(t *testing.T) {
 	for conns, want := range map[uint64]string{1000: "10.6 MB", 300_000: "62."} {
 		in := &inputs{}

@@ -32,8 +32,8 @@ func (p *parser) handlers(node *yaml.Node, pol *Policy) {
 	p.only(node, "'handlers'", "window_config", "modules")
 }
 
-// item reads a module of a sequence: the name with a map behind it, or the name alone with the
-// module's keys beside it.
+// item reads a module of a sequence: the name with a nested map, or the name with the module's keys
+// beside it.
 func (p *parser) item(pol *Policy, item, window *yaml.Node) {
 	if item.Kind != yaml.MappingNode || len(item.Content) == 0 {
 		p.fail(item, "expecting handler module identifier")

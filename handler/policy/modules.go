@@ -20,35 +20,36 @@ type Module struct {
 	Type    string   // "net", "dns", "pcap", …
 	Version string   // require_version; "" means "1.0"
 	Config  Options  // config, with the policy's window_config laid over it
-	Filter  Options  // filter: wins over Config for the same key
+	Filter  Options  // filter: overrides Config for the same key
 	Enable  []string // metric_groups.enable
 	Disable []string // metric_groups.disable
 }
 
-// Env is what modules may need of their surroundings.
+// Env is the environment of modules.
 type Env struct {
 	Geo      *geo.DB        // nil without databases; the caller keeps ownership
 	Services *flow.Services // names of ports; nil shows numbers
 
-	FlowBytes int // that each flow module may hold; 0 is the default of [flow.Config]
+	FlowBytes int // maximum of each flow module; 0 is the default of [flow.Config]
 }
 
-// Analyzer is a type of handlers in one version, which modules may name.
+// Analyzer is a type of handlers in one version, for use in modules.
 type Analyzer struct {
 	Type, Version string
 	Keys          []options.Key // of config and filter
 
-	class   string // what pktvisor's errors call the handler
+	class   string // the handler's name in pktvisor's errors
 	anyKey  bool   // unknown keys are accepted
 	info    func() (handler.Info, error)
 	prepare func(m *Module, opts Options, d options.Dialect) (build, []*options.Problem)
 }
 
-// build makes the handler of a module that was read.
+// build makes the handler of a parsed module.
 type build func(Env) (handler.Handler, error)
 
-// Declare returns an Analyzer. Its configuration C is a struct that embeds [handler.Settings]; the
-// tags of its fields declare the keys, see package options. The function make gets what was read.
+// Declare returns an Analyzer. Its configuration C is a struct that embeds [handler.Settings]. The
+// tags of its fields declare the keys, see package options. The function make receives the parsed
+// configuration.
 func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, error)) Analyzer {
 	return Analyzer{
 		Type: typ, Version: version, Keys: options.Keys[C](version), class: typ,
@@ -76,8 +77,7 @@ func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, err
 // Info describes a handler of the type with default options.
 func (a *Analyzer) Info() (handler.Info, error) { return a.info() }
 
-// tapKey is the key of a module's table under which the name of its tap stands. Handlers do not
-// have it.
+// tapKey is the key for the tap's name in a module's table. It is not a key of handlers.
 const tapKey = "_internal_tap_name"
 
 // read reads the keys of a module.
@@ -91,9 +91,9 @@ func (a *Analyzer) read(m *Module) (build, []*options.Problem) {
 	return a.prepare(m, opts, words())
 }
 
-// Build makes the handler that m describes.
+// Build makes the handler described by m.
 func (c Catalog) Build(m Module, env Env) (handler.Handler, error) {
-	m.Version = cmp.Or(m.Version, "1.0") // for the error
+	m.Version = cmp.Or(m.Version, "1.0") // used in the error
 	a := c.analyzer(m.Type, m.Version)
 	if a == nil {
 		return nil, fmt.Errorf("requires stream handler type '%s' and version '%s' which is not available", m.Type, m.Version)
@@ -105,5 +105,5 @@ func (c Catalog) Build(m Module, env Env) (handler.Handler, error) {
 	return build(env)
 }
 
-// Build makes the handler that m describes, of the types in [Builtin].
+// Build makes the handler described by m, with the types in [Builtin].
 func Build(m Module, env Env) (handler.Handler, error) { return Builtin().Build(m, env) }

@@ -38,7 +38,7 @@ func infoOf(t *testing.T, typ string, opts policy.Options) handler.Info {
 	return h.Info()
 }
 
-// The texts are those of the reference, which its users' tools match.
+// The texts are pktvisor's, because users' tools match them.
 func TestBuildErrors(t *testing.T) {
 	const dnsKeys = "exclude_noerror, only_rcode, only_queries, only_responses, only_dnssec_response, answer_count, only_qtype, only_qname, only_qname_suffix, geoloc_notfound, asn_notfound, dnstap_msg_type, public_suffix_list, recorded_stream, xact_ttl_secs, xact_ttl_ms, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold"
 	for _, tt := range []struct {
@@ -79,7 +79,7 @@ func TestBuildErrors(t *testing.T) {
 	}
 }
 
-// What a policy says of flows reaches the handler.
+// The flow options of a policy reach the handler.
 func TestBuildFlow(t *testing.T) {
 	h, err := policy.Build(policy.Module{Type: "flow", Config: policy.Options{
 		"device_map": policy.Options{"192.0.2.1": policy.Options{"name": "edge", "interfaces": policy.Options{"7": policy.Options{"name": "eth0"}}}},
@@ -107,7 +107,7 @@ func sampledDevice(rate any) policy.Options {
 	return policy.Options{"192.0.2.1": policy.Options{"name": "edge", "interfaces": policy.Options{}, "sampling_rate": rate}}
 }
 
-// The rate of a policy holds for a device whose records state none.
+// The rate of a policy applies to a device whose records state none.
 func TestBuildFlowSampling(t *testing.T) {
 	h, err := policy.Build(policy.Module{Type: "flow", Config: policy.Options{"device_map": sampledDevice(uint64(100)), "enrichment": false}}, policy.Env{})
 	require.NoError(t, err)

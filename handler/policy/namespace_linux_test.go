@@ -19,7 +19,7 @@ import (
 	"visor/internal/wait"
 )
 
-// TestInNamespace runs the tests with interfaces of their own.
+// TestInNamespace runs the tests in a separate network namespace.
 func TestInNamespace(t *testing.T) {
 	require.Contains(t, netns.Run(t), "--- PASS: TestNSVLANFilter")
 }
@@ -47,8 +47,8 @@ func tagged(f capture.Frame, tags ...uint16) []byte {
 	return slices.Insert(slices.Clone(f.Data), 12, b...)
 }
 
-// TestNSVLANFilter filters by tags live, of which the kernel has taken the outer one out of the
-// frame.
+// TestNSVLANFilter filters by tags during live capture, although the kernel removes the outer tag
+// from the frame.
 func TestNSVLANFilter(t *testing.T) {
 	netns.Inside(t)
 	netns.Pair(t)
@@ -78,8 +78,8 @@ func TestNSVLANFilter(t *testing.T) {
 	}
 }
 
-// TestNSInterfaceComesBack deletes an interface and makes it again: its policy goes on, with a gap
-// that is counted.
+// TestNSInterfaceComesBack deletes an interface and recreates it. Its policy continues, with a
+// counted gap.
 func TestNSInterfaceComesBack(t *testing.T) {
 	netns.Inside(t)
 	netns.Pair(t)

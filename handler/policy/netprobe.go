@@ -14,8 +14,8 @@ import (
 	"visor/capture/probe"
 )
 
-// ParseProbeInput reads the configuration of an input of type "netprobe", and the files that it
-// names. Of several things that are wrong, the error is about the one that pktvisor complains of.
+// ParseProbeInput parses the configuration of an input of type "netprobe" and reads the files that
+// it names. Of several problems, it returns the one that pktvisor reports.
 func ParseProbeInput(opts Options) (probe.Config, error) {
 	cfg, err := readProbeInput(opts)
 	if err != nil {
@@ -38,14 +38,14 @@ func readProbeInput(opts Options) (probe.Config, error) {
 	return p.cfg, nil
 }
 
-// probeInput reads the configuration of probes, key by key in the order of pktvisor.
+// probeInput reads the configuration of probes, key by key in pktvisor's order.
 type probeInput struct {
 	Reader
 	cfg probe.Config
 	typ string
 }
 
-// keys complains of unknown keys. The last two are visor's own.
+// keys reports unknown keys. The last two are additions to pktvisor.
 func (p *probeInput) keys() {
 	p.known = []string{
 		"test_type", "interval_msec", "timeout_msec", "packets_per_test", "packets_interval_msec", "packet_payload_size", "targets", "http_method",
@@ -56,14 +56,14 @@ func (p *probeInput) keys() {
 	p.err = p.finish()
 }
 
-// wrong complains of the value of a key.
+// wrong reports the invalid value of a key.
 func (p *probeInput) wrong(key, format string, args ...any) {
 	if p.err == nil {
 		p.err = &options.Problem{Key: key, Err: fmt.Errorf(format, args...)}
 	}
 }
 
-// missing complains of what stands nowhere: a tap may leave it to the policy.
+// missing reports keys that are missing everywhere: a tap may leave them to the policy.
 func (p *probeInput) missing(format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf(format, args...)
@@ -118,7 +118,7 @@ func (p *probeInput) times() {
 
 func millis(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// asks reports whether a test is a request, of which a timeout of 0 means that there is none.
+// asks reports whether a test is a request, for which a timeout of 0 means unlimited.
 func (p *probeInput) asks() bool { return p.typ == "http" || p.typ == "doh" || p.typ == "dns" }
 
 func (p *probeInput) method() {
@@ -185,7 +185,7 @@ func hostTarget(t *probe.Target) error {
 	return nil
 }
 
-// webTarget checks a target that is a URL, and reads what only such a one has.
+// webTarget checks a target that is a URL, and reads the keys specific to URLs.
 func (p *probeInput) webTarget(t *probe.Target, r *Reader) error {
 	if u, err := url.Parse(t.Host); err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("target '%s' is not a valid http(s) URL: '%s'", t.Name, redactURL(t.Host))

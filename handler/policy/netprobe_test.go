@@ -15,15 +15,15 @@ import (
 	"visor/handler/policy"
 )
 
-// probeOptions reads the configuration of an input of probes from YAML, as a document holds it.
+// probeOptions reads the configuration of a netprobe input from YAML, as in a document.
 func probeOptions(t testing.TB, text string) policy.Options {
 	tap, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {probe: {input_type: mock, config: {" + text + "}}}}"))
 	require.NoError(t, err, text)
 	return tap.Config
 }
 
-// TestProbeErrors has pktvisor's texts. Of two things that are wrong, the one that it looks at
-// first wins.
+// TestProbeErrors has pktvisor's texts. Of two problems, it reports the one that pktvisor checks
+// first.
 func TestProbeErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.pem")
 	there := filepath.Join(t.TempDir(), "there.pem")

@@ -20,33 +20,33 @@ import (
 	"visor/decode"
 )
 
-// Opened is an input that is open: what a pipeline needs to know of it.
+// Opened is an open input, with the settings that its pipeline needs.
 type Opened struct {
-	Sources  []capture.Source // the caller's to close
+	Sources  []capture.Source // the caller must close it
 	Hosts    decode.HostNets
 	Live     bool
 	MaxConns int // 0 is the default
 
 	DNSPorts  []uint16       // empty is the default
-	ProxyFrom []netip.Prefix // whose PROXY protocol headers are believed
-	Facts     Options        // what the API shows of the input besides its configuration
+	ProxyFrom []netip.Prefix // trusted proxies, whose PROXY protocol headers are believed
+	// facts about the input that the API shows in addition to its configuration
+	Facts Options
 }
 
 // Inputs opens inputs. The zero Inputs is ready to use.
 type Inputs struct {
-	Types  []InputType  // that there are; nil means those of [Builtin]
-	Logger *slog.Logger // of sources; nil is silence
+	Types  []InputType  // available types; nil means the types of [Builtin]
+	Logger *slog.Logger // for sources; may be nil
 
-	// Socket returns a socket that was opened for this process and listens at an address already,
-	// as systemd hands them over, or nil if there is none. The input takes ownership of it. A nil
-	// func has none.
+	// Socket returns a socket that listens at an address and was opened for this process, as by
+	// systemd, or nil without one. The input takes ownership of it. The func may be nil.
 	Socket func(network, address string) (net.Listener, error)
 
 	files opener // nil opens regular files anywhere
 }
 
-// file opens a file for reading. It is read, not mapped: a file that shrinks then ends, and stops
-// nothing else.
+// file opens a file for reading. It is read, not mapped, so a file that shrinks ends without
+// further harm.
 func (in Inputs) file(path string) (*os.File, error) {
 	if in.files == nil {
 		return openFile(path)
@@ -59,7 +59,7 @@ func (in Inputs) capture(path string, mayBeFIFO bool) (capture.Source, error) {
 	return in.recording(path, mayBeFIFO, func(r io.Reader) (capture.Source, error) { return pcapfile.NewReader(r, path) })
 }
 
-// recording opens a file, or a named pipe if the configuration file allows that.
+// recording opens a file, or a named pipe if the configuration permits it.
 func (in Inputs) recording(path string, mayBeFIFO bool, open func(io.Reader) (capture.Source, error)) (capture.Source, error) {
 	var f *os.File
 	var err error
@@ -126,7 +126,7 @@ func recorded[S capture.Source](src S, err error) (Opened, error) {
 	return o, err
 }
 
-// merged lays one table over another.
+// merged overrides the values of one table by another's.
 func merged(tables ...Options) Options {
 	out := Options{}
 	for _, t := range tables {
@@ -160,7 +160,7 @@ func (inputs Inputs) openPcap(config Options) (Opened, error) {
 	return o, err
 }
 
-// pcapFacts are those that pktvisor shows. All live capture is that of AF_PACKET here.
+// pcapFacts are the facts that pktvisor shows. All live capture uses AF_PACKET here.
 func pcapFacts(in PcapInput, own *decode.HostNets) Options {
 	source := "unknown"
 	switch {
@@ -173,7 +173,7 @@ func pcapFacts(in PcapInput, own *decode.HostNets) Options {
 	return Options{"available_iface": strings.Join(interfaces(), ","), hostIPs: shownNets(own), "pcap_source": source}
 }
 
-// hostIPs is the key of what tells directions.
+// hostIPs is the key of the networks that determine directions.
 const hostIPs = "host_ips"
 
 func shownNets(own *decode.HostNets) Options {
@@ -200,8 +200,8 @@ func (inputs Inputs) openCapture(in PcapInput) (Opened, error) {
 	return recorded(src, nil)
 }
 
-// openInterface opens an interface. It tells ingress from egress, where the configuration does not,
-// see [capture.Owner].
+// openInterface opens an interface. Where the configuration does not determine directions, the
+// interface does, see [capture.Owner].
 func openInterface(in PcapInput) (Opened, error) {
 	if err := checkInterface(in.Interface); err != nil {
 		return Opened{}, err
@@ -227,7 +227,7 @@ func openTagged(in PcapInput, cfg afpacket.Config) (Opened, error) {
 	if err != nil {
 		return Opened{}, explained(err)
 	}
-	src := c.Sources()[0] // cfg asks for one
+	src := c.Sources()[0] // cfg requests one
 	filtered, err := filter.NewSource(src, in.Filter)
 	if err != nil {
 		return Opened{}, errors.Join(err, src.Close())

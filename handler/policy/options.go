@@ -8,12 +8,12 @@ import (
 	"visor/handler/options"
 )
 
-// Options holds configuration values by key: uint64, bool, string, []string, or Options.
-// A value made of digits only is a number, even when it was quoted: that is pktvisor's rule.
+// Options holds configuration values by key: uint64, bool, string, []string, or Options. As in
+// pktvisor, a value of digits is a number even if quoted.
 type Options = options.Table
 
-// Reader takes typed values out of Options and keeps the first error. Every key that is asked for
-// is known; finish reports the others.
+// Reader reads typed values from Options and keeps the first error. Every requested key is valid;
+// finish reports the others.
 type Reader struct {
 	opts  Options
 	known []string
@@ -26,7 +26,7 @@ func (r *Reader) look(key string) (any, bool) {
 	return v, ok
 }
 
-// fail keeps the first error: it is one of the key that was looked at last.
+// fail keeps the first error. It is about the key that was looked up last.
 func (r *Reader) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err = &options.Problem{Key: r.known[len(r.known)-1], Err: fmt.Errorf(format, args...)}
@@ -57,10 +57,10 @@ func (r *Reader) Text(key string) string { return value[string](r, key) }
 // List returns the list at key, or nil.
 func (r *Reader) List(key string) []string { return value[[]string](r, key) }
 
-// Int returns the number at key, or 0. Numbers beyond most are cut to it.
+// Int returns the number at key, or 0. Numbers above most are clamped to it.
 func (r *Reader) Int(key string, most uint64) int { return int(min(value[uint64](r, key), most)) }
 
-// finish returns the first error, or one about a key that nobody asked for.
+// finish returns the first error, or one about a key that was never requested.
 func (r *Reader) finish() error {
 	if r.err != nil {
 		return r.err

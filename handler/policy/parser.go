@@ -11,14 +11,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Error is what is wrong with a document, and where. Text is pktvisor's, where it has one.
+// Error is a problem of a document with its position. Text is pktvisor's, if pktvisor has one.
 type Error struct {
 	Text         string
-	Line, Column int    // from 1; 0 if it is not a place that is wrong
-	Nearest      string // the known name that is most like the one found, if one is
+	Line, Column int    // from 1; 0 without a position
+	Nearest      string // the valid name most similar to the invalid one, if any
 }
 
-// Error returns the text, the place, and the known name.
+// Error returns the text, the position, and the nearest name.
 func (e *Error) Error() string {
 	s := e.Text
 	if e.Line > 0 {
@@ -30,23 +30,23 @@ func (e *Error) Error() string {
 	return s
 }
 
-// maxNodes bounds what a document may hold by aliases: one of a few lines could hold billions of
-// nodes, or itself.
+// maxNodes bounds the expansion of aliases: a few lines could hold billions of nodes, or contain
+// themselves.
 const maxNodes = 100_000
 
-// maxDepth is how deep tables may stand in one another; device_map has three levels.
+// maxDepth is the maximum nesting of tables; device_map has three levels.
 const maxDepth = 16
 
 // maxProblems bounds the errors, and the warnings, about one document.
 const maxProblems = 100
 
-// parser walks the nodes of a document. It goes on after an error, and keeps all.
+// parser walks the nodes of a document. It continues after an error and keeps all.
 type parser struct {
 	types    Catalog
 	budget   int
-	depth    int // of tables
+	depth    int // depth of tables
 	errors   Errors
-	faults   Errors // of the policy that is being read: they keep that policy from starting
+	faults   Errors // faults of the current policy, which keep it from starting
 	warnings Errors
 }
 
@@ -54,22 +54,22 @@ func (p *parser) err() error {
 	return p.errors.orNil()
 }
 
-// fail notes what is wrong with node.
+// fail records a problem of node.
 func (p *parser) fail(node *yaml.Node, format string, args ...any) {
 	p.failAt(node, nil, format, args...)
 }
 
-// failAt is fail where one of known was expected.
+// failAt is fail with the list of valid names.
 func (p *parser) failAt(node *yaml.Node, known []string, format string, args ...any) {
 	p.errors.add(errorAt(node, known, format, args...))
 }
 
-// faultAt notes what keeps the policy that is being read from starting. The document stays good.
+// faultAt records a fault that keeps the current policy from starting. The document stays valid.
 func (p *parser) faultAt(node *yaml.Node, known []string, format string, args ...any) {
 	p.faults.add(errorAt(node, known, format, args...))
 }
 
-// warnAt notes what pktvisor passes over in silence.
+// warnAt records a problem that pktvisor ignores silently.
 func (p *parser) warnAt(node *yaml.Node, known []string, format string, args ...any) {
 	p.warnings.add(errorAt(node, known, format, args...))
 }
@@ -101,7 +101,7 @@ func (p *parser) resolve(node *yaml.Node) *yaml.Node {
 	return node.Alias
 }
 
-// pairs yields the keys and values of a map. Other nodes have none.
+// pairs yields the keys and values of a map. For other nodes it yields nothing.
 func (p *parser) pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		if node == nil || node.Kind != yaml.MappingNode {
@@ -147,7 +147,7 @@ func (p *parser) isMap(node *yaml.Node, complaint string) bool {
 	return ok
 }
 
-// text returns the scalar at a key that must be there.
+// text returns the scalar at a required key.
 func (p *parser) text(node *yaml.Node, name, complaint string) string {
 	value := p.find(node, name)
 	if value == nil || value.Kind != yaml.ScalarNode || value.Value == "" {
@@ -166,8 +166,8 @@ func (p *parser) options(node *yaml.Node, name, complaint, prefix string) Option
 	return p.table(value, prefix)
 }
 
-// table types the values of a map as pktvisor does: digits alone are a number and true and false a
-// flag, even in quotes.
+// table types the values of a map as pktvisor does: digits are a number and true and false a flag,
+// even in quotes.
 func (p *parser) table(node *yaml.Node, prefix string) Options {
 	out := Options{}
 	if p.depth++; p.depth > maxDepth {
@@ -202,12 +202,12 @@ func (p *parser) list(key, node *yaml.Node, prefix string) []string {
 	return out
 }
 
-// Redacted is shown by the API in the place of a secret. Documents cannot have it for a value: the
-// secret would be lost.
+// Redacted replaces secrets in the API. Documents cannot use it as a value, because the secret
+// would be lost.
 const Redacted = "<redacted>"
 
 func (p *parser) readable(key, value *yaml.Node, prefix string) {
-	if strings.Contains(value.Value, Redacted) { // perhaps within a URL
+	if strings.Contains(value.Value, Redacted) { // possibly within a URL
 		p.fail(value, "%sthe value of key '%s' is %s: write what it stands for", prefix, key.Value, Redacted)
 	}
 }
@@ -226,7 +226,7 @@ func scalar(node *yaml.Node) any {
 	return node.Value
 }
 
-// only warns of keys that are not known.
+// only warns about keys missing in the list of valid ones.
 func (p *parser) only(node *yaml.Node, where string, known ...string) {
 	for key := range p.pairs(node) {
 		if !slices.Contains(known, key.Value) {
@@ -239,8 +239,8 @@ func (p *parser) unknown(key *yaml.Node, where string, known ...string) {
 	p.warnAt(key, known, "%s has no key '%s'. Its keys are: %s", where, key.Value, strings.Join(known, ", "))
 }
 
-// nearest returns the name among known to which name is most alike, or "" if none is: at most a
-// third of it differs.
+// nearest returns the valid name most similar to name, or "" if at least a third of name would
+// change.
 func nearest(name string, known []string) string {
 	best, least := "", len(name)/3+1
 	for _, k := range known {
@@ -251,8 +251,8 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// distance is how many letters must be put in, left out, replaced or swapped with their neighbour
-// to make b of a (optimal string alignment).
+// distance returns the optimal string alignment distance of a and b: the number of insertions,
+// deletions, substitutions and transpositions of neighbours.
 func distance(a, b string) int {
 	var before, last []int
 	row := make([]int, len(b)+1)

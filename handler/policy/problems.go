@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Errors are all problems of a document, or of one of its policies. The text is that of the first,
-// which pktvisor finds first too.
+// Errors holds all problems of a document, or of one of its policies. Its text is the first
+// error's, which pktvisor also finds first.
 type Errors []*Error
 
 // Error returns the text of the first.
@@ -20,7 +20,7 @@ func (e Errors) Unwrap() (all []error) {
 	return all
 }
 
-// add keeps an error once, since maps are walked more than once.
+// add adds an error once, because maps are walked repeatedly.
 func (e *Errors) add(err *Error) {
 	same := func(other *Error) bool { return *other == *err }
 	if len(*e) < maxProblems && !slices.ContainsFunc(*e, same) {
@@ -28,7 +28,7 @@ func (e *Errors) add(err *Error) {
 	}
 }
 
-// orNil returns e as an error, nil if there is none.
+// orNil returns e as an error, or nil without errors.
 func (e Errors) orNil() error {
 	if len(e) == 0 {
 		return nil
@@ -36,7 +36,7 @@ func (e Errors) orNil() error {
 	return e
 }
 
-// Problems returns the errors of documents that err joins or wraps, nil if there are none.
+// Problems returns the errors of documents that err joins or wraps, or nil without any.
 func Problems(err error) []*Error {
 	if all, ok := errors.AsType[Errors](err); ok {
 		return all

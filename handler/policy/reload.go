@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// StartErrors are why policies of a document did not start: one error of each.
+// StartErrors holds the reasons why policies of a document did not start: one error each.
 type StartErrors []error
 
 func (e StartErrors) Error() string { return errors.Join(e...).Error() }
@@ -15,7 +15,7 @@ func (e StartErrors) Error() string { return errors.Join(e...).Error() }
 // Unwrap returns the errors.
 func (e StartErrors) Unwrap() []error { return e }
 
-// orNil returns e as an error, nil if there is none.
+// orNil returns e as an error, or nil without errors.
 func (e StartErrors) orNil() error {
 	if len(e) == 0 {
 		return nil
@@ -23,9 +23,9 @@ func (e StartErrors) orNil() error {
 	return e
 }
 
-// Load adds all that a document holds: taps, defaults of handlers, policies. A policy that cannot
-// start does not keep the others from it: Load returns [StartErrors] then. Any other error is about
-// taps or defaults, and ends it at once.
+// Load adds the taps, the defaults of handlers and the policies of a document. If a policy cannot
+// start, the others still do, and Load returns [StartErrors]. Any other error concerns taps or
+// defaults, and stops Load at once.
 func (m *Manager) Load(doc *Document) error {
 	for _, t := range doc.Taps {
 		if err := m.AddTap(t); err != nil {
@@ -56,11 +56,11 @@ func (m *Manager) Load(doc *Document) error {
 	return errs.orNil()
 }
 
-// Reload makes the difference between the documents that were loaded and doc: policies that are no
-// more in it end, new ones start, and those are replaced of which something has changed: the
-// policy, one of its taps, or a default of its handlers. All others, and all that was added by
-// AddTap and AddPolicy, go on undisturbed. What is wrong with one policy does not keep the others
-// from theirs; it goes on as it was, and Reload returns [StartErrors].
+// Reload applies the difference between the loaded documents and doc. Policies missing in it end,
+// and new ones start. Policies are replaced if the policy, one of its taps, or a default of its
+// handlers has changed. All others continue undisturbed, including those added by AddTap and
+// AddPolicy. A problem of one policy does not affect the others. The old version continues, and
+// Reload returns [StartErrors].
 func (m *Manager) Reload(doc *Document) error {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -104,7 +104,7 @@ func (m *Manager) reloadTaps(taps []Tap) {
 	}
 }
 
-// runs reports whether a policy runs just as p would.
+// runs reports whether a policy runs with the same configuration as p.
 func (m *Manager) runs(p Policy) bool {
 	r := m.policies[p.Name]
 	if r == nil || !reflect.DeepEqual(r.Policy, p) {

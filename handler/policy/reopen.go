@@ -11,23 +11,23 @@ import (
 	"visor/decode"
 )
 
-// The time between two tries to open an input again.
+// The time between two attempts to reopen an input.
 const (
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 5 * time.Second
 )
 
-// Outage is what became of a live input that fails at times, as an interface does that is deleted
-// and made again.
+// Outage describes the outages of a live input, for example an interface that is deleted and
+// recreated.
 type Outage struct {
 	Err   error         // why it is down now; nil while it is up
-	Since time.Time     // from when on it is down; zero while it is up
-	Gaps  uint64        // times that it was down
-	Down  time.Duration // how long it was, all in all
+	Since time.Time     // start of the outage; zero while it is up
+	Gaps  uint64        // number of outages
+	Down  time.Duration // total duration
 }
 
-// reopening is the source of a live input. If that fails, it is opened again, and the pipeline goes
-// on: its periods are empty meanwhile.
+// reopening is the source of a live input. After a failure it reopens the input while the pipeline
+// continues with empty periods.
 type reopening struct {
 	open func() (capture.Source, error)
 	log  *slog.Logger // with the input's name
@@ -35,10 +35,10 @@ type reopening struct {
 	gone chan struct{}
 	once sync.Once
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	src      capture.Source
 	outage   Outage
-	drops    uint64 // of former sources, as is all below
+	drops    uint64 // of former sources, like the fields below
 	filtered uint64
 	reasons  map[string]uint64
 }
@@ -89,9 +89,9 @@ func (r *reopening) current() capture.Source {
 	return r.src
 }
 
-// fail closes a source that has failed, and keeps what it has counted.
+// fail closes a failed source and keeps its counts.
 func (r *reopening) fail(src capture.Source, err error) {
-	_ = src.Close() // err has said what matters
+	_ = src.Close() // err already has the relevant text
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.src = nil
@@ -105,7 +105,7 @@ func (r *reopening) fail(src capture.Source, err error) {
 	r.log.Error("input is down; it is opened again when that can be done", "error", err)
 }
 
-// restore opens the input again, as soon as that can be done. It returns false if it was closed.
+// restore reopens the input as soon as possible. It returns false if r was closed.
 func (r *reopening) restore() bool {
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		timer := time.NewTimer(pause)
@@ -127,7 +127,7 @@ func (r *reopening) restore() bool {
 	}
 }
 
-// resume goes on with a source. It returns false if r was closed meanwhile.
+// resume continues with a source. It returns false if r was closed meanwhile.
 func (r *reopening) resume(src capture.Source) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,7 +142,7 @@ func (r *reopening) resume(src capture.Source) bool {
 	return true
 }
 
-// retry tries to open the input at once, if it is down.
+// retry reopens the input at once, if it is down.
 func (r *reopening) retry() {
 	select {
 	case r.kick <- struct{}{}:
@@ -150,7 +150,7 @@ func (r *reopening) retry() {
 	}
 }
 
-// state returns the outages up to now.
+// state returns the outages so far.
 func (r *reopening) state() Outage {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -168,14 +168,14 @@ func (r *reopening) Drops() uint64 {
 	return r.drops + capture.DropsOf(r.src)
 }
 
-// Filtered returns the frames that passed no filter, likewise.
+// Filtered returns the frames rejected by the filters of all sources so far.
 func (r *reopening) Filtered() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.filtered + capture.FilteredOf(r.src)
 }
 
-// Reasons returns why all sources so far left out input.
+// Reasons returns the reasons why input was left out, for all sources so far.
 func (r *reopening) Reasons() (out []capture.Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,7 +185,7 @@ func (r *reopening) Reasons() (out []capture.Reason) {
 	return append(out, capture.ReasonsOf(r.src)...)
 }
 
-// Own returns the addresses of this host; none while the input is down.
+// Own returns the addresses of this host, or none while the input is down.
 func (r *reopening) Own() *decode.HostNets { return capture.OwnOf(r.current()) }
 
 // Close ends r: ReadBatch returns [capture.ErrClosed].

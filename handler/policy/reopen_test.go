@@ -13,7 +13,7 @@ import (
 	"visor/handler/policy"
 )
 
-// failing is a source that fails when the test wants it. It has lost a frame.
+// failing is a source that fails on demand. It has lost a frame.
 type failing struct {
 	*feed
 	fail chan error
@@ -34,8 +34,8 @@ func (f *failing) ReadBatch(b *capture.Batch) error {
 
 func (f *failing) Drops() uint64 { return 1 }
 
-// TestInputIsOpenedAgain has an input that fails and cannot be opened for a minute. Its minute is
-// empty, not frozen; then it goes on, and what was counted stays.
+// TestInputIsOpenedAgain has an input that fails and cannot be reopened for a minute. That minute
+// is empty. Then the input continues, and its earlier counts stay.
 func TestInputIsOpenedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

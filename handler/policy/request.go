@@ -14,11 +14,11 @@ import (
 func (p *probeInput) body() {
 	p.cfg.Request.Body = p.Text("body")
 	if p.has("body") && !slices.Contains([]string{"POST", "PUT", "PATCH"}, p.cfg.Request.Method) {
-		p.missing("'body' requires http_method POST, PUT, or PATCH") // which a tap may have
+		p.missing("'body' requires http_method POST, PUT, or PATCH") // keys that a tap may have
 	}
 }
 
-// tls checks the keys of TLS. Their files are read when the input starts.
+// tls checks the keys of TLS. The input reads their files when it starts.
 func (p *probeInput) tls() {
 	r := &Reader{opts: value[Options](&p.Reader, "tls")}
 	r.Flag("verify")
@@ -36,7 +36,7 @@ func (p *probeInput) tls() {
 	}
 }
 
-// proxy reads a proxy, whose value no error quotes: it may hold a password.
+// proxy reads a proxy. Errors do not quote its value, which may hold a password.
 func (p *probeInput) proxy() {
 	p.cfg.Request.Proxy = p.Text("proxy")
 	if proxy := p.cfg.Request.Proxy; p.has("proxy") && (strings.TrimSpace(proxy) == "" || strings.ContainsFunc(proxy, unicode.IsControl)) {
@@ -74,8 +74,8 @@ func probeTLS(opts Options) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// Redact returns the configuration of an input as it may be shown: without what may be a secret. Of
-// inputs that have none it is config itself.
+// Redact returns the configuration of an input without possible secrets. It returns config itself
+// if there are none.
 func Redact(inputType string, config Options) Options {
 	if inputType != "netprobe" {
 		return config
@@ -127,7 +127,7 @@ func redactValues(o Options) Options {
 	return out
 }
 
-// redactURL replaces the user and password in a URL, also in one that cannot be parsed.
+// redactURL replaces the user and password in a URL, even if it cannot be parsed.
 func redactURL(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {

@@ -9,37 +9,37 @@ import (
 	"visor/handler"
 )
 
-// Running is a policy that runs: its handlers, once for each of its taps. It is safe for concurrent
-// use; its fields do not change.
+// Running is a running policy: its handlers, once for each of its taps. It is safe for concurrent
+// use. Its fields are immutable.
 type Running struct {
 	Policy Policy
 	Parts  []Part
 
-	lease   time.Duration // 0 of a policy that stays
+	lease   time.Duration // 0 without a lease
 	mu      sync.Mutex    // guards expires
 	expires *time.Timer
 }
 
-// Part is what a policy does with one tap.
+// Part is a policy's share of one tap.
 type Part struct {
-	Tap     Tap    // as it was when the policy started
+	Tap     Tap    // configuration when the policy started
 	Input   string // name of the input
 	Group   *handler.Group
-	Modules []Module // with their names in Group, and all that their tables were merged of
+	Modules []Module // with their names in Group, and all tables that were merged into theirs
 
 	input *input
 }
 
-// Source tells what feeds a Part.
+// Source describes the input of a Part.
 type Source struct {
 	Type     string
-	Config   Options // of the tap, the policy's laid over it
-	Facts    Options // of the input, beside its configuration
-	Policies int     // that it feeds
-	Running  bool    // it has not come to its end, and is not down
+	Config   Options // the tap's, overridden by the policy's
+	Facts    Options // facts in addition to the configuration
+	Policies int     // policies that it feeds
+	Running  bool    // it has neither ended nor failed
 }
 
-// Source tells what feeds the part now.
+// Source describes the part's current input.
 func (p *Part) Source() Source {
 	p.input.mu.Lock()
 	defer p.input.mu.Unlock()
@@ -53,13 +53,14 @@ func (p *Part) Source() Source {
 	return s
 }
 
-// Account says what became of the frames of the part's input, which other policies may share.
+// Account returns the outcomes of the frames of the part's input, which other policies may share.
 func (p *Part) Account() handler.Account { return p.input.pipeline.Account() }
 
-// Reasons returns why frames of the input were not analysed, see [handler.Pipeline.Reasons].
+// Reasons returns the reasons why frames of the input were not analyzed, see
+// [handler.Pipeline.Reasons].
 func (p *Part) Reasons() []capture.Reason { return p.input.pipeline.Reasons() }
 
-// Outage returns when the input was down, of a live one.
+// Outage returns the outages of a live input.
 func (p *Part) Outage() Outage {
 	if p.input.again == nil {
 		return Outage{}
@@ -70,15 +71,14 @@ func (p *Part) Outage() Outage {
 // Span returns the times of the earliest and the latest frame of the input.
 func (p *Part) Span() handler.Span { return p.input.pipeline.Span() }
 
-// ClockSteps returns how often the clock was put while the input ran live.
+// ClockSteps returns the number of clock steps while the input ran live.
 func (p *Part) ClockSteps() uint64 { return p.input.pipeline.ClockSteps() }
 
-// Ended is closed when the input has come to its end: that of a recording when all of it was
-// counted.
+// Ended is closed when the input has ended. A recording ends after all of it was counted.
 func (p *Part) Ended() <-chan struct{} { return p.input.ended }
 
-// Live reports whether the input is live. A recording is read once, from the start of the first
-// policy that uses it on.
+// Live reports whether the input is live. A recording is read once, starting with the first policy
+// that uses it.
 func (p *Part) Live() bool { return p.input.live }
 
 // Bucket returns the metrics of one period, see [handler.Group.Bucket], of the handlers of all
@@ -93,8 +93,8 @@ func (r *Running) Window(n int) (*handler.Snapshot, error) {
 	return r.collect(func(g *handler.Group) (*handler.Snapshot, error) { return g.Window(n) })
 }
 
-// Latest returns what monitoring is shown: the last period that has ended, or the running one while
-// there is no other.
+// Latest returns the period for monitoring: the last one that has ended, or the running one before
+// that.
 func (r *Running) Latest() (*handler.Snapshot, error) {
 	if s, err := r.Bucket(1); err == nil {
 		return s, nil
@@ -102,7 +102,7 @@ func (r *Running) Latest() (*handler.Snapshot, error) {
 	return r.Bucket(0)
 }
 
-// collect asks the parts, and makes one answer of theirs.
+// collect queries the parts and combines their answers.
 func (r *Running) collect(ask func(*handler.Group) (*handler.Snapshot, error)) (*handler.Snapshot, error) {
 	out := &handler.Snapshot{}
 	for i := range r.Parts {
@@ -120,9 +120,8 @@ func (r *Running) collect(ask func(*handler.Group) (*handler.Snapshot, error)) (
 	return out, err
 }
 
-// mergeLike makes one module of all that are of one type and version: where the reference compares
-// either, and merges what does not fit (its grouping fails for three kinds of handler), both must
-// be equal.
+// mergeLike merges all modules of one type and version. Both must be equal. pktvisor compares
+// either one, and merges modules that do not fit: its grouping fails for three kinds of handler.
 func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
 	type kind struct{ typ, version string }
 	var kinds []kind
@@ -144,8 +143,7 @@ func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
 	return out, nil
 }
 
-// Renew lets the lease of a policy begin anew. Policies without a lease, and those that are over,
-// stay as they are.
+// Renew restarts the lease of a policy. It has no effect without a lease or after its end.
 func (r *Running) Renew() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,7 +152,7 @@ func (r *Running) Renew() {
 	}
 }
 
-// expire has over called when the lease is over.
+// expire calls over when the lease has ended.
 func (r *Running) expire(over func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

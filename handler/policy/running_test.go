@@ -17,7 +17,7 @@ import (
 	"visor/handler/policy"
 )
 
-// A policy is replaced without a gap, and goes on as it was if the new one cannot start.
+// A policy is replaced without a gap. If the new one cannot start, the old one continues.
 func TestReplace(t *testing.T) {
 	m, in := manager(t)
 	former, err := m.ReplacePolicy(counting("a"))
@@ -44,8 +44,8 @@ func TestReplace(t *testing.T) {
 	require.Len(t, m.Policies(), 2)
 }
 
-// Who wants to is told of policies that end, and can ask them for all that they counted. Those that
-// did not start never were.
+// The Ended callback receives each policy that ends, and can query all of its counts. It is not
+// called for policies that did not start.
 func TestEnded(t *testing.T) {
 	in := &inputs{}
 	var ended []*policy.Running
@@ -67,7 +67,7 @@ func TestEnded(t *testing.T) {
 	require.Equal(t, uint64(10), eventsOf(t, ended[0]))
 }
 
-// Two inputs that must have one socket cannot be there at once.
+// Two inputs with exclusive use of one socket cannot coexist.
 func TestReplaceSocket(t *testing.T) {
 	m := policy.NewManager(policy.ManagerConfig{})
 	defer m.Close()
@@ -149,7 +149,7 @@ func TestReload(t *testing.T) {
 	require.Equal(t, policy.Options{"iface": "eth2"}, m.Policy("second").Parts[0].Source().Config, "it goes on as it was")
 }
 
-// A policy with a lease ends unless somebody looks at it.
+// A policy with a lease ends unless a client queries it.
 func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, in := manager(t)
@@ -178,8 +178,8 @@ func TestLease(t *testing.T) {
 	})
 }
 
-// What handlers of one kind counted on several taps is shown as one: packets once for each tap,
-// distinct ones once.
+// The counts of equal handlers on several taps are merged. Packets count once per tap, and distinct
+// ones once.
 func TestMergeLikeHandlers(t *testing.T) {
 	m, in := manager(t)
 	require.NoError(t, m.AddTap(policy.Tap{Name: "second", InputType: "pcap", Tags: policy.Options{"virtual": true}}))
@@ -219,7 +219,7 @@ func TestMergeLikeHandlers(t *testing.T) {
 	require.Len(t, window.Modules, 4)
 }
 
-// A policy that cannot start does not keep the others of its document from starting.
+// A policy that cannot start does not prevent the others of its document from starting.
 func TestLoadPartly(t *testing.T) {
 	const text = `
 visor:

@@ -46,11 +46,11 @@ func (p *parser) global(node *yaml.Node) (out []Global) {
 	return out
 }
 
-// allPolicies stands for all policies in the API's paths.
+// allPolicies means all policies in the API's paths.
 const allPolicies = "__all"
 
-// policies reads the policies. Names that the API cannot be asked for are refused: such a policy
-// could not be deleted either. pktvisor accepts them.
+// policies reads the policies. It refuses names that are invalid in the API's paths, because such a
+// policy could not be deleted. pktvisor accepts them.
 func (p *parser) policies(node *yaml.Node) (out []Policy) {
 	for key, value := range p.pairs(node) {
 		if !p.isName(key, "expecting policy identifier") || !p.isMap(value, "expecting policy configuration map") {
@@ -64,8 +64,8 @@ func (p *parser) policies(node *yaml.Node) (out []Policy) {
 	return out
 }
 
-// policy reads a policy. Of several errors in its sections, the first is the one that pktvisor
-// finds first.
+// policy reads a policy. Of several errors in its sections, it reports pktvisor's first error
+// first.
 func (p *parser) policy(name string, node *yaml.Node) Policy {
 	p.faults = nil
 	pol := Policy{Name: name}

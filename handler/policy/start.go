@@ -60,7 +60,7 @@ func (s *Selector) matches(t *Tap) (bool, error) {
 	return s.All && len(s.Tags) > 0, nil
 }
 
-// plan returns what a policy does with each of its taps, before anything of it is there.
+// plan returns a policy's parts, one per tap, before any of them is started.
 func (m *Manager) plan(p *Policy) (parts []Part, err error) {
 	taps, err := m.choose(p)
 	for _, t := range taps {
@@ -70,7 +70,7 @@ func (m *Manager) plan(p *Policy) (parts []Part, err error) {
 	return parts, err
 }
 
-// modules returns the modules of a policy as they are for a tap.
+// modules returns the modules of a policy, adapted to a tap.
 func (m *Manager) modules(p *Policy, t *Tap) (out []Module) {
 	window := p.Window
 	if window == nil {
@@ -85,7 +85,7 @@ func (m *Manager) modules(p *Policy, t *Tap) (out []Module) {
 	return out
 }
 
-// begin starts a policy, which is not known yet.
+// begin starts a policy that is not yet visible.
 func (m *Manager) begin(p Policy) (*Running, error) {
 	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: starting", p.Name))
 	parts, err := m.plan(&p)
@@ -109,7 +109,7 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	return r, nil
 }
 
-// start attaches the handlers of a part to its input, which it opens unless it is open.
+// start attaches the handlers of a part to its input. It opens the input if necessary.
 func (m *Manager) start(p *Policy, part *Part) error {
 	env := m.cfg.Env
 	env.FlowBytes = m.flows()
@@ -134,7 +134,7 @@ func (m *Manager) start(p *Policy, part *Part) error {
 		return err
 	}
 	in.change(1, countHandlers(p))
-	in.run(m.cfg.Logger) // only now, so that a recording is not read before anybody looks
+	in.run(m.cfg.Logger) // only now, so that handlers do not miss the start of a recording
 	return nil
 }
 
@@ -146,7 +146,7 @@ func countHandlers(p *Policy) int {
 	return len(p.Modules)
 }
 
-// undo detaches the handlers of a policy, and ends inputs that feed nobody.
+// undo detaches the handlers of a policy and ends unused inputs.
 func (m *Manager) undo(r *Running) {
 	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: stopping", r.Policy.Name))
 	r.end()
@@ -160,7 +160,7 @@ func (m *Manager) undo(r *Running) {
 	}
 }
 
-// finish is undo of a policy that was known.
+// finish is undo for a visible policy.
 func (m *Manager) finish(r *Running) {
 	m.undo(r)
 	if m.cfg.Ended != nil {
@@ -168,8 +168,8 @@ func (m *Manager) finish(r *Running) {
 	}
 }
 
-// inputName tells inputs apart: those of one tap with the same configuration are one. The key keeps
-// the name from betraying the configuration, which may hold secrets.
+// inputName identifies an input. Inputs of one tap with the same configuration are equal. The keyed
+// hash does not reveal the configuration, which may hold secrets.
 func (m *Manager) inputName(tap string, config Options) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(config)) {
@@ -178,8 +178,8 @@ func (m *Manager) inputName(tap string, config Options) string {
 	return fmt.Sprintf("%s-%x", tap, m.cfg.Hash.Sum([]byte(b.String())))
 }
 
-// input returns the input of a part, which it opens unless it is open. A recording that was read to
-// its end is opened again.
+// input returns the input of a part, and opens it if necessary. It reopens a recording that was
+// read to its end.
 func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 	if in := m.inputs[part.Input]; in != nil && !in.over() {
 		return in, nil
@@ -202,7 +202,7 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 	return in, nil
 }
 
-// open opens an input and gives it a pipeline, which does not run yet.
+// open opens an input and creates its pipeline, without running it.
 func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options) (*input, error) {
 	o, err := open(t.InputType, config, only)
 	if err != nil {
@@ -229,7 +229,7 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 	}, nil
 }
 
-// reopener returns what opens an input that has failed.
+// reopener returns a function that reopens a failed input.
 func reopener(open openFunc, typ string, config, only Options) func() (capture.Source, error) {
 	return func() (capture.Source, error) {
 		o, err := open(typ, config, only)
@@ -240,7 +240,7 @@ func reopener(open openFunc, typ string, config, only Options) func() (capture.S
 	}
 }
 
-// Retry opens inputs that are down at once. They are tried every few seconds anyway.
+// Retry immediately reopens inputs that are down. They are also retried every few seconds.
 func (m *Manager) Retry() {
 	m.changing.Lock()
 	defer m.changing.Unlock()
@@ -251,7 +251,7 @@ func (m *Manager) Retry() {
 	}
 }
 
-// Down returns why live inputs do not run: nil if all do.
+// Down returns why live inputs do not run, or nil if all run.
 func (m *Manager) Down() error {
 	var errs []error
 	seen := make(map[*input]bool)
@@ -267,7 +267,7 @@ func (m *Manager) Down() error {
 	return errors.Join(errs...)
 }
 
-// release ends an input that feeds nobody, and the policy that tells what it costs.
+// release ends an unused input and the policy that measures its cost.
 func (m *Manager) release(in *input) {
 	if in.policies > 0 {
 		return

@@ -12,7 +12,7 @@ import (
 	"visor/handler/options"
 )
 
-// words returns the keys that pktvisor reads and words in a way of its own.
+// words returns the keys that pktvisor reads and describes in a special way.
 func words() options.Dialect {
 	return options.Dialect{
 		Choices: map[string]string{
