@@ -6,7 +6,7 @@ import (
 	"visor/sketch"
 )
 
-// Metrics is what a Handler counts.
+// Metrics holds the counts of a Handler.
 type Metrics struct {
 	Events      sketch.Counter `metric:"wire_packets.events" help:"BGP messages"`
 	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"BGP messages that were sampled for in-depth inspection"`
@@ -22,8 +22,8 @@ type Metrics struct {
 	RouteRefresh sketch.Counter `metric:"wire_packets.routerefresh" help:"BGP messages of type ROUTE-REFRESH"`
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no
-// filters.
+// Config configures a Handler. The zero Config is ready to use. The handler does not have metric
+// groups or filters.
 type Config struct {
 	handler.Settings
 
@@ -35,7 +35,7 @@ type Handler struct{ handler.Declared[Metrics] }
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or what is wrong with cfg.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	d, err := handler.Declare[Metrics](handler.Spec{Type: "bgp"}, cfg.Settings)
 	if err != nil {
@@ -44,11 +44,10 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d}, nil
 }
 
-// From returns what the bgp handler of s counted, or nil if s has none. With several it is the
-// first.
+// From returns the metrics of the first bgp handler in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard { return &shard{h.NewBase()} }
 
 type shard struct {

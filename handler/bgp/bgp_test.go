@@ -25,7 +25,8 @@ func message(typ bgpmsg.Type, n int) []byte {
 	return append(b, make([]byte, n)...)
 }
 
-// session is a connection on which one side sends data, in segments of a size, from a time on.
+// session is a connection on which one side sends data in segments of a given size, starting at a
+// given time.
 func session(after time.Duration, size int, data []byte) []capture.Frame {
 	frames := []capture.Frame{
 		packettest.TCP(after, active, passive, decode.FlagSYN, 99, 0, nil),
@@ -61,7 +62,8 @@ func counts(m *bgp.Metrics) []uint64 {
 	return []uint64{m.Events.Value(), m.Open.Value(), m.Update.Value(), m.Notification.Value(), m.Keepalive.Value(), m.RouteRefresh.Value()}
 }
 
-// TestMessages counts the same messages whether a segment has many or a message needs many.
+// TestMessages counts the same messages for segments with many messages and for messages over many
+// segments.
 func TestMessages(t *testing.T) {
 	for _, size := range []int{10, 100, 1400, 1 << 15} {
 		m, account := analyse(t, session(0, size, stream()))
@@ -70,7 +72,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestDisorder reads segments that come late, twice, or from the middle of a connection.
+// TestDisorder reads segments that are late, repeated, or from the middle of a connection.
 func TestDisorder(t *testing.T) {
 	frames := session(0, 500, stream())
 	frames[4], frames[5] = frames[5], frames[4]
@@ -84,7 +86,7 @@ func TestDisorder(t *testing.T) {
 	require.Equal(t, handler.Account{Offered: 3, Analysed: 3}, account, "half a message at the beginning is not malformed")
 }
 
-// TestNoBGP accounts for what is no BGP on its port, with which the reference crashes
+// TestNoBGP accounts for data on the BGP port that is not BGP. pktvisor crashes on it
 // (algorithms.md 8).
 func TestNoBGP(t *testing.T) {
 	m, account := analyse(t, session(0, 1400, []byte("GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n")))
@@ -106,7 +108,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	t := &testing.T{} // a host makes and runs the pipeline itself, as package visor shows
+	t := &testing.T{} // a host creates and runs the pipeline itself, as package visor shows
 	snap, err := handlertest.Analyse(t, h, capture.NewMemory(session(0, 1400, stream()))).Bucket(0)
 	if err != nil {
 		fmt.Println(err)

@@ -4,7 +4,7 @@
 //	...
 //	fmt.Println(bgp.From(snapshot).Update.Value())
 //
-// Messages are what TCP connections of port 179 carry, put in order and split by their own lengths;
-// the reference takes each piece of a stream for one message. Bytes that are no message are no
-// event, but undecodable in the handler's account.
+// Messages come from TCP connections of port 179. The streams are put in order and split by the
+// messages' own lengths. pktvisor counts each piece of a stream as one message. Bytes that are not
+// a message are not an event, but the handler's account counts them as undecodable.
 package bgp

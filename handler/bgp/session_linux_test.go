@@ -24,9 +24,9 @@ import (
 // TestSession lets two real routers talk.
 func TestSession(t *testing.T) { netns.Run(t, "bird") }
 
-// router is the configuration of one side: its address and that of the other, how it connects, and
-// routes to announce. One side must be passive: if both connect at once, there is an OPEN too many
-// (RFC 4271 section 6.8).
+// router is the configuration of one side: both addresses, how it connects, and the routes to
+// announce. One side must be passive. If both connect at once, an extra OPEN is sent (RFC 4271
+// section 6.8).
 func router(t *testing.T, me, other, connects string, routes int) (config string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "router id %s;\nlog stderr all;\nprotocol device {}\nprotocol static {\n ipv4;\n", me)
@@ -40,7 +40,7 @@ func router(t *testing.T, me, other, connects string, routes int) (config string
 	return path
 }
 
-// TestNSSession holds what is seen on the cable against what one of the routers logs.
+// TestNSSession compares the captured messages with the log of one router.
 func TestNSSession(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
@@ -68,10 +68,10 @@ func TestNSSession(t *testing.T) {
 		return bgp.From(snap)
 	}
 	wait.Until(t, func() bool { return count().Update.Value() >= 4 && count().Keepalive.Value() >= 6 })
-	require.NoError(t, far.Process.Signal(syscall.SIGTERM)) // it says goodbye: a NOTIFICATION
+	require.NoError(t, far.Process.Signal(syscall.SIGTERM)) // it sends a NOTIFICATION at the end
 	_ = far.Wait()
 	wait.Until(t, func() bool { return count().Notification.Value() > 0 })
-	time.Sleep(300 * time.Millisecond) // for what bird has to log, and the last block of the ring
+	time.Sleep(300 * time.Millisecond) // for bird's log, and the last block of the ring
 	require.NoError(t, near.Process.Kill())
 	_ = near.Wait()
 	stop()

@@ -15,7 +15,7 @@ import (
 	"visor/sketch"
 )
 
-// Metrics is what a Handler counts.
+// Metrics holds the counts of a Handler.
 type Metrics struct {
 	Events      sketch.Counter `metric:"wire_packets.events" help:"DHCP messages, of both versions"`
 	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DHCP messages that were sampled for in-depth inspection"`
@@ -38,18 +38,18 @@ type Metrics struct {
 	TopServers metric.TopNames `metric:"top_servers" label:"server" help:"servers: MAC address, address"`
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no
-// filters.
+// Config configures a Handler. The zero Config is ready to use. The handler does not have metric
+// groups or filters.
 type Config struct {
 	handler.Settings
 
 	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 
-	// Timeout 0 means 5 s.
+	// Timeout is the time that a request stays open; 0 means 5 s.
 	Timeout time.Duration `policy:"xact_ttl_secs,xact_ttl_ms" help:"a REQUEST unanswered for this long is forgotten"`
 }
 
-// maxRequests bounds the memory of open requests; the oldest go first.
+// maxRequests bounds the memory of open requests; the oldest are evicted first.
 const maxRequests = 1 << 14
 
 // Handler is the DHCP analyzer.
@@ -60,7 +60,7 @@ type Handler struct {
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or all that is wrong with cfg.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	d, err := handler.Declare[Metrics](handler.Spec{Type: "dhcp"}, cfg.Settings)
 	if cfg.Timeout < 0 {
@@ -72,11 +72,10 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d, cmp.Or(cfg.Timeout, 5*time.Second)}, nil
 }
 
-// From returns what the dhcp handler of s counted, or nil if s has none. With several it is the
-// first.
+// From returns the metrics of the first dhcp handler in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard {
 	return &shard{
 		Base: h.NewBase(),
@@ -92,14 +91,14 @@ type shard struct {
 	text []byte
 }
 
-// request is what is remembered of a REQUEST.
+// request is the state kept for a REQUEST.
 type request struct {
 	mac  [6]byte
 	name [maxName]byte
-	len  uint8 // of name
+	len  uint8 // length of name
 }
 
-const maxName = 63 // a label of a domain name (RFC 1035, section 2.3.4), which a host name is
+const maxName = 63 // a label of a domain name (RFC 1035, section 2.3.4), because a host name is one
 
 // Process counts the batch's DHCP messages.
 func (s *shard) Process(b *handler.Batch) {
@@ -124,7 +123,7 @@ func (s *shard) Process(b *handler.Batch) {
 func isV4(port uint16) bool { return port == 67 || port == 68 }
 func isV6(port uint16) bool { return port == 546 || port == 547 }
 
-// event counts a message, whatever it is.
+// event counts any message.
 func (s *shard) event(second handler.Second) {
 	s.Live.Events.Add(1)
 	s.Live.Total.Add(1)
@@ -136,7 +135,7 @@ func (s *shard) event(second handler.Second) {
 	}
 }
 
-// done accounts for a message that could be read, or not, and reports whether lists are to see it.
+// done accounts for a readable or unreadable message, and reports whether lists count it.
 func (s *shard) done(err error) (deep bool) {
 	switch {
 	case err != nil:
@@ -173,8 +172,8 @@ func (s *shard) v4(frame, p *decode.Packet) {
 	}
 }
 
-// v6 counts a message by its type. One that a relay agent passes on counts by what is in it;
-// pktvisor looks at the outer type alone, which none of its counters is for.
+// v6 counts a message by its type. A message forwarded by a relay agent counts by its contents.
+// pktvisor looks only at the outer type, which none of its counters covers.
 func (s *shard) v6(frame, p *decode.Packet) {
 	m, err := dhcpmsg.ParseV6(p.Payload)
 	if err == nil {
@@ -203,7 +202,7 @@ func (s *shard) v6(frame, p *decode.Packet) {
 	}
 }
 
-// offered counts a server that says who it is.
+// offered counts a server that identifies itself.
 func (s *shard) offered(frame *decode.Packet, m dhcpmsg.V4) {
 	if id, ok := m.Option(dhcpmsg.OptionServerID); ok && len(id) == 4 {
 		s.server(frame, netip.AddrFrom4([4]byte(id)))
@@ -229,7 +228,7 @@ func (s *shard) requested(tsNS int64, m dhcpmsg.V4) {
 	r.len = uint8(copy(r.name[:], name))
 }
 
-// acknowledged ends a transaction, and counts the client if it got an address.
+// acknowledged ends a transaction, and counts the client if it received an address.
 func (s *shard) acknowledged(tsNS int64, m dhcpmsg.V4, deep bool) {
 	r, begun, ok := s.open.Take(s.Hash.Uint64(uint64(m.XID())))
 	addr := m.YourAddr()
@@ -253,12 +252,12 @@ func appendMAC(dst, mac []byte) []byte {
 	return dst
 }
 
-// appendName appends a host name. What is not printable ASCII, which a name cannot have, is written
-// as a question mark.
+// appendName appends a host name. It replaces characters outside printable ASCII, which are invalid
+// in names, with a question mark.
 func appendName(dst, name []byte) []byte {
 	start := len(dst)
 	for _, b := range name {
-		if b == 0 { // some clients send the end of a C string
+		if b == 0 { // some clients send the terminator of a C string
 			break
 		}
 		if b < ' ' || b > '~' {

@@ -59,7 +59,7 @@ func lease(after time.Duration, xid uint32, name string) []capture.Frame {
 	}
 }
 
-// TestLease lists client and server, whichever worker sees what.
+// TestLease lists client and server, regardless of the worker for each message.
 func TestLease(t *testing.T) {
 	for _, queues := range []int{1, 4} {
 		m, account := analyse(t, dhcp.Config{}, queues, append(lease(0, 1, "printer"), lease(time.Second, 2, "printer")...)...)
@@ -71,7 +71,7 @@ func TestLease(t *testing.T) {
 	}
 }
 
-// TestNames shows what is no host name so that it can be read.
+// TestNames shows invalid host names in readable form.
 func TestNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"": "Unknown", "laptop\x00": "laptop", "\x00": "Unknown", "a\nb\xff": "a?b?",
@@ -82,7 +82,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestNoLease lists no client where no REQUEST was answered with an address in time.
+// TestNoLease lists clients only if an ACK with an address answered their REQUEST in time.
 func TestNoLease(t *testing.T) {
 	request := packettest.UDP(0, nobody, all, packettest.DHCP(dhcpmsg.Request, 1, "0.0.0.0"))
 	ack := func(after time.Duration, xid uint32, addr string) capture.Frame {
@@ -104,7 +104,7 @@ func TestNoLease(t *testing.T) {
 	require.Len(t, names(&m.TopClients), 1, "a longer timeout")
 }
 
-// TestV6 counts messages for IPv6. They are in the total, where pktvisor leaves them out.
+// TestV6 counts messages for IPv6. The total includes them, unlike pktvisor's.
 func TestV6(t *testing.T) {
 	message := func(typ dhcpmsg.TypeV6, options ...byte) []byte {
 		return append([]byte{byte(typ), 0, 0, 1}, options...)
@@ -125,7 +125,7 @@ func TestV6(t *testing.T) {
 	require.Equal(t, handler.Account{Offered: 7, Analysed: 6, Undecodable: 1}, account)
 }
 
-// TestRelayed counts what relay agents pass on by its own type.
+// TestRelayed counts forwarded messages of relay agents by their own type.
 func TestRelayed(t *testing.T) {
 	relayed := func(typ dhcpmsg.TypeV6, inner []byte) []byte {
 		b := append([]byte{byte(typ)}, make([]byte, 33)...)
@@ -162,7 +162,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	t := &testing.T{} // a host makes and runs the pipeline itself, as package visor shows
+	t := &testing.T{} // a host creates and runs the pipeline itself, as package visor shows
 	snap, err := handlertest.Analyse(t, h, capture.NewMemory(lease(0, 1, "printer"))).Bucket(0)
 	if err != nil {
 		fmt.Println(err)

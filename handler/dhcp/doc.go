@@ -8,8 +8,8 @@
 //		fmt.Println(string(client.Key)) // 02:00:00:00:00:01/printer/192.0.2.7
 //	}
 //
-// A message is what is on UDP port 67 or 68, or 546 or 547, relayed ones and those that cannot be
-// read included. A client is counted when an ACK answers its REQUEST, which may tell its name. The
-// two go to one worker by their ports if a source is shared through capture.Fanout; queues of a
-// network interface may part them, and then the client is not listed.
+// A message is any datagram on UDP port 67 or 68, or 546 or 547, including relayed and unreadable
+// ones. A client is counted when an ACK answers its REQUEST, which may contain its name. If a
+// source is shared through capture.Fanout, both go to one worker by their ports. Queues of a
+// network interface may separate them, and then the client is not listed.
 package dhcp

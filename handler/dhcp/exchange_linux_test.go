@@ -18,10 +18,10 @@ import (
 	"visor/internal/wait"
 )
 
-// TestExchange lets a real client get an address from a real server.
+// TestExchange has a real client request an address from a real server.
 func TestExchange(t *testing.T) { netns.Run(t, "dnsmasq", "udhcpc") }
 
-// TestNSExchange holds what is seen on the server's interface against the server's own log.
+// TestNSExchange compares the messages on the server's interface with the server's log.
 func TestNSExchange(t *testing.T) {
 	netns.Inside(t)
 	netns.Pair(t)
@@ -49,7 +49,7 @@ func TestNSExchange(t *testing.T) {
 		"--interface="+netns.Receiver, "--dhcp-range=192.0.2.10,192.0.2.20,1h", "--dhcp-leasefile="+filepath.Join(t.TempDir(), "leases"))
 	server.Stdout, server.Stderr = log, log
 	require.NoError(t, server.Start())
-	// A DISCOVER that comes before dnsmasq listens is seen here, and by no server.
+	// A DISCOVER sent before dnsmasq listens is captured, but the server does not log it.
 	wait.Until(t, func() bool { return strings.Contains(logged(), "sockets bound") }, logged)
 	client := exec.Command("udhcpc", "-i", netns.Sender, "-n", "-q", "-f", "-t", "20", "-T", "1", "-s", "/bin/true", "-x", "hostname:printer")
 	out, err := client.CombinedOutput()

@@ -1,5 +1,5 @@
-// Package handlertest is the conformance suite of handlers: what a [handler.Pipeline] and its users
-// rely on.
+// Package handlertest is the conformance suite of handlers. It tests the behaviour that a
+// [handler.Pipeline] and its users rely on.
 //
 //	func TestConformance(t *testing.T) {
 //		handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) {
@@ -7,8 +7,8 @@
 //		})
 //	}
 //
-// It feeds made traffic of all kinds, some hundred thousand packets, and what more it is given. The
-// handler must not filter.
+// It feeds generated traffic of all kinds, some hundred thousand packets, and the frames passed by
+// the caller. The handler must not filter.
 package handlertest
 
 import (
@@ -30,12 +30,12 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// New makes the handler under test with these settings.
+// New creates the handler under test with these settings.
 type New func(handler.Settings) (handler.Handler, error)
 
 const packets = 20_000
 
-// Run tries the handler. more are frames of what the generator does not make.
+// Run tests the handler. The argument more holds frames of kinds that the generator does not make.
 func Run(t *testing.T, make New, more ...capture.Frame) {
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(packets))
 	frames = append(frames, more...)
@@ -48,8 +48,8 @@ func Run(t *testing.T, make New, more ...capture.Frame) {
 	t.Run("Allocations", func(t *testing.T) { testAllocations(t, make, frames) })
 }
 
-// Analyse runs sources through h and returns the pipeline, which has come to its end.
-// [trafficgen.LocalNets] are the own networks.
+// Analyse runs sources through h and returns the finished pipeline. [trafficgen.LocalNets] are the
+// local networks.
 func Analyse(tb testing.TB, h handler.Handler, sources ...capture.Source) *handler.Pipeline {
 	return AnalyseBy(tb, h, 1, sources...)
 }
@@ -64,20 +64,20 @@ func AnalyseBy(tb testing.TB, h handler.Handler, workers int, sources ...capture
 	return p
 }
 
-// pipeline makes the handler under test and runs sources through it.
+// pipeline creates the handler under test and runs sources through it.
 func pipeline(t *testing.T, make New, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
 	h, err := make(s)
 	require.NoError(t, err)
 	return Analyse(t, h, sources...)
 }
 
-// allTime are settings under which one bucket has all metrics.
+// allTime are settings for one bucket with all metrics.
 func allTime(s handler.Settings) handler.Settings {
 	s.Periods, s.Enable = 1, []string{"all"}
 	return s
 }
 
-// answers runs sources to their end, in one bucket, and returns the metrics and what became of the
+// answers runs sources to their end, in one bucket, and returns the metrics and the account of the
 // events.
 func answers(t *testing.T, make New, s handler.Settings, sources ...capture.Source) ([]metric.Value, handler.Account) {
 	p := pipeline(t, make, allTime(s), sources...)
@@ -113,7 +113,7 @@ func testInfo(t *testing.T, make New) {
 	require.Error(t, err)
 }
 
-// testConservation: every event is analysed, filtered, not sampled or undecodable.
+// testConservation checks that every event is analyzed, filtered, not sampled or undecodable.
 func testConservation(t *testing.T, make New, frames []capture.Frame) {
 	for _, deep := range []int{100, 20} {
 		_, a := answers(t, make, handler.Settings{DeepSample: deep}, capture.NewMemory(frames))
@@ -125,14 +125,14 @@ func testConservation(t *testing.T, make New, frames []capture.Frame) {
 	}
 }
 
-// testBorrowedMemory spoils every batch once it is done: nothing of it may have been kept.
+// testBorrowedMemory overwrites every batch after use: the handler must not keep references to it.
 func testBorrowedMemory(t *testing.T, make New, frames []capture.Frame) {
 	want, _ := answers(t, make, handler.Settings{}, capture.NewMemory(frames))
 	got, _ := answers(t, make, handler.Settings{}, mangle.New(capture.NewMemory(frames)))
 	require.Equal(t, want, got)
 }
 
-// testWorkers splits the traffic over shards: merged they say the same.
+// testWorkers splits the traffic over shards. The merged answer must be the same.
 func testWorkers(t *testing.T, make New, frames []capture.Frame) {
 	want, wantAccount := answers(t, make, handler.Settings{}, capture.NewMemory(frames))
 	for _, queues := range []int{2, 5} {
@@ -144,9 +144,9 @@ func testWorkers(t *testing.T, make New, frames []capture.Frame) {
 	}
 }
 
-// testPeriods gives the same traffic in each of many periods, so that buckets are used again: all
-// answer the same. The first period is left out, since it has no predecessor from which queries
-// time out.
+// testPeriods repeats the same traffic in many periods, so that buckets are reused. All answers
+// must be equal. The first period is left out, because queries of an earlier period cannot time out
+// in it.
 func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 	const kept = 3
 	src := newRepeater(frames, 4*kept)
@@ -165,8 +165,8 @@ func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 	}
 }
 
-// testAllocations repeats traffic until all tables and buckets have been made; from then on a
-// packet allocates nothing. A few allocations in all are allowed to the runtime.
+// testAllocations repeats traffic until all tables and buckets exist. After that, packets must not
+// allocate. The runtime may make a few allocations in total.
 func testAllocations(t *testing.T, make New, frames []capture.Frame) {
 	const warmUp, measured = 8, 8
 	src := newRepeater(frames, warmUp+measured)
@@ -184,12 +184,12 @@ func testAllocations(t *testing.T, make New, frames []capture.Frame) {
 	require.Less(t, after.Mallocs-before.Mallocs, uint64(32), "allocations for %d packets", measured*packets)
 }
 
-// repeater gives the same frames again and again, each time one period later.
+// repeater returns the same frames repeatedly, each time one period later.
 type repeater struct {
 	frames *capture.Memory
 	pass   int
 	passes int
-	passed func(pass int) // called after each pass, if not nil
+	passed func(pass int) // called after each pass; may be nil
 }
 
 func newRepeater(frames []capture.Frame, passes int) *repeater {

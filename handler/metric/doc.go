@@ -1,6 +1,6 @@
-// Package metric declares what an analyzer counts, and turns it into values that exporters write.
+// Package metric declares the metrics of an analyzer and converts them into values for exporters.
 //
-// A struct declares the metrics: each field is a sketch, and its tags hold the JSON path, the group
+// A struct declares the metrics. Each field is a sketch, and its tags hold the JSON path, the group
 // and the help text. A [Schema] reads the struct once, and a [Set] holds the state:
 //
 //	type Metrics struct {
@@ -14,12 +14,12 @@
 //	set.Metrics.Queries.Add(1)
 //	values := set.Values(all, metric.Rendering{TopN: 10})
 //
-// Fields are counters, cardinalities, quantiles, rates and histograms of package sketch, and the
-// types of this package: lists ([Top], [TopNames], [TopDomains], [TopNumbers], [TopLocations]), a
-// [Gauge], the [Min], [Max] and [Mean] of numbers, and a [Map] of metrics for each of several
-// subjects. Merging, resetting, JSON, Prometheus, OTLP and the JSON schema follow from the
+// Fields can be counters, cardinalities, quantiles, rates and histograms of package sketch. They
+// can also be types of this package: lists ([Top], [TopNames], [TopDomains], [TopNumbers],
+// [TopLocations]), a [Gauge], the [Min], [Max] and [Mean] of numbers, and a [Map] of metrics per
+// subject. Merging, resetting, JSON, Prometheus, OTLP and the JSON schema follow from the
 // declaration; the analyzer only counts. Analyzers get their Set from a handler.Base.
 //
-// A Set is owned by one goroutine. Adding to a metric allocates nothing once the metric has its
+// A Set is owned by one goroutine. Adding to a metric does not allocate once the metric has its
 // memory.
 package metric

@@ -6,13 +6,13 @@ type Gauge struct {
 	at    int64
 }
 
-// Set gives the metric a value, as of the time at.
+// Set sets the value at the time at.
 func (m *Gauge) Set(value uint64, at int64) { m.value, m.at = value, at }
 
-// Value returns the latest value, 0 before the first.
+// Value returns the latest value, or 0 before the first.
 func (m *Gauge) Value() uint64 { return m.value }
 
-// Reset forgets the value.
+// Reset clears the value.
 func (m *Gauge) Reset() { *m = Gauge{} }
 
 func (m *Gauge) mergeFrom(src state) {

@@ -18,8 +18,8 @@ type GroupNames []string
 // All returns the set of all groups.
 func (n GroupNames) All() GroupSet { return 1<<len(n) - 1 }
 
-// Resolve returns defaults less the groups in disable, plus those in enable. In each list "all"
-// clears or sets everything and ends the list.
+// Resolve returns defaults without the groups in disable, plus the groups in enable. In each list
+// "all" clears or sets all groups and ends the list.
 func (n GroupNames) Resolve(defaults GroupSet, enable, disable []string) (GroupSet, error) {
 	set := defaults
 	for _, name := range disable {
@@ -62,13 +62,13 @@ func (n GroupNames) parse(list string) (set GroupSet, err error) {
 
 const allGroups = "all"
 
-// GroupError is the error of a group that a handler does not have.
+// GroupError is returned for a group that a handler does not have.
 type GroupError struct {
 	Name  string
-	Valid []string // those that it has, and "all"
+	Valid []string // the handler's groups, and "all"
 }
 
-// Error returns the text of the reference.
+// Error returns pktvisor's text.
 func (e *GroupError) Error() string {
 	return fmt.Sprintf("%s is an invalid/unsupported metric group. The valid groups are: %s", e.Name, strings.Join(e.Valid, ", "))
 }

@@ -8,17 +8,17 @@ import (
 	"visor/sketch"
 )
 
-// Map holds a set of metrics M for each subject, such as a direction, device or target. It creates
-// the set on the first use. In JSON the metrics of a subject are an object named after the subject,
-// below the field's path. In Prometheus the subject is a label, which the tag label names. Within
-// the metrics of another Map, the label has both names with a bar between them.
+// Map holds a set of metrics M per subject, such as a direction, device or target. Sets are created
+// on first use. In JSON the metrics of a subject are an object named after the subject, below the
+// field's path. In Prometheus the subject is a label, named by the tag label. In a Map within
+// another Map, the label has both names with a bar between them.
 //
-// A Map never evicts: the handler must bound the number of subjects. The zero Map in a struct of
+// Map never evicts; the handler must bound the number of subjects. The zero Map in a struct of
 // metrics is ready to use.
 type Map[M any] struct {
 	schema  *Schema[M]
-	seconds *sketch.Seconds // that events count in
-	// those that have begun are in use; the others wait for their subject to come again
+	seconds *sketch.Seconds // time in which events count
+	// subjects of this period are in use; the others keep memory for their return
 	parts map[string]*Set[M]
 	used  int
 }
@@ -46,7 +46,7 @@ func (e *Map[M]) part(name string) *Set[M] {
 	return p
 }
 
-// Find returns the metrics of a subject, or nil if there are none.
+// Find returns the metrics of a subject, or nil without any.
 func (e *Map[M]) Find(name string) *M {
 	if p := e.parts[name]; p != nil && p.begun {
 		return &p.Metrics
@@ -57,8 +57,8 @@ func (e *Map[M]) Find(name string) *M {
 // Len returns the number of subjects.
 func (e *Map[M]) Len() int { return e.used }
 
-// Periods returns how many periods the metrics of a subject are made of. A period counts once for
-// each worker that met the subject in it.
+// Periods returns the number of periods merged into the metrics of a subject. A period counts once
+// for each worker that saw the subject in it.
 func (e *Map[M]) Periods(name string) int {
 	if p := e.parts[name]; p != nil && p.begun {
 		return p.periods
@@ -66,7 +66,7 @@ func (e *Map[M]) Periods(name string) int {
 	return 0
 }
 
-// All yields the subjects in the order of their names.
+// All yields the subjects sorted by name.
 func (e *Map[M]) All() iter.Seq2[string, *M] {
 	return func(yield func(string, *M) bool) {
 		for _, name := range slices.Sorted(maps.Keys(e.parts)) {
@@ -77,7 +77,7 @@ func (e *Map[M]) All() iter.Seq2[string, *M] {
 	}
 }
 
-// Fold adds the metrics of a subject to those of another and forgets the subject, with its memory.
+// Fold adds the metrics of a subject to another's and removes the subject with its memory.
 func (e *Map[M]) Fold(name, into string) {
 	p := e.parts[name]
 	if p == nil || !p.begun || name == into {
@@ -88,8 +88,9 @@ func (e *Map[M]) Fold(name, into string) {
 	e.used--
 }
 
-// Reset forgets all subjects and keeps their memory for the same subjects, which often come in the
-// next period and have lists as long then. Memory of subjects that did not come is let go.
+// Reset removes all subjects. It keeps the memory of each for its return, because subjects often
+// recur in the next period with lists as long. It releases the memory of subjects that did not
+// occur in this period.
 func (e *Map[M]) Reset() {
 	for name, p := range e.parts {
 		if !p.begun {
@@ -101,7 +102,7 @@ func (e *Map[M]) Reset() {
 	e.used = 0
 }
 
-// Trim lets go of memory that waits for subjects to come.
+// Trim releases the memory kept for returning subjects.
 func (e *Map[M]) Trim() {
 	for name, p := range e.parts {
 		if !p.begun {
@@ -110,7 +111,7 @@ func (e *Map[M]) Trim() {
 	}
 }
 
-// Refused returns what the lists of all subjects have refused.
+// Refused returns the number of keys refused by the lists of all subjects.
 func (e *Map[M]) Refused() (n uint64) {
 	for _, p := range e.parts {
 		n += p.Refused()
@@ -126,8 +127,8 @@ func (e *Map[M]) Size() (n int) {
 	return n
 }
 
-// SizeOf returns the memory of a subject, in bytes: what waits for it if it has not come yet, and 0
-// if that is nothing. Lists and cardinalities count, of other metrics the fields alone.
+// SizeOf returns the memory of a subject in bytes. For an absent subject it returns the memory kept
+// for it, or 0. It includes lists and cardinalities. Of other metrics only the fields count.
 func (e *Map[M]) SizeOf(name string) int {
 	p := e.parts[name]
 	if p == nil {
@@ -136,7 +137,7 @@ func (e *Map[M]) SizeOf(name string) int {
 	return p.size() + len(name) + subjectBytes
 }
 
-// subjectBytes is what a subject takes in the map of subjects, about.
+// subjectBytes is the approximate size of a subject in the map.
 const subjectBytes = 64
 
 func (e *Map[M]) mergeFrom(src state) {
@@ -169,12 +170,12 @@ type bySubject interface {
 	state
 	// declare returns the *Schema of the metrics of each subject.
 	declare(key string, names GroupNames) (any, error)
-	// bind sets that schema, and the time that events count in.
+	// bind sets that schema, and the time in which events count.
 	bind(schema any, seconds *sketch.Seconds)
 	// declared returns the metrics of each subject.
 	declared() []Field
-	// appendValues appends the values of all subjects, which are found at path and told apart by
-	// label.
+	// appendValues appends the values of all subjects. Their metrics are at path and are
+	// distinguished by label.
 	appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r Rendering) []Value
 }
 

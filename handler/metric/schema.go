@@ -16,14 +16,14 @@ import (
 //	}
 //
 // The metric tag holds the JSON path below the schema key and, after the comma, the groups that
-// must all be enabled; without a group the metric is always on. The tag label is the item label of
-// a list, prom a Prometheus name that does not follow from schema key and path, and float:"true"
-// marks quantiles of ratios. A counter with sparse:"true" is left out while it is 0. Fields without
-// a metric tag belong to the handler alone.
+// must all be enabled. A metric without a group is always on. The tag label is the item label of a
+// list. The tag prom is a Prometheus name that does not follow from schema key and path. The tag
+// float:"true" marks quantiles of ratios. A counter with sparse:"true" is left out while it is 0.
+// Fields without a metric tag are private to the handler.
 //
-// What is counted for each of several subjects is a [Map]. Metrics that differ in a word only are a
-// struct of their own, used several times: its tags have words in braces, which the tag with gives,
-// followed by groups that all of them need:
+// Metrics per subject use a [Map]. Metrics that differ in one word use a common struct several
+// times. Its tags contain words in braces. The tag with sets these words, followed by groups that
+// all of them need:
 //
 //	type Volume struct {
 //		TCP sketch.Counter `metric:"{dir}_tcp_{unit},counters" help:"TCP traffic, {unit}"`
@@ -35,11 +35,11 @@ import (
 type Schema[M any] struct {
 	key    string
 	fields []field
-	bound  func(*M) // nil if nothing bounds the subjects of merged metrics
+	bound  func(*M) // nil if the subjects of merged metrics are unbounded
 }
 
-// Bound has f called with metrics after others were merged into them: of further periods, workers
-// or modules. f folds subjects of a [Map] where they have become too many.
+// Bound sets a function that is called after each merge of metrics from periods, workers or
+// modules. f folds subjects of a [Map] if they have become too many.
 func (s *Schema[M]) Bound(f func(*M)) { s.bound = f }
 
 type field struct {
@@ -51,12 +51,12 @@ type field struct {
 	float    bool
 	sparse   bool
 	groups   GroupSet
-	subjects any // *Schema of the metrics of each subject, if the field is an Map
+	subjects any // *Schema of the metrics of each subject, if the field is a Map
 }
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
-// returns an error for a tag that names no known group, a name that Prometheus does not allow or
-// that two metrics have, or a field that is no metric: a handler's own tests find these.
+// returns an error for a tag with an unknown group, a name that is invalid in Prometheus or used
+// twice, or a field that is not a metric. A handler's own tests find these errors.
 func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 	s := &Schema[M]{key: key}
 	d := declaration{key: key, names: names}
@@ -67,7 +67,7 @@ func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 	return s, unique(s.families())
 }
 
-// families returns the names of all metrics in Prometheus, those of subjects included.
+// families returns the Prometheus names of all metrics, including metrics of subjects.
 func (s *Schema[M]) families() (names []string) {
 	for _, f := range s.fields {
 		if subjects, ok := f.subjects.(interface{ families() []string }); ok {
@@ -79,8 +79,8 @@ func (s *Schema[M]) families() (names []string) {
 	return names
 }
 
-// unique returns an error if a name is there twice. A path of a [Map] is not in the names of its
-// metrics: two metrics would be one family, in which the series of one lack the label of the other.
+// unique returns an error if a name occurs twice. A [Map]'s path is not part of its metrics' names.
+// Two such metrics would be one family, in which some series lack the label of the others.
 func unique(names []string) error {
 	seen := make(map[string]bool)
 	for _, name := range names {
@@ -92,13 +92,13 @@ func unique(names []string) error {
 	return nil
 }
 
-// declaration collects the fields of a struct and of the structs in it.
+// declaration collects the fields of a struct and its nested structs.
 type declaration struct {
 	key    string
 	names  GroupNames
 	fields []field
-	index  []int    // of the struct being read
-	groups GroupSet // that it needs
+	index  []int    // index of the struct being read
+	groups GroupSet // groups that it needs
 }
 
 func (d *declaration) read(t reflect.Type, words *strings.Replacer) error {
@@ -128,8 +128,8 @@ func (d *declaration) read(t reflect.Type, words *strings.Replacer) error {
 	return nil
 }
 
-// part reads the metrics of a struct within the struct: with says what its words in braces stand
-// for, and the groups that it needs.
+// part reads the metrics of a nested struct. The tag with replaces the words in braces and adds
+// required groups.
 func (d *declaration) part(sf reflect.StructField, index []int, with string) error {
 	words, groups, _ := strings.Cut(with, ",")
 	var pairs []string
@@ -182,7 +182,7 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 	return f, nil
 }
 
-// Fields returns the declared metrics in their order.
+// Fields returns the declared metrics in order of declaration.
 func (s *Schema[M]) Fields() []Field {
 	b := s.New()
 	out := make([]Field, 0, len(s.fields))

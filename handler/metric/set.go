@@ -13,18 +13,18 @@ type Set[M any] struct {
 
 	schema  *Schema[M]
 	list    []state         // the fields of Metrics, in the order of the schema
-	seconds *sketch.Seconds // that events count in; shared with the sets of subjects
-	begun   bool            // it belongs to a subject, and is in use
-	periods int             // of a subject: how many it is made of, those of workers apart
+	seconds *sketch.Seconds // time in which events count; shared with the sets of subjects
+	begun   bool            // it belongs to a subject and is in use
+	periods int             // number of merged periods of a subject, counted per worker
 }
 
 // New returns an empty Set.
 func (s *Schema[M]) New() *Set[M] { return s.newPart(new(sketch.Seconds)) }
 
-// binder is a struct of metrics that has something to do before it is used.
+// binder is a struct of metrics that must be initialized before use.
 type binder interface{ Bind() }
 
-// newPart returns a Set whose rates take events of a time.
+// newPart returns a Set whose rates use the given time of events.
 func (s *Schema[M]) newPart(seconds *sketch.Seconds) *Set[M] {
 	b := &Set[M]{schema: s, list: make([]state, 0, len(s.fields)), seconds: seconds}
 	if m, ok := any(&b.Metrics).(binder); ok {
@@ -44,10 +44,10 @@ func (s *Schema[M]) newPart(seconds *sketch.Seconds) *Set[M] {
 	return b
 }
 
-// Seconds returns the time that the rates cover, which the owner sets.
+// Seconds returns the time covered by the rates. The owner sets it.
 func (b *Set[M]) Seconds() *sketch.Seconds { return b.seconds }
 
-// sized is a metric that has memory beside its fields.
+// sized is a metric that has memory outside its fields.
 type sized interface{ Size() int }
 
 // size returns the memory of b, in bytes.
@@ -61,10 +61,10 @@ func (b *Set[M]) size() int {
 	return n
 }
 
-// refuser is a metric that cannot hold some keys, which share their hash with others.
+// refuser is a metric that refuses some keys, because they share their hash with others.
 type refuser interface{ Refused() uint64 }
 
-// Refused returns the sum of what the lists in b have refused; see [sketch.TopK.Refused].
+// Refused returns the number of keys refused by the lists in b; see [sketch.TopK.Refused].
 func (b *Set[M]) Refused() (n uint64) {
 	for _, m := range b.list {
 		if r, ok := m.(refuser); ok {
@@ -82,8 +82,8 @@ func (b *Set[M]) Reset() {
 	b.begun, b.periods = false, 0
 }
 
-// Merge adds src to b and leaves src unchanged. Both are of one schema, and their keys were hashed
-// under one key.
+// Merge adds src to b and leaves src unchanged. Both must have the same schema, and the same key
+// must have hashed their keys.
 func (b *Set[M]) Merge(src *Set[M]) {
 	for i, m := range b.list {
 		m.mergeFrom(src.list[i])
@@ -91,8 +91,8 @@ func (b *Set[M]) Merge(src *Set[M]) {
 	b.merged(src)
 }
 
-// MergeKeys is Merge for keys that were hashed under another key. It empties cardinalities, which
-// have no keys to compare.
+// MergeKeys is Merge for keys hashed under another key. It empties cardinalities, which lack keys
+// to compare.
 func (b *Set[M]) MergeKeys(src *Set[M]) {
 	for i, m := range b.list {
 		if h, ok := m.(hashed); ok {
@@ -111,7 +111,7 @@ func (b *Set[M]) merged(src *Set[M]) {
 	}
 }
 
-// CopyFrom makes b equal to src, in the memory that b has.
+// CopyFrom makes b equal to src and reuses b's memory.
 func (b *Set[M]) CopyFrom(src *Set[M]) {
 	for i, m := range b.list {
 		m.copyFrom(src.list[i])
@@ -119,13 +119,13 @@ func (b *Set[M]) CopyFrom(src *Set[M]) {
 	b.begun, b.periods = src.begun, src.periods
 }
 
-// Values returns the metrics whose groups are enabled, in the order of their declaration.
+// Values returns the metrics of enabled groups, in order of declaration.
 func (b *Set[M]) Values(groups GroupSet, r Rendering) []Value {
 	return b.appendValues(nil, groups, nil, nil, r)
 }
 
-// appendValues appends the values of b. path and labels name the subject that b belongs to, if it
-// belongs to one.
+// appendValues appends the values of b. The arguments path and labels name the subject of b, if
+// any.
 func (b *Set[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, r Rendering) []Value {
 	for i, f := range b.schema.fields {
 		if !groups.Has(f.groups) {

@@ -2,21 +2,21 @@ package metric
 
 import "visor/sketch"
 
-// TopSide is one scale of a list that weighs its keys on two, as a metric: of conversations by
-// bytes and by packets, each scale is a metric of its own. The struct of metrics has the list
-// beside its metrics, and a method Bind that calls Show for each TopSide.
+// TopSide is one scale of a list with two weights per key, as a metric. For example, conversations
+// by bytes and by packets are two metrics of one list. The struct of metrics holds the list beside
+// its metrics. Its method Bind calls Show for each TopSide.
 type TopSide struct {
 	list  *sketch.TopPairs
 	scale int
 	item  func(key []byte) Item
 }
 
-// Show makes t show a scale of list, 0 or 1. item makes an Item without counts of a key.
+// Show makes t show scale 0 or 1 of list. The function item makes an Item of a key, without counts.
 func (t *TopSide) Show(list *sketch.TopPairs, scale int, item func(key []byte) Item) {
 	*t = TopSide{list, scale, item}
 }
 
-// Items returns the n entries that weigh most.
+// Items returns the n entries with the highest weights.
 func (t *TopSide) Items(n int) []Item {
 	if t.list == nil {
 		return nil
@@ -24,7 +24,7 @@ func (t *TopSide) Items(n int) []Item {
 	return items(t.list.Top(n, t.scale), t.item)
 }
 
-// Total returns the sum of all that was added.
+// Total returns the sum of all added weights.
 func (t *TopSide) Total() uint64 {
 	if t.list == nil {
 		return 0
@@ -32,7 +32,7 @@ func (t *TopSide) Total() uint64 {
 	return t.list.Total()[t.scale]
 }
 
-// Refused is that of [sketch.TopPairs.Refused] on the second scale, for which the list counts once.
+// Refused returns [sketch.TopPairs.Refused] on the second scale only, so that the list counts once.
 func (t *TopSide) Refused() uint64 {
 	if t.scale == 0 {
 		return 0
@@ -40,7 +40,7 @@ func (t *TopSide) Refused() uint64 {
 	return t.list.Refused()[t.scale]
 }
 
-// Size returns the memory that the list has, in bytes, once for both scales.
+// Size returns the memory of the list in bytes, once for both scales.
 func (t *TopSide) Size() int {
 	if t.scale > 0 {
 		return 0

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// tagKeys are the keys that the tag of a field may have.
+// tagKeys are the valid keys of a field's tag.
 var tagKeys = []string{"metric", "help", "label", "prom", "float", "sparse", "with"}
 
-// checkTag returns an error for a key that the tag of a field cannot have. A misspelt key would
-// hide the metric, or its help, without a word.
+// checkTag returns an error for an invalid key in a field's tag. A misspelt key would silently hide
+// the metric or its help.
 func checkTag(sf reflect.StructField) error {
 	rest := strings.TrimSpace(string(sf.Tag))
 	for rest != "" {

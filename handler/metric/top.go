@@ -10,8 +10,8 @@ import (
 	"visor/sketch"
 )
 
-// Key is what a [Top] list may be keyed by: a small value that can be ordered and shown. Keys of
-// equal count are listed in the order of Compare.
+// Key is the constraint for keys of a [Top] list: a small ordered value with a text. Keys with
+// equal counts are listed in the order of Compare.
 type Key[K any] interface {
 	comparable
 	Compare(K) int
@@ -26,12 +26,12 @@ func (t *Top[K]) mergeKeys(src state)          { t.MergeKeys(&src.(*Top[K]).TopK
 func (t *Top[K]) copyFrom(src state)           { t.CopyFrom(&src.(*Top[K]).TopK) }
 func (t *Top[K]) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
 
-// Items returns the n entries of the highest counts.
+// Items returns the n entries with the highest counts.
 func (t *Top[K]) Items(n int) []Item {
 	return items(t.Top(n, K.Compare), func(k K) Item { return Item{Name: k.String()} })
 }
 
-// Code is what a [TopNumbers] list may be keyed by: a number of 16 bits that has a name.
+// Code is the constraint for keys of a [TopNumbers] list: a named number of 16 bits.
 type Code interface {
 	~uint16
 	String() string
@@ -44,7 +44,7 @@ func (t *TopNumbers[K]) mergeFrom(src state)          { t.Merge(&src.(*TopNumber
 func (t *TopNumbers[K]) copyFrom(src state)           { t.CopyFrom(&src.(*TopNumbers[K]).TopCounts) }
 func (t *TopNumbers[K]) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
 
-// Items returns the n entries of the highest counts.
+// Items returns the n entries with the highest counts.
 func (t *TopNumbers[K]) Items(n int) []Item {
 	return items(t.Top(n), func(k K) Item { return Item{Name: k.String()} })
 }
@@ -57,21 +57,21 @@ func (t *TopNames) mergeKeys(src state)          { t.MergeKeys(&src.(*TopNames).
 func (t *TopNames) copyFrom(src state)           { t.CopyFrom(&src.(*TopNames).TopNames) }
 func (t *TopNames) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
 
-// Items returns the n entries of the highest counts.
+// Items returns the n entries with the highest counts.
 func (t *TopNames) Items(n int) []Item {
 	return items(t.Top(n), func(k []byte) Item { return Item{Name: string(k)} })
 }
 
-// TopDomains is a top list of domain names, whole or parts, that can be a metric. It takes and
-// returns names as [dnsmsg.Name], and shows their text. It is owned by one goroutine; the zero
-// TopDomains is ready to use.
+// TopDomains is a top list of domain names, whole or partial, that can be a metric. Its names are
+// [dnsmsg.Name] values; it shows their text. It is owned by one goroutine. The zero TopDomains is
+// ready to use.
 type TopDomains struct{ names sketch.TopNames }
 
-// Add counts n more of name, whose hash is h: [dnsmsg.Name.Hash]. It copies name when it enters the
-// list.
+// Add adds n to the count of name, whose hash h is [dnsmsg.Name.Hash]. It copies name when it
+// enters the list.
 func (t *TopDomains) Add(h uint64, name dnsmsg.Name, n uint64) { t.names.Add(h, name.Key(), n) }
 
-// Top returns the n entries of the highest counts. Their names are copies.
+// Top returns the n entries with the highest counts. Their names are copies.
 func (t *TopDomains) Top(n int) (out []sketch.Entry[dnsmsg.Name]) {
 	for _, e := range t.names.Top(n) {
 		name := dnsmsg.NameFromKey(bytes.Clone(e.Key))
@@ -83,10 +83,10 @@ func (t *TopDomains) Top(n int) (out []sketch.Entry[dnsmsg.Name]) {
 // Len returns the number of names in the list.
 func (t *TopDomains) Len() int { return t.names.Len() }
 
-// Total returns the sum of all that was added.
+// Total returns the sum of all added counts.
 func (t *TopDomains) Total() uint64 { return t.names.Total() }
 
-// Refused is that of [sketch.TopNames.Refused].
+// Refused returns [sketch.TopNames.Refused].
 func (t *TopDomains) Refused() uint64 { return t.names.Refused() }
 
 // Reset empties the list and keeps its memory.
@@ -97,7 +97,7 @@ func (t *TopDomains) mergeKeys(src state)          { t.names.MergeKeys(&src.(*To
 func (t *TopDomains) copyFrom(src state)           { t.names.CopyFrom(&src.(*TopDomains).names) }
 func (t *TopDomains) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
 
-// Items returns the n entries of the highest counts.
+// Items returns the n entries with the highest counts.
 func (t *TopDomains) Items(n int) []Item {
 	return items(t.Top(n), func(n dnsmsg.Name) Item { return Item{Name: n.String()} })
 }
@@ -110,7 +110,7 @@ func (t *TopLocations) mergeKeys(src state)          { t.MergeKeys(&src.(*TopLoc
 func (t *TopLocations) copyFrom(src state)           { t.CopyFrom(&src.(*TopLocations).TopNames) }
 func (t *TopLocations) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
 
-// Items returns the n entries of the highest counts.
+// Items returns the n entries with the highest counts.
 func (t *TopLocations) Items(n int) []Item {
 	return items(t.Top(n), func(k []byte) Item {
 		name, lat, lon := geo.ParseKey(k)
@@ -118,7 +118,7 @@ func (t *TopLocations) Items(n int) []Item {
 	})
 }
 
-// items returns the entries of a list. name makes an Item without counts of a key.
+// items returns the entries of a list. The function name makes an Item of a key, without counts.
 func items[K any](entries []sketch.Entry[K], name func(K) Item) (out []Item) {
 	for _, e := range entries {
 		item := name(e.Key)

@@ -17,40 +17,40 @@ const (
 	KindQuantile
 	KindRate
 	KindHistogram
-	KindGauge // a number like a counter, but those of several periods do not add up
+	KindGauge // a number like a counter, but values of periods are not added
 )
 
-// Field is a metric as it is declared.
+// Field is a declared metric.
 type Field struct {
 	Path     []string // JSON path below the schema key, or below the subject
 	Prom     string   // Prometheus family name
-	Help     string   // one line for people
-	Label    string   // item label of a KindTop, or label of the subjects
+	Help     string   // one line of help
+	Label    string   // item label of a KindTop, or label of a Map's subjects
 	Kind     Kind
 	Float    bool     // quantiles are fractions, not integers
 	Sparse   bool     // it is left out while it is 0
-	Groups   GroupSet // that must all be enabled for it
+	Groups   GroupSet // groups that must all be enabled
 	Subjects []Field  // of a [Map]: the metrics of each subject, whose name follows Path
 }
 
-// Value is one metric of an answer, ready to be written in any format.
+// Value is one metric of an answer, in a form for any output format.
 type Value struct {
 	Path       []string // JSON path below the schema key
 	SubjectLen int      // leading elements of Path that name the subject; 0 outside a [Map]
 	Labels     []Label  // Prometheus labels that name the subject of a [Map]
 	Prom       string   // Prometheus family name
-	Help       string   // one line for people
-	Label      string   // item label, of a KindTop
+	Help       string   // one line of help
+	Label      string   // item label of a KindTop
 	Kind       Kind
 	Float      bool // quantiles are fractions, not integers
 
 	Int   uint64 // KindCounter, KindCardinality, KindGauge
 	Items []Item // KindTop
-	// KindTop: the counts of all entries, also of those that are not among Items
+	// KindTop: the counts of all entries, including those missing in Items
 	Total     uint64
 	Quantiles Quantiles // KindQuantile, KindRate
-	Bins      []Bin     // KindHistogram: bins that are not empty, cumulative
-	Buckets   []Bin     // KindHistogram: bins whose bounds are the same in every answer, cumulative
+	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
+	Buckets   []Bin     // KindHistogram: cumulative bins with the same bounds in every answer
 }
 
 // Label is a Prometheus label.
@@ -59,19 +59,19 @@ type Label struct{ Name, Value string }
 // Item is an entry of a top list.
 type Item struct {
 	Name string
-	// upper bound of the count or weight; exact while the list's table has not overflowed
+	// upper bound of the count or weight; exact until the list's table overflows
 	Estimate uint64
 	Lower    uint64 // lower bound
-	Lat, Lon string // degrees, of places only; empty if unknown
+	Lat, Lon string // degrees, for places only; empty if unknown
 }
 
-// Quantiles summarises a distribution. With N of 0 there was no sample, and the rest is 0. A rate
-// has a sample for each second, also for those without events.
+// Quantiles summarizes a distribution. Without samples N and the rest are 0. A rate has
+// a sample for each second, including seconds without events.
 type Quantiles struct {
-	N                       uint64 // samples; seconds, of a rate
+	N                       uint64 // samples; for a rate, seconds
 	P50, P90, P95, P99, Max float64
-	Sum                     float64 // of all samples; events, of a rate
-	Live                    uint64  // of a rate in a live bucket: events in the last full second
+	Sum                     float64 // sum of all samples; for a rate, events
+	Live                    uint64  // for a rate in a live bucket: events in the last full second
 	HasLive                 bool
 }
 
@@ -81,17 +81,17 @@ type Bin struct {
 	Count uint64 // cumulative
 }
 
-// Rendering is what values depend on beside their metrics.
+// Rendering holds the settings for values in addition to their metrics.
 type Rendering struct {
 	TopN       int    // entries of a list
 	Percentile int    // lists end at the first estimate below this percentile; 0 shows all
-	Seconds    uint64 // that the rates cover
-	Running    int64  // second since 1970 that is not over yet; math.MaxInt64 if there is none
+	Seconds    uint64 // time covered by the rates
+	Running    int64  // unfinished second since 1970; math.MaxInt64 if all are finished
 	LiveSecond int64  // last full second of a live period; 0 in other answers
-	Mixed      bool   // keys were hashed under several keys: cardinalities are left out
+	Mixed      bool   // keys were hashed under several keys, so cardinalities are left out
 }
 
-// state is what a field with a metric tag must be able to do.
+// state is implemented by every field with a metric tag.
 type state interface {
 	Reset()
 	mergeFrom(src state)
@@ -100,8 +100,8 @@ type state interface {
 
 // hashed is a state that depends on hashes.
 type hashed interface {
-	// mergeKeys is mergeFrom of a state whose hashes may be those of another key. A state that has
-	// no keys to compare is emptied.
+	// mergeKeys is mergeFrom for a state whose hashes may use another key. It empties a state
+	// without keys to compare.
 	mergeKeys(src state)
 }
 
@@ -111,7 +111,7 @@ type metric interface {
 	render(v *Value, r Rendering)
 }
 
-// stateOf returns the state behind a pointer to a field, or nil if it is none.
+// stateOf returns the state behind a pointer to a field, or nil if the field is not a metric.
 func stateOf(p any) state {
 	switch p := p.(type) {
 	case *sketch.Counter:

@@ -40,8 +40,8 @@ func watch(t *testing.T, cfg probe.Config, long time.Duration) *netprobe.Metrics
 	return netprobe.From(snap)
 }
 
-// prepare brings up the loopback, and an interface on which all is lost: 192.0.2.2 and 2001:db8::2
-// never answer.
+// prepare brings up the loopback, and an interface that loses all packets: 192.0.2.2 and
+// 2001:db8::2 never answer.
 func prepare(t *testing.T) {
 	netns.Inside(t)
 	if os.Geteuid() != 0 {
@@ -60,7 +60,7 @@ func prepare(t *testing.T) {
 	}
 }
 
-// TestNSPing probes through raw sockets, and through those that need no privileges.
+// TestNSPing probes through raw sockets, and through unprivileged ones.
 func TestNSPing(t *testing.T) {
 	prepare(t)
 	for name, groups := range map[string]string{"raw": "1 0", "unprivileged": "0 0"} {
@@ -71,9 +71,9 @@ func TestNSPing(t *testing.T) {
 	}
 }
 
-// ping: both families of the loopback answer every packet, in less than 150 ms; what is lost has
-// timed out. That the loopback shows our own requests to a raw socket counts nothing, unlike in the
-// reference.
+// Both families of the loopback answer every ping in less than 150 ms, and lost packets time out.
+// The loopback delivers visor's requests to the raw socket too. Unlike in pktvisor, they do not
+// count.
 func ping(t *testing.T) {
 	m := watch(t, probe.Config{
 		Interval: 300 * time.Millisecond, Timeout: 200 * time.Millisecond, Packets: 4, PacketInterval: 10 * time.Millisecond, Payload: 1000,
@@ -103,7 +103,7 @@ func ping(t *testing.T) {
 	}
 }
 
-// Where the system allows neither, the error says what would help.
+// If the system permits neither socket, the error names a remedy.
 func TestNSNoSocket(t *testing.T) {
 	prepare(t)
 	if os.Geteuid() != 0 {
@@ -160,7 +160,7 @@ func TestNSConnect(t *testing.T) {
 	require.Zero(t, nowhere.Attempts.Value())
 }
 
-// TestNSRequests: HTTP and DNS servers that answer, one that nobody reaches, and names that cannot
+// TestNSRequests uses HTTP and DNS servers that answer, an unreachable one, and names that cannot
 // be resolved.
 func TestNSRequests(t *testing.T) {
 	prepare(t)

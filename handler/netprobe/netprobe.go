@@ -1,13 +1,13 @@
-// Package netprobe counts what active probes find: the YAML module "netprobe". Its events come from
-// capture/probe.
+// Package netprobe counts the results of active probes: the YAML module "netprobe". Its events come
+// from capture/probe.
 //
 //	h, err := netprobe.New(netprobe.Config{})
 //	...
 //	t := netprobe.From(snapshot).Targets.Find("resolver")
 //	fmt.Println(t.Attempts.Value()-t.Successes.Value(), "lost of", t.Attempts.Value())
 //
-// A test that is not answered in time counts as timed out when its time is over. The reference
-// counts it only if the answer comes after all.
+// A probe counts as timed out as soon as its timeout expires. pktvisor counts it only when a late
+// reply arrives.
 package netprobe
 
 import (
@@ -37,13 +37,13 @@ const (
 
 var groupNames = metric.GroupNames{"counters", "quantiles", "histograms", "http_response_phases"}
 
-// Metrics is what a Handler counts.
+// Metrics holds the counts of a Handler.
 type Metrics struct {
 	Targets metric.Map[Target] `metric:"targets" label:"target"`
 }
 
-// Target is what is counted of one target. Times are microseconds: from sending to receiving, of
-// HTTP and DNS requests from their start to the end of the response.
+// Target holds the counts of one target. Times are microseconds between sending and receiving.
+// Times of HTTP and DNS requests last from their start to the end of the response.
 type Target struct {
 	Attempts        sketch.Counter `metric:"attempts,counters" help:"tests begun: packets sent, connections tried; requests that have ended"`
 	Successes       sketch.Counter `metric:"successes,counters" help:"tests answered in time, and as expected"`
@@ -61,7 +61,7 @@ type Target struct {
 	Min metric.Min `metric:"response_min_us,counters" sparse:"true" help:"least response time, microseconds"`
 	Max metric.Max `metric:"response_max_us,counters" sparse:"true" help:"greatest response time, microseconds"`
 
-	// What pktvisor does not have.
+	// Additions to pktvisor.
 	Mean   metric.Mean `metric:"response_avg_us,counters" sparse:"true" help:"mean response time, microseconds"`
 	Jitter metric.Mean `metric:"response_jitter_us,counters" sparse:"true" help:"mean difference between one response time and the next, microseconds"`
 
@@ -84,7 +84,7 @@ func (s status) String() string { return strconv.Itoa(int(s)) }
 // rcode is a DNS response code as a list key.
 type rcode uint16
 
-// String returns the name of the code, as the DNS module has it.
+// String returns the name of the code, as in the DNS module.
 func (c rcode) String() string {
 	if c == probemsg.ParseError {
 		return "PARSE_ERROR"
@@ -92,19 +92,19 @@ func (c rcode) String() string {
 	return dnsmsg.RCode(c).String()
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no filters.
+// Config configures a Handler. The zero Config is ready to use. The handler does not have filters.
 type Config struct {
 	handler.Settings
 
 	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 
-	// Timeout 0 means 2 s.
+	// Timeout is the time after which a test has timed out; 0 means 2 s.
 	Timeout time.Duration `policy:"xact_ttl_secs,xact_ttl_ms" help:"a test unanswered for this long has timed out"`
 }
 
 const (
-	maxTargets = 1024    // kept apart in a period; of others nothing is counted
-	maxTests   = 1 << 16 // open at once
+	maxTargets = 1024    // targets per period; others are not counted
+	maxTests   = 1 << 16 // open tests
 )
 
 // Handler is the analyzer of probes.
@@ -115,7 +115,7 @@ type Handler struct {
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or all that is wrong with cfg.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	spec := handler.Spec{Type: "netprobe", Groups: groupNames, Defaults: groupCounters | groupHistograms}
 	d, err := handler.Declare[Metrics](spec, cfg.Settings)
@@ -128,11 +128,10 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d, cmp.Or(cfg.Timeout, 2*time.Second)}, nil
 }
 
-// From returns what the netprobe handler of s counted, or nil if s has none. With several it is the
-// first.
+// From returns the metrics of the first netprobe handler in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard {
 	s := &shard{
 		Base:    h.NewBase(),
@@ -151,11 +150,11 @@ type shard struct {
 	groups  metric.GroupSet
 	timeout int64 // ns
 	open    *flowtable.Table[test]
-	known   map[string]string // the names of targets, so that not every event makes a string of one
+	known   map[string]string // names of targets, so that events do not allocate strings
 	last    map[string]int64  // µs of the latest response, by target
 }
 
-// test is what is remembered of a test.
+// test is the state kept for a test.
 type test struct{ target string }
 
 // Process counts the batch's events.
@@ -169,21 +168,21 @@ func (s *shard) Process(b *handler.Batch) {
 	}
 }
 
-// Shift closes the live period. Tests go on.
+// Shift closes the live period. Open tests continue.
 func (s *shard) Shift(startNS int64) {
 	s.open.Expire(startNS)
 	s.Base.Shift(startNS)
 }
 
-// timedOut counts a test whose time is over, or one that was forgotten for want of room: its answer
-// will be missed.
+// timedOut counts a test that has expired or was evicted for lack of memory: its answer will not be
+// counted.
 func (s *shard) timedOut(t *test, _ flowtable.Loss) {
 	if m := s.target(t.target); m != nil {
 		m.TimedOut.Add(1)
 	}
 }
 
-// target returns the metrics of a target; nil if there are too many.
+// target returns the metrics of a target, or nil if there are too many.
 func (s *shard) target(name string) *Target {
 	if m := s.Live.Targets.Find(name); m != nil {
 		return m
@@ -252,7 +251,7 @@ func (s *shard) packet(p *decode.Packet) {
 	s.open.Delete(key)
 }
 
-// received counts an answer. One that nobody waits for any more is left out: it has been counted as
+// received counts an answer. It ignores the answer of an expired test, which has been counted as
 // timed out.
 func (s *shard) received(key uint64, nowNS int64, deep bool) {
 	t, sent, ok := s.open.Take(key)
@@ -274,7 +273,7 @@ func (s *shard) received(key uint64, nowNS int64, deep bool) {
 	}
 }
 
-// responded counts what a response of HTTP or DNS was worth.
+// responded counts the result of an HTTP or DNS response.
 func (m *Target) responded(r *probemsg.Response, nowNS int64) {
 	switch r.Outcome {
 	case probemsg.Success:
@@ -297,7 +296,7 @@ func (m *Target) responded(r *probemsg.Response, nowNS int64) {
 	}
 }
 
-// phases counts what the time of a response was spent on.
+// phases counts the phases of a response time.
 func (s *shard) phases(m *Target, r *probemsg.Response) {
 	if s.groups.Has(groupQuantiles) && r.Size != probemsg.NoSize {
 		m.Size.Add(float64(r.Size))

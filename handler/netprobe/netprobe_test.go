@@ -22,7 +22,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// event is what a probe tells, some time after the traffic that handlertest makes begins.
+// event is a probe's event at a time after the start of handlertest's traffic.
 func event(after time.Duration, kind probemsg.Kind, key uint64, target string) capture.Frame {
 	b := probemsg.Event{Kind: kind, Key: key, Target: []byte(target)}.AppendTo(nil)
 	return capture.Frame{TimeNS: packettest.UDP(after, "192.0.2.1:1", "192.0.2.2:2", nil).TimeNS, Data: b, WireLen: uint32(len(b)), Link: decode.LinkProbe}
@@ -104,8 +104,8 @@ func responded(after time.Duration, r probemsg.Response) capture.Frame {
 	return f
 }
 
-// TestResponses: each response counts one outcome, its codes and its times; what failed in
-// transport has none of these.
+// TestResponses checks that each response counts one outcome, its codes and its times. Transport
+// failures have neither codes nor times.
 func TestResponses(t *testing.T) {
 	web := func(status uint16, o probemsg.Outcome) probemsg.Response {
 		return probemsg.Response{Outcome: o, Status: status, RCode: probemsg.NoRCode, Total: 1000, Lookup: 10, Connect: 20, TLS: 30, First: 40, Size: 500, Expiry: 1 << 31}
@@ -159,7 +159,7 @@ func Example() {
 		return
 	}
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{capture.NewMemory([]capture.Frame{ // or those of capture/probe
+		Sources: []capture.Source{capture.NewMemory([]capture.Frame{ // or a source of capture/probe
 			event(0, probemsg.Sent, 1, "resolver"),
 			event(12*time.Millisecond, probemsg.Received, 1, "resolver"),
 		})},

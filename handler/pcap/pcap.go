@@ -1,4 +1,4 @@
-// Package pcap counts what capturing lost: the YAML module "pcap".
+// Package pcap counts capture losses: the YAML module "pcap".
 //
 //	h, err := pcap.New(pcap.Config{})
 //	...
@@ -10,14 +10,15 @@ import (
 	"visor/sketch"
 )
 
-// Metrics is what a Handler counts.
+// Metrics holds the counts of a Handler.
 type Metrics struct {
 	ReassemblyErrors sketch.Counter `metric:"tcp_reassembly_errors" help:"TCP segments whose sequence numbers fit no stream"`
 	KernelDrops      sketch.Counter `metric:"os_drops" help:"packets dropped by the operating system"`
 	InterfaceDrops   sketch.Counter `metric:"if_drops" help:"packets dropped by the interface"`
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no metric groups.
+// Config configures a Handler. The zero Config is ready to use. The handler does not have metric
+// groups.
 type Config struct {
 	handler.Settings
 
@@ -29,7 +30,7 @@ type Handler struct{ handler.Declared[Metrics] }
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or what is wrong with cfg.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	d, err := handler.Declare[Metrics](handler.Spec{Type: "pcap"}, cfg.Settings)
 	if err != nil {
@@ -38,17 +39,17 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{d}, nil
 }
 
-// From returns what the pcap handler of s counted, or nil if s has none.
+// From returns the metrics of the pcap handler in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// NewShard returns the part of h that one worker owns.
+// NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard { return &shard{h.NewBase()} }
 
 type shard struct {
 	handler.Base[Metrics]
 }
 
-// Process counts the batch's losses. Its packets are events that need no analysis.
+// Process counts the batch's losses. Its packets are events without analysis.
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	n := uint64(len(b.Packets))

@@ -1,5 +1,6 @@
-// Package resources counts what an input costs: the YAML module "input_resources". It samples the
-// CPU time and the memory of the process, at most every 5 s of packet time while packets come.
+// Package resources measures the cost of an input: the YAML module "input_resources". It samples
+// the CPU time and the memory of the process. Samples are at least 5 s of packet time apart and
+// need packets.
 //
 //	h, err := resources.New(resources.Config{})
 //	...
@@ -8,8 +9,8 @@
 //	m := resources.From(snapshot)
 //	fmt.Println(m.Memory.Quantile(0.5))
 //
-// CPU time is that of the process, in per cent of one processor. The reference takes the thread
-// that handles the input, which Go programs do not have.
+// CPU time covers the whole process, in percent of one processor. pktvisor measures the thread that
+// handles the input, which does not exist in Go programs.
 package resources
 
 import (
@@ -21,7 +22,7 @@ import (
 	"visor/sketch"
 )
 
-// Metrics is what a Handler counts.
+// Metrics holds the counts of a Handler.
 type Metrics struct {
 	Total       sketch.Counter  `metric:"total" prom:"base_total" help:"samples taken, and changes of what is attached"`
 	DeepSamples sketch.Counter  `metric:"deep_samples" prom:"base_deep_samples" help:"samples and changes that were looked at in depth: all"`
@@ -32,18 +33,18 @@ type Metrics struct {
 	Handlers    metric.Gauge    `metric:"handler_count" prom:"resources_handler_count" help:"handlers that the input feeds"`
 }
 
-// Usage is what the process has used.
+// Usage holds the resources used by the process.
 type Usage struct {
-	CPU    time.Duration // since it began
-	Memory uint64        // resident now, bytes
+	CPU    time.Duration // CPU time since its start
+	Memory uint64        // current resident memory, bytes
 }
 
-// Config configures a Handler. The zero Config is ready to use; there are no metric groups and no
-// filters.
+// Config configures a Handler. The zero Config is ready to use. The handler does not have metric
+// groups or filters.
 type Config struct {
 	handler.Settings
 
-	// nil asks the system, which tells on Linux, macOS and BSD; elsewhere both are 0
+	// nil asks the system on Linux, macOS and BSD; elsewhere both are 0
 	Read func() Usage
 }
 
@@ -55,7 +56,7 @@ type Handler struct {
 	attached atomic.Pointer[attached]
 }
 
-// attached is what an input feeds.
+// attached counts the policies and handlers that an input feeds.
 type attached struct {
 	policies, handlers int
 	changes            uint64 // so far
@@ -63,7 +64,7 @@ type attached struct {
 
 var _ handler.Handler = (*Handler)(nil)
 
-// New returns a Handler, or what is wrong with cfg.
+// New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	d, err := handler.Declare[Metrics](handler.Spec{Type: "input_resources"}, cfg.Settings)
 	if err != nil {
@@ -77,12 +78,11 @@ func New(cfg Config) (*Handler, error) {
 	return h, nil
 }
 
-// From returns what the resources handler of s counted, or nil if s has none. With several it is
-// the first.
+// From returns the metrics of the first resources handler in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// Attached says how many policies and handlers the input feeds from now on. The answer shows it
-// from the next packet on.
+// Attached sets the number of policies and handlers that the input feeds. The answer shows it from
+// the next packet on.
 func (h *Handler) Attached(policies, handlers int) {
 	for {
 		old := h.attached.Load()
@@ -92,8 +92,8 @@ func (h *Handler) Attached(policies, handlers int) {
 	}
 }
 
-// NewShard returns the part of h that one worker owns. The first of them takes the samples: they
-// are of the whole process.
+// NewShard returns the part of h for one worker. Only the first takes samples, because they cover
+// the whole process.
 func (h *Handler) NewShard() handler.Shard {
 	return &shard{
 		Base:   h.NewBase(),
@@ -104,7 +104,7 @@ func (h *Handler) NewShard() handler.Shard {
 	}
 }
 
-// every is how often samples are taken, as in the reference.
+// every is the sampling interval, as in pktvisor.
 const every = 5 * time.Second
 
 type shard struct {
@@ -117,7 +117,7 @@ type shard struct {
 	at      time.Time // of before
 }
 
-// Process takes a sample if it is time for one.
+// Process takes a sample if the interval has passed.
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	if !s.first || len(b.Packets) == 0 {
@@ -137,7 +137,7 @@ func (s *shard) Process(b *handler.Batch) {
 	}
 }
 
-// Shift closes the live period. The next one begins with what is attached.
+// Shift closes the live period. The next one begins with the current attachments.
 func (s *shard) Shift(startNS int64) {
 	s.Base.Shift(startNS)
 	if s.first {

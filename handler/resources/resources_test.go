@@ -35,7 +35,7 @@ func bucket(t testing.TB, p *handler.Pipeline, n int) (*resources.Metrics, *hand
 	return resources.From(snap), snap
 }
 
-// newOne gives a batch of one frame each time: a sample is taken of what comes at once.
+// newOne returns a source with one frame per batch, so that each frame can be sampled at once.
 func newOne(frames []capture.Frame) capture.Source {
 	var sources []capture.Source
 	for i := range frames {
@@ -44,7 +44,7 @@ func newOne(frames []capture.Frame) capture.Source {
 	return &chain{sources: sources}
 }
 
-// chain gives one source after the other.
+// chain returns the batches of several sources in order.
 type chain struct{ sources []capture.Source }
 
 func (c *chain) ReadBatch(b *capture.Batch) error {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// read asks the system for the process's CPU time (getrusage(2)) and memory: what is resident now
-// where there is /proc, or else the most that ever was.
+// read asks the system for the process's CPU time (getrusage(2)) and memory. Memory is the current
+// resident size where /proc exists, and otherwise the maximum so far.
 func read() Usage {
 	var ru syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &ru) != nil {

@@ -32,7 +32,7 @@ var allowed = map[string]english{
 	"examples":   {84, 74},
 	"export":     {72, 85},
 	"geo":        {0, 0},
-	"handler":    {49, 0},
+	"handler":    {0, 0},
 	"internal":   {0, 0},
 	"sketch":     {0, 0},
 	"window":     {0, 0},
