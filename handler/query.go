@@ -8,8 +8,7 @@ import (
 )
 
 // Bucket returns the metrics of one period for all modules. Period 0 is the live one, and 1 the
-// last closed one. It returns an error if a module does not keep n periods or has not seen them
-// yet.
+// last closed one. It returns an error if a module does not keep period n or has not reached it.
 func (g *Group) Bucket(n int) (*Snapshot, error) {
 	for _, info := range g.infos {
 		if n < 0 || n >= info.Periods {

@@ -54,7 +54,7 @@ func TestNSExchange(t *testing.T) {
 	client := exec.Command("udhcpc", "-i", netns.Sender, "-n", "-q", "-f", "-t", "20", "-T", "1", "-s", "/bin/true", "-x", "hostname:printer")
 	out, err := client.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	wait.Until(t, func() bool { // what came last
+	wait.Until(t, func() bool { // the last message
 		snap, err := p.Bucket(0)
 		return err == nil && dhcp.From(snap).Ack.Value() > 0
 	})

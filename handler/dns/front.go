@@ -85,8 +85,8 @@ func (s *front[M]) hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
 }
 
 // clientSubnet returns the client subnet of a query, or an invalid address. It finds the option
-// anywhere. pktvisor finds it only as the first option of the first additional record, and reads
-// eight bytes of an IPv6 address.
+// anywhere. pktvisor finds only the first option of the first additional record, and reads eight
+// bytes of an IPv6 address.
 func clientSubnet(query dnsmsg.Message) netip.Addr {
 	if ecs, ok := query.ClientSubnet(); ok {
 		return ecs.Addr

@@ -129,7 +129,7 @@ func play(t *testing.T, neighbour string, c played) (short []string) {
 }
 
 // push replays frames that are not IP. softflowd 1.1.0 has libpcap deliver packets in blocks of 128
-// KiB, and misses those in the last block until it is full.
+// KiB. It misses packets in the last block until it is full.
 func push(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "push.pcap")
 	f, err := os.Create(path)

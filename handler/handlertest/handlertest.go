@@ -1,4 +1,4 @@
-// Package handlertest is the conformance suite of handlers. It tests the behaviour that a
+// Package handlertest is the conformance suite of handlers. It tests the behavior that a
 // [handler.Pipeline] and its users rely on.
 //
 //	func TestConformance(t *testing.T) {

@@ -39,7 +39,7 @@ type Schema[M any] struct {
 }
 
 // Bound sets a function that is called after each merge of metrics from periods, workers or
-// modules. f folds subjects of a [Map] if they have become too many.
+// modules. The function folds subjects of a [Map] if there are too many.
 func (s *Schema[M]) Bound(f func(*M)) { s.bound = f }
 
 type field struct {
@@ -55,8 +55,8 @@ type field struct {
 }
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
-// returns an error for a tag with an unknown group, a name that is invalid in Prometheus or used
-// twice, or a field that is not a metric. A handler's own tests find these errors.
+// returns an error for an unknown group in a tag and for a field that is not a metric. A name that
+// is invalid in Prometheus or used twice is an error, too. A handler's own tests find these errors.
 func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 	s := &Schema[M]{key: key}
 	d := declaration{key: key, names: names}

@@ -252,7 +252,7 @@ func nearest(name string, known []string) string {
 }
 
 // distance returns the optimal string alignment distance of a and b: the number of insertions,
-// deletions, substitutions and transpositions of neighbours.
+// deletions, substitutions and transpositions of neighbors.
 func distance(a, b string) int {
 	var before, last []int
 	row := make([]int, len(b)+1)

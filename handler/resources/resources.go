@@ -9,8 +9,8 @@
 //	m := resources.From(snapshot)
 //	fmt.Println(m.Memory.Quantile(0.5))
 //
-// CPU time covers the whole process, in percent of one processor. pktvisor measures the thread that
-// handles the input, which does not exist in Go programs.
+// CPU time covers the whole process, in percent of one processor. pktvisor measures the input's
+// thread, which does not exist in Go programs.
 package resources
 
 import (
