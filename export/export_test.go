@@ -287,3 +287,18 @@ func ExampleWriteJSON() {
 	_ = export.WriteJSON(os.Stdout, snap)
 	// Output: {"1m":{"pcap":{"if_drops":0,"os_drops":0,"period":{"length":0,"start_ts":0},"tcp_reassembly_errors":0}}}
 }
+
+// The key of a window is its time: minutes, as in pktvisor, or seconds if they are not whole.
+func TestWindowKey(t *testing.T) {
+	for _, tt := range []struct {
+		window int
+		period time.Duration
+		want   string
+	}{
+		{0, 0, "1m"}, {5, 0, "5m"}, {5, time.Minute, "5m"}, {0, time.Hour, "60m"}, {3, 10 * time.Second, "30s"}, {6, 10 * time.Second, "1m"},
+	} {
+		var b bytes.Buffer
+		require.NoError(t, export.WriteJSON(&b, &handler.Snapshot{Window: tt.window, Period: tt.period}))
+		require.Equal(t, "{\""+tt.want+"\":{}}\n", b.String())
+	}
+}

@@ -2,26 +2,35 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"visor/handler"
 	"visor/handler/metric"
 )
 
 // WriteJSON writes s to w as one line: {"1m":{"<schema>":{…},…}} for a single bucket, {"5m":{…}} for a
-// window of five, the form of pktvisor-reader. Keys are in byte order. If two modules have the same
+// window of five, the form of pktvisor-reader.
+// With periods of other lengths, the key is the time in minutes or seconds. Keys are in byte order. If two modules have the same
 // schema, the later one wins: use [WritePolicyJSON] for these.
 func WriteJSON(w io.Writer, s *handler.Snapshot) error {
 	return write(w, object{window(s): schemaObjects(s)})
 }
 
-// window names the time that s covers.
-func window(s *handler.Snapshot) string { return fmt.Sprintf("%dm", max(s.Window, 1)) }
+// window names the time that s covers, in minutes if these are whole.
+func window(s *handler.Snapshot) string {
+	covered := time.Duration(max(s.Window, 1)) * cmp.Or(s.Period, handler.PeriodLength)
+	if covered%time.Minute != 0 {
+		return fmt.Sprintf("%ds", covered/time.Second)
+	}
+	return fmt.Sprintf("%dm", covered/time.Minute)
+}
 
 func schemaObjects(s *handler.Snapshot) object {
 	schemas := make(object)

@@ -82,8 +82,8 @@ type buckets interface {
 	keyed(h *hash64.Hasher)
 	// end records the end of the live period, before Shift.
 	end(ns int64)
-	// begin makes p the live period, after Shift.
-	begin(p period)
+	// begin makes p the live period, of a length in ns, after Shift.
+	begin(p period, length int64)
 	// cover records that frames of the live period follow, the latest at ns. Events whose time is
 	// outside the period count in the current second.
 	cover(ns int64, now Second, frames uint64)
@@ -109,10 +109,10 @@ func (b *Base[M]) keyed(h *hash64.Hasher) { b.Hash = h }
 
 func (b *Base[M]) end(ns int64) { b.bucket.stretch.close(ns) }
 
-func (b *Base[M]) begin(p period) {
+func (b *Base[M]) begin(p period, length int64) {
 	b.bucket.stretch.begin(p)
 	if b.info.Periods > 1 { // a single bucket may have any length
-		first, last := SecondOf(p.start), SecondOf(p.start+int64(PeriodLength)-1)
+		first, last := SecondOf(p.start), SecondOf(p.start+length-1)
 		*b.bucket.Seconds() = sketch.Seconds{First: first.Unix(), End: last.Unix() + 1, Now: first.Unix()}
 	}
 }

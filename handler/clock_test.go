@@ -202,3 +202,53 @@ func TestTornRead(t *testing.T) {
 	s.send(1, 1, 0)
 	require.Equal(t, []uint64{8, 19, 2}, []uint64{bucket(0), bucket(1), bucket(2)})
 }
+
+// A live pipeline passes each period on once, and the rest when the handlers are detached.
+func TestClosedLive(t *testing.T) {
+	s := newStepper(t, 2, 5)
+	d, err := Declare[events](Spec{Type: "x"}, Settings{Periods: 2})
+	require.NoError(t, err)
+	var got []uint64
+	g, err := s.Attach(GroupConfig{
+		Handlers: []Handler{&counting{d}},
+		Closed:   func(snap *Snapshot) { got = append(got, snap.Modules[0].Values()[0].Int) },
+	})
+	require.NoError(t, err)
+	for n := range 3 {
+		s.send(0, n+1, 0)
+		s.send(1, 10, 0)
+		s.pass(time.Minute)
+		s.deliver()
+		s.deliver()
+	}
+	require.Equal(t, []uint64{11, 12, 13}, got)
+	s.send(1, 7, 0)
+	g.Detach()
+	require.Equal(t, []uint64{11, 12, 13, 7}, got)
+	s.pass(2 * time.Minute)
+	s.deliver()
+	g.Detach()
+	require.Len(t, got, 4)
+}
+
+// A period that was dropped before it could be passed on leaves a warning.
+func TestClosedTooLate(t *testing.T) {
+	s := newStepper(t, 1, 5)
+	d, err := Declare[events](Spec{Type: "x"}, Settings{Periods: 2})
+	require.NoError(t, err)
+	var got []uint64
+	_, err = s.Attach(GroupConfig{Handlers: []Handler{&counting{d}}, Closed: func(snap *Snapshot) {
+		got = append(got, snap.Modules[0].Values()[0].Int)
+	}})
+	require.NoError(t, err)
+	for n := range 5 {
+		s.send(0, n+1, 0)
+		s.pass(time.Minute)
+		if n == 0 {
+			s.deliver()
+		}
+	}
+	s.deliver()
+	require.Equal(t, []uint64{1, 5}, got)
+	require.Contains(t, s.log.String(), "lost=3")
+}

@@ -3,4 +3,4 @@ package handler
 import "visor/capture"
 
 // Recorded returns the frames of a recording in periods.
-func Recorded(src capture.Source) capture.Source { return newRecorded(src) }
+func Recorded(src capture.Source) capture.Source { return newRecorded(src, PeriodLength) }

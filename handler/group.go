@@ -18,12 +18,21 @@ type Group struct {
 	parts    []*member                 // one per worker
 	ended    atomic.Pointer[time.Time] // time of detachment
 	querying sync.Mutex                // held while a query uses the copies of live buckets
+	delivery *delivery                 // of closed periods; nil without Closed
 }
 
 // GroupConfig configures a Group.
 type GroupConfig struct {
-	Handlers []Handler // each handler sees the events that passed its predecessor, instead of all
-	Sequence bool      // each handler sees what its predecessor let through, instead of everything
+	Handlers []Handler
+	Sequence bool // each handler sees the events that passed its predecessor, instead of all
+
+	// Closed, unless nil, receives the metrics of each period once, in the order of periods: a
+	// period when it closes, and the last one when Run or Detach returns. The snapshot belongs to
+	// Closed. A recording waits for Closed to return, so nothing is missed at any speed. A live
+	// pipeline does not wait: a period is lost, with a warning in the log, if Closed takes longer
+	// than the periods kept. It must not call Detach. Each handler must keep at least 2 periods.
+	// Several recordings in one pipeline have separate periods, so Attach refuses Closed for them.
+	Closed func(*Snapshot)
 }
 
 // member is a Group's part in one worker.
@@ -84,12 +93,18 @@ func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
 		return nil, err
 	}
 	g := &Group{pipeline: p, infos: infos}
+	if cfg.Closed != nil {
+		if g.delivery, err = newDelivery(p, infos, cfg.Closed); err != nil {
+			return nil, err
+		}
+	}
 	exports := slices.ContainsFunc(infos, func(i Info) bool { return i.Exports })
 	g.parts = newMembers(&cfg, len(p.workers), p.cfg.Hash)
 	now := p.clock.now().UnixNano()
 	for k, w := range p.workers {
 		w.attach(g.parts[k], now, exports)
 	}
+	p.closing.add(g)
 	return g, nil
 }
 
@@ -115,6 +130,8 @@ func (g *Group) Detach() {
 	for k, w := range g.pipeline.workers {
 		w.detach(g.parts[k])
 	}
+	g.pipeline.closing.remove(g)
+	g.deliver()
 }
 
 // over reports whether g has stopped counting.

@@ -15,10 +15,11 @@ import (
 // running period ends and an era begins.
 type clock struct {
 	// the time, and the monotonic time since the start
-	read  func() (wallNS int64, running time.Duration)
-	log   *slog.Logger
-	era   atomic.Pointer[liveEra] // nil until the pipeline runs
-	steps atomic.Uint64
+	read   func() (wallNS int64, running time.Duration)
+	log    *slog.Logger
+	era    atomic.Pointer[liveEra] // nil until the pipeline runs
+	steps  atomic.Uint64
+	length int64 // of a period, in ns
 }
 
 // liveEra is the time from one step of the clock to the next.
@@ -28,12 +29,13 @@ type liveEra struct {
 	began   time.Duration // monotonic time at the start
 	wallNS  int64         // wall clock at the start
 	endedNS int64         // wall clock without the step: the end of the previous era
+	length  int64         // of a period, in ns
 }
 
-// newClock returns a clock that reads the system's.
-func newClock() *clock {
+// newClock returns a clock that reads the system's and has periods of the given length.
+func newClock(length time.Duration) *clock {
 	base := time.Now()
-	return &clock{read: func() (int64, time.Duration) {
+	return &clock{length: int64(length), read: func() (int64, time.Duration) {
 		now := time.Now()
 		return now.UnixNano(), now.Sub(base)
 	}}
@@ -62,7 +64,7 @@ func (e *liveEra) stepped(wallNS int64, running time.Duration) bool {
 // begin begins an era at a time.
 func (c *clock) begin(wallNS int64, running time.Duration) {
 	second := SecondOf(wallNS)
-	next := &liveEra{number: 1, start: second.start, began: running, wallNS: wallNS}
+	next := &liveEra{number: 1, start: second.start, began: running, wallNS: wallNS, length: c.length}
 	if last := c.era.Load(); last != nil {
 		next.number, next.endedNS = last.number+1, last.wallNS+int64(running-last.began)
 	}
@@ -88,7 +90,7 @@ func (e *liveEra) period(ns int64) period {
 	if ns < e.start {
 		return period{e.number, e.start}
 	}
-	return period{e.number, ns - (ns-e.start)%int64(PeriodLength)}
+	return period{e.number, ns - (ns-e.start)%e.length}
 }
 
 // ClockSteps returns the number of clock steps over a second while the pipeline ran live. Each step
@@ -121,7 +123,7 @@ func (p *Pipeline) advance(to period) {
 func (p *Pipeline) tick(done <-chan struct{}) {
 	for {
 		wallNS, _ := p.clock.read()
-		next := p.clock.era.Load().period(wallNS).start + int64(PeriodLength)
+		next := p.clock.era.Load().period(wallNS).start + p.clock.length
 		timer := time.NewTimer(min(time.Duration(next-wallNS), time.Second))
 		select {
 		case <-timer.C:
@@ -130,6 +132,7 @@ func (p *Pipeline) tick(done <-chan struct{}) {
 			return
 		}
 		p.advance(p.clock.observe())
+		p.deliver()
 	}
 }
 
@@ -139,7 +142,7 @@ func (w *worker) advance(to period) {
 	case to.compare(w.period) <= 0:
 		return
 	case to.era == w.period.era:
-		const length = int64(PeriodLength)
+		length := w.clock.length
 		for at := max(w.period.start+length, to.start-maxPeriods*length); at < to.start; at += length {
 			w.enter(period{to.era, at}, at)
 		}
@@ -161,7 +164,7 @@ func (w *worker) processLive(frames []capture.Frame) {
 		if !stepped {
 			w.advance(era.period(min(frames[0].TimeNS, wallNS)))
 		}
-		n, end := 1, w.period.start+int64(PeriodLength)
+		n, end := 1, w.period.start+era.length
 		for n < len(frames) && (stepped || min(frames[n].TimeNS, wallNS) < end) {
 			n++
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -18,7 +19,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-// PeriodLength is the length of a period.
+// PeriodLength is the length of a period unless Config.Period sets another.
 const PeriodLength = time.Minute
 
 // Config configures a Pipeline.
@@ -30,8 +31,12 @@ type Config struct {
 	Handlers []Handler
 	// each handler sees the events that passed its predecessor, instead of all
 	Sequence bool
+	// called with each closed period of Handlers, see [GroupConfig].Closed
+	Closed func(*Snapshot)
 	// local networks, for ingress and egress; if empty, the sources decide, see [capture.Owner]
 	Hosts decode.HostNets
+	// length of a period, in whole seconds; 0 means PeriodLength
+	Period time.Duration
 	// the sources are live: the clock closes periods and measures the live one
 	Live bool
 	// decodes link types that decode does not support; nil counts them as undecodable
@@ -63,6 +68,7 @@ type Pipeline struct {
 	workers []*worker
 	clock   *clock
 	ended   atomic.Pointer[time.Time] // when Run returned
+	closing closing
 }
 
 // NewPipeline returns a Pipeline ready to Run, or an error listing the problems in cfg.
@@ -73,19 +79,25 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	if _, err := infosOf(cfg.Handlers); err != nil {
 		return nil, err // before any goroutine reads a source
 	}
+	if cfg.Period == 0 {
+		cfg.Period = PeriodLength
+	}
+	if cfg.Period < time.Second || cfg.Period%time.Second != 0 {
+		return nil, fmt.Errorf("handler: Config.Period is %v: must be whole seconds", cfg.Period)
+	}
 	cfg.flows = hash64.Random()
 	if cfg.Hash == nil {
 		if cfg.Hash = hash64.Fixed(); cfg.Live {
 			cfg.Hash = hash64.Random()
 		}
 	}
-	p := &Pipeline{cfg: cfg, clock: newClock()}
+	p := &Pipeline{cfg: cfg, clock: newClock(cfg.Period)}
 	p.clock.log = cfg.Logger
 	for _, src := range p.cfg.queues() {
 		p.workers = append(p.workers, newWorker(&p.cfg, src))
 	}
 	p.share()
-	main, err := p.Attach(GroupConfig{cfg.Handlers, cfg.Sequence})
+	main, err := p.Attach(GroupConfig{Handlers: cfg.Handlers, Sequence: cfg.Sequence, Closed: cfg.Closed})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +110,7 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 func (cfg *Config) queues() (out []capture.Source) {
 	for _, src := range cfg.Sources {
 		if !cfg.Live {
-			src = newRecorded(src)
+			src = newRecorded(src, cfg.Period)
 		}
 		if cfg.Workers > 1 {
 			out = append(out, capture.Fanout(src, capture.FanoutConfig{Queues: cfg.Workers, Hash: cfg.Hash})...)
@@ -109,13 +121,16 @@ func (cfg *Config) queues() (out []capture.Source) {
 	return out
 }
 
+// common reports whether all workers have the same periods.
+func (p *Pipeline) common() bool { return p.cfg.Live || len(p.cfg.Sources) == 1 }
+
 // share sets in all workers the same periods. Live workers follow the clock. Workers of one
 // recording meet at the start of a period. Several recordings have separate periods.
 func (p *Pipeline) share() {
-	if !p.cfg.Live && (len(p.cfg.Sources) > 1 || len(p.workers) == 1) {
+	if !p.common() {
 		return
 	}
-	m := newMeeting(len(p.workers))
+	m := newMeeting(len(p.workers), p.deliver)
 	for _, w := range p.workers {
 		w.common = true
 		if p.cfg.Live {
@@ -145,6 +160,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	p.closeSources()
 	end := p.clock.now()
 	p.ended.Store(&end)
+	p.deliver()
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -39,17 +39,18 @@ func (g *Group) Window(n int) (*Snapshot, error) {
 func (g *Group) snapshot(first, last int) (s *Snapshot, err error) {
 	for range 3 {
 		var whole bool
-		if s, whole, err = g.try(first, last); whole || err != nil {
+		if s, whole, err = g.try(g.stretches(), first, last); whole || err != nil {
 			break
 		}
 	}
 	return s, err
 }
 
-// try is snapshot without the retry. It fails if a worker has lost a period meanwhile.
-func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
-	s = &Snapshot{Modules: make([]Module, len(g.infos))}
-	now, known := g.now(), g.stretches()
+// try is snapshot without the retry, for periods among the known stretches. It fails if a worker
+// has lost a period meanwhile.
+func (g *Group) try(known times, first, last int) (s *Snapshot, whole bool, err error) {
+	s = &Snapshot{Modules: make([]Module, len(g.infos)), Period: g.pipeline.cfg.Period}
+	now := g.now()
 	chosen := make([][]period, len(g.infos))
 	for i, info := range g.infos {
 		periods := g.periods(i, known)
@@ -61,7 +62,7 @@ func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
 		case info.Periods == 1: // one bucket for everything, regardless of each worker's start
 			end = len(periods)
 		case first == 0:
-			end = within(periods, last)
+			end = within(periods, last, int64(g.pipeline.cfg.Period))
 		}
 		chosen[i] = periods[first:end]
 		m := &s.Modules[i]
@@ -72,20 +73,20 @@ func (g *Group) try(first, last int) (s *Snapshot, whole bool, err error) {
 	return s, g.fill(s, chosen, known), nil
 }
 
-// within returns the number of periods in a window of n. A recording has no periods without
-// traffic, so periods that ended before the window begins are left out. pktvisor counts periods
-// regardless of their age.
-func within(periods []period, n int) int {
+// within returns the number of periods in a window of n, each of a length in ns. A recording has no
+// periods without traffic, so periods that ended before the window begins are left out. pktvisor
+// counts periods regardless of their age.
+func within(periods []period, n int, length int64) int {
 	age := int64(0) // relative to the end of a period, at the start of the newest one
 	for k := 1; k < min(n, len(periods)); k++ {
 		p, later := periods[k], periods[k-1]
 		if p.era == later.era {
-			age += later.start - p.start - int64(PeriodLength)
+			age += later.start - p.start - length
 		}
-		if age >= int64(n-1)*int64(PeriodLength) {
+		if age >= int64(n-1)*length {
 			return k
 		}
-		age += int64(PeriodLength)
+		age += length
 	}
 	return min(n, len(periods))
 }

@@ -18,8 +18,8 @@ const (
 // source is spread over workers behind it, so that all workers change periods at the same frame.
 //
 // A period begins with the whole second of its first frame. The next one begins with the first
-// frame at least a minute later, as in pktvisor. A late frame belongs to the period in which it
-// arrives.
+// frame that is at least [Config].Period later, as in pktvisor. A late frame belongs to the period
+// in which it arrives.
 //
 // Other frames must confirm a time, so that one wrong timestamp cannot make a recording decades
 // long. A step of over an hour, forward or back, is real if all of the next 8 frames, or of the
@@ -29,10 +29,13 @@ const (
 // begins an era.
 //
 // newRecorded takes ownership of src.
-func newRecorded(src capture.Source) *recorded { return &recorded{src: src} }
+func newRecorded(src capture.Source, length time.Duration) *recorded {
+	return &recorded{src: src, length: uint64(length)}
+}
 
 type recorded struct {
 	src    capture.Source
+	length uint64          // of a period, in ns
 	in     capture.Batch   // read while frames are held
 	held   []capture.Frame // copies of frames that wait for later frames
 	judged []capture.Frame // frames of periods after the current one
@@ -108,7 +111,7 @@ func (r *recorded) ongoing(frames []capture.Frame) bool {
 	latest := r.latest
 	for i := range frames {
 		ns := frames[i].TimeNS
-		if uint64(ns)-uint64(r.start) >= uint64(PeriodLength) {
+		if uint64(ns)-uint64(r.start) >= r.length {
 			return false
 		}
 		latest = max(latest, ns)
@@ -187,7 +190,7 @@ func (r *recorded) cut(b *capture.Batch) {
 
 // goesOn reports whether a frame is in the period.
 func (r *recorded) goesOn(ns int64) bool {
-	return r.era > 0 && !early(ns, r.latest) && (ns < r.start || uint64(ns)-uint64(r.start) < uint64(PeriodLength))
+	return r.era > 0 && !early(ns, r.latest) && (ns < r.start || uint64(ns)-uint64(r.start) < r.length)
 }
 
 // enter begins a period with a frame that is outside the previous one.

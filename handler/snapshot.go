@@ -12,7 +12,8 @@ import (
 // immutable.
 type Snapshot struct {
 	Modules []Module
-	Window  int // periods requested by Window; 0 for a single bucket
+	Window  int           // periods requested by Window; 0 for a single bucket
+	Period  time.Duration // length of a period
 }
 
 // Module holds the counts of one handler.

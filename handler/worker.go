@@ -23,6 +23,7 @@ type worker struct {
 	fallback decode.LinkFallback
 	clock    *clock   // nil for recordings
 	period   period   // the live period
+	length   int64    // of a period, in ns
 	common   bool     // the periods are common to all workers
 	meeting  *meeting // of the workers of a recording; nil for a single worker
 	strays   uint64   // live frames with a wrong timestamp
@@ -51,6 +52,7 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 		hosts:    &cfg.Hosts,
 		failures: make(map[failure]uint64),
 		packets:  make([]decode.Packet, capture.BatchSize),
+		length:   int64(cfg.Period),
 
 		fallback: cfg.Fallback,
 	}
@@ -69,7 +71,7 @@ func (w *worker) attach(m *member, nowNS int64, exports bool) {
 			start.start = max(start.start, nowNS)
 		}
 		for _, s := range m.shards {
-			s.buckets().begin(start)
+			s.buckets().begin(start, w.length)
 		}
 	}
 	w.members = append(w.members, m)
@@ -189,7 +191,7 @@ func (w *worker) enter(to period, endNS int64) {
 				s.buckets().end(endNS)
 				s.Shift(to.start)
 			}
-			s.buckets().begin(to)
+			s.buckets().begin(to, w.length)
 		}
 	}
 	w.period, w.lastNS = to, to.start // without frames in it, a worker has no later time
