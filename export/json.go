@@ -15,10 +15,10 @@ import (
 	"visor/handler/metric"
 )
 
-// WriteJSON writes s to w as one line: {"1m":{"<schema>":{…},…}} for a single bucket, {"5m":{…}} for a
-// window of five, the form of pktvisor-reader.
-// With periods of other lengths, the key is the time in minutes or seconds. Keys are in byte order. If two modules have the same
-// schema, the later one wins: use [WritePolicyJSON] for these.
+// WriteJSON writes s to w as one line: {"1m":{"<schema>":{…},…}} for a single bucket, {"5m":{…}}
+// for a window of five, the form of pktvisor-reader. The key is in seconds if the periods are not
+// whole minutes. Keys are in byte order. If two modules have the same schema, the later one wins:
+// use [WritePolicyJSON] for these.
 func WriteJSON(w io.Writer, s *handler.Snapshot) error {
 	return write(w, object{window(s): schemaObjects(s)})
 }
