@@ -1,10 +1,20 @@
 package filter
 
-import "strconv"
+import (
+	"strconv"
+
+	"visor/capture/filter/cbpf"
+)
 
 // precedence of binary operators, as in Go with the bitwise ones below the others, as in C.
 var precedence = map[string]int{
 	"|": 1, "^": 2, "&": 3, "<<": 4, ">>": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6,
+}
+
+// arithmeticOps are the instructions of the operators.
+var arithmeticOps = map[string]uint16{
+	"+": cbpf.Add, "-": cbpf.Sub, "*": cbpf.Mul, "/": cbpf.Div, "%": cbpf.Mod,
+	"&": cbpf.And, "|": cbpf.Or, "^": cbpf.Xor, "<<": cbpf.Lsh, ">>": cbpf.Rsh,
 }
 
 // arithmetic reads an arithmetic expression of operators that bind tighter than those of level.
@@ -68,7 +78,7 @@ func (p *parser) accessor(t token) number {
 type number interface {
 	// compile returns instructions that leave the value in register A. What they need to hold is that of the scratch memory from
 	// slot on; they may change X. It returns what must be true of a packet for the value to be there.
-	compile(c *compiler, slot int) (code, test)
+	compile(c *compiler, slot int) (cbpf.Code, cbpf.Test)
 }
 
 type (
@@ -90,38 +100,42 @@ type (
 	}
 )
 
-func (n constant) compile(*compiler, int) (code, test) {
-	return code{{Op: opLoadConst, K: uint32(n)}}, always
+func (n constant) compile(*compiler, int) (cbpf.Code, cbpf.Test) {
+	return cbpf.Code{{Op: cbpf.LoadConst, K: uint32(n)}}, cbpf.Always
 }
 
-func (wireLength) compile(*compiler, int) (code, test) { return code{{Op: opLoadLen}}, always }
+func (wireLength) compile(*compiler, int) (cbpf.Code, cbpf.Test) {
+	return cbpf.Code{{Op: cbpf.LoadLen}}, cbpf.Always
+}
 
-// newOperation returns a number of the operator t, computed if that can be done at once.
+// newOperation returns a number of the operator t, computed at once if both sides are constants.
 func newOperation(t token, left, right number) number {
 	l, constL := left.(constant)
 	r, constR := right.(constant)
 	op := arithmeticOps[t.text]
-	if !constL || !constR || r == 0 && (op == opDiv || op == opMod) {
-		return operation{t, op, left, right}
+	if constL && constR {
+		if v, ok := cbpf.Apply(op, uint32(l), uint32(r)); ok {
+			return constant(v)
+		}
 	}
-	return constant(apply(op, uint32(l), uint32(r)))
+	return operation{t, op, left, right}
 }
 
-func (o operation) compile(c *compiler, slot int) (code, test) {
+func (o operation) compile(c *compiler, slot int) (cbpf.Code, cbpf.Test) {
 	left, condL := o.left.compile(c, slot)
 	if k, ok := o.right.(constant); ok {
-		if k == 0 && (o.op == opDiv || o.op == opMod) {
+		if k == 0 && (o.op == cbpf.Div || o.op == cbpf.Mod) {
 			c.fail(o.token, "division by zero")
 		}
-		return append(left, instruction{Op: opALU | o.op, K: uint32(k)}), condL
+		return append(left, cbpf.Instruction{Op: cbpf.ALU | o.op, K: uint32(k)}), condL
 	}
 	c.needSlot(o.token, slot)
 	right, condR := o.right.compile(c, slot+1)
 	k := uint32(slot)
-	left = append(left, instruction{Op: opStore, K: k})
+	left = append(left, cbpf.Instruction{Op: cbpf.Store, K: k})
 	left = append(left, right...)
-	left = append(left, instruction{Op: opTAX}, instruction{Op: opLoadMem, K: k}, instruction{Op: opALU | opX | o.op})
-	return left, both(condL, condR)
+	left = append(left, cbpf.Instruction{Op: cbpf.TAX}, cbpf.Instruction{Op: cbpf.LoadMem, K: k}, cbpf.Instruction{Op: cbpf.ALU | cbpf.X | o.op})
+	return left, cbpf.All(condL, condR)
 }
 
 // needSlot fails if there is no such slot.
@@ -131,36 +145,36 @@ func (c *compiler) needSlot(t token, slot int) {
 	}
 }
 
-func (a accessor) compile(c *compiler, slot int) (code, test) {
+func (a accessor) compile(c *compiler, slot int) (cbpf.Code, cbpf.Test) {
 	base, cond := c.fieldBase(a)
-	size := map[int]uint16{1: opByte, 2: opHalf, 4: opWord}[a.size]
+	size := map[int]uint16{1: cbpf.Byte, 2: cbpf.Half, 4: cbpf.Word}[a.size]
 	if k, ok := a.offset.(constant); ok {
 		field := base.plus(uint32(k))
 		if !base.header {
 			return field.load(size), cond
 		}
-		return append(base.loadHeader(), instruction{Op: opLoad | opInd | size, K: field.offset}), cond
+		return append(base.loadHeader(), cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | size, K: field.offset}), cond
 	}
 	index, condIndex := a.offset.compile(c, slot)
 	index = append(index, base.add(c, a.token, slot)...)
-	index = append(index, instruction{Op: opTAX}, instruction{Op: opLoad | opInd | size, K: base.offset})
-	return index, both(condIndex, cond)
+	index = append(index, cbpf.Instruction{Op: cbpf.TAX}, cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | size, K: base.offset})
+	return index, cbpf.All(condIndex, cond)
 }
 
 // add returns code that adds to A what the place is counted from, and the length of the header. It may use a slot.
-func (b base) add(c *compiler, t token, slot int) code {
-	addX := instruction{Op: opALU | opX | opAdd}
+func (b base) add(c *compiler, t token, slot int) cbpf.Code {
+	addX := cbpf.Instruction{Op: cbpf.ALU | cbpf.X | cbpf.Add}
 	switch {
 	case b.slot == 0 && !b.header:
 		return nil
 	case b.slot == 0:
 		return append(b.loadHeader(), addX)
 	case !b.header:
-		return code{{Op: opLoadXMem, K: b.slot}, addX}
+		return cbpf.Code{{Op: cbpf.LoadXMem, K: b.slot}, addX}
 	}
 	c.needSlot(t, slot)
 	saved := uint32(slot)
-	return append(append(code{{Op: opStore, K: saved}}, b.loadHeader()...), instruction{Op: opLoadMem, K: saved}, addX)
+	return append(append(cbpf.Code{{Op: cbpf.Store, K: saved}}, b.loadHeader()...), cbpf.Instruction{Op: cbpf.LoadMem, K: saved}, addX)
 }
 
 // relation compares two numbers.
@@ -170,7 +184,7 @@ type relation struct {
 	left, right number
 }
 
-func (r relation) test(c *compiler) test {
+func (r relation) test(c *compiler) cbpf.Test {
 	left, right, op := r.left, r.right, r.op
 	if _, ok := left.(constant); ok { // the constant stands on the right
 		left, right = right, left
@@ -178,28 +192,28 @@ func (r relation) test(c *compiler) test {
 	}
 	if right, ok := right.(constant); ok {
 		a, cond := left.compile(c, 0)
-		return both(cond, compare(a, op, uint32(right), 0))
+		return cbpf.All(cond, compare(a, op, uint32(right), 0))
 	}
 	b, condR := right.compile(c, 1)
 	a, condL := left.compile(c, 1)
-	all := append(append(b, instruction{Op: opStore, K: 0}), a...)
-	all = append(all, instruction{Op: opLoadXMem, K: 0})
-	return both(condR, condL, compare(all, op, 0, opX))
+	all := append(append(b, cbpf.Instruction{Op: cbpf.Store, K: 0}), a...)
+	all = append(all, cbpf.Instruction{Op: cbpf.LoadXMem, K: 0})
+	return cbpf.All(condR, condL, compare(all, op, 0, cbpf.X))
 }
 
 // compare makes the test of A against k, or against X.
-func compare(a code, op string, k uint32, x uint16) test {
+func compare(a cbpf.Code, op string, k uint32, x uint16) cbpf.Test {
 	switch op {
 	case "=":
-		return leaf{a, opJEQ | x, k}
+		return cbpf.If(a, cbpf.JEQ|x, k)
 	case "!=":
-		return not(leaf{a, opJEQ | x, k})
+		return cbpf.Not(cbpf.If(a, cbpf.JEQ|x, k))
 	case ">":
-		return leaf{a, opJGT | x, k}
+		return cbpf.If(a, cbpf.JGT|x, k)
 	case "<=":
-		return not(leaf{a, opJGT | x, k})
+		return cbpf.Not(cbpf.If(a, cbpf.JGT|x, k))
 	case ">=":
-		return leaf{a, opJGE | x, k}
+		return cbpf.If(a, cbpf.JGE|x, k)
 	}
-	return not(leaf{a, opJGE | x, k})
+	return cbpf.Not(cbpf.If(a, cbpf.JGE|x, k))
 }

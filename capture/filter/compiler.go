@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"visor/capture/filter/cbpf"
 	"visor/decode"
 )
 
@@ -113,6 +114,15 @@ const (
 	linkARCNetLinux           decode.LinkType = 129
 )
 
+// The last slots of the scratch memory belong to a tunnel, or to the header of a wireless frame. The
+// others are for intermediate results.
+const (
+	slotType    = cbpf.Slots - 3 // where the type is, the link header, and what follows that
+	slotHeader  = cbpf.Slots - 2
+	slotPayload = cbpf.Slots - 1
+	freeSlots   = slotType - 1
+)
+
 // fail notes the first error.
 func (c *compiler) fail(t token, reason string) {
 	if c.err == nil {
@@ -130,62 +140,64 @@ type place struct {
 func (p place) plus(n uint32) place { return place{p.offset + n, p.slot} }
 
 // load returns code that loads the field of size bytes at p.
-func (p place) load(size uint16) code {
+func (p place) load(size uint16) cbpf.Code {
 	if p.slot == 0 {
-		return code{{Op: opLoad | opAbs | size, K: p.offset}}
+		return cbpf.Code{{Op: cbpf.Load | cbpf.Abs | size, K: p.offset}}
 	}
-	return code{{Op: opLoadXMem, K: p.slot}, {Op: opLoad | opInd | size, K: p.offset}}
+	return cbpf.Code{{Op: cbpf.LoadXMem, K: p.slot}, {Op: cbpf.Load | cbpf.Ind | size, K: p.offset}}
 }
 
 // loadHeader returns code that makes X such that X + p.offset is where the IPv4 header at p ends. It keeps A if p has no slot.
-func (p place) loadHeader() code {
+func (p place) loadHeader() cbpf.Code {
 	if p.slot == 0 {
-		return code{{Op: opLoadXHeader, K: p.offset}}
+		return cbpf.Code{{Op: cbpf.LoadXHeader, K: p.offset}}
 	}
-	return append(p.load(opByte), code{
-		{Op: opALU | opAnd, K: 0x0F}, {Op: opALU | opLsh, K: 2}, {Op: opALU | opX | opAdd}, {Op: opTAX},
+	return append(p.load(cbpf.Byte), cbpf.Code{
+		{Op: cbpf.ALU | cbpf.And, K: 0x0F}, {Op: cbpf.ALU | cbpf.Lsh, K: 2}, {Op: cbpf.ALU | cbpf.X | cbpf.Add}, {Op: cbpf.TAX},
 	}...)
 }
 
 // at tests whether the field of size bytes at p is v.
-func at(p place, size uint16, v uint32) test { return leaf{p.load(size), opJEQ, v} }
+func at(p place, size uint16, v uint32) cbpf.Test { return cbpf.If(p.load(size), cbpf.JEQ, v) }
 
 // masked tests whether the field at p is v where mask has bits.
-func masked(p place, size uint16, mask, v uint32) test {
+func masked(p place, size uint16, mask, v uint32) cbpf.Test {
 	switch mask {
 	case 0:
-		return always
+		return cbpf.Always
 	case 1<<32 - 1:
 		return at(p, size, v)
 	}
-	return leaf{append(p.load(size), instruction{Op: opALU | opAnd, K: mask}), opJEQ, v}
+	return cbpf.If(append(p.load(size), cbpf.Instruction{Op: cbpf.ALU | cbpf.And, K: mask}), cbpf.JEQ, v)
 }
 
 // above tests whether the field at p is more than v.
-func above(p place, size uint16, v uint32) test { return leaf{p.load(size), opJGT, v} }
+func above(p place, size uint16, v uint32) cbpf.Test { return cbpf.If(p.load(size), cbpf.JGT, v) }
 
 // anyBit tests whether the field at p has one of the bits of mask.
-func anyBit(p place, size uint16, mask uint32) test { return leaf{p.load(size), opJSET, mask} }
+func anyBit(p place, size uint16, mask uint32) cbpf.Test {
+	return cbpf.If(p.load(size), cbpf.JSET, mask)
+}
 
 // network returns a place in the network header.
 func (c *compiler) network(offset uint32) place { return c.payload.plus(c.labels + offset) }
 
 // etherType tests what follows the link header. Types up to etherMaxLength are service access points of LLC.
-func (c *compiler) etherType(v uint32) test {
+func (c *compiler) etherType(v uint32) cbpf.Test {
 	if c.labels > 0 {
 		return c.afterLabels(v)
 	}
 	switch c.naming {
 	case byEtherType:
-		return c.etherTypeOrLLC(v, not(above(c.typeAt, opHalf, etherMaxLength)))
+		return c.etherTypeOrLLC(v, cbpf.Not(above(c.typeAt, cbpf.Half, etherMaxLength)))
 	case byCooked:
-		return c.etherTypeOrLLC(v, at(c.typeAt, opHalf, 4)) // LINUX_SLL_P_802_2
+		return c.etherTypeOrLLC(v, at(c.typeAt, cbpf.Half, 4)) // LINUX_SLL_P_802_2
 	case byPPP:
-		return at(c.typeAt, opHalf, pppType(v))
+		return at(c.typeAt, cbpf.Half, pppType(v))
 	case byHDLC:
-		return at(c.typeAt, opHalf, hdlcType(v))
+		return at(c.typeAt, cbpf.Half, hdlcType(v))
 	case bySNAP:
-		return both(c.wifiData(), c.afterLLC(v))
+		return cbpf.All(c.wifiData(), c.afterLLC(v))
 	case byARCnet:
 		return c.arcnetType(v)
 	case byFamily:
@@ -193,64 +205,64 @@ func (c *compiler) etherType(v uint32) test {
 	case byVersion:
 		return version(c.payload, v)
 	}
-	return known(c.naming == isIPv4 && v == etherIPv4 || c.naming == isIPv6 && v == etherIPv6)
+	return cbpf.Known(c.naming == isIPv4 && v == etherIPv4 || c.naming == isIPv6 && v == etherIPv6)
 }
 
 // etherTypeOrLLC tests what a field says that is an EtherType unless llc is true.
-func (c *compiler) etherTypeOrLLC(v uint32, llc test) test {
-	snap := func(organisation, protocol uint32) test { // RFC 1042
-		return both(at(c.payload.plus(4), opWord, organisation<<16|protocol), at(c.payload, opWord, 0xAAAA0300|organisation>>16))
+func (c *compiler) etherTypeOrLLC(v uint32, llc cbpf.Test) cbpf.Test {
+	snap := func(organisation, protocol uint32) cbpf.Test { // RFC 1042
+		return cbpf.All(at(c.payload.plus(4), cbpf.Word, organisation<<16|protocol), at(c.payload, cbpf.Word, 0xAAAA0300|organisation>>16))
 	}
-	isType := at(c.typeAt, opHalf, v)
+	isType := at(c.typeAt, cbpf.Half, v)
 	switch v {
 	case sapISO, sapNetBEUI:
-		return both(llc, at(c.payload, opHalf, v<<8|v))
+		return cbpf.All(llc, at(c.payload, cbpf.Half, v<<8|v))
 	case sapIPX:
-		novell := at(c.payload, opHalf, 0xFFFF) // IEEE 802.3 with nothing between
+		novell := at(c.payload, cbpf.Half, 0xFFFF) // IEEE 802.3 with nothing between
 		if c.naming == byCooked {
-			return either(at(c.typeAt, opHalf, etherIPX), at(c.typeAt, opHalf, 1), // LINUX_SLL_P_802_3
-				both(llc, either(at(c.payload, opByte, sapIPX), snap(0, etherIPX))))
+			return cbpf.Any(at(c.typeAt, cbpf.Half, etherIPX), at(c.typeAt, cbpf.Half, 1), // LINUX_SLL_P_802_3
+				cbpf.All(llc, cbpf.Any(at(c.payload, cbpf.Byte, sapIPX), snap(0, etherIPX))))
 		}
-		return either(at(c.typeAt, opHalf, etherIPX), both(llc, either(snap(0, etherIPX), at(c.payload, opByte, sapIPX), novell)))
+		return cbpf.Any(at(c.typeAt, cbpf.Half, etherIPX), cbpf.All(llc, cbpf.Any(snap(0, etherIPX), at(c.payload, cbpf.Byte, sapIPX), novell)))
 	case etherAppleTalk:
-		return either(isType, both(llc, snap(0x080007, v)))
+		return cbpf.Any(isType, cbpf.All(llc, snap(0x080007, v)))
 	case etherAARP:
-		return either(isType, both(llc, snap(0, v)))
+		return cbpf.Any(isType, cbpf.All(llc, snap(0, v)))
 	}
 	if v <= etherMaxLength {
-		return both(llc, at(c.payload, opByte, v))
+		return cbpf.All(llc, at(c.payload, cbpf.Byte, v))
 	}
 	return isType
 }
 
 // afterLabels tests the IP version behind the last MPLS label (RFC 4928, section 2). What the label switched is not said elsewhere.
-func (c *compiler) afterLabels(v uint32) test {
-	return both(masked(c.payload.plus(c.labels-2), opByte, 0x01, 0x01), version(c.network(0), v))
+func (c *compiler) afterLabels(v uint32) cbpf.Test {
+	return cbpf.All(masked(c.payload.plus(c.labels-2), cbpf.Byte, 0x01, 0x01), version(c.network(0), v))
 }
 
 // version tests the IP version of the header at p.
-func version(p place, v uint32) test {
+func version(p place, v uint32) cbpf.Test {
 	switch v {
 	case etherIPv4:
-		return masked(p, opByte, 0xF0, 0x40)
+		return masked(p, cbpf.Byte, 0xF0, 0x40)
 	case etherIPv6:
-		return masked(p, opByte, 0xF0, 0x60)
+		return masked(p, cbpf.Byte, 0xF0, 0x60)
 	}
-	return never
+	return cbpf.Never
 }
 
 // family tests the address family before a packet of a loopback interface. IPv6 has another number on every system; all are taken,
 // of both byte orders.
-func (c *compiler) family(v uint32) test {
+func (c *compiler) family(v uint32) cbpf.Test {
 	families := map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {10, 24, 28, 30}}[v]
-	var tests []test
+	var tests []cbpf.Test
 	for _, f := range families {
-		tests = append(tests, at(place{}, opWord, f))
+		tests = append(tests, at(place{}, cbpf.Word, f))
 		if c.link == decode.LinkNull {
-			tests = append(tests, at(place{}, opWord, f<<24))
+			tests = append(tests, at(place{}, cbpf.Word, f<<24))
 		}
 	}
-	return either(tests...)
+	return cbpf.Any(tests...)
 }
 
 // pppType returns the PPP protocol number of an EtherType (https://www.iana.org/assignments/ppp-numbers).
@@ -285,37 +297,37 @@ func hdlcType(v uint32) uint32 {
 }
 
 // protocol tests for a protocol by its keyword.
-func (c *compiler) protocol(name string) test {
+func (c *compiler) protocol(name string) cbpf.Test {
 	if v, ok := linkProtos[name]; ok {
 		return c.etherType(v)
 	}
 	p := ipProtos[name]
-	var v6, v4 test = never, never
+	var v6, v4 cbpf.Test = cbpf.Never, cbpf.Never
 	if p.v6 {
 		v6 = c.ip6Proto(p.number)
 	}
 	if p.v4 {
 		v4 = c.ip4Proto(p.number)
 	}
-	return either(v6, v4)
+	return cbpf.Any(v6, v4)
 }
 
-func (c *compiler) ip4Proto(v uint32) test {
-	return both(c.etherType(etherIPv4), at(c.network(9), opByte, v))
+func (c *compiler) ip4Proto(v uint32) cbpf.Test {
+	return cbpf.All(c.etherType(etherIPv4), at(c.network(9), cbpf.Byte, v))
 }
 
 // ip6Proto looks behind a fragment header, and behind no other one.
-func (c *compiler) ip6Proto(v uint32) test {
-	fragment := both(at(c.network(6), opByte, ipFragment), at(c.network(40), opByte, v))
-	return both(c.etherType(etherIPv6), either(at(c.network(6), opByte, v), fragment))
+func (c *compiler) ip6Proto(v uint32) cbpf.Test {
+	fragment := cbpf.All(at(c.network(6), cbpf.Byte, ipFragment), at(c.network(40), cbpf.Byte, v))
+	return cbpf.All(c.etherType(etherIPv6), cbpf.Any(at(c.network(6), cbpf.Byte, v), fragment))
 }
 
-func (c *compiler) isoProto(v uint32) test {
+func (c *compiler) isoProto(v uint32) cbpf.Test {
 	offset := uint32(0)
 	if c.naming == byHDLC {
 		offset = 1 // there is a byte of padding
 	}
-	return both(c.etherType(sapISO), at(c.iso(offset), opByte, v))
+	return cbpf.All(c.etherType(sapISO), at(c.iso(offset), cbpf.Byte, v))
 }
 
 // iso returns a place in an OSI packet, which follows LLC without SNAP.
@@ -330,8 +342,8 @@ func (c *compiler) iso(offset uint32) place {
 }
 
 // unfragmented is true of the first fragment, and of what is no fragment, of IPv4.
-func (c *compiler) unfragmented() test {
-	return not(anyBit(c.network(6), opHalf, 0x1FFF))
+func (c *compiler) unfragmented() cbpf.Test {
+	return cbpf.Not(anyBit(c.network(6), cbpf.Half, 0x1FFF))
 }
 
 // base is where the fields of a protocol are.
@@ -341,12 +353,12 @@ type base struct {
 }
 
 // fieldBase returns where the fields of a protocol begin, and what must be true of a packet that has them.
-func (c *compiler) fieldBase(a accessor) (base, test) {
+func (c *compiler) fieldBase(a accessor) (base, cbpf.Test) {
 	if a.proto == "ether" {
-		return base{place: c.header}, always
+		return base{place: c.header}, cbpf.Always
 	}
 	if a.proto == "icmp6" {
-		return base{place: c.network(40)}, both(c.etherType(etherIPv6), at(c.network(6), opByte, ipProtos["icmp6"].number))
+		return base{place: c.network(40)}, cbpf.All(c.etherType(etherIPv6), at(c.network(6), cbpf.Byte, ipProtos["icmp6"].number))
 	}
 	if v, ok := linkProtos[a.proto]; ok {
 		return base{place: c.network(0)}, c.etherType(v)
@@ -355,5 +367,5 @@ func (c *compiler) fieldBase(a accessor) (base, test) {
 	if !p.v4 || a.proto == "esp" || a.proto == "ah" {
 		c.fail(a.token, "there are no offsets into "+a.proto)
 	}
-	return base{c.network(0), true}, both(c.ip4Proto(p.number), c.unfragmented())
+	return base{c.network(0), true}, cbpf.All(c.ip4Proto(p.number), c.unfragmented())
 }

@@ -1,9 +1,11 @@
 package filter
 
+import "visor/capture/filter/cbpf"
+
 // expression is a parsed filter. What its parts mean depends on the parts before: 'vlan' moves what comes after it. So parts are
 // turned into tests in the order in which they were written.
 type expression interface {
-	test(c *compiler) test
+	test(c *compiler) cbpf.Test
 }
 
 type (
@@ -33,22 +35,22 @@ type (
 	}
 )
 
-func (e allOf) test(c *compiler) test {
+func (e allOf) test(c *compiler) cbpf.Test {
 	left := e.left.test(c)
-	return both(left, e.right.test(c))
+	return cbpf.All(left, e.right.test(c))
 }
 
-func (e anyOf) test(c *compiler) test {
+func (e anyOf) test(c *compiler) cbpf.Test {
 	left := e.left.test(c)
-	return either(left, e.right.test(c))
+	return cbpf.Any(left, e.right.test(c))
 }
 
-func (e noneOf) test(c *compiler) test { return not(e.of.test(c)) }
+func (e noneOf) test(c *compiler) cbpf.Test { return cbpf.Not(e.of.test(c)) }
 
-func (p protocol) test(c *compiler) test {
+func (p protocol) test(c *compiler) cbpf.Test {
 	if p.name == "ether" {
 		c.fail(p.token, "'"+p.token.text+"' needs 'host', 'src', 'dst', 'proto', 'broadcast' or 'multicast' after it")
-		return never
+		return cbpf.Never
 	}
 	return c.protocol(p.name)
 }
@@ -56,13 +58,13 @@ func (p protocol) test(c *compiler) test {
 // numbered reports whether a number was given.
 func (k keyword) numbered() bool { return k.operand.kind == tokenNumber }
 
-func (k keyword) test(c *compiler) test {
+func (k keyword) test(c *compiler) cbpf.Test {
 	n := k.operand.number
 	switch name := k.token.text; name {
 	case "less":
-		return compare(code{{Op: opLoadLen}}, "<=", n, 0)
+		return compare(cbpf.Code{{Op: cbpf.LoadLen}}, "<=", n, 0)
 	case "greater":
-		return compare(code{{Op: opLoadLen}}, ">=", n, 0)
+		return compare(cbpf.Code{{Op: cbpf.LoadLen}}, ">=", n, 0)
 	case "broadcast":
 		return c.broadcast(k)
 	case "multicast":
@@ -84,10 +86,10 @@ func (k keyword) test(c *compiler) test {
 	case "clnp", "esis", "es-is", "isis", "is-is":
 		return c.isoProto(isoProtos[name])
 	default: // the parser lets nothing else through
-		var types []test
+		var types []cbpf.Test
 		for _, t := range isisTypes[name] {
-			types = append(types, at(c.iso(4), opByte, t))
+			types = append(types, at(c.iso(4), cbpf.Byte, t))
 		}
-		return both(c.isoProto(isoProtos["isis"]), either(types...))
+		return cbpf.All(c.isoProto(isoProtos["isis"]), cbpf.Any(types...))
 	}
 }

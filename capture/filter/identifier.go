@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"visor/capture/filter/cbpf"
 )
 
 // lookupTimeout bounds how long a name of a host may take.
 const lookupTimeout = 10 * time.Second
 
-func (p primitive) test(c *compiler) test {
+func (p primitive) test(c *compiler) cbpf.Test {
 	switch p.kind {
 	case "port", "portrange":
 		return p.ports(c)
@@ -23,11 +25,11 @@ func (p primitive) test(c *compiler) test {
 		return p.chain(c)
 	case "gateway":
 		c.fail(p.token, "'gateway' is not supported; write 'ether host MAC and not host ADDRESS'")
-		return never
+		return cbpf.Never
 	}
 	if _, ip := ipProtos[p.proto]; ip {
 		c.fail(p.token, fmt.Sprintf("'%s' cannot stand before a host or network; write '%s and …'", p.proto, p.proto))
-		return never
+		return cbpf.Never
 	}
 	if p.token.kind == tokenMAC || p.proto == "ether" {
 		return p.mac(c)
@@ -39,35 +41,35 @@ func (p primitive) test(c *compiler) test {
 }
 
 // sided combines the tests of a source and a destination as the direction says.
-func (p primitive) sided(src, dst test) test {
+func (p primitive) sided(src, dst cbpf.Test) cbpf.Test {
 	switch p.dir {
 	case "src":
 		return src
 	case "dst":
 		return dst
 	case "src and dst":
-		return both(src, dst)
+		return cbpf.All(src, dst)
 	}
-	return either(src, dst)
+	return cbpf.Any(src, dst)
 }
 
-func (p primitive) mac(c *compiler) test {
+func (p primitive) mac(c *compiler) cbpf.Test {
 	if p.token.kind != tokenMAC {
 		c.fail(p.token, "expected a MAC address, as 00:00:5e:00:53:01; names from /etc/ethers are not supported")
-		return never
+		return cbpf.Never
 	}
 	if p.proto != "ether" {
 		c.fail(p.token, "a MAC address needs 'ether' before it, as 'ether host "+p.token.text+"'")
-		return never
+		return cbpf.Never
 	}
 	if !c.hasMAC(p.token) {
-		return never
+		return cbpf.Never
 	}
 	return p.sided(c.source(p.token.mac), c.destination(p.token.mac))
 }
 
 // hosts tests for addresses and networks.
-func (p primitive) hosts(c *compiler) test {
+func (p primitive) hosts(c *compiler) cbpf.Test {
 	switch p.token.kind {
 	case tokenIPv6:
 		return p.host6(c, p.token.ip)
@@ -77,21 +79,21 @@ func (p primitive) hosts(c *compiler) test {
 	}
 	if p.kind == "net" {
 		c.fail(p.token, "names of networks are not supported; write the network as 192.0.2.0/24")
-		return never
+		return cbpf.Never
 	}
 	return p.named(c)
 }
 
 // named tests for all addresses of a name.
-func (p primitive) named(c *compiler) test {
+func (p primitive) named(c *compiler) cbpf.Test {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	addrs, err := c.lookup(ctx, "ip", p.token.text)
 	if err != nil {
 		c.fail(p.token, fmt.Sprintf("unknown host '%s': %v%s", p.token.text, err, correction(p.token.text)))
-		return never
+		return cbpf.Never
 	}
-	var tests []test
+	var tests []cbpf.Test
 	for _, a := range addrs {
 		a = a.Unmap()
 		if a.Is4() && p.proto != "ip6" {
@@ -104,7 +106,7 @@ func (p primitive) named(c *compiler) test {
 	if tests == nil {
 		c.fail(p.token, fmt.Sprintf("host '%s' has no address of '%s'", p.token.text, p.proto))
 	}
-	return either(tests...)
+	return cbpf.Any(tests...)
 }
 
 // network reads an IPv4 address that may be short, and its mask: 10 is 10.0.0.0/8 if a network is wanted, 10.1 always 10.1.0.0/16.
@@ -149,9 +151,9 @@ func (p primitive) dotted(c *compiler, t token) (addr uint32, bits int) {
 	return addr << (32 - bits), bits
 }
 
-func (p primitive) host4(c *compiler, addr, mask uint32) test {
-	in := func(etherType, src, dst uint32) test {
-		return both(c.etherType(etherType), p.sided(masked(c.network(src), opWord, mask, addr), masked(c.network(dst), opWord, mask, addr)))
+func (p primitive) host4(c *compiler, addr, mask uint32) cbpf.Test {
+	in := func(etherType, src, dst uint32) cbpf.Test {
+		return cbpf.All(c.etherType(etherType), p.sided(masked(c.network(src), cbpf.Word, mask, addr), masked(c.network(dst), cbpf.Word, mask, addr)))
 	}
 	switch p.proto {
 	case "ip":
@@ -164,13 +166,13 @@ func (p primitive) host4(c *compiler, addr, mask uint32) test {
 		if c.labels > 0 {
 			return in(etherIPv4, 12, 16)
 		}
-		return either(in(etherIPv4, 12, 16), in(etherARP, 14, 24), in(etherRARP, 14, 24))
+		return cbpf.Any(in(etherIPv4, 12, 16), in(etherARP, 14, 24), in(etherRARP, 14, 24))
 	}
 	c.fail(p.token, fmt.Sprintf("'%s' cannot stand before an IPv4 address", p.proto))
-	return never
+	return cbpf.Never
 }
 
-func (p primitive) host6(c *compiler, addr netip.Addr) test {
+func (p primitive) host6(c *compiler, addr netip.Addr) cbpf.Test {
 	bits := p.bits
 	if bits < 0 {
 		bits = 128
@@ -178,43 +180,43 @@ func (p primitive) host6(c *compiler, addr netip.Addr) test {
 	switch prefix := netip.PrefixFrom(addr, bits); {
 	case p.proto != "" && p.proto != "ip6":
 		c.fail(p.token, fmt.Sprintf("'%s' cannot stand before an IPv6 address", p.proto))
-		return never
+		return cbpf.Never
 	case !prefix.IsValid() || p.mask.kind != tokenEnd:
 		c.fail(p.token, "a network of IPv6 is written with a prefix of up to 128 bits, as 2001:db8::/32")
-		return never
+		return cbpf.Never
 	case prefix.Masked().Addr() != addr:
 		c.fail(p.token, fmt.Sprintf("%s has bits beyond its prefix; perhaps %s was meant", p.token.text, prefix.Masked()))
 	}
 	bytes := addr.As16()
-	words := func(offset uint32) test {
-		var tests []test
+	words := func(offset uint32) cbpf.Test {
+		var tests []cbpf.Test
 		for i := uint32(0); i < 4 && bits > int(32*i); i++ {
 			mask := uint32(uint64(1<<32-1) << (32 - min(32, bits-int(32*i))))
-			tests = append(tests, masked(c.network(offset+4*i), opWord, mask, binary.BigEndian.Uint32(bytes[4*i:])))
+			tests = append(tests, masked(c.network(offset+4*i), cbpf.Word, mask, binary.BigEndian.Uint32(bytes[4*i:])))
 		}
-		return both(tests...)
+		return cbpf.All(tests...)
 	}
-	return both(c.etherType(etherIPv6), p.sided(words(8), words(24)))
+	return cbpf.All(c.etherType(etherIPv6), p.sided(words(8), words(24)))
 }
 
 // decnet tests for an address of DECnet phase IV: an area and a node. It is at one of four places, by the flags of the header and
 // by whether a byte of padding comes first.
-func (p primitive) decnet(c *compiler) test {
+func (p primitive) decnet(c *compiler) cbpf.Test {
 	area, node, ok := strings.Cut(p.token.text, ".")
 	a, errA := strconv.ParseUint(area, 10, 6)
 	n, errN := strconv.ParseUint(node, 10, 10)
 	if p.token.kind != tokenDotted || !ok || errA != nil || errN != nil {
 		c.fail(p.token, "expected an address of DECnet, as 10.123")
-		return never
+		return cbpf.Never
 	}
 	addr := uint32(n<<8&0xFF00 | a<<2 | n>>8) // little endian
-	side := func(short, long uint32) test {
-		in := func(padding uint32, mask, flags uint32, size uint16, offset uint32) test {
-			return both(masked(c.network(2), size, mask, flags), at(c.network(offset+padding), opHalf, addr))
+	side := func(short, long uint32) cbpf.Test {
+		in := func(padding uint32, mask, flags uint32, size uint16, offset uint32) cbpf.Test {
+			return cbpf.All(masked(c.network(2), size, mask, flags), at(c.network(offset+padding), cbpf.Half, addr))
 		}
-		return either(
-			in(0, 0x07, 0x02, opByte, 2+short), in(1, 0xFF07, 0x8102, opHalf, 2+short),
-			in(0, 0x07, 0x06, opByte, 2+long), in(1, 0xFF07, 0x8106, opHalf, 2+long))
+		return cbpf.Any(
+			in(0, 0x07, 0x02, cbpf.Byte, 2+short), in(1, 0xFF07, 0x8102, cbpf.Half, 2+short),
+			in(0, 0x07, 0x06, cbpf.Byte, 2+long), in(1, 0xFF07, 0x8106, cbpf.Half, 2+long))
 	}
-	return both(c.etherType(linkProtos["decnet"]), p.sided(side(3, 15), side(1, 7)))
+	return cbpf.All(c.etherType(linkProtos["decnet"]), p.sided(side(3, 15), side(1, 7)))
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"visor/capture/filter/cbpf"
 )
 
 // span is a range of ports of a transport protocol.
@@ -14,10 +16,10 @@ type span struct {
 }
 
 // ports tests for ports of TCP, UDP and SCTP.
-func (p primitive) ports(c *compiler) test {
+func (p primitive) ports(c *compiler) cbpf.Test {
 	s, ok := p.span(c)
 	if !ok {
-		return never
+		return cbpf.Never
 	}
 	protos := []string{"sctp", "tcp", "udp"}
 	switch {
@@ -31,28 +33,28 @@ func (p primitive) ports(c *compiler) test {
 	case s.proto != "":
 		protos = []string{s.proto}
 	}
-	carried := func(offset uint32) test {
-		var tests []test
+	carried := func(offset uint32) cbpf.Test {
+		var tests []cbpf.Test
 		for _, name := range protos {
-			tests = append(tests, at(c.network(offset), opByte, ipProtos[name].number))
+			tests = append(tests, at(c.network(offset), cbpf.Byte, ipProtos[name].number))
 		}
-		return either(tests...)
+		return cbpf.Any(tests...)
 	}
-	field4 := func(offset uint32) code {
-		return append(c.network(0).loadHeader(), instruction{Op: opLoad | opInd | opHalf, K: c.network(offset).offset})
+	field4 := func(offset uint32) cbpf.Code {
+		return append(c.network(0).loadHeader(), cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | cbpf.Half, K: c.network(offset).offset})
 	}
-	field6 := func(offset uint32) code { return c.network(40 + offset).load(opHalf) }
-	return either(
-		both(c.etherType(etherIPv6), carried(6), p.sided(s.test(field6(0)), s.test(field6(2)))),
-		both(c.etherType(etherIPv4), carried(9), c.unfragmented(), p.sided(s.test(field4(0)), s.test(field4(2)))))
+	field6 := func(offset uint32) cbpf.Code { return c.network(40 + offset).load(cbpf.Half) }
+	return cbpf.Any(
+		cbpf.All(c.etherType(etherIPv6), carried(6), p.sided(s.test(field6(0)), s.test(field6(2)))),
+		cbpf.All(c.etherType(etherIPv4), carried(9), c.unfragmented(), p.sided(s.test(field4(0)), s.test(field4(2)))))
 }
 
 // test tests whether what load has loaded is in s.
-func (s span) test(load code) test {
+func (s span) test(load cbpf.Code) cbpf.Test {
 	if s.low == s.high {
 		return compare(load, "=", s.low, 0)
 	}
-	return both(compare(load, ">=", s.low, 0), compare(load, "<=", s.high, 0))
+	return cbpf.All(compare(load, ">=", s.low, 0), compare(load, "<=", s.high, 0))
 }
 
 // span reads a port or a range.

@@ -1,5 +1,7 @@
 package filter
 
+import "visor/capture/filter/cbpf"
+
 // The header of Geneve (RFC 8926, section 3.4), behind that of UDP.
 const (
 	genevePort     = 6081
@@ -10,78 +12,78 @@ const (
 
 // geneve tests for a Geneve packet, and moves into it. How long its headers are, each packet says: so their places go to the scratch
 // memory, on the way to whatever comes next.
-func (c *compiler) geneve(k keyword) test {
+func (c *compiler) geneve(k keyword) cbpf.Test {
 	if c.tunnel {
 		c.fail(k.token, "'geneve' within 'geneve' is not supported")
-		return never
+		return cbpf.Never
 	}
 	if k.operand.number > 0xFFFFFF {
 		c.fail(k.operand, "a virtual network of Geneve has a number up to 16777215")
 	}
 	network := c.network(0)
-	header := func(udp code, offset uint32) test { // udp makes X the place from where offset is that of the UDP header
-		field := func(at uint32, size uint16, mask, v uint32) test {
-			load := append(append(code{}, udp...), instruction{Op: opLoad | opInd | size, K: offset + at})
-			return leaf{append(load, instruction{Op: opALU | opAnd, K: mask}), opJEQ, v}
+	header := func(udp cbpf.Code, offset uint32) cbpf.Test { // udp makes X the place from where offset is that of the UDP header
+		field := func(at uint32, size uint16, mask, v uint32) cbpf.Test {
+			load := append(append(cbpf.Code{}, udp...), cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | size, K: offset + at})
+			return cbpf.If(append(load, cbpf.Instruction{Op: cbpf.ALU | cbpf.And, K: mask}), cbpf.JEQ, v)
 		}
-		version := field(udpHeader, opByte, 0xC0, 0)
-		var vni test = always
+		version := field(udpHeader, cbpf.Byte, 0xC0, 0)
+		var vni cbpf.Test = cbpf.Always
 		if k.numbered() {
-			vni = field(udpHeader+4, opWord, 0xFFFFFF00, k.operand.number<<8)
+			vni = field(udpHeader+4, cbpf.Word, 0xFFFFFF00, k.operand.number<<8)
 		}
-		return both(field(2, opHalf, 0xFFFF, genevePort), version, vni, enter(udp, offset+udpHeader))
+		return cbpf.All(field(2, cbpf.Half, 0xFFFF, genevePort), version, vni, enter(udp, offset+udpHeader))
 	}
-	carries := func(offset uint32) test { return at(c.network(offset), opByte, ipProtos["udp"].number) }
-	v4 := both(c.etherType(etherIPv4), carries(9), c.unfragmented(), header(network.loadHeader(), network.offset))
-	v6 := both(c.etherType(etherIPv6), carries(6), header(code{{Op: opLoadXConst}}, network.offset+40))
+	carries := func(offset uint32) cbpf.Test { return at(c.network(offset), cbpf.Byte, ipProtos["udp"].number) }
+	v4 := cbpf.All(c.etherType(etherIPv4), carries(9), c.unfragmented(), header(network.loadHeader(), network.offset))
+	v6 := cbpf.All(c.etherType(etherIPv6), carries(6), header(cbpf.Code{{Op: cbpf.LoadXConst}}, network.offset+40))
 	c.naming, c.labels, c.tunnel = byEtherType, 0, true
 	c.typeAt, c.header, c.payload = place{slot: slotType}, place{slot: slotHeader}, place{slot: slotPayload}
-	return either(v4, v6)
+	return cbpf.Any(v4, v6)
 }
 
 // enter fills the slots of a tunnel from the Geneve header at X + offset, where X is what from makes. What is in the packet is an
 // Ethernet frame or, by its type, a packet without a link header.
-func enter(from code, offset uint32) test {
-	then := func(more ...instruction) code { return append(append(code{}, from...), more...) }
+func enter(from cbpf.Code, offset uint32) cbpf.Test {
+	then := func(more ...cbpf.Instruction) cbpf.Code { return append(append(cbpf.Code{}, from...), more...) }
 	header := then(
-		instruction{Op: opLoad | opInd | opByte, K: offset}, // the length of the options, in units of 4 bytes
-		instruction{Op: opALU | opAnd, K: 0x3F},
-		instruction{Op: opALU | opLsh, K: 2},
-		instruction{Op: opALU | opX | opAdd},
-		instruction{Op: opALU | opAdd, K: offset + geneveFixed},
-		instruction{Op: opStore, K: slotHeader})
-	framed := leaf{then(instruction{Op: opLoad | opInd | opHalf, K: offset + 2}), opJEQ, geneveEthernet}
-	frame := code{
-		{Op: opLoadMem, K: slotHeader},
-		{Op: opALU | opAdd, K: 12},
-		{Op: opStore, K: slotType},
-		{Op: opALU | opAdd, K: 2},
-		{Op: opStore, K: slotPayload},
+		cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | cbpf.Byte, K: offset}, // the length of the options, in units of 4 bytes
+		cbpf.Instruction{Op: cbpf.ALU | cbpf.And, K: 0x3F},
+		cbpf.Instruction{Op: cbpf.ALU | cbpf.Lsh, K: 2},
+		cbpf.Instruction{Op: cbpf.ALU | cbpf.X | cbpf.Add},
+		cbpf.Instruction{Op: cbpf.ALU | cbpf.Add, K: offset + geneveFixed},
+		cbpf.Instruction{Op: cbpf.Store, K: slotHeader})
+	framed := cbpf.If(then(cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | cbpf.Half, K: offset + 2}), cbpf.JEQ, geneveEthernet)
+	frame := cbpf.Code{
+		{Op: cbpf.LoadMem, K: slotHeader},
+		{Op: cbpf.ALU | cbpf.Add, K: 12},
+		{Op: cbpf.Store, K: slotType},
+		{Op: cbpf.ALU | cbpf.Add, K: 2},
+		{Op: cbpf.Store, K: slotPayload},
 	}
 	packet := then(
-		instruction{Op: opLoadConst, K: offset + 2},
-		instruction{Op: opALU | opX | opAdd},
-		instruction{Op: opStore, K: slotType},
-		instruction{Op: opLoadMem, K: slotHeader},
-		instruction{Op: opStore, K: slotPayload})
-	return effect{header, either(both(framed, effect{frame, always}), effect{packet, always})}
+		cbpf.Instruction{Op: cbpf.LoadConst, K: offset + 2},
+		cbpf.Instruction{Op: cbpf.ALU | cbpf.X | cbpf.Add},
+		cbpf.Instruction{Op: cbpf.Store, K: slotType},
+		cbpf.Instruction{Op: cbpf.LoadMem, K: slotHeader},
+		cbpf.Instruction{Op: cbpf.Store, K: slotPayload})
+	return cbpf.Run(header, cbpf.Any(cbpf.All(framed, cbpf.Run(frame, cbpf.Always)), cbpf.Run(packet, cbpf.Always)))
 }
 
 // framed tests whether there is a link header, which what is in a tunnel need not have.
-func (c *compiler) framed() test {
+func (c *compiler) framed() cbpf.Test {
 	if !c.tunnel {
-		return always
+		return cbpf.Always
 	}
-	return not(leaf{code{{Op: opLoadMem, K: slotHeader}, {Op: opLoadXMem, K: slotPayload}}, opJEQ | opX, 0})
+	return cbpf.Not(cbpf.If(cbpf.Code{{Op: cbpf.LoadMem, K: slotHeader}, {Op: cbpf.LoadXMem, K: slotPayload}}, cbpf.JEQ|cbpf.X, 0))
 }
 
 // withSlots makes the slots of a tunnel zero first, for ways that do not come through it: the kernel demands it.
-func (c *compiler) withSlots(t test) test {
+func (c *compiler) withSlots(t cbpf.Test) cbpf.Test {
 	switch {
 	case isWiFi(c.link) && readsSlots(t):
 		return c.wifiSlots(t)
 	case !c.tunnel:
 		return t
 	}
-	return effect{code{{Op: opLoadConst}, {Op: opStore, K: slotType}, {Op: opStore, K: slotHeader}, {Op: opStore, K: slotPayload}}, t}
+	return cbpf.Run(cbpf.Code{{Op: cbpf.LoadConst}, {Op: cbpf.Store, K: slotType}, {Op: cbpf.Store, K: slotHeader}, {Op: cbpf.Store, K: slotPayload}}, t)
 }

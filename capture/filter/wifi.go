@@ -1,8 +1,7 @@
 package filter
 
 import (
-	"slices"
-
+	"visor/capture/filter/cbpf"
 	"visor/decode"
 )
 
@@ -21,26 +20,11 @@ func isWiFi(link decode.LinkType) bool {
 	return false
 }
 
-// readsSlots reports whether a test looks at what is behind a header of variable length.
-func readsSlots(t test) bool {
-	reads := func(c code) bool {
-		return slices.ContainsFunc(c, func(ins instruction) bool {
-			return (ins.Op == opLoadMem || ins.Op == opLoadXMem) && ins.K >= slotType
-		})
-	}
-	switch t := t.(type) {
-	case leaf:
-		return reads(t.code)
-	case effect:
-		return reads(t.code) || readsSlots(t.then)
-	case sequence:
-		return readsSlots(t.first) || readsSlots(t.second)
-	case choice:
-		return readsSlots(t.first) || readsSlots(t.second)
-	case inverse:
-		return readsSlots(t.of)
-	}
-	return false
+// readsSlots reports whether a test reads what is behind a header of variable length.
+func readsSlots(t cbpf.Test) bool {
+	return cbpf.Has(t, func(ins cbpf.Instruction) bool {
+		return (ins.Op == cbpf.LoadMem || ins.Op == cbpf.LoadXMem) && ins.K >= slotType
+	})
 }
 
 // The frame control field.
@@ -56,77 +40,77 @@ const (
 
 // wifiSlots fills the slots: where the frame begins, behind what the driver has put before it, and
 // where its payload does.
-func (c *compiler) wifiSlots(t test) test {
-	header := code{{Op: opLoadConst}}
+func (c *compiler) wifiSlots(t cbpf.Test) cbpf.Test {
+	header := cbpf.Code{{Op: cbpf.LoadConst}}
 	switch c.link {
 	case decode.LinkRadiotap: // a length of 16 bits, little endian
-		header = code{{Op: opLoad | opAbs | opByte, K: 3}, {Op: opALU | opLsh, K: 8}, {Op: opTAX},
-			{Op: opLoad | opAbs | opByte, K: 2}, {Op: opALU | opX | opOr}}
+		header = cbpf.Code{{Op: cbpf.Load | cbpf.Abs | cbpf.Byte, K: 3}, {Op: cbpf.ALU | cbpf.Lsh, K: 8}, {Op: cbpf.TAX},
+			{Op: cbpf.Load | cbpf.Abs | cbpf.Byte, K: 2}, {Op: cbpf.ALU | cbpf.X | cbpf.Or}}
 	case decode.LinkAVS:
-		header = code{{Op: opLoad | opAbs | opWord, K: 4}}
+		header = cbpf.Code{{Op: cbpf.Load | cbpf.Abs | cbpf.Word, K: 4}}
 	case decode.LinkPrism: // 144 bytes, unless it is a header of AVS under this number, with a length of its own
 		const avs, length = 0x80211000, 144
-		isAVS := masked(place{}, opWord, 0xFFFFF000, avs)
-		own := code{{Op: opLoad | opAbs | opWord, K: 4}}
-		return either(both(isAVS, c.wifiFrame(own, t)), both(not(isAVS), c.wifiFrame(code{{Op: opLoadConst, K: length}}, t)))
+		isAVS := masked(place{}, cbpf.Word, 0xFFFFF000, avs)
+		own := cbpf.Code{{Op: cbpf.Load | cbpf.Abs | cbpf.Word, K: 4}}
+		return cbpf.Any(cbpf.All(isAVS, c.wifiFrame(own, t)), cbpf.All(cbpf.Not(isAVS), c.wifiFrame(cbpf.Code{{Op: cbpf.LoadConst, K: length}}, t)))
 	}
 	return c.wifiFrame(header, t)
 }
 
 // wifiFrame fills the slots of a frame that begins where header leads. QoS data frames have a longer
 // header.
-func (c *compiler) wifiFrame(header code, t test) test {
-	return effect{append(header, code{
-		{Op: opStore, K: slotHeader},
-		{Op: opStore, K: slotType}, // the kernel wants all that may be read to be written
-		{Op: opTAX},
-		{Op: opLoad | opInd | opByte},
-		{Op: opALU | opAnd, K: wifiQoS},
-		{Op: opALU | opRsh, K: 6}, // 2 bytes
-		{Op: opALU | opAdd, K: wifiLength},
-		{Op: opALU | opX | opAdd},
-		{Op: opStore, K: slotPayload},
-	}...), t}
+func (c *compiler) wifiFrame(header cbpf.Code, t cbpf.Test) cbpf.Test {
+	return cbpf.Run(append(header, cbpf.Code{
+		{Op: cbpf.Store, K: slotHeader},
+		{Op: cbpf.Store, K: slotType}, // the kernel wants all that may be read to be written
+		{Op: cbpf.TAX},
+		{Op: cbpf.Load | cbpf.Ind | cbpf.Byte},
+		{Op: cbpf.ALU | cbpf.And, K: wifiQoS},
+		{Op: cbpf.ALU | cbpf.Rsh, K: 6}, // 2 bytes
+		{Op: cbpf.ALU | cbpf.Add, K: wifiLength},
+		{Op: cbpf.ALU | cbpf.X | cbpf.Add},
+		{Op: cbpf.Store, K: slotPayload},
+	}...), t)
 }
 
 // wifiType tests the type of a frame, and wifiSystems whether it goes to and comes from a
 // distribution system.
-func (c *compiler) wifiType(v uint32) test { return masked(c.header, opByte, wifiTypes, v) }
+func (c *compiler) wifiType(v uint32) cbpf.Test { return masked(c.header, cbpf.Byte, wifiTypes, v) }
 
-func (c *compiler) wifiSystems(mask, v uint32) test {
-	return masked(c.header.plus(1), opByte, mask, v)
+func (c *compiler) wifiSystems(mask, v uint32) cbpf.Test {
+	return masked(c.header.plus(1), cbpf.Byte, mask, v)
 }
 
-func (c *compiler) wifiData() test { return c.wifiType(wifiDataType) }
+func (c *compiler) wifiData() cbpf.Test { return c.wifiType(wifiDataType) }
 
 // afterLLC tests what follows LLC.
-func (c *compiler) afterLLC(v uint32) test {
+func (c *compiler) afterLLC(v uint32) cbpf.Test {
 	switch {
 	case v == sapISO || v == sapNetBEUI:
-		return at(c.llcAt, opHalf, v<<8|v)
+		return at(c.llcAt, cbpf.Half, v<<8|v)
 	case v == etherAppleTalk:
-		return both(at(c.llcAt.plus(4), opWord, 0x0007<<16|v), at(c.llcAt, opWord, 0xAAAA0308))
+		return cbpf.All(at(c.llcAt.plus(4), cbpf.Word, 0x0007<<16|v), at(c.llcAt, cbpf.Word, 0xAAAA0308))
 	case v <= etherMaxLength:
-		return at(c.llcAt, opByte, v)
+		return at(c.llcAt, cbpf.Byte, v)
 	}
-	return at(c.typeAt, opHalf, v)
+	return at(c.typeAt, cbpf.Half, v)
 }
 
 // wifiDestination and wifiSource apply a test to the place of an address (IEEE 802.11, section
 // 9.3.2).
-func (c *compiler) wifiDestination(is func(p place) test) test {
+func (c *compiler) wifiDestination(is func(p place) cbpf.Test) cbpf.Test {
 	first, third := is(c.header.plus(4)), is(c.header.plus(16))
-	data := both(c.wifiData(), either(
-		both(c.wifiSystems(wifiToSystem, wifiToSystem), third),
-		both(c.wifiSystems(wifiToSystem, 0), first)))
-	return either(data, both(c.wifiType(wifiManagement), first))
+	data := cbpf.All(c.wifiData(), cbpf.Any(
+		cbpf.All(c.wifiSystems(wifiToSystem, wifiToSystem), third),
+		cbpf.All(c.wifiSystems(wifiToSystem, 0), first)))
+	return cbpf.Any(data, cbpf.All(c.wifiType(wifiManagement), first))
 }
 
-func (c *compiler) wifiSource(is func(p place) test) test {
+func (c *compiler) wifiSource(is func(p place) cbpf.Test) cbpf.Test {
 	second, third, fourth := is(c.header.plus(10)), is(c.header.plus(16)), is(c.header.plus(24))
-	data := both(c.wifiData(), either(
-		both(c.wifiSystems(wifiFromSystem, 0), second),
-		both(c.wifiSystems(wifiToSystem|wifiFromSystem, wifiFromSystem), third),
-		both(c.wifiSystems(wifiToSystem|wifiFromSystem, wifiToSystem|wifiFromSystem), fourth)))
-	return either(data, both(c.wifiType(wifiManagement), second))
+	data := cbpf.All(c.wifiData(), cbpf.Any(
+		cbpf.All(c.wifiSystems(wifiFromSystem, 0), second),
+		cbpf.All(c.wifiSystems(wifiToSystem|wifiFromSystem, wifiFromSystem), third),
+		cbpf.All(c.wifiSystems(wifiToSystem|wifiFromSystem, wifiToSystem|wifiFromSystem), fourth)))
+	return cbpf.Any(data, cbpf.All(c.wifiType(wifiManagement), second))
 }

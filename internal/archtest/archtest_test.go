@@ -24,7 +24,7 @@ var rows = [][]string{
 	{"capture/mock"},
 	{"internal/trafficgen", "internal/trafficgen/*"},
 	{"capture", "capture/*", "sketch", "window", "geo"},
-	{"decode", "decode/*"},
+	{"decode", "decode/*", "capture/filter/cbpf"},
 	{"internal/flowtable", "internal/decompress", "internal/tlsfiles"},
 	{"sketch/hash64", "handler/options"},
 	{"internal/renewed", "internal/notices"},

@@ -3,16 +3,17 @@ package filter
 import (
 	"fmt"
 
+	"visor/capture/filter/cbpf"
 	"visor/decode"
 )
 
 // The keywords here are about the link layer. Some move what the rest of the expression is about.
 
 // vlan tests for an 802.1Q tag, and moves behind it.
-func (c *compiler) vlan(k keyword) test {
+func (c *compiler) vlan(k keyword) cbpf.Test {
 	if c.naming != byEtherType {
 		c.fail(k.token, "'vlan' is for Ethernet, and not after 'pppoes'")
-		return never
+		return cbpf.Never
 	}
 	if c.labels > 0 {
 		c.fail(k.token, "'vlan' cannot come after 'mpls'")
@@ -20,9 +21,9 @@ func (c *compiler) vlan(k keyword) test {
 	if k.operand.number > 0xFFF {
 		c.fail(k.operand, "a VLAN has a number up to 4095")
 	}
-	t := either(c.etherType(etherVLAN), c.etherType(etherQinQ), c.etherType(etherOldQinQ))
+	t := cbpf.Any(c.etherType(etherVLAN), c.etherType(etherQinQ), c.etherType(etherOldQinQ))
 	if k.numbered() {
-		t = both(t, masked(c.payload, opHalf, 0xFFF, k.operand.number))
+		t = cbpf.All(t, masked(c.payload, cbpf.Half, 0xFFF, k.operand.number))
 	}
 	if !c.tunnel {
 		c.tags = true
@@ -33,68 +34,68 @@ func (c *compiler) vlan(k keyword) test {
 }
 
 // mpls tests for an MPLS label (RFC 3032, section 2.1), and moves behind it.
-func (c *compiler) mpls(k keyword) test {
-	var t test
+func (c *compiler) mpls(k keyword) cbpf.Test {
+	var t cbpf.Test
 	switch {
 	case c.labels > 0:
-		t = masked(c.payload.plus(c.labels-2), opByte, 0x01, 0) // the label before is not the last one
+		t = masked(c.payload.plus(c.labels-2), cbpf.Byte, 0x01, 0) // the label before is not the last one
 	case c.naming == byEtherType || c.naming == byHDLC:
 		t = c.etherType(etherMPLS)
 	case c.naming == byPPP:
-		t = at(c.typeAt, opHalf, 0x281)
+		t = at(c.typeAt, cbpf.Half, 0x281)
 	default:
 		c.fail(k.token, fmt.Sprintf("'mpls' is not for frames of link type %d", c.link))
-		return never
+		return cbpf.Never
 	}
 	if k.numbered() {
 		if k.operand.number > 0xFFFFF {
 			c.fail(k.operand, "an MPLS label is at most 1048575")
 		}
-		t = both(t, masked(c.network(0), opWord, 0xFFFFF000, k.operand.number<<12))
+		t = cbpf.All(t, masked(c.network(0), cbpf.Word, 0xFFFFF000, k.operand.number<<12))
 	}
 	c.labels += 4
 	return t
 }
 
 // pppoe tests for a PPPoE session (RFC 2516, section 4), and moves to the PPP packet in it.
-func (c *compiler) pppoe(k keyword) test {
+func (c *compiler) pppoe(k keyword) cbpf.Test {
 	t := c.etherType(etherPPPoESession)
 	network := c.network(0)
 	if k.numbered() {
 		if k.operand.number > 0xFFFF {
 			c.fail(k.operand, "a PPPoE session has a number up to 65535")
 		}
-		t = both(t, masked(network, opWord, 0xFFFF, k.operand.number))
+		t = cbpf.All(t, masked(network, cbpf.Word, 0xFFFF, k.operand.number))
 	}
 	c.naming, c.header, c.typeAt, c.payload, c.labels = byPPP, network.plus(6), network.plus(6), network.plus(8), 0
 	return t
 }
 
 // llc tests for an LLC header, and for a type of PDU.
-func (c *compiler) llc(k keyword) test {
-	var t test
+func (c *compiler) llc(k keyword) cbpf.Test {
+	var t cbpf.Test
 	switch c.naming {
 	case byEtherType: // of IEEE 802.3, and not Novell's frames without LLC
 		c.llcAt = c.payload
-		t = both(not(above(c.typeAt, opHalf, etherMaxLength)), not(at(c.payload, opHalf, 0xFFFF)))
+		t = cbpf.All(cbpf.Not(above(c.typeAt, cbpf.Half, etherMaxLength)), cbpf.Not(at(c.payload, cbpf.Half, 0xFFFF)))
 	case bySNAP:
 		t = c.wifiData()
 	default:
 		c.fail(k.token, "'llc' is for Ethernet and IEEE 802.11, and not after 'pppoes'")
-		return never
+		return cbpf.Never
 	}
 	if k.operand.kind == tokenEnd {
 		return t
 	}
 	control := llcTypes[k.operand.text]
 	if k.operand.text == "i" {
-		return both(t, not(anyBit(c.llcAt.plus(2), opByte, 0x01)))
+		return cbpf.All(t, cbpf.Not(anyBit(c.llcAt.plus(2), cbpf.Byte, 0x01)))
 	}
-	return both(t, masked(c.llcAt.plus(2), opByte, control.mask, control.value))
+	return cbpf.All(t, masked(c.llcAt.plus(2), cbpf.Byte, control.mask, control.value))
 }
 
 // broadcast tests the destination, on Ethernet.
-func (c *compiler) broadcast(k keyword) test {
+func (c *compiler) broadcast(k keyword) cbpf.Test {
 	switch k.proto {
 	case "", "ether":
 		if c.naming == byARCnet {
@@ -104,34 +105,34 @@ func (c *compiler) broadcast(k keyword) test {
 			return c.destination([]byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
 		}
 	case "ip": // to all hosts of a network as well, if its netmask were known
-		return both(c.etherType(etherIPv4), either(at(c.network(16), opWord, 0), at(c.network(16), opWord, 1<<32-1)))
+		return cbpf.All(c.etherType(etherIPv4), cbpf.Any(at(c.network(16), cbpf.Word, 0), at(c.network(16), cbpf.Word, 1<<32-1)))
 	default:
 		c.fail(k.token, "only 'ether' and 'ip' can stand before 'broadcast'")
 	}
-	return never
+	return cbpf.Never
 }
 
 // multicast tests the destination.
-func (c *compiler) multicast(k keyword) test {
+func (c *compiler) multicast(k keyword) cbpf.Test {
 	switch k.proto {
 	case "", "ether":
-		isGroup := func(p place) test { return anyBit(p, opByte, 1) }
+		isGroup := func(p place) cbpf.Test { return anyBit(p, cbpf.Byte, 1) }
 		switch {
 		case c.naming == byARCnet:
 			return c.arcnetBroadcast()
 		case c.naming == bySNAP:
 			return c.wifiDestination(isGroup)
 		case c.hasMAC(k.token):
-			return both(c.framed(), isGroup(c.header))
+			return cbpf.All(c.framed(), isGroup(c.header))
 		}
 	case "ip":
-		return both(c.etherType(etherIPv4), compare(c.network(16).load(opByte), ">=", 224, 0))
+		return cbpf.All(c.etherType(etherIPv4), compare(c.network(16).load(cbpf.Byte), ">=", 224, 0))
 	case "ip6":
-		return both(c.etherType(etherIPv6), at(c.network(24), opByte, 255))
+		return cbpf.All(c.etherType(etherIPv6), at(c.network(24), cbpf.Byte, 255))
 	default:
 		c.fail(k.token, "only 'ether', 'ip' and 'ip6' can stand before 'multicast'")
 	}
-	return never
+	return cbpf.Never
 }
 
 // hasMAC reports whether frames have MAC addresses at this point of the expression.
@@ -144,54 +145,54 @@ func (c *compiler) hasMAC(t token) bool {
 }
 
 // destination and source test for an address of six bytes.
-func (c *compiler) destination(mac []byte) test {
-	is := func(p place) test { return isMAC(p, mac) }
+func (c *compiler) destination(mac []byte) cbpf.Test {
+	is := func(p place) cbpf.Test { return isMAC(p, mac) }
 	if c.naming == bySNAP {
 		return c.wifiDestination(is)
 	}
-	return both(c.framed(), is(c.header))
+	return cbpf.All(c.framed(), is(c.header))
 }
 
-func (c *compiler) source(mac []byte) test {
-	is := func(p place) test { return isMAC(p, mac) }
+func (c *compiler) source(mac []byte) cbpf.Test {
+	is := func(p place) cbpf.Test { return isMAC(p, mac) }
 	if c.naming == bySNAP {
 		return c.wifiSource(is)
 	}
-	return both(c.framed(), is(c.header.plus(6)))
+	return cbpf.All(c.framed(), is(c.header.plus(6)))
 }
 
-func isMAC(p place, mac []byte) test {
+func isMAC(p place, mac []byte) cbpf.Test {
 	word := func(b []byte) (v uint32) {
 		for _, x := range b {
 			v = v<<8 | uint32(x)
 		}
 		return v
 	}
-	return both(at(p.plus(2), opWord, word(mac[2:])), at(p, opHalf, word(mac[:2])))
+	return cbpf.All(at(p.plus(2), cbpf.Word, word(mac[2:])), at(p, cbpf.Half, word(mac[:2])))
 }
 
 // cooked tests what Linux cooked capture says of a packet: its direction, and in version 2 its interface.
-func (c *compiler) cooked(k keyword) test {
+func (c *compiler) cooked(k keyword) cbpf.Test {
 	name := k.token.text
 	switch {
 	case name == "ifindex" && c.link == decode.LinkSLL2:
-		return at(place{offset: 4}, opWord, k.operand.number)
+		return at(place{offset: 4}, cbpf.Word, k.operand.number)
 	case name == "ifindex":
 		c.fail(k.token, "only Linux cooked capture, version 2, says the interface of a packet")
-		return never
+		return cbpf.Never
 	}
-	var outgoing test
+	var outgoing cbpf.Test
 	switch c.link {
 	case decode.LinkSLL:
-		outgoing = at(place{}, opHalf, 4)
+		outgoing = at(place{}, cbpf.Half, 4)
 	case decode.LinkSLL2:
-		outgoing = at(place{offset: 10}, opByte, 4)
+		outgoing = at(place{offset: 10}, cbpf.Byte, 4)
 	default:
 		c.fail(k.token, "only Linux cooked capture says the direction of a packet")
-		return never
+		return cbpf.Never
 	}
 	if name == "inbound" {
-		return not(outgoing)
+		return cbpf.Not(outgoing)
 	}
 	return outgoing
 }

@@ -1,28 +1,26 @@
-package filter
+package cbpf
 
 import "slices"
 
-// acceptLength is what a filter returns for packets that it lets through: how many bytes of them are wanted, which is all.
-const acceptLength = 1 << 18
-
 // assemble turns a graph into a program.
-func (g *graph) assemble(entry *block) []instruction {
-	if entry.op == opRet {
-		return []instruction{{Op: opRet, K: entry.k}}
+func (g *graph) assemble(entry *block) []Instruction {
+	if entry.op == Ret {
+		return []Instruction{{Op: Ret, K: entry.k}}
 	}
 	order := ordered(entry)
-	order = slices.DeleteFunc(order, func(b *block) bool { return b.op == opRet })
+	order = slices.DeleteFunc(order, func(b *block) bool { return b.op == Ret })
 	order = append(order, g.accept, g.reject)
 	codes := withoutRepeats(order)
 	return layout(order, codes)
 }
 
-// registers are what A and X hold: the keys of the codes that have computed it, or "".
+// registers holds the keys of the codes that computed A and X, or "" if they are not known.
 type registers struct{ a, x string }
 
-// withoutRepeats returns the code of every block without the loads of what the registers hold on all ways to the block.
-func withoutRepeats(order []*block) map[*block]code {
-	codes := make(map[*block]code, len(order))
+// withoutRepeats returns the code of each block, without loads of values that the registers hold on
+// all paths to the block.
+func withoutRepeats(order []*block) map[*block]Code {
+	codes := make(map[*block]Code, len(order))
 	in := make(map[*block]registers) // nothing at the entry
 	for _, b := range order {
 		r := in[b]
@@ -42,12 +40,12 @@ func withoutRepeats(order []*block) map[*block]code {
 	return codes
 }
 
-// missing returns the part of c that is to be run.
-func (r registers) missing(c code) code {
+// missing returns the part of c that must run.
+func (r registers) missing(c Code) Code {
 	if n := len(r.a) / keyLength; n > 0 && n <= len(c) && c[:n].key() == r.a {
 		return c[n:]
 	}
-	if len(c) > 0 && c[0].Op == opLoadXHeader && c[:1].key() == r.x {
+	if len(c) > 0 && c[0].Op == LoadXHeader && c[:1].key() == r.x {
 		return c[1:]
 	}
 	return c
@@ -60,9 +58,9 @@ func (r registers) after(b *block) registers {
 	}
 	for _, ins := range b.code {
 		switch ins.Op {
-		case opLoadXHeader:
-			r.x = code{ins}.key()
-		case opTAX, opLoadXMem, opLoadXConst:
+		case LoadXHeader:
+			r.x = Code{ins}.key()
+		case TAX, LoadXMem, LoadXConst:
 			r.x = ""
 		}
 	}
@@ -81,7 +79,7 @@ func (r registers) common(s registers) registers {
 }
 
 // layout puts blocks in order, and fills in the jumps.
-func layout(order []*block, codes map[*block]code) []instruction {
+func layout(order []*block, codes map[*block]Code) []Instruction {
 	long := make(map[*block]far)
 	for {
 		starts := make(map[*block]int, len(order))
@@ -90,7 +88,7 @@ func layout(order []*block, codes map[*block]code) []instruction {
 			starts[b] = size
 			size += len(codes[b]) + 1 + long[b].extra()
 		}
-		program := make([]instruction, 0, size)
+		program := make([]Instruction, 0, size)
 		done := true
 		for _, b := range order {
 			program = append(program, codes[b]...)
@@ -106,8 +104,8 @@ func layout(order []*block, codes map[*block]code) []instruction {
 	}
 }
 
-// far says which ways of a conditional jump are longer than the 255 instructions that it reaches. These go to an unconditional jump
-// behind it.
+// far marks the targets of a conditional jump that are beyond its reach of 255 instructions. They are
+// reached by an unconditional jump after it.
 type far struct{ yes, no bool }
 
 // extra returns the number of those.
@@ -121,24 +119,24 @@ func (f far) extra() (n int) {
 	return n
 }
 
-// jumps returns what ends b: a jump before the instruction next. If its ways are longer than l says, that is not to be used, and what
-// they are is returned.
-func (b *block) jumps(next int, starts map[*block]int, l far) ([]instruction, far) {
+// jumps returns the jump that ends b, before the instruction next, and which of its targets are far.
+// If these are not l, the jump is wrong, and the layout is repeated.
+func (b *block) jumps(next int, starts map[*block]int, l far) ([]Instruction, far) {
 	switch {
-	case b.op == opRet:
-		return []instruction{{Op: opRet, K: b.k}}, l
+	case b.op == Ret:
+		return []Instruction{{Op: Ret, K: b.k}}, l
 	case b.effect:
-		return []instruction{{Op: opJA, K: uint32(starts[b.yes] - next)}}, l
+		return []Instruction{{Op: JA, K: uint32(starts[b.yes] - next)}}, l
 	}
 	yes, no := starts[b.yes]-next, starts[b.no]-next
-	jumps := []instruction{{Op: b.op, K: b.k}}
+	jumps := []Instruction{{Op: b.op, K: b.k}}
 	if l.yes {
-		jumps = append(jumps, instruction{Op: opJA, K: uint32(yes - 1)})
+		jumps = append(jumps, Instruction{Op: JA, K: uint32(yes - 1)})
 		yes = 0
 	}
 	if l.no {
 		n := len(jumps) // of instructions before this one
-		jumps = append(jumps, instruction{Op: opJA, K: uint32(no - n)})
+		jumps = append(jumps, Instruction{Op: JA, K: uint32(no - n)})
 		no = n - 1
 	}
 	jumps[0].Jt, jumps[0].Jf = uint8(yes), uint8(no)

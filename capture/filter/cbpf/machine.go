@@ -1,9 +1,9 @@
-package filter
+package cbpf
 
 import "encoding/binary"
 
-// step is an instruction for Match. Its opcodes are dense, so that the compiler makes a jump table of the switch, which saves
-// a tenth to a fifth of the time (benchmarks/results/filter.txt).
+// step is an instruction for Match. Its opcodes are dense, so that Go compiles the switch to a jump
+// table, which saves a tenth to a fifth of the time (benchmarks/results/filter.txt).
 type step struct {
 	op     uint8
 	jt, jf uint8
@@ -27,11 +27,11 @@ const (
 )
 
 // steps translates a program.
-func steps(program []instruction) []step {
+func steps(program []Instruction) []step {
 	dense := map[uint16]uint8{
-		opLoad | opAbs | opHalf: stepHalf, opLoad | opAbs | opByte: stepByte, opLoad | opAbs | opWord: stepWord,
-		opJEQ: stepJEQ, opJSET: stepJSET, opJGT: stepJGT, opJGE: stepJGE, opJA: stepJA,
-		opLoadXHeader: stepXHeader, opLoad | opInd | opHalf: stepIndHalf, opALU | opAnd: stepAnd, opRet: stepRet,
+		Load | Abs | Half: stepHalf, Load | Abs | Byte: stepByte, Load | Abs | Word: stepWord,
+		JEQ: stepJEQ, JSET: stepJSET, JGT: stepJGT, JGE: stepJGE, JA: stepJA,
+		LoadXHeader: stepXHeader, Load | Ind | Half: stepIndHalf, ALU | And: stepAnd, Ret: stepRet,
 	}
 	all := make([]step, len(program))
 	for i, ins := range program {
@@ -44,11 +44,12 @@ func steps(program []instruction) []step {
 	return all
 }
 
-// Match reports whether the filter lets a frame through. data is the frame from its link header on, cut at the snaplen; wireLen is
-// its length on the wire. A frame that is too short for what the filter looks at does not pass, as in the kernel.
+// Match reports whether the program accepts a frame. The data begin with the link header and are cut
+// at the snaplen; wireLen is the length on the wire. As in the kernel, a frame that is too short for
+// a load is rejected.
 func (p *Program) Match(data []byte, wireLen uint32) bool {
 	var a, x uint32
-	var scratch [scratchSlots]uint32
+	var scratch [Slots]uint32
 	for pc := 0; pc < len(p.steps); pc++ {
 		ins := &p.steps[pc]
 		k := ins.k
@@ -98,7 +99,7 @@ func (p *Program) Match(data []byte, wireLen uint32) bool {
 			if a, x, ok = rare(&p.code[pc], a, x, &scratch, data, wireLen); !ok {
 				return false
 			}
-			if op := p.code[pc].Op; op&7 == opJA&7 {
+			if op := p.code[pc].Op; op&7 == JA&7 {
 				pc += jump(ins, compareX(op, a, x))
 			}
 		}
@@ -113,13 +114,14 @@ func jump(ins *step, yes bool) int {
 	return int(ins.jf)
 }
 
-// rare runs the instructions that few filters have. It is out of line so that the others stay in few registers.
-func rare(ins *instruction, a, x uint32, scratch *[scratchSlots]uint32, data []byte, wireLen uint32) (a2, x2 uint32, ok bool) {
+// rare runs the instructions that few filters have. It is out of line so that the others need few
+// registers.
+func rare(ins *Instruction, a, x uint32, scratch *[Slots]uint32, data []byte, wireLen uint32) (a2, x2 uint32, ok bool) {
 	k := ins.K
 	switch ins.Op {
-	case opLoad | opInd | opByte, opLoad | opInd | opWord:
+	case Load | Ind | Byte, Load | Ind | Word:
 		at := uint64(k) + uint64(x)
-		if ins.Op == opLoad|opInd|opByte {
+		if ins.Op == Load|Ind|Byte {
 			if at >= uint64(len(data)) {
 				return 0, 0, false
 			}
@@ -129,51 +131,48 @@ func rare(ins *instruction, a, x uint32, scratch *[scratchSlots]uint32, data []b
 			return 0, 0, false
 		}
 		return binary.BigEndian.Uint32(data[at:]), x, true
-	case opLoadConst:
+	case LoadConst:
 		a = k
-	case opLoadLen:
+	case LoadLen:
 		a = wireLen
-	case opLoadMem:
-		a = scratch[k%scratchSlots]
-	case opLoadXConst:
+	case LoadMem:
+		a = scratch[k%Slots]
+	case LoadXConst:
 		x = k
-	case opLoadXMem:
-		x = scratch[k%scratchSlots]
-	case opStore:
-		scratch[k%scratchSlots] = a
-	case opStoreX:
-		scratch[k%scratchSlots] = x
-	case opTAX:
+	case LoadXMem:
+		x = scratch[k%Slots]
+	case Store:
+		scratch[k%Slots] = a
+	case StoreX:
+		scratch[k%Slots] = x
+	case TAX:
 		x = a
 	default:
-		if ins.Op&7 == opALU {
+		if ins.Op&7 == ALU {
 			return alu(ins, a, x)
 		}
 	}
 	return a, x, true
 }
 
-// alu computes. A division by zero ends the filter: the frame does not pass.
-func alu(ins *instruction, a, x uint32) (a2, x2 uint32, ok bool) {
+// alu computes. A division by zero rejects the frame.
+func alu(ins *Instruction, a, x uint32) (a2, x2 uint32, ok bool) {
 	b := ins.K
-	if ins.Op&opX != 0 {
+	if ins.Op&X != 0 {
 		b = x
 	}
-	op := ins.Op &^ (opALU | opX)
-	if b == 0 && (op == opDiv || op == opMod) {
-		return 0, 0, false
-	}
-	return apply(op, a, b), x, true
+	v, ok := Apply(ins.Op&^(ALU|X), a, b)
+	return v, x, ok
 }
 
 // compareX compares A with X.
 func compareX(op uint16, a, x uint32) bool {
-	switch op &^ opX {
-	case opJEQ:
+	switch op &^ X {
+	case JEQ:
 		return a == x
-	case opJGT:
+	case JGT:
 		return a > x
-	case opJGE:
+	case JGE:
 		return a >= x
 	}
 	return a&x != 0

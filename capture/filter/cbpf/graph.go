@@ -1,24 +1,25 @@
-package filter
+package cbpf
 
 import "slices"
 
-// block is a node of the graph that decides: it runs code, compares A with a number or with X, and goes on to one of two blocks. Code
-// takes nothing over from the blocks before it but the scratch memory that an effect has filled.
+// block is a node of the graph: it runs code, compares A with a number or with X, and leads to one of
+// two blocks. Code relies on nothing from earlier blocks, except scratch memory that an effect has
+// filled.
 type block struct {
 	blockKey
-	code   code
-	effect bool // fills scratch memory, and goes on to yes; no is nil
+	code   Code
+	effect bool // fills scratch memory, and leads to yes; no is nil
 }
 
-// blockKey tells equal blocks.
+// blockKey identifies equal blocks.
 type blockKey struct {
 	load    string // the code's key
-	op      uint16 // opRet for the two blocks at the end
+	op      uint16 // Ret for the two blocks at the end
 	k       uint32
 	yes, no *block
 }
 
-// graph makes blocks, each of them once.
+// graph makes each block once.
 type graph struct {
 	known          map[blockKey]*block
 	accept, reject *block
@@ -27,16 +28,16 @@ type graph struct {
 func newGraph() *graph {
 	return &graph{
 		known:  make(map[blockKey]*block),
-		accept: &block{blockKey: blockKey{op: opRet, k: acceptLength}},
-		reject: &block{blockKey: blockKey{op: opRet}},
+		accept: &block{blockKey: blockKey{op: Ret, k: acceptLength}},
+		reject: &block{blockKey: blockKey{op: Ret}},
 	}
 }
 
 func (g *graph) block(l leaf, yes, no *block) *block {
-	return g.canonical(&block{blockKey: blockKey{l.code.key(), l.op, l.k, yes, no}, code: l.code})
+	return g.canonical(&block{blockKey: blockKey{l.code.key(), l.jump, l.k, yes, no}, code: l.code})
 }
 
-// canonical returns the block that does what b does, which is not one at the end.
+// canonical returns the existing block that equals b, if any. b is not one of the two at the end.
 func (g *graph) canonical(b *block) *block {
 	if b.yes == b.no { // whatever the answer
 		return b.yes
@@ -48,7 +49,7 @@ func (g *graph) canonical(b *block) *block {
 	return b
 }
 
-// ordered returns the blocks that can be reached from entry, each before those that it goes on to.
+// ordered returns the blocks that can be reached from entry, each before those that it leads to.
 func ordered(entry *block) []*block {
 	var after []*block
 	seen := map[*block]bool{nil: true}

@@ -1,4 +1,4 @@
-package filter
+package cbpf
 
 import (
 	"math"
@@ -13,9 +13,9 @@ const (
 	maxAnswers = 8
 )
 
-// optimise returns the entry of a graph that gives the same answers with fewer steps: where the way to a block says already what its
-// answer is, the block is left out. What is left out has loaded nothing that was not loaded before, so that packets which are too
-// short for a load are rejected as before.
+// optimise returns the entry of a graph with the same answers in fewer steps. It leaves out a block
+// where the path to it implies its answer. Such a block loads nothing that the path has not loaded,
+// so that frames which are too short for a load are rejected as before.
 func (g *graph) optimise(entry *block) *block {
 	for range maxRounds {
 		better := g.shortcut(entry)
@@ -48,7 +48,8 @@ type answer struct {
 	yes bool
 }
 
-// shortcut makes every edge lead to the first block behind it whose answer is not known there. It returns entry if that is so already.
+// shortcut makes every edge lead to the first block after it whose answer is not known there. It
+// returns entry if all edges do so already.
 func (g *graph) shortcut(entry *block) *block {
 	order := ordered(entry)
 	to := targets(order)
@@ -57,7 +58,7 @@ func (g *graph) shortcut(entry *block) *block {
 	made := map[*block]*block{g.accept: g.accept, g.reject: g.reject, nil: nil}
 	changed := false
 	for _, b := range slices.Backward(order) {
-		if b.op == opRet {
+		if b.op == Ret {
 			continue
 		}
 		n := *b
@@ -75,7 +76,7 @@ func (g *graph) shortcut(entry *block) *block {
 	return made[entry]
 }
 
-// edges are where a block goes on to.
+// edges are the blocks that a block leads to.
 type edges struct{ yes, no *block }
 
 // targets returns where the edges of blocks could lead.
@@ -83,7 +84,7 @@ func targets(order []*block) map[*block]edges {
 	to := make(map[*block]edges, len(order))
 	in := make(map[*block]facts) // known where a block is entered
 	for _, b := range order {
-		if b.op == opRet {
+		if b.op == Ret {
 			continue
 		}
 		known := in[b]
@@ -97,15 +98,15 @@ func targets(order []*block) map[*block]edges {
 		to[b] = edges{decide(b.yes, onYes), decide(b.no, onNo)}
 		meet(in, to[b].yes, onYes)
 		meet(in, to[b].no, onNo)
-		meet(in, b.yes, onYes) // where nobody may go any more: the next round knows
+		meet(in, b.yes, onYes) // perhaps no longer reached; the next round removes it
 		meet(in, b.no, onNo)
 	}
 	return to
 }
 
-// decide goes on from b while the answer is known.
+// decide follows the edges from b while the answer is known.
 func decide(b *block, known facts) *block {
-	for b.op != opRet && !b.effect {
+	for b.op != Ret && !b.effect {
 		i := known.find(b.load)
 		if i < 0 {
 			return b
@@ -123,7 +124,7 @@ func decide(b *block, known facts) *block {
 	return b
 }
 
-// meet takes f as what is known at b, or of that what was known there on other ways as well.
+// meet adds a path to b on which f is known. What is known at b is what all paths have in common.
 func meet(in map[*block]facts, b *block, f facts) {
 	old, ok := in[b]
 	if !ok {
@@ -143,7 +144,7 @@ func (f facts) find(load string) int {
 	return slices.IndexFunc(f, func(v fact) bool { return v.load == load })
 }
 
-// with returns what is known after b has answered. The oldest is forgotten if that is too much.
+// with returns what is known after b has answered. At maxFacts the oldest fact is dropped.
 func (f facts) with(b *block, yes bool) facts {
 	i := f.find(b.load)
 	if i >= 0 {
@@ -164,17 +165,17 @@ func (f fact) and(q question, yes bool) fact {
 		f.answers = append(slices.Clip(f.answers), answer{q, yes})
 	}
 	switch {
-	case q.op == opJEQ && yes:
+	case q.op == JEQ && yes:
 		f.low, f.high = q.k, q.k
-	case q.op == opJEQ && len(f.unlike) < maxUnlike:
+	case q.op == JEQ && len(f.unlike) < maxUnlike:
 		f.unlike = append(slices.Clip(f.unlike), q.k)
-	case q.op == opJGT && yes:
+	case q.op == JGT && yes:
 		f.low = max(f.low, q.k+1)
-	case q.op == opJGT:
+	case q.op == JGT:
 		f.high = min(f.high, q.k)
-	case q.op == opJGE && yes:
+	case q.op == JGE && yes:
 		f.low = max(f.low, q.k)
-	case q.op == opJGE && q.k > 0:
+	case q.op == JGE && q.k > 0:
 		f.high = min(f.high, q.k-1)
 	}
 	return f
@@ -209,16 +210,16 @@ func (f *fact) answer(q question) (yes, ok bool) {
 		}
 	}
 	switch exact := f.low == f.high; q.op {
-	case opJEQ:
+	case JEQ:
 		if exact {
 			return f.low == q.k, true
 		}
 		return false, q.k < f.low || q.k > f.high || slices.Contains(f.unlike, q.k)
-	case opJGT:
+	case JGT:
 		return f.low > q.k, f.low > q.k || f.high <= q.k
-	case opJGE:
+	case JGE:
 		return f.low >= q.k, f.low >= q.k || f.high < q.k
-	case opJSET:
+	case JSET:
 		return f.low&q.k != 0, exact
 	}
 	return false, false
