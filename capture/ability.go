@@ -24,19 +24,20 @@ type DropCounter interface {
 	Drops() uint64
 }
 
-// FilterCounter is implemented by sources that leave out frames which pass no filter. What a filter in
-// the kernel leaves out is not counted: nothing is known of it.
+// FilterCounter is implemented by sources that leave out frames which pass no filter. What a filter
+// in the kernel leaves out is not counted: nothing is known of it.
 type FilterCounter interface {
 	// Filtered returns the number of frames left out since the source was opened. It is safe for
 	// concurrent use with every other method.
 	Filtered() uint64
 }
 
-// Owner is an ability of live sources: they know which addresses are those of this host. They set the Dir of
-// a frame where the system says that it was sent by this host or to it; elsewhere addresses decide.
+// Owner is an ability of live sources: they know which addresses are those of this host. They set
+// the Dir of a frame where the system says that it was sent by this host or to it; elsewhere
+// addresses decide.
 type Owner interface {
-	// Own returns the addresses of this host as they are now. It is cheap, and safe for concurrent use with
-	// every other method.
+	// Own returns the addresses of this host as they are now. It is cheap, and safe for concurrent
+	// use with every other method.
 	Own() *decode.HostNets
 }
 

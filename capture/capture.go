@@ -20,7 +20,8 @@ type Frame struct {
 	WireLen uint32          // length on the wire, bytes; not below len(Data)
 	Link    decode.LinkType // how Data begins
 
-	// Dir is which way the frame went, where the source can see that otherwise than by addresses, see [Owner].
+	// Dir is which way the frame went, where the source can see that otherwise than by addresses,
+	// see [Owner].
 	Dir decode.Direction
 }
 

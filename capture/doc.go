@@ -12,9 +12,9 @@
 //	}
 //
 // [Merge] makes one source of several recordings, in the order of time. [Fanout] spreads one source
-// over several workers, so that both directions of a conversation reach the same worker. [Memory] is
-// a source of frames that are already in memory. Files, rings and other packages' sources are in the
-// folders below.
+// over several workers, so that both directions of a conversation reach the same worker. [Memory]
+// is a source of frames that are already in memory. Files, rings and other packages' sources are in
+// the folders below.
 //
 // A batch costs one call, its frames are slices into the source's own memory, and nothing is
 // allocated once buffers have their size. Nothing is decoded here: bytes are passed on as they are,

@@ -11,31 +11,35 @@ import (
 )
 
 const (
-	fanoutDepth  = 8          // batches of a queue that exist: one with the worker, one being filled, the others wait
-	fanoutBuffer = 128 * 1024 // bytes of frames that a batch holds before it is passed on, unless one frame is larger
+	// batches of a queue that exist: one with the worker, one being filled, the others wait
+	fanoutDepth = 8
+	// bytes of frames that a batch holds before it is passed on, unless one frame is larger
+	fanoutBuffer = 128 * 1024
 )
 
 // FanoutConfig configures [Fanout]. The zero FanoutConfig is ready to use.
 type FanoutConfig struct {
-	Queues int            // number of queues; 0 means 1
-	Hash   *hash64.Hasher // of addresses: nil means the fixed one, with which a recording is spread in the same way each time
+	Queues int // number of queues; 0 means 1
+	// of addresses: nil means the fixed one, with which a recording is spread in the same way each
+	// time
+	Hash *hash64.Hasher
 }
 
 // Fanout spreads the frames of src over queues, each a Source with an owner of its own. Frames with
 // the same pair of addresses, in either direction, reach the same queue in the order of src: the
 // queue is chosen by [decode.FlowHash].
 //
-// One goroutine reads src. It copies frames, unless they are stable anyway (see [Stabler]). Nothing is
-// dropped: a slow queue holds up the reader and in time the others, so every queue needs its own
+// One goroutine reads src. It copies frames, unless they are stable anyway (see [Stabler]). Nothing
+// is dropped: a slow queue holds up the reader and in time the others, so every queue needs its own
 // goroutine to read it. Frames that a live source gives in less than a full batch are passed on at
-// once; otherwise a queue's batch is passed on when it is full, when the period changes, and at the end.
-// After the last frame every queue returns the error of src. If src has periods, all queues change
-// them at the same frame: each gets a batch when one begins, an empty one if need be.
+// once; otherwise a queue's batch is passed on when it is full, when the period changes, and at the
+// end. After the last frame every queue returns the error of src. If src has periods, all queues
+// change them at the same frame: each gets a batch when one begins, an empty one if need be.
 //
-// Closing one queue discards what it would still get and leaves the others alone. Closing the last one
-// closes src, waits for the goroutine, and returns what the Close of src returned. Progress of any
-// queue is that of src. The first queue has the Drops, Filtered and Reasons of src; each queue adds the
-// frames discarded for it to its Drops.
+// Closing one queue discards what it would still get and leaves the others alone. Closing the last
+// one closes src, waits for the goroutine, and returns what the Close of src returned. Progress of
+// any queue is that of src. The first queue has the Drops, Filtered and Reasons of src; each queue
+// adds the frames discarded for it to its Drops.
 //
 // Memory is bounded: 8 batches a queue, with 128 KiB of copied frames each.
 func Fanout(src Source, cfg FanoutConfig) []Source {
@@ -169,7 +173,8 @@ func (f *fanout) spread(in *Batch) error {
 	return nil
 }
 
-// announce makes every queue begin the period, also those whose next frame comes much later or never.
+// announce makes every queue begin the period, also those whose next frame comes much later or
+// never.
 func (f *fanout) announce() {
 	if f.era == 0 {
 		return
@@ -236,7 +241,8 @@ func (q *queue) take() bool {
 	}
 }
 
-// pass hands the slab that is being filled to the worker. There is always room: full holds all slabs.
+// pass hands the slab that is being filled to the worker. There is always room: full holds all
+// slabs.
 func (q *queue) pass() {
 	if q.filling != nil {
 		q.passed.Add(uint64(len(q.filling.batch.Frames)))
@@ -245,7 +251,8 @@ func (q *queue) pass() {
 	}
 }
 
-// ReadBatch gives b the next batch. b.Frames is exchanged with the slab's, so that nothing is copied.
+// ReadBatch gives b the next batch. b.Frames is exchanged with the slab's, so that nothing is
+// copied.
 func (q *queue) ReadBatch(b *Batch) error {
 	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
 	if q.lent != nil {

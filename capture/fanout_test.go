@@ -102,7 +102,8 @@ func (e epochs) ReadBatch(b *capture.Batch) error {
 	return err
 }
 
-// TestFanoutPeriods has all queues begin all periods, in their order, also one that gets no frame of a period.
+// TestFanoutPeriods has all queues begin all periods, in their order, also one that gets no frame
+// of a period.
 func TestFanoutPeriods(t *testing.T) {
 	const periods = 40
 	for _, pairs := range []int{1, 100} { // with one pair of addresses, one queue gets everything
@@ -155,7 +156,8 @@ func TestFanoutCloseOneQueue(t *testing.T) {
 func TestFanoutCloseEndsTheGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, read := range []int{0, 1, 5} {
-		src := newLive(many(1, 100_000), 256, io.EOF) // more than fits: the reader waits for a queue
+		// more than fits: the reader waits for a queue
+		src := newLive(many(1, 100_000), 256, io.EOF)
 		queues := capture.Fanout(src, capture.FanoutConfig{Queues: 2})
 		var b capture.Batch
 		for range read {
@@ -247,7 +249,8 @@ func BenchmarkFanout(b *testing.B) {
 func TestFanoutChoosesByHash(t *testing.T) {
 	const n, count = 9000, 3
 	hash := func(data []byte, _ decode.LinkType) uint64 {
-		return (1<<64 - 1) / n * uint64(binary.BigEndian.Uint32(data[numberAt:])) // rises from 0 to nearly the largest
+		// rises from 0 to nearly the largest
+		return (1<<64 - 1) / n * uint64(binary.BigEndian.Uint32(data[numberAt:]))
 	}
 	out := drain(capture.NewFanout(capture.NewMemory(many(1, n)), capture.FanoutConfig{Queues: count}, hash))
 	for i, g := range out {

@@ -10,12 +10,13 @@ import (
 // The order within a source is kept, even where its times go back; of equal times the earlier
 // argument comes first. Batches carry no Epoch.
 //
-// A source that fails is left out from then on, and the others are read to their end; then ReadBatch
-// returns the errors, joined, or io.EOF if there were none.
+// A source that fails is left out from then on, and the others are read to their end; then
+// ReadBatch returns the errors, joined, or io.EOF if there were none.
 //
 // The result takes ownership of sources and closes them. It is [Stabler] if all of them are; its
-// Progress, Drops and Filtered are their sums, its Reasons are theirs. A source that waits holds up all others, so live sources
-// should each have a worker instead. Merging costs O(log n) comparisons a frame.
+// Progress, Drops and Filtered are their sums, its Reasons are theirs. A source that waits holds up
+// all others, so live sources should each have a worker instead. Merging costs O(log n) comparisons
+// a frame.
 func Merge(sources ...Source) Source {
 	if len(sources) == 1 {
 		return sources[0]

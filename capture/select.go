@@ -6,8 +6,9 @@ import (
 	"visor/decode"
 )
 
-// Select returns a Source with those frames of src that keep wants; it counts the others, see [FilterCounter]. It takes ownership of
-// src, and calls keep in the goroutine that reads. An error of keep ends the Source, after the frames before.
+// Select returns a Source with those frames of src that keep wants; it counts the others, see
+// [FilterCounter]. It takes ownership of src, and calls keep in the goroutine that reads. An error
+// of keep ends the Source, after the frames before.
 func Select(src Source, keep func(f *Frame) (bool, error)) Source {
 	return &selection{of: src, keep: keep}
 }

@@ -19,8 +19,8 @@ const (
 	tapIdle   = 100 * time.Millisecond // when nothing has come lately
 )
 
-// Tap is a Source for programs that have packets or DNS messages already, as DNS servers do: any goroutine gives them, and a
-// pipeline reads them.
+// Tap is a Source for programs that have packets or DNS messages already, as DNS servers do: any
+// goroutine gives them, and a pipeline reads them.
 //
 //	tap := capture.NewTap()
 //	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{tap}, Live: true, Handlers: handlers})
@@ -28,12 +28,14 @@ const (
 //	...
 //	tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, …}) // in the server's own goroutines
 //
-// Message and Packet are safe for concurrent use. They copy what they are given, never wait and never allocate: what comes faster
-// than it is read is dropped, and counted. Goroutines on different processors use different buffers. The reader
-// sorts what these hold by time; what is given later than its time says may come late. It looks every 10 ms, so that givers need not
-// wake it.
+// Message and Packet are safe for concurrent use. They copy what they are given, never wait and
+// never allocate: what comes faster than it is read is dropped, and counted. Goroutines on
+// different processors use different buffers. The reader sorts what these hold by time; what is
+// given later than its time says may come late. It looks every 10 ms, so that givers need not wake
+// it.
 //
-// ReadBatch is for one goroutine, as that of every Source. Memory is 1.3 MiB for each processor, twice.
+// ReadBatch is for one goroutine, as that of every Source. Memory is 1.3 MiB for each processor,
+// twice.
 type Tap struct {
 	shards  []tapShard
 	nearby  sync.Pool // *tapShard: a processor mostly gets the one that it has put back
@@ -88,8 +90,8 @@ func newTapFill() tapFill {
 	return tapFill{frames: make([]Frame, 0, tapFrames), buf: make([]byte, 0, tapBuffer)}
 }
 
-// Packet gives a packet that was seen at tsNS, of the link type that it begins with. It copies data. It returns false if the
-// packet was dropped.
+// Packet gives a packet that was seen at tsNS, of the link type that it begins with. It copies
+// data. It returns false if the packet was dropped.
 func (t *Tap) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
 	s := t.lock()
 	if s == nil {
@@ -103,8 +105,8 @@ func (t *Tap) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
 	return t.unlock(s, ok)
 }
 
-// Message gives a DNS message and who exchanged it. It copies what m refers to. A message without a time is of now. It returns
-// false if the message was dropped.
+// Message gives a DNS message and who exchanged it. It copies what m refers to. A message without a
+// time is of now. It returns false if the message was dropped.
 func (t *Tap) Message(m *dnstapmsg.Message) bool {
 	s := t.lock()
 	if s == nil {
@@ -172,8 +174,9 @@ func (f *tapFill) add(tsNS int64, link decode.LinkType, n int) {
 
 func (f *tapFill) reset() { f.frames, f.buf = f.frames[:0], f.buf[:0] }
 
-// ReadBatch replaces the contents of b with what was given, ordered by time, waiting for something. Frames borrow from t until the
-// next ReadBatch. After Close it gives the rest, and then returns [ErrClosed].
+// ReadBatch replaces the contents of b with what was given, ordered by time, waiting for something.
+// Frames borrow from t until the next ReadBatch. After Close it gives the rest, and then returns
+// [ErrClosed].
 func (t *Tap) ReadBatch(b *Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	for t.given == len(t.taken) {
@@ -202,9 +205,9 @@ func (t *Tap) wait() (closed bool) {
 	return false
 }
 
-// sweep takes what the shards hold. While it goes from one to the next, an answer may come to a shard that is still to be
-// looked at, and its question have gone to one that was: so what is younger than the sweep waits for the next one, unless
-// that is the last.
+// sweep takes what the shards hold. While it goes from one to the next, an answer may come to a
+// shard that is still to be looked at, and its question have gone to one that was: so what is
+// younger than the sweep waits for the next one, unless that is the last.
 func (t *Tap) sweep(last bool) {
 	began := time.Now().UnixNano()
 	t.taken, t.given = append(t.taken[:0], t.held...), 0
@@ -227,8 +230,8 @@ func (t *Tap) sweep(last bool) {
 	}
 }
 
-// hold takes the frames from began on out of what was taken, and copies them. What is a second ahead has a wrong time, and does
-// not wait for it.
+// hold takes the frames from began on out of what was taken, and copies them. What is a second
+// ahead has a wrong time, and does not wait for it.
 func (t *Tap) hold(began int64) {
 	at := func(ns int64) int {
 		i, _ := slices.BinarySearchFunc(t.taken, ns, func(f Frame, ns int64) int { return cmp.Compare(f.TimeNS, ns) })

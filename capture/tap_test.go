@@ -43,7 +43,8 @@ func TestTap(t *testing.T) {
 	require.InDelta(t, time.Now().UnixNano(), b.Frames[0].TimeNS, 10e9)
 }
 
-// TestTapGivers has many goroutines that each give a question and then its answer: all come, in the order of time.
+// TestTapGivers has many goroutines that each give a question and then its answer: all come, in the
+// order of time.
 func TestTapGivers(t *testing.T) {
 	const givers, each = 16, 2000
 	tap := capture.NewTap()
@@ -67,7 +68,8 @@ func TestTapGivers(t *testing.T) {
 	for tap.ReadBatch(&b) == nil {
 		require.LessOrEqual(t, len(b.Frames), capture.BatchSize)
 		for _, f := range b.Frames {
-			// A giver may be stopped between looking at the clock and giving, and give late what is older than what was read.
+			// A giver may be stopped between looking at the clock and giving, and give late what is
+			// older than what was read.
 			require.GreaterOrEqual(t, f.TimeNS, last-int64(time.Second))
 			last = max(last, f.TimeNS)
 			g := f.Data[0]

@@ -98,8 +98,9 @@ func (c *Capture) Sources() []capture.Source {
 	return out
 }
 
-// Own returns the addresses of this host as they are now: all of the network namespace, on whichever interface. The
-// sources have them too, and tell the direction of frames by them, see [capture.Owner].
+// Own returns the addresses of this host as they are now: all of the network namespace, on
+// whichever interface. The sources have them too, and tell the direction of frames by them, see
+// [capture.Owner].
 func (c *Capture) Own() *decode.HostNets { return c.locality.own.Load() }
 
 // Stats returns what the kernel has counted so far.

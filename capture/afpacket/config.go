@@ -13,14 +13,16 @@ import (
 
 // Config configures a Capture. Interface must be set.
 type Config struct {
-	Interface     string        // its name, an IP address that it has, or "auto": the Ethernet interface that has seen most
-	Queues        int           // sources that share the traffic; 0 means 1
-	RingSize      int           // bytes of memory of each queue; 0 means 32 MiB. What comes while it is full is dropped
+	// its name, an IP address that it has, or "auto": the Ethernet interface that has seen most
+	Interface string
+	Queues    int // sources that share the traffic; 0 means 1
+	// bytes of memory of each queue; 0 means 32 MiB. What comes while it is full is dropped
+	RingSize      int
 	BlockTimeout  time.Duration // after which a block that is not full is handed on; 0 means 100 ms
 	NoPromiscuous bool          // see only what is addressed to this host
 
-	// Filter returns a program for frames of the interface's link type, which the kernel runs: it drops what that returns 0 for. It is
-	// as visor/capture/filter makes it:
+	// Filter returns a program for frames of the interface's link type, which the kernel runs: it
+	// drops what that returns 0 for. It is as visor/capture/filter makes it:
 	//
 	//	afpacket.Config{Interface: "eth0", Filter: filter.Kernel("port 53")}
 	//
@@ -28,7 +30,8 @@ type Config struct {
 	Filter func(link decode.LinkType) ([]bpf.RawInstruction, error)
 }
 
-// blockSize is the size of the pieces in which the kernel hands packets on. The largest packet must fit.
+// blockSize is the size of the pieces in which the kernel hands packets on. The largest packet must
+// fit.
 const blockSize = 256 << 10
 
 const (

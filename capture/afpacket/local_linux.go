@@ -26,8 +26,10 @@ type locality struct {
 	ask     *netlink // in the namespace that the capture was opened in
 	changes *os.File
 
-	own  atomic.Pointer[decode.HostNets]
-	ends atomic.Bool // traffic of the interface ends here: it is neither loopback, nor forwards, nor is part of a bridge
+	own atomic.Pointer[decode.HostNets]
+	// traffic of the interface ends here: it is neither loopback, nor forwards, nor is part of a
+	// bridge
+	ends atomic.Bool
 }
 
 func watchLocality(index int, loop bool) (*locality, error) {
@@ -152,6 +154,7 @@ func forwards(attrs []byte) bool {
 	v6, _ := attribute(families, unix.AF_INET6)
 	settings4, _ := attribute(v4, conf4)
 	settings6, _ := attribute(v6, conf6)
-	on := func(settings []byte) bool { return len(settings) >= 4 && u32(settings) != 0 } // it is the first one of both
+	// it is the first one of both
+	on := func(settings []byte) bool { return len(settings) >= 4 && u32(settings) != 0 }
 	return on(settings4) || on(settings6)
 }

@@ -114,8 +114,8 @@ func TestNSCapture(t *testing.T) {
 	require.Equal(t, afpacket.Stats{Packets: 5000}, live.Stats())
 }
 
-// TestNSQueues spreads traffic: every packet comes once, those of a conversation to one queue. The kernel puts IPv4 fragments
-// together before it does.
+// TestNSQueues spreads traffic: every packet comes once, those of a conversation to one queue. The
+// kernel puts IPv4 fragments together before it does.
 func TestNSQueues(t *testing.T) {
 	namespace(t)
 	frames, truth := trafficgen.Frames(trafficgen.Config{Packets: 20_000, Mix: trafficgen.Mix{DNS: 80, TCP: 20}})
@@ -142,7 +142,8 @@ func TestNSQueues(t *testing.T) {
 	require.Equal(t, handler.Account{Offered: truth.Packets, Analysed: truth.Packets}, p.Account())
 }
 
-// TestNSDrops fills a small ring that nobody reads: what is seen and what is dropped adds up to what was sent.
+// TestNSDrops fills a small ring that nobody reads: what is seen and what is dropped adds up to
+// what was sent.
 func TestNSDrops(t *testing.T) {
 	namespace(t)
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(20_000))
@@ -190,7 +191,8 @@ func TestNSLoopback(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	for i := range 5 {
-		_, _ = fmt.Fprintf(conn, "datagram %d", i) // nobody listens: refused from the second on, with an ICMP message for each
+		// nobody listens: refused from the second on, with an ICMP message for each
+		_, _ = fmt.Fprintf(conn, "datagram %d", i)
 	}
 	counts := map[string]int{}
 	for _, frame := range take(t, live.Sources()[0], 6) {

@@ -82,9 +82,9 @@ func openQueue(cfg *Config, on *target, group *fanout) (*queue, error) {
 	return q, nil
 }
 
-// ReadBatch replaces the contents of b with the next frames of a block, waiting for one. They borrow from the ring until the
-// next ReadBatch. It returns [capture.ErrClosed] after Close, and an error if the interface is gone. While it is down
-// ReadBatch waits.
+// ReadBatch replaces the contents of b with the next frames of a block, waiting for one. They
+// borrow from the ring until the next ReadBatch. It returns [capture.ErrClosed] after Close, and an
+// error if the interface is gone. While it is down ReadBatch waits.
 func (q *queue) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	for len(b.Frames) == 0 {
@@ -141,8 +141,9 @@ func (q *queue) wait() error {
 	return nil
 }
 
-// ready reports whether there is nothing to wait for. When the socket was woken for an error, it is taken from it: a socket whose
-// interface goes down has one, and goes on when the interface comes up again.
+// ready reports whether there is nothing to wait for. When the socket was woken for an error, it is
+// taken from it: a socket whose interface goes down has one, and goes on when the interface comes
+// up again.
 func (q *queue) ready(fd uintptr) bool {
 	if q.closed.Load() || q.status().Load()&unix.TP_STATUS_USER != 0 {
 		return true
@@ -192,8 +193,8 @@ func (q *queue) take(b *capture.Batch) {
 	})
 }
 
-// direction returns which way a packet went by its type. What was for another host, for a group or for all goes by its
-// addresses.
+// direction returns which way a packet went by its type. What was for another host, for a group or
+// for all goes by its addresses.
 func (q *queue) direction(packetType byte) decode.Direction {
 	switch {
 	case !q.byType:
@@ -209,7 +210,8 @@ func (q *queue) direction(packetType byte) decode.Direction {
 // Own returns the addresses of this host as they are now.
 func (q *queue) Own() *decode.HostNets { return q.locality.own.Load() }
 
-// restoreTag puts the VLAN tag that the card has taken out of the packet at offset at back in, and returns where it begins then.
+// restoreTag puts the VLAN tag that the card has taken out of the packet at offset at back in, and
+// returns where it begins then.
 func (q *queue) restoreTag(p []byte, at int) int {
 	tpid := u16(p[packetTPID:])
 	if u32(p[packetStatus:])&unix.TP_STATUS_VLAN_TPID_VALID == 0 {
@@ -242,7 +244,8 @@ func (q *queue) stats() Stats {
 // Drops returns the packets that the kernel dropped because the ring was full.
 func (q *queue) Drops() uint64 { return q.stats().Drops }
 
-// Close ends the capture: a waiting ReadBatch returns [capture.ErrClosed]. The ring's memory goes when q is no longer used.
+// Close ends the capture: a waiting ReadBatch returns [capture.ErrClosed]. The ring's memory goes
+// when q is no longer used.
 func (q *queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil

@@ -6,10 +6,12 @@
 //		Sources: []capture.Source{src}, Handlers: []handler.Handler{flows}, Live: true,
 //	})
 //
-// What a socket gives is a datagram without its headers. The source puts an IP and a UDP header in front again, so that its frames
-// are packets like those of a capture file: whoever reads one reads the other.
+// What a socket gives is a datagram without its headers. The source puts an IP and a UDP header in
+// front again, so that its frames are packets like those of a capture file: whoever reads one reads
+// the other.
 //
-// A datagram costs a system call, 1 µs. Those that the kernel drops because its buffer is full are counted, on Linux.
+// A datagram costs a system call, 1 µs. Those that the kernel drops because its buffer is full are
+// counted, on Linux.
 package collector
 
 import (
@@ -29,12 +31,15 @@ import (
 // Config configures a Source. Address must be set.
 type Config struct {
 	Address string // local host:port; without a host, all addresses
-	Buffer  int    // bytes that the kernel is asked to hold; 0 means 8 MiB. It may grant less: on Linux see net.core.rmem_max
+	// bytes that the kernel is asked to hold; 0 means 8 MiB. It may grant less: on Linux see
+	// net.core.rmem_max
+	Buffer int
 }
 
 const defaultBuffer = 8 << 20
 
-// Source gives the datagrams that come to a UDP port. It is owned by one goroutine; Close, Drops and Addr may be called from any.
+// Source gives the datagrams that come to a UDP port. It is owned by one goroutine; Close, Drops
+// and Addr may be called from any.
 type Source struct {
 	conn  *net.UDPConn
 	local netip.AddrPort

@@ -11,7 +11,8 @@ type budget struct {
 
 func newBudget(n int) *budget { return &budget{left: n, freed: make(chan struct{})} }
 
-// take waits for n bytes, all at once: a waiting client holds none, so that there is no deadlock. It returns false when gone is closed.
+// take waits for n bytes, all at once: a waiting client holds none, so that there is no deadlock.
+// It returns false when gone is closed.
 func (b *budget) take(n int, gone <-chan struct{}) bool {
 	for {
 		b.mu.Lock()

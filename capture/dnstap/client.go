@@ -13,11 +13,12 @@ import (
 
 // client is a connection.
 type client struct {
-	conn   net.Conn
-	from   netip.Addr // the address, or the network of 64 bits of an IPv6 one; invalid of a Unix socket
+	conn net.Conn
+	// the address, or the network of 64 bits of an IPv6 one; invalid of a Unix socket
+	from   netip.Addr
 	joined time.Time
-	// started is set when the stream has begun, waits to the ns since the Unix epoch at which the client began to wait between
-	// two frames, 0 within one.
+	// started is set when the stream has begun, waits to the ns since the Unix epoch at which the
+	// client began to wait between two frames, 0 within one.
 	started atomic.Bool
 	waits   atomic.Int64
 	evicted atomic.Bool
@@ -30,7 +31,8 @@ func newClient(conn net.Conn) *client {
 	return &client{conn: conn, from: network(conn.RemoteAddr()), joined: time.Now()}
 }
 
-// network returns the IPv4 address, or the IPv6 network of 64 bits, of a client over TCP: a host with one address in it has all.
+// network returns the IPv4 address, or the IPv6 network of 64 bits, of a client over TCP: a host
+// with one address in it has all.
 func network(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -124,7 +126,8 @@ func allowed(nets *decode.HostNets, a *net.TCPAddr) bool {
 	return nets.Empty() || nets.Contains(a.AddrPort().Addr().Unmap().WithZone(""))
 }
 
-// evict disconnects the client that has been of no use for the longest. It reports false if all must stay. The caller holds mu.
+// evict disconnects the client that has been of no use for the longest. It reports false if all
+// must stay. The caller holds mu.
 func (l *Listener) evict() bool {
 	var victim *client
 	longest, now := time.Duration(0), time.Now()
@@ -185,7 +188,8 @@ func (l *Listener) serve(c *client) {
 	}
 }
 
-// limit sets how long the client may take: for a frame that has begun, and for the handshake, or until the next frame.
+// limit sets how long the client may take: for a frame that has begun, and for the handshake, or
+// until the next frame.
 func (l *Listener) limit(c *client, inFrame bool) {
 	var limit time.Time
 	now := time.Now()
@@ -203,8 +207,8 @@ func (l *Listener) limit(c *client, inFrame bool) {
 	_ = c.conn.SetDeadline(limit) // fails on a closed connection, as the next Read does
 }
 
-// read passes on the frames of one client. It holds a slab only while there are whole frames to put in, so that slow clients do
-// not take them from others.
+// read passes on the frames of one client. It holds a slab only while there are whole frames to put
+// in, so that slow clients do not take them from others.
 func (l *Listener) read(r *reader) error {
 	for {
 		frame, err := r.next()

@@ -20,9 +20,10 @@ const batchBytes = 128 << 10
 
 // Error is what reading a damaged stream ends in. Callers find it by errors.As.
 type Error struct {
-	Path   string // as given to Open or NewFile
-	Offset int64  // where the damaged frame begins, bytes from the start; of a compressed file, of its contents
-	Err    error  // what was found there
+	Path string // as given to Open or NewFile
+	// where the damaged frame begins, bytes from the start; of a compressed file, of its contents
+	Offset int64
+	Err    error // what was found there
 }
 
 // Error returns "dnstap: PATH: offset N: what was found".
@@ -33,7 +34,8 @@ func (e *Error) Error() string {
 // Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// File is a Source of a Frame Streams file, or of several, one after the other. It is owned by one goroutine; Close and Progress may be called from any.
+// File is a Source of a Frame Streams file, or of several, one after the other. It is owned by one
+// goroutine; Close and Progress may be called from any.
 type File struct {
 	path   string
 	frames *reader
@@ -50,8 +52,8 @@ var (
 	_ capture.Progresser = (*File)(nil)
 )
 
-// Open opens a Frame Streams file, plain or in gzip, zstd or bzip2. It returns the error of os.Open, or an [*Error] if the file does not begin as one, or does
-// not hold dnstap.
+// Open opens a Frame Streams file, plain or in gzip, zstd or bzip2. It returns the error of
+// os.Open, or an [*Error] if the file does not begin as one, or does not hold dnstap.
 func Open(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -64,8 +66,9 @@ func Open(path string) (*File, error) {
 	return src, err
 }
 
-// NewFile reads a Frame Streams file from in, which may be a pipe, plain or compressed as those of [Open]. It waits for the first
-// frame. The name is for errors. The File takes in: Close closes it if it is an io.Closer. If NewFile fails, in is left open.
+// NewFile reads a Frame Streams file from in, which may be a pipe, plain or compressed as those of
+// [Open]. It waits for the first frame. The name is for errors. The File takes in: Close closes it
+// if it is an io.Closer. If NewFile fails, in is left open.
 func NewFile(in io.Reader, name string) (*File, error) {
 	f := &File{path: name}
 	f.closer, _ = in.(io.Closer)
@@ -99,8 +102,9 @@ func unpacked(in io.Reader, name string) (io.Reader, error) {
 	return buffered, nil
 }
 
-// ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow from f until the next
-// ReadBatch. It returns io.EOF at the end, an [*Error] where the file is damaged or cut, [capture.ErrClosed] after Close.
+// ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow
+// from f until the next ReadBatch. It returns io.EOF at the end, an [*Error] where the file is
+// damaged or cut, [capture.ErrClosed] after Close.
 func (f *File) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	f.slab.reset()
@@ -135,8 +139,8 @@ func (f *File) damage(err error) error {
 	return &Error{Path: f.path, Offset: f.frames.offset, Err: err}
 }
 
-// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of a compressed file these are
-// compressed bytes.
+// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of
+// a compressed file these are compressed bytes.
 func (f *File) Progress() (done, total int64) { return f.done.Load(), f.total }
 
 // Close ends f: ReadBatch returns [capture.ErrClosed] from then on.

@@ -50,14 +50,16 @@ func TestOpen(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestLargeFrames has frames of many sizes, longer than the reader's buffer and than a batch, up to the limit.
+// TestLargeFrames has frames of many sizes, longer than the reader's buffer and than a batch, up to
+// the limit.
 func TestLargeFrames(t *testing.T) {
 	b := control(begin, contentType)
 	sizes := []int{1, 16 << 10, 16<<10 - 4, 16<<10 - 3, 100, 64 << 10, 200 << 10, 1 << 20, 5}
 	for i, n := range sizes {
 		b = append(b, data(bytes.Repeat([]byte{byte(i)}, n))...)
 	}
-	src, err := dnstap.NewFile(bytes.NewReader(b), "test") // without a STOP: the writer was killed between two frames
+	// without a STOP: the writer was killed between two frames
+	src, err := dnstap.NewFile(bytes.NewReader(b), "test")
 	require.NoError(t, err)
 	frames, err := readAll(t, src)
 	require.ErrorIs(t, err, io.EOF)
@@ -203,7 +205,8 @@ func TestFileWithoutContentType(t *testing.T) {
 	require.Len(t, frames, 1)
 }
 
-// TestCorpus reads the files of strangers to their ends. Some of them are single messages, and one is another stream.
+// TestCorpus reads the files of strangers to their ends. Some of them are single messages, and one
+// is another stream.
 func TestCorpus(t *testing.T) {
 	files := 0
 	for _, dir := range []string{sharedtest.Dir(t, "corpus", "dnstap"), sharedtest.Dir(t, "corpus", "extra", "dnstap")} {

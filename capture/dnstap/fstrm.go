@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Frame Streams (https://farsightsec.github.io/fstrm): data frames are preceded by their length, control frames by a
-// length of zero and another length.
+// Frame Streams (https://farsightsec.github.io/fstrm): data frames are preceded by their length,
+// control frames by a length of zero and another length.
 const (
 	contentType  = "protobuf:dnstap.Dnstap"
 	maxFrame     = 1 << 20 // two DNS messages and their addresses have less than 140 KiB
@@ -34,7 +34,8 @@ var (
 	errContent  = fmt.Errorf("stream does not carry %q", contentType)
 )
 
-// control is a control frame: its type, and whether it offers dnstap. One without a content type offers anything.
+// control is a control frame: its type, and whether it offers dnstap. One without a content type
+// offers anything.
 type control struct {
 	kind   uint32
 	dnstap bool

@@ -22,23 +22,28 @@ type Config struct {
 	Network string // "unix" or "tcp"
 	Address string // path of a socket, or host:port
 
-	// Socket already listens, as one that systemd has opened: Network, Address, Mode, Owner and Group are not used then. The
-	// Listener takes ownership of it.
+	// Socket already listens, as one that systemd has opened: Network, Address, Mode, Owner and
+	// Group are not used then. The Listener takes ownership of it.
 	Socket net.Listener
 
-	Mode         fs.FileMode // permissions of a Unix socket: users that may write to it may connect; 0 means 0660
-	Owner, Group string      // of a Unix socket: names or numbers; "" leaves those of the process
+	// permissions of a Unix socket: users that may write to it may connect; 0 means 0660
+	Mode         fs.FileMode
+	Owner, Group string // of a Unix socket: names or numbers; "" leaves those of the process
 
 	TLS   *tls.Config     // not nil: clients come with TLS; TCP only
 	Allow decode.HostNets // networks of clients over TCP; empty lets all in
 
-	Clients    int           // that may be connected at once; 0 means 1024
-	PerAddress int           // of these, from one IPv4 address or one IPv6 network of 64 bits; 0 means a quarter of Clients
+	Clients int // that may be connected at once; 0 means 1024
+	// of these, from one IPv4 address or one IPv6 network of 64 bits; 0 means a quarter of Clients
+	PerAddress int
 	Timeout    time.Duration // for the handshake, and for a frame that was begun; 0 means 10 s
-	Idle       time.Duration // between two frames; 0 means no limit, unless another client needs the place
-	Memory     int           // bytes of frames longer than 16 KiB that are read at once; 0 means 8 MiB
+	// between two frames; 0 means no limit, unless another client needs the place
+	Idle time.Duration
+	// bytes of frames longer than 16 KiB that are read at once; 0 means 8 MiB
+	Memory int
 
-	Logger *slog.Logger // gets clients that come and go, at debug level, and those that are turned away; nil is silence
+	// gets clients that come and go, at debug level, and those that are turned away; nil is silence
+	Logger *slog.Logger
 }
 
 func (cfg Config) withDefaults() Config {
@@ -69,13 +74,15 @@ func (cfg *Config) validate() error {
 	return nil
 }
 
-// slabs is how many batches of a Listener exist: one with the worker, the others with clients or waiting.
+// slabs is how many batches of a Listener exist: one with the worker, the others with clients or
+// waiting.
 const slabs = 16
 
-// Listener is a Source of what clients send. It is owned by one goroutine; Close, Addr, Stats and Reasons may be called from any.
+// Listener is a Source of what clients send. It is owned by one goroutine; Close, Addr, Stats and
+// Reasons may be called from any.
 //
-// Its memory is bounded: 24 KiB for each client, Config.Memory for long frames that are on their way, and 16 batches of at most
-// 1.2 MiB.
+// Its memory is bounded: 24 KiB for each client, Config.Memory for long frames that are on their
+// way, and 16 batches of at most 1.2 MiB.
 type Listener struct {
 	cfg    Config
 	socket net.Listener
@@ -102,16 +109,18 @@ var (
 
 // Stats counts what a Listener has seen.
 type Stats struct {
-	Clients  uint64 // that were let in
-	Refused  uint64 // turned away for their address or their number, or disconnected to make room for others
-	Violated uint64 // disconnected because they broke the protocol, or came to a stop within a frame
+	Clients uint64 // that were let in
+	// turned away for their address or their number, or disconnected to make room for others
+	Refused uint64
+	// disconnected because they broke the protocol, or came to a stop within a frame
+	Violated uint64
 	Frames   uint64
 }
 
 type stats struct{ clients, refused, violated, frames atomic.Uint64 }
 
-// Listen returns a Listener that accepts clients. A Unix socket that a former process has left behind is replaced; anything else
-// at its path is an error.
+// Listen returns a Listener that accepts clients. A Unix socket that a former process has left
+// behind is replaced; anything else at its path is an error.
 func Listen(cfg Config) (*Listener, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -143,8 +152,9 @@ func (l *Listener) take() *slab {
 	}
 }
 
-// ReadBatch replaces the contents of b with the next frames of one client, waiting if there are none. They borrow from l until
-// the next ReadBatch. After Close it returns what had been read by then, and then [capture.ErrClosed].
+// ReadBatch replaces the contents of b with the next frames of one client, waiting if there are
+// none. They borrow from l until the next ReadBatch. After Close it returns what had been read by
+// then, and then [capture.ErrClosed].
 func (l *Listener) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	if l.lent != nil {
@@ -179,8 +189,8 @@ func (l *Listener) Stats() Stats {
 // Reasons returns why clients were turned away or disconnected, by reason and address.
 func (l *Listener) Reasons() []capture.Reason { return l.turned.reasons() }
 
-// Close disconnects all clients, removes a Unix socket that Listen has made, and waits for the goroutines. Frames that were read
-// stay to be had from ReadBatch.
+// Close disconnects all clients, removes a Unix socket that Listen has made, and waits for the
+// goroutines. Frames that were read stay to be had from ReadBatch.
 func (l *Listener) Close() (err error) {
 	l.once.Do(func() {
 		err = l.socket.Close()

@@ -150,8 +150,8 @@ func TestViolations(t *testing.T) {
 	}
 }
 
-// TestSlowClients must not hold up others: one sends nothing, one stops within the handshake, one within a frame. A client may wait
-// between frames.
+// TestSlowClients must not hold up others: one sends nothing, one stops within the handshake, one
+// within a frame. A client may wait between frames.
 func TestSlowClients(t *testing.T) {
 	l := listen(t, dnstap.Config{Timeout: time.Second})
 	idle := dial(t, l)
@@ -184,8 +184,9 @@ func TestTooManyClients(t *testing.T) {
 	require.Equal(t, uint64(1), l.Stats().Refused)
 }
 
-// TestManyClients has a thousand clients that connect at random. Every third one breaks the protocol, every third breaks off in
-// the middle of a frame: nothing of the good ones is lost, and no goroutine stays.
+// TestManyClients has a thousand clients that connect at random. Every third one breaks the
+// protocol, every third breaks off in the middle of a frame: nothing of the good ones is lost, and
+// no goroutine stays.
 func TestManyClients(t *testing.T) {
 	const clients, messages = 1000, 20
 	before := runtime.NumGoroutine()
@@ -259,7 +260,8 @@ func TestBackPressure(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestClose gives what was read before, then the end, also to a ReadBatch that waits. The socket is gone.
+// TestClose gives what was read before, then the end, also to a ReadBatch that waits. The socket is
+// gone.
 func TestClose(t *testing.T) {
 	l := listen(t, dnstap.Config{})
 	conn := dial(t, l)

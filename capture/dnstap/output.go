@@ -8,15 +8,16 @@ import (
 	"visor/capture"
 )
 
-// Output takes dnstap messages from a Go program. It has the methods of the Output interface of golang-dnstap
-// (github.com/dnstap/golang-dnstap), so that whatever writes dnstap there can write here:
+// Output takes dnstap messages from a Go program. It has the methods of the Output interface of
+// golang-dnstap (github.com/dnstap/golang-dnstap), so that whatever writes dnstap there can write
+// here:
 //
 //	out := dnstap.NewOutput()
 //	go out.RunOutputLoop()
 //	input.ReadInto(out.GetOutputChannel())
 //
-// Its Source gives them to a pipeline. The channel holds some thousand messages; a sender waits while it is full. An
-// Output is safe for concurrent use.
+// Its Source gives them to a pipeline. The channel holds some thousand messages; a sender waits
+// while it is full. An Output is safe for concurrent use.
 type Output struct {
 	messages chan []byte
 	ended    chan struct{} // closed by Close
@@ -37,7 +38,8 @@ func NewOutput() *Output {
 // GetOutputChannel returns where messages are sent: frames as protobuf. The Output takes them over.
 func (o *Output) GetOutputChannel() chan []byte { return o.messages }
 
-// RunOutputLoop waits for Close. Once the Source is closed it takes messages and drops them, so that no sender waits for it.
+// RunOutputLoop waits for Close. Once the Source is closed it takes messages and drops them, so
+// that no sender waits for it.
 func (o *Output) RunOutputLoop() {
 	select {
 	case <-o.ended:

@@ -17,14 +17,15 @@ const (
 type reader struct {
 	in     *bufio.Reader
 	stream stream
-	many   bool           // streams may follow each other, as in files that were concatenated
-	answer io.Writer      // control frames go there; nil if nothing reads them
-	begun  func(now bool) // called before waiting: for a frame that has begun, or for any; nil if waiting is not limited
-	budget *budget        // of the bytes in large; nil if they are not limited
-	gone   chan struct{}  // closed when waiting for the budget is to end
-	held   int            // bytes of in that the last frame borrows
-	large  []byte         // a frame that is too long for the buffer of in
-	taken  int            // bytes of the budget
+	many   bool      // streams may follow each other, as in files that were concatenated
+	answer io.Writer // control frames go there; nil if nothing reads them
+	// called before waiting: for a frame that has begun, or for any; nil if waiting is not limited
+	begun  func(now bool)
+	budget *budget       // of the bytes in large; nil if they are not limited
+	gone   chan struct{} // closed when waiting for the budget is to end
+	held   int           // bytes of in that the last frame borrows
+	large  []byte        // a frame that is too long for the buffer of in
+	taken  int           // bytes of the budget
 	first  [lengthLen]byte
 	offset int64 // of the next frame
 }
@@ -43,8 +44,8 @@ func (r *reader) start() error {
 	return r.control()
 }
 
-// next returns the next data frame, which borrows from r until the next call. It returns io.EOF at the end of the stream,
-// whether or not that was announced.
+// next returns the next data frame, which borrows from r until the next call. It returns io.EOF at
+// the end of the stream, whether or not that was announced.
 func (r *reader) next() ([]byte, error) {
 	r.discard(r.held)
 	r.held = 0
@@ -110,7 +111,8 @@ func (r *reader) control() error {
 		return err
 	}
 	if r.many && c.kind == controlStart {
-		r.stream = stream{} // the writer of the stream before may have been killed ahead of its STOP
+		// the writer of the stream before may have been killed ahead of its STOP
+		r.stream = stream{}
 	}
 	answer, err := r.stream.step(c)
 	if err != nil {
@@ -188,7 +190,8 @@ func (r *reader) peek(n int) ([]byte, error) {
 	return b, err
 }
 
-// await waits for the first byte of a frame, for as long as it takes once the stream has started. From then on there is a limit.
+// await waits for the first byte of a frame, for as long as it takes once the stream has started.
+// From then on there is a limit.
 func (r *reader) await() error {
 	if r.in.Buffered() == 0 && r.stream.phase == started {
 		r.begun(false)

@@ -15,8 +15,8 @@ import (
 	"visor/capture"
 )
 
-// turnedAway counts and logs the clients that were turned away or disconnected. It is safe for concurrent use. The zero turnedAway
-// with a logger is ready to use.
+// turnedAway counts and logs the clients that were turned away or disconnected. It is safe for
+// concurrent use. The zero turnedAway with a logger is ready to use.
 type turnedAway struct {
 	log *slog.Logger
 
@@ -24,7 +24,8 @@ type turnedAway struct {
 	seen map[refusal]*refused
 }
 
-// refusal is why a client is turned away, and where it comes from; an invalid address is that of a Unix socket, or of several.
+// refusal is why a client is turned away, and where it comes from; an invalid address is that of a
+// Unix socket, or of several.
 type refusal struct {
 	cause string
 	from  netip.Addr
@@ -62,7 +63,8 @@ func (t *turnedAway) note(cause string, from netip.Addr) {
 	r.quiet++
 }
 
-// at returns the counts of a refusal. Beyond the limit, clients are counted by cause alone, and beyond twice the limit all together.
+// at returns the counts of a refusal. Beyond the limit, clients are counted by cause alone, and
+// beyond twice the limit all together.
 func (t *turnedAway) at(key refusal) *refused {
 	if t.seen == nil {
 		t.seen = make(map[refusal]*refused)
@@ -137,13 +139,14 @@ func (r *reader) slow() string {
 	return "idle for too long"
 }
 
-// language returns what a stream is that begins with head, if it is not Frame Streams but something that clients are often
-// configured to send.
+// language returns what a stream is that begins with head, if it is not Frame Streams but something
+// that clients are often configured to send.
 func language(head []byte) string {
 	switch {
 	case head[0] == 0x16 && head[1] == 3:
 		return "TLS, on a socket without TLS"
-	case head[2] == 8 && head[3] > 0 && head[3] < 16 && (head[0] > 0 || head[1] > 0): // two bytes of length, then the message's type
+	// two bytes of length, then the message's type
+	case head[2] == 8 && head[3] > 0 && head[3] < 16 && (head[0] > 0 || head[1] > 0):
 		return "PowerDNS protobuf, not dnstap"
 	case bytes.Equal(head, []byte("GET ")) || bytes.Equal(head, []byte("POST")) || bytes.Equal(head, []byte("HEAD")):
 		return "HTTP, not dnstap"

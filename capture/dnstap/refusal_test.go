@@ -77,7 +77,8 @@ func clientHello(t testing.TB) []byte {
 	return hello
 }
 
-// TestTurnedAway has clients that speak something else, three of each: a count with reason and address, and one line in the log.
+// TestTurnedAway has clients that speak something else, three of each: a count with reason and
+// address, and one line in the log.
 func TestTurnedAway(t *testing.T) {
 	started := control(begin, contentType)
 	protobuf := append([]byte{0, 92, 8, 1, 0x12, 16}, make([]byte, 88)...)
@@ -180,8 +181,8 @@ func TestAllow(t *testing.T) {
 	requireMessages(t, 0, take(t, l, 3))
 }
 
-// TestIdleClientsMakeRoom fills a listener with clients that do nothing: some have not begun, some have begun and wait. A server
-// that sends gets in, and a client that is in use stays.
+// TestIdleClientsMakeRoom fills a listener with clients that do nothing: some have not begun, some
+// have begun and wait. A server that sends gets in, and a client that is in use stays.
 func TestIdleClientsMakeRoom(t *testing.T) {
 	const places = 32
 	l, _ := listenTCP(t, dnstap.Config{Clients: places, PerAddress: places, Timeout: 1500 * time.Millisecond})
@@ -245,8 +246,8 @@ func TestIdleLimit(t *testing.T) {
 	require.Equal(t, []string{"dnstap client turned away: idle for too long, from 127.0.0.1: 1"}, reasons(l))
 }
 
-// TestGiantFrames has clients that send frames of 1 MiB, and clients that stop within one. Memory stays within the budget, and comes
-// back.
+// TestGiantFrames has clients that send frames of 1 MiB, and clients that stop within one. Memory
+// stays within the budget, and comes back.
 func TestGiantFrames(t *testing.T) {
 	const clients, budget = 300, 4 << 20
 	l := listen(t, dnstap.Config{Memory: budget, Timeout: time.Minute})

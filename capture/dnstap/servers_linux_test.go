@@ -19,9 +19,10 @@ import (
 	"visor/internal/wait"
 )
 
-// TestServers lets real DNS servers log the queries of dnsperf, and captures the same traffic on the loopback interface: all
-// counts are those of dnsperf. Each server runs as its own user, and may write to the socket because of a group. It needs root, and of
-// the servers those that are to be tried.
+// TestServers lets real DNS servers log the queries of dnsperf, and captures the same traffic on
+// the loopback interface: all counts are those of dnsperf. Each server runs as its own user, and
+// may write to the socket because of a group. It needs root, and of the servers those that are to
+// be tried.
 func TestServers(t *testing.T) {
 	netns.Run(t, "dnsperf", "setpriv")
 }

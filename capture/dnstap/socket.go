@@ -103,8 +103,8 @@ func id(name, what string, lookup func(string) (string, error)) (int, error) {
 	return n, nil
 }
 
-// removeStale removes a socket that a former process has left behind: a stream socket that refuses connections. Anything else at
-// path is an error, for something may need it.
+// removeStale removes a socket that a former process has left behind: a stream socket that refuses
+// connections. Anything else at path is an error, for something may need it.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

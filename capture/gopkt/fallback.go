@@ -7,7 +7,8 @@ import (
 	"visor/decode"
 )
 
-// maxLayers bounds the headers before the network packet: gopacket's decoders may pass the same bytes on.
+// maxLayers bounds the headers before the network packet: gopacket's decoders may pass the same
+// bytes on.
 const maxLayers = 32
 
 // The EtherTypes that Fallback returns.
@@ -17,14 +18,16 @@ const (
 	etherARP  = uint16(layers.EthernetTypeARP)
 )
 
-// Fallback finds network packets in frames of link types that visor does not decode itself: IEEE 802.11 with and without
-// radiotap or prism headers, PPP, FDDI, PFLOG, USB and others of gopacket/layers. The zero Fallback is ready to
-// use, and is safe for concurrent use. A frame costs some allocations, and up to a few microseconds.
+// Fallback finds network packets in frames of link types that visor does not decode itself: IEEE
+// 802.11 with and without radiotap or prism headers, PPP, FDDI, PFLOG, USB and others of
+// gopacket/layers. The zero Fallback is ready to use, and is safe for concurrent use. A frame costs
+// some allocations, and up to a few microseconds.
 type Fallback struct{}
 
-// Network returns the EtherType of the first IPv4, IPv6 or ARP packet in a frame, and its bytes up to the end of the frame,
-// unchecked. The bytes borrow from frame, or are a copy. It returns false if there is no such packet, if gopacket does not know the
-// link type, or if its decoders fail, in whichever way.
+// Network returns the EtherType of the first IPv4, IPv6 or ARP packet in a frame, and its bytes up
+// to the end of the frame, unchecked. The bytes borrow from frame, or are a copy. It returns false
+// if there is no such packet, if gopacket does not know the link type, or if its decoders fail, in
+// whichever way.
 func (Fallback) Network(link decode.LinkType, frame []byte) (etherType uint16, payload []byte, ok bool) {
 	if link > 0xFF { // gopacket's are numbers of one byte
 		return 0, nil, false
@@ -42,8 +45,8 @@ func (Fallback) Network(link decode.LinkType, frame []byte) (etherType uint16, p
 	return b.etherType, b.data, true
 }
 
-// builder follows the headers of one frame, and stops before the network packet is decoded. It is what
-// gopacket's decoders hand their results to.
+// builder follows the headers of one frame, and stops before the network packet is decoded. It is
+// what gopacket's decoders hand their results to.
 type builder struct {
 	data      []byte         // what the current decoder was given
 	last      gopacket.Layer // what it found there

@@ -86,8 +86,8 @@ func FuzzFallback(f *testing.F) {
 	})
 }
 
-// Every frame of the corpus may be given to the Fallback. Where tshark counts network packets of these link types, so
-// does it.
+// Every frame of the corpus may be given to the Fallback. Where tshark counts network packets of
+// these link types, so does it.
 func TestFallbackCorpus(t *testing.T) {
 	root := sharedtest.Dir(t, "corpus")
 	for _, path := range []string{

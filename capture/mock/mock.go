@@ -20,13 +20,15 @@ type Config struct {
 	RandomLabel int  // percent that asks for random labels below victim.example
 }
 
-// LocalNets are the networks that own the servers of the traffic, as [decode.ParseHostNets] takes them.
+// LocalNets are the networks that own the servers of the traffic, as [decode.ParseHostNets] takes
+// them.
 const LocalNets = trafficgen.LocalNets
 
 // longest is how long a batch is waited for to become full.
 const longest = 100 * time.Millisecond
 
-// Source is a live source of made traffic, without end. It is owned by one goroutine; Close may be called from any.
+// Source is a live source of made traffic, without end. It is owned by one goroutine; Close may be
+// called from any.
 type Source struct {
 	gen   *trafficgen.Gen
 	buf   []byte        // memory of the frames of the latest batch
@@ -62,8 +64,8 @@ func (s *Source) advance() {
 	s.next = capture.Frame{TimeNS: ts, Data: data[:len(data):len(data)], WireLen: uint32(len(data)), Link: decode.LinkEthernet}
 }
 
-// ReadBatch replaces the contents of b with the frames whose time has come, waiting for one. They borrow from s until the next
-// ReadBatch.
+// ReadBatch replaces the contents of b with the frames whose time has come, waiting for one. They
+// borrow from s until the next ReadBatch.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	now, open := s.wait()
@@ -80,7 +82,8 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
-// wait waits until there is a frame to give, and then some time for more. It reports whether the Source is open.
+// wait waits until there is a frame to give, and then some time for more. It reports whether the
+// Source is open.
 func (s *Source) wait() (nowNS int64, open bool) {
 	until := time.Unix(0, s.next.TimeNS)
 	if d := time.Until(until); d > 0 {

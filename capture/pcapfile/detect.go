@@ -35,7 +35,8 @@ const expected = "a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzi
 // mayBegin reports whether the first four bytes of a record, as they stand in a little-endian file,
 // are those of a capture file.
 func mayBegin(v uint32) bool {
-	if v>>16 != magicMicros>>16 && uint16(v) != 0xB2A1 && v != magicPcapNG && v != snoopStart { // nearly all records
+	// nearly all records
+	if v>>16 != magicMicros>>16 && uint16(v) != 0xB2A1 && v != magicPcapNG && v != snoopStart {
 		return false
 	}
 	switch magicNumber(v) {

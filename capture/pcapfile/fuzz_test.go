@@ -12,8 +12,9 @@ import (
 	"visor/internal/decompress"
 )
 
-// same reads a file in one piece and as a stream in small pieces: frames and errors are the same, frames add up to
-// no more than the file. Only a stream is unpacked here, so that a compressed file has nothing to compare with.
+// same reads a file in one piece and as a stream in small pieces: frames and errors are the same,
+// frames add up to no more than the file. Only a stream is unpacked here, so that a compressed file
+// has nothing to compare with.
 func same(t *testing.T, file []byte) {
 	if decompress.Detect(file) != nil {
 		t.Skip("compressed")

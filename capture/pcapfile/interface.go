@@ -25,7 +25,8 @@ type iface struct {
 	shift    uint8
 }
 
-// newInterface reads the body of an Interface Description Block. Options that do not fit end the list of options.
+// newInterface reads the body of an Interface Description Block. Options that do not fit end the
+// list of options.
 func (f *pcapng) newInterface(body []byte) iface {
 	i := iface{link: decode.LinkType(f.u16(body)), snaplen: f.u32(body[4:])}
 	i.setResolution(6)
@@ -50,7 +51,8 @@ func (f *pcapng) newInterface(body []byte) iface {
 	return i
 }
 
-// setResolution sets the length of a tick as if_tsresol has it: 10^-r s, or 2^-r s if the highest bit is set.
+// setResolution sets the length of a tick as if_tsresol has it: 10^-r s, or 2^-r s if the highest
+// bit is set.
 func (i *iface) setResolution(r byte) {
 	switch {
 	case r&0x80 != 0:
@@ -62,8 +64,8 @@ func (i *iface) setResolution(r byte) {
 	}
 }
 
-// power10 returns 10^n, or the largest uint64 if that is less: dividing by either gives 0 but for times
-// beyond 2^63 ticks.
+// power10 returns 10^n, or the largest uint64 if that is less: dividing by either gives 0 but for
+// times beyond 2^63 ticks.
 func power10(n byte) uint64 {
 	if n > 19 {
 		return math.MaxUint64
@@ -75,7 +77,8 @@ func power10(n byte) uint64 {
 	return p
 }
 
-// timeNS returns the time of a packet, ns since the Unix epoch. What does not fit becomes the end of int64's range.
+// timeNS returns the time of a packet, ns since the Unix epoch. What does not fit becomes the end
+// of int64's range.
 func (i *iface) timeNS(ticks uint64) int64 {
 	hi, lo := bits.Mul64(ticks, i.mul)
 	switch {

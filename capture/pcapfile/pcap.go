@@ -14,8 +14,8 @@ const (
 	pcapRecord     = 16
 	modifiedRecord = 24 // Kuznetsov's patch adds interface, protocol and packet type
 
-	// maxPacket bounds the captured length of one packet, whatever snaplen the header says, as tcpdump and Wireshark
-	// do: a larger one is damage. Nothing else in a record could tell.
+	// maxPacket bounds the captured length of one packet, whatever snaplen the header says, as
+	// tcpdump and Wireshark do: a larger one is damage. Nothing else in a record could tell.
 	maxPacket = 256 * 1024
 )
 
@@ -33,9 +33,10 @@ type pcap struct {
 type lengthOrder uint8
 
 const (
-	capturedFirst  lengthOrder = iota
-	originalFirst              // before version 2.3, and in 543.0 of DG/UX
-	smallerIsFirst             // version 2.3: both orders were written; the captured length is the smaller one
+	capturedFirst lengthOrder = iota
+	originalFirst             // before version 2.3, and in 543.0 of DG/UX
+	// version 2.3: both orders were written; the captured length is the smaller one
+	smallerIsFirst
 )
 
 // detectPcap returns the pcap format that the file header at the start of p asks for.
@@ -61,7 +62,8 @@ func detectPcap(p []byte) (format, int, missing, error) {
 	if f.big {
 		order = binary.BigEndian
 	}
-	// The upper half of the field tells of frame check sequences; what they add to a frame, lengths inside cut off.
+	// The upper half of the field tells of frame check sequences; what they add to a frame, lengths
+	// inside cut off.
 	f.link = decode.LinkType(order.Uint32(p[20:]))
 	var err error
 	f.lengths, err = lengthOrderOf(order.Uint16(p[4:]), order.Uint16(p[6:]))
@@ -74,19 +76,21 @@ func lengthOrderOf(major, minor uint16) (lengthOrder, error) {
 		return originalFirst, nil
 	case major == 2 && minor == 3:
 		return smallerIsFirst, nil
-	case major == 2: // minor versions above 4 were never made: if one is, it is meant to be compatible
+	// minor versions above 4 were never made: if one is, it is meant to be compatible
+	case major == 2:
 		return capturedFirst, nil
 	}
 	return 0, fmt.Errorf("pcap version %d.%d is not known, only 2.0 to 2.4", major, minor)
 }
 
-// ahead is how far before the reader a byte is touched. Where the next record stands is only known when this one's
-// header has come from memory, so the processor cannot look ahead by itself: reading a million packets of 110 bytes
-// in memory takes 25 ns a packet without this, 14 with it. Distances of 1 to 4 KiB are alike.
+// ahead is how far before the reader a byte is touched. Where the next record stands is only known
+// when this one's header has come from memory, so the processor cannot look ahead by itself:
+// reading a million packets of 110 bytes in memory takes 25 ns a packet without this, 14 with it.
+// Distances of 1 to 4 KiB are alike.
 const ahead = 2048
 
-// touch loads the cache lines that hold p[ahead] and its successor's, without waiting for them. What it
-// returns must be kept somewhere, or the compiler leaves the loads out.
+// touch loads the cache lines that hold p[ahead] and its successor's, without waiting for them.
+// What it returns must be kept somewhere, or the compiler leaves the loads out.
 func touch(p []byte) byte {
 	if len(p) <= ahead+64 {
 		return 0
@@ -94,7 +98,8 @@ func touch(p []byte) byte {
 	return p[ahead] ^ p[ahead+64]
 }
 
-// scan keeps its state in local variables and writes frames in place, which is faster than appending to b.Frames.
+// scan keeps its state in local variables and writes frames in place, which is faster than
+// appending to b.Frames.
 func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error) {
 	frames, count := b.Frames[:cap(b.Frames)], len(b.Frames)
 	head, unit, link, swap := f.head, f.unit, f.link, f.big
@@ -135,7 +140,8 @@ func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 			break
 		}
 		fr := &frames[count]
-		// A fraction of more than a second is damage, and not believed: it could lead minutes astray.
+		// A fraction of more than a second is damage, and not believed: it could lead minutes
+		// astray.
 		fr.TimeNS = int64(sec)*1e9 + min(int64(sub)*unit, 1e9) // below 2^63 for all sec
 		fr.Data = rest[head:end:end]
 		fr.WireLen = max(original, captured)

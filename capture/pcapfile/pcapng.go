@@ -79,9 +79,9 @@ func (f *pcapng) scan(p []byte, b *capture.Batch) (n int, miss missing, err erro
 	return n, missing{}, nil
 }
 
-// common reads an Enhanced Packet Block without fault, which nearly all blocks are, and returns its length. Of
-// everything else it returns 0 and leaves it to block and read, which say what it is: 26 ns a packet through
-// them, 21 here.
+// common reads an Enhanced Packet Block without fault, which nearly all blocks are, and returns its
+// length. Of everything else it returns 0 and leaves it to block and read, which say what it is: 26
+// ns a packet through them, 21 here.
 func (f *pcapng) common(p []byte, b *capture.Batch) int {
 	const head = blockHeader + 20
 	if len(p) < head+blockTrailer || f.u32(p) != blockEnhanced {
@@ -220,7 +220,8 @@ func (f *pcapng) obsolete(body []byte, b *capture.Batch) error {
 	return f.packet(uint32(f.u16(body)), body[4:], body[size:], b)
 }
 
-// packet appends the packet of an interface. At head stand time and lengths; data goes on to the end of the block.
+// packet appends the packet of an interface. At head stand time and lengths; data goes on to the
+// end of the block.
 func (f *pcapng) packet(number uint32, head, data []byte, b *capture.Batch) error {
 	if uint64(number) >= uint64(len(f.interfaces)) {
 		return fmt.Errorf("packet of interface %d in a section with %d", number, len(f.interfaces))
@@ -241,8 +242,8 @@ func (f *pcapng) packet(number uint32, head, data []byte, b *capture.Batch) erro
 	return nil
 }
 
-// simple reads a Simple Packet Block: of interface 0, without a time of its own, and with a captured length that
-// follows from the snaplen.
+// simple reads a Simple Packet Block: of interface 0, without a time of its own, and with a
+// captured length that follows from the snaplen.
 func (f *pcapng) simple(body []byte, b *capture.Batch) error {
 	const size = 4
 	if len(body) < size {

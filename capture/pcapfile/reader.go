@@ -12,16 +12,19 @@ import (
 )
 
 const (
-	streamBuffer = 256 * 1024       // first size of the buffer of a stream
-	releaseStep  = 64 * 1024 * 1024 // how much of a map is read before pages behind it are given back
+	streamBuffer = 256 * 1024 // first size of the buffer of a stream
+	// how much of a map is read before pages behind it are given back
+	releaseStep = 64 * 1024 * 1024
 )
 
-// Reader reads one capture file. It is owned by one goroutine; Close and Progress may be called from any.
+// Reader reads one capture file. It is owned by one goroutine; Close and Progress may be called
+// from any.
 type Reader struct {
 	path   string
 	format format
 
-	// Mapped: the whole file. Stream: what was read and is not yet dropped; its capacity is the buffer.
+	// Mapped: the whole file. Stream: what was read and is not yet dropped; its capacity is the
+	// buffer.
 	buf    []byte
 	pos    int   // where in buf the next record begins
 	base   int64 // offset of buf[0] in the uncompressed file
@@ -49,14 +52,15 @@ var (
 
 // format knows the records of one file format.
 type format interface {
-	// scan appends the frames of the whole records at the start of p to b, up to capture.BatchSize, and returns
-	// the bytes of these records. If it stops at a record that p has only a part of, miss says what is missing;
-	// if it stops at one that cannot be right, err says why. Both may follow frames.
+	// scan appends the frames of the whole records at the start of p to b, up to capture.BatchSize,
+	// and returns the bytes of these records. If it stops at a record that p has only a part of,
+	// miss says what is missing; if it stops at one that cannot be right, err says why. Both may
+	// follow frames.
 	scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 }
 
-// missing is the part of a record that is not there: size bytes that begin skip bytes into the record.
-// The zero missing is nothing.
+// missing is the part of a record that is not there: size bytes that begin skip bytes into the
+// record. The zero missing is nothing.
 type missing struct {
 	what       string
 	skip, size int
@@ -68,8 +72,8 @@ func (m missing) cut(have int) error {
 }
 
 // Open opens a capture file. A plain file is mapped into memory where the system can do that; a
-// compressed one, and what is no regular file, is read as a stream. It returns the error of os.Open, or an
-// [*Error] if the file does not begin as a capture file.
+// compressed one, and what is no regular file, is read as a stream. It returns the error of
+// os.Open, or an [*Error] if the file does not begin as a capture file.
 func Open(path string) (*Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -88,12 +92,13 @@ func Open(path string) (*Reader, error) {
 	return r, err
 }
 
-// NewReader reads a capture from in, which may be a pipe: packets are given as soon as they are there. It
-// waits for the first bytes, and returns an [*Error] if they do not begin a capture. The name is for errors.
+// NewReader reads a capture from in, which may be a pipe: packets are given as soon as they are
+// there. It waits for the first bytes, and returns an [*Error] if they do not begin a capture. The
+// name is for errors.
 //
-// The Reader takes in: Close closes it if it is an io.Closer. A Close that interrupts the Read of another
-// goroutine, as those of pipes and sockets do, also interrupts ReadBatch. If NewReader fails, in is
-// left open.
+// The Reader takes in: Close closes it if it is an io.Closer. A Close that interrupts the Read of
+// another goroutine, as those of pipes and sockets do, also interrupts ReadBatch. If NewReader
+// fails, in is left open.
 func NewReader(in io.Reader, name string) (*Reader, error) {
 	r := &Reader{path: name}
 	r.closer, _ = in.(io.Closer)
@@ -140,7 +145,8 @@ func newBytes(data []byte, path string) *Reader {
 	return &Reader{path: path, buf: data, end: io.EOF, total: int64(len(data))}
 }
 
-// detect finds the format of the file that begins here, and skips its header, if the format has one.
+// detect finds the format of the file that begins here, and skips its header, if the format has
+// one.
 func (r *Reader) detect() error {
 	for {
 		f, n, miss, err := detect(r.buf[r.pos:])
@@ -165,9 +171,9 @@ func (r *Reader) detect() error {
 	}
 }
 
-// ReadBatch replaces the contents of b with the next frames: up to capture.BatchSize, and of a stream no more
-// than what has come already, but at least one. Frames in b borrow from r until the next ReadBatch or Close; if r is
-// Stable, until Close.
+// ReadBatch replaces the contents of b with the next frames: up to capture.BatchSize, and of a
+// stream no more than what has come already, but at least one. Frames in b borrow from r until the
+// next ReadBatch or Close; if r is Stable, until Close.
 //
 // At the end it returns io.EOF, after a damage an [*Error], after Close [capture.ErrClosed].
 func (r *Reader) ReadBatch(b *capture.Batch) error {
@@ -252,8 +258,8 @@ func (r *Reader) damage(err error) error {
 	return &Error{Path: r.path, Offset: r.base + int64(r.pos), Err: err}
 }
 
-// fill reads until want bytes from r.pos on are in the buffer, or in ends. It drops what stands before
-// r.pos. The buffer grows as bytes come, not as a length in the file wants it.
+// fill reads until want bytes from r.pos on are in the buffer, or in ends. It drops what stands
+// before r.pos. The buffer grows as bytes come, not as a length in the file wants it.
 func (r *Reader) fill(want int) {
 	n := copy(r.buf, r.buf[r.pos:])
 	r.buf, r.base, r.pos = r.buf[:n], r.base+int64(r.pos), 0
@@ -273,8 +279,8 @@ func (r *Reader) fill(want int) {
 	}
 }
 
-// release gives back the pages of a map that lie well behind. The frames in them stay valid: whoever
-// still reads one has its page read in again.
+// release gives back the pages of a map that lie well behind. The frames in them stay valid:
+// whoever still reads one has its page read in again.
 func (r *Reader) release() {
 	if r.pos-r.freed >= 2*releaseStep {
 		dropPages(r.whole[r.freed : r.freed+releaseStep])
@@ -285,15 +291,16 @@ func (r *Reader) release() {
 // Stable reports whether the file is mapped into memory, so that frames stay valid until Close.
 func (r *Reader) Stable() bool { return r.mapped }
 
-// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of a compressed
-// file these are compressed bytes.
+// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of
+// a compressed file these are compressed bytes.
 func (r *Reader) Progress() (done, total int64) { return r.done.Load(), r.total }
 
-// Close ends r: ReadBatch returns [capture.ErrClosed] from then on, also one that is waiting; see [NewReader].
-// Closing it again does nothing.
+// Close ends r: ReadBatch returns [capture.ErrClosed] from then on, also one that is waiting; see
+// [NewReader]. Closing it again does nothing.
 //
-// The memory of a mapped file is given back at once, its address space when r is no longer used:
-// a worker that is busy with a batch while another goroutine closes r reads the file, not unmapped memory.
+// The memory of a mapped file is given back at once, its address space when r is no longer used: a
+// worker that is busy with a batch while another goroutine closes r reads the file, not unmapped
+// memory.
 func (r *Reader) Close() error {
 	if r.closed.Swap(true) {
 		return nil

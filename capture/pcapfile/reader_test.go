@@ -22,8 +22,8 @@ import (
 	"visor/capture/pcapfile"
 )
 
-// small returns one file per format, each with the offset where every one of its packets ends, and those where a
-// cut leaves no part of a record.
+// small returns one file per format, each with the offset where every one of its packets ends, and
+// those where a cut leaves no part of a record.
 func small() map[string]smallFile {
 	pcap, ng, snoop := smallFile{head: 16}, smallFile{}, smallFile{head: 24}
 	pcap.add(pcapHead(big, 0xA1B23C4D, 2, 4, 1), 0)

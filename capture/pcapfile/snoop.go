@@ -52,7 +52,8 @@ func (f *snoop) scan(p []byte, b *capture.Batch) (n int, miss missing, err error
 		if len(rest) < snoopRecord {
 			return n, missing{"packet header", 0, snoopRecord}, nil
 		}
-		if mayBegin(binary.LittleEndian.Uint32(rest)) && begins(rest) { // snoopRecord is as long as a pcap header
+		// snoopRecord is as long as a pcap header
+		if mayBegin(binary.LittleEndian.Uint32(rest)) && begins(rest) {
 			return n, missing{}, errNext
 		}
 		original, captured := binary.BigEndian.Uint32(rest), binary.BigEndian.Uint32(rest[4:])

@@ -12,8 +12,8 @@ import (
 	"visor/decode"
 )
 
-// ErrLinkType is what [Writer.WriteFrame] returns for a frame whose link type is not the file's: pcap has one
-// for the whole file.
+// ErrLinkType is what [Writer.WriteFrame] returns for a frame whose link type is not the file's:
+// pcap has one for the whole file.
 var ErrLinkType = errors.New("pcapfile: frame of another link type than the file's")
 
 // Format is a file format that a [Writer] writes.
@@ -25,12 +25,14 @@ const (
 	PcapNG               // any link types, one interface for each; times are nanoseconds
 )
 
-// WriterConfig configures a [Writer]. The zero WriterConfig writes pcap of link type 0, BSD loopback.
+// WriterConfig configures a [Writer]. The zero WriterConfig writes pcap of link type 0, BSD
+// loopback.
 type WriterConfig struct {
-	Format  Format
-	Link    decode.LinkType // link type of all frames in pcap; PcapNG takes that of each frame
-	Micros  bool            // pcap times in microseconds, cut off, for tools that know no nanoseconds
-	Snaplen int             // bytes of a frame to write at most; 0 means 262144
+	Format Format
+	Link   decode.LinkType // link type of all frames in pcap; PcapNG takes that of each frame
+	// pcap times in microseconds, cut off, for tools that know no nanoseconds
+	Micros  bool
+	Snaplen int // bytes of a frame to write at most; 0 means 262144
 }
 
 // Writer writes a capture file in little-endian order. It is owned by one goroutine.
@@ -62,9 +64,10 @@ func NewWriter(w io.Writer, cfg WriterConfig) (*Writer, error) {
 	return out, err
 }
 
-// WriteFrame writes one frame, cut at the snaplen. Times outside of what the format can say become the nearest that
-// it can: pcap has unsigned seconds of 32 bits, pcapng unsigned nanoseconds of 64. It copies f. It returns
-// [ErrLinkType], or the error of the underlying writer, which may be that of an earlier frame.
+// WriteFrame writes one frame, cut at the snaplen. Times outside of what the format can say become
+// the nearest that it can: pcap has unsigned seconds of 32 bits, pcapng unsigned nanoseconds of 64.
+// It copies f. It returns [ErrLinkType], or the error of the underlying writer, which may be that
+// of an earlier frame.
 func (w *Writer) WriteFrame(f capture.Frame) error {
 	data := f.Data[:min(len(f.Data), w.cfg.Snaplen)]
 	f.WireLen = max(f.WireLen, uint32(min(uint64(len(f.Data)), math.MaxUint32)))

@@ -15,7 +15,8 @@ import (
 	"visor/decode/probemsg"
 )
 
-// Checks is what the response to an HTTP test must be like. The zero Checks takes any with a status from 200 to 399.
+// Checks is what the response to an HTTP test must be like. The zero Checks takes any with a status
+// from 200 to 399.
 type Checks struct {
 	Expected []Statuses // of these one must match; none means 200 to 399
 	Failure  []Statuses // of these none, whatever Expected holds
@@ -32,8 +33,8 @@ type Checks struct {
 	MaxAge       time.Duration             // since Last-Modified, which must be there; 0 is any
 	HTTPVersions []string                  // of "1.0", "1.1", "2", "3"; none means any
 
-	// MaxBody is how many bytes of the body are kept for the conditions on it; 0 means 512 KiB. If the body is longer they count as
-	// fulfilled, but for a NotContains found in what was kept.
+	// MaxBody is how many bytes of the body are kept for the conditions on it; 0 means 512 KiB. If
+	// the body is longer they count as fulfilled, but for a NotContains found in what was kept.
 	MaxBody int
 }
 
@@ -46,7 +47,8 @@ type Sizes struct{ Min, Max uint64 }
 // JSONCheck is a condition on a value within a JSON document.
 type JSONCheck struct {
 	Pointer []string // its reference tokens (RFC 6901), unescaped
-	Equals  *string  // the string that it must be, or its compact JSON text; nil if it need but be there
+	// the string that it must be, or its compact JSON text; nil if it need but be there
+	Equals *string
 }
 
 // ParsePointer returns the reference tokens of a JSON Pointer (RFC 6901), or false if p is not one.
@@ -153,7 +155,8 @@ func member(v any, token string) (any, bool) {
 	return nil, false
 }
 
-// compact returns a string as it is, and other values as JSON without white space, members in the order of their names.
+// compact returns a string as it is, and other values as JSON without white space, members in the
+// order of their names.
 func compact(v any) string {
 	if s, ok := v.(string); ok {
 		return s
@@ -167,8 +170,8 @@ func compact(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// shortest writes numbers with a fraction or an exponent as pktvisor's JSON library does: with the fewest digits, and with .0 behind
-// whole ones.
+// shortest writes numbers with a fraction or an exponent as pktvisor's JSON library does: with the
+// fewest digits, and with .0 behind whole ones.
 func shortest(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -192,7 +195,8 @@ func shortest(v any) any {
 	return v
 }
 
-// headers holds the header lists against the conditions. Headers longer than what is looked at fulfil none.
+// headers holds the header lists against the conditions. Headers longer than what is looked at
+// fulfil none.
 func (c *Checks) headers(h http.Header) bool {
 	if len(c.Headers) == 0 && len(c.NotHeaders) == 0 {
 		return true
@@ -224,7 +228,8 @@ func (c *Checks) age(h http.Header, now time.Time) bool {
 		return true
 	}
 	at, err := http.ParseTime(h.Get("Last-Modified"))
-	return err == nil && now.Truncate(time.Second).Sub(at) <= c.MaxAge // the header has whole seconds
+	// the header has whole seconds
+	return err == nil && now.Truncate(time.Second).Sub(at) <= c.MaxAge
 }
 
 func (c *Checks) version(r *http.Response) bool {

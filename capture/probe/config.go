@@ -28,10 +28,12 @@ const (
 
 // Config configures a Source. Targets must be set, and Query of DoH and DNS.
 type Config struct {
-	Test           Test
-	Targets        []Target
-	Interval       time.Duration // from test to test of a target; 0 means 5 s
-	Timeout        time.Duration // for a look-up, a connection, or a whole request of HTTP, DoH and DNS, where a negative one is none; at most Interval; 0 means 2 s. For echo replies, see netprobe.Config
+	Test     Test
+	Targets  []Target
+	Interval time.Duration // from test to test of a target; 0 means 5 s
+	// for a look-up, a connection, or a whole request of HTTP, DoH and DNS, where a negative one is
+	// none; at most Interval; 0 means 2 s. For echo replies, see netprobe.Config
+	Timeout        time.Duration
 	Packets        int           // of a Ping test; 0 means 1
 	PacketInterval time.Duration // between these; 0 means 25 ms. All must go in one Interval
 	Payload        int           // bytes of an echo request, 8 to 65500; 0 means 48
@@ -39,20 +41,23 @@ type Config struct {
 	Request        Request       // of HTTP and DoH
 	Checks         Checks        // of HTTP
 	Query          Query         // of DoH and DNS
-	TLS            *tls.Config   // of HTTP, DoH, and DNS over TLS; nil means TLS 1.2 and the system's authorities. New copies it
+	// of HTTP, DoH, and DNS over TLS; nil means TLS 1.2 and the system's authorities. New copies it
+	TLS *tls.Config
 }
 
 // Target is a host or a server that is asked.
 type Target struct {
-	Name    string            // what events call it
-	Host    string            // an address or a name, which is looked up for every test; of HTTP and DoH a URL
+	Name string // what events call it
+	// an address or a name, which is looked up for every test; of HTTP and DoH a URL
+	Host    string
 	Port    uint16            // of Connect and DNS; 0 means 53 in DNS, or 853 over TLS
 	Version int               // 4 or 6: of IP; 0 takes what there is, version 4 first in Ping
 	Headers map[string]string // of HTTP: sent along. The test does not follow redirects then
 	Routes  []Route           // of HTTP and DoH: where connections go in place of a host
 }
 
-// Route leads connections to a host and port elsewhere. The Host header and the name in TLS stay as they are.
+// Route leads connections to a host and port elsewhere. The Host header and the name in TLS stay as
+// they are.
 type Route struct {
 	Host    string
 	Port    string
@@ -61,9 +66,10 @@ type Route struct {
 
 // Request is what HTTP and DoH tests send.
 type Request struct {
-	Method    string // "" means GET for HTTP and POST for DoH, which takes only these two
-	Body      string // of HTTP. The test does not follow redirects then
-	Proxy     string // the proxy's URL; http:// may be left out. "" is none, whatever the environment holds
+	Method string // "" means GET for HTTP and POST for DoH, which takes only these two
+	Body   string // of HTTP. The test does not follow redirects then
+	// the proxy's URL; http:// may be left out. "" is none, whatever the environment holds
+	Proxy     string
 	UserAgent string // "" means [DefaultUserAgent]
 }
 

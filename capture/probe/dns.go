@@ -47,7 +47,8 @@ func (r *resolver) ask(ctx context.Context, p *phases) (probemsg.Response, error
 		return out, err
 	}
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends what is under way
+	// ends what is under way
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	stream := conn
 	if q.Transport == TLS {
@@ -65,7 +66,8 @@ func (r *resolver) ask(ctx context.Context, p *phases) (probemsg.Response, error
 		return out, err
 	}
 	p.first.stop()
-	if cut := msg.Truncated() && q.Transport != UDP; q.answers(msg) && !cut { // over UDP a cut response is one all the same
+	// over UDP a cut response is one all the same
+	if cut := msg.Truncated() && q.Transport != UDP; q.answers(msg) && !cut {
 		out.Outcome, out.RCode = worth(msg)
 	}
 	return out, nil

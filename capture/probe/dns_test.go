@@ -185,8 +185,9 @@ func TestDNS(t *testing.T) {
 		change   func([]byte) []byte
 		udp, tcp uint16
 	}{
-		"SERVFAIL":  {rcode(2), 2, 2},
-		"truncated": {truncated, 0, probemsg.ParseError}, // over UDP a client would ask again over TCP: the server is well
+		"SERVFAIL": {rcode(2), 2, 2},
+		// over UDP a client would ask again over TCP: the server is well
+		"truncated": {truncated, 0, probemsg.ParseError},
 		"cut":       {short, probemsg.ParseError, probemsg.ParseError},
 		"strange":   {otherName, probemsg.ParseError, probemsg.ParseError},
 	} {

@@ -57,7 +57,8 @@ func (s *Source) newWeb(ctx context.Context, target int) *web {
 	return w
 }
 
-// follows reports whether the test follows redirects: not where they would take headers or a body to another server.
+// follows reports whether the test follows redirects: not where they would take headers or a body
+// to another server.
 func (w *web) follows() bool {
 	return w.query != nil || len(w.target.Headers) == 0 && w.src.cfg.Request.Body == ""
 }
@@ -75,8 +76,9 @@ func (s *Source) proxy() func(*http.Request) (*url.URL, error) {
 	return func(*http.Request) (*url.URL, error) { return u, err }
 }
 
-// dial connects to where a route leads, or to addr. The transport goes on with a connection when its request is over, for the
-// requests to come: the test's time limits it, and the end of the Source ends it.
+// dial connects to where a route leads, or to addr. The transport goes on with a connection when
+// its request is over, for the requests to come: the test's time limits it, and the end of the
+// Source ends it.
 func (w *web) dial(life, ctx context.Context, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

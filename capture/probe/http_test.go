@@ -137,7 +137,8 @@ func TestHTTP(t *testing.T) {
 		{"/json", probe.Checks{Sizes: &probe.Sizes{Max: 0}}, bad, 200},
 		{"/status?200", probe.Checks{Sizes: &probe.Sizes{Max: 0}}, good, 200},
 		{"/large", probe.Checks{Sizes: &probe.Sizes{Min: 2003, Max: 2003}, Contains: "end"}, good, 200},
-		{"/large", probe.Checks{MaxBody: 100, Contains: "end", Matches: re("end"), JSON: pointer("")}, good, 200}, // longer than what is looked at
+		// longer than what is looked at
+		{"/large", probe.Checks{MaxBody: 100, Contains: "end", Matches: re("end"), JSON: pointer("")}, good, 200},
 		{"/large", probe.Checks{MaxBody: 100, NotContains: "end"}, good, 200},
 		{"/large", probe.Checks{MaxBody: 100, NotContains: "aa"}, bad, 200},
 		{"/headers", probe.Checks{Headers: map[string]*regexp.Regexp{"x-mode": re("^two$")}}, good, 200},
@@ -214,7 +215,8 @@ func TestHTTPFailures(t *testing.T) {
 	}
 }
 
-// TestHTTPS: certificates are checked unless they need not be; their expiry stays known while a connection is used again.
+// TestHTTPS: certificates are checked unless they need not be; their expiry stays known while a
+// connection is used again.
 func TestHTTPS(t *testing.T) {
 	ca := certtest.Sign(t, "authority", nil)
 	client := certtest.Sign(t, "client", ca)
@@ -271,7 +273,8 @@ func TestHTTPClose(t *testing.T) {
 	require.NoError(t, src.Close())
 }
 
-// TestHTTPSilent: a server that takes connections and does not answer holds none after the test's time is over, nor after Close.
+// TestHTTPSilent: a server that takes connections and does not answer holds none after the test's
+// time is over, nor after Close.
 func TestHTTPSilent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

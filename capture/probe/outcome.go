@@ -31,7 +31,8 @@ func (s *Source) failed(ctx context.Context, key uint64, t *Target, err error) {
 	}
 }
 
-// failure returns why a test brought no response. The test's own time decides what has timed out, not that of the system.
+// failure returns why a test brought no response. The test's own time decides what has timed out,
+// not that of the system.
 func failure(ctx context.Context, err error) probemsg.Kind {
 	_, lookup := errors.AsType[*net.DNSError](err)
 	deadline, limited := ctx.Deadline()
@@ -44,7 +45,8 @@ func failure(ctx context.Context, err error) probemsg.Kind {
 	return probemsg.ConnectFailed
 }
 
-// expiry returns when the first of the certificates expires that the other end has shown, in seconds since 1970; 0 if it has shown none.
+// expiry returns when the first of the certificates expires that the other end has shown, in
+// seconds since 1970; 0 if it has shown none.
 func expiry(state tls.ConnectionState) uint64 {
 	var first time.Time
 	for _, cert := range state.PeerCertificates {

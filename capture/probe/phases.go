@@ -9,8 +9,8 @@ import (
 	"visor/decode/probemsg"
 )
 
-// phases measures what the time of an HTTP request is spent on, over all redirects. Connections may still be tried when the request
-// has ended, hence the lock.
+// phases measures what the time of an HTTP request is spent on, over all redirects. Connections may
+// still be tried when the request has ended, hence the lock.
 type phases struct {
 	mu        sync.Mutex
 	lookup    stopwatch
@@ -40,7 +40,8 @@ func (w *stopwatch) stop() {
 
 func (w *stopwatch) micros() uint64 { return uint64(w.sum.Microseconds()) }
 
-// trace returns what has the phases of a request measured. Of connections tried side by side, the first to be made counts.
+// trace returns what has the phases of a request measured. Of connections tried side by side, the
+// first to be made counts.
 func (p *phases) trace() *httptrace.ClientTrace {
 	do := func(f func()) {
 		p.mu.Lock()

@@ -31,7 +31,8 @@ func (k *socket) close() {
 	}
 }
 
-// openSockets opens a socket for each family that targets may need. It is an error if none can be opened.
+// openSockets opens a socket for each family that targets may need. It is an error if none can be
+// opened.
 func (s *Source) openSockets() error {
 	var need4, need6 bool
 	for _, t := range s.cfg.Targets {
@@ -122,14 +123,16 @@ func (k *socket) address(addr netip.Addr) net.Addr {
 	return &net.UDPAddr{IP: addr.AsSlice(), Zone: addr.Zone()}
 }
 
-// receive reads replies until the socket is closed. Raw sockets bring those of others too, and on the loopback our own requests.
+// receive reads replies until the socket is closed. Raw sockets bring those of others too, and on
+// the loopback our own requests.
 func (s *Source) receive(k *socket) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, _, err := k.conn.ReadFrom(buf)
 		now := s.now()
 		if err != nil {
-			if !s.wait(time.After(10 * time.Millisecond)) { // closed; or an ICMP error that a former request has brought
+			// closed; or an ICMP error that a former request has brought
+			if !s.wait(time.After(10 * time.Millisecond)) {
 				return
 			}
 			continue

@@ -22,7 +22,8 @@ const (
 	maxLabel = 63
 )
 
-// appendTo appends the query as a DNS message with one question, and the bit that asks for recursion.
+// appendTo appends the query as a DNS message with one question, and the bit that asks for
+// recursion.
 func (q *Query) appendTo(b []byte, id uint16) ([]byte, error) {
 	b = binary.BigEndian.AppendUint16(b, id)
 	b = append(b, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0)
@@ -93,8 +94,8 @@ func worth(msg dnsmsg.Message) (probemsg.Outcome, uint16) {
 	return probemsg.Success, uint16(code)
 }
 
-// answers reports whether msg is a response to the query: of the same question, and with all the answers and authorities that its header
-// declares.
+// answers reports whether msg is a response to the query: of the same question, and with all the
+// answers and authorities that its header declares.
 func (q *Query) answers(msg dnsmsg.Message) bool { return q.asked(msg) && whole(msg) }
 
 // asked reports whether msg is a response with the query's question.

@@ -31,7 +31,8 @@ var _ capture.Source = (*Source)(nil)
 // backlog is how many events may wait for the reader.
 const backlog = 1024
 
-// New returns a Source that probes already, or what is wrong with cfg, or with the system's sockets.
+// New returns a Source that probes already, or what is wrong with cfg, or with the system's
+// sockets.
 func New(cfg Config) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -58,7 +59,8 @@ func newCookie() uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// now returns the time, in ns since 1970, by the monotonic clock: steps of the system's clock do not show in response times.
+// now returns the time, in ns since 1970, by the monotonic clock: steps of the system's clock do
+// not show in response times.
 func (s *Source) now() int64 { return s.start.UnixNano() + int64(time.Since(s.start)) }
 
 // tell hands an event to the reader. It reports false if the Source is closed.
@@ -97,7 +99,8 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
-// Sockets returns how many ICMP sockets are open: one for each family that Ping needs, and none for other tests.
+// Sockets returns how many ICMP sockets are open: one for each family that Ping needs, and none for
+// other tests.
 func (s *Source) Sockets() (n int) {
 	for _, k := range []*socket{s.v4, s.v6} {
 		if k != nil {
