@@ -23,6 +23,8 @@ type Report struct {
 	Hints    []string // what the user could do for more of an answer
 	Unit     string   // what a frame is for people; "" means packets
 	Done     string   // what became of most frames, for people; "" means analysed
+	// when events happened; may be empty
+	Timelines []Timeline
 }
 
 // Coverage is the part of the input that an answer covers.
@@ -165,7 +167,7 @@ func between(from, to time.Time) string {
 }
 
 // WriteReportJSON is [WriteJSON] with r beside the answer: "account", "coverage", and where there
-// are any "errors" and "hints".
+// are any "errors", "hints" and "timeline".
 func WriteReportJSON(w io.Writer, s *handler.Snapshot, r *Report) error {
 	doc := object{window(s): schemaObjects(s)}
 	maps.Copy(doc, r.object())
@@ -186,6 +188,13 @@ func (r *Report) object() object {
 	}
 	if len(r.Hints) > 0 {
 		out["hints"] = r.Hints
+	}
+	lines := make(object)
+	for i := range r.Timelines {
+		lines[r.Timelines[i].Name] = r.Timelines[i].object()
+	}
+	if len(lines) > 0 {
+		out["timeline"] = lines
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package sketch
 
 import (
 	"encoding/binary"
+	"iter"
 	"math"
 	"slices"
 )
@@ -104,6 +105,21 @@ func (r *Rate) widen() {
 // Len returns the number of slots from the first to the last with events: seconds, unless these are
 // more than 16,384.
 func (r *Rate) Len() int { return len(r.slots) }
+
+// Slots returns the start of each slot, in seconds since 1970, and its events, from the first to
+// the last slot with events. A slot lasts [Rate.Width] seconds.
+func (r *Rate) Slots() iter.Seq2[int64, uint64] {
+	return func(yield func(sec int64, n uint64) bool) {
+		for i, v := range r.slots {
+			if !yield((r.base+int64(i))<<r.shift, v) {
+				return
+			}
+		}
+	}
+}
+
+// Width returns the width of a slot in seconds: 1, or a greater power of two after a long time.
+func (r *Rate) Width() int64 { return 1 << r.shift }
 
 // Max returns the greatest rate in events per second.
 func (r *Rate) Max() uint64 {

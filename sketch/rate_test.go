@@ -208,3 +208,20 @@ var _ = []interface {
 	new(sketch.Counter), new(sketch.Rate), new(sketch.Cardinality), new(sketch.Quantile), new(sketch.Histogram),
 	new(sketch.TopK[uint32]), new(sketch.TopNames), new(sketch.TopCounts[uint16]),
 }
+
+// Slots has every event once, in order, also after the slots became wider.
+func TestRateSlots(t *testing.T) {
+	for _, seconds := range []int64{1, 100, 100_000} {
+		var r sketch.Rate
+		for sec := range seconds {
+			r.Add(1_000+sec, 2)
+		}
+		sum, next := uint64(0), int64(0)
+		for sec, n := range r.Slots() {
+			require.GreaterOrEqual(t, sec, next)
+			require.Zero(t, sec%r.Width())
+			sum, next = sum+n, sec+r.Width()
+		}
+		require.Equal(t, uint64(2*seconds), sum)
+	}
+}

@@ -53,7 +53,7 @@ type summary map[string]struct {
 func parse(t testing.TB, stdout string) summary {
 	var all map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(stdout), &all))
-	for _, beside := range []string{"account", "coverage", "errors", "hints"} {
+	for _, beside := range []string{"account", "coverage", "errors", "hints", "timeline"} {
 		delete(all, beside)
 	}
 	raw, err := json.Marshal(all)
@@ -71,10 +71,10 @@ func TestJSON(t *testing.T) {
 	require.Contains(t, lines[0], "the direction of all packets is unknown: with -H")
 	require.Equal(t, "visor-reader: 1,000 packets, all analysed; the answer covers all of the input, 2026-01-01 00:00:00 to 00:03:43 UTC", lines[1])
 	s := parse(t, stdout)
-	require.Contains(t, s, "5m")
-	require.Equal(t, uint64(1000), s["5m"].Packets.Total)
-	require.Equal(t, uint64(246), s["5m"].DNS.Wire.Queries)
-	require.Zero(t, s["5m"].Packets.In, "no network is ours")
+	require.Contains(t, s, "4m")
+	require.Equal(t, uint64(1000), s["4m"].Packets.Total)
+	require.Equal(t, uint64(246), s["4m"].DNS.Wire.Queries)
+	require.Zero(t, s["4m"].Packets.In, "no network is ours")
 }
 
 func TestOptions(t *testing.T) {
@@ -101,7 +101,7 @@ func TestGeo(t *testing.T) {
 	asn := mmdbtest.Write(t, "ASN", map[string]mmdbtest.Record{"::/1": {"autonomous_system_number": uint32(64500)}})
 	code, stdout, stderr := call(t, nil, "--geo-city", city, "--geo-asn", asn, "-H", trafficgen.LocalNets, sample)
 	require.Equal(t, exitDone, code, stderr)
-	s := parse(t, stdout)["5m"].Packets
+	s := parse(t, stdout)["4m"].Packets
 	require.Len(t, s.TopGeo, 1)
 	require.Len(t, s.TopASN, 1)
 
@@ -273,16 +273,19 @@ func TestSilenceOfADay(t *testing.T) {
 		seconds = append(seconds, 86400)
 	}
 	path := writeCapture(t, decode.LinkEthernet, seconds...)
-	code, stdout, stderr := call(t, nil, path)
+	code, stdout, stderr := call(t, nil, "--periods", "5", path)
 	require.Equal(t, exitDone, code)
 	require.Equal(t, uint64(9), parse(t, stdout)["5m"].Packets.Total)
 	a := accountOf(t, stdout)
 	require.Equal(t, []uint64{9, 13}, []uint64{a.Coverage.Frames, a.Coverage.Of})
-	require.Contains(t, a.Hints, "--periods 1 has all 24h of the input in one answer")
+	require.Contains(t, a.Hints, "without --periods the answer has all 24h of the input")
 	require.Contains(t, stderr, "13 packets, all analysed; the answer covers 9 of them (69.2%), the last 1s of 24h: 2026-01-02 00:00:00 UTC\n")
 
 	_, stdout, stderr = call(t, nil, "--periods", "1", path)
 	require.Equal(t, uint64(13), parse(t, stdout)["1m"].Packets.Total)
+	require.Contains(t, stderr, "the answer covers all of the input, 2026-01-01 00:00:00 to 2026-01-02 00:00:00 UTC")
+	_, stdout, stderr = call(t, nil, path)
+	require.Equal(t, uint64(13), parse(t, stdout)["1440m"].Packets.Total)
 	require.Contains(t, stderr, "the answer covers all of the input, 2026-01-01 00:00:00 to 2026-01-02 00:00:00 UTC")
 }
 
@@ -300,7 +303,7 @@ func TestSomeFiles(t *testing.T) {
 	for _, bad := range []string{empty, "main.go", "missing.pcap", "testdata"} {
 		code, stdout, stderr := call(t, nil, bad, sample)
 		require.Equal(t, exitUnread, code, bad)
-		require.Equal(t, uint64(1000), parse(t, stdout)["5m"].Packets.Total, bad)
+		require.Equal(t, uint64(1000), parse(t, stdout)["4m"].Packets.Total, bad)
 		require.Contains(t, stderr, bad)
 		require.Len(t, accountOf(t, stdout).Errors, 1)
 		require.Contains(t, accountOf(t, stdout).Errors[0], bad)
@@ -326,9 +329,9 @@ func TestPatterns(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), raw, 0o600))
 	}
 	_, stdout, _ := call(t, nil, filepath.Join(dir, "?.pcap"))
-	require.Equal(t, uint64(2000), parse(t, stdout)["5m"].Packets.Total)
+	require.Equal(t, uint64(2000), parse(t, stdout)["4m"].Packets.Total)
 	_, stdout, _ = call(t, nil, filepath.Join(dir, "[a].pcap"))
-	require.Equal(t, uint64(1000), parse(t, stdout)["5m"].Packets.Total)
+	require.Equal(t, uint64(1000), parse(t, stdout)["4m"].Packets.Total)
 	code, _, stderr := call(t, nil, filepath.Join(dir, "*.pcapng"))
 	require.Equal(t, exitUnread, code)
 	require.Contains(t, stderr, "*.pcapng")

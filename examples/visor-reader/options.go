@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -29,7 +30,10 @@ type options struct {
 	hosts      decode.HostNets
 	dnsPorts   []uint16
 	deepSample int
-	periods    int
+	periods    int           // the last periods that are shown; 0 for the whole capture
+	step       time.Duration // of the rows that are written; 0 for a summary
+	from, to   moment        // the part of the input that is analysed
+	top        int           // entries shown of each list
 	workers    int
 	geoCity    string
 	geoASN     string
@@ -80,24 +84,29 @@ Options:
 %s
 Examples:
   visor-reader capture.pcap
-        what happened in the last five minutes of the capture
-  visor-reader --periods 1 -H 192.0.2.0/24,2001:db8::/32 capture.pcap
-        the whole capture; with the networks that are ours, ingress and egress are
-        apart, and there are top remote addresses and the times of DNS answers
+        what happened in the capture, and when
+  visor-reader -H 192.0.2.0/24,2001:db8::/32 capture.pcap
+        with the networks that are ours, ingress and egress are apart, and there are
+        top remote addresses and the times of DNS answers
+  visor-reader --step 1m capture.pcap
+        a row for each minute; --step 10s is finer
+  visor-reader --from 14:05 --to 14:06 --top 30 capture.pcap
+        what happened in one minute, with longer lists
   visor-reader -b 'port 53 and net 192.0.2.0/24' capture.pcap
         what is DNS of one network
   visor-reader --geo-city City.mmdb --geo-asn ASN.mmdb -H 192.0.2.0/24 *.pcap.gz
         where remote addresses are, and whose
-  visor-reader -i dnstap --periods 1 queries.dnstap
+  visor-reader -i dnstap queries.dnstap
         what a DNS server has written of its queries and responses
-  visor-reader -i netflow --periods 1 exports.pcap
+  visor-reader -i netflow exports.pcap
         the flows that routers have reported, by device and interface
   tcpdump -w - port 53 | visor-reader --format json - | jq .
         from a pipe, for a program
 
 The last line says what became of all packets, and which part of the capture the answer
-covers; in JSON these are "account" and "coverage". The format pktvisor is JSON with
-nothing but what pktvisor-reader has.
+covers; in JSON these are "account" and "coverage", and "timeline" counts by time. The
+format pktvisor is JSON with nothing but what pktvisor-reader has: without --periods it
+shows the last five minutes. With --step, JSON is a line for each step.
 
 Exit status: 0 done, 1 a file could not be read to its end (what could be read is
 shown, of the other files too), 2 wrong usage.
@@ -107,7 +116,7 @@ shown, of the other files too), 2 wrong usage.
 // pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
-	var hosts, color string
+	var hosts, color, from, to string
 	var ports []string
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
@@ -116,7 +125,11 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only packets that it lets through are analysed")
 	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they part ingress from egress")
 	fs.StringSliceVar(&ports, "dns-ports", nil, "`ports` of DNS, comma separated; the default is 53,5353,5355,53000")
-	fs.IntVar(&o.periods, "periods", 5, "one-minute periods kept, 1 to 10: the last `P` minutes are shown; 1 keeps everything in one")
+	fs.IntVar(&o.periods, "periods", 0, "show only the last `P` minutes, 2 to 10; 1 counts everything as one period. Without it the whole capture is shown")
+	fs.DurationVar(&o.step, "step", 0, "write the counts of each `step` of time, as 10s, 1m or 1h, in place of a summary")
+	fs.StringVar(&from, "from", "", "leave out packets before a `time`: 15:04, 2026-01-31 15:04:05, or +10m after the first packet")
+	fs.StringVar(&to, "to", "", "leave out packets at and after a `time`")
+	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one")
@@ -136,14 +149,20 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		return o, nil
 	}
 	o.input = strings.ToLower(o.input)
-	o.clamp()
 	o.setOutput(stdout)
-	return o, errors.Join(o.setHosts(hosts), o.setPorts(ports), o.check(), o.setColor(color, stdout))
+	o.clamp(fs.Changed("periods"))
+	return o, errors.Join(o.setTimes(from, to), o.setHosts(hosts), o.setPorts(ports), o.check(), o.setColor(color, stdout))
 }
 
-// clamp brings numbers within their bounds, and warns of it.
-func (o *options) clamp() {
-	o.periods = o.clamped("--periods", o.periods, maxPeriods)
+// clamp brings numbers within their bounds, and warns of it. pktvisor-reader shows five minutes
+// unless the number of periods is given.
+func (o *options) clamp(periods bool) {
+	switch {
+	case periods:
+		o.periods = o.clamped("--periods", o.periods, maxPeriods)
+	case o.format == formatPktvisor:
+		o.periods = 5
+	}
 	o.deepSample = o.clamped("--max-deep-sample", o.deepSample, maxDeepSample)
 }
 
@@ -167,10 +186,24 @@ func (o *options) check() error {
 		return fmt.Errorf("-j %d: must be from 1 to 64", o.workers)
 	case !slices.Contains([]string{formatText, formatJSON, formatPktvisor}, o.format):
 		return fmt.Errorf("--format %s: must be text, json or pktvisor", o.format)
+	case o.step != 0 && (o.step < time.Second || o.step%time.Second != 0):
+		return fmt.Errorf("--step %v: must be whole seconds, as 10s, 1m or 1h", o.step)
+	case o.step != 0 && o.periods != 0:
+		return errors.New("--step writes all of the capture, and cannot go with --periods or --format pktvisor")
+	case o.top < 1:
+		return fmt.Errorf("--top %d: must be 1 or more", o.top)
 	case o.width < 0:
 		return fmt.Errorf("--width %d: must be a number of columns", o.width)
 	}
 	return nil
+}
+
+// setTimes reads --from and --to.
+func (o *options) setTimes(from, to string) (err error) {
+	var bad error
+	o.from, err = parseMoment("--from", from)
+	o.to, bad = parseMoment("--to", to)
+	return errors.Join(err, bad)
 }
 
 // setPorts reads the ports of --dns-ports.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,6 +34,8 @@ type job struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	problems       []error // of files that could not be read, or not to their end
+	whole          whole   // the closed periods, merged
+	steps          steps   // the closed periods, one by one
 }
 
 // summarise reads the files and writes what they hold. It returns the exit code.
@@ -69,7 +72,7 @@ func (j *job) run(ctx context.Context) error {
 	if src == nil || err != nil {
 		return err
 	}
-	p, err := newPipeline(j.options, db, src)
+	p, err := j.newPipeline(db, src)
 	if err != nil {
 		src.Close()
 		return err
@@ -110,7 +113,11 @@ func openGeo(o options) (*geo.DB, error) {
 // openInput returns one source of what is to be analysed, or nil if no file can be opened.
 func (j *job) openInput(ctx context.Context) (capture.Source, error) {
 	src := j.openFiles(ctx)
-	if src == nil || j.filter == "" {
+	if src == nil {
+		return nil, nil
+	}
+	src = within(src, j.from, j.to)
+	if j.filter == "" {
 		return src, nil
 	}
 	filtered, err := filter.NewSource(src, j.filter)
@@ -224,7 +231,8 @@ func (f *lateFile) Read(p []byte) (n int, err error) {
 	return f.file.Read(p)
 }
 
-func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, error) {
+func (j *job) newPipeline(db *geo.DB, src capture.Source) (*handler.Pipeline, error) {
+	o := j.options
 	handlers, err := newHandlers(o, db)
 	if err != nil {
 		return nil, err
@@ -243,6 +251,8 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 		Workers:  o.workers,
 		Handlers: handlers,
 		Hosts:    o.hosts,
+		Period:   o.step,
+		Closed:   j.closed(),
 		Fallback: gopkt.Fallback{},
 		DNSPorts: o.dnsPorts,
 		// A capture was made by somebody who is trusted, so any proxy in it is believed.
@@ -250,9 +260,22 @@ func newPipeline(o options, db *geo.DB, src capture.Source) (*handler.Pipeline, 
 	})
 }
 
+// closed returns what receives the closed periods, or nil if only the last ones are shown.
+func (j *job) closed() func(*handler.Snapshot) {
+	switch {
+	case j.step > 0:
+		j.steps = steps{out: j.stdout, format: j.format, step: j.step, width: j.width}
+		return j.steps.add
+	case j.periods == 0:
+		return j.whole.add
+	}
+	return nil
+}
+
 // newHandlers returns the analyzers of what the input may hold.
 func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
-	settings := handler.Settings{Periods: o.periods, DeepSample: o.deepSample}
+	// the whole needs the live period and one that is being merged
+	settings := handler.Settings{Periods: cmp.Or(o.periods, 2), DeepSample: o.deepSample, TopN: o.top}
 	add := func(h handler.Handler, problem error) {
 		out, err = append(out, h), errors.Join(err, problem)
 	}

@@ -8,7 +8,9 @@ import (
 
 	"visor/export"
 	"visor/handler"
+	"visor/handler/dns"
 	"visor/handler/network"
+	"visor/sketch"
 )
 
 // networkName is the name of the handler that is shown every packet.
@@ -17,23 +19,22 @@ const networkName = "net"
 // write writes the answer, and how much of the input is in it: for people behind the answer or on
 // standard error, and into the JSON.
 func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
-	snap, err := p.Window(j.periods)
-	if j.periods == 1 {
-		snap, err = p.Bucket(0)
-	}
+	snap, err := j.answer(p)
 	if err != nil {
 		return err
 	}
 	report := j.report(ctx, p, snap)
-	switch j.format {
-	case formatPktvisor:
+	switch {
+	case j.step > 0:
+		err = j.steps.err
+	case j.format == formatPktvisor:
 		err = export.WriteJSON(j.stdout, snap)
-	case formatJSON:
+	case j.format == formatJSON:
 		err = export.WriteReportJSON(j.stdout, snap, &report)
 	default:
 		err = j.writeText(snap, &report)
 	}
-	if _, terminal := terminalWidth(j.stdout); err == nil && (j.format != formatText || !terminal) {
+	if _, terminal := terminalWidth(j.stdout); err == nil && (j.format != formatText || !terminal || j.step > 0) {
 		for _, line := range report.Lines()[len(report.Errors):] { // errors are there already
 			fmt.Fprintln(j.stderr, "visor-reader:", line)
 		}
@@ -41,9 +42,25 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 	return err
 }
 
+// answer returns what is shown. With --step that is on its way already; the report needs the last
+// step alone.
+func (j *job) answer(p *handler.Pipeline) (*handler.Snapshot, error) {
+	if j.periods > 1 {
+		return p.Window(j.periods)
+	}
+	snap, err := p.Bucket(0)
+	if err == nil && j.periods == 0 && j.step == 0 {
+		return j.whole.snapshot(snap)
+	}
+	return snap, err
+}
+
 // writeText writes in one piece, so that a reader that wants the beginning gets it and all is well.
 func (j *job) writeText(snap *handler.Snapshot, report *export.Report) error {
 	var b bytes.Buffer
+	for i := range report.Timelines {
+		b.WriteString(report.Timelines[i].Columns() + "\n" + wrap(report.Timelines[i].Caption(), j.width) + "\n")
+	}
 	if err := export.WriteText(&b, snap, export.TextConfig{Width: j.width, Color: j.color, All: j.all}); err != nil {
 		return err
 	}
@@ -87,11 +104,34 @@ func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Sna
 	notSampled := min(p.HandlerAccounts()[networkName].NotSampled, r.Account.Analysed)
 	r.Account.NotSampled, r.Account.Analysed = notSampled, r.Account.Analysed-notSampled
 
+	if j.step > 0 { // snap is the last step alone
+		r.Coverage.Frames, r.Coverage.From, r.Coverage.To = r.Coverage.Of, r.Coverage.First, r.Coverage.Last
+	}
+	r.Timelines = j.timelines(snap)
 	if j.noFlows(snap, &r) {
 		r.Done = "read"
 	}
 	r.Hints = j.hints(ctx, snap, &r)
 	return r
+}
+
+// timelines returns when packets and DNS messages came. a timeline of one step is left out.
+func (j *job) timelines(snap *handler.Snapshot) (out []export.Timeline) {
+	if j.step > 0 {
+		return nil
+	}
+	add := func(name string, r *sketch.Rate) {
+		if t := export.NewTimeline(name, r, j.width); len(t.Counts) > 1 {
+			out = append(out, t)
+		}
+	}
+	if m := network.From(snap); m != nil {
+		add("packets", &m.RateTotal)
+	}
+	if m := dns.From(snap); m != nil {
+		add("DNS", &m.RateTotal)
+	}
+	return out
 }
 
 // noFlows reports whether flow records were asked for, and the input has packets and no such record.
@@ -117,7 +157,7 @@ func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Repor
 	hint(unknown && j.hosts.Empty(), "the direction of all packets is unknown: "+
 		"with -H and the own networks, what goes in and out is told apart, remote addresses are listed and DNS transactions timed")
 	hint(unknown && !j.hosts.Empty(), "the direction of all packets is unknown: no packet is from or to the networks of -H")
-	hint(!r.Coverage.All() && j.periods > 1, "--periods 1 has all %s of the input in one answer",
+	hint(!r.Coverage.All() && j.periods > 1, "without --periods the answer has all %s of the input",
 		export.Brief(r.Coverage.Last.Sub(r.Coverage.First)))
 	return out
 }

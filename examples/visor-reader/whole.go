@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"visor/handler"
+)
+
+// batchOfPeriods is the number of closed periods that are merged into the whole at once. A merge
+// makes a new sum, so one for each period would cost more than the analysis of a short period.
+const batchOfPeriods = 8
+
+// whole merges the closed periods of a recording. Its memory does not grow with their number.
+type whole struct {
+	sum     *handler.Snapshot
+	pending []*handler.Snapshot
+	err     error
+}
+
+// add adds a closed period.
+func (w *whole) add(s *handler.Snapshot) {
+	w.pending = append(w.pending, s)
+	if len(w.pending) == batchOfPeriods {
+		w.merge()
+	}
+}
+
+// merge merges the pending periods into the sum.
+func (w *whole) merge() {
+	all := w.pending
+	if w.sum != nil {
+		all = append([]*handler.Snapshot{w.sum}, all...)
+	}
+	if len(all) < 2 {
+		return // a single one needs no merge
+	}
+	w.pending = w.pending[:0]
+	sum := &handler.Snapshot{Period: all[0].Period}
+	for i := range all[0].Modules {
+		var parts []*handler.Module
+		for _, s := range all {
+			parts = append(parts, &s.Modules[i])
+		}
+		m, err := handler.Join(all[0].Modules[i].Name, parts...)
+		w.err = errors.Join(w.err, err)
+		sum.Modules = append(sum.Modules, m)
+	}
+	w.sum = sum
+}
+
+// snapshot returns the sum, or none if nothing was added. Its window is the number of minutes that
+// it covers, rounded up.
+func (w *whole) snapshot(none *handler.Snapshot) (*handler.Snapshot, error) {
+	switch {
+	case w.sum == nil && len(w.pending) == 0:
+		return none, nil
+	case w.sum == nil && len(w.pending) == 1:
+		w.sum = w.pending[0]
+	default:
+		w.merge()
+	}
+	covered := time.Duration(0)
+	for i := range w.sum.Modules {
+		covered = max(covered, w.sum.Modules[i].Length)
+	}
+	w.sum.Window, w.sum.Period = int((covered+time.Minute-1)/time.Minute), time.Minute
+	return w.sum, w.err
+}

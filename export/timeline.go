@@ -1,0 +1,88 @@
+package export
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"visor/sketch"
+)
+
+// Timeline shows when events happened: their counts in steps of equal length, and the peak.
+type Timeline struct {
+	Name   string        // what is counted: "packets"
+	Start  time.Time     // of the first step, a multiple of Step
+	Step   time.Duration // whole seconds
+	Counts []uint64      // events of each step; the last one may be cut short
+	Peak   time.Time     // start of the minute with the most events, the earliest of equals
+	Most   uint64        // events in that minute
+}
+
+// timelineSteps are the lengths of steps in seconds. People count time in these.
+var timelineSteps = []int64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 604800, 31 * 86400, 366 * 86400}
+
+// NewTimeline returns the timeline of the events in r, with the shortest steps of a round length
+// that make at most n of them; the longest is a year. It has no Counts if r has no events.
+func NewTimeline(name string, r *sketch.Rate, n int) Timeline {
+	t := Timeline{Name: name}
+	first, last, any := int64(0), int64(0), false
+	for sec := range r.Slots() {
+		if !any {
+			first, any = sec, true
+		}
+		last = sec + r.Width() - 1
+	}
+	if !any {
+		return t
+	}
+	step := timelineSteps[len(timelineSteps)-1]
+	for _, s := range slices.Backward(timelineSteps) {
+		if s >= r.Width() && last/s-first/s < int64(max(n, 1)) {
+			step = s
+		}
+	}
+	t.Start, t.Step = time.Unix(first-first%step, 0).UTC(), time.Duration(step)*time.Second
+	t.Counts = make([]uint64, last/step-first/step+1)
+	minute, sum := int64(0), uint64(0)
+	for sec, events := range r.Slots() {
+		t.Counts[sec/step-first/step] += events
+		if sec/60 != minute {
+			minute, sum = sec/60, 0
+		}
+		if sum += events; sum > t.Most {
+			t.Most, t.Peak = sum, time.Unix(60*minute, 0).UTC()
+		}
+	}
+	return t
+}
+
+// levels are the heights of a column, in eighths.
+var levels = []rune("▁▂▃▄▅▆▇█")
+
+// Columns draws a column for each step: a blank for none, and otherwise an eighth to eight eighths.
+func (t *Timeline) Columns() string {
+	if len(t.Counts) == 0 {
+		return ""
+	}
+	most := slices.Max(t.Counts)
+	var b strings.Builder
+	for _, n := range t.Counts {
+		if n == 0 {
+			b.WriteByte(' ')
+			continue
+		}
+		b.WriteRune(levels[min(uint64(len(levels))-1, uint64(float64(n)/float64(most)*float64(len(levels))))])
+	}
+	return b.String()
+}
+
+// Caption explains the columns: what a column is, and the peak.
+func (t *Timeline) Caption() string {
+	from := t.Start.Format(time.DateTime)
+	return fmt.Sprintf("%s from %s UTC, a column is %s; peak minute %s with %s", t.Name, from, Brief(t.Step), t.Peak.Format("2006-01-02 15:04"), thousands(t.Most))
+}
+
+func (t *Timeline) object() object {
+	return object{"start": stamp(t.Start), "step": int64(t.Step / time.Second), "counts": t.Counts, "peak": object{"minute": stamp(t.Peak), "count": t.Most}}
+}

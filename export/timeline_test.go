@@ -1,0 +1,51 @@
+package export_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/export"
+	"visor/sketch"
+)
+
+// NewTimeline chooses the shortest round step that fits, and finds the peak by minutes.
+func TestTimeline(t *testing.T) {
+	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		length  time.Duration
+		columns int
+		step    time.Duration
+		counts  int
+	}{
+		{time.Second, 80, time.Second, 1},
+		{80 * time.Second, 80, time.Second, 80},
+		{81 * time.Second, 80, 2 * time.Second, 41},
+		{time.Hour, 80, time.Minute, 60},
+		{24 * time.Hour, 80, 30 * time.Minute, 48},
+	} {
+		var r sketch.Rate
+		for at := time.Duration(0); at < tt.length; at += time.Second {
+			r.Add(start.Add(at).Unix(), 1)
+		}
+		r.Add(start.Unix(), 0)
+		got := export.NewTimeline("packets", &r, tt.columns)
+		require.Equal(t, tt.step, got.Step, tt.length)
+		require.Len(t, got.Counts, tt.counts, tt.length)
+		sum := uint64(0)
+		for _, n := range got.Counts {
+			sum += n
+		}
+		require.Equal(t, uint64(tt.length/time.Second), sum, "every event is in a step")
+	}
+	var r sketch.Rate
+	empty := export.NewTimeline("packets", &r, 80)
+	require.Empty(t, empty.Columns())
+	for minute, n := range []uint64{1, 8, 0, 4} {
+		r.Add(start.Add(time.Duration(minute)*time.Minute).Unix(), n)
+	}
+	got := export.NewTimeline("packets", &r, 4)
+	require.Equal(t, "▂█ ▅", got.Columns())
+	require.Equal(t, "packets from 2026-01-01 12:00:00 UTC, a column is 1m; peak minute 2026-01-01 12:01 with 8", got.Caption())
+}
