@@ -6,11 +6,12 @@ import (
 	"visor/decode"
 )
 
-// ErrClosed is what ReadBatch returns once the Source was closed.
+// ErrClosed is returned by ReadBatch after the Source was closed.
 var ErrClosed = errors.New("capture: source is closed")
 
-// BatchSize is the number of frames that a source aims to put into a batch: enough to pay for one
-// virtual call and one lock per batch, few enough that a batch of packets stays in the L2 cache.
+// BatchSize is the number of frames that a source aims to put into a batch. It is large enough to
+// spread the cost of a virtual call and a lock over many frames. It is small enough that a batch of
+// packets stays in the L2 cache.
 const BatchSize = 256
 
 // Frame is one captured frame.
@@ -18,15 +19,15 @@ type Frame struct {
 	TimeNS  int64           // capture time, ns since the Unix epoch
 	Data    []byte          // from the link header on, cut at the snaplen; borrows from the Source
 	WireLen uint32          // length on the wire, bytes; not below len(Data)
-	Link    decode.LinkType // how Data begins
+	Link    decode.LinkType // how the bytes of Data begin
 
-	// Dir is which way the frame went, where the source can see that otherwise than by addresses,
-	// see [Owner].
+	// Dir is the direction of the frame if the source can determine it without the addresses; see
+	// [Owner].
 	Dir decode.Direction
 }
 
-// CopyTo returns f with its bytes at the end of buf, and the longer buf. If buf has to grow, frames
-// copied earlier keep its former memory.
+// CopyTo appends the bytes of f to buf. It returns f with the copied bytes, and the extended
+// buffer. If buf has to grow, frames copied earlier keep the previous buffer.
 func (f Frame) CopyTo(buf []byte) (Frame, []byte) {
 	at := len(buf)
 	buf = append(buf, f.Data...)
@@ -38,22 +39,22 @@ func (f Frame) CopyTo(buf []byte) (Frame, []byte) {
 type Batch struct {
 	Frames []Frame
 
-	// Epoch is the start of the period to which every frame of the batch belongs, ns since the Unix
-	// epoch, if Era is not 0. Frames of a source whose Era is 0 are in no period yet.
+	// Epoch is the start of the period of all frames in the batch, ns since the Unix epoch. It is
+	// valid if Era is not 0. Frames of a source whose Era is 0 are not assigned to a period yet.
 	Epoch int64
-	// Era counts, from 1, how often time has gone back in a recording: within an era periods follow
-	// each other. A batch with an Era may have no frames: then it begins a period.
+	// Era counts, from 1, how often time has gone back in a recording. Within an era periods follow
+	// each other. A batch with an Era and without frames begins a period.
 	Era int
 }
 
-// Source yields frames in batches. A Source is owned by one goroutine, but Close may be called
-// from any: it makes a waiting ReadBatch return [ErrClosed].
+// Source yields frames in batches. A Source is owned by one goroutine, but Close may be called from
+// any. Close makes a waiting ReadBatch return [ErrClosed].
 type Source interface {
-	// ReadBatch replaces the contents of b with one or more frames, waiting if there are none yet;
-	// see [Batch] for when there may be none.
-	// Frames in b borrow from the Source until the next ReadBatch or Close.
-	// It returns io.EOF at the end of a recording. On any error b is empty: frames before the
-	// damage come first, with a nil error.
+	// ReadBatch replaces the contents of b with one or more frames, and waits for the first. Only a
+	// batch with an Era may have none; see [Batch]. Frames in b borrow from the Source until the
+	// next ReadBatch or Close. ReadBatch returns io.EOF at the end of a recording. On any error b
+	// is empty. If a recording is damaged, the frames before the damage are returned first, with a
+	// nil error.
 	ReadBatch(b *Batch) error
 	Close() error
 }

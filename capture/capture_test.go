@@ -14,7 +14,8 @@ import (
 	"visor/decode"
 )
 
-// frame returns a frame that says where it came from: an IPv4 header from its source to its number.
+// frame returns a frame that identifies its origin. It is an IPv4 header with the number of the
+// source as source address and the number of the frame as destination address.
 func frame(source, number int, timeNS int64) capture.Frame {
 	data := make([]byte, frameLen, 60)
 	data[0] = 0x45
@@ -23,7 +24,7 @@ func frame(source, number int, timeNS int64) capture.Frame {
 	return capture.Frame{TimeNS: timeNS, Data: data, WireLen: 60, Link: decode.LinkRaw}
 }
 
-// How long a frame is, and where it has its source and its number.
+// Length of a frame, and the offsets of its two numbers.
 const (
 	frameLen = 20
 	sourceAt = 12
@@ -38,7 +39,7 @@ func frames(source int, times ...int64) []capture.Frame {
 	return out
 }
 
-// many returns n frames, a nanosecond apart.
+// many returns n frames with timestamps one nanosecond apart.
 func many(source, n int) []capture.Frame {
 	out := make([]capture.Frame, n)
 	for i := range out {
@@ -47,7 +48,7 @@ func many(source, n int) []capture.Frame {
 	return out
 }
 
-// readAll returns copies of all frames of src and the error that ended them.
+// readAll returns copies of all frames of src and the final error.
 func readAll(t testing.TB, src capture.Source) ([]capture.Frame, error) {
 	var b capture.Batch
 	var out []capture.Frame
@@ -64,11 +65,12 @@ func readAll(t testing.TB, src capture.Source) ([]capture.Frame, error) {
 	}
 }
 
-// live is a source that reuses its memory, fails with err at its end, and hides its abilities.
+// live is a source that reuses its memory, ends with err, and hides the abilities of the source it
+// wraps.
 type live struct {
 	mem    *capture.Memory
 	buf    []byte
-	size   int // frames in a batch
+	size   int // frames per batch
 	err    error
 	wait   chan struct{} // if not nil, ReadBatch waits at the end until Close
 	once   sync.Once
@@ -173,8 +175,8 @@ func TestMergeEqualTimesByArgument(t *testing.T) {
 	require.Equal(t, []uint32{0, 0, 1, 2}, from)
 }
 
-// Every frame comes once, unspoilt by the reuse of its source's memory, in the order of its source,
-// and the whole in the order of time.
+// TestMergeRandom checks that every frame is delivered once, with its bytes intact, in the order of
+// its source and in order of time overall.
 func TestMergeRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var sources []capture.Source

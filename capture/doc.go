@@ -1,5 +1,5 @@
-// Package capture is where frames come from. A [Source] fills one reusable [Batch] after the other;
-// its owner reads until an error, which is io.EOF at the end of a recording:
+// Package capture defines sources of frames. A [Source] fills a reusable [Batch] with frames. Its
+// owner reads batches until an error, which is io.EOF at the end of a recording:
 //
 //	var b capture.Batch
 //	for {
@@ -11,12 +11,12 @@
 //		}
 //	}
 //
-// [Merge] makes one source of several recordings, in the order of time. [Fanout] spreads one source
-// over several workers, so that both directions of a conversation reach the same worker. [Memory]
-// is a source of frames that are already in memory. Files, rings and other packages' sources are in
-// the folders below.
+// [Merge] combines several recordings into one source, in order of time. [Fanout] spreads one
+// source over several workers, so that both directions of a conversation reach the same worker.
+// [Memory] is a source of frames that are already in memory. The packages below this one read
+// files, network interfaces, sockets and the sources of other libraries.
 //
-// A batch costs one call, its frames are slices into the source's own memory, and nothing is
-// allocated once buffers have their size. Nothing is decoded here: bytes are passed on as they are,
-// and a source trusts no length that it reads.
+// A batch costs one call. Its frames are slices of the source's memory, so nothing is copied, and
+// nothing is allocated once the buffers have grown. Sources do not decode frames, and they validate
+// every length that they read.
 package capture

@@ -1,4 +1,4 @@
 package capture
 
-// NewFanout is Fanout with another hash.
+// NewFanout is Fanout with a hash function as parameter.
 var NewFanout = newFanout

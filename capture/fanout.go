@@ -11,37 +11,39 @@ import (
 )
 
 const (
-	// batches of a queue that exist: one with the worker, one being filled, the others wait
+	// batches per queue: the worker holds one, the reader fills one, the others wait
 	fanoutDepth = 8
-	// bytes of frames that a batch holds before it is passed on, unless one frame is larger
+	// bytes of frames after which a batch is passed on; a single larger frame also fits
 	fanoutBuffer = 128 * 1024
 )
 
 // FanoutConfig configures [Fanout]. The zero FanoutConfig is ready to use.
 type FanoutConfig struct {
 	Queues int // number of queues; 0 means 1
-	// of addresses: nil means the fixed one, with which a recording is spread in the same way each
+	// hash of addresses; nil means a fixed hash, which spreads a recording in the same way each
 	// time
 	Hash *hash64.Hasher
 }
 
-// Fanout spreads the frames of src over queues, each a Source with an owner of its own. Frames with
-// the same pair of addresses, in either direction, reach the same queue in the order of src: the
-// queue is chosen by [decode.FlowHash].
+// Fanout spreads the frames of src over queues. Each queue is a Source with its own owner. Frames
+// with the same pair of addresses, in either direction, reach the same queue in the order of src.
+// [decode.FlowHash] chooses the queue.
 //
-// One goroutine reads src. It copies frames, unless they are stable anyway (see [Stabler]). Nothing
-// is dropped: a slow queue holds up the reader and in time the others, so every queue needs its own
-// goroutine to read it. Frames that a live source gives in less than a full batch are passed on at
-// once; otherwise a queue's batch is passed on when it is full, when the period changes, and at the
-// end. After the last frame every queue returns the error of src. If src has periods, all queues
-// change them at the same frame: each gets a batch when one begins, an empty one if need be.
+// One goroutine reads src. It copies frames, unless they are stable; see [Stabler]. Nothing is
+// dropped: a slow queue delays the reader, and then the other queues. So every queue needs its own
+// goroutine that reads it.
 //
-// Closing one queue discards what it would still get and leaves the others alone. Closing the last
-// one closes src, waits for the goroutine, and returns what the Close of src returned. Progress of
-// any queue is that of src. The first queue has the Drops, Filtered and Reasons of src; each queue
-// adds the frames discarded for it to its Drops.
+// A batch of a queue is passed on when it is full, when the period changes, and at the end. It is
+// also passed on when a live source returns less than a full batch, so that its frames do not wait.
+// If src has periods, all queues change the period at the same frame. Each queue then gets a batch,
+// which may be empty. After the last frame every queue returns the error of src.
 //
-// Memory is bounded: 8 batches a queue, with 128 KiB of copied frames each.
+// Closing one queue discards its remaining frames and does not affect the others. Closing the last
+// queue closes src, waits for the goroutine, and returns the error of src.Close. Every queue
+// returns the Progress of src. The first queue returns the Drops, Filtered and Reasons of src. Each
+// queue adds the frames discarded for it to its Drops.
+//
+// Memory is bounded: 8 batches per queue, with 128 KiB of copied frames each.
 func Fanout(src Source, cfg FanoutConfig) []Source {
 	h := cmp.Or(cfg.Hash, hash64.Fixed())
 	return newFanout(src, cfg, func(frame []byte, link decode.LinkType) uint64 { return decode.FlowHash(h, frame, link) })
@@ -50,7 +52,7 @@ func Fanout(src Source, cfg FanoutConfig) []Source {
 // slab is a batch on its way from the reader to a worker and back.
 type slab struct {
 	batch Batch
-	buf   []byte // what batch.Frames borrow from, unless the source is stable
+	buf   []byte // memory of batch.Frames, unless the source is stable
 }
 
 // fanout is the reader's side.
@@ -59,15 +61,15 @@ type fanout struct {
 	hash   func([]byte, decode.LinkType) uint64
 	stable bool
 	queues []*queue
-	epoch  int64 // of what is being filled
+	epoch  int64 // period of the batches that are being filled
 	era    int
-	open   atomic.Int32  // queues not closed
-	done   chan struct{} // closed when the goroutine has ended
+	open   atomic.Int32  // number of queues that are not closed
+	done   chan struct{} // closed at the end of the goroutine
 
-	// mu is held while frames of src are touched. The last Close takes it before it closes src,
-	// so that src may release their memory.
+	// mu is held while frames of src are read. The last Close takes it before it closes src,
+	// because src may release the memory of the frames.
 	mu     sync.Mutex
-	closed bool // under mu
+	closed bool // guarded by mu
 }
 
 // queue is one worker's side. Fields without a comment are set once.
@@ -75,15 +77,15 @@ type queue struct {
 	f       *fanout
 	index   int
 	filling *slab // owned by the reader
-	lent    *slab // owned by the worker: what its batch borrows from
+	lent    *slab // owned by the worker: memory of its current batch
 	full    chan *slab
 	free    chan *slab
 	gone    chan struct{} // closed by Close
 	once    sync.Once
 	err     error         // the error of src; written before full is closed
 	passed  atomic.Uint64 // frames put into full
-	given   atomic.Uint64 // frames that the worker took out of full
-	lost    atomic.Uint64 // frames not even put into full, because the queue was closed
+	given   atomic.Uint64 // frames that the worker took from full
+	lost    atomic.Uint64 // frames not put into full, because the queue was closed
 }
 
 var (
@@ -123,7 +125,7 @@ func (f *fanout) newQueue(index int) *queue {
 	return q
 }
 
-// run reads src until it ends, or until all queues are closed.
+// run reads src until it ends or all queues are closed.
 func (f *fanout) run() {
 	defer close(f.done)
 	var in Batch
@@ -135,7 +137,7 @@ func (f *fanout) run() {
 	}
 }
 
-// pass reads a batch and puts its frames into the queues.
+// pass reads a batch and spreads its frames over the queues.
 func (f *fanout) pass(in *Batch) (err error) {
 	if f.stable {
 		defer RecoverFault(&err, GuardFaults())
@@ -163,30 +165,31 @@ func (f *fanout) spread(in *Batch) error {
 		fr := &in.Frames[i]
 		at := uint64(0)
 		if n > 1 {
-			at, _ = bits.Mul64(f.hash(fr.Data, fr.Link), n) // the high bits of the hash
+			at, _ = bits.Mul64(f.hash(fr.Data, fr.Link), n) // high bits of the hash
 		}
 		f.queues[at].put(fr)
 	}
 	if !f.stable && len(in.Frames) < BatchSize {
-		f.flush() // the source has no more for now
+		f.flush() // no more frames are available now
 	}
 	return nil
 }
 
-// announce makes every queue begin the period, also those whose next frame comes much later or
-// never.
+// announce makes every queue begin the period, including queues whose next frame comes much later
+// or never.
 func (f *fanout) announce() {
 	if f.era == 0 {
 		return
 	}
 	for _, q := range f.queues {
-		if q.take() { // a closed queue needs none
-			q.pass() // at once: workers may wait for each other where a period begins
+		if q.take() { // a closed queue needs no period
+			// immediately, because workers may wait for each other at the start of a period
+			q.pass()
 		}
 	}
 }
 
-// flush passes on what every queue has been given so far.
+// flush passes on the partly filled batches of all queues.
 func (f *fanout) flush() {
 	for _, q := range f.queues {
 		q.pass()
@@ -201,7 +204,7 @@ func (f *fanout) finish(err error) {
 	}
 }
 
-// put appends a frame to the batch that is being filled, and passes that on when it is full.
+// put appends a frame to the current batch and passes a full batch on.
 func (q *queue) put(fr *Frame) {
 	if s := q.filling; s != nil && !q.f.stable && len(s.buf)+len(fr.Data) > cap(s.buf) {
 		q.pass()
@@ -230,7 +233,8 @@ func (q *queue) take() bool {
 	}
 	select {
 	case s := <-q.free:
-		if cap(s.batch.Frames) < BatchSize { // it was a worker's own; see ReadBatch
+		// the caller of ReadBatch exchanged it for its own; see ReadBatch
+		if cap(s.batch.Frames) < BatchSize {
 			s.batch.Frames = make([]Frame, 0, BatchSize)
 		}
 		s.batch.Frames, s.batch.Epoch, s.batch.Era, s.buf = s.batch.Frames[:0], q.f.epoch, q.f.era, s.buf[:0]
@@ -241,8 +245,7 @@ func (q *queue) take() bool {
 	}
 }
 
-// pass hands the slab that is being filled to the worker. There is always room: full holds all
-// slabs.
+// pass hands the current slab to the worker. It never blocks, because full has room for all slabs.
 func (q *queue) pass() {
 	if q.filling != nil {
 		q.passed.Add(uint64(len(q.filling.batch.Frames)))
@@ -251,8 +254,8 @@ func (q *queue) pass() {
 	}
 }
 
-// ReadBatch gives b the next batch. b.Frames is exchanged with the slab's, so that nothing is
-// copied.
+// ReadBatch replaces b with the next batch. It swaps b.Frames with the frames of the slab, so
+// nothing is copied.
 func (q *queue) ReadBatch(b *Batch) error {
 	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
 	if q.lent != nil {
@@ -279,13 +282,15 @@ func (q *queue) ReadBatch(b *Batch) error {
 	}
 }
 
-// Stable reports whether frames are those of a stable source, passed on without a copy.
+// Stable reports whether the source is stable. Frames of a stable source are passed on without a
+// copy.
 func (q *queue) Stable() bool { return q.f.stable }
 
-// Progress returns the Progress of the source that is spread, which all queues share.
+// Progress returns the Progress of the source, which all queues share.
 func (q *queue) Progress() (done, total int64) { return ProgressOf(q.f.src) }
 
-// Drops returns the frames discarded after Close; the first queue adds the Drops of the source.
+// Drops returns the number of frames discarded after Close. The first queue adds the Drops of the
+// source.
 func (q *queue) Drops() uint64 {
 	n := q.lost.Load()
 	select {
@@ -307,7 +312,7 @@ func (q *queue) Filtered() uint64 {
 	return 0
 }
 
-// Reasons returns the Reasons of the source for the first queue, and none for the others.
+// Reasons returns the Reasons of the source for the first queue, and nil for the others.
 func (q *queue) Reasons() []Reason {
 	if q.index == 0 {
 		return ReasonsOf(q.f.src)
@@ -315,10 +320,11 @@ func (q *queue) Reasons() []Reason {
 	return nil
 }
 
-// Own returns the addresses of this host, as the source has them.
+// Own returns the Own of the source.
 func (q *queue) Own() *decode.HostNets { return OwnOf(q.f.src) }
 
-// Close makes ReadBatch return [ErrClosed]. The Close that closes the last queue ends everything.
+// Close makes ReadBatch return [ErrClosed]. Closing the last queue ends the reader and closes the
+// source.
 func (q *queue) Close() (err error) {
 	q.once.Do(func() {
 		close(q.gone)
@@ -329,7 +335,7 @@ func (q *queue) Close() (err error) {
 	return err
 }
 
-// close ends the reader: all queues are closed, so it does not wait for any of them.
+// close ends the reader. It cannot block on a queue, because all queues are closed.
 func (f *fanout) close() error {
 	f.mu.Lock()
 	f.closed = true

@@ -18,15 +18,15 @@ import (
 	"visor/internal/wait"
 )
 
-// got is what one queue gave.
+// got holds the frames of one queue.
 type got struct {
 	frames []capture.Frame
-	epochs []int64 // of each frame
-	begun  []int64 // the epochs of batches, each once
+	epochs []int64 // epoch of each frame
+	begun  []int64 // distinct epochs of batches, in order
 	err    error
 }
 
-// drain reads all queues at once to their ends.
+// drain reads all queues concurrently to their ends.
 func drain(queues []capture.Source) []got {
 	out := make([]got, len(queues))
 	var wg sync.WaitGroup
@@ -91,7 +91,7 @@ func TestFanoutGivesEveryFrameOnce(t *testing.T) {
 	}
 }
 
-// epochs is a source of periods: each batch is one.
+// epochs is a source whose batches are one period each.
 type epochs struct{ capture.Source }
 
 func (e epochs) ReadBatch(b *capture.Batch) error {
@@ -102,11 +102,11 @@ func (e epochs) ReadBatch(b *capture.Batch) error {
 	return err
 }
 
-// TestFanoutPeriods has all queues begin all periods, in their order, also one that gets no frame
-// of a period.
+// TestFanoutPeriods checks that all queues begin all periods in order, including periods without a
+// frame in a queue.
 func TestFanoutPeriods(t *testing.T) {
 	const periods = 40
-	for _, pairs := range []int{1, 100} { // with one pair of addresses, one queue gets everything
+	for _, pairs := range []int{1, 100} { // one pair of addresses sends everything to one queue
 		var frames []capture.Frame
 		for i := range periods * capture.BatchSize {
 			frames = append(frames, frame(i%pairs, i, int64(i)))
@@ -156,7 +156,7 @@ func TestFanoutCloseOneQueue(t *testing.T) {
 func TestFanoutCloseEndsTheGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, read := range []int{0, 1, 5} {
-		// more than fits: the reader waits for a queue
+		// exceeds the capacity, so the reader waits for a queue
 		src := newLive(many(1, 100_000), 256, io.EOF)
 		queues := capture.Fanout(src, capture.FanoutConfig{Queues: 2})
 		var b capture.Batch
@@ -168,7 +168,7 @@ func TestFanoutCloseEndsTheGoroutine(t *testing.T) {
 		require.Error(t, queues[1].Close())
 		require.Equal(t, 1, src.closes)
 	}
-	// One that has said that it is done may be counted for a moment longer.
+	// a goroutine that has signalled its end may be counted for a moment longer
 	wait.Until(t, func() bool { return runtime.NumGoroutine() <= before })
 }
 
@@ -245,7 +245,8 @@ func BenchmarkFanout(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*500_000), "ns/frame")
 }
 
-// The high bits of the hash choose the queue, so every queue has its share of any hash values.
+// TestFanoutChoosesByHash checks that the high bits of the hash choose the queue, so that every
+// queue gets its share for any distribution of hashes.
 func TestFanoutChoosesByHash(t *testing.T) {
 	const n, count = 9000, 3
 	hash := func(data []byte, _ decode.LinkType) uint64 {

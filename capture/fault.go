@@ -5,13 +5,13 @@ import (
 	"runtime/debug"
 )
 
-// ErrShrunk is what reading a mapped file ends in that became shorter meanwhile: a ring of tcpdump,
-// a file on NFS, truncate.
+// ErrShrunk is returned when a mapped file was truncated while it was read. tcpdump's ring of
+// files, NFS and truncate can do that.
 var ErrShrunk = errors.New("capture: the file became shorter while it was read")
 
-// GuardFaults is the beginning of work on frames of a source that is [Stabler]: their memory may be
-// that of a file that shrinks, where the system would end the program with SIGBUS. It is used with
-// [RecoverFault]:
+// GuardFaults must be called before working on frames of a [Stabler]. Their memory may belong to a
+// mapped file, and an access beyond the end of a truncated file would kill the program with SIGBUS.
+// Use it with [RecoverFault]:
 //
 //	func (w *worker) work(b *Batch) (err error) {
 //		defer RecoverFault(&err, GuardFaults())
@@ -19,8 +19,8 @@ var ErrShrunk = errors.New("capture: the file became shorter while it was read")
 //	}
 func GuardFaults() (former bool) { return debug.SetPanicOnFault(true) }
 
-// RecoverFault, deferred, sets err to [ErrShrunk] if the function touched memory that is gone.
-// Other panics go on.
+// RecoverFault, when deferred, sets err to [ErrShrunk] if the function touched memory that no
+// longer exists. Other panics continue.
 func RecoverFault(err *error, former bool) {
 	debug.SetPanicOnFault(former)
 	r := recover()

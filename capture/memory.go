@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Memory is a Source of frames in memory: for tests, for benchmarks, and for programs that have
-// frames already. It is owned by one goroutine; Close and Progress may be called from any.
+// Memory is a Source of frames in memory. Use it for tests, for benchmarks, and in programs that
+// already have frames. It is owned by one goroutine; Close and Progress may be called from any.
 type Memory struct {
 	frames []Frame
 	next   int
@@ -21,7 +21,7 @@ var (
 	_ Progresser = (*Memory)(nil)
 )
 
-// NewMemory returns a Memory that gives frames in their order. It borrows frames and their bytes.
+// NewMemory returns a Memory that yields frames in order. It borrows frames and their bytes.
 func NewMemory(frames []Frame) *Memory {
 	m := &Memory{frames: frames}
 	for i := range frames {
@@ -31,7 +31,7 @@ func NewMemory(frames []Frame) *Memory {
 }
 
 // ReadBatch replaces the contents of b with the next frames, at most BatchSize. It returns io.EOF
-// after the last one, [ErrClosed] after Close.
+// after the last frame and [ErrClosed] after Close.
 func (m *Memory) ReadBatch(b *Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	if m.closed.Load() {
@@ -51,20 +51,20 @@ func (m *Memory) ReadBatch(b *Batch) error {
 	return nil
 }
 
-// Rewind makes m give its frames again from the first one, also after Close.
+// Rewind makes m start again at the first frame, even after Close.
 func (m *Memory) Rewind() {
 	m.next = 0
 	m.done.Store(0)
 	m.closed.Store(false)
 }
 
-// Stable returns true: frames stay valid for as long as the caller of NewMemory keeps them.
+// Stable returns true: frames stay valid as long as the caller of NewMemory keeps them.
 func (m *Memory) Stable() bool { return true }
 
-// Progress returns the bytes of the frames given, and of all frames.
+// Progress returns the bytes of the delivered frames and of all frames.
 func (m *Memory) Progress() (done, total int64) { return m.done.Load(), m.total }
 
-// Close ends m: ReadBatch returns [ErrClosed] until Rewind.
+// Close ends m. ReadBatch returns [ErrClosed] until Rewind.
 func (m *Memory) Close() error {
 	m.closed.Store(true)
 	return nil

@@ -6,17 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// Merge returns a Source that gives the frames of several recorded sources in the order of time.
-// The order within a source is kept, even where its times go back; of equal times the earlier
-// argument comes first. Batches carry no Epoch.
+// Merge returns a Source that yields the frames of several recorded sources in order of time. The
+// order within a source is kept, even where its timestamps go back. Frames with equal timestamps
+// come in the order of the arguments. Batches have no Epoch.
 //
-// A source that fails is left out from then on, and the others are read to their end; then
-// ReadBatch returns the errors, joined, or io.EOF if there were none.
+// If a source fails, Merge drops it and reads the other sources to their ends. ReadBatch then
+// returns all errors, joined, or io.EOF if no source failed.
 //
-// The result takes ownership of sources and closes them. It is [Stabler] if all of them are; its
-// Progress, Drops and Filtered are their sums, its Reasons are theirs. A source that waits holds up
-// all others, so live sources should each have a worker instead. Merging costs O(log n) comparisons
-// a frame.
+// The result takes ownership of sources and closes them. It is [Stabler] if all sources are. Its
+// Progress, Drops and Filtered are sums over the sources, and its Reasons are the reasons of all
+// sources. A waiting source delays all others, so give each live source its own worker instead.
+// Merging costs O(log n) comparisons per frame.
 func Merge(sources ...Source) Source {
 	if len(sources) == 1 {
 		return sources[0]
@@ -30,12 +30,12 @@ func Merge(sources ...Source) Source {
 	return m
 }
 
-// child is one source of a merge, and what is left of its batch.
+// child is one source of a merge and the rest of its batch.
 type child struct {
 	src   Source
 	batch Batch
 	next  int
-	rank  int // place among the arguments: decides between equal times
+	rank  int // index among the arguments, which orders equal timestamps
 }
 
 func (c *child) timeNS() int64 { return c.batch.Frames[c.next].TimeNS }
@@ -45,20 +45,20 @@ func (c *child) before(d *child) bool {
 	return t < u || t == u && c.rank < d.rank
 }
 
-// merge is a k-way merge. Every source is in heap (it has frames left), in empty (it must be read
-// before anything is given), or in neither: it has ended.
+// merge is a k-way merge. A source in heap has frames left. A source in empty must be read before
+// the next frame can be chosen. A source in neither has ended.
 type merge struct {
 	sources []Source
 	heap    []*child // a binary min-heap by child.before
 	empty   []*child
-	errs    []error // of the sources that failed
-	end     error   // what ReadBatch returns from now on, if not nil
+	errs    []error // errors of the sources that failed
+	end     error   // final error of ReadBatch, if not nil
 	stable  bool
 	closed  atomic.Bool
 }
 
-// ReadBatch ends a batch where the batch of one source is used up: its frames are still borrowed
-// by then, so the source is read in the next call.
+// ReadBatch ends a batch when the batch of one source is used up. Its frames are still borrowed
+// then, so the source is read during the next call.
 func (m *merge) ReadBatch(b *Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	if m.end == nil {
@@ -76,7 +76,7 @@ func (m *merge) ReadBatch(b *Batch) error {
 	return nil
 }
 
-// refill reads every source that has no frames left, and notes the end of the last one.
+// refill reads every source without frames and records the end of the last one.
 func (m *merge) refill() {
 	for _, c := range m.empty {
 		err := c.src.ReadBatch(&c.batch)
@@ -104,8 +104,8 @@ func (m *merge) refill() {
 	}
 }
 
-// take moves the earliest frame to b, and those that follow it in the same source for as long as
-// they come before the heads of the others.
+// take moves the earliest frame to b. It also moves the following frames of the same source until
+// another source has an earlier one.
 func (m *merge) take(b *Batch) {
 	c := m.heap[0]
 	for {
@@ -126,7 +126,7 @@ func (m *merge) take(b *Batch) {
 	}
 }
 
-// isFirst reports whether c, at the root of the heap, still belongs there.
+// isFirst reports whether c, the root of the heap, is still the earliest.
 func (m *merge) isFirst(c *child) bool {
 	return (len(m.heap) < 2 || c.before(m.heap[1])) && (len(m.heap) < 3 || c.before(m.heap[2]))
 }
@@ -166,10 +166,10 @@ func (m *merge) down(i int) {
 	}
 }
 
-// Stable reports whether all sources are.
+// Stable reports whether all sources are stable.
 func (m *merge) Stable() bool { return m.stable }
 
-// Progress returns the sums over the sources; total is 0 if one of them does not know its own.
+// Progress returns the sums over the sources. The total is 0 if one source cannot report its total.
 func (m *merge) Progress() (done, total int64) {
 	known := true
 	for _, src := range m.sources {
@@ -198,7 +198,7 @@ func (m *merge) Filtered() (n uint64) {
 	return n
 }
 
-// Reasons returns those of all sources.
+// Reasons returns the reasons of all sources.
 func (m *merge) Reasons() (out []Reason) {
 	for _, src := range m.sources {
 		out = append(out, ReasonsOf(src)...)

@@ -6,9 +6,10 @@ import (
 	"visor/decode"
 )
 
-// Select returns a Source with those frames of src that keep wants; it counts the others, see
-// [FilterCounter]. It takes ownership of src, and calls keep in the goroutine that reads. An error
-// of keep ends the Source, after the frames before.
+// Select returns a Source that yields the frames of src for which keep returns true. It counts the
+// others; see [FilterCounter]. If keep returns an error, the frames before it are delivered first,
+// then ReadBatch returns that error. Select takes ownership of src. The goroutine that reads calls
+// keep.
 func Select(src Source, keep func(f *Frame) (bool, error)) Source {
 	return &selection{of: src, keep: keep}
 }
@@ -30,7 +31,7 @@ var (
 	_ Owner         = (*selection)(nil)
 )
 
-// ReadBatch implements Source. Frames borrow from the source behind s.
+// ReadBatch implements Source. Frames borrow from the wrapped source.
 func (s *selection) ReadBatch(b *Batch) error {
 	for s.failed == nil {
 		if err := s.of.ReadBatch(b); err != nil {
@@ -65,7 +66,7 @@ func (s *selection) Progress() (done, total int64) { return ProgressOf(s.of) }
 
 func (s *selection) Drops() uint64 { return DropsOf(s.of) }
 
-// Filtered returns the frames that keep did not want, and those that a filter before it left out.
+// Filtered returns the number of frames rejected by keep and by filters of the wrapped source.
 func (s *selection) Filtered() uint64 { return s.filtered.Load() + FilteredOf(s.of) }
 
 func (s *selection) Reasons() []Reason { return ReasonsOf(s.of) }

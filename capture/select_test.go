@@ -10,7 +10,7 @@ import (
 	"visor/capture"
 )
 
-// TestSelect keeps the frames of odd times, and reads on where a whole batch has none.
+// TestSelect keeps the frames with odd timestamps, and continues after batches without one.
 func TestSelect(t *testing.T) {
 	frames := make([]capture.Frame, 3*capture.BatchSize)
 	for i := range frames {
@@ -37,12 +37,12 @@ func TestSelect(t *testing.T) {
 	require.NoError(t, src.Close())
 }
 
-// excused is a source that has reasons.
+// excused is a source with reasons.
 type excused struct{ *capture.Memory }
 
 func (excused) Reasons() []capture.Reason { return []capture.Reason{{Text: "late", Count: 2}} }
 
-// TestAbilitiesThrough asks sources behind others what they left out.
+// TestAbilitiesThrough checks that wrappers pass on the counts and reasons of the wrapped source.
 func TestAbilitiesThrough(t *testing.T) {
 	drop := func(*capture.Frame) (bool, error) { return false, nil }
 	inner := func() capture.Source { return capture.Select(excused{capture.NewMemory(many(0, 10))}, drop) }
@@ -60,7 +60,7 @@ func TestAbilitiesThrough(t *testing.T) {
 	}
 }
 
-// TestSelectFails gives the frames before an error first, and the error ever after.
+// TestSelectFails checks that the frames before an error come first, and that the error is final.
 func TestSelectFails(t *testing.T) {
 	wrong := errors.New("wrong")
 	src := capture.Select(capture.NewMemory([]capture.Frame{{TimeNS: 1}, {TimeNS: 2}, {TimeNS: 3}}), func(f *capture.Frame) (bool, error) {

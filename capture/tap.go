@@ -16,11 +16,11 @@ const (
 	tapBuffer = 1 << 20 // bytes of a shard
 	tapFrames = 8192    // frames of a shard
 	tapSoon   = 10 * time.Millisecond
-	tapIdle   = 100 * time.Millisecond // when nothing has come lately
+	tapIdle   = 100 * time.Millisecond // poll interval when no frames have arrived recently
 )
 
-// Tap is a Source for programs that have packets or DNS messages already, as DNS servers do: any
-// goroutine gives them, and a pipeline reads them.
+// Tap is a Source for programs that already have packets or DNS messages, such as DNS servers. Any
+// goroutine submits them, and a pipeline reads them.
 //
 //	tap := capture.NewTap()
 //	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{tap}, Live: true, Handlers: handlers})
@@ -28,29 +28,29 @@ const (
 //	...
 //	tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, …}) // in the server's own goroutines
 //
-// Message and Packet are safe for concurrent use. They copy what they are given, never wait and
-// never allocate: what comes faster than it is read is dropped, and counted. Goroutines on
-// different processors use different buffers. The reader sorts what these hold by time; what is
-// given later than its time says may come late. It looks every 10 ms, so that givers need not wake
-// it.
+// Message and Packet are safe for concurrent use. They copy their argument and never block or
+// allocate. If the reader falls behind, packets are dropped and counted by Drops. Goroutines on
+// different processors use different buffers. The reader sorts frames by timestamp. A packet
+// submitted after its timestamp may be delivered out of order. The reader polls every 10 ms so that
+// writers never have to wake it.
 //
-// ReadBatch is for one goroutine, as that of every Source. Memory is 1.3 MiB for each processor,
-// twice.
+// One goroutine may call ReadBatch, as for every Source. A Tap uses 2.6 MiB of memory per
+// processor.
 type Tap struct {
 	shards  []tapShard
-	nearby  sync.Pool // *tapShard: a processor mostly gets the one that it has put back
+	nearby  sync.Pool // *tapShard; a processor mostly gets the one that it returned last
 	turn    atomic.Uint32
-	hurry   chan struct{} // a shard is half full
+	hurry   chan struct{} // signals that a shard is half full
 	gone    chan struct{}
 	once    sync.Once
-	refused atomic.Uint64 // given after Close, or while all shards were busy
+	refused atomic.Uint64 // submitted after Close, or while all shards were busy
 
-	// Of the reader: what it has taken from the shards.
+	// owned by the reader: frames taken from the shards
 	taken []Frame
-	given int           // of taken
-	held  []Frame       // frames that are too young to be ordered; their bytes are copies
-	spare []tapFill     // buffers to exchange with those of the shards
-	pause time.Duration // until the next look
+	given int           // number of frames of taken that were delivered
+	held  []Frame       // copies of frames that are too recent to be sorted
+	spare []tapFill     // buffers to swap with the buffers of the shards
+	pause time.Duration // time until the next poll
 }
 
 // tapFill is a buffer and the frames in it.
@@ -90,7 +90,7 @@ func newTapFill() tapFill {
 	return tapFill{frames: make([]Frame, 0, tapFrames), buf: make([]byte, 0, tapBuffer)}
 }
 
-// Packet gives a packet that was seen at tsNS, of the link type that it begins with. It copies
+// Packet submits a packet captured at tsNS; link is the type of its first header. Packet copies
 // data. It returns false if the packet was dropped.
 func (t *Tap) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
 	s := t.lock()
@@ -105,8 +105,9 @@ func (t *Tap) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
 	return t.unlock(s, ok)
 }
 
-// Message gives a DNS message and who exchanged it. It copies what m refers to. A message without a
-// time is of now. It returns false if the message was dropped.
+// Message submits a DNS message with the addresses of its client and server. It copies all memory
+// that m refers to. A message without a timestamp gets the current time. Message returns false if
+// it was dropped.
 func (t *Tap) Message(m *dnstapmsg.Message) bool {
 	s := t.lock()
 	if s == nil {
@@ -125,7 +126,7 @@ func (t *Tap) Message(m *dnstapmsg.Message) bool {
 	return t.unlock(s, ok)
 }
 
-// lock returns a shard that is free. It returns nil if all are busy, or the Tap is closed.
+// lock returns a free shard. It returns nil if all are busy or the Tap is closed.
 func (t *Tap) lock() *tapShard {
 	select {
 	case <-t.gone:
@@ -166,7 +167,7 @@ func (f *tapFill) fits(n int) bool {
 	return len(f.frames) < cap(f.frames) && n <= cap(f.buf)-len(f.buf)
 }
 
-// add notes the last n bytes of the buffer as a frame.
+// add appends a frame whose data are the last n bytes of the buffer.
 func (f *tapFill) add(tsNS int64, link decode.LinkType, n int) {
 	end := len(f.buf)
 	f.frames = append(f.frames, Frame{TimeNS: tsNS, Data: f.buf[end-n : end : end], WireLen: uint32(n), Link: link})
@@ -174,9 +175,9 @@ func (f *tapFill) add(tsNS int64, link decode.LinkType, n int) {
 
 func (f *tapFill) reset() { f.frames, f.buf = f.frames[:0], f.buf[:0] }
 
-// ReadBatch replaces the contents of b with what was given, ordered by time, waiting for something.
-// Frames borrow from t until the next ReadBatch. After Close it gives the rest, and then returns
-// [ErrClosed].
+// ReadBatch replaces the contents of b with submitted frames, ordered by time, and waits for the
+// first. Frames borrow from t until the next ReadBatch. After Close it returns the remaining
+// frames, and then [ErrClosed].
 func (t *Tap) ReadBatch(b *Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	for t.given == len(t.taken) {
@@ -192,7 +193,7 @@ func (t *Tap) ReadBatch(b *Batch) error {
 	return nil
 }
 
-// wait waits until it is time to look, and reports whether the Tap is closed.
+// wait waits for the next poll and reports whether the Tap is closed.
 func (t *Tap) wait() (closed bool) {
 	timer := time.NewTimer(t.pause)
 	defer timer.Stop()
@@ -205,9 +206,9 @@ func (t *Tap) wait() (closed bool) {
 	return false
 }
 
-// sweep takes what the shards hold. While it goes from one to the next, an answer may come to a
-// shard that is still to be looked at, and its question have gone to one that was: so what is
-// younger than the sweep waits for the next one, unless that is the last.
+// sweep takes the frames of all shards. During a sweep, a query may enter a shard that was already
+// swept, and its response a shard that was not. So frames younger than the start of the sweep are
+// held for the next one, unless last is set.
 func (t *Tap) sweep(last bool) {
 	began := time.Now().UnixNano()
 	t.taken, t.given = append(t.taken[:0], t.held...), 0
@@ -230,8 +231,8 @@ func (t *Tap) sweep(last bool) {
 	}
 }
 
-// hold takes the frames from began on out of what was taken, and copies them. What is a second
-// ahead has a wrong time, and does not wait for it.
+// hold moves the frames younger than began from taken to held, and copies them. A frame more than a
+// second ahead has a wrong timestamp and is not held.
 func (t *Tap) hold(began int64) {
 	at := func(ns int64) int {
 		i, _ := slices.BinarySearchFunc(t.taken, ns, func(f Frame, ns int64) int { return cmp.Compare(f.TimeNS, ns) })
@@ -239,13 +240,13 @@ func (t *Tap) hold(began int64) {
 	}
 	from, to := at(began), at(began+int64(time.Second))
 	for _, f := range t.taken[from:to] {
-		f.Data = slices.Clone(f.Data) // few: a sweep takes microseconds
+		f.Data = slices.Clone(f.Data) // few frames, because a sweep takes microseconds
 		t.held = append(t.held, f)
 	}
 	t.taken = slices.Delete(t.taken, from, to)
 }
 
-// Drops returns how many packets and messages did not fit, or were given after Close.
+// Drops returns the number of packets and messages that did not fit or were submitted after Close.
 func (t *Tap) Drops() uint64 {
 	n := t.refused.Load()
 	for i := range t.shards {
@@ -254,7 +255,7 @@ func (t *Tap) Drops() uint64 {
 	return n
 }
 
-// Close ends the Tap. What was given by then stays to be read.
+// Close ends the Tap. Frames submitted before remain to be read.
 func (t *Tap) Close() error {
 	t.once.Do(func() { close(t.gone) })
 	return nil

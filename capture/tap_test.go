@@ -15,7 +15,7 @@ import (
 	"visor/internal/packettest"
 )
 
-// exchange returns a message of a client's query for a name.
+// exchange returns a message for a client's query of a name.
 func exchange(name string) *dnstapmsg.Message {
 	return &dnstapmsg.Message{
 		Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryAddr: []byte{192, 0, 2, 1}, QueryPort: 5000,
@@ -27,7 +27,7 @@ func TestTap(t *testing.T) {
 	tap := capture.NewTap()
 	packet := []byte("a packet")
 	require.True(t, tap.Packet(1, decode.LinkRaw, packet))
-	packet[0] = 'X' // it was copied
+	packet[0] = 'X' // the Tap has a copy
 	m := exchange("example.com")
 	require.True(t, tap.Message(m))
 	var b capture.Batch
@@ -43,8 +43,8 @@ func TestTap(t *testing.T) {
 	require.InDelta(t, time.Now().UnixNano(), b.Frames[0].TimeNS, 10e9)
 }
 
-// TestTapGivers has many goroutines that each give a question and then its answer: all come, in the
-// order of time.
+// TestTapGivers runs many goroutines that each submit a query and then its response. All must be
+// delivered, in order of time.
 func TestTapGivers(t *testing.T) {
 	const givers, each = 16, 2000
 	tap := capture.NewTap()
@@ -56,7 +56,8 @@ func TestTapGivers(t *testing.T) {
 				data[0], data[1] = byte(g), byte(i&1)
 				binary.BigEndian.PutUint32(data[2:], uint32(i/2))
 				for !tap.Packet(time.Now().UnixNano(), decode.LinkRaw, data) {
-					time.Sleep(time.Millisecond) // in a test nothing is to be lost
+					// gives the reader time, because the test must not lose a frame
+					time.Sleep(time.Millisecond)
 				}
 			}
 		})
@@ -68,8 +69,8 @@ func TestTapGivers(t *testing.T) {
 	for tap.ReadBatch(&b) == nil {
 		require.LessOrEqual(t, len(b.Frames), capture.BatchSize)
 		for _, f := range b.Frames {
-			// A giver may be stopped between looking at the clock and giving, and give late what is
-			// older than what was read.
+			// A goroutine may be stopped between reading the clock and submitting, and then submit
+			// a frame that is older than frames already read.
 			require.GreaterOrEqual(t, f.TimeNS, last-int64(time.Second))
 			last = max(last, f.TimeNS)
 			g := f.Data[0]
@@ -81,7 +82,8 @@ func TestTapGivers(t *testing.T) {
 	require.Equal(t, givers*each, n)
 }
 
-// TestTapIsFull gives more than fits while nobody reads: what was taken comes, the rest is counted.
+// TestTapIsFull submits more than fits while the reader is idle. The accepted frames are delivered
+// and the others are counted.
 func TestTapIsFull(t *testing.T) {
 	tap := capture.NewTap()
 	data := make([]byte, 1000)
@@ -104,7 +106,7 @@ func TestTapIsFull(t *testing.T) {
 	require.Len(t, frames, taken)
 }
 
-// TestTapWrongTimes does not wait for the times of frames to come.
+// TestTapWrongTimes checks that the reader does not wait for timestamps in the future.
 func TestTapWrongTimes(t *testing.T) {
 	tap := capture.NewTap()
 	now := time.Now().UnixNano()
@@ -125,7 +127,7 @@ func TestTapAllocs(t *testing.T) {
 	}))
 }
 
-// drained returns a Tap that is read by a goroutine until the benchmark ends.
+// drained returns a Tap that a goroutine reads until the benchmark ends.
 func drained(b *testing.B) *capture.Tap {
 	tap := capture.NewTap()
 	done := make(chan struct{})
@@ -143,7 +145,8 @@ func drained(b *testing.B) *capture.Tap {
 	return tap
 }
 
-// BenchmarkTap is what a giver pays: alone, and with as many others as there are processors.
+// BenchmarkTap measures the cost of a submission, alone and with as many others as there are
+// processors.
 func BenchmarkTap(b *testing.B) {
 	packet := make([]byte, 100)
 	m := exchange("www.example.com")
@@ -172,11 +175,11 @@ func BenchmarkTap(b *testing.B) {
 
 func ExampleTap() {
 	tap := capture.NewTap()
-	go func() { // in a DNS server, where it has answered
+	go func() { // in a DNS server: where it has answered
 		tap.Message(exchange("www.example.com"))
 		tap.Close()
 	}()
-	var b capture.Batch // in real life a handler.Pipeline reads the Tap
+	var b capture.Batch // in a real program a handler.Pipeline reads the Tap
 	for tap.ReadBatch(&b) == nil {
 		var m dnstapmsg.Message
 		if dnstapmsg.Parse(b.Frames[0].Data, &m) == nil {

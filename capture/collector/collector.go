@@ -6,12 +6,11 @@
 //		Sources: []capture.Source{src}, Handlers: []handler.Handler{flows}, Live: true,
 //	})
 //
-// What a socket gives is a datagram without its headers. The source puts an IP and a UDP header in
-// front again, so that its frames are packets like those of a capture file: whoever reads one reads
-// the other.
+// A socket delivers datagrams without their headers. The source adds an IP and a UDP header, so
+// that its frames are packets as in a capture file. A consumer can read both in the same way.
 //
-// A datagram costs a system call, 1 µs. Those that the kernel drops because its buffer is full are
-// counted, on Linux.
+// Each datagram costs one system call, about 1 µs. On Linux, datagrams dropped because the kernel's
+// buffer is full are counted.
 package collector
 
 import (
@@ -31,20 +30,20 @@ import (
 // Config configures a Source. Address must be set.
 type Config struct {
 	Address string // local host:port; without a host, all addresses
-	// bytes that the kernel is asked to hold; 0 means 8 MiB. It may grant less: on Linux see
-	// net.core.rmem_max
+	// size of the kernel's receive buffer, bytes; 0 means 8 MiB. The kernel may grant less: on
+	// Linux see net.core.rmem_max
 	Buffer int
 }
 
 const defaultBuffer = 8 << 20
 
-// Source gives the datagrams that come to a UDP port. It is owned by one goroutine; Close, Drops
+// Source yields the datagrams that a UDP port receives. It is owned by one goroutine; Close, Drops
 // and Addr may be called from any.
 type Source struct {
 	conn  *net.UDPConn
 	local netip.AddrPort
 	buf   []byte // headers, then a datagram
-	oob   []byte // what the kernel says beside a datagram
+	oob   []byte // control messages that came with a datagram
 	drops atomic.Uint64
 	shut  atomic.Bool
 }
@@ -84,10 +83,10 @@ func Listen(cfg Config) (*Source, error) {
 // Addr returns the local address.
 func (s *Source) Addr() netip.AddrPort { return s.local }
 
-// Drops returns the number of datagrams that the kernel has dropped.
+// Drops returns the number of datagrams dropped by the kernel.
 func (s *Source) Drops() uint64 { return s.drops.Load() }
 
-// ReadBatch waits for a datagram and gives it as a packet.
+// ReadBatch waits for a datagram and returns it as a packet.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	n, oobn, _, from, err := s.conn.ReadMsgUDPAddrPort(s.buf[headroom:], s.oob)
@@ -113,7 +112,7 @@ func (s *Source) packet(from netip.AddrPort, n int) []byte {
 	binary.BigEndian.PutUint16(udp, from.Port())
 	binary.BigEndian.PutUint16(udp[2:], s.local.Port())
 	binary.BigEndian.PutUint16(udp[4:], uint16(udpLen+n))
-	binary.BigEndian.PutUint16(udp[6:], 0) // checked by the kernel
+	binary.BigEndian.PutUint16(udp[6:], 0) // the kernel has verified the checksum
 	if src.Is4() {
 		return ipv4(s.buf[headroom-udpLen-ipv4Len:end:end], src, dst)
 	}
@@ -147,7 +146,7 @@ func ipv6(b []byte, src, dst netip.Addr) []byte {
 	return b
 }
 
-// Close closes the port: a ReadBatch that waits returns.
+// Close closes the port. A waiting ReadBatch returns.
 func (s *Source) Close() error {
 	if s.shut.Swap(true) {
 		return nil

@@ -69,7 +69,8 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, err, src.Addr().String())
 }
 
-// What the kernel drops is told with the next datagram that it keeps.
+// TestDrops checks that dropped datagrams are reported with the next datagram that the kernel
+// keeps.
 func TestDrops(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("skipped: only Linux tells of drops")
@@ -87,7 +88,7 @@ func TestDrops(t *testing.T) {
 	}
 	got := uint64(0)
 	var b capture.Batch
-	for src.Drops() == 0 { // a datagram that is let in after some were dropped says so
+	for src.Drops() == 0 { // the first datagram kept after a loss carries the count
 		require.NoError(t, src.ReadBatch(&b))
 		got++
 		_, err := conn.Write(make([]byte, 1000))

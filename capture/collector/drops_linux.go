@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// countDrops asks the kernel to tell with each datagram how many it has dropped (socket(7),
+// countDrops makes the kernel attach its count of dropped datagrams to each datagram (socket(7),
 // SO_RXQ_OVFL).
 func countDrops(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()

@@ -7,35 +7,35 @@ import (
 	"visor/decode"
 )
 
-// maxLayers bounds the headers before the network packet: gopacket's decoders may pass the same
-// bytes on.
+// maxLayers bounds the number of headers before the network packet, because gopacket's decoders may
+// pass the same bytes on.
 const maxLayers = 32
 
-// The EtherTypes that Fallback returns.
+// EtherTypes returned by Fallback.
 const (
 	etherIPv4 = uint16(layers.EthernetTypeIPv4)
 	etherIPv6 = uint16(layers.EthernetTypeIPv6)
 	etherARP  = uint16(layers.EthernetTypeARP)
 )
 
-// Fallback finds network packets in frames of link types that visor does not decode itself: IEEE
+// Fallback finds network packets in frames of link types that visor does not decode. These are IEEE
 // 802.11 with and without radiotap or prism headers, PPP, FDDI, PFLOG, USB and others of
-// gopacket/layers. The zero Fallback is ready to use, and is safe for concurrent use. A frame costs
-// some allocations, and up to a few microseconds.
+// gopacket/layers. The zero Fallback is ready to use and safe for concurrent use. A frame costs
+// some allocations and up to a few microseconds.
 type Fallback struct{}
 
 // Network returns the EtherType of the first IPv4, IPv6 or ARP packet in a frame, and its bytes up
-// to the end of the frame, unchecked. The bytes borrow from frame, or are a copy. It returns false
-// if there is no such packet, if gopacket does not know the link type, or if its decoders fail, in
-// whichever way.
+// to the end of the frame. The bytes are not validated; they borrow from frame, or are a copy.
+// Network returns false if it finds no such packet, if gopacket does not support the link type, or
+// if a decoder fails or panics.
 func (Fallback) Network(link decode.LinkType, frame []byte) (etherType uint16, payload []byte, ok bool) {
-	if link > 0xFF { // gopacket's are numbers of one byte
+	if link > 0xFF { // gopacket's link types are numbers of one byte
 		return 0, nil, false
 	}
 	frame = frame[:len(frame):len(frame)] // the radiotap decoder appends to it
 	b := &builder{data: frame}
 	defer func() {
-		if recover() != nil { // decoders of gopacket 1.1.19 index what they did not check
+		if recover() != nil { // decoders of gopacket 1.1.19 index out of range on some input
 			etherType, payload, ok = 0, nil, false
 		}
 	}()
@@ -45,19 +45,19 @@ func (Fallback) Network(link decode.LinkType, frame []byte) (etherType uint16, p
 	return b.etherType, b.data, true
 }
 
-// builder follows the headers of one frame, and stops before the network packet is decoded. It is
-// what gopacket's decoders hand their results to.
+// builder follows the headers of one frame and stops before the network packet is decoded. It
+// implements gopacket.PacketBuilder, which decoders report their results to.
 type builder struct {
-	data      []byte         // what the current decoder was given
-	last      gopacket.Layer // what it found there
-	etherType uint16         // of data, once the network packet is found
+	data      []byte         // input of the current decoder
+	last      gopacket.Layer // layer found by it
+	etherType uint16         // EtherType of data, once the network packet is found
 	depth     int
 	options   gopacket.DecodeOptions
 }
 
 var _ gopacket.PacketBuilder = (*builder)(nil)
 
-// AddLayer takes what a decoder found. Some link types lead to the IP decoders directly.
+// AddLayer stores a decoded layer. Some link types lead directly to the IP decoders.
 func (b *builder) AddLayer(l gopacket.Layer) {
 	if b.etherType != 0 {
 		return
@@ -66,7 +66,7 @@ func (b *builder) AddLayer(l gopacket.Layer) {
 	b.etherType = etherTypeOf(l.LayerType())
 }
 
-// NextDecoder goes on after the header that was found last.
+// NextDecoder continues after the last header.
 func (b *builder) NextDecoder(next gopacket.Decoder) error {
 	if b.etherType != 0 || next == nil || b.last == nil || b.depth == maxLayers {
 		return nil
@@ -83,7 +83,7 @@ func (b *builder) NextDecoder(next gopacket.Decoder) error {
 	return next.Decode(b.data, b)
 }
 
-// layerTypeOf returns what a decoder will decode, if it says so.
+// layerTypeOf returns the type of layer that a decoder decodes, if the decoder declares it.
 func layerTypeOf(d gopacket.Decoder) gopacket.LayerType {
 	switch d := d.(type) {
 	case gopacket.LayerType:
@@ -106,7 +106,7 @@ func etherTypeOf(t gopacket.LayerType) uint16 {
 	return 0
 }
 
-// The rest of gopacket.PacketBuilder does not matter here.
+// The other methods of gopacket.PacketBuilder are not needed here.
 
 func (b *builder) SetTruncated()                                 {}
 func (b *builder) SetLinkLayer(gopacket.LinkLayer)               {}

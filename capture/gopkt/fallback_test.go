@@ -17,7 +17,7 @@ import (
 	"visor/internal/sharedtest"
 )
 
-// ipv4 is a whole IPv4 packet.
+// ipv4 returns a complete IPv4 packet.
 func ipv4(t testing.TB) []byte {
 	buf := gopacket.NewSerializeBuffer()
 	ip := &layers.IPv4{Version: 4, TTL: 9, Protocol: layers.IPProtocolUDP, SrcIP: []byte{192, 0, 2, 1}, DstIP: []byte{192, 0, 2, 2}}
@@ -37,7 +37,7 @@ func TestFallback(t *testing.T) {
 	snap := []byte{0xAA, 0xAA, 3, 0, 0, 0, 8, 0}
 	fddi := join([]byte{0x50, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 7}, snap)
 	dot11 := join([]byte{0x08, 0x01, 0, 0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 7, 1, 2, 3, 4, 5, 8, 0, 0}, snap)
-	radiotap := []byte{0, 0, 8, 0, 0, 0, 0, 0} // no flags: the frame has no check sum
+	radiotap := []byte{0, 0, 8, 0, 0, 0, 0, 0} // no flags, so the frame has no checksum
 	for _, tt := range []struct {
 		name  string
 		link  decode.LinkType
@@ -61,7 +61,7 @@ func TestFallback(t *testing.T) {
 		{"cut", 105, dot11[:5], 0, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// The byte behind the frame belongs to somebody else.
+			// the bytes after the frame belong to the caller
 			roomy := append(tt.frame[:len(tt.frame):len(tt.frame)], 0x11, 0x22, 0x33, 0x44, 0x55)
 			etype, payload, ok := gopkt.Fallback{}.Network(tt.link, roomy[:len(tt.frame)])
 			require.Equal(t, tt.etype != 0, ok)
@@ -86,8 +86,8 @@ func FuzzFallback(f *testing.F) {
 	})
 }
 
-// Every frame of the corpus may be given to the Fallback. Where tshark counts network packets of
-// these link types, so does it.
+// TestFallbackCorpus passes every frame of the corpus to the Fallback. It must find as many network
+// packets of these link types as tshark does.
 func TestFallbackCorpus(t *testing.T) {
 	root := sharedtest.Dir(t, "corpus")
 	for _, path := range []string{
@@ -119,7 +119,7 @@ func TestFallbackCorpus(t *testing.T) {
 	}
 }
 
-// each calls do for the frames of a file before its end or its damage.
+// each calls do for the frames of a file before its end or the first damage.
 func each(t *testing.T, path string, do func(capture.Frame)) {
 	r, err := pcapfile.Open(path)
 	require.NoError(t, err)

@@ -18,36 +18,37 @@ const linkEthernet = 1
 
 // Config configures a [Source]. The zero Config is ready to use.
 type Config struct {
-	// of all frames; 0 asks the data source by its LinkType method, else means Ethernet
+	// link type of all frames; 0 asks the data source's LinkType method, or means Ethernet without
+	// one
 	Link decode.LinkType
 
-	// Batch is how many frames ReadBatch gathers, up to capture.BatchSize; 0 means 1. A gopacket
-	// source cannot say whether its next read will wait, so only 1 never holds a frame back. Ask
-	// for more if the source is a recording, or if its reads return after a timeout: a timeout ends
-	// a batch.
+	// Batch is the number of frames that ReadBatch gathers, up to capture.BatchSize; 0 means 1. A
+	// gopacket source cannot report whether its next read will block, so only 1 never delays a
+	// frame. Choose more if the source is a recording, or if its reads return after a timeout. A
+	// timeout ends a batch.
 	Batch int
 
-	// Timeout reports whether an error of the data source is a timeout, after which reading goes
-	// on. Nil means errors with a method Timeout that returns true. For libpcap handles compare
-	// with pcap.NextErrorTimeoutExpired, for afpacket with afpacket.ErrTimeout.
+	// Timeout reports whether an error of the data source is a timeout, after which reading
+	// continues. Nil means errors with a method Timeout that returns true. For libpcap handles
+	// compare with pcap.NextErrorTimeoutExpired, for afpacket with afpacket.ErrTimeout.
 	Timeout func(error) bool
 }
 
-// Source is a gopacket data source as a capture.Source. Frames are copied: gopacket reuses their
-// memory with every read. It is owned by one goroutine; Close may be called from any if that of the
-// data source may.
+// Source adapts a gopacket data source to capture.Source. Frames are copied, because gopacket
+// reuses their memory with every read. A Source is owned by one goroutine. Close may be called from
+// any goroutine if the data source allows it.
 type Source struct {
 	src    gopacket.ZeroCopyPacketDataSource
 	cfg    Config
-	buf    []byte // the bytes of the batch that is lent
-	err    error  // what ReadBatch returns from now on, if not nil
+	buf    []byte // bytes of the current batch
+	err    error  // final error of ReadBatch, if not nil
 	closed atomic.Bool
 }
 
 var _ capture.Source = (*Source)(nil)
 
 // New returns a Source of the packets of src, or an error if cfg.Batch is out of range. It takes
-// ownership of src: Close closes it, if it can be closed.
+// ownership of src; Close closes src if src has a Close method.
 func New(src gopacket.ZeroCopyPacketDataSource, cfg Config) (*Source, error) {
 	if cfg.Batch < 0 || cfg.Batch > capture.BatchSize {
 		return nil, fmt.Errorf("gopkt: batch of %d frames is not in 1 to %d", cfg.Batch, capture.BatchSize)
@@ -70,9 +71,9 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// ReadBatch replaces the contents of b with the next frames, at most cfg.Batch, waiting for the
-// first. Frames in b borrow from s until the next ReadBatch. It returns io.EOF when the data source
-// does, its error wrapped if that is another one, [capture.ErrClosed] after Close.
+// ReadBatch replaces the contents of b with the next frames, at most cfg.Batch, and waits for the
+// first. Frames in b borrow from s until the next ReadBatch. ReadBatch returns io.EOF when the data
+// source does, [capture.ErrClosed] after Close, and wraps any other error of the data source.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	s.buf = s.buf[:0]
@@ -113,9 +114,9 @@ func (s *Source) add(b *capture.Batch, data []byte, info gopacket.CaptureInfo) {
 	b.Frames = append(b.Frames, f)
 }
 
-// Close makes ReadBatch return [capture.ErrClosed] and closes the data source, if it has a method
-// Close. Whether that interrupts a read that is waiting, is the data source's affair. Closing s
-// again does nothing.
+// Close makes ReadBatch return [capture.ErrClosed] and closes the data source if it has a Close
+// method. It depends on the data source whether that interrupts a waiting read. Closing s again has
+// no effect.
 func (s *Source) Close() error {
 	if s.closed.Swap(true) {
 		return nil

@@ -17,12 +17,13 @@ import (
 	"visor/capture/pcapfile"
 )
 
-// The readers of gopacket are sources; their packets are those that pcapfile reads.
+// TestPcapgoReader checks that gopacket's readers work as sources and yield the same packets as
+// pcapfile.
 func TestPcapgoReader(t *testing.T) {
 	var file bytes.Buffer
 	w, err := pcapfile.NewWriter(&file, pcapfile.WriterConfig{Link: 101})
 	require.NoError(t, err)
-	for i := range 1000 { // none is empty: gopacket makes nil of that
+	for i := range 1000 { // no packet is empty, because gopacket returns nil for those
 		require.NoError(t, w.WriteFrame(capture.Frame{TimeNS: int64(i), Data: bytes.Repeat([]byte{byte(i)}, 1+i), WireLen: 1500, Link: 101}))
 	}
 	require.NoError(t, w.Flush())
@@ -54,9 +55,9 @@ func readAll(t *testing.T, src capture.Source) (out []capture.Frame) {
 	}
 }
 
-// script is a data source that gives one answer after the other, in the same memory.
+// script is a data source that returns its answers one by one, in the same memory.
 type script struct {
-	answers []any // string: a packet; error
+	answers []any // a string is a packet, an error is an error
 	memory  [64]byte
 	closed  int
 }

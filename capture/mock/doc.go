@@ -1,10 +1,10 @@
-// Package mock makes up network traffic, live: for demonstrations and dashboards, without a network
-// or privileges.
+// Package mock generates live network traffic for demonstrations and dashboards. It needs no
+// network and no privileges.
 //
 //	src := mock.New(mock.Config{PPS: 500, RandomLabel: 20})
 //	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Live: true, Handlers: handlers})
 //
-// Frames come at the times that they have, by the clock. It is DNS of all kinds, among other TCP,
-// UDP, ICMP and ARP, of some thousand clients; attacks can be put in. The same seed gives the same
-// traffic.
+// Each frame is delivered at the time of its timestamp. The traffic is DNS of all kinds among other
+// TCP, UDP, ICMP and ARP, from some thousand clients. The Config can add attacks. The same seed
+// generates the same traffic.
 package mock

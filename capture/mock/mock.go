@@ -10,29 +10,28 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// Config says what traffic is made. The zero Config is ready to use.
+// Config configures the generated traffic. The zero Config is ready to use.
 type Config struct {
 	PPS  float64 // packets per second on average; 0 means 1000
-	Seed uint64  // another one gives other names, clients and times
+	Seed uint64  // seed of names, clients and times
 
-	DNS         bool // DNS over UDP alone, instead of a mix
-	NXDomain    int  // percent of the DNS over UDP that is a flood of names which do not exist
-	RandomLabel int  // percent that asks for random labels below victim.example
+	DNS         bool // only DNS over UDP, instead of a mix
+	NXDomain    int  // percentage of DNS over UDP that floods names which do not exist
+	RandomLabel int  // percentage that queries random labels below victim.example
 }
 
-// LocalNets are the networks that own the servers of the traffic, as [decode.ParseHostNets] takes
-// them.
+// LocalNets are the networks of the servers, in the format of [decode.ParseHostNets].
 const LocalNets = trafficgen.LocalNets
 
-// longest is how long a batch is waited for to become full.
+// longest is the longest time that ReadBatch waits for a batch to fill.
 const longest = 100 * time.Millisecond
 
-// Source is a live source of made traffic, without end. It is owned by one goroutine; Close may be
+// Source is an endless live source of generated traffic. It is owned by one goroutine; Close may be
 // called from any.
 type Source struct {
 	gen   *trafficgen.Gen
-	buf   []byte        // memory of the frames of the latest batch
-	next  capture.Frame // made and not given: its time has not come
+	buf   []byte        // memory of the frames of the current batch
+	next  capture.Frame // generated, but not due yet
 	ahead []byte        // memory of next
 	gone  chan struct{}
 	once  sync.Once
@@ -40,7 +39,7 @@ type Source struct {
 
 var _ capture.Source = (*Source)(nil)
 
-// New returns a Source whose traffic begins now. It takes some 50 ms.
+// New returns a Source whose traffic begins now. It takes about 50 ms.
 func New(cfg Config) *Source {
 	traffic := trafficgen.Config{
 		Packets: -1, PPS: cmp.Or(cfg.PPS, 1000), Seed: cfg.Seed,
@@ -58,13 +57,13 @@ func New(cfg Config) *Source {
 	return s
 }
 
-// advance makes the next frame.
+// advance generates the next frame.
 func (s *Source) advance() {
-	data, ts, _ := s.gen.Next(s.ahead) // there is no end
+	data, ts, _ := s.gen.Next(s.ahead) // the generator never ends
 	s.next = capture.Frame{TimeNS: ts, Data: data[:len(data):len(data)], WireLen: uint32(len(data)), Link: decode.LinkEthernet}
 }
 
-// ReadBatch replaces the contents of b with the frames whose time has come, waiting for one. They
+// ReadBatch replaces the contents of b with the frames that are due, and waits for the first. They
 // borrow from s until the next ReadBatch.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
@@ -82,8 +81,8 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
-// wait waits until there is a frame to give, and then some time for more. It reports whether the
-// Source is open.
+// wait waits until a frame is due, and then a little longer for more. It reports whether the Source
+// is open.
 func (s *Source) wait() (nowNS int64, open bool) {
 	until := time.Unix(0, s.next.TimeNS)
 	if d := time.Until(until); d > 0 {
@@ -103,7 +102,7 @@ func (s *Source) wait() (nowNS int64, open bool) {
 	return time.Now().UnixNano(), true
 }
 
-// Close ends the Source: ReadBatch returns [capture.ErrClosed].
+// Close ends the Source. ReadBatch returns [capture.ErrClosed].
 func (s *Source) Close() error {
 	s.once.Do(func() { close(s.gone) })
 	return nil

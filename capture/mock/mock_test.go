@@ -16,7 +16,7 @@ import (
 	"visor/handler/dns"
 )
 
-// TestPace gives frames at their times, as many as were asked for.
+// TestPace checks that frames arrive at the times of their timestamps and at the configured rate.
 func TestPace(t *testing.T) {
 	for _, cfg := range []mock.Config{{}, {PPS: 5_000, DNS: true}, {PPS: 5}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestBorrowedMemory holds each frame of a batch against what it was when it was made.
+// TestBorrowedMemory compares each frame of a batch with its bytes at the time of generation.
 func TestBorrowedMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, other := mock.New(mock.Config{PPS: 100_000, Seed: 7}), mock.New(mock.Config{PPS: 100_000, Seed: 7})
