@@ -11,19 +11,20 @@ import (
 // events forwarded to the next handler. M is the struct that declares the analyzer's metrics. Live
 // points to the metrics of the live bucket.
 type Base[M any] struct {
-	Live  *M      // metrics of the live period
-	Tally Account // outcomes of all events
-	Pass  *Batch  // events forwarded to the next handler of a sequence; nil without one
+	Live   *M     // metrics of the live period
+	Events Events // events since the last Flush
+	Pass   *Batch // events forwarded to the next handler of a sequence; nil without one
 
 	Sampler Sampler
 	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
 
-	schema *metric.Schema[M]
-	info   Info
-	ring   *window.Ring[*bucket[M]]
-	bucket *bucket[M]
-	past   uint64     // keys refused by lists before the live period
-	copied *bucket[M] // buffer for queries' copies of the live bucket; nil before the first query
+	account Account // outcomes of the events before
+	schema  *metric.Schema[M]
+	info    Info
+	ring    *window.Ring[*bucket[M]]
+	bucket  *bucket[M]
+	past    uint64     // keys refused by lists before the live period
+	copied  *bucket[M] // buffer for queries' copies of the live bucket; nil before the first query
 }
 
 // newBase returns the Base of a shard of the handler that info describes.
@@ -50,7 +51,28 @@ func (b *Base[M]) Shift(startNS int64) {
 }
 
 // Account counts the events offered to the shard by outcome.
-func (b *Base[M]) Account() Account { return b.Tally }
+func (b *Base[M]) Account() Account {
+	sum := b.account
+	sum.Add(b.Events.account())
+	return sum
+}
+
+// Enter begins the second of an event at tsNS. It flushes the events of another second.
+func (b *Base[M]) Enter(tsNS int64) {
+	if !b.Events.In(tsNS) {
+		b.Flush()
+		b.Events.Begin(tsNS)
+	}
+}
+
+// Flush adds Events to the account and the metrics. The pipeline calls it after each Process.
+func (b *Base[M]) Flush() {
+	b.account.Add(b.Events.account())
+	if b.Events.Offered > 0 {
+		b.Events.addTo(b.Live)
+	}
+	b.Events = Events{}
+}
 
 // Passed returns the events of the last batch that passed this handler's filters.
 func (b *Base[M]) Passed() *Batch {

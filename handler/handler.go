@@ -47,6 +47,9 @@ type Shard interface {
 	Shift(startNS int64)
 	// Account counts the events offered to the shard by outcome.
 	Account() Account
+	// Flush adds the events of the batch to the account and the metrics. The pipeline calls it
+	// after Process.
+	Flush()
 	// Passed returns the events of the last batch that passed this handler's filters, for the next
 	// handler of a sequence. It is valid until the next call of Process.
 	Passed() *Batch

@@ -325,6 +325,7 @@ func (w *worker) show() {
 		for _, s := range m.shards {
 			s.buckets().cover(w.lastNS, w.now, w.frames)
 			s.Process(b)
+			s.Flush()
 			if m.sequence {
 				b = s.Passed()
 			}

@@ -51,9 +51,9 @@ func (s *shard) Process(b *handler.Batch) {
 		switch {
 		case name == "":
 		case s.onlyErrors && isEcho(name):
-			s.Tally.Offered, s.Tally.Filtered = s.Tally.Offered+1, s.Tally.Filtered+1
+			s.Events.Offered, s.Events.Filtered = s.Events.Offered+1, s.Events.Filtered+1
 		default:
-			s.Tally.Offered, s.Tally.Analysed = s.Tally.Offered+1, s.Tally.Analysed+1
+			s.Events.Offered, s.Events.Deep = s.Events.Offered+1, s.Events.Deep+1
 			s.count(p, name)
 		}
 	}

@@ -8,13 +8,9 @@ import (
 
 // Metrics holds the counts of a Handler.
 type Metrics struct {
-	Events      sketch.Counter `metric:"wire_packets.events" help:"BGP messages"`
-	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"BGP messages that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate    `metric:"rates.events" help:"BGP messages per second"`
-	RateTotal   sketch.Rate    `metric:"rates.total" help:"BGP messages per second"`
+	handler.EventCounts  `with:"what=BGP messages events=wire_packets.events deep=wire_packets.deep_samples rate=events filtered=wire_packets.filtered group="`
+	handler.PassedCounts `with:"what=BGP messages total=wire_packets.total rate=total group="`
 
-	Total        sketch.Counter `metric:"wire_packets.total" help:"BGP messages"`
-	Filtered     sketch.Counter `metric:"wire_packets.filtered" help:"BGP messages that did not pass the filters, of which there are none"`
 	Open         sketch.Counter `metric:"wire_packets.open" help:"BGP messages of type OPEN"`
 	Update       sketch.Counter `metric:"wire_packets.update" help:"BGP messages of type UPDATE"`
 	Notification sketch.Counter `metric:"wire_packets.notification" help:"BGP messages of type NOTIFICATION"`
@@ -59,9 +55,8 @@ func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	for i := range b.BGP {
 		m := &b.BGP[i]
-		s.Tally.Offered++
 		if m.Msg == nil {
-			s.Tally.Undecodable++
+			s.Events.Unread++
 			continue
 		}
 		s.count(m)
@@ -69,16 +64,10 @@ func (s *shard) Process(b *handler.Batch) {
 }
 
 func (s *shard) count(m *handler.BGPMessage) {
-	second := handler.SecondOf(m.TimeNS)
-	s.Live.Events.Add(1)
-	s.Live.Total.Add(1)
-	s.Live.RateEvents.Add(second.Unix(), 1)
-	s.Live.RateTotal.Add(second.Unix(), 1)
+	s.Enter(m.TimeNS)
+	s.Events.Offered++
 	if s.Sampler.Deep() {
-		s.Live.DeepSamples.Add(1)
-		s.Tally.Analysed++
-	} else {
-		s.Tally.NotSampled++
+		s.Events.Deep++
 	}
 	switch m.Msg.Type() {
 	case bgpmsg.Open:

@@ -17,13 +17,9 @@ import (
 
 // Metrics holds the counts of a Handler.
 type Metrics struct {
-	Events      sketch.Counter `metric:"wire_packets.events" help:"DHCP messages, of both versions"`
-	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DHCP messages that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate    `metric:"rates.events" help:"DHCP messages per second"`
-	RateTotal   sketch.Rate    `metric:"rates.total" help:"DHCP messages per second, of both versions"`
-
-	Total    sketch.Counter `metric:"wire_packets.total" help:"DHCP messages, of both versions"`
-	Filtered sketch.Counter `metric:"wire_packets.filtered" help:"DHCP messages that did not pass the filters, of which there are none"`
+	// As in pktvisor, unreadable messages are in Total.
+	handler.EventCounts  `with:"what=DHCP and DHCPv6 messages events=wire_packets.events deep=wire_packets.deep_samples rate=events filtered=wire_packets.filtered group="`
+	handler.PassedCounts `with:"what=DHCP and DHCPv6 messages total=wire_packets.total rate=total group="`
 
 	Discover  sketch.Counter `metric:"wire_packets.discover" help:"DHCP messages of type DISCOVER"`
 	Offer     sketch.Counter `metric:"wire_packets.offer" help:"DHCP messages of type OFFER"`
@@ -111,10 +107,10 @@ func (s *shard) Process(b *handler.Batch) {
 		}
 		switch src, dst := p.Src.Port(), p.Dst.Port(); {
 		case isV4(src) || isV4(dst):
-			s.event(handler.SecondOf(frame.TimeNS))
+			s.Enter(frame.TimeNS)
 			s.v4(frame, p)
 		case isV6(src) || isV6(dst):
-			s.event(handler.SecondOf(frame.TimeNS))
+			s.Enter(frame.TimeNS)
 			s.v6(frame, p)
 		}
 	}
@@ -123,35 +119,28 @@ func (s *shard) Process(b *handler.Batch) {
 func isV4(port uint16) bool { return port == 67 || port == 68 }
 func isV6(port uint16) bool { return port == 546 || port == 547 }
 
-// event counts any message.
-func (s *shard) event(second handler.Second) {
-	s.Live.Events.Add(1)
-	s.Live.Total.Add(1)
-	s.Live.RateEvents.Add(second.Unix(), 1)
-	s.Live.RateTotal.Add(second.Unix(), 1)
-	s.Tally.Offered++
-	if s.Sampler.Deep() {
-		s.Live.DeepSamples.Add(1)
-	}
-}
-
-// done accounts for a readable or unreadable message, and reports whether lists count it.
-func (s *shard) done(err error) (deep bool) {
+// event counts a readable or unreadable message, and reports whether lists count it.
+func (s *shard) event(err error) (deep bool) {
+	e := &s.Events
+	e.Offered++
+	deep = s.Sampler.Deep()
 	switch {
 	case err != nil:
-		s.Tally.Undecodable++
-		return false
-	case s.Sampler.Last():
-		s.Tally.Analysed++
-		return true
+		e.Undecodable++
+		s.Live.Total.Add(1)
+		s.Live.RateTotal.Add(e.Unix(), 1)
+		if deep {
+			e.DeepLost++
+		}
+	case deep:
+		e.Deep++
 	}
-	s.Tally.NotSampled++
-	return false
+	return deep
 }
 
 func (s *shard) v4(frame, p *decode.Packet) {
 	m, err := dhcpmsg.ParseV4(p.Payload)
-	deep := s.done(err)
+	deep := s.event(err)
 	if err != nil {
 		return
 	}
@@ -179,7 +168,7 @@ func (s *shard) v6(frame, p *decode.Packet) {
 	if err == nil {
 		m, err = m.Innermost()
 	}
-	deep := s.done(err)
+	deep := s.event(err)
 	if err != nil {
 		return
 	}

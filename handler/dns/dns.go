@@ -61,22 +61,21 @@ func (s *shard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 func (s *shard) message(m *handler.Message) {
 	v := s.filter.judge(s.geo, m)
 	if v.verdict == skip { // not an event, see filter.predicate
-		s.Tally.Offered++
-		s.Tally.Filtered++
+		s.Events.Ignored++
 		return
 	}
-	if !s.sum.second.Has(m.TimeNS) {
+	if !s.Events.In(m.TimeNS) {
 		s.flush()
-		s.sum.second = handler.SecondOf(m.TimeNS)
+		s.Events.Begin(m.TimeNS)
 	}
-	s.sum.events++
+	s.Events.Offered++
 	switch {
 	case m.Broken:
-		s.sum.broken++
+		s.Events.Undecodable++
 	case v.verdict == drop:
-		s.sum.filtered++
+		s.Events.Filtered++
 		if s.Sampler.Last() {
-			s.Live.DeepSamples.Add(1)
+			s.Events.DeepLost++
 		}
 	default:
 		s.passed(m, v.suffix)
@@ -97,7 +96,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 		s.transaction(m, deep)
 	}
 	if deep {
-		s.sum.deep++
+		s.Events.Deep++
 		s.countDeep(m, suffixLen)
 	}
 }

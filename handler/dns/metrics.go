@@ -2,6 +2,7 @@ package dns
 
 import (
 	"visor/decode/dnsmsg"
+	"visor/handler"
 	"visor/handler/metric"
 	"visor/sketch"
 )
@@ -29,13 +30,9 @@ var groupNames = metric.GroupNames{
 // local networks answered, "out" if they asked. Queries that passed the filters either met their
 // reply (Trans), ended as TimedOut, Evicted or Retried, or still wait.
 type Metrics struct {
-	Events      sketch.Counter `metric:"wire_packets.events" help:"DNS messages that reached the handler, before filters"`
-	DeepSamples sketch.Counter `metric:"wire_packets.deep_samples" help:"DNS messages that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate    `metric:"rates.events" help:"DNS messages per second, before filters"`
-	RateTotal   sketch.Rate    `metric:"rates.total" help:"DNS messages per second that passed the filters"`
+	handler.EventCounts  `with:"what=DNS messages events=wire_packets.events deep=wire_packets.deep_samples rate=events filtered=wire_packets.filtered group=counters"`
+	handler.PassedCounts `with:"what=DNS messages total=wire_packets.total rate=total group=counters"`
 
-	Total    sketch.Counter `metric:"wire_packets.total,counters" help:"DNS messages that passed the filters"`
-	Filtered sketch.Counter `metric:"wire_packets.filtered,counters" help:"DNS messages that did not pass the filters"`
 	Queries  sketch.Counter `metric:"wire_packets.queries,counters" help:"DNS queries"`
 	Replies  sketch.Counter `metric:"wire_packets.replies,counters" help:"DNS replies"`
 	UDP      sketch.Counter `metric:"wire_packets.udp,counters" help:"DNS messages over UDP"`

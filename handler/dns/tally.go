@@ -9,14 +9,9 @@ import (
 // tally counts messages of one second within a batch, in few cache lines. It avoids branches where
 // protocols and codes come in random order. The sums are added to the metrics.
 type tally struct {
-	second   handler.Second
-	events   uint64
-	broken   uint64
-	deep     uint64
-	filtered uint64
-	kinds    [messageKinds]uint64
-	rcodes   [16]uint64 // of replies
-	noData   uint64
+	kinds  [messageKinds]uint64
+	rcodes [16]uint64 // of replies
+	noData uint64
 }
 
 // The bits of a counter's index.
@@ -59,26 +54,13 @@ func (t *tally) count(m *handler.Message) {
 	}
 }
 
-// flush adds the tally to the metrics and the account.
+// flush adds the counts of a second to the metrics and the account.
 func (s *shard) flush() {
 	b, t := s.Live, &s.sum
-	if t.events == 0 {
+	if s.Events.Offered == 0 {
 		return
 	}
-	passed := t.events - t.broken - t.filtered
-	s.Tally.Offered += t.events
-	s.Tally.Undecodable += t.broken
-	s.Tally.Filtered += t.filtered
-	s.Tally.Analysed += t.deep
-	s.Tally.NotSampled += passed - t.deep
-	b.DeepSamples.Add(t.deep)
-	b.Events.Add(t.events)
-	b.Filtered.Add(t.filtered)
-	b.Total.Add(passed)
-	b.RateEvents.Add(t.second.Unix(), t.events)
-	if passed > 0 {
-		b.RateTotal.Add(t.second.Unix(), passed)
-	}
+	s.Flush()
 	for k, n := range t.kinds {
 		addKind(b, k, n)
 	}

@@ -33,10 +33,8 @@ var xactGroupNames = metric.GroupNames{
 // TransactionMetrics holds the counts of a TransactionHandler: the same transaction metrics for
 // each direction.
 type TransactionMetrics struct {
-	Observed    sketch.Counter `metric:"observed_packets" help:"DNS messages that reached the handler, before filters"`
-	DeepSamples sketch.Counter `metric:"deep_sampled_packets" help:"DNS messages that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate    `metric:"rates.observed_pps" help:"DNS messages per second, before filters"`
-	Filtered    sketch.Counter `metric:"filtered_packets,counters" help:"DNS messages that did not pass the filters, and those that lost their other half by that"`
+	// Filtered includes messages that lost their other half to a filter.
+	handler.EventCounts `with:"what=DNS messages events=observed_packets deep=deep_sampled_packets rate=observed_pps filtered=filtered_packets group=counters"`
 	// "in", "out" and "unknown", created on first use
 	Directions metric.Map[Direction] `metric:"" label:"direction"`
 	// dnstap messages by type: "auth", "client" and so on, created on first use

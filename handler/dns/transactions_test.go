@@ -43,7 +43,7 @@ func TestTransactionsByDirection(t *testing.T) {
 	frames = append(frames, packettest.UDP(time.Second, server, client, packettest.Reply(packettest.Query(3, "orphan.", typeA), 0, 1)))
 	frames = append(frames, exchange(time.Second, 6*time.Second, client, server, packettest.Query(4, "late.", typeA), packettest.Reply(packettest.Query(4, "late.", typeA), 0, 1))...)
 	m, _ := runTransactions(t, dns.Config{}, frames...)
-	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Observed.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
+	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Events.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
 	require.Equal(t, 2, m.Directions.Len())
 	in, out := m.Directions.Find("in"), m.Directions.Find("out")
 	require.Equal(t, []uint64{1, 1, 1}, []uint64{in.Trans.Value(), in.Orphans.Value(), in.TimedOut.Value()})
@@ -82,7 +82,7 @@ func TestTransactionFilters(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, p := runTransactions(t, tt.cfg, frames...)
-			require.Equal(t, uint64(6), m.Observed.Value())
+			require.Equal(t, uint64(6), m.Events.Value())
 			require.Equal(t, tt.filtered, m.Filtered.Value())
 			require.Equal(t, tt.trans, m.Directions.Find("in").Trans.Value())
 			require.Zero(t, m.Directions.Find("in").Orphans.Value())

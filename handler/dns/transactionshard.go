@@ -36,7 +36,6 @@ type transactionShard struct {
 	slow   *slowness
 	levels levels // of the live period
 	start  int64  // of the live period, ns
-	sum    events
 }
 
 // asker is the state that version 2.0 keeps for a query.
@@ -48,18 +47,6 @@ type asker struct {
 	filtered bool // the reply is dropped too
 }
 
-// events counts the messages of one second within a batch.
-type events struct {
-	second       handler.Second
-	all          uint64
-	broken       uint64
-	filtered     uint64
-	filteredDeep uint64 // filtered while the latest decision was to sample
-	deep         uint64
-	// messages filtered because their other half was; not events
-	lost uint64
-}
-
 // Open returns the number of queries that wait for their reply.
 func (s *transactionShard) Open() int { return s.waiting.open.Len() }
 
@@ -69,31 +56,9 @@ func (s *transactionShard) Process(b *handler.Batch) {
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		m := &b.DNS[i]
-		if !s.sum.second.Has(m.TimeNS) {
-			s.flush()
-			s.sum.second = handler.SecondOf(m.TimeNS)
-		}
+		s.Enter(m.TimeNS)
 		s.message(m)
 	}
-	s.flush()
-}
-
-// flush adds the events to the metrics and the account.
-func (s *transactionShard) flush() {
-	m, e := s.Live, &s.sum
-	if e.all == 0 {
-		return
-	}
-	s.Tally.Offered += e.all
-	s.Tally.Undecodable += e.broken
-	s.Tally.Filtered += e.filtered
-	s.Tally.Analysed += e.deep
-	s.Tally.NotSampled += e.all - e.broken - e.filtered - e.deep
-	m.Observed.Add(e.all)
-	m.DeepSamples.Add(e.deep + e.filteredDeep)
-	m.Filtered.Add(e.filtered + e.lost)
-	m.RateEvents.Add(e.second.Unix(), e.all)
-	*e = events{}
 }
 
 // Shift closes the live period. Queries that have timed out by then count in it; pktvisor counts
@@ -137,24 +102,24 @@ func (s *transactionShard) direction(dir decode.Direction) *Direction {
 }
 
 func (s *transactionShard) message(m *handler.Message) {
-	s.sum.all++
+	s.Events.Offered++
 	passes := s.filter.passesTransaction(s.geo, m)
 	deep := false
 	switch {
 	case m.Broken:
-		s.sum.broken++
+		s.Events.Undecodable++
 		return
 	case !passes:
-		s.sum.filtered++
+		s.Events.Filtered++
 		if s.Sampler.Last() {
-			s.sum.filteredDeep++
+			s.Events.DeepLost++
 		}
 		if m.Tap != 0 { // their filter uses the common fields of both halves
 			return
 		}
 	default:
 		if deep = s.Sampler.Deep(); deep {
-			s.sum.deep++
+			s.Events.Deep++
 		}
 		if m.DNSTap != nil {
 			s.taps.count(&s.Live.Taps, m, deep, s.Hash)
@@ -219,7 +184,7 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	d := s.direction(q.dir)
 	switch {
 	case ok && passes == q.filtered: // one half passes: the other half filters it
-		s.sum.lost++
+		s.Live.Filtered.Add(1)
 		return
 	case !passes:
 		return
@@ -232,7 +197,7 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 		return
 	}
 	d.Trans.Add(1)
-	d.RateTrans.Add(s.sum.second.Unix(), 1)
+	d.RateTrans.Add(s.Events.Unix(), 1)
 	d.countReply(m)
 	if q.disabled {
 		d.CD.Add(1)

@@ -101,10 +101,10 @@ func (s *shard) Process(b *handler.Batch) {
 
 func (s *shard) export(e *decode.Export) {
 	n := uint64(len(e.Flows))
-	s.Tally.Offered += n
+	s.Events.Offered += n
 	if e.Err != nil {
-		s.Tally.Offered++
-		s.Tally.Undecodable++
+		s.Events.Offered++
+		s.Events.Undecodable++
 	}
 	if n == 0 && !saysSomething(e) && s.devices[e.Device] == nil {
 		return // mostly templates, or garbage, which does not create a device for its sender
@@ -124,7 +124,7 @@ func (s *shard) export(e *decode.Export) {
 	}
 	if s.h.cfg.OnlyInterfaces != nil && !d.listed {
 		m.Filtered.Add(n + uint64(e.Counters)) // includes counters, as in pktvisor
-		s.Tally.Filtered += n
+		s.Events.Filtered += n
 		return
 	}
 	for i := range e.Flows {
@@ -146,15 +146,13 @@ func (s *shard) flow(d *device, f *decode.Flow) {
 	in, out := s.passes(d, f)
 	if !in && !out {
 		d.metrics.Filtered.Add(1)
-		s.Tally.Filtered++
+		s.Events.Filtered++
 		return
 	}
 	d.metrics.Records.Add(1)
 	deep := s.Sampler.Deep()
 	if deep {
-		s.Tally.Analysed++
-	} else {
-		s.Tally.NotSampled++
+		s.Events.Deep++
 	}
 	v := &s.view
 	v.set(f, s.rate(d, f))

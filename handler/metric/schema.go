@@ -23,7 +23,7 @@ import (
 //
 // Metrics per subject use a [Map]. Metrics that differ in one word use a common struct several
 // times. Its tags contain words in braces. The tag with sets these words, followed by groups that
-// all of them need:
+// all of them need. A value may have several words:
 //
 //	type Volume struct {
 //		TCP sketch.Counter `metric:"{dir}_tcp_{unit},counters" help:"TCP traffic, {unit}"`
@@ -134,7 +134,11 @@ func (d *declaration) part(sf reflect.StructField, index []int, with string) err
 	words, groups, _ := strings.Cut(with, ",")
 	var pairs []string
 	for word := range strings.FieldsSeq(words) {
-		name, value, _ := strings.Cut(word, "=")
+		name, value, ok := strings.Cut(word, "=")
+		if !ok && len(pairs) > 0 { // the value has several words
+			pairs[len(pairs)-1] += " " + word
+			continue
+		}
 		pairs = append(pairs, "{"+name+"}", value)
 	}
 	g, err := d.names.parse(groups)
@@ -161,7 +165,7 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 	if path != "" {
 		f.path = strings.Split(words.Replace(path), ".")
 	}
-	g, err := d.names.parse(groups)
+	g, err := d.names.parse(words.Replace(groups))
 	if err != nil {
 		return f, err
 	}

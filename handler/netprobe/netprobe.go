@@ -206,17 +206,15 @@ func (s *shard) name(b []byte) string {
 }
 
 func (s *shard) packet(p *decode.Packet) {
-	s.Tally.Offered++
+	s.Events.Offered++
 	e, err := probemsg.Parse(p.Payload)
 	if err != nil {
-		s.Tally.Undecodable++
+		s.Events.Undecodable++
 		return
 	}
 	deep := s.Sampler.Deep()
 	if deep {
-		s.Tally.Analysed++
-	} else {
-		s.Tally.NotSampled++
+		s.Events.Deep++
 	}
 	key := hash64.Mix(e.Key)
 	if e.Kind == probemsg.Received {

@@ -14,10 +14,7 @@ var directionGroupNames = append(groupNames[:len(groupNames):len(groupNames)], "
 
 // DirectionMetrics holds the counts of a DirectionHandler: the same metrics for each direction.
 type DirectionMetrics struct {
-	Observed    sketch.Counter `metric:"observed_packets" help:"packets that reached the handler, before filters"`
-	DeepSamples sketch.Counter `metric:"deep_sampled_packets" help:"packets that were sampled for in-depth inspection"`
-	RateEvents  sketch.Rate    `metric:"rates.observed_pps" help:"packets per second, before filters"`
-	Filtered    sketch.Counter `metric:"filtered_packets,counters" help:"packets that did not pass the filters"`
+	handler.EventCounts `with:"what=packets events=observed_packets deep=deep_sampled_packets rate=observed_pps filtered=filtered_packets group=counters"`
 	// "in", "out" and "unknown", created on first use
 	Directions metric.Map[Direction] `metric:"" label:"direction"`
 }
@@ -85,9 +82,9 @@ func (s *directionShard) Process(b *handler.Batch) {
 	s.StartPass()
 	for i := range b.Packets {
 		p := &b.Packets[i]
-		if !s.sum.second.Has(p.TimeNS) {
+		if !s.Events.In(p.TimeNS) {
 			s.flush()
-			s.sum.second = handler.SecondOf(p.TimeNS)
+			s.Events.Begin(p.TimeNS)
 		}
 		if s.admit(p) {
 			s.packet(p, s.direction(p.Dir%3))
@@ -114,7 +111,7 @@ func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 	if !s.Sampler.Deep() {
 		return
 	}
-	s.sum.deep++
+	s.Events.Deep++
 	if isSYN(p) {
 		d.SYN.Add(1)
 	}
@@ -131,23 +128,19 @@ func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 	}
 }
 
-// flush adds the tally to the metrics and the account.
+// flush adds the counts of a second to the metrics and the account.
 func (s *directionShard) flush() {
-	m, t := s.Live, &s.sum
-	if t.events == 0 {
+	if s.Events.Offered == 0 {
 		return
 	}
-	s.settle()
-	m.Observed.Add(t.events)
-	m.DeepSamples.Add(t.deep + t.filteredDeep)
-	m.Filtered.Add(t.filtered)
-	m.RateEvents.Add(t.second.Unix(), t.events)
-	for i := range t.dirs {
-		if v := &t.dirs[i]; v.packets > 0 {
-			s.dirs[i].add(v, t.second.Unix())
+	sec := s.Events.Unix()
+	s.Flush()
+	for i := range s.sum.dirs {
+		if v := &s.sum.dirs[i]; v.packets > 0 {
+			s.dirs[i].add(v, sec)
 		}
 	}
-	*t = tally{}
+	s.sum = tally{}
 }
 
 // add adds the counts of v, accumulated in one second.

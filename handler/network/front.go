@@ -44,11 +44,11 @@ func (f *front[M]) Keyed(h *hash64.Hasher) {
 
 // admit counts p in the tally. It reports whether p passes the filters.
 func (f *front[M]) admit(p *decode.Packet) bool {
-	f.sum.events++
+	f.Events.Offered++
 	if f.filtered && !p.Layers.Has(decode.LayerDNSTap) && !f.passes(p) {
-		f.sum.filtered++
+		f.Events.Filtered++
 		if f.Sampler.Last() {
-			f.sum.filteredDeep++
+			f.Events.DeepLost++
 		}
 		return false
 	}
@@ -58,15 +58,6 @@ func (f *front[M]) admit(p *decode.Packet) bool {
 	}
 	f.sum.count(p)
 	return true
-}
-
-// settle adds the tally to the account.
-func (f *front[M]) settle() {
-	t := &f.sum
-	f.Tally.Offered += t.events
-	f.Tally.Filtered += t.filtered
-	f.Tally.Analysed += t.deep
-	f.Tally.NotSampled += t.events - t.filtered - t.deep
 }
 
 // passMessages forwards the messages whose frames pass the filters.

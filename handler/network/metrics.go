@@ -1,6 +1,7 @@
 package network
 
 import (
+	"visor/handler"
 	"visor/handler/metric"
 	"visor/sketch"
 )
@@ -19,20 +20,18 @@ var groupNames = metric.GroupNames{"cardinality", "counters", "top_geo", "top_ip
 // them are "out". The remote address is the one outside. Packets of unknown direction do not have
 // one.
 type Metrics struct {
-	Events      sketch.Counter `metric:"events" help:"packets that reached the handler, before filters"`
-	DeepSamples sketch.Counter `metric:"deep_samples" help:"packets that were sampled for in-depth inspection"`
+	handler.EventCounts  `with:"what=packets events=events deep=deep_samples rate=pps_events filtered=filtered group=counters"`
+	handler.PassedCounts `with:"what=packets total=total rate=pps_total group=counters"`
 
-	Total    sketch.Counter `metric:"total,counters" help:"packets that passed the filters"`
-	Filtered sketch.Counter `metric:"filtered,counters" help:"packets that did not pass the filters"`
-	In       sketch.Counter `metric:"in,counters" help:"ingress packets"`
-	Out      sketch.Counter `metric:"out,counters" help:"egress packets"`
-	Unknown  sketch.Counter `metric:"unknown_dir,counters" help:"packets of unknown direction"`
-	IPv4     sketch.Counter `metric:"ipv4,counters" help:"IPv4 packets, by the outermost header"`
-	IPv6     sketch.Counter `metric:"ipv6,counters" help:"IPv6 packets, by the outermost header"`
-	UDP      sketch.Counter `metric:"udp,counters" help:"UDP packets, by the outermost transport header"`
-	TCP      sketch.Counter `metric:"tcp,counters" help:"TCP packets, by the outermost transport header"`
-	OtherL4  sketch.Counter `metric:"other_l4,counters" help:"packets that are neither UDP nor TCP"`
-	SYN      sketch.Counter `metric:"protocol.tcp.syn,counters" help:"TCP packets with the SYN flag, with or without ACK"`
+	In      sketch.Counter `metric:"in,counters" help:"ingress packets"`
+	Out     sketch.Counter `metric:"out,counters" help:"egress packets"`
+	Unknown sketch.Counter `metric:"unknown_dir,counters" help:"packets of unknown direction"`
+	IPv4    sketch.Counter `metric:"ipv4,counters" help:"IPv4 packets, by the outermost header"`
+	IPv6    sketch.Counter `metric:"ipv6,counters" help:"IPv6 packets, by the outermost header"`
+	UDP     sketch.Counter `metric:"udp,counters" help:"UDP packets, by the outermost transport header"`
+	TCP     sketch.Counter `metric:"tcp,counters" help:"TCP packets, by the outermost transport header"`
+	OtherL4 sketch.Counter `metric:"other_l4,counters" help:"packets that are neither UDP nor TCP"`
+	SYN     sketch.Counter `metric:"protocol.tcp.syn,counters" help:"TCP packets with the SYN flag, with or without ACK"`
 
 	SrcIPsIn  sketch.Cardinality `metric:"cardinality.src_ips_in,cardinality" help:"distinct source addresses of ingress packets"`
 	DstIPsOut sketch.Cardinality `metric:"cardinality.dst_ips_out,cardinality" help:"distinct destination addresses of egress packets"`
@@ -44,10 +43,8 @@ type Metrics struct {
 
 	PayloadSize sketch.Quantile `metric:"payload_size" help:"captured length of packets, bytes"`
 
-	RateEvents   sketch.Rate `metric:"rates.pps_events" help:"packets per second, before filters"`
 	RateIn       sketch.Rate `metric:"rates.pps_in" help:"ingress packets per second"`
 	RateOut      sketch.Rate `metric:"rates.pps_out" help:"egress packets per second"`
-	RateTotal    sketch.Rate `metric:"rates.pps_total" help:"packets per second that passed the filters"`
 	RateBytesIn  sketch.Rate `metric:"rates.bytes_in" prom:"payload_rates_bytes_in" help:"captured ingress bytes per second"`
 	RateBytesOut sketch.Rate `metric:"rates.bytes_out" prom:"payload_rates_bytes_out" help:"captured egress bytes per second"`
 	RateBytes    sketch.Rate `metric:"rates.bytes_total" prom:"payload_rates_bytes_total" help:"captured bytes per second"`

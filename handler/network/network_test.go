@@ -239,7 +239,7 @@ func TestByDirection(t *testing.T) {
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
 	m := network.FromByDirection(snap)
-	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Observed.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
+	require.Equal(t, []uint64{7, 7, 0}, []uint64{m.Events.Value(), m.DeepSamples.Value(), m.Filtered.Value()})
 	for _, tt := range []struct {
 		dir  string
 		want []uint64 // packets, IPv4, IPv6, UDP, TCP, others, SYN, distinct addresses, places

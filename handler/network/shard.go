@@ -15,9 +15,9 @@ func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	for i := range b.Packets {
 		p := &b.Packets[i]
-		if !s.sum.second.Has(p.TimeNS) {
+		if !s.Events.In(p.TimeNS) {
 			s.flush()
-			s.sum.second = handler.SecondOf(p.TimeNS)
+			s.Events.Begin(p.TimeNS)
 		}
 		s.packet(p)
 	}
@@ -33,7 +33,7 @@ func (s *shard) packet(p *decode.Packet) {
 	}
 	s.Live.PayloadSize.Add(float64(len(p.Frame)))
 	if s.Sampler.Deep() {
-		s.sum.deep++
+		s.Events.Deep++
 		s.countDeep(p)
 	}
 }
@@ -59,19 +59,14 @@ func (s *shard) countDeep(p *decode.Packet) {
 	}
 }
 
-// flush adds the tally to the metrics and the account.
+// flush adds the counts of a second to the metrics and the account.
 func (s *shard) flush() {
 	m, t := s.Live, &s.sum
-	if t.events == 0 {
+	if s.Events.Offered == 0 {
 		return
 	}
-	s.settle()
-	passed := t.events - t.filtered
-	m.DeepSamples.Add(t.deep + t.filteredDeep)
-	m.Filtered.Add(t.filtered)
-	m.Events.Add(t.events)
-	m.Total.Add(passed)
-	sec := t.second.Unix()
+	sec := s.Events.Unix()
+	s.Flush()
 	for dir := range t.dirs {
 		for k, n := range t.dirs[dir].kinds {
 			addKind(uint8(k), n, layers{&m.IPv4, &m.IPv6, &m.UDP, &m.TCP, &m.OtherL4})
@@ -82,10 +77,6 @@ func (s *shard) flush() {
 	m.In.Add(in.packets)
 	m.Out.Add(out.packets)
 	m.Unknown.Add(t.dirs[decode.Unknown].packets)
-	m.RateEvents.Add(sec, t.events)
-	if passed > 0 {
-		m.RateTotal.Add(sec, passed)
-	}
 	if in.packets > 0 {
 		m.RateIn.Add(sec, in.packets)
 		m.RateBytesIn.Add(sec, in.bytes)

@@ -2,19 +2,13 @@ package network
 
 import (
 	"visor/decode"
-	"visor/handler"
 	"visor/sketch"
 )
 
 // tally counts packets of one second within a batch, in few cache lines. It avoids branches where
 // directions and protocols come in random order. The sums are added to the metrics.
 type tally struct {
-	second       handler.Second
-	events       uint64
-	filtered     uint64
-	filteredDeep uint64 // filtered while the latest decision was to sample
-	deep         uint64
-	dirs         [3]volume // packets that passed, by direction
+	dirs [3]volume // packets that passed, by direction
 }
 
 // volume counts the packets of one direction.

@@ -53,8 +53,8 @@ type shard struct {
 func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	n := uint64(len(b.Packets))
-	s.Tally.Offered += n
-	s.Tally.Analysed += n
+	s.Events.Offered += n
+	s.Events.Deep += n
 	s.Live.ReassemblyErrors.Add(b.Losses.Reassembly)
 	s.Live.KernelDrops.Add(b.Losses.Kernel)
 	s.Live.InterfaceDrops.Add(b.Losses.Interface)

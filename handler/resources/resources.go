@@ -156,8 +156,8 @@ func (s *shard) event(now int64, n uint64) {
 	s.Live.Total.Add(n)
 	s.Live.DeepSamples.Add(n)
 	s.Live.Rate.Add(second.Unix(), n)
-	s.Tally.Offered += n
-	s.Tally.Analysed += n
+	s.Events.Offered += n
+	s.Events.Deep += n
 }
 
 func (s *shard) sample() {

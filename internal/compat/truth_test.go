@@ -253,8 +253,8 @@ func (p *plain) NewShard() handler.Shard { return &plainShard{p.NewBase()} }
 func (s *plainShard) Process(b *handler.Batch) {
 	for i := range b.DNS {
 		m := &b.DNS[i]
-		s.Tally.Offered++
-		s.Tally.Analysed++
+		s.Events.Offered++
+		s.Events.Deep++
 		if m.Broken || isLocal(m.Packet) {
 			continue
 		}
@@ -339,8 +339,8 @@ func requireAgreement(t *testing.T, path string, o observation) {
 		}
 	}
 	require.Equal(t, first, second, "%s: net", path)
-	require.Equal(t, o.net.Events.Value(), o.net2.Observed.Value(), path)
-	require.Equal(t, o.dns.Events.Value(), o.dns2.Observed.Value(), path)
+	require.Equal(t, o.net.Events.Value(), o.net2.Events.Value(), path)
+	require.Equal(t, o.dns.Events.Value(), o.dns2.Events.Value(), path)
 	trans, late, orphans := uint64(0), uint64(0), uint64(0)
 	for _, d := range o.dns2.Directions.All() {
 		trans += d.Trans.Value()
