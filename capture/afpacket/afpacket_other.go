@@ -26,11 +26,11 @@ func Open(cfg Config) (*Capture, error) {
 // Interface returns the name of the interface.
 func (c *Capture) Interface() string { return "" }
 
-// Sources returns the queues, each for one worker.
+// Sources returns the queues, one per worker.
 func (c *Capture) Sources() []capture.Source { return nil }
 
 // Own returns the addresses of this host.
 func (c *Capture) Own() *decode.HostNets { return &decode.HostNets{} }
 
-// Stats returns what the kernel has counted so far.
+// Stats returns the counts of the kernel so far.
 func (c *Capture) Stats() Stats { return Stats{} }

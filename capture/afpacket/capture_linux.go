@@ -21,10 +21,10 @@ type Capture struct {
 	iface    *net.Interface
 	locality *locality
 	queues   []*queue
-	open     atomic.Int32 // queues that are not closed
+	open     atomic.Int32 // number of queues that are not closed
 }
 
-// Open starts to capture. The error says what is missing: the interface, or the permission.
+// Open starts to capture. The error names the cause, such as a missing interface or permission.
 func Open(cfg Config) (*Capture, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -63,14 +63,14 @@ func Open(cfg Config) (*Capture, error) {
 	return c, nil
 }
 
-// vanished ends the queues: the interface was deleted, or is in another namespace now.
+// vanished ends the queues because the interface was deleted or moved to another namespace.
 func (c *Capture) vanished() {
 	for _, q := range c.queues {
 		q.vanish()
 	}
 }
 
-// close ends what is open of a capture that could not be opened.
+// close releases the resources of a Capture that could not be opened.
 func (c *Capture) close() {
 	for _, q := range c.queues {
 		_ = q.Close()
@@ -79,7 +79,7 @@ func (c *Capture) close() {
 	c.locality.ask.close() // watch does not run yet
 }
 
-// queueEnded is called when a queue was closed.
+// queueEnded is called after a queue was closed.
 func (c *Capture) queueEnded() {
 	if c.open.Add(-1) == 0 {
 		c.locality.close()
@@ -89,7 +89,7 @@ func (c *Capture) queueEnded() {
 // Interface returns the name of the interface.
 func (c *Capture) Interface() string { return c.iface.Name }
 
-// Sources returns the queues, each for one worker. Closing them ends the capture.
+// Sources returns the queues, one per worker. Closing them all ends the capture.
 func (c *Capture) Sources() []capture.Source {
 	var out []capture.Source
 	for _, q := range c.queues {
@@ -98,12 +98,11 @@ func (c *Capture) Sources() []capture.Source {
 	return out
 }
 
-// Own returns the addresses of this host as they are now: all of the network namespace, on
-// whichever interface. The sources have them too, and tell the direction of frames by them, see
-// [capture.Owner].
+// Own returns the current addresses of this host: all of the network namespace, on any interface.
+// The sources return them too, and use them to find the direction of frames; see [capture.Owner].
 func (c *Capture) Own() *decode.HostNets { return c.locality.own.Load() }
 
-// Stats returns what the kernel has counted so far.
+// Stats returns the counts of the kernel so far.
 func (c *Capture) Stats() (sum Stats) {
 	for _, q := range c.queues {
 		s := q.stats()
@@ -113,7 +112,7 @@ func (c *Capture) Stats() (sum Stats) {
 	return sum
 }
 
-// find returns the interface that is meant by name.
+// find returns the interface that name refers to.
 func find(name string) (*net.Interface, error) {
 	if name == "auto" {
 		return busiest()
@@ -146,7 +145,7 @@ func has(iface *net.Interface, addr netip.Addr) bool {
 	})
 }
 
-// busiest returns the Ethernet interface that is up and has moved most bytes.
+// busiest returns the Ethernet interface that is up and has moved the most bytes.
 func busiest() (*net.Interface, error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -176,7 +175,7 @@ const (
 	arpNone     = 65534 // tunnels: IP without a link header
 )
 
-// linkType returns how the frames of an interface begin.
+// linkType returns the type of the first header of an interface's frames.
 func linkType(name string) (decode.LinkType, error) {
 	switch n := kind(name); n {
 	case arpEthernet, arpLoopback:
@@ -188,7 +187,7 @@ func linkType(name string) (decode.LinkType, error) {
 	}
 }
 
-// kind returns the hardware type of an interface, 0 if the kernel does not tell.
+// kind returns the hardware type of an interface, or 0 if it is unknown.
 func kind(name string) uint16 {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -199,10 +198,10 @@ func kind(name string) uint16 {
 	if err != nil || unix.IoctlIfreq(fd, unix.SIOCGIFHWADDR, req) != nil {
 		return 0
 	}
-	return req.Uint16() // the family of the address is the type
+	return req.Uint16() // the kernel stores the type in the address family
 }
 
-// moved returns the bytes that an interface has received and sent.
+// moved returns the number of bytes that an interface has received and sent.
 func moved(name string) (n uint64) {
 	table, err := os.ReadFile("/proc/thread-self/net/dev")
 	if err != nil {

@@ -13,30 +13,32 @@ import (
 
 // Config configures a Capture. Interface must be set.
 type Config struct {
-	// its name, an IP address that it has, or "auto": the Ethernet interface that has seen most
+	// name, IP address, or "auto" for the Ethernet interface with the most traffic
 	Interface string
 	Queues    int // sources that share the traffic; 0 means 1
-	// bytes of memory of each queue; 0 means 32 MiB. What comes while it is full is dropped
-	RingSize      int
-	BlockTimeout  time.Duration // after which a block that is not full is handed on; 0 means 100 ms
-	NoPromiscuous bool          // see only what is addressed to this host
+	// bytes of memory per queue; 0 means 32 MiB. Packets are dropped while it is full
+	RingSize int
+	// time after which a partly filled block is passed on; 0 means 100 ms
+	BlockTimeout  time.Duration
+	NoPromiscuous bool // capture only frames addressed to this host
 
-	// Filter returns a program for frames of the interface's link type, which the kernel runs: it
-	// drops what that returns 0 for. It is as visor/capture/filter makes it:
+	// Filter returns a program for frames of the interface's link type. The kernel runs it and
+	// drops frames for which it returns 0. Package visor/capture/filter compiles such programs:
 	//
 	//	afpacket.Config{Interface: "eth0", Filter: filter.Kernel("port 53")}
 	//
-	// The kernel sees frames of Ethernet without their outer VLAN tag. nil passes all.
+	// The kernel runs the program on Ethernet frames without their outer VLAN tag. nil accepts all
+	// frames.
 	Filter func(link decode.LinkType) ([]bpf.RawInstruction, error)
 }
 
-// blockSize is the size of the pieces in which the kernel hands packets on. The largest packet must
-// fit.
+// blockSize is the size of the blocks in which the kernel passes packets on. The largest packet
+// must fit into one.
 const blockSize = 256 << 10
 
 const (
 	defaultRing = 32 << 20
-	maxQueues   = 256 // a group of sockets cannot be larger
+	maxQueues   = 256 // the kernel's limit for a group of sockets
 )
 
 func (cfg Config) withDefaults() Config {
@@ -60,8 +62,8 @@ func (cfg *Config) validate() error {
 	return nil
 }
 
-// Stats counts what the kernel saw for all queues.
+// Stats holds the counts of the kernel for all queues.
 type Stats struct {
-	Packets uint64 // offered, after the filter; dropped ones included
-	Drops   uint64 // dropped because a ring was full
+	Packets uint64 // packets that passed the filter, including dropped ones
+	Drops   uint64 // packets dropped because a ring was full
 }

@@ -21,8 +21,8 @@ import (
 	"visor/internal/wait"
 )
 
-// directions captures until n packets were counted, and returns those in, out and of unknown
-// direction.
+// directions captures until n packets were counted. It returns the numbers of packets in, out and
+// of unknown direction.
 func directions(t *testing.T, live *afpacket.Capture, hosts decode.HostNets, n uint64, traffic func()) []uint64 {
 	h, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
@@ -51,11 +51,11 @@ func exchange(t *testing.T, here, there string, n int) {
 	for range n {
 		_, err := conn.Write([]byte("hello"))
 		require.NoError(t, err)
-		_, _ = conn.Read(make([]byte, 10)) // refused: the neighbour sends ICMP
+		_, _ = conn.Read(make([]byte, 10)) // fails because the neighbour answers with an ICMP error
 	}
 }
 
-// ipOnly leaves out what hosts send unasked.
+// ipOnly drops packets that hosts send on their own.
 var ipOnly = filter.Kernel("udp or icmp")
 
 const (
@@ -64,7 +64,7 @@ const (
 	here, there       = "192.0.2.1", "192.0.2.2:9"
 )
 
-// neighbours is a LAN of two hosts. Only IP packets are captured.
+// neighbours creates a LAN of two hosts and captures its IP packets.
 func neighbours(t *testing.T) *afpacket.Capture {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
@@ -76,8 +76,9 @@ func neighbours(t *testing.T) *afpacket.Capture {
 	return open(t, afpacket.Config{Interface: lan, Filter: ipOnly})
 }
 
-// TestNSDirectionOnLAN has a peer of the same network: its packets are in, not own. An address on
-// lo is own too. The interface's network as own networks, pktvisor's rule, shows all of this as in.
+// TestNSDirectionOnLAN has a peer in the same network. Its packets are in, because the addresses of
+// this host decide. An address on lo belongs to this host too. pktvisor's rule, which uses the
+// network of the interface, reports all of this traffic as in.
 func TestNSDirectionOnLAN(t *testing.T) {
 	live := neighbours(t)
 	require.True(t, live.Own().Contains(netip.MustParseAddr("203.0.113.53")), "VIP on lo")
@@ -89,7 +90,7 @@ func TestNSDirectionOnLAN(t *testing.T) {
 	require.Equal(t, []uint64{6, 6, 0}, got)
 }
 
-// TestNSHostSpecWins has networks that were given: they alone decide.
+// TestNSHostSpecWins configures networks, which then decide alone.
 func TestNSHostSpecWins(t *testing.T) {
 	live := neighbours(t)
 	hosts, err := decode.ParseHostNets("192.0.2.2/32")
@@ -101,8 +102,8 @@ func TestNSHostSpecWins(t *testing.T) {
 	require.Equal(t, []uint64{0, 0, 6}, directions(t, live, hosts, 6, func() { exchange(t, here, there, 3) }))
 }
 
-// TestNSMirrorPort sees what is for other hosts: addresses decide, and those that are no host's
-// here lead nowhere. The packet for this host's MAC address is in, whatever its address.
+// TestNSMirrorPort captures frames for other hosts. Addresses decide, and packets between foreign
+// addresses have no direction. The packet for this host's MAC address is in, whatever its address.
 func TestNSMirrorPort(t *testing.T) {
 	namespace(t)
 	netns.IP(t, "address", "add", hereNet, "dev", receiver)
@@ -123,8 +124,8 @@ func TestNSMirrorPort(t *testing.T) {
 	require.Equal(t, []uint64{2, 1, 2}, got)
 }
 
-// TestNSRouter forwards: what passes through has no direction, although it is for the interface's
-// MAC address. That the interface forwards is noticed while the capture runs.
+// TestNSRouter forwards packets. They have no direction, although they are sent to the MAC address
+// of the interface. The capture notices at run time that the interface forwards.
 func TestNSRouter(t *testing.T) {
 	namespace(t)
 	netns.IP(t, "address", "add", hereNet, "dev", receiver)
@@ -151,7 +152,7 @@ func TestNSRouter(t *testing.T) {
 	require.Equal(t, []uint64{1, 1, 1}, got)
 }
 
-// TestNSBridge is a port of a bridge, and the bridge: addresses decide.
+// TestNSBridge captures on a port of a bridge and on the bridge. Addresses decide.
 func TestNSBridge(t *testing.T) {
 	namespace(t)
 	netns.IP(t, "link", "add", "br0", "type", "bridge")
@@ -175,8 +176,8 @@ func TestNSBridge(t *testing.T) {
 	}
 }
 
-// TestNSDirectionOnLoopback has own addresses on both ends, which is in, each packet once. A
-// host_spec of the server's address alone separates queries from replies.
+// TestNSDirectionOnLoopback has addresses of this host on both ends. Each packet is counted once,
+// as in. A host_spec with only the server's address separates queries from replies.
 func TestNSDirectionOnLoopback(t *testing.T) {
 	netns.Inside(t)
 	netns.IP(t, "link", "set", "lo", "up")
@@ -192,8 +193,8 @@ func TestNSDirectionOnLoopback(t *testing.T) {
 	}
 }
 
-// TestNSVanishedWhileDown ends when an interface that was down is deleted, of which the socket
-// hears nothing.
+// TestNSVanishedWhileDown deletes an interface that is down, which the kernel does not report to
+// the socket. The capture must end.
 func TestNSVanishedWhileDown(t *testing.T) {
 	namespace(t)
 	live := open(t, afpacket.Config{})
@@ -204,7 +205,7 @@ func TestNSVanishedWhileDown(t *testing.T) {
 	require.ErrorContains(t, wait.Receive(t, gone, "the end"), "interface "+receiver+" is gone")
 }
 
-// sumIPv4 sets the checksum of an IPv4 header, which bridges with netfilter want.
+// sumIPv4 sets the checksum of an IPv4 header, which bridges with netfilter require.
 func sumIPv4(header []byte) {
 	sum := uint32(0)
 	for i := 0; i < len(header); i += 2 {
@@ -213,7 +214,7 @@ func sumIPv4(header []byte) {
 	binary.BigEndian.PutUint16(header[10:], ^uint16(sum+sum>>16))
 }
 
-// TestNSOwnIsKeptCurrent adds and removes addresses while a capture runs.
+// TestNSOwnIsKeptCurrent adds and removes addresses during a capture.
 func TestNSOwnIsKeptCurrent(t *testing.T) {
 	namespace(t)
 	netns.IP(t, "link", "set", "lo", "up")

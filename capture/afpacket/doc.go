@@ -6,15 +6,18 @@
 //	...
 //	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Live: true, Handlers: handlers})
 //
-// The kernel writes packets into memory that it shares with the process, a block at a time, and
-// frames are slices of it: nothing is copied, and there is a system call per block, not per packet.
-// Several queues share the traffic by a hash of addresses and ports, the same for both directions;
-// a queue that is full hands over to another one. What the kernel had to drop is counted.
+// The kernel writes blocks of packets into memory that it shares with the process. Frames are
+// slices of this memory, so nothing is copied, and there is one system call per block, not per
+// packet. Several queues share the traffic by a hash of addresses and ports, which is the same for
+// both directions. When a queue is full, the kernel uses another one. Packets dropped by the kernel
+// are counted.
 //
-// Which way a packet went is said by its type: for this host, or sent by it. What is for another
-// host (a mirror port), and all of loopback and of interfaces that forward or belong to a bridge,
-// goes by its addresses: own are all those of the network namespace as they are at the moment, also
-// on other interfaces (VIPs on lo) and anycast. Where handler.Config has Hosts, these alone decide.
+// The kernel marks each packet as addressed to this host or sent by it, and the source derives the
+// direction from this mark. Some packets get their direction from their addresses instead: packets
+// for other hosts (a mirror port), and packets of loopback, of a bridge or its ports, and of
+// interfaces that forward. The addresses of this host are then all current addresses of the network
+// namespace, including anycast and those of other interfaces (VIPs on lo). If handler.Config has
+// Hosts, these alone decide.
 //
 // On other systems Open returns [errors.ErrUnsupported].
 package afpacket

@@ -11,7 +11,8 @@ import (
 	"visor/handler/dns"
 )
 
-// The queries of the busiest interface, until Ctrl-C. It needs root, so it is only compiled here.
+// Example prints the queries on the busiest interface until Ctrl-C. It needs root, so it is only
+// compiled here.
 func Example() {
 	live, err := afpacket.Open(afpacket.Config{Interface: "auto", Queues: 2})
 	if err != nil {

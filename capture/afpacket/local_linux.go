@@ -12,23 +12,25 @@ import (
 	"visor/decode"
 )
 
-// refreshAfter is how long a change may go unnoticed for which the watch waits no message: one of a
-// route in the local table that no address has made. Messages of routes would be many on a router.
+// refreshAfter is the longest time that a change without a message goes unnoticed. These are routes
+// in the local table that no address created. Subscribing to messages about routes would be costly
+// on a router.
 const refreshAfter = 5 * time.Second
 
-// refreshPause is the least time between two looks, where interfaces come and go by the hundred.
+// refreshPause is the shortest time between two refreshes, in case hundreds of interfaces come and
+// go.
 const refreshPause = 50 * time.Millisecond
 
-// locality holds what decides the directions of an interface's packets, kept current.
+// locality holds the current state that decides the direction of an interface's packets.
 type locality struct {
 	index   int
 	loop    bool
-	ask     *netlink // in the namespace that the capture was opened in
+	ask     *netlink // a socket in the namespace of the capture
 	changes *os.File
 
 	own atomic.Pointer[decode.HostNets]
-	// traffic of the interface ends here: it is neither loopback, nor forwards, nor is part of a
-	// bridge
+	// ends reports whether traffic of the interface ends at this host: it is not loopback, does not
+	// forward, and does not belong to a bridge.
 	ends atomic.Bool
 }
 
@@ -52,8 +54,8 @@ func watchLocality(index int, loop bool) (*locality, error) {
 	return l, nil
 }
 
-// watch refreshes l until it is closed. It calls vanished once when the interface is no more: a
-// socket hears of that only if the interface was up.
+// watch refreshes l until it is closed. It calls vanished once when the interface no longer exists.
+// The capture socket reports that only if the interface was up.
 func (l *locality) watch(vanished func()) {
 	defer l.ask.close()
 	buf := make([]byte, 64<<10)
@@ -65,14 +67,14 @@ func (l *locality) watch(vanished func()) {
 		if err := l.refresh(); errors.Is(err, unix.ENODEV) {
 			vanished()
 			vanished = func() {}
-		} // else what was known stays: the kernel is short of memory
+		} // otherwise the previous state stays: the kernel is short of memory
 		time.Sleep(refreshPause)
 	}
 }
 
 func (l *locality) close() { l.changes.Close() }
 
-// refresh asks the kernel.
+// refresh queries the kernel for the current state.
 func (l *locality) refresh() error {
 	prefixes, err := l.ask.localAddresses()
 	if err != nil {
@@ -88,8 +90,8 @@ func (l *locality) refresh() error {
 	return nil
 }
 
-// localAddresses returns the kernel's local table: all addresses of the namespace, on whichever
-// interface, those that are anycast too, and prefixes that were made local (ip route add local).
+// localAddresses returns the kernel's local table. It holds all addresses of the namespace on any
+// interface, anycast included, and prefixes that were made local (ip route add local).
 func (n *netlink) localAddresses() (out []netip.Prefix, err error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		request := make([]byte, unix.SizeofRtMsg)
@@ -106,7 +108,7 @@ func (n *netlink) localAddresses() (out []netip.Prefix, err error) {
 	return out, nil
 }
 
-// localRoute reads a route (struct rtmsg of linux/rtnetlink.h).
+// localRoute parses a route (struct rtmsg of linux/rtnetlink.h).
 func localRoute(msg []byte) (netip.Prefix, bool) {
 	const bits, table, kind = 1, 4, 7
 	if len(msg) < unix.SizeofRtMsg || msg[table] != unix.RT_TABLE_LOCAL || msg[kind] != unix.RTN_LOCAL && msg[kind] != unix.RTN_ANYCAST {
@@ -120,8 +122,8 @@ func localRoute(msg []byte) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr, int(msg[bits])), true
 }
 
-// passes reports whether an interface passes on what is not for this host: it forwards IPv4 or
-// IPv6, it is a bridge, or a port of one.
+// passes reports whether an interface passes on packets for other hosts. It does if it forwards
+// IPv4 or IPv6, or if it is a bridge or a port of one.
 func (n *netlink) passes(index int) (passes bool, err error) {
 	request := make([]byte, unix.SizeofIfInfomsg)
 	put32(request[4:], uint32(index))
@@ -145,8 +147,8 @@ func bridges(attrs []byte) bool {
 	return false
 }
 
-// forwards looks at the interface's settings: arrays of 32 bits, of which one is the switch
-// "forwarding".
+// forwards reads the switch "forwarding" from the interface's settings, which are arrays of 32-bit
+// values.
 func forwards(attrs []byte) bool {
 	const conf4, conf6 = 1, 2 // IFLA_INET_CONF, IFLA_INET6_CONF
 	families, _ := attribute(attrs, unix.IFLA_AF_SPEC)
@@ -154,7 +156,7 @@ func forwards(attrs []byte) bool {
 	v6, _ := attribute(families, unix.AF_INET6)
 	settings4, _ := attribute(v4, conf4)
 	settings6, _ := attribute(v6, conf6)
-	// it is the first one of both
+	// the switch is the first setting of both families
 	on := func(settings []byte) bool { return len(settings) >= 4 && u32(settings) != 0 }
 	return on(settings4) || on(settings6)
 }

@@ -36,13 +36,13 @@ func TestInNamespace(t *testing.T) {
 	require.Contains(t, netns.Run(t), "--- PASS: TestNSCapture")
 }
 
-// namespace skips tests that are not in a namespace, and makes the pair of interfaces anew.
+// namespace skips tests outside a namespace and creates a new pair of interfaces.
 func namespace(t testing.TB) {
 	netns.Inside(t)
 	netns.Pair(t)
 }
 
-// send puts frames on the wire.
+// send sends frames.
 func send(t testing.TB, frames []capture.Frame) {
 	iface, err := net.InterfaceByName(sender)
 	require.NoError(t, err)
@@ -77,7 +77,7 @@ func open(t testing.TB, cfg afpacket.Config) *afpacket.Capture {
 	return live
 }
 
-// take reads n frames of src as strings.
+// take reads n frames of src and returns them as strings.
 func take(t testing.TB, src capture.Source, n int) (frames []string) {
 	timeout := time.AfterFunc(20*time.Second, func() { src.Close() })
 	defer timeout.Stop()
@@ -101,7 +101,8 @@ func texts(frames []capture.Frame) (out []string) {
 	return out
 }
 
-// TestNSCapture captures mixed traffic, VLAN tags included: the same bytes in the same order.
+// TestNSCapture captures mixed traffic, including VLAN tags. The bytes and their order must be
+// unchanged.
 func TestNSCapture(t *testing.T) {
 	namespace(t)
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(5000))
@@ -114,8 +115,9 @@ func TestNSCapture(t *testing.T) {
 	require.Equal(t, afpacket.Stats{Packets: 5000}, live.Stats())
 }
 
-// TestNSQueues spreads traffic: every packet comes once, those of a conversation to one queue. The
-// kernel puts IPv4 fragments together before it does.
+// TestNSQueues spreads traffic over queues. Every packet arrives once, and the packets of a
+// conversation arrive in one queue. The kernel reassembles IPv4 fragments before it chooses the
+// queue.
 func TestNSQueues(t *testing.T) {
 	namespace(t)
 	frames, truth := trafficgen.Frames(trafficgen.Config{Packets: 20_000, Mix: trafficgen.Mix{DNS: 80, TCP: 20}})
@@ -142,8 +144,8 @@ func TestNSQueues(t *testing.T) {
 	require.Equal(t, handler.Account{Offered: truth.Packets, Analysed: truth.Packets}, p.Account())
 }
 
-// TestNSDrops fills a small ring that nobody reads: what is seen and what is dropped adds up to
-// what was sent.
+// TestNSDrops fills a small ring that is never read. The packets captured and dropped must add up
+// to the packets sent.
 func TestNSDrops(t *testing.T) {
 	namespace(t)
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(20_000))
@@ -156,7 +158,7 @@ func TestNSDrops(t *testing.T) {
 	require.Equal(t, stats.Drops, capture.DropsOf(live.Sources()[0]))
 }
 
-// TestNSDownAndUp goes on when the interface comes back, and ends when it is gone for good.
+// TestNSDownAndUp continues when the interface is up again and ends when it is deleted.
 func TestNSDownAndUp(t *testing.T) {
 	namespace(t)
 	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(10))
@@ -166,7 +168,7 @@ func TestNSDownAndUp(t *testing.T) {
 		send(t, frames)
 		require.Equal(t, texts(frames), take(t, src, 10))
 		down := make(chan []string)
-		go func() { down <- take(t, src, 10) }() // waits while it is down
+		go func() { down <- take(t, src, 10) }() // waits while the interface is down
 		netns.IP(t, "link", "set", receiver, "down")
 		time.Sleep(50 * time.Millisecond)
 		netns.IP(t, "link", "set", receiver, "up")
@@ -191,7 +193,7 @@ func TestNSLoopback(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	for i := range 5 {
-		// nobody listens: refused from the second on, with an ICMP message for each
+		// The port is closed: from the second datagram on, each causes an ICMP error.
 		_, _ = fmt.Fprintf(conn, "datagram %d", i)
 	}
 	counts := map[string]int{}

@@ -11,14 +11,14 @@ import (
 )
 
 // netlink is a socket to the kernel's tables of interfaces, addresses and routes (rtnetlink(7)). It
-// stays in the network namespace that it was opened in. It is owned by one goroutine.
+// stays in the network namespace in which it was opened. It is owned by one goroutine.
 type netlink struct {
 	fd  int
 	seq uint32
 	buf []byte
 }
 
-// openNetlink returns a socket that is a member of groups, and does not wait if it is of any.
+// openNetlink returns a socket that is a member of groups. Without groups it is blocking.
 func openNetlink(groups uint32) (*netlink, error) {
 	kind := unix.SOCK_RAW | unix.SOCK_CLOEXEC
 	if groups != 0 {
@@ -32,21 +32,21 @@ func openNetlink(groups uint32) (*netlink, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
-	// Routes of other tables are not even listed then, where a router has a million.
+	// The kernel then filters the routes by table, which matters on a router with a million routes.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1) // since Linux 4.20
 	return &netlink{fd: fd, buf: make([]byte, 64<<10)}, nil
 }
 
-// file returns the socket as a file, whose Close wakes a Read. n must not be used any more.
+// file returns the socket as a file whose Close interrupts a Read. n must not be used afterwards.
 func (n *netlink) file() *os.File { return os.NewFile(uintptr(n.fd), "netlink") }
 
 func (n *netlink) close() { unix.Close(n.fd) }
 
-// lostMessages reports whether a Read failed because more changed than the socket could hold.
+// lostMessages reports whether a Read failed because the socket's buffer overflowed.
 func lostMessages(err error) bool { return errors.Is(err, unix.ENOBUFS) }
 
-// do sends a request and calls each with the body of every message of the answer. These borrow from
-// n.
+// do sends a request and calls each with the body of every message of the answer. The bodies borrow
+// from n.
 func (n *netlink) do(kind, flags uint16, request []byte, each func(msg []byte)) error {
 	n.seq++
 	msg := make([]byte, unix.SizeofNlMsghdr, unix.SizeofNlMsghdr+len(request))
@@ -71,7 +71,7 @@ func (n *netlink) do(kind, flags uint16, request []byte, each func(msg []byte)) 
 	}
 }
 
-// answer reads the messages of a datagram, and reports whether they end the answer.
+// answer parses the messages of a datagram and reports whether they complete the answer.
 func (n *netlink) answer(b []byte, dump bool, each func(msg []byte)) (done bool, err error) {
 	for len(b) >= unix.SizeofNlMsghdr {
 		size := int(u32(b))
@@ -81,7 +81,7 @@ func (n *netlink) answer(b []byte, dump bool, each func(msg []byte)) (done bool,
 		kind, seq, body := u16(b[4:]), u32(b[8:]), b[unix.SizeofNlMsghdr:size]
 		b = b[min((size+3)&^3, len(b)):]
 		switch {
-		case seq != n.seq: // of a request that failed
+		case seq != n.seq: // answer to a request that failed
 			continue
 		case kind == unix.NLMSG_DONE:
 			return true, nil

@@ -18,7 +18,7 @@ import (
 	"visor/decode"
 )
 
-// Offsets in a block and in a packet of it (linux/if_packet.h).
+// Offsets in a block and in its packets (linux/if_packet.h).
 const (
 	blockStatus  = 8
 	blockPackets = 12
@@ -30,12 +30,13 @@ const (
 	packetSnaplen = 12
 	packetLen     = 16
 	packetStatus  = 20
-	packetMAC     = 24 // where its link header begins
-	packetTCI     = 32 // VLAN tag that the card took out
+	packetMAC     = 24 // offset of the link header
+	packetTCI     = 32 // VLAN tag that the network card removed
 	packetTPID    = 36
 	packetHeader  = 48
 
-	addrType = packetHeader + 10 // in the address behind the header: who it is for
+	// field of the address after the header: host, broadcast, multicast, other host or outgoing
+	addrType = packetHeader + 10
 )
 
 // queue is a Source: one socket and its ring.
@@ -45,16 +46,16 @@ type queue struct {
 	iface   *net.Interface
 	link    decode.LinkType
 	ring    []byte
-	block   int  // offset of the block that is read, or is to be read next
-	held    bool // it is ours
-	left    int  // packets of it that were not given
-	next    int  // offset of the next of them
-	twice   bool // loopback: packets come as sent and as received
-	byType  bool // of the batch: packet types say directions
+	block   int  // offset of the current block, or of the next one if none is held
+	held    bool // the current block belongs to the process
+	left    int  // packets of the block that were not returned yet
+	next    int  // offset of the next packet
+	twice   bool // loopback, where each packet appears as sent and as received
+	byType  bool // packet types decide the direction in this batch
 	err     error
 	closed  atomic.Bool
-	gone    atomic.Bool // the interface is
-	mu      sync.Mutex  // of counted
+	gone    atomic.Bool // the interface was deleted
+	mu      sync.Mutex  // guards counted
 	counted Stats
 
 	locality *locality
@@ -82,9 +83,9 @@ func openQueue(cfg *Config, on *target, group *fanout) (*queue, error) {
 	return q, nil
 }
 
-// ReadBatch replaces the contents of b with the next frames of a block, waiting for one. They
-// borrow from the ring until the next ReadBatch. It returns [capture.ErrClosed] after Close, and an
-// error if the interface is gone. While it is down ReadBatch waits.
+// ReadBatch replaces the contents of b with the next frames of a block, and waits for a block.
+// Frames borrow from the ring until the next ReadBatch. ReadBatch waits while the interface is
+// down. It returns [capture.ErrClosed] after Close, and an error if the interface was deleted.
 func (q *queue) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	for len(b.Frames) == 0 {
@@ -102,7 +103,7 @@ func (q *queue) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
-// release gives the block back to the kernel.
+// release returns the block to the kernel.
 func (q *queue) release() {
 	if !q.held {
 		return
@@ -112,12 +113,12 @@ func (q *queue) release() {
 	q.block = (q.block + blockSize) % len(q.ring)
 }
 
-// status is the word by which the kernel and the process hand a block to each other.
+// status returns the word with which the kernel and the process pass a block to each other.
 func (q *queue) status() *atomic.Uint32 {
 	return (*atomic.Uint32)(unsafe.Pointer(&q.ring[q.block+blockStatus]))
 }
 
-// wait waits until the next block is ours.
+// wait waits until the next block belongs to the process.
 func (q *queue) wait() error {
 	if q.err != nil {
 		return q.err
@@ -126,7 +127,7 @@ func (q *queue) wait() error {
 	switch {
 	case q.closed.Load():
 		return capture.ErrClosed
-	case q.status().Load()&unix.TP_STATUS_USER != 0: // also of an interface that is gone
+	case q.status().Load()&unix.TP_STATUS_USER != 0: // also if the interface was deleted
 	case q.gone.Load():
 		return q.isGone(unix.ENODEV)
 	case q.err != nil:
@@ -141,9 +142,8 @@ func (q *queue) wait() error {
 	return nil
 }
 
-// ready reports whether there is nothing to wait for. When the socket was woken for an error, it is
-// taken from it: a socket whose interface goes down has one, and goes on when the interface comes
-// up again.
+// ready reports whether wait can return. It clears a pending error of the socket. The socket has
+// one when the interface goes down, and works again when the interface is up.
 func (q *queue) ready(fd uintptr) bool {
 	if q.closed.Load() || q.status().Load()&unix.TP_STATUS_USER != 0 {
 		return true
@@ -165,10 +165,10 @@ func (q *queue) isGone(err error) error {
 	return fmt.Errorf("afpacket: interface %s is gone: %w", q.iface.Name, err)
 }
 
-// vanish makes a waiting ReadBatch say that the interface is gone.
+// vanish makes a waiting ReadBatch return because the interface was deleted.
 func (q *queue) vanish() {
 	q.gone.Store(true)
-	_ = q.file.SetReadDeadline(time.Now()) // a closed file has no waiting ReadBatch
+	_ = q.file.SetReadDeadline(time.Now()) // fails on a closed file, which has no waiting ReadBatch
 }
 
 // take appends the next packet of the block to b.
@@ -193,8 +193,8 @@ func (q *queue) take(b *capture.Batch) {
 	})
 }
 
-// direction returns which way a packet went by its type. What was for another host, for a group or
-// for all goes by its addresses.
+// direction returns the direction of a packet by its type. Packets to other hosts, multicast and
+// broadcast are Unknown, so that their addresses decide.
 func (q *queue) direction(packetType byte) decode.Direction {
 	switch {
 	case !q.byType:
@@ -207,11 +207,11 @@ func (q *queue) direction(packetType byte) decode.Direction {
 	return decode.Unknown
 }
 
-// Own returns the addresses of this host as they are now.
+// Own returns the current addresses of this host.
 func (q *queue) Own() *decode.HostNets { return q.locality.own.Load() }
 
-// restoreTag puts the VLAN tag that the card has taken out of the packet at offset at back in, and
-// returns where it begins then.
+// restoreTag inserts the VLAN tag that the network card removed from the packet at offset at. It
+// returns the new offset of the packet.
 func (q *queue) restoreTag(p []byte, at int) int {
 	tpid := u16(p[packetTPID:])
 	if u32(p[packetStatus:])&unix.TP_STATUS_VLAN_TPID_VALID == 0 {
@@ -227,11 +227,12 @@ func (q *queue) restoreTag(p []byte, at int) int {
 func u16(b []byte) uint16 { return binary.NativeEndian.Uint16(b) }
 func u32(b []byte) uint32 { return binary.NativeEndian.Uint32(b) }
 
-// stats returns what the kernel has counted. It forgets its counts when they are asked for.
+// stats adds the kernel's counts to the totals and returns them. The kernel resets its counts when
+// they are read.
 func (q *queue) stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	_ = q.conn.Control(func(fd uintptr) { // fails after Close: then the last counts stand
+	_ = q.conn.Control(func(fd uintptr) { // fails after Close, and the last counts remain
 		s, err := unix.GetsockoptTpacketStatsV3(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS)
 		if err == nil {
 			q.counted.Packets += uint64(s.Packets)
@@ -241,11 +242,11 @@ func (q *queue) stats() Stats {
 	return q.counted
 }
 
-// Drops returns the packets that the kernel dropped because the ring was full.
+// Drops returns the number of packets that the kernel dropped because the ring was full.
 func (q *queue) Drops() uint64 { return q.stats().Drops }
 
-// Close ends the capture: a waiting ReadBatch returns [capture.ErrClosed]. The ring's memory goes
-// when q is no longer used.
+// Close ends the capture. A waiting ReadBatch returns [capture.ErrClosed]. The memory of the ring
+// is released when q is no longer used.
 func (q *queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil

@@ -12,26 +12,26 @@ import (
 	"visor/decode"
 )
 
-// reserve is room in front of each packet, for the VLAN tag that network cards take out.
+// reserve is the space in front of each packet for a VLAN tag that the network card removed.
 const reserve = 4
 
 // fanout joins sockets to a group that shares the traffic.
 type fanout struct {
 	size int
-	id   int // of the group, which the first socket has made
+	id   int // ID of the group, assigned by the first socket
 	made bool
 }
 
-// target is what the queues of a capture have in common.
+// target holds the settings shared by the queues of a capture.
 type target struct {
 	iface  *net.Interface
 	link   decode.LinkType
-	filter []unix.SockFilter // none if everything is wanted
+	filter []unix.SockFilter // nil accepts all frames
 }
 
 // openSocket returns a socket that captures into a ring, and the ring.
 func openSocket(cfg *Config, on *target, group *fanout) (file *os.File, ring []byte, err error) {
-	// Protocol 0 receives nothing: packets come from bind on, when all is in place.
+	// Protocol 0 receives no packets. The bind starts the capture when everything is prepared.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, explain("socket", err)
@@ -55,7 +55,7 @@ func openSocket(cfg *Config, on *target, group *fanout) (file *os.File, ring []b
 	return os.NewFile(uintptr(fd), "packet "+on.iface.Name), ring, nil
 }
 
-// prepare sets what must be set before a ring is mapped.
+// prepare sets the options that must be set before a ring is mapped.
 func prepare(fd int, cfg *Config, filter []unix.SockFilter) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return fmt.Errorf("TPACKET_V3: %w", err)
@@ -67,7 +67,7 @@ func prepare(fd int, cfg *Config, filter []unix.SockFilter) error {
 		return err
 	}
 	blocks := uint32(cfg.RingSize / blockSize)
-	const frame = 2048 // of no meaning to version 3, but it must divide the block
+	const frame = 2048 // unused by version 3, but it must divide the block size
 	req := unix.TpacketReq3{
 		Block_size: blockSize, Block_nr: blocks, Frame_size: frame, Frame_nr: blocks * (blockSize / frame),
 		Retire_blk_tov: uint32(cfg.BlockTimeout.Milliseconds()),
@@ -78,7 +78,7 @@ func prepare(fd int, cfg *Config, filter []unix.SockFilter) error {
 	return nil
 }
 
-// compile returns the program of a filter, none if there is no filter.
+// compile returns the program of a filter, or nil without a filter.
 func compile(filter func(decode.LinkType) ([]bpf.RawInstruction, error), link decode.LinkType) ([]unix.SockFilter, error) {
 	if filter == nil {
 		return nil, nil
@@ -97,7 +97,7 @@ func compile(filter func(decode.LinkType) ([]bpf.RawInstruction, error), link de
 	return code, nil
 }
 
-// attach makes the kernel run a program, if there is one.
+// attach installs a program in the kernel if there is one.
 func attach(fd int, code []unix.SockFilter) error {
 	if len(code) == 0 {
 		return nil
@@ -109,7 +109,7 @@ func attach(fd int, code []unix.SockFilter) error {
 	return nil
 }
 
-// start binds the socket to the interface, from where on it captures, and joins it to its group.
+// start binds the socket to the interface, which starts the capture, and joins it to its group.
 func start(fd int, cfg *Config, iface *net.Interface, group *fanout) error {
 	const all = unix.ETH_P_ALL<<8&0xFF00 | unix.ETH_P_ALL>>8 // in network byte order
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: iface.Index}); err != nil {
@@ -124,7 +124,7 @@ func start(fd int, cfg *Config, iface *net.Interface, group *fanout) error {
 	return group.join(fd)
 }
 
-// join adds a socket to the group, if it is to have several.
+// join adds a socket to the group if the group has several sockets.
 func (g *fanout) join(fd int) error {
 	if g.size < 2 {
 		return nil
@@ -147,7 +147,7 @@ func (g *fanout) join(fd int) error {
 	return nil
 }
 
-// explain adds what to do to the error that most people meet first.
+// explain adds advice to the most common error.
 func explain(op string, err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("%s: %w; capturing needs root or the capability CAP_NET_RAW (setcap cap_net_raw+ep PROGRAM; in a container --cap-add=NET_RAW)", op, err)

@@ -2,17 +2,17 @@ package dnstap
 
 import "sync"
 
-// budget shares a number of bytes between clients. It is safe for concurrent use.
+// budget limits the memory shared by clients, in bytes. It is safe for concurrent use.
 type budget struct {
 	mu    sync.Mutex
 	left  int
-	freed chan struct{} // closed when bytes come back
+	freed chan struct{} // closed when bytes are returned
 }
 
 func newBudget(n int) *budget { return &budget{left: n, freed: make(chan struct{})} }
 
-// take waits for n bytes, all at once: a waiting client holds none, so that there is no deadlock.
-// It returns false when gone is closed.
+// take waits for n bytes and takes them all at once. A waiting client holds none, so there is no
+// deadlock. take returns false when gone is closed.
 func (b *budget) take(n int, gone <-chan struct{}) bool {
 	for {
 		b.mu.Lock()

@@ -14,11 +14,11 @@ import (
 // client is a connection.
 type client struct {
 	conn net.Conn
-	// the address, or the network of 64 bits of an IPv6 one; invalid of a Unix socket
+	// the IPv4 address or the IPv6 /64 network; invalid for a Unix socket
 	from   netip.Addr
 	joined time.Time
-	// started is set when the stream has begun, waits to the ns since the Unix epoch at which the
-	// client began to wait between two frames, 0 within one.
+	// started is set when the stream has begun. waits is the time at which the client began to wait
+	// between two frames, in ns since the Unix epoch. It is 0 within a frame.
 	started atomic.Bool
 	waits   atomic.Int64
 	evicted atomic.Bool
@@ -31,8 +31,8 @@ func newClient(conn net.Conn) *client {
 	return &client{conn: conn, from: network(conn.RemoteAddr()), joined: time.Now()}
 }
 
-// network returns the IPv4 address, or the IPv6 network of 64 bits, of a client over TCP: a host
-// with one address in it has all.
+// network returns the IPv4 address or the IPv6 /64 network of a TCP client. A host with one address
+// of a /64 usually controls all of them.
 func network(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -47,7 +47,7 @@ func network(a net.Addr) netip.Addr {
 	return addr
 }
 
-// spare returns for how long the client has been of no use, or 0 if it must keep its place.
+// spare returns how long the client has been idle beyond its limit, or 0 if it must keep its place.
 func (c *client) spare(now time.Time, timeout time.Duration) time.Duration {
 	age, least := now.Sub(c.joined), grace
 	if c.started.Load() {
@@ -63,14 +63,14 @@ func (c *client) spare(now time.Time, timeout time.Duration) time.Duration {
 	return age
 }
 
-// accept lets clients in until the socket is closed.
+// accept accepts clients until the socket is closed.
 func (l *Listener) accept() {
 	for {
 		conn, err := l.socket.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // out of files, for instance: others may close theirs
+		case err != nil: // for instance out of file descriptors, which other clients may release
 			l.turned.note("not accepted: "+reasonOf(err), netip.Addr{})
 			select {
 			case <-time.After(100 * time.Millisecond):
@@ -89,7 +89,7 @@ func (l *Listener) accept() {
 	}
 }
 
-// Why clients are turned away.
+// Causes for turning clients away.
 const (
 	causeAddress    = "address is not allowed"
 	causePerAddress = "too many clients of one address"
@@ -98,7 +98,7 @@ const (
 	causeClosed     = "the listener is closed"
 )
 
-// enter adds a client, or returns why it is turned away.
+// enter adds a client, or returns the cause for turning it away.
 func (l *Listener) enter(c *client) (cause string) {
 	addr, isTCP := c.conn.RemoteAddr().(*net.TCPAddr)
 	if isTCP && !allowed(&l.cfg.Allow, addr) {
@@ -126,8 +126,8 @@ func allowed(nets *decode.HostNets, a *net.TCPAddr) bool {
 	return nets.Empty() || nets.Contains(a.AddrPort().Addr().Unmap().WithZone(""))
 }
 
-// evict disconnects the client that has been of no use for the longest. It reports false if all
-// must stay. The caller holds mu.
+// evict disconnects the client that has been idle for the longest time. It returns false if all
+// clients must stay. The caller holds mu.
 func (l *Listener) evict() bool {
 	var victim *client
 	longest, now := time.Duration(0), time.Now()
@@ -188,8 +188,8 @@ func (l *Listener) serve(c *client) {
 	}
 }
 
-// limit sets how long the client may take: for a frame that has begun, and for the handshake, or
-// until the next frame.
+// limit sets the deadline of the client: for a frame that has begun, for the handshake, or for the
+// next frame.
 func (l *Listener) limit(c *client, inFrame bool) {
 	var limit time.Time
 	now := time.Now()
@@ -204,11 +204,11 @@ func (l *Listener) limit(c *client, inFrame bool) {
 			limit = now.Add(l.cfg.Idle)
 		}
 	}
-	_ = c.conn.SetDeadline(limit) // fails on a closed connection, as the next Read does
+	_ = c.conn.SetDeadline(limit) // fails on a closed connection, and so does the next Read
 }
 
-// read passes on the frames of one client. It holds a slab only while there are whole frames to put
-// in, so that slow clients do not take them from others.
+// read passes on the frames of one client. It holds a slab only while whole frames are buffered, so
+// that slow clients do not take slabs from others.
 func (l *Listener) read(r *reader) error {
 	for {
 		frame, err := r.next()
@@ -226,7 +226,7 @@ func (l *Listener) read(r *reader) error {
 			}
 		}
 		l.stats.frames.Add(uint64(len(s.frames)))
-		l.full <- s // there is room for all slabs
+		l.full <- s // never blocks: the channel has room for all slabs
 		if err != nil {
 			return err
 		}

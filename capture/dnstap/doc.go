@@ -1,22 +1,22 @@
-// Package dnstap reads dnstap messages (https://dnstap.info) in Frame Streams: what DNS servers log
-// of their queries and responses. They come from files, and from servers that connect to a Unix or
-// TCP socket.
+// Package dnstap reads dnstap messages (https://dnstap.info) in Frame Streams. DNS servers write
+// them to log their queries and responses. The package reads files, and accepts servers that
+// connect to a Unix or TCP socket.
 //
 //	src, err := dnstap.Listen(dnstap.Config{Network: "unix", Address: "/run/visord/dnstap.sock"})
 //	src, err := dnstap.Open("queries.dnstap")
 //
 // Both are sources of frames of link type [decode.LinkDNSTap], which a handler.Pipeline decodes. A
-// frame's time is that of its message.
+// frame has the timestamp of its message.
 //
-// A [File] is one Frame Streams file or several, one after the other, plain or compressed by gzip,
-// zstd or bzip2.
+// A [File] reads one Frame Streams file, or several concatenated ones, plain or compressed with
+// gzip, zstd or bzip2.
 //
-// A [Listener] takes many clients at once, with the handshake of bidirectional streams and without.
-// When the pipeline is late, clients have to wait, as Frame Streams writers can: nothing is dropped
-// here. Clients are not trusted. Frames have a greatest length, a handshake and every frame that
-// was begun must come in time, the number of clients is limited, in all and for one address, and
-// long frames share a budget of memory. A client that is turned away is counted with reason and
-// address, see [Listener.Reasons].
+// A [Listener] serves many clients at once, with the handshake of bidirectional streams and
+// without. If the pipeline falls behind, clients have to wait, which Frame Streams writers support.
+// The Listener does not drop frames.
 //
-// An [Output] takes messages from Go programs that write dnstap with golang-dnstap.
+// Clients are not trusted. The length of frames is limited, and so is the time for the handshake
+// and for each frame. The number of clients is limited, in total and per address, and long frames
+// share a memory budget. Clients that are turned away are counted by reason and address; see
+// [Listener.Reasons].
 package dnstap

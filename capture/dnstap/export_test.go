@@ -1,4 +1,4 @@
 package dnstap
 
-// Network is for tests.
+// Network exports network for tests.
 var Network = network

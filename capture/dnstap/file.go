@@ -15,18 +15,19 @@ import (
 	"visor/internal/decompress"
 )
 
-// batchBytes is how much a batch of frames holds before it is full, unless one frame is larger.
+// batchBytes is the number of bytes after which a batch of frames is full. A single larger frame
+// also fits.
 const batchBytes = 128 << 10
 
-// Error is what reading a damaged stream ends in. Callers find it by errors.As.
+// Error is returned for a damaged stream. Use errors.As to find it.
 type Error struct {
 	Path string // as given to Open or NewFile
-	// where the damaged frame begins, bytes from the start; of a compressed file, of its contents
+	// offset of the damaged frame in bytes, within the decompressed data of a compressed file
 	Offset int64
-	Err    error // what was found there
+	Err    error // cause
 }
 
-// Error returns "dnstap: PATH: offset N: what was found".
+// Error returns "dnstap: PATH: offset N: cause".
 func (e *Error) Error() string {
 	return fmt.Sprintf("dnstap: %s: offset %d: %v", e.Path, e.Offset, e.Err)
 }
@@ -34,14 +35,14 @@ func (e *Error) Error() string {
 // Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// File is a Source of a Frame Streams file, or of several, one after the other. It is owned by one
+// File is a Source of one Frame Streams file or of several concatenated ones. It is owned by one
 // goroutine; Close and Progress may be called from any.
 type File struct {
 	path   string
 	frames *reader
 	closer io.Closer
 	slab   slab
-	err    error // what ReadBatch returns from now on
+	err    error // final error of ReadBatch
 	total  int64
 	done   atomic.Int64
 	closed atomic.Bool
@@ -52,8 +53,8 @@ var (
 	_ capture.Progresser = (*File)(nil)
 )
 
-// Open opens a Frame Streams file, plain or in gzip, zstd or bzip2. It returns the error of
-// os.Open, or an [*Error] if the file does not begin as one, or does not hold dnstap.
+// Open opens a Frame Streams file, plain or compressed with gzip, zstd or bzip2. It returns the
+// error of os.Open, or an [*Error] if the file is not a Frame Streams file with dnstap.
 func Open(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,9 +67,9 @@ func Open(path string) (*File, error) {
 	return src, err
 }
 
-// NewFile reads a Frame Streams file from in, which may be a pipe, plain or compressed as those of
-// [Open]. It waits for the first frame. The name is for errors. The File takes in: Close closes it
-// if it is an io.Closer. If NewFile fails, in is left open.
+// NewFile reads a Frame Streams file from in, which may be a pipe. It supports the same formats as
+// [Open]. NewFile waits for the first frame. Errors contain name. The File takes ownership of in:
+// Close closes it if it is an io.Closer. If NewFile fails, in stays open.
 func NewFile(in io.Reader, name string) (*File, error) {
 	f := &File{path: name}
 	f.closer, _ = in.(io.Closer)
@@ -89,10 +90,10 @@ func NewFile(in io.Reader, name string) (*File, error) {
 	return f, nil
 }
 
-// unpacked returns what in holds, without the compression that it may have.
+// unpacked returns the decompressed contents of in.
 func unpacked(in io.Reader, name string) (io.Reader, error) {
 	buffered := bufio.NewReaderSize(in, 256<<10)
-	head, _ := buffered.Peek(decompress.MagicLen) // the first frame meets the error
+	head, _ := buffered.Peek(decompress.MagicLen) // the first frame reports the error
 	if err := decompress.Foreign(head, name, "visor-reader -i dnstap -"); err != nil {
 		return nil, err
 	}
@@ -103,14 +104,14 @@ func unpacked(in io.Reader, name string) (io.Reader, error) {
 }
 
 // ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow
-// from f until the next ReadBatch. It returns io.EOF at the end, an [*Error] where the file is
-// damaged or cut, [capture.ErrClosed] after Close.
+// from f until the next ReadBatch. It returns io.EOF at the end, an [*Error] if the file is damaged
+// or truncated, and [capture.ErrClosed] after Close.
 func (f *File) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	f.slab.reset()
 	for f.err == nil && !f.slab.full() && !f.closed.Load() {
 		if f.total == 0 && len(f.slab.frames) > 0 && !f.frames.buffered() {
-			break // a pipe: what has come does not wait for what may come
+			break // a pipe: frames that have arrived do not wait for later ones
 		}
 		frame, err := f.frames.next()
 		switch {
@@ -139,11 +140,11 @@ func (f *File) damage(err error) error {
 	return &Error{Path: f.path, Offset: f.frames.offset, Err: err}
 }
 
-// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of
-// a compressed file these are compressed bytes.
+// Progress returns the number of bytes of the file that were read, and its size, or 0 if the size
+// is unknown. For a compressed file both count compressed bytes.
 func (f *File) Progress() (done, total int64) { return f.done.Load(), f.total }
 
-// Close ends f: ReadBatch returns [capture.ErrClosed] from then on.
+// Close ends f. ReadBatch then returns [capture.ErrClosed].
 func (f *File) Close() error {
 	if f.closed.Swap(true) || f.closer == nil {
 		return nil
@@ -158,10 +159,10 @@ func (f *File) Close() error {
 type slab struct {
 	frames []capture.Frame
 	buf    []byte
-	lastNS int64 // time of the last frame that told its own
+	lastNS int64 // last timestamp found in a frame
 }
 
-// reset empties s. It gives back the memory of long frames.
+// reset empties s. It releases the memory of long frames.
 func (s *slab) reset() {
 	s.frames, s.buf = s.frames[:0], s.buf[:0]
 	if cap(s.buf) > 2*batchBytes {
@@ -171,7 +172,7 @@ func (s *slab) reset() {
 
 func (s *slab) full() bool { return len(s.frames) >= capture.BatchSize || len(s.buf) >= batchBytes }
 
-// add copies a frame. One that does not say when it was has the time of the one before.
+// add copies a frame. A frame without a timestamp gets the timestamp of the previous frame.
 func (s *slab) add(frame []byte) {
 	if ns := dnstapmsg.Time(frame); ns != 0 {
 		s.lastNS = ns
@@ -179,7 +180,7 @@ func (s *slab) add(frame []byte) {
 	s.put(frame)
 }
 
-// addLive copies a frame. One that does not say when it was is of now.
+// addLive copies a frame. A frame without a timestamp gets the current time.
 func (s *slab) addLive(frame []byte) {
 	if s.lastNS = dnstapmsg.Time(frame); s.lastNS == 0 {
 		s.lastNS = time.Now().UnixNano()

@@ -50,15 +50,15 @@ func TestOpen(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestLargeFrames has frames of many sizes, longer than the reader's buffer and than a batch, up to
-// the limit.
+// TestLargeFrames reads frames of many sizes: larger than the reader's buffer, larger than a batch,
+// and up to the limit.
 func TestLargeFrames(t *testing.T) {
 	b := control(begin, contentType)
 	sizes := []int{1, 16 << 10, 16<<10 - 4, 16<<10 - 3, 100, 64 << 10, 200 << 10, 1 << 20, 5}
 	for i, n := range sizes {
 		b = append(b, data(bytes.Repeat([]byte{byte(i)}, n))...)
 	}
-	// without a STOP: the writer was killed between two frames
+	// no STOP frame, as if the writer had been killed between two frames
 	src, err := dnstap.NewFile(bytes.NewReader(b), "test")
 	require.NoError(t, err)
 	frames, err := readAll(t, src)
@@ -69,7 +69,7 @@ func TestLargeFrames(t *testing.T) {
 	}
 }
 
-// TestConcatenated has files one after the other, of which one was never finished.
+// TestConcatenated reads concatenated files, one of them without an end.
 func TestConcatenated(t *testing.T) {
 	unfinished := file(20)
 	unfinished = unfinished[:len(unfinished)-len(control(stop, ""))]
@@ -89,7 +89,7 @@ func TestConcatenated(t *testing.T) {
 	}
 }
 
-// TestCompressed reads files as a pipe gives them, and knows how far it is.
+// TestCompressed reads compressed files through a pipe and checks the progress.
 func TestCompressed(t *testing.T) {
 	var gz, zst bytes.Buffer
 	for range 2 {
@@ -126,7 +126,7 @@ func TestCompressed(t *testing.T) {
 	require.NotEmpty(t, frames)
 }
 
-// TestPipe writes messages to a pipe one by one: each comes out before the next is written.
+// TestPipe writes messages to a pipe one by one. Each is read before the next is written.
 func TestPipe(t *testing.T) {
 	in, out := io.Pipe()
 	go func() { _, _ = out.Write(control(begin, contentType)) }()
@@ -142,7 +142,8 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// TestFileCut cuts a file anywhere: the whole frames come, then an error that says where.
+// TestFileCut cuts a file at any offset. The whole frames are returned, then an error with the
+// offset.
 func TestFileCut(t *testing.T) {
 	whole := file(3)
 	first := len(control(begin, contentType))
@@ -205,8 +206,8 @@ func TestFileWithoutContentType(t *testing.T) {
 	require.Len(t, frames, 1)
 }
 
-// TestCorpus reads the files of strangers to their ends. Some of them are single messages, and one
-// is another stream.
+// TestCorpus reads files written by other programs to their ends. Some are single messages, and one
+// is a different kind of stream.
 func TestCorpus(t *testing.T) {
 	files := 0
 	for _, dir := range []string{sharedtest.Dir(t, "corpus", "dnstap"), sharedtest.Dir(t, "corpus", "extra", "dnstap")} {
@@ -230,7 +231,8 @@ func TestCorpus(t *testing.T) {
 	require.GreaterOrEqual(t, files, 4)
 }
 
-// FuzzFile reads any bytes, whole and one by one: the frames and the end are the same.
+// FuzzFile reads arbitrary bytes, at once and one by one. The frames and the final error must be
+// the same.
 func FuzzFile(f *testing.F) {
 	f.Add(file(3))
 	f.Add(append(control(begin, ""), data(message(0))...))

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// Frame Streams (https://farsightsec.github.io/fstrm): data frames are preceded by their length,
-// control frames by a length of zero and another length.
+// Frame Streams (https://farsightsec.github.io/fstrm): a data frame follows its length. A control
+// frame follows a length of zero and its own length.
 const (
 	contentType  = "protobuf:dnstap.Dnstap"
-	maxFrame     = 1 << 20 // two DNS messages and their addresses have less than 140 KiB
+	maxFrame     = 1 << 20 // two DNS messages and their addresses need less than 140 KiB
 	maxControl   = 512
 	lengthLen    = 4
 	fieldContent = 1
@@ -34,14 +34,14 @@ var (
 	errContent  = fmt.Errorf("stream does not carry %q", contentType)
 )
 
-// control is a control frame: its type, and whether it offers dnstap. One without a content type
-// offers anything.
+// control is a control frame: its type, and whether it offers dnstap. A frame without a content
+// type offers any content.
 type control struct {
 	kind   uint32
 	dnstap bool
 }
 
-// parseControl reads a control frame behind its lengths.
+// parseControl parses the body of a control frame.
 func parseControl(b []byte) (control, error) {
 	if len(b) < 4 {
 		return control{}, errControl
@@ -66,7 +66,7 @@ func parseControl(b []byte) (control, error) {
 	return c, nil
 }
 
-// appendControl appends a control frame, with the content type if it is to say which.
+// appendControl appends a control frame, with the content type if withContent is set.
 func appendControl(dst []byte, kind uint32, withContent bool) []byte {
 	n := 4
 	if withContent {
@@ -83,7 +83,7 @@ func appendControl(dst []byte, kind uint32, withContent bool) []byte {
 	return dst
 }
 
-// stream is how far a stream is.
+// stream is the state of a stream.
 type stream struct {
 	phase         phase
 	bidirectional bool
@@ -92,13 +92,13 @@ type stream struct {
 type phase uint8
 
 const (
-	fresh   phase = iota // nothing has come
+	fresh   phase = iota // nothing was received
 	ready                // a bidirectional stream was accepted
-	started              // data frames may come
-	stopped              // none will
+	started              // data frames may follow
+	stopped              // no frames may follow
 )
 
-// step takes a control frame. It returns the type of the one that is to be answered, 0 for none.
+// step processes a control frame. It returns the type of the frame to answer with, or 0 for none.
 func (s *stream) step(c control) (answer uint32, err error) {
 	switch {
 	case c.kind == controlReady && s.phase == fresh:

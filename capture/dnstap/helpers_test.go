@@ -18,7 +18,7 @@ const contentType = "protobuf:dnstap.Dnstap"
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-// message returns a frame of a client's query, made n ms after the start.
+// message returns a frame of a client's query with a timestamp n ms after the start.
 func message(n int) []byte {
 	m := dnstapmsg.Message{
 		Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryAddr: []byte{192, 0, 2, 1}, QueryPort: 5000,
@@ -27,7 +27,7 @@ func message(n int) []byte {
 	return m.AppendTo(nil)
 }
 
-// control returns a control frame of Frame Streams, with a content type if that is not empty.
+// control returns a control frame of Frame Streams, with a content type if it is not empty.
 func control(kind uint32, content string) []byte {
 	body := binary.BigEndian.AppendUint32(nil, kind)
 	if content != "" {
@@ -59,7 +59,7 @@ func file(n int) []byte {
 	return append(b, control(stop, "")...)
 }
 
-// readAll returns copies of all frames of src, and what ended them.
+// readAll returns copies of all frames of src, and the final error.
 func readAll(t testing.TB, src capture.Source) (frames []capture.Frame, err error) {
 	var b capture.Batch
 	for {
@@ -76,7 +76,7 @@ func readAll(t testing.TB, src capture.Source) (frames []capture.Frame, err erro
 	}
 }
 
-// requireMessages checks that frames are the messages from first on.
+// requireMessages checks that frames are consecutive messages, starting with number first.
 func requireMessages(t testing.TB, first int, frames []capture.Frame) {
 	for i, f := range frames {
 		require.Equal(t, message(first+i), f.Data)
@@ -84,7 +84,7 @@ func requireMessages(t testing.TB, first int, frames []capture.Frame) {
 	}
 }
 
-// dribble gives its bytes one by one.
+// dribble returns its bytes one by one.
 type dribble struct{ io.Reader }
 
 func (d dribble) Read(p []byte) (int, error) { return d.Reader.Read(p[:min(len(p), 1)]) }

@@ -8,14 +8,14 @@ import (
 	"visor/decode/dnstapmsg"
 )
 
-// OnlyHosts returns a Source with the messages of src that have an address, of the client or of the
-// server, in hosts. It takes ownership of src. pktvisor's filter only_hosts, which this is, lets
-// nothing pass: it reads the bytes of addresses as text.
+// OnlyHosts returns a Source that yields the messages of src whose client or server address is in
+// hosts. It takes ownership of src. It implements pktvisor's filter only_hosts. In pktvisor that
+// filter rejects everything, because it parses the bytes of addresses as text.
 func OnlyHosts(src capture.Source, hosts decode.HostNets) capture.Source {
 	var m dnstapmsg.Message
 	return capture.Select(src, func(f *capture.Frame) (bool, error) {
 		if dnstapmsg.Parse(f.Data, &m) != nil {
-			return true, nil // the pipeline counts what it cannot decode
+			return true, nil // the pipeline counts frames that it cannot decode
 		}
 		asked, answers := m.Ends()
 		in := func(a netip.Addr) bool { return a.IsValid() && hosts.Contains(a) }

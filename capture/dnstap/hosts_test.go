@@ -12,8 +12,8 @@ import (
 	"visor/decode/dnstapmsg"
 )
 
-// TestOnlyHosts lets messages through of which either address is wanted. An address that is not
-// told is in no network.
+// TestOnlyHosts accepts messages if either address is in a network. A missing address is in no
+// network.
 func TestOnlyHosts(t *testing.T) {
 	message := func(asked, answers string) capture.Frame {
 		m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery}

@@ -17,32 +17,36 @@ import (
 	"visor/decode"
 )
 
-// Config configures a Listener. Network and Address must be set, or Socket.
+// Config configures a Listener. Socket, or both Network and Address, must be set.
 type Config struct {
 	Network string // "unix" or "tcp"
 	Address string // path of a socket, or host:port
 
-	// Socket already listens, as one that systemd has opened: Network, Address, Mode, Owner and
-	// Group are not used then. The Listener takes ownership of it.
+	// Socket is a listening socket, such as one opened by systemd. Network, Address, Mode, Owner
+	// and Group are then ignored. The Listener takes ownership of it.
 	Socket net.Listener
 
-	// permissions of a Unix socket: users that may write to it may connect; 0 means 0660
-	Mode         fs.FileMode
-	Owner, Group string // of a Unix socket: names or numbers; "" leaves those of the process
+	// permissions of a Unix socket; users with write permission may connect; 0 means 0660
+	Mode fs.FileMode
+	// of a Unix socket, names or numbers; "" keeps the owner and group of the process
+	Owner, Group string
 
-	TLS   *tls.Config     // not nil: clients come with TLS; TCP only
-	Allow decode.HostNets // networks of clients over TCP; empty lets all in
+	TLS   *tls.Config     // if not nil, clients must use TLS; TCP only
+	Allow decode.HostNets // networks of TCP clients; empty accepts all
 
-	Clients int // that may be connected at once; 0 means 1024
-	// of these, from one IPv4 address or one IPv6 network of 64 bits; 0 means a quarter of Clients
+	Clients int // limit of concurrent clients; 0 means 1024
+	// limit of concurrent clients per IPv4 address or IPv6 /64 network; 0 means a quarter of
+	// Clients
 	PerAddress int
-	Timeout    time.Duration // for the handshake, and for a frame that was begun; 0 means 10 s
-	// between two frames; 0 means no limit, unless another client needs the place
+	// limit for the handshake, and for each frame that has begun; 0 means 10 s
+	Timeout time.Duration
+	// limit between two frames; 0 means no limit, unless another client needs the place
 	Idle time.Duration
-	// bytes of frames longer than 16 KiB that are read at once; 0 means 8 MiB
+	// limit for the frames over 16 KiB that are being read, in bytes; 0 means 8 MiB
 	Memory int
 
-	// gets clients that come and go, at debug level, and those that are turned away; nil is silence
+	// logs clients that connect and disconnect, at debug level, and clients that are turned away;
+	// nil disables logging
 	Logger *slog.Logger
 }
 
@@ -50,7 +54,7 @@ func (cfg Config) withDefaults() Config {
 	cfg.Clients = cmp.Or(cfg.Clients, 1024)
 	cfg.PerAddress = cmp.Or(cfg.PerAddress, max(1, cfg.Clients/4))
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
-	cfg.Memory = max(cmp.Or(cfg.Memory, 8<<20), maxFrame) // no less than a frame
+	cfg.Memory = max(cmp.Or(cfg.Memory, 8<<20), maxFrame) // at least one frame
 	cfg.Mode = cmp.Or(cfg.Mode, 0o660)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -74,15 +78,15 @@ func (cfg *Config) validate() error {
 	return nil
 }
 
-// slabs is how many batches of a Listener exist: one with the worker, the others with clients or
-// waiting.
+// slabs is the number of batches of a Listener. The worker holds one; the others are filled by
+// clients or wait.
 const slabs = 16
 
-// Listener is a Source of what clients send. It is owned by one goroutine; Close, Addr, Stats and
-// Reasons may be called from any.
+// Listener is a Source of the frames that clients send. It is owned by one goroutine; Close, Addr,
+// Stats and Reasons may be called from any.
 //
-// Its memory is bounded: 24 KiB for each client, Config.Memory for long frames that are on their
-// way, and 16 batches of at most 1.2 MiB.
+// Its memory is bounded: 24 KiB for each client, Config.Memory for long frames in transit, and 16
+// batches of at most 1.2 MiB.
 type Listener struct {
 	cfg    Config
 	socket net.Listener
@@ -91,11 +95,11 @@ type Listener struct {
 	lent   *slab
 	gone   chan struct{} // closed by Close
 	once   sync.Once
-	wg     sync.WaitGroup // the accepting goroutine and one for each client
+	wg     sync.WaitGroup // the accepting goroutine and one per client
 	large  *budget
 
 	mu      sync.Mutex
-	clients map[*client]struct{} // nil once the Listener is closed
+	clients map[*client]struct{} // nil after Close
 	perAddr map[netip.Addr]int
 
 	turned turnedAway
@@ -107,20 +111,21 @@ var (
 	_ capture.Reasoner = (*Listener)(nil)
 )
 
-// Stats counts what a Listener has seen.
+// Stats holds the counts of a Listener.
 type Stats struct {
-	Clients uint64 // that were let in
-	// turned away for their address or their number, or disconnected to make room for others
+	Clients uint64 // clients accepted
+	// clients turned away by the limits of addresses or number, or disconnected to make room for
+	// others
 	Refused uint64
-	// disconnected because they broke the protocol, or came to a stop within a frame
+	// clients disconnected because they violated the protocol or stalled within a frame
 	Violated uint64
 	Frames   uint64
 }
 
 type stats struct{ clients, refused, violated, frames atomic.Uint64 }
 
-// Listen returns a Listener that accepts clients. A Unix socket that a former process has left
-// behind is replaced; anything else at its path is an error.
+// Listen returns a Listener that accepts clients. It replaces a Unix socket left behind by an
+// earlier process. Any other file at the path is an error.
 func Listen(cfg Config) (*Listener, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -152,9 +157,9 @@ func (l *Listener) take() *slab {
 	}
 }
 
-// ReadBatch replaces the contents of b with the next frames of one client, waiting if there are
-// none. They borrow from l until the next ReadBatch. After Close it returns what had been read by
-// then, and then [capture.ErrClosed].
+// ReadBatch replaces the contents of b with the next frames of one client, and waits for the first.
+// They borrow from l until the next ReadBatch. After Close it returns the frames already read, and
+// then [capture.ErrClosed].
 func (l *Listener) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	if l.lent != nil {
@@ -175,10 +180,10 @@ func (l *Listener) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
-// Addr returns where the Listener listens.
+// Addr returns the address that the Listener listens on.
 func (l *Listener) Addr() net.Addr { return l.socket.Addr() }
 
-// Stats returns what was counted so far.
+// Stats returns the counts so far.
 func (l *Listener) Stats() Stats {
 	return Stats{
 		Clients: l.stats.clients.Load(), Refused: l.stats.refused.Load(),
@@ -186,11 +191,11 @@ func (l *Listener) Stats() Stats {
 	}
 }
 
-// Reasons returns why clients were turned away or disconnected, by reason and address.
+// Reasons returns the causes for turning clients away or disconnecting them, by address.
 func (l *Listener) Reasons() []capture.Reason { return l.turned.reasons() }
 
-// Close disconnects all clients, removes a Unix socket that Listen has made, and waits for the
-// goroutines. Frames that were read stay to be had from ReadBatch.
+// Close disconnects all clients, removes a Unix socket created by Listen, and waits for the
+// goroutines. ReadBatch can still return frames that were read before.
 func (l *Listener) Close() (err error) {
 	l.once.Do(func() {
 		err = l.socket.Close()

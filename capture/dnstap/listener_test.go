@@ -25,7 +25,7 @@ import (
 
 var _ godnstap.Output = (*dnstap.Output)(nil)
 
-// listen returns a Listener of cfg on a socket of the test, which is closed with it.
+// listen returns a Listener with cfg on a temporary socket and closes it at the end of the test.
 func listen(t testing.TB, cfg dnstap.Config) *dnstap.Listener {
 	if cfg.Network == "" {
 		cfg.Network, cfg.Address = "unix", filepath.Join(t.TempDir(), "s")
@@ -75,7 +75,7 @@ func take(t testing.TB, l capture.Source, n int) (frames []capture.Frame) {
 	return frames
 }
 
-// requireHungUp checks that the other side closes conn.
+// requireHungUp checks that the peer closes conn.
 func requireHungUp(t testing.TB, conn net.Conn) {
 	_, err := io.Copy(io.Discard, conn)
 	var timeout net.Error
@@ -103,7 +103,7 @@ func TestBidirectional(t *testing.T) {
 	requireMessages(t, 0, take(t, l, 10))
 }
 
-// TestBytesOneByOne splits every header and frame.
+// TestBytesOneByOne sends every header and frame byte by byte.
 func TestBytesOneByOne(t *testing.T) {
 	l := listen(t, dnstap.Config{})
 	conn := dial(t, l)
@@ -115,7 +115,7 @@ func TestBytesOneByOne(t *testing.T) {
 	expect(t, conn, append(control(accept, contentType), control(finish, "")...))
 }
 
-// TestMessagesComeAtOnce does not wait for a batch to be full.
+// TestMessagesComeAtOnce checks that a message does not wait for a full batch.
 func TestMessagesComeAtOnce(t *testing.T) {
 	l := listen(t, dnstap.Config{})
 	conn := dial(t, l)
@@ -150,8 +150,8 @@ func TestViolations(t *testing.T) {
 	}
 }
 
-// TestSlowClients must not hold up others: one sends nothing, one stops within the handshake, one
-// within a frame. A client may wait between frames.
+// TestSlowClients checks that slow clients do not delay others: one sends nothing, one stops within
+// the handshake, one within a frame. A client may wait between frames.
 func TestSlowClients(t *testing.T) {
 	l := listen(t, dnstap.Config{Timeout: time.Second})
 	idle := dial(t, l)
@@ -184,9 +184,9 @@ func TestTooManyClients(t *testing.T) {
 	require.Equal(t, uint64(1), l.Stats().Refused)
 }
 
-// TestManyClients has a thousand clients that connect at random. Every third one breaks the
-// protocol, every third breaks off in the middle of a frame: nothing of the good ones is lost, and
-// no goroutine stays.
+// TestManyClients has a thousand clients that connect at random times. A third violate the
+// protocol, and a third disconnect in the middle of a frame. No frame of the others is lost, and no
+// goroutine remains.
 func TestManyClients(t *testing.T) {
 	const clients, messages = 1000, 20
 	before := runtime.NumGoroutine()
@@ -241,7 +241,7 @@ func TestManyClients(t *testing.T) {
 	wait.Until(t, func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// TestBackPressure reads nothing until the client has to wait; then all comes.
+// TestBackPressure reads nothing until the client has to wait. Then all messages arrive.
 func TestBackPressure(t *testing.T) {
 	const n = 50_000
 	l := listen(t, dnstap.Config{})
@@ -260,8 +260,8 @@ func TestBackPressure(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestClose gives what was read before, then the end, also to a ReadBatch that waits. The socket is
-// gone.
+// TestClose checks that ReadBatch returns the frames read before Close, then ErrClosed, even if it
+// was waiting. The socket is removed.
 func TestClose(t *testing.T) {
 	l := listen(t, dnstap.Config{})
 	conn := dial(t, l)
@@ -331,7 +331,7 @@ func TestTLS(t *testing.T) {
 	requireHungUp(t, plain)
 }
 
-// TestGolangDnstap writes with the writer that Go programs use.
+// TestGolangDnstap uses the writer of golang-dnstap, as most Go programs do.
 func TestGolangDnstap(t *testing.T) {
 	l := listen(t, dnstap.Config{})
 	addr, err := net.ResolveUnixAddr("unix", l.Addr().String())
@@ -360,7 +360,7 @@ func TestOutput(t *testing.T) {
 	requireMessages(t, 0, frames)
 }
 
-// TestOutputWithoutPipeline must not hold up the writer.
+// TestOutputWithoutPipeline checks that an Output without a reader does not block the writer.
 func TestOutputWithoutPipeline(t *testing.T) {
 	out := dnstap.NewOutput()
 	done := make(chan struct{})
@@ -388,14 +388,14 @@ func Example() {
 		return
 	}
 	defer src.Close()
-	client, err := net.Dial("unix", src.Addr().String()) // in real life a DNS server
+	client, err := net.Dial("unix", src.Addr().String()) // in a real setup: a DNS server
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer client.Close()
 	client.Write(file(2))
-	var b capture.Batch // in real life a handler.Pipeline reads src
+	var b capture.Batch // in a real program a handler.Pipeline reads src
 	if err := src.ReadBatch(&b); err != nil {
 		fmt.Println(err)
 		return
@@ -404,7 +404,7 @@ func Example() {
 	// Output: 2026-01-01 00:00:00 +0000 UTC 60 bytes
 }
 
-// BenchmarkListener has one client that sends as fast as it can.
+// BenchmarkListener has one client that sends as fast as possible.
 func BenchmarkListener(b *testing.B) {
 	l := listen(b, dnstap.Config{})
 	conn, err := net.Dial("unix", l.Addr().String())

@@ -8,16 +8,16 @@ import (
 	"visor/capture"
 )
 
-// Output takes dnstap messages from a Go program. It has the methods of the Output interface of
-// golang-dnstap (github.com/dnstap/golang-dnstap), so that whatever writes dnstap there can write
-// here:
+// Output accepts dnstap messages from a Go program. It implements the Output interface of
+// golang-dnstap (github.com/dnstap/golang-dnstap), so any program that uses golang-dnstap can write
+// to it:
 //
 //	out := dnstap.NewOutput()
 //	go out.RunOutputLoop()
 //	input.ReadInto(out.GetOutputChannel())
 //
-// Its Source gives them to a pipeline. The channel holds some thousand messages; a sender waits
-// while it is full. An Output is safe for concurrent use.
+// A pipeline reads them from its Source. The channel holds some thousand messages, and a sender
+// waits while it is full. An Output is safe for concurrent use.
 type Output struct {
 	messages chan []byte
 	ended    chan struct{} // closed by Close
@@ -25,7 +25,7 @@ type Output struct {
 	source   *outputSource
 }
 
-// outputDepth is how many messages wait at most: about a megabyte.
+// outputDepth is the capacity of the channel in messages, about a megabyte.
 const outputDepth = 4096
 
 // NewOutput returns an Output.
@@ -35,11 +35,12 @@ func NewOutput() *Output {
 	return o
 }
 
-// GetOutputChannel returns where messages are sent: frames as protobuf. The Output takes them over.
+// GetOutputChannel returns the channel to send messages to: frames in protobuf. The Output takes
+// ownership of them.
 func (o *Output) GetOutputChannel() chan []byte { return o.messages }
 
-// RunOutputLoop waits for Close. Once the Source is closed it takes messages and drops them, so
-// that no sender waits for it.
+// RunOutputLoop waits for Close. After the Source is closed it receives and drops messages, so that
+// no sender blocks.
 func (o *Output) RunOutputLoop() {
 	select {
 	case <-o.ended:
@@ -50,7 +51,7 @@ func (o *Output) RunOutputLoop() {
 	}
 }
 
-// Close ends the Output: nothing may be sent any more, and its Source ends behind what was sent.
+// Close ends the Output. No message may be sent afterwards. The Source ends after the last message.
 func (o *Output) Close() {
 	o.once.Do(func() {
 		close(o.ended)
@@ -58,7 +59,7 @@ func (o *Output) Close() {
 	})
 }
 
-// Source returns the Source of what is sent: always the same, for one pipeline.
+// Source returns the Source of the messages. It is always the same Source, for one pipeline.
 func (o *Output) Source() capture.Source { return o.source }
 
 // outputSource is the pipeline's side of an Output.
@@ -72,7 +73,7 @@ type outputSource struct {
 
 var _ capture.DropCounter = (*outputSource)(nil)
 
-// ReadBatch waits for one message and takes those that are there already.
+// ReadBatch waits for one message and also returns those already in the channel.
 func (s *outputSource) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	s.slab.reset()
@@ -109,7 +110,7 @@ func (s *outputSource) takeMore() {
 	}
 }
 
-// Drops returns the messages sent after Close.
+// Drops returns the number of messages sent after Close.
 func (s *outputSource) Drops() uint64 { return s.dropped.Load() }
 
 // Close makes ReadBatch return [capture.ErrClosed].

@@ -9,30 +9,31 @@ import (
 )
 
 const (
-	readSize  = 16 << 10 // of a stream: frames up to that length are not copied out of its buffer
-	largeStep = 64 << 10 // longer ones grow as their bytes come, not as their length wants it
+	readSize = 16 << 10 // buffer of a stream: shorter frames are not copied
+	// memory for longer frames grows with the bytes received, not with the announced length
+	largeStep = 64 << 10
 )
 
-// reader cuts a stream into data frames.
+// reader splits a stream into data frames.
 type reader struct {
 	in     *bufio.Reader
 	stream stream
-	many   bool      // streams may follow each other, as in files that were concatenated
-	answer io.Writer // control frames go there; nil if nothing reads them
-	// called before waiting: for a frame that has begun, or for any; nil if waiting is not limited
+	many   bool      // several streams may follow each other, as in concatenated files
+	answer io.Writer // receives control frames; nil if the stream is unidirectional
+	// called before waiting, with true within a frame or handshake; nil if waiting is not limited
 	begun  func(now bool)
-	budget *budget       // of the bytes in large; nil if they are not limited
-	gone   chan struct{} // closed when waiting for the budget is to end
+	budget *budget       // limits the bytes in large; nil means no limit
+	gone   chan struct{} // closed to end a wait for the budget
 	held   int           // bytes of in that the last frame borrows
-	large  []byte        // a frame that is too long for the buffer of in
-	taken  int           // bytes of the budget
+	large  []byte        // a frame that exceeds the buffer of in
+	taken  int           // bytes taken from the budget
 	first  [lengthLen]byte
-	offset int64 // of the next frame
+	offset int64 // offset of the next frame
 }
 
 func newReader(in io.Reader) *reader { return &reader{in: bufio.NewReaderSize(in, readSize)} }
 
-// start reads the control frame that a stream begins with.
+// start reads the control frame at the start of a stream.
 func (r *reader) start() error {
 	head, err := r.peek(lengthLen)
 	switch {
@@ -45,7 +46,7 @@ func (r *reader) start() error {
 }
 
 // next returns the next data frame, which borrows from r until the next call. It returns io.EOF at
-// the end of the stream, whether or not that was announced.
+// the end of the stream, with or without a STOP frame.
 func (r *reader) next() ([]byte, error) {
 	r.discard(r.held)
 	r.held = 0
@@ -80,7 +81,7 @@ func (r *reader) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// buffered reports whether next has a whole frame to look at without waiting.
+// buffered reports whether next can return without waiting.
 func (r *reader) buffered() bool {
 	have := r.in.Buffered() - r.held
 	if have < lengthLen {
@@ -91,7 +92,7 @@ func (r *reader) buffered() bool {
 	return n > 0 && uint64(have) >= lengthLen+uint64(n)
 }
 
-// control takes a control frame and answers it.
+// control reads a control frame and answers it.
 func (r *reader) control() error {
 	head, err := r.peek(2 * lengthLen)
 	if err != nil {
@@ -111,7 +112,7 @@ func (r *reader) control() error {
 		return err
 	}
 	if r.many && c.kind == controlStart {
-		// the writer of the stream before may have been killed ahead of its STOP
+		// the writer of the previous stream may have been killed before its STOP
 		r.stream = stream{}
 	}
 	answer, err := r.stream.step(c)
@@ -151,7 +152,7 @@ func (r *reader) data(n int) ([]byte, error) {
 	return r.large, nil
 }
 
-// claim waits until a frame of n bytes may be read into memory.
+// claim waits until the budget allows a frame of n bytes.
 func (r *reader) claim(n int) error {
 	r.large = r.large[:0]
 	if r.budget == nil {
@@ -162,12 +163,12 @@ func (r *reader) claim(n int) error {
 	}
 	r.taken, r.large = n, make([]byte, 0, n)
 	if r.begun != nil {
-		r.begun(true) // not the client has made it wait
+		r.begun(true) // restarts the deadline, because the client did not cause the wait
 	}
 	return nil
 }
 
-// release gives back the memory of the last frame, if that was claimed.
+// release returns the memory of the last frame to the budget.
 func (r *reader) release() {
 	if r.taken > 0 {
 		r.large = nil
@@ -176,7 +177,8 @@ func (r *reader) release() {
 	}
 }
 
-// peek returns the next n bytes. The end of the stream is io.EOF only if it comes before the first.
+// peek returns the next n bytes. It returns io.EOF only if the stream ends before the first of
+// them.
 func (r *reader) peek(n int) ([]byte, error) {
 	if r.begun != nil && r.in.Buffered() < n {
 		if err := r.await(); err != nil {
@@ -190,8 +192,8 @@ func (r *reader) peek(n int) ([]byte, error) {
 	return b, err
 }
 
-// await waits for the first byte of a frame, for as long as it takes once the stream has started.
-// From then on there is a limit.
+// await waits for the first byte of a frame, without a limit once the stream has started. The rest
+// of the frame has a deadline.
 func (r *reader) await() error {
 	if r.in.Buffered() == 0 && r.stream.phase == started {
 		r.begun(false)
@@ -204,11 +206,11 @@ func (r *reader) await() error {
 }
 
 func (r *reader) discard(n int) {
-	_, _ = r.in.Discard(n) // they are buffered
+	_, _ = r.in.Discard(n) // never fails: the bytes are buffered
 	r.offset += int64(n)
 }
 
-// cut returns what err is in the middle of a frame.
+// cut returns the error for err within a frame.
 func cut(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -24,8 +24,8 @@ type turnedAway struct {
 	seen map[refusal]*refused
 }
 
-// refusal is why a client is turned away, and where it comes from; an invalid address is that of a
-// Unix socket, or of several.
+// refusal is a cause for turning clients away, and their address. The address is invalid for a Unix
+// socket and for a sum over several addresses.
 type refusal struct {
 	cause string
 	from  netip.Addr
@@ -33,16 +33,16 @@ type refusal struct {
 
 type refused struct {
 	count  uint64
-	quiet  uint64 // of these, since the last line of the log
+	quiet  uint64 // clients counted since the last line of the log
 	logged time.Time
 }
 
 const (
-	maxRefusals = 64          // told apart; addresses beyond are counted together
-	logEvery    = time.Minute // for each of them
+	maxRefusals = 64          // entries by address; further addresses are counted together
+	logEvery    = time.Minute // minimum interval between log lines of an entry
 )
 
-// note counts a client, and logs it unless the like of it was logged within the last minute.
+// note counts a client. It logs the client unless the same entry was logged within the last minute.
 func (t *turnedAway) note(cause string, from netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,8 +63,8 @@ func (t *turnedAway) note(cause string, from netip.Addr) {
 	r.quiet++
 }
 
-// at returns the counts of a refusal. Beyond the limit, clients are counted by cause alone, and
-// beyond twice the limit all together.
+// at returns the counts of a refusal. Beyond the limit it counts clients by cause alone, and beyond
+// twice the limit all together.
 func (t *turnedAway) at(key refusal) *refused {
 	if t.seen == nil {
 		t.seen = make(map[refusal]*refused)
@@ -98,7 +98,7 @@ func (t *turnedAway) reasons() []capture.Reason {
 	return out
 }
 
-// cause returns why the stream ended with err, in words.
+// cause returns the text for the error that ended the stream.
 func (r *reader) cause(err error) string {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -110,7 +110,7 @@ func (r *reader) cause(err error) string {
 		return "no TLS, on a socket with TLS"
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "TLS certificate is not accepted" // the error has names that the client has chosen
+		return "TLS certificate is not accepted" // the error contains names chosen by the client
 	}
 	if r.stream.phase == fresh {
 		if spoken := language(r.first[:]); spoken != "" {
@@ -120,7 +120,7 @@ func (r *reader) cause(err error) string {
 	return reasonOf(err)
 }
 
-// reasonOf returns the text of an error without the addresses that those of connections have.
+// reasonOf returns the text of an error without the addresses that errors of connections contain.
 func reasonOf(err error) string {
 	if broken, ok := errors.AsType[*net.OpError](err); ok {
 		err = broken.Err
@@ -128,7 +128,7 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// slow returns what a client did not do in time.
+// slow returns the text for a client that missed its deadline.
 func (r *reader) slow() string {
 	switch {
 	case r.stream.phase != started:
@@ -139,13 +139,13 @@ func (r *reader) slow() string {
 	return "idle for too long"
 }
 
-// language returns what a stream is that begins with head, if it is not Frame Streams but something
-// that clients are often configured to send.
+// language returns the name of the protocol of a stream that begins with head. It recognizes
+// protocols that clients are often configured to send by mistake.
 func language(head []byte) string {
 	switch {
 	case head[0] == 0x16 && head[1] == 3:
 		return "TLS, on a socket without TLS"
-	// two bytes of length, then the message's type
+	// two bytes of length, then the type of the message
 	case head[2] == 8 && head[3] > 0 && head[3] < 16 && (head[0] > 0 || head[1] > 0):
 		return "PowerDNS protobuf, not dnstap"
 	case bytes.Equal(head, []byte("GET ")) || bytes.Equal(head, []byte("POST")) || bytes.Equal(head, []byte("HEAD")):

@@ -26,7 +26,7 @@ import (
 	"visor/internal/wait"
 )
 
-// logBuffer keeps what is logged.
+// logBuffer stores log lines.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -38,7 +38,7 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// lines returns the lines so far that hold a text.
+// lines returns the lines that contain text.
 func (l *logBuffer) lines(text string) (out []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +50,7 @@ func (l *logBuffer) lines(text string) (out []string) {
 	return out
 }
 
-// listenTCP returns a Listener on a port of its own, and its log.
+// listenTCP returns a Listener on a free port, and its log.
 func listenTCP(t testing.TB, cfg dnstap.Config) (*dnstap.Listener, *logBuffer) {
 	log := new(logBuffer)
 	cfg.Network, cfg.Address, cfg.Logger = "tcp", "127.0.0.1:0", slog.New(slog.NewTextHandler(log, nil))
@@ -66,7 +66,7 @@ func reasons(src capture.Source) (out []string) {
 	return out
 }
 
-// clientHello returns what a client of TLS sends first.
+// clientHello returns the first message of a TLS client.
 func clientHello(t testing.TB) []byte {
 	here, there := net.Pipe()
 	go tls.Client(here, &tls.Config{InsecureSkipVerify: true}).Handshake()
@@ -77,8 +77,8 @@ func clientHello(t testing.TB) []byte {
 	return hello
 }
 
-// TestTurnedAway has clients that speak something else, three of each: a count with reason and
-// address, and one line in the log.
+// TestTurnedAway has clients that use another protocol, three of each. Each must give a count with
+// reason and address, and one line in the log.
 func TestTurnedAway(t *testing.T) {
 	started := control(begin, contentType)
 	protobuf := append([]byte{0, 92, 8, 1, 0x12, 16}, make([]byte, 88)...)
@@ -111,7 +111,8 @@ func TestTurnedAway(t *testing.T) {
 	}
 }
 
-// TestTurnedAwayByTLS has clients without TLS, and without a certificate, where both are wanted.
+// TestTurnedAwayByTLS has clients without TLS, and clients without a certificate where one is
+// required.
 func TestTurnedAwayByTLS(t *testing.T) {
 	server, client, stranger := certtest.Sign(t, "server", nil), certtest.Sign(t, "client", nil), certtest.Sign(t, "stranger", nil)
 	l, _ := listenTCP(t, dnstap.Config{TLS: &tls.Config{
@@ -126,7 +127,7 @@ func TestTurnedAwayByTLS(t *testing.T) {
 			RootCAs:              server.Pool(),
 			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil },
 		})
-		if err == nil { // TLS 1.3: the client learns it later
+		if err == nil { // with TLS 1.3 the client sees the error later
 			_, err = io.Copy(io.Discard, conn)
 			conn.Close()
 		}
@@ -172,7 +173,7 @@ func TestReasonsAreBounded(t *testing.T) {
 	require.Zero(t, l.Stats().Clients)
 }
 
-// TestAllow lets clients of a network in.
+// TestAllow accepts clients of one network.
 func TestAllow(t *testing.T) {
 	hosts, err := decode.ParseHostNets("127.0.0.0/8")
 	require.NoError(t, err)
@@ -181,8 +182,8 @@ func TestAllow(t *testing.T) {
 	requireMessages(t, 0, take(t, l, 3))
 }
 
-// TestIdleClientsMakeRoom fills a listener with clients that do nothing: some have not begun, some
-// have begun and wait. A server that sends gets in, and a client that is in use stays.
+// TestIdleClientsMakeRoom fills a listener with idle clients: some have not begun, some have begun
+// and wait. A server that sends frames gets a place, and an active client keeps its place.
 func TestIdleClientsMakeRoom(t *testing.T) {
 	const places = 32
 	l, _ := listenTCP(t, dnstap.Config{Clients: places, PerAddress: places, Timeout: 1500 * time.Millisecond})
@@ -197,7 +198,7 @@ func TestIdleClientsMakeRoom(t *testing.T) {
 	}
 	wait.Until(t, func() bool { return l.Stats().Clients == places })
 	for i := 1; i <= 3; i++ {
-		wait.Until(t, func() bool { // until one of the others has been of no use for long enough
+		wait.Until(t, func() bool { // until an idle client has been idle for long enough
 			send(t, busy, data(message(0)))
 			take(t, l, 1)
 			conn, err := net.Dial("tcp", l.Addr().String())
@@ -218,7 +219,7 @@ func TestIdleClientsMakeRoom(t *testing.T) {
 	requireMessages(t, 7, take(t, l, 1))
 }
 
-// TestPerAddress leaves room for other addresses.
+// TestPerAddress checks that one address cannot take all places.
 func TestPerAddress(t *testing.T) {
 	l, _ := listenTCP(t, dnstap.Config{Clients: 100, PerAddress: 2})
 	for range 2 {
@@ -236,7 +237,7 @@ func TestPerAddress(t *testing.T) {
 	requireMessages(t, 0, take(t, l, 1))
 }
 
-// TestIdleLimit disconnects a client that waits between frames for longer than it may.
+// TestIdleLimit disconnects a client that waits too long between frames.
 func TestIdleLimit(t *testing.T) {
 	l, _ := listenTCP(t, dnstap.Config{Idle: 50 * time.Millisecond})
 	conn := dial(t, l)
@@ -246,8 +247,8 @@ func TestIdleLimit(t *testing.T) {
 	require.Equal(t, []string{"dnstap client turned away: idle for too long, from 127.0.0.1: 1"}, reasons(l))
 }
 
-// TestGiantFrames has clients that send frames of 1 MiB, and clients that stop within one. Memory
-// stays within the budget, and comes back.
+// TestGiantFrames has clients that send frames of 1 MiB, and clients that stall within one. Memory
+// stays within the budget and is released.
 func TestGiantFrames(t *testing.T) {
 	const clients, budget = 300, 4 << 20
 	l := listen(t, dnstap.Config{Memory: budget, Timeout: time.Minute})
@@ -259,7 +260,7 @@ func TestGiantFrames(t *testing.T) {
 		require.NoError(t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
 		n := len(giant)
 		if i < 3 {
-			n /= 2 // never completed: three of the four frames that there is room for
+			n /= 2 // never completed: three of the four frames that fit
 		}
 		wg.Go(func() { _, _ = conn.Write(giant[:n]) })
 	}
@@ -286,7 +287,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestAddressesInV6 counts clients of one /64 together. It needs no network.
+// TestAddressesInV6 counts the clients of one /64 together. It needs no network.
 func TestAddressesInV6(t *testing.T) {
 	for addr, want := range map[string]string{
 		"[2001:db8::1]:5": "2001:db8::", "[2001:db8::ffff:1]:5": "2001:db8::", "192.0.2.7:1": "192.0.2.7", "[::ffff:192.0.2.7]:1": "192.0.2.7",
@@ -296,7 +297,7 @@ func TestAddressesInV6(t *testing.T) {
 	require.False(t, dnstap.Network(&net.UnixAddr{}).IsValid())
 }
 
-// failing is a socket whose next client is lost: the system has no descriptor for it.
+// failing is a socket whose next Accept fails because the process has no free file descriptor.
 type failing struct {
 	net.Listener
 	left int
@@ -310,7 +311,8 @@ func (f *failing) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// A client that cannot be accepted is a line in the log and a reason; later ones are served.
+// TestAcceptFails checks that a client that cannot be accepted gives a line in the log and a
+// reason. Later clients are served.
 func TestAcceptFails(t *testing.T) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

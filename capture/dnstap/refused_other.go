@@ -4,5 +4,5 @@ package dnstap
 
 import "syscall"
 
-// errRefused is the error of a connection to a socket that nothing listens on.
+// errRefused is the error when connecting to a socket without a listener.
 const errRefused = syscall.ECONNREFUSED

@@ -2,5 +2,5 @@ package dnstap
 
 import "golang.org/x/sys/windows"
 
-// errRefused is the error of a connection to a socket that nothing listens on.
+// errRefused is the error when connecting to a socket without a listener.
 const errRefused = windows.WSAECONNREFUSED

@@ -19,10 +19,9 @@ import (
 	"visor/internal/wait"
 )
 
-// TestServers lets real DNS servers log the queries of dnsperf, and captures the same traffic on
-// the loopback interface: all counts are those of dnsperf. Each server runs as its own user, and
-// may write to the socket because of a group. It needs root, and of the servers those that are to
-// be tried.
+// TestServers makes real DNS servers log the queries of dnsperf, and captures the same traffic on
+// the loopback interface. All counts must equal the counts of dnsperf. Each server runs as its own
+// user and may write to the socket because of a group. The test needs root and the servers.
 func TestServers(t *testing.T) {
 	netns.Run(t, "dnsperf", "setpriv")
 }
@@ -50,7 +49,7 @@ func TestNSServers(t *testing.T) {
 			sent, completed := netns.Perform(t, "127.0.0.1", 900, 300)()
 			for what, counts := range map[string]func() tally{"dnstap": logged, "loopback": captured} {
 				var got tally
-				wait.Until(t, func() bool { // servers flush what they have once a second
+				wait.Until(t, func() bool { // servers flush their messages once a second
 					got = counts()
 					return got.queries >= sent && got.replies >= completed
 				}, func() string { return fmt.Sprintf("%s: %+v, of %d queries and %d replies", what, got, sent, completed) })
@@ -63,10 +62,10 @@ func TestNSServers(t *testing.T) {
 	}
 }
 
-// tally is what there was.
+// tally holds the counts of an analyzer.
 type tally struct{ queries, replies, transactions uint64 }
 
-// watch runs sources through the DNS analyzer, and returns a function that reports what there was.
+// watch runs sources through the DNS analyzer. It returns a function that returns the counts.
 func watch(t *testing.T, sources ...capture.Source) func() tally {
 	h, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)

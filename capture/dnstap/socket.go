@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// listen opens the socket that cfg asks for.
+// listen opens the socket that cfg describes.
 func (cfg *Config) listen() (socket net.Listener, err error) {
 	switch {
 	case cfg.Socket != nil:
@@ -64,7 +64,7 @@ func missing(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// ids returns the owner and the group that the socket is to have, -1 for those of the process.
+// ids returns the owner and the group for the socket, -1 to keep those of the process.
 func (cfg *Config) ids() (uid, gid int, err error) {
 	uid, gid = -1, -1
 	if cfg.Owner != "" {
@@ -90,7 +90,7 @@ func (cfg *Config) ids() (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// id returns a number as it is, and looks a name up.
+// id parses a number or looks up a name.
 func id(name, what string, lookup func(string) (string, error)) (int, error) {
 	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
 		return int(n), nil
@@ -103,15 +103,15 @@ func id(name, what string, lookup func(string) (string, error)) (int, error) {
 	return n, nil
 }
 
-// removeStale removes a socket that a former process has left behind: a stream socket that refuses
-// connections. Anything else at path is an error, for something may need it.
+// removeStale removes a socket left behind by an earlier process: a stream socket that refuses
+// connections. Any other file at path is an error, because something may need it.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return nil // Listen has a better error
+		return nil // Listen returns a better error
 	case info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("listen unix %s: %w, and is not a socket", path, fs.ErrExist)
 	}
@@ -126,7 +126,7 @@ func removeStale(path string) error {
 	return fmt.Errorf("listen unix %s: %w, and something may use it: %w", path, fs.ErrExist, err)
 }
 
-// missingFolder is the error of a socket whose folder does not exist.
+// missingFolder is the error for a socket whose folder does not exist.
 type missingFolder struct{ socket, folder string }
 
 func (e missingFolder) Error() string {

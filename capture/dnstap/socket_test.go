@@ -15,7 +15,7 @@ import (
 	"visor/capture/dnstap"
 )
 
-// TestSocketPermissions lets the group connect, by default the process's own.
+// TestSocketPermissions checks that the group may connect, by default the group of the process.
 func TestSocketPermissions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	for _, tt := range []struct {
@@ -29,7 +29,7 @@ func TestSocketPermissions(t *testing.T) {
 		{dnstap.Config{Owner: "nobody", Group: "daemon", Mode: 0o770}, 0o770, 65534, 1},
 	} {
 		if tt.uid != os.Getuid() && os.Getuid() != 0 {
-			continue // only root may
+			continue // only root may change the group
 		}
 		tt.cfg.Network, tt.cfg.Address = "unix", path
 		l, err := dnstap.Listen(tt.cfg)
@@ -46,7 +46,7 @@ func TestSocketPermissions(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-// TestForeignSocket leaves alone what is not a stream socket that refuses connections.
+// TestForeignSocket keeps files that are not a stale stream socket.
 func TestForeignSocket(t *testing.T) {
 	dir := t.TempDir()
 	datagram := filepath.Join(dir, "datagram")
@@ -63,13 +63,13 @@ func TestForeignSocket(t *testing.T) {
 	require.ErrorContains(t, err, "folder "+filepath.Join(dir, "run", "visord")+" does not exist")
 }
 
-// TestInheritedSocket takes a socket that was opened elsewhere, and leaves its file there.
+// TestInheritedSocket uses a socket that was opened elsewhere and does not remove its file.
 func TestInheritedSocket(t *testing.T) {
 	path, messages := filepath.Join(t.TempDir(), "s"), file(3)
 	opened, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	require.NoError(t, err)
 	opened.SetUnlinkOnClose(false)
-	kept, err := opened.File() // what systemd keeps
+	kept, err := opened.File() // the descriptor that systemd keeps
 	require.NoError(t, err)
 	defer kept.Close()
 	require.NoError(t, opened.Close())
