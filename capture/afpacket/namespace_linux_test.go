@@ -183,7 +183,7 @@ func TestNSDownAndUp(t *testing.T) {
 	require.ErrorContains(t, wait.Receive(t, gone, "the end of the source"), "interface "+receiver+" is gone")
 }
 
-// TestNSLoopback sees each packet once, although it leaves and arrives on the same interface.
+// TestNSLoopback captures each packet once, although it leaves and arrives on the same interface.
 func TestNSLoopback(t *testing.T) {
 	namespace(t)
 	netns.IP(t, "link", "set", "lo", "up")

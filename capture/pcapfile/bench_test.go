@@ -13,7 +13,7 @@ import (
 
 const benchPackets = 1_000_000
 
-// walk reads every frame's first byte, as a decoder would.
+// walk reads the first byte of every frame, as a decoder would.
 func walk(b *testing.B, open func() *pcapfile.Reader) {
 	var batch capture.Batch
 	b.ReportAllocs()
@@ -51,7 +51,7 @@ func BenchmarkPcapMapped(b *testing.B) {
 	})
 }
 
-// BenchmarkPcapBytes leaves out the page faults of a fresh map.
+// BenchmarkPcapBytes avoids the page faults of a fresh map.
 func BenchmarkPcapBytes(b *testing.B) {
 	file := benchPcap()
 	walk(b, func() *pcapfile.Reader {

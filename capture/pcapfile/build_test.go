@@ -17,13 +17,13 @@ var (
 	big    = binary.BigEndian
 )
 
-// order is what the builders need of a byte order.
+// order is the part of a byte order that the builders need.
 type order interface {
 	binary.ByteOrder
 	binary.AppendByteOrder
 }
 
-// words appends numbers: uint16 and uint32 in byte order o, bytes and strings as they are.
+// words appends values: numbers in byte order o, bytes and strings unchanged.
 func words(o order, values ...any) []byte {
 	var b []byte
 	for _, v := range values {
@@ -98,7 +98,7 @@ func want(timeNS int64, data string, wire uint32, link decode.LinkType) capture.
 	return capture.Frame{TimeNS: timeNS, Data: []byte(data), WireLen: wire, Link: link}
 }
 
-// readAll returns copies of all frames, and the error that ended them; nil for io.EOF.
+// readAll returns copies of all frames, and the final error, or nil for io.EOF.
 func readAll(t testing.TB, src capture.Source) ([]capture.Frame, error) {
 	t.Helper()
 	var b capture.Batch

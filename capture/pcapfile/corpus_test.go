@@ -45,7 +45,7 @@ func captures(t *testing.T, do func(t *testing.T, root, path string)) {
 	require.Greater(t, found, 500)
 }
 
-// otherwise names captures of which tshark says something else, and why that is not followed.
+// otherwise lists captures for which the answers differ from tshark's, with the reason.
 var otherwise = map[string]string{
 	"extra/hostile/nDPI-fuzz-2021-06-07-c6c72a0a56.pcap":     "tshark stops counting an original length of 4093509168 bytes at 2^31-1",
 	"format/PcapPlusPlus-PcapExamples-pcapng-example.pcapng": "the last time is 2^64 minus 505 s in microseconds: beyond int64's nanoseconds",
@@ -54,7 +54,7 @@ var otherwise = map[string]string{
 	"format/tcpdump-timestamp_invalid_micro.pcap":            "the last fraction of a second is 2^31 us: an overflow makes 0 of it in tshark",
 }
 
-// truth is what tools other than this package say of a capture; see README.md of the corpus.
+// truth holds the answers of other tools about a capture; see README.md of the corpus.
 type truth struct {
 	Header *struct {
 		Format  string `json:"format"`
@@ -65,7 +65,7 @@ type truth struct {
 		Above   *int   `json:"captured_above_original"`
 		Unread  int    `json:"unread_bytes"`
 	} `json:"header"`
-	Packets  json.RawMessage `json:"packets"` // a number, or in extra/ an object
+	Packets  json.RawMessage `json:"packets"` // a number, or an object in extra/
 	First    string          `json:"first_ts"`
 	Last     string          `json:"last_ts"`
 	Captured int             `json:"bytes_captured"`
@@ -73,7 +73,7 @@ type truth struct {
 	Exit     int             `json:"tshark_exit"`
 }
 
-// summary is what a test compares.
+// summary holds the values that a test compares.
 type summary struct {
 	Records, Cut, Zero, Captured, Wire int
 	First, Last                        int64
@@ -102,7 +102,7 @@ func summarize(frames []capture.Frame) (s summary) {
 	return s
 }
 
-// nanos turns "1340954905.298858000" into ns; an empty string is 0.
+// nanos converts "1340954905.298858000" to ns; an empty string is 0.
 func nanos(t *testing.T, s string) int64 {
 	if s == "" {
 		return 0
@@ -151,7 +151,7 @@ func TestCorpusAgainstTruth(t *testing.T) {
 	})
 }
 
-// compare holds a capture against truth/.
+// compare compares a capture with truth/.
 func compare(t *testing.T, tr truth, got summary, err error, differs bool) {
 	h := tr.Header
 	if h.Format != "other" {
@@ -181,7 +181,7 @@ func compare(t *testing.T, tr truth, got summary, err error, differs bool) {
 	require.Equal(t, nanos(t, tr.Last), got.Last, "last time")
 }
 
-// compareExtra holds a capture against extra/truth/.
+// compareExtra compares a capture with extra/truth/.
 func compareExtra(t *testing.T, text []byte, got summary, err error, differs bool) {
 	var tr struct {
 		Capinfos struct {
@@ -222,7 +222,7 @@ func compareExtra(t *testing.T, text []byte, got summary, err error, differs boo
 	}
 }
 
-// A pipe, gzip and zstd give what the map gives.
+// TestCorpusForms checks that a pipe, gzip and zstd yield the same frames as a mapped file.
 func TestCorpusForms(t *testing.T) {
 	enc, err := zstd.NewWriter(nil)
 	require.NoError(t, err)
@@ -248,7 +248,7 @@ func TestCorpusForms(t *testing.T) {
 	})
 }
 
-// pipe returns the reading end of a pipe through which data comes.
+// pipe returns the read end of a pipe that delivers data.
 func pipe(t *testing.T, data []byte) io.Reader {
 	in, out, err := os.Pipe()
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 
 const magicLen = 4
 
-// The magic numbers, as they stand in a little-endian file, except where they are bytes.
+// Magic numbers as read in little-endian order, except those defined as bytes.
 const (
 	magicMicros   = 0xA1B2C3D4
 	magicNanos    = 0xA1B23C4D
@@ -25,17 +25,17 @@ var (
 	errTwice   = errors.New("compressed twice, where " + expected + " was expected")
 	errForeign = errors.New("not a capture file; " + expected + " was expected")
 
-	// errNext is what scan returns where another capture file begins: the file is several, one
-	// after the other.
+	// errNext is returned by scan at the start of another capture file, in a concatenation of
+	// several files.
 	errNext = errors.New("another file begins")
 )
 
 const expected = "a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2,"
 
-// mayBegin reports whether the first four bytes of a record, as they stand in a little-endian file,
-// are those of a capture file.
+// mayBegin reports whether v, the first four bytes of a record in little-endian order, is a magic
+// number.
 func mayBegin(v uint32) bool {
-	// nearly all records
+	// true for nearly all records
 	if v>>16 != magicMicros>>16 && uint16(v) != 0xB2A1 && v != magicPcapNG && v != snoopStart {
 		return false
 	}
@@ -54,9 +54,9 @@ func magicNumber(v uint32) uint32 {
 	return v
 }
 
-// begins reports whether p, where a record was expected, begins another capture file. It has the
-// length of a pcap header. A record that looks alike would need its time, its fraction of a second
-// and its lengths to be just so.
+// begins reports whether p, at the position of a record, begins another capture file. p has the
+// length of a pcap header. An ordinary record looks the same only if its timestamp and both lengths
+// have very unlikely values.
 func begins(p []byte) bool {
 	order := binary.ByteOrder(binary.LittleEndian)
 	if p[0] == 0xA1 {
@@ -72,8 +72,8 @@ func begins(p []byte) bool {
 	return bytes.HasPrefix(p, []byte(magicSnoop))
 }
 
-// detect returns the format of a file that begins with p, and the length of its header. More bytes
-// may be needed to say.
+// detect returns the format of a file that begins with p, and the length of its header. It may need
+// more bytes to decide.
 func detect(p []byte) (f format, n int, miss missing, err error) {
 	if len(p) < magicLen {
 		return nil, 0, missing{"magic number", 0, magicLen}, nil

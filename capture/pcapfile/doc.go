@@ -1,5 +1,5 @@
-// Package pcapfile reads and writes capture files. [Open] finds out by content what a file is; the
-// [Reader] is a capture.Source:
+// Package pcapfile reads and writes capture files. [Open] detects the format of a file from its
+// content. It returns a [Reader], which is a capture.Source:
 //
 //	r, err := pcapfile.Open("dns.pcapng")
 //	if err != nil {
@@ -11,28 +11,33 @@
 //		if err := r.ReadBatch(&b); err == io.EOF {
 //			return nil
 //		} else if err != nil {
-//			return err // *pcapfile.Error says where the file is damaged
+//			return err // *pcapfile.Error has the offset of the damage
 //		}
 //		analyse(b.Frames)
 //	}
 //
-// Read are pcap (both byte orders, micro- and nanoseconds, Kuznetsov's variant, versions 2.0 to 2.4
-// and their swapped lengths), pcapng (draft-ietf-opsawg-pcapng: sections of either byte order,
-// interfaces of any link type, time resolution and offset; enhanced, simple and obsolete packet
-// blocks) and snoop (RFC 1761), each plain or compressed by gzip, zstd or bzip2; also several files
-// one after the other, as cat joins them. Times become nanoseconds, and stop at the ends of int64's
-// range.
+// The package reads these formats, plain or compressed with gzip, zstd or bzip2, and concatenations
+// of several files:
 //
-// A file is mapped into memory where the system can do that; its frames are slices of the map, and
-// a packet costs little more than the cache miss on its header. Pipes, compressed files and other
-// readers are read through one buffer that is reused. Neither allocates in the steady state.
+//   - pcap: both byte orders, micro- and nanoseconds, Kuznetsov's variant, and versions 2.0 to 2.4
+//     with their swapped lengths
+//   - pcapng (draft-ietf-opsawg-pcapng): both byte orders, interfaces of any link type, time
+//     resolution and offset; enhanced, simple and obsolete packet blocks
+//   - snoop (RFC 1761)
 //
-// No length in a file is trusted. Every packet before a damage is given, then the error; what
-// follows the damage is not searched for. Memory is bounded by the largest block that is accepted,
-// 16 MiB.
+// Timestamps are converted to nanoseconds and clamped to the range of int64.
 //
-// A file that becomes shorter while it is read ends with [capture.ErrShrunk], after what was read.
-// Frames of a mapped file that a program still holds then must not be touched without
-// [capture.GuardFaults]: the system would end it with SIGBUS. Pipelines and Fanout guard
-// themselves. A file that grows is read up to the size that it had when it was opened.
+// A file is mapped into memory where the system supports it. Frames are slices of the map, and a
+// packet costs little more than the cache miss on its header. Pipes, compressed files and other
+// readers are read through one reused buffer. Neither way allocates in the steady state.
+//
+// The package trusts no length in a file. All packets before a damage are returned, then the error.
+// The Reader does not search for packets after the damage. Memory is bounded by the largest
+// accepted block, 16 MiB.
+//
+// A file that is truncated while it is read ends with [capture.ErrShrunk], after the packets read
+// so far. A program that still holds frames of such a mapped file must use [capture.GuardFaults]
+// before it reads them. Otherwise the system ends the program with SIGBUS. Pipelines and Fanout
+// protect themselves. If a file grows, the Reader ends at the size that the file had when it was
+// opened.
 package pcapfile

@@ -2,15 +2,15 @@ package pcapfile
 
 import "fmt"
 
-// Error is what reading a damaged file ends in. Callers find it by errors.As.
+// Error is returned for a damaged file. Use errors.As to find it.
 type Error struct {
 	Path string // as given to Open or NewReader
-	// where the damaged record or block begins, bytes from the start of the (uncompressed) file
+	// offset of the damaged record or block, bytes from the start of the (uncompressed) file
 	Offset int64
-	Err    error // what was found there
+	Err    error // cause
 }
 
-// Error returns "pcapfile: PATH: offset N: what was found".
+// Error returns "pcapfile: PATH: offset N: cause".
 func (e *Error) Error() string {
 	return fmt.Sprintf("pcapfile: %s: offset %d: %v", e.Path, e.Offset, e.Err)
 }

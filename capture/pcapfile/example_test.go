@@ -21,9 +21,9 @@ func Example() {
 	if err := w.Flush(); err != nil {
 		panic(err)
 	}
-	file.Truncate(file.Len() - 1) // somebody pulled the plug
+	file.Truncate(file.Len() - 1) // the last byte is lost
 
-	r, err := pcapfile.NewReader(&file, "example.pcap") // or Open, for a file by its name
+	r, err := pcapfile.NewReader(&file, "example.pcap") // or Open, for a file on disk
 	if err != nil {
 		panic(err)
 	}

@@ -151,7 +151,7 @@ func TestSnoop(t *testing.T) {
 	require.Equal(t, []capture.Frame{want(7*second+9000, "abcde", 60, 1), want(8*second, "fg", 2, 1)}, got)
 }
 
-// Each file is damaged; the frame that stands before the damage is given.
+// TestDamage has a damage in each file. The frame before the damage is returned.
 func TestDamage(t *testing.T) {
 	pcap := concat(pcapHead(little, 0xA1B2C3D4, 2, 4, 1), pcapRec(little, 0, 0, "ok", 2))
 	ng := concat(section(little), itf(little, 1, 100), enhanced(little, 0, 0, "ok", 2))

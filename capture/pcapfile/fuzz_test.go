@@ -12,9 +12,9 @@ import (
 	"visor/internal/decompress"
 )
 
-// same reads a file in one piece and as a stream in small pieces: frames and errors are the same,
-// frames add up to no more than the file. Only a stream is unpacked here, so that a compressed file
-// has nothing to compare with.
+// same reads a file as a whole and as a stream in small pieces. Frames and errors must be the same,
+// and frames must not exceed the size of the file. Compressed files are skipped, because only the
+// stream is decompressed here.
 func same(t *testing.T, file []byte) {
 	if decompress.Detect(file) != nil {
 		t.Skip("compressed")

@@ -14,9 +14,9 @@ const (
 	optionOffset   = 14 // if_tsoffset
 )
 
-// iface is an interface of a pcapng section: what its packets need to be read.
+// iface holds the properties of a pcapng interface that are needed to read its packets.
 //
-// A time of t ticks is t*mul/div ns, or t*mul>>shift if div is 0, after offset.
+// A timestamp of t ticks is offset + t*mul/div ns, or offset + t*mul>>shift if div is 0.
 type iface struct {
 	mul, div uint64
 	offset   int64 // ns
@@ -25,8 +25,8 @@ type iface struct {
 	shift    uint8
 }
 
-// newInterface reads the body of an Interface Description Block. Options that do not fit end the
-// list of options.
+// newInterface parses the body of an Interface Description Block. An option that exceeds the block
+// ends the list of options.
 func (f *pcapng) newInterface(body []byte) iface {
 	i := iface{link: decode.LinkType(f.u16(body)), snaplen: f.u32(body[4:])}
 	i.setResolution(6)
@@ -51,8 +51,8 @@ func (f *pcapng) newInterface(body []byte) iface {
 	return i
 }
 
-// setResolution sets the length of a tick as if_tsresol has it: 10^-r s, or 2^-r s if the highest
-// bit is set.
+// setResolution sets the length of a tick from if_tsresol: 10^-r s, or 2^-r s if the highest bit is
+// set.
 func (i *iface) setResolution(r byte) {
 	switch {
 	case r&0x80 != 0:
@@ -64,8 +64,8 @@ func (i *iface) setResolution(r byte) {
 	}
 }
 
-// power10 returns 10^n, or the largest uint64 if that is less: dividing by either gives 0 but for
-// times beyond 2^63 ticks.
+// power10 returns 10^n, or the largest uint64 if 10^n exceeds it. The difference does not matter:
+// dividing by either gives 0, except for timestamps beyond 2^63 ticks.
 func power10(n byte) uint64 {
 	if n > 19 {
 		return math.MaxUint64
@@ -77,8 +77,8 @@ func power10(n byte) uint64 {
 	return p
 }
 
-// timeNS returns the time of a packet, ns since the Unix epoch. What does not fit becomes the end
-// of int64's range.
+// timeNS returns the timestamp of a packet in ns since the Unix epoch, clamped to the range of
+// int64.
 func (i *iface) timeNS(ticks uint64) int64 {
 	hi, lo := bits.Mul64(ticks, i.mul)
 	switch {
@@ -87,7 +87,7 @@ func (i *iface) timeNS(ticks uint64) int64 {
 		hi, lo = 0, hi>>(i.shift-64)
 	case i.div == 0:
 		hi, lo = hi>>i.shift, lo>>i.shift|hi<<(64-i.shift)
-	default: // mul is 1
+	default: // here mul is 1
 		lo /= i.div
 	}
 	if hi != 0 || lo > math.MaxInt64 {

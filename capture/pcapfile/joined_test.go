@@ -25,8 +25,8 @@ func joinable() map[string][]byte {
 	}
 }
 
-// TestJoined reads files that cat has joined, each in the format of its own header. Read on
-// as records of the first file, a header is a packet of the year 2055.
+// TestJoined reads concatenated files, each in the format of its own header. If a header were read
+// as a record, it would be a packet of the year 2055.
 func TestJoined(t *testing.T) {
 	for name, first := range joinable() {
 		for other, second := range joinable() {
@@ -50,7 +50,7 @@ func TestJoined(t *testing.T) {
 	}
 }
 
-// TestJoinedGzip reads gzip members of which each is a capture.
+// TestJoinedGzip reads concatenated gzip members, each with a capture.
 func TestJoinedGzip(t *testing.T) {
 	file := joinable()["pcap"]
 	r, err := pcapfile.NewReader(bytes.NewReader(concat(gzipped(t, file), gzipped(t, file))), "test")
@@ -60,7 +60,8 @@ func TestJoinedGzip(t *testing.T) {
 	require.Len(t, got, 4)
 }
 
-// TestJoinedDamage ends at a second header that is cut or unknown, without a packet made of it.
+// TestJoinedDamage ends at a second header that is cut or unknown, and does not turn it into a
+// packet.
 func TestJoinedDamage(t *testing.T) {
 	first := joinable()["pcap"]
 	for name, second := range map[string][]byte{
@@ -90,7 +91,8 @@ func TestBzip2(t *testing.T) {
 	require.Equal(t, "hello", string(got[0].Data))
 }
 
-// TestOtherCompressions names a compression that is not read, and a command that undoes it.
+// TestOtherCompressions checks that the error for an unsupported compression names it, and a
+// command that decompresses it.
 func TestOtherCompressions(t *testing.T) {
 	for magic, said := range map[string]string{
 		"\xFD7zXZ\x00\x00\x04":           "compressed by xz, which is not read here; unpack it into a pipe: xz -dc a.pcap | visor-reader -",

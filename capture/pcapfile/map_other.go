@@ -4,7 +4,7 @@ package pcapfile
 
 import "os"
 
-// mapFile returns false: here, files are read as streams.
+// mapFile returns false: on this system files are read as streams.
 func mapFile(*os.File) ([]byte, bool) { return nil, false }
 
 func unmap([]byte) {}

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile maps f into memory for reading from start to end. It returns false if f has to be read as
-// a stream.
+// mapFile maps f into memory for sequential reading. It returns false if f must be read as a
+// stream.
 func mapFile(f *os.File) ([]byte, bool) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Size() <= 0 || info.Size() > math.MaxInt {
@@ -24,8 +24,8 @@ func mapFile(f *os.File) ([]byte, bool) {
 	return data, true
 }
 
-// sizer returns what tells the size of f, as long as f is open. It allocates nothing when it is
-// called, unlike Stat.
+// sizer returns a function that returns the size of f while f is open. Unlike Stat, the function
+// does not allocate.
 func sizer(f *os.File) func() (int64, bool) {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -41,6 +41,6 @@ func sizer(f *os.File) func() (int64, bool) {
 
 func unmap(data []byte) { _ = unix.Munmap(data) }
 
-// dropPages gives the memory of data back to the system, which reads it from the file again where
-// it is still used.
+// dropPages releases the memory of data to the system. Later accesses read the pages from the file
+// again.
 func dropPages(data []byte) { _ = unix.Madvise(data, unix.MADV_DONTNEED) }

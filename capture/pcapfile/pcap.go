@@ -14,32 +14,33 @@ const (
 	pcapRecord     = 16
 	modifiedRecord = 24 // Kuznetsov's patch adds interface, protocol and packet type
 
-	// maxPacket bounds the captured length of one packet, whatever snaplen the header says, as
-	// tcpdump and Wireshark do: a larger one is damage. Nothing else in a record could tell.
+	// maxPacket bounds the captured length of a packet, whatever the snaplen in the header, as in
+	// tcpdump and Wireshark. A larger packet is treated as damage, because no other field can
+	// reveal it.
 	maxPacket = 256 * 1024
 )
 
 // pcap is the format of draft-ietf-opsawg-pcap.
 type pcap struct {
-	head    int   // length of a record header
-	unit    int64 // of the fraction of a second, ns
+	head    int   // length of a record's header
+	unit    int64 // unit of the fraction of a second, ns
 	link    decode.LinkType
 	big     bool // byte order
 	lengths lengthOrder
 	touched byte // see ahead
 }
 
-// lengthOrder is the order of a record's two lengths, which depends on the version.
+// lengthOrder is the order of the two lengths in a record, which depends on the version.
 type lengthOrder uint8
 
 const (
 	capturedFirst lengthOrder = iota
-	originalFirst             // before version 2.3, and in 543.0 of DG/UX
-	// version 2.3: both orders were written; the captured length is the smaller one
+	originalFirst             // before version 2.3, and in version 543.0 of DG/UX
+	// version 2.3, which was written in both orders; the captured length is the smaller one
 	smallerIsFirst
 )
 
-// detectPcap returns the pcap format that the file header at the start of p asks for.
+// detectPcap returns the pcap format for the file header at the start of p.
 func detectPcap(p []byte) (format, int, missing, error) {
 	f := &pcap{head: pcapRecord, unit: 1000}
 	magic := binary.LittleEndian.Uint32(p)
@@ -62,8 +63,8 @@ func detectPcap(p []byte) (format, int, missing, error) {
 	if f.big {
 		order = binary.BigEndian
 	}
-	// The upper half of the field tells of frame check sequences; what they add to a frame, lengths
-	// inside cut off.
+	// The upper half of the field describes frame check sequences. They follow the frame, and the
+	// lengths inside the frame exclude them.
 	f.link = decode.LinkType(order.Uint32(p[20:]))
 	var err error
 	f.lengths, err = lengthOrderOf(order.Uint16(p[4:]), order.Uint16(p[6:]))
@@ -76,21 +77,21 @@ func lengthOrderOf(major, minor uint16) (lengthOrder, error) {
 		return originalFirst, nil
 	case major == 2 && minor == 3:
 		return smallerIsFirst, nil
-	// minor versions above 4 were never made: if one is, it is meant to be compatible
+	// minor versions above 4 do not exist; a future one would be compatible
 	case major == 2:
 		return capturedFirst, nil
 	}
 	return 0, fmt.Errorf("pcap version %d.%d is not known, only 2.0 to 2.4", major, minor)
 }
 
-// ahead is how far before the reader a byte is touched. Where the next record stands is only known
-// when this one's header has come from memory, so the processor cannot look ahead by itself:
-// reading a million packets of 110 bytes in memory takes 25 ns a packet without this, 14 with it.
-// Distances of 1 to 4 KiB are alike.
+// ahead is the distance of the prefetch in bytes. The position of a record depends on the header
+// before it, so the processor cannot prefetch by itself. Reading a million packets of 110 bytes
+// from memory takes 25 ns per packet without the prefetch and 14 ns with it. Distances from 1 to 4
+// KiB perform alike.
 const ahead = 2048
 
-// touch loads the cache lines that hold p[ahead] and its successor's, without waiting for them.
-// What it returns must be kept somewhere, or the compiler leaves the loads out.
+// touch loads the cache line of p[ahead] and the following one without waiting. The caller must
+// store the result, or the compiler removes the loads.
 func touch(p []byte) byte {
 	if len(p) <= ahead+64 {
 		return 0
@@ -140,8 +141,8 @@ func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 			break
 		}
 		fr := &frames[count]
-		// A fraction of more than a second is damage, and not believed: it could lead minutes
-		// astray.
+		// A fraction of more than a second is damage and is clamped, because it could shift the
+		// timestamp by minutes.
 		fr.TimeNS = int64(sec)*1e9 + min(int64(sub)*unit, 1e9) // below 2^63 for all sec
 		fr.Data = rest[head:end:end]
 		fr.WireLen = max(original, captured)

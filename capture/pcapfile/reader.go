@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	streamBuffer = 256 * 1024 // first size of the buffer of a stream
-	// how much of a map is read before pages behind it are given back
+	streamBuffer = 256 * 1024 // initial size of a stream's buffer
+	// bytes of a map that are read before the pages behind the reader are released
 	releaseStep = 64 * 1024 * 1024
 )
 
@@ -23,24 +23,24 @@ type Reader struct {
 	path   string
 	format format
 
-	// Mapped: the whole file. Stream: what was read and is not yet dropped; its capacity is the
-	// buffer.
+	// Mapped: the whole file. Stream: the bytes read and not yet dropped; the capacity is the size
+	// of the buffer.
 	buf    []byte
-	pos    int   // where in buf the next record begins
+	pos    int   // index in buf of the next record
 	base   int64 // offset of buf[0] in the uncompressed file
 	mapped bool
-	file   *os.File // mapped: to see whether it shrinks
+	file   *os.File // mapped: to detect that the file shrinks
 	size   func() (int64, bool)
-	whole  []byte // mapped: the map; buf is less if the file shrank
-	freed  int    // mapped: up to here, pages were given back
+	whole  []byte // mapped: the map; buf is shorter if the file shrank
+	freed  int    // mapped: pages before this index were released
 
-	in     io.Reader // stream: where more comes from
-	closer io.Closer // what Close closes, or nil
-	end    error     // what in said at its end; io.EOF if mapped
-	err    error     // what ReadBatch returns from now on, if not nil
+	in     io.Reader // stream: the source of more bytes
+	closer io.Closer // closed by Close, or nil
+	end    error     // final error of in; io.EOF if mapped
+	err    error     // final error of ReadBatch, if not nil
 
 	closed atomic.Bool
-	done   atomic.Int64 // bytes of the file read; of the compressed file where it is compressed
+	done   atomic.Int64 // bytes of the file read, before decompression
 	total  int64
 }
 
@@ -50,30 +50,30 @@ var (
 	_ capture.Progresser = (*Reader)(nil)
 )
 
-// format knows the records of one file format.
+// format parses the records of one file format.
 type format interface {
-	// scan appends the frames of the whole records at the start of p to b, up to capture.BatchSize,
-	// and returns the bytes of these records. If it stops at a record that p has only a part of,
-	// miss says what is missing; if it stops at one that cannot be right, err says why. Both may
-	// follow frames.
+	// scan appends the frames of the complete records at the start of p to b, up to
+	// capture.BatchSize. It returns the number of bytes of these records. If p ends within the next
+	// record, miss describes the missing part. If the next record is invalid, err describes the
+	// fault. Both may follow frames.
 	scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 }
 
-// missing is the part of a record that is not there: size bytes that begin skip bytes into the
-// record. The zero missing is nothing.
+// missing is the missing part of a record: size bytes, which begin skip bytes into the record. The
+// zero missing means that nothing is missing.
 type missing struct {
 	what       string
 	skip, size int
 }
 
-// cut returns the error for a record of which only have bytes are there.
+// cut returns the error for a record that ends after have bytes.
 func (m missing) cut(have int) error {
 	return fmt.Errorf("%s cut (%d of %d bytes)", m.what, max(have-m.skip, 0), m.size)
 }
 
-// Open opens a capture file. A plain file is mapped into memory where the system can do that; a
-// compressed one, and what is no regular file, is read as a stream. It returns the error of
-// os.Open, or an [*Error] if the file does not begin as a capture file.
+// Open opens a capture file. A plain file is mapped into memory where the system supports it.
+// Compressed files and files that are not regular are read as streams. Open returns the error of
+// os.Open, or an [*Error] if the file is not a capture file.
 func Open(path string) (*Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -92,13 +92,13 @@ func Open(path string) (*Reader, error) {
 	return r, err
 }
 
-// NewReader reads a capture from in, which may be a pipe: packets are given as soon as they are
-// there. It waits for the first bytes, and returns an [*Error] if they do not begin a capture. The
-// name is for errors.
+// NewReader reads a capture from in, which may be a pipe. Packets are returned as soon as they
+// arrive. NewReader waits for the first bytes, and returns an [*Error] if they do not begin a
+// capture. Errors contain name.
 //
-// The Reader takes in: Close closes it if it is an io.Closer. A Close that interrupts the Read of
-// another goroutine, as those of pipes and sockets do, also interrupts ReadBatch. If NewReader
-// fails, in is left open.
+// The Reader takes ownership of in: Close closes it if it is an io.Closer. If in.Close interrupts a
+// Read of another goroutine, as for pipes and sockets, it also interrupts ReadBatch. If NewReader
+// fails, in stays open.
 func NewReader(in io.Reader, name string) (*Reader, error) {
 	r := &Reader{path: name}
 	r.closer, _ = in.(io.Closer)
@@ -111,7 +111,7 @@ func NewReader(in io.Reader, name string) (*Reader, error) {
 	r.buf = make([]byte, 0, streamBuffer)
 	r.fill(magicLen)
 	if open := decompress.Detect(r.buf); open != nil {
-		// The decompressor reads what was read here, then the rest.
+		// The decompressor first reads the bytes that were read here.
 		plain, err := open(&rest{head: r.buf, err: r.end, in: r.in})
 		if err != nil {
 			return nil, &Error{Path: name, Err: err}
@@ -124,7 +124,7 @@ func NewReader(in io.Reader, name string) (*Reader, error) {
 	return r, nil
 }
 
-// newMapped returns a Reader of the bytes of a whole file; data is in a map. It takes f.
+// newMapped returns a Reader of data, the contents of a file in a map. It takes ownership of f.
 func newMapped(f *os.File, data []byte, path string) (*Reader, error) {
 	r := newBytes(data, path)
 	r.mapped, r.file, r.size, r.whole = true, f, sizer(f), data
@@ -145,8 +145,7 @@ func newBytes(data []byte, path string) *Reader {
 	return &Reader{path: path, buf: data, end: io.EOF, total: int64(len(data))}
 }
 
-// detect finds the format of the file that begins here, and skips its header, if the format has
-// one.
+// detect finds the format of the file at the current position and skips its header.
 func (r *Reader) detect() error {
 	for {
 		f, n, miss, err := detect(r.buf[r.pos:])
@@ -171,29 +170,30 @@ func (r *Reader) detect() error {
 	}
 }
 
-// ReadBatch replaces the contents of b with the next frames: up to capture.BatchSize, and of a
-// stream no more than what has come already, but at least one. Frames in b borrow from r until the
-// next ReadBatch or Close; if r is Stable, until Close.
+// ReadBatch replaces the contents of b with the next frames, at least one and at most
+// capture.BatchSize. For a stream it does not wait for more frames than have arrived. Frames in b
+// borrow from r until the next ReadBatch or Close, or until Close if r is Stable.
 //
-// At the end it returns io.EOF, after a damage an [*Error], after Close [capture.ErrClosed].
+// ReadBatch returns io.EOF at the end, an [*Error] at a damage, and [capture.ErrClosed] after
+// Close.
 func (r *Reader) ReadBatch(b *capture.Batch) error {
 	if !r.mapped {
 		return r.read(b)
 	}
 	r.shrink()
 	err := r.readMapped(b)
-	if err == capture.ErrShrunk { // at this very moment
+	if err == capture.ErrShrunk { // the file shrank during this call
 		b.Frames, r.err = b.Frames[:0], r.damage(err)
 		return r.err
 	}
 	return err
 }
 
-// shrink leaves out of a mapped file what is no longer there.
+// shrink removes the bytes that no longer exist from the buffer of a mapped file.
 func (r *Reader) shrink() {
 	size, ok := r.size()
 	if !ok || size >= int64(len(r.buf)) {
-		return // after Close, too
+		return // also after Close
 	}
 	r.buf, r.end = r.buf[:size], capture.ErrShrunk
 	if r.pos > len(r.buf) {
@@ -215,7 +215,7 @@ func (r *Reader) read(b *capture.Batch) error {
 		n, miss, err := r.format.scan(r.buf[r.pos:], b)
 		r.pos += n
 		switch {
-		case err == errNext && len(b.Frames) > 0: // these first
+		case err == errNext && len(b.Frames) > 0: // return these frames first
 		case err == errNext:
 			r.err = r.detect()
 		case err != nil:
@@ -241,7 +241,8 @@ func (r *Reader) read(b *capture.Batch) error {
 	return r.err
 }
 
-// atEnd returns what ReadBatch ends with: in has no more, and miss is missing for a whole record.
+// atEnd returns the final error of ReadBatch: in has ended, and miss is missing for a complete
+// record.
 func (r *Reader) atEnd(miss missing) error {
 	have := len(r.buf) - r.pos
 	switch {
@@ -258,8 +259,8 @@ func (r *Reader) damage(err error) error {
 	return &Error{Path: r.path, Offset: r.base + int64(r.pos), Err: err}
 }
 
-// fill reads until want bytes from r.pos on are in the buffer, or in ends. It drops what stands
-// before r.pos. The buffer grows as bytes come, not as a length in the file wants it.
+// fill reads until want bytes from r.pos on are in the buffer, or in ends. It drops the bytes
+// before r.pos. The buffer grows with the bytes received, not with a length in the file.
 func (r *Reader) fill(want int) {
 	n := copy(r.buf, r.buf[r.pos:])
 	r.buf, r.base, r.pos = r.buf[:n], r.base+int64(r.pos), 0
@@ -279,8 +280,8 @@ func (r *Reader) fill(want int) {
 	}
 }
 
-// release gives back the pages of a map that lie well behind. The frames in them stay valid:
-// whoever still reads one has its page read in again.
+// release releases the pages of a map that lie far behind the reader. Frames in them stay valid,
+// because the system reads their pages again on access.
 func (r *Reader) release() {
 	if r.pos-r.freed >= 2*releaseStep {
 		dropPages(r.whole[r.freed : r.freed+releaseStep])
@@ -291,16 +292,15 @@ func (r *Reader) release() {
 // Stable reports whether the file is mapped into memory, so that frames stay valid until Close.
 func (r *Reader) Stable() bool { return r.mapped }
 
-// Progress returns how many bytes of the file were read, and its size or 0 if that is not known. Of
-// a compressed file these are compressed bytes.
+// Progress returns the number of bytes of the file that were read, and its size, or 0 if the size
+// is unknown. For a compressed file both count compressed bytes.
 func (r *Reader) Progress() (done, total int64) { return r.done.Load(), r.total }
 
-// Close ends r: ReadBatch returns [capture.ErrClosed] from then on, also one that is waiting; see
-// [NewReader]. Closing it again does nothing.
+// Close ends r. ReadBatch then returns [capture.ErrClosed], even if it is waiting; see [NewReader].
+// Closing r again has no effect.
 //
-// The memory of a mapped file is given back at once, its address space when r is no longer used: a
-// worker that is busy with a batch while another goroutine closes r reads the file, not unmapped
-// memory.
+// Close releases the memory of a mapped file at once. The address space is released when r is no
+// longer used. So a worker that still processes a batch reads the file and not unmapped memory.
 func (r *Reader) Close() error {
 	if r.closed.Swap(true) {
 		return nil
@@ -319,7 +319,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// rest is a reader of head, then of in. If err is not nil, in has ended with it.
+// rest reads head, then in. If err is not nil, in has ended with it.
 type rest struct {
 	head []byte
 	err  error

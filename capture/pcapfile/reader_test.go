@@ -22,8 +22,8 @@ import (
 	"visor/capture/pcapfile"
 )
 
-// small returns one file per format, each with the offset where every one of its packets ends, and
-// those where a cut leaves no part of a record.
+// small returns one file per format, with the offsets at which its packets end and those at which a
+// cut leaves no partial record.
 func small() map[string]smallFile {
 	pcap, ng, snoop := smallFile{head: 16}, smallFile{}, smallFile{head: 24}
 	pcap.add(pcapHead(big, 0xA1B23C4D, 2, 4, 1), 0)
@@ -41,9 +41,9 @@ func small() map[string]smallFile {
 
 type smallFile struct {
 	bytes   []byte
-	head    int   // length of the header before "packet data"
-	packets []int // where each packet ends
-	whole   []int // where each record ends
+	head    int   // length of the record header before "packet data"
+	packets []int // end of each packet
+	whole   []int // end of each record
 }
 
 func (f *smallFile) add(record []byte, packets int) {
@@ -54,7 +54,7 @@ func (f *smallFile) add(record []byte, packets int) {
 	}
 }
 
-// at returns how many packets a file cut at n has, and the start of the record that is cut, or -1.
+// at returns the number of packets of a file cut at n, and the start of the cut record, or -1.
 func (f *smallFile) at(n int) (packets, damage int) {
 	damage = 0
 	for _, end := range f.packets {
@@ -111,7 +111,7 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// bigFile returns a pcap of n packets of different sizes.
+// bigFile returns a pcap file with n packets of different sizes.
 func bigFile(n int) []byte {
 	b := pcapHead(little, 0xA1B2C3D4, 2, 4, 1)
 	data := strings.Repeat("0123456789abcdef", 100)
@@ -143,7 +143,7 @@ func save(t testing.TB, name string, data []byte) string {
 	return path
 }
 
-// All ways to the same bytes give the same frames.
+// TestForms checks that all ways to read the same bytes yield the same frames.
 func TestForms(t *testing.T) {
 	file := bigFile(3000)
 	all, err := read(t, file)
@@ -239,7 +239,8 @@ func TestOpenErrors(t *testing.T) {
 	require.ErrorContains(t, err, "not a capture file")
 }
 
-// What a pipe has is given at once: a batch does not wait until it is full.
+// TestPipeIsLive checks that packets in a pipe are returned at once, without waiting for a full
+// batch.
 func TestPipeIsLive(t *testing.T) {
 	in, out, err := os.Pipe()
 	require.NoError(t, err)
@@ -258,7 +259,7 @@ func TestPipeIsLive(t *testing.T) {
 	require.Len(t, b.Frames, 1)
 
 	var wg sync.WaitGroup
-	wg.Go(func() { err = r.ReadBatch(&b) }) // waits for the third
+	wg.Go(func() { err = r.ReadBatch(&b) }) // waits for the third packet
 	time.Sleep(time.Millisecond)
 	require.NoError(t, r.Close())
 	wg.Wait()
@@ -267,7 +268,7 @@ func TestPipeIsLive(t *testing.T) {
 	out.Close()
 }
 
-// A map outlives Close for as long as somebody holds the Reader.
+// TestCloseKeepsMemory checks that a map outlives Close while the Reader is in use.
 func TestCloseKeepsMemory(t *testing.T) {
 	path := save(t, "file", bigFile(2000))
 	for range 3 {
@@ -294,7 +295,8 @@ func TestCloseKeepsMemory(t *testing.T) {
 }
 
 func TestMemoryFollowsData(t *testing.T) {
-	claim := concat(section(little), words(little, 5, 16<<20)) // a block that is not there
+	// announces a block that does not follow
+	claim := concat(section(little), words(little, 5, 16<<20))
 	r, err := pcapfile.NewReader(bytes.NewReader(claim), "claim")
 	require.NoError(t, err)
 	var before, after runtime.MemStats
@@ -334,9 +336,9 @@ func TestReadBatchAllocs(t *testing.T) {
 	}
 }
 
-// Pages far behind the reader are given back; frames in them can still be read.
+// TestReleasedFramesStayValid checks that frames in released pages can still be read.
 func TestReleasedFramesStayValid(t *testing.T) {
-	const packets, size = 1000, 250_000 // 250 MB with holes: little of it is on the disk
+	const packets, size = 1000, 250_000 // a sparse file of 250 MB, which uses little disk space
 	path := filepath.Join(t.TempDir(), "sparse")
 	f, err := os.Create(path)
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"visor/handler/network"
 )
 
-// TestShrinks truncates a mapped file between two batches: every whole packet that is left is
-// given, then an error, where the system would end the program.
+// TestShrinks truncates a mapped file between two batches. The remaining packets are returned, then
+// an error, instead of SIGBUS.
 func TestShrinks(t *testing.T) {
 	const head, record = 24, 16 + 100
 	for name, size := range map[string]int64{"in a record": head + 300*record + 50, "between records": head + 300*record, "to nothing": 0, "behind": head + 100*record} {
@@ -52,8 +52,8 @@ func (s *shrinker) ReadBatch(b *capture.Batch) error {
 
 func (s *shrinker) Stable() bool { return true }
 
-// TestShrinksUnderPipeline truncates a file whose frames a worker, or a fanout, is about to touch.
-// The pipeline ends with an error, and answers with what it has.
+// TestShrinksUnderPipeline truncates a file whose frames a worker or a fanout is about to read. The
+// pipeline ends with an error and keeps its results.
 func TestShrinksUnderPipeline(t *testing.T) {
 	for _, queues := range []int{1, 3} {
 		path := save(t, "shrinks.pcap", bigFile(10_000))
@@ -73,7 +73,7 @@ func TestShrinksUnderPipeline(t *testing.T) {
 	}
 }
 
-// TestOtherPanicsGoOn: only memory that is gone becomes an error.
+// TestOtherPanicsGoOn checks that only an access to missing memory becomes an error.
 func TestOtherPanicsGoOn(t *testing.T) {
 	work := func(f func()) (err error) {
 		defer capture.RecoverFault(&err, capture.GuardFaults())

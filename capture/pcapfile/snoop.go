@@ -12,7 +12,7 @@ import (
 const (
 	snoopHeader = 16
 	snoopRecord = 24
-	snoopStart  = 0x6F6F6E73 // "snoo", as it stands in a little-endian file
+	snoopStart  = 0x6F6F6E73 // "snoo" in little-endian order
 )
 
 // snoop is the format of RFC 1761, always big-endian.
@@ -20,7 +20,7 @@ type snoop struct {
 	link decode.LinkType
 }
 
-// snoopLinks are the LINKTYPE numbers of snoop's datalink types, as far as these begin alike.
+// snoopLinks maps snoop's datalink types to LINKTYPE numbers with the same headers.
 var snoopLinks = map[uint32]decode.LinkType{
 	0: 1,  // IEEE 802.3
 	2: 6,  // token ring
@@ -57,7 +57,7 @@ func (f *snoop) scan(p []byte, b *capture.Batch) (n int, miss missing, err error
 			return n, missing{}, errNext
 		}
 		original, captured := binary.BigEndian.Uint32(rest), binary.BigEndian.Uint32(rest[4:])
-		length := binary.BigEndian.Uint32(rest[8:]) // of header, data and padding
+		length := binary.BigEndian.Uint32(rest[8:]) // length of header, data and padding
 		if captured > maxPacket {
 			return n, missing{}, fmt.Errorf("packet of %d bytes, above the maximum of %d", captured, maxPacket)
 		}

@@ -12,38 +12,38 @@ import (
 	"visor/decode"
 )
 
-// ErrLinkType is what [Writer.WriteFrame] returns for a frame whose link type is not the file's:
-// pcap has one for the whole file.
+// ErrLinkType is returned by [Writer.WriteFrame] for a frame with another link type than the file,
+// because pcap has one link type per file.
 var ErrLinkType = errors.New("pcapfile: frame of another link type than the file's")
 
-// Format is a file format that a [Writer] writes.
+// Format is the format of a file that a [Writer] writes.
 type Format uint8
 
-// The formats.
+// Formats of a [Writer].
 const (
-	Pcap   Format = iota // one link type, as cfg.Link says; read by every tool
-	PcapNG               // any link types, one interface for each; times are nanoseconds
+	Pcap   Format = iota // one link type, set in WriterConfig; supported by every tool
+	PcapNG               // any link types, one interface for each; nanoseconds
 )
 
 // WriterConfig configures a [Writer]. The zero WriterConfig writes pcap of link type 0, BSD
 // loopback.
 type WriterConfig struct {
 	Format Format
-	Link   decode.LinkType // link type of all frames in pcap; PcapNG takes that of each frame
-	// pcap times in microseconds, cut off, for tools that know no nanoseconds
+	Link   decode.LinkType // Pcap: link type of all frames; PcapNG uses the link type of each frame
+	// Pcap: truncate timestamps to microseconds, for tools without support for nanoseconds
 	Micros  bool
-	Snaplen int // bytes of a frame to write at most; 0 means 262144
+	Snaplen int // maximum bytes written per frame; 0 means 262144
 }
 
 // Writer writes a capture file in little-endian order. It is owned by one goroutine.
 type Writer struct {
 	w     *bufio.Writer
 	cfg   WriterConfig
-	links []decode.LinkType // PcapNG: of the interfaces written
+	links []decode.LinkType // PcapNG: link types of the interfaces written
 	buf   []byte
 }
 
-// NewWriter returns a Writer after putting the file header into its buffer. w stays the caller's.
+// NewWriter returns a Writer with the file header in its buffer. The caller keeps ownership of w.
 func NewWriter(w io.Writer, cfg WriterConfig) (*Writer, error) {
 	if cfg.Snaplen == 0 {
 		cfg.Snaplen = maxPacket
@@ -64,10 +64,10 @@ func NewWriter(w io.Writer, cfg WriterConfig) (*Writer, error) {
 	return out, err
 }
 
-// WriteFrame writes one frame, cut at the snaplen. Times outside of what the format can say become
-// the nearest that it can: pcap has unsigned seconds of 32 bits, pcapng unsigned nanoseconds of 64.
-// It copies f. It returns [ErrLinkType], or the error of the underlying writer, which may be that
-// of an earlier frame.
+// WriteFrame writes one frame, cut at the snaplen. It clamps timestamps to the range of the format:
+// unsigned 32-bit seconds in pcap, unsigned 64-bit nanoseconds in pcapng. WriteFrame copies f. It
+// returns [ErrLinkType], or the error of the underlying writer, which may belong to an earlier
+// frame.
 func (w *Writer) WriteFrame(f capture.Frame) error {
 	data := f.Data[:min(len(f.Data), w.cfg.Snaplen)]
 	f.WireLen = max(f.WireLen, uint32(min(uint64(len(f.Data)), math.MaxUint32)))
@@ -88,10 +88,10 @@ func (w *Writer) WriteFrame(f capture.Frame) error {
 	return w.write(data, 0)
 }
 
-// Flush hands everything written so far to the underlying writer.
+// Flush writes all buffered data to the underlying writer.
 func (w *Writer) Flush() error { return w.w.Flush() }
 
-// write writes w.buf, data, and tail bytes of w.buf's end after them.
+// write writes w.buf without its last tail bytes, then data, then these tail bytes.
 func (w *Writer) write(data []byte, tail int) error {
 	head := len(w.buf) - tail
 	if _, err := w.w.Write(w.buf[:head]); err != nil {
@@ -135,7 +135,7 @@ func appendSection(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, size)
 	b = binary.LittleEndian.AppendUint32(b, byteOrderMagic)
 	b = binary.LittleEndian.AppendUint32(b, 1)              // version 1.0
-	b = binary.LittleEndian.AppendUint64(b, math.MaxUint64) // length not known
+	b = binary.LittleEndian.AppendUint64(b, math.MaxUint64) // unknown length
 	return binary.LittleEndian.AppendUint32(b, size)
 }
 
@@ -160,7 +160,8 @@ func (w *Writer) writeEnhanced(f capture.Frame, data []byte) error {
 	return w.write(data, pad+blockTrailer)
 }
 
-// interfaceOf returns the number of the interface for a link type, which it describes if it is new.
+// interfaceOf returns the number of the interface for a link type. It writes an Interface
+// Description Block for a new link type.
 func (w *Writer) interfaceOf(link decode.LinkType) (uint32, error) {
 	for i, known := range w.links {
 		if known == link {

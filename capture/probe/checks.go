@@ -15,39 +15,42 @@ import (
 	"visor/decode/probemsg"
 )
 
-// Checks is what the response to an HTTP test must be like. The zero Checks takes any with a status
-// from 200 to 399.
+// Checks holds the conditions on the response to an HTTP test. The zero Checks accepts any response
+// with a status from 200 to 399.
 type Checks struct {
-	Expected []Statuses // of these one must match; none means 200 to 399
-	Failure  []Statuses // of these none, whatever Expected holds
+	Expected []Statuses // one of these must match; none means 200 to 399
+	Failure  []Statuses // none of these may match, even if Expected matches
 
-	Contains    string         // what the body must contain
-	Matches     *regexp.Regexp // what it must match somewhere; nil is no condition, here and below
-	NotContains string         // what it must not contain
-	NotMatches  *regexp.Regexp // what it must not match anywhere
-	JSON        *JSONCheck     // what it must be as JSON
+	Contains    string         // required text in the body
+	Matches     *regexp.Regexp // required match in the body; nil means no condition, here and below
+	NotContains string         // forbidden text in the body
+	NotMatches  *regexp.Regexp // forbidden match in the body
+	JSON        *JSONCheck     // condition on the body as JSON
 
-	Sizes        *Sizes                    // of the body
-	Headers      map[string]*regexp.Regexp // of each at least one value must match
-	NotHeaders   map[string]*regexp.Regexp // of each no value may match
-	MaxAge       time.Duration             // since Last-Modified, which must be there; 0 is any
-	HTTPVersions []string                  // of "1.0", "1.1", "2", "3"; none means any
+	Sizes      *Sizes                    // allowed sizes of the body
+	Headers    map[string]*regexp.Regexp // at least one value of each header must match
+	NotHeaders map[string]*regexp.Regexp // no value of these headers may match
+	// maximum age by Last-Modified, which must be present; 0 means any
+	MaxAge time.Duration
+	// accepted versions: "1.0", "1.1", "2", "3"; none means any
+	HTTPVersions []string
 
-	// MaxBody is how many bytes of the body are kept for the conditions on it; 0 means 512 KiB. If
-	// the body is longer they count as fulfilled, but for a NotContains found in what was kept.
+	// MaxBody is the number of bytes of the body that are kept for the conditions on it; 0 means
+	// 512 KiB. Conditions on a longer body count as fulfilled, except for a NotContains found in
+	// the bytes that were kept.
 	MaxBody int
 }
 
-// Statuses is a range of HTTP status codes, both ends included.
+// Statuses is an inclusive range of HTTP status codes.
 type Statuses struct{ Low, High int }
 
-// Sizes is a range of sizes in bytes, both ends included.
+// Sizes is an inclusive range of sizes in bytes.
 type Sizes struct{ Min, Max uint64 }
 
 // JSONCheck is a condition on a value within a JSON document.
 type JSONCheck struct {
-	Pointer []string // its reference tokens (RFC 6901), unescaped
-	// the string that it must be, or its compact JSON text; nil if it need but be there
+	Pointer []string // reference tokens of the path (RFC 6901), unescaped
+	// required value: a string, or compact JSON text; nil only requires that the value exists
 	Equals *string
 }
 
@@ -69,7 +72,7 @@ func ParsePointer(p string) ([]string, bool) {
 	return tokens, true
 }
 
-// maxHeader is how many bytes of headers are looked at.
+// maxHeader is the number of header bytes that are checked.
 const maxHeader = 64 << 10
 
 func (c Checks) withDefaults() Checks {
@@ -79,12 +82,12 @@ func (c Checks) withDefaults() Checks {
 	return c
 }
 
-// reads reports whether a condition needs the body itself.
+// reads reports whether a condition needs the content of the body.
 func (c *Checks) reads() bool {
 	return c.Contains != "" || c.NotContains != "" || c.Matches != nil || c.NotMatches != nil || c.JSON != nil
 }
 
-// outcome returns what a response is worth. body is what was kept of size bytes.
+// outcome evaluates a response. body holds the bytes that were kept of size bytes.
 func (c *Checks) outcome(r *http.Response, body []byte, size uint64, now time.Time) probemsg.Outcome {
 	switch {
 	case !c.status(r.StatusCode):
@@ -139,7 +142,7 @@ func (j *JSONCheck) holds(body []byte) bool {
 	return j.Equals == nil || compact(v) == *j.Equals
 }
 
-// member returns what a reference token leads to in v.
+// member returns the value in v that a reference token selects.
 func member(v any, token string) (any, bool) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -155,8 +158,8 @@ func member(v any, token string) (any, bool) {
 	return nil, false
 }
 
-// compact returns a string as it is, and other values as JSON without white space, members in the
-// order of their names.
+// compact returns a string unchanged, and other values as JSON without white space and with sorted
+// members.
 func compact(v any) string {
 	if s, ok := v.(string); ok {
 		return s
@@ -170,8 +173,8 @@ func compact(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// shortest writes numbers with a fraction or an exponent as pktvisor's JSON library does: with the
-// fewest digits, and with .0 behind whole ones.
+// shortest formats numbers with a fraction or an exponent as pktvisor's JSON library does: with the
+// fewest digits, and with .0 after whole numbers.
 func shortest(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -195,8 +198,7 @@ func shortest(v any) any {
 	return v
 }
 
-// headers holds the header lists against the conditions. Headers longer than what is looked at
-// fulfil none.
+// headers checks the conditions on headers. Headers longer than maxHeader fulfil none.
 func (c *Checks) headers(h http.Header) bool {
 	if len(c.Headers) == 0 && len(c.NotHeaders) == 0 {
 		return true
@@ -228,7 +230,7 @@ func (c *Checks) age(h http.Header, now time.Time) bool {
 		return true
 	}
 	at, err := http.ParseTime(h.Get("Last-Modified"))
-	// the header has whole seconds
+	// the header has a resolution of one second
 	return err == nil && now.Truncate(time.Second).Sub(at) <= c.MaxAge
 }
 

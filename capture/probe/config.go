@@ -14,79 +14,83 @@ import (
 	"visor/decode/dnsmsg"
 )
 
-// Test is how targets are asked.
+// Test is the method of a probe.
 type Test uint8
 
-// The tests.
+// Tests that a Source can run.
 const (
 	Ping    Test = iota // ICMP echo (RFC 792, RFC 4443 section 4)
-	Connect             // opening a TCP connection, which is closed at once
-	HTTP                // an HTTP request, 1.1 or 2
+	Connect             // opens a TCP connection and closes it at once
+	HTTP                // an HTTP/1.1 or HTTP/2 request
 	DoH                 // a DNS query over HTTPS (RFC 8484)
 	DNS                 // a DNS query over UDP, TCP (RFC 7766) or TLS (RFC 7858)
 )
 
-// Config configures a Source. Targets must be set, and Query of DoH and DNS.
+// Config configures a Source. Targets must be set, and Query for DoH and DNS.
 type Config struct {
 	Test     Test
 	Targets  []Target
-	Interval time.Duration // from test to test of a target; 0 means 5 s
-	// for a look-up, a connection, or a whole request of HTTP, DoH and DNS, where a negative one is
-	// none; at most Interval; 0 means 2 s. For echo replies, see netprobe.Config
-	Timeout        time.Duration
-	Packets        int           // of a Ping test; 0 means 1
-	PacketInterval time.Duration // between these; 0 means 25 ms. All must go in one Interval
-	Payload        int           // bytes of an echo request, 8 to 65500; 0 means 48
-	Resolver       *net.Resolver // nil means the system's
-	Request        Request       // of HTTP and DoH
-	Checks         Checks        // of HTTP
-	Query          Query         // of DoH and DNS
-	// of HTTP, DoH, and DNS over TLS; nil means TLS 1.2 and the system's authorities. New copies it
+	Interval time.Duration // interval between tests of a target; 0 means 5 s
+	// limit for a look-up, a connection, or a whole request of HTTP, DoH and DNS; at most Interval;
+	// 0 means 2 s; negative means no limit for HTTP, DoH and DNS. For echo replies, see
+	// netprobe.Config
+	Timeout time.Duration
+	Packets int // Ping: packets per test; 0 means 1
+	// Ping: time between packets; 0 means 25 ms. All packets must fit into one Interval
+	PacketInterval time.Duration
+	// Ping: payload of an echo request in bytes, 8 to 65500; 0 means 48
+	Payload  int
+	Resolver *net.Resolver // nil means the system's resolver
+	Request  Request       // HTTP and DoH
+	Checks   Checks        // HTTP
+	Query    Query         // DoH and DNS
+	// HTTP, DoH, and DNS over TLS; nil means TLS 1.2 and the system's authorities. New copies it
 	TLS *tls.Config
 }
 
-// Target is a host or a server that is asked.
+// Target is a host or server to test.
 type Target struct {
-	Name string // what events call it
-	// an address or a name, which is looked up for every test; of HTTP and DoH a URL
+	Name string // name used in events
+	// address or name, looked up for every test; a URL for HTTP and DoH
 	Host    string
-	Port    uint16            // of Connect and DNS; 0 means 53 in DNS, or 853 over TLS
-	Version int               // 4 or 6: of IP; 0 takes what there is, version 4 first in Ping
-	Headers map[string]string // of HTTP: sent along. The test does not follow redirects then
-	Routes  []Route           // of HTTP and DoH: where connections go in place of a host
+	Port    uint16            // Connect and DNS; 0 means 53 for DNS, or 853 over TLS
+	Version int               // IP version, 4 or 6; 0 means any, for Ping preferably 4
+	Headers map[string]string // HTTP: additional headers. The test then does not follow redirects
+	Routes  []Route           // HTTP and DoH: replacements for hosts of connections
 }
 
-// Route leads connections to a host and port elsewhere. The Host header and the name in TLS stay as
-// they are.
+// Route redirects connections from a host and port to another address. The Host header and the TLS
+// server name stay unchanged.
 type Route struct {
 	Host    string
 	Port    string
-	Address string // an address, or a name
+	Address string // address or name
 }
 
-// Request is what HTTP and DoH tests send.
+// Request holds the options of requests for HTTP and DoH tests.
 type Request struct {
-	Method string // "" means GET for HTTP and POST for DoH, which takes only these two
-	Body   string // of HTTP. The test does not follow redirects then
-	// the proxy's URL; http:// may be left out. "" is none, whatever the environment holds
+	Method string // "" means GET for HTTP and POST for DoH; DoH supports only these two
+	Body   string // HTTP: body of the request. The test then does not follow redirects
+	// URL of the proxy, with or without http://; "" means no proxy, whatever the environment
 	Proxy     string
 	UserAgent string // "" means [DefaultUserAgent]
 }
 
-// DefaultUserAgent begins as that of pktvisor, by which servers may let its probes pass.
+// DefaultUserAgent begins with pktvisor's user agent, because servers may be configured to accept
+// its probes.
 const DefaultUserAgent = "pktvisor/4.5.0 (visor)"
 
-// Query is what DoH and DNS tests ask.
+// Query is the DNS query of DoH and DNS tests.
 type Query struct {
 	Name      string      // a domain name without escapes, at most 253 bytes; "." is the root
 	Type      dnsmsg.Type // 0 means A
-	Transport Transport   // of DNS
+	Transport Transport   // DNS: transport of the query
 }
 
-// Transport is what carries a DNS query.
+// Transport is the transport of a DNS query.
 type Transport uint8
 
-// The transports.
+// Transports of DNS queries.
 const (
 	UDP Transport = iota
 	TCP
@@ -119,7 +123,7 @@ func (cfg Config) withDefaults() Config {
 // asks reports whether a test is a request that is counted when it ends.
 func (t Test) asks() bool { return t >= HTTP }
 
-// Validate returns all that is wrong with cfg. New does the same.
+// Validate returns an error that lists all problems of cfg. New does the same.
 func (cfg Config) Validate() error {
 	cfg = cfg.withDefaults()
 	var errs []error
@@ -175,7 +179,7 @@ func (t *Target) validate(test Test) error {
 	return nil
 }
 
-// validateURL does not quote the URL, which may hold a password.
+// validateURL does not quote the URL, because it may contain a password.
 func (t *Target) validateURL() error {
 	if u, err := url.Parse(t.Host); err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return errors.New("field Host is not a URL of HTTP or HTTPS")

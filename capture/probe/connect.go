@@ -9,7 +9,8 @@ import (
 	"visor/decode/probemsg"
 )
 
-// connectKey is the key of the n-th connection to a target: not one of a packet.
+// connectKey returns the key of the n-th connection to a target. It differs from the keys of
+// packets.
 func connectKey(target int, n uint32) uint64 { return 1<<63 | uint64(target)<<32 | uint64(n) }
 
 // connect opens a connection to a target and closes it.

@@ -16,13 +16,13 @@ import (
 	"visor/decode/probemsg"
 )
 
-// resolver asks one DNS server, through a connection of its own for each query.
+// resolver queries one DNS server. It opens a new connection for each query.
 type resolver struct {
 	src    *Source
 	target *Target
 }
 
-// test sends a query and reports what came of it.
+// test sends a query and reports the outcome.
 func (r *resolver) test(ctx context.Context, key uint64) {
 	ctx, cancel := r.src.limit(ctx)
 	defer cancel()
@@ -38,7 +38,7 @@ func (r *resolver) test(ctx context.Context, key uint64) {
 	r.src.responded(key, r.target, out)
 }
 
-// ask returns what a response is worth, without its times.
+// ask returns the evaluated response, without its times.
 func (r *resolver) ask(ctx context.Context, p *phases) (probemsg.Response, error) {
 	out := probemsg.Response{Outcome: probemsg.BadResponse, RCode: probemsg.ParseError, Size: probemsg.NoSize}
 	q := &r.src.cfg.Query
@@ -47,7 +47,7 @@ func (r *resolver) ask(ctx context.Context, p *phases) (probemsg.Response, error
 		return out, err
 	}
 	defer conn.Close()
-	// ends what is under way
+	// interrupts a pending read or write
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	stream := conn
@@ -66,7 +66,7 @@ func (r *resolver) ask(ctx context.Context, p *phases) (probemsg.Response, error
 		return out, err
 	}
 	p.first.stop()
-	// over UDP a cut response is one all the same
+	// over UDP a truncated response counts as a response
 	if cut := msg.Truncated() && q.Transport != UDP; q.answers(msg) && !cut {
 		out.Outcome, out.RCode = worth(msg)
 	}
@@ -86,14 +86,14 @@ func (r *resolver) connect(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, network(protocol, r.target.Version), net.JoinHostPort(r.target.Host, strconv.Itoa(int(port))))
 }
 
-// tls returns the configuration for the target.
+// tls returns the TLS configuration for the target.
 func (r *resolver) tls() *tls.Config {
 	cfg := r.src.cfg.TLS.Clone()
 	cfg.ServerName = cmp.Or(cfg.ServerName, r.target.Host)
 	return cfg
 }
 
-// exchange sends the query and returns the response with its identifier. Others are passed over.
+// exchange sends the query and returns the response with its ID. It ignores other responses.
 func (q *Query) exchange(conn net.Conn) (dnsmsg.Message, error) {
 	var id [2]byte
 	_, _ = rand.Read(id[:]) // never fails
@@ -123,7 +123,7 @@ func (q *Query) exchange(conn net.Conn) (dnsmsg.Message, error) {
 
 func receiveDatagram(r io.Reader, buf []byte) (int, error) { return r.Read(buf) }
 
-// receiveFrame reads a message behind its length (RFC 1035 section 4.2.2).
+// receiveFrame reads a message that follows its length (RFC 1035 section 4.2.2).
 func receiveFrame(r io.Reader, buf []byte) (int, error) {
 	if _, err := io.ReadFull(r, buf[:2]); err != nil {
 		return 0, err

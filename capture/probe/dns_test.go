@@ -21,7 +21,7 @@ import (
 	"visor/internal/certtest"
 )
 
-// answer returns a response to a query with one A record. change may alter it.
+// answer returns a response to a query with one A record. change may modify it.
 func answer(query []byte, change func([]byte) []byte) []byte {
 	out := append([]byte(nil), query...)
 	out[2], out[7] = out[2]|0x80, 1
@@ -32,7 +32,7 @@ func answer(query []byte, change func([]byte) []byte) []byte {
 	return out
 }
 
-// What servers may do to a response.
+// Modifications of responses.
 func rcode(n byte) func([]byte) []byte {
 	return func(b []byte) []byte { b[3] |= n; return b }
 }
@@ -105,7 +105,7 @@ func TestDoH(t *testing.T) {
 	require.Equal(t, []any{probemsg.BadStatus, uint16(probemsg.NoRCode), uint16(503)}, []any{r.Outcome, r.RCode, r.Status})
 }
 
-// nameServer answers queries over UDP, TCP and TLS at one port each.
+// nameServer answers queries over UDP, TCP and TLS, each on its own port.
 type nameServer struct{ udp, tcp, tls netip.AddrPort }
 
 func newNameServer(t *testing.T, cert tls.Certificate, change func([]byte) []byte) nameServer {
@@ -120,7 +120,7 @@ func newNameServer(t *testing.T, cert tls.Certificate, change func([]byte) []byt
 				return
 			}
 			stray := answer(buf[:n], nil)
-			stray[0] ^= 1 // of another query
+			stray[0] ^= 1 // response to another query
 			udp.WriteTo(stray, from)
 			udp.WriteTo([]byte("x"), from)
 			udp.WriteTo(answer(buf[:n], change), from)
@@ -186,7 +186,7 @@ func TestDNS(t *testing.T) {
 		udp, tcp uint16
 	}{
 		"SERVFAIL": {rcode(2), 2, 2},
-		// over UDP a client would ask again over TCP: the server is well
+		// over UDP a client would ask again over TCP, so the server works
 		"truncated": {truncated, 0, probemsg.ParseError},
 		"cut":       {short, probemsg.ParseError, probemsg.ParseError},
 		"strange":   {otherName, probemsg.ParseError, probemsg.ParseError},
@@ -197,7 +197,7 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-// TestDNSFailures: servers that do not answer.
+// TestDNSFailures has servers that do not answer.
 func TestDNSFailures(t *testing.T) {
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
-// Package probe asks targets whether they are there, and whether they answer as they should: by
-// ICMP echo requests, TCP connections, HTTP requests, or DNS queries over UDP, TCP, TLS and HTTPS.
-// It is a source of events (visor/decode/probemsg), which visor/handler/netprobe counts:
+// Package probe tests the availability of targets and the correctness of their answers. It sends
+// ICMP echo requests, opens TCP connections, and sends HTTP requests and DNS queries over UDP, TCP,
+// TLS and HTTPS. Its source yields events (visor/decode/probemsg), which visor/handler/netprobe
+// counts:
 //
 //	src, err := probe.New(probe.Config{
 //		Test:    probe.Ping,
@@ -11,12 +12,12 @@
 //		Sources: []capture.Source{src}, Handlers: []handler.Handler{results}, Live: true,
 //	})
 //
-// Echo requests go through ICMP sockets, which need no privileges where the system allows them (on
-// Linux, to the groups in the sysctl net.ipv4.ping_group_range), or else through raw ones. Times
-// are taken right before sending and after receiving, from the monotonic clock: they include what
-// the system's scheduler adds, some tens of µs.
+// Echo requests use ICMP sockets, which need no privileges where the system allows them, and raw
+// sockets otherwise. On Linux the sysctl net.ipv4.ping_group_range lists the groups that may use
+// ICMP sockets. Timestamps are taken from the monotonic clock directly before sending and after
+// receiving. They include the delay of the system's scheduler, some tens of µs.
 //
-// The tests of a target follow each other: a request that does not end holds up the next one, so
-// that at most one is open. Of a response no more is kept than the conditions on it need. Close
-// ends all requests and waits for their goroutines.
+// The tests of a target run one after the other, so a slow request delays the next test. The source
+// keeps only the part of a response that its conditions need. Close ends all requests and waits for
+// their goroutines.
 package probe

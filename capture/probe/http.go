@@ -16,18 +16,19 @@ import (
 	"visor/decode/probemsg"
 )
 
-// web asks one target by HTTP. Its connections are the target's own, and stay open between tests.
+// web tests one target over HTTP. Its connections are used for this target only, and stay open
+// between tests.
 type web struct {
 	src    *Source
 	target *Target
 	client http.Client
-	query  *Query // of DoH; else nil
-	expiry uint64 // of the certificates seen last
+	query  *Query // DoH: the query; otherwise nil
+	expiry uint64 // expiry of the last certificates seen
 }
 
 const maxRedirects = 10
 
-// newWeb returns what asks a target until ctx ends: then its connections end too.
+// newWeb returns a tester for a target. Its connections end when ctx ends.
 func (s *Source) newWeb(ctx context.Context, target int) *web {
 	w := &web{src: s, target: &s.cfg.Targets[target]}
 	w.client = http.Client{
@@ -44,7 +45,7 @@ func (s *Source) newWeb(ctx context.Context, target int) *web {
 			Proxy:                  s.proxy(),
 			DialContext:            func(dial context.Context, _, addr string) (net.Conn, error) { return w.dial(ctx, dial, addr) },
 			TLSClientConfig:        s.cfg.TLS.Clone(),
-			DisableCompression:     true, // the size is that of what came
+			DisableCompression:     true, // the size is counted as transferred
 			ForceAttemptHTTP2:      true,
 			TLSHandshakeTimeout:    max(s.cfg.Timeout, 0),
 			MaxIdleConnsPerHost:    1,
@@ -57,13 +58,14 @@ func (s *Source) newWeb(ctx context.Context, target int) *web {
 	return w
 }
 
-// follows reports whether the test follows redirects: not where they would take headers or a body
-// to another server.
+// follows reports whether the test follows redirects. It does not if they would send headers or a
+// body to another server.
 func (w *web) follows() bool {
 	return w.query != nil || len(w.target.Headers) == 0 && w.src.cfg.Request.Body == ""
 }
 
-// proxy returns how requests find their proxy. One that cannot be understood fails every test.
+// proxy returns the function that selects the proxy of requests. With an invalid proxy URL every
+// test fails.
 func (s *Source) proxy() func(*http.Request) (*url.URL, error) {
 	proxy := s.cfg.Request.Proxy
 	if proxy == "" {
@@ -76,9 +78,9 @@ func (s *Source) proxy() func(*http.Request) (*url.URL, error) {
 	return func(*http.Request) (*url.URL, error) { return u, err }
 }
 
-// dial connects to where a route leads, or to addr. The transport goes on with a connection when
-// its request is over, for the requests to come: the test's time limits it, and the end of the
-// Source ends it.
+// dial connects to the address of a route, or to addr. The transport continues a connection attempt
+// after its request has ended, for later requests. So the test's timeout limits the attempt, and
+// the end of the Source interrupts it.
 func (w *web) dial(life, ctx context.Context, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -113,7 +115,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// network returns the name of a protocol over a version of IP.
+// network returns the name of a protocol over an IP version.
 func network(protocol string, version int) string {
 	if version == 0 {
 		return protocol
@@ -144,7 +146,7 @@ func (w *web) request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// test sends a request and reports what came of it.
+// test sends a request and reports the outcome.
 func (w *web) test(ctx context.Context, key uint64) {
 	ctx, cancel := w.src.limit(ctx)
 	defer cancel()
@@ -160,7 +162,7 @@ func (w *web) test(ctx context.Context, key uint64) {
 	w.src.responded(key, w.target, r)
 }
 
-// ask returns what a response is worth, without its times.
+// ask returns the evaluated response, without its times.
 func (w *web) ask(ctx context.Context) (probemsg.Response, error) {
 	req, err := w.request(ctx)
 	if err != nil {
@@ -178,7 +180,7 @@ func (w *web) ask(ctx context.Context) (probemsg.Response, error) {
 	if err != nil {
 		return probemsg.Response{}, err
 	}
-	if resp.TLS != nil { // it stays known for responses without
+	if resp.TLS != nil { // kept for later responses on the same connection
 		w.expiry = expiry(*resp.TLS)
 	}
 	out := probemsg.Response{Status: uint16(min(resp.StatusCode, math.MaxUint16)), RCode: probemsg.NoRCode, Size: probemsg.NoSize, Expiry: w.expiry}
@@ -191,7 +193,7 @@ func (w *web) ask(ctx context.Context) (probemsg.Response, error) {
 	return out, nil
 }
 
-// keeps returns how many bytes of a response must be kept.
+// keeps returns the number of bytes of a response to keep.
 func (w *web) keeps() int {
 	switch checks := &w.src.cfg.Checks; {
 	case w.query != nil:

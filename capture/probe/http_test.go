@@ -24,7 +24,7 @@ import (
 	"visor/internal/certtest"
 )
 
-// first returns the first event of a test of one target: of a failed one that behind Sent.
+// first returns the first event of a test of one target. For a failed test it skips Sent.
 func first(t *testing.T, cfg probe.Config) probemsg.Event {
 	cfg.Interval, cfg.Timeout = time.Minute, cmp.Or(cfg.Timeout, 20*time.Second)
 	src, err := probe.New(cfg)
@@ -33,7 +33,7 @@ func first(t *testing.T, cfg probe.Config) probemsg.Event {
 	return next(t, src)
 }
 
-// next returns the next event but Sent.
+// next returns the next event other than Sent.
 func next(t *testing.T, src capture.Source) probemsg.Event {
 	var b capture.Batch
 	for {
@@ -46,7 +46,7 @@ func next(t *testing.T, src capture.Source) probemsg.Event {
 	}
 }
 
-// site answers as the tests want it.
+// site serves the pages of the tests.
 func site(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/status":
@@ -84,7 +84,7 @@ func site(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestHTTP holds responses of a server against conditions.
+// TestHTTP checks responses of a server against conditions.
 func TestHTTP(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(site))
 	defer server.Close()
@@ -137,7 +137,7 @@ func TestHTTP(t *testing.T) {
 		{"/json", probe.Checks{Sizes: &probe.Sizes{Max: 0}}, bad, 200},
 		{"/status?200", probe.Checks{Sizes: &probe.Sizes{Max: 0}}, good, 200},
 		{"/large", probe.Checks{Sizes: &probe.Sizes{Min: 2003, Max: 2003}, Contains: "end"}, good, 200},
-		// longer than what is looked at
+		// longer than the limit
 		{"/large", probe.Checks{MaxBody: 100, Contains: "end", Matches: re("end"), JSON: pointer("")}, good, 200},
 		{"/large", probe.Checks{MaxBody: 100, NotContains: "end"}, good, 200},
 		{"/large", probe.Checks{MaxBody: 100, NotContains: "aa"}, bad, 200},
@@ -161,7 +161,8 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// TestHTTPRequest: headers and a body are sent, and keep the test from following redirects.
+// TestHTTPRequest checks that headers and a body are sent, and that the test then does not follow
+// redirects.
 func TestHTTPRequest(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(site))
 	defer server.Close()
@@ -184,7 +185,7 @@ func TestHTTPRequest(t *testing.T) {
 	require.Equal(t, uint16(302), run("/redirect?1", "", probe.Request{Method: "POST", Body: "a"}, probe.Target{}).Response.Status)
 }
 
-// TestHTTPFailures: what brings no response is told apart.
+// TestHTTPFailures checks that failures without a response are distinguished.
 func TestHTTPFailures(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(site))
 	defer server.Close()
@@ -215,8 +216,8 @@ func TestHTTPFailures(t *testing.T) {
 	}
 }
 
-// TestHTTPS: certificates are checked unless they need not be; their expiry stays known while a
-// connection is used again.
+// TestHTTPS checks that certificates are verified unless disabled, and that their expiry is kept
+// while a connection is reused.
 func TestHTTPS(t *testing.T) {
 	ca := certtest.Sign(t, "authority", nil)
 	client := certtest.Sign(t, "client", ca)
@@ -259,7 +260,7 @@ func TestHTTPS(t *testing.T) {
 	require.Equal(t, one.Expiry, two.Expiry)
 }
 
-// TestHTTPClose: Close ends a request that would not end by itself.
+// TestHTTPClose checks that Close ends a request that would never end.
 func TestHTTPClose(t *testing.T) {
 	arrived := make(chan bool, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -273,8 +274,8 @@ func TestHTTPClose(t *testing.T) {
 	require.NoError(t, src.Close())
 }
 
-// TestHTTPSilent: a server that takes connections and does not answer holds none after the test's
-// time is over, nor after Close.
+// TestHTTPSilent has a server that accepts connections and does not answer. No connection may
+// remain after the timeout or after Close.
 func TestHTTPSilent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -284,7 +285,7 @@ func TestHTTPSilent(t *testing.T) {
 	ended := func() {
 		c, err := l.Accept()
 		require.NoError(t, err)
-		_, err = io.Copy(io.Discard, c) // until the other end closes it
+		_, err = io.Copy(io.Discard, c) // until the client closes it
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
 	}
@@ -296,14 +297,14 @@ func TestHTTPSilent(t *testing.T) {
 	c, err := l.Accept()
 	require.NoError(t, err)
 	defer c.Close()
-	_, err = io.ReadFull(c, make([]byte, 5)) // of the handshake
+	_, err = io.ReadFull(c, make([]byte, 5)) // start of the handshake
 	require.NoError(t, err)
 	require.NoError(t, src.Close())
 	_, err = io.Copy(io.Discard, c)
 	require.NoError(t, err)
 }
 
-// TestNoSecrets: what is wrong with a configuration is told without what may be a secret.
+// TestNoSecrets checks that errors about a configuration contain no secrets.
 func TestNoSecrets(t *testing.T) {
 	_, err := probe.New(probe.Config{Test: probe.HTTP, Targets: []probe.Target{{Name: "a", Host: "gopher://me:secret@host"}}})
 	require.Error(t, err)

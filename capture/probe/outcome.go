@@ -10,7 +10,7 @@ import (
 	"visor/decode/probemsg"
 )
 
-// limit returns a context that ends with the time that a test has.
+// limit returns a context that ends at the timeout of a test.
 func (s *Source) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	if s.cfg.Timeout < 0 {
 		return context.WithCancel(ctx)
@@ -18,12 +18,12 @@ func (s *Source) limit(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, s.cfg.Timeout)
 }
 
-// responded reports a test that brought a response.
+// responded reports a test with a response.
 func (s *Source) responded(key uint64, t *Target, r probemsg.Response) {
 	s.report(s.now(), probemsg.Event{Kind: probemsg.Responded, Key: key, Response: r, Target: []byte(t.Name)})
 }
 
-// failed reports a test that brought none. Its beginning is reported with its end.
+// failed reports a test without a response, start and end together.
 func (s *Source) failed(ctx context.Context, key uint64, t *Target, err error) {
 	now := s.now()
 	if s.tell(now, probemsg.Sent, key, t.Name) {
@@ -31,8 +31,8 @@ func (s *Source) failed(ctx context.Context, key uint64, t *Target, err error) {
 	}
 }
 
-// failure returns why a test brought no response. The test's own time decides what has timed out,
-// not that of the system.
+// failure returns why a test has no response. The deadline of the test decides what is a timeout,
+// not timeouts of the system.
 func failure(ctx context.Context, err error) probemsg.Kind {
 	_, lookup := errors.AsType[*net.DNSError](err)
 	deadline, limited := ctx.Deadline()
@@ -45,8 +45,8 @@ func failure(ctx context.Context, err error) probemsg.Kind {
 	return probemsg.ConnectFailed
 }
 
-// expiry returns when the first of the certificates expires that the other end has shown, in
-// seconds since 1970; 0 if it has shown none.
+// expiry returns the earliest expiry of the peer's certificates, in seconds since 1970, or 0
+// without certificates.
 func expiry(state tls.ConnectionState) uint64 {
 	var first time.Time
 	for _, cert := range state.PeerCertificates {

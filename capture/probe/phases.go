@@ -9,8 +9,8 @@ import (
 	"visor/decode/probemsg"
 )
 
-// phases measures what the time of an HTTP request is spent on, over all redirects. Connections may
-// still be tried when the request has ended, hence the lock.
+// phases measures the phases of an HTTP request, over all redirects. Connection attempts may
+// continue after the request has ended, so a lock is needed.
 type phases struct {
 	mu        sync.Mutex
 	lookup    stopwatch
@@ -19,7 +19,7 @@ type phases struct {
 	first     stopwatch
 }
 
-// stopwatch sums up spans of time. A span runs from the first start to the first stop behind it.
+// stopwatch sums up spans of time. A span runs from the first start to the first stop after it.
 type stopwatch struct {
 	since time.Time
 	sum   time.Duration
@@ -40,8 +40,8 @@ func (w *stopwatch) stop() {
 
 func (w *stopwatch) micros() uint64 { return uint64(w.sum.Microseconds()) }
 
-// trace returns what has the phases of a request measured. Of connections tried side by side, the
-// first to be made counts.
+// trace returns the callbacks that measure the phases. If connections are attempted in parallel,
+// the first successful one counts.
 func (p *phases) trace() *httptrace.ClientTrace {
 	do := func(f func()) {
 		p.mu.Lock()

@@ -19,7 +19,7 @@ import (
 // socket sends echo requests of one family and receives their replies.
 type socket struct {
 	conn     *icmp.PacketConn
-	raw      bool // it gives all ICMP that comes, whoever it is for
+	raw      bool // a raw socket also receives ICMP messages for other programs
 	request  icmp.Type
 	reply    icmp.Type
 	protocol int
@@ -31,8 +31,8 @@ func (k *socket) close() {
 	}
 }
 
-// openSockets opens a socket for each family that targets may need. It is an error if none can be
-// opened.
+// openSockets opens a socket for each family that the targets may need. It returns an error if it
+// cannot open any.
 func (s *Source) openSockets() error {
 	var need4, need6 bool
 	for _, t := range s.cfg.Targets {
@@ -53,7 +53,7 @@ func (s *Source) openSockets() error {
 	return nil
 }
 
-// open opens an unprivileged socket, or else a raw one.
+// open opens an unprivileged socket, or a raw socket if that fails.
 func (s *Source) open(plain, raw, address string) (*socket, error) {
 	k := &socket{request: ipv4.ICMPTypeEcho, reply: ipv4.ICMPTypeEchoReply, protocol: 1}
 	if plain == "udp6" {
@@ -72,7 +72,7 @@ func (s *Source) open(plain, raw, address string) (*socket, error) {
 	return k, nil
 }
 
-// pingKey is the key of a packet: what its reply brings back.
+// pingKey returns the key of a packet, which its reply repeats.
 func pingKey(target int, seq uint16) uint64 { return uint64(target)<<16 | uint64(seq) }
 
 // ping sends the packets of the n-th test of a target.
@@ -107,7 +107,7 @@ func (s *Source) send(target int, addr netip.Addr, seq uint16) {
 	binary.BigEndian.PutUint32(data, s.cookie)
 	binary.BigEndian.PutUint32(data[4:], uint32(target))
 	m := icmp.Message{Type: k.request, Body: &icmp.Echo{ID: int(s.cookie & 0xFFFF), Seq: int(seq), Data: data}}
-	b, err := m.Marshal(nil) // the kernel sums up those of IPv6
+	b, err := m.Marshal(nil) // the kernel computes the checksum for IPv6
 	if err != nil || !s.tell(s.now(), probemsg.Sent, key, t.Name) {
 		return
 	}
@@ -123,15 +123,15 @@ func (k *socket) address(addr netip.Addr) net.Addr {
 	return &net.UDPAddr{IP: addr.AsSlice(), Zone: addr.Zone()}
 }
 
-// receive reads replies until the socket is closed. Raw sockets bring those of others too, and on
-// the loopback our own requests.
+// receive reads replies until the socket is closed. Raw sockets also receive replies to other
+// programs, and on loopback the requests.
 func (s *Source) receive(k *socket) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, _, err := k.conn.ReadFrom(buf)
 		now := s.now()
 		if err != nil {
-			// closed; or an ICMP error that a former request has brought
+			// closed, or an ICMP error caused by an earlier request
 			if !s.wait(time.After(10 * time.Millisecond)) {
 				return
 			}
@@ -143,7 +143,7 @@ func (s *Source) receive(k *socket) {
 	}
 }
 
-// parse returns whose reply b is.
+// parse returns the target and the sequence number of a reply b.
 func (s *Source) parse(k *socket, b []byte) (target int, seq uint16, ok bool) {
 	m, err := icmp.ParseMessage(k.protocol, b)
 	if err != nil || m.Type != k.reply {

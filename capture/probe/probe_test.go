@@ -16,14 +16,14 @@ import (
 	"visor/decode/probemsg"
 )
 
-// reader gives events one by one.
+// reader returns events one by one.
 type reader struct {
 	src     capture.Source
 	batch   capture.Batch
 	waiting []capture.Frame
 }
 
-// next returns the next event as text, and when it was.
+// next returns the next event as text, and its time.
 func (r *reader) next(t testing.TB) (string, int64) {
 	if len(r.waiting) == 0 {
 		require.NoError(t, r.src.ReadBatch(&r.batch))
@@ -90,7 +90,7 @@ func TestClose(t *testing.T) {
 	require.NoError(t, src.Close())
 	var b capture.Batch
 	for err = nil; err == nil; {
-		err = src.ReadBatch(&b) // events that wait may come first
+		err = src.ReadBatch(&b) // pending events may come first
 	}
 	require.ErrorIs(t, err, capture.ErrClosed)
 	require.NoError(t, src.Close())

@@ -13,17 +13,16 @@ import (
 	"visor/decode/probemsg"
 )
 
-// maxAnswer is how long a DNS message can be.
+// maxAnswer is the maximum length of a DNS message.
 const maxAnswer = 64 << 10
 
-// The limits of names (RFC 1035 section 2.3.4).
+// Limits of names (RFC 1035 section 2.3.4).
 const (
 	maxName  = 253
 	maxLabel = 63
 )
 
-// appendTo appends the query as a DNS message with one question, and the bit that asks for
-// recursion.
+// appendTo appends the query as a DNS message with one question and the RD bit.
 func (q *Query) appendTo(b []byte, id uint16) ([]byte, error) {
 	b = binary.BigEndian.AppendUint16(b, id)
 	b = append(b, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0)
@@ -72,7 +71,7 @@ func (q *Query) request(ctx context.Context, method, url string) (*http.Request,
 	return req, nil
 }
 
-// outcome returns what a response to request is worth.
+// outcome evaluates the response to request.
 func (q *Query) outcome(resp *http.Response, body []byte) (probemsg.Outcome, uint16) {
 	if resp.StatusCode < 200 || resp.StatusCode > 399 {
 		return probemsg.BadStatus, probemsg.NoRCode
@@ -85,7 +84,7 @@ func (q *Query) outcome(resp *http.Response, body []byte) (probemsg.Outcome, uin
 	return worth(msg)
 }
 
-// worth returns what a valid response is worth.
+// worth evaluates a valid response.
 func worth(msg dnsmsg.Message) (probemsg.Outcome, uint16) {
 	code := msg.RCode()
 	if code != dnsmsg.RCodeNoError {
@@ -94,8 +93,8 @@ func worth(msg dnsmsg.Message) (probemsg.Outcome, uint16) {
 	return probemsg.Success, uint16(code)
 }
 
-// answers reports whether msg is a response to the query: of the same question, and with all the
-// answers and authorities that its header declares.
+// answers reports whether msg is a response to the query. It must have the same question, and all
+// answer and authority records that its header declares.
 func (q *Query) answers(msg dnsmsg.Message) bool { return q.asked(msg) && whole(msg) }
 
 // asked reports whether msg is a response with the query's question.
@@ -109,7 +108,7 @@ func (q *Query) asked(msg dnsmsg.Message) bool {
 	return err == nil && msg.Response() && question.Type == q.Type && bytes.Equal(name, want)
 }
 
-// whole reports whether the answers and authorities can be read.
+// whole reports whether all answer and authority records can be parsed.
 func whole(msg dnsmsg.Message) bool {
 	left := int(msg.ANCount()) + int(msg.NSCount())
 	for rr := msg.Records(); left > 0 && rr.Next(); {

@@ -14,25 +14,25 @@ import (
 	"visor/decode/probemsg"
 )
 
-// Source gives the events of probes. It is owned by one goroutine; Close may be called from any.
+// Source yields the events of probes. It is owned by one goroutine; Close may be called from any.
 type Source struct {
 	cfg    Config
 	start  time.Time
-	cookie uint32 // tells our echo replies from those of others
+	cookie uint32 // distinguishes replies to this Source from others
 	events chan capture.Frame
 	done   <-chan struct{} // closed by end
 	end    context.CancelFunc
 	wg     sync.WaitGroup
-	v4, v6 *socket // of Ping; nil if no target needs it
+	v4, v6 *socket // Ping: nil if no target needs it
 }
 
 var _ capture.Source = (*Source)(nil)
 
-// backlog is how many events may wait for the reader.
+// backlog is the number of events that can wait for the reader.
 const backlog = 1024
 
-// New returns a Source that probes already, or what is wrong with cfg, or with the system's
-// sockets.
+// New returns a Source that has begun to probe. It returns an error if cfg is invalid or the
+// system's sockets cannot be opened.
 func New(cfg Config) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -59,11 +59,11 @@ func newCookie() uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// now returns the time, in ns since 1970, by the monotonic clock: steps of the system's clock do
-// not show in response times.
+// now returns the time in ns since 1970. It uses the monotonic clock, so that steps of the system's
+// clock do not affect response times.
 func (s *Source) now() int64 { return s.start.UnixNano() + int64(time.Since(s.start)) }
 
-// tell hands an event to the reader. It reports false if the Source is closed.
+// tell passes an event to the reader. It returns false if the Source is closed.
 func (s *Source) tell(timeNS int64, kind probemsg.Kind, key uint64, target string) bool {
 	return s.report(timeNS, probemsg.Event{Kind: kind, Key: key, Target: []byte(target)})
 }
@@ -79,7 +79,7 @@ func (s *Source) report(timeNS int64, e probemsg.Event) bool {
 	}
 }
 
-// ReadBatch waits for an event and gives it, with those that wait behind it.
+// ReadBatch waits for an event and returns it together with all pending events.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	b.Frames, b.Epoch = b.Frames[:0], 0
 	select {
@@ -99,7 +99,7 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	return nil
 }
 
-// Sockets returns how many ICMP sockets are open: one for each family that Ping needs, and none for
+// Sockets returns the number of open ICMP sockets: one for each family that Ping needs, and 0 for
 // other tests.
 func (s *Source) Sockets() (n int) {
 	for _, k := range []*socket{s.v4, s.v6} {
@@ -110,7 +110,7 @@ func (s *Source) Sockets() (n int) {
 	return n
 }
 
-// Close ends all probes: a ReadBatch that waits returns.
+// Close ends all probes. A waiting ReadBatch returns.
 func (s *Source) Close() error {
 	s.end()
 	s.v4.close()
@@ -119,7 +119,7 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// probe tests a target again and again.
+// probe tests a target repeatedly.
 func (s *Source) probe(ctx context.Context, i int) {
 	tick := time.NewTicker(s.cfg.Interval)
 	defer tick.Stop()
@@ -133,7 +133,8 @@ func (s *Source) probe(ctx context.Context, i int) {
 	}
 }
 
-// tester returns what runs the n-th test of a target, and what ends its connections.
+// tester returns a function that runs the n-th test of a target, and a function that closes its
+// connections.
 func (s *Source) tester(life context.Context, i int) (test func(ctx context.Context, n uint32), end func()) {
 	switch s.cfg.Test {
 	case Ping:
@@ -148,7 +149,7 @@ func (s *Source) tester(life context.Context, i int) (test func(ctx context.Cont
 	return func(ctx context.Context, n uint32) { w.test(ctx, connectKey(i, n)) }, w.client.CloseIdleConnections
 }
 
-// wait reports false if the Source is closed before c tells anything.
+// wait waits for c. It returns false if the Source is closed first.
 func (s *Source) wait(c <-chan time.Time) bool {
 	select {
 	case <-c:
@@ -158,7 +159,7 @@ func (s *Source) wait(c <-chan time.Time) bool {
 	}
 }
 
-// resolve returns the address of a target. If there is none it tells so.
+// resolve returns the address of a target. If it fails, it reports an event and returns false.
 func (s *Source) resolve(ctx context.Context, t *Target, key uint64) (netip.Addr, bool) {
 	if addr, err := netip.ParseAddr(t.Host); err == nil {
 		return addr, true
