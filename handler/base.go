@@ -17,6 +17,9 @@ type Base[M any] struct {
 
 	Sampler Sampler
 	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
+	// Deliver adds what the shard has counted elsewhere to Live, before a query reads Live and
+	// before Shift. It may be nil. The caller holds the worker's lock.
+	Deliver func()
 
 	account Account // outcomes of the events before
 	schema  *metric.Schema[M]
@@ -45,9 +48,17 @@ func (b *Base[M]) Shift(startNS int64) {
 	if b.info.Periods == 1 {
 		return
 	}
+	b.deliver()
 	b.past += b.bucket.Refused()
 	b.ring.Shift()
 	b.attach()
+}
+
+// deliver completes Live.
+func (b *Base[M]) deliver() {
+	if b.Deliver != nil {
+		b.Deliver()
+	}
 }
 
 // Account counts the events offered to the shard by outcome.
@@ -165,6 +176,7 @@ func (b *Base[M]) prepare() {
 func (b *Base[M]) collect(wanted func(period) bool) part {
 	p := &share[M]{schema: b.schema, info: b.info}
 	if wanted(b.bucket.stretch.period) {
+		b.deliver()
 		b.copied.copyFrom(b.bucket)
 		p.live = b.copied
 	}

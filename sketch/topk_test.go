@@ -340,3 +340,40 @@ func BenchmarkTopCounts(b *testing.B) {
 		i++
 	}
 }
+
+// TestAddAll: a batch of any length counts like its parts, also in a list that is full.
+func TestAddAll(t *testing.T) {
+	keys, _ := zipf(30_000, 100_000, 1)
+	var one, all sketch.TopNames
+	var batch []sketch.NameCount
+	for i, k := range keys {
+		n := sketch.NameCount{Hash: hash(k), Name: strconv.AppendUint(nil, uint64(k), 10), Count: uint64(i % 3)}
+		one.Add(n.Hash, n.Name, n.Count)
+		if batch = append(batch, n); i%777 == 0 || i == len(keys)-1 {
+			all.AddAll(batch)
+			batch = batch[:0]
+		}
+	}
+	require.Equal(t, one.Top(100), all.Top(100))
+	require.Equal(t, one.Total(), all.Total())
+	require.Equal(t, one.Error(), all.Error())
+}
+
+// TestTopCountsHigh counts to the end of a counter's parts.
+func TestTopCountsHigh(t *testing.T) {
+	var a, b sketch.TopCounts[uint16]
+	want := uint64(0)
+	for _, n := range []uint64{1, 0xFFFE, 1, 1, 0xFFFF, 0xFFFF, 0x1_0000, 1 << 40, 1<<63 - 1, 5} {
+		a.Add(9, n)
+		want += n
+		require.Equal(t, []sketch.Entry[uint16]{{Key: 9, Lower: want, Upper: want}}, a.Top(2))
+		require.Equal(t, want, a.Total())
+	}
+	b.CopyFrom(&a)
+	a.Add(9, 1<<63)
+	require.Equal(t, uint64(math.MaxUint64), a.Total())
+	require.Equal(t, want, b.Total())
+	b.Reset()
+	b.Add(9, 1)
+	require.Equal(t, uint64(1), b.Total())
+}

@@ -15,6 +15,8 @@ func (h *Handler) NewShards(n int) (out []handler.Shard) {
 	for range n {
 		s := &shard{front: h.newFront(), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
+		s.Deliver = s.deliver
+		s.connect()
 		out = append(out, s)
 	}
 	return out
@@ -38,6 +40,9 @@ func (s *shard) Process(b *handler.Batch) {
 	s.StartPass()
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
+		if i%ahead == 0 {
+			s.names.touch(b.DNS[i:min(i+ahead, len(b.DNS))])
+		}
 		s.message(&b.DNS[i])
 	}
 	s.flush()
@@ -52,6 +57,7 @@ func (s *shard) Shift(startNS int64) {
 	s.start = startNS
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
+	s.connect()
 	s.taps.shift(&s.Live.Taps)
 }
 
@@ -122,26 +128,26 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 		return
 	}
 	b.TopQTypes.Add(m.Type, 1)
-	if s.groups.Has(groupCardinality) && !m.Name.IsRoot() {
-		b.QName.Add(m.Hash)
-	}
-	if s.groups.Has(groupTopQNames) {
-		s.parts(m, suffixLen, &b.TopQName2, &b.TopQName3)
-		if reply {
-			s.countResult(m)
-		}
+	if s.groups&(groupCardinality|groupTopQNames) != 0 {
+		s.countName(m, 0, suffixLen)
 	}
 }
 
-// countResult updates the lists of names by result.
-func (s *shard) countResult(m *handler.Message) {
-	b := s.Live
-	r := results{noData: &b.TopNoData, nxDomain: &b.TopNXDomain, servFail: &b.TopServFail, refused: &b.TopRefused}
-	if s.groups.Has(groupTopQNamesDetails) {
-		r.noError = &b.TopNoError
-		b.TopByBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
+// connect makes the live period's lists count names.
+func (s *shard) connect() {
+	b, l := s.Live, &s.names.lists[0]
+	l.columns = l.columns[:0]
+	if s.groups.Has(groupCardinality) {
+		l.distinct = &b.QName
 	}
-	r.count(m)
+	if s.groups.Has(groupTopQNames) {
+		l.columns = append(l.columns, column{&b.TopQName2, twoLabels}, column{&b.TopQName3, threeLabels},
+			column{&b.TopNoData, noDatas}, column{&b.TopNXDomain, nxDomains},
+			column{&b.TopServFail, servFails}, column{&b.TopRefused, refusals})
+	}
+	if s.groups.Has(groupTopQNames | groupTopQNamesDetails) {
+		l.columns = append(l.columns, column{&b.TopNoError, noErrors}, column{&b.TopByBytes, replyBytes})
+	}
 }
 
 // countECS counts the client subnet of a query.

@@ -18,7 +18,8 @@ type front[M any] struct {
 	filter filter
 	geo    *geo.Cache // nil without databases
 	public bool       // cut names at their public suffix
-	text   []byte     // scratch for texts
+	names  *nameCounts
+	text   []byte // scratch for texts
 }
 
 func (d *declared[M]) newFront() front[M] {
@@ -27,6 +28,7 @@ func (d *declared[M]) newFront() front[M] {
 		groups: d.Info().Groups,
 		filter: newFilter(&d.cfg),
 		public: d.cfg.PublicSuffix,
+		names:  new(nameCounts),
 	}
 	if d.cfg.Geo != nil {
 		f.geo = d.cfg.Geo.NewCache()
@@ -53,17 +55,18 @@ func (s *front[M]) passOn(m *handler.Message) {
 	s.Pass.DNS = append(s.Pass.DNS, *m)
 }
 
-// parts counts the last two and three labels of a name. If suffixLen is not 0, the name is cut
+// parts are the parts of a name that lists count. three may be the root, which is not counted.
+type parts struct{ two, three dnsmsg.Name }
+
+// parts returns the last two and three labels of a name. If suffixLen is not 0, the name is cut
 // there instead.
-func (s *front[M]) parts(m *handler.Message, suffixLen int, qname2, qname3 *metric.TopDomains) {
-	two, three := m.Question.Cut(m.Name)
+func (s *front[M]) parts(m *handler.Message, suffixLen int) (p parts) {
 	if suffixLen != 0 || s.public && m.Tap == 0 {
-		two, three = s.cut(m, suffixLen)
+		p.two, p.three = s.cut(m, suffixLen)
+	} else {
+		p.two, p.three = m.Question.Cut(m.Name)
 	}
-	qname2.Add(s.hashPart(m, two), two, 1)
-	if !three.IsRoot() {
-		qname3.Add(s.hashPart(m, three), three, 1)
-	}
+	return p
 }
 
 // cut cuts the name one and two labels before a suffix. A configured suffix need not begin at a
@@ -74,14 +77,6 @@ func (s *front[M]) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Nam
 		suffixLen = suffix.Len(s.text)
 	}
 	return m.Name.Aggregate(s.text, suffixLen)
-}
-
-// hashPart returns the hash of part, the end of the message's name.
-func (s *front[M]) hashPart(m *handler.Message, part dnsmsg.Name) uint64 {
-	if len(part.Key()) == len(m.Name.Key()) {
-		return m.Hash
-	}
-	return part.Hash(s.Hash)
 }
 
 // clientSubnet returns the client subnet of a query, or an invalid address. It finds the option
@@ -106,27 +101,5 @@ func (s *front[M]) subnet(addr netip.Addr, subnets *metric.TopNames, places *met
 	}
 	if as := s.geo.ASN(addr); as != nil {
 		systems.Add(as.Hash, as.Key, 1)
-	}
-}
-
-// results are lists of names by result; noError may be nil.
-type results struct{ noError, noData, nxDomain, servFail, refused *metric.TopDomains }
-
-// count counts the name of a reply.
-func (r results) count(m *handler.Message) {
-	switch m.Msg.RCode() {
-	case dnsmsg.RCodeNoError:
-		if m.Msg.ANCount() == 0 {
-			r.noData.Add(m.Hash, m.Name, 1)
-		}
-		if r.noError != nil {
-			r.noError.Add(m.Hash, m.Name, 1)
-		}
-	case dnsmsg.RCodeNXDomain:
-		r.nxDomain.Add(m.Hash, m.Name, 1)
-	case dnsmsg.RCodeServFail:
-		r.servFail.Add(m.Hash, m.Name, 1)
-	case dnsmsg.RCodeRefused:
-		r.refused.Add(m.Hash, m.Name, 1)
 	}
 }

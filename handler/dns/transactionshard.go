@@ -22,6 +22,7 @@ func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 	for range n {
 		s := &transactionShard{front: h.newFront(), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
+		s.Deliver = s.deliver
 		out = append(out, s)
 	}
 	return out
@@ -97,6 +98,7 @@ func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 func (s *transactionShard) direction(dir decode.Direction) *Direction {
 	if s.dirs[dir] == nil {
 		s.dirs[dir] = s.Live.Directions.At(dir.String())
+		s.connect(dir, s.dirs[dir])
 	}
 	return s.dirs[dir]
 }
@@ -266,20 +268,30 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker)
 	if !m.Named {
 		return
 	}
-	if s.groups.Has(xactCardinality) && !m.Name.IsRoot() {
-		d.QName.Add(m.Hash)
-	}
-	if s.groups.Has(xactTopQNames) {
-		s.parts(m, 0, &d.TopQName2, &d.TopQName3)
-	}
 	if s.groups.Has(xactTopQTypes) {
 		d.TopQTypes.Add(m.Type, 1)
 	}
+	if s.groups&(xactCardinality|xactTopQNames|xactTopRCodes|xactTopSize) != 0 {
+		s.countName(m, q.dir, 0)
+	}
+}
+
+// connect makes the lists of a direction count names.
+func (s *transactionShard) connect(dir decode.Direction, d *Direction) {
+	l := &s.names.lists[dir]
+	l.columns = l.columns[:0]
+	if s.groups.Has(xactCardinality) {
+		l.distinct = &d.QName
+	}
+	if s.groups.Has(xactTopQNames) {
+		l.columns = append(l.columns, column{&d.TopQName2, twoLabels}, column{&d.TopQName3, threeLabels})
+	}
 	if s.groups.Has(xactTopRCodes) {
-		results{noError: &d.TopNoError, noData: &d.TopNoData, nxDomain: &d.TopNXDomain, servFail: &d.TopServFail, refused: &d.TopRefused}.count(m)
+		l.columns = append(l.columns, column{&d.TopNoError, noErrors}, column{&d.TopNoData, noDatas},
+			column{&d.TopNXDomain, nxDomains}, column{&d.TopServFail, servFails}, column{&d.TopRefused, refusals})
 	}
 	if s.groups.Has(xactTopSize) {
-		d.TopBytes.Add(m.Hash, m.Name, uint64(len(m.Msg)))
+		l.columns = append(l.columns, column{&d.TopBytes, replyBytes})
 	}
 }
 

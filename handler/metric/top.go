@@ -71,6 +71,9 @@ type TopDomains struct{ names sketch.TopNames }
 // enters the list.
 func (t *TopDomains) Add(h uint64, name dnsmsg.Name, n uint64) { t.names.Add(h, name.Key(), n) }
 
+// AddAll adds all of batch, whose names are [dnsmsg.Name.Key] values, like Add.
+func (t *TopDomains) AddAll(batch []sketch.NameCount) { t.names.AddAll(batch) }
+
 // Top returns the n entries with the highest counts. Their names are copies.
 func (t *TopDomains) Top(n int) (out []sketch.Entry[dnsmsg.Name]) {
 	for _, e := range t.names.Top(n) {

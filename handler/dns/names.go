@@ -1,0 +1,295 @@
+package dns
+
+import (
+	"math"
+
+	"visor/decode"
+	"visor/decode/dnsmsg"
+	"visor/handler"
+	"visor/handler/metric"
+	"visor/sketch"
+	"visor/sketch/hash64"
+)
+
+// nameCounts counts messages by name before they are added to the lists. Most names come again
+// soon: a reply has its query's name, and few names make most of the traffic. Such a message needs
+// one probe and one comparison, not one in each list and a hash for each part of its name. Of a
+// resolver's messages, 78 per cent find their name (74 with half the slots, 82 with twice as many).
+//
+// Another name takes a slot from its owner, whose counts then leave for the lists. They leave in
+// batches, see [sketch.TopNames.AddAll]. Lists accept weights, so their bounds stay the same.
+// Names of an attacker that share a slot cost what each name costs without a nameCounts.
+type nameCounts struct {
+	slots   [1 << nameBits]nameCount
+	leaving [64]leavingName
+	n       int      // names in leaving
+	lists   [3]lists // by decode.Direction
+	touched uint64   // see touch
+}
+
+const (
+	nameBits = 12 // log2 of the slots: 512 KiB
+	nameRoom = 96 // for a name with its final zero; longer ones leave at once
+	noPart   = math.MaxUint8
+	ahead    = 64 // messages whose slots are loaded together
+)
+
+// nameCount is a slot. A name of up to 31 bytes lies in its first cache line.
+type nameCount struct {
+	counts
+	name [nameRoom]byte
+}
+
+// leavingName holds counts on their way to the lists.
+type leavingName struct {
+	counts
+	name [256]byte
+}
+
+// counts are the counts of one name.
+type counts struct {
+	hash     uint64
+	bytes    uint64 // of replies
+	messages [outcomes]uint16
+	length   uint8 // of the name, without the final zero
+	class    nameClass
+	two      uint8 // where the last two labels begin
+	three    uint8 // where the last three labels begin; noPart without
+}
+
+// nameClass separates counts of the same name: a decode.Direction, plus 4 for dnstap messages,
+// whose names are cut differently.
+type nameClass uint8
+
+func classOf(m *handler.Message, dir decode.Direction) nameClass {
+	if m.Tap != 0 {
+		return nameClass(dir) | 4
+	}
+	return nameClass(dir)
+}
+
+func (c nameClass) direction() decode.Direction { return decode.Direction(c & 3) }
+
+// outcome is what lists of names distinguish.
+type outcome uint8
+
+const (
+	otherOutcome outcome = iota // a query, or a reply with another code
+	answered                    // NOERROR with records
+	noData
+	nxDomain
+	servFail
+	refused
+	outcomes
+)
+
+// outcomeOf holds the outcomes of replies by code.
+var outcomeOf = [16]outcome{
+	dnsmsg.RCodeNoError:  answered,
+	dnsmsg.RCodeNXDomain: nxDomain,
+	dnsmsg.RCodeServFail: servFail,
+	dnsmsg.RCodeRefused:  refused,
+}
+
+// touch loads the slots of the next messages. In such a short loop the misses overlap: 3 per cent
+// of a packet's time.
+func (t *nameCounts) touch(next []handler.Message) {
+	sum := uint64(0)
+	for i := range next {
+		sum += t.slot(&next[i]).hash
+	}
+	t.touched = sum // else the compiler would remove the loop
+}
+
+// slot returns the slot for the name of m, which may hold another name. The same file always yields
+// the same answer: the slot depends on the hash alone.
+func (t *nameCounts) slot(m *handler.Message) *nameCount {
+	return &t.slots[m.Hash>>(64-nameBits)]
+}
+
+// countName counts m by its name, which is cut at suffixLen.
+func (s *front[M]) countName(m *handler.Message, dir decode.Direction, suffixLen int) {
+	class := classOf(m, dir)
+	c := s.names.slot(m)
+	if !c.is(m, class) {
+		if len(m.Name.Key()) >= nameRoom {
+			s.countLong(m, class, suffixLen)
+			return
+		}
+		s.leave(&c.counts, c.name[:])
+		c.counts = newCounts(m, class, s.parts(m, suffixLen))
+		c.name[copy(c.name[:], m.Name.Key())] = 0
+	}
+	if c.add(m) {
+		s.leave(&c.counts, c.name[:])
+	}
+}
+
+// is reports whether c counts the name of m.
+func (c *nameCount) is(m *handler.Message, class nameClass) bool {
+	name := m.Name.Key()
+	return c.hash == m.Hash && c.class == class && int(c.length) == len(name) && string(c.name[:len(name)]) == string(name)
+}
+
+// add counts m. It returns true if c must leave before the next message.
+func (c *counts) add(m *handler.Message) (full bool) {
+	o := otherOutcome
+	if m.Msg.Response() {
+		o = outcomeOf[m.Msg.RCode()&15]
+		if o == answered && m.Msg.ANCount() == 0 {
+			o = noData
+		}
+		c.bytes += uint64(len(m.Msg))
+	}
+	c.messages[o]++
+	return c.messages[o] == math.MaxUint16
+}
+
+// countLong is countName for a name that is too long for a slot.
+func (s *front[M]) countLong(m *handler.Message, class nameClass, suffixLen int) {
+	c := newCounts(m, class, s.parts(m, suffixLen))
+	c.add(m)
+	s.text = append(append(s.text[:0], m.Name.Key()...), 0)
+	s.leave(&c, s.text)
+}
+
+func newCounts(m *handler.Message, class nameClass, p parts) counts {
+	name := m.Name.Key()
+	c := counts{hash: m.Hash, length: uint8(len(name)), class: class, two: begin(name, p.two), three: noPart}
+	if !p.three.IsRoot() {
+		c.three = begin(name, p.three)
+	}
+	return c
+}
+
+// begin returns where a part of a name begins. Unlike the name, a part includes the final zero.
+func begin(name []byte, part dnsmsg.Name) uint8 {
+	if len(part.Key()) == len(name) {
+		return 0
+	}
+	return uint8(len(name) + 1 - len(part.Key()))
+}
+
+// leave sends the counts of c to the lists and sets them to 0. name is c's name with its final
+// zero.
+func (s *front[M]) leave(c *counts, name []byte) {
+	if c.messages == [outcomes]uint16{} {
+		return
+	}
+	t := s.names
+	l := &t.leaving[t.n]
+	l.counts = *c
+	copy(l.name[:], name[:c.length+1])
+	c.bytes, c.messages = 0, [outcomes]uint16{}
+	if t.n++; t.n == len(t.leaving) {
+		s.arrive()
+	}
+}
+
+// arrive adds the counts on their way to the lists.
+func (s *front[M]) arrive() {
+	t := s.names
+	for dir := range t.lists {
+		t.lists[dir].add(t.leaving[:t.n], decode.Direction(dir), s.Hash)
+	}
+	t.n = 0
+}
+
+// deliver adds all counts to the lists.
+func (s *front[M]) deliver() {
+	for i := range s.names.slots {
+		c := &s.names.slots[i]
+		s.leave(&c.counts, c.name[:])
+	}
+	s.arrive()
+}
+
+// lists are the metrics that count the names of one direction.
+type lists struct {
+	distinct *sketch.Cardinality // nil if it is off
+	columns  []column
+}
+
+// column is a list and what it counts.
+type column struct {
+	list *metric.TopDomains
+	what listed
+}
+
+// listed is what a list counts.
+type listed uint8
+
+const (
+	twoLabels listed = iota
+	threeLabels
+	noErrors
+	noDatas
+	nxDomains
+	servFails
+	refusals
+	replyBytes
+)
+
+// add adds the counts of one direction to l, one list after the other.
+func (l *lists) add(names []leavingName, dir decode.Direction, h *hash64.Hasher) {
+	if l.distinct != nil {
+		for i := range names {
+			if c := &names[i]; c.length > 0 && c.class.direction() == dir {
+				l.distinct.Add(c.hash)
+			}
+		}
+	}
+	var buf [len(nameCounts{}.leaving)]sketch.NameCount
+	for _, col := range l.columns {
+		batch := buf[:0]
+		for i := range names {
+			if c := &names[i]; c.class.direction() == dir {
+				if n := c.of(col.what, h); n.Count > 0 {
+					batch = append(batch, n)
+				}
+			}
+		}
+		col.list.AddAll(batch)
+	}
+}
+
+// of returns the name and the count for a list. The count is 0 if the name does not belong there.
+func (c *leavingName) of(what listed, h *hash64.Hasher) sketch.NameCount {
+	n := sketch.NameCount{Hash: c.hash, Name: c.name[:c.length]}
+	switch what {
+	case twoLabels:
+		return c.part(c.two, h)
+	case threeLabels:
+		return c.part(c.three, h)
+	case noErrors:
+		n.Count = uint64(c.messages[answered]) + uint64(c.messages[noData])
+	case noDatas:
+		n.Count = uint64(c.messages[noData])
+	case nxDomains:
+		n.Count = uint64(c.messages[nxDomain])
+	case servFails:
+		n.Count = uint64(c.messages[servFail])
+	case refusals:
+		n.Count = uint64(c.messages[refused])
+	case replyBytes:
+		n.Count = c.bytes
+	}
+	return n
+}
+
+// part returns the part that begins at offset at, with the number of all messages.
+func (c *leavingName) part(at uint8, h *hash64.Hasher) (n sketch.NameCount) {
+	switch at {
+	case noPart:
+		return n
+	case 0:
+		n.Hash, n.Name = c.hash, c.name[:c.length]
+	default:
+		n.Name = c.name[at : c.length+1]
+		n.Hash = h.Sum(n.Name)
+	}
+	for _, k := range c.messages {
+		n.Count += uint64(k)
+	}
+	return n
+}
