@@ -25,12 +25,13 @@ const maxSpareSides = 1024
 // streams orders the TCP segments of DNS and BGP and extracts their messages. One Pool holds all
 // segments and incomplete messages.
 type streams struct {
-	tcp     *tcpstream.Assembler[*side]
-	pool    *tcpstream.Pool
-	spare   []*side
-	oldest  *side // oldest side that holds part of a message
-	newest  *side
-	dropped uint64 // messages dropped for lack of memory
+	tcp      *tcpstream.Assembler[*side]
+	pool     *tcpstream.Pool
+	spare    []*side
+	oldest   *side // oldest side that holds part of a message
+	newest   *side
+	dropped  uint64 // messages dropped for lack of memory
+	searches dnsmsg.Searches
 
 	// sides that lost a message because the capture lacks their beginning
 	headless struct{ dns, bgp uint64 }
@@ -78,6 +79,7 @@ func (s *streams) open(frame, p *decode.Packet, isDNS, begins bool) *side {
 	} else {
 		d = new(side)
 		d.framer.Borrow(s.pool)
+		d.framer.Limit(&s.searches)
 	}
 	d.packet = originOf(p)
 	if frame != p {

@@ -29,24 +29,32 @@ type Framer struct {
 	spent   []byte // the buffer under the message or data, to be released
 	message Message
 	buffers Buffers
-	skip    int32   // remaining bytes of a message that lost some
-	search  search  // the start of the next message is unknown
-	length  [2]byte // length of the message that partial begins
-	known   uint8   // received bytes of the length
-	guessed bool    // a search found the messages: an implausible one starts another search
-	failed  bool    // the stream is not DNS
-	skipped bool    // bytes outside whole messages were skipped
-	dropped uint32
+	// bounds searches; nil does not
+	searches *Searches
+	skip     int32   // remaining bytes of a message that lost some
+	search   search  // the start of the next message is unknown
+	length   [2]byte // length of the message that partial begins
+	known    uint8   // received bytes of the length
+	guessed  bool    // a search found the messages: an implausible one starts another search
+	failed   bool    // the stream is not DNS
+	skipped  bool    // bytes outside whole messages were skipped
+	dropped  uint32
 }
 
 // Borrow makes f take memory from buffers. Call it before Feed. f returns memory that it does not
 // need.
 func (f *Framer) Borrow(buffers Buffers) { f.buffers = buffers }
 
+// Limit makes f search within the bounds of s, which other Framers may share. Call it before Feed.
+func (f *Framer) Limit(s *Searches) { f.searches = s }
+
 // Feed hands data to the Framer, which borrows it until Next returns false.
 func (f *Framer) Feed(data []byte) {
 	f.release()
 	f.data = data
+	if f.searches != nil {
+		f.searches.earn()
+	}
 }
 
 // Next advances to the next complete message. It returns false if it finds none: either more data
@@ -229,5 +237,5 @@ func (f *Framer) Err() error {
 func (f *Framer) Reset() {
 	f.forget()
 	f.release()
-	*f = Framer{partial: f.partial[:0], spent: f.spent, buffers: f.buffers}
+	*f = Framer{partial: f.partial[:0], spent: f.spent, buffers: f.buffers, searches: f.searches}
 }

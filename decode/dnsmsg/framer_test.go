@@ -1,7 +1,9 @@
 package dnsmsg_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -242,4 +244,39 @@ func TestFramerAllocs(t *testing.T) {
 	run()
 	require.Zero(t, testing.AllocsPerRun(100, run))
 	require.Equal(t, 102*3, n)
+}
+
+// Hostile segments spend the tries that Framers share. After that, a message in the middle of a
+// segment is skipped, while one at the beginning of a segment is found. Other segments earn tries.
+func TestFramerSearchBounds(t *testing.T) {
+	var searches dnsmsg.Searches
+	lost := func(segments ...[]byte) (messages int) {
+		var f dnsmsg.Framer
+		f.Limit(&searches)
+		f.Lost()
+		for _, s := range segments {
+			f.Feed(s)
+			for f.Next() {
+				messages++
+			}
+		}
+		return messages
+	}
+	q := query("\x03www\x07example\x00")
+	message := append([]byte{0, byte(len(q))}, q...)
+	noise := bytes.Repeat([]byte{0}, 1400) // every byte may begin a message
+	inside := slices.Concat(noise, message)
+	require.Equal(t, 1, lost(inside), "within a segment")
+	for range 100 {
+		require.Zero(t, lost(noise))
+	}
+	require.Zero(t, lost(inside), "no try is left")
+	require.Equal(t, 1, lost(noise, message), "at the beginning of a segment")
+	var other dnsmsg.Framer
+	other.Limit(&searches)
+	for range 100 {
+		other.Feed(message)
+		require.True(t, other.Next())
+	}
+	require.Equal(t, 1, lost(inside), "messages earned tries")
 }

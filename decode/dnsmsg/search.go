@@ -6,6 +6,31 @@ import "bytes"
 // stream as not DNS.
 const maxSearch = 256 << 10
 
+// Searches bounds the work of Framers that look for a message in the middle of a stream. A try at a
+// byte costs 10 ns: a segment of 1,400 plausible bytes cost as much as 70 ordinary packets. Each fed
+// segment adds 32 tries, and 32,768 can be saved up, enough for half of the longest message. Without
+// tries left a Framer skips to the beginning of the next segment, where most messages begin.
+//
+// The Framers of one goroutine share it. The zero Searches is ready to use.
+type Searches struct{ used int32 }
+
+const (
+	triesEach  = 32     // of a segment
+	triesSaved = 32_768 // at most
+)
+
+// earn adds the tries of a segment.
+func (s *Searches) earn() { s.used = max(0, s.used-triesEach) }
+
+// spend takes a try, and reports whether there was one.
+func (s *Searches) spend() bool {
+	if s.used == triesSaved {
+		return false
+	}
+	s.used++
+	return true
+}
+
 // search is the state of looking for a message in a stream.
 type search struct {
 	on   bool
@@ -33,7 +58,15 @@ func (f *Framer) find() bool {
 		if fit = look(buf[i:], edge); fit != no {
 			break
 		}
-		i += 1 + toCandidate(buf[i+1:])
+		next := i + 1 + toCandidate(buf[i+1:])
+		tired := f.searches != nil && !f.searches.spend()
+		switch {
+		case i < held && (next > held || tired):
+			next = held
+		case tired:
+			next = len(buf)
+		}
+		i = next
 	}
 	f.skipped = f.skipped || i > 0
 	switch {
