@@ -6,10 +6,11 @@ import "bytes"
 // stream as not DNS.
 const maxSearch = 256 << 10
 
-// Searches bounds the work of Framers that look for a message in the middle of a stream. A try at a
-// byte costs 10 ns: a segment of 1,400 plausible bytes cost as much as 70 ordinary packets. Each fed
-// segment adds 32 tries, and 32,768 can be saved up, enough for half of the longest message. Without
-// tries left a Framer skips to the beginning of the next segment, where most messages begin.
+// Searches bounds the work of Framers that look for a message in the middle of a stream. A try at
+// a byte costs 10 ns: a segment of 1,400 plausible bytes cost as much as 70 ordinary packets. Each
+// fed segment adds 32 tries, and 32,768 can be saved up, enough for half of the longest message.
+// Without tries left a Framer skips to the beginning of the next segment, where most messages
+// begin.
 //
 // The Framers of one goroutine share it. The zero Searches is ready to use.
 type Searches struct{ used int32 }
