@@ -42,14 +42,12 @@ func (t *TopPairs) MergeKeys(src *TopPairs) {
 		short shortKey
 		long  string
 	}
-	known := make(map[key]uint64, t.used)
-	for i := range t.slots {
-		switch s := &t.slots[i]; {
-		case s.hash == 0:
-		case s.key.isLong():
-			known[key{shortKey{2: isLong << 56}, string(t.long(s.key))}] = s.hash
-		default:
-			known[key{short: s.key}] = s.hash
+	known := make(map[key]uint64, len(t.entries))
+	for i := range t.entries {
+		if e := &t.entries[i]; e.key.isLong() {
+			known[key{shortKey{2: isLong << 56}, string(t.long(e.key))}] = e.hash
+		} else {
+			known[key{short: e.key}] = e.hash
 		}
 	}
 	t.merge(src, func(k *PairKey) uint64 {

@@ -19,34 +19,50 @@ type Pair [2]uint64
 // scales, Error is at most half of that. The capacity is less where a [Budget] did not let the list
 // grow.
 //
-// Keys are bytes of any length. A slot has 48 bytes and stores up to 23 bytes of key; longer keys
+// Keys are bytes of any length. An entry has 48 bytes and stores up to 23 bytes of key; longer keys
 // are stored in the list's arena. Keys are compared by all of their bytes, and placed by a secret
 // of the list, as in other lists. The list holds four keys with the same hash and refuses further
 // ones. Refused weights count only in Total and Refused.
 //
+// Entries are in the order of their arrival, apart from the index that finds them. Thus a search
+// reads one cache line of the index, and a new key is written where the previous one ended. A purge
+// reads the entries once, in order.
+//
 // A TopPairs is owned by one goroutine. The zero TopPairs has the [DefaultCapacity] and is ready to
 // use.
 type TopPairs struct {
-	slots    []pairSlot // open addressing, linear probing; a power of two, a quarter of them free
-	odd      uint64     // the secret: a slot is the highest bits of hash · odd
-	shift    uint8      // 64 − log2(len(slots))
-	used     int
+	index    []uint32 // open addressing, linear probing; a power of two, half of them free or more
+	odd      uint64   // the secret: a place in index is the highest bits of hash · odd
+	shift    uint8    // 64 − log2(len(index))
+	total    Pair
+	entries  []pairEntry
 	capacity int // 0: DefaultCapacity
 	error    Pair
-	total    Pair
 	refused  Pair
 	arena    []byte // the long keys, concatenated
 	spare    []byte // the arena before the last purge, reused by the next one
 	budget   *Budget
 }
 
-type pairSlot struct {
-	hash uint64 // 0: free
+type pairEntry struct {
+	hash uint64
 	sum  Pair
 	key  shortKey
 }
 
-const pairBytes = int(unsafe.Sizeof(pairSlot{}))
+const pairBytes = int(unsafe.Sizeof(pairEntry{}))
+
+// An element of the index is 0 if it is free. Otherwise its low bits are the number of an entry
+// plus one, and its high bits are a tag from the entry's hash. Nearly all entries with another key
+// have another tag, so that a search does not read them.
+const (
+	refBits  = 21 // enough for maxCapacity
+	refMask  = 1<<refBits - 1
+	refBytes = 4
+)
+
+// tag returns the tag of a key from the product that places it.
+func tag(product uint64) uint32 { return uint32(product>>(32-refBits)) &^ refMask }
 
 // shortKey stores a key of up to 23 bytes, with its length in the last byte, or the position of a
 // longer key in the arena.
@@ -96,14 +112,14 @@ func (t *TopPairs) Limit(capacity int, budget *Budget) {
 	t.capacity, t.budget = min(max(capacity, 0), maxCapacity), budget
 }
 
-// Touch loads the slot of a key, so that a later Add does not wait for memory. It returns a value
-// from the slot, which the caller has to use. If twelve lists are touched before the first Add,
-// their loads overlap: in benchmarks/flow_test.go a record took 13 per cent less time.
+// Touch loads the place of a key in the index, so that a later Add does not wait for memory. It
+// returns a value from it, which the caller has to use. If twelve lists are touched before the
+// first Add, their loads overlap: in benchmarks/flow_test.go a record took 13 per cent less time.
 func (t *TopPairs) Touch(k *PairKey) uint64 {
-	if len(t.slots) == 0 {
+	if len(t.index) == 0 {
 		return 0
 	}
-	return t.slots[t.home(k.hash)].hash
+	return uint64(t.index[k.hash*t.odd>>(t.shift&63)])
 }
 
 // Add adds a weight to k and reports whether k is a new entry. It copies the key when that enters
@@ -113,53 +129,49 @@ func (t *TopPairs) Add(k *PairKey, weight Pair) (entered bool) {
 		return false
 	}
 	t.total.add(weight)
-	if len(t.slots) == 0 {
-		t.grow()
+	e, free := t.find(k)
+	if e == nil {
+		return t.insert(free, k, weight)
 	}
-	s := t.find(k)
-	switch {
-	case s == nil:
-		t.refused.add(weight)
-		return false
-	case s.hash != 0:
-		s.sum.add(weight)
-		return false
-	}
-	return t.insert(s, k, weight)
+	e.sum.add(weight)
+	return false
 }
 
 func (p *Pair) add(q Pair) { p[0], p[1] = sum(p[0], q[0]), sum(p[1], q[1]) }
 
-// home returns the slot at which the search for the keys of a hash begins.
-func (t *TopPairs) home(h uint64) uint64 { return h * t.odd >> (t.shift & 63) }
-
-// find returns the slot of k, or the free slot for it. It returns nil if k is refused.
-func (t *TopPairs) find(k *PairKey) *pairSlot {
-	mask, twins := uint64(len(t.slots)-1), 0
-	i := t.home(k.hash)
-	for range maxProbe {
-		s := &t.slots[i&mask]
-		switch {
-		case s.hash == 0:
-			return s
-		case s.hash != k.hash:
-		case t.has(s, k):
-			return s
-		default:
-			if twins++; twins == maxTwins {
-				return nil
+// find returns the entry of k. If there is none, it returns the free place in the index for k, or
+// -1 if k is refused.
+func (t *TopPairs) find(k *PairKey) (e *pairEntry, free int) {
+	index, mask, twins := t.index, uint64(len(t.index)-1), 0
+	product := k.hash * t.odd
+	i := product >> (t.shift & 63)
+	want := tag(product)
+	for range min(maxProbe, len(index)) {
+		ref := index[i&mask]
+		if ref == 0 {
+			return nil, int(i & mask)
+		}
+		if ref&^refMask == want {
+			switch e := &t.entries[ref&refMask-1]; {
+			case e.hash != k.hash:
+			case t.has(e, k):
+				return e, 0
+			default:
+				if twins++; twins == maxTwins {
+					return nil, -1
+				}
 			}
 		}
 		i++
 	}
-	return nil
+	return nil, -1
 }
 
-func (t *TopPairs) has(s *pairSlot, k *PairKey) bool {
+func (t *TopPairs) has(e *pairEntry, k *PairKey) bool {
 	if k.long == nil {
-		return s.key == k.short
+		return e.key == k.short
 	}
-	return s.key.isLong() && bytes.Equal(t.long(s.key), k.long)
+	return e.key.isLong() && bytes.Equal(t.long(e.key), k.long)
 }
 
 func (k shortKey) isLong() bool { return k[2]>>56 == isLong }
@@ -167,26 +179,32 @@ func (k shortKey) isLong() bool { return k[2]>>56 == isLong }
 // long returns a key in the arena.
 func (t *TopPairs) long(k shortKey) []byte { return t.arena[k[0] : k[0]+k[1]] }
 
-// insert stores a new key at free, which find returned. It returns false if the key is refused.
-func (t *TopPairs) insert(free *pairSlot, k *PairKey, weight Pair) bool {
-	most := len(t.slots) / 4 * 3
-	if t.used >= min(most, t.limit()) {
-		if t.used < most || !t.mayGrow() {
-			t.purge()
-		} else {
-			t.grow()
-		}
-		if free = t.find(k); free == nil {
+// insert stores a new key, for which find returned a place in the index. It returns false if the
+// key is refused.
+func (t *TopPairs) insert(free int, k *PairKey, weight Pair) bool {
+	if len(t.entries) >= min(t.room(), t.limit()) {
+		if free < 0 && len(t.index) > 0 {
 			t.refused.add(weight)
 			return false
 		}
+		if t.mayGrow() {
+			t.grow()
+		} else {
+			t.purge()
+		}
+		_, free = t.find(k)
 	}
-	*free = pairSlot{k.hash, weight, k.short}
+	if free < 0 {
+		t.refused.add(weight)
+		return false
+	}
+	t.entries = append(t.entries, pairEntry{k.hash, weight, k.short})
+	t.index[free] = tag(k.hash*t.odd) | uint32(len(t.entries))
 	if k.long != nil {
-		free.key[0], free.key[1] = uint64(len(t.arena)), uint64(len(k.long))
+		at := &t.entries[len(t.entries)-1].key
+		at[0], at[1] = uint64(len(t.arena)), uint64(len(k.long))
 		t.keep(k.long)
 	}
-	t.used++
 	return true
 }
 
@@ -204,37 +222,53 @@ func (t *TopPairs) limit() int {
 	return DefaultCapacity
 }
 
-const minPairSlots = 8
+const minPairs = 8
 
+// room returns the number of entries for which there is memory.
+func (t *TopPairs) room() int { return min(cap(t.entries), len(t.index)/2) }
+
+// mayGrow reports whether there is memory for twice as many entries, or for the first ones.
 func (t *TopPairs) mayGrow() bool {
-	return len(t.slots)/4*3 < t.limit() && t.budget.take(len(t.slots)*pairBytes)
+	n := t.room()
+	return n == 0 || n < t.limit() && t.budget.take(t.bytesOf(t.next())-t.bytesOf(n))
 }
 
-// grow doubles the slots.
+// next returns the number of entries after growing.
+func (t *TopPairs) next() int { return max(minPairs, min(2*t.room(), t.limit())) }
+
+// bytesOf returns the memory of n entries and their index.
+func (t *TopPairs) bytesOf(n int) int { return n*pairBytes + indexFor(n)*refBytes }
+
+// indexFor returns the length of the index of n entries.
+func indexFor(n int) int { return 1 << bits.Len(uint(2*n-1)) }
+
+// grow doubles the entries.
 func (t *TopPairs) grow() {
-	old := t.slots
-	if len(old) == 0 {
-		t.budget.use(minPairSlots * pairBytes)
+	n := t.next()
+	if t.room() == 0 {
+		t.budget.use(t.bytesOf(n))
 	}
-	t.slots = make([]pairSlot, max(minPairSlots, 2*len(old)))
-	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.slots))))
+	if cap(t.entries) < n {
+		t.entries = append(make([]pairEntry, 0, n), t.entries...)
+	}
+	t.index = make([]uint32, indexFor(n))
+	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.index))))
 	for t.odd < 2 {
 		t.odd = rand.Uint64() | 1
 	}
-	for i := range old {
-		if old[i].hash != 0 {
-			*t.freeFor(old[i].hash) = old[i]
-		}
-	}
+	t.reindex()
 }
 
-// freeFor returns the free slot for a key that is not in the list.
-func (t *TopPairs) freeFor(h uint64) *pairSlot {
-	mask := uint64(len(t.slots) - 1)
-	for i := t.home(h); ; i++ {
-		if s := &t.slots[i&mask]; s.hash == 0 {
-			return s
+// reindex fills the empty index.
+func (t *TopPairs) reindex() {
+	mask := uint64(len(t.index) - 1)
+	for n := range t.entries {
+		product := t.entries[n].hash * t.odd
+		i := product >> (t.shift & 63)
+		for t.index[i&mask] != 0 {
+			i++
 		}
+		t.index[i&mask] = tag(product) | uint32(n+1)
 	}
 }
 
@@ -243,63 +277,49 @@ func (t *TopPairs) freeFor(h uint64) *pairSlot {
 // keys, that may drop few entries. Then it subtracts the upper quartiles, which drops half of the
 // entries.
 func (t *TopPairs) purge() {
-	most := t.used / 4 * 3
-	t.subtract(1, 2)
-	if t.used > most {
-		t.subtract(3, 4)
+	most := len(t.entries) / 4 * 3
+	t.subtract(t.quantiles(1, 2))
+	if len(t.entries) > most {
+		t.subtract(t.quantiles(3, 4))
 	}
-	if t.used > most { // the sample missed this one; drop its entries now
-		t.subtract(1, 1)
+	if len(t.entries) > most { // the sample missed this one; drop its entries now
+		t.subtract(t.quantiles(1, 1))
 	}
+	clear(t.index)
+	t.reindex()
 	t.compact()
 }
 
-// subtract subtracts the num/den-quantile of each scale and drops entries without a remaining
-// weight. It moves every other entry to where find looks for it. Because it begins behind a free
-// slot, an entry can only move towards its home, past settled entries. Most are there already.
-func (t *TopPairs) subtract(num, den int) {
-	less := t.quantiles(num, den)
+// subtract subtracts a weight from all entries and drops those without a remaining weight.
+func (t *TopPairs) subtract(less Pair) {
 	t.error.add(less)
-	mask := len(t.slots) - 1
-	start := slices.IndexFunc(t.slots, func(s pairSlot) bool { return s.hash == 0 })
-	for n := range t.slots {
-		i := (start + n) & mask
-		s := &t.slots[i]
-		if s.hash == 0 {
-			continue
-		}
-		s.sum[0] -= min(s.sum[0], less[0])
-		s.sum[1] -= min(s.sum[1], less[1])
-		switch {
-		case s.sum == Pair{}:
-			s.hash = 0
-			t.used--
-		case int(t.home(s.hash)) != i:
-			h := s.hash
-			s.hash = 0 // s may stay in its slot
-			free := t.freeFor(h)
-			*free = *s
-			free.hash = h
+	kept := t.entries[:0]
+	for i := range t.entries {
+		e := &t.entries[i]
+		e.sum[0] -= min(e.sum[0], less[0])
+		e.sum[1] -= min(e.sum[1], less[1])
+		if e.sum != (Pair{}) {
+			kept = append(kept, *e)
 		}
 	}
+	t.entries = kept
 }
 
-// quantiles returns quantiles of a sample of the weights. It samples the first slots, which are
-// random because a secret places the keys.
-func (t *TopPairs) quantiles(num, den int) (q Pair) {
+// quantiles returns quantiles of a sample of the weights. Its steps begin at a random entry, since
+// senders decide the order of the entries.
+func (t *TopPairs) quantiles(num, den int) Pair {
 	const most = 64
 	var first, second [most]uint64
-	n := 0
-	for i := 0; i < len(t.slots) && n < most; i++ {
-		if s := &t.slots[i]; s.hash != 0 {
-			first[n], second[n] = s.sum[0], s.sum[1]
-			n++
-		}
+	n := min(len(t.entries), most)
+	at := rand.IntN(len(t.entries))
+	for i := range n {
+		e := &t.entries[(at+i*len(t.entries)/n)%len(t.entries)]
+		first[i], second[i] = e.sum[0], e.sum[1]
 	}
 	slices.Sort(first[:n])
 	slices.Sort(second[:n])
-	at := min(n*num/den, n-1)
-	return Pair{first[at], second[at]}
+	i := min(n*num/den, n-1)
+	return Pair{first[i], second[i]}
 }
 
 // compact drops the long keys that are no longer in the list.
@@ -310,11 +330,11 @@ func (t *TopPairs) compact() {
 	before := cap(t.spare)
 	t.spare = slices.Grow(t.spare[:0], len(t.arena))
 	t.budget.use(cap(t.spare) - before)
-	for i := range t.slots {
-		if s := &t.slots[i]; s.hash != 0 && s.key.isLong() {
+	for i := range t.entries {
+		if e := &t.entries[i]; e.key.isLong() {
 			at := uint64(len(t.spare))
-			t.spare = append(t.spare, t.long(s.key)...)
-			s.key[0] = at
+			t.spare = append(t.spare, t.long(e.key)...)
+			e.key[0] = at
 		}
 	}
 	t.arena, t.spare = t.spare, t.arena
@@ -323,10 +343,10 @@ func (t *TopPairs) compact() {
 // Top returns the n entries with the greatest weights on one scale. Ties are in the order of their
 // bytes. Keys are copies.
 func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
-	best := leaders[*pairSlot]{n: n, compare: t.compare}
-	for i := range t.slots {
-		if s := &t.slots[i]; s.hash != 0 && s.sum[scale] > 0 {
-			best.offer(Entry[*pairSlot]{s, s.sum[scale], sum(s.sum[scale], t.error[scale])})
+	best := leaders[*pairEntry]{n: n, compare: t.compare}
+	for i := range t.entries {
+		if e := &t.entries[i]; e.sum[scale] > 0 {
+			best.offer(Entry[*pairEntry]{e, e.sum[scale], sum(e.sum[scale], t.error[scale])})
 		}
 	}
 	for _, e := range best.top {
@@ -337,7 +357,7 @@ func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
 
 // compare orders keys by their bytes. Words hold the bytes of short keys, the first byte in the
 // lowest place.
-func (t *TopPairs) compare(a, b *pairSlot) int {
+func (t *TopPairs) compare(a, b *pairEntry) int {
 	if a.key.isLong() || b.key.isLong() {
 		return bytes.Compare(t.name(a), t.name(b))
 	}
@@ -350,7 +370,7 @@ func (t *TopPairs) compare(a, b *pairSlot) int {
 }
 
 // name returns a copy of a key.
-func (t *TopPairs) name(s *pairSlot) []byte {
+func (t *TopPairs) name(s *pairEntry) []byte {
 	if s.key.isLong() {
 		return bytes.Clone(t.long(s.key))
 	}
@@ -362,7 +382,7 @@ func (t *TopPairs) name(s *pairSlot) []byte {
 }
 
 // Len returns the number of keys in the list.
-func (t *TopPairs) Len() int { return t.used }
+func (t *TopPairs) Len() int { return len(t.entries) }
 
 // Total returns the sum of all added weights.
 func (t *TopPairs) Total() Pair { return t.total }
@@ -375,7 +395,7 @@ func (t *TopPairs) Error() Pair { return t.error }
 func (t *TopPairs) Refused() Pair { return t.refused }
 
 // Size returns the memory of the list in bytes.
-func (t *TopPairs) Size() int { return cap(t.slots)*pairBytes + cap(t.arena) + cap(t.spare) }
+func (t *TopPairs) Size() int { return cap(t.entries)*pairBytes + cap(t.index)*refBytes + cap(t.arena) + cap(t.spare) }
 
 // Merge merges src into t like [TopK.Merge].
 func (t *TopPairs) Merge(src *TopPairs) {
@@ -389,15 +409,14 @@ func (t *TopPairs) merge(src *TopPairs, under func(*PairKey) uint64) {
 	t.error.add(src.error)
 	t.refused.add(src.refused)
 	var k PairKey
-	for i := range src.slots {
-		if s := &src.slots[i]; s.hash != 0 {
-			k.hash, k.short, k.long = s.hash, s.key, nil
-			if s.key.isLong() {
-				k.short, k.long = shortKey{2: isLong << 56}, src.long(s.key)
-			}
-			k.hash = under(&k)
-			t.Add(&k, s.sum)
+	for i := range src.entries {
+		e := &src.entries[i]
+		k.hash, k.short, k.long = e.hash, e.key, nil
+		if e.key.isLong() {
+			k.short, k.long = shortKey{2: isLong << 56}, src.long(e.key)
 		}
+		k.hash = under(&k)
+		t.Add(&k, e.sum)
 	}
 	t.total = total
 }
@@ -405,13 +424,15 @@ func (t *TopPairs) merge(src *TopPairs, under func(*PairKey) uint64) {
 // CopyFrom makes t equal to src, which stays unchanged. It reuses the memory of t and keeps t's
 // budget.
 func (t *TopPairs) CopyFrom(src *TopPairs) {
-	slots, arena, spare, budget := append(t.slots[:0], src.slots...), append(t.arena[:0], src.arena...), t.spare, t.budget
+	was := *t
 	*t = *src
-	t.slots, t.arena, t.spare, t.budget = slots, arena, spare, budget
+	t.index, t.entries = append(was.index[:0], src.index...), append(was.entries[:0], src.entries...)
+	t.arena, t.spare, t.budget = append(was.arena[:0], src.arena...), was.spare, was.budget
 }
 
 // Reset empties the list and keeps its memory.
 func (t *TopPairs) Reset() {
-	clear(t.slots)
-	t.used, t.error, t.total, t.refused, t.arena = 0, Pair{}, Pair{}, Pair{}, t.arena[:0]
+	clear(t.index)
+	t.entries, t.arena = t.entries[:0], t.arena[:0]
+	t.error, t.total, t.refused = Pair{}, Pair{}, Pair{}
 }
