@@ -36,6 +36,7 @@ type TopPairs struct {
 	shift    uint8    // 64 − log2(len(index))
 	total    Pair
 	entries  []pairEntry
+	gate     pairGate
 	capacity int // 0: DefaultCapacity
 	error    Pair
 	refused  Pair
@@ -122,19 +123,22 @@ func (t *TopPairs) Touch(k *PairKey) uint64 {
 	return uint64(t.index[k.hash*t.odd>>(t.shift&63)])
 }
 
-// Add adds a weight to k and reports whether k is a new entry. It copies the key when that enters
-// the list.
-func (t *TopPairs) Add(k *PairKey, weight Pair) (entered bool) {
+// Add adds a weight to k and reports whether k was not in the list. It copies the key when that
+// enters the list.
+func (t *TopPairs) Add(k *PairKey, weight Pair) (isNew bool) {
 	if k.hash == 0 || weight == (Pair{}) {
 		return false
 	}
 	t.total.add(weight)
 	e, free := t.find(k)
-	if e == nil {
-		return t.insert(free, k, weight)
+	if e != nil {
+		e.sum.add(weight)
+		return false
 	}
-	e.sum.add(weight)
-	return false
+	if !t.gate.stops(k.hash*t.odd>>(t.shift&63), weight) {
+		t.insert(free, k, weight)
+	}
+	return true
 }
 
 func (p *Pair) add(q Pair) { p[0], p[1] = sum(p[0], q[0]), sum(p[1], q[1]) }
@@ -179,14 +183,9 @@ func (k shortKey) isLong() bool { return k[2]>>56 == isLong }
 // long returns a key in the arena.
 func (t *TopPairs) long(k shortKey) []byte { return t.arena[k[0] : k[0]+k[1]] }
 
-// insert stores a new key, for which find returned a place in the index. It returns false if the
-// key is refused.
-func (t *TopPairs) insert(free int, k *PairKey, weight Pair) bool {
-	if len(t.entries) >= min(t.room(), t.limit()) {
-		if free < 0 && len(t.index) > 0 {
-			t.refused.add(weight)
-			return false
-		}
+// insert stores a new key, for which find returned a place in the index.
+func (t *TopPairs) insert(free int, k *PairKey, weight Pair) {
+	if len(t.entries) >= min(t.room(), t.limit()) && (free >= 0 || len(t.index) == 0) {
 		if t.mayGrow() {
 			t.grow()
 		} else {
@@ -196,7 +195,7 @@ func (t *TopPairs) insert(free int, k *PairKey, weight Pair) bool {
 	}
 	if free < 0 {
 		t.refused.add(weight)
-		return false
+		return
 	}
 	t.entries = append(t.entries, pairEntry{k.hash, weight, k.short})
 	t.index[free] = tag(k.hash*t.odd) | uint32(len(t.entries))
@@ -205,7 +204,6 @@ func (t *TopPairs) insert(free int, k *PairKey, weight Pair) bool {
 		at[0], at[1] = uint64(len(t.arena)), uint64(len(k.long))
 		t.keep(k.long)
 	}
-	return true
 }
 
 // keep appends a long key to the arena.
@@ -252,6 +250,7 @@ func (t *TopPairs) grow() {
 		t.entries = append(make([]pairEntry, 0, n), t.entries...)
 	}
 	t.index = make([]uint32, indexFor(n))
+	t.budget.use(-t.gate.drop())
 	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.index))))
 	for t.odd < 2 {
 		t.odd = rand.Uint64() | 1
@@ -288,6 +287,19 @@ func (t *TopPairs) purge() {
 	clear(t.index)
 	t.reindex()
 	t.compact()
+	t.raise()
+}
+
+// raise raises the gate to a part of the total, so that the next purge is due when that doubled.
+func (t *TopPairs) raise() {
+	cells := len(t.index) / 2
+	if !t.gate.isOpen() {
+		if cap(t.gate.cells) < cells && !t.budget.take(cells*cellBytes) {
+			return
+		}
+		t.gate.open(cells)
+	}
+	t.error.add(t.gate.raise(t.total))
 }
 
 // subtract subtracts a weight from all entries and drops those without a remaining weight.
@@ -395,7 +407,9 @@ func (t *TopPairs) Error() Pair { return t.error }
 func (t *TopPairs) Refused() Pair { return t.refused }
 
 // Size returns the memory of the list in bytes.
-func (t *TopPairs) Size() int { return cap(t.entries)*pairBytes + cap(t.index)*refBytes + cap(t.arena) + cap(t.spare) }
+func (t *TopPairs) Size() int {
+	return cap(t.entries)*pairBytes + cap(t.index)*refBytes + cap(t.gate.cells)*cellBytes + cap(t.arena) + cap(t.spare)
+}
 
 // Merge merges src into t like [TopK.Merge].
 func (t *TopPairs) Merge(src *TopPairs) {
@@ -416,7 +430,11 @@ func (t *TopPairs) merge(src *TopPairs, under func(*PairKey) uint64) {
 			k.short, k.long = shortKey{2: isLong << 56}, src.long(e.key)
 		}
 		k.hash = under(&k)
-		t.Add(&k, e.sum)
+		if found, free := t.find(&k); found != nil {
+			found.sum.add(e.sum)
+		} else {
+			t.insert(free, &k, e.sum)
+		}
 	}
 	t.total = total
 }
@@ -428,11 +446,14 @@ func (t *TopPairs) CopyFrom(src *TopPairs) {
 	*t = *src
 	t.index, t.entries = append(was.index[:0], src.index...), append(was.entries[:0], src.entries...)
 	t.arena, t.spare, t.budget = append(was.arena[:0], src.arena...), was.spare, was.budget
+	t.gate = was.gate
+	t.gate.close()
 }
 
 // Reset empties the list and keeps its memory.
 func (t *TopPairs) Reset() {
 	clear(t.index)
+	t.gate.close()
 	t.entries, t.arena = t.entries[:0], t.arena[:0]
 	t.error, t.total, t.refused = Pair{}, Pair{}, Pair{}
 }
