@@ -3,77 +3,74 @@ package sketch
 import (
 	"math"
 	"math/bits"
+	"unsafe"
 )
 
-// pairGate keeps light keys out of a full [TopPairs], so that they do not cause a purge each few
-// hundred keys. It adds the weights of keys that are not in the list to cells, each shared by many
-// keys. A key may enter the list when its cell has reached the limit of the gate. Thus the weights
-// of a key that were added to a cell are at most the limit, on both scales. Cells are not emptied
-// while the gate is open.
+// pairLine is a cache line of the index of a [TopPairs]: references to the entries of keys with
+// this line, and cells for keys without an entry.
+type pairLine struct {
+	// A reference is 0 if it is free; free ones are last. Its low bits are the number of an entry
+	// plus one. Its high bits are a tag from the entry's hash. Nearly all entries with another key
+	// have another tag, so that a search does not read them.
+	refs  [lineRefs]uint32
+	cells [lineCells]pairCell
+}
+
+const (
+	lineRefs  = 8
+	lineCells = 4
+	lineBytes = int(unsafe.Sizeof(pairLine{}))
+	maxLines  = maxProbe / lineRefs
+
+	refBits = 21 // enough for maxCapacity
+	refMask = 1<<refBits - 1
+)
+
+// tag returns the tag of a key from the product that places it.
+func tag(product uint64) uint32 { return uint32(product>>(32-refBits)) &^ refMask }
+
+// pairCell sums the weights of keys that are not in the list.
+type pairCell [2]uint32
+
+// pairGate decides which keys may enter a full list: those with a cell that would exceed a limit.
+// Cells are not emptied while the gate is in use. Thus the weights of a key that were added to its
+// cell are at most the limit, on both scales.
 type pairGate struct {
-	cells []cell
 	limit Pair
 	unit  [2]uint8 // a cell counts multiples of 2^unit, so that the limit has 31 bits or fewer
 }
 
-type cell [2]uint32
-
-const cellBytes = 8
-
-func (g *pairGate) isOpen() bool { return len(g.cells) > 0 }
-
-// stops adds weight to the cell for a place in the index, or returns false if the cell is full or
-// there is no gate.
-func (g *pairGate) stops(place uint64, weight Pair) bool {
-	if len(g.cells) == 0 {
-		return false
-	}
-	c := &g.cells[place/2&uint64(len(g.cells)-1)]
+// stops adds weight to c, or returns false if c would exceed the limit.
+func (g *pairGate) stops(c *pairCell, weight Pair) bool {
 	first := uint64(c[0]) + units(weight[0], g.unit[0])
 	second := uint64(c[1]) + units(weight[1], g.unit[1])
 	if first > g.limit[0]>>(g.unit[0]&63) || second > g.limit[1]>>(g.unit[1]&63) {
 		return false
 	}
-	*c = cell{uint32(first), uint32(second)}
+	*c = pairCell{uint32(first), uint32(second)}
 	return true
 }
 
 // units returns n in multiples of 2^unit, rounded up.
 func units(n uint64, unit uint8) uint64 {
-	return n>>(unit&63) + (n&(1<<(unit&63)-1)+math.MaxUint64>>1)>>63
-}
-
-// open begins with n empty cells; n is a power of two.
-func (g *pairGate) open(n int) {
-	if cap(g.cells) < n {
-		g.cells = make([]cell, n)
-	}
-	g.cells = g.cells[:n]
-	clear(g.cells)
-}
-
-// close removes all cells and keeps their memory.
-func (g *pairGate) close() { *g = pairGate{cells: g.cells[:0]} }
-
-// drop closes g, releases its memory and returns the bytes.
-func (g *pairGate) drop() int {
-	n := cap(g.cells) * cellBytes
-	*g = pairGate{}
-	return n
+	rest := n & (1<<(unit&63) - 1)
+	return n>>(unit&63) + (rest+math.MaxInt64)>>63
 }
 
 // raise raises the limit to twice the mean of the cells, if all of total were in cells. It returns
 // by how much. So the mean reaches the limit after total has doubled, or later.
-func (g *pairGate) raise(total Pair) (by Pair) {
+func (g *pairGate) raise(total Pair, lines []pairLine) (by Pair) {
 	for scale := range by {
-		limit := max(g.limit[scale], total[scale]/uint64(len(g.cells))*2)
+		limit := max(g.limit[scale], total[scale]/uint64(len(lines)*lineCells)*2)
 		by[scale] = limit - g.limit[scale]
 		g.limit[scale] = limit
 		unit := uint8(max(0, bits.Len64(limit)-31))
 		for ; g.unit[scale] < unit; g.unit[scale]++ {
-			for i := range g.cells {
-				c := &g.cells[i][scale]
-				*c = *c/2 + *c%2
+			for i := range lines {
+				for j := range lines[i].cells {
+					c := &lines[i].cells[j][scale]
+					*c = *c/2 + *c%2
+				}
 			}
 		}
 	}

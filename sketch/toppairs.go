@@ -24,20 +24,21 @@ type Pair [2]uint64
 // of the list, as in other lists. The list holds four keys with the same hash and refuses further
 // ones. Refused weights count only in Total and Refused.
 //
-// Entries are in the order of their arrival, apart from the index that finds them. Thus a search
-// reads one cache line of the index, and a new key is written where the previous one ended. A purge
-// reads the entries once, in order.
+// A key that is not in a full list does not enter it at once: that would cause a purge each few
+// hundred keys while a sender makes up new ones. Instead, its weights count in a cell, which other
+// keys share. A key enters when its cell is full. Thus light keys read and write one cache line.
 //
 // A TopPairs is owned by one goroutine. The zero TopPairs has the [DefaultCapacity] and is ready to
 // use.
 type TopPairs struct {
-	index    []uint32 // open addressing, linear probing; a power of two, half of them free or more
-	odd      uint64   // the secret: a place in index is the highest bits of hash · odd
-	shift    uint8    // 64 − log2(len(index))
-	total    Pair
-	entries  []pairEntry
+	index    []pairLine // a power of two
+	odd      uint64     // the secret: a key's place in index is the highest bits of hash · odd
+	shift    uint8      // 64 − log2(the references in index)
+	gated    bool       // cells are in use
 	gate     pairGate
-	capacity int // 0: DefaultCapacity
+	total    Pair
+	entries  []pairEntry // in the order of arrival
+	capacity int         // 0: DefaultCapacity
 	error    Pair
 	refused  Pair
 	arena    []byte // the long keys, concatenated
@@ -52,18 +53,6 @@ type pairEntry struct {
 }
 
 const pairBytes = int(unsafe.Sizeof(pairEntry{}))
-
-// An element of the index is 0 if it is free. Otherwise its low bits are the number of an entry
-// plus one, and its high bits are a tag from the entry's hash. Nearly all entries with another key
-// have another tag, so that a search does not read them.
-const (
-	refBits  = 21 // enough for maxCapacity
-	refMask  = 1<<refBits - 1
-	refBytes = 4
-)
-
-// tag returns the tag of a key from the product that places it.
-func tag(product uint64) uint32 { return uint32(product>>(32-refBits)) &^ refMask }
 
 // shortKey stores a key of up to 23 bytes, with its length in the last byte, or the position of a
 // longer key in the arena.
@@ -120,7 +109,7 @@ func (t *TopPairs) Touch(k *PairKey) uint64 {
 	if len(t.index) == 0 {
 		return 0
 	}
-	return uint64(t.index[k.hash*t.odd>>(t.shift&63)])
+	return uint64(t.index[k.hash*t.odd>>(t.shift&63)/lineRefs].refs[0])
 }
 
 // Add adds a weight to k and reports whether k was not in the list. It copies the key when that
@@ -135,7 +124,7 @@ func (t *TopPairs) Add(k *PairKey, weight Pair) (isNew bool) {
 		e.sum.add(weight)
 		return false
 	}
-	if !t.gate.stops(k.hash*t.odd>>(t.shift&63), weight) {
+	if !t.gated || !t.gate.stops(t.cell(k), weight) {
 		t.insert(free, k, weight)
 	}
 	return true
@@ -143,32 +132,42 @@ func (t *TopPairs) Add(k *PairKey, weight Pair) (isNew bool) {
 
 func (p *Pair) add(q Pair) { p[0], p[1] = sum(p[0], q[0]), sum(p[1], q[1]) }
 
-// find returns the entry of k. If there is none, it returns the free place in the index for k, or
-// -1 if k is refused.
-func (t *TopPairs) find(k *PairKey) (e *pairEntry, free int) {
+// find returns the entry of k. If there is none, it returns the free element of the index for k, or
+// nil if k is refused.
+func (t *TopPairs) find(k *PairKey) (e *pairEntry, free *uint32) {
 	index, mask, twins := t.index, uint64(len(t.index)-1), 0
 	product := k.hash * t.odd
-	i := product >> (t.shift & 63)
+	place := product >> (t.shift & 63)
 	want := tag(product)
-	for range min(maxProbe, len(index)) {
-		ref := index[i&mask]
-		if ref == 0 {
-			return nil, int(i & mask)
-		}
-		if ref&^refMask == want {
-			switch e := &t.entries[ref&refMask-1]; {
-			case e.hash != k.hash:
-			case t.has(e, k):
-				return e, 0
-			default:
-				if twins++; twins == maxTwins {
-					return nil, -1
+	for range min(maxLines, len(index)) {
+		refs := &index[place/lineRefs&mask].refs
+		for range lineRefs {
+			ref := refs[place%lineRefs]
+			if ref == 0 {
+				return nil, &refs[place%lineRefs]
+			}
+			if ref&^refMask == want {
+				switch e := &t.entries[ref&refMask-1]; {
+				case e.hash != k.hash:
+				case t.has(e, k):
+					return e, nil
+				default:
+					if twins++; twins == maxTwins {
+						return nil, nil
+					}
 				}
 			}
+			place = place&^(lineRefs-1) | (place+1)%lineRefs
 		}
-		i++
+		place += lineRefs
 	}
-	return nil, -1
+	return nil, nil
+}
+
+// cell returns the cell of a key that is not in the list.
+func (t *TopPairs) cell(k *PairKey) *pairCell {
+	place := k.hash * t.odd >> (t.shift & 63)
+	return &t.index[place/lineRefs].cells[place%lineRefs/(lineRefs/lineCells)]
 }
 
 func (t *TopPairs) has(e *pairEntry, k *PairKey) bool {
@@ -184,8 +183,8 @@ func (k shortKey) isLong() bool { return k[2]>>56 == isLong }
 func (t *TopPairs) long(k shortKey) []byte { return t.arena[k[0] : k[0]+k[1]] }
 
 // insert stores a new key, for which find returned a place in the index.
-func (t *TopPairs) insert(free int, k *PairKey, weight Pair) {
-	if len(t.entries) >= min(t.room(), t.limit()) && (free >= 0 || len(t.index) == 0) {
+func (t *TopPairs) insert(free *uint32, k *PairKey, weight Pair) {
+	if len(t.entries) >= min(t.room(), t.limit()) && (free != nil || len(t.index) == 0) {
 		if t.mayGrow() {
 			t.grow()
 		} else {
@@ -193,12 +192,12 @@ func (t *TopPairs) insert(free int, k *PairKey, weight Pair) {
 		}
 		_, free = t.find(k)
 	}
-	if free < 0 {
+	if free == nil {
 		t.refused.add(weight)
 		return
 	}
 	t.entries = append(t.entries, pairEntry{k.hash, weight, k.short})
-	t.index[free] = tag(k.hash*t.odd) | uint32(len(t.entries))
+	*free = tag(k.hash*t.odd) | uint32(len(t.entries))
 	if k.long != nil {
 		at := &t.entries[len(t.entries)-1].key
 		at[0], at[1] = uint64(len(t.arena)), uint64(len(k.long))
@@ -223,7 +222,7 @@ func (t *TopPairs) limit() int {
 const minPairs = 8
 
 // room returns the number of entries for which there is memory.
-func (t *TopPairs) room() int { return min(cap(t.entries), len(t.index)/2) }
+func (t *TopPairs) room() int { return min(cap(t.entries), len(t.index)*lineRefs/2) }
 
 // mayGrow reports whether there is memory for twice as many entries, or for the first ones.
 func (t *TopPairs) mayGrow() bool {
@@ -235,10 +234,10 @@ func (t *TopPairs) mayGrow() bool {
 func (t *TopPairs) next() int { return max(minPairs, min(2*t.room(), t.limit())) }
 
 // bytesOf returns the memory of n entries and their index.
-func (t *TopPairs) bytesOf(n int) int { return n*pairBytes + indexFor(n)*refBytes }
+func (t *TopPairs) bytesOf(n int) int { return n*pairBytes + linesFor(n)*lineBytes }
 
-// indexFor returns the length of the index of n entries.
-func indexFor(n int) int { return 1 << bits.Len(uint(2*n-1)) }
+// linesFor returns the length of the index of n entries. Half of its elements or more stay free.
+func linesFor(n int) int { return 1 << bits.Len(uint((2*n-1)/lineRefs)) }
 
 // grow doubles the entries.
 func (t *TopPairs) grow() {
@@ -249,25 +248,36 @@ func (t *TopPairs) grow() {
 	if cap(t.entries) < n {
 		t.entries = append(make([]pairEntry, 0, n), t.entries...)
 	}
-	t.index = make([]uint32, indexFor(n))
-	t.budget.use(-t.gate.drop())
-	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.index))))
+	t.index = make([]pairLine, linesFor(n))
+	t.gated, t.gate = false, pairGate{}
+	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.index)*lineRefs)))
 	for t.odd < 2 {
 		t.odd = rand.Uint64() | 1
 	}
 	t.reindex()
 }
 
-// reindex fills the empty index.
+// reindex rebuilds the references of the index.
 func (t *TopPairs) reindex() {
-	mask := uint64(len(t.index) - 1)
+	for i := range t.index {
+		t.index[i].refs = [lineRefs]uint32{}
+	}
 	for n := range t.entries {
 		product := t.entries[n].hash * t.odd
-		i := product >> (t.shift & 63)
-		for t.index[i&mask] != 0 {
-			i++
+		*t.free(product >> (t.shift & 63)) = tag(product) | uint32(n+1)
+	}
+}
+
+// free returns the element of the index for a key that is not in the list.
+func (t *TopPairs) free(place uint64) *uint32 {
+	for mask := uint64(len(t.index) - 1); ; place += lineRefs {
+		refs := &t.index[place/lineRefs&mask].refs
+		for range lineRefs {
+			if refs[place%lineRefs] == 0 {
+				return &refs[place%lineRefs]
+			}
+			place = place&^(lineRefs-1) | (place+1)%lineRefs
 		}
-		t.index[i&mask] = tag(product) | uint32(n+1)
 	}
 }
 
@@ -284,22 +294,10 @@ func (t *TopPairs) purge() {
 	if len(t.entries) > most { // the sample missed this one; drop its entries now
 		t.subtract(t.quantiles(1, 1))
 	}
-	clear(t.index)
 	t.reindex()
 	t.compact()
-	t.raise()
-}
-
-// raise raises the gate to a part of the total, so that the next purge is due when that doubled.
-func (t *TopPairs) raise() {
-	cells := len(t.index) / 2
-	if !t.gate.isOpen() {
-		if cap(t.gate.cells) < cells && !t.budget.take(cells*cellBytes) {
-			return
-		}
-		t.gate.open(cells)
-	}
-	t.error.add(t.gate.raise(t.total))
+	t.gated = true
+	t.error.add(t.gate.raise(t.total, t.index))
 }
 
 // subtract subtracts a weight from all entries and drops those without a remaining weight.
@@ -408,7 +406,7 @@ func (t *TopPairs) Refused() Pair { return t.refused }
 
 // Size returns the memory of the list in bytes.
 func (t *TopPairs) Size() int {
-	return cap(t.entries)*pairBytes + cap(t.index)*refBytes + cap(t.gate.cells)*cellBytes + cap(t.arena) + cap(t.spare)
+	return cap(t.entries)*pairBytes + cap(t.index)*lineBytes + cap(t.arena) + cap(t.spare)
 }
 
 // Merge merges src into t like [TopK.Merge].
@@ -446,14 +444,24 @@ func (t *TopPairs) CopyFrom(src *TopPairs) {
 	*t = *src
 	t.index, t.entries = append(was.index[:0], src.index...), append(was.entries[:0], src.entries...)
 	t.arena, t.spare, t.budget = append(was.arena[:0], src.arena...), was.spare, was.budget
-	t.gate = was.gate
-	t.gate.close()
+	t.ungate()
 }
 
 // Reset empties the list and keeps its memory.
 func (t *TopPairs) Reset() {
 	clear(t.index)
-	t.gate.close()
+	t.gated, t.gate = false, pairGate{}
 	t.entries, t.arena = t.entries[:0], t.arena[:0]
 	t.error, t.total, t.refused = Pair{}, Pair{}, Pair{}
+}
+
+// ungate empties the cells. The error keeps what they may have held.
+func (t *TopPairs) ungate() {
+	if !t.gated {
+		return
+	}
+	t.gated, t.gate = false, pairGate{}
+	for i := range t.index {
+		t.index[i].cells = [lineCells]pairCell{}
+	}
 }
