@@ -37,6 +37,7 @@ type pairCell [2]uint32
 // cell are at most the limit, on both scales.
 type pairGate struct {
 	limit Pair
+	set   bool
 	unit  [2]uint8 // a cell counts multiples of 2^unit, so that the limit has 31 bits or fewer
 }
 
@@ -57,22 +58,42 @@ func units(n uint64, unit uint8) uint64 {
 	return n>>(unit&63) + (rest+math.MaxInt64)>>63
 }
 
-// raise raises the limit to twice the mean of the cells, if all of total were in cells. It returns
-// by how much. So the mean reaches the limit after total has doubled, or later.
-func (g *pairGate) raise(total Pair, lines []pairLine) (by Pair) {
+// raise raises the limit to three times the mean of the cells, and at first to least. It returns by
+// how much. Light keys alone fill the cells when their weight has nearly doubled, so that purges
+// become rare.
+func (g *pairGate) raise(least Pair, lines []pairLine) (by Pair) {
 	for scale := range by {
-		limit := max(g.limit[scale], total[scale]/uint64(len(lines)*lineCells)*2)
+		limit := max(g.limit[scale], 3*g.mean(scale, lines))
+		if !g.set {
+			limit = least[scale]
+		}
 		by[scale] = limit - g.limit[scale]
 		g.limit[scale] = limit
-		unit := uint8(max(0, bits.Len64(limit)-31))
-		for ; g.unit[scale] < unit; g.unit[scale]++ {
-			for i := range lines {
-				for j := range lines[i].cells {
-					c := &lines[i].cells[j][scale]
-					*c = *c/2 + *c%2
-				}
-			}
+		for unit := uint8(max(0, bits.Len64(limit)-31)); g.unit[scale] < unit; g.unit[scale]++ {
+			halve(scale, lines)
 		}
 	}
+	g.set = true
 	return by
+}
+
+// mean returns the mean of the cells on a scale.
+func (g *pairGate) mean(scale int, lines []pairLine) uint64 {
+	total := uint64(0)
+	for i := range lines {
+		for _, c := range lines[i].cells {
+			total += uint64(c[scale])
+		}
+	}
+	return total / uint64(len(lines)*lineCells) << (g.unit[scale] & 63)
+}
+
+// halve halves the cells on a scale, rounded up.
+func halve(scale int, lines []pairLine) {
+	for i := range lines {
+		for j := range lines[i].cells {
+			c := &lines[i].cells[j][scale]
+			*c = *c/2 + *c%2
+		}
+	}
 }

@@ -15,7 +15,7 @@ const deviceBytes = int(unsafe.Sizeof(Device{})) + 1024
 // interfaceBytes returns the approximate initial bytes of an interface: a few entries in the lists
 // of these groups.
 func interfaceBytes(groups metric.GroupSet) int {
-	const list, distinct = 8 * 48, 5 * 32 * 8
+	const list, distinct = 8*48 + 2*64, 5 * 32 * 8
 	n := int(unsafe.Sizeof(Interface{})) + 1024 + distinct
 	for group, lists := range map[metric.GroupSet]int{
 		groupTopIPs: 4, groupTopPorts: 4, groupTopIPPorts: 4, groupTopToS: 4, groupTopGeo: 2, groupConversations: 1,
