@@ -15,7 +15,7 @@ import (
 //
 // The result takes ownership of sources and closes them. It is [Stabler] if all sources are. Its
 // Progress, Drops and Filtered are sums over the sources, and its Reasons are the reasons of all
-// sources. A waiting source delays all others, so give each live source its own worker instead.
+// sources. A waiting source delays all others, so run each live source in its own worker instead.
 // Merging costs O(log n) comparisons per frame.
 func Merge(sources ...Source) Source {
 	if len(sources) == 1 {

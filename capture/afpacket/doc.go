@@ -16,8 +16,8 @@
 // direction from this mark. Some packets get their direction from their addresses instead: packets
 // for other hosts (a mirror port), and packets of loopback, of a bridge or its ports, and of
 // interfaces that forward. The addresses of this host are then all current addresses of the network
-// namespace, including anycast and those of other interfaces (VIPs on lo). If handler.Config has
-// Hosts, these alone decide.
+// namespace, including anycast addresses and addresses of other interfaces (VIPs on lo). If
+// handler.Config has Hosts, these alone decide.
 //
 // On other systems Open returns [errors.ErrUnsupported].
 package afpacket

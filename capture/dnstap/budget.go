@@ -11,7 +11,7 @@ type budget struct {
 
 func newBudget(n int) *budget { return &budget{left: n, freed: make(chan struct{})} }
 
-// take waits for n bytes and takes them all at once. A waiting client holds none, so there is no
+// take waits for n bytes and takes them all at once. A waiting client holds none, so clients cannot
 // deadlock. take returns false when gone is closed.
 func (b *budget) take(n int, gone <-chan struct{}) bool {
 	for {

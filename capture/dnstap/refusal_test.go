@@ -77,7 +77,7 @@ func clientHello(t testing.TB) []byte {
 	return hello
 }
 
-// TestTurnedAway has clients that use another protocol, three of each. Each must give a count with
+// TestTurnedAway has clients that use another protocol, three of each. Each must cause a count with
 // reason and address, and one line in the log.
 func TestTurnedAway(t *testing.T) {
 	started := control(begin, contentType)
@@ -311,7 +311,7 @@ func (f *failing) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// TestAcceptFails checks that a client that cannot be accepted gives a line in the log and a
+// TestAcceptFails checks that a client that cannot be accepted causes a line in the log and a
 // reason. Later clients are served.
 func TestAcceptFails(t *testing.T) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")

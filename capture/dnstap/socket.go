@@ -64,7 +64,7 @@ func missing(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// ids returns the owner and the group for the socket, -1 to keep those of the process.
+// ids returns the owner and the group for the socket, or -1 to keep the IDs of the process.
 func (cfg *Config) ids() (uid, gid int, err error) {
 	uid, gid = -1, -1
 	if cfg.Owner != "" {

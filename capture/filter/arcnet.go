@@ -3,7 +3,7 @@ package filter
 import "visor/capture/filter/cbpf"
 
 // arcnetType tests the protocol number of ARCnet (RFC 1201, section 2.1). IPv4 and ARP have two
-// each.
+// numbers each.
 func (c *compiler) arcnetType(v uint32) cbpf.Test {
 	switch v {
 	case etherIPv4:
@@ -20,5 +20,5 @@ func (c *compiler) arcnetType(v uint32) cbpf.Test {
 	return cbpf.Never
 }
 
-// arcnetBroadcast tests the destination: broadcast and multicast are one address.
+// arcnetBroadcast tests the destination. Broadcast and multicast share one address.
 func (c *compiler) arcnetBroadcast() cbpf.Test { return at(place{offset: 1}, cbpf.Byte, 0) }

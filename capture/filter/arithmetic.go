@@ -6,18 +6,18 @@ import (
 	"visor/capture/filter/cbpf"
 )
 
-// precedence of binary operators, as in Go with the bitwise ones below the others, as in C.
+// precedence of binary operators, as in C.
 var precedence = map[string]int{
 	"|": 1, "^": 2, "&": 3, "<<": 4, ">>": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6,
 }
 
-// arithmeticOps are the instructions of the operators.
+// arithmeticOps maps operators to instructions.
 var arithmeticOps = map[string]uint16{
 	"+": cbpf.Add, "-": cbpf.Sub, "*": cbpf.Mul, "/": cbpf.Div, "%": cbpf.Mod,
 	"&": cbpf.And, "|": cbpf.Or, "^": cbpf.Xor, "<<": cbpf.Lsh, ">>": cbpf.Rsh,
 }
 
-// arithmetic reads an arithmetic expression of operators that bind tighter than those of level.
+// arithmetic parses an arithmetic expression with operators that bind tighter than level.
 func (p *parser) arithmetic(level int) number {
 	left := p.operand()
 	for p.err == nil {
@@ -32,7 +32,7 @@ func (p *parser) arithmetic(level int) number {
 	return left
 }
 
-// operand reads a number, a field of the packet, or something in brackets.
+// operand parses a number, a field of the packet, or an expression in brackets.
 func (p *parser) operand() number {
 	if p.err != nil {
 		return constant(0)
@@ -59,7 +59,7 @@ func (p *parser) operand() number {
 	return constant(0)
 }
 
-// accessor reads '[OFFSET]' or '[OFFSET:SIZE]'.
+// accessor parses '[OFFSET]' or '[OFFSET:SIZE]'.
 func (p *parser) accessor(t token) number {
 	p.expect("[")
 	a := accessor{t, protoAliases(t.text), deeper(p, func() number { return p.arithmetic(0) }), 1}
@@ -74,10 +74,10 @@ func (p *parser) accessor(t token) number {
 	return a
 }
 
-// number is an arithmetic expression. Arithmetic is that of uint32.
+// number is an arithmetic expression over uint32 values.
 type number interface {
-	// compile returns instructions that leave the value in register A. What they need to hold is that of the scratch memory from
-	// slot on; they may change X. It returns what must be true of a packet for the value to be there.
+	// compile returns code that leaves the value in register A, and a test that is true if the
+	// packet has the value. The code may use the scratch memory from slot on, and may change X.
 	compile(c *compiler, slot int) (cbpf.Code, cbpf.Test)
 }
 
@@ -108,7 +108,8 @@ func (wireLength) compile(*compiler, int) (cbpf.Code, cbpf.Test) {
 	return cbpf.Code{{Op: cbpf.LoadLen}}, cbpf.Always
 }
 
-// newOperation returns a number of the operator t, computed at once if both sides are constants.
+// newOperation returns the number for operator t. It computes the value if both sides are
+// constants.
 func newOperation(t token, left, right number) number {
 	l, constL := left.(constant)
 	r, constR := right.(constant)
@@ -138,7 +139,7 @@ func (o operation) compile(c *compiler, slot int) (cbpf.Code, cbpf.Test) {
 	return left, cbpf.All(condL, condR)
 }
 
-// needSlot fails if there is no such slot.
+// needSlot fails if the slot does not exist.
 func (c *compiler) needSlot(t token, slot int) {
 	if slot >= freeSlots {
 		c.fail(t, "the expression needs more than "+strconv.Itoa(freeSlots)+" intermediate results")
@@ -161,7 +162,7 @@ func (a accessor) compile(c *compiler, slot int) (cbpf.Code, cbpf.Test) {
 	return index, cbpf.All(condIndex, cond)
 }
 
-// add returns code that adds to A what the place is counted from, and the length of the header. It may use a slot.
+// add returns code that adds the base offset and the length of the header to A. It may use a slot.
 func (b base) add(c *compiler, t token, slot int) cbpf.Code {
 	addX := cbpf.Instruction{Op: cbpf.ALU | cbpf.X | cbpf.Add}
 	switch {
@@ -186,7 +187,7 @@ type relation struct {
 
 func (r relation) test(c *compiler) cbpf.Test {
 	left, right, op := r.left, r.right, r.op
-	if _, ok := left.(constant); ok { // the constant stands on the right
+	if _, ok := left.(constant); ok { // move the constant to the right
 		left, right = right, left
 		op = map[string]string{"=": "=", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}[op]
 	}
@@ -201,7 +202,7 @@ func (r relation) test(c *compiler) cbpf.Test {
 	return cbpf.All(condR, condL, compare(all, op, 0, cbpf.X))
 }
 
-// compare makes the test of A against k, or against X.
+// compare returns a test that compares A with k, or with X.
 func compare(a cbpf.Code, op string, k uint32, x uint16) cbpf.Test {
 	switch op {
 	case "=":

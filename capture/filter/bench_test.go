@@ -9,7 +9,7 @@ import (
 	"visor/decode"
 )
 
-// BenchmarkMatch costs what a frame costs, beside the machine of x/net/bpf on the same program.
+// BenchmarkMatch measures the cost per frame, and compares it with the machine of x/net/bpf.
 func BenchmarkMatch(b *testing.B) {
 	frames := generated(b)
 	for _, expr := range []string{"udp", "udp port 53", "host 192.0.2.1 and port 53", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0"} {

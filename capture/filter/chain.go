@@ -6,13 +6,14 @@ import (
 	"visor/capture/filter/cbpf"
 )
 
-// maxChain is how many headers 'protochain' looks at: each needs two slots of scratch memory, since the kernel takes no loops.
+// maxChain is the number of headers that 'protochain' follows. Each needs two slots of scratch
+// memory, because the kernel accepts no loops.
 const maxChain = freeSlots / 2
 
-// authentication is the header that counts its length in another way.
+// authentication is the header whose length field uses another unit.
 const authentication = 51
 
-// protocols tests the field that names what is in a packet.
+// protocols tests the field that identifies the protocol of a packet.
 func (p primitive) protocols(c *compiler) cbpf.Test {
 	if p.dir != "" {
 		c.fail(p.token, "'src' and 'dst' cannot stand before 'proto'")
@@ -37,7 +38,7 @@ func (p primitive) protocols(c *compiler) cbpf.Test {
 	return cbpf.Never
 }
 
-// protocolNumber reads a number or a name, of a link protocol or of one in IP.
+// protocolNumber parses a number or a name of a link protocol or an IP protocol.
 func (p primitive) protocolNumber(c *compiler, link bool) uint32 {
 	name := p.token.text
 	limit := uint32(0xFF)
@@ -65,8 +66,8 @@ func (p primitive) protocolNumber(c *compiler, link bool) uint32 {
 	return 0
 }
 
-// chain tests whether a header of a protocol is among those of a packet: it follows the extension headers of IPv6 (RFC 8200,
-// section 4), and authentication headers (RFC 4302, section 2.2).
+// chain tests whether a packet has a header of a protocol. It follows the extension headers of IPv6
+// (RFC 8200, section 4), and authentication headers (RFC 4302, section 2.2).
 func (p primitive) chain(c *compiler) cbpf.Test {
 	v := p.protocolNumber(c, false)
 	if p.dir != "" {
@@ -96,9 +97,10 @@ func (c *compiler) chain6(v uint32) cbpf.Test {
 	return cbpf.All(c.etherType(etherIPv6), c.links(v, c.network(6).load(cbpf.Byte), first, []uint32{0, 60, 43, 44}))
 }
 
-// links tests whether next, or the field of one of the headers after it, is v. toX leaves in X where the header begins that next
-// names; headers are those besides the authentication header that name another one. Slot 2i of the scratch memory has what the ith
-// field names, slot 2i+1 where that begins.
+// links tests whether next, or the field of one of the following headers, is v. toX sets X to the
+// start of the header that next identifies. headers lists the headers, in addition to the
+// authentication header, that identify another one. Slot 2i of the scratch memory holds the
+// protocol that the ith field identifies, slot 2i+1 the start of its header.
 func (c *compiler) links(v uint32, next, toX cbpf.Code, headers []uint32) cbpf.Test {
 	names := func(i int, h uint32) cbpf.Test {
 		return cbpf.If(cbpf.Code{{Op: cbpf.LoadMem, K: uint32(2 * i)}}, cbpf.JEQ, h)
@@ -118,7 +120,8 @@ func (c *compiler) links(v uint32, next, toX cbpf.Code, headers []uint32) cbpf.T
 	return cbpf.Run(start, found)
 }
 
-// advance goes from the ith header to the next one. Its second byte says how long it is: (that + extra) × unit bytes.
+// advance moves from the ith header to the next one. The second byte of a header contains its
+// length: (byte + extra) × unit bytes.
 func (c *compiler) advance(i int, extra, unit uint32) cbpf.Code {
 	network := c.network(0).offset
 	from, to := uint32(2*i), uint32(2*i+2)

@@ -9,7 +9,7 @@ import (
 	"visor/decode"
 )
 
-// EtherTypes and service access points that mean more than themselves.
+// EtherTypes and service access points with a special meaning.
 const (
 	etherIPv4           = 0x0800
 	etherARP            = 0x0806
@@ -33,7 +33,7 @@ const (
 	ipFragment = 44 // IPv6's fragment header
 )
 
-// naming is how a link header says what follows it.
+// naming is the way in which a link header identifies the next protocol.
 type naming uint8
 
 const (
@@ -42,18 +42,18 @@ const (
 	byPPP                     // a PPP protocol number
 	byHDLC                    // an EtherType
 	byFamily                  // an address family of the capturing machine
-	byVersion                 // nothing: IP says its version
-	isIPv4                    // nothing: it is IPv4
+	byVersion                 // no field: IP contains its version
+	isIPv4                    // no field: always IPv4
 	isIPv6
-	bySNAP   // IEEE 802.11: LLC, and SNAP behind it
-	byARCnet // a number of ARCnet
+	bySNAP   // IEEE 802.11: LLC followed by SNAP
+	byARCnet // an ARCnet protocol number
 )
 
 // lookup returns the addresses of a host, as net.Resolver's LookupNetIP does.
 type lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-// compiler turns an expression into tests on frames of one link type. It knows where headers begin at the point of the expression
-// that it has come to.
+// compiler turns an expression into tests on frames of one link type. It tracks the positions of
+// headers at the current point of the expression.
 type compiler struct {
 	expr   string
 	link   decode.LinkType
@@ -61,13 +61,13 @@ type compiler struct {
 	err    *Error
 
 	naming  naming
-	typeAt  place  // where the link header names what follows
-	header  place  // where the link header begins
-	payload place  // where it ends
-	llcAt   place  // where LLC begins, if what follows the link header is LLC
-	labels  uint32 // bytes of MPLS labels after it
+	typeAt  place  // field of the link header that identifies the next protocol
+	header  place  // start of the link header
+	payload place  // end of the link header
+	llcAt   place  // start of LLC, if LLC follows the link header
+	labels  uint32 // bytes of MPLS labels after the link header
 	tunnel  bool   // within Geneve
-	tags    bool   // there was a 'vlan'
+	tags    bool   // the expression has a 'vlan'
 }
 
 func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, error) {
@@ -107,34 +107,34 @@ func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, e
 	return c, nil
 }
 
-// Other numbers of these (https://www.tcpdump.org/linktypes.html).
+// Further link types (https://www.tcpdump.org/linktypes.html).
 const (
 	linkRaw12, linkRaw14      decode.LinkType = 12, 14
 	linkPPPHDLC, linkPPPEther decode.LinkType = 50, 51
 	linkARCNetLinux           decode.LinkType = 129
 )
 
-// The last slots of the scratch memory belong to a tunnel, or to the header of a wireless frame. The
-// others are for intermediate results.
+// The last slots of the scratch memory are reserved for a tunnel or a wireless frame. The others
+// hold intermediate results.
 const (
-	slotType    = cbpf.Slots - 3 // where the type is, the link header, and what follows that
+	slotType    = cbpf.Slots - 3 // positions of the type field, the link header, and the payload
 	slotHeader  = cbpf.Slots - 2
 	slotPayload = cbpf.Slots - 1
 	freeSlots   = slotType - 1
 )
 
-// fail notes the first error.
+// fail records the first error.
 func (c *compiler) fail(t token, reason string) {
 	if c.err == nil {
 		c.err = &Error{c.expr, t.column, reason}
 	}
 }
 
-// place is where something is in a frame: at an offset, counted from the beginning or, within a tunnel, from what a slot of the scratch
-// memory says.
+// place is a position in a frame. It is an offset from the start of the frame or, within a tunnel,
+// from the value of a slot of the scratch memory.
 type place struct {
 	offset uint32
-	slot   uint32 // 0 is the beginning: tunnels have the last slots
+	slot   uint32 // 0 means the start of the frame, because tunnels use the last slots
 }
 
 func (p place) plus(n uint32) place { return place{p.offset + n, p.slot} }
@@ -147,7 +147,8 @@ func (p place) load(size uint16) cbpf.Code {
 	return cbpf.Code{{Op: cbpf.LoadXMem, K: p.slot}, {Op: cbpf.Load | cbpf.Ind | size, K: p.offset}}
 }
 
-// loadHeader returns code that makes X such that X + p.offset is where the IPv4 header at p ends. It keeps A if p has no slot.
+// loadHeader returns code that sets X so that X + p.offset is the end of the IPv4 header at p. It
+// keeps A if p has no slot.
 func (p place) loadHeader() cbpf.Code {
 	if p.slot == 0 {
 		return cbpf.Code{{Op: cbpf.LoadXHeader, K: p.offset}}
@@ -157,10 +158,10 @@ func (p place) loadHeader() cbpf.Code {
 	}...)
 }
 
-// at tests whether the field of size bytes at p is v.
+// at tests whether the field of size bytes at p equals v.
 func at(p place, size uint16, v uint32) cbpf.Test { return cbpf.If(p.load(size), cbpf.JEQ, v) }
 
-// masked tests whether the field at p is v where mask has bits.
+// masked tests whether the field at p, under a mask, equals v.
 func masked(p place, size uint16, mask, v uint32) cbpf.Test {
 	switch mask {
 	case 0:
@@ -171,18 +172,19 @@ func masked(p place, size uint16, mask, v uint32) cbpf.Test {
 	return cbpf.If(append(p.load(size), cbpf.Instruction{Op: cbpf.ALU | cbpf.And, K: mask}), cbpf.JEQ, v)
 }
 
-// above tests whether the field at p is more than v.
+// above tests whether the field at p exceeds v.
 func above(p place, size uint16, v uint32) cbpf.Test { return cbpf.If(p.load(size), cbpf.JGT, v) }
 
-// anyBit tests whether the field at p has one of the bits of mask.
+// anyBit tests whether the field at p has any of the bits of mask.
 func anyBit(p place, size uint16, mask uint32) cbpf.Test {
 	return cbpf.If(p.load(size), cbpf.JSET, mask)
 }
 
-// network returns a place in the network header.
+// network returns a position in the network header.
 func (c *compiler) network(offset uint32) place { return c.payload.plus(c.labels + offset) }
 
-// etherType tests what follows the link header. Types up to etherMaxLength are service access points of LLC.
+// etherType tests the protocol after the link header. Values up to etherMaxLength are service
+// access points of LLC.
 func (c *compiler) etherType(v uint32) cbpf.Test {
 	if c.labels > 0 {
 		return c.afterLabels(v)
@@ -208,7 +210,7 @@ func (c *compiler) etherType(v uint32) cbpf.Test {
 	return cbpf.Known(c.naming == isIPv4 && v == etherIPv4 || c.naming == isIPv6 && v == etherIPv6)
 }
 
-// etherTypeOrLLC tests what a field says that is an EtherType unless llc is true.
+// etherTypeOrLLC tests a field that holds an EtherType, or a length if llc is true.
 func (c *compiler) etherTypeOrLLC(v uint32, llc cbpf.Test) cbpf.Test {
 	snap := func(organisation, protocol uint32) cbpf.Test { // RFC 1042
 		return cbpf.All(at(c.payload.plus(4), cbpf.Word, organisation<<16|protocol), at(c.payload, cbpf.Word, 0xAAAA0300|organisation>>16))
@@ -218,9 +220,10 @@ func (c *compiler) etherTypeOrLLC(v uint32, llc cbpf.Test) cbpf.Test {
 	case sapISO, sapNetBEUI:
 		return cbpf.All(llc, at(c.payload, cbpf.Half, v<<8|v))
 	case sapIPX:
-		novell := at(c.payload, cbpf.Half, 0xFFFF) // IEEE 802.3 with nothing between
+		novell := at(c.payload, cbpf.Half, 0xFFFF) // IEEE 802.3 without LLC
 		if c.naming == byCooked {
-			return cbpf.Any(at(c.typeAt, cbpf.Half, etherIPX), at(c.typeAt, cbpf.Half, 1), // LINUX_SLL_P_802_3
+			// LINUX_SLL_P_802_3
+			return cbpf.Any(at(c.typeAt, cbpf.Half, etherIPX), at(c.typeAt, cbpf.Half, 1),
 				cbpf.All(llc, cbpf.Any(at(c.payload, cbpf.Byte, sapIPX), snap(0, etherIPX))))
 		}
 		return cbpf.Any(at(c.typeAt, cbpf.Half, etherIPX), cbpf.All(llc, cbpf.Any(snap(0, etherIPX), at(c.payload, cbpf.Byte, sapIPX), novell)))
@@ -235,7 +238,8 @@ func (c *compiler) etherTypeOrLLC(v uint32, llc cbpf.Test) cbpf.Test {
 	return isType
 }
 
-// afterLabels tests the IP version behind the last MPLS label (RFC 4928, section 2). What the label switched is not said elsewhere.
+// afterLabels tests the IP version after the last MPLS label (RFC 4928, section 2). No other field
+// identifies the protocol.
 func (c *compiler) afterLabels(v uint32) cbpf.Test {
 	return cbpf.All(masked(c.payload.plus(c.labels-2), cbpf.Byte, 0x01, 0x01), version(c.network(0), v))
 }
@@ -251,8 +255,8 @@ func version(p place, v uint32) cbpf.Test {
 	return cbpf.Never
 }
 
-// family tests the address family before a packet of a loopback interface. IPv6 has another number on every system; all are taken,
-// of both byte orders.
+// family tests the address family in a frame of a loopback interface. The number for IPv6 differs
+// between systems; the test accepts all numbers, in both byte orders.
 func (c *compiler) family(v uint32) cbpf.Test {
 	families := map[uint32][]uint32{etherIPv4: {2}, etherIPv6: {10, 24, 28, 30}}[v]
 	var tests []cbpf.Test
@@ -265,7 +269,8 @@ func (c *compiler) family(v uint32) cbpf.Test {
 	return cbpf.Any(tests...)
 }
 
-// pppType returns the PPP protocol number of an EtherType (https://www.iana.org/assignments/ppp-numbers).
+// pppType returns the PPP protocol number of an EtherType
+// (https://www.iana.org/assignments/ppp-numbers).
 func pppType(v uint32) uint32 {
 	switch v {
 	case etherIPv4:
@@ -288,7 +293,7 @@ func pppType(v uint32) uint32 {
 	return v
 }
 
-// hdlcType returns the number of a protocol in Cisco HDLC.
+// hdlcType returns the Cisco HDLC number of a protocol.
 func hdlcType(v uint32) uint32 {
 	if v == sapISO {
 		return sapISO<<8 | sapISO
@@ -316,7 +321,7 @@ func (c *compiler) ip4Proto(v uint32) cbpf.Test {
 	return cbpf.All(c.etherType(etherIPv4), at(c.network(9), cbpf.Byte, v))
 }
 
-// ip6Proto looks behind a fragment header, and behind no other one.
+// ip6Proto looks after a fragment header, but not after other extension headers.
 func (c *compiler) ip6Proto(v uint32) cbpf.Test {
 	fragment := cbpf.All(at(c.network(6), cbpf.Byte, ipFragment), at(c.network(40), cbpf.Byte, v))
 	return cbpf.All(c.etherType(etherIPv6), cbpf.Any(at(c.network(6), cbpf.Byte, v), fragment))
@@ -325,12 +330,12 @@ func (c *compiler) ip6Proto(v uint32) cbpf.Test {
 func (c *compiler) isoProto(v uint32) cbpf.Test {
 	offset := uint32(0)
 	if c.naming == byHDLC {
-		offset = 1 // there is a byte of padding
+		offset = 1 // skip a byte of padding
 	}
 	return cbpf.All(c.etherType(sapISO), at(c.iso(offset), cbpf.Byte, v))
 }
 
-// iso returns a place in an OSI packet, which follows LLC without SNAP.
+// iso returns a position in an OSI packet, which follows LLC without SNAP.
 func (c *compiler) iso(offset uint32) place {
 	switch c.naming {
 	case bySNAP:
@@ -341,18 +346,18 @@ func (c *compiler) iso(offset uint32) place {
 	return c.network(3 + offset)
 }
 
-// unfragmented is true of the first fragment, and of what is no fragment, of IPv4.
+// unfragmented accepts IPv4 packets that are not a fragment or are the first fragment.
 func (c *compiler) unfragmented() cbpf.Test {
 	return cbpf.Not(anyBit(c.network(6), cbpf.Half, 0x1FFF))
 }
 
-// base is where the fields of a protocol are.
+// base is the position of a protocol's fields.
 type base struct {
 	place
-	header bool // behind the IPv4 header that is there
+	header bool // the fields follow the IPv4 header at the position
 }
 
-// fieldBase returns where the fields of a protocol begin, and what must be true of a packet that has them.
+// fieldBase returns the position of a protocol's fields, and a test for packets that have them.
 func (c *compiler) fieldBase(a accessor) (base, cbpf.Test) {
 	if a.proto == "ether" {
 		return base{place: c.header}, cbpf.Always

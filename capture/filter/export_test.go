@@ -7,7 +7,7 @@ import (
 	"visor/decode"
 )
 
-// CompileOffline compiles, and looks up nothing: every host is localhost.
+// CompileOffline compiles without name servers: every host name is localhost.
 func CompileOffline(expr string, link decode.LinkType) (*Program, error) {
 	e, err := parse(expr)
 	if err != nil {

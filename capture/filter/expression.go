@@ -2,8 +2,9 @@ package filter
 
 import "visor/capture/filter/cbpf"
 
-// expression is a parsed filter. What its parts mean depends on the parts before: 'vlan' moves what comes after it. So parts are
-// turned into tests in the order in which they were written.
+// expression is a parsed filter. The meaning of a part depends on the parts before it: 'vlan' moves
+// the positions for the parts after it. So parts are turned into tests in the order in which they
+// were written.
 type expression interface {
 	test(c *compiler) cbpf.Test
 }
@@ -19,19 +20,19 @@ type (
 		name  string
 	}
 
-	// keyword is a primitive that is a word, and perhaps an operand.
+	// keyword is a primitive that consists of a word and an optional operand.
 	keyword struct {
 		token   token
-		proto   string // before broadcast and multicast
-		operand token  // tokenEnd if there is none
+		proto   string // protocol before broadcast and multicast
+		operand token  // tokenEnd without an operand
 	}
 
-	// primitive is an identifier and what it is compared with.
+	// primitive is an identifier with its qualifiers.
 	primitive struct {
 		qualifiers
 		token token
-		bits  int   // of a prefix; -1 if none is given
-		mask  token // tokenEnd if none is given
+		bits  int   // length of a prefix; -1 without one
+		mask  token // tokenEnd without a mask
 	}
 )
 
@@ -55,7 +56,7 @@ func (p protocol) test(c *compiler) cbpf.Test {
 	return c.protocol(p.name)
 }
 
-// numbered reports whether a number was given.
+// numbered reports whether the operand is a number.
 func (k keyword) numbered() bool { return k.operand.kind == tokenNumber }
 
 func (k keyword) test(c *compiler) cbpf.Test {
@@ -85,7 +86,7 @@ func (k keyword) test(c *compiler) cbpf.Test {
 		return c.llc(k)
 	case "clnp", "esis", "es-is", "isis", "is-is":
 		return c.isoProto(isoProtos[name])
-	default: // the parser lets nothing else through
+	default: // the parser accepts no other keyword
 		var types []cbpf.Test
 		for _, t := range isisTypes[name] {
 			types = append(types, at(c.iso(4), cbpf.Byte, t))

@@ -10,7 +10,8 @@ import (
 	"visor/decode"
 )
 
-// FuzzCompile compiles anything. What compiles is a program that x/net/bpf takes, and whose answers are those of its machine.
+// FuzzCompile compiles arbitrary text. The machine of x/net/bpf must accept every compiled program
+// and return the same results.
 func FuzzCompile(f *testing.F) {
 	for _, expr := range expressions(f) {
 		f.Add(expr, []byte("\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x08\x00\x45\x00\x00\x1c\x00\x00\x00\x00\x40\x11\x00\x00\x7f\x00\x00\x01"))
@@ -27,7 +28,8 @@ func FuzzCompile(f *testing.F) {
 			require.True(t, ok, "%v", p)
 			vm, err := bpf.NewVM(decoded)
 			if err != nil {
-				continue // it refuses shifts by more than 31, and constants of zero that are divided by
+				// x/net/bpf rejects shifts by more than 31 bits, and division by a constant zero
+				continue
 			}
 			n, err := vm.Run(frame)
 			require.NoError(t, err)

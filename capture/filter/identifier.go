@@ -12,7 +12,7 @@ import (
 	"visor/capture/filter/cbpf"
 )
 
-// lookupTimeout bounds how long a name of a host may take.
+// lookupTimeout bounds the time to look up the name of a host.
 const lookupTimeout = 10 * time.Second
 
 func (p primitive) test(c *compiler) cbpf.Test {
@@ -40,7 +40,7 @@ func (p primitive) test(c *compiler) cbpf.Test {
 	return p.hosts(c)
 }
 
-// sided combines the tests of a source and a destination as the direction says.
+// sided combines the tests of a source and a destination according to the direction.
 func (p primitive) sided(src, dst cbpf.Test) cbpf.Test {
 	switch p.dir {
 	case "src":
@@ -109,7 +109,8 @@ func (p primitive) named(c *compiler) cbpf.Test {
 	return cbpf.Any(tests...)
 }
 
-// network reads an IPv4 address that may be short, and its mask: 10 is 10.0.0.0/8 if a network is wanted, 10.1 always 10.1.0.0/16.
+// network parses an IPv4 address, which may be short, and its mask. As a network, 10 is 10.0.0.0/8;
+// 10.1 is always 10.1.0.0/16.
 func (p primitive) network(c *compiler) (addr, mask uint32) {
 	addr, bits := p.dotted(c, p.token)
 	if p.token.kind == tokenNumber && (p.kind == "net" || p.bits >= 0 || p.mask.kind != tokenEnd) {
@@ -136,7 +137,8 @@ func dotted(v uint32) string {
 	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}).String()
 }
 
-// dotted reads up to four bytes, which are the first ones of an address, and returns how many bits they are.
+// dotted parses up to four bytes, the first ones of an address. It returns the number of bits they
+// have.
 func (p primitive) dotted(c *compiler, t token) (addr uint32, bits int) {
 	if t.kind == tokenNumber {
 		return t.number, 32
@@ -199,8 +201,8 @@ func (p primitive) host6(c *compiler, addr netip.Addr) cbpf.Test {
 	return cbpf.All(c.etherType(etherIPv6), p.sided(words(8), words(24)))
 }
 
-// decnet tests for an address of DECnet phase IV: an area and a node. It is at one of four places, by the flags of the header and
-// by whether a byte of padding comes first.
+// decnet tests for an address of DECnet phase IV, an area and a node. The address is at one of four
+// positions. They depend on the flags of the header and on a possible byte of padding.
 func (p primitive) decnet(c *compiler) cbpf.Test {
 	area, node, ok := strings.Cut(p.token.text, ".")
 	a, errA := strconv.ParseUint(area, 10, 6)

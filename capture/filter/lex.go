@@ -9,13 +9,13 @@ import (
 	"sync"
 )
 
-// tokenKind is what a token is.
+// tokenKind is the kind of a token.
 type tokenKind uint8
 
 const (
 	tokenEnd    tokenKind = iota
 	tokenWord             // a keyword or a name
-	tokenName             // a name that is no keyword: it was escaped
+	tokenName             // an escaped name, never a keyword
 	tokenNumber           // 53, 0x35, 065
 	tokenDotted           // 10.1, 192.0.2.1: up to four bytes of an IPv4 address
 	tokenIPv6             // 2001:db8::1
@@ -38,14 +38,14 @@ func (t token) is(text string) bool {
 	return t.text == text && (t.kind == tokenWord || t.kind == tokenPunct)
 }
 
-// shape is what a token looks like. Where several fit, the first one counts.
+// shape is the pattern of a kind of token. If several patterns match, the first one applies.
 type shape struct {
 	kind    tokenKind
 	pattern *regexp.Regexp
 }
 
-// shapes are tried in this order. What begins with a hexadecimal digit may be many things; an address is one only where nothing that
-// belongs to a word follows.
+// shapes are tried in this order. A text that begins with a hexadecimal digit matches several
+// patterns. It is an address only if no further character of a word follows.
 var shapes = sync.OnceValue(func() []shape {
 	const (
 		anything  = ``
@@ -69,10 +69,10 @@ var shapes = sync.OnceValue(func() []shape {
 	}
 })
 
-// ranges is the shape that comes before the others after 'portrange'.
+// ranges is the pattern that is tried first after 'portrange'.
 var ranges = sync.OnceValue(func() shape { return shape{tokenRange, regexp.MustCompile(`^([A-Za-z0-9]+(?:-[A-Za-z0-9]+)+)`)} })
 
-// lex cuts an expression into tokens, of which the last one is a tokenEnd.
+// lex splits an expression into tokens. The last one is a tokenEnd.
 func lex(expr string) ([]token, error) {
 	var tokens []token
 	inRange := false
@@ -113,7 +113,7 @@ func first(shapes []shape, rest string) (token, bool) {
 	return token{}, false
 }
 
-// read takes the value out of the text.
+// read parses the value of the token from its text.
 func (t *token) read(expr string) error {
 	var err error
 	switch t.kind {
@@ -135,7 +135,8 @@ func (t *token) read(expr string) error {
 	return nil
 }
 
-// parseMAC reads six bytes that the pattern has found, with or without separators and leading zeros.
+// parseMAC parses six bytes with or without separators and leading zeros. The pattern has validated
+// the text.
 func parseMAC(text string) net.HardwareAddr {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return r == ':' || r == '-' || r == '.' })
 	if len(parts) == 6 {
@@ -146,7 +147,8 @@ func parseMAC(text string) net.HardwareAddr {
 	digits := strings.Join(parts, "")
 	mac := make(net.HardwareAddr, len(digits)/2)
 	for i := range mac {
-		b, _ := strconv.ParseUint(digits[2*i:2*i+2], 16, 8) // the pattern admits nothing else
+		// the pattern accepts only hexadecimal digits
+		b, _ := strconv.ParseUint(digits[2*i:2*i+2], 16, 8)
 		mac[i] = byte(b)
 	}
 	return mac

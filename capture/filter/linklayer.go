@@ -7,9 +7,9 @@ import (
 	"visor/decode"
 )
 
-// The keywords here are about the link layer. Some move what the rest of the expression is about.
+// These keywords test the link layer. Some move the positions for the rest of the expression.
 
-// vlan tests for an 802.1Q tag, and moves behind it.
+// vlan tests for an 802.1Q tag and moves the positions behind it.
 func (c *compiler) vlan(k keyword) cbpf.Test {
 	if c.naming != byEtherType {
 		c.fail(k.token, "'vlan' is for Ethernet, and not after 'pppoes'")
@@ -33,12 +33,13 @@ func (c *compiler) vlan(k keyword) cbpf.Test {
 	return t
 }
 
-// mpls tests for an MPLS label (RFC 3032, section 2.1), and moves behind it.
+// mpls tests for an MPLS label (RFC 3032, section 2.1) and moves the positions behind it.
 func (c *compiler) mpls(k keyword) cbpf.Test {
 	var t cbpf.Test
 	switch {
 	case c.labels > 0:
-		t = masked(c.payload.plus(c.labels-2), cbpf.Byte, 0x01, 0) // the label before is not the last one
+		// the previous label is not the last one
+		t = masked(c.payload.plus(c.labels-2), cbpf.Byte, 0x01, 0)
 	case c.naming == byEtherType || c.naming == byHDLC:
 		t = c.etherType(etherMPLS)
 	case c.naming == byPPP:
@@ -57,7 +58,8 @@ func (c *compiler) mpls(k keyword) cbpf.Test {
 	return t
 }
 
-// pppoe tests for a PPPoE session (RFC 2516, section 4), and moves to the PPP packet in it.
+// pppoe tests for a PPPoE session (RFC 2516, section 4) and moves the positions to the PPP packet
+// in it.
 func (c *compiler) pppoe(k keyword) cbpf.Test {
 	t := c.etherType(etherPPPoESession)
 	network := c.network(0)
@@ -75,7 +77,7 @@ func (c *compiler) pppoe(k keyword) cbpf.Test {
 func (c *compiler) llc(k keyword) cbpf.Test {
 	var t cbpf.Test
 	switch c.naming {
-	case byEtherType: // of IEEE 802.3, and not Novell's frames without LLC
+	case byEtherType: // IEEE 802.3, except Novell's frames without LLC
 		c.llcAt = c.payload
 		t = cbpf.All(cbpf.Not(above(c.typeAt, cbpf.Half, etherMaxLength)), cbpf.Not(at(c.payload, cbpf.Half, 0xFFFF)))
 	case bySNAP:
@@ -104,7 +106,7 @@ func (c *compiler) broadcast(k keyword) cbpf.Test {
 		if c.hasMAC(k.token) {
 			return c.destination([]byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
 		}
-	case "ip": // to all hosts of a network as well, if its netmask were known
+	case "ip": // the broadcast address of a network would need its netmask
 		return cbpf.All(c.etherType(etherIPv4), cbpf.Any(at(c.network(16), cbpf.Word, 0), at(c.network(16), cbpf.Word, 1<<32-1)))
 	default:
 		c.fail(k.token, "only 'ether' and 'ip' can stand before 'broadcast'")
@@ -135,7 +137,7 @@ func (c *compiler) multicast(k keyword) cbpf.Test {
 	return cbpf.Never
 }
 
-// hasMAC reports whether frames have MAC addresses at this point of the expression.
+// hasMAC reports whether frames have MAC addresses at the current point of the expression.
 func (c *compiler) hasMAC(t token) bool {
 	if c.naming == byEtherType || c.naming == bySNAP {
 		return true
@@ -171,7 +173,7 @@ func isMAC(p place, mac []byte) cbpf.Test {
 	return cbpf.All(at(p.plus(2), cbpf.Word, word(mac[2:])), at(p, cbpf.Half, word(mac[:2])))
 }
 
-// cooked tests what Linux cooked capture says of a packet: its direction, and in version 2 its interface.
+// cooked tests fields of Linux cooked capture: the direction, and the interface in version 2.
 func (c *compiler) cooked(k keyword) cbpf.Test {
 	name := k.token.text
 	switch {

@@ -11,10 +11,10 @@ const (
 	maxExpression = 64 << 10 // bytes
 )
 
-// An Error says what is wrong with an expression, and where.
+// Error describes a fault in an expression and its position.
 type Error struct {
 	Expr   string
-	Column int // in bytes, from 1; one more than the length at the end of the expression
+	Column int // byte position from 1; at the end of the expression, its length plus one
 	Reason string
 }
 
@@ -23,7 +23,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("filter %q, column %d: %s", e.Expr, e.Column, e.Reason)
 }
 
-// qualifiers say what an identifier is compared with. Each of them may be missing.
+// qualifiers describe what an identifier is compared with. Each of them may be empty.
 type qualifiers struct {
 	proto string // ether, ip, tcp, …
 	dir   string // src, dst, "src or dst", "src and dst"
@@ -36,11 +36,12 @@ type parser struct {
 	tokens []token
 	at     int
 	depth  int
-	last   *qualifiers // of the last identifier; one without qualifiers has the same
-	err    *Error      // the first one
+	// qualifiers of the previous identifier, which apply to an identifier without any
+	last *qualifiers
+	err  *Error // the first error
 }
 
-// parse returns nil for an empty expression, which every packet matches.
+// parse returns nil for an empty expression, which matches every packet.
 func parse(expr string) (expression, error) {
 	if len(expr) > maxExpression {
 		return nil, &Error{expr[:40] + "…", maxExpression, "the expression is longer than 64 KiB"}
@@ -79,7 +80,7 @@ func (p *parser) next() token {
 	return t
 }
 
-// accept takes the next token if it is one of texts.
+// accept consumes the next token if it is one of texts.
 func (p *parser) accept(texts ...string) (string, bool) {
 	if t := p.peek(); slices.ContainsFunc(texts, t.is) {
 		p.next()
@@ -94,14 +95,14 @@ func (p *parser) expect(text string) {
 	}
 }
 
-// fail notes the first error.
+// fail records the first error.
 func (p *parser) fail(t token, reason string) {
 	if p.err == nil {
 		p.err = &Error{p.expr, t.column, reason}
 	}
 }
 
-// deeper runs f one level deeper, unless that is too deep.
+// deeper runs f one level deeper, up to the limit.
 func deeper[T any](p *parser, f func() T) (none T) {
 	p.depth++
 	defer func() { p.depth-- }()
@@ -112,7 +113,7 @@ func deeper[T any](p *parser, f func() T) (none T) {
 	return f()
 }
 
-// alternatives reads terms between 'and' and 'or', which have the same precedence.
+// alternatives parses terms joined by 'and' and 'or', which have the same precedence.
 func (p *parser) alternatives() expression {
 	left := p.term()
 	for p.err == nil {
@@ -127,7 +128,7 @@ func (p *parser) alternatives() expression {
 	return left
 }
 
-// term reads what stands between 'and' and 'or'.
+// term parses an operand of 'and' or 'or'.
 func (p *parser) term() expression {
 	if p.err != nil {
 		return nil
@@ -163,7 +164,7 @@ func (p *parser) group() expression {
 	return e
 }
 
-// primitive reads what begins with a keyword: qualifiers and an identifier, or a keyword that says something by itself.
+// primitive parses qualifiers and an identifier, or a keyword that is a primitive by itself.
 func (p *parser) primitive() expression {
 	t := p.peek()
 	if _, ok := standalone[t.text]; ok {
@@ -196,7 +197,7 @@ func (p *parser) acceptProto() (string, bool) {
 	return "", false
 }
 
-// direction reads src, dst, src or dst, src and dst.
+// direction parses src, dst, src or dst, src and dst.
 func (p *parser) direction() string {
 	one, ok := p.accept("src", "dst")
 	if !ok {
@@ -214,7 +215,7 @@ func (p *parser) direction() string {
 	return one
 }
 
-// qualified reads what stands behind qualifiers: an identifier, or several in brackets.
+// qualified parses the part after qualifiers: an identifier, or several in brackets.
 func (p *parser) qualified(q qualifiers) expression {
 	if _, ok := p.accept("not", "!"); ok {
 		return deeper(p, func() expression { return noneOf{p.qualified(q)} })
@@ -225,7 +226,7 @@ func (p *parser) qualified(q qualifiers) expression {
 	return p.identifier(q)
 }
 
-// identifier reads an address, a number or a name.
+// identifier parses an address, a number or a name.
 func (p *parser) identifier(q qualifiers) expression {
 	t := p.next()
 	id := primitive{token: t, qualifiers: q, bits: -1}
@@ -253,7 +254,7 @@ func (p *parser) identifier(q qualifiers) expression {
 	return id
 }
 
-// wanted says what an identifier with qualifiers q may be.
+// wanted returns a description of the identifiers that are valid after q.
 func wanted(q qualifiers) string {
 	switch q.kind {
 	case "port":
@@ -271,7 +272,7 @@ func wanted(q qualifiers) string {
 	return "an address or the name of a host"
 }
 
-// keyword reads a primitive that is a word, and its operand if it has one.
+// keyword parses a primitive that consists of a word and an optional operand.
 func (p *parser) keyword(t token, proto string) expression {
 	k := keyword{token: t, proto: proto}
 	switch standalone[t.text] {
@@ -295,7 +296,7 @@ func (p *parser) keyword(t token, proto string) expression {
 	return k
 }
 
-// byteTest reads 'byte OFFSET OP VALUE'.
+// byteTest parses 'byte OFFSET OP VALUE'.
 func (p *parser) byteTest(t token) expression {
 	offset := p.next()
 	op, ok := p.accept("=", "<", ">", "|", "&")
@@ -310,7 +311,7 @@ func (p *parser) byteTest(t token) expression {
 	return relation{t, op, load, constant(value.number)}
 }
 
-// relation reads a comparison of arithmetic expressions. If there is none, it takes nothing.
+// relation parses a comparison of arithmetic expressions. If there is none, it consumes no token.
 func (p *parser) relation() (expression, bool) {
 	start := p.at
 	if !p.arithmeticBegins() {
@@ -324,7 +325,7 @@ func (p *parser) relation() (expression, bool) {
 		op, _ = p.accept("=", "==", "!=", "<", ">", "<=", ">=")
 	}
 	switch {
-	case op == "" && bracket: // that of a group, which reads it again
+	case op == "" && bracket: // the bracket belongs to a group, which parses it again
 		p.at, p.err = start, nil
 		return nil, false
 	case op == "":
@@ -334,7 +335,8 @@ func (p *parser) relation() (expression, bool) {
 	return relation{t, strings.Replace(op, "==", "=", 1), left, p.arithmetic(0)}, true
 }
 
-// arithmeticBegins tells arithmetic from what may begin with the same token.
+// arithmeticBegins reports whether arithmetic follows, which may begin with the same token as a
+// primitive.
 func (p *parser) arithmeticBegins() bool {
 	t, next := p.peek(), p.after()
 	switch {

@@ -12,7 +12,7 @@ import (
 // span is a range of ports of a transport protocol.
 type span struct {
 	low, high uint32
-	proto     string // tcp, udp, or "" for all
+	proto     string // tcp, udp, or "" for any
 }
 
 // ports tests for ports of TCP, UDP and SCTP.
@@ -49,7 +49,7 @@ func (p primitive) ports(c *compiler) cbpf.Test {
 		cbpf.All(c.etherType(etherIPv4), carried(9), c.unfragmented(), p.sided(s.test(field4(0)), s.test(field4(2)))))
 }
 
-// test tests whether what load has loaded is in s.
+// test tests whether the value that load loads is in s.
 func (s span) test(load cbpf.Code) cbpf.Test {
 	if s.low == s.high {
 		return compare(load, "=", s.low, 0)
@@ -57,7 +57,7 @@ func (s span) test(load cbpf.Code) cbpf.Test {
 	return cbpf.All(compare(load, ">=", s.low, 0), compare(load, "<=", s.high, 0))
 }
 
-// span reads a port or a range.
+// span parses a port or a range.
 func (p primitive) span(c *compiler) (span, bool) {
 	if p.kind == "portrange" && p.token.kind == tokenRange {
 		for at, r := range p.token.text { // names may contain hyphens
@@ -83,9 +83,9 @@ func (p primitive) span(c *compiler) (span, bool) {
 	return s, ok
 }
 
-// port reads a number, or a name from /etc/services or from those that Go knows.
+// port parses a number, or a name from /etc/services or Go's own list.
 func port(text string) (span, bool) {
-	ctx := context.Background() // nothing is asked over the network
+	ctx := context.Background() // no query is sent over the network
 	tcp, errTCP := net.DefaultResolver.LookupPort(ctx, "tcp", text)
 	udp, errUDP := net.DefaultResolver.LookupPort(ctx, "udp", text)
 	switch {

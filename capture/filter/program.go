@@ -11,17 +11,18 @@ import (
 	"visor/decode"
 )
 
-// Program is a filter for frames of one link type. It is immutable, and safe for concurrent use. Its
-// methods are those of [cbpf.Program]: Match, Instructions and String.
+// Program is a filter for frames of one link type. It is immutable, and safe for concurrent use.
+// It embeds [cbpf.Program] with its methods Match, Instructions and String.
 type Program struct {
 	cbpf.Program
-	tags bool // it reads VLAN tags
+	tags bool // it tests VLAN tags
 }
 
 // Compile compiles a filter for frames of a link type that the package comment lists. An empty
-// expression matches every frame. The error of a wrong expression is an [*Error].
+// expression matches every frame. The error for an invalid expression is an [*Error].
 //
-// Compile looks up names of hosts, which may ask a server, and names of services in /etc/services.
+// Compile looks up names of hosts, which may query a name server, and names of services in
+// /etc/services.
 func Compile(expr string, link decode.LinkType) (*Program, error) {
 	e, err := parse(expr)
 	if err != nil {
@@ -45,12 +46,13 @@ func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*P
 	return &Program{Program: *cbpf.New(c.withSlots(t)), tags: c.tags}, nil
 }
 
-// ErrTags is the error of [Kernel] for an expression with 'vlan': the kernel removes tags before it
-// filters a frame. [NewSource] filters in the process, where live capture has put them back.
+// ErrTags is the error of [Kernel] for an expression with 'vlan', because the kernel removes tags
+// before it filters a frame. [NewSource] filters in the process, after live capture has restored
+// the tags.
 var ErrTags = errors.New("'vlan' cannot be run by the kernel, which takes the tags out of frames")
 
-// Kernel returns a function that compiles expr for the kernel, for the Config.Filter of
-// visor/capture/afpacket. That function returns [ErrTags] if the kernel cannot run the program.
+// Kernel returns a function for the field Filter of visor/capture/afpacket.Config, which compiles
+// expr for the kernel. The function returns [ErrTags] if the kernel cannot run the program.
 func Kernel(expr string) func(link decode.LinkType) ([]bpf.RawInstruction, error) {
 	return func(link decode.LinkType) ([]bpf.RawInstruction, error) {
 		p, err := Compile(expr, link)

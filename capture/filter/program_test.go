@@ -17,7 +17,7 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// TestErrors checks that a wrong expression is told with its column and with what was expected.
+// TestErrors checks that an error has its column and the expected words.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct {
 		expr   string
@@ -68,7 +68,7 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, err, "link type 117 cannot be filtered")
 }
 
-// TestOptimised holds the number of instructions against that of hand-written filters.
+// TestOptimised compares the number of instructions with hand-written filters.
 func TestOptimised(t *testing.T) {
 	for expr, most := range map[string]int{
 		"":              1,
@@ -87,7 +87,7 @@ func TestOptimised(t *testing.T) {
 	}
 }
 
-// TestLongJumps has so many addresses that jumps to the end are further than a conditional jump reaches.
+// TestLongJumps has addresses until jumps to the end exceed the range of a conditional jump.
 func TestLongJumps(t *testing.T) {
 	var hosts []string
 	for i := range 500 {
@@ -105,7 +105,7 @@ func TestLongJumps(t *testing.T) {
 	}
 }
 
-// TestAsOtherMachine runs programs on x/net/bpf's machine as well.
+// TestAsOtherMachine also runs programs on the machine of x/net/bpf.
 func TestAsOtherMachine(t *testing.T) {
 	frames := generated(t)
 	for _, expr := range expressions(t) {
@@ -135,7 +135,7 @@ func generated(t testing.TB) []capture.Frame {
 	return frames
 }
 
-// TestNamesOfHosts lets all addresses of a name through.
+// TestNamesOfHosts accepts all addresses of a name.
 func TestNamesOfHosts(t *testing.T) {
 	for expr, want := range map[string][2]bool{
 		"host www.example.com": {true, true}, "ip host www.example.com": {true, false}, "ip6 dst www.example.com": {false, true},
@@ -176,7 +176,7 @@ func TestSource(t *testing.T) {
 	require.Less(t, got, len(frames))
 }
 
-// TestSourceOfUnknownLink gives the frames before the one that cannot be filtered.
+// TestSourceOfUnknownLink returns the frames before the one that cannot be filtered.
 func TestSourceOfUnknownLink(t *testing.T) {
 	frames := []capture.Frame{{Data: make([]byte, 60), Link: decode.LinkEthernet}, {Data: make([]byte, 60), Link: decode.LinkPFLog}}
 	src, err := filter.NewSource(capture.NewMemory(frames), "len > 0 or not ip")
@@ -195,7 +195,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { p.Match(f.Data, f.WireLen) }))
 }
 
-// TestRareLinks filters link types of which the corpus has few frames, or none.
+// TestRareLinks filters link types with few or no frames in the corpus.
 func TestRareLinks(t *testing.T) {
 	const wlan = "0801 0000 020000000001 020000000002 020000000003 1000 AAAA03 000000 0800"
 	const qos = "8801 0000 020000000001 020000000002 020000000003 1000 0000 AAAA03 000000 0800"
@@ -224,6 +224,7 @@ func TestRareLinks(t *testing.T) {
 	} {
 		p, err := filter.Compile(expr, decode.LinkWiFi)
 		require.NoError(t, err)
-		require.Equal(t, want, p.Match(packettest.Hex(wlan), 300), expr) // it goes to the distribution system
+		// the frame goes to the distribution system
+		require.Equal(t, want, p.Match(packettest.Hex(wlan), 300), expr)
 	}
 }

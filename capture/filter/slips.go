@@ -1,7 +1,7 @@
 package filter
 
-// slips are words of other languages of filters, Wireshark's above all, and what pcap-filter(7) has
-// for them.
+// slips maps words of other filter languages, especially Wireshark's, to their equivalents in
+// pcap-filter(7).
 var slips = map[string]string{
 	"dns": "port 53", "mdns": "port 5353", "llmnr": "port 5355", "http": "tcp port 80", "https": "tcp port 443", "tls": "tcp port 443",
 	"quic": "udp port 443", "ssh": "tcp port 22", "smtp": "tcp port 25", "ntp": "udp port 123", "snmp": "udp port 161",
@@ -11,7 +11,7 @@ var slips = map[string]string{
 	"ip.addr": "host", "ip.src": "src host", "ip.dst": "dst host", "tcp.port": "tcp port", "udp.port": "udp port",
 }
 
-// correction returns what was probably meant by word, as an addition to an error.
+// correction returns a suggestion for word, to append to an error.
 func correction(word string) string {
 	if meant, ok := slips[word]; ok {
 		return "; did you mean '" + meant + "'?"

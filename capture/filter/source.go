@@ -7,9 +7,10 @@ import (
 	"visor/decode"
 )
 
-// NewSource returns a Source with the frames of src that expr lets through. It takes ownership of src, unless expr is wrong for
-// every link type, which an [*Error] tells. Link types may change from frame to frame; one that expr is not for ends the Source with
-// an error when its first frame comes.
+// NewSource returns a Source of the frames of src that match expr. It takes ownership of src,
+// unless it returns an [*Error] because expr is invalid for every link type. The link type may
+// change from frame to frame. If expr is invalid for a link type, its first frame ends the Source
+// with an error.
 func NewSource(src capture.Source, expr string) (capture.Source, error) {
 	e, err := parse(expr)
 	if err != nil {
@@ -22,12 +23,12 @@ func NewSource(src capture.Source, expr string) (capture.Source, error) {
 	return capture.Select(src, s.match), nil
 }
 
-// programs are those of an expression, one for each link type that comes.
+// programs holds the compiled programs of an expression, one per link type seen.
 type programs struct {
 	expr    string
 	parsed  expression
 	made    map[decode.LinkType]*Program
-	link    decode.LinkType // of current
+	link    decode.LinkType // link type of current
 	current *Program
 }
 

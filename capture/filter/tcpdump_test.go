@@ -20,7 +20,7 @@ import (
 	"visor/internal/sharedtest"
 )
 
-// links are the link types that are compared, by tcpdump's names.
+// links maps the compared link types to tcpdump's names.
 var links = map[decode.LinkType]string{
 	decode.LinkEthernet: "EN10MB", decode.LinkSLL: "LINUX_SLL", decode.LinkSLL2: "LINUX_SLL2", decode.LinkRaw: "RAW",
 	decode.LinkNull: "NULL", decode.LinkLoop: "LOOP", decode.LinkIPv4: "IPV4", decode.LinkIPv6: "IPV6",
@@ -28,7 +28,8 @@ var links = map[decode.LinkType]string{
 	decode.LinkWiFi: "IEEE802_11", decode.LinkRadiotap: "IEEE802_11_RADIO", decode.LinkPrism: "PRISM_HEADER", decode.LinkAVS: "IEEE802_11_RADIO_AVS",
 }
 
-// differences are the expressions by which visor lets through other frames than tcpdump 4.99.3 with libpcap 1.10.3, and why.
+// differences lists expressions for which visor's result differs from tcpdump 4.99.3 with libpcap
+// 1.10.3, with the reason.
 var differences = map[string]string{
 	"byte 12 & 8": "libpcap does not load the byte; visor means byte[12] & 8 != 0, as the grammar says",
 	"len / ip[8] > 10": "libpcap forgets that an operand on the right has to be of an IP packet; " +
@@ -37,7 +38,8 @@ var differences = map[string]string{
 	"ip6 protochain 58 and not icmp6": "the same",
 }
 
-// TestTcpdump holds filters against tcpdump: which frames of the corpus they let through, and which expressions they refuse.
+// TestTcpdump compares filters with tcpdump: the frames of the corpus that match, and the
+// expressions that are invalid.
 func TestTcpdump(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out comparisons with tcpdump")
@@ -48,7 +50,7 @@ func TestTcpdump(t *testing.T) {
 	frames := corpus(t)
 	expressions := expressions(t)
 	require.GreaterOrEqual(t, len(expressions), 150)
-	differing := make(map[string]int) // frames
+	differing := make(map[string]int) // counts frames
 	for link, name := range links {
 		t.Run(name, func(t *testing.T) {
 			if len(frames[link]) == 0 {
@@ -56,7 +58,7 @@ func TestTcpdump(t *testing.T) {
 			}
 			path := filepath.Join(t.TempDir(), "frames.pcap")
 			write(t, path, frames[link])
-			passed, refused := 0, 0 // times
+			passed, refused := 0, 0 // counts runs
 			for _, expr := range expressions {
 				if unlike(link, expr) {
 					continue
@@ -96,15 +98,16 @@ func TestTcpdump(t *testing.T) {
 	}
 }
 
-// unlike reports whether an expression is not compared for a link type. In IEEE 802.11, visor refuses 'vlan', of which
-// libpcap looks for the number in LLC. Frames that are shorter than their headers say pass 'not geneve' and 'ip or not ip',
-// where libpcap loads what is not there first.
+// unlike reports whether an expression is not compared for a link type. In IEEE 802.11, visor
+// rejects 'vlan', whose number libpcap searches in LLC. Frames shorter than their headers claim
+// match 'not geneve' and 'ip or not ip'. libpcap rejects them, because it first loads bytes beyond
+// the end.
 func unlike(link decode.LinkType, expr string) bool {
 	wifi := link == decode.LinkWiFi || link == decode.LinkRadiotap || link == decode.LinkPrism || link == decode.LinkAVS
 	return wifi && (strings.Contains(expr, "vlan") || strings.Contains(expr, "geneve") || expr == "ip or not ip")
 }
 
-// expressions reads those of testdata, one a line.
+// expressions returns the expressions in testdata, one per line.
 func expressions(t testing.TB) []string {
 	text, err := os.ReadFile("testdata/expressions.txt")
 	require.NoError(t, err)
@@ -117,7 +120,8 @@ func expressions(t testing.TB) []string {
 	return list
 }
 
-// corpus reads all frames of all captures, by link type. Their times are their numbers, in microseconds.
+// corpus returns all frames of all captures by link type. Their timestamps are their numbers, in
+// microseconds.
 func corpus(t *testing.T) map[decode.LinkType][]capture.Frame {
 	frames := make(map[decode.LinkType][]capture.Frame)
 	err := filepath.WalkDir(sharedtest.Dir(t, "corpus"), func(path string, d fs.DirEntry, err error) error {
@@ -126,7 +130,7 @@ func corpus(t *testing.T) map[decode.LinkType][]capture.Frame {
 		}
 		r, err := pcapfile.Open(path)
 		if err != nil {
-			return nil // no capture
+			return nil // not a capture
 		}
 		defer r.Close()
 		var b capture.Batch
@@ -145,8 +149,8 @@ func corpus(t *testing.T) map[decode.LinkType][]capture.Frame {
 	return frames
 }
 
-// familyOfLinux reports whether tcpdump can know the address family of a frame: it knows those of the system that it runs on, in
-// the byte order of the file.
+// familyOfLinux reports whether tcpdump recognizes the address family of a frame. It recognizes the
+// numbers of the system it runs on, in the byte order of the file.
 func familyOfLinux(data []byte) bool {
 	return len(data) < 4 || bytes.Equal(data[1:4], []byte{0, 0, 0}) && (data[0] == 2 || data[0] == 10)
 }
@@ -163,7 +167,7 @@ func write(t *testing.T, path string, frames []capture.Frame) {
 	require.NoError(t, f.Close())
 }
 
-// tcpdump returns the numbers of the frames that tcpdump lets through, or why it refuses the expression.
+// tcpdump returns the numbers of the frames that match in tcpdump, or its error for the expression.
 func tcpdump(t *testing.T, path, expr string) (passed map[int64]bool, refused string) {
 	var out, stderr bytes.Buffer
 	cmd := exec.Command("tcpdump", "-r", path, "-w", "-", "--", expr)
@@ -174,7 +178,8 @@ func tcpdump(t *testing.T, path, expr string) (passed map[int64]bool, refused st
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		last := lines[len(lines)-1]
 		if strings.HasSuffix(last, "expression rejects all packets") {
-			return nil, "" // visor lets none through: of several files, this may be the one without any
+			// no frame matches in visor; this may be a file without matches
+			return nil, ""
 		}
 		return nil, last
 	}

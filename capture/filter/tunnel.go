@@ -2,7 +2,7 @@ package filter
 
 import "visor/capture/filter/cbpf"
 
-// The header of Geneve (RFC 8926, section 3.4), behind that of UDP.
+// The header of Geneve (RFC 8926, section 3.4), which follows the UDP header.
 const (
 	genevePort     = 6081
 	geneveFixed    = 8      // bytes before the options
@@ -10,8 +10,8 @@ const (
 	udpHeader      = 8
 )
 
-// geneve tests for a Geneve packet, and moves into it. How long its headers are, each packet says: so their places go to the scratch
-// memory, on the way to whatever comes next.
+// geneve tests for a Geneve packet and moves the positions into it. The length of the headers
+// varies by packet, so the positions are stored in the scratch memory at run time.
 func (c *compiler) geneve(k keyword) cbpf.Test {
 	if c.tunnel {
 		c.fail(k.token, "'geneve' within 'geneve' is not supported")
@@ -21,7 +21,8 @@ func (c *compiler) geneve(k keyword) cbpf.Test {
 		c.fail(k.operand, "a virtual network of Geneve has a number up to 16777215")
 	}
 	network := c.network(0)
-	header := func(udp cbpf.Code, offset uint32) cbpf.Test { // udp makes X the place from where offset is that of the UDP header
+	// udp sets X so that X + offset is the position of the UDP header
+	header := func(udp cbpf.Code, offset uint32) cbpf.Test {
 		field := func(at uint32, size uint16, mask, v uint32) cbpf.Test {
 			load := append(append(cbpf.Code{}, udp...), cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | size, K: offset + at})
 			return cbpf.If(append(load, cbpf.Instruction{Op: cbpf.ALU | cbpf.And, K: mask}), cbpf.JEQ, v)
@@ -41,12 +42,13 @@ func (c *compiler) geneve(k keyword) cbpf.Test {
 	return cbpf.Any(v4, v6)
 }
 
-// enter fills the slots of a tunnel from the Geneve header at X + offset, where X is what from makes. What is in the packet is an
-// Ethernet frame or, by its type, a packet without a link header.
+// enter fills the slots of a tunnel from the Geneve header at X + offset; from sets X. The payload
+// is an Ethernet frame or a packet without a link header, depending on the type field.
 func enter(from cbpf.Code, offset uint32) cbpf.Test {
 	then := func(more ...cbpf.Instruction) cbpf.Code { return append(append(cbpf.Code{}, from...), more...) }
 	header := then(
-		cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | cbpf.Byte, K: offset}, // the length of the options, in units of 4 bytes
+		// the length of the options, in units of 4 bytes
+		cbpf.Instruction{Op: cbpf.Load | cbpf.Ind | cbpf.Byte, K: offset},
 		cbpf.Instruction{Op: cbpf.ALU | cbpf.And, K: 0x3F},
 		cbpf.Instruction{Op: cbpf.ALU | cbpf.Lsh, K: 2},
 		cbpf.Instruction{Op: cbpf.ALU | cbpf.X | cbpf.Add},
@@ -69,7 +71,7 @@ func enter(from cbpf.Code, offset uint32) cbpf.Test {
 	return cbpf.Run(header, cbpf.Any(cbpf.All(framed, cbpf.Run(frame, cbpf.Always)), cbpf.Run(packet, cbpf.Always)))
 }
 
-// framed tests whether there is a link header, which what is in a tunnel need not have.
+// framed tests for a link header, which the payload of a tunnel may lack.
 func (c *compiler) framed() cbpf.Test {
 	if !c.tunnel {
 		return cbpf.Always
@@ -77,7 +79,8 @@ func (c *compiler) framed() cbpf.Test {
 	return cbpf.Not(cbpf.If(cbpf.Code{{Op: cbpf.LoadMem, K: slotHeader}, {Op: cbpf.LoadXMem, K: slotPayload}}, cbpf.JEQ|cbpf.X, 0))
 }
 
-// withSlots makes the slots of a tunnel zero first, for ways that do not come through it: the kernel demands it.
+// withSlots first zeroes the slots of a tunnel, for paths that do not enter it. The kernel requires
+// initialized slots.
 func (c *compiler) withSlots(t cbpf.Test) cbpf.Test {
 	switch {
 	case isWiFi(c.link) && readsSlots(t):

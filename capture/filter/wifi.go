@@ -5,8 +5,8 @@ import (
 	"visor/decode"
 )
 
-// wifi places what is in frames of IEEE 802.11. Each frame has its own header length, so their
-// places go to the scratch memory before anything else, see [compiler.wifiSlots].
+// wifi sets the positions in frames of IEEE 802.11. The length of the header varies by frame, so
+// positions are stored in the scratch memory first; see [compiler.wifiSlots].
 func (c *compiler) wifi() {
 	c.naming, c.header, c.llcAt = bySNAP, place{slot: slotHeader}, place{slot: slotPayload}
 	c.typeAt, c.payload = c.llcAt.plus(6), c.llcAt.plus(8) // SNAP
@@ -20,7 +20,7 @@ func isWiFi(link decode.LinkType) bool {
 	return false
 }
 
-// readsSlots reports whether a test reads what is behind a header of variable length.
+// readsSlots reports whether a test reads fields behind a header of variable length.
 func readsSlots(t cbpf.Test) bool {
 	return cbpf.Has(t, func(ins cbpf.Instruction) bool {
 		return (ins.Op == cbpf.LoadMem || ins.Op == cbpf.LoadXMem) && ins.K >= slotType
@@ -33,13 +33,13 @@ const (
 	wifiManagement = 0x00
 	wifiDataType   = 0x08
 	wifiQoS        = 0x80
-	wifiToSystem   = 0x01 // of its second byte
+	wifiToSystem   = 0x01 // flag of the second byte
 	wifiFromSystem = 0x02
-	wifiLength     = 24 // of a header with three addresses
+	wifiLength     = 24 // length of a header with three addresses
 )
 
-// wifiSlots fills the slots: where the frame begins, behind what the driver has put before it, and
-// where its payload does.
+// wifiSlots fills the slots: the start of the frame, after the headers of the driver, and the start
+// of its payload.
 func (c *compiler) wifiSlots(t cbpf.Test) cbpf.Test {
 	header := cbpf.Code{{Op: cbpf.LoadConst}}
 	switch c.link {
@@ -48,7 +48,8 @@ func (c *compiler) wifiSlots(t cbpf.Test) cbpf.Test {
 			{Op: cbpf.Load | cbpf.Abs | cbpf.Byte, K: 2}, {Op: cbpf.ALU | cbpf.X | cbpf.Or}}
 	case decode.LinkAVS:
 		header = cbpf.Code{{Op: cbpf.Load | cbpf.Abs | cbpf.Word, K: 4}}
-	case decode.LinkPrism: // 144 bytes, unless it is a header of AVS under this number, with a length of its own
+	// 144 bytes, unless it is an AVS header, which uses the same link type and has a length field
+	case decode.LinkPrism:
 		const avs, length = 0x80211000, 144
 		isAVS := masked(place{}, cbpf.Word, 0xFFFFF000, avs)
 		own := cbpf.Code{{Op: cbpf.Load | cbpf.Abs | cbpf.Word, K: 4}}
@@ -57,12 +58,13 @@ func (c *compiler) wifiSlots(t cbpf.Test) cbpf.Test {
 	return c.wifiFrame(header, t)
 }
 
-// wifiFrame fills the slots of a frame that begins where header leads. QoS data frames have a longer
-// header.
+// wifiFrame fills the slots of a frame that starts at the position that header computes. QoS data
+// frames have a longer header.
 func (c *compiler) wifiFrame(header cbpf.Code, t cbpf.Test) cbpf.Test {
 	return cbpf.Run(append(header, cbpf.Code{
 		{Op: cbpf.Store, K: slotHeader},
-		{Op: cbpf.Store, K: slotType}, // the kernel wants all that may be read to be written
+		// the kernel requires that all slots that may be read are written
+		{Op: cbpf.Store, K: slotType},
 		{Op: cbpf.TAX},
 		{Op: cbpf.Load | cbpf.Ind | cbpf.Byte},
 		{Op: cbpf.ALU | cbpf.And, K: wifiQoS},
@@ -73,7 +75,7 @@ func (c *compiler) wifiFrame(header cbpf.Code, t cbpf.Test) cbpf.Test {
 	}...), t)
 }
 
-// wifiType tests the type of a frame, and wifiSystems whether it goes to and comes from a
+// wifiType tests the type of a frame. wifiSystems tests whether it goes to and comes from a
 // distribution system.
 func (c *compiler) wifiType(v uint32) cbpf.Test { return masked(c.header, cbpf.Byte, wifiTypes, v) }
 
@@ -96,7 +98,7 @@ func (c *compiler) afterLLC(v uint32) cbpf.Test {
 	return at(c.typeAt, cbpf.Half, v)
 }
 
-// wifiDestination and wifiSource apply a test to the place of an address (IEEE 802.11, section
+// wifiDestination and wifiSource apply a test to the position of an address (IEEE 802.11, section
 // 9.3.2).
 func (c *compiler) wifiDestination(is func(p place) cbpf.Test) cbpf.Test {
 	first, third := is(c.header.plus(4)), is(c.header.plus(16))

@@ -1,6 +1,6 @@
 package filter
 
-// operand says what follows a keyword that is a primitive by itself.
+// operand is the kind of operand that follows a standalone keyword.
 type operand uint8
 
 const (
@@ -9,10 +9,10 @@ const (
 	numberAllowed
 	wordAllowed
 	byteTest
-	elsewhere // known to pcap-filter(7), but not for the link types here
+	elsewhere // in pcap-filter(7), but not for the supported link types
 )
 
-// standalone are the keywords that take no qualifiers.
+// standalone lists the keywords without qualifiers.
 var standalone = map[string]operand{
 	"broadcast": nothing, "multicast": nothing,
 	"less": numberNeeded, "greater": numberNeeded, "byte": byteTest,
@@ -32,21 +32,23 @@ var standalone = map[string]operand{
 	"dpc": elsewhere, "sls": elsewhere,
 }
 
-// glue are the keywords that stand between others.
+// glue lists the keywords that join others.
 var glue = map[string]bool{
 	"and": true, "or": true, "not": true, "src": true, "dst": true, "host": true, "net": true, "mask": true, "port": true,
 	"portrange": true, "proto": true, "protochain": true, "gateway": true, "len": true, "length": true,
 }
 
-// linkProtos are protocols that the link header names, by EtherType (https://www.iana.org/assignments/ieee-802-numbers); below
-// etherMaxLength by service access point (IEEE 802.2).
+// linkProtos maps protocols of the link header to EtherTypes
+// (https://www.iana.org/assignments/ieee-802-numbers). Numbers below etherMaxLength are service
+// access points (IEEE 802.2).
 var linkProtos = map[string]uint32{
 	"ip": etherIPv4, "ip6": etherIPv6, "arp": etherARP, "rarp": etherRARP, "atalk": etherAppleTalk, "aarp": etherAARP,
 	"decnet": 0x6003, "lat": 0x6004, "moprc": 0x6002, "mopdl": 0x6001, "sca": 0x6007, "loopback": 0x9000,
 	"iso": sapISO, "stp": 0x42, "ipx": sapIPX, "netbeui": sapNetBEUI,
 }
 
-// ipProtos are protocols that an IP header names (https://www.iana.org/assignments/protocol-numbers), and how they travel.
+// ipProtos maps protocols in IP headers to their numbers
+// (https://www.iana.org/assignments/protocol-numbers) and IP versions.
 var ipProtos = map[string]struct {
 	number uint32
 	v4, v6 bool
@@ -56,7 +58,7 @@ var ipProtos = map[string]struct {
 	"vrrp": {112, true, false}, "carp": {112, true, false}, "sctp": {132, true, true},
 }
 
-// protoNumbers are further names of IP protocols behind 'proto', as /etc/protocols has them.
+// protoNumbers are further names of IP protocols after 'proto', as in /etc/protocols.
 var protoNumbers = map[string]uint32{
 	"hopopt": 0, "ggp": 3, "ipencap": 4, "ipv4": 4, "st": 5, "egp": 8, "pup": 12, "hmp": 20, "xns-idp": 22, "rdp": 27, "iso-tp4": 29,
 	"dccp": 33, "xtp": 36, "ddp": 37, "idpr-cmtp": 38, "ipv6": 41, "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45, "rsvp": 46,
@@ -65,16 +67,16 @@ var protoNumbers = map[string]uint32{
 	"udplite": 136, "mpls-in-ip": 137, "hip": 139, "shim6": 140, "wesp": 141, "rohc": 142,
 }
 
-// isoProtos are protocols of OSI networks, by their first byte.
+// isoProtos maps protocols of OSI networks to their first byte.
 var isoProtos = map[string]uint32{"clnp": 0x81, "esis": 0x82, "es-is": 0x82, "isis": 0x83, "is-is": 0x83}
 
-// isisTypes are the types of IS-IS PDUs (ISO 10589, section 9) that a keyword stands for.
+// isisTypes maps keywords to types of IS-IS PDUs (ISO 10589, section 9).
 var isisTypes = map[string][]uint32{
 	"l1": {26, 24, 18, 15, 17}, "l2": {27, 25, 20, 16, 17}, "iih": {15, 16, 17}, "lsp": {18, 20},
 	"snp": {26, 24, 27, 25}, "csnp": {24, 25}, "psnp": {26, 27},
 }
 
-// llcTypes are masks and values of the control field (IEEE 802.2, section 5).
+// llcTypes maps keywords to masks and values of the control field (IEEE 802.2, section 5).
 var llcTypes = map[string]*struct{ mask, value uint32 }{
 	"i": {0x01, 0x00}, "s": {0x03, 0x01}, "u": {0x03, 0x03},
 	"rr": {0x0F, 0x01}, "rnr": {0x0F, 0x05}, "rej": {0x0F, 0x09},
@@ -82,7 +84,7 @@ var llcTypes = map[string]*struct{ mask, value uint32 }{
 	"xid": {0xEF, 0xAF}, "frmr": {0xEF, 0x87},
 }
 
-// constants are names of numbers: offsets and values of fields of ICMP, ICMPv6 and TCP.
+// constants maps names to numbers: offsets and values of fields of ICMP, ICMPv6 and TCP.
 var constants = map[string]uint32{
 	"icmptype": 0, "icmpcode": 1, "icmp6type": 0, "icmp6code": 1, "tcpflags": 13,
 
@@ -102,7 +104,7 @@ var constants = map[string]uint32{
 	"tcp-fin": 0x01, "tcp-syn": 0x02, "tcp-rst": 0x04, "tcp-push": 0x08, "tcp-ack": 0x10, "tcp-urg": 0x20, "tcp-ece": 0x40, "tcp-cwr": 0x80,
 }
 
-// protoAliases returns "ether" for what means the link layer.
+// protoAliases returns "ether" for names of the link layer.
 func protoAliases(word string) string {
 	switch word {
 	case "ether", "link", "fddi", "tr", "wlan", "ppp", "slip":
@@ -111,7 +113,7 @@ func protoAliases(word string) string {
 	return word
 }
 
-// isProto reports whether word is a qualifier or abbreviation that names a protocol.
+// isProto reports whether word is a qualifier or abbreviation for a protocol.
 func isProto(word string) bool {
 	_, link := linkProtos[word]
 	_, ip := ipProtos[word]

@@ -7,7 +7,7 @@
 //	src, err := gopkt.New(handle, gopkt.Config{Batch: capture.BatchSize})
 //
 // and [Fallback] finds the network packet in frames of link types that visor's own decoder does not
-// know, by the decoders of gopacket/layers.
+// support, by the decoders of gopacket/layers.
 //
 // gopacket is slower than visor's sources and decoders, by a few hundred nanoseconds per packet.
 // Its decoders panic on some damaged packets, which this package recovers. A program that does not

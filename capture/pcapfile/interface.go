@@ -65,7 +65,7 @@ func (i *iface) setResolution(r byte) {
 }
 
 // power10 returns 10^n, or the largest uint64 if 10^n exceeds it. The difference does not matter:
-// dividing by either gives 0, except for timestamps beyond 2^63 ticks.
+// dividing by either yields 0, except for timestamps beyond 2^63 ticks.
 func power10(n byte) uint64 {
 	if n > 19 {
 		return math.MaxUint64

@@ -25,7 +25,7 @@ func joinable() map[string][]byte {
 	}
 }
 
-// TestJoined reads concatenated files, each in the format of its own header. If a header were read
+// TestJoined reads concatenated files, each in the format of its header. If a header were read
 // as a record, it would be a packet of the year 2055.
 func TestJoined(t *testing.T) {
 	for name, first := range joinable() {

@@ -54,7 +54,7 @@ type JSONCheck struct {
 	Equals *string
 }
 
-// ParsePointer returns the reference tokens of a JSON Pointer (RFC 6901), or false if p is not one.
+// ParsePointer returns the tokens of a JSON Pointer (RFC 6901), or false if p is not one.
 func ParsePointer(p string) ([]string, bool) {
 	if p == "" {
 		return nil, true

@@ -14,7 +14,7 @@ func (g *graph) assemble(entry *block) []Instruction {
 	return layout(order, codes)
 }
 
-// registers holds the keys of the codes that computed A and X, or "" if they are not known.
+// registers holds the keys of the codes that computed A and X, or "" if they are unknown.
 type registers struct{ a, x string }
 
 // withoutRepeats returns the code of each block, without loads of values that the registers hold on
@@ -104,11 +104,11 @@ func layout(order []*block, codes map[*block]Code) []Instruction {
 	}
 }
 
-// far marks the targets of a conditional jump that are beyond its reach of 255 instructions. They are
-// reached by an unconditional jump after it.
+// far marks the targets of a conditional jump that are beyond its reach of 255 instructions. They
+// are reached by an unconditional jump after it.
 type far struct{ yes, no bool }
 
-// extra returns the number of those.
+// extra returns the number of these jumps.
 func (f far) extra() (n int) {
 	if f.yes {
 		n++
@@ -119,8 +119,8 @@ func (f far) extra() (n int) {
 	return n
 }
 
-// jumps returns the jump that ends b, before the instruction next, and which of its targets are far.
-// If these are not l, the jump is wrong, and the layout is repeated.
+// jumps returns the jump that ends b, before the instruction next, and which of its targets are
+// far. If these are not l, the jump is wrong, and the layout is repeated.
 func (b *block) jumps(next int, starts map[*block]int, l far) ([]Instruction, far) {
 	switch {
 	case b.op == Ret:
@@ -135,7 +135,7 @@ func (b *block) jumps(next int, starts map[*block]int, l far) ([]Instruction, fa
 		yes = 0
 	}
 	if l.no {
-		n := len(jumps) // of instructions before this one
+		n := len(jumps) // number of instructions before this one
 		jumps = append(jumps, Instruction{Op: JA, K: uint32(no - n)})
 		no = n - 1
 	}

@@ -36,7 +36,8 @@ type (
 )
 
 // If returns a Test that runs code and then compares A with k, or with X. The jump is [JEQ], [JGT],
-// [JGE] or [JSET], plus [X] for a comparison with X. A frame that is too short for code is rejected.
+// [JGE] or [JSET], plus [X] for a comparison with X. A frame that is too short for code is
+// rejected.
 func If(code Code, jump uint16, k uint32) Test { return leaf{code, jump, k} }
 
 // Run returns a Test that runs code and then asks then. The code stores values in scratch memory

@@ -6,7 +6,7 @@ import (
 	"visor/capture/filter/cbpf"
 )
 
-// UDP datagrams over IPv4 on Ethernet, from a port below 1024.
+// Example accepts UDP datagrams over IPv4 on Ethernet from ports below 1024.
 func Example() {
 	field := func(size uint16, offset uint32) cbpf.Code {
 		return cbpf.Code{{Op: cbpf.Load | cbpf.Abs | size, K: offset}}

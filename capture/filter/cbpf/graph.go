@@ -2,9 +2,9 @@ package cbpf
 
 import "slices"
 
-// block is a node of the graph: it runs code, compares A with a number or with X, and leads to one of
-// two blocks. Code relies on nothing from earlier blocks, except scratch memory that an effect has
-// filled.
+// block is a node of the graph: it runs code, compares A with a number or with X, and leads to one
+// of two blocks. Code relies on nothing from earlier blocks, except scratch memory that an effect
+// has filled.
 type block struct {
 	blockKey
 	code   Code
@@ -39,7 +39,7 @@ func (g *graph) block(l leaf, yes, no *block) *block {
 
 // canonical returns the existing block that equals b, if any. b is not one of the two at the end.
 func (g *graph) canonical(b *block) *block {
-	if b.yes == b.no { // whatever the answer
+	if b.yes == b.no { // both results lead to the same block
 		return b.yes
 	}
 	if same, ok := g.known[b.blockKey]; ok {

@@ -9,7 +9,7 @@ import (
 // Instruction is one instruction. Op is a sum of the constants below.
 type Instruction = bpf.RawInstruction
 
-// Code is a run of instructions without jumps.
+// Code is a sequence of instructions without jumps.
 type Code []Instruction
 
 // Load loads a field of the frame into A. It needs a mode and a size: Load|Abs|Half.
@@ -53,7 +53,7 @@ const (
 )
 
 // Jumps of an [If], and the two that [New] adds: JA always jumps, Ret ends the program. With [X]
-// they compare A with X instead of K.
+// jumps compare A with X instead of K.
 const (
 	JA   uint16 = 0x05
 	JEQ  uint16 = 0x15 // A = K
@@ -63,7 +63,8 @@ const (
 	Ret  uint16 = 0x06
 )
 
-// Slots is the number of slots of the scratch memory. A program must store before it loads.
+// Slots is the number of slots of the scratch memory. A program must store to a slot before it
+// loads from it.
 const Slots = 16
 
 // Apply returns a op b, where op is an operation of [ALU]. It returns false for a division by zero.
@@ -99,10 +100,10 @@ func divide(op uint16, a, b uint32) (v uint32, ok bool) {
 	return a % b, true
 }
 
-// keyLength is the bytes of an instruction in a key.
+// keyLength is the number of bytes of an instruction in a key.
 const keyLength = 6
 
-// key returns c as a string: codes that are equal have equal keys.
+// key returns c as a string. Equal codes have equal keys.
 func (c Code) key() string {
 	b := make([]byte, 0, len(c)*keyLength)
 	for _, ins := range c {

@@ -44,9 +44,9 @@ func steps(program []Instruction) []step {
 	return all
 }
 
-// Match reports whether the program accepts a frame. The data begin with the link header and are cut
-// at the snaplen; wireLen is the length on the wire. As in the kernel, a frame that is too short for
-// a load is rejected.
+// Match reports whether the program accepts a frame. The data begin with the link header and are
+// cut at the snaplen; wireLen is the length on the wire. As in the kernel, a frame that is too
+// short for a load is rejected.
 func (p *Program) Match(data []byte, wireLen uint32) bool {
 	var a, x uint32
 	var scratch [Slots]uint32
@@ -114,8 +114,7 @@ func jump(ins *step, yes bool) int {
 	return int(ins.jf)
 }
 
-// rare runs the instructions that few filters have. It is out of line so that the others need few
-// registers.
+// rare runs rarely used instructions. It is out of line so that the common ones need few registers.
 func rare(ins *Instruction, a, x uint32, scratch *[Slots]uint32, data []byte, wireLen uint32) (a2, x2 uint32, ok bool) {
 	k := ins.K
 	switch ins.Op {
@@ -155,7 +154,8 @@ func rare(ins *Instruction, a, x uint32, scratch *[Slots]uint32, data []byte, wi
 	return a, x, true
 }
 
-// alu computes. A division by zero rejects the frame.
+// alu computes the result of an ALU instruction. It returns false for a division by zero, which
+// rejects the frame.
 func alu(ins *Instruction, a, x uint32) (a2, x2 uint32, ok bool) {
 	b := ins.K
 	if ins.Op&X != 0 {

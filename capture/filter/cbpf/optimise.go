@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Bounds of what is remembered: an expression may have thousands of parts.
+// Limits of the facts kept, because an expression may have thousands of parts.
 const (
 	maxRounds  = 20
 	maxFacts   = 16 // values
-	maxUnlike  = 32 // numbers that one of them is not
+	maxUnlike  = 32 // excluded numbers of one value
 	maxAnswers = 8
 )
 
-// optimise returns the entry of a graph with the same answers in fewer steps. It leaves out a block
-// where the path to it implies its answer. Such a block loads nothing that the path has not loaded,
-// so that frames which are too short for a load are rejected as before.
+// optimise returns the entry of a graph with the same results in fewer steps. It removes a
+// block if the path to it implies its result. Such a block loads nothing that the path has not
+// loaded, so frames that are too short are still rejected.
 func (g *graph) optimise(entry *block) *block {
 	for range maxRounds {
 		better := g.shortcut(entry)
@@ -27,15 +27,15 @@ func (g *graph) optimise(entry *block) *block {
 	return entry
 }
 
-// facts are what is known of values at a point of the graph.
+// facts are the facts about values at a point of the graph.
 type facts []fact
 
-// fact is what is known of one value.
+// fact holds the knowledge about one value.
 type fact struct {
-	load      string // the key of the code that computes it
+	load      string // key of the code that computes the value
 	low, high uint32
-	unlike    []uint32 // not these
-	answers   []answer // to questions that were asked of it
+	unlike    []uint32 // excluded numbers
+	answers   []answer // results of earlier tests of the value
 }
 
 type question struct {
@@ -48,8 +48,8 @@ type answer struct {
 	yes bool
 }
 
-// shortcut makes every edge lead to the first block after it whose answer is not known there. It
-// returns entry if all edges do so already.
+// shortcut redirects every edge to the first following block whose result is not implied. It
+// returns entry if all edges already do so.
 func (g *graph) shortcut(entry *block) *block {
 	order := ordered(entry)
 	to := targets(order)
@@ -76,20 +76,20 @@ func (g *graph) shortcut(entry *block) *block {
 	return made[entry]
 }
 
-// edges are the blocks that a block leads to.
+// edges are the successors of a block.
 type edges struct{ yes, no *block }
 
-// targets returns where the edges of blocks could lead.
+// targets returns the possible targets of the edges of all blocks.
 func targets(order []*block) map[*block]edges {
 	to := make(map[*block]edges, len(order))
-	in := make(map[*block]facts) // known where a block is entered
+	in := make(map[*block]facts) // facts at the start of each block
 	for _, b := range order {
 		if b.op == Ret {
 			continue
 		}
 		known := in[b]
 		delete(in, b)
-		if b.effect { // what is known may be about the memory that it fills
+		if b.effect { // facts may depend on the memory that the block fills
 			to[b] = edges{b.yes, nil}
 			meet(in, b.yes, nil)
 			continue
@@ -98,13 +98,13 @@ func targets(order []*block) map[*block]edges {
 		to[b] = edges{decide(b.yes, onYes), decide(b.no, onNo)}
 		meet(in, to[b].yes, onYes)
 		meet(in, to[b].no, onNo)
-		meet(in, b.yes, onYes) // perhaps no longer reached; the next round removes it
+		meet(in, b.yes, onYes) // the block may be unreachable now; the next round removes it
 		meet(in, b.no, onNo)
 	}
 	return to
 }
 
-// decide follows the edges from b while the answer is known.
+// decide follows the edges from b while the result is implied.
 func decide(b *block, known facts) *block {
 	for b.op != Ret && !b.effect {
 		i := known.find(b.load)
@@ -124,7 +124,7 @@ func decide(b *block, known facts) *block {
 	return b
 }
 
-// meet adds a path to b on which f is known. What is known at b is what all paths have in common.
+// meet adds a path to b with facts f. The facts at b are those that all paths share.
 func meet(in map[*block]facts, b *block, f facts) {
 	old, ok := in[b]
 	if !ok {
@@ -144,7 +144,7 @@ func (f facts) find(load string) int {
 	return slices.IndexFunc(f, func(v fact) bool { return v.load == load })
 }
 
-// with returns what is known after b has answered. At maxFacts the oldest fact is dropped.
+// with returns the facts after b has a result. At maxFacts it drops the oldest fact.
 func (f facts) with(b *block, yes bool) facts {
 	i := f.find(b.load)
 	if i >= 0 {
@@ -159,7 +159,7 @@ func (f facts) with(b *block, yes bool) facts {
 	return append(slices.Clip(f), first.and(question{b.op, b.k}, yes))
 }
 
-// and returns f with the answer to one more question.
+// and returns f with the result of one more test.
 func (f fact) and(q question, yes bool) fact {
 	if len(f.answers) < maxAnswers {
 		f.answers = append(slices.Clip(f.answers), answer{q, yes})
@@ -181,7 +181,7 @@ func (f fact) and(q question, yes bool) fact {
 	return f
 }
 
-// or returns what f and g have in common.
+// or returns the knowledge that f and g share.
 func (f *fact) or(g *fact) fact {
 	common := fact{load: f.load, low: min(f.low, g.low), high: max(f.high, g.high)}
 	for _, v := range f.unlike {
@@ -202,7 +202,7 @@ func (f *fact) or(g *fact) fact {
 	return common
 }
 
-// answer returns the answer to q, if it is known.
+// answer returns the result of q, if f implies it.
 func (f *fact) answer(q question) (yes, ok bool) {
 	for _, a := range f.answers {
 		if a.question == q {

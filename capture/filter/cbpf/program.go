@@ -8,17 +8,17 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// acceptLength is what a program returns for a frame that it accepts: the number of bytes wanted,
-// which is all.
+// acceptLength is the return value for an accepted frame: the number of bytes to keep, which
+// exceeds every frame.
 const acceptLength = 1 << 18
 
 // Program is an assembled Test. It is immutable, and safe for concurrent use.
 type Program struct {
 	code  []Instruction
-	steps []step // of code
+	steps []step // translation of code
 }
 
-// New returns the optimized program of t.
+// New returns the optimized program for t.
 func New(t Test) *Program {
 	g := newGraph()
 	code := g.assemble(g.optimise(t.build(g, g.accept, g.reject)))
@@ -29,8 +29,8 @@ func New(t Test) *Program {
 // [bpf.Disassemble]. The kernel accepts up to 4096 instructions.
 func (p *Program) Instructions() []bpf.RawInstruction { return slices.Clone(p.code) }
 
-// String returns the instructions, one per line, in the notation of tcpdump -d. It is for people:
-// tests print it beside a frame that a program judged wrong.
+// String returns the instructions, one per line, in the notation of tcpdump -d. Use it for
+// debugging.
 func (p *Program) String() string {
 	var b strings.Builder
 	for i, ins := range p.code {
@@ -39,7 +39,7 @@ func (p *Program) String() string {
 	return b.String()
 }
 
-// describe returns an instruction as text. Jumps show the numbers of the instructions that follow.
+// describe formats an instruction. Jumps show the numbers of their target instructions.
 func describe(at int, ins Instruction) string {
 	if ins.Op&7 == JA&7 && ins.Op != JA {
 		name := map[uint16]string{JEQ: "jeq", JGT: "jgt", JGE: "jge", JSET: "jset"}[ins.Op&^X]

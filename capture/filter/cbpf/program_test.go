@@ -10,7 +10,7 @@ import (
 	"visor/capture/filter/cbpf"
 )
 
-// question is a random Test beside a plain evaluation of it. Frames have at least longest bytes.
+// question is a random Test together with a plain evaluation. Frames have at least longest bytes.
 type question struct {
 	test   cbpf.Test
 	answer func(frame []byte) bool
@@ -18,8 +18,8 @@ type question struct {
 
 const longest = 6
 
-// leaf compares a byte, shifted or not, with a small number: equal questions and implied answers are
-// frequent.
+// leaf compares a byte, shifted or not, with a small number, so that equal tests and implied
+// results are frequent.
 func leaf(rng *rand.Rand) question {
 	at, k, mask := rng.Uint32N(longest), rng.Uint32N(4), uint32(3)
 	code := cbpf.Code{{Op: cbpf.Load | cbpf.Abs | cbpf.Byte, K: at}, {Op: cbpf.ALU | cbpf.And, K: mask}}
@@ -30,7 +30,7 @@ func leaf(rng *rand.Rand) question {
 	}}
 }
 
-// stored keeps a number in scratch memory for a test that compares it, as X, with a byte.
+// stored stores a number in scratch memory for a test that compares it, as X, with a byte.
 func stored(rng *rand.Rand) question {
 	slot, at, k := rng.Uint32N(cbpf.Slots), rng.Uint32N(longest), rng.Uint32N(4)
 	then := cbpf.If(cbpf.Code{{Op: cbpf.LoadXMem, K: slot}, {Op: cbpf.Load | cbpf.Abs | cbpf.Byte, K: at}}, cbpf.JGE|cbpf.X, 0)
@@ -70,8 +70,9 @@ func tree(rng *rand.Rand, depth int) question {
 	}
 }
 
-// TestNew compares optimized programs with a plain evaluation and with the machine of x/net/bpf. The
-// latter also judges frames that are too short: New need not ask what makes no difference.
+// TestNew compares optimized programs with a plain evaluation and with the machine of x/net/bpf.
+// Frames that are too short are only run on the latter, because New may skip tests that cannot
+// change the result.
 func TestNew(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
@@ -97,7 +98,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestSmall holds the number of instructions of tests with a part that need not be asked.
+// TestSmall checks the number of instructions of tests with a redundant part.
 func TestSmall(t *testing.T) {
 	is := func(k uint32) cbpf.Test {
 		return cbpf.If(cbpf.Code{{Op: cbpf.Load | cbpf.Abs | cbpf.Byte, K: 9}}, cbpf.JEQ, k)
