@@ -68,7 +68,7 @@ func (s *Source) tell(timeNS int64, kind probemsg.Kind, key uint64, target strin
 	return s.report(timeNS, probemsg.Event{Kind: kind, Key: key, Target: []byte(target)})
 }
 
-// report passes any event to the reader; see tell.
+// report passes any event to the reader.
 func (s *Source) report(timeNS int64, e probemsg.Event) bool {
 	b := e.AppendTo(nil)
 	select {
