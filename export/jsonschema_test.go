@@ -13,6 +13,7 @@ import (
 	"visor/export"
 	"visor/handler"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/golden"
 	"visor/internal/schematest"
 	"visor/internal/trafficgen"
@@ -20,8 +21,8 @@ import (
 
 // TestSchemas keeps the schemas of all handlers, fit for answers with any groups, in the folder schemas.
 func TestSchemas(t *testing.T) {
-	for _, kind := range policy.Builtin().Handlers {
-		h, err := policy.Build(policy.Module{Type: kind.Type, Version: kind.Version}, policy.Env{})
+	for _, kind := range builtin.Catalog().Handlers {
+		h, err := builtin.Catalog().Build(policy.Module{Type: kind.Type, Version: kind.Version}, policy.Env{})
 		require.NoError(t, err)
 		info := h.Info()
 		info.Groups = 0
@@ -39,7 +40,7 @@ func TestValid(t *testing.T) {
 	for _, frames := range [][]capture.Frame{nil, traffic()} {
 		for _, disable := range [][]string{nil, {"counters"}} {
 			var cfg handler.Config
-			for _, kind := range policy.Builtin().Handlers {
+			for _, kind := range builtin.Catalog().Handlers {
 				m := policy.Module{Name: kind.Type + kind.Version, Type: kind.Type, Version: kind.Version}
 				if _, grouped := map[string]bool{"net": true, "dns": true, "flow": true, "netprobe": true}[kind.Type]; grouped {
 					m.Disable = disable
@@ -47,7 +48,7 @@ func TestValid(t *testing.T) {
 						m.Enable = []string{"all"}
 					}
 				}
-				h, err := policy.Build(m, policy.Env{})
+				h, err := builtin.Catalog().Build(m, policy.Env{})
 				require.NoError(t, err)
 				cfg.Handlers = append(cfg.Handlers, h)
 			}
@@ -64,7 +65,7 @@ func TestValid(t *testing.T) {
 
 // A schema refuses what is missing, and what nobody has declared.
 func TestInvalid(t *testing.T) {
-	h, err := policy.Build(policy.Module{Type: "net"}, policy.Env{})
+	h, err := builtin.Catalog().Build(policy.Module{Type: "net"}, policy.Env{})
 	require.NoError(t, err)
 	schema := schematest.Compile(t, h.Info())
 	require.ErrorContains(t, schema.Validate(map[string]any{}), "missing properties")
@@ -78,7 +79,7 @@ func TestInvalid(t *testing.T) {
 }
 
 func TestSchemaCannotBeWritten(t *testing.T) {
-	h, err := policy.Build(policy.Module{Type: "net"}, policy.Env{})
+	h, err := builtin.Catalog().Build(policy.Module{Type: "net"}, policy.Env{})
 	require.NoError(t, err)
 	require.ErrorIs(t, export.WriteJSONSchema(broken{}, h.Info()), errBroken)
 }

@@ -29,7 +29,7 @@ func TestGroupNamesResolve(t *testing.T) {
 		})
 	}
 	_, err := names.Resolve(0, []string{"rates"}, nil)
-	require.EqualError(t, err, "rates is an invalid/unsupported metric group. The valid groups are: all, counters, quantiles, top_ips")
+	require.EqualError(t, err, "unknown metric group \"rates\"; the groups are all, counters, quantiles, top_ips")
 }
 
 func TestSampler(t *testing.T) {

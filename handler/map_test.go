@@ -215,7 +215,7 @@ func TestNewSchemaRejectsParts(t *testing.T) {
 		In volume `with:"dir=in unit=bytes,nothing"`
 	}
 	_, err := metric.NewSchema[badGroup]("x", metric.GroupNames{"counters"})
-	require.ErrorContains(t, err, "nothing is an invalid/unsupported metric group")
+	require.ErrorContains(t, err, `unknown metric group "nothing"`)
 	type badWord struct {
 		In volume `with:"dir=in"`
 	}

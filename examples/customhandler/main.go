@@ -16,6 +16,7 @@ import (
 	"visor/export/prom"
 	"visor/handler"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 const document = `
@@ -33,11 +34,11 @@ visor:
 
 // types returns visor's inputs and analyzers, and those of this program.
 func types() policy.Catalog {
-	t := policy.Builtin()
+	t := builtin.Catalog()
 	t.Handlers = append(t.Handlers, policy.Declare("icmp", "1.0", func(cfg Config, _ policy.Env) (handler.Handler, error) {
 		return New(cfg)
 	}))
-	t.Inputs = append(t.Inputs, policy.DeclareInput("pings", []string{"icmp"}, func(cfg PingsConfig, _ policy.Inputs) (policy.Opened, error) {
+	t.Inputs = append(t.Inputs, policy.DeclareInput("pings", []string{"icmp"}, func(cfg PingsConfig, _ policy.InputEnv) (policy.Opened, error) {
 		return policy.Opened{Sources: []capture.Source{pings(cfg)}}, nil
 	}))
 	return t

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"visor/decode"
-	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // options is the command line, checked.
@@ -208,7 +208,7 @@ func (o *options) setTimes(from, to string) (err error) {
 
 // setPorts reads the ports of --dns-ports.
 func (o *options) setPorts(list []string) (err error) {
-	if o.dnsPorts, err = policy.ParsePorts(list); err != nil {
+	if o.dnsPorts, err = builtin.ParsePorts(list); err != nil {
 		return fmt.Errorf("--dns-ports: %w", err)
 	}
 	return nil

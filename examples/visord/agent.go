@@ -25,6 +25,7 @@ import (
 	"visor/geo"
 	"visor/handler/flow"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // drainTime is how long requests that are being answered may take once visord is to end.
@@ -76,8 +77,9 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	}
 	log.Info("hash key " + hash.ID().String())
 	a.manager = policy.NewManager(policy.ManagerConfig{
-		Hash: hash,
-		Env:  env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
+		Types: builtin.Catalog(),
+		Hash:  hash,
+		Env:   env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
 		APIFiles: root, Fallback: gopkt.Fallback{},
 	})
 	defer a.manager.Close()

@@ -21,6 +21,7 @@ import (
 	"visor/decode"
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // options is the command line with what the configuration file adds, checked.
@@ -315,7 +316,7 @@ func readConfig(path string) (*policy.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := policy.Parse(data)
+	doc, err := builtin.Catalog().Parse(data)
 	if err != nil {
 		errs := []error{fmt.Errorf("%w in config file: %s", err, path)}
 		for _, e := range policy.Problems(err)[1:] {
@@ -416,7 +417,7 @@ func apiVersion() string {
 var notSemVer = regexp.MustCompile(`[^0-9A-Za-z-]+`)
 
 func listModules(w io.Writer) {
-	types := policy.Builtin()
+	types := builtin.Catalog()
 	for _, typ := range types.InputTypes() {
 		fmt.Fprintf(w, "input: %s version 1.0\n", typ)
 	}

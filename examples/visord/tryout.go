@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // tryOut writes what a configuration file would run and what is wrong with it, and returns the exit code. Nothing is opened.
@@ -16,7 +17,8 @@ func tryOut(o options, stdout io.Writer) int {
 		fmt.Fprintln(stdout, "warning:", w)
 	}
 	m := policy.NewManager(policy.ManagerConfig{
-		Periods: o.periods, DeepSample: o.deepSample, Open: policy.Builtin().CheckInput, Logger: slog.New(slog.DiscardHandler),
+		Types:   builtin.Catalog(),
+		Periods: o.periods, DeepSample: o.deepSample, Open: builtin.Catalog().CheckInput, Logger: slog.New(slog.DiscardHandler),
 	})
 	defer m.Close()
 	err := m.Load(o.doc)

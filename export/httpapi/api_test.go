@@ -17,6 +17,7 @@ import (
 	"visor/capture"
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/golden"
 	"visor/internal/schematest"
 	"visor/internal/trafficgen"
@@ -83,9 +84,9 @@ type agent struct {
 
 // newAgent returns an agent. Its description needs the token, if there is one.
 func newAgent(t testing.TB, cfg httpapi.Config, token ...string) *agent {
-	m := policy.NewManager(policy.ManagerConfig{Open: opens})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: opens})
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	doc, err := policy.Parse([]byte(taps))
+	doc, err := builtin.Catalog().Parse([]byte(taps))
 	require.NoError(t, err)
 	require.NoError(t, m.Load(doc))
 	cfg.Policies, cfg.Hosts = m, append(cfg.Hosts, "example.com") // that of httptest
@@ -379,7 +380,7 @@ func TestConfig(t *testing.T) {
 
 // A policy on a recording is answered when it is read.
 func TestRecording(t *testing.T) {
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
 	path := filepath.Join(t.TempDir(), "a.pcap")
 	_, err := trafficgen.WriteFile(path, trafficgen.VariedDNS(5000))

@@ -7,10 +7,11 @@ import (
 
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 func Example() {
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
 	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
 	if err != nil {

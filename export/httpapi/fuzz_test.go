@@ -13,6 +13,7 @@ import (
 	"visor/capture"
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // FuzzAPI sends any method, path and body: each gets an answer, errors in JSON say what is wrong, and nothing is left behind.
@@ -27,7 +28,7 @@ func FuzzAPI(f *testing.F) {
 	empty := func(string, policy.Options, policy.Options) (policy.Opened, error) {
 		return policy.Opened{Sources: []capture.Source{capture.NewMemory(nil)}}, nil
 	}
-	m := policy.NewManager(policy.ManagerConfig{Open: empty})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: empty})
 	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, method, target, typ, body string) {

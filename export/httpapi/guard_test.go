@@ -12,12 +12,13 @@ import (
 
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // A page that has led a browser here by a foreign name (DNS rebinding) may change and see nothing.
 func TestRebinding(t *testing.T) {
 	ask := func(cfg httpapi.Config, host, origin string) int {
-		cfg.Policies = policy.NewManager(policy.ManagerConfig{})
+		cfg.Policies = policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 		defer cfg.Policies.Close()
 		api, err := httpapi.New(cfg)
 		require.NoError(t, err)

@@ -23,7 +23,7 @@ func (a *API) taps(*http.Request) reply {
 		if all == nil {
 			all = make(object)
 		}
-		all[t.Name] = tapObject(&t)
+		all[t.Name] = a.tapObject(&t)
 	}
 	return jsonReply(http.StatusOK, all)
 }
@@ -31,7 +31,7 @@ func (a *API) taps(*http.Request) reply {
 func (a *API) tap(r *http.Request) reply {
 	for _, t := range a.cfg.Policies.Taps() {
 		if t.Name == r.PathValue("tap") {
-			return jsonReply(http.StatusOK, object{t.Name: tapObject(&t)})
+			return jsonReply(http.StatusOK, object{t.Name: a.tapObject(&t)})
 		}
 	}
 	return failure(http.StatusNotFound, "tap does not exists")
@@ -118,7 +118,7 @@ func (a *API) addTap(r *http.Request) reply {
 	if err != nil {
 		return refused(err, warnings)
 	}
-	return jsonReply(http.StatusCreated, object{t.Name: warned(tapObject(&t), warnings)})
+	return jsonReply(http.StatusCreated, object{t.Name: warned(a.tapObject(&t), warnings)})
 }
 
 // accept logs the warnings about a document, and returns why it is not accepted: an error, or any warning if it must be strict.
@@ -215,12 +215,12 @@ type object = map[string]any
 // inputVersion is the version of all modules that are inputs.
 const inputVersion = "visor.module.input/1.0"
 
-func tapObject(t *policy.Tap) object {
+func (a *API) tapObject(t *policy.Tap) object {
 	var tags any // null without any, as in the reference
 	if t.Tags != nil {
 		tags = t.Tags
 	}
-	return object{"config": table(policy.Redact(t.InputType, t.Config)), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
+	return object{"config": table(a.cfg.Policies.Types().Redact(t.InputType, t.Config)), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
 }
 
 // table is never null.
@@ -238,12 +238,12 @@ func (a *API) policyObject(p *policy.Running) object {
 	for i := range p.Parts {
 		part := &p.Parts[i]
 		if slices.ContainsFunc(there, func(t policy.Tap) bool { return t.Name == part.Tap.Name }) {
-			taps[part.Tap.Name] = tapObject(&part.Tap)
+			taps[part.Tap.Name] = a.tapObject(&part.Tap)
 		}
 		src := part.Source()
 		inputs[part.Input] = object{
 			"input":   object{"consumers": src.Policies, "running": src.Running},
-			"module":  object{"config": table(policy.Redact(src.Type, src.Config)), "name": part.Input},
+			"module":  object{"config": table(a.cfg.Policies.Types().Redact(src.Type, src.Config)), "name": part.Input},
 			src.Type:  table(src.Facts),
 			"account": newInputAccount(part),
 		}

@@ -22,6 +22,7 @@ import (
 
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/certtest"
 	"visor/internal/wait"
 )
@@ -35,7 +36,7 @@ func write(t testing.TB, p *certtest.Pair, dir string, stamp time.Time) {
 
 // serve serves an empty agent on a port of its own.
 func serve(t testing.TB, change func(*http.Server)) (address string) {
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
 	require.NoError(t, err)
 	srv := httpapi.NewServer(api)

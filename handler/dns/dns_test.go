@@ -310,7 +310,7 @@ func TestStream(t *testing.T) {
 func TestNewErrors(t *testing.T) {
 	_, err := dns.New(dns.Config{Timeout: -1, Settings: handler.Settings{Enable: []string{"rates"}}})
 	require.ErrorContains(t, err, "Timeout -1ns")
-	require.ErrorContains(t, err, "rates is an invalid/unsupported metric group")
+	require.ErrorContains(t, err, `unknown metric group "rates"`)
 }
 
 func Example() {

@@ -68,9 +68,9 @@ type GroupError struct {
 	Valid []string // the handler's groups, and "all"
 }
 
-// Error returns pktvisor's text.
+// Error returns the name and the valid names.
 func (e *GroupError) Error() string {
-	return fmt.Sprintf("%s is an invalid/unsupported metric group. The valid groups are: %s", e.Name, strings.Join(e.Valid, ", "))
+	return fmt.Sprintf("unknown metric group %q; the groups are %s", e.Name, strings.Join(e.Valid, ", "))
 }
 
 func (n GroupNames) find(name string) (GroupSet, error) {

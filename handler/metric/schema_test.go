@@ -21,7 +21,7 @@ func TestNewSchemaRejects(t *testing.T) {
 		N sketch.Counter `metric:"n,rates"`
 	}
 	_, err = metric.NewSchema[noGroup]("x", names)
-	require.ErrorContains(t, err, "rates is an invalid/unsupported metric group")
+	require.ErrorContains(t, err, `unknown metric group "rates"; the groups are all, counters`)
 
 	type misspelt struct {
 		N sketch.Counter `metrc:"n" help:"things"`

@@ -146,7 +146,7 @@ func TestResponses(t *testing.T) {
 // TestGroups has pktvisor's list.
 func TestGroups(t *testing.T) {
 	_, err := netprobe.New(netprobe.Config{Settings: handler.Settings{Enable: []string{"phases"}}})
-	require.ErrorContains(t, err, "phases is an invalid/unsupported metric group. The valid groups are: all, counters, histograms, http_response_phases, quantiles")
+	require.ErrorContains(t, err, "unknown metric group \"phases\"; the groups are all, counters, histograms, http_response_phases, quantiles")
 	h, err := netprobe.New(netprobe.Config{})
 	require.NoError(t, err)
 	require.Equal(t, metric.GroupSet(1|4), h.Info().Groups, "counters and histograms")

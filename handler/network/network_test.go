@@ -176,7 +176,7 @@ func TestWithoutHostNets(t *testing.T) {
 func TestNewErrors(t *testing.T) {
 	_, err := network.New(network.Config{ASNs: []string{"AS1"}, Settings: handler.Settings{Enable: []string{"dns"}}})
 	require.ErrorContains(t, err, `network: ASNs: "AS1" is not a number`)
-	require.ErrorContains(t, err, "dns is an invalid/unsupported metric group")
+	require.ErrorContains(t, err, `unknown metric group "dns"`)
 }
 
 func Example() {

@@ -16,7 +16,11 @@
 // duration differ in their unit.
 //
 // The tag range has the bounds of a number. Values outside are problems, or with ",cut" are clamped
-// to the nearest bound. The tag only has the version that supports the key. The tag type describes
-// the type if the field's own type does not. Fields of embedded structs come after all others. A
-// blank field of type struct{} declares a key without effect.
+// to the nearest bound. The tag values has the valid texts, separated by spaces. The tag only has
+// the version that supports the key. The tag type describes the type if the field's own type does
+// not; the type "file" is the path of a file to read. The tag in:"filter" marks keys for the filter
+// of an input.
+//
+// A struct field reads a table, and a map of structs reads a table of tables by name. Fields of
+// embedded structs come after all others. A blank field declares a key without effect.
 package options

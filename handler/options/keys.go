@@ -21,9 +21,13 @@ type Key struct {
 	Min, Max uint64 // of a number
 	Ranged   bool   // the field has a tag range
 	Choices  []string
+	Keys     []Key // of the table, or of each table in it
+	Named    bool  // the value is a table of tables by name
+	Filter   bool  // the key belongs to the filter of an input, not to its configuration
 
 	fields []field
-	cut    bool
+	cut    bool // numbers outside the range are clamped
+	flags  bool // the choices are values of a list, each with its field
 }
 
 // field is the target of a key.
@@ -79,16 +83,35 @@ func addKey(keys []Key, name string, f reflect.StructField, index []int) []Key {
 	}
 	i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
 	if i < 0 {
-		k := Key{Name: name, Help: f.Tag.Get("help"), Type: typeOf(f, to.choice), Max: math.MaxInt32, cut: true}
+		k := Key{
+			Name: name, Help: f.Tag.Get("help"), Type: typeOf(f, to.choice), Max: math.MaxInt32, cut: true,
+			Filter: f.Tag.Get("in") == "filter", flags: to.choice != "",
+		}
 		if bounds, ok := f.Tag.Lookup("range"); ok {
 			k.setRange(bounds)
 		}
+		if values, ok := f.Tag.Lookup("values"); ok {
+			k.Choices = strings.Fields(values)
+		}
+		k.Keys = tableKeys(f.Type)
+		k.Named = k.Keys != nil && f.Type.Kind() == reflect.Map
 		keys, i = append(keys, k), len(keys)
 	}
 	if keys[i].fields = append(keys[i].fields, to); to.choice != "" {
 		keys[i].Choices = append(keys[i].Choices, to.choice)
 	}
 	return keys
+}
+
+// tableKeys returns the keys of the struct that a table, or each table in it, is read into.
+func tableKeys(typ reflect.Type) []Key {
+	if typ.Kind() == reflect.Map && typ.Key().Kind() == reflect.String {
+		typ = typ.Elem()
+	}
+	if typ.Kind() != reflect.Struct {
+		return nil
+	}
+	return keysOf(typ, "")
 }
 
 func (k *Key) setRange(text string) {
@@ -116,8 +139,11 @@ func typeOf(f reflect.StructField, choice string) string {
 	case reflect.Map:
 		return "table"
 	case reflect.Struct:
-		if f.Name == "_" {
+		switch {
+		case f.Name == "_":
 			return "any"
+		case tableKeys(f.Type) != nil:
+			return "table"
 		}
 	}
 	return "text"
@@ -135,35 +161,10 @@ func Names(keys []Key) (out []string) {
 	return out
 }
 
-// Range returns the bounds of a number as text, or "" without bounds.
+// Range returns the bounds of a number or the valid texts, or "" if all values are valid.
 func (k *Key) Range() string {
 	if !k.Ranged {
-		return ""
+		return strings.Join(k.Choices, ", ")
 	}
 	return fmt.Sprintf("%d to %d", k.Min, k.Max)
-}
-
-// Schema returns the JSON Schema of the key's value.
-func (k *Key) Schema() map[string]any {
-	s := map[string]any{"description": k.Help}
-	text := map[string]any{"type": []string{"string", "integer", "boolean"}}
-	switch k.Type {
-	case "flag":
-		s["type"] = "boolean"
-	case "number":
-		s["type"] = "integer"
-		if s["minimum"] = 0; k.Ranged && !k.cut {
-			s["minimum"], s["maximum"] = k.Min, k.Max
-		}
-	case "list of texts":
-		if s["type"] = "array"; k.Choices != nil {
-			text = map[string]any{"enum": k.Choices}
-		}
-		s["items"] = text
-	case "table":
-		s["type"] = "object"
-	case "text":
-		s["type"] = "string"
-	}
-	return s
 }

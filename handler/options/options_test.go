@@ -58,7 +58,7 @@ func TestReadProblems(t *testing.T) {
 	for _, p := range options.Read(options.Table{
 		"rate": true, "only_names": "a", "max_size": uint64(513), "host": "x", "show": "no", "ways": []string{"up"}, "old": true, "table": uint64(1),
 	}, &cfg, "2.0", options.Dialect{}) {
-		got = append(got, p.Key+": "+p.Error())
+		got = append(got, p.Key()+": "+p.Error())
 	}
 	require.Equal(t, []string{
 		"only_names: wrong type for key: only_names",
@@ -75,7 +75,10 @@ func TestReadProblems(t *testing.T) {
 func TestKeys(t *testing.T) {
 	keys := options.Keys[config]("1.0")
 	require.Equal(t, []string{"only_names", "max_size", "host", "hosts", "show", "ways", "old", "ttl_secs", "ttl_ms", "table", "nothing", "rate"}, options.Names(keys))
-	require.Equal(t, map[string]any{"type": "integer", "minimum": uint64(1), "maximum": uint64(512), "description": "bytes"}, keys[1].Schema())
+	require.Equal(t, map[string]any{
+		"anyOf":       []any{map[string]any{"type": "integer", "minimum": uint64(1), "maximum": uint64(512)}, map[string]any{"type": "string", "pattern": "^[0-9]+$"}},
+		"description": "bytes",
+	}, keys[1].Schema())
 	require.Equal(t, map[string]any{"type": "array", "items": map[string]any{"enum": []string{"in", "out"}}, "description": "directions"}, keys[5].Schema())
 	require.Equal(t, "1 to 100", keys[11].Range())
 }

@@ -11,54 +11,35 @@ import (
 	"time"
 )
 
-// Problem describes an invalid key or value.
-type Problem struct {
-	Key   string
-	Known []string // the valid keys, for an unknown key
-	Err   error
-}
-
-// Error returns the text of the problem, without its place.
-func (p *Problem) Error() string { return p.Err.Error() }
-
-// Unwrap returns the cause.
-func (p *Problem) Unwrap() error { return p.Err }
-
-// ErrType is returned by a Reader for a value of another type.
-var ErrType = errors.New("wrong type")
-
-// Reader converts a key's value to a field's. The result must be assignable to the field.
-type Reader func(value any) (any, error)
-
 // Dialect holds special readers of keys, and the texts of problems. The zero Dialect is empty.
 type Dialect struct {
 	Readers map[string]Reader
-	// by key: the text about an invalid value, with a %s
+	// by key: the text about an invalid value. A %s in it is replaced by the value
 	Choices map[string]string
 }
 
 // Read fills the configuration that cfg points to from the table. It returns all problems: first
 // invalid values in the order of the keys, then unknown keys, sorted.
-func Read(table Table, cfg any, version string, d Dialect) (problems []*Problem) {
+func Read(table Table, cfg any, version string, d Dialect) (problems Problems) {
 	to := reflect.ValueOf(cfg).Elem()
 	keys := keysOf(to.Type(), version)
-	for i := range keys {
-		k := &keys[i]
-		value, given := table[k.Name]
-		if !given {
-			continue
-		}
-		if err := k.read(to, value, d); err != nil {
-			problems = append(problems, &Problem{Key: k.Name, Err: err})
-		}
-	}
-	return append(problems, unknown(table, Names(keys))...)
+	return append(readKeys(keys, table, to, d), Unknown(table, Names(keys))...)
 }
 
-func unknown(table Table, known []string) (problems []*Problem) {
+func readKeys(keys []Key, table Table, to reflect.Value, d Dialect) (problems Problems) {
+	for i := range keys {
+		if value, given := table[keys[i].Name]; given {
+			problems = append(problems, under(keys[i].Name, keys[i].read(to, value, d))...)
+		}
+	}
+	return problems
+}
+
+// Unknown returns the problems of the keys of a table that are missing in the list of valid ones.
+func Unknown(table Table, known []string) (problems Problems) {
 	for _, key := range slices.Sorted(maps.Keys(table)) {
 		if !slices.Contains(known, key) {
-			problems = append(problems, &Problem{key, known, fmt.Errorf(
+			problems = append(problems, &Problem{Path: []string{key}, Known: known, Err: fmt.Errorf(
 				"%s is an invalid/unsupported config or filter. The valid configs/filters are: %s", key, strings.Join(known, ", "))})
 		}
 	}
@@ -70,35 +51,35 @@ func (k *Key) read(cfg reflect.Value, value any, d Dialect) (err error) {
 		if value, err = read(value); err == nil {
 			cfg.FieldByIndex(k.fields[0].index).Set(reflect.ValueOf(value))
 		}
-	} else if k.Choices != nil {
-		err = k.choose(cfg, value, d.Choices[k.Name])
-	} else {
-		err = k.set(cfg, value)
+		return err
 	}
-	if errors.Is(err, ErrType) {
-		return fmt.Errorf("wrong type for key: %s", k.Name)
+	if k.flags {
+		return k.choose(cfg, value, d)
 	}
-	return err
+	if text, ok := value.(string); ok && text != "" && k.Choices != nil && !slices.Contains(k.Choices, text) {
+		return k.noChoice(text, d)
+	}
+	return k.set(cfg, value, d)
 }
 
 // choose sets the flags that represent the values of a list.
-func (k *Key) choose(cfg reflect.Value, value any, complaint string) error {
-	list, ok := value.([]string)
-	if !ok {
-		return ErrType
-	}
-	for _, text := range list {
+func (k *Key) choose(cfg reflect.Value, value any, d Dialect) error {
+	_, err := Each(value, func(text string) (struct{}, error) {
 		i := slices.Index(k.Choices, text)
-		switch {
-		case i >= 0:
-			cfg.FieldByIndex(k.fields[i].index).SetBool(true)
-		case complaint != "":
-			return fmt.Errorf(complaint, text)
-		default:
-			return fmt.Errorf("%s has no value %q. Its values are: %s", k.Name, text, strings.Join(k.Choices, ", "))
+		if i < 0 {
+			return struct{}{}, k.noChoice(text, d)
 		}
+		cfg.FieldByIndex(k.fields[i].index).SetBool(true)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (k *Key) noChoice(text string, d Dialect) error {
+	if complaint := d.Choices[k.Name]; complaint != "" {
+		return errors.New(strings.Replace(complaint, "%s", text, 1))
 	}
-	return nil
+	return fmt.Errorf("%s has no value %q. Its values are: %s", k.Name, text, strings.Join(k.Choices, ", "))
 }
 
 var (
@@ -106,13 +87,15 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 )
 
-func (k *Key) set(cfg reflect.Value, value any) error {
+func (k *Key) set(cfg reflect.Value, value any, d Dialect) error {
 	f := &k.fields[0]
-	if f.typ == reflect.TypeFor[struct{}]() {
-		return nil
-	}
 	to := cfg.FieldByIndex(f.index)
+	if !to.CanSet() { // a blank field: the value is only checked
+		to = reflect.New(f.typ).Elem()
+	}
 	switch {
+	case f.typ == reflect.TypeFor[struct{}]():
+		return nil
 	case isNumber(f.typ):
 		return k.setNumber(to, value)
 	case f.typ.Kind() == reflect.Bool:
@@ -124,11 +107,37 @@ func (k *Key) set(cfg reflect.Value, value any) error {
 		return nil
 	case f.typ.Kind() == reflect.Slice && !reflect.PointerTo(f.typ).Implements(textType):
 		return k.setList(to, value)
+	case k.Keys != nil:
+		return k.setTables(to, value, d)
 	case reflect.TypeOf(value).AssignableTo(f.typ): // a Table
 		to.Set(reflect.ValueOf(value))
 		return nil
 	}
 	return k.setText(to, value)
+}
+
+// setTables sets a struct, or a map of structs by name. As in pktvisor, it ignores unknown keys in
+// them.
+func (k *Key) setTables(to reflect.Value, value any, d Dialect) error {
+	table, ok := value.(Table)
+	if !ok {
+		return ErrType
+	}
+	if to.Kind() == reflect.Struct {
+		return readKeys(k.Keys, table, to, d).orNil()
+	}
+	to.Set(reflect.MakeMap(to.Type()))
+	_, err := Entries(table, func(name string, entry any) (string, struct{}, error) {
+		inner, ok := entry.(Table)
+		if !ok {
+			return name, struct{}{}, ErrType
+		}
+		one := reflect.New(to.Type().Elem()).Elem()
+		err := readKeys(k.Keys, inner, one, d).orNil()
+		to.SetMapIndex(reflect.ValueOf(name), one)
+		return name, struct{}{}, err
+	})
+	return err
 }
 
 func (k *Key) setNumber(to reflect.Value, value any) error {
@@ -155,18 +164,15 @@ func (k *Key) setNumber(to reflect.Value, value any) error {
 }
 
 func (k *Key) setList(to reflect.Value, value any) error {
-	list, ok := value.([]string)
-	if !ok {
-		return ErrType
-	}
-	out := reflect.MakeSlice(to.Type(), len(list), len(list))
-	for i, text := range list {
-		if err := k.setText(out.Index(i), text); err != nil {
-			return err
-		}
-	}
+	out := reflect.MakeSlice(to.Type(), 0, 0)
+	_, err := Each(value, func(text string) (struct{}, error) {
+		item := reflect.New(to.Type().Elem()).Elem()
+		err := k.setText(item, text)
+		out = reflect.Append(out, item)
+		return struct{}{}, err
+	})
 	to.Set(out)
-	return nil
+	return err
 }
 
 // setText sets a text, or a type that unmarshals one.

@@ -3,6 +3,9 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,7 +23,35 @@ type report func(node *yaml.Node, known []string, format string, args ...any)
 // that uses it cannot start.
 func (p *parser) checkTap(node *yaml.Node, t *Tap) {
 	prefix := fmt.Sprintf("invalid tap config for tap '%s': ", t.Name)
-	p.located(p.warnAt, p.types.input(t.InputType).problems(t.Config, nil), prefix, p.find(node, "config"))
+	config := p.find(node, "config")
+	for _, wrong := range p.types.input(t.InputType).problems(t.Config, nil) {
+		if at := p.place(wrong.Path, config); at != nil {
+			p.warnAt(at, wrong.Known, "%s%v", prefix, wrong)
+			t.keepPlace(wrong, at)
+		}
+	}
+}
+
+// keepPlace keeps the position of a problem for policies that cannot start because of it.
+func (t *Tap) keepPlace(wrong *options.Problem, at *yaml.Node) {
+	if t.faults == nil {
+		t.faults = make(map[string]*Error)
+	}
+	t.faults[strings.Join(wrong.Path, "/")] = errorAt(at, wrong.Known, "%v, in tap '%s'", wrong, t.Name)
+}
+
+// located adds the position of a problem to an error, if the problem is in the configuration of the
+// tap and the policy does not override it.
+func (t *Tap) located(err error, config, only Options) error {
+	wrong, ok := errors.AsType[*options.Problem](err)
+	if !ok {
+		return err
+	}
+	at, key := t.faults[strings.Join(wrong.Path, "/")], wrong.Key()
+	if _, filtered := only[key]; at != nil && !filtered && reflect.DeepEqual(config[key], t.Config[key]) {
+		return at
+	}
+	return &Error{Text: wrong.Error(), Nearest: nearest(wrong.Path[len(wrong.Path)-1], wrong.Known)}
 }
 
 // checkPolicyInput reports the invalid keys of a policy's input.
@@ -55,33 +86,61 @@ func (p *parser) checkGroup(names metric.GroupNames, node *yaml.Node, prefix str
 	}
 	_, err := names.Resolve(0, []string{node.Value}, nil)
 	if group, ok := errors.AsType[*metric.GroupError](err); ok {
-		p.faultAt(node, group.Valid, "%s%v", prefix, err)
+		p.faultAt(node, group.Valid, "%s%s", prefix, groupText(group))
 	}
+}
+
+// groupText is pktvisor's text about an unknown metric group.
+func groupText(e *metric.GroupError) string {
+	return fmt.Sprintf("%s is an invalid/unsupported metric group. The valid groups are: %s", e.Name, strings.Join(e.Valid, ", "))
 }
 
 // failedToStart is the beginning of errors about policies that cannot start.
 func failedToStart(name string) string { return fmt.Sprintf("policy [%s] failed to start: ", name) }
 
-// located reports keys at their position in the first of maps that contains them. It omits keys
-// found in none.
-func (p *parser) located(note report, problems []*options.Problem, prefix string, maps ...*yaml.Node) {
+// located reports problems at their position in the first of maps that contains the key. It omits
+// keys found in none.
+func (p *parser) located(note report, problems options.Problems, prefix string, maps ...*yaml.Node) {
 	for _, wrong := range problems {
-		if key := p.keyNode(wrong.Key, maps); key != nil {
-			note(key, wrong.Known, "%s%v", prefix, wrong)
+		if at := p.place(wrong.Path, maps...); at != nil {
+			note(at, wrong.Known, "%s%v", prefix, wrong)
 		}
 	}
 }
 
-func (p *parser) keyNode(name string, maps []*yaml.Node) *yaml.Node {
+// place returns the innermost key or list item of a path that exists in the first of maps with its
+// first key, or nil.
+func (p *parser) place(path []string, maps ...*yaml.Node) *yaml.Node {
 	for _, node := range maps {
-		if node == nil {
-			continue
-		}
-		for key := range p.pairs(node) {
-			if key.Value == name {
-				return key
-			}
+		if at, value := p.entry(node, path[0]); at != nil {
+			return p.inside(at, value, path[1:])
 		}
 	}
 	return nil
+}
+
+func (p *parser) inside(at, node *yaml.Node, path []string) *yaml.Node {
+	for _, name := range path {
+		key, value := p.entry(node, name)
+		if key == nil {
+			break
+		}
+		at, node = key, value
+	}
+	return at
+}
+
+// entry returns the key and the value of an entry of a map, or the item of a list, or nil.
+func (p *parser) entry(node *yaml.Node, name string) (key, value *yaml.Node) {
+	if node != nil && node.Kind == yaml.SequenceNode {
+		if i, err := strconv.Atoi(name); err == nil && i < len(node.Content) {
+			return node.Content[i], nil
+		}
+	}
+	for key, value := range p.pairs(node) {
+		if key.Value == name {
+			return key, value
+		}
+	}
+	return nil, nil
 }

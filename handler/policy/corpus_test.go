@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/sharedtest"
 )
 
@@ -56,11 +57,11 @@ func complete(name, text string) string {
 // try loads a document into a Manager that opens nothing. It creates the taps that a single policy
 // names or selects.
 func try(t testing.TB, document string, alone bool) (verdict, text string) {
-	doc, err := policy.Parse([]byte(document))
+	doc, err := builtin.Catalog().Parse([]byte(document))
 	if err != nil {
 		return "refused", err.Error()
 	}
-	m := policy.NewManager(policy.ManagerConfig{Open: policy.Builtin().CheckInput})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: builtin.Catalog().CheckInput})
 	defer m.Close()
 	if alone {
 		require.NoError(t, m.AddTap(tapFor(doc.Policies[0].Input)))

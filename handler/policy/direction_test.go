@@ -13,6 +13,7 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/packettest"
 )
 
@@ -26,6 +27,7 @@ func TestOneSidedDNS(t *testing.T) {
 			require.NoError(t, err)
 			var log bytes.Buffer
 			m := policy.NewManager(policy.ManagerConfig{
+				Types:  builtin.Catalog(),
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
 					return policy.Opened{Sources: []capture.Source{tap}, Hosts: hosts, Live: true}, nil

@@ -1,19 +1,21 @@
 // Package policy runs pktvisor's policies, with pktvisor's keys, value types and error texts.
 //
-//	doc, err := policy.Parse(yaml)
-//	...
-//	m := policy.NewManager(policy.ManagerConfig{})
+//	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 //	defer m.Close()
+//	doc, err := m.Types().Parse(yaml)
+//	...
 //	err = m.Load(doc)
 //	...
 //	snap, err := m.Policy("default").Window(5)
 //
-// [Parse] reads a document of taps and policies, in YAML or JSON. If pktvisor refuses something, it
-// is an error, with pktvisor's text, the position and the nearest valid name. If pktvisor silently
-// ignores something, or something can never work, it is a warning with the same data.
+// A [Catalog] lists the inputs and handlers that documents may name; package builtin has visor's.
+// [Catalog.Parse] reads a document of taps and policies, in YAML or JSON. If pktvisor refuses
+// something, it is an error, with pktvisor's text, the position and the nearest valid name. If
+// pktvisor silently ignores something, or something can never work, it is a warning with the same
+// data.
 //
 // A [Manager] opens inputs and attaches and detaches the handlers of policies under traffic.
 // Policies with the same input share it. ReplacePolicy and Reload swap policies without losing
 // traffic. A policy with lease_secs in its config ends when no client has queried it for that time.
-// [Build] makes a single handler from the types of [Builtin], without a document.
+// [Catalog.Build] makes a single handler, without a document.
 package policy

@@ -39,6 +39,8 @@ type Tap struct {
 	Config    Options // of the input
 	Tags      Options // tags for selection by policies
 	Posted    bool    // received over the API: it may only open files below ManagerConfig.APIFiles
+
+	faults map[string]*Error // problems of Config, by path
 }
 
 // Global holds the defaults for all handlers of a type, in all policies.
@@ -62,9 +64,6 @@ type Policy struct {
 	Posted   bool  // received over the API, see Tap
 }
 
-// maxLease is a day, in seconds.
-const maxLease = 24 * 60 * 60
-
 // Input selects the traffic of a policy: the named tap, or all taps that the selector matches.
 type Input struct {
 	Tap       string
@@ -86,12 +85,9 @@ type Tag struct {
 	Value any
 }
 
-// Parse parses a configuration file with any number of taps and policies. It returns an error if
-// pktvisor refuses the document. The Document holds the warnings and the parsed parts in any case.
-func Parse(data []byte) (*Document, error) { return Builtin().Parse(data) }
-
-// Parse parses a document like the function Parse. The document may name the inputs and handlers in
-// c.
+// Parse parses a configuration file with any number of taps and policies, which may name the inputs
+// and handlers in c. It returns an error if pktvisor refuses the document. The Document holds the
+// warnings and the parsed parts in any case.
 func (c Catalog) Parse(data []byte) (*Document, error) {
 	p, doc := &parser{types: c, budget: maxNodes}, &Document{}
 	if visor := p.root(data); visor != nil {

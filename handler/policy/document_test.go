@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 const good = `version: "1.0"
@@ -51,7 +52,7 @@ visor:
 `
 
 func TestParse(t *testing.T) {
-	doc, err := policy.Parse([]byte(good))
+	doc, err := builtin.Catalog().Parse([]byte(good))
 	require.NoError(t, err)
 	require.Equal(t, []policy.Tap{{
 		Name: "wired", InputType: "pcap", Config: policy.Options{"iface": "eth0", "host_spec": "192.0.2.0/24"},
@@ -79,17 +80,17 @@ func TestParse(t *testing.T) {
 		},
 	}, doc.Policies)
 	for _, m := range doc.Policies[0].Modules {
-		_, err := policy.Build(m, policy.Env{})
+		_, err := builtin.Catalog().Build(m, policy.Env{})
 		require.NoError(t, err)
 	}
 }
 
 // JSON is YAML.
 func TestParseJSON(t *testing.T) {
-	tap, _, err := policy.Builtin().ParseTap([]byte(`{"version": "1.0", "visor": {"taps": {"t": {"input_type": "flow", "config": {"port": 2055, "bind": "::1"}}}}}`))
+	tap, _, err := builtin.Catalog().ParseTap([]byte(`{"version": "1.0", "visor": {"taps": {"t": {"input_type": "flow", "config": {"port": 2055, "bind": "::1"}}}}}`))
 	require.NoError(t, err)
 	require.Equal(t, policy.Tap{Name: "t", InputType: "flow", Config: policy.Options{"port": uint64(2055), "bind": "::1"}}, tap)
-	pol, _, err := policy.Builtin().ParsePolicy([]byte(`{"visor": {"policies": {"p": {"kind": "collection", "input": {"tap": "t", "input_type": "flow"}, "handlers": {"modules": {}}}}}}`))
+	pol, _, err := builtin.Catalog().ParsePolicy([]byte(`{"visor": {"policies": {"p": {"kind": "collection", "input": {"tap": "t", "input_type": "flow"}, "handlers": {"modules": {}}}}}}`))
 	require.NoError(t, err)
 	require.Equal(t, policy.Policy{Name: "p", Input: policy.Input{Tap: "t", InputType: "flow"}}, pol)
 }
@@ -130,7 +131,7 @@ func TestParseErrors(t *testing.T) {
 		{"    all:\n      kind: collection\n", "    all:\n      kind: {}\n", "missing or invalid policy kind at key 'kind' (line 12, column 13)"},
 		{"    all:\n      kind: collection\n", "    all:\n      kind: colection\n", "unknown policy kind: colection (line 12, column 13); did you mean 'collection'?"},
 		{"config: {merge_like_handlers: true}", "config: merge", "policy configuration is not a map (line 13, column 15)"},
-		{"merge_like_handlers: true", "merge_like_handlers: yes", "invalid policy config for policy 'all': wrong type for key: merge_like_handlers (line 13, column 15)"},
+		{"merge_like_handlers: true", "merge_like_handlers: yes", "invalid policy config for policy 'all': wrong type for key: merge_like_handlers (line 13, column 16)"},
 		{"      input:\n        tap: wired", "      inputs:\n        tap: wired", "missing or invalid policy input stream configuration at key 'input' (line 12, column 7)"},
 		{"input: {tap_selector: {any: [virtual: true, vhost: 1]}, input_type: pcap}", "input: wired", "missing or invalid policy input stream configuration at key 'input' (line 31, column 14)"},
 		{"        input_type: pcap\n        config: {bpf: port 53}", "        config: {bpf: port 53}", "missing or invalid input_type at key 'input.input_type' (line 15, column 9)"},
@@ -173,20 +174,20 @@ func TestParseErrors(t *testing.T) {
 		{"num_periods: 3", "num_period: 3", "policy [all] failed to start: num_period is an invalid/unsupported config or filter. The valid configs/filters are: exclude_noerror, only_rcode, only_dnssec_response, answer_count, only_qtype, only_qname, only_qname_suffix, geoloc_notfound, asn_notfound, dnstap_msg_type, public_suffix_list, recorded_stream, xact_ttl_secs, xact_ttl_ms, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold (line 20, column 25); did you mean 'num_periods'?"},
 		{"num_periods: 3", "num_periods: many", "policy [all] failed to start: wrong type for key: num_periods (line 20, column 25)"},
 		{"num_periods: 3", "topn_percentile_threshold: 101", "policy [all] failed to start: threshold must be between 0 and 100 but has value 1.010000 (line 20, column 25)"},
-		{"only_qtype: [AAAA, 28]", "only_qtype: [AAAAA]", "policy [all] failed to start: DnsStreamHandler: only_qtype filter contained an invalid/unsupported qtype: AAAAA (line 25, column 22)"},
+		{"only_qtype: [AAAA, 28]", "only_qtype: [AAAAA]", "policy [all] failed to start: DnsStreamHandler: only_qtype filter contained an invalid/unsupported qtype: AAAAA (line 25, column 35)"},
 		{"only_qname_suffix: [example.com]", "only_qname_suffix: example.com", "policy [all] failed to start: wrong type for key: only_qname_suffix (line 26, column 22)"},
 		{"only_qname_suffix: [example.com]", "dnstap_msg_type: nobody", "policy [all] failed to start: DnsStreamHandler: dnstap_msg_type contained an invalid/unsupported type. Valid types: auth, client, forwarder, resolver, stub, tool, update (line 26, column 22)"},
 		{"[top_ecs]", "[top_ecss]", "policy [all] failed to start: top_ecss is an invalid/unsupported metric group. The valid groups are: all, cardinality, counters, quantiles, top_ecs, top_ports, top_qnames, top_qtypes, top_rcodes, top_size, xact_times (line 27, column 38); did you mean 'top_ecs'?"},
 		{"disable: [cardinality, counters]", "disable: [cardinality, counter]", "policy [all] failed to start: counter is an invalid/unsupported metric group. The valid groups are: all, cardinality, counters, quantiles, top_ecs, top_ports, top_qnames, top_qtypes, top_rcodes, top_size, xact_times (line 27, column 71); did you mean 'counters'?"},
-		{"flows: {type: net}", "flows: {type: net, filter: {only_asn_number: [AS1]}}", "policy [all] failed to start: NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: AS1 (line 28, column 39)"},
-		{"flows: {type: net}", "flows: {type: flow, filter: {only_ips: [300.0.0.0/8]}}", "policy [all] failed to start: invalid IPv4 address: 300.0.0.0 (line 28, column 40)"},
-		{"flows: {type: net}", "flows: {type: flow, config: {exclude_asns_from_summarization: [x]}}", "policy [all] failed to start: FlowHandler: invalid ASN in the exclusions from summarization: x (line 28, column 40)"},
-		{"flows: {type: net}", "flows: {type: flow, config: {exclude_ips_from_summarization: [x]}}", "policy [all] failed to start: invalid CIDR: x (line 28, column 40)"},
-		{"flows: {type: net}", "flows: {type: flow, config: {subnets_for_summarization: [0.0.0.0/8, 0.0.0.0/16]}}", "policy [all] failed to start: FlowHandler: 'subnets_for_summarization' only allows one ipv4 and one ipv6 wildcard (line 28, column 40)"},
+		{"flows: {type: net}", "flows: {type: net, filter: {only_asn_number: [AS1]}}", "policy [all] failed to start: NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: AS1 (line 28, column 57)"},
+		{"flows: {type: net}", "flows: {type: flow, filter: {only_ips: [300.0.0.0/8]}}", "policy [all] failed to start: invalid IPv4 address: 300.0.0.0 (line 28, column 51)"},
+		{"flows: {type: net}", "flows: {type: flow, config: {exclude_asns_from_summarization: [x]}}", "policy [all] failed to start: FlowHandler: invalid ASN in the exclusions from summarization: x (line 28, column 74)"},
+		{"flows: {type: net}", "flows: {type: flow, config: {exclude_ips_from_summarization: [x]}}", "policy [all] failed to start: invalid CIDR: x (line 28, column 73)"},
+		{"flows: {type: net}", "flows: {type: flow, config: {subnets_for_summarization: [0.0.0.0/8, 0.0.0.0/16]}}", "policy [all] failed to start: FlowHandler: 'subnets_for_summarization' only allows one ipv4 and one ipv6 wildcard (line 28, column 79)"},
 		{"- second:\n            type: dns", "- second:\n            type: dns\n            config: {answer_count: few}", "policy [sequence] failed to start: DnsStreamHandler: wrong value type for answer_count filter. It should be an integer (line 37, column 22)"},
 	} {
 		require.Contains(t, good, tt.old)
-		err := refusal(policy.Parse([]byte(strings.Replace(good, tt.old, tt.new, 1))))
+		err := refusal(builtin.Catalog().Parse([]byte(strings.Replace(good, tt.old, tt.new, 1))))
 		require.ErrorContains(t, err, tt.want, "%q for %q", tt.new, tt.old)
 		if !strings.HasSuffix(tt.want, ": ") {
 			require.Equal(t, tt.want, err.Error())
@@ -222,12 +223,12 @@ func TestParseWarnings(t *testing.T) {
 		{"{enable: [top_ecs], disable:", "{enabled: [top_ecs], disable:", "'metric_groups' has no key 'enabled'. Its keys are: enable, disable (line 27, column 29); did you mean 'enable'?"},
 	} {
 		require.Contains(t, good, tt.old)
-		doc, err := policy.Parse([]byte(strings.Replace(good, tt.old, tt.new, 1)))
+		doc, err := builtin.Catalog().Parse([]byte(strings.Replace(good, tt.old, tt.new, 1)))
 		require.NoError(t, refusal(doc, err), tt.new)
 		require.Len(t, doc.Warnings, 1, tt.new)
 		require.Equal(t, tt.want, doc.Warnings[0].Error())
 	}
-	doc, err := policy.Parse([]byte(good))
+	doc, err := builtin.Catalog().Parse([]byte(good))
 	require.NoError(t, err)
 	require.Empty(t, doc.Warnings)
 }
@@ -236,18 +237,18 @@ func TestParseWarnings(t *testing.T) {
 // others.
 func TestParseManyProblems(t *testing.T) {
 	text := strings.NewReplacer("tags:", "tag:", "merge_like_handlers", "merge", "num_periods: 3", "num_period: 3").Replace(good)
-	doc, err := policy.Parse([]byte(text))
+	doc, err := builtin.Catalog().Parse([]byte(text))
 	require.NoError(t, err)
 	require.Len(t, doc.Warnings, 2)
 	require.ErrorContains(t, doc.Policies[0].Fault, "policy [all] failed to start: num_period is an invalid/unsupported")
 	require.NoError(t, doc.Policies[1].Fault)
 
-	doc, err = policy.Parse([]byte(strings.ReplaceAll(text, "kind:", "kin:")))
+	doc, err = builtin.Catalog().Parse([]byte(strings.ReplaceAll(text, "kind:", "kin:")))
 	require.EqualError(t, err, "missing or invalid policy kind at key 'kind' (line 12, column 7)")
 	require.Len(t, policy.Problems(err), 2, "of both policies")
 	require.Len(t, doc.Warnings, 4)
 
-	doc, err = policy.Parse([]byte("visor: {" + strings.Repeat("policy: {}, ", 200) + "taps: {" + strings.Repeat("t: {}, ", 200) + "}}"))
+	doc, err = builtin.Catalog().Parse([]byte("visor: {" + strings.Repeat("policy: {}, ", 200) + "taps: {" + strings.Repeat("t: {}, ", 200) + "}}"))
 	require.Error(t, err)
 	require.LessOrEqual(t, len(doc.Warnings), 100)
 }
@@ -256,23 +257,92 @@ func TestParseManyProblems(t *testing.T) {
 func TestParseAllProblems(t *testing.T) {
 	text := strings.NewReplacer("num_periods: 3", "num_period: 3", "[AAAA, 28]", "[AAAAA]", "bpf: udp", "bfp: udp", "[cardinality, counters]", "[cardinal, counter]",
 		"only_qname_suffix: [example.com]", "answer_count: few, only_qname: x").Replace(good)
-	doc, err := policy.Parse([]byte(text))
+	doc, err := builtin.Catalog().Parse([]byte(text))
 	require.NoError(t, err)
 	var got [][2]int
 	for _, e := range policy.Problems(doc.Policies[0].Fault) {
 		got = append(got, [2]int{e.Line, e.Column})
 	}
-	require.ElementsMatch(t, [][2]int{{18, 18}, {20, 25}, {25, 22}, {26, 22}, {26, 41}, {27, 58}, {27, 68}, {20, 25}}, got)
+	require.ElementsMatch(t, [][2]int{{18, 18}, {20, 25}, {25, 35}, {26, 22}, {26, 41}, {27, 58}, {27, 68}, {20, 25}}, got)
+}
+
+// Each problem within a list or a table is reported with its own position.
+func TestParseNestedProblems(t *testing.T) {
+	doc, err := builtin.Catalog().Parse([]byte(`visor:
+  policies:
+    flows:
+      kind: collection
+      input: {tap: t, input_type: flow}
+      handlers:
+        modules:
+          m:
+            type: flow
+            config:
+              device_map:
+                router: {name: a, interfaces: {}}
+                192.0.2.1:
+                  name: b
+                  interfaces: {eth0: {name: c}, 2: {}}
+                  sampling_rate: some
+              only_ports:
+                - "70000"
+                - 80
+                - x
+    probes:
+      kind: collection
+      input:
+        tap: t
+        input_type: netprobe
+        config:
+          test_type: tcp
+          targets:
+            a: {port: 1}
+            b: {target: 192.0.2.1}
+            c: {target: true, port: 1}
+      handlers: {modules: {m: {type: netprobe}}}
+`))
+	require.NoError(t, err)
+	var got []string
+	for _, p := range doc.Policies {
+		for _, e := range policy.Problems(p.Fault) {
+			got = append(got, strings.TrimPrefix(e.Error(), "policy ["+p.Name+"] failed to start: "))
+		}
+	}
+	require.Equal(t, []string{
+		"FlowHandler: 'device_map' config with device IP 192.0.2.1 does not have 'name' key (line 15, column 49)",
+		"FlowHandler: 'device_map' config with device IP 192.0.2.1 has an invalid interface index: eth0 (line 15, column 32)",
+		"FlowHandler: 'device_map' config with device IP 192.0.2.1 has an invalid sampling_rate: some (line 16, column 19)",
+		"FlowHandler: 'device_map' config has an invalid device IP: router (line 12, column 17)",
+		"FlowHandler: invalid 'only_ports' filter value: 70000 (line 18, column 19)",
+		"FlowHandler: invalid 'only_ports' filter value: x (line 20, column 19)",
+		"wrong type for key: target (line 31, column 17)",
+	}, got)
+	fixed, err := builtin.Catalog().Parse([]byte(strings.Replace("visor: {policies: {p: {kind: collection, input: {tap: t, input_type: netprobe, config: {CONFIG}}, handlers: {modules: {}}}}}",
+		"CONFIG", "test_type: tcp, targets: {a: {port: 1}, b: {target: 192.0.2.1}}", 1)))
+	require.NoError(t, err)
+	require.Len(t, policy.Problems(fixed.Policies[0].Fault), 2, "both targets lack a key")
+}
+
+// A policy that cannot start because of its tap names the tap, with the position in its document.
+func TestTapProblemAtStart(t *testing.T) {
+	doc, err := builtin.Catalog().Parse([]byte(strings.Replace(good, "host_spec: 192.0.2.0/24", "hots_spec: 192.0.2.0/24", 1)))
+	require.NoError(t, err)
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
+	defer m.Close()
+	err = m.Load(doc)
+	require.ErrorContains(t, err, "policy [all] failed to start: hots_spec is an invalid/unsupported config or filter.")
+	require.ErrorContains(t, err, "af_packet_ring_mb, in tap 'wired' (line 6, column 29); did you mean 'host_spec'?")
+	require.Len(t, policy.Problems(err), 1)
 }
 
 // A section without any key that pktvisor reads is refused, as pktvisor's test of documents without
 // policies requires.
 func TestParseNothing(t *testing.T) {
-	doc, err := policy.Parse([]byte("visor:\n  no_policies:\n"))
+	doc, err := builtin.Catalog().Parse([]byte("visor:\n  no_policies:\n"))
 	require.EqualError(t, err, "no policies found in schema (line 2, column 3)")
 	require.Equal(t, "policies", doc.Warnings[0].Nearest)
 	for _, empty := range []string{"visor:", "visor: {}", "visor: {taps: }", "visor: {policies: , config: }", "{orb: {a: b}, visor: }"} {
-		_, err := policy.Parse([]byte(empty))
+		_, err := builtin.Catalog().Parse([]byte(empty))
 		require.NoError(t, err, empty)
 	}
 }
@@ -282,16 +352,16 @@ func TestParseNothing(t *testing.T) {
 func TestParseAnswer(t *testing.T) {
 	const shown = `{"t":{"config":{"iface":"eth0"},"input_type":"pcap","interface":"visor.module.input/1.0","tags":null}}`
 	for _, text := range []string{shown, `{"visor":{"taps":` + shown + `}}`} {
-		tap, warnings, err := policy.Builtin().ParseTap([]byte(text))
+		tap, warnings, err := builtin.Catalog().ParseTap([]byte(text))
 		require.NoError(t, err)
 		require.Len(t, warnings, 1, "of the key 'interface', which has no effect")
 		require.Equal(t, policy.Tap{Name: "t", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}, tap)
 	}
 	for _, value := range []string{`"<redacted>"`, `"https://<redacted>@example.com/"`, `["<redacted>"]`, `{"token":"<redacted>"}`} {
-		_, _, err := policy.Builtin().ParseTap([]byte(strings.Replace(shown, `"eth0"`, value, 1)))
+		_, _, err := builtin.Catalog().ParseTap([]byte(strings.Replace(shown, `"eth0"`, value, 1)))
 		require.ErrorContains(t, err, "is <redacted>: write what it stands for")
 	}
-	_, _, err := policy.Builtin().ParseTap([]byte(`{"t":{"input_type":"pcap"}}`))
+	_, _, err := builtin.Catalog().ParseTap([]byte(`{"t":{"input_type":"pcap"}}`))
 	require.ErrorContains(t, err, "invalid schema")
 }
 
@@ -304,19 +374,19 @@ func TestParseSingleErrors(t *testing.T) {
 		"visor: {taps: {a: {x: 1}}}":     "missing or invalid tap type key 'input_type' (line 1, column 19)",
 		"{visor: {taps: {a: {x: 1}}}, y": "yaml: ",
 	} {
-		_, _, err := policy.Builtin().ParseTap([]byte(doc))
+		_, _, err := builtin.Catalog().ParseTap([]byte(doc))
 		require.ErrorContains(t, err, want)
 	}
-	_, _, err := policy.Builtin().ParsePolicy([]byte("visor: {taps: {}}"))
+	_, _, err := builtin.Catalog().ParsePolicy([]byte("visor: {taps: {}}"))
 	require.EqualError(t, err, "no policies found in schema (line 1, column 8)")
-	_, _, err = policy.Builtin().ParsePolicy([]byte("visor: {policies: {a: {}, b: {}, c: {}}}"))
+	_, _, err = builtin.Catalog().ParsePolicy([]byte("visor: {policies: {a: {}, b: {}, c: {}}}"))
 	require.EqualError(t, err, "only a single policy expected but got 3 (line 1, column 19)")
 }
 
 // A document of a few lines that would hold billions of nodes, or contain itself, ends with an
 // error.
 func TestParseAliases(t *testing.T) {
-	_, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
+	_, _, err := builtin.Catalog().ParseTap([]byte("visor: {taps: {a: &t {input_type: pcap, config: &c {iface: eth0}, tags: *c}}}"))
 	require.NoError(t, err)
 	var b strings.Builder
 	b.WriteString("x0: &x0 {a: b}\n")
@@ -324,9 +394,9 @@ func TestParseAliases(t *testing.T) {
 		b.WriteString(strings.NewReplacer("N", string(rune('A'+i)), "M", string(rune('A'+i-1))).Replace("xN: &xN {a: *xM, b: *xM, c: *xM}\n"))
 	}
 	bomb := strings.ReplaceAll(b.String(), "*xA", "*x0")
-	_, _, err = policy.Builtin().ParseTap([]byte("visor:\n  taps:\n    t:\n      input_type: pcap\n      config:\n" + indent(bomb, "        ")))
+	_, _, err = builtin.Catalog().ParseTap([]byte("visor:\n  taps:\n    t:\n      input_type: pcap\n      config:\n" + indent(bomb, "        ")))
 	require.ErrorContains(t, err, "too much")
-	_, _, err = policy.Builtin().ParseTap([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
+	_, _, err = builtin.Catalog().ParseTap([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
 	require.ErrorContains(t, err, "more than 16 tables in one another")
 }
 
@@ -338,11 +408,11 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("visor: {taps: {t: {input_type: pcap, config: &c {a: *c}}}}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		doc, err := policy.Parse(b)
+		doc, err := builtin.Catalog().Parse(b)
 		if (doc == nil) && err == nil {
 			t.Fatal("neither a document nor an error")
 		}
-		_, _, _ = policy.Builtin().ParseTap(b)
-		_, _, _ = policy.Builtin().ParsePolicy(b)
+		_, _, _ = builtin.Catalog().ParseTap(b)
+		_, _, _ = builtin.Catalog().ParsePolicy(b)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/wait"
 )
 
@@ -42,7 +43,7 @@ func TestFallback(t *testing.T) {
 		fallback    decode.LinkFallback
 		undecodable uint64
 	}{{user0Fallback{}, 1}, {nil, whole + 1}} {
-		m := policy.NewManager(policy.ManagerConfig{Fallback: tt.fallback})
+		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Fallback: tt.fallback})
 		require.NoError(t, m.AddTap(fileTap(savePcap(t, t.TempDir(), "user0.pcap", frames), false)))
 		r, err := m.AddPolicy(counting("a"))
 		require.NoError(t, err)

@@ -13,8 +13,8 @@ import (
 	"visor/capture"
 )
 
-// allowFIFO is the key of taps whose file may be a named pipe. pktvisor lacks it.
-const allowFIFO = "allow_fifo"
+// AllowFIFO is the key of taps whose file may be a named pipe. pktvisor lacks it.
+const AllowFIFO = "allow_fifo"
 
 // fifoPoll is the polling interval for a named pipe without a writer.
 const fifoPoll = 100 * time.Millisecond

@@ -12,6 +12,7 @@ import (
 
 	"visor/decode/dnstapmsg"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/packettest"
 	"visor/internal/wait"
 )
@@ -31,7 +32,7 @@ func fifoTap(typ, key, path string) policy.Tap {
 func TestFIFOWithoutWriter(t *testing.T) {
 	for typ, key := range map[string]string{"pcap": "pcap_file", "flow": "pcap_file", "dnstap": "dnstap_file"} {
 		t.Run(typ, func(t *testing.T) {
-			m := policy.NewManager(policy.ManagerConfig{})
+			m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 			require.NoError(t, m.AddTap(fifoTap(typ, key, mkfifo(t))))
 			for _, ends := range []func() error{func() error { return m.RemovePolicy("a") }, m.Close} {
 				done := make(chan error, 1)
@@ -66,7 +67,7 @@ func TestFIFO(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := mkfifo(t)
-			m := policy.NewManager(policy.ManagerConfig{})
+			m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 			defer m.Close()
 			require.NoError(t, m.AddTap(fifoTap(tt.typ, tt.key, path)))
 			p := counting("a")
@@ -93,7 +94,7 @@ func TestFIFOIsNotForTheAPI(t *testing.T) {
 	require.NoError(t, err)
 	defer root.Close()
 	for _, byPolicy := range []bool{false, true} {
-		m := policy.NewManager(policy.ManagerConfig{APIFiles: root})
+		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), APIFiles: root})
 		tap, p := fifoTap("pcap", "pcap_file", path), counting("a")
 		tap.Posted = !byPolicy
 		if byPolicy { // the tap names the pipe, and the policy asks for it

@@ -6,24 +6,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+
+	"visor/handler/options"
 )
 
 // errNoFiles is the error of a tap or policy from the API that names a file.
 var errNoFiles = errors.New("taps and policies from the API may not open files; a directory below which they may is named by --api-files DIR")
 
-// fileKeys are the keys of inputs that name files, or that permit other kinds of files.
-var fileKeys = []string{"pcap_file", "dnstap_file", allowFIFO}
-
-// namesFile reports whether a table has a key for files to read.
-func namesFile(o Options) bool {
-	for _, key := range fileKeys {
-		if _, named := o[key]; named {
-			return true
-		}
-	}
-	return false
+// namesFile reports whether the configuration or the filter of a policy's input names a file to
+// read, or permits other kinds of files.
+func (m *Manager) namesFile(in *Input) bool {
+	t := m.cfg.Types.input(in.InputType)
+	return t != nil && slices.ContainsFunc(t.Keys, func(k options.Key) bool {
+		_, named := merged(in.Config, in.Filter)[k.Name]
+		return named && (k.Type == "file" || k.Name == AllowFIFO)
+	})
 }
 
 // opener opens a file for reading.

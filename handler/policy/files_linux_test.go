@@ -11,6 +11,7 @@ import (
 	"visor/capture"
 	"visor/capture/pcapfile"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/wait"
 )
 
@@ -41,7 +42,7 @@ func TestSpecialFiles(t *testing.T) {
 	require.NoError(t, unix.Mkfifo(pipe, 0o600))
 	for path, said := range map[string]string{pipe: "is a named pipe, and only regular files are read", "/dev/zero": "is a device", dir: "is a directory"} {
 		for _, typ := range []string{"pcap", "flow", "dnstap"} {
-			m := policy.NewManager(policy.ManagerConfig{})
+			m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 			key := map[bool]string{true: "dnstap_file", false: "pcap_file"}[typ == "dnstap"]
 			require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: typ, Config: policy.Options{key: path}}))
 			p := policy.Policy{Name: "a", Input: policy.Input{Tap: "wired", InputType: typ}}
@@ -76,7 +77,7 @@ func TestPostedFiles(t *testing.T) {
 	} {
 		// which of the two came over the API and names the file
 		for _, byPolicy := range []bool{false, true} {
-			m := policy.NewManager(policy.ManagerConfig{APIFiles: tt.root})
+			m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), APIFiles: tt.root})
 			tap, p := fileTap(tt.path, true), counting("a")
 			if byPolicy {
 				tap, p.Posted, p.Input.Config = fileTap(good, false), true, policy.Options{"pcap_file": tt.path}
@@ -92,7 +93,7 @@ func TestPostedFiles(t *testing.T) {
 			require.NoError(t, m.Close())
 		}
 	}
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
 	require.NoError(t, m.AddTap(fileTap(secret, false)))
 	p := counting("a")
@@ -107,7 +108,7 @@ func TestFileErrorsShowNoBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shadow")
 	require.NoError(t, os.WriteFile(path, []byte("root:$y$j9T$secret"), 0o600))
 	for typ, key := range map[string]string{"pcap": "pcap_file", "flow": "pcap_file", "dnstap": "dnstap_file"} {
-		m := policy.NewManager(policy.ManagerConfig{})
+		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: typ, Config: policy.Options{key: path}}))
 		_, err := m.AddPolicy(policy.Policy{Name: "a", Input: policy.Input{Tap: "wired", InputType: typ}})
 		require.Error(t, err)
@@ -123,7 +124,7 @@ func TestFileErrorsShowNoBytes(t *testing.T) {
 func TestFileShrinks(t *testing.T) {
 	dir := t.TempDir()
 	path := savePcap(t, dir, "shrinks.pcap", packets(20_000))
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
 	require.NoError(t, m.AddTap(fileTap(path, false)))
 	r, err := m.AddPolicy(counting("a"))

@@ -10,6 +10,7 @@ import (
 	"visor/handler"
 	"visor/handler/pcap"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/packettest"
 )
 
@@ -28,12 +29,12 @@ type guestInput struct {
 // guests returns a Catalog with types of another module, and the options that their handler
 // received.
 func guests(got *guestConfig) policy.Catalog {
-	types := policy.Builtin()
+	types := builtin.Catalog()
 	types.Handlers = append(types.Handlers, policy.Declare("sizes", "1.0", func(cfg guestConfig, _ policy.Env) (handler.Handler, error) {
 		*got = cfg
 		return pcap.New(pcap.Config{Settings: cfg.Settings})
 	}))
-	types.Inputs = append(types.Inputs, policy.DeclareInput("made", []string{"sizes"}, func(cfg guestInput, _ policy.Inputs) (policy.Opened, error) {
+	types.Inputs = append(types.Inputs, policy.DeclareInput("made", []string{"sizes"}, func(cfg guestInput, _ policy.InputEnv) (policy.Opened, error) {
 		frames := make([]capture.Frame, cfg.Frames)
 		for i := range frames {
 			frames[i] = packettest.UDP(0, "192.0.2.1:5000", "192.0.2.2:53", nil)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"visor/decode"
 	"visor/handler"
 	"visor/handler/resources"
 )
@@ -13,17 +14,19 @@ import (
 // input feeds the policies that share it. Immutable fields may be read concurrently, others only by
 // the goroutine that changes the Manager.
 type input struct {
-	name     string
-	config   Options
-	bytes    int64 // its memory bound
-	live     bool
-	facts    Options
-	collects bool // receives flow datagrams
-	pipeline *handler.Pipeline
-	usage    *resources.Handler
-	ended    chan struct{}
-	end      context.CancelFunc // nil before it runs
-	again    *reopening         // nil if it is not reopened after errors
+	name   string
+	config Options
+	bytes  int64 // its memory bound
+	live   bool
+	hosts  decode.HostNets
+	facts  Options
+	// the facts have the number of unreadable datagrams
+	datagrams bool
+	pipeline  *handler.Pipeline
+	usage     *resources.Handler
+	ended     chan struct{}
+	end       context.CancelFunc // nil before it runs
+	again     *reopening         // nil if it is not reopened after errors
 
 	mu       sync.Mutex // guards policies and handlers, which the API shows
 	policies int

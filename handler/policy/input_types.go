@@ -1,130 +1,131 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
-	"visor/capture/mock"
 	"visor/handler/options"
 )
 
-// InputType is a type of inputs for taps.
+// InputType is a type of inputs for taps. [DeclareInput] returns one.
 type InputType struct {
 	Name  string
 	Feeds []string // types of handlers
+	Keys  []options.Key
+	// keys that a policy's filter may have; nil ignores the filter
+	FilterKeys []options.Key
+	Words      options.Dialect
+	AnyKey     bool // unknown keys are accepted
+	Datagrams  bool // the API shows the number of unreadable flow datagrams
 
-	check    func(config, only Options) []*options.Problem // problems of keys that are present
-	complete func(config, only Options) error              // problems, including missing keys
-	open     func(in Inputs, config, only Options) (Opened, error)
-	bytes    func(m *Manager, config Options) int64
-	flows    bool // the API shows unreadable datagrams
+	// Redact returns a configuration without possible secrets, for the API. It must not modify its
+	// argument. Nil means that there are none.
+	Redact func(Options) Options
+
+	read func(table Options, d options.Dialect) (inputConfig, options.Problems)
 }
+
+// inputConfig is the parsed configuration of an input.
+type inputConfig struct {
+	open   func(InputEnv) (Opened, error)
+	verify func() error
+	bytes  func(Limits) int64
+}
+
+// Checker is implemented by configurations of inputs whose keys depend on each other. Check
+// receives the table and the problems found by [options.Read], and returns all problems in the
+// order in which they are shown. The problem of a key that the table lacks is only reported when a
+// policy starts, because a tap may leave the key to its policies.
+type Checker interface {
+	Check(table Options, found options.Problems) options.Problems
+}
+
+// Verifier is implemented by configurations of inputs with checks that need the network or files.
+// Verify is called before an input is opened.
+type Verifier interface{ Verify() error }
+
+// Sizer is implemented by configurations of inputs that need more memory than a worker. Bytes
+// returns the maximum.
+type Sizer interface{ Bytes(Limits) int64 }
 
 // DeclareInput returns a type of inputs that feeds handlers of some types. Its configuration C is a
 // struct. The tags of its fields declare the keys, see package options. A policy's keys override
 // the tap's. The function open receives the parsed configuration.
-func DeclareInput[C any](name string, feeds []string, open func(C, Inputs) (Opened, error)) InputType {
-	read := func(config, only Options) (cfg C, problems []*options.Problem) {
-		problems = options.Read(merged(config, only), &cfg, "", options.Dialect{})
-		return cfg, problems
-	}
+//
+// A *C may be a [Checker], a [Verifier], and a [Sizer].
+func DeclareInput[C any](name string, feeds []string, open func(C, InputEnv) (Opened, error)) InputType {
+	keys := options.Keys[C]("")
 	return InputType{
-		Name: name, Feeds: feeds,
-		check: func(config, only Options) []*options.Problem {
-			_, problems := read(config, only)
-			return problems
-		},
-		open: func(in Inputs, config, only Options) (Opened, error) {
-			cfg, problems := read(config, only)
-			if len(problems) > 0 {
-				return Opened{}, problems[0]
+		Name: name, Feeds: feeds, Keys: keys, FilterKeys: filterKeys(keys),
+		read: func(table Options, d options.Dialect) (inputConfig, options.Problems) {
+			cfg := new(C)
+			problems := options.Read(table, cfg, "", d)
+			if c, ok := any(cfg).(Checker); ok {
+				problems = c.Check(table, problems)
 			}
-			return open(cfg, in)
+			in := inputConfig{
+				open:   func(env InputEnv) (Opened, error) { return open(*cfg, env) },
+				verify: func() error { return nil },
+				bytes:  func(Limits) int64 { return WorkerBytes },
+			}
+			if v, ok := any(cfg).(Verifier); ok {
+				in.verify = v.Verify
+			}
+			if s, ok := any(cfg).(Sizer); ok {
+				in.bytes = s.Bytes
+			}
+			return in, problems
 		},
 	}
 }
 
-// builtinInputs returns visor's own types of inputs.
-func builtinInputs() []InputType {
-	collector := InputType{
-		Feeds: []string{"flow"}, flows: true, open: func(in Inputs, config, _ Options) (Opened, error) { return in.openFlow(config) },
-		check: each(func(config, _ Options) error { _, err := ParseFlowInput(config); return err }),
-		bytes: func(m *Manager, _ Options) int64 { return int64(workerBytes + collectorBytes + m.fragments()) },
+// filterKeys returns the keys for filters, or all keys if there are none.
+func filterKeys(keys []options.Key) []options.Key {
+	own := slices.DeleteFunc(slices.Clone(keys), func(k options.Key) bool { return !k.Filter })
+	if len(own) == 0 {
+		return keys
 	}
-	flow, sflow := collector, collector
-	flow.Name, sflow.Name = "flow", "sflow"
-	return []InputType{
-		{
-			Name: "pcap", Feeds: []string{"net", "dns", "dhcp", "bgp", "pcap"},
-			check:    each(func(config, only Options) error { _, err := readPcapInput(merged(config, only)); return err }),
-			complete: func(config, only Options) error { _, err := ParsePcapInput(merged(config, only)); return err },
-			open:     func(in Inputs, config, only Options) (Opened, error) { return in.openPcap(merged(config, only)) },
-			bytes:    (*Manager).pcapBytes,
-		},
-		{
-			Name: "dnstap", Feeds: []string{"net", "dns"}, open: Inputs.openTap, check: each(checkTapInput),
-			bytes: func(*Manager, Options) int64 { return workerBytes + dnstapBytes },
-		},
-		flow, sflow,
-		{
-			Name: "netprobe", Feeds: []string{"netprobe"},
-			check: each(func(config, _ Options) error { _, err := readProbeInput(config); return err }),
-			open:  func(_ Inputs, config, _ Options) (Opened, error) { return openProbe(config) },
-		},
-		{Name: "mock", Feeds: []string{"net", "dns", "flow"}, complete: checkMock, open: openMock},
-	}
+	return own
 }
 
-// each wraps a parser that returns its first problem into a check that finds all. It finds the
-// other problems without the faulty key.
-func each(parse func(config, only Options) error) func(config, only Options) []*options.Problem {
-	return func(config, only Options) (problems []*options.Problem) {
-		config, only = merged(config), merged(only)
-		for {
-			wrong, ok := errors.AsType[*options.Problem](parse(config, only))
-			if !ok {
-				return problems
-			}
-			problems = append(problems, wrong)
-			if config[wrong.Key] == nil && only[wrong.Key] == nil {
-				return problems
-			}
-			delete(config, wrong.Key)
-			delete(only, wrong.Key)
+// parse reads a configuration and a filter. It returns all problems.
+func (t *InputType) parse(config, only Options) (inputConfig, options.Problems) {
+	table := merged(config)
+	for i := range t.Keys {
+		if t.Keys[i].Filter {
+			delete(table, t.Keys[i].Name) // without effect here, as in pktvisor
 		}
 	}
-}
-
-func checkTapInput(config, only Options) error {
-	if _, err := ParseTapFilter(only); err != nil {
-		return err
+	var unknown options.Problems
+	if t.FilterKeys != nil {
+		unknown = options.Unknown(only, options.Names(t.FilterKeys))
+		table = merged(table, only)
+		for _, p := range unknown {
+			delete(table, p.Key())
+		}
 	}
-	_, err := ParseTapInput(config)
-	return err
-}
-
-// checkMock fails as a test of pktvisor requires.
-func checkMock(config, _ Options) error {
-	if _, fails := config["except_on_start"]; fails {
-		return errors.New("mock error on start")
+	if t.AnyKey {
+		table, unknown = known(table, t.Keys), nil
 	}
-	return nil
+	in, problems := t.read(table, t.Words)
+	return in, append(problems, unknown...)
 }
 
-func openMock(_ Inputs, config, only Options) (Opened, error) {
-	if err := checkMock(config, only); err != nil {
-		return Opened{}, err
-	}
-	return live(mock.New(mock.Config{}), nil)
+// known returns the entries of a table that have one of keys.
+func known(table Options, keys []options.Key) Options {
+	names, out := options.Names(keys), merged(table)
+	maps.DeleteFunc(out, func(key string, _ any) bool { return !slices.Contains(names, key) })
+	return out
 }
 
-// problems returns the problems of keys that are present.
-func (t *InputType) problems(config, only Options) []*options.Problem {
-	if t == nil || t.check == nil {
+// problems returns all problems of an input.
+func (t *InputType) problems(config, only Options) options.Problems {
+	if t == nil {
 		return nil
 	}
-	return t.check(config, only)
+	_, problems := t.parse(config, only)
+	return problems
 }
 
 // takes reports whether inputs of a type can feed handlers of a type.
@@ -133,37 +134,16 @@ func (c *Catalog) takes(input, typ string) bool {
 	return typ == "input_resources" || t != nil && slices.Contains(t.Feeds, typ)
 }
 
-// collects reports whether inputs of a type read flow datagrams.
-func (c *Catalog) collects(input string) bool {
-	t := c.input(input)
-	return t != nil && t.flows
-}
-
 // refusal is pktvisor's error about a handler that an input cannot feed.
 func (c *Catalog) refusal(mod *Module, input string) error {
-	return fmt.Errorf("%s: unsupported input event proxy %s", c.analyzer(mod.Type, mod.Version).class, input)
+	return fmt.Errorf("%s: unsupported input event proxy %s", c.analyzer(mod.Type, mod.Version).Class, input)
 }
 
-// CheckInput checks an input like [Inputs.Open], but opens nothing. The returned source blocks
-// until it is closed. A Manager with it as its Open tries a document without side effects.
-func (c Catalog) CheckInput(typ string, config, only Options) (Opened, error) {
-	t := c.input(typ)
-	if t == nil {
-		return Opened{}, fmt.Errorf("input type '%s' is not available", typ)
+// Redact returns the configuration of an input without possible secrets. It returns config itself
+// if there are none.
+func (c Catalog) Redact(typ string, config Options) Options {
+	if t := c.input(typ); t != nil && t.Redact != nil {
+		return t.Redact(config)
 	}
-	if err := t.whole(config, only); err != nil {
-		return Opened{}, err
-	}
-	return live(&silent{gone: make(chan struct{})}, nil)
-}
-
-// whole returns all problems of an input, including missing keys.
-func (t *InputType) whole(config, only Options) error {
-	if t.complete != nil {
-		return t.complete(config, only)
-	}
-	if problems := t.problems(config, only); len(problems) > 0 {
-		return problems[0]
-	}
-	return nil
+	return config
 }

@@ -19,8 +19,7 @@ import (
 
 // ManagerConfig configures a Manager. The zero ManagerConfig is ready to use.
 type ManagerConfig struct {
-	// inputs and handlers for policies; the zero Catalog means [Builtin]
-	Types      Catalog
+	Types      Catalog // inputs and handlers for policies, as of package builtin
 	Env        Env
 	Periods    int // for policies without a window_config; 0 means 5
 	DeepSample int // percent, for policies without a window_config; 0 means 100
@@ -34,11 +33,11 @@ type ManagerConfig struct {
 	// not change the Manager. It may be nil.
 	Ended func(*Running)
 
-	// Open opens an input. Nil means Inputs.Open with the Logger and Socket of the ManagerConfig.
+	// Open opens an input. Nil means Types.Open with the Logger and Socket of the ManagerConfig.
 	// The Manager closes the sources.
 	Open func(typ string, config, filter Options) (Opened, error)
 
-	Socket func(network, address string) (net.Listener, error) // see Inputs; may be nil
+	Socket func(network, address string) (net.Listener, error) // see InputEnv; may be nil
 
 	// of all inputs, see handler.Config; nil counts unknown link types as undecodable
 	Fallback decode.LinkFallback
@@ -52,6 +51,10 @@ type ManagerConfig struct {
 }
 
 type openFunc func(typ string, config, filter Options) (Opened, error)
+
+func (c Catalog) opener(env InputEnv) openFunc {
+	return func(typ string, config, filter Options) (Opened, error) { return c.Open(env, typ, config, filter) }
+}
 
 // Manager runs policies on taps. Policies with equal input configurations share one input. It is
 // safe for concurrent use. Close ends all policies.
@@ -85,16 +88,13 @@ func NewManager(cfg ManagerConfig) *Manager {
 	if cfg.Hash == nil {
 		cfg.Hash = hash64.Random()
 	}
-	if cfg.Types.Inputs == nil && cfg.Types.Handlers == nil {
-		cfg.Types = Builtin()
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	posted := cfg.Open
 	if cfg.Open == nil {
-		cfg.Open = Inputs{Types: cfg.Types.Inputs, Logger: cfg.Logger, Socket: cfg.Socket}.Open
-		posted = Inputs{Types: cfg.Types.Inputs, Logger: cfg.Logger, Socket: cfg.Socket, files: below(cfg.APIFiles)}.Open
+		cfg.Open = cfg.Types.opener(InputEnv{Logger: cfg.Logger, Socket: cfg.Socket})
+		posted = cfg.Types.opener(InputEnv{Logger: cfg.Logger, Socket: cfg.Socket, files: below(cfg.APIFiles)})
 	}
 	return &Manager{
 		cfg: cfg, posted: posted, taps: make(map[string]Tap), global: make(map[string]Options), policies: make(map[string]*Running), inputs: make(map[string]*input),

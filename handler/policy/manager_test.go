@@ -14,6 +14,7 @@ import (
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/handler/resources"
 	"visor/internal/trafficgen"
 	"visor/internal/wait"
@@ -73,7 +74,7 @@ func (i *inputs) openNow() (n int) {
 
 func manager(t testing.TB) (*policy.Manager, *inputs) {
 	in := &inputs{}
-	m := policy.NewManager(policy.ManagerConfig{Open: in.open})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open})
 	t.Cleanup(func() {
 		require.NoError(t, m.Close())
 		require.Zero(t, in.openNow(), "inputs are closed")
@@ -231,7 +232,7 @@ func TestManagerFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.pcap")
 	truth, err := trafficgen.WriteFile(path, trafficgen.VariedDNS(1000))
 	require.NoError(t, err)
-	doc, err := policy.Parse(fmt.Appendf(nil, `
+	doc, err := builtin.Catalog().Parse(fmt.Appendf(nil, `
 visor:
   taps: {file: {input_type: pcap, config: {pcap_file: %q, host_spec: %q}}}
   global_handler_config: {dns: {only_qtype: [A]}}
@@ -239,7 +240,7 @@ visor:
     all: {kind: collection, input: {tap: file, input_type: pcap}, handlers: {window_config: {num_periods: 1}, modules: {net: {type: net}, dns: {type: dns}}}}
 `, path, trafficgen.LocalNets))
 	require.NoError(t, err)
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
 	require.NoError(t, m.Load(doc))
 	r := m.Policy("all")
@@ -306,9 +307,9 @@ func TestManagerResources(t *testing.T) {
 }
 
 func ExampleManager() {
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
-	doc, err := policy.Parse([]byte(`
+	doc, err := builtin.Catalog().Parse([]byte(`
 visor:
   taps:
     demo: {input_type: mock}

@@ -10,71 +10,67 @@ import (
 // ErrMemory is the error of a policy that does not fit into ManagerConfig.Memory.
 var ErrMemory = errors.New("does not fit into the memory limit")
 
-// The maximum bytes of inputs and handlers, measured with the traffic of internal/attack and
-// rounded up.
 const (
 	mib = 1 << 20
 
-	workerBytes = 2 * mib // decoders and batches of a worker
-	connBytes   = 896     // a TCP connection of a worker, and a handshake
-	maxConns    = 1 << 15 // number of these, unless an input asks for more
-	// segments and incomplete messages of a worker, unless the limit is small
-	streamBytes    = 8 * mib
-	fragmentBytes  = 4 * mib  // incomplete datagrams of a worker, unless the limit is small
-	dnstapBytes    = 52 * mib // clients, long frames and batches of a dnstap input
-	collectorBytes = 20 * mib // state of exporters
-	flowBytes      = 96 * mib // of a flow handler, unless the limit is small
+	// WorkerBytes is the maximum of a worker's decoders and batches.
+	WorkerBytes = 2 * mib
+
+	// These are the maximum bytes of parts of inputs and handlers, measured with the traffic of
+	// internal/attack and rounded up.
+
+	connBytes     = 896     // a TCP connection of a worker, and a handshake
+	maxConns      = 1 << 15 // number of these, unless an input asks for more
+	streamBytes   = 8 * mib
+	fragmentBytes = 4 * mib
+	flowBytes     = 96 * mib
 )
 
-// fragments is the maximum of a worker's incomplete datagrams.
-func (m *Manager) fragments() int {
-	if m.cfg.Memory == 0 {
-		return fragmentBytes
+// Limits are the maximum bytes of parts of inputs and handlers. They depend on
+// ManagerConfig.Memory.
+type Limits struct{ memory int64 }
+
+// Fragments is the maximum of a worker's incomplete datagrams.
+func (l Limits) Fragments() int { return l.share(fragmentBytes, l.memory/64, 1<<18) }
+
+// Streams is the maximum of a worker's waiting TCP segments and incomplete messages.
+func (l Limits) Streams() int { return l.share(streamBytes, l.memory/64, 1<<18) }
+
+// Flows is the maximum of a flow handler.
+func (l Limits) Flows() int { return l.share(flowBytes, l.memory/4, 8*mib) }
+
+// share returns the default without a memory limit. Otherwise it returns a part of the limit, from
+// least to the default.
+func (l Limits) share(usual, part, least int64) int {
+	if l.memory == 0 {
+		return int(usual)
 	}
-	return int(min(fragmentBytes, max(m.cfg.Memory/64, 1<<18)))
+	return int(min(usual, max(part, least)))
 }
 
-// streams is the maximum of a worker's waiting TCP segments and incomplete messages.
-func (m *Manager) streams() int {
-	if m.cfg.Memory == 0 {
-		return streamBytes
-	}
-	return int(min(streamBytes, max(m.cfg.Memory/64, 1<<18)))
-}
-
-// conns is the maximum number of a worker's TCP connections. An input that asks for more receives
+// Conns is the maximum number of a worker's TCP connections. An input that asks for more receives
 // as many as fit into a quarter of the limit. pktvisor's default, 300,000, fits into few limits.
-func (m *Manager) conns(asked int) int {
+func (l Limits) Conns(asked int) int {
 	asked = cmp.Or(asked, maxConns)
-	if m.cfg.Memory == 0 {
+	if l.memory == 0 {
 		return asked
 	}
-	return min(asked, int(max(m.cfg.Memory/4/connBytes, maxConns)))
+	return min(asked, int(max(l.memory/4/connBytes, maxConns)))
 }
 
-// flows is the maximum of a flow handler.
-func (m *Manager) flows() int {
-	if m.cfg.Memory == 0 {
-		return flowBytes
-	}
-	return int(min(flowBytes, max(m.cfg.Memory/4, 8*mib)))
-}
+// ConnBytes is the maximum of a worker's TCP connections.
+func (l Limits) ConnBytes(asked int) int64 { return connBytes * int64(l.Conns(asked)) }
+
+func (m *Manager) limits() Limits { return Limits{m.cfg.Memory} }
 
 // inputBytes is the maximum of an input.
-func (m *Manager) inputBytes(typ string, config Options) int64 {
-	if t := m.cfg.Types.input(typ); t != nil && t.bytes != nil {
-		return t.bytes(m, config)
+func (m *Manager) inputBytes(typ string, config, only Options) int64 {
+	t := m.cfg.Types.input(typ)
+	if t == nil {
+		return WorkerBytes
 	}
-	return workerBytes
-}
-
-func (m *Manager) pcapBytes(config Options) int64 {
-	in, err := readPcapInput(config)
-	ring := in.RingSize
-	if err != nil || in.Interface == "" {
-		ring = 0 // it cannot be opened, or lacks a ring
-	}
-	return int64(workerBytes + connBytes*m.conns(in.MaxConns) + m.streams() + m.fragments() + ring)
+	in, _ := t.parse(config, only)
+	return in.bytes(m.limits())
 }
 
 // partBytes is the maximum of a part's modules.
@@ -92,13 +88,8 @@ func (m *Manager) moduleBytes(mod *Module) int64 {
 	if n, ok := opts["num_periods"].(uint64); ok {
 		periods = int64(min(max(n, 1), 10))
 	}
-	switch mod.Type {
-	case "dns":
-		return 8*mib + 3*mib*(periods-1)
-	case "net":
-		return mib * periods
-	case "flow":
-		return int64(m.flows())
+	if a := m.cfg.Types.analyzer(mod.Type, mod.Version); a != nil && a.Bytes != nil {
+		return a.Bytes(periods, m.limits())
 	}
 	return mib / 4 * periods
 }
@@ -120,7 +111,7 @@ func (m *Manager) fits(p *Policy, parts []Part) error {
 		part := &parts[i]
 		if in := m.inputs[part.Input]; (in == nil || in.over()) && !opened[part.Input] {
 			opened[part.Input] = true
-			add("input "+part.Tap.Name, m.inputBytes(part.Tap.InputType, merged(part.Tap.Config, p.Input.Config, p.Input.Filter)))
+			add("input "+part.Tap.Name, m.inputBytes(part.Tap.InputType, merged(part.Tap.Config, p.Input.Config), p.Input.Filter))
 		}
 		for j := range part.Modules {
 			add(part.Modules[j].Type, m.moduleBytes(&part.Modules[j]))

@@ -6,13 +6,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // Policies beyond the limit are refused, with the sum in the error. They fit again after others
 // have ended.
 func TestManagerMemory(t *testing.T) {
 	in := &inputs{}
-	m := policy.NewManager(policy.ManagerConfig{Open: in.open, Memory: 100 << 20})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open, Memory: 100 << 20})
 	defer m.Close()
 	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}))
 	add(t, m, counting("a"))
@@ -43,7 +44,7 @@ func TestManagerMemory(t *testing.T) {
 func TestManagerConnections(t *testing.T) {
 	for conns, want := range map[uint64]string{1000: "10.6 MB", 300_000: "62."} {
 		in := &inputs{}
-		m := policy.NewManager(policy.ManagerConfig{Open: in.open, Memory: 200 << 20})
+		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open, Memory: 200 << 20})
 		defer m.Close()
 		config := policy.Options{"iface": "eth0", "af_packet_ring_mb": uint64(1), "tcp_packet_reassembly_cache_limit": conns}
 		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: config}))

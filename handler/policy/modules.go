@@ -2,15 +2,15 @@ package policy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"sync"
 
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/flow"
+	"visor/handler/metric"
 	"visor/handler/options"
 )
 
@@ -38,10 +38,14 @@ type Analyzer struct {
 	Type, Version string
 	Keys          []options.Key // of config and filter
 
-	class   string // the handler's name in pktvisor's errors
-	anyKey  bool   // unknown keys are accepted
+	Class  string          // the handler's name in pktvisor's errors
+	Words  options.Dialect // special readers of keys, and texts about them
+	AnyKey bool            // unknown keys are accepted
+	// Bytes returns the maximum memory of a handler with some periods; nil means 256 KiB for each
+	Bytes func(periods int64, l Limits) int64
+
 	info    func() (handler.Info, error)
-	prepare func(m *Module, opts Options, d options.Dialect) (build, []*options.Problem)
+	prepare func(m *Module, opts Options, d options.Dialect) (build, options.Problems)
 }
 
 // build makes the handler of a parsed module.
@@ -52,7 +56,7 @@ type build func(Env) (handler.Handler, error)
 // configuration.
 func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, error)) Analyzer {
 	return Analyzer{
-		Type: typ, Version: version, Keys: options.Keys[C](version), class: typ,
+		Type: typ, Version: version, Keys: options.Keys[C](version), Class: typ,
 		info: sync.OnceValues(func() (handler.Info, error) {
 			var cfg C
 			h, err := make(cfg, Env{})
@@ -61,7 +65,7 @@ func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, err
 			}
 			return h.Info(), nil
 		}),
-		prepare: func(m *Module, opts Options, d options.Dialect) (build, []*options.Problem) {
+		prepare: func(m *Module, opts Options, d options.Dialect) (build, options.Problems) {
 			var cfg C
 			problems := options.Read(opts, &cfg, version, d)
 			s, ok := reflect.ValueOf(&cfg).Elem().FieldByName("Settings").Addr().Interface().(*handler.Settings)
@@ -81,14 +85,13 @@ func (a *Analyzer) Info() (handler.Info, error) { return a.info() }
 const tapKey = "_internal_tap_name"
 
 // read reads the keys of a module.
-func (a *Analyzer) read(m *Module) (build, []*options.Problem) {
+func (a *Analyzer) read(m *Module) (build, options.Problems) {
 	opts := merged(m.Config, m.Filter)
 	delete(opts, tapKey)
-	if a.anyKey {
-		names := options.Names(a.Keys)
-		maps.DeleteFunc(opts, func(key string, _ any) bool { return !slices.Contains(names, key) })
+	if a.AnyKey {
+		opts = known(opts, a.Keys)
 	}
-	return a.prepare(m, opts, words())
+	return a.prepare(m, opts, a.Words)
 }
 
 // Build makes the handler described by m.
@@ -102,8 +105,9 @@ func (c Catalog) Build(m Module, env Env) (handler.Handler, error) {
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
-	return build(env)
+	h, err := build(env)
+	if group, ok := errors.AsType[*metric.GroupError](err); ok {
+		return nil, errors.New(groupText(group))
+	}
+	return h, err
 }
-
-// Build makes the handler described by m, with the types in [Builtin].
-func Build(m Module, env Env) (handler.Handler, error) { return Builtin().Build(m, env) }

@@ -14,6 +14,7 @@ import (
 
 	"visor/capture"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/netns"
 	"visor/internal/packettest"
 	"visor/internal/wait"
@@ -63,7 +64,7 @@ func TestNSVLANFilter(t *testing.T) {
 		"vlan": 6, "vlan 100": 5, "vlan 100 and port 53": 1, "vlan 100 and vlan 200 and port 53": 2, "port 53 and not vlan": 1,
 		"port 53 or (vlan and (port 53 or (vlan and port 53)))": 6,
 	} {
-		m := policy.NewManager(policy.ManagerConfig{})
+		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 		config := policy.Options{"iface": netns.Receiver}
 		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: config}))
 		p := counting("a")
@@ -84,7 +85,7 @@ func TestNSInterfaceComesBack(t *testing.T) {
 	netns.Inside(t)
 	netns.Pair(t)
 	var log bytes.Buffer
-	m := policy.NewManager(policy.ManagerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	config := policy.Options{"iface": netns.Receiver}
 	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: config}))
 	r, err := m.AddPolicy(counting("a"))

@@ -123,12 +123,8 @@ func (p *parser) pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 
 // find returns the value of a key, or nil.
 func (p *parser) find(node *yaml.Node, name string) *yaml.Node {
-	for key, value := range p.pairs(node) {
-		if key.Value == name {
-			return value
-		}
-	}
-	return nil
+	_, value := p.entry(node, name)
+	return value
 }
 
 func (p *parser) isName(key *yaml.Node, complaint string) bool {

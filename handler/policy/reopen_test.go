@@ -11,6 +11,7 @@ import (
 
 	"visor/capture"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // failing is a source that fails on demand. It has lost a frame.
@@ -41,7 +42,7 @@ func TestInputIsOpenedAgain(t *testing.T) {
 		var mu sync.Mutex
 		var now *failing
 		missing := error(nil)
-		m := policy.NewManager(policy.ManagerConfig{Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
+		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			now = &failing{newFeed(), make(chan error)}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"maps"
 	"sync"
 	"time"
@@ -44,10 +45,10 @@ func (p *Part) Source() Source {
 	p.input.mu.Lock()
 	defer p.input.mu.Unlock()
 	s := Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: p.input.running()}
-	if own := p.input.pipeline.HostNets(); own != nil && s.Facts[hostIPs] != nil {
-		s.Facts[hostIPs] = shownNets(own)
+	if _, shown := s.Facts[HostIPs]; shown {
+		s.Facts[HostIPs] = shownNets(cmp.Or(p.input.pipeline.HostNets(), &p.input.hosts))
 	}
-	if p.input.collects {
+	if p.input.datagrams {
 		s.Facts = Options{"packet_errors": p.input.pipeline.Account().Undecodable}
 	}
 	return s

@@ -15,6 +15,7 @@ import (
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // A policy is replaced without a gap. If the new one cannot start, the old one continues.
@@ -49,7 +50,7 @@ func TestReplace(t *testing.T) {
 func TestEnded(t *testing.T) {
 	in := &inputs{}
 	var ended []*policy.Running
-	m := policy.NewManager(policy.ManagerConfig{Open: in.open, Ended: func(r *policy.Running) { ended = append(ended, r) }})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open, Ended: func(r *policy.Running) { ended = append(ended, r) }})
 	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))
 	first := add(t, m, counting("a"))
 	wrong := counting("b")
@@ -69,7 +70,7 @@ func TestEnded(t *testing.T) {
 
 // Two inputs with exclusive use of one socket cannot coexist.
 func TestReplaceSocket(t *testing.T) {
-	m := policy.NewManager(policy.ManagerConfig{})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
 	path := filepath.Join(t.TempDir(), "tap.sock")
 	require.NoError(t, m.AddTap(policy.Tap{Name: "names", InputType: "dnstap", Config: policy.Options{"socket": path}}))
@@ -106,10 +107,10 @@ visor:
 // Only what has changed is touched.
 func TestReload(t *testing.T) {
 	in := &inputs{}
-	m := policy.NewManager(policy.ManagerConfig{Open: in.open})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open})
 	defer m.Close()
 	doc := func(iface string, ttl int, name string) *policy.Document {
-		d, err := policy.Parse(fmt.Appendf(nil, reloaded, iface, ttl, name))
+		d, err := builtin.Catalog().Parse(fmt.Appendf(nil, reloaded, iface, ttl, name))
 		require.NoError(t, err)
 		return d
 	}
@@ -230,9 +231,9 @@ visor:
     tap:   {kind: collection, input: {tap: none, input_type: mock}, handlers: {modules: {net: {type: net}}}}
     good:  {kind: collection, input: {tap: t, input_type: mock}, handlers: {modules: {net: {type: net}}}}
 `
-	doc, err := policy.Parse([]byte(text))
+	doc, err := builtin.Catalog().Parse([]byte(text))
 	require.NoError(t, err)
-	m := policy.NewManager(policy.ManagerConfig{Open: policy.Builtin().CheckInput})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: builtin.Catalog().CheckInput})
 	defer m.Close()
 	for _, load := range []func(*policy.Document) error{m.Load, m.Reload} {
 		var failed policy.StartErrors
@@ -245,7 +246,7 @@ visor:
 		require.NotNil(t, m.Policy("good"))
 		require.Len(t, m.Policies(), 2, "good, and what its input costs")
 	}
-	mended, err := policy.Parse([]byte(strings.NewReplacer("except_on_start", "x", "tap: none", "tap: t", "config: {x: 1}", "filter: {}").Replace(text)))
+	mended, err := builtin.Catalog().Parse([]byte(strings.NewReplacer("except_on_start", "x", "tap: none", "tap: t", "config: {x: 1}", "filter: {}").Replace(text)))
 	require.NoError(t, err)
 	require.NoError(t, m.Reload(mended))
 	require.NotNil(t, m.Policy("key"))

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"visor/handler/options"
 )
 
 func (p *parser) taps(node *yaml.Node) (out []Tap) {
@@ -88,17 +90,24 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 	return pol
 }
 
+// policyConfig has the keys of a policy's config.
+type policyConfig struct {
+	Merge bool          `policy:"merge_like_handlers" help:"shows handlers of the same type as one"`
+	Lease time.Duration `policy:"lease_secs" range:"0-86400,cut" help:"the policy ends when nobody has asked for its metrics for this long"`
+}
+
 func (p *parser) policyConfig(node *yaml.Node, pol *Policy) {
 	prefix := fmt.Sprintf("invalid policy config for policy '%s': ", pol.Name)
-	config := &Reader{opts: p.options(node, "config", "policy configuration is not a map", prefix)}
-	pol.Merge = config.Flag("merge_like_handlers")
-	pol.Lease = time.Duration(config.Int("lease_secs", maxLease)) * time.Second
-	given := p.find(node, "config")
-	if config.err != nil {
-		p.fail(given, "%s%v", prefix, config.err)
+	var cfg policyConfig
+	table, given := p.options(node, "config", "policy configuration is not a map", prefix), p.find(node, "config")
+	for _, wrong := range options.Read(table, &cfg, "", options.Dialect{}) {
+		if wrong.Known == nil {
+			p.located(p.failAt, options.Problems{wrong}, prefix, given)
+		}
 	}
+	pol.Merge, pol.Lease = cfg.Merge, cfg.Lease
 	if given != nil {
-		p.only(given, fmt.Sprintf("'config' of policy '%s'", pol.Name), config.known...)
+		p.only(given, fmt.Sprintf("'config' of policy '%s'", pol.Name), options.Names(options.Keys[policyConfig](""))...)
 	}
 }
 

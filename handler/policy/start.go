@@ -112,7 +112,7 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 // start attaches the handlers of a part to its input. It opens the input if necessary.
 func (m *Manager) start(p *Policy, part *Part) error {
 	env := m.cfg.Env
-	env.FlowBytes = m.flows()
+	env.FlowBytes = m.limits().Flows()
 	var handlers []handler.Handler
 	for _, mod := range part.Modules {
 		h, err := m.cfg.Types.Build(mod, env)
@@ -185,7 +185,7 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 		return in, nil
 	}
 	open := openFunc(m.cfg.Open)
-	if part.Tap.Posted || p.Posted && (namesFile(p.Input.Config) || namesFile(p.Input.Filter)) {
+	if part.Tap.Posted || p.Posted && m.namesFile(&p.Input) {
 		open = m.posted
 	}
 	in, err := m.open(open, part.Input, &part.Tap, merged(part.Tap.Config, p.Input.Config), p.Input.Filter)
@@ -206,17 +206,18 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options) (*input, error) {
 	o, err := open(t.InputType, config, only)
 	if err != nil {
-		return nil, err
+		return nil, t.located(err, config, only)
 	}
 	var again *reopening
 	if o.Live && len(o.Sources) == 1 {
 		again = newReopening(o.Sources[0], reopener(open, t.InputType, config, only), m.cfg.Logger.With("input", name))
 		o.Sources[0] = again
 	}
+	typ := m.cfg.Types.input(t.InputType)
 	p, err := handler.NewPipeline(handler.Config{
 		Sources: o.Sources, Hosts: o.Hosts, Live: o.Live,
-		MaxConns: m.conns(o.MaxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
-		StreamBytes: m.streams(), FragBytes: m.fragments(), Fallback: m.cfg.Fallback,
+		MaxConns: m.limits().Conns(o.MaxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
+		StreamBytes: m.limits().Streams(), FragBytes: m.limits().Fragments(), Fallback: m.cfg.Fallback,
 		Hash:   m.cfg.Hash,
 		Logger: m.cfg.Logger.With("input", name),
 	})
@@ -224,8 +225,8 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 		return nil, err
 	}
 	return &input{
-		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, merged(config, only)), live: o.Live,
-		facts: o.Facts, collects: m.cfg.Types.collects(t.InputType), pipeline: p, ended: make(chan struct{}), again: again,
+		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, config, only), live: o.Live,
+		hosts: o.Hosts, facts: o.Facts, datagrams: typ != nil && typ.Datagrams, pipeline: p, ended: make(chan struct{}), again: again,
 	}, nil
 }
 

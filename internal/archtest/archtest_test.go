@@ -17,6 +17,7 @@ import (
 var rows = [][]string{
 	{"examples/*", "benchmarks"},
 	{"export/httpapi", "export/dashboard", "export/fleet"},
+	{"handler/policy/builtin"},
 	{"handler/policy"},
 	{"handler/*", "export", "export/*"},
 	{"handler", "handler/handlertest"},
@@ -165,9 +166,28 @@ func TestDoors(t *testing.T) {
 }
 
 func TestRow(t *testing.T) {
-	require.Equal(t, 2, row("handler/policy"), "a name before a pattern")
-	require.Equal(t, 3, row("handler/dns"))
-	require.Equal(t, 3, row("export/prom"))
-	require.Equal(t, 9, row("decode/dnsmsg/suffix"))
+	require.Equal(t, 3, row("handler/policy"), "a name before a pattern")
+	require.Equal(t, 4, row("handler/dns"))
+	require.Equal(t, 4, row("export/prom"))
+	require.Equal(t, 10, row("decode/dnsmsg/suffix"))
 	require.Equal(t, -1, row("util"))
+}
+
+// Reading and checking documents links no source. It links the analyzer that measures inputs, and
+// package flow for the names of ports.
+func TestPolicyLinks(t *testing.T) {
+	for _, dep := range deps(t, "visor/handler/policy") {
+		linked := strings.HasPrefix(dep, "visor/capture/") ||
+			strings.HasPrefix(dep, "visor/handler/") && !in(strings.TrimPrefix(dep, "visor/handler/"), []string{"metric", "options", "policy", "resources", "flow"})
+		require.False(t, linked, "handler/policy links %s", dep)
+	}
+}
+
+// deps returns the packages that a program with a package links.
+func deps(t *testing.T, path string) []string {
+	cmd := exec.Command("go", "list", "-deps", path)
+	cmd.Dir = "../.."
+	raw, err := cmd.Output()
+	require.NoError(t, err)
+	return strings.Fields(string(raw))
 }

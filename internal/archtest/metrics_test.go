@@ -8,37 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/handler"
-	"visor/handler/bgp"
-	"visor/handler/dhcp"
-	"visor/handler/dns"
-	"visor/handler/flow"
 	"visor/handler/metric"
-	"visor/handler/netprobe"
-	"visor/handler/network"
-	"visor/handler/pcap"
-	"visor/handler/resources"
+	"visor/handler/policy/builtin"
 	"visor/internal/golden"
 )
-
-// analyzers returns one handler of each type and version.
-func analyzers(t *testing.T) []handler.Handler {
-	var out []handler.Handler
-	add := func(h handler.Handler, err error) {
-		require.NoError(t, err)
-		out = append(out, h)
-	}
-	add(bgp.New(bgp.Config{}))
-	add(dhcp.New(dhcp.Config{}))
-	add(dns.New(dns.Config{}))
-	add(dns.NewTransactions(dns.Config{}))
-	add(flow.New(flow.Config{}))
-	add(resources.New(resources.Config{}))
-	add(network.New(network.Config{}))
-	add(network.NewByDirection(network.Config{}))
-	add(netprobe.New(netprobe.Config{}))
-	add(pcap.New(pcap.Config{}))
-	return out
-}
 
 // TestMetricsReference holds METRICS.md to the declarations of the metrics.
 func TestMetricsReference(t *testing.T) {
@@ -46,8 +19,9 @@ func TestMetricsReference(t *testing.T) {
 	b.WriteString("# Metrics\n\nAll metrics of all analyzers, made of their declarations by `go test ./internal/archtest -run MetricsReference -update`.\n\n" +
 		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. `<label>` in a JSON path is one\n" +
 		"of several subjects, which Prometheus has as a label. README.md and the package comment of handler/metric explain the kinds.\n")
-	for _, h := range analyzers(t) {
-		info := h.Info()
+	for _, a := range builtin.Catalog().Handlers {
+		info, err := a.Info()
+		require.NoError(t, err)
 		fmt.Fprintf(&b, "\n## %s, version %s\n\nJSON key `%s`. ", info.Type, info.Version, info.Schema)
 		if len(info.GroupNames) == 0 {
 			b.WriteString("There are no groups: all metrics are always on.\n")

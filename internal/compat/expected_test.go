@@ -28,6 +28,7 @@ import (
 	"visor/handler/flow"
 	"visor/handler/metric"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/schematest"
 	"visor/internal/sharedtest"
 	"visor/sketch"
@@ -123,7 +124,7 @@ func runEntry(t *testing.T, e *expectation) (*handler.Snapshot, error) {
 		for k, v := range toOptions(e.Config.WindowConfig) {
 			opts[k] = v
 		}
-		h, err := policy.Build(policy.Module{
+		h, err := builtin.Catalog().Build(policy.Module{
 			Name: m.Name, Type: m.Type, Version: m.Version, Config: opts, Enable: m.Groups.Enable, Disable: m.Groups.Disable,
 		}, env)
 		if err != nil {

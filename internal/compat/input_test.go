@@ -20,6 +20,7 @@ import (
 	"visor/handler/flow"
 	"visor/handler/netprobe"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/sharedtest"
 	"visor/internal/wait"
 )
@@ -47,12 +48,7 @@ func TestExpectedInputs(t *testing.T) {
 			opts := toOptions(e.Config.TapConfig)
 			switch e.Metrics {
 			case "start":
-				var err error
-				if e.Input == "flow" {
-					_, err = policy.ParseFlowInput(opts)
-				} else {
-					_, err = policy.ParseProbeInput(opts)
-				}
+				_, err := builtin.Catalog().CheckInput(e.Input, opts, nil)
 				for _, a := range e.Expect {
 					require.Empty(t, check(t, &e, nil, nil, err, a), "%s: %v", a.Value, err)
 				}
@@ -80,10 +76,9 @@ func flowErrors(t *testing.T, e *expectation, opts policy.Options) uint64 {
 		src, err = openFixture(path, "pcap")
 	} else {
 		opts["port"] = uint64(1) // any: the test takes a free one
-		var in policy.FlowInput
-		in, err = policy.ParseFlowInput(opts)
+		_, err = builtin.Catalog().CheckInput("flow", opts, nil)
 		require.NoError(t, err)
-		src, err = collector.Listen(collector.Config{Address: strings.TrimSuffix(in.Address, "1") + "0"})
+		src, err = collector.Listen(collector.Config{Address: net.JoinHostPort(opts["bind"].(string), "0")})
 	}
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})

@@ -25,6 +25,7 @@ import (
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/schematest"
 	"visor/internal/sharedtest"
 	"visor/sketch"
@@ -166,7 +167,7 @@ func readerConfig(t *testing.T, args []string) (handler.Config, int) {
 		types = types[:2]
 	}
 	for _, typ := range types {
-		h, err := policy.Build(policy.Module{Type: typ, Config: opts}, env)
+		h, err := builtin.Catalog().Build(policy.Module{Type: typ, Config: opts}, env)
 		require.NoError(t, err)
 		cfg.Handlers = append(cfg.Handlers, h)
 	}
@@ -194,7 +195,7 @@ func (o *oracle) policies(t *testing.T) {
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		require.NoError(t, err)
-		doc, err := policy.Parse(raw)
+		doc, err := builtin.Catalog().Parse(raw)
 		require.NoError(t, err, file)
 		stem := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		for i := range doc.Policies {
@@ -280,7 +281,7 @@ func modules(t *testing.T, p *policy.Policy, env policy.Env) (out []handler.Hand
 		maps.Copy(opts, m.Config)
 		maps.Copy(opts, p.Window)
 		m.Config = opts
-		h, err := policy.Build(m, env)
+		h, err := builtin.Catalog().Build(m, env)
 		require.NoError(t, err)
 		out = append(out, h)
 	}

@@ -11,6 +11,7 @@ import (
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/packettest"
 )
 
@@ -74,7 +75,7 @@ func TestExpectedSynthetic(t *testing.T) {
 		run++
 		t.Run(e.ID, func(t *testing.T) {
 			typ, version := e.Handler[:3], e.Handler[4:]
-			h, err := policy.Build(policy.Module{Name: "m", Type: typ, Version: version, Config: policy.Options{"num_periods": uint64(1)}}, policy.Env{})
+			h, err := builtin.Catalog().Build(policy.Module{Name: "m", Type: typ, Version: version, Config: policy.Options{"num_periods": uint64(1)}}, policy.Env{})
 			require.NoError(t, err)
 			hosts, err := decode.ParseHostNets("192.0.2.0/24,2001:db8:53::/48")
 			require.NoError(t, err)

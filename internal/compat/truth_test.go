@@ -26,6 +26,7 @@ import (
 	"visor/handler/network"
 	"visor/handler/pcap"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/sharedtest"
 	"visor/sketch"
 )
@@ -158,8 +159,8 @@ func observe(t *testing.T, path string) observation {
 
 // allHandlers returns the analyzers of all types and versions, with a single period.
 func allHandlers(t *testing.T) (out []handler.Handler) {
-	for _, kind := range policy.Builtin().Handlers {
-		h, err := policy.Build(policy.Module{
+	for _, kind := range builtin.Catalog().Handlers {
+		h, err := builtin.Catalog().Build(policy.Module{
 			Name: kind.Type + " " + kind.Version, Type: kind.Type, Version: kind.Version, Config: policy.Options{"num_periods": uint64(1)},
 		}, policy.Env{})
 		require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
 // The API's description is valid OpenAPI 3.1 by the schema of the specification, and answers
@@ -21,7 +22,7 @@ func TestOpenAPI(t *testing.T) {
 		"read-only": {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg.Policies = policy.NewManager(policy.ManagerConfig{})
+			cfg.Policies = policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 			api, err := httpapi.New(cfg)
 			require.NoError(t, err)
 			ask := func(path string) (*http.Request, *httptest.ResponseRecorder) {

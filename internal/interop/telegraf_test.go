@@ -12,6 +12,7 @@ import (
 	"visor/capture"
 	"visor/export/httpapi"
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 	"visor/internal/trafficgen"
 )
 
@@ -22,7 +23,7 @@ func TestTelegraf(t *testing.T) {
 		frames, _ := trafficgen.Frames(trafficgen.Mixed(500))
 		return policy.Opened{Sources: []capture.Source{capture.NewMemory(frames)}}, nil
 	}
-	m := policy.NewManager(policy.ManagerConfig{Open: open})
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: open})
 	defer m.Close()
 	require.NoError(t, m.AddTap(policy.Tap{Name: "default", InputType: "pcap"}))
 	r, err := m.AddPolicy(policy.Policy{

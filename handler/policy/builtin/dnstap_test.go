@@ -1,4 +1,4 @@
-package policy_test
+package builtin
 
 import (
 	"crypto/tls"
@@ -21,27 +21,38 @@ import (
 	"visor/internal/wait"
 )
 
+// tapWant is what a configuration of dnstap means.
+type tapWant struct {
+	File   string
+	Listen dnstap.Config
+	TLS    tlsfiles.Files
+}
+
 func TestParseTapInput(t *testing.T) {
 	allowed, err := decode.ParseHostNets("192.0.2.0/24,198.51.100.9/32,2001:db8::1/128")
 	require.NoError(t, err)
 	for _, tt := range []struct {
 		opts policy.Options
-		want policy.TapInput
+		want tapWant
 	}{
-		{policy.Options{"socket": "/run/tap", "tcp": "127.0.0.1:1", "only_hosts": []string{"x"}},
-			policy.TapInput{Listen: dnstap.Config{Network: "unix", Address: "/run/tap"}}},
-		{policy.Options{"dnstap_file": "queries.dnstap", "socket": "/run/tap"}, policy.TapInput{File: "queries.dnstap"}},
+		{policy.Options{"socket": "/run/tap", "tcp": "127.0.0.1:1"},
+			tapWant{Listen: dnstap.Config{Network: "unix", Address: "/run/tap"}}},
+		{policy.Options{"dnstap_file": "queries.dnstap", "socket": "/run/tap"}, tapWant{File: "queries.dnstap"}},
 		{policy.Options{"socket": "/run/tap", "socket_mode": uint64(660), "socket_owner": "unbound", "socket_group": uint64(53)},
-			policy.TapInput{Listen: dnstap.Config{Network: "unix", Address: "/run/tap", Mode: 0o660, Owner: "unbound", Group: "53"}}},
+			tapWant{Listen: dnstap.Config{Network: "unix", Address: "/run/tap", Mode: 0o660, Owner: "unbound", Group: "53"}}},
 		{policy.Options{"tcp": "[::1]:6000", "allow_from": []string{"192.0.2.0/24", "198.51.100.9", "2001:db8::1"},
 			"max_clients": uint64(9), "max_clients_per_address": uint64(3), "idle_timeout_secs": uint64(60),
 			"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a"},
-			policy.TapInput{Listen: dnstap.Config{Network: "tcp", Address: "[::1]:6000", Allow: allowed, Clients: 9, PerAddress: 3, Idle: time.Minute},
+			tapWant{Listen: dnstap.Config{Network: "tcp", Address: "[::1]:6000", Allow: allowed, Clients: 9, PerAddress: 3, Idle: time.Minute},
 				TLS: tlsfiles.Files{Cert: "c", Key: "k", ClientCA: "a"}}},
 	} {
-		in, err := policy.ParseTapInput(tt.opts)
+		in, err := parseTap(tt.opts)
 		require.NoError(t, err)
-		require.Equal(t, tt.want, in)
+		got := tapWant{File: in.File}
+		if in.File == "" {
+			got.Listen, got.TLS = in.listen(), in.tls()
+		}
+		require.Equal(t, tt.want, got)
 	}
 	for want, opts := range map[string]policy.Options{
 		"config must specify one of: socket, dnstap_file":                nil,
@@ -55,29 +66,42 @@ func TestParseTapInput(t *testing.T) {
 		"tls_cert and tls_key go together, and tls_client_ca needs both": {"tcp": "127.0.0.1:1", "tls_client_ca": "a"},
 		"invalid CIDR": {"tcp": "127.0.0.1:1", "allow_from": []string{"192.0.2.0/33"}},
 	} {
-		_, err := policy.ParseTapInput(opts)
+		_, err := parseTap(opts)
 		require.ErrorContains(t, err, want)
 	}
 	for _, mode := range []any{"0640", "640", "0o640", uint64(640)} {
-		in, err := policy.ParseTapInput(policy.Options{"socket": "s", "socket_mode": mode})
+		in, err := parseTap(policy.Options{"socket": "s", "socket_mode": mode})
 		require.NoError(t, err)
-		require.Equal(t, fs.FileMode(0o640), in.Listen.Mode)
+		require.Equal(t, fs.FileMode(0o640), in.Mode)
 	}
 }
 
+// The key only_hosts is a filter, and has no effect in the configuration, as in pktvisor.
 func TestParseTapFilter(t *testing.T) {
-	nets, err := policy.ParseTapFilter(policy.Options{"only_hosts": []string{"192.0.2.0/24", "2001:db8::/32"}})
+	config := policy.Options{"socket": "s", "only_hosts": []string{"x"}}
+	types := Catalog()
+	for want, filter := range map[string]policy.Options{
+		"": {"only_hosts": []string{"192.0.2.0/24", "2001:db8::/32"}},
+		"invalid CIDR: 192.0.2.0; did you mean 192.0.2.0/32 or 192.0.2.0/24?":                         {"only_hosts": []string{"192.0.2.0"}},
+		"hosts is an invalid/unsupported config or filter. The valid configs/filters are: only_hosts": {"hosts": true},
+		"tcp is an invalid/unsupported config or filter. The valid configs/filters are: only_hosts":   {"tcp": "127.0.0.1:1"},
+	} {
+		_, err := types.CheckInput("dnstap", config, filter)
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.EqualError(t, err, want)
+	}
+	nets, err := onlyHosts([]string{"192.0.2.0/24", "2001:db8::/32"})
 	require.NoError(t, err)
-	require.True(t, nets.Contains(netip.MustParseAddr("2001:db8::1")))
-	_, err = policy.ParseTapFilter(policy.Options{"only_hosts": []string{"192.0.2.0"}})
-	require.EqualError(t, err, "invalid CIDR: 192.0.2.0; did you mean 192.0.2.0/32 or 192.0.2.0/24?")
-	_, err = policy.ParseTapFilter(policy.Options{"hosts": true})
-	require.ErrorContains(t, err, "hosts is an invalid/unsupported config")
+	set := nets.(decode.HostNets)
+	require.True(t, set.Contains(netip.MustParseAddr("2001:db8::1")))
 }
 
 // openTap opens a tap of dnstap, which is closed with the test.
-func openTap(t *testing.T, inputs policy.Inputs, config policy.Options) capture.Source {
-	o, err := inputs.Open("dnstap", config, nil)
+func openTap(t *testing.T, inputs policy.InputEnv, config policy.Options) capture.Source {
+	o, err := Catalog().Open(inputs, "dnstap", config, nil)
 	require.NoError(t, err)
 	require.True(t, o.Live)
 	t.Cleanup(func() { _ = o.Sources[0].Close() })
@@ -87,7 +111,7 @@ func openTap(t *testing.T, inputs policy.Inputs, config policy.Options) capture.
 // TestTapSocket makes the socket for its group alone.
 func TestTapSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	openTap(t, policy.Inputs{}, policy.Options{"socket": path})
+	openTap(t, policy.InputEnv{}, policy.Options{"socket": path})
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o660), info.Mode().Perm())
@@ -102,7 +126,7 @@ func TestTapTLS(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, pem, 0o600))
 		return path
 	}
-	src := openTap(t, policy.Inputs{}, policy.Options{
+	src := openTap(t, policy.InputEnv{}, policy.Options{
 		"tcp": "127.0.0.1:0", "tls_cert": file("cert", server.CertPEM), "tls_key": file("key", server.KeyPEM), "tls_client_ca": file("ca", client.CertPEM),
 	})
 	address := src.(*dnstap.Listener).Addr().String()
@@ -121,7 +145,7 @@ func TestTapTLS(t *testing.T) {
 	require.NoError(t, src.ReadBatch(&b))
 	require.Equal(t, "abc", string(b.Frames[0].Data))
 
-	_, err = policy.Inputs{}.Open("dnstap", policy.Options{"tcp": "127.0.0.1:0", "tls_cert": dir, "tls_key": dir}, nil)
+	_, err = Catalog().Open(policy.InputEnv{}, "dnstap", policy.Options{"tcp": "127.0.0.1:0", "tls_cert": dir, "tls_key": dir}, nil)
 	require.ErrorContains(t, err, "invalid TLS configuration")
 }
 
@@ -129,7 +153,7 @@ func TestTapTLS(t *testing.T) {
 func TestTapHandedOver(t *testing.T) {
 	given, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	inputs := policy.Inputs{Socket: func(network, address string) (net.Listener, error) {
+	inputs := policy.InputEnv{Socket: func(network, address string) (net.Listener, error) {
 		if network == "unix" && address == "/run/visord/dnstap.sock" {
 			return given, nil
 		}

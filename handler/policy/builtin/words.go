@@ -1,4 +1,4 @@
-package policy
+package builtin
 
 import (
 	"errors"
@@ -47,28 +47,24 @@ func rcodes(v any) (any, error) {
 		}
 		return []dnsmsg.RCode{code}, nil
 	case []string:
-		return parseAll(v, dnsmsg.ParseRCode, badRCode)
+		return options.Each(v, named(dnsmsg.ParseRCode, badRCode))
 	}
 	return nil, errors.New("DnsStreamHandler: wrong value type for only_rcode filter. It should be an integer or an array")
 }
 
 func qtypes(v any) (any, error) {
-	list, ok := v.([]string)
-	if !ok {
-		return nil, options.ErrType
-	}
-	return parseAll(list, dnsmsg.ParseType, "DnsStreamHandler: only_qtype filter contained an invalid/unsupported qtype")
+	return options.Each(v, named(dnsmsg.ParseType, "DnsStreamHandler: only_qtype filter contained an invalid/unsupported qtype"))
 }
 
-func parseAll[T any](texts []string, parse func(string) (T, bool), complaint string) (out []T, err error) {
-	for _, text := range texts {
+// named turns a parser of names into one with an error.
+func named[T any](parse func(string) (T, bool), complaint string) func(string) (T, error) {
+	return func(text string) (T, error) {
 		t, ok := parse(text)
 		if !ok {
-			return nil, fmt.Errorf("%s: %s", complaint, text)
+			return t, fmt.Errorf("%s: %s", complaint, text)
 		}
-		out = append(out, t)
+		return t, nil
 	}
-	return out, nil
 }
 
 func answerCount(v any) (any, error) {
@@ -99,16 +95,12 @@ func dnstapType(v any) (any, error) {
 }
 
 func asns(v any) (any, error) {
-	list, ok := v.([]string)
-	if !ok {
-		return nil, options.ErrType
-	}
-	for _, text := range list {
+	return options.Each(v, func(text string) (string, error) {
 		if text == "" || strings.Trim(text, "0123456789") != "" {
-			return nil, fmt.Errorf("NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: %s", text)
+			return "", fmt.Errorf("NetStreamHandler: only_asn_number filter contained an invalid/unsupported value: %s", text)
 		}
-	}
-	return list, nil
+		return text, nil
+	})
 }
 
 func threshold(v any) (any, error) {

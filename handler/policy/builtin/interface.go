@@ -1,4 +1,4 @@
-package policy
+package builtin
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"visor/handler/options"
 )
 
 // interfaces returns the names of this machine's interfaces.
@@ -32,12 +34,9 @@ func checkInterface(name string) error {
 }
 
 func unknownInterface(name string, names []string) error {
-	hint := ""
-	if like := nearest(name, names); like != "" {
-		hint = fmt.Sprintf("; did you mean '%s'?", like)
-	}
 	//lint:ignore ST1005 it is pktvisor's text
-	return fmt.Errorf("Couldn't find interface by provided name: \"%s\". Available interfaces: %s%s", name, strings.Join(names, ","), hint)
+	err := fmt.Errorf("Couldn't find interface by provided name: \"%s\". Available interfaces: %s", name, strings.Join(names, ","))
+	return &options.Problem{Path: []string{"iface", name}, Known: names, Err: err}
 }
 
 // explained adds an alternative to errors of live capture.

@@ -1,4 +1,4 @@
-package policy_test
+package builtin
 
 import (
 	"net/netip"
@@ -18,7 +18,7 @@ import (
 )
 
 func TestBuild(t *testing.T) {
-	h, err := policy.Build(policy.Module{
+	h, err := Catalog().Build(policy.Module{
 		Name: "my-dns", Type: "dns",
 		Config: policy.Options{"only_rcode": uint64(3), "num_periods": uint64(2), "topn_count": uint64(3), "recorded_stream": true},
 		Filter: policy.Options{"num_periods": uint64(7)},
@@ -33,7 +33,7 @@ func TestBuild(t *testing.T) {
 }
 
 func infoOf(t *testing.T, typ string, opts policy.Options) handler.Info {
-	h, err := policy.Build(policy.Module{Type: typ, Config: opts}, policy.Env{})
+	h, err := Catalog().Build(policy.Module{Type: typ, Config: opts}, policy.Env{})
 	require.NoError(t, err)
 	return h.Info()
 }
@@ -73,7 +73,7 @@ func TestBuildErrors(t *testing.T) {
 		{"threshold", "net", "", policy.Options{"topn_percentile_threshold": uint64(101)}, "threshold must be between 0 and 100 but has value 1.010000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := policy.Build(policy.Module{Type: tt.typ, Version: tt.version, Config: tt.opts}, policy.Env{})
+			_, err := Catalog().Build(policy.Module{Type: tt.typ, Version: tt.version, Config: tt.opts}, policy.Env{})
 			require.EqualError(t, err, tt.want)
 		})
 	}
@@ -81,7 +81,7 @@ func TestBuildErrors(t *testing.T) {
 
 // The flow options of a policy reach the handler.
 func TestBuildFlow(t *testing.T) {
-	h, err := policy.Build(policy.Module{Type: "flow", Config: policy.Options{
+	h, err := Catalog().Build(policy.Module{Type: "flow", Config: policy.Options{
 		"device_map": policy.Options{"192.0.2.1": policy.Options{"name": "edge", "interfaces": policy.Options{"7": policy.Options{"name": "eth0"}}}},
 		"only_ports": []string{"443", "8000-8080"}, "only_directions": []string{"in"}, "only_ips": []string{"203.0.113.0/24"},
 		"only_device_interfaces": policy.Options{"192.0.2.1": []string{"*"}}, "sample_rate_scaling": false,
@@ -109,7 +109,7 @@ func sampledDevice(rate any) policy.Options {
 
 // The rate of a policy applies to a device whose records state none.
 func TestBuildFlowSampling(t *testing.T) {
-	h, err := policy.Build(policy.Module{Type: "flow", Config: policy.Options{"device_map": sampledDevice(uint64(100)), "enrichment": false}}, policy.Env{})
+	h, err := Catalog().Build(policy.Module{Type: "flow", Config: policy.Options{"device_map": sampledDevice(uint64(100)), "enrichment": false}}, policy.Env{})
 	require.NoError(t, err)
 	f := decode.Flow{Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), Bytes: 10, Packets: 1, Input: 7}
 	var frames []capture.Frame
@@ -124,12 +124,12 @@ func TestBuildFlowSampling(t *testing.T) {
 }
 
 func TestInputs(t *testing.T) {
-	in, err := policy.ParseFlowInput(policy.Options{"flow_type": "ipfix", "bind": "::1", "port": uint64(2055)})
+	in, err := parseFlow(policy.Options{"flow_type": "ipfix", "bind": "::1", "port": uint64(2055)})
 	require.NoError(t, err)
-	require.Equal(t, policy.FlowInput{Address: "[::1]:2055"}, in)
-	in, err = policy.ParseFlowInput(policy.Options{"pcap_file": "a.pcap"})
+	require.Equal(t, "[::1]:2055", in.address())
+	in, err = parseFlow(policy.Options{"pcap_file": "a.pcap"})
 	require.NoError(t, err)
-	require.Equal(t, policy.FlowInput{File: "a.pcap"}, in)
+	require.Equal(t, "a.pcap", in.File)
 	for want, opts := range map[string]policy.Options{
 		`invalid flow_type "netflow5"`:               {"flow_type": "netflow5"},
 		"flow config must specify port and bind":     {"bind": "127.0.0.1"},
@@ -138,11 +138,11 @@ func TestInputs(t *testing.T) {
 		"wrong type for key: port":                   {"port": "a"},
 		"The valid configs/filters are: port, bind,": {"y": true},
 	} {
-		_, err := policy.ParseFlowInput(opts)
+		_, err := parseFlow(opts)
 		require.ErrorContains(t, err, want)
 	}
 
-	cfg, err := policy.ParseProbeInput(policy.Options{
+	cfg, err := parseProbe(policy.Options{
 		"test_type": "tcp", "interval_msec": uint64(1000), "timeout_msec": uint64(500),
 		"targets": policy.Options{"b": policy.Options{"target": "::1", "port": uint64(53)}, "a": policy.Options{"target": "localhost", "port": uint64(80), "ip_version": uint64(4)}},
 	})
@@ -154,16 +154,16 @@ func TestInputs(t *testing.T) {
 }
 
 func TestPcapAndTapInputs(t *testing.T) {
-	in, err := policy.ParsePcapInput(policy.Options{
+	in, err := parsePcap(policy.Options{
 		"iface": "eth0", "pcap_source": "af_packet", "bpf": "port 53", "host_spec": "192.0.2.0/24", "debug": true, "tcp_packet_reassembly_cache_limit": uint64(9), "af_packet_ring_mb": uint64(2),
 		"dns_ports": []string{"53", "8053"}, "proxy_from": []string{"192.0.2.1", "2001:db8::/32"},
 	})
 	require.NoError(t, err)
 	require.Equal(t, []uint16{53, 8053}, in.DNSPorts)
 	require.Equal(t, []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32")}, in.ProxyFrom)
-	require.Equal(t, []any{"eth0", "port 53", 9, 2 << 20}, []any{in.Interface, in.Filter, in.MaxConns, in.RingSize})
+	require.Equal(t, []any{"eth0", "port 53", 9, 2 << 20}, []any{in.Interface, in.Filter, in.MaxConns, in.ringSize()})
 	require.True(t, in.Hosts.Contains(netip.MustParseAddr("192.0.2.7")))
-	in, err = policy.ParsePcapInput(policy.Options{"pcap_file": "a.pcap"})
+	in, err = parsePcap(policy.Options{"pcap_file": "a.pcap"})
 	require.NoError(t, err)
 	require.Equal(t, "a.pcap", in.File)
 	for want, opts := range map[string]policy.Options{
@@ -176,7 +176,7 @@ func TestPcapAndTapInputs(t *testing.T) {
 		"wrong type for key: debug":                              {"iface": "eth0", "debug": "yes"},
 		"ifaces is an invalid/unsupported config or filter. The": {"ifaces": "eth0"},
 	} {
-		_, err := policy.ParsePcapInput(opts)
+		_, err := parsePcap(opts)
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -1,13 +1,14 @@
-package policy_test
+package builtin_test
 
 import (
 	"fmt"
 
 	"visor/handler/policy"
+	"visor/handler/policy/builtin"
 )
 
-func ExampleBuild() {
-	h, err := policy.Build(policy.Module{
+func Example() {
+	h, err := builtin.Catalog().Build(policy.Module{
 		Name: "new-types", Type: "dns",
 		Config: policy.Options{"only_qtype": []string{"AAAA", "HTTPS"}, "num_periods": uint64(2)},
 	}, policy.Env{})
@@ -17,7 +18,7 @@ func ExampleBuild() {
 	}
 	fmt.Println(h.Info().Name, h.Info().Periods)
 
-	_, err = policy.Build(policy.Module{Type: "dns", Config: policy.Options{"only_qtypes": []string{"A"}}}, policy.Env{})
+	_, err = builtin.Catalog().Build(policy.Module{Type: "dns", Config: policy.Options{"only_qtypes": []string{"A"}}}, policy.Env{})
 	fmt.Println(err.Error()[:53])
 	// Output:
 	// new-types 2

@@ -1,4 +1,4 @@
-package policy
+package builtin
 
 import (
 	"errors"
@@ -7,14 +7,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"visor/handler/options"
+	"visor/handler/policy"
 )
 
 // The error about an invalid name lists the valid ones and the nearest of them.
 func TestUnknownInterface(t *testing.T) {
 	names := []string{"lo", "eth0", "wlan0"}
-	require.EqualError(t, unknownInterface("ethO", names), `Couldn't find interface by provided name: "ethO". Available interfaces: lo,eth0,wlan0; did you mean 'eth0'?`)
-	require.EqualError(t, unknownInterface("ppp7", names), `Couldn't find interface by provided name: "ppp7". Available interfaces: lo,eth0,wlan0`)
-	_, err := Inputs{}.Open("pcap", Options{"iface": "nosuch0"}, nil)
+	err := unknownInterface("ethO", names)
+	require.EqualError(t, err, `Couldn't find interface by provided name: "ethO". Available interfaces: lo,eth0,wlan0`)
+	var problem *options.Problem
+	require.ErrorAs(t, err, &problem)
+	require.Equal(t, names, problem.Known)
+	_, err = Catalog().Open(policy.InputEnv{}, "pcap", policy.Options{"iface": "nosuch0"}, nil)
 	require.ErrorContains(t, err, `Couldn't find interface by provided name: "nosuch0". Available interfaces: `)
 	all, err := net.Interfaces()
 	require.NoError(t, err)
@@ -35,13 +41,13 @@ func TestNoCapture(t *testing.T) {
 
 // pcap_source: mock is generated traffic, regardless of the interface.
 func TestMockSource(t *testing.T) {
-	for _, config := range []Options{{"pcap_source": "mock"}, {"iface": "mock", "pcap_source": "mock"}} {
-		o, err := Inputs{}.Open("pcap", config, nil)
+	for _, config := range []policy.Options{{"pcap_source": "mock"}, {"iface": "mock", "pcap_source": "mock"}} {
+		o, err := Catalog().Open(policy.InputEnv{}, "pcap", config, nil)
 		require.NoError(t, err)
 		require.Equal(t, "mock", o.Facts["pcap_source"])
 		require.False(t, o.Hosts.Empty(), "its servers are at home")
 		require.NoError(t, o.Sources[0].Close())
 	}
-	_, err := Inputs{}.Open("pcap", Options{"iface": "mock"}, nil)
+	_, err := Catalog().Open(policy.InputEnv{}, "pcap", policy.Options{"iface": "mock"}, nil)
 	require.ErrorContains(t, err, "mock", "there may be such an interface")
 }

@@ -1,4 +1,4 @@
-package policy_test
+package builtin
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 
 // probeOptions reads the configuration of a netprobe input from YAML, as in a document.
 func probeOptions(t testing.TB, text string) policy.Options {
-	tap, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {probe: {input_type: mock, config: {" + text + "}}}}"))
+	tap, _, err := Catalog().ParseTap([]byte("visor: {taps: {probe: {input_type: mock, config: {" + text + "}}}}"))
 	require.NoError(t, err, text)
 	return tap.Config
 }
@@ -98,7 +98,7 @@ func TestProbeErrors(t *testing.T) {
 		{"test_type: http, tls: {ca_file: '" + there + "'}, " + web, "holds no certificate"},
 		{`test_type: http, proxy: "http://secret@p\n", ` + web, "netprobe: 'proxy' value is invalid"},
 	} {
-		_, err := policy.ParseProbeInput(probeOptions(t, tt.config))
+		_, err := parseProbe(probeOptions(t, tt.config))
 		if tt.want == "" {
 			require.NoError(t, err, tt.config)
 			continue
@@ -113,7 +113,7 @@ func TestProbeErrors(t *testing.T) {
 
 // TestProbeConfig reads every key.
 func TestProbeConfig(t *testing.T) {
-	cfg, err := policy.ParseProbeInput(probeOptions(t, `
+	cfg, err := parseProbe(probeOptions(t, `
 		test_type: http, interval_msec: 9000, timeout_msec: 0, http_method: POST, body: hello, proxy: 'proxy:3128',
 		expected_status: [204, 3XX, 400-404], failure_status: [301], expected_body: a, expected_body_regex: b+, not_contains: c, body_not_matches_regex: d,
 		json_path: /a~1b/0, json_equals: 42, min_response_size_bytes: 1, max_last_modified_diff_secs: 60, valid_http_versions: [2, 1.1], body_check_max_bytes: 99,
@@ -135,7 +135,7 @@ func TestProbeConfig(t *testing.T) {
 	require.Equal(t, []any{time.Minute, []string{"2", "1.1"}, 99, "x", "y"}, []any{c.MaxAge, c.HTTPVersions, c.MaxBody, c.NotHeaders["A"].String(), c.Headers["B"].String()})
 	require.True(t, cfg.TLS.InsecureSkipVerify)
 
-	cfg, err = policy.ParseProbeInput(probeOptions(t, "test_type: dns, qname: Example.com., qtype: aaaa, transport: dot, port: 8853, targets: {a: {target: 127.0.0.1}, b: {target: dns.example.net, port: 853}}"))
+	cfg, err = parseProbe(probeOptions(t, "test_type: dns, qname: Example.com., qtype: aaaa, transport: dot, port: 8853, targets: {a: {target: 127.0.0.1}, b: {target: dns.example.net, port: 853}}"))
 	require.NoError(t, err)
 	require.Equal(t, probe.Query{Name: "Example.com", Type: dnsmsg.TypeAAAA, Transport: probe.TLS}, cfg.Query)
 	require.Equal(t, []uint16{8853, 853}, []uint16{cfg.Targets[0].Port, cfg.Targets[1].Port})
@@ -147,7 +147,7 @@ func TestRedact(t *testing.T) {
 	opts := probeOptions(t, `test_type: http, http_method: PUT, body: secret, proxy: secret, expected_body: secret, expected_body_regex: secret, not_contains: secret,
 		json_path: /shown, json_equals: secret, body_not_matches_regex: secret, fail_if_header_matches: {A: secret}, fail_if_header_not_matches: {B: secret},
 		targets: {a: {target: 'https://me:secret@example.com/x', headers: {X-Key: secret, Authorization: secret}}, b: {target: 'https://example.com/a@b'}}`)
-	shown := policy.Redact("netprobe", opts)
+	shown := Catalog().Redact("netprobe", opts)
 	require.NotContains(t, fmt.Sprint(shown), "secret")
 	require.Equal(t, policy.Options{
 		"target": "https://<redacted>@example.com/x", "headers": policy.Options{"Authorization": "<redacted>", "X-Key": "<redacted>"},
@@ -157,7 +157,7 @@ func TestRedact(t *testing.T) {
 	require.Equal(t, "/shown", shown["json_path"])
 	require.Equal(t, policy.Options{"A": "<redacted>"}, shown["fail_if_header_matches"])
 	require.Contains(t, fmt.Sprint(opts), "secret", "the configuration itself is as it was")
-	require.Equal(t, opts, policy.Redact("pcap", opts))
-	_, _, err := policy.Builtin().ParseTap([]byte("visor: {taps: {a: {input_type: netprobe, config: {targets: {b: {target: 'https://<redacted>@example.com'}}}}}}"))
+	require.Equal(t, opts, Catalog().Redact("pcap", opts))
+	_, _, err := Catalog().ParseTap([]byte("visor: {taps: {a: {input_type: netprobe, config: {targets: {b: {target: 'https://<redacted>@example.com'}}}}}}"))
 	require.ErrorContains(t, err, "the value of key 'target' is <redacted>")
 }

@@ -1,0 +1,73 @@
+package builtin
+
+import (
+	"visor/handler"
+	"visor/handler/bgp"
+	"visor/handler/dhcp"
+	"visor/handler/dns"
+	"visor/handler/flow"
+	"visor/handler/netprobe"
+	"visor/handler/network"
+	"visor/handler/pcap"
+	"visor/handler/policy"
+	"visor/handler/resources"
+)
+
+// Catalog returns visor's inputs and handlers. The caller owns the slices.
+func Catalog() policy.Catalog {
+	return policy.Catalog{
+		Inputs: []policy.InputType{pcapInput(), dnstapInput(), flowInput("flow"), flowInput("sflow"), netprobeInput(), mockInput()},
+		Handlers: []policy.Analyzer{
+			declare("bgp", "1.0", "BgpStreamHandler", bgp.New, nil, nil),
+			declare("dhcp", "1.0", "DhcpStreamHandler", dhcp.New, noLists, nil),
+			declare("dns", "1.0", "DnsStreamHandler", dns.New, dnsEnv, dnsBytes),
+			declare("dns", "2.0", "DnsStreamHandler", dns.NewTransactions, dnsEnv, dnsBytes),
+			declare("flow", "1.0", "FlowStreamHandler", flow.New, flowEnv, flowBytes),
+			anyKey(declare("input_resources", "1.0", "InputResourcesStreamHandler", resources.New, nil, nil)),
+			declare("net", "1.0", "NetStreamHandler", network.New, netEnv, netBytes),
+			declare("net", "2.0", "NetStreamHandler", network.NewByDirection, netEnv, netBytes),
+			declare("netprobe", "1.0", "NetProbeStreamHandler", netprobe.New, nil, nil),
+			declare("pcap", "1.0", "PcapStreamHandler", pcap.New, nil, nil),
+		},
+	}
+}
+
+// declare returns an analyzer with its name in pktvisor's error texts. The func adapt, which may be
+// nil, changes the parsed configuration.
+func declare[C any, H handler.Handler](typ, version, class string, make func(C) (H, error),
+	adapt func(*C, policy.Env), bytes func(int64, policy.Limits) int64,
+) policy.Analyzer {
+	a := policy.Declare(typ, version, func(cfg C, env policy.Env) (handler.Handler, error) {
+		if adapt != nil {
+			adapt(&cfg, env)
+		}
+		return make(cfg)
+	})
+	a.Class, a.Words, a.Bytes = class, words(), bytes
+	return a
+}
+
+// anyKey accepts any key, as pktvisor does.
+func anyKey(a policy.Analyzer) policy.Analyzer {
+	a.AnyKey = true
+	return a
+}
+
+// noLists ignores the length of lists, as pktvisor does.
+func noLists(cfg *dhcp.Config, _ policy.Env) { cfg.TopN, cfg.TopPercentile = 0, 0 }
+
+func dnsEnv(cfg *dns.Config, env policy.Env) { cfg.Geo = env.Geo }
+
+func netEnv(cfg *network.Config, env policy.Env) { cfg.Geo = env.Geo }
+
+func flowEnv(cfg *flow.Config, env policy.Env) {
+	cfg.Geo, cfg.Services, cfg.MaxBytes = env.Geo, env.Services, env.FlowBytes
+}
+
+const mib = 1 << 20
+
+func dnsBytes(periods int64, _ policy.Limits) int64 { return 8*mib + 3*mib*(periods-1) }
+
+func netBytes(periods int64, _ policy.Limits) int64 { return mib * periods }
+
+func flowBytes(_ int64, l policy.Limits) int64 { return int64(l.Flows()) }

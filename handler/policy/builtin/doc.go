@@ -1,0 +1,9 @@
+// Package builtin lists the inputs and handlers that visor has for policies.
+//
+//	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
+//	doc, err := m.Types().Parse(yaml)
+//
+// A program adds its own types to the Catalog, see [policy.Declare] and [policy.DeclareInput], or
+// makes one of the types that it needs. Importing this package links all sources and analyzers;
+// package policy alone links none.
+package builtin

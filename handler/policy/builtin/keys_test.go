@@ -1,0 +1,45 @@
+package builtin_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"visor/handler/options"
+	"visor/handler/policy/builtin"
+	"visor/internal/golden"
+)
+
+// TestKeys compares KEYS.md, the list of the keys of inputs and handlers, with the declarations of
+// their fields.
+func TestKeys(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Keys of inputs and handlers in policies\n\nGenerated from the declarations: `go test ./handler/policy/builtin -run TestKeys -update`.\n" +
+		"\n## Inputs\n\nThe keys are part of `config` of a tap, or of `input.config` of a policy, which overrides the tap.\n" +
+		"Keys of `input.filter` win over both. Keys with a dot are part of a nested table.\n")
+	types := builtin.Catalog()
+	for _, in := range types.Inputs {
+		table(&b, "### "+in.Name, in.Keys)
+	}
+	b.WriteString("\n## Handlers\n\nThe keys are part of `config`, `filter` or `window_config`. Keys of `filter` win over those of `config`.\n")
+	for _, a := range types.Handlers {
+		table(&b, "### "+a.Type+" "+a.Version, a.Keys)
+	}
+	golden.Equal(t, "KEYS.md", []byte(b.String()))
+}
+
+func table(b *strings.Builder, title string, keys []options.Key) {
+	fmt.Fprintf(b, "\n%s\n\n| key | type | range | meaning |\n|---|---|---|---|\n", title)
+	rows(b, "", keys)
+}
+
+func rows(b *strings.Builder, prefix string, keys []options.Key) {
+	for _, k := range keys {
+		fmt.Fprintf(b, "| `%s%s` | %s | %s | %s |\n", prefix, k.Name, k.Type, k.Range(), k.Help)
+		inner := prefix + k.Name + "."
+		if k.Named {
+			inner += "NAME."
+		}
+		rows(b, inner, k.Keys)
+	}
+}

@@ -1,0 +1,49 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Catalog lists the inputs and handlers that documents may name. The zero Catalog is empty. Package
+// builtin has visor's own, and a program adds its types to them.
+type Catalog struct {
+	Inputs   []InputType
+	Handlers []Analyzer
+}
+
+// analyzer returns the handler type in a version, or nil without one. Version "" means "1.0".
+func (c *Catalog) analyzer(typ, version string) *Analyzer {
+	version = cmp.Or(version, "1.0")
+	i := slices.IndexFunc(c.Handlers, func(a Analyzer) bool { return a.Type == typ && a.Version == version })
+	if i < 0 {
+		return nil
+	}
+	return &c.Handlers[i]
+}
+
+// handlerTypes returns the names of the handler types, sorted.
+func (c *Catalog) handlerTypes() (out []string) {
+	for i := range c.Handlers {
+		out = append(out, c.Handlers[i].Type)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// InputTypes returns the names of the inputs.
+func (c *Catalog) InputTypes() (out []string) {
+	for i := range c.Inputs {
+		out = append(out, c.Inputs[i].Name)
+	}
+	return out
+}
+
+// input returns the input with a name, or nil without one.
+func (c *Catalog) input(name string) *InputType {
+	i := slices.IndexFunc(c.Inputs, func(t InputType) bool { return t.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &c.Inputs[i]
+}
