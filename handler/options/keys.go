@@ -87,6 +87,9 @@ func addKey(keys []Key, name string, f reflect.StructField, index []int) []Key {
 			Name: name, Help: f.Tag.Get("help"), Type: typeOf(f, to.choice), Max: math.MaxInt32, cut: true,
 			Filter: f.Tag.Get("in") == "filter", flags: to.choice != "",
 		}
+		if f.Type.Kind() == reflect.Uint64 {
+			k.Max = 1 << 40
+		}
 		if bounds, ok := f.Tag.Lookup("range"); ok {
 			k.setRange(bounds)
 		}

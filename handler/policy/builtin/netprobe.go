@@ -40,8 +40,8 @@ type netprobeConfig struct {
 	Equals         *string                   `policy:"json_equals" type:"text, number or flag" help:"what the value at json_path must be; http"`
 	NotContains    string                    `policy:"not_contains" help:"text that the body must lack; http"`
 	NotMatches     *regexp.Regexp            `policy:"body_not_matches_regex" type:"text" help:"regular expression that the body must not match; http"`
-	MinSize        uint64                    `policy:"min_response_size_bytes" range:"0-1099511627776,cut" help:"least size of a body; http"`
-	MaxSize        uint64                    `policy:"max_response_size_bytes" range:"0-1099511627776,cut" help:"greatest size of a body; http"`
+	MinSize        uint64                    `policy:"min_response_size_bytes" help:"least size of a body; http"`
+	MaxSize        uint64                    `policy:"max_response_size_bytes" help:"greatest size of a body; http"`
 	NotHeaders     map[string]*regexp.Regexp `policy:"fail_if_header_matches" help:"regular expressions by header; http"`
 	Headers        map[string]*regexp.Regexp `policy:"fail_if_header_not_matches" help:"regular expressions by header; http"`
 	MaxAge         time.Duration             `policy:"max_last_modified_diff_secs" help:"greatest age by the header Last-Modified; http"`
