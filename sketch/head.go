@@ -1,0 +1,142 @@
+package sketch
+
+import "slices"
+
+// Head is the form in which a list travels: its heaviest entries, in descending order, with the
+// rest in the error. The true count of each key is from Lower to Upper, and Upper is Lower + Error.
+// A key without an entry has a count of at most Error.
+type Head[K any] struct {
+	Entries  []Entry[K]
+	Total    uint64 // sum of all counts, including those without an entry
+	Error    uint64
+	Refused  uint64 // see [TopK.Refused]
+	Capacity int    // of the list
+}
+
+// cut returns the Head of entries in descending order. If there are more than n, it drops the
+// others like a purge. It subtracts the greatest dropped count from all, so that Upper stays.
+func (h Head[K]) cut(entries []Entry[K], n int) Head[K] {
+	h.Entries = entries
+	if n <= 0 || len(entries) <= n {
+		return h
+	}
+	most := entries[n].Lower
+	h.Entries = entries[:n]
+	h.Error = sum(h.Error, most)
+	for i := range h.Entries {
+		h.Entries[i].Lower -= most
+	}
+	return h
+}
+
+// more returns the number of entries that decide a cut to n; 0 means all.
+func more(n, all int) int {
+	if n <= 0 || n >= all {
+		return all
+	}
+	return n + 1
+}
+
+// Head returns the n entries with the highest counts, or all if n is 0. Ties are in the order of
+// compare.
+func (t *TopK[K]) Head(n int, compare func(a, b K) int) Head[K] {
+	h := Head[K]{Total: t.t.total, Error: t.t.offset, Refused: t.t.refused, Capacity: t.t.limit()}
+	return h.cut(t.Top(more(n, t.t.used), compare), n)
+}
+
+// SetHead makes t the list that h describes. hash returns the hash of a key.
+func (t *TopK[K]) SetHead(h Head[K], hash func(K) uint64) {
+	t.Reset()
+	t.t.capacity = min(max(h.Capacity, 0), maxCapacity)
+	for _, e := range h.Entries {
+		t.t.merge(max(hash(e.Key), 1), e.Lower, func(k K) bool { return k == e.Key }, func() K { return e.Key })
+	}
+	t.t.fit()
+	t.t.set(h.Total, h.Error, h.Refused)
+}
+
+// set sets what a table of entries lacks.
+func (t *table[V]) set(total, offset, refused uint64) {
+	t.total, t.offset, t.refused = total, sum(t.offset, offset), sum(t.refused, refused)
+}
+
+// Head returns the n entries with the highest counts, or all if n is 0. Ties are in the order of
+// their bytes. Keys borrow from the list until it changes.
+func (t *TopNames) Head(n int) Head[[]byte] {
+	h := Head[[]byte]{Total: t.t.total, Error: t.t.offset, Refused: t.t.refused, Capacity: t.t.limit()}
+	return h.cut(t.Top(more(n, t.t.used)), n)
+}
+
+// SetHead makes t the list that h describes. hash returns the hash of a key. It copies the keys.
+func (t *TopNames) SetHead(h Head[[]byte], hash func([]byte) uint64) {
+	t.Reset()
+	t.Limit(h.Capacity)
+	for _, e := range h.Entries {
+		is := func(s span) bool { return string(t.name(s)) == string(e.Key) }
+		t.t.merge(max(hash(e.Key), 1), e.Lower, is, func() span { return t.keep(e.Key) })
+	}
+	if t.t.fit() {
+		t.compact()
+	}
+	t.t.set(h.Total, h.Error, h.Refused)
+}
+
+// Size returns the memory of the list in bytes.
+func (t *TopNames) Size() int {
+	const slotBytes = 24
+	return cap(t.t.slots)*slotBytes + cap(t.arena) + cap(t.spare)
+}
+
+// Head returns the n entries with the greatest weights on one scale, or all if n is 0.
+func (t *TopPairs) Head(n, scale int) Head[[]byte] {
+	h := Head[[]byte]{Total: t.total[scale], Error: t.error[scale], Refused: t.refused[scale], Capacity: t.limit()}
+	return h.cut(t.Top(more(n, t.used), scale), n)
+}
+
+// SetHead makes one scale of t the list that h describes. t is empty at first, or has only the
+// other scale. hash returns the hash of a key.
+func (t *TopPairs) SetHead(h Head[[]byte], scale int, hash func([]byte) uint64) {
+	var k PairKey
+	for _, e := range h.Entries {
+		var weight Pair
+		weight[scale] = e.Lower
+		k.Set(hash(e.Key), e.Key)
+		t.Add(&k, weight)
+	}
+	t.total[scale] = h.Total
+	t.error[scale] = sum(t.error[scale], h.Error)
+	t.refused[scale] = sum(t.refused[scale], h.Refused)
+}
+
+// Head returns the n keys with the highest counts, or all if n is 0.
+func (t *TopCounts[K]) Head(n int) Head[K] {
+	all := t.Len()
+	h := Head[K]{Total: t.Total(), Error: t.error, Capacity: 1 << 16}
+	return h.cut(t.Top(more(n, all)), n)
+}
+
+// SetHead makes t the list that h describes. A key whose count does not exceed the error has no
+// entry then.
+func (t *TopCounts[K]) SetHead(h Head[K]) {
+	t.Reset()
+	kept := uint64(0)
+	for _, e := range h.Entries {
+		t.Add(e.Key, e.Lower)
+		kept = sum(kept, e.Lower)
+	}
+	t.rest, t.error = h.Total-min(kept, h.Total), h.Error
+}
+
+// sorted returns the entries in descending order. Keys are distinct.
+func sorted[K any](entries []Entry[K], compare func(a, b K) int) []Entry[K] {
+	slices.SortFunc(entries, func(a, b Entry[K]) int {
+		if a.Upper != b.Upper {
+			if a.Upper > b.Upper {
+				return -1
+			}
+			return 1
+		}
+		return compare(a.Key, b.Key)
+	})
+	return entries
+}
