@@ -203,32 +203,32 @@ func (p *share[M]) mergeClosed(m *Module) {
 		p.merge(m, c)
 	}
 	p.closed.Release()
-	if m.bucket == nil {
+	if m.counts == nil {
 		start(m, p.schema, p.info.Groups) // before the first period
 	}
-	m.Frames = m.bucket.(*bucket[M]).frames
+	m.Frames = m.counts.(*bucket[M]).frames
 }
 
 // merge adds a bucket to the metrics of m. It copies the first bucket, which is faster.
 func (p *share[M]) merge(m *Module, b *bucket[M]) {
-	if m.bucket == nil {
+	if m.counts == nil {
 		start(m, p.schema, p.info.Groups)
-		m.bucket.(*bucket[M]).copyFrom(b)
+		m.counts.(*bucket[M]).copyFrom(b)
 		return
 	}
-	m.bucket.(*bucket[M]).Merge(b)
+	m.counts.(*bucket[M]).Merge(b)
 }
 
 // start sets empty metrics in m.
 func start[M any](m *Module, schema *metric.Schema[M], groups metric.GroupSet) {
 	sum := newBucket(schema)
-	m.bucket = sum
+	m.counts = sum
 	m.render = func(r metric.Rendering) []metric.Value { return sum.Values(groups, r) }
 	m.addTo = func(dst *Module) bool {
-		if dst.bucket == nil {
+		if dst.counts == nil {
 			start(dst, schema, groups)
 		}
-		to, ok := dst.bucket.(*bucket[M])
+		to, ok := dst.counts.(*bucket[M])
 		switch {
 		case ok && dst.mixed:
 			to.mergeKeys(sum)

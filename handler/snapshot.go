@@ -2,6 +2,7 @@ package handler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"visor/handler/metric"
@@ -26,16 +27,22 @@ type Module struct {
 	Frames uint64
 	HashID hash64.ID // identifies the key that hashed the keys; zero if there were several
 
-	// LeftOut lists the Prometheus names of the metrics that Join left out because the modules were
-	// hashed under different keys.
+	// LeftOut lists the Prometheus names of metrics without a value, because the values of merged
+	// modules did not fit: cardinalities hashed under different keys, and values of a kind that
+	// this program does not read.
 	LeftOut []string
+	// Partial lists the metrics that only some of the merged modules have.
+	Partial []string
+	// Counted lists the origins of the counts, with their times. It is nil for an answer of this
+	// program's pipelines.
+	Counted []Counted
 
 	seconds uint64 // seconds of rates
 	current int64  // the unfinished second; math.MaxInt64 if all are finished
 
 	mixed bool // joined from modules with different HashIDs
 
-	bucket any // *bucket[M] of the handler's declaration
+	counts counts // nil before the first part
 	render func(metric.Rendering) []metric.Value
 	// merges the metrics into another module's if the declarations are equal
 	addTo func(*Module) bool
@@ -44,10 +51,19 @@ type Module struct {
 
 // Find returns the metrics of the first module in s that M declares, or nil without such a module.
 // Analyzers export it as From. The caller must not modify the result.
+//
+// The metrics of a snapshot that was read from bytes are converted at each call. Their lists have
+// other hashes; see [metric.Load].
 func Find[M any](s *Snapshot) *M {
 	for i := range s.Modules {
-		if b, ok := s.Modules[i].bucket.(*bucket[M]); ok {
-			return &b.Metrics
+		m := &s.Modules[i]
+		switch c := m.counts.(type) {
+		case *bucket[M]:
+			return &c.Metrics
+		case *readCounts:
+			if c.declared == nameOf[M]() {
+				return metric.Load[M](m.Schema, c.Record)
+			}
 		}
 	}
 	return nil
@@ -61,6 +77,10 @@ func Find[M any](s *Snapshot) *M {
 // common key twice. Join leaves these out and lists them in LeftOut.
 func Join(name string, modules ...*Module) (Module, error) {
 	var sum Module
+	modules, err := alike(modules)
+	if err != nil {
+		return sum, err
+	}
 	for i, m := range modules {
 		if i == 0 {
 			sum.Info, sum.HashID, sum.mixed = m.Info, m.HashID, m.mixed
@@ -74,10 +94,27 @@ func Join(name string, modules ...*Module) (Module, error) {
 			return Module{}, fmt.Errorf("handler: %s is a %s %s, %s is a %s %s: they do not add up", name, sum.Type, sum.Version, m.Name, m.Type, m.Version)
 		}
 	}
-	if sum.mixed {
+	if _, ok := sum.counts.(*readCounts); !ok && sum.mixed {
 		sum.LeftOut = cardinalities(nil, sum.Metrics, sum.Groups)
 	}
 	return sum, nil
+}
+
+// alike returns modules that can be added: if some were read from bytes, all of them as if read.
+func alike(modules []*Module) ([]*Module, error) {
+	isRead := func(m *Module) bool { _, ok := m.counts.(*readCounts); return ok }
+	if !slices.ContainsFunc(modules, isRead) {
+		return modules, nil
+	}
+	out := make([]*Module, len(modules))
+	for i, m := range modules {
+		read, err := m.read(Origin{})
+		if err != nil {
+			return nil, err
+		}
+		out[i] = &read
+	}
+	return out, nil
 }
 
 // cardinalities appends the names of the cardinalities among fields in enabled groups.

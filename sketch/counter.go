@@ -25,7 +25,12 @@ func (c *Counter) CopyFrom(src *Counter) { *c = *src }
 func (c *Counter) Reset() { *c = 0 }
 
 // MarshalBinary returns the count as an unsigned varint. It never fails.
-func (c *Counter) MarshalBinary() ([]byte, error) { return binary.AppendUvarint(nil, uint64(*c)), nil }
+func (c *Counter) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
+
+// AppendBinary appends the output of MarshalBinary to dst.
+func (c *Counter) AppendBinary(dst []byte) ([]byte, error) {
+	return binary.AppendUvarint(dst, uint64(*c)), nil
+}
 
 // UnmarshalBinary sets c from the output of MarshalBinary. Other bytes are an error and leave c
 // unchanged.

@@ -38,12 +38,14 @@ func (e *Extremes) Reset() { *e = Extremes{} }
 
 // MarshalBinary returns the count, the sum, the minimum and the maximum as unsigned varints. It
 // never fails.
-func (e *Extremes) MarshalBinary() ([]byte, error) {
-	var b []byte
+func (e *Extremes) MarshalBinary() ([]byte, error) { return e.AppendBinary(nil) }
+
+// AppendBinary appends the output of MarshalBinary to dst.
+func (e *Extremes) AppendBinary(dst []byte) ([]byte, error) {
 	for _, v := range [...]uint64{e.n, e.sum, e.min, e.max} {
-		b = binary.AppendUvarint(b, v)
+		dst = binary.AppendUvarint(dst, v)
 	}
-	return b, nil
+	return dst, nil
 }
 
 // UnmarshalBinary sets e from the output of MarshalBinary. Other bytes are an error and leave e

@@ -1,7 +1,5 @@
 package sketch
 
-import "slices"
-
 // Head is the form in which a list travels: its heaviest entries, in descending order, with the
 // rest in the error. The true count of each key is from Lower to Upper, and Upper is Lower + Error.
 // A key without an entry has a count of at most Error.
@@ -125,18 +123,4 @@ func (t *TopCounts[K]) SetHead(h Head[K]) {
 		kept = sum(kept, e.Lower)
 	}
 	t.rest, t.error = h.Total-min(kept, h.Total), h.Error
-}
-
-// sorted returns the entries in descending order. Keys are distinct.
-func sorted[K any](entries []Entry[K], compare func(a, b K) int) []Entry[K] {
-	slices.SortFunc(entries, func(a, b Entry[K]) int {
-		if a.Upper != b.Upper {
-			if a.Upper > b.Upper {
-				return -1
-			}
-			return 1
-		}
-		return compare(a.Key, b.Key)
-	})
-	return entries
 }

@@ -129,8 +129,11 @@ const histogramVersion = 1
 // MarshalBinary returns h as bytes: the version, then 0. For each bin that is
 // not empty, two unsigned varints follow: the distance from the previous one (from -1 at first) and
 // the count. It never fails.
-func (h *Histogram) MarshalBinary() ([]byte, error) {
-	b := []byte{histogramVersion, 0}
+func (h *Histogram) MarshalBinary() ([]byte, error) { return h.AppendBinary(nil) }
+
+// AppendBinary appends the output of MarshalBinary to dst.
+func (h *Histogram) AppendBinary(dst []byte) ([]byte, error) {
+	b := append(dst, histogramVersion, 0)
 	last := -1
 	for i, n := range h.counts {
 		if n > 0 {

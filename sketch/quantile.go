@@ -206,6 +206,17 @@ func (q *Quantile) CopyFrom(src *Quantile) {
 	q.raw, q.bins = raw, bins
 }
 
+// Size returns the memory of q in bytes.
+func (q *Quantile) Size() int {
+	n := 8 * cap(q.raw)
+	for _, c := range q.bins {
+		if c != nil {
+			n += 8 * octBins
+		}
+	}
+	return n
+}
+
 // Reset empties q and keeps its memory.
 func (q *Quantile) Reset() {
 	for _, c := range q.bins {
@@ -222,17 +233,21 @@ const quantileVersion = 2
 // samples have 8 bytes each. Bins begin with the minimum and the maximum. Unsigned varints follow:
 // the upper and lower half of the sum in units of 2⁻²⁰, and the counts below and above all bins.
 // Then come, for each bin, the distance from the previous one and the count. It never fails.
-func (q *Quantile) MarshalBinary() ([]byte, error) {
-	b := []byte{quantileVersion, 0}
+func (q *Quantile) MarshalBinary() ([]byte, error) { return q.AppendBinary(nil) }
+
+// AppendBinary appends the output of MarshalBinary to dst.
+func (q *Quantile) AppendBinary(dst []byte) ([]byte, error) {
+	at := len(dst) + 1
+	b := append(dst, quantileVersion, 0)
 	if !q.binned {
 		for _, v := range q.raw {
 			b = appendFloat(b, v)
 		}
 		return b, nil
 	}
-	b[1] = 1
+	b[at] = 1
 	if q.whole {
-		b[1] = 2
+		b[at] = 2
 	}
 	b = appendFloat(appendFloat(b, q.min), q.max)
 	for _, v := range [...]uint64{q.sum.high, q.sum.low, q.low, q.high} {
@@ -270,7 +285,7 @@ func (q *Quantile) UnmarshalBinary(data []byte) error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case len(r.b) > 0 || !(out.min <= out.max):
+	case len(r.b) > 0 || !(out.min <= out.max) || out.n == 0 && out.max != 0:
 		return errCorrupt("quantiles", "numbers contradict each other")
 	}
 	*q = out
@@ -282,7 +297,7 @@ func (q *Quantile) read(r *reader) {
 	q.min, q.max = r.float(), r.float()
 	q.sum = fixed{r.uvarint(), r.uvarint()}
 	q.low, q.high = r.uvarint(), r.uvarint()
-	q.n = q.low + q.high
+	q.n = sum(q.low, q.high)
 	i := uint64(0)
 	for len(r.b) > 0 && r.err == nil {
 		step, n := r.uvarint(), r.uvarint()

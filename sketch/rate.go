@@ -213,8 +213,11 @@ const rateVersion = 1
 
 // MarshalBinary returns the version and the shift, then as varints the number of the first slot and
 // the events of each. It never fails.
-func (r *Rate) MarshalBinary() ([]byte, error) {
-	b := binary.AppendVarint([]byte{rateVersion, byte(r.shift)}, r.base)
+func (r *Rate) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
+
+// AppendBinary appends the output of MarshalBinary to dst.
+func (r *Rate) AppendBinary(dst []byte) ([]byte, error) {
+	b := binary.AppendVarint(append(dst, rateVersion, byte(r.shift)), r.base)
 	for _, v := range r.slots {
 		b = binary.AppendUvarint(b, v)
 	}

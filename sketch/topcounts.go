@@ -14,12 +14,16 @@ const pageKeys = 256
 // unlike [TopK], which evicts thousands a second when clients choose their ports at random. A
 // TopCounts is owned by one goroutine. The zero TopCounts is ready to use.
 //
+// Only a list that was cut, see [TopCounts.SetHead], or merged with such a list has an error.
+//
 // A counter has two parts: the low 16 bits, 128 KiB together, and the others, at most 512 KiB. Few
 // counts need the others, so the counters of random ports stay in the second cache: 2 per cent of
 // a DNS packet's time.
 type TopCounts[K ~uint16] struct {
 	pages [1 << 16 / pageKeys]*[pageKeys]uint16
 	highs [1 << 16 / pageKeys]*[pageKeys]uint64 // in units of 1<<16; a page may be nil
+	rest  uint64                                // the part of Total that is in no page
+	error uint64
 }
 
 // Add adds n to the count of key.
@@ -59,12 +63,12 @@ func (t *TopCounts[K]) count(key K) uint64 {
 	return n
 }
 
-// Top returns the n keys with the highest counts, ties in the order of the keys. Lower and Upper
-// are equal.
+// Top returns the n keys with the highest counts, ties in the order of the keys. Upper is Lower
+// plus Error.
 func (t *TopCounts[K]) Top(n int) []Entry[K] {
 	best := leaders[K]{n: n, compare: cmp.Compare[K]}
 	for key, count := range t.counts {
-		best.offer(Entry[K]{key, count, count})
+		best.offer(Entry[K]{key, count, sum(count, t.error)})
 	}
 	return best.top
 }
@@ -94,23 +98,30 @@ func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 
 // Total returns the sum of all counts.
 func (t *TopCounts[K]) Total() (total uint64) {
+	total = t.rest
 	for _, count := range t.counts {
 		total = sum(total, count)
 	}
 	return total
 }
 
+// Error returns the most by which Upper may exceed the true count. It is also the greatest possible
+// count of a key that is not in the list. 0 means that the list is exact.
+func (t *TopCounts[K]) Error() uint64 { return t.error }
+
 // Merge adds the counts of src, which stays unchanged.
 func (t *TopCounts[K]) Merge(src *TopCounts[K]) {
 	for key, count := range src.counts {
 		t.Add(key, count)
 	}
+	t.rest, t.error = sum(t.rest, src.rest), sum(t.error, src.error)
 }
 
 // CopyFrom makes t equal to src, which stays unchanged. It reuses the memory of t.
 func (t *TopCounts[K]) CopyFrom(src *TopCounts[K]) {
 	copyPages(t.pages[:], src.pages[:])
 	copyPages(t.highs[:], src.highs[:])
+	t.rest, t.error = src.rest, src.error
 }
 
 // copyPages makes the pages of dst equal to the pages of src. Pages that src lacks are emptied.
@@ -139,12 +150,20 @@ func (t *TopCounts[K]) Reset() {
 			clear(high[:])
 		}
 	}
+	t.rest, t.error = 0, 0
 }
 
+// cutVersion is the version of a list of numbers that was cut.
+const cutVersion = 2
+
 // MarshalBinary returns the version, then for each key its distance from the previous key and its
-// count, as unsigned varints. It never fails.
+// count, as unsigned varints. A list that was cut has another version, followed by the counts
+// without an entry and the error. It never fails.
 func (t *TopCounts[K]) MarshalBinary() ([]byte, error) {
 	b := []byte{tableVersion}
+	if t.rest > 0 || t.error > 0 {
+		b = binary.AppendUvarint(binary.AppendUvarint([]byte{cutVersion}, t.rest), t.error)
+	}
 	last := K(0)
 	for key, count := range t.counts {
 		b = binary.AppendUvarint(b, uint64(key-last))
@@ -157,12 +176,16 @@ func (t *TopCounts[K]) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary sets t from the output of MarshalBinary. Other bytes are an error and leave t
 // unchanged.
 func (t *TopCounts[K]) UnmarshalBinary(data []byte) error {
-	if len(data) == 0 || data[0] != tableVersion {
+	if len(data) == 0 || data[0] != tableVersion && data[0] != cutVersion {
 		return errCorrupt("a list", "unknown version")
 	}
 	var out TopCounts[K]
+	r := &reader{what: "a list", b: data[1:]}
+	if data[0] == cutVersion {
+		out.rest, out.error = r.uvarint(), r.uvarint()
+	}
 	key := uint64(0)
-	for r, first := (&reader{what: "a list", b: data[1:]}), true; len(r.b) > 0; first = false {
+	for first := true; len(r.b) > 0; first = false {
 		step, count := r.uvarint(), r.uvarint()
 		if r.err != nil {
 			return r.err
@@ -172,6 +195,8 @@ func (t *TopCounts[K]) UnmarshalBinary(data []byte) error {
 		}
 		out.Add(K(key), count)
 	}
-	*t = out
-	return nil
+	if r.err == nil {
+		*t = out
+	}
+	return r.err
 }

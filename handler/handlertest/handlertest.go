@@ -45,6 +45,7 @@ func Run(t *testing.T, make New, more ...capture.Frame) {
 	t.Run("BorrowedMemory", func(t *testing.T) { testBorrowedMemory(t, make, frames) })
 	t.Run("Workers", func(t *testing.T) { testWorkers(t, make, frames) })
 	t.Run("Periods", func(t *testing.T) { testPeriods(t, make, frames) })
+	t.Run("Travel", func(t *testing.T) { testTravel(t, make, frames) })
 	t.Run("Allocations", func(t *testing.T) { testAllocations(t, make, frames) })
 }
 

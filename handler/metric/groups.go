@@ -45,9 +45,12 @@ func (n GroupNames) Resolve(defaults GroupSet, enable, disable []string) (GroupS
 	return set, nil
 }
 
+// anyGroups accepts any group in a declaration whose groups are not needed.
+var anyGroups = GroupNames{"*"}
+
 // parse returns the set of the groups in list, which are joined by +.
 func (n GroupNames) parse(list string) (set GroupSet, err error) {
-	if list == "" {
+	if list == "" || slices.Equal(n, anyGroups) {
 		return 0, nil
 	}
 	for name := range strings.SplitSeq(list, "+") {

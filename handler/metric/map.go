@@ -174,6 +174,10 @@ type bySubject interface {
 	bind(schema any, seconds *sketch.Seconds)
 	// declared returns the metrics of each subject.
 	declared() []Field
+	// travel returns the metrics of enabled groups of all subjects. It borrows them.
+	travel(groups GroupSet) *subjects
+	// load sets the subjects from those that were read, with metrics as declared.
+	load(from *subjects, list []declared)
 	// appendValues appends the values of all subjects. Their metrics are at path and are
 	// distinguished by label.
 	appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r Rendering) []Value
@@ -189,16 +193,28 @@ func (e *Map[M]) bind(schema any, seconds *sketch.Seconds) {
 
 func (e *Map[M]) declared() []Field { return e.schema.Fields() }
 
+func (e *Map[M]) travel(groups GroupSet) *subjects {
+	s := &subjects{parts: make(map[string]*part)}
+	for name, p := range e.parts {
+		if p.begun {
+			s.parts[name] = p.travel(groups)
+		}
+	}
+	return s
+}
+
+func (e *Map[M]) load(from *subjects, list []declared) {
+	for name, p := range from.parts {
+		e.part(name).load(list, p)
+	}
+}
+
 func (e *Map[M]) appendValues(dst []Value, groups GroupSet, path []string, labels []Label, label string, r Rendering) []Value {
 	for _, name := range slices.Sorted(maps.Keys(e.parts)) {
 		if !e.parts[name].begun {
 			continue
 		}
-		value := name
-		if len(labels) > 0 {
-			value = labels[len(labels)-1].Value + "|" + name
-		}
-		own := append(labels[:len(labels):len(labels)], Label{label, value})
+		own := subjectLabels(labels, label, name)
 		dst = e.parts[name].appendValues(dst, groups, append(path[:len(path):len(path)], name), own, r)
 	}
 	return dst

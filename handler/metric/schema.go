@@ -52,6 +52,7 @@ type field struct {
 	sparse   bool
 	groups   GroupSet
 	subjects any // *Schema of the metrics of each subject, if the field is a Map
+	travels  declared
 }
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
@@ -170,11 +171,13 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 		return f, err
 	}
 	f.groups = d.groups | g
-	switch m := stateOf(reflect.New(sf.Type).Interface()).(type) {
+	m := stateOf(reflect.New(sf.Type).Interface())
+	switch m := m.(type) {
 	case nil:
 		return f, fmt.Errorf("%s is not a metric", sf.Type)
 	case bySubject:
 		f.subjects, err = m.declare(d.key, d.names)
+		f.travels = declare(&f, m)
 		return f, err
 	}
 	if f.prom == "" {
@@ -183,6 +186,7 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 	if !validName(f.prom) {
 		return f, fmt.Errorf("invalid metric name: %s", f.prom)
 	}
+	f.travels = declare(&f, m)
 	return f, nil
 }
 

@@ -32,6 +32,14 @@ func (t *TopSide) Total() uint64 {
 	return t.list.Total()[t.scale]
 }
 
+// Error returns the most by which a weight may exceed the true one.
+func (t *TopSide) Error() uint64 {
+	if t.list == nil {
+		return 0
+	}
+	return t.list.Error()[t.scale]
+}
+
 // Refused returns [sketch.TopPairs.Refused] on the second scale only, so that the list counts once.
 func (t *TopSide) Refused() uint64 {
 	if t.scale == 0 {
@@ -75,4 +83,6 @@ func (t *TopSide) copyFrom(src state) {
 	}
 }
 
-func (t *TopSide) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+func (t *TopSide) render(v *Value, r Rendering) {
+	renderTop(v, r, t.Total(), t.Error(), t.Items(r.TopN))
+}

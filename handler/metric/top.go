@@ -21,10 +21,12 @@ type Key[K any] interface {
 // Top is a top list of fixed-size keys that can be a metric.
 type Top[K Key[K]] struct{ sketch.TopK[K] }
 
-func (t *Top[K]) mergeFrom(src state)          { t.Merge(&src.(*Top[K]).TopK) }
-func (t *Top[K]) mergeKeys(src state)          { t.MergeKeys(&src.(*Top[K]).TopK) }
-func (t *Top[K]) copyFrom(src state)           { t.CopyFrom(&src.(*Top[K]).TopK) }
-func (t *Top[K]) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+func (t *Top[K]) mergeFrom(src state) { t.Merge(&src.(*Top[K]).TopK) }
+func (t *Top[K]) mergeKeys(src state) { t.MergeKeys(&src.(*Top[K]).TopK) }
+func (t *Top[K]) copyFrom(src state)  { t.CopyFrom(&src.(*Top[K]).TopK) }
+func (t *Top[K]) render(v *Value, r Rendering) {
+	renderTop(v, r, t.Total(), t.Error(), t.Items(r.TopN))
+}
 
 // Items returns the n entries with the highest counts.
 func (t *Top[K]) Items(n int) []Item {
@@ -40,9 +42,11 @@ type Code interface {
 // TopNumbers is an exact top list of numbers that can be a metric.
 type TopNumbers[K Code] struct{ sketch.TopCounts[K] }
 
-func (t *TopNumbers[K]) mergeFrom(src state)          { t.Merge(&src.(*TopNumbers[K]).TopCounts) }
-func (t *TopNumbers[K]) copyFrom(src state)           { t.CopyFrom(&src.(*TopNumbers[K]).TopCounts) }
-func (t *TopNumbers[K]) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+func (t *TopNumbers[K]) mergeFrom(src state) { t.Merge(&src.(*TopNumbers[K]).TopCounts) }
+func (t *TopNumbers[K]) copyFrom(src state)  { t.CopyFrom(&src.(*TopNumbers[K]).TopCounts) }
+func (t *TopNumbers[K]) render(v *Value, r Rendering) {
+	renderTop(v, r, t.Total(), t.Error(), t.Items(r.TopN))
+}
 
 // Items returns the n entries with the highest counts.
 func (t *TopNumbers[K]) Items(n int) []Item {
@@ -52,10 +56,12 @@ func (t *TopNumbers[K]) Items(n int) []Item {
 // TopNames is a top list of names that can be a metric.
 type TopNames struct{ sketch.TopNames }
 
-func (t *TopNames) mergeFrom(src state)          { t.Merge(&src.(*TopNames).TopNames) }
-func (t *TopNames) mergeKeys(src state)          { t.MergeKeys(&src.(*TopNames).TopNames) }
-func (t *TopNames) copyFrom(src state)           { t.CopyFrom(&src.(*TopNames).TopNames) }
-func (t *TopNames) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+func (t *TopNames) mergeFrom(src state) { t.Merge(&src.(*TopNames).TopNames) }
+func (t *TopNames) mergeKeys(src state) { t.MergeKeys(&src.(*TopNames).TopNames) }
+func (t *TopNames) copyFrom(src state)  { t.CopyFrom(&src.(*TopNames).TopNames) }
+func (t *TopNames) render(v *Value, r Rendering) {
+	renderTop(v, r, t.Total(), t.Error(), t.Items(r.TopN))
+}
 
 // Items returns the n entries with the highest counts.
 func (t *TopNames) Items(n int) []Item {
@@ -89,16 +95,21 @@ func (t *TopDomains) Len() int { return t.names.Len() }
 // Total returns the sum of all added counts.
 func (t *TopDomains) Total() uint64 { return t.names.Total() }
 
+// Error returns [sketch.TopNames.Error].
+func (t *TopDomains) Error() uint64 { return t.names.Error() }
+
 // Refused returns [sketch.TopNames.Refused].
 func (t *TopDomains) Refused() uint64 { return t.names.Refused() }
 
 // Reset empties the list and keeps its memory.
 func (t *TopDomains) Reset() { t.names.Reset() }
 
-func (t *TopDomains) mergeFrom(src state)          { t.names.Merge(&src.(*TopDomains).names) }
-func (t *TopDomains) mergeKeys(src state)          { t.names.MergeKeys(&src.(*TopDomains).names) }
-func (t *TopDomains) copyFrom(src state)           { t.names.CopyFrom(&src.(*TopDomains).names) }
-func (t *TopDomains) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+func (t *TopDomains) mergeFrom(src state) { t.names.Merge(&src.(*TopDomains).names) }
+func (t *TopDomains) mergeKeys(src state) { t.names.MergeKeys(&src.(*TopDomains).names) }
+func (t *TopDomains) copyFrom(src state)  { t.names.CopyFrom(&src.(*TopDomains).names) }
+func (t *TopDomains) render(v *Value, r Rendering) {
+	renderTop(v, r, t.Total(), t.Error(), t.Items(r.TopN))
+}
 
 // Items returns the n entries with the highest counts.
 func (t *TopDomains) Items(n int) []Item {
@@ -108,10 +119,12 @@ func (t *TopDomains) Items(n int) []Item {
 // TopLocations is a top list of locations, added by [geo.Location] keys.
 type TopLocations struct{ sketch.TopNames }
 
-func (t *TopLocations) mergeFrom(src state)          { t.Merge(&src.(*TopLocations).TopNames) }
-func (t *TopLocations) mergeKeys(src state)          { t.MergeKeys(&src.(*TopLocations).TopNames) }
-func (t *TopLocations) copyFrom(src state)           { t.CopyFrom(&src.(*TopLocations).TopNames) }
-func (t *TopLocations) render(v *Value, r Rendering) { renderTop(v, r, t.Total(), t.Items(r.TopN)) }
+func (t *TopLocations) mergeFrom(src state) { t.Merge(&src.(*TopLocations).TopNames) }
+func (t *TopLocations) mergeKeys(src state) { t.MergeKeys(&src.(*TopLocations).TopNames) }
+func (t *TopLocations) copyFrom(src state)  { t.CopyFrom(&src.(*TopLocations).TopNames) }
+func (t *TopLocations) render(v *Value, r Rendering) {
+	renderTop(v, r, t.Total(), t.Error(), t.Items(r.TopN))
+}
 
 // Items returns the n entries with the highest counts.
 func (t *TopLocations) Items(n int) []Item {
@@ -132,8 +145,8 @@ func items[K any](entries []sketch.Entry[K], name func(K) Item) (out []Item) {
 }
 
 // renderTop sets v to the entries of a list, whose counts sum to total.
-func renderTop(v *Value, r Rendering, total uint64, items []Item) {
-	v.Kind, v.Total, v.Items = KindTop, total, threshold(items, r.Percentile)
+func renderTop(v *Value, r Rendering, total, most uint64, items []Item) {
+	v.Kind, v.Total, v.Error, v.Items = KindTop, total, most, threshold(items, r.Percentile)
 }
 
 // IPv4 is an address as a list key.

@@ -17,7 +17,8 @@ const (
 	KindQuantile
 	KindRate
 	KindHistogram
-	KindGauge // a number like a counter, but values of periods are not added
+	KindGauge   // a number like a counter, but values of periods are not added
+	KindUnknown // read from bytes of a newer version; it has no value
 )
 
 // Field is a declared metric.
@@ -47,7 +48,10 @@ type Value struct {
 	Int   uint64 // KindCounter, KindCardinality, KindGauge
 	Items []Item // KindTop
 	// KindTop: the counts of all entries, including those missing in Items
-	Total     uint64
+	Total uint64
+	// KindTop: the most by which an Estimate may exceed the true count. It is also the greatest
+	// possible count of an entry that is missing in the list. 0 for an exact list.
+	Error     uint64
 	Quantiles Quantiles // KindQuantile, KindRate
 	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
 	Buckets   []Bin     // KindHistogram: cumulative bins with the same bounds in every answer

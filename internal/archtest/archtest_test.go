@@ -26,7 +26,7 @@ var rows = [][]string{
 	{"internal/trafficgen", "internal/trafficgen/*"},
 	{"capture", "capture/*", "sketch", "window", "geo"},
 	{"decode", "decode/*", "capture/filter/cbpf"},
-	{"internal/flowtable", "internal/decompress", "internal/tlsfiles"},
+	{"internal/flowtable", "internal/decompress", "internal/tlsfiles", "internal/wire"},
 	{"sketch/hash64", "handler/options"},
 	{"internal/renewed", "internal/notices"},
 }

@@ -9,7 +9,6 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 )
 
 // Reader reads bytes from an untrusted source. It is owned by one goroutine. What it returns
@@ -18,32 +17,33 @@ type Reader struct {
 	b    []byte
 	base int // position of b in the whole
 	at   int
-	err  error
+	err  *error // shared with the Readers of blocks
 }
 
 // NewReader returns a Reader of b.
-func NewReader(b []byte) *Reader { return &Reader{b: b} }
+func NewReader(b []byte) *Reader { return &Reader{b: b, err: new(error)} }
 
-// Err returns the first error, which contains its position.
-func (r *Reader) Err() error { return r.err }
+// Err returns the first error of the Reader and of the Readers of its blocks. It contains its
+// position.
+func (r *Reader) Err() error { return *r.err }
+
+// At returns the position in the whole.
+func (r *Reader) At() int { return r.base + r.at }
 
 // Len returns the number of bytes that are left.
 func (r *Reader) Len() int { return len(r.b) - r.at }
 
-// Fail makes the Reader fail at its position, unless it failed before.
-func (r *Reader) Fail(err error) {
-	if r.err == nil {
-		r.err = fmt.Errorf("byte %d: %w", r.base+r.at, err)
+// Failf makes the Reader fail at its position, unless it failed before.
+func (r *Reader) Failf(format string, args ...any) {
+	if *r.err == nil {
+		*r.err = fmt.Errorf("byte %d: %w", r.base+r.at, fmt.Errorf(format, args...))
 	}
 	r.at = len(r.b)
 }
 
-// Failf is Fail with a text.
-func (r *Reader) Failf(format string, args ...any) { r.Fail(fmt.Errorf(format, args...)) }
-
 // Bytes returns the next n bytes, or nil if fewer are left.
 func (r *Reader) Bytes(n uint64) []byte {
-	if r.err != nil || n > uint64(r.Len()) {
+	if *r.err != nil || n > uint64(r.Len()) {
 		r.Failf("cut: %d bytes follow, %d are needed", r.Len(), n)
 		return nil
 	}
@@ -63,7 +63,7 @@ func (r *Reader) Byte() byte {
 // Uvarint returns the next unsigned number.
 func (r *Reader) Uvarint() uint64 {
 	v, n := binary.Uvarint(r.b[r.at:])
-	if n <= 0 {
+	if n <= 0 || *r.err != nil {
 		r.Failf("not a number")
 		return 0
 	}
@@ -74,7 +74,7 @@ func (r *Reader) Uvarint() uint64 {
 // Varint returns the next signed number.
 func (r *Reader) Varint() int64 {
 	v, n := binary.Varint(r.b[r.at:])
-	if n <= 0 {
+	if n <= 0 || *r.err != nil {
 		r.Failf("not a number")
 		return 0
 	}
@@ -98,11 +98,8 @@ func (r *Reader) Count(size int) int { return r.Int(r.Len() / size) }
 
 // Block returns the Reader of the next block, which is behind r's position afterwards.
 func (r *Reader) Block() *Reader {
-	n := r.Uvarint()
-	sub := &Reader{base: r.base + r.at, err: r.err}
-	sub.b = r.Bytes(n)
-	sub.err = r.err
-	return sub
+	b := r.Bytes(r.Uvarint())
+	return &Reader{b: b, base: r.base + r.at - len(b), err: r.err}
 }
 
 // Text returns the next text as a copy.
@@ -121,10 +118,16 @@ func (r *Reader) Bool() bool { return r.Byte() != 0 }
 
 // End fails if bytes are left.
 func (r *Reader) End() {
-	if r.err == nil && r.Len() > 0 {
+	if r.Len() > 0 {
 		r.Failf("%d bytes are left over", r.Len())
 	}
 }
+
+// AppendUvarint appends an unsigned number.
+func AppendUvarint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
+
+// AppendVarint appends a signed number.
+func AppendVarint(dst []byte, v int64) []byte { return binary.AppendVarint(dst, v) }
 
 // AppendText appends a text with its length.
 func AppendText[T string | []byte](dst []byte, s T) []byte {
@@ -148,7 +151,7 @@ func AppendBool(dst []byte, v bool) []byte {
 	return append(dst, 0)
 }
 
-// blockRoom is the room for the length of a block: five bytes hold 2³⁵-1.
+// blockRoom is the room for the length of a block: five bytes hold 2³⁵-1, 32 GiB.
 const blockRoom = 5
 
 // Open begins a block of unknown length at the end of dst. Close ends it.
@@ -160,9 +163,6 @@ func Open(dst []byte) (out []byte, at int) {
 // length, so that the bytes do not depend on the room.
 func Close(dst []byte, at int) []byte {
 	n := len(dst) - at - blockRoom
-	if n > math.MaxInt32 {
-		panic("wire: a block of two gigabytes")
-	}
 	var length [binary.MaxVarintLen64]byte
 	k := binary.PutUvarint(length[:], uint64(n))
 	copy(dst[at:], length[:k])

@@ -1,0 +1,131 @@
+package metric
+
+import (
+	"fmt"
+
+	"visor/internal/wire"
+	"visor/sketch"
+)
+
+// wireKind is a kind of value in bytes. Numbers are never reused.
+type wireKind byte
+
+const (
+	wireLeftOut wireKind = iota // not mergeable with others, and therefore left out
+	wireCounter
+	wireGauge
+	wireMin
+	wireMax
+	wireMean
+	wireCardinality
+	wireQuantile
+	wireRate
+	wireHistogram
+	wireList
+	wireSubjects // of a Map
+	wireLast     = wireSubjects
+)
+
+// wireVersion is the version of each kind's bytes.
+const wireVersion = 1
+
+// traveller is a state that can be appended to bytes, other than a lister.
+type traveller interface {
+	metric
+	wireKind() wireKind
+	append(dst []byte) []byte
+	read(data []byte) error
+	// size returns the memory that the state holds outside itself.
+	size() int
+}
+
+// newTraveller returns an empty state of a kind, or nil for other kinds.
+func newTraveller(k wireKind) traveller {
+	switch k {
+	case wireCounter:
+		return counter{new(sketch.Counter)}
+	case wireGauge:
+		return new(Gauge)
+	case wireMin:
+		return new(Min)
+	case wireMax:
+		return new(Max)
+	case wireMean:
+		return new(Mean)
+	case wireCardinality:
+		return cardinality{new(sketch.Cardinality)}
+	case wireQuantile:
+		return quantile{new(sketch.Quantile)}
+	case wireRate:
+		return rate{new(sketch.Rate)}
+	case wireHistogram:
+		return histogram{new(sketch.Histogram)}
+	}
+	return nil
+}
+
+// mustAppend drops the error of a sketch that never fails to marshal.
+func mustAppend(dst []byte, _ error) []byte { return dst }
+
+func (c counter) wireKind() wireKind       { return wireCounter }
+func (c counter) append(dst []byte) []byte { return mustAppend(c.AppendBinary(dst)) }
+func (c counter) read(data []byte) error   { return c.UnmarshalBinary(data) }
+func (c counter) size() int                { return 0 }
+
+func (c cardinality) wireKind() wireKind       { return wireCardinality }
+func (c cardinality) append(dst []byte) []byte { return c.AppendPlain(dst) }
+func (c cardinality) read(data []byte) error   { return c.SetPlain(data) }
+func (c cardinality) size() int                { return c.Size() }
+
+func (q quantile) wireKind() wireKind       { return wireQuantile }
+func (q quantile) append(dst []byte) []byte { return mustAppend(q.AppendBinary(dst)) }
+func (q quantile) size() int                { return q.Size() }
+func (q quantile) read(data []byte) error {
+	if err := q.UnmarshalBinary(data); err != nil {
+		return err
+	}
+	if d := q.Max() - q.Min(); d-d != 0 { // an infinity, which JSON cannot show
+		return fmt.Errorf("a sample is infinite")
+	}
+	return nil
+}
+
+func (q rate) wireKind() wireKind       { return wireRate }
+func (q rate) append(dst []byte) []byte { return mustAppend(q.AppendBinary(dst)) }
+func (q rate) read(data []byte) error   { return q.UnmarshalBinary(data) }
+func (q rate) size() int                { return 8 * q.Len() }
+
+func (h histogram) wireKind() wireKind       { return wireHistogram }
+func (h histogram) append(dst []byte) []byte { return mustAppend(h.AppendBinary(dst)) }
+func (h histogram) read(data []byte) error   { return h.UnmarshalBinary(data) }
+func (h histogram) size() int                { return histogramBytes }
+
+// histogramBytes is the memory of a histogram with values.
+const histogramBytes = 4096
+
+func (m *Min) wireKind() wireKind       { return wireMin }
+func (m *Min) append(dst []byte) []byte { return mustAppend(m.AppendBinary(dst)) }
+func (m *Min) read(data []byte) error   { return m.UnmarshalBinary(data) }
+func (m *Min) size() int                { return 0 }
+
+func (m *Max) wireKind() wireKind       { return wireMax }
+func (m *Max) append(dst []byte) []byte { return mustAppend(m.AppendBinary(dst)) }
+func (m *Max) read(data []byte) error   { return m.UnmarshalBinary(data) }
+func (m *Max) size() int                { return 0 }
+
+func (m *Mean) wireKind() wireKind       { return wireMean }
+func (m *Mean) append(dst []byte) []byte { return mustAppend(m.AppendBinary(dst)) }
+func (m *Mean) read(data []byte) error   { return m.UnmarshalBinary(data) }
+func (m *Mean) size() int                { return 0 }
+
+func (m *Gauge) wireKind() wireKind { return wireGauge }
+func (m *Gauge) append(dst []byte) []byte {
+	return wire.AppendVarint(wire.AppendUvarint(dst, m.value), m.at)
+}
+func (m *Gauge) size() int { return 0 }
+func (m *Gauge) read(data []byte) error {
+	r := wire.NewReader(data)
+	m.value, m.at = r.Uvarint(), r.Varint()
+	r.End()
+	return r.Err()
+}

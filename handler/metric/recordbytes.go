@@ -1,0 +1,232 @@
+package metric
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"visor/internal/wire"
+	"visor/sketch/hash64"
+)
+
+const (
+	maxDepth = 4 // Maps within Maps
+	// memory that a Record may use beyond its bytes: a few bytes can make a sketch of kilobytes
+	expansion    = 32
+	expansionAny = 64 << 20
+	valueBytes   = 256 // memory of a value beside what its size method returns
+)
+
+// The flags of a declaration.
+const (
+	flagFloat = 1 << iota
+	flagSparse
+	flagLeftOut
+	flagPartial
+)
+
+// AppendBinary appends r in bytes: the declarations, then the values. Of each list it appends the n
+// entries with the highest counts; 0 means all. What it cuts is added to the list's error.
+func (r *Record) AppendBinary(dst []byte, n int) []byte {
+	return r.sum.append(appendDeclarations(dst, r.fields), r.fields, n)
+}
+
+func appendDeclarations(dst []byte, list []declared) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	for i := range list {
+		d := &list[i]
+		var at int
+		dst, at = wire.Open(dst)
+		dst = append(dst, byte(d.wire), byte(d.keys), d.flags())
+		dst = binary.AppendUvarint(dst, uint64(d.Groups))
+		dst = wire.AppendTexts(dst, d.Path)
+		for _, s := range [...]string{d.Prom, d.Help, d.Label} {
+			dst = wire.AppendText(dst, s)
+		}
+		dst = wire.Close(appendDeclarations(dst, d.sub), at)
+	}
+	return dst
+}
+
+func (d *declared) flags() (flags byte) {
+	for i, set := range [...]bool{d.Float, d.Sparse, d.leftOut, d.partial} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	return flags
+}
+
+// append appends the values: kind, version, length and bytes of each.
+func (p *part) append(dst []byte, list []declared, n int) []byte {
+	for i := range list {
+		dst = appendValue(dst, &list[i], p.values[i], n)
+	}
+	return dst
+}
+
+func appendValue(dst []byte, d *declared, value state, n int) []byte {
+	if u, ok := value.(*unknown); ok {
+		return wire.AppendText(append(dst, byte(u.kind), u.version), u.data)
+	}
+	if value == nil || d.leftOut {
+		return append(dst, byte(wireLeftOut), wireVersion, 0)
+	}
+	dst, at := wire.Open(append(dst, byte(d.wire), wireVersion))
+	switch m := value.(type) {
+	case *subjects:
+		dst = binary.AppendUvarint(dst, uint64(len(m.parts)))
+		for _, name := range slices.Sorted(maps.Keys(m.parts)) {
+			p := m.parts[name]
+			dst = binary.AppendUvarint(wire.AppendText(dst, name), uint64(max(p.periods, 0)))
+			dst = p.append(dst, d.sub, n)
+		}
+	case lister:
+		h := m.head(n)
+		dst = h.append(dst)
+	case traveller:
+		dst = m.append(dst)
+	}
+	return wire.Close(dst, at)
+}
+
+// ReadRecord reads a Record from the bytes that AppendBinary made, from any program and version. id
+// identifies the key that hashed the keys; it is zero if there were several. Other bytes are an
+// error that contains the position. The memory is at most 64 MiB and 32 times the bytes. The Record
+// copies what it keeps.
+func ReadRecord(data []byte, id hash64.ID) (*Record, error) {
+	r := wire.NewReader(data)
+	in := reading{Reader: r, hash: readHasher(id), left: expansionAny + expansion*len(data)}
+	out := &Record{hashID: id, hash: in.hash, mixed: id == hash64.ID{}}
+	out.fields = in.declarations(r, maxDepth)
+	out.sum = in.part(r, out.fields)
+	if r.End(); r.Err() != nil {
+		return nil, fmt.Errorf("metric: %w", r.Err())
+	}
+	return out, nil
+}
+
+// reading reads a Record. All of its Readers share their error.
+type reading struct {
+	*wire.Reader
+	hash *hash64.Hasher
+	left int // bytes of memory
+}
+
+// use fails if too little memory is left.
+func (in *reading) use(bytes int) {
+	if in.left -= bytes; in.left < 0 {
+		in.Failf("its values need more than %d MiB of memory", expansionAny>>20)
+	}
+}
+
+func (in *reading) declarations(r *wire.Reader, depth int) []declared {
+	n := r.Count(8)
+	if n > 0 && depth == 0 {
+		r.Failf("maps are nested more than %d times", maxDepth)
+	}
+	var list []declared
+	seen := make(map[string]bool)
+	for range n {
+		d := in.declaration(r.Block(), depth)
+		if in.Err() == nil && seen[d.key()] {
+			r.Failf("the metric %s is declared twice", d.key())
+		}
+		if in.Err() != nil {
+			return nil
+		}
+		seen[d.key()] = true
+		list = append(list, d)
+	}
+	return list
+}
+
+// declaration reads a block. A newer version may append to it what this one ignores.
+func (in *reading) declaration(r *wire.Reader, depth int) declared {
+	d := declared{wire: wireKind(r.Byte()), keys: keyKind(r.Byte())}
+	flags := r.Byte()
+	d.Float, d.Sparse = flags&flagFloat != 0, flags&flagSparse != 0
+	d.leftOut, d.partial = flags&flagLeftOut != 0, flags&flagPartial != 0
+	d.Groups = GroupSet(r.Int(math.MaxUint32))
+	d.Path = r.Texts()
+	d.Prom, d.Help, d.Label = r.Text(), r.Text(), r.Text()
+	d.Kind = d.wire.kind()
+	in.use(len(d.Help) + valueBytes)
+	switch byMap := d.wire == wireSubjects; {
+	case r.Err() != nil:
+	case !byMap && (len(d.Path) == 0 || !validName(d.Prom)):
+		r.Failf("a metric has the name %q and the path %q", d.Prom, d.Path)
+	case (byMap || d.Label != "") && !validName(d.Label):
+		r.Failf("%q is not a label", d.Label)
+	case byMap:
+		d.sub = in.declarations(r, depth-1)
+	}
+	return d
+}
+
+// part reads the values of some declarations.
+func (in *reading) part(r *wire.Reader, list []declared) (p part) {
+	for i := range list {
+		in.use(valueBytes)
+		if r.Err() != nil {
+			return p
+		}
+		p.values = append(p.values, in.value(r, &list[i]))
+	}
+	return p
+}
+
+// value reads one value, or returns nil if it was left out.
+func (in *reading) value(r *wire.Reader, d *declared) state {
+	kind, version := wireKind(r.Byte()), r.Byte()
+	body := r.Block()
+	switch {
+	case r.Err() != nil || kind == wireLeftOut || d.leftOut:
+		return nil
+	case kind > wireLast || version > wireVersion || d.keys >= keyKinds:
+		in.use(body.Len())
+		return &unknown{kind, version, bytes.Clone(body.Bytes(uint64(body.Len())))}
+	case kind != d.wire:
+		r.Failf("%s has a value of kind %d instead of %d", d.key(), kind, d.wire)
+		return nil
+	}
+	switch kind {
+	case wireSubjects:
+		return in.subjects(body, d)
+	case wireList:
+		l := &list{hash: in.hash}
+		l.read(body, d.keys)
+		in.use(l.size())
+		return l
+	}
+	t := newTraveller(kind)
+	if err := t.read(body.Bytes(uint64(body.Len()))); err != nil {
+		r.Failf("%s: %w", d.key(), err)
+	}
+	in.use(t.size())
+	return t
+}
+
+func (in *reading) subjects(r *wire.Reader, d *declared) *subjects {
+	s := &subjects{parts: make(map[string]*part)}
+	n := r.Count(2)
+	if n > maxSubjects {
+		r.Failf("%s has %d subjects", d.key(), n)
+	}
+	for range n {
+		name, periods := r.Text(), r.Int(math.MaxInt32)
+		p := in.part(r, d.sub)
+		p.periods = periods
+		in.use(len(name) + subjectBytes)
+		if r.Err() != nil || s.parts[name] != nil {
+			r.Failf("%s has the subject %q twice", d.key(), name)
+			return s
+		}
+		s.parts[name] = &p
+	}
+	r.End()
+	return s
+}
