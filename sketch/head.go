@@ -88,7 +88,7 @@ func (t *TopNames) Size() int {
 // Head returns the n entries with the greatest weights on one scale, or all if n is 0.
 func (t *TopPairs) Head(n, scale int) Head[[]byte] {
 	h := Head[[]byte]{Total: t.total[scale], Error: t.error[scale], Refused: t.refused[scale], Capacity: t.limit()}
-	return h.cut(t.Top(more(n, t.used), scale), n)
+	return h.cut(t.Top(more(n, t.Len()), scale), n)
 }
 
 // SetHead makes one scale of t the list that h describes. t is empty at first, or has only the
@@ -99,7 +99,11 @@ func (t *TopPairs) SetHead(h Head[[]byte], scale int, hash func([]byte) uint64) 
 		var weight Pair
 		weight[scale] = e.Lower
 		k.Set(hash(e.Key), e.Key)
-		t.Add(&k, weight)
+		if found, free := t.find(&k); found != nil {
+			found.sum.add(weight)
+		} else if e.Lower > 0 {
+			t.insert(free, &k, weight)
+		}
 	}
 	t.total[scale] = h.Total
 	t.error[scale] = sum(t.error[scale], h.Error)
