@@ -55,6 +55,9 @@ type Value struct {
 	Quantiles Quantiles // KindQuantile, KindRate
 	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
 	Buckets   []Bin     // KindHistogram: cumulative bins with the same bounds in every answer
+	// KindCardinality: a *sketch.Cardinality; KindQuantile: a *sketch.Quantile; otherwise nil. It
+	// belongs to the answer: do not modify it.
+	Sketch any
 }
 
 // Label is a Prometheus label.
@@ -148,7 +151,7 @@ func (c cardinality) mergeFrom(src state) { c.Merge(src.(cardinality).Cardinalit
 func (c cardinality) mergeKeys(state)     { c.Reset() }
 func (c cardinality) copyFrom(src state)  { c.CopyFrom(src.(cardinality).Cardinality) }
 func (c cardinality) render(v *Value, _ Rendering) {
-	v.Kind, v.Int = KindCardinality, c.Estimate()
+	v.Kind, v.Int, v.Sketch = KindCardinality, c.Estimate(), c.Cardinality
 }
 
 type quantile struct{ *sketch.Quantile }
@@ -156,7 +159,7 @@ type quantile struct{ *sketch.Quantile }
 func (q quantile) mergeFrom(src state) { q.Merge(src.(quantile).Quantile) }
 func (q quantile) copyFrom(src state)  { q.CopyFrom(src.(quantile).Quantile) }
 func (q quantile) render(v *Value, _ Rendering) {
-	v.Kind = KindQuantile
+	v.Kind, v.Sketch = KindQuantile, q.Quantile
 	v.Quantiles = Quantiles{N: q.Count(), Sum: q.Sum()}
 	if q.Count() > 0 {
 		v.Quantiles.fill(q.Quantile.Quantile, q.Max())

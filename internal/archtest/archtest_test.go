@@ -34,7 +34,7 @@ var rows = [][]string{
 // forTests are packages that only tests import, and their helpers.
 var forTests = []string{
 	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
-	"internal/sharedtest", "internal/netns", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "handler/handlertest",
+	"internal/sharedtest", "internal/netns", "internal/pgtest", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "handler/handlertest",
 }
 
 // doors are the only packages, except tests, that import a dependency: a program that does not
