@@ -34,6 +34,7 @@ type options struct {
 	step       time.Duration // of the rows that are written; 0 for a summary
 	from, to   moment        // the part of the input that is analysed
 	top        int           // entries shown of each list
+	writeTo    string        // file for a snapshot; "" for none
 	workers    int
 	geoCity    string
 	geoASN     string
@@ -78,7 +79,8 @@ FILE is a pcap or pcapng capture, plain or compressed with gzip, zstd or bzip2;
 with -i dnstap it is a Frame Streams file of dnstap messages. With -i netflow or -i
 sflow it is a capture of what routers and switches export over UDP (NetFlow, IPFIX,
 sFlow), and the flows in that are summarised. - is standard input. Several files are
-read as one capture, merged by time.
+read as one capture, merged by time. FILEs may also be snapshots, which --write-snapshot
+writes: their summaries are merged.
 
 Options:
 %s
@@ -96,6 +98,9 @@ Examples:
         what is DNS of one network
   visor-reader --geo-city City.mmdb --geo-asn ASN.mmdb -H 192.0.2.0/24 *.pcap.gz
         where remote addresses are, and whose
+  visor-reader --write-snapshot monday.vsnap monday.pcap
+  visor-reader monday.vsnap tuesday.vsnap
+        the summaries of several captures or agents as one
   visor-reader -i dnstap queries.dnstap
         what a DNS server has written of its queries and responses
   visor-reader -i netflow exports.pcap
@@ -129,6 +134,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.DurationVar(&o.step, "step", 0, "write the counts of each `step` of time, as 10s, 1m or 1h, in place of a summary")
 	fs.StringVar(&from, "from", "", "leave out packets before a `time`: 15:04, 2026-01-31 15:04:05, or +10m after the first packet")
 	fs.StringVar(&to, "to", "", "leave out packets at and after a `time`")
+	fs.StringVar(&o.writeTo, "write-snapshot", "", "write the summary to a `file`, too, for visor-reader to merge with others")
 	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
@@ -190,6 +196,8 @@ func (o *options) check() error {
 		return fmt.Errorf("--step %v: must be whole seconds, as 10s, 1m or 1h", o.step)
 	case o.step != 0 && o.periods != 0:
 		return errors.New("--step writes all of the capture, and cannot go with --periods or --format pktvisor")
+	case o.writeTo != "" && (o.step != 0 || o.periods != 0):
+		return errors.New("--write-snapshot writes the whole capture, and cannot go with --step, --periods or --format pktvisor")
 	case o.top < 1:
 		return fmt.Errorf("--top %d: must be 1 or more", o.top)
 	case o.width < 0:

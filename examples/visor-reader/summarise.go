@@ -61,6 +61,12 @@ func (j *job) complain(err error) {
 
 // run shows what can be read. The error is one after which there is nothing to show.
 func (j *job) run(ctx context.Context) error {
+	if s, err := j.readSnapshots(); s != nil || err != nil {
+		if err == nil {
+			err = j.showSnapshot(s)
+		}
+		return err
+	}
 	db, err := openGeo(j.options)
 	if err != nil {
 		return err

@@ -49,8 +49,7 @@ func (w *whole) merge() {
 	w.sum = sum
 }
 
-// snapshot returns the sum, or none if nothing was added. Its window is the number of minutes that
-// it covers, rounded up.
+// snapshot returns the sum, or none if nothing was added.
 func (w *whole) snapshot(none *handler.Snapshot) (*handler.Snapshot, error) {
 	switch {
 	case w.sum == nil && len(w.pending) == 0:
@@ -60,10 +59,15 @@ func (w *whole) snapshot(none *handler.Snapshot) (*handler.Snapshot, error) {
 	default:
 		w.merge()
 	}
-	covered := time.Duration(0)
-	for i := range w.sum.Modules {
-		covered = max(covered, w.sum.Modules[i].Length)
-	}
-	w.sum.Window, w.sum.Period = int((covered+time.Minute-1)/time.Minute), time.Minute
+	setWindow(w.sum)
 	return w.sum, w.err
+}
+
+// setWindow names s by the minutes that it covers, rounded up.
+func setWindow(s *handler.Snapshot) {
+	covered := time.Duration(0)
+	for i := range s.Modules {
+		covered = max(covered, s.Modules[i].Length)
+	}
+	s.Window, s.Period = int((covered+time.Minute-1)/time.Minute), time.Minute
 }

@@ -23,6 +23,11 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 	if err != nil {
 		return err
 	}
+	if j.writeTo != "" {
+		if err := j.writeSnapshot(snap); err != nil {
+			return err
+		}
+	}
 	report := j.report(ctx, p, snap)
 	switch {
 	case j.step > 0:

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"visor/export"
+	"visor/handler"
+	"visor/internal/decompress"
+)
+
+// snapshotMagic begins a snapshot, after any decompression.
+const snapshotMagic = "vsnap"
+
+// maxSnapshot bounds the bytes of a snapshot that is read.
+const maxSnapshot = 256 << 20
+
+// openSnapshot returns a reader of a file that holds a snapshot, or nil if the file holds something
+// else or cannot be read. What is wrong then shows when it is opened as a capture.
+func openSnapshot(name string) io.ReadCloser {
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	in := bufio.NewReader(f)
+	head, _ := in.Peek(decompress.MagicLen) // a short file has a short head
+	plain := io.Reader(in)
+	if open := decompress.Detect(head); open != nil {
+		if plain, err = open(in); err != nil {
+			f.Close()
+			return nil
+		}
+	}
+	content := bufio.NewReader(plain)
+	if magic, _ := content.Peek(len(snapshotMagic)); string(magic) != snapshotMagic {
+		f.Close()
+		return nil
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{content, f}
+}
+
+// readSnapshots merges the files if they are snapshots. It returns nil if none is one.
+func (j *job) readSnapshots() (*handler.Snapshot, error) {
+	var merger handler.Merger
+	var captures []string
+	found := false
+	for _, name := range j.files {
+		in := openSnapshot(name)
+		if in == nil {
+			captures = append(captures, name)
+			continue
+		}
+		found = true
+		data, err := io.ReadAll(io.LimitReader(in, maxSnapshot))
+		in.Close()
+		if err == nil {
+			var s *handler.Snapshot
+			if s, err = handler.ReadSnapshot(data); err == nil {
+				err = merger.Add(s, handler.Origin{})
+			}
+		}
+		if err != nil {
+			j.complain(fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	switch {
+	case !found:
+		return nil, nil
+	case len(captures) > 0:
+		return nil, fmt.Errorf("%s: not a snapshot; snapshots and captures cannot be read together: write a snapshot of the capture with --write-snapshot first", captures[0])
+	}
+	s := merger.Snapshot()
+	if s == nil {
+		return nil, errors.New("no snapshot could be read")
+	}
+	setWindow(s)
+	return s, nil
+}
+
+// showSnapshot writes merged snapshots, and what is in them.
+func (j *job) showSnapshot(s *handler.Snapshot) error {
+	if j.writeTo != "" {
+		if err := j.writeSnapshot(s); err != nil {
+			return err
+		}
+	}
+	for i := range s.Modules {
+		s.Modules[i].TopN = j.top
+	}
+	if j.format != formatText {
+		if err := export.WriteJSON(j.stdout, s); err != nil {
+			return err
+		}
+		for _, line := range contents(s) {
+			fmt.Fprintln(j.stderr, "visor-reader:", line)
+		}
+		return nil
+	}
+	var b bytes.Buffer
+	if err := export.WriteText(&b, s, export.TextConfig{Width: j.width, Color: j.color, All: j.all}); err != nil {
+		return err
+	}
+	for _, line := range contents(s) {
+		b.WriteString(wrap(line, j.width) + "\n")
+	}
+	_, err := j.stdout.Write(b.Bytes())
+	return err
+}
+
+// contents returns the origins of the modules, their times, and what is missing.
+func contents(s *handler.Snapshot) (lines []string) {
+	modules := make(map[string][]string) // by origin and time
+	var origins []string
+	for i := range s.Modules {
+		for _, c := range s.Modules[i].Counted {
+			o := origin(&c) + ": " + spans(c.Spans)
+			if modules[o] == nil {
+				origins = append(origins, o)
+			}
+			modules[o] = append(modules[o], s.Modules[i].Name)
+		}
+	}
+	for _, o := range origins {
+		lines = append(lines, strings.Join(modules[o], ", ")+" of "+o)
+	}
+	for i := range s.Modules {
+		m := &s.Modules[i]
+		if len(m.LeftOut) > 0 {
+			lines = append(lines, fmt.Sprintf("%s lacks what did not merge, because it was hashed under several keys or is unknown to this program: %s",
+				m.Name, strings.Join(m.LeftOut, ", ")))
+		}
+		if len(m.Partial) > 0 {
+			lines = append(lines, fmt.Sprintf("%s has for a part of the time or hosts only: %s", m.Name, strings.Join(m.Partial, ", ")))
+		}
+	}
+	return lines
+}
+
+// origin names what counted.
+func origin(c *handler.Counted) string {
+	name := cmp.Or(c.Agent, "an agent without a name")
+	if c.Policy != "" {
+		name += ", policy " + c.Policy
+	}
+	if c.Program != "" {
+		name += ", " + c.Program
+	}
+	return export.Readable(name)
+}
+
+// maxSpans bounds the intervals of a line.
+const maxSpans = 4
+
+// spans writes intervals of time.
+func spans(list []handler.Interval) string {
+	var parts []string
+	for i, s := range list {
+		if i == maxSpans {
+			parts = append(parts, fmt.Sprintf("and %d more intervals", len(list)-maxSpans))
+			break
+		}
+		parts = append(parts, s.Start.UTC().Format(time.DateTime)+" to "+s.End.UTC().Format(time.DateTime))
+	}
+	if len(parts) == 0 {
+		return "nothing yet"
+	}
+	return strings.Join(parts, ", ") + " UTC"
+}
+
+// writeSnapshot writes s to the file of --write-snapshot, compressed. The file appears when it is
+// complete.
+func (j *job) writeSnapshot(s *handler.Snapshot) error {
+	names := make([]string, 0, len(j.files))
+	for _, name := range j.files {
+		names = append(names, filepath.Base(name))
+	}
+	by := handler.Origin{Agent: strings.Join(names, " "), Program: "visor-reader " + version()}
+	data, err := s.AppendBinary(nil, by, handler.DefaultEntries)
+	if err != nil {
+		return err
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
+	if err != nil {
+		return err
+	}
+	defer enc.Close()
+	f, err := os.CreateTemp(filepath.Dir(j.writeTo), filepath.Base(j.writeTo)+".*")
+	if err != nil {
+		return fmt.Errorf("--write-snapshot: %w", err)
+	}
+	_, err = f.Write(enc.EncodeAll(data, nil))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), j.writeTo)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("--write-snapshot: %w", err)
+	}
+	return nil
+}
