@@ -75,7 +75,7 @@ func TestTruth(t *testing.T) {
 	for _, e := range d.TopQTypes.Top(100) {
 		require.Equal(t, truth.QTypes[e.Key]+truth.ResponseQTypes[e.Key], e.Upper, e.Key)
 	}
-	slowest := max(d.TransIn.Max(), d.TransOut.Max())
+	slowest := max(d.In.Time.Max(), d.Out.Time.Max())
 	require.InDelta(t, truth.MaxLatency/1000, slowest, float64(truth.MaxLatency/1000)/256)
 
 	require.Zero(t, pcap.From(snap).KernelDrops.Value())

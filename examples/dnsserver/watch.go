@@ -94,8 +94,8 @@ func (w *watcher) stats() stats {
 	}
 	m := dnshandler.From(snap)
 	s := stats{Queries: m.Queries.Value(), Clients: network.From(snap).SrcIPsIn.Estimate(), Dropped: w.tap.Drops()}
-	if m.TransIn.Count() > 0 {
-		s.P99 = m.TransIn.Quantile(0.99)
+	if m.In.Time.Count() > 0 {
+		s.P99 = m.In.Time.Quantile(0.99)
 	}
 	for i := range snap.Modules {
 		for _, v := range snap.Modules[i].Values() {

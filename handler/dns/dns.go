@@ -52,8 +52,8 @@ func (s *shard) Process(b *handler.Batch) {
 // them in the next.
 func (s *shard) Shift(startNS int64) {
 	s.slow.begin(startNS)
-	s.slow.report(decode.ToHost, &s.Live.TransIn)
-	s.slow.report(decode.FromHost, &s.Live.TransOut)
+	s.slow.report(decode.ToHost, &s.Live.In.Time)
+	s.slow.report(decode.FromHost, &s.Live.Out.Time)
 	s.start = startNS
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
@@ -146,15 +146,13 @@ func (s *shard) connect() {
 			column{&b.TopServFail, servFails}, column{&b.TopRefused, refusals})
 	}
 	if s.groups.Has(groupTopQNames | groupTopQNamesDetails) {
-		l.columns = append(l.columns, column{&b.TopNoError, noErrors}, column{&b.TopByBytes, replyBytes})
+		l.columns = append(l.columns, column{&b.TopNoError, noErrors}, column{&b.TopBytes, replyBytes})
 	}
 }
 
 // countECS counts the client subnet of a query.
 func (s *shard) countECS(m *handler.Message) {
-	b := s.Live
 	if addr := clientSubnet(m.Msg); addr.IsValid() {
-		b.QueryECS.Add(1)
-		s.subnet(addr, &b.TopECS, &b.TopGeoECS, &b.TopASNECS)
+		s.subnet(&s.Live.Counts, addr)
 	}
 }

@@ -116,12 +116,12 @@ func TestTransactions(t *testing.T) {
 	m, _ := run(t, dns.Config{Settings: handler.Settings{Enable: []string{"histograms"}}}, frames...)
 	require.Equal(t, uint64(102), m.Trans.Value())
 	require.Equal(t, uint64(1), m.TimedOut.Value())
-	require.Equal(t, uint64(100), m.TransInTotal.Value())
-	require.Equal(t, uint64(1), m.TransOutTotal.Value())
-	require.InEpsilon(t, 50_000, m.TransIn.Quantile(0.5), 0.02)
-	require.InEpsilon(t, 99_000, m.TransIn.Quantile(0.99), 0.02)
-	require.InEpsilon(t, 20_000, m.TransOut.Quantile(0.5), 0.01)
-	require.Equal(t, uint64(100), m.HistIn.Count())
+	require.Equal(t, uint64(100), m.In.Total.Value())
+	require.Equal(t, uint64(1), m.Out.Total.Value())
+	require.InEpsilon(t, 50_000, m.In.Time.Quantile(0.5), 0.02)
+	require.InEpsilon(t, 99_000, m.In.Time.Quantile(0.99), 0.02)
+	require.InEpsilon(t, 20_000, m.Out.Time.Quantile(0.5), 0.01)
+	require.Equal(t, uint64(100), m.In.Hist.Count())
 	// A query has 28 bytes, its reply with two records 60.
 	require.InEpsilon(t, 60.0/28, m.Ratio.Quantile(0.5), 0.01)
 }
@@ -144,7 +144,7 @@ func TestTimeoutAndSlow(t *testing.T) {
 	require.Equal(t, []string{"SLOW.example 1"}, list(t, p, "dns_xact_in_top_slow"), "as it was written")
 	before, err := p.Bucket(1)
 	require.NoError(t, err)
-	require.Zero(t, dns.From(before).SlowIn.Len(), "nothing to compare with")
+	require.Zero(t, dns.From(before).In.Slow.Len(), "nothing to compare with")
 	require.Equal(t, uint64(1), dns.From(before).TimedOut.Value(), "in the period in which its time was over")
 }
 
@@ -241,7 +241,7 @@ func TestClientSubnets(t *testing.T) {
 	}
 	settings := handler.Settings{Enable: []string{"top_ecs"}}
 	m, p := run(t, dns.Config{Settings: settings, Geo: places(t)}, frames...)
-	require.Equal(t, uint64(3), m.QueryECS.Value(), "a subnet of no bits is none")
+	require.Equal(t, uint64(3), m.ECS.Value(), "a subnet of no bits is none")
 	require.Equal(t, []string{"203.0.113.0 2", "2001:db8:1234:5678:: 1"}, list(t, p, "dns_top_query_ecs"))
 	require.Equal(t, []string{"EU 2", "Unknown 1"}, list(t, p, "dns_top_geoLoc_ecs"))
 	require.Equal(t, []string{"64500 2", "Unknown 1"}, list(t, p, "dns_top_asn_ecs"))
@@ -302,9 +302,9 @@ func TestStream(t *testing.T) {
 	}
 	m, p := run(t, dns.Config{}, frames...)
 	require.Equal(t, []uint64{5, 3, 2}, []uint64{m.TCP.Value(), m.Queries.Value(), m.Replies.Value()})
-	require.Equal(t, uint64(2), m.TransInTotal.Value())
+	require.Equal(t, uint64(2), m.In.Total.Value())
 	require.Equal(t, []string{"one.example 2", "three.example 2", "two.example 1"}, list(t, p, "dns_top_qname2"))
-	require.InEpsilon(t, 8_000, m.TransIn.Max(), 0.01, "of the first query")
+	require.InEpsilon(t, 8_000, m.In.Time.Max(), 0.01, "of the first query")
 }
 
 func TestNewErrors(t *testing.T) {

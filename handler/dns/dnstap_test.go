@@ -102,7 +102,7 @@ func TestTapTransactions(t *testing.T) {
 				}
 			}
 			m, _ := run(t, dns.Config{}, frames...)
-			require.Equal(t, []uint64{n, n, 0}, []uint64{m.Trans.Value(), m.TransInTotal.Value(), m.TimedOut.Value()})
+			require.Equal(t, []uint64{n, n, 0}, []uint64{m.Trans.Value(), m.In.Total.Value(), m.TimedOut.Value()})
 			require.Equal(t, []uint64{queries, n}, []uint64{m.Queries.Value(), m.Replies.Value()})
 			require.Equal(t, []uint64{uint64(logged), 0}, []uint64{m.IPv4.Value(), m.IPv6.Value()})
 			m2, _ := runTransactions(t, dns.Config{}, frames...)
@@ -115,11 +115,11 @@ func TestTapTransactions(t *testing.T) {
 				require.EqualValues(t, n, in.NXDomain.Value())
 			}
 			if tt.timed {
-				require.Equal(t, []uint64{n, n}, []uint64{m.TransIn.Count(), in.Time.Count()})
+				require.Equal(t, []uint64{n, n}, []uint64{m.In.Time.Count(), in.Time.Count()})
 				require.InDelta(t, 50_000, in.Time.Quantile(0), 500)
 				require.InDelta(t, 50_000, in.Time.Max(), 500)
 			} else {
-				require.Zero(t, m.TransIn.Count()+in.Time.Count())
+				require.Zero(t, m.In.Time.Count()+in.Time.Count())
 			}
 
 			later, _ := tapExchange(70_000, 0) // queries that still wait then have timed out
@@ -164,8 +164,8 @@ func TestTapMatching(t *testing.T) {
 	asked.Type, answered.Type, asked.QueryPort, answered.QueryPort = dnstapmsg.ResolverQuery, dnstapmsg.ResolverResponse, 6000, 6000
 	frames := []capture.Frame{tapped(query), tapped(asked), tapped(response), tapped(answered)}
 	m, _ := run(t, dns.Config{}, frames...)
-	require.Equal(t, []uint64{2, 1, 1}, []uint64{m.Trans.Value(), m.TransInTotal.Value(), m.TransOutTotal.Value()})
-	require.InEpsilon(t, 3_000, m.TransIn.Max(), 0.01)
+	require.Equal(t, []uint64{2, 1, 1}, []uint64{m.Trans.Value(), m.In.Total.Value(), m.Out.Total.Value()})
+	require.InEpsilon(t, 3_000, m.In.Time.Max(), 0.01)
 }
 
 // TestTapTypes counts messages by their type, the version of HTTP, and operator policies, in both
@@ -224,7 +224,7 @@ func TestDNSTap(t *testing.T) {
 	require.Equal(t, []uint64{1, 2}, []uint64{got.UDP.Value(), got.TCP.Value()}, "DoT is neither")
 	require.Equal(t, []uint64{3, 1}, []uint64{got.IPv4.Value(), got.IPv6.Value()})
 	require.Equal(t, uint64(1), got.NXDomain.Value())
-	require.Equal(t, uint64(2), got.QueryECS.Value())
+	require.Equal(t, uint64(2), got.ECS.Value())
 	require.Equal(t, uint64(1), got.Trans.Value())
 	require.Equal(t, []string{"5000 3"}, list(t, p, "dns_top_udp_ports"))
 	require.Equal(t, []string{"www.example.com 3"}, list(t, p, "dns_top_qname3"))

@@ -3,7 +3,7 @@
 //	h, err := dns.New(dns.Config{Settings: handler.Settings{Enable: []string{"top_ecs"}}})
 //	...
 //	m := dns.From(snapshot)
-//	fmt.Println(m.Queries.Value(), m.QName.Estimate(), m.TransOut.Quantile(0.99))
+//	fmt.Println(m.Queries.Value(), m.QName.Estimate(), m.Out.Time.Quantile(0.99))
 //
 // An event is one message over UDP to or from a DNS port, or one message of a TCP stream on these
 // ports. The ports are 53, 5353, 5355 and 53000, unless handler.Config.DNSPorts lists others.

@@ -89,17 +89,18 @@ func clientSubnet(query dnsmsg.Message) netip.Addr {
 	return netip.Addr{}
 }
 
-// subnet counts a client subnet in lists.
-func (s *front[M]) subnet(addr netip.Addr, subnets *metric.TopNames, places *metric.TopLocations, systems *metric.TopNames) {
+// subnet counts a client subnet.
+func (s *front[M]) subnet(c *Counts, addr netip.Addr) {
+	c.ECS.Add(1)
 	s.text = addr.AppendTo(s.text[:0])
-	subnets.Add(s.Hash.Sum(s.text), s.text, 1)
+	c.TopECS.Add(s.Hash.Sum(s.text), s.text, 1)
 	if s.geo == nil {
 		return
 	}
 	if l := s.geo.City(addr); l != nil {
-		places.Add(l.Hash, l.Key, 1)
+		c.TopGeoECS.Add(l.Hash, l.Key, 1)
 	}
 	if as := s.geo.ASN(addr); as != nil {
-		systems.Add(as.Hash, as.Key, 1)
+		c.TopASNECS.Add(as.Hash, as.Key, 1)
 	}
 }

@@ -33,52 +33,85 @@ type Metrics struct {
 	handler.EventCounts  `with:"what=DNS messages events=wire_packets.events deep=wire_packets.deep_samples rate=events filtered=wire_packets.filtered group=counters"`
 	handler.PassedCounts `with:"what=DNS messages total=wire_packets.total rate=total group=counters"`
 
-	Queries  sketch.Counter `metric:"wire_packets.queries,counters" help:"DNS queries"`
-	Replies  sketch.Counter `metric:"wire_packets.replies,counters" help:"DNS replies"`
-	UDP      sketch.Counter `metric:"wire_packets.udp,counters" help:"DNS messages over UDP"`
-	TCP      sketch.Counter `metric:"wire_packets.tcp,counters" help:"DNS messages over TCP"`
-	IPv4     sketch.Counter `metric:"wire_packets.ipv4,counters" help:"DNS messages over IPv4"`
-	IPv6     sketch.Counter `metric:"wire_packets.ipv6,counters" help:"DNS messages over IPv6"`
-	NoError  sketch.Counter `metric:"wire_packets.noerror,counters" help:"replies with RCODE NOERROR"`
-	NXDomain sketch.Counter `metric:"wire_packets.nxdomain,counters" help:"replies with RCODE NXDOMAIN"`
-	ServFail sketch.Counter `metric:"wire_packets.srvfail,counters" help:"replies with RCODE SERVFAIL"`
-	Refused  sketch.Counter `metric:"wire_packets.refused,counters" help:"replies with RCODE REFUSED"`
-	NoData   sketch.Counter `metric:"wire_packets.nodata,counters" help:"replies with RCODE NOERROR and no answer record"`
-	QueryECS sketch.Counter `metric:"wire_packets.query_ecs,counters+top_ecs" help:"queries with an EDNS client subnet"`
+	Queries sketch.Counter `metric:"wire_packets.queries,counters" help:"DNS queries"`
+	Replies sketch.Counter `metric:"wire_packets.replies,counters" help:"DNS replies"`
 
-	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs, of queries and replies"`
+	Counts `with:"path=wire_packets. xacts= what=DNS messages replies=replies ecs=wire_packets.query_ecs ecs_groups=counters+top_ecs queries=queries with results=top_qnames details=top_qnames+top_qnames_details bytes=top_qname_by_resp_bytes sizes=top_qnames+top_qnames_details codes= types= subnets=top_query_ecs places=top_geoLoc_ecs ratio=xact.ratio.quantiles ratios=dns_transaction+quantiles"`
 
-	TopQName2   metric.TopDomains `metric:"top_qname2,top_qnames" label:"qname" help:"names, cut to two labels"`
-	TopQName3   metric.TopDomains `metric:"top_qname3,top_qnames" label:"qname" help:"names, cut to three labels"`
-	TopNXDomain metric.TopDomains `metric:"top_nxdomain,top_qnames" label:"qname" help:"names answered with NXDOMAIN"`
-	TopRefused  metric.TopDomains `metric:"top_refused,top_qnames" label:"qname" help:"names answered with REFUSED"`
-	TopServFail metric.TopDomains `metric:"top_srvfail,top_qnames" label:"qname" help:"names answered with SERVFAIL"`
-	TopNoData   metric.TopDomains `metric:"top_nodata,top_qnames" label:"qname" help:"names answered with NOERROR and no answer record"`
-	TopNoError  metric.TopDomains `metric:"top_noerror,top_qnames+top_qnames_details" label:"qname" help:"names answered with NOERROR"`
-	TopByBytes  metric.TopDomains `metric:"top_qname_by_resp_bytes,top_qnames+top_qnames_details" label:"qname" help:"names by the bytes of their replies"`
+	Trans    sketch.Counter `metric:"xact.counts.total,dns_transaction" help:"transactions: replies that met their query in time"`
+	TimedOut sketch.Counter `metric:"xact.counts.timed_out,dns_transaction" help:"queries without a reply in time"`
+	Evicted  sketch.Counter `metric:"xact.counts.evicted,dns_transaction" help:"queries forgotten before their reply or timeout because too many waited"`
+	Retried  sketch.Counter `metric:"xact.counts.retried,dns_transaction" help:"queries sent again, with the same ID and question, before the reply"`
 
-	TopPorts  metric.TopNumbers[metric.Port]  `metric:"top_udp_ports,top_ports" label:"port" help:"client ports"`
-	TopQTypes metric.TopNumbers[dnsmsg.Type]  `metric:"top_qtype" label:"qtype" help:"query types, of queries and replies"`
-	TopRCodes metric.TopNumbers[dnsmsg.RCode] `metric:"top_rcode" label:"rcode" help:"response codes"`
-
-	TopECS    metric.TopNames     `metric:"top_query_ecs,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
-	TopGeoECS metric.TopLocations `metric:"top_geoLoc_ecs,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
-	TopASNECS metric.TopNames     `metric:"top_asn_ecs,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
-
-	Trans         sketch.Counter   `metric:"xact.counts.total,dns_transaction" help:"transactions: replies that met their query in time"`
-	TimedOut      sketch.Counter   `metric:"xact.counts.timed_out,dns_transaction" help:"queries without a reply in time"`
-	Evicted       sketch.Counter   `metric:"xact.counts.evicted,dns_transaction" help:"queries forgotten before their reply or timeout because too many waited"`
-	Retried       sketch.Counter   `metric:"xact.counts.retried,dns_transaction" help:"queries sent again, with the same ID and question, before the reply"`
-	TransInTotal  sketch.Counter   `metric:"xact.in.total,dns_transaction" help:"ingress transactions: this side answered"`
-	TransOutTotal sketch.Counter   `metric:"xact.out.total,dns_transaction" help:"egress transactions: this side asked"`
-	TransIn       sketch.Quantile  `metric:"xact.in.quantiles_us,dns_transaction+quantiles" help:"time from query to reply of ingress transactions, microseconds"`
-	TransOut      sketch.Quantile  `metric:"xact.out.quantiles_us,dns_transaction+quantiles" help:"time from query to reply of egress transactions, microseconds"`
-	HistIn        sketch.Histogram `metric:"xact.in.histogram_us,dns_transaction+histograms" help:"time from query to reply of ingress transactions, microseconds"`
-	HistOut       sketch.Histogram `metric:"xact.out.histogram_us,dns_transaction+histograms" help:"time from query to reply of egress transactions, microseconds"`
-	Ratio         sketch.Quantile  `metric:"xact.ratio.quantiles,dns_transaction+quantiles" float:"true" help:"length of the reply divided by that of its query"`
-	SlowIn        metric.TopNames  `metric:"xact.in.top_slow,dns_transaction" label:"qname" help:"names of ingress transactions slower than the 90th percentile of the previous period"`
-	SlowOut       metric.TopNames  `metric:"xact.out.top_slow,dns_transaction" label:"qname" help:"names of egress transactions slower than the 90th percentile of the previous period"`
+	In  OneWay `with:"d=in way=ingress did=answered,dns_transaction"` // transactions that this side answered
+	Out OneWay `with:"d=out way=egress did=asked,dns_transaction"`
 
 	// dnstap messages by type: "auth", "client" and so on, created on first use
 	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
+}
+
+// OneWay holds the counts of one direction's transactions, in version 1.0.
+type OneWay struct {
+	Total sketch.Counter   `metric:"xact.{d}.total" help:"{way} transactions: this side {did}"`
+	Time  sketch.Quantile  `metric:"xact.{d}.quantiles_us,quantiles" help:"time from query to reply of {way} transactions, microseconds"`
+	Hist  sketch.Histogram `metric:"xact.{d}.histogram_us,histograms" help:"time from query to reply of {way} transactions, microseconds"`
+	Slow  metric.TopNames  `metric:"xact.{d}.top_slow" label:"qname" help:"names of {way} transactions slower than the 90th percentile of the previous period"`
+}
+
+// Counts are the counts of both versions: version 1.0 counts messages, and version 2.0 counts the
+// transactions of each direction.
+type Counts struct {
+	UDP      sketch.Counter `metric:"{path}udp{xacts},counters" help:"{what} over UDP"`
+	TCP      sketch.Counter `metric:"{path}tcp{xacts},counters" help:"{what} over TCP"`
+	IPv4     sketch.Counter `metric:"{path}ipv4{xacts},counters" help:"{what} over IPv4"`
+	IPv6     sketch.Counter `metric:"{path}ipv6{xacts},counters" help:"{what} over IPv6"`
+	NoError  sketch.Counter `metric:"{path}noerror{xacts},counters" help:"{replies} with RCODE NOERROR"`
+	NXDomain sketch.Counter `metric:"{path}nxdomain{xacts},counters" help:"{replies} with RCODE NXDOMAIN"`
+	ServFail sketch.Counter `metric:"{path}srvfail{xacts},counters" help:"{replies} with RCODE SERVFAIL"`
+	Refused  sketch.Counter `metric:"{path}refused{xacts},counters" help:"{replies} with RCODE REFUSED"`
+	NoData   sketch.Counter `metric:"{path}nodata{xacts},counters" help:"{replies} with RCODE NOERROR and no answer record"`
+	// counted if top_ecs is enabled
+	ECS sketch.Counter `metric:"{ecs},{ecs_groups}" help:"{queries} an EDNS client subnet"`
+
+	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs"`
+
+	TopQName2   metric.TopDomains `metric:"top_qname2{xacts},top_qnames" label:"qname" help:"names, cut to two labels"`
+	TopQName3   metric.TopDomains `metric:"top_qname3{xacts},top_qnames" label:"qname" help:"names, cut to three labels"`
+	TopNXDomain metric.TopDomains `metric:"top_nxdomain{xacts},{results}" label:"qname" help:"names answered with NXDOMAIN"`
+	TopRefused  metric.TopDomains `metric:"top_refused{xacts},{results}" label:"qname" help:"names answered with REFUSED"`
+	TopServFail metric.TopDomains `metric:"top_srvfail{xacts},{results}" label:"qname" help:"names answered with SERVFAIL"`
+	TopNoData   metric.TopDomains `metric:"top_nodata{xacts},{results}" label:"qname" help:"names answered with NOERROR and no answer record"`
+	TopNoError  metric.TopDomains `metric:"top_noerror{xacts},{details}" label:"qname" help:"names answered with NOERROR"`
+	TopBytes    metric.TopDomains `metric:"{bytes},{sizes}" label:"qname" help:"names by the bytes of their replies"`
+
+	TopPorts  metric.TopNumbers[metric.Port]  `metric:"top_udp_ports{xacts},top_ports" label:"port" help:"client ports"`
+	TopQTypes metric.TopNumbers[dnsmsg.Type]  `metric:"top_qtype{xacts},{types}" label:"qtype" help:"query types"`
+	TopRCodes metric.TopNumbers[dnsmsg.RCode] `metric:"top_rcode{xacts},{codes}" label:"rcode" help:"response codes"`
+
+	TopECS    metric.TopNames     `metric:"{subnets},top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
+	TopGeoECS metric.TopLocations `metric:"{places},top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
+	TopASNECS metric.TopNames     `metric:"top_asn_ecs{xacts},top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
+
+	Ratio sketch.Quantile `metric:"{ratio},{ratios}" float:"true" help:"length of the reply divided by the length of its query"`
+}
+
+// addResult adds n replies.
+func (c *Counts) addResult(code dnsmsg.RCode, n uint64) {
+	switch code {
+	case dnsmsg.RCodeNoError:
+		c.NoError.Add(n)
+	case dnsmsg.RCodeNXDomain:
+		c.NXDomain.Add(n)
+	case dnsmsg.RCodeServFail:
+		c.ServFail.Add(n)
+	case dnsmsg.RCodeRefused:
+		c.Refused.Add(n)
+	}
+}
+
+// addRatio counts the sizes of a query and its reply, if both are known.
+func (c *Counts) addRatio(query uint32, reply dnsmsg.Message) {
+	if query > 0 && len(reply) > 0 {
+		c.Ratio.Add(float64(len(reply)) / float64(query))
+	}
 }

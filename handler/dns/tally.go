@@ -64,10 +64,9 @@ func (s *shard) flush() {
 	for k, n := range t.kinds {
 		addKind(b, k, n)
 	}
-	b.NoError.Add(t.rcodes[dnsmsg.RCodeNoError])
-	b.NXDomain.Add(t.rcodes[dnsmsg.RCodeNXDomain])
-	b.ServFail.Add(t.rcodes[dnsmsg.RCodeServFail])
-	b.Refused.Add(t.rcodes[dnsmsg.RCodeRefused])
+	for code, n := range t.rcodes {
+		b.addResult(dnsmsg.RCode(code), n)
+	}
 	b.NoData.Add(t.noData)
 	*t = tally{}
 }

@@ -61,35 +61,30 @@ func (s *shard) transaction(m *handler.Message, deep bool) {
 	}
 	switch m.Frame.Dir {
 	case decode.ToHost:
-		s.answered(m, us, deep, true)
+		s.answered(&s.Live.Out, m, us, deep, s.levels[decode.FromHost])
 	case decode.FromHost:
-		s.answered(m, us, deep, false)
+		s.answered(&s.Live.In, m, us, deep, s.levels[decode.ToHost])
 	}
-	if deep && s.groups.Has(groupQuantiles) && q.size > 0 && len(m.Msg) > 0 {
-		s.Live.Ratio.Add(float64(len(m.Msg)) / float64(q.size))
+	if deep && s.groups.Has(groupQuantiles) {
+		s.Live.addRatio(q.size, m.Msg)
 	}
 }
 
 // answered counts a transaction of known direction. Its duration is us microseconds, or
-// unknownTime.
-func (s *shard) answered(m *handler.Message, us int64, deep, out bool) {
-	b := s.Live
-	total, times, hist, slow, from := &b.TransInTotal, &b.TransIn, &b.HistIn, &b.SlowIn, s.levels[decode.ToHost]
-	if out {
-		total, times, hist, slow, from = &b.TransOutTotal, &b.TransOut, &b.HistOut, &b.SlowOut, s.levels[decode.FromHost]
-	}
-	total.Add(1)
+// unknownTime. It is slow from that many microseconds on, if slow is set.
+func (s *shard) answered(to *OneWay, m *handler.Message, us int64, deep bool, slow int64) {
+	to.Total.Add(1)
 	if !deep || us == unknownTime {
 		return
 	}
 	if s.groups.Has(groupQuantiles) {
-		times.Add(float64(us))
+		to.Time.Add(float64(us))
 	}
 	if s.groups.Has(groupHistograms) {
-		hist.Add(uint64(us))
+		to.Hist.Add(uint64(us))
 	}
-	if from > 0 && us >= from && m.Named {
-		s.addSlow(slow, m)
+	if slow > 0 && us >= slow && m.Named {
+		s.addSlow(&to.Slow, m)
 	}
 }
 

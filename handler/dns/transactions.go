@@ -45,52 +45,22 @@ type TransactionMetrics struct {
 // "out" if they asked. A transaction is counted when its reply arrives. The fields of the reply
 // count unless a metric's help text names the query.
 type Direction struct {
-	Trans       sketch.Counter `metric:"xacts,counters" help:"transactions: replies that met their query in time"`
-	UDP         sketch.Counter `metric:"udp_xacts,counters" help:"transactions over UDP"`
-	TCP         sketch.Counter `metric:"tcp_xacts,counters" help:"transactions over TCP"`
-	DoT         sketch.Counter `metric:"dot_xacts,counters" help:"transactions over TLS (RFC 7858), as dnstap tells"`
-	DoH         sketch.Counter `metric:"doh_xacts,counters" help:"transactions over HTTPS (RFC 8484), as dnstap tells"`
-	DNSCryptUDP sketch.Counter `metric:"dnscrypt_udp_xacts,counters" help:"transactions over DNSCrypt and UDP, as dnstap tells"`
-	DNSCryptTCP sketch.Counter `metric:"dnscrypt_tcp_xacts,counters" help:"transactions over DNSCrypt and TCP, as dnstap tells"`
-	DoQ         sketch.Counter `metric:"doq_xacts,counters" help:"transactions over QUIC (RFC 9250), as dnstap tells"`
-	IPv4        sketch.Counter `metric:"ipv4_xacts,counters" help:"transactions over IPv4"`
-	IPv6        sketch.Counter `metric:"ipv6_xacts,counters" help:"transactions over IPv6"`
-	NoError     sketch.Counter `metric:"noerror_xacts,counters" help:"transactions with RCODE NOERROR"`
-	NoData      sketch.Counter `metric:"nodata_xacts,counters" help:"transactions with RCODE NOERROR and no answer record"`
-	NXDomain    sketch.Counter `metric:"nxdomain_xacts,counters" help:"transactions with RCODE NXDOMAIN"`
-	ServFail    sketch.Counter `metric:"srvfail_xacts,counters" help:"transactions with RCODE SERVFAIL"`
-	Refused     sketch.Counter `metric:"refused_xacts,counters" help:"transactions with RCODE REFUSED"`
+	Trans  sketch.Counter `metric:"xacts,counters" help:"transactions: replies that met their query in time"`
+	Counts `with:"path= xacts=_xacts what=transactions replies=transactions ecs=ecs_xacts ecs_groups=counters queries=transactions whose query had results=top_rcodes details=top_rcodes bytes=top_response_bytes sizes=top_size codes=top_rcodes types=top_qtypes subnets=top_ecs_xacts places=top_geo_loc_ecs_xacts ratio=response_query_size_ratio ratios=top_size"`
+
+	DoT         sketch.Counter `metric:"dot_xacts,counters" help:"transactions over TLS (RFC 7858), by dnstap"`
+	DoH         sketch.Counter `metric:"doh_xacts,counters" help:"transactions over HTTPS (RFC 8484), by dnstap"`
+	DNSCryptUDP sketch.Counter `metric:"dnscrypt_udp_xacts,counters" help:"transactions over DNSCrypt and UDP, by dnstap"`
+	DNSCryptTCP sketch.Counter `metric:"dnscrypt_tcp_xacts,counters" help:"transactions over DNSCrypt and TCP, by dnstap"`
+	DoQ         sketch.Counter `metric:"doq_xacts,counters" help:"transactions over QUIC (RFC 9250), by dnstap"`
 	AA          sketch.Counter `metric:"authoritative_answer_xacts,counters" help:"transactions with an authoritative answer"`
 	AD          sketch.Counter `metric:"authenticated_data_xacts,counters" help:"transactions with authenticated data"`
 	CD          sketch.Counter `metric:"checking_disabled_xacts,counters" help:"transactions whose query disabled checking"`
-	// counted if top_ecs is enabled
-	ECS       sketch.Counter `metric:"ecs_xacts,counters" help:"transactions whose query had an EDNS client subnet"`
-	TimedOut  sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
-	Evicted   sketch.Counter `metric:"evicted_queries,counters" help:"queries forgotten before their reply or timeout because too many waited"`
-	Retried   sketch.Counter `metric:"retried_queries,counters" help:"queries sent again, with the same ID and question, before the reply"`
-	Orphans   sketch.Counter `metric:"orphan_responses,counters" help:"replies without a query"`
-	RateTrans sketch.Rate    `metric:"xact_rates,quantiles" help:"transactions per second"`
-
-	QName sketch.Cardinality `metric:"cardinality.qname,cardinality" help:"distinct QNAMEs"`
-
-	TopQName2   metric.TopDomains `metric:"top_qname2_xacts,top_qnames" label:"qname" help:"names, cut to two labels"`
-	TopQName3   metric.TopDomains `metric:"top_qname3_xacts,top_qnames" label:"qname" help:"names, cut to three labels"`
-	TopNXDomain metric.TopDomains `metric:"top_nxdomain_xacts,top_rcodes" label:"qname" help:"names answered with NXDOMAIN"`
-	TopRefused  metric.TopDomains `metric:"top_refused_xacts,top_rcodes" label:"qname" help:"names answered with REFUSED"`
-	TopServFail metric.TopDomains `metric:"top_srvfail_xacts,top_rcodes" label:"qname" help:"names answered with SERVFAIL"`
-	TopNoData   metric.TopDomains `metric:"top_nodata_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR and no answer record"`
-	TopNoError  metric.TopDomains `metric:"top_noerror_xacts,top_rcodes" label:"qname" help:"names answered with NOERROR"`
-
-	TopRCodes metric.TopNumbers[dnsmsg.RCode] `metric:"top_rcode_xacts,top_rcodes" label:"rcode" help:"response codes"`
-	TopQTypes metric.TopNumbers[dnsmsg.Type]  `metric:"top_qtype_xacts,top_qtypes" label:"qtype" help:"query types"`
-	TopPorts  metric.TopNumbers[metric.Port]  `metric:"top_udp_ports_xacts,top_ports" label:"port" help:"client ports"`
-
-	TopBytes metric.TopDomains `metric:"top_response_bytes,top_size" label:"qname" help:"names by the bytes of their replies"`
-	Ratio    sketch.Quantile   `metric:"response_query_size_ratio,top_size" float:"true" help:"length of the reply divided by that of its query"`
-
-	TopECS    metric.TopNames     `metric:"top_ecs_xacts,top_ecs" label:"ecs" help:"EDNS client subnet addresses of queries"`
-	TopGeoECS metric.TopLocations `metric:"top_geo_loc_ecs_xacts,top_ecs" label:"geo_loc" help:"locations of EDNS client subnet addresses"`
-	TopASNECS metric.TopNames     `metric:"top_asn_ecs_xacts,top_ecs" label:"asn" help:"autonomous systems of EDNS client subnet addresses"`
+	TimedOut    sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
+	Evicted     sketch.Counter `metric:"evicted_queries,counters" help:"queries forgotten before their reply or timeout because too many waited"`
+	Retried     sketch.Counter `metric:"retried_queries,counters" help:"queries sent again, with the same ID and question, before the reply"`
+	Orphans     sketch.Counter `metric:"orphan_responses,counters" help:"replies without a query"`
+	RateTrans   sketch.Rate    `metric:"xact_rates,quantiles" help:"transactions per second"`
 
 	Time sketch.Quantile   `metric:"xact_time_us,xact_times" help:"time from query to reply, microseconds"`
 	Hist sketch.Histogram  `metric:"xact_histogram_us,xact_times" help:"time from query to reply, microseconds"`
@@ -135,18 +105,10 @@ func (d *Direction) countReply(m *handler.Message) {
 	if m.Msg == nil {
 		return
 	}
-	switch code := m.Msg.RCode(); code {
-	case dnsmsg.RCodeNoError:
-		d.NoError.Add(1)
-		if m.Msg.ANCount() == 0 {
-			d.NoData.Add(1)
-		}
-	case dnsmsg.RCodeNXDomain:
-		d.NXDomain.Add(1)
-	case dnsmsg.RCodeServFail:
-		d.ServFail.Add(1)
-	case dnsmsg.RCodeRefused:
-		d.Refused.Add(1)
+	code := m.Msg.RCode()
+	d.addResult(code, 1)
+	if code == dnsmsg.RCodeNoError && m.Msg.ANCount() == 0 {
+		d.NoData.Add(1)
 	}
 	if m.Msg.Authoritative() {
 		d.AA.Add(1)

@@ -254,12 +254,11 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker)
 	if s.groups.Has(xactTopPorts) && m.Client != 0 {
 		d.TopPorts.Add(metric.Port(m.Client), 1)
 	}
-	if s.groups.Has(xactTopSize) && q.size > 0 && len(m.Msg) > 0 {
-		d.Ratio.Add(float64(len(m.Msg)) / float64(q.size))
+	if s.groups.Has(xactTopSize) {
+		d.addRatio(q.size, m.Msg)
 	}
 	if q.subnet.IsValid() {
-		d.ECS.Add(1)
-		s.subnet(q.subnet, &d.TopECS, &d.TopGeoECS, &d.TopASNECS)
+		s.subnet(&d.Counts, q.subnet)
 	}
 	if m.Msg != nil && s.groups.Has(xactTopRCodes) {
 		// includes replies without a question, which pktvisor omits

@@ -22,23 +22,12 @@ type DirectionMetrics struct {
 // Direction holds the counts of one direction's packets. It counts remote addresses. For packets of
 // unknown direction it counts both addresses.
 type Direction struct {
-	Total   sketch.Counter `metric:"total_packets,counters" help:"packets that passed the filters"`
-	UDP     sketch.Counter `metric:"udp_packets,counters" help:"UDP packets, by the outermost transport header"`
-	TCP     sketch.Counter `metric:"tcp_packets,counters" help:"TCP packets, by the outermost transport header"`
-	OtherL4 sketch.Counter `metric:"other_l4_packets,counters" help:"packets that are neither UDP nor TCP"`
-	IPv4    sketch.Counter `metric:"ipv4_packets,counters" help:"IPv4 packets, by the outermost header"`
-	IPv6    sketch.Counter `metric:"ipv6_packets,counters" help:"IPv6 packets, by the outermost header"`
-	SYN     sketch.Counter `metric:"tcp.syn_packets,counters" help:"TCP packets with the SYN flag, with or without ACK"`
+	Total  sketch.Counter `metric:"total_packets,counters" help:"packets that passed the filters"`
+	Counts `with:"packets=_packets syn=tcp.syn_packets geo=top_geo_loc_packets asn=top_asn_packets size=payload_size_bytes sizes=quantiles"`
 
 	IPs sketch.Cardinality `metric:"cardinality.ips,cardinality" help:"distinct remote addresses"`
 
-	TopIPv4 metric.Top[metric.IPv4] `metric:"top_ipv4_packets,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
-	TopIPv6 metric.Top[metric.IPv6] `metric:"top_ipv6_packets,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
-	TopGeo  metric.TopLocations     `metric:"top_geo_loc_packets,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
-	TopASN  metric.TopNames         `metric:"top_asn_packets,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
-
-	PayloadSize sketch.Quantile `metric:"payload_size_bytes,quantiles" help:"captured length of packets, bytes"`
-	RatePackets sketch.Rate     `metric:"rates.pps,quantiles" help:"packets per second"`
+	RatePackets sketch.Rate `metric:"rates.pps,quantiles" help:"packets per second"`
 	// bytes despite its name, as in pktvisor
 	RateBytes sketch.Rate `metric:"rates.bps,quantiles" help:"captured bytes per second"`
 }
@@ -119,12 +108,11 @@ func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 		return
 	}
 	both := p.Dir == decode.Unknown || p.Layers.Has(decode.LayerDNSTap)
-	l := lists{&d.TopIPv4, &d.TopIPv6, &d.TopGeo, &d.TopASN}
 	if (both || p.Dir == decode.ToHost) && p.Src.IsValid() {
-		s.remote(p.Src.Addr(), &d.IPs, &l)
+		s.remote(p.Src.Addr(), &d.IPs, &d.Counts)
 	}
 	if (both || p.Dir == decode.FromHost) && p.Dst.IsValid() {
-		s.remote(p.Dst.Addr(), &d.IPs, &l)
+		s.remote(p.Dst.Addr(), &d.IPs, &d.Counts)
 	}
 }
 
@@ -149,6 +137,6 @@ func (d *Direction) add(v *volume, sec int64) {
 	d.RatePackets.Add(sec, v.packets)
 	d.RateBytes.Add(sec, v.bytes)
 	for k, n := range v.kinds {
-		addKind(uint8(k), n, layers{&d.IPv4, &d.IPv6, &d.UDP, &d.TCP, &d.OtherL4})
+		d.addKind(uint8(k), n)
 	}
 }

@@ -74,16 +74,8 @@ func (f *front[M]) passMessages(b *handler.Batch) {
 	}
 }
 
-// lists count remote addresses.
-type lists struct {
-	ipv4 *metric.Top[metric.IPv4]
-	ipv6 *metric.Top[metric.IPv6]
-	geo  *metric.TopLocations
-	asn  *metric.TopNames
-}
-
-// remote counts a remote address in l and card. It ignores the unspecified address.
-func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
+// remote counts a remote address in c and card. It ignores the unspecified address.
+func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, c *Counts) {
 	if addr.IsUnspecified() {
 		return
 	}
@@ -94,7 +86,7 @@ func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
 			card.Add(h)
 		}
 		if f.groups.Has(groupTopIPs) {
-			l.ipv4.Add(h, a, 1)
+			c.TopIPv4.Add(h, a, 1)
 		}
 	} else {
 		a := addr.As16()
@@ -103,20 +95,20 @@ func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, l *lists) {
 			card.Add(h)
 		}
 		if f.groups.Has(groupTopIPs) {
-			l.ipv6.Add(h, a, 1)
+			c.TopIPv6.Add(h, a, 1)
 		}
 	}
 	if f.geo != nil && f.groups.Has(groupTopGeo) {
-		f.places(addr, l)
+		f.places(addr, c)
 	}
 }
 
 // places counts the location and the autonomous system of addr.
-func (f *front[M]) places(addr netip.Addr, l *lists) {
+func (f *front[M]) places(addr netip.Addr, c *Counts) {
 	if at := f.geo.City(addr); at != nil {
-		l.geo.Add(at.Hash, at.Key, 1)
+		c.TopGeo.Add(at.Hash, at.Key, 1)
 	}
 	if as := f.geo.ASN(addr); as != nil {
-		l.asn.Add(as.Hash, as.Key, 1)
+		c.TopASN.Add(as.Hash, as.Key, 1)
 	}
 }

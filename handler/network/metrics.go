@@ -26,26 +26,32 @@ type Metrics struct {
 	In      sketch.Counter `metric:"in,counters" help:"ingress packets"`
 	Out     sketch.Counter `metric:"out,counters" help:"egress packets"`
 	Unknown sketch.Counter `metric:"unknown_dir,counters" help:"packets of unknown direction"`
-	IPv4    sketch.Counter `metric:"ipv4,counters" help:"IPv4 packets, by the outermost header"`
-	IPv6    sketch.Counter `metric:"ipv6,counters" help:"IPv6 packets, by the outermost header"`
-	UDP     sketch.Counter `metric:"udp,counters" help:"UDP packets, by the outermost transport header"`
-	TCP     sketch.Counter `metric:"tcp,counters" help:"TCP packets, by the outermost transport header"`
-	OtherL4 sketch.Counter `metric:"other_l4,counters" help:"packets that are neither UDP nor TCP"`
-	SYN     sketch.Counter `metric:"protocol.tcp.syn,counters" help:"TCP packets with the SYN flag, with or without ACK"`
+
+	Counts `with:"packets= syn=protocol.tcp.syn geo=top_geoLoc asn=top_ASN size=payload_size sizes="`
 
 	SrcIPsIn  sketch.Cardinality `metric:"cardinality.src_ips_in,cardinality" help:"distinct source addresses of ingress packets"`
 	DstIPsOut sketch.Cardinality `metric:"cardinality.dst_ips_out,cardinality" help:"distinct destination addresses of egress packets"`
-
-	TopIPv4 metric.Top[metric.IPv4] `metric:"top_ipv4,top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
-	TopIPv6 metric.Top[metric.IPv6] `metric:"top_ipv6,top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
-	TopGeo  metric.TopLocations     `metric:"top_geoLoc,top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
-	TopASN  metric.TopNames         `metric:"top_ASN,top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
-
-	PayloadSize sketch.Quantile `metric:"payload_size" help:"captured length of packets, bytes"`
 
 	RateIn       sketch.Rate `metric:"rates.pps_in" help:"ingress packets per second"`
 	RateOut      sketch.Rate `metric:"rates.pps_out" help:"egress packets per second"`
 	RateBytesIn  sketch.Rate `metric:"rates.bytes_in" prom:"payload_rates_bytes_in" help:"captured ingress bytes per second"`
 	RateBytesOut sketch.Rate `metric:"rates.bytes_out" prom:"payload_rates_bytes_out" help:"captured egress bytes per second"`
 	RateBytes    sketch.Rate `metric:"rates.bytes_total" prom:"payload_rates_bytes_total" help:"captured bytes per second"`
+}
+
+// Counts are the counts of both versions. Version 2.0 has them for each direction.
+type Counts struct {
+	IPv4    sketch.Counter `metric:"ipv4{packets},counters" help:"IPv4 packets, by the outermost header"`
+	IPv6    sketch.Counter `metric:"ipv6{packets},counters" help:"IPv6 packets, by the outermost header"`
+	UDP     sketch.Counter `metric:"udp{packets},counters" help:"UDP packets, by the outermost transport header"`
+	TCP     sketch.Counter `metric:"tcp{packets},counters" help:"TCP packets, by the outermost transport header"`
+	OtherL4 sketch.Counter `metric:"other_l4{packets},counters" help:"packets that are neither UDP nor TCP"`
+	SYN     sketch.Counter `metric:"{syn},counters" help:"TCP packets with the SYN flag, with or without ACK"`
+
+	TopIPv4 metric.Top[metric.IPv4] `metric:"top_ipv4{packets},top_ips" label:"ipv4" help:"remote IPv4 addresses with the most packets"`
+	TopIPv6 metric.Top[metric.IPv6] `metric:"top_ipv6{packets},top_ips" label:"ipv6" help:"remote IPv6 addresses with the most packets"`
+	TopGeo  metric.TopLocations     `metric:"{geo},top_geo" label:"geo_loc" help:"locations of remote addresses with the most packets"`
+	TopASN  metric.TopNames         `metric:"{asn},top_geo" label:"asn" help:"autonomous systems of remote addresses with the most packets"`
+
+	PayloadSize sketch.Quantile `metric:"{size},{sizes}" help:"captured length of packets, bytes"`
 }

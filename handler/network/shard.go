@@ -50,12 +50,11 @@ func (s *shard) countDeep(p *decode.Packet) {
 	// As in pktvisor, both addresses of a dnstap message count: the client's as a source, and the
 	// server's as a destination.
 	tapped := p.Layers.Has(decode.LayerDNSTap)
-	l := lists{&m.TopIPv4, &m.TopIPv6, &m.TopGeo, &m.TopASN}
 	if (tapped && p.Src.IsValid()) || (!tapped && p.Dir == decode.ToHost) {
-		s.remote(p.Src.Addr(), &m.SrcIPsIn, &l)
+		s.remote(p.Src.Addr(), &m.SrcIPsIn, &m.Counts)
 	}
 	if (tapped && p.Dst.IsValid()) || (!tapped && p.Dir == decode.FromHost) {
-		s.remote(p.Dst.Addr(), &m.DstIPsOut, &l)
+		s.remote(p.Dst.Addr(), &m.DstIPsOut, &m.Counts)
 	}
 }
 
@@ -69,7 +68,7 @@ func (s *shard) flush() {
 	s.Flush()
 	for dir := range t.dirs {
 		for k, n := range t.dirs[dir].kinds {
-			addKind(uint8(k), n, layers{&m.IPv4, &m.IPv6, &m.UDP, &m.TCP, &m.OtherL4})
+			m.addKind(uint8(k), n)
 		}
 		m.RateBytes.Add(sec, t.dirs[dir].bytes)
 	}

@@ -2,7 +2,6 @@ package network
 
 import (
 	"visor/decode"
-	"visor/sketch"
 )
 
 // tally counts packets of one second within a batch, in few cache lines. It avoids branches where
@@ -84,23 +83,20 @@ func isSYN(p *decode.Packet) bool {
 	return p.Layers.Has(decode.LayerTCP) && p.Flags&decode.FlagSYN != 0
 }
 
-// layers counts packets by their layers.
-type layers struct{ ipv4, ipv6, udp, tcp, other *sketch.Counter }
-
 // addKind adds n packets of kind k.
-func addKind(k uint8, n uint64, to layers) {
+func (c *Counts) addKind(k uint8, n uint64) {
 	switch {
 	case k&kindIPv4 != 0:
-		to.ipv4.Add(n)
+		c.IPv4.Add(n)
 	case k&kindIPv6 != 0:
-		to.ipv6.Add(n)
+		c.IPv6.Add(n)
 	}
 	switch {
 	case k&kindUDP != 0:
-		to.udp.Add(n)
+		c.UDP.Add(n)
 	case k&kindTCP != 0:
-		to.tcp.Add(n)
+		c.TCP.Add(n)
 	default:
-		to.other.Add(n)
+		c.OtherL4.Add(n)
 	}
 }
