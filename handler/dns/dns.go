@@ -16,7 +16,7 @@ func (h *Handler) NewShards(n int) (out []handler.Shard) {
 		s := &shard{front: h.newFront(), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.deliver
-		s.connect()
+		s.connect(0, &s.Live.Counts, messageNames)
 		out = append(out, s)
 	}
 	return out
@@ -57,7 +57,7 @@ func (s *shard) Shift(startNS int64) {
 	s.start = startNS
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
-	s.connect()
+	s.connect(0, &s.Live.Counts, messageNames)
 	s.taps.shift(&s.Live.Taps)
 }
 
@@ -130,23 +130,6 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b.TopQTypes.Add(m.Type, 1)
 	if s.groups&(groupCardinality|groupTopQNames) != 0 {
 		s.countName(m, 0, suffixLen)
-	}
-}
-
-// connect makes the live period's lists count names.
-func (s *shard) connect() {
-	b, l := s.Live, &s.names.lists[0]
-	l.columns = l.columns[:0]
-	if s.groups.Has(groupCardinality) {
-		l.distinct = &b.QName
-	}
-	if s.groups.Has(groupTopQNames) {
-		l.columns = append(l.columns, column{&b.TopQName2, twoLabels}, column{&b.TopQName3, threeLabels},
-			column{&b.TopNoData, noDatas}, column{&b.TopNXDomain, nxDomains},
-			column{&b.TopServFail, servFails}, column{&b.TopRefused, refusals})
-	}
-	if s.groups.Has(groupTopQNames | groupTopQNamesDetails) {
-		l.columns = append(l.columns, column{&b.TopNoError, noErrors}, column{&b.TopBytes, replyBytes})
 	}
 }
 

@@ -26,6 +26,11 @@ var groupNames = metric.GroupNames{
 	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
 }
 
+var messageNames = nameGroups{
+	distinct: groupCardinality, parts: groupTopQNames, results: groupTopQNames,
+	details: groupTopQNames | groupTopQNamesDetails, bytes: groupTopQNames | groupTopQNamesDetails,
+}
+
 // Metrics holds the counts of a Handler. A transaction is a reply with its query. It is "in" if the
 // local networks answered, "out" if they asked. Queries that passed the filters either met their
 // reply (Trans), ended as TimedOut, Evicted or Retried, or still wait.
@@ -43,7 +48,7 @@ type Metrics struct {
 	Evicted  sketch.Counter `metric:"xact.counts.evicted,dns_transaction" help:"queries forgotten before their reply or timeout because too many waited"`
 	Retried  sketch.Counter `metric:"xact.counts.retried,dns_transaction" help:"queries sent again, with the same ID and question, before the reply"`
 
-	In  OneWay `with:"d=in way=ingress did=answered,dns_transaction"` // transactions that this side answered
+	In  OneWay `with:"d=in way=ingress did=answered,dns_transaction"`
 	Out OneWay `with:"d=out way=egress did=asked,dns_transaction"`
 
 	// dnstap messages by type: "auth", "client" and so on, created on first use

@@ -216,6 +216,35 @@ type column struct {
 	what listed
 }
 
+// nameGroups are the metric groups of the lists of names in [Counts], in one version.
+type nameGroups struct{ distinct, parts, results, details, bytes metric.GroupSet }
+
+// connect makes the lists of c count the names of a direction.
+func (s *front[M]) connect(dir decode.Direction, c *Counts, g nameGroups) {
+	l := &s.names.lists[dir]
+	l.columns = l.columns[:0]
+	if s.groups.Has(g.distinct) {
+		l.distinct = &c.QName
+	}
+	for _, of := range [...]struct {
+		column
+		group metric.GroupSet
+	}{
+		{column{&c.TopQName2, twoLabels}, g.parts},
+		{column{&c.TopQName3, threeLabels}, g.parts},
+		{column{&c.TopNoData, noDatas}, g.results},
+		{column{&c.TopNXDomain, nxDomains}, g.results},
+		{column{&c.TopServFail, servFails}, g.results},
+		{column{&c.TopRefused, refusals}, g.results},
+		{column{&c.TopNoError, noErrors}, g.details},
+		{column{&c.TopBytes, replyBytes}, g.bytes},
+	} {
+		if s.groups.Has(of.group) {
+			l.columns = append(l.columns, of.column)
+		}
+	}
+}
+
 // listed is what a list counts.
 type listed uint8
 

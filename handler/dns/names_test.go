@@ -69,7 +69,7 @@ func (n named) message(name string, reply bool, rcode byte, answers int) []byte 
 func counted(m *dns.Metrics) named {
 	n := named{}
 	for list, top := range map[string]*metric.TopDomains{
-		"qname2": &m.TopQName2, "qname3": &m.TopQName3, "bytes": &m.TopByBytes, "noerror": &m.TopNoError, "nodata": &m.TopNoData,
+		"qname2": &m.TopQName2, "qname3": &m.TopQName3, "bytes": &m.TopBytes, "noerror": &m.TopNoError, "nodata": &m.TopNoData,
 		"nxdomain": &m.TopNXDomain, "srvfail": &m.TopServFail, "refused": &m.TopRefused,
 	} {
 		for _, item := range top.Items(1 << 20) {

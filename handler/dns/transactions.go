@@ -30,6 +30,10 @@ var xactGroupNames = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
 }
 
+var transactionNames = nameGroups{
+	distinct: xactCardinality, parts: xactTopQNames, results: xactTopRCodes, details: xactTopRCodes, bytes: xactTopSize,
+}
+
 // TransactionMetrics holds the counts of a TransactionHandler: the same transaction metrics for
 // each direction.
 type TransactionMetrics struct {

@@ -98,7 +98,7 @@ func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 func (s *transactionShard) direction(dir decode.Direction) *Direction {
 	if s.dirs[dir] == nil {
 		s.dirs[dir] = s.Live.Directions.At(dir.String())
-		s.connect(dir, s.dirs[dir])
+		s.connect(dir, &s.dirs[dir].Counts, transactionNames)
 	}
 	return s.dirs[dir]
 }
@@ -272,25 +272,6 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker)
 	}
 	if s.groups&(xactCardinality|xactTopQNames|xactTopRCodes|xactTopSize) != 0 {
 		s.countName(m, q.dir, 0)
-	}
-}
-
-// connect makes the lists of a direction count names.
-func (s *transactionShard) connect(dir decode.Direction, d *Direction) {
-	l := &s.names.lists[dir]
-	l.columns = l.columns[:0]
-	if s.groups.Has(xactCardinality) {
-		l.distinct = &d.QName
-	}
-	if s.groups.Has(xactTopQNames) {
-		l.columns = append(l.columns, column{&d.TopQName2, twoLabels}, column{&d.TopQName3, threeLabels})
-	}
-	if s.groups.Has(xactTopRCodes) {
-		l.columns = append(l.columns, column{&d.TopNoError, noErrors}, column{&d.TopNoData, noDatas},
-			column{&d.TopNXDomain, nxDomains}, column{&d.TopServFail, servFails}, column{&d.TopRefused, refusals})
-	}
-	if s.groups.Has(xactTopSize) {
-		l.columns = append(l.columns, column{&d.TopBytes, replyBytes})
 	}
 }
 
