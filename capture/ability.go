@@ -2,6 +2,20 @@ package capture
 
 import "visor/decode"
 
+// LiveSource is an ability of sources that yield frames while they are captured. The clock closes
+// periods of a live source, even without frames. A source without it is a recording: time is what
+// the timestamps of its frames say.
+type LiveSource interface {
+	// Live reports whether the source is live. The answer does not change in a source's life.
+	Live() bool
+}
+
+// IsLive reports whether src is live; see [LiveSource].
+func IsLive(src Source) bool {
+	l, ok := src.(LiveSource)
+	return ok && l.Live()
+}
+
 // Stabler is implemented by sources whose frames can remain valid after the next ReadBatch. Use a
 // type assertion or [IsStable] to query it.
 type Stabler interface {

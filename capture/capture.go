@@ -47,14 +47,26 @@ type Batch struct {
 	Era int
 }
 
-// Source yields frames in batches. A Source is owned by one goroutine, but Close may be called from
-// any. Close makes a waiting ReadBatch return [ErrClosed].
+// Reset empties b and keeps its memory. ReadBatch begins with it: the batch of the caller may hold
+// the frames and the period of another source.
+func (b *Batch) Reset() { b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0 }
+
+// Source yields frames in batches. A Source is owned by one goroutine, but Close may be called
+// from any. A live source is a [LiveSource]; all others are recordings. Package
+// visor/capture/sourcetest tests what is described here.
 type Source interface {
-	// ReadBatch replaces the contents of b with one or more frames, and waits for the first. Only a
-	// batch with an Era may have none; see [Batch]. Frames in b borrow from the Source until the
-	// next ReadBatch or Close. ReadBatch returns io.EOF at the end of a recording. On any error b
-	// is empty. If a recording is damaged, the frames before the damage are returned first, with a
-	// nil error.
+	// ReadBatch replaces the contents of b with one or more frames, waiting if there are none yet;
+	// see [Batch] for when there may be none. Frames in b borrow from the Source until the next
+	// ReadBatch or Close. Sources with frames that live longer are [Stabler].
+	//
+	// It returns io.EOF at the end of a recording, each time. On any error b is empty: frames
+	// before the damage come first, with a nil error.
 	ReadBatch(b *Batch) error
+
+	// Close releases what the Source holds, and makes a waiting ReadBatch return. From then on
+	// ReadBatch does not wait. It returns the frames that the source has already accepted, if it
+	// keeps any, and then [ErrClosed], each time. Frames that are neither returned nor filtered
+	// count as dropped, if the source counts frames at all; see [DropCounter]. To close a Source
+	// again does nothing and returns nil.
 	Close() error
 }

@@ -84,7 +84,7 @@ func newLive(fr []capture.Frame, size int, err error) *live {
 }
 
 func (l *live) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	for i := range l.buf {
 		l.buf[i] = 0xCC
 	}

@@ -90,7 +90,9 @@ type queue struct {
 
 var (
 	_ Source        = (*queue)(nil)
+	_ LiveSource    = (*queue)(nil)
 	_ Stabler       = (*queue)(nil)
+	_ Owner         = (*queue)(nil)
 	_ Progresser    = (*queue)(nil)
 	_ DropCounter   = (*queue)(nil)
 	_ FilterCounter = (*queue)(nil)
@@ -257,7 +259,7 @@ func (q *queue) pass() {
 // ReadBatch replaces b with the next batch. It swaps b.Frames with the frames of the slab, so
 // nothing is copied.
 func (q *queue) ReadBatch(b *Batch) error {
-	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
+	b.Reset()
 	if q.lent != nil {
 		q.free <- q.lent
 		q.lent = nil
@@ -281,6 +283,9 @@ func (q *queue) ReadBatch(b *Batch) error {
 		return ErrClosed
 	}
 }
+
+// Live reports whether the source that is spread is live.
+func (q *queue) Live() bool { return IsLive(q.f.src) }
 
 // Stable reports whether the source is stable. Frames of a stable source are passed on without a
 // copy.

@@ -33,7 +33,7 @@ func NewMemory(frames []Frame) *Memory {
 // ReadBatch replaces the contents of b with the next frames, at most BatchSize. It returns io.EOF
 // after the last frame and [ErrClosed] after Close.
 func (m *Memory) ReadBatch(b *Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	if m.closed.Load() {
 		return ErrClosed
 	}

@@ -60,7 +60,7 @@ type merge struct {
 // ReadBatch ends a batch when the batch of one source is used up. Its frames are still borrowed
 // then, so the source is read during the next call.
 func (m *merge) ReadBatch(b *Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	if m.end == nil {
 		m.refill()
 	}

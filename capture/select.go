@@ -23,6 +23,7 @@ type selection struct {
 }
 
 var (
+	_ LiveSource    = (*selection)(nil)
 	_ Stabler       = (*selection)(nil)
 	_ Progresser    = (*selection)(nil)
 	_ DropCounter   = (*selection)(nil)
@@ -54,11 +55,13 @@ func (s *selection) ReadBatch(b *Batch) error {
 			return nil
 		}
 	}
-	b.Frames = b.Frames[:0]
+	b.Reset()
 	return s.failed
 }
 
 func (s *selection) Close() error { return s.of.Close() }
+
+func (s *selection) Live() bool { return IsLive(s.of) }
 
 func (s *selection) Stable() bool { return IsStable(s.of) }
 

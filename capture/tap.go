@@ -23,7 +23,7 @@ const (
 // goroutine submits them, and a pipeline reads them.
 //
 //	tap := capture.NewTap()
-//	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{tap}, Live: true, Handlers: handlers})
+//	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{tap}, Handlers: handlers})
 //	go p.Run(ctx)
 //	...
 //	tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, …}) // in the server's own goroutines
@@ -69,6 +69,7 @@ type tapShard struct {
 
 var (
 	_ Source      = (*Tap)(nil)
+	_ LiveSource  = (*Tap)(nil)
 	_ DropCounter = (*Tap)(nil)
 )
 
@@ -179,7 +180,7 @@ func (f *tapFill) reset() { f.frames, f.buf = f.frames[:0], f.buf[:0] }
 // first. Frames borrow from t until the next ReadBatch. After Close it returns the remaining
 // frames, and then [ErrClosed].
 func (t *Tap) ReadBatch(b *Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	for t.given == len(t.taken) {
 		closed := t.wait()
 		t.sweep(closed)
@@ -245,6 +246,9 @@ func (t *Tap) hold(began int64) {
 	}
 	t.taken = slices.Delete(t.taken, from, to)
 }
+
+// Live returns true.
+func (t *Tap) Live() bool { return true }
 
 // Drops returns the number of packets and messages that did not fit or were submitted after Close.
 func (t *Tap) Drops() uint64 {

@@ -41,16 +41,21 @@ type stepper struct {
 	log     bytes.Buffer
 }
 
+// liveMemory is a live source of frames in memory.
+type liveMemory struct{ *capture.Memory }
+
+func (liveMemory) Live() bool { return true }
+
 func newStepper(t *testing.T, queues, periods int) *stepper {
 	d, err := Declare[events](Spec{Type: "x"}, Settings{Periods: periods})
 	require.NoError(t, err)
 	s := &stepper{wall: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	sources := make([]capture.Source, queues)
 	for i := range sources {
-		sources[i] = capture.NewMemory(nil)
+		sources[i] = liveMemory{capture.NewMemory(nil)}
 	}
 	s.Pipeline, err = NewPipeline(Config{
-		Sources: sources, Handlers: []Handler{&counting{d}}, Live: true, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
+		Sources: sources, Handlers: []Handler{&counting{d}}, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	require.NoError(t, err)
 	s.clock.read = func() (int64, time.Duration) { return s.wall.UnixNano(), s.running }

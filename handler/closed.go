@@ -95,7 +95,7 @@ func (g *Group) deliver() {
 
 // noteGap logs the number of periods of a live pipeline between two deliveries.
 func (p *Pipeline) noteGap(last, next period) {
-	if !p.cfg.Live || p.cfg.Logger == nil || last.era != next.era {
+	if !p.cfg.live || p.cfg.Logger == nil || last.era != next.era {
 		return // a recording has no periods without traffic, and loses none
 	}
 	if lost := (next.start-last.start)/int64(p.cfg.Period) - 1; lost > 0 {

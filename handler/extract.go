@@ -35,7 +35,7 @@ func newExtractor(cfg *Config) *extractor {
 		flows:   cfg.flows,
 		ports:   newDNSPorts(cfg.DNSPorts),
 		proxies: proxies{from: cfg.ProxyFrom},
-		streams: newStreams(cfg.MaxConns, cfg.StreamBytes, !cfg.Live),
+		streams: newStreams(cfg.MaxConns, cfg.StreamBytes, !cfg.live),
 		names:   make([]byte, 0, 16<<10),
 	}
 }

@@ -41,7 +41,6 @@ func TestAttach(t *testing.T) {
 		p, err := handler.NewPipeline(handler.Config{
 			Sources:  []capture.Source{endless{made[0], make(chan struct{})}, endless{made[0], make(chan struct{})}},
 			Handlers: handlers(t, handler.Settings{}),
-			Live:     true,
 		})
 		require.NoError(t, err)
 		begun := time.Now()

@@ -24,7 +24,9 @@ const PeriodLength = time.Minute
 
 // Config configures a Pipeline.
 type Config struct {
-	Sources []capture.Source // the Pipeline takes ownership and closes them
+	// The Pipeline takes ownership and closes them. They are all live, so that the clock closes
+	// periods and measures the live one, or all recordings; see [capture.LiveSource].
+	Sources []capture.Source
 	// workers that share the frames of each source, by [capture.Fanout]; 0 means 1
 	Workers int
 	// with distinct names; more may be attached while the Pipeline runs
@@ -37,8 +39,6 @@ type Config struct {
 	Hosts decode.HostNets
 	// length of a period, in whole seconds; 0 means PeriodLength
 	Period time.Duration
-	// the sources are live: the clock closes periods and measures the live one
-	Live bool
 	// decodes link types that decode does not support; nil counts them as undecodable
 	Fallback decode.LinkFallback
 	// maximum number of DNS and BGP connections over TCP per worker; 0 means 65,536
@@ -59,6 +59,7 @@ type Config struct {
 	Hash *hash64.Hasher
 
 	flows *hash64.Hasher // hashes flows: a secret of the pipeline
+	live  bool           // the sources are live
 }
 
 // Pipeline runs sources through handlers. It is safe for concurrent use.
@@ -73,8 +74,9 @@ type Pipeline struct {
 
 // NewPipeline returns a Pipeline ready to Run, or an error listing the problems in cfg.
 func NewPipeline(cfg Config) (*Pipeline, error) {
-	if len(cfg.Sources) == 0 {
-		return nil, errors.New("handler: a pipeline needs at least one source")
+	var err error
+	if cfg.live, err = areLive(cfg.Sources); err != nil {
+		return nil, err
 	}
 	if _, err := infosOf(cfg.Handlers); err != nil {
 		return nil, err // before any goroutine reads a source
@@ -87,7 +89,7 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	}
 	cfg.flows = hash64.Random()
 	if cfg.Hash == nil {
-		if cfg.Hash = hash64.Fixed(); cfg.Live {
+		if cfg.Hash = hash64.Fixed(); cfg.live {
 			cfg.Hash = hash64.Random()
 		}
 	}
@@ -105,11 +107,28 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	return p, nil
 }
 
+// areLive reports whether sources are live, or returns an error if only some are.
+func areLive(sources []capture.Source) (bool, error) {
+	live := 0
+	for _, src := range sources {
+		if capture.IsLive(src) {
+			live++
+		}
+	}
+	switch {
+	case len(sources) == 0:
+		return false, errors.New("handler: a pipeline needs at least one source")
+	case live != 0 && live != len(sources):
+		return false, fmt.Errorf("handler: %d of %d sources are live: must be all or none", live, len(sources))
+	}
+	return live > 0, nil
+}
+
 // queues returns the source of each worker. A recording is divided into periods before it is spread
 // over workers, so that all of them change periods at the same frame.
 func (cfg *Config) queues() (out []capture.Source) {
 	for _, src := range cfg.Sources {
-		if !cfg.Live {
+		if !cfg.live {
 			src = newRecorded(src, cfg.Period)
 		}
 		if cfg.Workers > 1 {
@@ -122,7 +141,7 @@ func (cfg *Config) queues() (out []capture.Source) {
 }
 
 // common reports whether all workers have the same periods.
-func (p *Pipeline) common() bool { return p.cfg.Live || len(p.cfg.Sources) == 1 }
+func (p *Pipeline) common() bool { return p.cfg.live || len(p.cfg.Sources) == 1 }
 
 // share sets in all workers the same periods. Live workers follow the clock. Workers of one
 // recording meet at the start of a period. Several recordings have separate periods.
@@ -133,7 +152,7 @@ func (p *Pipeline) share() {
 	m := newMeeting(len(p.workers), p.deliver)
 	for _, w := range p.workers {
 		w.common = true
-		if p.cfg.Live {
+		if p.cfg.live {
 			w.clock = p.clock
 		} else {
 			w.meeting = m
@@ -147,7 +166,7 @@ func (p *Pipeline) share() {
 func (p *Pipeline) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.closeSources)
 	defer stop()
-	if p.cfg.Live {
+	if p.cfg.live {
 		defer p.startClock()()
 	}
 	errs := make([]error, len(p.workers))

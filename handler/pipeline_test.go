@@ -194,7 +194,7 @@ type endless struct {
 }
 
 func (e endless) ReadBatch(b *capture.Batch) error {
-	b.Frames = b.Frames[:0]
+	b.Reset()
 	select {
 	case <-e.closed:
 		return capture.ErrClosed
@@ -204,6 +204,8 @@ func (e endless) ReadBatch(b *capture.Batch) error {
 		return nil
 	}
 }
+
+func (e endless) Live() bool { return true }
 
 func (e endless) Close() error {
 	select {
@@ -222,7 +224,6 @@ func TestLive(t *testing.T) {
 		p, err := handler.NewPipeline(handler.Config{
 			Sources:  []capture.Source{endless{made[0], make(chan struct{})}},
 			Handlers: handlers(t, handler.Settings{}),
-			Live:     true,
 		})
 		require.NoError(t, err)
 		done := make(chan error)
@@ -263,7 +264,7 @@ func TestLivePeriods(t *testing.T) {
 		busy := endless{made[0], make(chan struct{})}
 		silent := endless{made[0], make(chan struct{})}
 		p, err := handler.NewPipeline(handler.Config{
-			Sources: []capture.Source{busy, never{silent}}, Handlers: handlers(t, handler.Settings{Periods: 4}), Live: true,
+			Sources: []capture.Source{busy, never{silent}}, Handlers: handlers(t, handler.Settings{Periods: 4}),
 		})
 		require.NoError(t, err)
 		began := time.Now()
@@ -306,6 +307,22 @@ func (n never) ReadBatch(*capture.Batch) error {
 	return capture.ErrClosed
 }
 
+// liveMemory is a live source of frames in memory.
+type liveMemory struct{ *capture.Memory }
+
+func (liveMemory) Live() bool { return true }
+
+// TestLiveness has live sources and recordings: a pipeline takes either, not both.
+func TestLiveness(t *testing.T) {
+	live, recorded := liveMemory{capture.NewMemory(nil)}, capture.NewMemory(nil)
+	for _, sources := range [][]capture.Source{{live}, {recorded}, {live, live}, {recorded, recorded}} {
+		_, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: handlers(t, handler.Settings{})})
+		require.NoError(t, err)
+	}
+	_, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{live, recorded}, Handlers: handlers(t, handler.Settings{})})
+	require.EqualError(t, err, "handler: 1 of 2 sources are live: must be all or none")
+}
+
 // TestLiveTimes has frames with wrong timestamps. They count in the period of the clock.
 func TestLiveTimes(t *testing.T) {
 	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
@@ -318,7 +335,7 @@ func TestLiveTimes(t *testing.T) {
 			frames = append(frames, f)
 		}
 		p, err := handler.NewPipeline(handler.Config{
-			Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: handlers(t, handler.Settings{}), Live: true,
+			Sources: []capture.Source{liveMemory{capture.NewMemory(frames)}}, Handlers: handlers(t, handler.Settings{}),
 		})
 		require.NoError(t, err)
 		require.NoError(t, p.Run(t.Context()))

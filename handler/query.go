@@ -66,7 +66,7 @@ func (g *Group) try(known times, first, last int) (s *Snapshot, whole bool, err 
 		}
 		chosen[i] = periods[first:end]
 		m := &s.Modules[i]
-		m.Info, m.now, m.Live = info, now, g.pipeline.cfg.Live && first == 0
+		m.Info, m.now, m.Live = info, now, g.pipeline.cfg.live && first == 0
 		m.HashID = g.pipeline.cfg.Hash.ID()
 		m.measure(chosen[i], known.of(i))
 	}

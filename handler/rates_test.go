@@ -29,7 +29,7 @@ func newScripted(at ...time.Duration) *scripted {
 }
 
 func (s *scripted) ReadBatch(b *capture.Batch) error {
-	b.Frames = b.Frames[:0]
+	b.Reset()
 	if s.began.IsZero() {
 		s.began = time.Now()
 	}
@@ -49,6 +49,8 @@ func (s *scripted) ReadBatch(b *capture.Batch) error {
 		return nil
 	}
 }
+
+func (s *scripted) Live() bool { return true }
 
 func (s *scripted) Close() error {
 	select {
@@ -80,7 +82,7 @@ func TestLiveRates(t *testing.T) {
 		busy, other := newScripted(10*time.Second, 40*time.Second), newScripted(40*time.Second)
 		busy.counts, other.counts = []int{140, 200}, []int{80}
 		p, err := handler.NewPipeline(handler.Config{
-			Sources: []capture.Source{busy, other, newScripted()}, Handlers: handlers(t, handler.Settings{Enable: []string{"all"}}), Live: true,
+			Sources: []capture.Source{busy, other, newScripted()}, Handlers: handlers(t, handler.Settings{Enable: []string{"all"}}),
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -77,7 +77,7 @@ func (r *recorded) ReadBatch(b *capture.Batch) error {
 // read replaces the contents of b with frames that have correct times, possibly none. It sets the
 // batch's period if all frames are in one.
 func (r *recorded) read(b *capture.Batch) error {
-	b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0
+	b.Reset()
 	if r.err != nil {
 		return r.err
 	}

@@ -49,7 +49,7 @@ type slowly struct {
 }
 
 func (s *slowly) ReadBatch(b *capture.Batch) error {
-	b.Frames = b.Frames[:0]
+	b.Reset()
 	if len(s.frames) == 0 {
 		return io.EOF
 	}

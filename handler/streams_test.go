@@ -269,7 +269,7 @@ func TestFloodOfSYNs(t *testing.T) {
 type synFlood struct{ at, n int }
 
 func (f *synFlood) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	for ; f.at < f.n && len(b.Frames) < capture.BatchSize; f.at++ {
 		from := fmt.Sprintf("10.%d.%d.%d:%d", f.at>>16, f.at>>8&255, f.at&255, 1024+f.at%60000)
 		b.Frames = append(b.Frames, packettest.TCP(time.Duration(f.at)*time.Microsecond, from, answerer, decode.FlagSYN, uint32(f.at), 0, nil))

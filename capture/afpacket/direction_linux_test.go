@@ -26,7 +26,7 @@ import (
 func directions(t *testing.T, live *afpacket.Capture, hosts decode.HostNets, n uint64, traffic func()) []uint64 {
 	h, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}, Hosts: hosts, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}, Hosts: hosts})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -4,7 +4,7 @@
 //
 //	live, err := afpacket.Open(afpacket.Config{Interface: "eth0", Queues: 2})
 //	...
-//	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Live: true, Handlers: handlers})
+//	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: handlers})
 //
 // The kernel writes blocks of packets into memory that it shares with the process. Frames are
 // slices of this memory, so nothing is copied, and there is one system call per block, not per

@@ -126,7 +126,7 @@ func TestNSQueues(t *testing.T) {
 	require.NoError(t, err)
 	n, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h, n}, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h, n}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

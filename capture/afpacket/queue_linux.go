@@ -64,6 +64,7 @@ type queue struct {
 
 var (
 	_ capture.Source      = (*queue)(nil)
+	_ capture.LiveSource  = (*queue)(nil)
 	_ capture.DropCounter = (*queue)(nil)
 	_ capture.Owner       = (*queue)(nil)
 )
@@ -87,7 +88,7 @@ func openQueue(cfg *Config, on *target, group *fanout) (*queue, error) {
 // Frames borrow from the ring until the next ReadBatch. ReadBatch waits while the interface is
 // down. It returns [capture.ErrClosed] after Close, and an error if the interface was deleted.
 func (q *queue) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	for len(b.Frames) == 0 {
 		if q.left == 0 {
 			q.release()
@@ -102,6 +103,9 @@ func (q *queue) ReadBatch(b *capture.Batch) error {
 	}
 	return nil
 }
+
+// Live returns true.
+func (q *queue) Live() bool { return true }
 
 // release returns the block to the kernel.
 func (q *queue) release() {

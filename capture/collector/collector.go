@@ -3,7 +3,7 @@
 //	src, err := collector.Listen(collector.Config{Address: ":2055"})
 //	...
 //	p, err := handler.NewPipeline(handler.Config{
-//		Sources: []capture.Source{src}, Handlers: []handler.Handler{flows}, Live: true,
+//		Sources: []capture.Source{src}, Handlers: []handler.Handler{flows},
 //	})
 //
 // A socket delivers datagrams without their headers. The source adds an IP and a UDP header, so
@@ -50,6 +50,7 @@ type Source struct {
 
 var (
 	_ capture.Source      = (*Source)(nil)
+	_ capture.LiveSource  = (*Source)(nil)
 	_ capture.DropCounter = (*Source)(nil)
 )
 
@@ -83,12 +84,15 @@ func Listen(cfg Config) (*Source, error) {
 // Addr returns the local address.
 func (s *Source) Addr() netip.AddrPort { return s.local }
 
+// Live returns true.
+func (s *Source) Live() bool { return true }
+
 // Drops returns the number of datagrams dropped by the kernel.
 func (s *Source) Drops() uint64 { return s.drops.Load() }
 
 // ReadBatch waits for a datagram and returns it as a packet.
 func (s *Source) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	n, oobn, _, from, err := s.conn.ReadMsgUDPAddrPort(s.buf[headroom:], s.oob)
 	switch {
 	case s.shut.Load():

@@ -107,7 +107,7 @@ func unpacked(in io.Reader, name string) (io.Reader, error) {
 // from f until the next ReadBatch. It returns io.EOF at the end, an [*Error] if the file is damaged
 // or truncated, and [capture.ErrClosed] after Close.
 func (f *File) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	f.slab.reset()
 	for f.err == nil && !f.slab.full() && !f.closed.Load() {
 		if f.total == 0 && len(f.slab.frames) > 0 && !f.frames.buffered() {

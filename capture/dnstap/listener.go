@@ -107,8 +107,9 @@ type Listener struct {
 }
 
 var (
-	_ capture.Source   = (*Listener)(nil)
-	_ capture.Reasoner = (*Listener)(nil)
+	_ capture.Source     = (*Listener)(nil)
+	_ capture.LiveSource = (*Listener)(nil)
+	_ capture.Reasoner   = (*Listener)(nil)
 )
 
 // Stats holds the counts of a Listener.
@@ -161,7 +162,7 @@ func (l *Listener) take() *slab {
 // They borrow from l until the next ReadBatch. After Close it returns the frames already read, and
 // then [capture.ErrClosed].
 func (l *Listener) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	if l.lent != nil {
 		l.lent.reset()
 		l.free <- l.lent
@@ -179,6 +180,9 @@ func (l *Listener) ReadBatch(b *capture.Batch) error {
 	b.Frames = append(b.Frames, l.lent.frames...)
 	return nil
 }
+
+// Live returns true.
+func (l *Listener) Live() bool { return true }
 
 // Addr returns the address that the Listener listens on.
 func (l *Listener) Addr() net.Addr { return l.socket.Addr() }

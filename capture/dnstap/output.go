@@ -71,11 +71,14 @@ type outputSource struct {
 	dropped  atomic.Uint64
 }
 
-var _ capture.DropCounter = (*outputSource)(nil)
+var (
+	_ capture.DropCounter = (*outputSource)(nil)
+	_ capture.LiveSource  = (*outputSource)(nil)
+)
 
 // ReadBatch waits for one message and also returns those already in the channel.
 func (s *outputSource) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	s.slab.reset()
 	select {
 	case <-s.gone:
@@ -109,6 +112,9 @@ func (s *outputSource) takeMore() {
 		}
 	}
 }
+
+// Live returns true.
+func (s *outputSource) Live() bool { return true }
 
 // Drops returns the number of messages sent after Close.
 func (s *outputSource) Drops() uint64 { return s.dropped.Load() }

@@ -69,7 +69,7 @@ type tally struct{ queries, replies, transactions uint64 }
 func watch(t *testing.T, sources ...capture.Source) func() tally {
 	h, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)

@@ -6,7 +6,8 @@
 //	…
 //	src, err := gopkt.New(handle, gopkt.Config{Batch: capture.BatchSize})
 //
-// and [Fallback] finds the network packet in frames of link types that visor's own decoder does not
+// [NewRecording] does the same for handles of files: gopacket's types do not show the difference.
+// [Fallback] finds the network packet in frames of link types that visor's own decoder does not
 // support, by the decoders of gopacket/layers.
 //
 // gopacket is slower than visor's sources and decoders, by a few hundred nanoseconds per packet.

@@ -21,7 +21,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	src, err := gopkt.New(reader, gopkt.Config{Batch: capture.BatchSize})
+	src, err := gopkt.NewRecording(reader, gopkt.Config{Batch: capture.BatchSize})
 	if err != nil {
 		panic(err)
 	}

@@ -40,16 +40,29 @@ type Config struct {
 type Source struct {
 	src    gopacket.ZeroCopyPacketDataSource
 	cfg    Config
+	live   bool
 	buf    []byte // bytes of the current batch
 	err    error  // final error of ReadBatch, if not nil
 	closed atomic.Bool
 }
 
-var _ capture.Source = (*Source)(nil)
+var (
+	_ capture.Source     = (*Source)(nil)
+	_ capture.LiveSource = (*Source)(nil)
+)
 
-// New returns a Source of the packets of src, or an error if cfg.Batch is out of range. It takes
-// ownership of src; Close closes src if src has a Close method.
-func New(src gopacket.ZeroCopyPacketDataSource, cfg Config) (*Source, error) {
+// NewLive returns a Source of the packets that src captures, or an error if cfg.Batch is out of
+// range. It takes ownership of src; Close closes src if src has a Close method.
+func NewLive(src gopacket.ZeroCopyPacketDataSource, cfg Config) (*Source, error) {
+	s, err := NewRecording(src, cfg)
+	if err == nil {
+		s.live = true
+	}
+	return s, err
+}
+
+// NewRecording is [NewLive] for a src that reads a file.
+func NewRecording(src gopacket.ZeroCopyPacketDataSource, cfg Config) (*Source, error) {
 	if cfg.Batch < 0 || cfg.Batch > capture.BatchSize {
 		return nil, fmt.Errorf("gopkt: batch of %d frames is not in 1 to %d", cfg.Batch, capture.BatchSize)
 	}
@@ -75,7 +88,7 @@ func isTimeout(err error) bool {
 // first. Frames in b borrow from s until the next ReadBatch. ReadBatch returns io.EOF when the data
 // source does, [capture.ErrClosed] after Close, and wraps any other error of the data source.
 func (s *Source) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	s.buf = s.buf[:0]
 	for s.err == nil && len(b.Frames) < s.cfg.Batch && !s.closed.Load() {
 		data, info, err := s.src.ZeroCopyReadPacketData()
@@ -90,7 +103,7 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	}
 	switch {
 	case s.closed.Load():
-		b.Frames = b.Frames[:0]
+		b.Reset()
 		return capture.ErrClosed
 	case len(b.Frames) > 0:
 		return nil
@@ -99,6 +112,9 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 	}
 	return fmt.Errorf("gopkt: %w", s.err)
 }
+
+// Live reports whether s is of [NewLive].
+func (s *Source) Live() bool { return s.live }
 
 // add copies one packet.
 func (s *Source) add(b *capture.Batch, data []byte, info gopacket.CaptureInfo) {

@@ -34,7 +34,7 @@ func TestPcapgoReader(t *testing.T) {
 	for _, batch := range []int{0, 7, capture.BatchSize} {
 		reader, err := pcapgo.NewReader(bytes.NewReader(file.Bytes()))
 		require.NoError(t, err)
-		src, err := gopkt.New(reader, gopkt.Config{Batch: batch})
+		src, err := gopkt.NewRecording(reader, gopkt.Config{Batch: batch})
 		require.NoError(t, err)
 		require.Equal(t, want, readAll(t, src))
 	}
@@ -89,7 +89,7 @@ func (timeout) Timeout() bool { return true }
 func TestBatches(t *testing.T) {
 	broken := errors.New("broken")
 	src := &script{answers: []any{"a", "b", timeout{}, timeout{}, "c", "d", "e", "f", broken}}
-	s, err := gopkt.New(src, gopkt.Config{Batch: 3})
+	s, err := gopkt.NewRecording(src, gopkt.Config{Batch: 3})
 	require.NoError(t, err)
 	var b capture.Batch
 	for _, want := range []string{"ab", "cde", "f"} {
@@ -110,27 +110,27 @@ func TestBatches(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	_, err := gopkt.New(&script{}, gopkt.Config{Batch: 257})
+	_, err := gopkt.NewRecording(&script{}, gopkt.Config{Batch: 257})
 	require.Error(t, err)
-	_, err = gopkt.New(&script{}, gopkt.Config{Batch: -1})
+	_, err = gopkt.NewRecording(&script{}, gopkt.Config{Batch: -1})
 	require.Error(t, err)
 
 	late := errors.New("late")
-	s, err := gopkt.New(&linked{script{answers: []any{late, "a", late}}}, gopkt.Config{Timeout: func(err error) bool { return err == late }})
+	s, err := gopkt.NewRecording(&linked{script{answers: []any{late, "a", late}}}, gopkt.Config{Timeout: func(err error) bool { return err == late }})
 	require.NoError(t, err)
 	var b capture.Batch
 	require.NoError(t, s.ReadBatch(&b))
 	require.EqualValues(t, 101, b.Frames[0].Link)
 	require.ErrorIs(t, s.ReadBatch(&b), io.EOF)
 
-	s, err = gopkt.New(&linked{script{answers: []any{"a"}}}, gopkt.Config{Link: 276})
+	s, err = gopkt.NewRecording(&linked{script{answers: []any{"a"}}}, gopkt.Config{Link: 276})
 	require.NoError(t, err)
 	require.NoError(t, s.ReadBatch(&b))
 	require.EqualValues(t, 276, b.Frames[0].Link)
 }
 
 func TestReadBatchAllocs(t *testing.T) {
-	s, err := gopkt.New(endless{}, gopkt.Config{Batch: capture.BatchSize})
+	s, err := gopkt.NewRecording(endless{}, gopkt.Config{Batch: capture.BatchSize})
 	require.NoError(t, err)
 	var b capture.Batch
 	read := func() { _ = s.ReadBatch(&b) }

@@ -37,7 +37,10 @@ type Source struct {
 	once  sync.Once
 }
 
-var _ capture.Source = (*Source)(nil)
+var (
+	_ capture.Source     = (*Source)(nil)
+	_ capture.LiveSource = (*Source)(nil)
+)
 
 // New returns a Source whose traffic begins now. It takes about 50 ms.
 func New(cfg Config) *Source {
@@ -66,7 +69,7 @@ func (s *Source) advance() {
 // ReadBatch replaces the contents of b with the frames that are due, and waits for the first. They
 // borrow from s until the next ReadBatch.
 func (s *Source) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	now, open := s.wait()
 	if !open {
 		return capture.ErrClosed
@@ -101,6 +104,9 @@ func (s *Source) wait() (nowNS int64, open bool) {
 	}
 	return time.Now().UnixNano(), true
 }
+
+// Live returns true.
+func (s *Source) Live() bool { return true }
 
 // Close ends the Source. ReadBatch returns [capture.ErrClosed].
 func (s *Source) Close() error {

@@ -92,7 +92,7 @@ func Example() {
 		return
 	}
 	src := mock.New(mock.Config{PPS: 10_000, DNS: true})
-	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{queries}, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{queries}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -210,7 +210,7 @@ func (r *Reader) read(b *capture.Batch) error {
 	if cap(b.Frames) < capture.BatchSize {
 		b.Frames = make([]capture.Frame, 0, capture.BatchSize)
 	}
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	for r.err == nil && len(b.Frames) == 0 && !r.closed.Load() {
 		n, miss, err := r.format.scan(r.buf[r.pos:], b)
 		r.pos += n
@@ -233,7 +233,7 @@ func (r *Reader) read(b *capture.Batch) error {
 	}
 	switch {
 	case r.closed.Load():
-		b.Frames = b.Frames[:0]
+		b.Reset()
 		return capture.ErrClosed
 	case len(b.Frames) > 0:
 		return nil

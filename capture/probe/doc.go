@@ -9,7 +9,7 @@
 //	})
 //	...
 //	p, err := handler.NewPipeline(handler.Config{
-//		Sources: []capture.Source{src}, Handlers: []handler.Handler{results}, Live: true,
+//		Sources: []capture.Source{src}, Handlers: []handler.Handler{results},
 //	})
 //
 // Echo requests use ICMP sockets, which need no privileges where the system allows them, and raw

@@ -26,7 +26,10 @@ type Source struct {
 	v4, v6 *socket // Ping: nil if no target needs it
 }
 
-var _ capture.Source = (*Source)(nil)
+var (
+	_ capture.Source     = (*Source)(nil)
+	_ capture.LiveSource = (*Source)(nil)
+)
 
 // backlog is the number of events that can wait for the reader.
 const backlog = 1024
@@ -81,7 +84,7 @@ func (s *Source) report(timeNS int64, e probemsg.Event) bool {
 
 // ReadBatch waits for an event and returns it together with all pending events.
 func (s *Source) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	select {
 	case f := <-s.events:
 		b.Frames = append(b.Frames, f)
@@ -109,6 +112,9 @@ func (s *Source) Sockets() (n int) {
 	}
 	return n
 }
+
+// Live returns true.
+func (s *Source) Live() bool { return true }
 
 // Close ends all probes. A waiting ReadBatch returns.
 func (s *Source) Close() error {

@@ -123,7 +123,7 @@ func newVisor() (*visor, error) {
 	v := &visor{tap: capture.NewTap(), done: make(chan error, 1)}
 	v.buffers.New = func() any { return new([dns.MinMsgSize]byte) }
 	v.pipeline, err = handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{v.tap}, Handlers: []handler.Handler{net, queries}, Live: true,
+		Sources: []capture.Source{v.tap}, Handlers: []handler.Handler{net, queries},
 	})
 	return v, err
 }

@@ -33,7 +33,7 @@ func newWatcher() (*watcher, error) {
 	}
 	tap := capture.NewTap()
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{tap}, Handlers: []handler.Handler{net, queries}, Live: true,
+		Sources: []capture.Source{tap}, Handlers: []handler.Handler{net, queries},
 	})
 	return &watcher{tap, p}, err
 }

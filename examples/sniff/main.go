@@ -33,7 +33,7 @@ func main() {
 	check(err)
 	queries, err := dns.New(dns.Config{})
 	check(err)
-	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Live: true, Handlers: []handler.Handler{net, queries}})
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{net, queries}})
 	check(err)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

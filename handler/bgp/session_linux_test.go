@@ -49,7 +49,7 @@ func TestNSSession(t *testing.T) {
 	require.NoError(t, err)
 	h, err := bgp.New(bgp.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

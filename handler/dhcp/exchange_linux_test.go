@@ -30,7 +30,7 @@ func TestNSExchange(t *testing.T) {
 	require.NoError(t, err)
 	h, err := dhcp.New(dhcp.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

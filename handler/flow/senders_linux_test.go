@@ -169,7 +169,7 @@ func startSender(t *testing.T, name string, start start) *sender {
 	h, err := flow.New(flow.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
 	s := &sender{name: name, done: make(chan error)}
-	s.pipeline, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}, Live: true})
+	s.pipeline, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop

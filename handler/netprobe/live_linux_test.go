@@ -30,7 +30,7 @@ func watch(t *testing.T, cfg probe.Config, long time.Duration) *netprobe.Metrics
 	require.NoError(t, err)
 	h, err := netprobe.New(netprobe.Config{Settings: handler.Settings{Enable: []string{"all"}}, Timeout: 200 * time.Millisecond})
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}, Live: true})
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), long)
 	defer cancel()

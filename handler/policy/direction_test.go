@@ -30,7 +30,7 @@ func TestOneSidedDNS(t *testing.T) {
 				Types:  builtin.Catalog(),
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
-					return policy.Opened{Sources: []capture.Source{tap}, Hosts: hosts, Live: true}, nil
+					return policy.Opened{Sources: []capture.Source{tap}, Hosts: hosts}, nil
 				},
 			})
 			require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))

@@ -19,6 +19,9 @@ func (s *silent) ReadBatch(*capture.Batch) error {
 	return capture.ErrClosed
 }
 
+// Live returns true: like most inputs, a silent one has no end.
+func (*silent) Live() bool { return true }
+
 func (s *silent) Close() error {
 	s.once.Do(func() { close(s.gone) })
 	return nil

@@ -48,7 +48,7 @@ func openFIFO(path string) (f *os.File, isFIFO bool, err error) {
 
 // ReadBatch reads the next frames of the pipe, see [capture.Source].
 func (f *fifo) ReadBatch(b *capture.Batch) (err error) {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	if err = f.begin(); err == nil {
 		err = f.src.ReadBatch(b)
 	}

@@ -40,6 +40,8 @@ func (f *feed) ReadBatch(b *capture.Batch) error {
 	}
 }
 
+func (f *feed) Live() bool { return true }
+
 func (f *feed) Close() error {
 	f.once.Do(func() { close(f.closed) })
 	return nil
@@ -57,7 +59,7 @@ func (i *inputs) open(typ string, config, only policy.Options) (policy.Opened, e
 	}
 	f := newFeed()
 	i.feeds = append(i.feeds, f)
-	return policy.Opened{Sources: []capture.Source{f}, Live: true}, nil
+	return policy.Opened{Sources: []capture.Source{f}}, nil
 }
 
 // openNow returns how many feeds are open.

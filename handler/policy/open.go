@@ -16,7 +16,6 @@ import (
 type Opened struct {
 	Sources  []capture.Source // the caller must close it
 	Hosts    decode.HostNets
-	Live     bool
 	MaxConns int // 0 is the default
 
 	DNSPorts  []uint16       // empty is the default
@@ -29,11 +28,8 @@ type Opened struct {
 // HostIPs is the key in [Opened].Facts of the networks that determine directions.
 const HostIPs = "host_ips"
 
-// Live returns a live input with one source.
-func Live(src capture.Source) Opened { return Opened{Sources: []capture.Source{src}, Live: true} }
-
-// Recorded returns an input that ends with its source.
-func Recorded(src capture.Source) Opened { return Opened{Sources: []capture.Source{src}} }
+// NewOpened returns an input with one source. The input is live if src is a [capture.LiveSource].
+func NewOpened(src capture.Source) Opened { return Opened{Sources: []capture.Source{src}} }
 
 // InputEnv is the environment of inputs. The zero InputEnv is ready to use.
 type InputEnv struct {
@@ -57,7 +53,7 @@ func (env InputEnv) Recording(path string, mayBeFIFO bool, open func(io.Reader) 
 	case mayBeFIFO:
 		var isFIFO bool
 		if f, isFIFO, err = openFIFO(path); isFIFO {
-			return Recorded(newFIFO(f, open)), nil
+			return NewOpened(newFIFO(f, open)), nil
 		}
 	default:
 		f, err = openFile(path)
@@ -70,7 +66,7 @@ func (env InputEnv) Recording(path string, mayBeFIFO bool, open func(io.Reader) 
 		f.Close()
 		return Opened{}, err
 	}
-	return Recorded(src), nil
+	return NewOpened(src), nil
 }
 
 // Open opens an input of a type with its configuration and the filter of a policy.
@@ -88,7 +84,7 @@ func (c Catalog) CheckInput(typ string, config, only Options) (Opened, error) {
 	if _, err := c.parseInput(typ, config, only); err != nil {
 		return Opened{}, err
 	}
-	return Live(&silent{gone: make(chan struct{})}), nil
+	return NewOpened(&silent{gone: make(chan struct{})}), nil
 }
 
 func (c Catalog) parseInput(typ string, config, only Options) (inputConfig, error) {

@@ -44,6 +44,7 @@ type reopening struct {
 }
 
 var (
+	_ capture.LiveSource    = (*reopening)(nil)
 	_ capture.DropCounter   = (*reopening)(nil)
 	_ capture.FilterCounter = (*reopening)(nil)
 	_ capture.Reasoner      = (*reopening)(nil)
@@ -73,6 +74,9 @@ func (r *reopening) ReadBatch(b *capture.Batch) error {
 		}
 	}
 }
+
+// Live returns true: a recording is not opened again.
+func (r *reopening) Live() bool { return true }
 
 func (r *reopening) closed() bool {
 	select {

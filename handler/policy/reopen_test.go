@@ -21,7 +21,7 @@ type failing struct {
 }
 
 func (f *failing) ReadBatch(b *capture.Batch) error {
-	b.Frames = b.Frames[:0]
+	b.Reset()
 	select {
 	case err := <-f.fail:
 		return err
@@ -46,7 +46,7 @@ func TestInputIsOpenedAgain(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			now = &failing{newFeed(), make(chan error)}
-			return policy.Opened{Sources: []capture.Source{now}, Live: true}, missing
+			return policy.Opened{Sources: []capture.Source{now}}, missing
 		}})
 		defer m.Close()
 		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))

@@ -209,13 +209,14 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 		return nil, t.located(err, config, only)
 	}
 	var again *reopening
-	if o.Live && len(o.Sources) == 1 {
+	live := len(o.Sources) > 0 && capture.IsLive(o.Sources[0]) // all or none, see NewPipeline
+	if live && len(o.Sources) == 1 {
 		again = newReopening(o.Sources[0], reopener(open, t.InputType, config, only), m.cfg.Logger.With("input", name))
 		o.Sources[0] = again
 	}
 	typ := m.cfg.Types.input(t.InputType)
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: o.Sources, Hosts: o.Hosts, Live: o.Live,
+		Sources: o.Sources, Hosts: o.Hosts,
 		MaxConns: m.limits().Conns(o.MaxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
 		StreamBytes: m.limits().Streams(), FragBytes: m.limits().Fragments(), Fallback: m.cfg.Fallback,
 		Hash:   m.cfg.Hash,
@@ -225,7 +226,7 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 		return nil, err
 	}
 	return &input{
-		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, config, only), live: o.Live,
+		name: name, config: merged(config, only), bytes: m.inputBytes(t.InputType, config, only), live: live,
 		hosts: o.Hosts, facts: o.Facts, datagrams: typ != nil && typ.Datagrams, pipeline: p, ended: make(chan struct{}), again: again,
 	}, nil
 }

@@ -57,7 +57,8 @@ var _ capture.Source = (*Source)(nil)
 // ReadBatch replaces the contents of b with up to [capture.BatchSize] frames. They borrow from s
 // until the next ReadBatch.
 func (s *Source) ReadBatch(b *capture.Batch) error {
-	b.Frames, s.arena = b.Frames[:0], s.arena[:0]
+	b.Reset()
+	s.arena = s.arena[:0]
 	if s.closed.Load() {
 		return capture.ErrClosed
 	}

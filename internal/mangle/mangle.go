@@ -35,7 +35,7 @@ func New(src capture.Source) *Source { return &Source{src: src} }
 // Source to b.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	s.spoil()
-	b.Frames = b.Frames[:0]
+	b.Reset()
 	err := s.src.ReadBatch(&s.in)
 	b.Epoch, b.Era = s.in.Epoch, s.in.Era
 	if err != nil {
@@ -75,6 +75,9 @@ func (s *Source) spoil() {
 	}
 	s.lent = nil
 }
+
+// Live reports whether the other Source is live.
+func (s *Source) Live() bool { return capture.IsLive(s.src) }
 
 // Progress returns the other Source's Progress.
 func (s *Source) Progress() (done, total int64) { return capture.ProgressOf(s.src) }

@@ -27,7 +27,7 @@ func NewSource(cfg Config) *Source {
 // from s until the next ReadBatch. It returns io.EOF after the last one, [capture.ErrClosed] after
 // Close.
 func (s *Source) ReadBatch(b *capture.Batch) error {
-	b.Frames, b.Epoch = b.Frames[:0], 0
+	b.Reset()
 	if s.closed.Load() {
 		return capture.ErrClosed
 	}

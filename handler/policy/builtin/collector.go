@@ -65,7 +65,7 @@ func (c flowConfig) open(env policy.InputEnv) (policy.Opened, error) {
 	if err != nil {
 		return policy.Opened{}, err
 	}
-	return policy.Live(src), nil
+	return policy.NewOpened(src), nil
 }
 
 // mockConfig is the configuration of an input of type "mock". It fails as a test of pktvisor
@@ -93,5 +93,5 @@ func (c mockConfig) open(policy.InputEnv) (policy.Opened, error) {
 	if err := c.Verify(); err != nil {
 		return policy.Opened{}, err
 	}
-	return policy.Live(mock.New(mock.Config{})), nil
+	return policy.NewOpened(mock.New(mock.Config{})), nil
 }

@@ -174,5 +174,5 @@ func (c *dnstapConfig) openListener(env policy.InputEnv) (policy.Opened, error) 
 	if err != nil {
 		return policy.Opened{}, err
 	}
-	return policy.Live(src), nil
+	return policy.NewOpened(src), nil
 }

@@ -103,7 +103,7 @@ func TestParseTapFilter(t *testing.T) {
 func openTap(t *testing.T, inputs policy.InputEnv, config policy.Options) capture.Source {
 	o, err := Catalog().Open(inputs, "dnstap", config, nil)
 	require.NoError(t, err)
-	require.True(t, o.Live)
+	require.True(t, capture.IsLive(o.Sources[0]))
 	t.Cleanup(func() { _ = o.Sources[0].Close() })
 	return o.Sources[0]
 }

@@ -91,7 +91,7 @@ func (c netprobeConfig) open(policy.InputEnv) (policy.Opened, error) {
 	if err != nil {
 		return policy.Opened{}, err
 	}
-	o := policy.Live(src)
+	o := policy.NewOpened(src)
 	o.Facts = policy.Options{"current_targets_total": uint64(len(cfg.Targets))}
 	if cfg.Test == probe.Ping {
 		o.Facts["ping_sockets"] = uint64(src.Sockets())

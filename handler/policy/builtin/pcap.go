@@ -126,7 +126,7 @@ func (c pcapConfig) open(env policy.InputEnv) (o policy.Opened, err error) {
 	case c.File != "":
 		o, err = c.openFile(env)
 	case c.mock():
-		o, source = policy.Live(mock.New(mock.Config{})), "mock"
+		o, source = policy.NewOpened(mock.New(mock.Config{})), "mock"
 		o.Hosts, _ = decode.ParseHostNets(mock.LocalNets) // a constant
 	default:
 		source = "af_packet" // in all live capture
@@ -150,16 +150,16 @@ func (c *pcapConfig) openFile(env policy.InputEnv) (policy.Opened, error) {
 	if err != nil || c.Filter == "" {
 		return o, err
 	}
-	return c.filtered(o.Sources[0], policy.Recorded)
+	return c.filtered(o.Sources[0])
 }
 
 // filtered filters a source in the process.
-func (c *pcapConfig) filtered(src capture.Source, opened func(capture.Source) policy.Opened) (policy.Opened, error) {
+func (c *pcapConfig) filtered(src capture.Source) (policy.Opened, error) {
 	out, err := filter.NewSource(src, c.Filter)
 	if err != nil {
 		return policy.Opened{}, errors.Join(err, src.Close())
 	}
-	return opened(out), nil
+	return policy.NewOpened(out), nil
 }
 
 // openInterface opens an interface. Where the configuration does not determine directions, the
@@ -182,7 +182,7 @@ func (c *pcapConfig) openInterface() (policy.Opened, error) {
 	case err != nil:
 		return policy.Opened{}, explained(err)
 	case tagged:
-		return c.filtered(opened.Sources()[0], policy.Live) // cfg requests one
+		return c.filtered(opened.Sources()[0]) // cfg requests one
 	}
-	return policy.Opened{Sources: opened.Sources(), Live: true}, nil
+	return policy.Opened{Sources: opened.Sources()}, nil
 }
