@@ -3,8 +3,8 @@ package capture
 import "visor/decode"
 
 // LiveSource is an ability of sources that yield frames while they are captured. The clock closes
-// periods of a live source, even without frames. A source without it is a recording: time is what
-// the timestamps of its frames say.
+// periods of a live source, even without frames. A source without it is a recording: its timestamps
+// are the time.
 type LiveSource interface {
 	// Live reports whether the source is live. The answer does not change in a source's life.
 	Live() bool
