@@ -27,7 +27,7 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// summary returns a pipeline that has seen frames.
+// summary returns a pipeline that has processed frames.
 func summary(t testing.TB, s handler.Settings, frames []capture.Frame) *handler.Pipeline {
 	net, err := network.New(network.Config{Settings: s})
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func traffic() []capture.Frame {
 	return frames
 }
 
-// TestGolden holds both formats against files that were read and found right.
+// TestGolden compares both formats with files that were reviewed.
 func TestGolden(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settings handler.Settings
@@ -97,7 +97,7 @@ func TestTextFitsItsWidth(t *testing.T) {
 	}
 }
 
-// TestColor adds escape sequences and nothing else.
+// TestColor checks that colour only adds escape sequences.
 func TestColor(t *testing.T) {
 	snap := bucket(t, handler.Settings{}, traffic())
 	var plain, coloured bytes.Buffer
@@ -114,7 +114,7 @@ func TestColor(t *testing.T) {
 	}
 }
 
-// TestZeros are left out of text, and named; with All they are there.
+// TestZeros checks that zeros are omitted and listed in text, and shown with All.
 func TestZeros(t *testing.T) {
 	frames := []capture.Frame{packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:9", []byte("discarded"))}
 	snap := bucket(t, handler.Settings{}, frames)
@@ -132,7 +132,7 @@ func TestZeros(t *testing.T) {
 	require.NotContains(t, long.String(), "nothing to show")
 }
 
-// TestShares are of the whole list, not of what is shown of it.
+// TestShares checks that shares refer to the whole list, including entries that are not shown.
 func TestShares(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 40 {
@@ -146,7 +146,7 @@ func TestShares(t *testing.T) {
 	require.Contains(t, out.String(), " 1   2.5% ▎        host31.example.com")
 }
 
-// TestGreatestCount has more digits than a float64, and is the most that a counter holds.
+// TestGreatestCount checks the maximum of a counter, which has more digits than a float64.
 func TestGreatestCount(t *testing.T) {
 	const most = "18,446,744,073,709,551,615"
 	snap := bucket(t, handler.Settings{}, traffic())
@@ -156,7 +156,7 @@ func TestGreatestCount(t *testing.T) {
 	require.Contains(t, out.String(), "total "+most)
 }
 
-// TestHostileNames has names that could break JSON or steer a terminal.
+// TestHostileNames has names that could break JSON or control a terminal.
 func TestHostileNames(t *testing.T) {
 	var frames []capture.Frame
 	for i, name := range []string{"\x1b[2Jcls", `quo"te\`, "<script>", "\xFF\xFE", "new\nline", strings.Repeat("long", 15)} {
@@ -212,7 +212,7 @@ func TestJSONShape(t *testing.T) {
 	require.Contains(t, policy["my policy"]["pcap"], "pcap")
 }
 
-// TestSilentModules are left out.
+// TestSilentModules checks that modules without counts are omitted.
 func TestSilentModules(t *testing.T) {
 	snap := bucket(t, handler.Settings{Disable: []string{"all"}}, traffic())
 	var out, text bytes.Buffer
@@ -223,7 +223,7 @@ func TestSilentModules(t *testing.T) {
 	require.NotContains(t, text.String(), "PACKETS")
 }
 
-// full is a disk.
+// full is a writer that fails like a full disk.
 type full struct{}
 
 var errFull = errors.New("no space left")
@@ -288,7 +288,8 @@ func ExampleWriteJSON() {
 	// Output: {"1m":{"pcap":{"if_drops":0,"os_drops":0,"period":{"length":0,"start_ts":0},"tcp_reassembly_errors":0}}}
 }
 
-// The key of a window is its time: minutes, as in pktvisor, or seconds if they are not whole.
+// TestWindowKey checks the key of a window: its length in minutes, as in pktvisor, or in seconds if
+// it is not whole minutes.
 func TestWindowKey(t *testing.T) {
 	for _, tt := range []struct {
 		window int

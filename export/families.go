@@ -8,20 +8,21 @@ import (
 	"visor/handler/metric"
 )
 
-// FamilyConfig configures what is added to families. The zero FamilyConfig is ready to use.
+// FamilyConfig configures labels and sums of families. The zero FamilyConfig is ready to use.
 type FamilyConfig struct {
-	Labels   map[string]string // of every series, as "policy" and "tap"
-	Instance string            // the label "instance", which comes first; "" for none
-	Handler  bool              // a label "handler": the module's name
+	Labels   map[string]string // labels of every series, such as "policy" and "tap"
+	Instance string            // value of the label "instance", which comes first; "" omits it
+	Handler  bool              // add a label "handler" with the module's name
 
-	// GreatestAsSum makes the greatest value the sum of a summary, as pktvisor has it, for those whose dashboards read it so.
+	// GreatestAsSum sets the sum of a summary to its greatest value, as in pktvisor. Use it for
+	// dashboards that rely on that.
 	GreatestAsSum bool
 }
 
 // FamilyType is the type of a family.
 type FamilyType string
 
-// The types.
+// Types of families.
 const (
 	Counter   FamilyType = "counter"
 	Gauge     FamilyType = "gauge"
@@ -29,26 +30,26 @@ const (
 	Histogram FamilyType = "histogram"
 )
 
-// Family is all series of one metric.
+// Family holds all series of one metric.
 type Family struct {
 	Name, Help string
 	Type       FamilyType
-	Sum        string // what the sum of a summary is, in words
+	Sum        string // meaning of the sum of a summary, in words
 	Series     []Series
 }
 
-// Series is one metric with its labels: a value, or a distribution.
+// Series is one metric with its labels. It holds a value or a distribution.
 type Series struct {
 	Labels    []metric.Label   // "instance" first, the others sorted by name
-	Value     uint64           // of a counter or a gauge
-	Quantiles metric.Quantiles // of a summary
-	Sum       float64          // of a summary; see [FamilyConfig]
+	Value     uint64           // value of a counter or a gauge
+	Quantiles metric.Quantiles // quantiles of a summary
+	Sum       float64          // sum of a summary; see [FamilyConfig]
 	Float     bool             // quantiles are fractions
-	Bins      []metric.Bin     // of a histogram: all that there can be, the same in all series
+	Bins      []metric.Bin     // all bins of a histogram, the same in all series
 }
 
-// Families returns the metrics of s, in the order of their declaration. Quantiles and histograms without samples are left out; a rate
-// has a sample for each second.
+// Families returns the metrics of s in the order of their declaration. It omits quantiles and
+// histograms without samples. A rate has a sample for each second.
 func Families(s *handler.Snapshot, cfg FamilyConfig) []Family {
 	var out []Family
 	index := make(map[string]int)
@@ -75,7 +76,7 @@ func Families(s *handler.Snapshot, cfg FamilyConfig) []Family {
 	return out
 }
 
-// JoinFamilies returns the families of several lists as one, each with all its series.
+// JoinFamilies merges several lists into one. Each family has all its series.
 func JoinFamilies(lists ...[]Family) []Family {
 	var out []Family
 	index := make(map[string]int)
@@ -94,7 +95,7 @@ func JoinFamilies(lists ...[]Family) []Family {
 	return out
 }
 
-// labels returns the labels that all series of m have.
+// labels returns the labels shared by all series of m.
 func (cfg *FamilyConfig) labels(m *handler.Module) []metric.Label {
 	var out []metric.Label
 	for name, value := range cfg.Labels {
@@ -114,7 +115,7 @@ func (cfg *FamilyConfig) labels(m *handler.Module) []metric.Label {
 	return ordered(out)
 }
 
-// ordered sorts labels by name, behind "instance".
+// ordered sorts labels by name, after "instance".
 func ordered(labels []metric.Label) []metric.Label {
 	slices.SortFunc(labels, func(a, b metric.Label) int {
 		if first := strings.Compare(a.Name, b.Name); a.Name != "instance" && b.Name != "instance" || first == 0 {
@@ -128,15 +129,15 @@ func ordered(labels []metric.Label) []metric.Label {
 	return labels
 }
 
-// with returns labels and more, in their order.
+// with returns labels followed by more.
 func with(labels []metric.Label, more ...metric.Label) []metric.Label {
 	return ordered(append(slices.Clone(labels), more...))
 }
 
-// With returns the labels of s and one more, in their order.
+// With returns the labels of s followed by l.
 func (s *Series) With(l metric.Label) []metric.Label { return with(s.Labels, l) }
 
-// sumOf says what the sum of a summary is.
+// sumOf describes the sum of a summary.
 func (cfg *FamilyConfig) sumOf(k metric.Kind) string {
 	switch {
 	case k != metric.KindQuantile && k != metric.KindRate:

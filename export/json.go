@@ -15,15 +15,15 @@ import (
 	"visor/handler/metric"
 )
 
-// WriteJSON writes s to w as one line: {"1m":{"<schema>":{…},…}} for a single bucket, {"5m":{…}}
-// for a window of five, the form of pktvisor-reader. The key is in seconds if the periods are not
-// whole minutes. Keys are in byte order. If two modules have the same schema, the later one wins:
-// use [WritePolicyJSON] for these.
+// WriteJSON writes s to w as one line in the format of pktvisor-reader: {"1m":{"<schema>":{…},…}}
+// for a single bucket, {"5m":{…}} for a window of five. The key is in seconds if the periods are
+// not whole minutes. Keys are in byte order. If two modules have the same schema, the later one
+// wins; use [WritePolicyJSON] for these.
 func WriteJSON(w io.Writer, s *handler.Snapshot) error {
 	return write(w, object{window(s): schemaObjects(s)})
 }
 
-// window names the time that s covers, in minutes if these are whole.
+// window returns the length of s, in minutes if these are whole.
 func window(s *handler.Snapshot) string {
 	covered := time.Duration(max(s.Window, 1)) * cmp.Or(s.Period, handler.PeriodLength)
 	if covered%time.Minute != 0 {
@@ -42,8 +42,8 @@ func schemaObjects(s *handler.Snapshot) object {
 	return schemas
 }
 
-// WriteDefaultJSON is [WriteJSON] in the form that pktvisor's API has for its default policy: beside the schemas of a single bucket stands
-// the period of the first once more.
+// WriteDefaultJSON is [WriteJSON] in the format of pktvisor's routes for its default policy. For a
+// single bucket it repeats the period of the first schema beside the schemas.
 func WriteDefaultJSON(w io.Writer, s *handler.Snapshot) error {
 	schemas := schemaObjects(s)
 	if s.Window == 0 {
@@ -57,7 +57,7 @@ func WriteDefaultJSON(w io.Writer, s *handler.Snapshot) error {
 	return write(w, object{window(s): schemas})
 }
 
-// WritePolicyJSON writes s to w as {"<policy>":{"<module>":{"<schema>":{…}},…}}, the form of the
+// WritePolicyJSON writes s to w as {"<policy>":{"<module>":{"<schema>":{…}},…}}, the format of the
 // per-policy routes of pktvisor's API.
 func WritePolicyJSON(w io.Writer, policy string, s *handler.Snapshot) error {
 	return WritePoliciesJSON(w, map[string]*handler.Snapshot{policy: s})
@@ -83,7 +83,7 @@ type object = map[string]any
 func write(w io.Writer, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // pktvisor does not, and the output is no HTML
+	enc.SetEscapeHTML(false) // as pktvisor; the output is not HTML
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -91,7 +91,7 @@ func write(w io.Writer, v any) error {
 	return err
 }
 
-// moduleObject returns the metrics of m, and the period that they cover.
+// moduleObject returns the metrics of m and their period.
 func moduleObject(m *handler.Module) object {
 	root := make(object)
 	for _, v := range m.Values() {
@@ -111,8 +111,8 @@ func periodObject(m *handler.Module) object {
 	return object{"start_ts": start, "length": int64(m.Length.Seconds())}
 }
 
-// place puts val at path, making the objects on the way. Two metrics may share an object: the rate
-// "rates.total" stands beside others in "rates".
+// place puts val at path and creates the objects on the way. Two metrics may share an object: the
+// rate "rates.total" is next to others in "rates".
 func place(root object, path []string, val any) {
 	last := len(path) - 1
 	for _, name := range path[:last] {
@@ -126,7 +126,7 @@ func place(root object, path []string, val any) {
 	root[path[last]] = val
 }
 
-// jsonValue returns what stands for v, or nil if v is left out because it has no samples.
+// jsonValue returns the JSON value of v, or nil if v is omitted because it has no samples.
 func jsonValue(v *metric.Value) any {
 	switch v.Kind {
 	case metric.KindTop:
@@ -144,8 +144,8 @@ func jsonValue(v *metric.Value) any {
 	return v.Int
 }
 
-// listItem is an entry of a list. A struct takes a fifth of the memory of an object, and lists are
-// most of a large answer.
+// listItem is an entry of a list. A struct needs a fifth of the memory of an object, and lists make
+// up most of a large answer.
 type listItem struct {
 	Estimate uint64 `json:"estimate"`
 	Lat      string `json:"lat,omitempty"`
@@ -180,7 +180,7 @@ func histogramObject(bins []metric.Bin) any {
 	return object{"buckets": o}
 }
 
-// number writes f as an integer, or with a fraction even if that is zero.
+// number formats f as an integer, or with a fraction, even if that is zero.
 func number(f float64, float bool) json.Number {
 	if !float {
 		return json.Number(strconv.FormatFloat(math.Round(f), 'f', 0, 64))

@@ -10,9 +10,10 @@ import (
 	"visor/handler/metric"
 )
 
-// WriteJSONSchema writes the JSON Schema (draft 2020-12, https://json-schema.org) of what a handler answers: of the object behind its
-// schema key in [WriteJSON] and [WritePolicyJSON]. It is made of the declaration of the metrics. What the enabled groups always show is
-// required; with info.Groups of 0 the schema fits answers with any groups.
+// WriteJSONSchema writes the JSON Schema (draft 2020-12, https://json-schema.org) of a handler's
+// answers, that is, of the object below its schema key in [WriteJSON] and [WritePolicyJSON]. The
+// schema follows from the declaration of the metrics. Metrics that the enabled groups always show
+// are required. If info.Groups is 0, the schema accepts answers with any groups.
 func WriteJSONSchema(w io.Writer, info handler.Info) error {
 	root := newNode()
 	root.addAll(info.Metrics, info.Groups)
@@ -30,11 +31,11 @@ func WriteJSONSchema(w io.Writer, info handler.Info) error {
 	return err
 }
 
-// node is an object of the answer, being put together.
+// node is an object of the schema under construction.
 type node struct {
 	objects  map[string]*node
 	metrics  object
-	each     object // schema of the subjects' objects, nil without
+	each     object // schema of the objects of a map's keys, or nil
 	required []string
 }
 
@@ -46,7 +47,7 @@ func (n *node) addAll(fields []metric.Field, groups metric.GroupSet) {
 	}
 }
 
-// add puts a field at its place.
+// add adds a field to the schema.
 func (n *node) add(f *metric.Field, groups metric.GroupSet) {
 	path, last := f.Path, ""
 	if f.Subjects == nil {
@@ -104,7 +105,7 @@ func alwaysShown(k metric.Kind) bool {
 	return k != metric.KindQuantile && k != metric.KindRate && k != metric.KindHistogram
 }
 
-// definition names the part of definitions that describes the value of f.
+// definition returns the name of the definition for the value of f.
 func definition(f *metric.Field) string {
 	switch f.Kind {
 	case metric.KindTop:

@@ -19,7 +19,7 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// TestSchemas keeps the schemas of all handlers, fit for answers with any groups, in the folder schemas.
+// TestSchemas keeps the schemas of all handlers, for any groups, in the folder schemas.
 func TestSchemas(t *testing.T) {
 	for _, kind := range builtin.Catalog().Handlers {
 		h, err := builtin.Catalog().Build(policy.Module{Type: kind.Type, Version: kind.Version}, policy.Env{})
@@ -33,7 +33,8 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// TestValid validates answers about made traffic, with all groups, with few and without packets.
+// TestValid validates answers about generated traffic, with all groups, with few, and without
+// packets.
 func TestValid(t *testing.T) {
 	own, err := decode.ParseHostNets(trafficgen.LocalNets)
 	require.NoError(t, err)
@@ -63,7 +64,7 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// A schema refuses what is missing, and what nobody has declared.
+// TestInvalid checks that a schema rejects missing and undeclared fields.
 func TestInvalid(t *testing.T) {
 	h, err := builtin.Catalog().Build(policy.Module{Type: "net"}, policy.Env{})
 	require.NoError(t, err)

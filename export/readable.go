@@ -9,13 +9,14 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Readable returns a name off the wire as people can read it: what could steer a terminal is
-// replaced, and behind a domain name with A-labels (RFC 5890) stands what they mean:
-// "xn--bcher-kva.example (bücher.example)".
+// Readable returns a name from the wire in a form that is safe to display. It replaces characters
+// that could control a terminal. It appends the Unicode form of a domain name with A-labels (RFC
+// 5890): "xn--bcher-kva.example (bücher.example)".
 //
-// A-labels are shown alone where the other form could deceive: if a label is not valid by IDNA
-// 2008, if it is written from right to left, which would move what stands beside it, or if it heaps
-// marks upon a letter. Letters that look like others are shown, with the A-label beside them.
+// A-labels are shown without the Unicode form if that could deceive: if a label is not valid by
+// IDNA 2008, if it is written from right to left, which would move the text beside it, or if it
+// stacks marks on a letter. Letters that look like others are shown, because the A-label is next to
+// them.
 func Readable(name string) string {
 	name = printable(name)
 	if !strings.Contains(strings.ToLower(name), acePrefix) {
@@ -36,7 +37,7 @@ func Readable(name string) string {
 
 const acePrefix = "xn--"
 
-// unicodeLabel returns the U-label of an A-label, unless that could deceive.
+// unicodeLabel returns the U-label of an A-label, unless it could deceive.
 func unicodeLabel(label string) (string, bool) {
 	if len(label) < len(acePrefix) || !strings.EqualFold(label[:len(acePrefix)], acePrefix) {
 		return "", false
@@ -63,16 +64,16 @@ func unicodeLabel(label string) (string, bool) {
 	return u, true
 }
 
-// maxMarks is how many marks a letter bears in the writing of any language.
+// maxMarks is the maximum number of marks on a letter in the writing of any language.
 const maxMarks = 3
 
-// rightToLeft are the scripts that are written so and that IDNA allows.
+// rightToLeft lists the right-to-left scripts that IDNA allows.
 var rightToLeft = []*unicode.RangeTable{
 	unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko, unicode.Samaritan, unicode.Mandaic, unicode.Adlam,
 	unicode.Mende_Kikakui, unicode.Hanifi_Rohingya, unicode.Yezidi,
 }
 
-// printable replaces what could steer a terminal.
+// printable replaces characters that could control a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -82,7 +83,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// displayWidth returns the columns of a terminal that s takes.
+// displayWidth returns the number of terminal columns of s.
 func displayWidth(s string) (n int) {
 	for _, r := range s {
 		n += runeWidth(r)
@@ -104,10 +105,10 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// pad fills s with blanks up to a width.
+// pad pads s with blanks to a width.
 func pad(s string, width int) string { return s + strings.Repeat(" ", max(0, width-displayWidth(s))) }
 
-// cut shortens s to a width at most, with an ellipsis where something is missing.
+// cut shortens s to a width, with an ellipsis at the cut.
 func cut(s string, width int) string {
 	if width < 1 || displayWidth(s) <= width {
 		return s
@@ -121,7 +122,7 @@ func cut(s string, width int) string {
 	return s
 }
 
-// padStyled is pad for a line that may have escape sequences, which take no columns.
+// padStyled is pad for a line with escape sequences, which take no columns.
 func (t *text) padStyled(s string, width int) string {
 	n := displayWidth(s)
 	for _, escape := range []string{t.style.title, t.style.name, t.style.bar, t.style.end} {

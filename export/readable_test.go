@@ -15,20 +15,23 @@ func TestReadable(t *testing.T) {
 		"XN--BCHER-KVA.example":         "XN--BCHER-KVA.example (bücher.example)",
 		"xn--r8jz45g.xn--zckzah":        "xn--r8jz45g.xn--zckzah (例え.テスト)",
 		"xn--e1afmkfd.xn--80akhbyknj4f": "xn--e1afmkfd.xn--80akhbyknj4f (пример.испытание)",
-		"xn--80ak6aa92e.com":            "xn--80ak6aa92e.com (аррӏе.com)", // looks like another; the A-label is beside it
+		// looks like another name; the A-label is next to it
+		"xn--80ak6aa92e.com": "xn--80ak6aa92e.com (аррӏе.com)",
 
-		"xn--mgbh0fb.xn--kgbechtv": "xn--mgbh0fb.xn--kgbechtv", // from right to left
+		"xn--mgbh0fb.xn--kgbechtv": "xn--mgbh0fb.xn--kgbechtv", // right to left
 		"xn--4dbrk0ce":             "xn--4dbrk0ce",
-		"xn--example.com":          "xn--example.com", // no punycode, or nothing behind it
+		"xn--example.com":          "xn--example.com", // not punycode, or an empty label
 		"xn--.com":                 "xn--.com",
 		"xn--a":                    "xn--a",
 		"xn--abc-":                 "xn--abc-",
-		"xn--ls8h.la":              "xn--ls8h.la",        // a pictogram: not IDNA 2008
+		"xn--ls8h.la":              "xn--ls8h.la",        // a pictogram, not valid in IDNA 2008
 		"xn--ab-j1t.example":       "xn--ab-j1t.example", // a zero-width joiner
-		"xn--a-ecp.ru":             "xn--a-ecp.ru",       // not the one A-label of what it means
-		"_xn--bcher-kva":           "_xn--bcher-kva",     // no A-label
-		"a\x1b[2Jb\u202ec":         "a\ufffd[2Jb\ufffdc", // controls, also of direction
-		"xn--bcher-kva\x07":        "xn--bcher-kva\ufffd",
+		// not the canonical A-label of its meaning
+		"xn--a-ecp.ru":   "xn--a-ecp.ru",
+		"_xn--bcher-kva": "_xn--bcher-kva", // not an A-label
+		// control characters, including those for direction
+		"a\x1b[2Jb\u202ec":  "a\ufffd[2Jb\ufffdc",
+		"xn--bcher-kva\x07": "xn--bcher-kva\ufffd",
 	} {
 		require.Equal(t, want, export.Readable(name), name)
 	}

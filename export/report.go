@@ -12,29 +12,30 @@ import (
 	"visor/handler"
 )
 
-// Report says what an answer is made of: what became of all input, and which part of it the answer
-// covers. An answer of zeros is otherwise the same for an empty file, for one that nothing could be
-// read of, and for a filter that lets nothing through.
+// Report describes how an answer came about: the account of all input, and the part of it that the
+// answer covers. Without it, an answer of zeros looks the same for an empty file, an unreadable
+// file, and a filter that rejects everything.
 type Report struct {
-	Account  handler.Account  // of frames
-	Reasons  []capture.Reason // why frames, or what they hold, were not analysed
+	Account  handler.Account  // account of frames
+	Reasons  []capture.Reason // reasons why frames or their contents were not analysed
 	Coverage Coverage
-	Errors   []string // what could not be read, or not to its end
-	Hints    []string // what the user could do for more of an answer
-	Unit     string   // what a frame is for people; "" means packets
-	Done     string   // what became of most frames, for people; "" means analysed
-	// when events happened; may be empty
+	Errors   []string // input that could not be read, or not to its end
+	Hints    []string // suggestions for a better answer
+	Unit     string   // name of a frame in text; "" means packets
+	Done     string   // outcome of most frames in text; "" means analysed
+	// distribution of events over time; may be empty
 	Timelines []Timeline
 }
 
 // Coverage is the part of the input that an answer covers.
 type Coverage struct {
-	Frames, Of  uint64    // frames in the periods of the answer, and all that came through the filter
-	From, To    time.Time // of the answer, from its first period on; zero if it covers nothing
-	First, Last time.Time // of the input; zero if there was none
+	// frames in the periods of the answer, and all frames that passed the filter
+	Frames, Of  uint64
+	From, To    time.Time // start and end of the answer; zero if it covers nothing
+	First, Last time.Time // first and last frame of the input; zero if there was none
 }
 
-// NewReport returns the report of an answer of p.
+// NewReport returns the report for the answer s of p.
 func NewReport(p *handler.Pipeline, s *handler.Snapshot) Report {
 	r := Report{Account: p.Account(), Reasons: append(p.Reasons(), unread(p)...)}
 	span := p.Span()
@@ -46,14 +47,15 @@ func NewReport(p *handler.Pipeline, s *handler.Snapshot) Report {
 		}
 		r.Coverage.Frames, r.Coverage.From, r.Coverage.To = m.Frames, m.Start, m.Start.Add(m.Length)
 	}
-	if c := &r.Coverage; c.All() || c.To.Before(c.Last) && s.Window > 0 { // lengths are in whole seconds
+	// lengths are in whole seconds
+	if c := &r.Coverage; c.All() || c.To.Before(c.Last) && s.Window > 0 {
 		c.To = c.Last
 	}
 	return r
 }
 
-// unread returns the reasons that handlers have and the pipeline has not: messages of DHCP and BGP
-// that are cut or malformed, in packets that are sound. Packets, DNS and flows have reasons there.
+// unread returns the reasons of handlers for messages of DHCP and BGP that are truncated or
+// malformed in valid packets. The pipeline itself has the reasons for packets, DNS and flows.
 func unread(p *handler.Pipeline) (out []capture.Reason) {
 	accounts := p.HandlerAccounts()
 	for _, r := range []struct{ module, text string }{
@@ -69,11 +71,11 @@ func unread(p *handler.Pipeline) (out []capture.Reason) {
 // All reports whether the answer covers all of the input.
 func (c *Coverage) All() bool { return c.Frames >= c.Of }
 
-// maxReasons bounds the reasons that a line for people has.
+// maxReasons bounds the number of reasons in a line of text.
 const maxReasons = 8
 
-// Lines returns the report for people: errors, reasons and hints if there are any, and always as
-// the last line the account and the coverage.
+// Lines returns the report as text: errors, reasons and hints, if any. The last line is always the
+// account and the coverage.
 func (r *Report) Lines() []string {
 	lines := make([]string, 0, len(r.Errors)+len(r.Hints)+2)
 	for _, e := range r.Errors {
@@ -108,7 +110,8 @@ func (r *Report) account() string {
 	switch {
 	case a.Offered == 0:
 		return "no " + unit
-	case a.Analysed == a.Offered && len(r.Reasons) == 0: // else what they hold was not
+	// otherwise the contents of some frames were not analysed
+	case a.Analysed == a.Offered && len(r.Reasons) == 0:
 		return head + ", all " + done
 	}
 	parts := []string{thousands(a.Analysed) + " " + done}
@@ -139,7 +142,7 @@ func (r *Report) coverage() string {
 		Brief(c.To.Sub(c.From)), Brief(c.Last.Sub(c.First)), between(c.From, c.To))
 }
 
-// Brief writes a duration in whole seconds, without units that are zero: "1h30m". One of less than
+// Brief formats a duration in whole seconds, without units that are zero: "1h30m". A duration below
 // a second is "1s".
 func Brief(d time.Duration) string {
 	s := max(d, time.Second).Round(time.Second).String()
@@ -152,8 +155,8 @@ func Brief(d time.Duration) string {
 	return s
 }
 
-// between writes a stretch of time, without the date of its end if that is the date of its
-// beginning.
+// between formats a range of time. It omits the date of the end if that equals the date of the
+// start.
 func between(from, to time.Time) string {
 	from, to = from.UTC(), to.UTC()
 	end := time.DateTime
@@ -166,8 +169,8 @@ func between(from, to time.Time) string {
 	return from.Format(time.DateTime) + " to " + to.Format(end) + " UTC"
 }
 
-// WriteReportJSON is [WriteJSON] with r beside the answer: "account", "coverage", and where there
-// are any "errors", "hints" and "timeline".
+// WriteReportJSON is [WriteJSON] with the keys of r beside the answer: "account", "coverage", and,
+// if not empty, "errors", "hints" and "timeline".
 func WriteReportJSON(w io.Writer, s *handler.Snapshot, r *Report) error {
 	doc := object{window(s): schemaObjects(s)}
 	maps.Copy(doc, r.object())
@@ -199,7 +202,7 @@ func (r *Report) object() object {
 	return out
 }
 
-// stamp is a time in JSON, or null.
+// stamp returns a time for JSON, or null.
 func stamp(t time.Time) any {
 	if t.IsZero() {
 		return nil

@@ -17,7 +17,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// hour is an hour of a packet a second, and two more of an unknown link type.
+// hour is a pipeline that has processed an hour with a packet per second, and two more of an
+// unknown link type.
 func hour(t *testing.T, filter func(*capture.Frame) (bool, error)) *handler.Pipeline {
 	var frames []capture.Frame
 	for second := range 3600 {
@@ -35,7 +36,7 @@ func hour(t *testing.T, filter func(*capture.Frame) (bool, error)) *handler.Pipe
 	return p
 }
 
-// TestUnread has a message that only its handler could not read.
+// TestUnread has a message that only its handler cannot parse.
 func TestUnread(t *testing.T) {
 	leases, err := dhcp.New(dhcp.Config{})
 	require.NoError(t, err)
@@ -86,7 +87,7 @@ func TestReport(t *testing.T) {
 	require.JSONEq(t, `["try"]`, string(doc["hints"]))
 }
 
-// TestReportOfNothing has a filter that lets nothing through, and one that has nothing to filter.
+// TestReportOfNothing has a filter that rejects everything, and a filter without input.
 func TestReportOfNothing(t *testing.T) {
 	p := hour(t, func(*capture.Frame) (bool, error) { return false, nil })
 	snap, err := p.Window(5)

@@ -14,17 +14,18 @@ import (
 
 // TextConfig configures [WriteText]. The zero TextConfig is ready to use.
 type TextConfig struct {
-	Width int  // columns; 0 means 80; lines are longer only if a single value is
-	Color bool // use the colours of ANSI terminals
-	All   bool // show what is zero, too
+	Width int  // columns; 0 means 80; a line is longer only if a single value is
+	Color bool // use ANSI colours
+	All   bool // also show zeros
 }
 
-// WriteText writes s to w for people: a section per module, its counters, distributions and lists.
-// Lists stand side by side as the width allows. Behind a count is its share of the whole list, also
-// of entries that are not shown; bars are in proportion to a list's first entry.
+// WriteText writes s to w as text for terminals. Each module has a section with counters,
+// distributions and lists. Lists are arranged side by side as the width allows. Each count is
+// followed by its share of the whole list, including entries that are not shown. Bars are
+// proportional to the first entry of a list.
 //
-// Sections of nothing but zeros are left out and named in the last line, and so are groups of
-// counters. Names of metrics are in words for people, which may change: programs read JSON.
+// Sections with only zeros are omitted and listed in the last line, and groups of zero counters are
+// omitted. The names of metrics are in plain words, which may change; programs should read JSON.
 func WriteText(w io.Writer, s *handler.Snapshot, cfg TextConfig) error {
 	if cfg.Width <= 0 {
 		cfg.Width = 80
@@ -47,12 +48,12 @@ func WriteText(w io.Writer, s *handler.Snapshot, cfg TextConfig) error {
 	return t.out.Flush()
 }
 
-// Counted reports whether any metric of m is more than zero.
+// Counted reports whether any metric of m is greater than zero.
 func Counted(m *handler.Module) bool { return anyCounted(m.Values()) }
 
 func anyCounted(values []metric.Value) bool { return slices.ContainsFunc(values, hasCounted) }
 
-// hasCounted reports whether v is anything but zero.
+// hasCounted reports whether v differs from zero.
 func hasCounted(v metric.Value) bool {
 	switch v.Kind {
 	case metric.KindTop:
@@ -77,7 +78,7 @@ type text struct {
 	all   bool
 }
 
-// line writes a line; a failure to write shows when out is flushed.
+// line writes a line. A failure to write is returned when out is flushed.
 func (t *text) line(s string) { fmt.Fprintln(t.out, strings.TrimRight(s, " ")) }
 
 func (t *text) module(m *handler.Module, values []metric.Value) {
@@ -93,12 +94,12 @@ func (t *text) module(m *handler.Module, values []metric.Value) {
 	t.line("")
 }
 
-// subject returns the part of a path that says what the metric is about: a device and an interface,
-// say.
+// subject returns the part of a path that names the subject of the metric, such as a device and an
+// interface.
 func subject(v *metric.Value) []string { return v.Path[:v.SubjectLen] }
 
-// about writes the metrics of one subject. Of one among several, counters that are zero are left
-// out.
+// about writes the metrics of one subject. If there are several subjects, zero counters are
+// omitted.
 func (t *text) about(values []metric.Value) {
 	values = slices.Clone(values)
 	if head := subject(&values[0]); len(head) > 0 {
@@ -117,11 +118,11 @@ func (t *text) about(values []metric.Value) {
 	t.lists(values)
 }
 
-// section is the name of a module's section.
+// section returns the title of a module's section.
 func section(m *handler.Module) string { return strings.ToUpper(m.Schema) }
 
-// title writes the name of the section, and when and for how long it was counted: in a second line
-// if it does not fit.
+// title writes the title of the section with its start and length, on two lines if they do not fit
+// on one.
 func (t *text) title(m *handler.Module) {
 	head := section(m)
 	when := "nothing seen"

@@ -10,20 +10,19 @@ import (
 )
 
 const (
-	columnWidth = 40 // columns of a list at least; a wide list has several times that
+	columnWidth = 40 // minimum columns of a list; a wide list spans several
 	barWidth    = 8
 	leastBar    = 3
-	shareWidth  = 6 // "12.3%", and a space
+	shareWidth  = 6 // "12.3%" and a space
 )
 
-// grid returns how many lists fit side by side, and the width of each.
+// grid returns the number of lists that fit side by side, and the width of each.
 func (t *text) grid() (columns, width int) {
 	columns = max(1, t.width/columnWidth)
 	return columns, t.width / columns
 }
 
-// lists writes the top lists that are not empty, side by side. One with long names has the width of
-// several.
+// lists writes the non-empty top lists side by side. A list with long names spans several columns.
 func (t *text) lists(values []metric.Value) {
 	columns, unit := t.grid()
 	var blocks [][]string
@@ -58,7 +57,7 @@ func (t *text) histograms(values []metric.Value) {
 		}
 		v.Items = nil
 		below := uint64(0)
-		for _, b := range v.Bins[:len(v.Bins)-1] { // the last one is all
+		for _, b := range v.Bins[:len(v.Bins)-1] { // the last bin counts all
 			v.Items = append(v.Items, metric.Item{Name: "up to " + bound(b.Le, &v), Estimate: b.Count - below})
 			below = b.Count
 		}
@@ -71,7 +70,7 @@ func (t *text) histograms(values []metric.Value) {
 	}
 }
 
-// bound writes the upper bound of a bin.
+// bound formats the upper bound of a bin.
 func bound(le string, v *metric.Value) string {
 	if f, err := strconv.ParseFloat(le, 64); err == nil {
 		return amount(f, v)
@@ -79,7 +78,7 @@ func bound(le string, v *metric.Value) string {
 	return le
 }
 
-// countWidth returns the columns of the longest count of a list.
+// countWidth returns the width of the longest count of a list.
 func countWidth(v *metric.Value) (digits int) {
 	for _, it := range v.Items {
 		digits = max(digits, len(thousands(it.Estimate)))
@@ -87,7 +86,7 @@ func countWidth(v *metric.Value) (digits int) {
 	return digits
 }
 
-// nameWidth returns the columns of the longest name of a list.
+// nameWidth returns the width of the longest name of a list.
 func nameWidth(v *metric.Value) (n int) {
 	for i := range v.Items {
 		n = max(n, displayWidth(label(v, &v.Items[i])))
@@ -95,14 +94,14 @@ func nameWidth(v *metric.Value) (n int) {
 	return n
 }
 
-// leastWidth returns the columns of a list that is shown in full with short bars, and two between
-// it and its neighbour.
+// leastWidth returns the width of a complete list with short bars, plus two columns to its
+// neighbour.
 func leastWidth(v *metric.Value) int {
 	return max(countWidth(v)+1+shareWidth+1+leastBar+1+nameWidth(v), displayWidth(Words(v.Path...))) + 2
 }
 
-// label is what is shown of an entry's name. The DNS root is a dot; pktvisor's name of a response
-// code is no RFC's.
+// label returns the displayed name of an entry. The DNS root is a dot. pktvisor's name of a
+// response code is replaced by the name in the RFC.
 func label(v *metric.Value, it *metric.Item) string {
 	switch {
 	case it.Name == "":
@@ -114,12 +113,11 @@ func label(v *metric.Value, it *metric.Item) string {
 }
 
 // list returns the lines of a list, each of the given width: an empty one, the title, then count,
-// share, bar and name of each entry. The bar is shorter, or left out, where the name needs its
-// room.
+// share, bar and name of each entry. Bars are shortened or omitted if the names need the space.
 func (t *text) list(v *metric.Value, width int) []string {
 	lines := []string{"", t.style.name + cut(Words(v.Path...), width-2) + t.style.end}
 	digits := countWidth(v)
-	room := width - 2 - digits - 1 - shareWidth - 1 // of bar and name
+	room := width - 2 - digits - 1 - shareWidth - 1 // width of bar and name
 	bars := min(barWidth, room-1-nameWidth(v))
 	if bars < leastBar {
 		bars = -1
@@ -139,7 +137,7 @@ func (t *text) list(v *metric.Value, width int) []string {
 	return lines
 }
 
-// share writes what part n is of all.
+// share formats n as a percentage of of.
 func share(n, of uint64) string {
 	if of == 0 || n >= of {
 		return "100%"
@@ -147,7 +145,7 @@ func share(n, of uint64) string {
 	return fmt.Sprintf("%.1f%%", float64(n)/float64(of)*100)
 }
 
-// bar returns n of most as a bar of blocks, drawn in eighths.
+// bar draws n as a bar relative to most, with a resolution of an eighth of a block.
 func bar(n, most uint64, width int) string {
 	eighths := int(float64(n)/float64(most)*float64(width*8) + 0.5)
 	eighths = min(max(eighths, 1), width*8)

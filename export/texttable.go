@@ -22,7 +22,7 @@ type cell struct {
 
 func (c *cell) width() int { return displayWidth(c.name) + 1 + len(c.number) }
 
-// counterGroup is counters whose paths have the same beginning.
+// counterGroup holds counters whose paths have the same beginning.
 type counterGroup struct {
 	head  string
 	cells []cell
@@ -32,8 +32,8 @@ func (g *counterGroup) zero() bool {
 	return !slices.ContainsFunc(g.cells, func(c cell) bool { return !c.zero })
 }
 
-// counters writes single numbers. Those with the same first part of the path share a line or more.
-// Groups of zeros are left out.
+// counters writes single numbers. Numbers with the same first part of the path share one or more
+// lines. Groups of zeros are omitted.
 func (t *text) counters(values []metric.Value) {
 	var groups []counterGroup
 	for _, v := range values {
@@ -63,8 +63,8 @@ func (t *text) counters(values []metric.Value) {
 	}
 }
 
-// wrap writes the cells of a group in as many lines as they need, behind its head; in a narrow
-// place the head has a line of its own.
+// wrap writes the cells of a group in as many lines as they need, after its head. If the text is
+// narrow, the head has its own line.
 func (t *text) wrap(g *counterGroup, indent int) {
 	line := pad(g.head, indent)
 	if indent > t.width/3 {
@@ -89,17 +89,16 @@ func (t *text) wrap(g *counterGroup, indent int) {
 // distribution is a row of the table of distributions.
 type distribution struct {
 	name  string
-	cells []string // as in percentiles
+	cells []string // parallel to percentiles
 }
 
-// percentiles are the columns of that table. kept says which of them are shown where there is room
-// for n only.
+// percentiles are the columns of the table. kept lists the columns to show if only n fit.
 var (
 	percentiles = []string{"p50", "p90", "p95", "p99", "max"}
 	kept        = [][]int{1: {0}, 2: {0, 4}, 3: {0, 3, 4}, 4: {0, 2, 3, 4}, 5: {0, 1, 2, 3, 4}}
 )
 
-// distributions writes quantiles and rates as a table, or as several side by side.
+// distributions writes quantiles and rates as one table, or as several side by side.
 func (t *text) distributions(values []metric.Value) {
 	var rows []distribution
 	for _, v := range values {
@@ -128,8 +127,8 @@ func (t *text) distributions(values []metric.Value) {
 
 const tableGap = 4 // columns between two tables
 
-// table returns the lines of a table of rows, the head first, and their width, which is at most
-// that of the text.
+// table returns the lines of a table of rows with a head, and their width, which is at most the
+// width of the text.
 func (t *text) table(rows []distribution) (lines []string, width int) {
 	name, number := 0, 8
 	for _, r := range rows {
@@ -154,8 +153,7 @@ func (t *text) table(rows []distribution) (lines []string, width int) {
 	return lines, name + len(shown)*number
 }
 
-// row writes blocks of lines beside each other, each with its width, the space to its right
-// included.
+// row writes blocks of lines side by side. The width of a block includes the space to its right.
 func (t *text) row(blocks [][]string, widths []int) {
 	height := 0
 	for _, b := range blocks {
@@ -174,7 +172,7 @@ func (t *text) row(blocks [][]string, widths []int) {
 	}
 }
 
-// count writes the single number of v, a count with all its digits: a float64 has 53 bits of them.
+// count formats the number of v with all digits. A float64 would lose digits beyond 53 bits.
 func count(v *metric.Value) string {
 	if isTime(v) {
 		return Microseconds(float64(v.Int))
@@ -182,8 +180,7 @@ func count(v *metric.Value) string {
 	return thousands(v.Int)
 }
 
-// amount writes a number of v for people: of microseconds with a unit that fits, of fractions with
-// two digits.
+// amount formats a number of v: microseconds with a suitable unit, fractions with two digits.
 func amount(f float64, v *metric.Value) string {
 	switch {
 	case isTime(v):
@@ -194,13 +191,13 @@ func amount(f float64, v *metric.Value) string {
 	return thousands(uint64(max(f, 0) + 0.5))
 }
 
-// isTime reports whether numbers of v are microseconds.
+// isTime reports whether the numbers of v are microseconds.
 func isTime(v *metric.Value) bool {
 	last := v.Path[len(v.Path)-1]
 	return last == "us" || strings.HasSuffix(last, "_us")
 }
 
-// Microseconds writes a time with three digits and the unit that fits: "19.4 ms".
+// Microseconds formats a time with three digits and a suitable unit: "19.4 ms".
 func Microseconds(f float64) string {
 	unit := "µs"
 	for _, next := range []string{"ms", "s"} {
@@ -218,7 +215,7 @@ func Microseconds(f float64) string {
 	return fmt.Sprintf("%.2f %s", f, unit)
 }
 
-// thousands writes n in groups of three digits.
+// thousands formats n with separated groups of three digits.
 func thousands(n uint64) string {
 	s := strconv.FormatUint(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {

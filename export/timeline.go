@@ -9,21 +9,22 @@ import (
 	"visor/sketch"
 )
 
-// Timeline shows when events happened: their counts in steps of equal length, and the peak.
+// Timeline shows the distribution of events over time: counts in steps of equal length, and the
+// peak.
 type Timeline struct {
-	Name   string        // what is counted: "packets"
-	Start  time.Time     // of the first step, a multiple of Step
+	Name   string        // name of the events, such as "packets"
+	Start  time.Time     // start of the first step, a multiple of Step
 	Step   time.Duration // whole seconds
-	Counts []uint64      // events of each step; the last one may be cut short
+	Counts []uint64      // events per step; the last step may be shorter
 	Peak   time.Time     // start of the minute with the most events, the earliest of equals
 	Most   uint64        // events in that minute
 }
 
-// timelineSteps are the lengths of steps in seconds. People count time in these.
+// timelineSteps are the round lengths of steps in seconds.
 var timelineSteps = []int64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 604800, 31 * 86400, 366 * 86400}
 
-// NewTimeline returns the timeline of the events in r, with the shortest steps of a round length
-// that make at most n of them; the longest is a year. It has no Counts if r has no events.
+// NewTimeline returns the timeline of the events in r. It uses the shortest round step for which at
+// most n steps are needed, up to a year. Without events it has no Counts.
 func NewTimeline(name string, r *sketch.Rate, n int) Timeline {
 	t := Timeline{Name: name}
 	first, last, any := int64(0), int64(0), false
@@ -60,7 +61,7 @@ func NewTimeline(name string, r *sketch.Rate, n int) Timeline {
 // levels are the heights of a column, in eighths.
 var levels = []rune("▁▂▃▄▅▆▇█")
 
-// Columns draws a column for each step: a blank for none, and otherwise an eighth to eight eighths.
+// Columns draws a column per step: a blank for 0, and otherwise one to eight eighths.
 func (t *Timeline) Columns() string {
 	if len(t.Counts) == 0 {
 		return ""
@@ -77,7 +78,7 @@ func (t *Timeline) Columns() string {
 	return b.String()
 }
 
-// Caption explains the columns: what a column is, and the peak.
+// Caption describes the length of a step and the peak.
 func (t *Timeline) Caption() string {
 	from := t.Start.Format(time.DateTime)
 	return fmt.Sprintf("%s from %s UTC, a column is %s; peak minute %s with %s", t.Name, from, Brief(t.Step), t.Peak.Format("2006-01-02 15:04"), thousands(t.Most))

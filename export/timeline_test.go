@@ -10,7 +10,8 @@ import (
 	"visor/sketch"
 )
 
-// NewTimeline chooses the shortest round step that fits, and finds the peak by minutes.
+// TestTimeline checks that NewTimeline chooses the shortest round step that fits, and finds the
+// peak minute.
 func TestTimeline(t *testing.T) {
 	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {

@@ -2,8 +2,8 @@ package export
 
 import "strings"
 
-// terms are what people say for parts of metrics' names: for up to longestTerm words of a path, the
-// longest first. What is not here is shown as it is.
+// terms maps parts of metrics' names to plain words. It is searched for up to longestTerm words of
+// a path, the longest first. Words without an entry are shown unchanged.
 var terms = map[string]string{
 	"asn":                   "AS",
 	"asn ecs":               "AS of client subnets (ECS)",
@@ -90,7 +90,7 @@ var terms = map[string]string{
 // longestTerm is the number of words in the longest of terms.
 const longestTerm = 5
 
-// Words returns the name of a metric, or of a group of them, for people.
+// Words returns the name of a metric, or of a group of metrics, in plain words.
 func Words(path ...string) string {
 	tokens := strings.FieldsFunc(strings.ToLower(strings.Join(path, " ")), func(r rune) bool { return r == '_' || r == ' ' })
 	var out []string
@@ -113,8 +113,8 @@ func Words(path ...string) string {
 	return strings.Join(out, " ")
 }
 
-// SubjectWords returns what metrics are about: "device 192.0.2.1, interface 3". path has the names
-// of sets and of their members in turn.
+// SubjectWords returns the subject of metrics: "device 192.0.2.1, interface 3". path alternates
+// between the names of maps and their keys.
 func SubjectWords(path []string) string {
 	var out []string
 	for i := 0; i+1 < len(path); i += 2 {

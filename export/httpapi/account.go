@@ -10,8 +10,8 @@ import (
 	"visor/handler/policy"
 )
 
-// inputAccount is what became of the frames of an input, why some were not analysed, and the times
-// of the first and the last: null before there was one.
+// inputAccount counts the frames of an input by outcome. It holds the reasons for frames that were
+// not analysed, and the times of the first and last frame, null before the first.
 type inputAccount struct {
 	handler.Account
 	Reasons []capture.Reason `json:"reasons"`
@@ -28,19 +28,19 @@ func newInputAccount(part *policy.Part) inputAccount {
 	return out
 }
 
-// Push is what became of requests that push metrics. It has the fields of otlp.Stats, which this
-// package does not import: a program that does not push does not link what pushing needs.
+// Push counts requests that push metrics by outcome. It has the fields of otlp.Stats. This package
+// does not import otlp, so programs that do not push do not link it.
 type Push struct {
 	Sent       uint64 `json:"sent"`
-	Refused    uint64 `json:"refused"`    // lost: the receiver refused them
-	Expired    uint64 `json:"expired"`    // lost: they waited for too long
-	Overflowed uint64 `json:"overflowed"` // lost: too many waited
-	Retries    uint64 `json:"retries"`    // tries after the first
-	Rejected   uint64 `json:"rejected"`   // data points that the receiver left out
-	Pending    uint64 `json:"pending"`    // wait for the receiver
+	Refused    uint64 `json:"refused"`    // lost: rejected by the receiver
+	Expired    uint64 `json:"expired"`    // lost: not accepted in time
+	Overflowed uint64 `json:"overflowed"` // lost: too many requests were waiting
+	Retries    uint64 `json:"retries"`    // attempts after the first
+	Rejected   uint64 `json:"rejected"`   // data points rejected in accepted requests
+	Pending    uint64 `json:"pending"`    // requests waiting for the receiver
 }
 
-// results are what may become of a frame or an event.
+// results returns the outcomes of frames or events with their counts.
 func results(a handler.Account) []capture.Reason {
 	return []capture.Reason{
 		{Text: "analysed", Count: a.Analysed},
@@ -51,8 +51,8 @@ func results(a handler.Account) []capture.Reason {
 	}
 }
 
-// ownFamilies are the agent's own metrics for Prometheus: the accounts of all inputs, and of all
-// modules of policies.
+// ownFamilies returns the agent's own metrics for Prometheus: the accounts of all inputs and of all
+// modules.
 func (a *API) ownFamilies() []export.Family {
 	f := newFamilies(a.cfg.Instance)
 	seen := make(map[string]bool)

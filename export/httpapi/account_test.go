@@ -11,8 +11,8 @@ import (
 	"visor/export/httpapi"
 )
 
-// odd is a policy whose input has 2,000 frames: a filter leaves out 500, and two are of an unknown
-// link type.
+// odd is a policy whose input has 2,000 frames. A filter rejects 500, and two have an unknown link
+// type.
 const odd = `
 version: "1.0"
 visor:
@@ -26,8 +26,8 @@ visor:
           net: {type: net}
 `
 
-// TestAccount shows what became of every frame where policies are described and to Prometheus, and
-// nowhere among what was counted.
+// TestAccount checks that the account of all frames is shown in descriptions of policies and to
+// Prometheus, and not among the metrics.
 func TestAccount(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true, Instance: "edge-1"})
 	require.Equal(t, 404, a.do("GET", "/metrics", "", "").Code)
@@ -84,7 +84,7 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// TestPush shows what became of pushed metrics, in /metrics and in /api/v1/metrics/app.
+// TestPush checks that /metrics and /api/v1/metrics/app show the counts of pushed requests.
 func TestPush(t *testing.T) {
 	push := httpapi.Push{Sent: 5, Refused: 1, Expired: 2, Overflowed: 3, Retries: 4, Rejected: 7, Pending: 6}
 	a := newAgent(t, httpapi.Config{Admin: true, Push: func() httpapi.Push { return push }})

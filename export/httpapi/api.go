@@ -19,27 +19,35 @@ import (
 
 // Config configures an API. Policies is required.
 type Config struct {
-	Policies *policy.Manager // what is asked and changed; the caller keeps ownership
-	Admin    bool            // taps and policies may be created and deleted, and the server stopped
-	Token    string          // what an Authorization header must bear (RFC 6750), but for /healthz and /readyz; "" asks for none
-	Version  string          // of the program, shown by /api/v1/metrics/app
-	Instance string          // label "instance" of Prometheus; "" for none
+	Policies *policy.Manager // policies to show and change; the caller keeps ownership
+	// allow clients to create and delete taps and policies, and to stop the server
+	Admin bool
+	// bearer token that clients must send (RFC 6750), except for /healthz and /readyz; "" requires
+	// none
+	Token    string
+	Version  string // version of the program, shown by /api/v1/metrics/app
+	Instance string // label "instance" of Prometheus; "" omits it
 
-	// GreatestAsSum makes _sum of Prometheus' summaries the greatest value, as pktvisor has it.
+	// GreatestAsSum sets _sum of Prometheus' summaries to the greatest value, as in pktvisor.
 	GreatestAsSum bool
 
-	MaxBody      int64         // bytes of a request's body; 0 means 1 MiB
-	Profile      bool          // offers /debug/pprof/, which shows the insides of the process
-	Ready        func() error  // why the program is not ready; nil always is
-	Stop         func()        // stops the program, for DELETE /api/v1/server; nil leaves out that route
-	TokenFile    string        // holds the token in place of Token; read again when it changes
-	Hosts        []string      // names of this server, besides localhost and its addresses: with Admin and no token, requests for other names are refused
-	ReadFile     FileReader    // reads TokenFile; nil is os.ReadFile
-	Strict       bool          // refuses documents that there are warnings about, as ?strict=1 does for one
-	AnswerBytes  int           // bytes of all answers that are being sent; 0 means 64 MiB
-	Certificates *Certificates // whose failures are shown as metrics; nil is none
-	Push         func() Push   // what became of pushed metrics; nil leaves it out
-	Logger       *slog.Logger  // told of each request, and of what fails; nil is silence
+	MaxBody int64        // maximum size of a request's body in bytes; 0 means 1 MiB
+	Profile bool         // serve /debug/pprof/, which exposes the internals of the process
+	Ready   func() error // returns an error while the program is not ready; nil means always ready
+	// stops the program, for DELETE /api/v1/server; nil omits that route
+	Stop      func()
+	TokenFile string // file with the token, instead of Token; read again when it changes
+	// names of this server, in addition to localhost and its addresses; with Admin and no token,
+	// requests with other names are rejected
+	Hosts    []string
+	ReadFile FileReader // reads TokenFile; nil means os.ReadFile
+	// reject documents that cause warnings, as ?strict=1 does for one document
+	Strict       bool
+	AnswerBytes  int           // maximum size of all answers in transit, in bytes; 0 means 64 MiB
+	Certificates *Certificates // certificates whose failures are shown as metrics; may be nil
+	Push         func() Push   // counts of pushed metrics; nil omits them
+	// logs each request at debug level, and failures; nil disables logging
+	Logger *slog.Logger
 }
 
 // API is an http.Handler. It is safe for concurrent use.
@@ -48,14 +56,14 @@ type API struct {
 	mux     *http.ServeMux
 	started time.Time
 	openAPI []byte
-	schemas map[string]answerSchema // by type and version
+	schemas map[string]answerSchema // keyed by type and version
 	guard   guard
 	answers *renderings
 }
 
 var _ http.Handler = (*API)(nil)
 
-// New returns an API, or what is wrong with cfg.
+// New returns an API, or an error listing all problems of cfg.
 func New(cfg Config) (*API, error) {
 	if cfg.Policies == nil {
 		return nil, errors.New("httpapi: Config.Policies is required")
@@ -85,12 +93,12 @@ func New(cfg Config) (*API, error) {
 	return a, nil
 }
 
-// reply is what a route answers.
+// reply is the answer of a route.
 type reply struct {
 	status int
 	typ    string // Content-Type; "" without a body
 	body   []byte
-	retry  int // seconds after which the client may try again; 0 says nothing
+	retry  int // Retry-After in seconds; 0 omits it
 }
 
 const (
@@ -99,7 +107,7 @@ const (
 	typeText = "text/plain; charset=utf-8"
 )
 
-// jsonReply answers with v as JSON.
+// jsonReply returns a reply with v as JSON.
 func jsonReply(status int, v any) reply {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -114,7 +122,7 @@ func failure(status int, text string) reply {
 	return jsonReply(status, map[string]string{"error": text})
 }
 
-// nothing is the answer to what is not there. pktvisor's has no body.
+// nothing returns the reply for an unknown resource. Unlike pktvisor's, it has a body.
 func nothing(r *http.Request) reply {
 	return failure(http.StatusNotFound, fmt.Sprintf("%s %s is not there; GET /openapi.json lists what is", r.Method, r.URL.Path))
 }
@@ -126,8 +134,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.cfg.Logger.Debug("REQUEST: "+r.Method+" "+r.URL.Path, "status", sw.status, "client", r.RemoteAddr)
 }
 
-// serve gives a request to its route. Paths that are not those of a route to the letter are not found: the mux would redirect some, and
-// complain of the method of others, which the reference does not.
+// serve routes a request. A path must match a route exactly. Otherwise the mux would redirect some
+// paths and reject the method of others, which pktvisor does not do.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 	_, pattern := a.mux.Handler(r)
 	clean := path.Clean(r.URL.Path)
@@ -147,7 +155,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// absent answers a request that no route serves.
+// absent answers a request that matches no route.
 func (a *API) absent(r *http.Request) reply {
 	changes := r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodDelete
 	if changes && !a.cfg.Admin {
@@ -174,7 +182,8 @@ func (a *API) mount(rt *route) {
 	})
 }
 
-// reply makes the answer of a route. Those that cost much are made a few at a time, and shared.
+// reply makes the answer of a route. The number of expensive answers made at the same time is
+// limited, and clients share them.
 func (a *API) reply(rt *route, r *http.Request) (rep reply, sent func()) {
 	if !rt.shared() {
 		return rt.serve(r), func() {}
@@ -199,10 +208,10 @@ func write(w http.ResponseWriter, rep reply) {
 	}
 	w.Header().Set("Content-Length", fmt.Sprint(len(rep.body)))
 	w.WriteHeader(rep.status)
-	_, _ = w.Write(rep.body) // the client is gone: nobody to tell
+	_, _ = w.Write(rep.body) // the client has disconnected
 }
 
-// statusWriter remembers the status for the log.
+// statusWriter stores the status for the log.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -213,5 +222,5 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController reach what is below.
+// Unwrap returns the wrapped writer for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

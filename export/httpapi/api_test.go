@@ -30,7 +30,7 @@ visor:
     router: {input_type: flow, config: {bind: 127.0.0.1, port: 2055}}
 `
 
-// all is a policy of many handlers, as a document.
+// all returns the document of a policy with many handlers.
 func all(name string) string {
 	return fmt.Sprintf(`
 version: "1.0"
@@ -52,7 +52,7 @@ visor:
 `, name)
 }
 
-// opens lets a Manager open recordings of four minutes.
+// opens makes a Manager open recordings of four minutes.
 func opens(typ string, config, _ policy.Options) (policy.Opened, error) {
 	if config["iface"] == "missing0" {
 		return policy.Opened{}, errors.New(`Couldn't find interface by provided name: "missing0"`)
@@ -73,7 +73,7 @@ func opens(typ string, config, _ policy.Options) (policy.Opened, error) {
 	return policy.Opened{Sources: []capture.Source{capture.NewMemory(frames)}}, nil
 }
 
-// agent is an API with what it is about.
+// agent is an API with its Manager.
 type agent struct {
 	t       testing.TB
 	api     *httpapi.API
@@ -82,14 +82,14 @@ type agent struct {
 	description *schematest.Description
 }
 
-// newAgent returns an agent. Its description needs the token, if there is one.
+// newAgent returns an agent. Its OpenAPI document requires the token, if there is one.
 func newAgent(t testing.TB, cfg httpapi.Config, token ...string) *agent {
 	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: opens})
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	doc, err := builtin.Catalog().Parse([]byte(taps))
 	require.NoError(t, err)
 	require.NoError(t, m.Load(doc))
-	cfg.Policies, cfg.Hosts = m, append(cfg.Hosts, "example.com") // that of httptest
+	cfg.Policies, cfg.Hosts = m, append(cfg.Hosts, "example.com") // the name that httptest uses
 	api, err := httpapi.New(cfg)
 	require.NoError(t, err)
 	a := &agent{t: t, api: api, manager: m}
@@ -97,7 +97,7 @@ func newAgent(t testing.TB, cfg httpapi.Config, token ...string) *agent {
 	return a
 }
 
-// describe reads what the API says of itself.
+// describe reads the OpenAPI document.
 func (a *agent) describe(token string) {
 	req := httptest.NewRequest("GET", "/openapi.json", nil)
 	req.Header.Set("Authorization", "Bearer "+token)
@@ -111,7 +111,7 @@ func (a *agent) validate(method, path string, w *httptest.ResponseRecorder) {
 	a.description.Validate(a.t, method, path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
 }
 
-// do makes a request, and validates the answer.
+// do sends a request and validates the answer.
 func (a *agent) do(method, path, typ, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	if typ != "" {
@@ -119,7 +119,8 @@ func (a *agent) do(method, path, typ, body string) *httptest.ResponseRecorder {
 	}
 	w := httptest.NewRecorder()
 	a.api.ServeHTTP(w, req)
-	if !strings.Contains(w.Body.String(), " is not there") { // of what is not there, nothing is described
+	// unknown paths are not described
+	if !strings.Contains(w.Body.String(), " is not there") {
 		a.validate(method, req.URL.EscapedPath(), w)
 	}
 	return w
@@ -131,7 +132,7 @@ func (a *agent) create(name string) {
 	require.Equal(a.t, http.StatusCreated, w.Code, w.Body)
 }
 
-// TestGreatestAsSum has the sums of Prometheus' summaries as they are, or as pktvisor's with the switch.
+// TestGreatestAsSum compares the sums of Prometheus' summaries with and without the option.
 func TestGreatestAsSum(t *testing.T) {
 	for greatest, help := range map[bool]string{false: "; _sum is the sum of all values", true: "; _sum is the greatest value"} {
 		a := newAgent(t, httpapi.Config{Admin: true, GreatestAsSum: greatest})
@@ -142,7 +143,7 @@ func TestGreatestAsSum(t *testing.T) {
 	}
 }
 
-// Paths, status codes and bodies are those of the reference.
+// TestAnswers checks that paths, status codes and bodies match pktvisor.
 func TestAnswers(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true, Version: "4.5.0", Stop: func() {}})
 	const yaml, js = "application/x-yaml", "application/json"
@@ -150,7 +151,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		method, path, typ, body string
 		status                  int
-		answer                  string // a part of the body; "" for an empty one
+		answer                  string // part of the body; "" for an empty body
 	}{
 		{"GET", "/api/v1/metrics/rates", "", "", 200, `"warning":"deprecated: use 'live' data from /api/v1/metrics/bucket/0 instead"`},
 		{"GET", "/api/v1/metrics/app", "", "", 200, `"version":"4.5.0"`},
@@ -284,7 +285,7 @@ func TestMetrics(t *testing.T) {
 	require.Contains(t, a.do("GET", "/api/v1/policies/other", "", "").Body.String(), `"taps":{}`, "it runs on")
 }
 
-// TestSecrets: what probes send and want is in no answer.
+// TestSecrets checks that no answer contains the headers and bodies of probes.
 func TestSecrets(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true})
 	tap := `{"visor":{"taps":{"web":{"input_type":"netprobe","config":{"test_type":"http","http_method":"POST","body":"secret","proxy":"http://secret@p",
@@ -310,7 +311,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// An agent can be strict about all documents.
+// TestStrict checks that an agent can reject all documents with warnings.
 func TestStrict(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true, Strict: true})
 	w := a.do("POST", "/api/v1/taps", "application/json", `{"visor":{"taps":{"new":{"input_type":"mock","tag":{}}}}}`)
@@ -319,7 +320,7 @@ func TestStrict(t *testing.T) {
 	require.Equal(t, 201, a.do("POST", "/api/v1/taps", "application/json", `{"visor":{"taps":{"new":{"input_type":"mock","tags":{}}}}}`).Code)
 }
 
-// Clients that may only read are told so.
+// TestReadOnly checks the answers for clients without permission to change.
 func TestReadOnly(t *testing.T) {
 	a := newAgent(t, httpapi.Config{})
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
@@ -378,7 +379,8 @@ func TestConfig(t *testing.T) {
 	require.ErrorContains(t, err, "Config.Policies is required")
 }
 
-// A policy on a recording is answered when it is read.
+// TestRecording checks that the answer for a policy on a recording waits until the recording is
+// read.
 func TestRecording(t *testing.T) {
 	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()
@@ -390,13 +392,14 @@ func TestRecording(t *testing.T) {
 	require.NoError(t, err)
 	a := &agent{t: t, api: api, manager: m}
 	a.describe("")
-	for _, name := range []string{"first", "second"} { // the file is read again
+	// the file is read again for the second policy
+	for _, name := range []string{"first", "second"} {
 		require.Equal(t, 201, a.do("POST", "/api/v1/policies", "application/x-yaml", all(name)).Code)
 		require.Contains(t, a.do("GET", "/api/v1/policies/"+name+"/metrics/window/3", "", "").Body.String(), `"events":5000`)
 	}
 }
 
-// The description is kept, so that a change of the API shows in a review.
+// TestOpenAPIGolden keeps the OpenAPI document, so that changes of the API show in a review.
 func TestOpenAPIGolden(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true, Token: "x", Version: "4.5.0", Stop: func() {}})
 	req := httptest.NewRequest("GET", "/openapi.json", nil)

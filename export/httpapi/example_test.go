@@ -28,6 +28,7 @@ func Example() {
 	request("POST", "/api/v1/taps", "visor: {taps: {names: {input_type: dnstap, config: {socket: /run/visor/dnstap.sock}}}}")
 	request("DELETE", "/api/v1/policies/none", "")
 	// Output:
-	// 201 {"names":{"config":{"socket":"/run/visor/dnstap.sock"},"input_type":"dnstap","interface":"visor.module.input/1.0","tags":null}}
+	// 201
+	// {"names":{"config":{"socket":"/run/visor/dnstap.sock"},"input_type":"dnstap","interface":"visor.module.input/1.0","tags":null}}
 	// 404 {"error":"policy does not exists"}
 }

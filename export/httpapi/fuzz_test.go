@@ -16,7 +16,8 @@ import (
 	"visor/handler/policy/builtin"
 )
 
-// FuzzAPI sends any method, path and body: each gets an answer, errors in JSON say what is wrong, and nothing is left behind.
+// FuzzAPI sends requests with any method, path and body. Each gets an answer, JSON errors have a
+// message, and no policy remains.
 func FuzzAPI(f *testing.F) {
 	f.Add("GET", "/api/v1/policies/__all/metrics/bucket/0", "", "")
 	f.Add("GET", "/api/v1/../../etc/passwd", "", "")

@@ -16,10 +16,10 @@ import (
 	"visor/internal/renewed"
 )
 
-// guard decides which requests are answered.
+// guard decides which requests are allowed.
 type guard struct {
-	token *renewed.Value[[sha256.Size]byte] // of the token; nil asks for none
-	hosts []string                          // names of this server; nil lets all pass
+	token *renewed.Value[[sha256.Size]byte] // hash of the token; nil requires none
+	hosts []string                          // names of this server; nil allows all
 }
 
 func newGuard(cfg *Config) (g guard, err error) {
@@ -45,7 +45,7 @@ func parseToken(contents [][]byte) (sum [sha256.Size]byte, err error) {
 	return sha256.Sum256(token), nil
 }
 
-// refusal answers a request that may not be made. Its status is 0 if it may.
+// refusal returns the reply to a forbidden request. Its status is 0 if the request is allowed.
 func (g *guard) refusal(r *http.Request) reply {
 	switch {
 	case g.token != nil && !g.bears(r):
@@ -58,15 +58,15 @@ func (g *guard) refusal(r *http.Request) reply {
 	return reply{}
 }
 
-// bears compares tokens in a time that does not depend on how much of them is right.
+// bears reports whether the request has the token. The comparison takes constant time.
 func (g *guard) bears(r *http.Request) bool {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	got, want := sha256.Sum256([]byte(strings.TrimSpace(given))), g.token.Current()
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// owns reports whether a Host header names this server. A browser that was led here by a foreign name (DNS rebinding) sends that name;
-// addresses cannot be foreign.
+// owns reports whether a Host header names this server. A browser that reached this server through
+// a foreign name (DNS rebinding) sends that name. Addresses cannot be foreign.
 func (g *guard) owns(hostport string) bool {
 	if g.hosts == nil {
 		return true
@@ -80,7 +80,8 @@ func (g *guard) owns(hostport string) bool {
 	return err == nil || slices.ContainsFunc(g.hosts, func(known string) bool { return strings.EqualFold(known, host) })
 }
 
-// ownsOrigin reports whether a page of the origin may ask. Requests that no page makes have none.
+// ownsOrigin reports whether a page of the origin may send requests. Requests that no page sends
+// have no origin.
 func (g *guard) ownsOrigin(origin string) bool {
 	if g.hosts == nil || origin == "" {
 		return true

@@ -15,7 +15,8 @@ import (
 	"visor/handler/policy/builtin"
 )
 
-// A page that has led a browser here by a foreign name (DNS rebinding) may change and see nothing.
+// TestRebinding checks that a page that uses a foreign name (DNS rebinding) can neither change nor
+// read anything.
 func TestRebinding(t *testing.T) {
 	ask := func(cfg httpapi.Config, host, origin string) int {
 		cfg.Policies = policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
@@ -59,7 +60,8 @@ func TestRebinding(t *testing.T) {
 	require.Equal(t, 200, ask(httpapi.Config{Admin: true, Token: "s3cret"}, "evil.example", "http://evil.example"), "a page has no token")
 }
 
-// A token that is written anew counts from then on; one that cannot be read leaves the former one, with an error.
+// TestTokenFile checks that a new token replaces the old one. If the file cannot be read, the old
+// token stays valid and an error is logged.
 func TestTokenFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	put := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }

@@ -8,7 +8,8 @@ import (
 	"visor/handler/policy"
 )
 
-// moduleObject says what the i-th module of a part is, and for those that follow DNS transactions what it holds.
+// moduleObject describes the i-th module of a part. For modules that track DNS transactions it
+// includes their state.
 func moduleObject(part *policy.Part, i int) object {
 	info, mod := part.Group.Infos()[i], &part.Modules[i]
 	config := make(object)
@@ -35,7 +36,7 @@ func sampleRate(mod *policy.Module) uint64 {
 	return 100
 }
 
-// periodObjects lists the periods that a module keeps, the running one first.
+// periodObjects returns the periods that a module keeps, the live one first.
 func periodObjects(part *policy.Part, i int) []object {
 	out := []object{}
 	for n := 0; ; n++ {
@@ -59,7 +60,7 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.DateTime)
 }
 
-// eventsObject shows how many events a module saw.
+// eventsObject returns the number of events of a module.
 func eventsObject(m *handler.Module) object {
 	out := make(object)
 	for _, v := range m.Values() {

@@ -16,7 +16,7 @@ import (
 	"visor/handler/policy"
 )
 
-// everything names all policies, in the routes of metrics.
+// everything is the name for all policies in the routes of metrics.
 const everything = "__all"
 
 func (a *API) app(*http.Request) reply {
@@ -33,7 +33,7 @@ func rates(*http.Request) reply {
 	})
 }
 
-// period is a question about periods: Bucket or Window.
+// period is a query for periods: Bucket or Window.
 type period func(*policy.Running, int) (*handler.Snapshot, error)
 
 func (a *API) defaultBucket(r *http.Request) reply {
@@ -87,7 +87,7 @@ func (a *API) ofPolicies(r *http.Request, ask period) reply {
 	return written(func(w io.Writer) error { return export.WritePoliciesJSON(w, answers) })
 }
 
-// chosen returns the policies that a name stands for. Who asks for one renews its lease.
+// chosen returns the policies that name refers to. A request for a policy renews its lease.
 func (a *API) chosen(name string) []*policy.Running {
 	if name == everything {
 		return a.cfg.Policies.Policies()
@@ -100,7 +100,8 @@ func (a *API) chosen(name string) []*policy.Running {
 	return []*policy.Running{p}
 }
 
-// number returns the number of periods in the path. What is beyond all numbers is beyond all periods.
+// number returns the number of periods in the path. A number that overflows exceeds every number of
+// periods.
 func number(r *http.Request) (int, bool) {
 	digits := r.PathValue("n")
 	for _, c := range digits {
@@ -115,7 +116,7 @@ func number(r *http.Request) (int, bool) {
 	return n, digits != ""
 }
 
-// written answers with what fn writes.
+// written returns a reply with the output of fn.
 func written(fn func(io.Writer) error) reply {
 	var b bytes.Buffer
 	if err := fn(&b); err != nil {
@@ -124,8 +125,8 @@ func written(fn func(io.Writer) error) reply {
 	return reply{status: http.StatusOK, typ: typeJSON, body: bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
 }
 
-// defaultPrometheus shows the policy "default", as pktvisor does, and the agent's own metrics behind it. Without either there is
-// nothing, as with pktvisor.
+// defaultPrometheus returns the metrics of the policy "default", as pktvisor does, followed by the
+// agent's own metrics. Without a default policy and own metrics it answers like pktvisor, with 404.
 func (a *API) defaultPrometheus(r *http.Request) reply {
 	var chosen []*policy.Running
 	if p := a.cfg.Policies.Policy("default"); p != nil {
@@ -142,12 +143,13 @@ func (a *API) prometheus(r *http.Request) reply {
 	name := r.PathValue("policy")
 	chosen := a.chosen(name)
 	if len(chosen) == 0 && name != everything {
-		return reply{status: http.StatusNotFound, typ: typeText, body: []byte("policy does not exists")} // as the reference spells it
+		// pktvisor's spelling
+		return reply{status: http.StatusNotFound, typ: typeText, body: []byte("policy does not exists")}
 	}
 	return a.exposition(chosen, true)
 }
 
-// exposition shows policies to Prometheus, and more families behind them.
+// exposition returns the metrics of policies for Prometheus, followed by more families.
 func (a *API) exposition(policies []*policy.Running, handlers bool, more ...export.Family) reply {
 	var families [][]export.Family
 	for _, p := range policies {
@@ -196,13 +198,13 @@ func (a *API) ready(*http.Request) reply {
 	return reply{status: http.StatusOK, typ: typeText, body: []byte("ready\n")}
 }
 
-// answerSchema is the JSON Schema of what a handler answers, and the key under which it does.
+// answerSchema is the JSON Schema of a handler's answers, with its key in them.
 type answerSchema struct {
 	key  string
 	text []byte
 }
 
-// handlerSchemas returns the schemas of all handlers, whatever their groups, by type and version.
+// handlerSchemas returns the schemas of all handlers by type and version, for any groups.
 func handlerSchemas(types policy.Catalog) (map[string]answerSchema, error) {
 	out := make(map[string]answerSchema)
 	for i := range types.Handlers {

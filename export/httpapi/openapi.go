@@ -52,7 +52,7 @@ func describe(routes []route, schemas map[string]answerSchema, version string, g
 	return b, nil
 }
 
-// operation describes what a route does.
+// operation describes a route.
 func (rt *route) operation(g *guard) object {
 	responses := object{strconv.Itoa(rt.status): object{"description": http.StatusText(rt.status), "content": content(rt.gives)}}
 	for _, status := range rt.errors {
@@ -88,7 +88,7 @@ func (rt *route) operation(g *guard) object {
 	return out
 }
 
-// failing describes an error: JSON, or text from routes whose answer is text.
+// failing describes an error. It is JSON, or text for routes with a text answer.
 func (rt *route) failing(status int) object {
 	body := content("Error")
 	if rt.gives == "text" {
@@ -97,7 +97,7 @@ func (rt *route) failing(status int) object {
 	return object{"description": http.StatusText(status), "content": body}
 }
 
-// operationID is made of the method and the path: getPoliciesPolicyMetricsBucketN.
+// operationID derives an ID from the method and the path: getPoliciesPolicyMetricsBucketN.
 func (rt *route) operationID() string {
 	id := strings.ToLower(rt.method)
 	for word := range strings.FieldsFuncSeq(strings.TrimPrefix(rt.path, "/api/v1"), func(r rune) bool { return strings.ContainsRune("/{}.", r) }) {
@@ -128,11 +128,11 @@ func content(schema string) object {
 	return object{typeJSON: object{"schema": object{"$ref": "#/components/schemas/" + schema}}}
 }
 
-// componentSchemas returns the parts that the document refers to. Those of the handlers' answers are taken out of the schemas that
-// stand for themselves.
+// componentSchemas returns the schemas that the document refers to. It extracts the handlers'
+// schemas from their standalone documents.
 func componentSchemas(schemas map[string]answerSchema) (object, error) {
 	out := basicSchemas()
-	answers := make(map[string][]object) // by schema key
+	answers := make(map[string][]object) // keyed by schema key
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
 		var s object
 		text := strings.ReplaceAll(string(schemas[name].text), `"#/$defs/`, `"#/components/schemas/`)
@@ -157,7 +157,7 @@ func componentSchemas(schemas map[string]answerSchema) (object, error) {
 	return out, nil
 }
 
-// basicSchemas are those of all that is no answer of a handler.
+// basicSchemas returns the schemas other than the handlers' answers.
 func basicSchemas() object {
 	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name} }
 	record := func(properties object, required ...string) object {

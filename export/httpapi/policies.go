@@ -18,7 +18,7 @@ import (
 const readingTime = 30 * time.Second
 
 func (a *API) taps(*http.Request) reply {
-	var all object // null without any, as in the reference
+	var all object // null without entries, as in pktvisor
 	for _, t := range a.cfg.Policies.Taps() {
 		if all == nil {
 			all = make(object)
@@ -53,7 +53,7 @@ func (a *API) policy(r *http.Request) reply {
 	return jsonReply(http.StatusOK, object{p.Policy.Name: a.policyObject(p)})
 }
 
-// document reads the body of a request, or says what is wrong with it.
+// document reads the body of a request, or returns the reply to an invalid one.
 func document(r *http.Request) ([]byte, reply) {
 	given := r.Header.Get("Content-Type")
 	if given == "" {
@@ -74,7 +74,8 @@ func document(r *http.Request) ([]byte, reply) {
 	return body, reply{}
 }
 
-// refused answers to an error of the Manager, or of a document: for the latter pktvisor has the status 500, which is a server's fault.
+// refused returns the reply to an error of the Manager or of a document. pktvisor answers an
+// invalid document with 500, which would be a server's fault.
 func refused(err error, warnings []*policy.Error) reply {
 	status := http.StatusInternalServerError
 	_, wrong := errors.AsType[*policy.Error](err)
@@ -93,7 +94,7 @@ func refused(err error, warnings []*policy.Error) reply {
 	return jsonReply(status, warned(body, warnings))
 }
 
-// problems lists errors, and the warnings that are not among them, with their places.
+// problems lists errors with their positions, and the warnings that are not among them.
 func problems(errs, warnings []*policy.Error) (all []object) {
 	add := func(severity string, list []*policy.Error) {
 		for _, e := range list {
@@ -121,7 +122,8 @@ func (a *API) addTap(r *http.Request) reply {
 	return jsonReply(http.StatusCreated, object{t.Name: warned(a.tapObject(&t), warnings)})
 }
 
-// accept logs the warnings about a document, and returns why it is not accepted: an error, or any warning if it must be strict.
+// accept logs the warnings about a document. It returns an error if the document is rejected, in
+// strict mode also for a warning.
 func (a *API) accept(r *http.Request, warnings []*policy.Error, err error) error {
 	for _, w := range warnings {
 		a.cfg.Logger.Warn(w.Error())
@@ -133,7 +135,7 @@ func (a *API) accept(r *http.Request, warnings []*policy.Error, err error) error
 	return err
 }
 
-// warned adds warnings to an answer, if there are any.
+// warned adds warnings, if any, to an answer.
 func warned(to object, warnings []*policy.Error) object {
 	var texts []string
 	for _, w := range warnings {
@@ -160,7 +162,8 @@ func (a *API) replacePolicy(r *http.Request) reply {
 	return a.start(r, r.PathValue("policy"), http.StatusOK, a.cfg.Policies.ReplacePolicy)
 }
 
-// start starts the policy in the body of a request, whose name must be that of the path if that has one.
+// start starts the policy in the body of a request. If the path has a name, the policy must have
+// the same name.
 func (a *API) start(r *http.Request, name string, status int, begin func(policy.Policy) (*policy.Running, error)) reply {
 	body, bad := document(r)
 	if bad.status != 0 {
@@ -182,7 +185,7 @@ func (a *API) start(r *http.Request, name string, status int, begin func(policy.
 	return jsonReply(status, object{p.Name: warned(a.policyObject(running), warnings)})
 }
 
-// await waits until the recordings of a policy are read, but not for ever.
+// await waits until the recordings of a policy are read, for a limited time.
 func await(ctx context.Context, p *policy.Running) {
 	ctx, cancel := context.WithTimeout(ctx, readingTime)
 	defer cancel()
@@ -206,24 +209,24 @@ func (a *API) removePolicy(r *http.Request) reply {
 }
 
 func (a *API) stop(*http.Request) reply {
-	go a.cfg.Stop() // it may wait for this request to end
+	go a.cfg.Stop() // Stop may wait for this request to end
 	return reply{status: http.StatusOK}
 }
 
 type object = map[string]any
 
-// inputVersion is the version of all modules that are inputs.
+// inputVersion is the version of all inputs in answers.
 const inputVersion = "visor.module.input/1.0"
 
 func (a *API) tapObject(t *policy.Tap) object {
-	var tags any // null without any, as in the reference
+	var tags any // null without tags, as in pktvisor
 	if t.Tags != nil {
 		tags = t.Tags
 	}
 	return object{"config": table(a.cfg.Policies.Types().Redact(t.InputType, t.Config)), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
 }
 
-// table is never null.
+// table returns o, or an empty object instead of null.
 func table(o policy.Options) policy.Options {
 	if o == nil {
 		return policy.Options{}
@@ -231,7 +234,8 @@ func table(o policy.Options) policy.Options {
 	return o
 }
 
-// policyObject says what a policy is made of, and what became of all that it was offered. A tap that has been deleted since is not shown, though its input goes on.
+// policyObject describes a policy and the account of its input. A tap that was deleted since is
+// omitted, although its input continues.
 func (a *API) policyObject(p *policy.Running) object {
 	taps, inputs, modules := make(object), make(object), make(object)
 	there := a.cfg.Policies.Taps()

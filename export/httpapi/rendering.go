@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// Bounds of the answers that are made and sent at once: many clients must not make them grow.
+// Limits of the answers that are made and sent at the same time, so that many clients cannot
+// exhaust memory.
 const (
-	renderAtOnce = 4               // answers are made
-	renderQueue  = 64              // others wait
-	renderWait   = 5 * time.Second // for so long
-	answerBytes  = 64 << 20        // of all answers that are being sent
+	renderAtOnce = 4               // answers made at the same time
+	renderQueue  = 64              // answers waiting to be made
+	renderWait   = 5 * time.Second // maximum wait
+	answerBytes  = 64 << 20        // size of all answers in transit
 	retryAfter   = 1               // seconds
 )
 
-// renderings makes answers, a few at a time. Clients that ask for the same while it is made share one answer. It is safe for
-// concurrent use.
+// renderings makes a limited number of answers at the same time. Clients with the same request
+// share one answer. It is safe for concurrent use.
 type renderings struct {
 	slots   chan struct{}
 	most    int // bytes
@@ -33,7 +34,7 @@ type renderings struct {
 type rendering struct {
 	done  chan struct{}
 	rep   reply
-	users int // guarded by renderings.mu, as bytes
+	users int // guarded by renderings.mu, like bytes
 	bytes int
 }
 
@@ -41,7 +42,8 @@ func newRenderings(most int) *renderings {
 	return &renderings{most: most, slots: make(chan struct{}, renderAtOnce), running: make(map[string]*rendering)}
 }
 
-// answer returns what render makes for key, and what the caller calls when it has sent it.
+// answer returns the result of render for key, and a function that the caller must call after
+// sending it.
 func (rs *renderings) answer(ctx context.Context, key string, render func() reply) (rep reply, sent func()) {
 	rs.mu.Lock()
 	r, shared := rs.running[key]
@@ -69,10 +71,10 @@ func (rs *renderings) answer(ctx context.Context, key string, render func() repl
 	}
 }
 
-// render makes an answer when its turn has come.
+// render waits for a slot and makes an answer.
 func (rs *renderings) render(ctx context.Context, key string, r *rendering, render func() reply) {
 	rep := busy()
-	defer func() { // also if render panics: others wait for it
+	defer func() { // also if render panics, because other clients wait for it
 		rs.finish(key, r, rep)
 	}()
 	ctx, cancel := context.WithTimeout(ctx, renderWait)
@@ -85,7 +87,7 @@ func (rs *renderings) render(ctx context.Context, key string, r *rendering, rend
 	}
 }
 
-// finish hands an answer to those that wait for it, unless too much is being sent.
+// finish passes an answer to the clients that wait for it, unless too many bytes are in transit.
 func (rs *renderings) finish(key string, r *rendering, rep reply) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -110,7 +112,7 @@ func (rs *renderings) release(r *rendering) {
 	}
 }
 
-// busy asks a client to come again.
+// busy returns a reply that asks the client to retry.
 func busy() reply {
 	rep := failure(http.StatusServiceUnavailable, "too many answers are being made: try again")
 	rep.retry = retryAfter

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Clients that ask for the same share an answer, few are made at once, and what is beyond comes again later.
+// TestRenderings checks that clients with the same request share an answer, that few are made at
+// the same time, and that clients beyond the limit can retry.
 func TestRenderings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rs := newRenderings(answerBytes)
@@ -68,7 +69,7 @@ func TestRenderings(t *testing.T) {
 	})
 }
 
-// Those that wait for too long are sent away.
+// TestRenderingsWait rejects clients that wait too long.
 func TestRenderingsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rs := newRenderings(answerBytes)
@@ -84,7 +85,7 @@ func TestRenderingsWait(t *testing.T) {
 	})
 }
 
-// Answers that are taken slowly are bounded in bytes.
+// TestRenderingsBytes checks that answers to slow clients are bounded in bytes.
 func TestRenderingsBytes(t *testing.T) {
 	rs := newRenderings(answerBytes)
 	large := reply{status: http.StatusOK, body: []byte(strings.Repeat("x", answerBytes/2+1))}
@@ -100,7 +101,7 @@ func TestRenderingsBytes(t *testing.T) {
 	require.Zero(t, rs.bytes)
 }
 
-// A panic of one answer is no deadlock of the others.
+// TestRenderingsPanic checks that a panic of one answer does not block others.
 func TestRenderingsPanic(t *testing.T) {
 	rs := newRenderings(answerBytes)
 	require.Panics(t, func() { rs.answer(t.Context(), "a", func() reply { panic("broken") }) })
@@ -109,7 +110,7 @@ func TestRenderingsPanic(t *testing.T) {
 	require.Empty(t, rs.slots)
 }
 
-// An answer of 503 has the time after which the client may ask again.
+// TestRetryAfter checks that a 503 has a Retry-After header.
 func TestRetryAfter(t *testing.T) {
 	w := httptest.NewRecorder()
 	write(w, reply{status: http.StatusServiceUnavailable, retry: retryAfter})

@@ -5,21 +5,24 @@ import (
 	"regexp"
 )
 
-// route is one line of the API: what is served, and what the OpenAPI document says of it.
+// route is one entry of the API, with its description for the OpenAPI document.
 type route struct {
 	method, path string
 	summary      string
 	tag          string
-	takes        string // schema of the request's body, which is a document in YAML or JSON; "" for none
-	gives        string // schema of the answer if all is well; "" for an empty one, "text" for one that is no JSON
-	status       int    // if all is well
-	errors       []int
-	serve        func(r *http.Request) reply
+	// schema of the request's body, a document in YAML or JSON; "" for none
+	takes string
+	// schema of a successful answer; "" for an empty one, "text" for plain text
+	gives  string
+	status int // status of a successful answer
+	errors []int
+	serve  func(r *http.Request) reply
 }
 
 var parameter = regexp.MustCompile(`\{(\w+)\}`)
 
-// shared reports whether clients that ask for the same at once share an answer: it is made of all that was counted.
+// shared reports whether clients with the same request share an answer, because it is made from all
+// counts.
 func (rt *route) shared() bool {
 	return rt.method == http.MethodGet && (rt.tag == "metrics" || rt.path == "/api/v1/policies" || rt.path == "/api/v1/policies/{policy}")
 }
@@ -32,7 +35,7 @@ func (rt *route) names() (out []string) {
 	return out
 }
 
-// routes is the whole API. A route that only admins have does not exist for others.
+// routes returns all routes. Routes for admins are only present with Config.Admin.
 func (a *API) routes() []route {
 	const (
 		ok, created           = http.StatusOK, http.StatusCreated

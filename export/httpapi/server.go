@@ -9,8 +9,9 @@ import (
 	"visor/internal/tlsfiles"
 )
 
-// NewServer returns a server of h that slow and silent clients cannot hold: a request's header must come within 10 seconds, all of it
-// within 30, an answer be taken within 60. The caller may change all of that, and closes it.
+// NewServer returns a server for h with timeouts against slow clients. The header of a request must
+// arrive within 10 seconds and the body within 30; the client must accept the answer within 60. The
+// caller may change the timeouts, and closes the server.
 func NewServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
@@ -18,17 +19,18 @@ func NewServer(h http.Handler) *http.Server {
 	}
 }
 
-// TLSFiles are files in PEM form.
+// TLSFiles names files in PEM format.
 type TLSFiles = tlsfiles.Files
 
 // Certificates serve TLS from files. They are safe for concurrent use.
 type Certificates = tlsfiles.Certificates
 
-// FileReader reads a file. nil is os.ReadFile.
+// FileReader reads a file. nil means os.ReadFile.
 type FileReader = renewed.Reader
 
-// NewCertificates returns the certificates of files, or what is wrong with them. When a file changes, the next connection gets what it
-// holds. As long as that cannot be used, connections get what was there before, and log has an error; nil is silence.
+// NewCertificates returns the certificates of files, or an error if they are invalid. If a file
+// changes, the next connection uses the new contents. If these are invalid, connections keep using
+// the previous ones and an error is logged; a nil log disables logging.
 func NewCertificates(files TLSFiles, read FileReader, log *slog.Logger) (*Certificates, error) {
 	return tlsfiles.New(files, read, log)
 }

@@ -27,14 +27,14 @@ import (
 	"visor/internal/wait"
 )
 
-// write writes p, as of a time that no former files had.
+// write writes p with a modification time that differs from earlier ones.
 func write(t testing.TB, p *certtest.Pair, dir string, stamp time.Time) {
 	cert, key := p.Write(t, dir)
 	require.NoError(t, os.Chtimes(cert, stamp, stamp))
 	require.NoError(t, os.Chtimes(key, stamp, stamp))
 }
 
-// serve serves an empty agent on a port of its own.
+// serve serves an empty agent on a free port.
 func serve(t testing.TB, change func(*http.Server)) (address string) {
 	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
@@ -56,7 +56,8 @@ func serve(t testing.TB, change func(*http.Server)) (address string) {
 	return l.Addr().String()
 }
 
-// A new certificate is taken without a restart, a broken one is not; clients need one if there is an authority for them.
+// TestTLS checks that a new certificate is used without a restart, and a broken one is not. Clients
+// need a certificate if an authority for clients is set.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	files := httpapi.TLSFiles{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), ClientCA: filepath.Join(dir, "ca.pem")}
@@ -132,7 +133,7 @@ func TestTLSErrors(t *testing.T) {
 	}
 }
 
-// Clients that send a byte now and then, or nothing, are gone in time.
+// TestSlowClients checks that clients that send single bytes or nothing are disconnected in time.
 func TestSlowClients(t *testing.T) {
 	address := serve(t, func(s *http.Server) {
 		require.NotZero(t, s.ReadHeaderTimeout)
@@ -166,7 +167,8 @@ func TestSlowClients(t *testing.T) {
 	require.Equal(t, 200, resp.StatusCode)
 }
 
-// What is no HTTP, or not what an API takes, costs nothing that stays.
+// TestGarbage checks that input that is not HTTP, or not valid for the API, leaves no resources
+// behind.
 func TestGarbage(t *testing.T) {
 	address := serve(t, func(s *http.Server) {
 		s.ReadHeaderTimeout, s.ReadTimeout = 200*time.Millisecond, 300*time.Millisecond
@@ -187,7 +189,7 @@ func TestGarbage(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		require.NoError(t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
-		_, _ = io.WriteString(conn, request) // the server may close before it has read all
+		_, _ = io.WriteString(conn, request) // the server may close before it has read everything
 		_, err = io.Copy(io.Discard, conn)
 		require.False(t, errors.Is(err, os.ErrDeadlineExceeded), "it hangs: %.80q", request)
 	}

@@ -14,10 +14,10 @@ import (
 	"visor/handler/metric"
 )
 
-// scopePrefix comes before the name of a policy in that of its scope.
+// scopePrefix precedes the name of a policy in the name of its scope.
 const scopePrefix = "pktvisor/"
 
-// scope returns what modules counted for a policy, as of the period that each of them has.
+// scope returns the counts of modules for a policy, with the period of each module.
 func scope(policy string, modules []handler.Module) *metrics.ScopeMetrics {
 	s := &metrics.ScopeMetrics{Scope: &common.InstrumentationScope{
 		Name: scopePrefix + policy, Attributes: []*common.KeyValue{attribute("policy_name", policy)},
@@ -34,7 +34,7 @@ func scope(policy string, modules []handler.Module) *metrics.ScopeMetrics {
 	return s
 }
 
-// span is a period, in ns since 1970.
+// span is a period in ns since 1970.
 type span struct{ start, end uint64 }
 
 func nanos(t time.Time) uint64 { return uint64(max(0, t.UnixNano())) }
@@ -78,7 +78,7 @@ func (at span) summary(f *export.Family) *metrics.Summary {
 	return sum
 }
 
-// histogram has a bound for each bin but the last, which is all that is greater.
+// histogram has a bound for each bin except the last, which has no upper bound.
 func (at span) histogram(f *export.Family) *metrics.Histogram {
 	h := &metrics.Histogram{AggregationTemporality: metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE}
 	for i := range f.Series {

@@ -1,14 +1,16 @@
-// Package otlp pushes metrics to a receiver of OpenTelemetry (OTLP 1.x, https://opentelemetry.io/docs/specs/otlp), over HTTP or gRPC:
+// Package otlp pushes metrics to a receiver of OpenTelemetry (OTLP 1.x,
+// https://opentelemetry.io/docs/specs/otlp), over HTTP or gRPC:
 //
 //	p, err := otlp.New(otlp.Config{Endpoint: "http://localhost:4318", Sources: sources})
 //	...
 //	err = p.Run(ctx) // until ctx is done
 //
-// Each period is pushed once, when it has ended: names, attributes and scopes are those of pktvisor, one scope for each policy, with the
-// attribute policy_name. What a receiver does not take is kept and tried again, for Config.Budget; a receiver that was away for less
-// gets all of it. Only if the connection breaks between a receiver's taking and its telling so does it get something twice: the
-// protocol cannot tell.
+// Each period is pushed once, after it has ended. Names, attributes and scopes match pktvisor: one
+// scope per policy, with the attribute policy_name. Requests that the receiver does not accept are
+// kept and retried for Config.Budget, so a receiver that was away for less misses nothing. If the
+// connection fails after the receiver accepts a request but before it acknowledges it, the request
+// is sent again; OTLP has no deduplication.
 //
-// Where it differs from the reference, which pushes the running period too, never tries again, and ignores its interval: what is
-// written here holds. A histogram has the counts of its bins, the DNS root its (empty) name.
+// Unlike pktvisor, a Pusher does not push the live period, retries, and respects its interval.
+// Histograms have the counts of their bins, and the DNS root has its (empty) name.
 package otlp

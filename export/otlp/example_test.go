@@ -36,7 +36,7 @@ func Example() {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	stop() // the end: the running period is pushed too
+	stop() // at the end the live period is pushed too
 	fmt.Println(p.Run(ctx))
 	// Output:
 	// POST /v1/metrics application/x-protobuf

@@ -33,7 +33,7 @@ import (
 
 const minute = int64(time.Minute)
 
-// stream is a pipeline whose recording goes on while the test says so.
+// stream is a pipeline whose recording advances under control of the test.
 type stream struct {
 	*handler.Pipeline
 	frames chan []capture.Frame
@@ -84,13 +84,13 @@ func (s *stream) minute(i, n int) {
 	s.frames <- nil
 }
 
-// receiver is a receiver that counts what it gets: queries by policy and start.
+// receiver counts the queries that it receives, by policy and start.
 type receiver struct {
 	mu      sync.Mutex
 	got     map[string]int64
-	times   map[string]int // how often it came
+	times   map[string]int // number of times each period was received
 	headers http.Header
-	answers []int // statuses of the next answers, before it takes anything
+	answers []int // statuses of the next answers, before it accepts anything
 }
 
 func newReceiver() *receiver {
@@ -115,7 +115,7 @@ func (r *receiver) take(req *collector.ExportMetricsServiceRequest) {
 	}
 }
 
-// refuse returns the status of the next answer, 0 if the request is to be taken.
+// refuse returns the status of the next answer, or 0 to accept the request.
 func (r *receiver) refuse() (status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,7 +149,7 @@ func (r *receiver) count() int {
 	return len(r.times)
 }
 
-// once fails if something came twice, or with another count than want.
+// once fails if a period was received twice, or with another count than want.
 func (r *receiver) once(t testing.TB, want map[string]int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -159,7 +159,7 @@ func (r *receiver) once(t testing.TB, want map[string]int64) {
 	require.Equal(t, want, r.got)
 }
 
-// listen serves h on an address, the same each time, with the protocol of the scheme.
+// listen serves h on the same address each time, with the protocol of the scheme.
 func listen(t testing.TB, address string, h http.Handler) (at string, stop func()) {
 	l, err := net.Listen("tcp", address)
 	require.NoError(t, err)
@@ -204,7 +204,8 @@ func running(t testing.TB, cfg otlp.Config) (p *otlp.Pusher, stop func() error) 
 	}
 }
 
-// Every period comes exactly once, in spite of a receiver that says that it is busy, goes away and comes back.
+// TestExactlyOnce checks that every period arrives exactly once, although the receiver is busy,
+// goes away and comes back.
 func TestExactlyOnce(t *testing.T) {
 	for _, scheme := range []string{"http", "grpc"} {
 		t.Run(scheme, func(t *testing.T) {
@@ -224,7 +225,9 @@ func TestExactlyOnce(t *testing.T) {
 			first := int(packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", nil).TimeNS / minute % 1000)
 			for i := range 40 {
 				switch i {
-				case 10, 25: // not while it answers: nobody could tell whether it has taken what it was sent
+				// not while it answers, because then the sender cannot find out whether it accepted
+				// the request
+				case 10, 25:
 					wait.Until(t, func() bool { return p.Stats().Pending == 0 })
 					stopServer()
 				case 20, 35:
@@ -234,7 +237,7 @@ func TestExactlyOnce(t *testing.T) {
 				a.minute(i, i+1)
 				b.minute(i, 2)
 				want[fmt.Sprint("a ", (first+i)%1000)], want[fmt.Sprint("b ", (first+i)%1000)] = int64(i+1), 2
-				if i > 0 { // the minute before has ended
+				if i > 0 { // the previous minute has ended
 					wait.Until(t, func() bool {
 						now := p.Stats()
 						return now.Sent+uint64(now.Pending) > before.Sent+uint64(before.Pending)
@@ -251,7 +254,7 @@ func TestExactlyOnce(t *testing.T) {
 	}
 }
 
-// What cannot be delivered in time is lost, and said to be.
+// TestBudget checks that requests which cannot be delivered in time are lost, counted and logged.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(t, handler.Settings{})
@@ -276,7 +279,8 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// A receiver that is away holds up the end for a second, and what it did not take is said.
+// TestDrain checks that an unreachable receiver delays the end by a second, and that the loss is
+// reported.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(t, handler.Settings{})
@@ -292,7 +296,8 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// However rarely it is pushed, no period is lost that a policy does not keep for so long.
+// TestRarePushes checks that no period is lost at long intervals, even if the policy keeps few
+// periods.
 func TestRarePushes(t *testing.T) {
 	metrics := make(map[time.Duration]int)
 	for _, interval := range []time.Duration{30 * time.Second, 20 * time.Minute} {
@@ -319,7 +324,7 @@ func TestRarePushes(t *testing.T) {
 	require.Equal(t, metrics[30*time.Second], metrics[20*time.Minute])
 }
 
-// The oldest ones go if too much waits.
+// TestPending checks that the oldest requests are dropped if too many wait.
 func TestPending(t *testing.T) {
 	s := newStream(t, handler.Settings{})
 	p, stop := running(t, otlp.Config{
@@ -338,7 +343,7 @@ func TestPending(t *testing.T) {
 	require.Error(t, stop())
 }
 
-// A receiver that does not want something is not asked again.
+// TestRefused checks that a rejected request is not retried.
 func TestRefused(t *testing.T) {
 	r := newReceiver()
 	r.answers = []int{400}
@@ -360,7 +365,7 @@ func TestRefused(t *testing.T) {
 	require.Equal(t, "7", r.headers.Get("X-Scope-OrgID"))
 }
 
-// One period alone is pushed each time: it never ends.
+// TestSinglePeriod checks that a single period is pushed each time, because it never ends.
 func TestSinglePeriod(t *testing.T) {
 	r := newReceiver()
 	srv := httptest.NewServer(r)
@@ -375,7 +380,7 @@ func TestSinglePeriod(t *testing.T) {
 	require.Equal(t, 1, r.count())
 }
 
-// What a source has counted when it goes is pushed too, once.
+// TestLast checks that the last counts of a removed source are pushed once.
 func TestLast(t *testing.T) {
 	r := newReceiver()
 	srv := httptest.NewServer(r)
@@ -399,7 +404,7 @@ func TestLast(t *testing.T) {
 	p.Last(otlp.Source{Policy: "goes", Of: goes.Pipeline})
 	wait.Until(t, func() bool { return r.count() == 5 }, func() string { return "its third minute" })
 	require.NoError(t, stop())
-	p.Last(otlp.Source{Policy: "stays", Of: stays.Pipeline}) // too late, and no harm
+	p.Last(otlp.Source{Policy: "stays", Of: stays.Pipeline}) // too late, and without effect
 	first := int(packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", nil).TimeNS / minute % 1000)
 	want := make(map[string]int64)
 	for i := range 3 {
@@ -408,7 +413,7 @@ func TestLast(t *testing.T) {
 	r.once(t, want)
 }
 
-// What is sent is read, and found right.
+// TestGolden compares a request with a file that was reviewed.
 func TestGolden(t *testing.T) {
 	s := newStream(t, handler.Settings{Enable: []string{"histograms"}, Tap: "wired", Name: "a-wired-dns"})
 	query := packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", packettest.Query(1, "www.example.com", 1))
@@ -439,7 +444,8 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	text := protojson.Format(msg)
-	golden.Equal(t, "testdata/request.json", []byte(strings.ReplaceAll(text, ":  ", ": ")+"\n")) // protojson varies the spaces on purpose
+	// protojson varies spaces on purpose
+	golden.Equal(t, "testdata/request.json", []byte(strings.ReplaceAll(text, ":  ", ": ")+"\n"))
 }
 
 func requireHistogram(t testing.TB, h *metrics.Histogram) {

@@ -22,17 +22,22 @@ import (
 
 // Config configures a Pusher. Endpoint and Sources are required.
 type Config struct {
-	Endpoint string            // of the receiver: http, https, grpc or grpcs, as http://localhost:4318/v1/metrics (the default path) or grpc://localhost:4317
-	Sources  func() []Source   // what is pushed; it is asked at each interval
-	Interval time.Duration     // between pushes of the periods that have ended; 0 means 60 s
-	Budget   time.Duration     // how long is kept what the receiver does not take; 0 means 15 minutes
-	Pending  int               // bytes that are kept at most; 0 means 64 MiB
-	Backoff  time.Duration     // before the second try, doubled for each further one up to 30 s; 0 means 1 s
-	Timeout  time.Duration     // of a try; 0 means 10 s
-	Drain    time.Duration     // for the last tries at the end; 0 means 1 s
-	Headers  map[string]string // of each request
-	TLS      *tls.Config       // of https and grpcs; nil is the default
-	Logger   *slog.Logger      // told of what is lost, and of a receiver that is away; nil is silence
+	// URL of the receiver with the scheme http, https, grpc or grpcs, such as
+	// http://localhost:4318/v1/metrics (the default path) or grpc://localhost:4317
+	Endpoint string
+	Sources  func() []Source // returns the sources to push; called at each interval
+	Interval time.Duration   // interval between pushes of ended periods; 0 means 60 s
+	// how long requests are kept that the receiver does not accept; 0 means 15 minutes
+	Budget  time.Duration
+	Pending int // maximum size of the kept requests in bytes; 0 means 64 MiB
+	// wait before the second attempt, doubled for each further one up to 30 s; 0 means 1 s
+	Backoff time.Duration
+	Timeout time.Duration     // timeout of an attempt; 0 means 10 s
+	Drain   time.Duration     // time for the last attempts at the end; 0 means 1 s
+	Headers map[string]string // added to each request
+	TLS     *tls.Config       // for https and grpcs; nil means the default
+	// logs losses and an unreachable receiver; nil disables logging
+	Logger *slog.Logger
 }
 
 func (cfg Config) withDefaults() Config {
@@ -48,29 +53,30 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// Source is a policy, as the receiver is shown it.
+// Source is a policy to push.
 type Source struct {
 	Policy string
 	Of     asker
 }
 
-// asker is what a policy is asked: a *handler.Pipeline, a *handler.Group, or a policy of visor/handler/policy.
+// asker is the source of a policy's metrics: a *handler.Pipeline, a *handler.Group, or a policy of
+// visor/handler/policy.
 type asker interface {
 	Bucket(n int) (*handler.Snapshot, error)
 }
 
-// Stats counts requests. Each has metrics of one period or more.
+// Stats counts requests. Each request has the metrics of one or more periods.
 type Stats struct {
-	Sent       uint64 // the receiver took them
-	Refused    uint64 // lost: the receiver refused them
-	Expired    uint64 // lost: they waited for longer than Config.Budget
-	Overflowed uint64 // lost: more than Config.Pending waited
-	Retries    uint64 // tries after the first
-	Rejected   uint64 // data points that the receiver left out of requests that it took
-	Pending    uint64 // wait for the receiver
+	Sent       uint64 // accepted by the receiver
+	Refused    uint64 // lost: rejected by the receiver
+	Expired    uint64 // lost: waited longer than Config.Budget
+	Overflowed uint64 // lost: more than Config.Pending was waiting
+	Retries    uint64 // attempts after the first
+	Rejected   uint64 // data points that the receiver rejected in accepted requests
+	Pending    uint64 // waiting for the receiver
 }
 
-// Lost returns how many requests are lost.
+// Lost returns the number of lost requests.
 func (s Stats) Lost() uint64 { return s.Refused + s.Expired + s.Overflowed }
 
 // Pusher pushes metrics. It is safe for concurrent use.
@@ -78,10 +84,10 @@ type Pusher struct {
 	cfg  Config
 	send transport
 
-	collecting sync.Mutex               // guards what follows
-	seen       map[asker]*pushed        // what was pushed of each source
-	ready      *metrics.ResourceMetrics // is queued at the next push
-	over       bool                     // nothing is queued any more
+	collecting sync.Mutex               // guards the following fields
+	seen       map[asker]*pushed        // state of each source
+	ready      *metrics.ResourceMetrics // metrics for the next push
+	over       bool                     // no more requests are queued
 
 	mu      sync.Mutex
 	pending []parcel
@@ -90,14 +96,14 @@ type Pusher struct {
 	more    chan struct{} // has an entry if pending may have one
 }
 
-// parcel is a request that waits.
+// parcel is a waiting request.
 type parcel struct {
 	req  *request
 	size int
 	born time.Time
 }
 
-// New returns a Pusher that is ready to Run, or what is wrong with cfg.
+// New returns a Pusher that is ready to Run, or an error if cfg is invalid.
 func New(cfg Config) (*Pusher, error) {
 	cfg = cfg.withDefaults()
 	if cfg.Sources == nil {
@@ -112,8 +118,8 @@ func New(cfg Config) (*Pusher, error) {
 	}, nil
 }
 
-// Run pushes until ctx is done, then what has not been pushed yet, the running periods too, for at most Config.Drain. It returns an
-// error that says what was lost at the end.
+// Run pushes until ctx is done. Then it pushes the remaining periods, including the live ones, for
+// at most Config.Drain. It returns an error that describes what was lost at the end.
 func (p *Pusher) Run(ctx context.Context) error {
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -143,7 +149,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 	return p.undelivered()
 }
 
-// undelivered says what still waits, nil if nothing does.
+// undelivered returns an error that describes the waiting requests, or nil without any.
 func (p *Pusher) undelivered() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +169,7 @@ func (p *Pusher) undelivered() error {
 		len(p.pending), count, strings.Join(slices.Sorted(maps.Keys(policies)), ", "))
 }
 
-// Stats returns what has happened so far.
+// Stats returns the counts so far.
 func (p *Pusher) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -172,23 +178,25 @@ func (p *Pusher) Stats() Stats {
 	return s
 }
 
-// maxRequest is the size, bytes, from which on a request is closed: receivers take 4 MiB by gRPC's default.
+// maxRequest is the size in bytes at which a request is complete. Receivers accept 4 MiB by gRPC's
+// default.
 const maxRequest = 1 << 20
 
-// maxLook is how long the Pusher waits between looks for periods that have ended, however rarely it pushes: a policy may keep a single
-// period that has ended.
+// maxLook is the longest interval between checks for ended periods, independent of Interval. A
+// policy may keep a single ended period.
 const maxLook = 30 * time.Second
 
-// occasion is why periods are collected.
+// occasion is the reason for collecting periods.
 type occasion int
 
 const (
-	looking occasion = iota // they wait for the next push
+	looking occasion = iota // periods wait for the next push
 	pushing
-	ending // the running periods are pushed too
+	ending // the live periods are pushed too
 )
 
-// collect gathers the periods that have ended since the last time, and queues them unless it was only looking for them.
+// collect gathers the periods that have ended since the last call. It queues them, unless the
+// occasion is looking.
 func (p *Pusher) collect(why occasion) {
 	p.collecting.Lock()
 	defer p.collecting.Unlock()
@@ -202,17 +210,17 @@ func (p *Pusher) collect(why occasion) {
 	}
 }
 
-// pushed is what was pushed of a source.
+// pushed is the state of a source.
 type pushed struct {
-	last map[string]time.Time // start of the latest period, by module
-	at   time.Time            // when the source was there
+	last map[string]time.Time // start of the latest pushed period, by module
+	at   time.Time            // last time that the source was present
 }
 
-// forgetAfter is how long a source is remembered that has gone, in case that its Last comes: the host
-// drops it from Config.Sources first.
+// forgetAfter is how long the state of a removed source is kept for its Last, because the host
+// first removes it from Config.Sources.
 const forgetAfter = time.Minute
 
-// starts returns the starts of what was pushed of a source, which is there now.
+// starts returns the starts of the pushed periods of a source, and marks the source as present.
 func (p *Pusher) starts(src asker) map[string]time.Time {
 	s := p.seen[src]
 	if s == nil {
@@ -231,7 +239,7 @@ func (p *Pusher) gather(src Source, last map[string]time.Time, why occasion) {
 	}
 }
 
-// queue lets what is ready wait for the receiver, if it is larger than size.
+// queue queues the gathered metrics if they are larger than size.
 func (p *Pusher) queue(size int) {
 	if proto.Size(p.ready) > size {
 		p.enqueue(p.ready)
@@ -239,8 +247,8 @@ func (p *Pusher) queue(size int) {
 	}
 }
 
-// Last takes what a source has counted that was not pushed yet, the running period too: the source is no longer among those that
-// Config.Sources gives. It is pushed with the next periods.
+// Last gathers the counts of a source that were not pushed yet, including the live period. Call it
+// after Config.Sources no longer returns the source. They are pushed with the next periods.
 func (p *Pusher) Last(src Source) {
 	p.collecting.Lock()
 	defer p.collecting.Unlock()
@@ -252,10 +260,12 @@ func (p *Pusher) Last(src Source) {
 	p.gather(src, last, ending)
 }
 
-// fresh returns the modules with a period that is not in last, period by period, the oldest first, and notes them there. Modules that keep
-// a single period never end one: these are fresh at each push.
+// fresh returns the modules with a period that is not in last, period by period, the oldest first,
+// and updates last. Modules that keep a single period never end it, so they are fresh at each push.
 func fresh(src asker, last map[string]time.Time, why occasion) (out [][]handler.Module) {
-	found := make(map[string]time.Time) // start of the oldest period found: if one ends meanwhile, the same one follows once more
+	// start of the oldest period found, because a period may end between two calls and then appear
+	// twice
+	found := make(map[string]time.Time)
 	for n := 0; ; n++ {
 		snap, err := src.Bucket(n)
 		if err != nil {
@@ -285,7 +295,7 @@ func fresh(src asker, last map[string]time.Time, why occasion) (out [][]handler.
 	return out
 }
 
-// enqueue lets a request wait, and drops the oldest ones if there are too many.
+// enqueue queues a request, and drops the oldest ones beyond the limit.
 func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
 	req := &request{ResourceMetrics: []*metrics.ResourceMetrics{m}}
 	p.mu.Lock()
@@ -301,7 +311,7 @@ func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
 	}
 }
 
-// drop forgets the oldest request and counts it in lost. The caller holds mu.
+// drop removes the oldest request and counts it in lost. The caller holds mu.
 func (p *Pusher) drop(lost *uint64, why string) {
 	p.bytes -= p.pending[0].size
 	p.pending = p.pending[1:]
@@ -309,7 +319,7 @@ func (p *Pusher) drop(lost *uint64, why string) {
 	p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "because", why)
 }
 
-// oldest returns the request that has waited longest, past those that have waited too long.
+// oldest returns the request that has waited longest. It drops requests that have waited too long.
 func (p *Pusher) oldest() (parcel, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -322,7 +332,8 @@ func (p *Pusher) oldest() (parcel, bool) {
 	return p.pending[0], true
 }
 
-// deliver sends what waits, in its order, until more is closed and nothing waits, or ctx is done.
+// deliver sends queued requests in order until more is closed and the queue is empty, or ctx is
+// done.
 func (p *Pusher) deliver(ctx context.Context) {
 	for open := true; open; {
 		_, open = <-p.more
@@ -343,7 +354,8 @@ func (p *Pusher) deliver(ctx context.Context) {
 	}
 }
 
-// attempt sends a request once. It returns how long to wait before the next try, or 0 if the request is done with.
+// attempt sends a request once. It returns the time to wait before the next attempt, or 0 if the
+// request is finished.
 func (p *Pusher) attempt(ctx context.Context, next parcel, pause time.Duration) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
@@ -361,14 +373,14 @@ func (p *Pusher) attempt(ctx context.Context, next parcel, pause time.Duration) 
 		return 0
 	}
 	p.cfg.Logger.Warn("receiver does not take metrics, trying again", "receiver", p.cfg.Endpoint, "error", err)
-	wait := pause*3/4 + rand.N(pause/2+1) // so that many agents do not come back at once
+	wait := pause*3/4 + rand.N(pause/2+1) // jitter, so that many agents do not retry at once
 	if asked, ok := errors.AsType[later](err); ok {
 		wait = max(wait, min(asked.after, p.cfg.Budget))
 	}
 	return wait
 }
 
-// done takes a request out of those that wait, unless it was dropped meanwhile.
+// done removes a request from the queue, unless it was dropped meanwhile.
 func (p *Pusher) done(sent parcel, refused string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -382,7 +394,7 @@ func (p *Pusher) done(sent parcel, refused string) {
 			p.bytes -= sent.size
 			p.pending = p.pending[1:]
 		} else {
-			p.stats.Overflowed-- // dropped while it was on its way, and not lost after all
+			p.stats.Overflowed-- // dropped in transit, but delivered after all
 		}
 	}
 }

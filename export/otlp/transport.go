@@ -27,16 +27,17 @@ type (
 // transport sends a request once.
 type transport func(context.Context, *request) (*response, error)
 
-// refusal is the error of a receiver that does not want to be sent the same again.
+// refusal is the error of a receiver that rejects a request for good.
 type refusal struct{ error }
 
-// later is the error of a receiver that says when it wants to be sent the same again.
+// later is the error of a receiver that states when to retry.
 type later struct {
 	error
 	after time.Duration
 }
 
-// method is that of the service (opentelemetry/proto/collector/metrics/v1/metrics_service.proto).
+// method is the path of the service
+// (opentelemetry/proto/collector/metrics/v1/metrics_service.proto).
 const method = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 // newTransport returns the transport for the endpoint of cfg.
@@ -61,7 +62,7 @@ func newTransport(cfg *Config) (transport, error) {
 	return nil, fmt.Errorf("otlp: endpoint %q: the scheme must be http, https, grpc or grpcs", cfg.Endpoint)
 }
 
-// roundTripper speaks HTTP/2 for gRPC, and whatever the server offers otherwise.
+// roundTripper uses HTTP/2 for gRPC, and otherwise the protocol that the server offers.
 func roundTripper(cfg *Config, secure bool) *http.Transport {
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: cfg.TLS, IdleConnTimeout: 90 * time.Second, MaxIdleConns: 1,
@@ -98,7 +99,7 @@ func (cfg *Config) overHTTP(client *http.Client, u *url.URL) transport {
 	}
 }
 
-// maxResponse is how much of an answer is read: it is a sentence at most.
+// maxResponse is the number of bytes of an answer that are read; an answer is a sentence at most.
 const maxResponse = 64 << 10
 
 func readResponse(resp *http.Response) (*response, error) {
@@ -110,7 +111,7 @@ func readResponse(resp *http.Response) (*response, error) {
 			err = proto.Unmarshal(body, out)
 		}
 		if err != nil {
-			return nil, refusal{err} // it was taken; what the receiver says of it is lost
+			return nil, refusal{err} // accepted, but the receiver's message is lost
 		}
 		return out, nil
 	case retryable(resp.StatusCode):
@@ -120,7 +121,8 @@ func readResponse(resp *http.Response) (*response, error) {
 	return nil, refusal{errors.New(resp.Status)}
 }
 
-// retryable are the codes of the specification, "Retryable Response Codes".
+// retryable reports whether a status allows a retry, by "Retryable Response Codes" of the
+// specification.
 func retryable(status int) bool {
 	switch status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -144,7 +146,8 @@ func (cfg *Config) overGRPC(client *http.Client, u *url.URL) transport {
 		case connect.CodeCanceled, connect.CodeDeadlineExceeded, connect.CodeAborted, connect.CodeOutOfRange, connect.CodeUnavailable,
 			connect.CodeDataLoss, connect.CodeResourceExhausted:
 			return nil, err
-		case connect.CodeUnknown: // what is no answer of gRPC, as of a proxy or of a connection that breaks
+		// not an answer of gRPC, for instance from a proxy or a broken connection
+		case connect.CodeUnknown:
 			return nil, err
 		}
 		return nil, refusal{err}

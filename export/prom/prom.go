@@ -1,14 +1,16 @@
-// Package prom renders a [handler.Snapshot] as Prometheus metrics, in families, labels and text those of pktvisor.
+// Package prom renders a [handler.Snapshot] as Prometheus metrics. Families, labels and text match
+// pktvisor.
 //
 //	http.Handle("/metrics", prom.Handler(pipeline, prom.Config{}))
 //
-// A host that has a registry of client_golang registers a collector (visor/export/prom/collector) instead; both show the same
-// families ([export.Families]).
+// A program with a registry of client_golang registers a collector (visor/export/prom/collector)
+// instead. Both export the same families ([export.Families]).
 //
-// Shown is the last minute that has ended, or the running one while there is no other: numbers are of that minute, not
-// cumulative. Counters are gauges therefore. All series of a histogram have the same buckets, so that those of several hosts can be added
-// up. The _sum of a summary is the sum of its values; pktvisor's is the greatest one, and [Config].GreatestAsSum makes it so. HELP says
-// which it is.
+// The metrics cover the last ended period, usually a minute, or the live one before any has ended.
+// They are not cumulative, so counters have the type gauge. All series of a histogram have the same
+// buckets, so histograms of several hosts can be added up. The _sum of a summary is the sum of its
+// values. In pktvisor it is the greatest value; [Config].GreatestAsSum restores that. HELP
+// describes the sum.
 package prom
 
 import (
@@ -25,10 +27,11 @@ import (
 	"visor/handler/metric"
 )
 
-// Config configures what is added to the metrics. The zero Config is ready to use.
+// Config configures labels and sums of the metrics. The zero Config is ready to use.
 type Config = export.FamilyConfig
 
-// WriteText writes families in the text format (https://prometheus.io/docs/instrumenting/exposition_formats).
+// WriteText writes families in the text format
+// (https://prometheus.io/docs/instrumenting/exposition_formats).
 func WriteText(w io.Writer, families []export.Family) error {
 	var b bytes.Buffer
 	for i := range families {
@@ -42,7 +45,7 @@ func WriteText(w io.Writer, families []export.Family) error {
 	return err
 }
 
-// Help returns what HELP says of a family.
+// Help returns the HELP text of a family.
 func Help(f *export.Family) string {
 	if f.Sum == "" {
 		return f.Help
@@ -77,7 +80,7 @@ func writeSeries(b *bytes.Buffer, f *export.Family, s *export.Series) {
 	}
 }
 
-// number writes a quantile or a sum: fractions with some digits, six of them in pktvisor.
+// number formats a quantile or a sum. Fractions have digits decimals, in pktvisor six.
 func number(s *export.Series, v float64, digits int) string {
 	if s.Float {
 		return strconv.FormatFloat(v, 'g', digits, 64)
@@ -102,7 +105,7 @@ func line(b *bytes.Buffer, name string, labels []metric.Label, value string) {
 	b.WriteByte('\n')
 }
 
-// Latest returns what Prometheus is shown of p: the last period that has ended, or else the running one.
+// Latest returns the last ended period of p, or the live one before any has ended.
 func Latest(p *handler.Pipeline) (*handler.Snapshot, error) {
 	if s, err := p.Bucket(1); err == nil {
 		return s, nil
@@ -119,6 +122,6 @@ func Handler(p *handler.Pipeline, cfg Config) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_ = WriteText(w, export.Families(s, cfg)) // the client is gone: nobody to tell
+		_ = WriteText(w, export.Families(s, cfg)) // the client has disconnected
 	})
 }

@@ -26,7 +26,7 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// pipeline returns one that has seen frames.
+// pipeline returns a pipeline that has processed frames.
 func pipeline(t testing.TB, s handler.Settings, frames []capture.Frame) *handler.Pipeline {
 	h, err := dns.New(dns.Config{Settings: s})
 	require.NoError(t, err)
@@ -46,7 +46,8 @@ func text(t testing.TB, p *handler.Pipeline, cfg prom.Config) string {
 	return out.String()
 }
 
-// TestGolden holds the text against a file that was read and found right, and against Prometheus' own parser.
+// TestGolden compares the text with a file that was reviewed, and parses it with Prometheus' own
+// parser.
 func TestGolden(t *testing.T) {
 	p := pipeline(t, handler.Settings{Enable: []string{"all"}, TopN: 3}, traffic())
 	cfg := prom.Config{Labels: map[string]string{"policy": "default", "tap": "eth0"}, Instance: "ns1", Handler: true}
@@ -88,7 +89,7 @@ func TestHostileNames(t *testing.T) {
 	require.Equal(t, `a"b\\\010\255`, families["dns_top_qname2"].GetMetric()[0].GetLabel()[0].GetValue())
 }
 
-// TestLatest shows the last closed period, or the live one while there is none.
+// TestLatest checks that the last closed period is exported, or the live one before any is closed.
 func TestLatest(t *testing.T) {
 	f := packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:53", packettest.Query(1, "a.example", 1))
 	late := f
@@ -113,7 +114,7 @@ func TestHandler(t *testing.T) {
 	require.Contains(t, string(body), "# TYPE dns_wire_packets_queries gauge\n")
 }
 
-// full is a disk.
+// full is a writer that fails like a full disk.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("full") }

@@ -17,7 +17,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// exchanges returns n queries and their replies, a second apart, each reply as late as after says.
+// exchanges returns n queries and their replies. Queries are a second apart; after returns the
+// delay of each reply.
 func exchanges(n int, after func(i int) time.Duration) (frames []capture.Frame) {
 	for i := range n {
 		at := time.Duration(i) * time.Second
@@ -29,7 +30,7 @@ func exchanges(n int, after func(i int) time.Duration) (frames []capture.Frame) 
 	return frames
 }
 
-// scraped returns the families that Prometheus reads.
+// scraped returns the families as parsed by Prometheus.
 func scraped(t *testing.T, frames []capture.Frame, cfg prom.Config) map[string]*dto.MetricFamily {
 	p := pipeline(t, handler.Settings{Enable: []string{"all"}}, frames)
 	parser := expfmt.NewTextParser(model.LegacyValidation)
@@ -38,7 +39,8 @@ func scraped(t *testing.T, frames []capture.Frame, cfg prom.Config) map[string]*
 	return families
 }
 
-// TestSum has the true sum of transaction times and of a rate, or with the switch the greatest value; HELP says which.
+// TestSum checks the sum of transaction times and of a rate, or with the option the greatest value.
+// HELP describes which.
 func TestSum(t *testing.T) {
 	frames := exchanges(40, func(i int) time.Duration { return time.Duration(i+1) * time.Millisecond })
 	for _, tt := range []struct {
@@ -59,7 +61,8 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// TestBuckets has the same buckets whatever the times are, and so the histograms of two hosts can be added up.
+// TestBuckets checks that buckets do not depend on the values, so that the histograms of two hosts
+// can be added up.
 func TestBuckets(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var bounds [][]float64
@@ -87,7 +90,7 @@ func TestBuckets(t *testing.T) {
 	require.Len(t, bounds[0], 23)
 }
 
-// TestRatesOfNothing has no DNS messages in 30 seconds: the rates are 0, and there.
+// TestRatesOfNothing has no DNS messages for 30 seconds. The rates must be present and 0.
 func TestRatesOfNothing(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 30 {

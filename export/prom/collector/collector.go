@@ -1,8 +1,10 @@
-// Package collector shows a pipeline's metrics in a registry of client_golang (github.com/prometheus/client_golang).
+// Package collector exposes a pipeline's metrics in a registry of client_golang
+// (github.com/prometheus/client_golang).
 //
-//	prometheus.MustRegister(collector.New(pipeline, prom.Config{Labels: map[string]string{"server": "ns1"}}))
+//	labels := map[string]string{"server": "ns1"}
+//	prometheus.MustRegister(collector.New(pipeline, prom.Config{Labels: labels}))
 //
-// Families, labels and values are those of visor/export/prom.
+// Families, labels and values equal the output of visor/export/prom.
 package collector
 
 import (
@@ -24,13 +26,14 @@ type Collector struct {
 
 var _ prometheus.Collector = (*Collector)(nil)
 
-// New returns a Collector over p.
+// New returns a Collector for p.
 func New(p *handler.Pipeline, cfg prom.Config) *Collector { return &Collector{p, cfg} }
 
-// Describe tells nothing: what there is depends on the traffic. A registry takes that for an unchecked collector.
+// Describe sends no descriptors because the set of metrics depends on traffic, which makes this an
+// unchecked collector.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect sends the metrics of the last period that has ended.
+// Collect sends the metrics of the last ended period.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	s, err := prom.Latest(c.pipeline)
 	if err != nil {
@@ -68,10 +71,10 @@ func series(f *export.Family, s *export.Series) prometheus.Metric {
 	return m
 }
 
-// histogram has no sum: what would be needed for one is not kept.
+// histogram returns a histogram without a sum, because the pipeline does not keep it.
 func histogram(desc *prometheus.Desc, bins []metric.Bin, labels []string) (prometheus.Metric, error) {
 	buckets := make(map[float64]uint64)
-	for _, b := range bins[:len(bins)-1] { // the last one is all
+	for _, b := range bins[:len(bins)-1] { // the last bin counts all
 		le, err := strconv.ParseFloat(b.Le, 64)
 		if err != nil {
 			return nil, err

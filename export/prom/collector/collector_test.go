@@ -28,8 +28,8 @@ func pipeline(t testing.TB, s handler.Settings) *handler.Pipeline {
 	return handlertest.Analyse(t, h, capture.NewMemory(frames))
 }
 
-// TestSameAsText gathers from a registry what the text says: the same families with the same series and values, but for the sums
-// of histograms, which client_golang always has.
+// TestSameAsText compares the metrics of a registry with the text: families, series and values must
+// be equal. Only the sums of histograms differ, which client_golang always has.
 func TestSameAsText(t *testing.T) {
 	p := pipeline(t, handler.Settings{Enable: []string{"all"}})
 	cfg := prom.Config{Labels: map[string]string{"server": "ns1"}, Handler: true}
@@ -55,7 +55,7 @@ func TestSameAsText(t *testing.T) {
 	}
 }
 
-// series returns the series of a family, each as text.
+// series returns the series of a family as text.
 func series(f *dto.MetricFamily) map[string]int {
 	out := make(map[string]int)
 	for _, s := range f.GetMetric() {
@@ -68,7 +68,7 @@ func series(f *dto.MetricFamily) map[string]int {
 			text += fmt.Sprintf(" %g=%.4g", q.GetQuantile(), q.GetValue())
 		}
 		for _, b := range s.GetHistogram().GetBucket() {
-			if b.GetUpperBound() < 1e300 { // one of the two writes the last bin
+			if b.GetUpperBound() < 1e300 { // only one of the two writes the last bin
 				text += fmt.Sprintf(" %g:%d", b.GetUpperBound(), b.GetCumulativeCount())
 			}
 		}
@@ -77,7 +77,7 @@ func series(f *dto.MetricFamily) map[string]int {
 	return out
 }
 
-// TestRegistryOfHost stands beside the host's own metrics.
+// TestRegistryOfHost registers the Collector together with metrics of the host program.
 func TestRegistryOfHost(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "queries_total"}))
@@ -96,7 +96,7 @@ func Example() {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector.New(p, prom.Config{Labels: map[string]string{"server": "ns1"}}))
-	families, err := registry.Gather() // in real life promhttp does
+	families, err := registry.Gather() // promhttp does this in a real program
 	if err != nil {
 		fmt.Println(err)
 		return
