@@ -1,6 +1,6 @@
-// Package visor is the tour of a library that summarises network traffic while it flows: packets go in, and small
-// answers come out. Who are the top talkers? How many clients asked in the last minute? How slow are the slowest
-// DNS answers? Who still asks for a deleted name?
+// Package visor is the tour of a library that summarises network traffic while it flows: packets go
+// in, and small answers come out. Who are the top talkers? How many clients asked in the last
+// minute? How slow are the slowest DNS answers? Who still asks for a deleted name?
 //
 // A host program makes handlers, plugs them with a source into a pipeline, runs it and asks:
 //
@@ -26,6 +26,7 @@
 //	handler    the pipeline, and the analyzers below it; handler/policy runs them as documents say
 //	export     JSON and its schemas, text for people, Prometheus, OpenTelemetry; the REST API
 //
-// sketch, window, geo and decode are of use alone. examples/visord is an agent made of all, examples/visor-cli its terminal UI, and
-// examples/visor-reader reads captures; examples/sniff begins a program that captures, and examples/dnsserver has visor inside a server.
+// sketch, window, geo and decode are of use alone. examples/visord is an agent made of all,
+// examples/visor-cli its terminal UI, and examples/visor-reader reads captures; examples/sniff
+// begins a program that captures, and examples/dnsserver has visor inside a server.
 package visor

@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with the plugin visor: what a server block answers, it also analyses, and shows in CoreDNS's own
-// Prometheus metrics.
+// Command coredns is CoreDNS with the plugin visor: what a server block answers, it also analyses,
+// and shows in CoreDNS's own Prometheus metrics.
 //
 //	go run . -conf Corefile
 package main

@@ -86,8 +86,8 @@ func parse(c *caddy.Controller, name string) (string, error) {
 	return name, nil
 }
 
-// series are the metrics of a plugin, while it is the one that works: CoreDNS keeps its registries when it reloads the Corefile,
-// and what is registered stays.
+// series are the metrics of a plugin, while it is the one that works: CoreDNS keeps its registries
+// when it reloads the Corefile, and what is registered stays.
 type series struct {
 	now atomic.Pointer[collector.Collector]
 }
@@ -149,7 +149,8 @@ func (v *visor) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) 
 	return plugin.NextOrFailure(v.Name(), v.next, ctx, &teller{w, v, m}, r)
 }
 
-// tell gives m to the tap with wire, which is m's query or response, packed. What cannot be packed is told without its contents.
+// tell gives m to the tap with wire, which is m's query or response, packed. What cannot be packed
+// is told without its contents.
 func (v *visor) tell(m *dnstapmsg.Message, wire *[]byte, msg *dns.Msg) {
 	buf := v.buffers.Get().(*[dns.MinMsgSize]byte)
 	*wire, _ = msg.PackBuffer(buf[:])

@@ -1,5 +1,5 @@
-// Command dnsserver is a small DNS server with visor inside: what it answers it also analyses, and tells over HTTP who asks for
-// what, and how long answers take.
+// Command dnsserver is a small DNS server with visor inside: what it answers it also analyses, and
+// tells over HTTP who asks for what, and how long answers take.
 //
 //	go run . -zone example.com
 //	dig @127.0.0.1 -p 5300 www.example.com

@@ -16,7 +16,8 @@ import (
 	"visor/handler/network"
 )
 
-// watcher is visor inside the server: a tap that takes queries and responses, and a pipeline that reads it.
+// watcher is visor inside the server: a tap that takes queries and responses, and a pipeline that
+// reads it.
 type watcher struct {
 	tap      *capture.Tap
 	pipeline *handler.Pipeline

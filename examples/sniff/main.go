@@ -1,4 +1,5 @@
-// Command sniff prints what an interface sees, every second: 30 lines that begin a program of one's own.
+// Command sniff prints what an interface sees, every second: 30 lines that begin a program of one's
+// own.
 //
 //	sudo go run ./examples/sniff eth0 port 53
 package main

@@ -123,7 +123,8 @@ func (p *plan) document(name string, info policyInfo) ([]byte, error) {
 	}}}})
 }
 
-// within narrows the filter that the policy looked at has already: what is behind an entry of it is within that.
+// within narrows the filter that the policy looked at has already: what is behind an entry of it is
+// within that.
 func (p *plan) within(info policyInfo, tap string) object {
 	filter := object{}
 	for name, in := range info.Input {

@@ -11,8 +11,9 @@ import (
 // barWidth is how many columns the longest bar of a histogram has.
 const barWidth = 8
 
-// histogram returns the bins of a histogram in the order of their bounds, each with a bar. Counts of
-// an answer are cumulative; those that are returned are not. Empty bins at both ends are left out.
+// histogram returns the bins of a histogram in the order of their bounds, each with a bar. Counts
+// of an answer are cumulative; those that are returned are not. Empty bins at both ends are left
+// out.
 func histogram(buckets node, key string) (bins []item) {
 	type bin struct{ le, count float64 }
 	var all []bin

@@ -21,8 +21,8 @@ func TestLive(t *testing.T) {
 	netns.Run(t, "dnsperf", "knotd", "tmux")
 }
 
-// TestNSLive looks behind a name, a network and an address while knot answers dnsperf: who asks, and for what, is shown. The policy goes
-// when the look is over, and when the client is killed.
+// TestNSLive looks behind a name, a network and an address while knot answers dnsperf: who asks,
+// and for what, is shown. The policy goes when the look is over, and when the client is killed.
 func TestNSLive(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)

@@ -1,5 +1,5 @@
-// Command visor-cli shows in a terminal what a visor agent counts, as it counts. It speaks to pktvisord's agent too. Run it with -h for
-// its manual.
+// Command visor-cli shows in a terminal what a visor agent counts, as it counts. It speaks to
+// pktvisord's agent too. Run it with -h for its manual.
 package main
 
 import (

@@ -53,7 +53,8 @@ Examples:
 Exit status: 0 done, 1 failed, 2 wrong usage.
 `
 
-// parseOptions reads the command line. With -h it writes the manual to stdout and returns pflag.ErrHelp.
+// parseOptions reads the command line. With -h it writes the manual to stdout and returns
+// pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
 	fs := pflag.NewFlagSet("visor-cli", pflag.ContinueOnError)
@@ -113,7 +114,8 @@ func version() string {
 	return "(unknown)"
 }
 
-// twoDashes completes long options with one dash: pktvisor-cli takes both, as Go's flag package does.
+// twoDashes completes long options with one dash: pktvisor-cli takes both, as Go's flag package
+// does.
 func twoDashes(args []string, fs *pflag.FlagSet) []string {
 	out := slices.Clone(args)
 	for i, arg := range out {

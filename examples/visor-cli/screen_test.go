@@ -111,7 +111,8 @@ func (tt *terminal) settled(want string) string {
 	return last
 }
 
-// agent answers as one did that watched knot, dnsperf asking (testdata). It keeps the policies that it is given.
+// agent answers as one did that watched knot, dnsperf asking (testdata). It keeps the policies that
+// it is given.
 type agent struct {
 	*httptest.Server
 	t testing.TB
@@ -236,7 +237,8 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-// Policies that count other things than packets and DNS have panels of what they count, and no zeros of what they do not.
+// Policies that count other things than packets and DNS have panels of what they count, and no
+// zeros of what they do not.
 func TestOtherPolicies(t *testing.T) {
 	for _, policy := range []string{"netprobe", "flow", "dhcp", "bgp"} {
 		t.Run(policy, func(t *testing.T) {
@@ -298,7 +300,8 @@ func TestNoAdmin(t *testing.T) {
 	tt.shows("the agent takes no policies: it needs --admin-api")
 }
 
-// Panels are reached by keys, also those that are not on the screen at first; entries are asked for by what they are.
+// Panels are reached by keys, also those that are not on the screen at first; entries are asked for
+// by what they are.
 func TestLookBehind(t *testing.T) {
 	a := newAgent(t)
 	tt := inTerminal(t, 80, 24, a.args()...)

@@ -52,7 +52,8 @@ func (n node) spread(path ...string) spread {
 	return spread{n.number("live"), n.number("p50"), n.number("p90"), n.number("p95"), n.number("p99")}
 }
 
-// plus adds what other directions had: exact for live rates; percentiles of a sum are not more than the sum of percentiles.
+// plus adds what other directions had: exact for live rates; percentiles of a sum are not more than
+// the sum of percentiles.
 func (s spread) plus(o spread) spread {
 	return spread{s.live + o.live, s.p50 + o.p50, s.p90 + o.p90, s.p95 + o.p95, s.p99 + o.p99}
 }
@@ -162,7 +163,8 @@ func (n node) rate(path ...string) (total spread) {
 	return total
 }
 
-// addLists adds up the lists of all directions. names says what version 2.0 calls those of version 1.0.
+// addLists adds up the lists of all directions. names says what version 2.0 calls those of version
+// 1.0.
 func (s *summary) addLists(n node, names map[string]string) {
 	for list, name := range names {
 		for _, dir := range directions {

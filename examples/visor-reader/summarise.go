@@ -214,8 +214,8 @@ func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture
 	return pcapfile.Open(name)
 }
 
-// special returns a reader of a named pipe or a device, which is opened at the first Read: that may wait too. It
-// returns nil if name is neither.
+// special returns a reader of a named pipe or a device, which is opened at the first Read: that may
+// wait too. It returns nil if name is neither.
 func special(name string) io.Reader {
 	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() {
 		return nil // what is wrong, Open says

@@ -139,7 +139,8 @@ func (j *job) timelines(snap *handler.Snapshot) (out []export.Timeline) {
 	return out
 }
 
-// noFlows reports whether flow records were asked for, and the input has packets and no such record.
+// noFlows reports whether flow records were asked for, and the input has packets and no such
+// record.
 func (j *job) noFlows(snap *handler.Snapshot, r *export.Report) bool {
 	flows := j.input == inputNetFlow || j.input == inputSFlow
 	return flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0])

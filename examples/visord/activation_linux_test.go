@@ -14,8 +14,9 @@ import (
 	"visor/internal/wait"
 )
 
-// TestNSActivation has a socket that systemd opens and gives to a group, as visord-dnstap.socket says. visord runs without any rights.
-// Each DNS server, as its own user in that group, makes it start, and all that the server logs is counted.
+// TestNSActivation has a socket that systemd opens and gives to a group, as visord-dnstap.socket
+// says. visord runs without any rights. Each DNS server, as its own user in that group, makes it
+// start, and all that the server logs is counted.
 func TestNSActivation(t *testing.T) {
 	netns.Inside(t)
 	netns.IP(t, "link", "set", "lo", "up")
@@ -61,7 +62,8 @@ func TestUnits(t *testing.T) {
 	for _, name := range []string{"visord.service", "visord-dnstap.socket"} {
 		unit, err := os.ReadFile(name)
 		require.NoError(t, err)
-		unit = bytes.ReplaceAll(unit, []byte("/usr/local/bin/visord"), []byte("/bin/true")) // it is not installed here
+		// it is not installed here
+		unit = bytes.ReplaceAll(unit, []byte("/usr/local/bin/visord"), []byte("/bin/true"))
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, unit, 0o644))
 		units = append(units, path)

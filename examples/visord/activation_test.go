@@ -41,8 +41,9 @@ func TestSameAddress(t *testing.T) {
 	}
 }
 
-// TestHandedOver gets a socket as systemd hands it over, in a folder where visord could not make one, and keeps it when the policy is
-// loaded again. A message that came before visord did is not lost.
+// TestHandedOver gets a socket as systemd hands it over, in a folder where visord could not make
+// one, and keeps it when the policy is loaded again. A message that came before visord did is not
+// lost.
 func TestHandedOver(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s")

@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// handedOver are sockets that systemd has opened for this process (man sd_listen_fds): it may give them owners and groups that a
-// process without rights cannot.
+// handedOver are sockets that systemd has opened for this process (man sd_listen_fds): it may give
+// them owners and groups that a process without rights cannot.
 type handedOver []handedSocket
 
 type handedSocket struct {
@@ -21,7 +21,8 @@ type handedSocket struct {
 	addr net.Addr
 }
 
-// socketsHandedOver returns the sockets that are there from the start. Children of the process do not get them.
+// socketsHandedOver returns the sockets that are there from the start. Children of the process do
+// not get them.
 func socketsHandedOver(log *slog.Logger) (handedOver, error) {
 	const first = 3
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
@@ -60,7 +61,8 @@ func (h handedOver) listen(network, address string) (net.Listener, error) {
 	return nil, nil
 }
 
-// sameAddress reports whether a socket at addr is what a configuration wants. All addresses are the same in both versions of IP.
+// sameAddress reports whether a socket at addr is what a configuration wants. All addresses are the
+// same in both versions of IP.
 func sameAddress(addr net.Addr, network, address string) bool {
 	if addr.Network() != network {
 		return false

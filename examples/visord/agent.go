@@ -145,8 +145,8 @@ func environment(o options, log *slog.Logger) (env policy.Env, closeAll func(), 
 	return env, closeAll, nil
 }
 
-// load loads the configuration file, and makes the default policy. A policy of the file that cannot start is left out, unless nothing
-// else runs or the options are strict.
+// load loads the configuration file, and makes the default policy. A policy of the file that cannot
+// start is left out, unless nothing else runs or the options are strict.
 func (a *agent) load() error {
 	err := a.manager.Load(a.o.doc)
 	failed, some := errors.AsType[policy.StartErrors](err)
@@ -181,7 +181,8 @@ func defaultTap(o options) policy.Tap {
 	return policy.Tap{Name: "default", InputType: "pcap", Config: config}
 }
 
-// defaultPolicy is pktvisord's. It has a key for its input even without a filter, so that no other policy on the tap shares the input.
+// defaultPolicy is pktvisord's. It has a key for its input even without a filter, so that no other
+// policy on the tap shares the input.
 func defaultPolicy(o options) policy.Policy {
 	return policy.Policy{
 		Name: "default", Input: policy.Input{Tap: "default", InputType: "pcap", Config: policy.Options{"bpf": o.bpf}},
@@ -227,8 +228,8 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 	return l, nil
 }
 
-// secure says who may use the API, and with which certificates. The files are read again when they change, by a process that stays root
-// if this one becomes another user.
+// secure says who may use the API, and with which certificates. The files are read again when they
+// change, by a process that stays root if this one becomes another user.
 func (a *agent) secure(cfg *httpapi.Config) (err error) {
 	cfg.TokenFile, cfg.AnswerBytes = a.o.tokenFile, a.memory.answers
 	cfg.Hosts = append(slices.Clone(a.o.allowHosts), a.o.host)
@@ -294,7 +295,8 @@ func (a *agent) ended(p *policy.Running) {
 	}
 }
 
-// serve answers until ctx is done, then drains: who watches is told that it ends, answers under way are given, metrics pushed.
+// serve answers until ctx is done, then drains: who watches is told that it ends, answers under way
+// are given, metrics pushed.
 func (a *agent) serve(ctx context.Context, l net.Listener) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, hangup...)

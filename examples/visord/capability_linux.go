@@ -8,9 +8,10 @@ import (
 // capabilities are those of a thread (man capget).
 type capabilities [2]struct{ effective, permitted, inheritable uint32 }
 
-// raiseCapabilities makes use of the capabilities that the program's file has. A file that only permits them (setcap cap_net_raw+p) can
-// be started where they are forbidden, and its error names what is missing. A file that also makes them effective cannot. What fails here shows
-// when an interface is opened.
+// raiseCapabilities makes use of the capabilities that the program's file has. A file that only
+// permits them (setcap cap_net_raw+p) can be started where they are forbidden, and its error names
+// what is missing. A file that also makes them effective cannot. What fails here shows when an
+// interface is opened.
 func raiseCapabilities() {
 	header := struct {
 		version uint32

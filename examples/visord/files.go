@@ -17,8 +17,9 @@ const helperMark = "VISORD_FILE_HELPER"
 
 func isFileHelper() bool { return os.Getenv(helperMark) != "" }
 
-// fileHelper is a process that keeps the rights that this one drops. It reads a few files again when they change. Its list of files is
-// fixed when it starts. The zero fileHelper has not started. It is safe for concurrent use.
+// fileHelper is a process that keeps the rights that this one drops. It reads a few files again
+// when they change. Its list of files is fixed when it starts. The zero fileHelper has not started.
+// It is safe for concurrent use.
 type fileHelper struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -90,7 +91,8 @@ func (h *fileHelper) stop() {
 // maxFile bounds the files that the helper reads, bytes.
 const maxFile = 1 << 20
 
-// serveFiles is the helper: it answers numbers with the files that they stand for, until its input ends. It returns the exit code.
+// serveFiles is the helper: it answers numbers with the files that they stand for, until its input
+// ends. It returns the exit code.
 func serveFiles(in io.Reader, out io.Writer) int {
 	var paths []string
 	if err := json.Unmarshal([]byte(os.Getenv(helperMark)), &paths); err != nil {

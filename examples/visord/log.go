@@ -69,7 +69,8 @@ func (s *logSink) logger(verbose bool) *slog.Logger {
 	return slog.New(&lineHandler{sink: s, level: level})
 }
 
-// lineHandler writes records as pktvisord does: [time] [visor] [level] message, then what else there is as key=value.
+// lineHandler writes records as pktvisord does: [time] [visor] [level] message, then what else
+// there is as key=value.
 type lineHandler struct {
 	sink  *logSink
 	level slog.Level
@@ -131,8 +132,9 @@ func (s *logSink) write(level slog.Level, line []byte) error {
 	return err
 }
 
-// appendPrintable appends text with what could steer or deceive the reader's terminal escaped, as in Go: control characters, marks that
-// turn the direction of writing, invisible ones. Anybody chooses the path of a request.
+// appendPrintable appends text with what could steer or deceive the reader's terminal escaped, as
+// in Go: control characters, marks that turn the direction of writing, invisible ones. Anybody
+// chooses the path of a request.
 func appendPrintable(dst []byte, text string) []byte {
 	for _, r := range text {
 		if unicode.IsPrint(r) {
@@ -145,8 +147,8 @@ func appendPrintable(dst []byte, text string) []byte {
 	return dst
 }
 
-// serverErrors returns the log of the web server. Connections that break are of interest at debug level; that none can be accepted is a
-// warning, once a minute.
+// serverErrors returns the log of the web server. Connections that break are of interest at debug
+// level; that none can be accepted is a warning, once a minute.
 func serverErrors(to *slog.Logger) *log.Logger { return log.New(&serverLog{log: to}, "", 0) }
 
 type serverLog struct {

@@ -1,5 +1,6 @@
-// Command visord is an agent: it captures packets, dnstap and flow records on taps, summarises them by policies, and answers about them over
-// HTTP. It does what pktvisord does, with the same flags, configuration file and API. Run it with -h for its manual.
+// Command visord is an agent: it captures packets, dnstap and flow records on taps, summarises them
+// by policies, and answers about them over HTTP. It does what pktvisord does, with the same flags,
+// configuration file and API. Run it with -h for its manual.
 package main
 
 import (

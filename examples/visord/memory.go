@@ -20,10 +20,13 @@ type memory struct {
 	limit   int64 // of the process; 0 is none
 	runtime int64 // at which Go collects harder (GOMEMLIMIT)
 	work    int64 // what inputs and policies may hold
-	answers int   // what answers of the API may hold, and what waits for a receiver of OpenTelemetry; 0 is the default
+	// what answers of the API may hold, and what waits for a receiver of OpenTelemetry; 0 is the
+	// default
+	answers int
 }
 
-// shareOut shares out a limit. What is left is for copies that queries are answered from, and for what Go needs beside the heap.
+// shareOut shares out a limit. What is left is for copies that queries are answered from, and for
+// what Go needs beside the heap.
 func shareOut(limit int64) memory {
 	if limit == 0 {
 		return memory{}
@@ -38,7 +41,8 @@ func (m memory) apply() {
 	}
 }
 
-// memoryLimit reads --memory-limit: bytes, with K, M or G for powers of 1024, "off", or "" for the cgroup's limit.
+// memoryLimit reads --memory-limit: bytes, with K, M or G for powers of 1024, "off", or "" for the
+// cgroup's limit.
 func memoryLimit(text string, system fs.FS) (int64, error) {
 	switch text {
 	case "off":
@@ -71,8 +75,8 @@ func mebibytes(n int64) string {
 // noLimit is what version 1 of cgroups has for none: more than any machine.
 const noLimit = 1 << 60
 
-// cgroupLimit returns the smallest memory limit of the cgroups that this process is in, of version 1 or 2, or 0 if there is none. In a
-// container the file system shows its own cgroup as the root.
+// cgroupLimit returns the smallest memory limit of the cgroups that this process is in, of version
+// 1 or 2, or 0 if there is none. In a container the file system shows its own cgroup as the root.
 func cgroupLimit(system fs.FS) (limit int64) {
 	list, err := fs.ReadFile(system, "proc/self/cgroup")
 	if err != nil {

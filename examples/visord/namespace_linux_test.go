@@ -98,7 +98,8 @@ func (a *admin) usage() (u usage) {
 	return u
 }
 
-// passing returns a policy that is to go again: one that shares an input, has one of its own, is a sequence, or has a lease.
+// passing returns a policy that is to go again: one that shares an input, has one of its own, is a
+// sequence, or has a lease.
 func passing(i int) string {
 	input, config := `{tap: wire, input_type: pcap}`, ""
 	modules := `{net: {type: net}, dns: {type: dns, metric_groups: {enable: [all]}}}`
@@ -153,8 +154,8 @@ func logTransaction(out *framestream.Encoder, i int) error {
 	return errors.Join(err, problem)
 }
 
-// Policies are added, replaced and removed 1,000 times while knot answers dnsperf: those that stay count every packet, and nothing is
-// left behind.
+// Policies are added, replaced and removed 1,000 times while knot answers dnsperf: those that stay
+// count every packet, and nothing is left behind.
 func TestNSChurn(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
@@ -184,7 +185,8 @@ func TestNSChurn(t *testing.T) {
 	require.Equal(t, exitDone, p.end())
 }
 
-// churn changes the policy passing n times, and asks for all metrics in between. It returns what the process held after the first ones.
+// churn changes the policy passing n times, and asks for all metrics in between. It returns what
+// the process held after the first ones.
 func (a *admin) churn(n int) (early usage) {
 	begin := time.Now()
 	for done := 0; done < n; {

@@ -123,7 +123,8 @@ PKTVISOR_PCAP_IFACE_DEFAULT, PKTVISOR_DNSTAP, PKTVISOR_NETFLOW, PKTVISOR_SFLOW.
 Exit status: 0 ended by a signal or over HTTP, 1 failed, 2 wrong usage or configuration.
 `
 
-// flags declares all options: what -h shows, and what the configuration file may have, is made of this.
+// flags declares all options: what -h shows, and what the configuration file may have, is made of
+// this.
 func (o *options) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("visord", pflag.ContinueOnError)
 	fs.SortFlags = false
@@ -180,8 +181,8 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.moduleList, "module-list", false, "list inputs and handlers, and exit")
 	fs.BoolVar(&o.version, "version", false, "print the version, and exit")
 
-	// Options of pktvisord that have no meaning here: there are no modules to load, no crash reports are sent, nobody is told of usage,
-	// and Prometheus is always served.
+	// Options of pktvisord that have no meaning here: there are no modules to load, no crash
+	// reports are sent, nobody is told of usage, and Prometheus is always served.
 	fs.StringVar(&o.crash[0], "cp-token", "", "")
 	fs.StringVar(&o.crash[1], "cp-url", "", "")
 	fs.StringVar(&o.crash[2], "cp-path", "", "")
@@ -194,10 +195,12 @@ func (o *options) flags() *pflag.FlagSet {
 	return fs
 }
 
-// parseOptions reads the command line and the configuration file. With -h it writes the manual to stdout and returns pflag.ErrHelp.
+// parseOptions reads the command line and the configuration file. With -h it writes the manual to
+// stdout and returns pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o := options{doc: &policy.Document{}}
-	if len(args) > 0 && args[0] == "pktvisord" { // pktvisor's image takes the name of a program first
+	// pktvisor's image takes the name of a program first
+	if len(args) > 0 && args[0] == "pktvisord" {
 		args = args[1:]
 	}
 	fs := o.flags()
@@ -310,7 +313,8 @@ func whole(args []string, fs *pflag.FlagSet) []string {
 	return out
 }
 
-// readConfig reads a configuration file. With an error, it returns what was read, for its warnings; nil if the file cannot be read.
+// readConfig reads a configuration file. With an error, it returns what was read, for its warnings;
+// nil if the file cannot be read.
 func readConfig(path string) (*policy.Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -327,7 +331,8 @@ func readConfig(path string) (*policy.Document, error) {
 	return doc, err
 }
 
-// configure sets the options that the command line does not. Keys that are not known are returned as warnings.
+// configure sets the options that the command line does not. Keys that are not known are returned
+// as warnings.
 func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error, err error) {
 	var known []string
 	fs.VisitAll(func(f *pflag.Flag) {
@@ -389,7 +394,8 @@ func (o *options) validate() error {
 	return nil
 }
 
-// guarded reports whether clients of the API must show that they may use it, or are of this machine.
+// guarded reports whether clients of the API must show that they may use it, or are of this
+// machine.
 func (o *options) guarded() bool {
 	return o.local() || o.tokenFile != "" || o.files.ClientCA != ""
 }
@@ -408,8 +414,8 @@ func version() string {
 	return "(unknown)"
 }
 
-// apiVersion is what the API tells its clients: pktvisor's asks for a major version of 4. It is SemVer, whose metadata has no other
-// characters.
+// apiVersion is what the API tells its clients: pktvisor's asks for a major version of 4. It is
+// SemVer, whose metadata has no other characters.
 func apiVersion() string {
 	return "4.5.0+visor." + strings.Trim(notSemVer.ReplaceAllString(version(), "."), ".")
 }

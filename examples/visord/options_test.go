@@ -221,7 +221,8 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, stdout.String(), "visord ")
 }
 
-// The configuration that goes with the program is one that it takes: as it is, and with all that is commented out.
+// The configuration that goes with the program is one that it takes: as it is, and with all that is
+// commented out.
 func TestSample(t *testing.T) {
 	sample, err := os.ReadFile("visord.yaml")
 	require.NoError(t, err)

@@ -317,7 +317,8 @@ func TestLogRotation(t *testing.T) {
 	require.Regexp(t, `\[warning\] late \| forged\\x1b line input="a b" n=1\n$`, string(now))
 }
 
-// What pktvisor's own clients ask is answered as they need it: its terminal client, and the agents of orb.
+// What pktvisor's own clients ask is answered as they need it: its terminal client, and the agents
+// of orb.
 func TestDropIn(t *testing.T) {
 	p := start(t, nil, "--admin-api", "--config", configFile(t, fmt.Sprintf(`
 visor:
@@ -336,7 +337,8 @@ visor:
 		require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer), "all bodies are JSON")
 		return resp.StatusCode, answer
 	}
-	// The terminal client: the version's major number, then window/5, and of a policy that keeps less what the error says.
+	// The terminal client: the version's major number, then window/5, and of a policy that keeps
+	// less what the error says.
 	_, app := send("GET", "/api/v1/metrics/app", "")
 	require.Regexp(t, `^4\.`, app["app"].(map[string]any)["version"])
 	status, refused := send("GET", "/api/v1/policies/default/metrics/window/5", "")
@@ -348,7 +350,8 @@ visor:
 	for name, schema := range map[string]string{"net": "packets", "dns": "dns", "dhcp": "dhcp", "pcap_stats": "pcap"} {
 		require.Contains(t, handlers["default-default-"+name], schema)
 	}
-	// The agents of orb: capabilities, a policy, its metrics by scraping, its end; errors have their text at "error".
+	// The agents of orb: capabilities, a policy, its metrics by scraping, its end; errors have
+	// their text at "error".
 	status, answer = send("GET", "/api/v1/taps", "")
 	require.Equal(t, 200, status)
 	require.Contains(t, answer, "default")
@@ -500,7 +503,8 @@ func TestLogIsPrintable(t *testing.T) {
 	require.Contains(t, string(written), `] a\x1b[31mred | b path=/\u202egnp.exe mark=\u2066x\u2069\u200f\ufeff name="Zürich 東京"`+"\n")
 }
 
-// TestServerErrors shows that no connection can be accepted, once, and connections that break only at debug level.
+// TestServerErrors shows that no connection can be accepted, once, and connections that break only
+// at debug level.
 func TestServerErrors(t *testing.T) {
 	var log bytes.Buffer
 	errs := serverErrors(slog.New(slog.NewTextHandler(&log, nil)))

@@ -42,7 +42,8 @@ visor:
     probe: {kind: collection, input: {tap: probe, input_type: netprobe}, handlers: {modules: {netprobe: {type: netprobe, metric_groups: {enable: [all]}}}}}
 `
 
-// promtool finds nothing but names that cannot be others: they are pktvisor's, and dashboards ask for them.
+// promtool finds nothing but names that cannot be others: they are pktvisor's, and dashboards ask
+// for them.
 func TestPromtool(t *testing.T) {
 	if _, err := exec.LookPath("promtool"); err != nil {
 		t.Skip("skipped: there is no promtool (Debian: prometheus)")

@@ -16,7 +16,8 @@ import (
 	"visor/internal/wait"
 )
 
-// ask asks with a token for what the name of a host stands for, and returns the status and the body.
+// ask asks with a token for what the name of a host stands for, and returns the status and the
+// body.
 func (p *process) ask(path, host, token string) (int, string) {
 	req, err := http.NewRequest("GET", p.url+path, nil)
 	require.NoError(p.t, err)
@@ -86,8 +87,8 @@ func TestAllowHost(t *testing.T) {
 	}
 }
 
-// Risks are warnings: a token that all can read, or that crosses the network in the clear. Requests are logged with their client, at
-// debug.
+// Risks are warnings: a token that all can read, or that crosses the network in the clear. Requests
+// are logged with their client, at debug.
 func TestRisks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(path, []byte("s3cret"), 0o644))
@@ -104,7 +105,8 @@ func TestRisks(t *testing.T) {
 	require.NotContains(t, quiet.lines(), "REQUEST")
 }
 
-// http to the port of https is answered in words. A certificate that cannot be renewed is an error in the log, and a metric.
+// http to the port of https is answered in words. A certificate that cannot be renewed is an error
+// in the log, and a metric.
 func TestRenewalFails(t *testing.T) {
 	dir := t.TempDir()
 	ca := certtest.Sign(t, "authority", nil)

@@ -15,8 +15,8 @@ import (
 	"visor/internal/wait"
 )
 
-// A demonstration needs no rights. A policy of one's own on the tap 'default' has an input of its own, as with pktvisord: its behave
-// scenarios count inputs.
+// A demonstration needs no rights. A policy of one's own on the tap 'default' has an input of its
+// own, as with pktvisord: its behave scenarios count inputs.
 func TestMock(t *testing.T) {
 	p := start(t, nil, "--admin-api", "mock")
 	resp, err := http.Post(p.url+"/api/v1/policies", "application/x-yaml", strings.NewReader(`
@@ -49,7 +49,8 @@ visor: {policies: {own: {kind: collection, input: {tap: default, input_type: pca
 	require.Equal(t, 201, resp.StatusCode, "what the API shows of taps can be posted back")
 }
 
-// A policy that cannot start ends neither visord nor the others, but with --strict, or if nothing else runs.
+// A policy that cannot start ends neither visord nor the others, but with --strict, or if nothing
+// else runs.
 func TestPartialStart(t *testing.T) {
 	const text = `
 visor:
@@ -84,7 +85,8 @@ func (p *process) fails(args ...string) (code int, log string) {
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// A receiver of OpenTelemetry that is away neither holds up the end for long nor makes a failure of it.
+// A receiver of OpenTelemetry that is away neither holds up the end for long nor makes a failure of
+// it.
 func TestReceiverAway(t *testing.T) {
 	p := start(t, nil, "--otel", "--otel-port", "1", "--config", configFile(t, document(capture(t), "second")))
 	wait.Until(t, func() bool {

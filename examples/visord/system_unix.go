@@ -21,13 +21,14 @@ var hangup = []os.Signal{syscall.SIGHUP}
 
 func openSyslog() (io.Writer, error) { return syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "visord") }
 
-// daemonMark is the environment of the process in the background: the descriptor on which it tells how its start went.
+// daemonMark is the environment of the process in the background: the descriptor on which it tells
+// how its start went.
 const daemonMark = "VISORD_DAEMON_FD"
 
 func isDaemon() bool { return os.Getenv(daemonMark) != "" }
 
-// daemonize starts the program again, in a session of its own, and returns when that serves, or with what keeps it from that. A Go program
-// cannot fork: it has threads.
+// daemonize starts the program again, in a session of its own, and returns when that serves, or
+// with what keeps it from that. A Go program cannot fork: it has threads.
 func daemonize(args []string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -54,8 +55,8 @@ func daemonize(args []string) error {
 	return errors.Join(errors.New(strings.TrimSpace(string(said))), cmd.Wait())
 }
 
-// tellParent tells the process in the foreground that this one serves, or why not; it hears the first answer only. The daemon then
-// leaves its directory, so that file systems can be unmounted.
+// tellParent tells the process in the foreground that this one serves, or why not; it hears the
+// first answer only. The daemon then leaves its directory, so that file systems can be unmounted.
 func tellParent(failed error) {
 	fd, err := strconv.Atoi(os.Getenv(daemonMark))
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"visor/handler/policy/builtin"
 )
 
-// tryOut writes what a configuration file would run and what is wrong with it, and returns the exit code. Nothing is opened.
+// tryOut writes what a configuration file would run and what is wrong with it, and returns the exit
+// code. Nothing is opened.
 func tryOut(o options, stdout io.Writer) int {
 	for _, w := range o.warnings {
 		fmt.Fprintln(stdout, "warning:", w)

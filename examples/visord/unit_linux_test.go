@@ -18,7 +18,8 @@ func TestUnitIsHardened(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// The program uses a capability that its file only permits, and its error names what to add where it is forbidden.
+// The program uses a capability that its file only permits, and its error names what to add where
+// it is forbidden.
 func TestFileCapability(t *testing.T) {
 	for _, name := range []string{"setcap", "setpriv"} {
 		if _, err := exec.LookPath(name); err != nil || os.Getuid() != 0 {
@@ -38,7 +39,8 @@ func TestFileCapability(t *testing.T) {
 	}
 	nobody := []string{"--reuid=65534", "--regid=65534", "--clear-groups"}
 	fails := func(more ...string) string {
-		args := append(append(nobody, more...), file, "-l", "203.0.113.1", "-p", "0", "lo") // it ends when it cannot bind
+		// it ends when it cannot bind
+		args := append(append(nobody, more...), file, "-l", "203.0.113.1", "-p", "0", "lo")
 		out, err := exec.Command("setpriv", args...).CombinedOutput()
 		require.Error(t, err)
 		return string(out)
