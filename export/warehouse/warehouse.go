@@ -15,10 +15,11 @@ import (
 
 // Config configures a Warehouse. DB and Agent are required.
 type Config struct {
-	DB      *sql.DB       // a PostgreSQL; the caller keeps ownership
-	Agent   string        // name of the host or program that counted, in all rows
-	Pending int           // bytes of values that may wait for the database; 0 means 64 MiB
-	Backoff time.Duration // before the second try, doubled for each further one up to a minute; 0 means 1 s
+	DB      *sql.DB // a PostgreSQL; the caller keeps ownership
+	Agent   string  // name of the host or program that counted, in all rows
+	Pending int     // bytes of values that may wait for the database; 0 means 64 MiB
+	// before the second try, doubled for each further one up to a minute; 0 means 1 s
+	Backoff time.Duration
 	Timeout time.Duration // of a try; 0 means 30 s
 	Drain   time.Duration // for the last tries when Run ends; 0 means 5 s
 	Logger  *slog.Logger  // called when periods are lost and when the database is away; may be nil
