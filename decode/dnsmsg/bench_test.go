@@ -147,3 +147,26 @@ func BenchmarkGopacket(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkFramerSearch measures the search for a message per byte, in zeros and in data made to be
+// costly.
+func BenchmarkFramerSearch(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		data []byte
+	}{{"zeros", make([]byte, 1270)}, {"decoys", decoys(1270)}} {
+		b.Run(bench.name, func(b *testing.B) {
+			var f dnsmsg.Framer
+			f.Limit(new(dnsmsg.Searches))
+			b.SetBytes(int64(len(bench.data)))
+			for b.Loop() {
+				f.Reset() // it would give up
+				f.Lost()
+				f.Feed(bench.data)
+				if f.Next() {
+					b.Fatal("found a message")
+				}
+			}
+		})
+	}
+}

@@ -76,7 +76,7 @@ func (f *Framer) Next() bool {
 
 // readLength reads the length of the next message. It returns false if more data is needed.
 func (f *Framer) readLength() bool {
-	if f.known == 0 && f.guessed && begins(f.data) == no {
+	if f.known == 0 && f.guessed && f.begins(f.data) == no {
 		f.Lost()
 		return true
 	}

@@ -186,6 +186,36 @@ func TestFramerGivesUpSearch(t *testing.T) {
 	require.Zero(t, f.Held())
 }
 
+// decoys returns n bytes with nine plausible headers in every 254 bytes, each with a name of some
+// hundred labels that is never complete.
+func decoys(n int) (b []byte) {
+	for len(b) < n {
+		for i := range 9 {
+			// the length is also a label's, which skips headers
+			b = append(b, byte(14*min(4, 9-i)-1), 0xFF, 7, 7, 1, 7, 0, 1, 0, 0, 0, 0, 0, 0)
+		}
+		b = append(b, bytes.Repeat([]byte{1, 'a'}, 64)...)
+	}
+	return b[:n]
+}
+
+// TestFramerSearchBoundsNames searches data made to be costly by its names, which 100 KB of zeros
+// are not.
+func TestFramerSearchBoundsNames(t *testing.T) {
+	var searches dnsmsg.Searches
+	var f dnsmsg.Framer
+	f.Limit(&searches)
+	f.Lost()
+	for range 50 {
+		f.Feed(decoys(1270))
+		require.False(t, f.Next())
+	}
+	f.Feed(append(decoys(1270), stream("lost.example")...))
+	require.Empty(t, names(t, &f))
+	f.Feed(stream("found.example"))
+	require.Equal(t, []string{"found.example"}, names(t, &f))
+}
+
 // lender lends up to max bytes.
 type lender struct{ max, lent int }
 

@@ -137,9 +137,11 @@ func (m Message) AppendWireName(dst []byte, at int) (name []byte, end int, err e
 	}
 }
 
-// skipName returns the offset behind the name at offset at, without following pointers.
+// skipName returns the offset behind the name at offset at, without following pointers. With
+// an error, it is where the walk ended.
 func (m Message) skipName(at int) (end int, err error) {
-	for i := at; i < len(m); {
+	i := at
+	for i < len(m) {
 		switch n := int(m[i]); {
 		case n == 0:
 			return i + 1, nil
@@ -147,15 +149,15 @@ func (m Message) skipName(at int) (end int, err error) {
 			i += n + 1
 		case n >= 0xC0:
 			if i+2 > len(m) {
-				return 0, ErrTruncated
+				return i, ErrTruncated
 			}
 			return i + 2, nil
 		default:
-			return 0, ErrMalformed
+			return i, ErrMalformed
 		}
 		if i-at >= maxName {
-			return 0, ErrMalformed
+			return i, ErrMalformed
 		}
 	}
-	return 0, ErrTruncated
+	return i, ErrTruncated
 }

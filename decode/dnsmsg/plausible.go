@@ -14,7 +14,11 @@ func (m Message) Impossible(size int) bool {
 	if m.QDCount() > 0 {
 		return !m.startsWithQuestion()
 	}
-	return records > 0 && m.beginsRecord(size) != yes
+	if records == 0 {
+		return false
+	}
+	begins, _ := m.beginsRecord(size)
+	return begins != yes
 }
 
 // startsWithQuestion reports whether the first question can be read. One for the root must have an

@@ -1,36 +1,40 @@
 package dnsmsg
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // maxSearch is how many bytes of a stream a Framer searches for a message before it rejects the
 // stream as not DNS.
 const maxSearch = 256 << 10
 
-// Searches bounds the work of Framers that look for a message in the middle of a stream. A try at
-// a byte costs 10 ns: a segment of 1,400 plausible bytes cost as much as 70 ordinary packets. Each
-// fed segment adds 32 tries, and 32,768 can be saved up, enough for half of the longest message.
-// Without tries left a Framer skips to the beginning of the next segment, where most messages
-// begin.
+// Searches bounds the work of Framers that look for a message in the middle of a stream. A step is
+// an offset that is tested or a byte of a name that is read, and costs 1.2 ns. Each fed segment adds
+// 128 steps, and 98,304 can be saved up, enough for the longest message. Without steps left a Framer
+// skips to the beginning of the next segment, where most messages begin. Without this bound, 1,400
+// bytes of headers with long names took 9 µs.
 //
 // The Framers of one goroutine share it. The zero Searches is ready to use.
 type Searches struct{ used int32 }
 
 const (
-	triesEach  = 32     // of a segment
-	triesSaved = 32_768 // at most
+	stepsEach  = 128    // of a segment
+	stepsSaved = 98_304 // at most
 )
 
-// earn adds the tries of a segment.
-func (s *Searches) earn() { s.used = max(0, s.used-triesEach) }
+// earn adds the steps of a segment.
+func (s *Searches) earn() { s.used = max(0, s.used-stepsEach) }
 
-// spend takes a try, and reports whether there was one.
-func (s *Searches) spend() bool {
-	if s.used == triesSaved {
-		return false
+// spend takes n steps, even if fewer are left: the following segments make up for them.
+func (s *Searches) spend(n int) {
+	if s != nil {
+		s.used += int32(n)
 	}
-	s.used++
-	return true
 }
+
+// spent reports whether no step is left. A nil Searches has no bound.
+func (s *Searches) spent() bool { return s != nil && s.used >= stepsSaved }
 
 // search is the state of looking for a message in a stream.
 type search struct {
@@ -56,18 +60,22 @@ func (f *Framer) find() bool {
 	i, fit, edge := 0, no, false
 	for i < len(buf) {
 		edge = i == held || i == 0 && f.search.edge
-		if fit = look(buf[i:], edge); fit != no {
+		if fit = f.look(buf[i:], edge); fit != no {
 			break
 		}
-		next := i + 1 + toCandidate(buf[i+1:])
-		tired := f.searches != nil && !f.searches.spend()
-		switch {
-		case i < held && (next > held || tired):
-			next = held
-		case tired:
-			next = len(buf)
+		switch next := i + 1; {
+		case f.searches.spent() && i < held:
+			i = held
+		case f.searches.spent():
+			i = len(buf)
+		default:
+			skip, steps := toCandidate(buf[next:])
+			f.searches.spend(1 + steps)
+			if next += skip; i < held {
+				next = min(next, held)
+			}
+			i = next
 		}
-		i = next
 	}
 	f.skipped = f.skipped || i > 0
 	switch {
@@ -92,17 +100,33 @@ func (f *Framer) find() bool {
 	return false
 }
 
-// toCandidate returns how many bytes of b to skip to where a message may begin: its QDCOUNT is
-// below 256.
-func toCandidate(b []byte) int {
-	const count = 2 + 4 // the length, ID and flags are before it
-	if len(b) <= count {
-		return 0
+// toCandidate returns how many bytes of b to skip to where a message may begin, and how many offsets
+// it tested. The length has room for a header, QDCOUNT is 0 or 1, and the reserved bit is zero. One
+// masked word rejects most offsets: 1.2 ns each instead of 9.5.
+func toCandidate(b []byte) (i, steps int) {
+	const (
+		count = 2 + 4 // the length, ID and flags are before it
+		zeros = 0x40<<16 | 0xFFFE
+	)
+	for ; len(b)-i >= 8; steps++ {
+		start := binary.BigEndian.Uint64(b[i:])
+		if start&zeros == 0 && start>>48 >= HeaderLen {
+			return i, steps
+		}
+		i++
+		if start&0xFF == 0 {
+			continue
+		}
+		zero := bytes.IndexByte(b[i+count:], 0)
+		if zero < 0 {
+			return len(b) - count, steps
+		}
+		i += zero
 	}
-	if i := bytes.IndexByte(b[count:], 0); i >= 0 {
-		return i
+	if len(b)-i > count && b[i+count] != 0 {
+		i++
 	}
-	return len(b) - count
+	return i, steps
 }
 
 // fit is how well bytes resemble the beginning of a message.
@@ -116,12 +140,12 @@ const (
 
 // look reports whether b begins like a message. Within a segment, the next bytes must also begin
 // like a message, or the segment must end.
-func look(b []byte, edge bool) fit {
-	fit := begins(b)
+func (f *Framer) look(b []byte, edge bool) fit {
+	fit := f.begins(b)
 	if fit != yes || edge {
 		return fit
 	}
-	if end := 2 + int(be16(b)); end < len(b) && begins(b[end:]) == no {
+	if end := 2 + int(be16(b)); end < len(b) && f.begins(b[end:]) == no {
 		return no
 	}
 	return yes
@@ -129,7 +153,27 @@ func look(b []byte, edge bool) fit {
 
 // begins reports whether b begins with a length, a header, and a question or record that fit each
 // other.
-func begins(b []byte) fit {
+func (f *Framer) begins(b []byte) fit {
+	fit := headed(b)
+	if fit != yes {
+		return fit
+	}
+	n, end := int(be16(b)), 0
+	m := Message(b[2:min(2+n, len(b))])
+	if m.QDCount() == 1 {
+		fit, end = m.beginsQuestion()
+	} else {
+		fit, end = m.beginsRecord(n)
+	}
+	f.searches.spend(end)
+	if fit == short && len(m) == n {
+		return no
+	}
+	return fit
+}
+
+// headed reports whether b begins with a length and a header that fit each other.
+func headed(b []byte) fit {
 	if len(b) < 2 {
 		return short
 	}
@@ -140,55 +184,51 @@ func begins(b []byte) fit {
 	if len(b) < 2+HeaderLen {
 		return short
 	}
-	m := Message(b[2:min(2+n, len(b))])
-	records := int(m.ANCount()) + int(m.NSCount()) + int(m.ARCount())
-	if m.Opcode() > 6 || m.QDCount() > 1 || m[3]&0x40 != 0 || HeaderLen+5*int(m.QDCount())+11*records > n {
+	m := Message(b[2 : 2+HeaderLen])
+	questions, records := int(m.QDCount()), int(m.ANCount())+int(m.NSCount())+int(m.ARCount())
+	switch {
+	case m.Opcode() > 6 || questions > 1 || m[3]&0x40 != 0 || HeaderLen+5*questions+11*records > n:
+		return no
+	case questions == 0 && (!m.Response() || records == 0):
 		return no
 	}
-	fit := no
-	if m.QDCount() == 1 {
-		fit = m.beginsQuestion()
-	} else if m.Response() && records > 0 {
-		fit = m.beginsRecord(n)
-	}
-	if fit == short && len(m) == n {
-		return no
-	}
-	return fit
+	return yes
 }
 
-// beginsQuestion reports whether m has a question with a name that is not compressed.
-func (m Message) beginsQuestion() fit {
+// beginsQuestion reports whether m has a question with a name that is not compressed, and where the
+// walk over the name ended.
+func (m Message) beginsQuestion() (f fit, end int) {
 	i := HeaderLen
 	for i < len(m) && m[i] != 0 {
 		if m[i] >= 0x40 || i-HeaderLen >= maxName {
-			return no
+			return no, i
 		}
 		i += int(m[i]) + 1
 	}
 	if i+5 > len(m) {
-		return short
+		return short, i
 	}
 	if be16(m[i+1:]) == 0 || !isClass(be16(m[i+3:])) {
-		return no
+		return no, i
 	}
-	return yes
+	return yes, i
 }
 
-// beginsRecord reports whether m, which is n bytes long in all, has a record behind its header.
-func (m Message) beginsRecord(n int) fit {
+// beginsRecord reports whether m, which is n bytes long in all, has a record behind its header, and
+// where the walk over the record's name ended.
+func (m Message) beginsRecord(n int) (f fit, end int) {
 	end, err := m.skipName(HeaderLen)
 	switch {
 	case err == ErrMalformed:
-		return no
+		return no, end
 	case err != nil || end+10 > len(m):
-		return short
+		return short, end
 	case end+10+int(be16(m[end+8:])) > n:
-		return no
+		return no, end
 	case Type(be16(m[end:])) != TypeOPT && !isClass(be16(m[end+2:])):
-		return no
+		return no, end
 	}
-	return yes
+	return yes, end
 }
 
 // isClass reports whether c is an assigned class (RFC 6895 section 3.2). In mDNS its first bit has

@@ -59,10 +59,10 @@ func dnsKinds() []Kind {
 }
 
 func streamKinds() []Kind {
-	const connections, pieces = 65_536, 24 // 33 KB each, by segments of 1,400 bytes
+	const connections, pieces = 65_536, 25 // 33 KB each: a SYN, and segments of 1,400 bytes
 	half := make([]byte, 1400)
 	half[0], half[1] = 0xFF, 0xFF // the length of a message whose rest never arrives
-	middle := make([]byte, 1400)
+	middle, headers := make([]byte, 1400), costlyHeaders(1400)
 	return []Kind{
 		{"syn", "the table of TCP connections: SYN segments of spoofed addresses",
 			func(dst []byte, i int, rnd *rand.Rand) []byte {
@@ -71,11 +71,23 @@ func streamKinds() []Kind {
 		{"halves", "buffers of DNS streams: half of a message on each connection",
 			func(dst []byte, i int, _ *rand.Rand) []byte {
 				conn, piece := i%connections, i/connections%pieces
-				payload := middle
-				if piece == 0 {
+				payload, flags, seq := middle, byte(flagPSH), uint32(1+(piece-1)*len(half))
+				switch piece {
+				case 0:
+					payload, flags, seq = nil, flagSYN, 0
+				case 1:
 					payload = half
 				}
-				seq := uint32(1 + piece*len(half))
+				return packet4(dst, attacker+uint32(conn), server, protoTCP, 0, 0, tcp(port(conn), 53, seq, flags, payload))
+			}},
+		{"midway", "the search for a message in streams without a beginning: zeros, and headers with long names",
+			func(dst []byte, i int, _ *rand.Rand) []byte {
+				conn, piece := i%connections, i/connections
+				payload := middle
+				if conn%2 == 0 {
+					payload = headers
+				}
+				seq := uint32(1 + piece*len(payload))
 				return packet4(dst, attacker+uint32(conn), server, protoTCP, 0, 0, tcp(port(conn), 53, seq, flagPSH, payload))
 			}},
 		{"holes", "segments that wait: 60 per connection, a hole before each",
@@ -99,4 +111,17 @@ func streamKinds() []Kind {
 				return packet4(dst, attacker+uint32(conn), server, protoTCP, 0, 0, tcp(port(conn), 179, 1000+uint32(j), flagPSH, one))
 			}},
 	}
+}
+
+// costlyHeaders returns n bytes with nine headers of DNS messages in every 254 bytes, each with a
+// name of some hundred labels that is never complete.
+func costlyHeaders(n int) (b []byte) {
+	for len(b) < n {
+		for i := range 9 {
+			// the length is also a label's, which skips headers
+			b = append(b, byte(14*min(4, 9-i)-1), 0xFF, 7, 7, 1, 7, 0, 1, 0, 0, 0, 0, 0, 0)
+		}
+		b = append(b, bytes.Repeat([]byte{1, 'a'}, 64)...)
+	}
+	return b[:n]
 }
