@@ -17,11 +17,12 @@ import (
 	"visor/internal/attack"
 )
 
-// BenchmarkAttack measures the time of each attack and of ordinary traffic, per packet and per byte.
-// The bound is twice the time of an ordinary packet. A packet larger than an ordinary one, of 80
-// bytes, may take longer if a byte of it takes no longer than an ordinary packet's. Then a link full
-// of the attack costs no more than a link full of ordinary packets. The flow handler takes part where
-// the attack targets it: compare its time per record, as BenchmarkFlowAttack measures it.
+// BenchmarkAttack measures the time of each attack and of ordinary traffic, per packet and per
+// byte. The bound is twice the time of an ordinary packet. A packet larger than an ordinary one, of
+// 80 bytes, may take longer if a byte of it takes no longer than an ordinary packet's. Then a link
+// full of the attack costs no more than a link full of ordinary packets. The flow handler takes
+// part where the attack targets it: compare its time per record, as BenchmarkFlowAttack measures
+// it.
 func BenchmarkAttack(b *testing.B) {
 	const n = 200_000
 	flows := map[string]bool{"interfaces": true, "exporters": true, "templates": true}

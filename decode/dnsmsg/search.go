@@ -10,10 +10,10 @@ import (
 const maxSearch = 256 << 10
 
 // Searches bounds the work of Framers that look for a message in the middle of a stream. A step is
-// an offset that is tested or a byte of a name that is read, and costs 1.2 ns. Each fed segment adds
-// 128 steps, and 98,304 can be saved up, enough for the longest message. Without steps left a Framer
-// skips to the beginning of the next segment, where most messages begin. Without this bound, 1,400
-// bytes of headers with long names took 9 µs.
+// an offset that is tested or a byte of a name that is read, and costs 1.2 ns. Each fed segment
+// adds 128 steps, and 98,304 can be saved up, enough for the longest message. Without steps left a
+// Framer skips to the beginning of the next segment, where most messages begin. Without this bound,
+// 1,400 bytes of headers with long names took 9 µs.
 //
 // The Framers of one goroutine share it. The zero Searches is ready to use.
 type Searches struct{ used int32 }
@@ -100,9 +100,9 @@ func (f *Framer) find() bool {
 	return false
 }
 
-// toCandidate returns how many bytes of b to skip to where a message may begin, and how many offsets
-// it tested. The length has room for a header, QDCOUNT is 0 or 1, and the reserved bit is zero. One
-// masked word rejects most offsets: 1.2 ns each instead of 9.5.
+// toCandidate returns how many bytes of b to skip to where a message may begin, and how many
+// offsets it tested. The length has room for a header, QDCOUNT is 0 or 1, and the reserved bit is
+// zero. One masked word rejects most offsets: 1.2 ns each instead of 9.5.
 func toCandidate(b []byte) (i, steps int) {
 	const (
 		count = 2 + 4 // the length, ID and flags are before it
