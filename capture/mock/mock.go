@@ -7,7 +7,6 @@ import (
 
 	"visor/capture"
 	"visor/decode"
-	"visor/internal/trafficgen"
 )
 
 // Config configures the generated traffic. The zero Config is ready to use.
@@ -15,13 +14,8 @@ type Config struct {
 	PPS  float64 // packets per second on average; 0 means 1000
 	Seed uint64  // seed of names, clients and times
 
-	DNS         bool // only DNS over UDP, instead of a mix
-	NXDomain    int  // percentage of DNS over UDP that floods names which do not exist
-	RandomLabel int  // percentage that queries random labels below victim.example
+	DNS bool // only DNS over UDP, instead of a mix
 }
-
-// LocalNets are the networks of the servers, in the format of [decode.ParseHostNets].
-const LocalNets = trafficgen.LocalNets
 
 // longest is the longest time that ReadBatch waits for a batch to fill.
 const longest = 100 * time.Millisecond
@@ -29,12 +23,12 @@ const longest = 100 * time.Millisecond
 // Source is an endless live source of generated traffic. It is owned by one goroutine; Close may be
 // called from any.
 type Source struct {
-	gen   *trafficgen.Gen
-	buf   []byte        // memory of the frames of the current batch
-	next  capture.Frame // generated, but not due yet
-	ahead []byte        // memory of next
-	gone  chan struct{}
-	once  sync.Once
+	gen  *traffic
+	gap  float64       // mean of the time between two frames, in ns
+	buf  []byte        // memory of the frames of the current batch
+	next capture.Frame // generated, but not due yet
+	gone chan struct{}
+	once sync.Once
 }
 
 var (
@@ -42,28 +36,17 @@ var (
 	_ capture.LiveSource = (*Source)(nil)
 )
 
-// New returns a Source whose traffic begins now. It takes about 50 ms.
+// New returns a Source whose traffic begins now.
 func New(cfg Config) *Source {
-	traffic := trafficgen.Config{
-		Packets: -1, PPS: cmp.Or(cfg.PPS, 1000), Seed: cfg.Seed,
-		Flood: trafficgen.Flood{NXDomain: cfg.NXDomain, RandomLabel: cfg.RandomLabel},
-	}
-	if cfg.DNS {
-		traffic.Mix = trafficgen.Mix{DNS: 100}
-	}
-	traffic.Start = time.Now()
-	s := &Source{
-		gen: trafficgen.New(traffic), gone: make(chan struct{}),
-		ahead: make([]byte, trafficgen.MaxFrame),
-	}
-	s.advance()
+	s := &Source{gen: newTraffic(cfg.Seed, cfg.DNS), gap: 1e9 / max(cmp.Or(cfg.PPS, 1000), 1e-3), gone: make(chan struct{})}
+	s.generate(time.Now().UnixNano())
 	return s
 }
 
-// advance generates the next frame.
-func (s *Source) advance() {
-	data, ts, _ := s.gen.Next(s.ahead) // the generator never ends
-	s.next = capture.Frame{TimeNS: ts, Data: data[:len(data):len(data)], WireLen: uint32(len(data)), Link: decode.LinkEthernet}
+// generate generates the next frame.
+func (s *Source) generate(timeNS int64) {
+	data := s.gen.next()
+	s.next = capture.Frame{TimeNS: timeNS, Data: data[:len(data):len(data)], WireLen: uint32(len(data)), Link: decode.LinkEthernet}
 }
 
 // ReadBatch replaces the contents of b with the frames that are due, and waits for the first. They
@@ -79,7 +62,7 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 		var f capture.Frame
 		f, s.buf = s.next.CopyTo(s.buf)
 		b.Frames = append(b.Frames, f)
-		s.advance()
+		s.generate(s.next.TimeNS + int64(s.gen.rnd.ExpFloat64()*s.gap))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/handler/network"
 )
 
 // TestPace checks that frames arrive at the times of their timestamps and at the configured rate.
@@ -61,6 +62,38 @@ func TestBorrowedMemory(t *testing.T) {
 				require.NoError(t, d.Decode(&p))
 			}
 		}
+	})
+}
+
+// The mix has all kinds of traffic, in both directions, and nothing that cannot be decoded.
+func TestMix(t *testing.T) {
+	queries, err := dns.New(dns.Config{})
+	require.NoError(t, err)
+	packets, err := network.New(network.Config{})
+	require.NoError(t, err)
+	own, err := decode.ParseHostNets(mock.LocalNets)
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		p, err := handler.NewPipeline(handler.Config{
+			Sources: []capture.Source{mock.New(mock.Config{})}, Handlers: []handler.Handler{queries, packets}, Live: true, Hosts: own,
+		})
+		require.NoError(t, err)
+		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		defer stop()
+		require.NoError(t, p.Run(ctx))
+		require.Zero(t, p.Account().Undecodable)
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		n := network.From(snap)
+		for name, c := range map[string]uint64{
+			"TCP": n.TCP.Value(), "UDP": n.UDP.Value(), "other": n.OtherL4.Value(), "IPv6": n.IPv6.Value(), "in": n.In.Value(), "out": n.Out.Value(),
+		} {
+			require.Greater(t, c, uint64(500), name)
+		}
+		d := dns.From(snap)
+		require.Greater(t, d.TransInTotal.Value(), uint64(5000))
+		require.InEpsilon(t, 0.1, float64(d.NXDomain.Value())/float64(d.Replies.Value()), 0.3)
+		require.Greater(t, d.TCP.Value(), uint64(50))
 	})
 }
 
