@@ -91,7 +91,7 @@ func TestMix(t *testing.T) {
 			require.Greater(t, c, uint64(500), name)
 		}
 		d := dns.From(snap)
-		require.Greater(t, d.TransInTotal.Value(), uint64(5000))
+		require.Greater(t, d.Trans.Value(), uint64(5000))
 		require.InEpsilon(t, 0.1, float64(d.NXDomain.Value())/float64(d.Replies.Value()), 0.3)
 		require.Greater(t, d.TCP.Value(), uint64(50))
 	})
