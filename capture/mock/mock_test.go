@@ -75,7 +75,7 @@ func TestMix(t *testing.T) {
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		p, err := handler.NewPipeline(handler.Config{
-			Sources: []capture.Source{mock.New(mock.Config{})}, Handlers: []handler.Handler{queries, packets}, Live: true, Hosts: own,
+			Sources: []capture.Source{mock.New(mock.Config{})}, Handlers: []handler.Handler{queries, packets}, Hosts: own,
 		})
 		require.NoError(t, err)
 		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
