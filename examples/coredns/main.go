@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with the plugin visor: what a server block answers, it also analyses,
-// and shows in CoreDNS's own Prometheus metrics.
+// Command coredns is CoreDNS with the plugin visor. The plugin analyses the queries and responses
+// of a server block, and adds the results to CoreDNS's Prometheus metrics.
 //
 //	go run . -conf Corefile
 package main
@@ -29,7 +29,8 @@ func main() {
 	coremain.Run()
 }
 
-// before returns directives with name in front of next: a plugin sees what those behind it answer.
+// before returns directives with name in front of next, because a plugin sees the responses of the
+// plugins after it.
 func before(directives []string, next, name string) []string {
 	return slices.Insert(slices.Clone(directives), slices.Index(directives, next), name)
 }

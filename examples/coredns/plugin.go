@@ -25,9 +25,9 @@ import (
 // pluginName is the directive in a Corefile.
 const pluginName = "visor"
 
-func init() { plugin.Register(pluginName, setup) } // CoreDNS knows its plugins in no other way
+func init() { plugin.Register(pluginName, setup) } // CoreDNS has no other way to register a plugin
 
-// setup makes the plugin for one server block:
+// setup creates the plugin for one server block:
 //
 //	visor {
 //		name NAME   # the label "server" of its metrics; the default is the block's address
@@ -58,7 +58,7 @@ func setup(c *caddy.Controller) error {
 		}
 		return show()
 	})
-	c.OnRestart(hide) // before the next plugin of the same name shows itself
+	c.OnRestart(hide) // before the next plugin with the same name registers its metrics
 	c.OnRestartFailed(show)
 	c.OnShutdown(v.stop)
 	cfg.AddPlugin(func(next plugin.Handler) plugin.Handler {
@@ -68,7 +68,7 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// parse reads the directive.
+// parse parses the directive.
 func parse(c *caddy.Controller, name string) (string, error) {
 	c.Next() // the directive itself
 	if len(c.RemainingArgs()) != 0 {
@@ -86,13 +86,13 @@ func parse(c *caddy.Controller, name string) (string, error) {
 	return name, nil
 }
 
-// series are the metrics of a plugin, while it is the one that works: CoreDNS keeps its registries
-// when it reloads the Corefile, and what is registered stays.
+// series holds the metrics of the active plugin. CoreDNS keeps its registries when it reloads the
+// Corefile, and a collector stays registered.
 type series struct {
 	now atomic.Pointer[collector.Collector]
 }
 
-// Describe tells nothing, as Collector's does.
+// Describe sends no descriptors, like the Describe of Collector.
 func (*series) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics.
@@ -108,7 +108,7 @@ type visor struct {
 	tap      *capture.Tap
 	pipeline *handler.Pipeline
 	done     chan error
-	buffers  sync.Pool // of *[dns.MinMsgSize]byte, to pack into
+	buffers  sync.Pool // holds *[dns.MinMsgSize]byte, to pack messages into
 }
 
 func newVisor() (*visor, error) {
@@ -130,7 +130,7 @@ func newVisor() (*visor, error) {
 
 func (v *visor) start() { go func() { v.done <- v.pipeline.Run(context.Background()) }() }
 
-// stop ends the pipeline when what was tapped has been counted.
+// stop ends the pipeline after it has counted all submitted messages.
 func (v *visor) stop() error {
 	if err := v.tap.Close(); err != nil {
 		return err
@@ -141,7 +141,7 @@ func (v *visor) stop() error {
 // Name implements the Handler interface of CoreDNS.
 func (v *visor) Name() string { return pluginName }
 
-// ServeDNS tells the tap of the query and of what the plugins behind answer.
+// ServeDNS submits the query and the response of the following plugins to the tap.
 func (v *visor) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, QueryTime: time.Now().UnixNano()}
 	m.SetClient(w.RemoteAddr())
@@ -149,17 +149,17 @@ func (v *visor) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) 
 	return plugin.NextOrFailure(v.Name(), v.next, ctx, &teller{w, v, m}, r)
 }
 
-// tell gives m to the tap with wire, which is m's query or response, packed. What cannot be packed
-// is told without its contents.
+// tell submits m with wire, the packed query or response. A message that cannot be packed is
+// submitted without its contents.
 func (v *visor) tell(m *dnstapmsg.Message, wire *[]byte, msg *dns.Msg) {
 	buf := v.buffers.Get().(*[dns.MinMsgSize]byte)
 	*wire, _ = msg.PackBuffer(buf[:])
-	v.tap.Message(m) // which copies
+	v.tap.Message(m) // copies m
 	*wire = nil
 	v.buffers.Put(buf)
 }
 
-// teller tells the tap of the response.
+// teller submits the response to the tap.
 type teller struct {
 	dns.ResponseWriter
 	visor *visor

@@ -1,6 +1,6 @@
-// Command customhandler has an analyzer and an input that visor lacks: it counts ICMP messages by
-// type, and who is unreachable. It uses public packages alone, so that it works as a module of its
-// own. Policies name both like visor's own types, and their options are checked like visor's.
+// Command customhandler adds an analyzer and an input to visor. It counts ICMP messages by type,
+// and unreachable hosts. It uses only public packages, so it also works as a separate module.
+// Policies name both like visor's own types, and their options are checked like visor's.
 //
 //	go run ./examples/customhandler              # the policy in main.go
 //	go run ./examples/customhandler policy.yaml  # a policy of yours
@@ -32,7 +32,7 @@ visor:
           icmp: {type: icmp, config: {only_errors: false, topn_count: 5}}
 `
 
-// types returns visor's inputs and analyzers, and those of this program.
+// types returns visor's inputs and analyzers together with those of this program.
 func types() policy.Catalog {
 	t := builtin.Catalog()
 	t.Handlers = append(t.Handlers, policy.Declare("icmp", "1.0", func(cfg Config, _ policy.Env) (handler.Handler, error) {

@@ -56,7 +56,7 @@ func isEcho(name string) bool { return name == "echo request" || name == "echo r
 
 // quoted returns the destination of the packet that an ICMP error quotes, or an invalid address.
 func quoted(p *decode.Packet) netip.Addr {
-	const header = 8 // of the error
+	const header = 8 // length of the error's header
 	if len(p.Payload) < header {
 		return netip.Addr{}
 	}

@@ -1,5 +1,5 @@
-// Command dnsserver is a small DNS server with visor inside: what it answers it also analyses, and
-// tells over HTTP who asks for what, and how long answers take.
+// Command dnsserver is a small DNS server with visor inside. It analyses its own queries and
+// responses, and shows over HTTP the top clients, the top names and the response times.
 //
 //	go run . -zone example.com
 //	dig @127.0.0.1 -p 5300 www.example.com
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// run serves until ctx is done, or something fails.
+// run serves until ctx is done or an error occurs.
 func run(ctx context.Context, listen, web, zone string) error {
 	watch, err := newWatcher()
 	if err != nil {
@@ -62,7 +62,7 @@ func run(ctx context.Context, listen, web, zone string) error {
 	return nil
 }
 
-// answers is the server itself, without visor.
+// answers is the server without visor.
 type answers struct{ zone string }
 
 func (a answers) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
@@ -79,5 +79,5 @@ func (a answers) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 			reply.Answer = append(reply.Answer, rr)
 		}
 	}
-	_ = w.WriteMsg(reply) // a client that is gone asks again
+	_ = w.WriteMsg(reply) // the client will repeat its query
 }

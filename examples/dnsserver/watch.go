@@ -16,7 +16,7 @@ import (
 	"visor/handler/network"
 )
 
-// watcher is visor inside the server: a tap that takes queries and responses, and a pipeline that
+// watcher is visor inside the server: a tap that accepts queries and responses, and a pipeline that
 // reads it.
 type watcher struct {
 	tap      *capture.Tap
@@ -39,18 +39,18 @@ func newWatcher() (*watcher, error) {
 	return &watcher{tap, p}, err
 }
 
-// wrap returns a handler that does what next does, and tells the tap.
+// wrap returns a handler that calls next and submits the query and the response to the tap.
 func (w *watcher) wrap(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(rw dns.ResponseWriter, query *dns.Msg) {
 		m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, QueryTime: time.Now().UnixNano()}
 		m.SetClient(rw.RemoteAddr())
-		m.Query, _ = query.Pack() // what cannot be packed is told without its contents
+		m.Query, _ = query.Pack() // on failure the query is submitted without its contents
 		w.tap.Message(&m)
 		next.ServeDNS(&teller{rw, w.tap, m}, query)
 	})
 }
 
-// teller tells the tap of the response.
+// teller submits the response to the tap.
 type teller struct {
 	dns.ResponseWriter
 	tap *capture.Tap
@@ -79,7 +79,7 @@ type nameCount struct {
 	Count uint64 `json:"messages"` // queries and replies
 }
 
-// summary tells of the last five minutes.
+// summary returns the statistics of the last five minutes.
 func (w *watcher) summary() string {
 	b, err := json.MarshalIndent(w.stats(), "", "  ")
 	if err != nil {
@@ -110,7 +110,7 @@ func (w *watcher) stats() stats {
 	return s
 }
 
-// site returns what is served over HTTP.
+// site returns the HTTP handler.
 func (w *watcher) site() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stats", func(rw http.ResponseWriter, _ *http.Request) {

@@ -1,5 +1,5 @@
-// Command sniff prints what an interface sees, every second: 30 lines that begin a program of one's
-// own.
+// Command sniff prints a summary of an interface's traffic every second. Its 30 lines are a start
+// for a program that captures.
 //
 //	sudo go run ./examples/sniff eth0 port 53
 package main
@@ -44,7 +44,7 @@ func main() {
 	fmt.Printf("\n%d packets, %d dropped by the kernel\n", p.Account().Offered, p.Account().Dropped)
 }
 
-// show clears the screen and prints the running minute, once a second.
+// show clears the screen and prints the live period, once a second.
 func show(ctx context.Context, p *handler.Pipeline) {
 	for tick := time.Tick(time.Second); ctx.Err() == nil; <-tick {
 		snap, err := p.Bucket(0)

@@ -8,17 +8,16 @@ import (
 	"visor/export"
 )
 
-// sets are the parts of an answer whose members are named by what they are about: devices by their
-// address, and so on.
+// sets are the parts of an answer that are maps: their keys name devices, interfaces or targets.
 var sets = []string{"devices", "interfaces", "targets"}
 
-// readAnything makes panels of all that a handler has counted, by the form of its answer: lists,
-// numbers and distributions. What is empty, or zero, has none.
+// readAnything creates panels for all metrics of a handler, by the form of its answer: lists,
+// numbers and distributions. Empty lists and zeros get no panel.
 func (s *summary) readAnything(schema string, n node) {
 	s.walk(schema, nil, nil, n)
 }
 
-// walk reads the part of an answer that is about a subject, at path below it.
+// walk reads the part of an answer that belongs to a subject, at path below it.
 func (s *summary) walk(schema string, subject, path []string, n node) {
 	var numbers []item
 	for _, key := range sortedKeys(n) {
@@ -51,7 +50,7 @@ func (s *summary) walk(schema string, subject, path []string, n node) {
 	}
 }
 
-// addPanel adds a panel of items, unless there are none.
+// addPanel adds a panel of items, if there are any.
 func (s *summary) addPanel(schema string, subject, path []string, items []item) {
 	if len(items) == 0 {
 		return
@@ -61,14 +60,14 @@ func (s *summary) addPanel(schema string, subject, path []string, items []item) 
 		title = export.SubjectWords(subject)
 	}
 	if words := export.Words(path...); words != "" {
-		title = words + " · " + title // panels may be too narrow for all of it
+		title = words + " · " + title // the end of the title may be cut
 	}
 	key := strings.Join(slices.Concat([]string{schema}, subject, path), "\x00")
 	s.lists[key] = items
 	s.panels = append(s.panels, panel{title: title, list: key})
 }
 
-// amount writes a number of the metric named key.
+// amount formats a number of the metric named key.
 func amount(v float64, key string) string {
 	if key == "us" || strings.HasSuffix(key, "_us") {
 		return export.Microseconds(v)
@@ -76,13 +75,12 @@ func amount(v float64, key string) string {
 	return count(v)
 }
 
-// quantiles writes the middle and the end of a distribution.
+// quantiles formats the median and the tail of a distribution.
 func quantiles(n node, key string) string {
 	return "p50 " + amount(n.number("p50"), key) + ", p99 " + amount(n.number("p99"), key)
 }
 
-// shownPanels returns those of panels that have entries, and what handlers counted that no panel is
-// made for.
+// shownPanels returns the panels with entries, and panels for all lists that no fixed panel shows.
 func (s *summary) shownPanels(known []panel) (out []panel) {
 	if s == nil {
 		return nil

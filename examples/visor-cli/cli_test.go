@@ -52,7 +52,7 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, stdout.String(), "visor-cli ")
 }
 
-// What is behind an entry is within what the policy looks at.
+// TestPlans checks that a drill-down stays within the traffic that the policy counts.
 func TestPlans(t *testing.T) {
 	var info policyInfo
 	info.Taps = map[string]struct {
@@ -97,7 +97,7 @@ func TestPlans(t *testing.T) {
 	require.ErrorContains(t, err, "no tap")
 }
 
-// Both versions of the handlers fill the same screen.
+// TestVersions checks that both versions of the handlers fill the same screen.
 func TestVersions(t *testing.T) {
 	s := newSummary(map[string]map[string]node{
 		"net": {"net": {
@@ -113,7 +113,7 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, ".example.com", s.lists["top_qname2"][0].name)
 }
 
-// Names off the wire cannot steer the terminal.
+// TestPrintable checks that names from the wire cannot control the terminal.
 func TestPrintable(t *testing.T) {
 	require.Equal(t, "a\ufffd[2Jb\ufffd", printable("a\x1b[2Jb\u202e"))
 	require.Equal(t, ".", (&item{}).label())
@@ -125,7 +125,7 @@ func TestSparkline(t *testing.T) {
 	require.Empty(t, sparkline(nil, 8))
 }
 
-// An agent over HTTPS is believed if its certificate is, or if nobody asks for it.
+// TestTLS checks that the certificate of an agent is verified, unless disabled.
 func TestTLS(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer s3cret" {
@@ -162,7 +162,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Long options may have one dash.
+// TestOneDash checks that long options may have one dash.
 func TestOneDash(t *testing.T) {
 	o, err := parseOptions([]string{"-tls-noverify", "-host=ns1.example", "-p", "99", "-policy", "edge", "-Hns2.example"}, io.Discard)
 	require.NoError(t, err)
@@ -173,7 +173,7 @@ func TestOneDash(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Numbers are for terminals; programs are sent to the API.
+// TestNoTerminal checks that the program refuses to run without a terminal and refers to the API.
 func TestNoTerminal(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitFailed, run([]string{"-P", "my policy"}, &stdout, &stderr))
@@ -181,7 +181,7 @@ func TestNoTerminal(t *testing.T) {
 	require.Contains(t, stderr.String(), "curl http://localhost:10853/api/v1/policies/my%20policy/metrics/window/5")
 }
 
-// TestAdvice says what to do about the errors that agents answer with.
+// TestAdvice checks the advice for the errors that agents return.
 func TestAdvice(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(map[bool]int{true: http.StatusNotFound, false: http.StatusUnauthorized}[r.Header.Get("Authorization") != ""])
@@ -225,7 +225,7 @@ func TestTimes(t *testing.T) {
 	require.Equal(t, "In -", times("In", spread{}))
 }
 
-// The bins of a histogram are in the order of their bounds, and are not cumulative.
+// TestHistogram checks that the bins of a histogram are ordered by their bounds and not cumulative.
 func TestHistogram(t *testing.T) {
 	buckets := node{"10": 0.0, "100": 8.0, "1000": 8.0, "20000": 9.0, "30000": 9.0, "+Inf": 9.0}
 	require.Equal(t, []item{

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// client asks an agent.
+// client sends requests to an agent.
 type client struct {
 	base  string
 	http  http.Client
@@ -69,7 +69,7 @@ func tlsConfig(o options) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// refusal is an answer that is no success.
+// refusal is an answer with an error status.
 type refusal struct {
 	status int
 	text   string
@@ -77,10 +77,10 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer is the maximum size of an answer in bytes.
 const maxAnswer = 64 << 20
 
-// do makes a request, and reads the answer into out if that is not nil.
+// do sends a request, and decodes the answer into out if that is not nil.
 func (c *client) do(ctx context.Context, method, path string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -116,7 +116,7 @@ func refused(resp *http.Response, answer []byte) error {
 	}
 	if json.Unmarshal(answer, &said) != nil || said.Error == "" {
 		said.Error = resp.Status
-		if strings.Contains(string(answer), "HTTPS server") { // what servers of Go say in text
+		if strings.Contains(string(answer), "HTTPS server") { // the text that Go servers send
 			said.Error += ": the agent is an HTTPS server"
 		}
 	}
@@ -130,7 +130,7 @@ func (c *client) serverVersion(ctx context.Context) (string, error) {
 	return answer.App.Version, err
 }
 
-// policies returns the names of all policies, those of resources apart.
+// policies returns the names of all policies except those of resources.
 func (c *client) policies(ctx context.Context) (names []string, err error) {
 	var all map[string]json.RawMessage
 	if err := c.do(ctx, http.MethodGet, "/api/v1/policies", nil, &all); err != nil {
@@ -145,7 +145,7 @@ func (c *client) policies(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// policyInfo is what is needed of a policy to make one like it.
+// policyInfo holds the parts of a policy that are needed to create a similar one.
 type policyInfo struct {
 	Taps map[string]struct {
 		InputType string `json:"input_type"`
@@ -165,13 +165,13 @@ func (c *client) policy(ctx context.Context, name string) (policyInfo, error) {
 
 var allowedPeriods = regexp.MustCompile(`invalid metrics period, specify \[(\d+), (\d+)\]`)
 
-// summary returns what a policy has counted in a period.
+// summary returns the counts of a policy in a period.
 func (c *client) summary(ctx context.Context, policy string, p period) (*summary, error) {
 	metrics := make(map[string]map[string]map[string]node)
 	base := "/api/v1/policies/" + url.PathEscape(policy) + "/metrics/"
 	err := c.do(ctx, http.MethodGet, base+p.path, nil, &metrics)
 	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusTooEarly {
-		// The policy keeps less, or has not got so far: what there is will do.
+		// the policy keeps fewer periods, or has not reached them yet
 		path := "bucket/0"
 		if m := allowedPeriods.FindStringSubmatch(r.text); m != nil && p == periods[len(periods)-1] && m[2] > "1" {
 			path = "window/" + m[2]
@@ -184,7 +184,7 @@ func (c *client) summary(ctx context.Context, policy string, p period) (*summary
 	return newSummary(metrics[policy]), nil
 }
 
-// create creates a policy of a document in JSON.
+// create creates a policy from a JSON document.
 func (c *client) create(ctx context.Context, document []byte) error {
 	return c.do(ctx, http.MethodPost, "/api/v1/policies", document, nil)
 }

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// leaseSeconds is how long the agent keeps a policy that nobody asks for any more.
+// leaseSeconds is how long the agent keeps an unused policy.
 const leaseSeconds = 15
 
-// drill is a look behind an entry: a policy of the agent that counts nothing else.
+// drill is a drill-down into an entry. A temporary policy of the agent counts only its traffic.
 type drill struct {
 	title  string
 	policy string
 }
 
-// plan says which traffic a policy is to count.
+// plan describes the traffic that a policy counts.
 type plan struct {
-	filter  map[string]any // of the input
-	modules []any          // a sequence
+	filter  map[string]any // filter of the input
+	modules []any          // sequence of handlers
 }
 
 // look returns the plan for an entry of a policy's tap.
@@ -29,7 +29,7 @@ type look func(name, inputType string) (plan, error)
 
 type object = map[string]any
 
-// module is a handler; version 2.0 of net shows addresses whether they are ours or not.
+// module returns a handler. Version 2.0 of net includes addresses of all hosts, local or not.
 func module(name, typ, version string, filter object) object {
 	m := object{"type": typ, "require_version": version}
 	if filter != nil {
@@ -41,7 +41,7 @@ func module(name, typ, version string, filter object) object {
 	return object{name: m}
 }
 
-// dnsFirst counts the DNS messages that pass a filter, and the packets that they came in.
+// dnsFirst counts the DNS messages that pass a filter, and their packets.
 func dnsFirst(filter object) plan {
 	return plan{modules: []any{module("names", "dns", "1.0", filter), module("hosts", "net", "2.0", nil)}}
 }
@@ -96,7 +96,7 @@ func behindPlace(name, _ string) (plan, error) {
 	return netFirst(object{"only_geoloc_prefix": []string{name}}), nil
 }
 
-// behindASN reads the number in front of the name of an organisation.
+// behindASN parses the number in front of the name of an organisation.
 func behindASN(name, _ string) (plan, error) {
 	if name == "Unknown" {
 		return netFirst(object{"asn_notfound": true}), nil
@@ -108,7 +108,7 @@ func behindASN(name, _ string) (plan, error) {
 	return netFirst(object{"only_asn_number": []string{number}}), nil
 }
 
-// document returns the policy that counts what is behind an entry, on the first tap of a policy.
+// document returns the policy for a drill-down, on the first tap of the original policy.
 func (p *plan) document(name string, info policyInfo) ([]byte, error) {
 	taps := sortedKeys(info.Taps)
 	if len(taps) == 0 {
@@ -123,8 +123,7 @@ func (p *plan) document(name string, info policyInfo) ([]byte, error) {
 	}}}})
 }
 
-// within narrows the filter that the policy looked at has already: what is behind an entry of it is
-// within that.
+// within adds the filter of the original policy, because a drill-down stays within its traffic.
 func (p *plan) within(info policyInfo, tap string) object {
 	filter := object{}
 	for name, in := range info.Input {
@@ -149,5 +148,5 @@ func (info policyInfo) inputType() string {
 	return ""
 }
 
-// newDrillName returns a name that no other client has.
+// newDrillName returns a unique name.
 func newDrillName() string { return "drill-" + strings.ToLower(rand.Text()[:8]) }

@@ -8,17 +8,16 @@ import (
 	"strings"
 )
 
-// barWidth is how many columns the longest bar of a histogram has.
+// barWidth is the width of the longest bar in columns.
 const barWidth = 8
 
 // histogram returns the bins of a histogram in the order of their bounds, each with a bar. Counts
-// of an answer are cumulative; those that are returned are not. Empty bins at both ends are left
-// out.
+// in an answer are cumulative; the returned ones are not. Empty bins at both ends are omitted.
 func histogram(buckets node, key string) (bins []item) {
 	type bin struct{ le, count float64 }
 	var all []bin
 	for text := range buckets {
-		if le, err := strconv.ParseFloat(text, 64); err == nil { // "+Inf" too
+		if le, err := strconv.ParseFloat(text, 64); err == nil { // also parses "+Inf"
 			all = append(all, bin{le, buckets.number(text)})
 		}
 	}
@@ -40,7 +39,7 @@ func histogram(buckets node, key string) (bins []item) {
 	return bins
 }
 
-// bound writes the upper bound of a bin.
+// bound formats the upper bound of a bin.
 func bound(le float64, key string) string {
 	if math.IsInf(le, 1) {
 		return "more"
@@ -48,7 +47,7 @@ func bound(le float64, key string) string {
 	return "≤ " + amount(le, key)
 }
 
-// bar draws n as a share of most. What is not zero has an eighth of a column at least.
+// bar draws n as a share of most. A non-zero value gets at least an eighth of a column.
 func bar(n, most float64) string {
 	eighths := int(math.Ceil(n / most * 8 * barWidth))
 	whole := strings.Repeat("█", eighths/8)

@@ -8,7 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// binding is a key, as help shows it.
+// binding is a key with its help text.
 type binding struct{ keys, help string }
 
 var bindings = []binding{
@@ -23,7 +23,7 @@ var bindings = []binding{
 	{"q, Ctrl-C", "quit"},
 }
 
-// keyHelp lists the keys, one a line.
+// keyHelp lists the keys, one per line.
 func keyHelp(indent string) string {
 	var b strings.Builder
 	for _, k := range bindings {
@@ -32,7 +32,7 @@ func keyHelp(indent string) string {
 	return b.String()
 }
 
-// key answers to a key. Who is typing, choosing, or reading help, has other keys.
+// key handles a key. Other keys apply during a search, a choice, or help.
 func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
 	m.note = ""
@@ -122,7 +122,7 @@ func (m *model) move(name string) {
 	}
 }
 
-// goTo goes to a panel if there is one, and to an entry of it: -1 is the last.
+// goTo moves to a panel, if it exists, and to one of its entries; -1 is the last.
 func (m *model) goTo(panel, row int) {
 	if panel < 0 || panel >= len(m.panels()) {
 		return

@@ -16,13 +16,14 @@ import (
 	"visor/internal/wait"
 )
 
-// TestLive runs TestNSLive in a namespace of its own. It needs root.
+// TestLive runs TestNSLive in a network namespace. It needs root.
 func TestLive(t *testing.T) {
 	netns.Run(t, "dnsperf", "knotd", "tmux")
 }
 
-// TestNSLive looks behind a name, a network and an address while knot answers dnsperf: who asks,
-// and for what, is shown. The policy goes when the look is over, and when the client is killed.
+// TestNSLive drills down into a name, a network and an address while knot answers dnsperf. The
+// clients and their queries must be shown. The policy must disappear after the drill-down, and
+// after the client was killed.
 func TestNSLive(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
@@ -79,7 +80,7 @@ func TestNSLive(t *testing.T) {
 	wait.Until(t, func() bool { return drills() == 0 }, func() string { return "the lease ends" })
 }
 
-// visord runs the agent until the end of the test, and returns when it serves.
+// visord runs the agent until the end of the test. It returns when the agent serves.
 func visord(t *testing.T, args ...string) {
 	cmd := exec.Command(agentProgram.Path(t), args...)
 	var log bytes.Buffer

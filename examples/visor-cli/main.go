@@ -1,4 +1,4 @@
-// Command visor-cli shows in a terminal what a visor agent counts, as it counts. It speaks to
+// Command visor-cli shows the live metrics of a visor agent in a terminal. It works with
 // pktvisord's agent too. Run it with -h for its manual.
 package main
 
@@ -24,13 +24,13 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// isTerminal reports whether w is a terminal, and standard input too: keys come from there.
+// isTerminal reports whether both w and standard input, which provides the keys, are terminals.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(f.Fd()) && term.IsTerminal(os.Stdin.Fd())
 }
 
-// run is the whole program: it returns the exit code.
+// run is the whole program. It returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stdout)
 	switch {
@@ -54,7 +54,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	final, err := tea.NewProgram(newModel(c, o)).Run()
 	if m, ok := final.(*model); ok && m.drill != nil {
-		_ = c.remove(context.Background(), m.drill.policy) // its lease ends it if that fails
+		// if this fails, the lease ends the policy
+		_ = c.remove(context.Background(), m.drill.policy)
 	}
 	if err != nil && !errors.Is(err, tea.ErrInterrupted) {
 		fmt.Fprintf(stderr, "visor-cli: %v\n", err)

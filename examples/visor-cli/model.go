@@ -12,15 +12,15 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// period is a stretch of time that can be looked at.
+// period is a range of time that can be shown.
 type period struct{ name, path string }
 
 var periods = []period{{"live", "bucket/0"}, {"1m", "bucket/1"}, {"5m", "window/5"}}
 
-// samples is how many live rates sparklines remember.
+// samples is the number of live rates in sparklines.
 const samples = 40
 
-// model is what the screen shows, and what keys change.
+// model is the state of the screen.
 type model struct {
 	c       *client
 	options options
@@ -30,21 +30,21 @@ type model struct {
 
 	server  string // version of the agent
 	policy  string
-	period  int // in periods
+	period  int // index in periods
 	now     *summary
-	err     error // why now is old, or missing
+	err     error // error of the last request; now is outdated or missing
 	note    string
-	packets []float64 // live rates, the latest last
+	packets []float64 // live rates, the most recent last
 	queries []float64
 
-	focus  int // panel
-	row    int // entry in it
+	focus  int // index of the panel in focus
+	row    int // index of the entry in focus
 	order  order
 	search string
-	typing bool // the search
+	typing bool // the search is being typed
 	help   bool
 	paused bool
-	choice *choice // of policies, while there is one
+	choice *choice // choice of a policy, if open
 	drill  *drill  // nil on the first screen
 }
 
@@ -58,7 +58,7 @@ func newModel(c *client, o options) *model {
 	return &model{c: c, options: o, refresh: o.refresh, policy: o.policy, period: len(periods) - 1, width: 80, height: 24}
 }
 
-// What commands answer.
+// Results of commands.
 type (
 	tickMsg    struct{}
 	versionMsg struct {
@@ -82,7 +82,7 @@ type (
 	removedMsg struct{ err error }
 )
 
-// Init asks who the agent is, and for what it has counted.
+// Init requests the version and the metrics of the agent.
 func (m *model) Init() tea.Cmd {
 	return tea.Batch(m.askVersion(), m.ask(), m.tick())
 }
@@ -98,7 +98,7 @@ func (m *model) tick() tea.Cmd {
 	return tea.Tick(m.refresh, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
-// shown returns the policy whose numbers are on the screen.
+// shown returns the name of the displayed policy.
 func (m *model) shown() string {
 	if m.drill != nil {
 		return m.drill.policy
@@ -106,7 +106,7 @@ func (m *model) shown() string {
 	return m.policy
 }
 
-// ask asks what the policy has counted. Behind an entry everything is of interest that there is.
+// ask requests the counts of the policy. A drill-down always requests all available periods.
 func (m *model) ask() tea.Cmd {
 	policy, at := m.shown(), m.period
 	if m.drill != nil {
@@ -118,7 +118,7 @@ func (m *model) ask() tea.Cmd {
 	}
 }
 
-// Update answers to keys and to the agent.
+// Update handles keys and answers of the agent.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
@@ -127,7 +127,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.paused && m.drill == nil {
 			return m, m.tick()
 		}
-		return m, tea.Batch(m.ask(), m.tick()) // this renews the lease too
+		return m, tea.Batch(m.ask(), m.tick()) // this also renews the lease
 	case versionMsg:
 		m.server = msg.version
 		if msg.err == nil && !strings.HasPrefix(msg.version, "4.") {
@@ -151,7 +151,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// take takes an answer, unless something else is looked at by now.
+// take stores an answer, unless another policy or period is displayed by now.
 func (m *model) take(msg summaryMsg) {
 	if msg.policy != m.shown() {
 		return
@@ -172,12 +172,12 @@ func remember(rates []float64, now float64) []float64 {
 	return rates[max(0, len(rates)-samples):]
 }
 
-// clear forgets what is on the screen.
+// clear removes everything from the screen.
 func (m *model) clear() {
 	m.now, m.err, m.packets, m.queries, m.focus, m.row = nil, nil, nil, nil, 0, 0
 }
 
-// panels returns what is shown now: those that have entries.
+// panels returns the panels with entries.
 func (m *model) panels() []panel {
 	if m.drill != nil {
 		return m.now.shownPanels(behind)
@@ -185,7 +185,7 @@ func (m *model) panels() []panel {
 	return m.now.shownPanels(panels)
 }
 
-// focused returns the panel in focus, or nil if there is none.
+// focused returns the panel in focus, or nil without panels.
 func (m *model) focused() *panel {
 	if all := m.panels(); m.focus < len(all) {
 		return &all[m.focus]
@@ -193,7 +193,7 @@ func (m *model) focused() *panel {
 	return nil
 }
 
-// keepFocus keeps a panel in focus, while others come and go.
+// keepFocus keeps the focus on a panel while other panels appear and disappear.
 func (m *model) keepFocus(former *panel) {
 	all := m.panels()
 	at := -1
@@ -215,7 +215,7 @@ func (m *model) visible() []item {
 	return p.entries(m.now, m.search, m.order)
 }
 
-// enter shows what is behind an entry.
+// enter shows a drill-down.
 func (m *model) enter(msg drillMsg) tea.Cmd {
 	if msg.err != nil {
 		m.note = msg.err.Error()
@@ -229,7 +229,7 @@ func (m *model) enter(msg drillMsg) tea.Cmd {
 	return m.ask()
 }
 
-// lookBehind asks the agent for a policy that counts what is behind the entry in focus.
+// lookBehind asks the agent to create the policy for a drill-down into the entry in focus.
 func (m *model) lookBehind() tea.Cmd {
 	p, entries := m.focused(), m.visible()
 	if p == nil || p.look == nil || m.row >= len(entries) {
@@ -243,7 +243,7 @@ func (m *model) lookBehind() tea.Cmd {
 	}
 }
 
-// drill creates the policy that counts what is behind an entry of a panel.
+// drill creates the policy for a drill-down into an entry of a panel.
 func (c *client) drill(ctx context.Context, p *panel, policy, name string) (*drill, error) {
 	info, err := c.policy(ctx, policy)
 	if err != nil {
@@ -261,7 +261,7 @@ func (c *client) drill(ctx context.Context, p *panel, policy, name string) (*dri
 	return d, c.create(ctx, doc)
 }
 
-// leave goes back from behind an entry.
+// leave returns from a drill-down.
 func (m *model) leave() tea.Cmd {
 	policy := m.drill.policy
 	m.clear()

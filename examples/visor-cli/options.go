@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// options is the command line, checked.
+// options is the parsed and validated command line.
 type options struct {
 	host      string
 	port      portNumber
@@ -53,7 +53,7 @@ Examples:
 Exit status: 0 done, 1 failed, 2 wrong usage.
 `
 
-// parseOptions reads the command line. With -h it writes the manual to stdout and returns
+// parseOptions parses the command line. With -h it writes the manual to stdout and returns
 // pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
@@ -106,7 +106,7 @@ func (p *portNumber) Set(text string) error {
 	return nil
 }
 
-// version returns the version that the Go toolchain built in.
+// version returns the version from the Go toolchain.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version
@@ -114,8 +114,8 @@ func version() string {
 	return "(unknown)"
 }
 
-// twoDashes completes long options with one dash: pktvisor-cli takes both, as Go's flag package
-// does.
+// twoDashes adds a dash to long options with one dash. pktvisor-cli accepts both, as Go's flag
+// package does.
 func twoDashes(args []string, fs *pflag.FlagSet) []string {
 	out := slices.Clone(args)
 	for i, arg := range out {

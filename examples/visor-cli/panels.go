@@ -10,11 +10,11 @@ import (
 type panel struct {
 	title string
 	list  string
-	base  func(*summary) float64 // of which entries are shares; nil shows counts alone
-	look  look                   // behind an entry; nil if there is nothing to look for
+	base  func(*summary) float64 // total for the shares of entries; nil shows only counts
+	look  look                   // drill-down into an entry; nil if there is none
 }
 
-// panels are those of pktvisor's client, in its order: four to a row.
+// panels are the panels of pktvisor's client, in its order, four per row.
 var panels = []panel{
 	{"Top QName 2", "top_qname2", ofMessages, behindName},
 	{"Top QName 3", "top_qname3", ofMessages, behindName},
@@ -32,7 +32,7 @@ var panels = []panel{
 	{"Top ASN", "top_ASN", ofPackets, behindASN},
 }
 
-// behind are the panels that show who and what is behind an entry.
+// behind are the panels of a drill-down.
 var behind = []panel{
 	{"IPv4", "top_ipv4", ofPackets, nil},
 	{"IPv6", "top_ipv6", ofPackets, nil},
@@ -53,7 +53,7 @@ func ofMessages(s *summary) float64     { return s.dns.total * s.sampled() }
 func ofReplies(s *summary) float64      { return s.dns.replies * s.sampled() }
 func ofTransactions(s *summary) float64 { return s.dns.xacts * s.sampled() }
 
-// order is how entries are sorted.
+// order is the sort order of entries.
 type order int
 
 const (
@@ -62,7 +62,7 @@ const (
 	orders
 )
 
-// entries returns the entries of p that contain what is searched for.
+// entries returns the entries of p that contain the search text.
 func (p *panel) entries(s *summary, search string, o order) []item {
 	if s == nil {
 		return nil

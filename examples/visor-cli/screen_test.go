@@ -24,7 +24,7 @@ import (
 	"visor/internal/wait"
 )
 
-// Programs that tests run.
+// Programs that the tests run.
 var (
 	program      = buildtest.Program{Folder: "."}
 	agentProgram = buildtest.Program{Folder: "../visord"}
@@ -32,13 +32,13 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(buildtest.Main(m, &program, &agentProgram)) }
 
-// terminal is a tmux session in which the program runs.
+// terminal is a tmux session that runs the program.
 type terminal struct {
 	t      testing.TB
 	socket string
 }
 
-// inTerminal runs the program in a terminal of a size.
+// inTerminal runs the program in a terminal of the given size.
 func inTerminal(t testing.TB, width, height int, args ...string) *terminal {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("skipped: there is no tmux")
@@ -57,7 +57,7 @@ func (tt *terminal) tmux(args ...string) string {
 	return string(out)
 }
 
-// keys presses keys, one after the other: what follows Escape at once is one key with it.
+// keys presses keys one by one. A key directly after Escape would be combined with it.
 func (tt *terminal) keys(names ...string) {
 	for _, name := range names {
 		tt.tmux("send-keys", name)
@@ -65,7 +65,7 @@ func (tt *terminal) keys(names ...string) {
 	}
 }
 
-// escape presses Escape and waits until the screen no longer holds a text.
+// escape presses Escape and waits until a text has disappeared from the screen.
 func (tt *terminal) escape(gone string) {
 	tt.tmux("send-keys", "Escape")
 	wait.Until(tt.t, func() bool { return !strings.Contains(tt.screen(), gone) })
@@ -73,7 +73,7 @@ func (tt *terminal) escape(gone string) {
 
 func (tt *terminal) screen() string { return tt.tmux("capture-pane", "-p") }
 
-// focus goes to the panel of a title.
+// focus moves the focus to the panel with a title.
 func (tt *terminal) focus(title string) {
 	tt.t.Helper()
 	for range 40 {
@@ -85,7 +85,7 @@ func (tt *terminal) focus(title string) {
 	require.Fail(tt.t, "there is no such panel", "%s in\n%s", title, tt.screen())
 }
 
-// shows waits until the screen holds a text, and returns the screen.
+// shows waits until the screen contains a text, and returns the screen.
 func (tt *terminal) shows(want string) (screen string) {
 	tt.t.Helper()
 	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -97,7 +97,8 @@ func (tt *terminal) shows(want string) (screen string) {
 	return ""
 }
 
-// settled waits until the screen holds a text and no longer changes: until its sparklines are full.
+// settled waits until the screen contains a text and no longer changes, that is, until its
+// sparklines are full.
 func (tt *terminal) settled(want string) string {
 	tt.t.Helper()
 	last, same := tt.shows(want), 0
@@ -111,16 +112,16 @@ func (tt *terminal) settled(want string) string {
 	return last
 }
 
-// agent answers as one did that watched knot, dnsperf asking (testdata). It keeps the policies that
-// it is given.
+// agent returns recorded answers of an agent that watched knot under dnsperf (testdata). It stores
+// the policies it receives.
 type agent struct {
 	*httptest.Server
 	t testing.TB
 
 	mu      sync.Mutex
-	created []string // documents
-	removed []string // paths
-	refuse  bool     // takes no policies
+	created []string // documents of created policies
+	removed []string // paths of removed policies
+	refuse  bool     // reject policies
 }
 
 func newAgent(t testing.TB) *agent {
@@ -144,7 +145,7 @@ func file(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join("testdata", name)) }
 }
 
-// metrics answers for a policy what it has counted, or else what the policy default has.
+// metrics returns the counts of a policy, or those of the policy default.
 func (a *agent) metrics(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(r.URL.Path, "/")
 	stem := filepath.Join("testdata", parts[len(parts)-2]+"-"+parts[len(parts)-1])
@@ -180,7 +181,7 @@ func (a *agent) remove(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "{}")
 }
 
-// changes returns what was created and removed, and forgets it.
+// changes returns the policies created and removed since the last call.
 func (a *agent) changes() (created, removed []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -195,7 +196,7 @@ func (a *agent) args() []string {
 	return []string{"-H", u.Hostname(), "-p", u.Port(), "--refresh", "50ms"}
 }
 
-// Each screen is kept, in two sizes, as a terminal shows it.
+// TestScreens compares each screen, in two sizes, with a golden file.
 func TestScreens(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {160, 50}} {
 		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
@@ -237,8 +238,8 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-// Policies that count other things than packets and DNS have panels of what they count, and no
-// zeros of what they do not.
+// TestOtherPolicies checks that policies without packets and DNS get panels for their own metrics,
+// and no zeros for others.
 func TestOtherPolicies(t *testing.T) {
 	for _, policy := range []string{"netprobe", "flow", "dhcp", "bgp"} {
 		t.Run(policy, func(t *testing.T) {
@@ -252,7 +253,8 @@ func TestOtherPolicies(t *testing.T) {
 	}
 }
 
-// TestStartScreen helps where no agent answers, and goes on when one does.
+// TestStartScreen checks the help without an agent, and that the program continues when an agent
+// answers.
 func TestStartScreen(t *testing.T) {
 	a := newAgent(t)
 	args := a.args()
@@ -275,7 +277,7 @@ func TestStartScreen(t *testing.T) {
 	tt.shows("Top QName 2")
 }
 
-// A window that changes its size is drawn anew.
+// TestResize checks that the screen is drawn again after the window was resized.
 func TestResize(t *testing.T) {
 	a := newAgent(t)
 	tt := inTerminal(t, 160, 50, a.args()...)
@@ -284,13 +286,13 @@ func TestResize(t *testing.T) {
 	want, err := os.ReadFile("testdata/80x24-start.txt")
 	require.NoError(t, err)
 	wait.Until(t, func() bool { return tt.screen() == string(want) })
-	tt.tmux("resize-window", "-x", "20", "-y", "6") // not useful, but nothing breaks
+	tt.tmux("resize-window", "-x", "20", "-y", "6") // too small to be useful, but nothing may break
 	tt.shows("visor-cli")
 	tt.tmux("resize-window", "-x", "80", "-y", "24")
 	wait.Until(t, func() bool { return tt.screen() == string(want) })
 }
 
-// An agent that takes no policies says how to have it take some.
+// TestNoAdmin checks the advice for an agent that rejects policies.
 func TestNoAdmin(t *testing.T) {
 	a := newAgent(t)
 	a.refuse = true
@@ -300,8 +302,8 @@ func TestNoAdmin(t *testing.T) {
 	tt.shows("the agent takes no policies: it needs --admin-api")
 }
 
-// Panels are reached by keys, also those that are not on the screen at first; entries are asked for
-// by what they are.
+// TestLookBehind checks that keys reach all panels, including those below the screen, and that a
+// drill-down uses the right filter.
 func TestLookBehind(t *testing.T) {
 	a := newAgent(t)
 	tt := inTerminal(t, 80, 24, a.args()...)

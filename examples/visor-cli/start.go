@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// startScreen is shown while no agent has answered yet: why, and what can be done.
+// startScreen is shown until an agent answers. It shows the error and advice.
 func (m *model) startScreen(st styles) []string {
 	lines := []string{"", st.title.Render("No agent answers at " + m.c.base), "", "  " + printable(reason(m.err))}
 	for _, a := range m.advice() {
@@ -21,10 +21,10 @@ func (m *model) startScreen(st styles) []string {
 	return append(lines, "", st.dim.Render("  visor-cli goes on trying; q quits."))
 }
 
-// advice is something to try.
+// advice is a suggestion for the user.
 type advice struct{ what, command string }
 
-// advice returns what fits the error, or what everybody may have forgotten.
+// advice returns suggestions for the error, or general ones.
 func (m *model) advice() []advice {
 	var refused *refusal
 	var unknown x509.UnknownAuthorityError
@@ -53,7 +53,7 @@ func (m *model) advice() []advice {
 	}
 }
 
-// command is visor-cli for the same agent, with other options.
+// command returns the command line of visor-cli for the same agent with other options.
 func (m *model) command(options string) string {
 	command := "visor-cli -H " + m.options.host
 	if m.options.port != defaultPort {
@@ -62,7 +62,7 @@ func (m *model) command(options string) string {
 	return strings.Join(append(strings.Fields(command), strings.Fields(options)...), " ")
 }
 
-// security is the option with which the agent is spoken to now.
+// security returns the option for the current transport security.
 func (m *model) security() string {
 	switch {
 	case m.options.noVerify:

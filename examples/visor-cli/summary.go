@@ -29,7 +29,7 @@ func (n node) number(path ...string) float64 {
 type item struct {
 	name  string
 	count float64
-	text  string // what is shown for count; "" shows the number
+	text  string // displayed value; "" shows count
 }
 
 // items returns the list at name.
@@ -44,7 +44,7 @@ func (n node) items(name string) (out []item) {
 	return out
 }
 
-// spread is how a rate, or a time, was distributed.
+// spread holds quantiles of a rate or a time.
 type spread struct{ live, p50, p90, p95, p99 float64 }
 
 func (n node) spread(path ...string) spread {
@@ -52,13 +52,13 @@ func (n node) spread(path ...string) spread {
 	return spread{n.number("live"), n.number("p50"), n.number("p90"), n.number("p95"), n.number("p99")}
 }
 
-// plus adds what other directions had: exact for live rates; percentiles of a sum are not more than
-// the sum of percentiles.
+// plus adds the values of another direction. Sums are exact for live rates. For percentiles they
+// are upper bounds.
 func (s spread) plus(o spread) spread {
 	return spread{s.live + o.live, s.p50 + o.p50, s.p90 + o.p90, s.p95 + o.p95, s.p99 + o.p99}
 }
 
-// packets, dns and dhcp are the numbers that the header shows.
+// packets, dns and dhcp hold the numbers of the header.
 type packets struct {
 	events, total, udp, tcp, other, ipv4, ipv6, in, out, unknown, deep float64
 	rate, rateIn, rateOut                                              spread
@@ -80,20 +80,21 @@ type dhcp struct {
 
 type losses struct{ tcp, os, iface float64 }
 
-// summary is what a policy has counted. Of several handlers of one kind it has the last.
+// summary holds the counts of a policy. If several handlers have the same type, it holds those of
+// the last one.
 type summary struct {
 	packets packets
 	dns     dns
 	dhcp    dhcp
 	losses  losses
-	lists   map[string][]item // by the name of version 1.0
-	panels  []panel           // of lists that are not among those
-	schemas map[string]bool   // what handlers answered
+	lists   map[string][]item // keyed by the names of version 1.0
+	panels  []panel           // panels for all other lists
+	schemas map[string]bool   // schemas of the handlers
 	start   time.Time
 	length  time.Duration
 }
 
-// newSummary reads the answers of the handlers of a policy, by name and schema.
+// newSummary reads the answers of a policy's handlers, keyed by name and schema.
 func newSummary(handlers map[string]map[string]node) *summary {
 	s := &summary{lists: make(map[string][]item), schemas: make(map[string]bool)}
 	for _, name := range sortedKeys(handlers) {
@@ -144,10 +145,10 @@ func (s *summary) readNetwork(n node) {
 	}
 }
 
-// directions are the parts of the answers of version 2.0.
+// directions are the parts of answers of version 2.0.
 var directions = []string{"in", "out", "unknown"}
 
-// sum adds the numbers of all directions at a path.
+// sum adds the numbers at a path over all directions.
 func (n node) sum(path ...string) (total float64) {
 	for _, dir := range directions {
 		total += n.at(dir).number(path...)
@@ -155,7 +156,7 @@ func (n node) sum(path ...string) (total float64) {
 	return total
 }
 
-// rate adds the rates of all directions at a path.
+// rate adds the rates at a path over all directions.
 func (n node) rate(path ...string) (total spread) {
 	for _, dir := range directions {
 		total = total.plus(n.at(dir).spread(path...))
@@ -163,8 +164,8 @@ func (n node) rate(path ...string) (total spread) {
 	return total
 }
 
-// addLists adds up the lists of all directions. names says what version 2.0 calls those of version
-// 1.0.
+// addLists merges the lists of all directions. names maps names of version 1.0 to names of version
+// 2.0.
 func (s *summary) addLists(n node, names map[string]string) {
 	for list, name := range names {
 		for _, dir := range directions {
@@ -186,7 +187,7 @@ func (s *summary) readNetworkByDirection(n node) {
 	})
 }
 
-// add adds the entries of one direction to a list.
+// add merges the entries of one direction into a list.
 func (s *summary) add(list string, items []item) {
 	sums := make(map[string]float64)
 	for _, it := range append(items, s.lists[list]...) {
@@ -246,7 +247,7 @@ func (s *summary) readDHCP(n node) {
 	}
 }
 
-// sampled is the share of packets that lists look at.
+// sampled returns the share of packets that lists are based on.
 func (s *summary) sampled() float64 {
 	if s.packets.total == 0 || s.packets.deep == 0 {
 		return 1

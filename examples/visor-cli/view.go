@@ -14,7 +14,7 @@ import (
 	"visor/export"
 )
 
-// styles are colours of the terminal's own palette, so that they fit light and dark ones.
+// styles use the colours of the terminal's palette, which suit light and dark backgrounds.
 type styles struct{ title, focus, label, dim, alarm, chosen lipgloss.Style }
 
 func newStyles() styles {
@@ -32,7 +32,7 @@ func (m *model) View() tea.View {
 	title, header := m.titleLine(st), m.header(st)
 	body := append(header, m.body(st, m.height-2-len(header))...)
 	if m.err != nil && m.now != nil {
-		for i := range body { // it is old
+		for i := range body { // the data are outdated
 			body[i] = st.dim.Render(ansi.Strip(body[i]))
 		}
 	}
@@ -50,7 +50,7 @@ func (m *model) View() tea.View {
 	return v
 }
 
-// body draws what is below the header, in so many lines.
+// body draws the part below the header, up to room lines.
 func (m *model) body(st styles, room int) []string {
 	switch {
 	case m.help:
@@ -86,7 +86,7 @@ func (m *model) titleLine(st styles) string {
 	if server == "" {
 		server = "?"
 	}
-	if m.width < 100 && m.now != nil { // here it does not fit into the header
+	if m.width < 100 && m.now != nil { // the header has no space for it
 		return line + " " + m.timeWindow()
 	}
 	return line + st.dim.Render(fmt.Sprintf(" (client: %s | server: %s)", version(), printable(server)))
@@ -108,7 +108,7 @@ func (m *model) segments(parts ...string) string {
 	return line
 }
 
-// header has lines for what the policy counts, and nothing for what it does not.
+// header returns lines for the metrics that the policy has.
 func (m *model) header(st styles) (lines []string) {
 	if m.now == nil {
 		if m.err != nil {
@@ -151,7 +151,7 @@ func (m *model) dnsLines(st styles, spark int) []string {
 	}
 }
 
-// rateLine has drops in front of what may not fit.
+// rateLine puts drops first, because the end may be cut.
 func (m *model) rateLine(st styles, spark int) string {
 	p, l := &m.now.packets, &m.now.losses
 	parts := []string{st.label.Render("Pkt Rates ") + rate("Total", p.rate) + " " + sparkline(m.packets, spark)}
@@ -177,7 +177,7 @@ func (m *model) timeWindow() string {
 
 func count(n float64) string { return strconv.FormatFloat(n, 'f', 0, 64) }
 
-// share writes a count and what part it is of all.
+// share formats a count and its share of a total.
 func share(name string, n, of float64) string {
 	if of <= 0 {
 		return name + " " + count(n) + " (0.0%)"
@@ -189,7 +189,7 @@ func rate(name string, r spread) string {
 	return fmt.Sprintf("%s %s/s %s/%s/%s/%s pps", name, count(r.live), count(r.p50), count(r.p90), count(r.p95), count(r.p99))
 }
 
-// times writes how long transactions took, each time with the unit that fits.
+// times formats quantiles of transaction times, each with a suitable unit.
 func times(name string, s spread) string {
 	if s.p99 == 0 {
 		return name + " -"
@@ -208,7 +208,7 @@ func lost(st styles, name string, n float64) string {
 	return name + " " + count(n)
 }
 
-// sparkline draws the latest rates, as shares of the greatest.
+// sparkline draws the most recent rates relative to the greatest one.
 func sparkline(rates []float64, width int) string {
 	rates = rates[max(0, len(rates)-width):]
 	most := 0.0
@@ -227,13 +227,13 @@ func sparkline(rates []float64, width int) string {
 	return b.String()
 }
 
-// columns returns how many panels stand side by side.
+// columns returns the number of panels side by side.
 func (m *model) columns() int { return min(4, max(1, m.width/38)) }
 
-// lowest and highest are how high panels can be, with their title.
+// lowest and highest are the minimum and maximum height of panels, including the title.
 const lowest, highest = 7, 12
 
-// grid draws as many rows of panels as fit, that of the focus among them.
+// grid draws the rows of panels that fit, including the row in focus.
 func (m *model) grid(st styles, room int) []string {
 	columns, all := m.columns(), m.panels()
 	rows := (len(all) + columns - 1) / columns
@@ -277,7 +277,7 @@ func (m *model) box(st styles, i, width, height int) string {
 	return lipgloss.NewStyle().Width(width).Height(height).Render(strings.Join(lines, "\n"))
 }
 
-// entryLine writes the name to the left and the count to the right.
+// entryLine writes the name on the left and the count on the right.
 func entryLine(it *item, p *panel, s *summary, width int) string {
 	right := it.text
 	if right == "" {
@@ -294,7 +294,7 @@ func entryLine(it *item, p *panel, s *summary, width int) string {
 	return name + strings.Repeat(" ", max(0, room-ansi.StringWidth(name))+1) + right
 }
 
-// label is what is shown of the name: the DNS root's is a dot.
+// label returns the displayed name. The DNS root is a dot.
 func (it *item) label() string {
 	if it.name == "" {
 		return "."
@@ -302,7 +302,7 @@ func (it *item) label() string {
 	return printable(it.name)
 }
 
-// printable is a text that does not steer the terminal.
+// printable returns a text that cannot control the terminal.
 func printable(name string) string { return export.Readable(name) }
 
 func (m *model) choiceLines(st styles, room int) []string {
@@ -319,7 +319,7 @@ func (m *model) choiceLines(st styles, room int) []string {
 	return append(lines, "")
 }
 
-// footer says what is wrong, or what can be done.
+// footer shows an error or the available keys.
 func (m *model) footer(st styles) string {
 	switch {
 	case m.err != nil && m.now != nil:
@@ -347,7 +347,7 @@ func (m *model) footer(st styles) string {
 	return st.dim.Render(strings.Join(append(parts, "/ search", "s sort", "? help", "q quit"), " · "))
 }
 
-// reason is the part of an error that is of interest: not what was asked for.
+// reason returns the relevant part of an error, without the request.
 func reason(err error) string {
 	for {
 		inner := errors.Unwrap(err)

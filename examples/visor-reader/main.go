@@ -1,5 +1,5 @@
-// Command visor-reader summarises capture files: what pktvisor-reader does, with the same flags and
-// the same JSON. Run it with -h for its manual.
+// Command visor-reader summarises capture files. It has the flags and the JSON output of
+// pktvisor-reader. Run it with -h for its manual.
 package main
 
 import (
@@ -18,16 +18,16 @@ import (
 const (
 	exitDone    = 0
 	exitUnread  = 1 // a file could not be read, or not to its end
-	exitMisused = 2 // the command line is wrong
+	exitMisused = 2 // invalid command line
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program immediately
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the whole program: it returns the exit code.
+// run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	opts, err := parseOptions(args, stdout)
 	switch {

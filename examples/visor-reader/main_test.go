@@ -32,7 +32,7 @@ func call(t testing.TB, stdin io.Reader, args ...string) (code int, stdout, stde
 	return code, out.String(), err.String()
 }
 
-// summary is the part of the JSON that tests look at.
+// summary is the part of the JSON that the tests check.
 type summary map[string]struct {
 	Packets struct {
 		Total   uint64 `json:"total"`
@@ -110,8 +110,8 @@ func TestGeo(t *testing.T) {
 	require.Contains(t, stderr, "not a MaxMind database")
 }
 
-// TestWorkers gives the same answer with any number of workers. Only what is slow, each judges for
-// itself.
+// TestWorkers checks that the number of workers does not change the answer. Only the slow
+// transactions may differ, because each worker has its own threshold.
 func TestWorkers(t *testing.T) {
 	slow := regexp.MustCompile(`"top_slow":\[[^]]*\]`)
 	_, want, _ := call(t, nil, "-j", "1", "-H", trafficgen.LocalNets, sample)
@@ -156,7 +156,7 @@ func TestText(t *testing.T) {
 	require.Contains(t, stdout, "\x1b[1;36m")
 }
 
-// TestWidth takes the width from the option, from COLUMNS, or has 80 columns.
+// TestWidth checks that the width comes from the option, from COLUMNS, or is 80.
 func TestWidth(t *testing.T) {
 	widest := func(args ...string) (most int) {
 		_, stdout, _ := call(t, nil, append(args, "--format", "text", sample)...)
@@ -175,7 +175,7 @@ func TestWidth(t *testing.T) {
 	require.InDelta(t, 80, widest(), 1)
 }
 
-// TestPktvisorFormat has what pktvisor-reader writes and nothing beside it.
+// TestPktvisorFormat checks that the output has the JSON of pktvisor-reader and nothing else.
 func TestPktvisorFormat(t *testing.T) {
 	_, stdout, stderr := call(t, nil, "--format", "pktvisor", sample)
 	var doc map[string]any
@@ -185,7 +185,7 @@ func TestPktvisorFormat(t *testing.T) {
 	require.Contains(t, stderr, "1,000 packets, all analysed")
 }
 
-// TestClamped uses the nearest number that is allowed, as pktvisor does, and says so.
+// TestClamped checks that numbers out of range are clamped with a warning, as in pktvisor.
 func TestClamped(t *testing.T) {
 	for _, tt := range []struct{ flag, given, want string }{
 		{"--periods", "99", "--periods 99: must be from 1 to 10; 10 is used"},
@@ -200,7 +200,7 @@ func TestClamped(t *testing.T) {
 	}
 }
 
-// account is what the JSON says of the input.
+// account is the part of the JSON about the input.
 type account struct {
 	Account struct {
 		Offered, Analysed, Filtered, Undecodable uint64
@@ -218,7 +218,7 @@ func accountOf(t testing.TB, stdout string) (a account) {
 	return a
 }
 
-// TestAccount says what became of all packets, and why an answer has little or nothing.
+// TestAccount checks the account of all packets, and the hints for an empty answer.
 func TestAccount(t *testing.T) {
 	_, stdout, stderr := call(t, nil, "-b", "udp port 53", sample)
 	a := accountOf(t, stdout)
@@ -266,10 +266,10 @@ func writeCapture(t testing.TB, link decode.LinkType, seconds ...int) string {
 	return path
 }
 
-// TestSilenceOfADay does not take the minutes before a day of silence for the last five.
+// TestSilenceOfADay checks that the minutes before a day of silence are not among the last five.
 func TestSilenceOfADay(t *testing.T) {
 	seconds := []int{0, 60, 120, 180}
-	for range 9 { // so many that the time is believed
+	for range 9 { // enough packets for the timestamp to be accepted
 		seconds = append(seconds, 86400)
 	}
 	path := writeCapture(t, decode.LinkEthernet, seconds...)
@@ -289,14 +289,14 @@ func TestSilenceOfADay(t *testing.T) {
 	require.Contains(t, stderr, "the answer covers all of the input, 2026-01-01 00:00:00 to 2026-01-02 00:00:00 UTC")
 }
 
-// TestUndecodable names the link type that nothing is known of.
+// TestUndecodable checks that an unknown link type is named.
 func TestUndecodable(t *testing.T) {
 	_, stdout, stderr := call(t, nil, writeCapture(t, 65000, 0, 1, 2))
 	require.EqualValues(t, 3, accountOf(t, stdout).Account.Undecodable)
 	require.Contains(t, stderr, "left out: unknown link type 65000 (3)\n")
 }
 
-// TestSomeFiles shows the files that can be read, and fails because of the others.
+// TestSomeFiles checks that readable files are shown, and that the exit code reports the others.
 func TestSomeFiles(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pcap")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
@@ -311,7 +311,7 @@ func TestSomeFiles(t *testing.T) {
 	}
 }
 
-// TestDNSTapFile names the option that a file of dnstap needs.
+// TestDNSTapFile checks that the error for a dnstap file names the option to use.
 func TestDNSTapFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queries.dnstap")
 	require.NoError(t, os.WriteFile(path, []byte{0, 0, 0, 0, 0, 0, 0, 34, 0, 0, 0, 2}, 0o600))
@@ -320,7 +320,8 @@ func TestDNSTapFile(t *testing.T) {
 	require.Contains(t, stderr, "if it is a file of dnstap, give -i dnstap")
 }
 
-// TestPatterns expands what a shell of Windows leaves alone, but not the name of a file.
+// TestPatterns checks that patterns are expanded, because shells of Windows do not, but existing
+// file names are not.
 func TestPatterns(t *testing.T) {
 	dir := t.TempDir()
 	raw, err := os.ReadFile(sample)
@@ -337,7 +338,7 @@ func TestPatterns(t *testing.T) {
 	require.Contains(t, stderr, "*.pcapng")
 }
 
-// TestDamage shows what came before the damage, and where it is.
+// TestDamage checks that the packets before a damage and its position are shown.
 func TestDamage(t *testing.T) {
 	raw, err := os.ReadFile(sample)
 	require.NoError(t, err)
@@ -400,7 +401,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestInterrupted ends while standard input waits for more: what was read is shown.
+// TestInterrupted interrupts a read from standard input. The packets read so far are shown.
 func TestInterrupted(t *testing.T) {
 	raw, err := os.ReadFile(sample)
 	require.NoError(t, err)
@@ -416,7 +417,7 @@ func TestInterrupted(t *testing.T) {
 	parse(t, stdout.String())
 }
 
-// full is a disk.
+// full is a writer that fails like a full disk.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, os.ErrClosed }
@@ -427,7 +428,7 @@ func TestCannotWrite(t *testing.T) {
 	require.Contains(t, stderr.String(), os.ErrClosed.Error())
 }
 
-// TestFlows summarises what a router exports.
+// TestFlows summarises the flow records of a router.
 func TestFlows(t *testing.T) {
 	flow := decode.Flow{
 		Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), SrcPort: 5000, DstPort: 443, Proto: 6,

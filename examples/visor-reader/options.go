@@ -22,7 +22,7 @@ import (
 	"visor/handler/policy/builtin"
 )
 
-// options is the command line, checked.
+// options is the parsed and validated command line.
 type options struct {
 	files      []string
 	input      string // one of inputs
@@ -30,10 +30,10 @@ type options struct {
 	hosts      decode.HostNets
 	dnsPorts   []uint16
 	deepSample int
-	periods    int           // the last periods that are shown; 0 for the whole capture
-	step       time.Duration // of the rows that are written; 0 for a summary
-	from, to   moment        // the part of the input that is analysed
-	top        int           // entries shown of each list
+	periods    int           // number of last periods to show; 0 for the whole capture
+	step       time.Duration // length of the rows to write; 0 writes a summary
+	from, to   moment        // range of the input to analyse
+	top        int           // entries per list
 	writeTo    string        // file for a snapshot; "" for none
 	workers    int
 	geoCity    string
@@ -42,7 +42,7 @@ type options struct {
 	format     string // one of formats
 	width      int    // columns of text
 	color      bool
-	all        bool // show zeros, too
+	all        bool // also show zeros
 	verbose    bool
 	version    bool
 	warnings   []string
@@ -55,13 +55,13 @@ const (
 	formatPktvisor = "pktvisor" // JSON as pktvisor-reader writes it
 )
 
-// The bounds of --periods and --max-deep-sample.
+// Limits of --periods and --max-deep-sample.
 const (
 	maxPeriods    = 10
 	maxDeepSample = 100
 )
 
-// What FILE holds.
+// Contents of FILE.
 const (
 	inputPcap    = "pcap"
 	inputDNSTap  = "dnstap"
@@ -117,7 +117,7 @@ Exit status: 0 done, 1 a file could not be read to its end (what could be read i
 shown, of the other files too), 2 wrong usage.
 `
 
-// parseOptions reads the command line. With -h it writes the manual to stdout and returns
+// parseOptions parses the command line. With -h it writes the manual to stdout and returns
 // pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
@@ -160,8 +160,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	return o, errors.Join(o.setTimes(from, to), o.setHosts(hosts), o.setPorts(ports), o.check(), o.setColor(color, stdout))
 }
 
-// clamp brings numbers within their bounds, and warns of it. pktvisor-reader shows five minutes
-// unless the number of periods is given.
+// clamp clamps numbers with a warning. pktvisor-reader shows five minutes unless the number of
+// periods is given.
 func (o *options) clamp(periods bool) {
 	switch {
 	case periods:
@@ -206,7 +206,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// setTimes reads --from and --to.
+// setTimes parses --from and --to.
 func (o *options) setTimes(from, to string) (err error) {
 	var bad error
 	o.from, err = parseMoment("--from", from)
@@ -214,7 +214,7 @@ func (o *options) setTimes(from, to string) (err error) {
 	return errors.Join(err, bad)
 }
 
-// setPorts reads the ports of --dns-ports.
+// setPorts parses the ports of --dns-ports.
 func (o *options) setPorts(list []string) (err error) {
 	if o.dnsPorts, err = builtin.ParsePorts(list); err != nil {
 		return fmt.Errorf("--dns-ports: %w", err)
@@ -222,7 +222,8 @@ func (o *options) setPorts(list []string) (err error) {
 	return nil
 }
 
-// setHosts reads the networks of -H. An address without a length is the most frequent mistake.
+// setHosts parses the networks of -H. Its error explains the most frequent mistake, an address
+// without a prefix length.
 func (o *options) setHosts(list string) (err error) {
 	if o.hosts, err = decode.ParseHostNets(list); err == nil {
 		return nil
@@ -240,7 +241,7 @@ func (o *options) setHosts(list string) (err error) {
 	return fmt.Errorf("-H %s: %w; networks look like 192.0.2.0/24 or 2001:db8::/32", list, err)
 }
 
-// setOutput decides what the answer looks like where the command line leaves it open.
+// setOutput chooses the output for options that are not set.
 func (o *options) setOutput(stdout io.Writer) {
 	width, terminal := terminalWidth(stdout)
 	if o.format == "" {
@@ -270,7 +271,7 @@ func (o *options) setColor(when string, stdout io.Writer) error {
 	return nil
 }
 
-// terminalWidth returns the columns of w if w is a terminal.
+// terminalWidth returns the number of columns of w if w is a terminal.
 func terminalWidth(w io.Writer) (int, bool) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -283,8 +284,8 @@ func terminalWidth(w io.Writer) (int, bool) {
 	return width, true
 }
 
-// expand replaces patterns such as *.pcap that are no file's name: shells of Windows leave them to
-// programs.
+// expand replaces patterns such as *.pcap that are not file names, because shells of Windows pass
+// them unchanged.
 func expand(args []string) (files []string) {
 	for _, arg := range args {
 		matches, err := filepath.Glob(arg)
@@ -296,7 +297,7 @@ func expand(args []string) (files []string) {
 	return files
 }
 
-// version returns the version that the Go toolchain built in.
+// version returns the version from the Go toolchain.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version

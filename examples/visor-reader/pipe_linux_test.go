@@ -13,7 +13,7 @@ import (
 	"visor/internal/wait"
 )
 
-// TestNamedPipe reads a named pipe, and can be interrupted while none writes to it.
+// TestNamedPipe reads a named pipe, and interrupts the wait for a writer.
 func TestNamedPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, unix.Mkfifo(pipe, 0o600))
@@ -33,7 +33,7 @@ func TestNamedPipe(t *testing.T) {
 	}()
 	interrupt()
 	require.Equal(t, exitUnread, wait.Receive(t, done, "the end"))
-	w, err := os.OpenFile(pipe, os.O_WRONLY|unix.O_NONBLOCK, 0) // for the open that waits
+	w, err := os.OpenFile(pipe, os.O_WRONLY|unix.O_NONBLOCK, 0) // unblocks the pending open
 	if err == nil {
 		w.Close()
 	}

@@ -10,7 +10,7 @@ import (
 	"visor/handler"
 )
 
-// progress shows on a terminal, or every second with -v, how far the reading is.
+// progress shows the progress on a terminal, or every second with -v.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -45,7 +45,7 @@ func (p *progress) run() {
 	}
 }
 
-// stop ends the display. With -v it shows how long reading took.
+// stop ends the display. With -v it shows the duration.
 func (p *progress) stop() {
 	close(p.quit)
 	p.done.Wait()

@@ -20,8 +20,8 @@ type steps struct {
 	step   time.Duration
 	width  int
 	rows   int
-	end    time.Time // of the last step
-	err    error     // of writing
+	end    time.Time // end of the last step
+	err    error     // first error of writing
 }
 
 // add writes a closed step.
@@ -46,7 +46,7 @@ func (s *steps) add(snap *handler.Snapshot) {
 	_, s.err = io.WriteString(s.out, b.String())
 }
 
-// cut cuts a row to the width of the terminal.
+// cut shortens a row to the width of the terminal.
 func (s *steps) cut(row string) string {
 	row = strings.TrimRight(row, " ")
 	if r := []rune(row); s.width > 0 && len(r) > s.width {

@@ -28,17 +28,17 @@ import (
 	"visor/sketch/hash64"
 )
 
-// job is one summary in the making.
+// job is the state of one summary.
 type job struct {
 	options
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	problems       []error // of files that could not be read, or not to their end
+	problems       []error // errors of files that could not be read, or not to their end
 	whole          whole   // the closed periods, merged
 	steps          steps   // the closed periods, one by one
 }
 
-// summarise reads the files and writes what they hold. It returns the exit code.
+// summarise reads the files and writes the summary. It returns the exit code.
 func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Writer) int {
 	j := &job{options: o, stdin: stdin, stdout: stdout, stderr: stderr}
 	j.complain(j.run(ctx))
@@ -51,7 +51,7 @@ func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr i
 	return exitDone
 }
 
-// complain keeps and shows the errors that are joined in err.
+// complain stores and prints the errors joined in err.
 func (j *job) complain(err error) {
 	for _, e := range split(err) {
 		j.problems = append(j.problems, e)
@@ -59,7 +59,7 @@ func (j *job) complain(err error) {
 	}
 }
 
-// run shows what can be read. The error is one after which there is nothing to show.
+// run shows the files that can be read. It returns an error if there is nothing to show.
 func (j *job) run(ctx context.Context) error {
 	if s, err := j.readSnapshots(); s != nil || err != nil {
 		if err == nil {
@@ -108,7 +108,7 @@ func split(err error) []error {
 	return []error{err}
 }
 
-// openGeo returns nil if no database is asked for.
+// openGeo returns nil if no database is configured.
 func openGeo(o options) (*geo.DB, error) {
 	if o.geoCity == "" && o.geoASN == "" {
 		return nil, nil
@@ -116,7 +116,7 @@ func openGeo(o options) (*geo.DB, error) {
 	return geo.Open(geo.Config{CityPath: o.geoCity, ASNPath: o.geoASN})
 }
 
-// openInput returns one source of what is to be analysed, or nil if no file can be opened.
+// openInput returns one source for the input, or nil if no file can be opened.
 func (j *job) openInput(ctx context.Context) (capture.Source, error) {
 	src := j.openFiles(ctx)
 	if src == nil {
@@ -134,8 +134,8 @@ func (j *job) openInput(ctx context.Context) (capture.Source, error) {
 	return filtered, nil
 }
 
-// openFiles returns one source of all files that can be opened, in the order of time, or nil. The
-// others are problems.
+// openFiles returns one source for all files that can be opened, in order of time, or nil. It
+// records the others as problems.
 func (j *job) openFiles(ctx context.Context) capture.Source {
 	var sources []capture.Source
 	for _, name := range j.files {
@@ -152,13 +152,14 @@ func (j *job) openFiles(ctx context.Context) capture.Source {
 	return capture.Merge(sources...)
 }
 
-// captureMagics begin captures: pcap in both byte orders, with micro- and nanoseconds, and pcapng.
+// captureMagics are the first bytes of captures: pcap in both byte orders, with micro- and
+// nanoseconds, and pcapng.
 var captureMagics = []uint32{0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a}
 
-// suggest adds to the error of a file what -i it seems to need.
+// suggest adds the -i option that a file seems to need to its error.
 func suggest(err error, input, name string) error {
 	if special(name) != nil {
-		return err // what was read of it is gone
+		return err // the bytes read from it are lost
 	}
 	f, bad := os.Open(name)
 	if bad != nil {
@@ -172,14 +173,14 @@ func suggest(err error, input, name string) error {
 	switch magic := binary.BigEndian.Uint32(head[:]); {
 	case input == inputDNSTap && slices.Contains(captureMagics, magic):
 		return fmt.Errorf("%w; it is a capture of packets: leave out -i dnstap", err)
-	case input != inputDNSTap && magic == 0: // how Frame Streams begin
+	case input != inputDNSTap && magic == 0: // Frame Streams begin with zeros
 		return fmt.Errorf("%w; if it is a file of dnstap, give -i dnstap", err)
 	}
 	return err
 }
 
-// interruptible returns in, or a pipe from it: a Read of a terminal or a pipe that waits would not
-// end with ctx.
+// interruptible returns in, or a pipe that is fed from it, because ctx cannot interrupt a waiting
+// Read of a terminal or a pipe.
 func interruptible(ctx context.Context, in io.Reader) io.Reader {
 	if f, ok := in.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
@@ -214,11 +215,11 @@ func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture
 	return pcapfile.Open(name)
 }
 
-// special returns a reader of a named pipe or a device, which is opened at the first Read: that may
-// wait too. It returns nil if name is neither.
+// special returns a reader of a named pipe or a device. The first Read opens it, because that may
+// wait too. special returns nil if name is neither.
 func special(name string) io.Reader {
 	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() {
-		return nil // what is wrong, Open says
+		return nil // Open returns the error
 	}
 	return &lateFile{name: name}
 }
@@ -261,12 +262,12 @@ func (j *job) newPipeline(db *geo.DB, src capture.Source) (*handler.Pipeline, er
 		Closed:   j.closed(),
 		Fallback: gopkt.Fallback{},
 		DNSPorts: o.dnsPorts,
-		// A capture was made by somebody who is trusted, so any proxy in it is believed.
+		// The capture comes from a trusted source, so every proxy in it is accepted.
 		ProxyFrom: []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)},
 	})
 }
 
-// closed returns what receives the closed periods, or nil if only the last ones are shown.
+// closed returns the receiver of closed periods, or nil if only the last ones are shown.
 func (j *job) closed() func(*handler.Snapshot) {
 	switch {
 	case j.step > 0:
@@ -278,7 +279,7 @@ func (j *job) closed() func(*handler.Snapshot) {
 	return nil
 }
 
-// newHandlers returns the analyzers of what the input may hold.
+// newHandlers returns the analyzers for the type of input.
 func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
 	// the whole needs the live period and one that is being merged
 	settings := handler.Settings{Periods: cmp.Or(o.periods, 2), DeepSample: o.deepSample, TopN: o.top}

@@ -13,9 +13,9 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// The whole is merged from minutes, and has what one period for everything has.
+// TestWhole checks that the merged minutes equal one period for everything.
 func TestWhole(t *testing.T) {
-	seconds := make([]int, 40*60/7) // so many minutes that they are merged several times
+	seconds := make([]int, 40*60/7) // enough minutes for several merges
 	for i := range seconds {
 		seconds[i] = 7 * i
 	}
@@ -32,7 +32,8 @@ func TestWhole(t *testing.T) {
 	require.Equal(t, parse(t, one)["1m"].Packets, parse(t, all)["4m"].Packets)
 }
 
-// Each step is a row or a line, silence is named, and nothing is lost between steps.
+// TestSteps checks that each step is a row or a line, that silence is shown, and that nothing is
+// lost between steps.
 func TestSteps(t *testing.T) {
 	path := writeCapture(t, decode.LinkEthernet, 0, 1, 9, 10, 11, 25, 100)
 	code, stdout, stderr := call(t, nil, "--step", "10s", "--format", "text", path)
@@ -72,7 +73,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// A part of the input is chosen by any form of time. What is left out counts as filtered.
+// TestFromTo selects a part of the input by all forms of time. The rest counts as filtered.
 func TestFromTo(t *testing.T) {
 	path := writeCapture(t, decode.LinkEthernet, 0, 10, 20, 30, 40)
 	for _, tt := range []struct {
@@ -99,7 +100,7 @@ func TestFromTo(t *testing.T) {
 	}
 }
 
-// A clock of the day after midnight is of the next day.
+// TestMomentAfterMidnight checks that a time of day before the first packet means the next day.
 func TestMomentAfterMidnight(t *testing.T) {
 	m, err := parseMoment("--to", "00:05")
 	require.NoError(t, err)
@@ -107,7 +108,7 @@ func TestMomentAfterMidnight(t *testing.T) {
 	require.Equal(t, time.Date(2026, 2, 1, 0, 5, 0, 0, time.UTC), time.Unix(0, m.ns(first)).UTC())
 }
 
-// The line of time shows when the packets came, and the peak minute.
+// TestTimeline checks the timeline of packets and the peak minute.
 func TestTimeline(t *testing.T) {
 	seconds := []int{0, 60, 120, 121, 122, 180, 240}
 	path := writeCapture(t, decode.LinkEthernet, seconds...)
@@ -133,7 +134,7 @@ func TestTimeline(t *testing.T) {
 	require.Equal(t, []any{3, "2026-01-01T00:02:00Z"}, []any{line.Peak.Count, line.Peak.Minute.Format(time.RFC3339)})
 }
 
-// --top sets the length of lists.
+// TestTop checks that --top sets the length of lists.
 func TestTop(t *testing.T) {
 	for n, want := range map[string]int{"3": 3, "25": 25} {
 		_, stdout, _ := call(t, nil, "--top", n, "-H", trafficgen.LocalNets, sample)

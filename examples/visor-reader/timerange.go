@@ -9,7 +9,7 @@ import (
 	"visor/capture"
 )
 
-// moment is a time of the command line: absolute, or relative to the first packet of the input.
+// moment is a time on the command line, absolute or relative to the first packet of the input.
 type moment struct {
 	given    bool
 	at       time.Time     // absolute, unless offset or ofDay is set
@@ -56,14 +56,14 @@ func parseMoment(flag, s string) (moment, error) {
 	return m, fmt.Errorf("%s %s: must be a time in UTC as 2026-01-31 15:04:05 or 15:04, with a zone as 2026-01-31T15:04:05+01:00, seconds since 1970, or as +10m after the first packet", flag, s)
 }
 
-// ns returns the time in an input with a first packet.
+// ns returns the time for an input whose first packet is at first.
 func (m moment) ns(first time.Time) int64 {
 	switch {
 	case m.relative:
 		return first.Add(m.offset).UnixNano()
 	case m.clock:
 		at := first.UTC().Truncate(24 * time.Hour).Add(m.ofDay)
-		if at.Add(time.Minute).Before(first) { // past midnight
+		if at.Add(time.Minute).Before(first) { // after midnight
 			at = at.Add(24 * time.Hour)
 		}
 		return at.UnixNano()

@@ -7,8 +7,8 @@ import (
 	"visor/handler"
 )
 
-// batchOfPeriods is the number of closed periods that are merged into the whole at once. A merge
-// makes a new sum, so one for each period would cost more than the analysis of a short period.
+// batchOfPeriods is the number of closed periods that are merged at once. Every merge creates a new
+// sum, so merging each period alone would cost more than analysing a short period.
 const batchOfPeriods = 8
 
 // whole merges the closed periods of a recording. Its memory does not grow with their number.

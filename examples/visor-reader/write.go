@@ -13,11 +13,11 @@ import (
 	"visor/sketch"
 )
 
-// networkName is the name of the handler that is shown every packet.
+// networkName is the name of the handler that receives every packet.
 const networkName = "net"
 
-// write writes the answer, and how much of the input is in it: for people behind the answer or on
-// standard error, and into the JSON.
+// write writes the answer and the report. The report follows a text answer, is written to standard
+// error, or is part of the JSON.
 func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 	snap, err := j.answer(p)
 	if err != nil {
@@ -40,15 +40,15 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 		err = j.writeText(snap, &report)
 	}
 	if _, terminal := terminalWidth(j.stdout); err == nil && (j.format != formatText || !terminal || j.step > 0) {
-		for _, line := range report.Lines()[len(report.Errors):] { // errors are there already
+		for _, line := range report.Lines()[len(report.Errors):] { // the errors were printed before
 			fmt.Fprintln(j.stderr, "visor-reader:", line)
 		}
 	}
 	return err
 }
 
-// answer returns what is shown. With --step that is on its way already; the report needs the last
-// step alone.
+// answer returns the answer to show. With --step it has been written already, and the report only
+// needs the last step.
 func (j *job) answer(p *handler.Pipeline) (*handler.Snapshot, error) {
 	if j.periods > 1 {
 		return p.Window(j.periods)
@@ -60,7 +60,8 @@ func (j *job) answer(p *handler.Pipeline) (*handler.Snapshot, error) {
 	return snap, err
 }
 
-// writeText writes in one piece, so that a reader that wants the beginning gets it and all is well.
+// writeText writes everything at once, so that a reader that closes after the beginning causes no
+// error.
 func (j *job) writeText(snap *handler.Snapshot, report *export.Report) error {
 	var b bytes.Buffer
 	for i := range report.Timelines {
@@ -76,7 +77,7 @@ func (j *job) writeText(snap *handler.Snapshot, report *export.Report) error {
 	return err
 }
 
-// wrap breaks a line between words where it is longer than width.
+// wrap breaks a line between words if it is longer than width.
 func wrap(line string, width int) string {
 	var b strings.Builder
 	used := 0
@@ -97,7 +98,7 @@ func wrap(line string, width int) string {
 	return b.String()
 }
 
-// report says what became of all input, and what the user could do for more of an answer.
+// report returns the account of all input, and suggestions for a better answer.
 func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Snapshot) export.Report {
 	r := export.NewReport(p, snap)
 	if j.input == inputDNSTap {
@@ -109,7 +110,7 @@ func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Sna
 	notSampled := min(p.HandlerAccounts()[networkName].NotSampled, r.Account.Analysed)
 	r.Account.NotSampled, r.Account.Analysed = notSampled, r.Account.Analysed-notSampled
 
-	if j.step > 0 { // snap is the last step alone
+	if j.step > 0 { // snap is only the last step
 		r.Coverage.Frames, r.Coverage.From, r.Coverage.To = r.Coverage.Of, r.Coverage.First, r.Coverage.Last
 	}
 	r.Timelines = j.timelines(snap)
@@ -120,7 +121,7 @@ func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Sna
 	return r
 }
 
-// timelines returns when packets and DNS messages came. a timeline of one step is left out.
+// timelines returns the timelines of packets and DNS messages. It omits a timeline of one step.
 func (j *job) timelines(snap *handler.Snapshot) (out []export.Timeline) {
 	if j.step > 0 {
 		return nil
@@ -139,14 +140,13 @@ func (j *job) timelines(snap *handler.Snapshot) (out []export.Timeline) {
 	return out
 }
 
-// noFlows reports whether flow records were asked for, and the input has packets and no such
-// record.
+// noFlows reports whether flow records were expected, but the input has only packets.
 func (j *job) noFlows(snap *handler.Snapshot, r *export.Report) bool {
 	flows := j.input == inputNetFlow || j.input == inputSFlow
 	return flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0])
 }
 
-// hints says why an answer has little or nothing, and what would give more of one.
+// hints returns the reasons for an empty answer, and suggestions for a better one.
 func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Report) (out []string) {
 	hint := func(when bool, text string, args ...any) {
 		if when {
