@@ -1,8 +1,10 @@
-// Package visor is the tour of a library that summarises network traffic while it flows: packets go
-// in, and small answers come out. Who are the top talkers? How many clients asked in the last
-// minute? How slow are the slowest DNS answers? Who still asks for a deleted name?
+// Package visor is the tour of a library that summarises network traffic as it flows. Packets go
+// in, and small answers come out. Which hosts are the top talkers? How many clients sent queries in
+// the last minute? How slow are the slowest DNS responses? Which clients still query a deleted
+// name?
 //
-// A host program makes handlers, plugs them with a source into a pipeline, runs it and asks:
+// A host program creates handlers, combines them with a source into a pipeline, runs it and queries
+// it:
 //
 //	src, err := pcapfile.Open("capture.pcap")             // visor/capture/pcapfile
 //	queries, err := dns.New(dns.Config{})                 // visor/handler/dns
@@ -16,17 +18,19 @@
 //	fmt.Println(m.Queries.Value(), "queries for", m.QName.Estimate(), "names")
 //	err = export.WriteJSON(os.Stdout, snap)               // visor/export
 //
-// Data moves one way, and each package imports only what stands before it:
+// Dependencies point one way: each package imports only packages listed above it. A test in
+// internal/archtest enforces that.
 //
-//	capture    sources of frames: files, interfaces, dnstap, flow exports, probes, memory, taps in a server; filters
-//	decode     what a frame is: link layers, IP, TCP, UDP; DNS, DHCP, BGP, NetFlow, IPFIX, sFlow; TCP streams
+//	capture    sources of frames: files, interfaces, dnstap, flow exports, probes, memory; filters
+//	decode     packets: link layers, IP, TCP, UDP; DNS, DHCP, BGP, NetFlow, IPFIX, sFlow; TCP streams
 //	sketch     bounded summaries that merge: cardinality, top lists, quantiles, rates
 //	window     the live bucket and the last closed ones
-//	geo        where an address is, and whose
-//	handler    the pipeline, and the analyzers below it; handler/policy runs them as documents say
-//	export     JSON and its schemas, text for people, Prometheus, OpenTelemetry; the REST API
+//	geo        location and autonomous system of an address
+//	handler    the pipeline, and below it the analyzers; handler/policy runs YAML policies
+//	export     JSON and its schemas, text, Prometheus, OpenTelemetry; the REST API
 //
-// sketch, window, geo and decode are of use alone. examples/visord is an agent made of all,
-// examples/visor-cli its terminal UI, and examples/visor-reader reads captures; examples/sniff
-// begins a program that captures, and examples/dnsserver has visor inside a server.
+// sketch, window, geo and decode can be used on their own. The examples are complete programs:
+// examples/visord is an agent, examples/visor-cli its terminal UI, and examples/visor-reader
+// summarises capture files. examples/sniff is a start for a program that captures, and
+// examples/dnsserver embeds visor in a server.
 package visor

@@ -10,7 +10,7 @@ import (
 	"visor/internal/trafficgen"
 )
 
-// The tour's program, on made traffic.
+// Example runs the program of the tour on generated traffic.
 func Example() {
 	queries, err := dns.New(dns.Config{})
 	if err != nil {
@@ -18,7 +18,8 @@ func Example() {
 		return
 	}
 	p, err := handler.NewPipeline(handler.Config{
-		Sources:  []capture.Source{trafficgen.NewSource(trafficgen.VariedDNS(10_000))}, // pcapfile.Open("capture.pcap")
+		// pcapfile.Open("capture.pcap")
+		Sources:  []capture.Source{trafficgen.NewSource(trafficgen.VariedDNS(10_000))},
 		Handlers: []handler.Handler{queries},
 	})
 	if err != nil {

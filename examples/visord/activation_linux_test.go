@@ -14,9 +14,9 @@ import (
 	"visor/internal/wait"
 )
 
-// TestNSActivation has a socket that systemd opens and gives to a group, as visord-dnstap.socket
-// says. visord runs without any rights. Each DNS server, as its own user in that group, makes it
-// start, and all that the server logs is counted.
+// TestNSActivation uses a socket that systemd opens for a group, as in visord-dnstap.socket. visord
+// runs without any privileges. Each DNS server, as its own user in that group, starts visord, and
+// all its messages are counted.
 func TestNSActivation(t *testing.T) {
 	netns.Inside(t)
 	netns.IP(t, "link", "set", "lo", "up")
@@ -41,7 +41,7 @@ visor:
 `), 0o644))
 			p := begin(t, exec.Command("systemd-socket-activate", "-l", socket, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
 				"--inh-caps=-all", "--bounding-set=-all", program.Path(t), "-l", "127.0.0.1", "-p", "0", "--admin-api", "--config", config))
-			wait.Until(t, func() bool { // as systemd does with SocketGroup and SocketMode
+			wait.Until(t, func() bool { // systemd does this for SocketGroup and SocketMode
 				return os.Chown(socket, 0, group) == nil && os.Chmod(socket, 0o660) == nil
 			})
 			server.Start(t, netns.Place{Address: "127.0.0.1", Socket: socket, Group: strconv.Itoa(group)})
@@ -52,7 +52,7 @@ visor:
 	}
 }
 
-// TestUnits lets systemd read the units.
+// TestUnits lets systemd verify the units.
 func TestUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("skipped: there is no systemd-analyze command")
@@ -62,7 +62,7 @@ func TestUnits(t *testing.T) {
 	for _, name := range []string{"visord.service", "visord-dnstap.socket"} {
 		unit, err := os.ReadFile(name)
 		require.NoError(t, err)
-		// it is not installed here
+		// visord is not installed here
 		unit = bytes.ReplaceAll(unit, []byte("/usr/local/bin/visord"), []byte("/bin/true"))
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, unit, 0o644))

@@ -41,9 +41,8 @@ func TestSameAddress(t *testing.T) {
 	}
 }
 
-// TestHandedOver gets a socket as systemd hands it over, in a folder where visord could not make
-// one, and keeps it when the policy is loaded again. A message that came before visord did is not
-// lost.
+// TestHandedOver passes a socket as systemd does, in a directory where visord could not create one.
+// visord keeps it when the policy is reloaded. A message sent before visord started is not lost.
 func TestHandedOver(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s")
@@ -81,7 +80,7 @@ visor:
 	p.counted("again", 5)
 }
 
-// change sends a document, and returns the status of the answer.
+// change sends a document and returns the status of the answer.
 func (p *process) change(method, path, document string) int {
 	req, err := http.NewRequest(method, p.url+path, strings.NewReader(document))
 	require.NoError(p.t, err)

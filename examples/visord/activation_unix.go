@@ -12,22 +12,22 @@ import (
 	"syscall"
 )
 
-// handedOver are sockets that systemd has opened for this process (man sd_listen_fds): it may give
-// them owners and groups that a process without rights cannot.
+// handedOver holds the sockets that systemd opened for this process (man sd_listen_fds). systemd
+// can set owners and groups that a process without privileges cannot.
 type handedOver []handedSocket
 
 type handedSocket struct {
-	file *os.File // kept, so that a tap that is loaded again gets it again
+	file *os.File // kept for a tap that is reloaded
 	addr net.Addr
 }
 
-// socketsHandedOver returns the sockets that are there from the start. Children of the process do
-// not get them.
+// socketsHandedOver returns the sockets passed at the start of the process. Child processes do not
+// inherit them.
 func socketsHandedOver(log *slog.Logger) (handedOver, error) {
 	const first = 3
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
-		_ = os.Unsetenv(name) // a valid name
+		_ = os.Unsetenv(name) // never fails: the name is valid
 	}
 	if pid != strconv.Itoa(os.Getpid()) {
 		return nil, nil
@@ -46,12 +46,12 @@ func socketsHandedOver(log *slog.Logger) (handedOver, error) {
 		}
 		out = append(out, handedSocket{file, l.Addr()})
 		log.Info("socket handed over by systemd: it is for the tap at that address", "address", l.Addr())
-		_ = l.Close() // of a duplicate
+		_ = l.Close() // closes a duplicate
 	}
 	return out, nil
 }
 
-// listen returns the socket that listens at an address, or nil if none does.
+// listen returns the socket that listens on an address, or nil without one.
 func (h handedOver) listen(network, address string) (net.Listener, error) {
 	for _, s := range h {
 		if sameAddress(s.addr, network, address) {
@@ -61,8 +61,8 @@ func (h handedOver) listen(network, address string) (net.Listener, error) {
 	return nil, nil
 }
 
-// sameAddress reports whether a socket at addr is what a configuration wants. All addresses are the
-// same in both versions of IP.
+// sameAddress reports whether a socket at addr matches a configured address. The unspecified
+// addresses of IPv4 and IPv6 are equal.
 func sameAddress(addr net.Addr, network, address string) bool {
 	if addr.Network() != network {
 		return false

@@ -28,23 +28,23 @@ import (
 	"visor/handler/policy/builtin"
 )
 
-// drainTime is how long requests that are being answered may take once visord is to end.
+// drainTime is how long pending requests may take at the end.
 const drainTime = 5 * time.Second
 
-// agent is what runs.
+// agent is the running program.
 type agent struct {
 	o       options
 	log     *slog.Logger
 	sink    *logSink
 	manager *policy.Manager
-	push    *otlp.Pusher // nil unless metrics are pushed
+	push    *otlp.Pusher // nil if metrics are not pushed
 	server  *http.Server
 	files   fileHelper
 	memory  memory
 	ending  atomic.Bool
 }
 
-// runAgent runs an agent until ctx is done, or a client of the API stops it.
+// runAgent runs an agent until ctx is done or a client of the API stops it.
 func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -101,7 +101,7 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	return a.serve(ctx, listener)
 }
 
-// bound shares out the memory.
+// bound divides the memory limit.
 func (a *agent) bound() error {
 	limit, err := memoryLimit(a.o.memory, os.DirFS("/"))
 	if err != nil {
@@ -114,7 +114,7 @@ func (a *agent) bound() error {
 	return nil
 }
 
-// openRoot opens the directory below which the API may read files, or returns nil if there is none.
+// openRoot opens the directory in which the API may read files. It returns nil without one.
 func openRoot(dir string) (*os.Root, error) {
 	if dir == "" {
 		return nil, nil
@@ -134,7 +134,7 @@ func environment(o options, log *slog.Logger) (env policy.Env, closeAll func(), 
 		if env.Geo, err = geo.Open(geo.Config{CityPath: city, ASNPath: asn, CacheSize: cache, Logger: log}); err != nil {
 			return env, closeAll, err
 		}
-		closeAll = func() { _ = env.Geo.Close() } // files that were read
+		closeAll = func() { _ = env.Geo.Close() } // the files were only read
 	}
 	if path := cmp.Or(o.services, o.defaultServices); path != "" {
 		if env.Services, err = flow.OpenServices(path); err != nil {
@@ -145,8 +145,8 @@ func environment(o options, log *slog.Logger) (env policy.Env, closeAll func(), 
 	return env, closeAll, nil
 }
 
-// load loads the configuration file, and makes the default policy. A policy of the file that cannot
-// start is left out, unless nothing else runs or the options are strict.
+// load loads the configuration file and creates the default policy. It skips a policy of the file
+// that cannot start, unless no other policy runs or the options are strict.
 func (a *agent) load() error {
 	err := a.manager.Load(a.o.doc)
 	failed, some := errors.AsType[policy.StartErrors](err)
@@ -169,10 +169,10 @@ func (a *agent) load() error {
 	return nil
 }
 
-// mockInterface is the name of an interface with made-up traffic.
+// mockInterface is the name of an interface with generated traffic.
 const mockInterface = "mock"
 
-// defaultTap is pktvisord's, with all its keys.
+// defaultTap returns pktvisord's default tap with all its keys.
 func defaultTap(o options) policy.Tap {
 	config := policy.Options{"iface": o.iface, "host_spec": o.hostSpec}
 	if o.iface == mockInterface {
@@ -181,8 +181,8 @@ func defaultTap(o options) policy.Tap {
 	return policy.Tap{Name: "default", InputType: "pcap", Config: config}
 }
 
-// defaultPolicy is pktvisord's. It has a key for its input even without a filter, so that no other
-// policy on the tap shares the input.
+// defaultPolicy returns pktvisord's default policy. Its input always has a key for the filter, so
+// that no other policy shares the input.
 func defaultPolicy(o options) policy.Policy {
 	return policy.Policy{
 		Name: "default", Input: policy.Input{Tap: "default", InputType: "pcap", Config: policy.Options{"bpf": o.bpf}},
@@ -193,7 +193,7 @@ func defaultPolicy(o options) policy.Policy {
 	}
 }
 
-// listen makes the server, and opens its port.
+// listen creates the server and opens its port.
 func (a *agent) listen(stop func()) (net.Listener, error) {
 	cfg := httpapi.Config{
 		Policies: a.manager, Admin: a.o.adminAPI, Strict: a.o.strict, Version: apiVersion(), Instance: a.o.instance,
@@ -228,8 +228,8 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 	return l, nil
 }
 
-// secure says who may use the API, and with which certificates. The files are read again when they
-// change, by a process that stays root if this one becomes another user.
+// secure configures authentication and certificates. The files are read again when they change. If
+// the process drops root, a helper process that stays root reads them.
 func (a *agent) secure(cfg *httpapi.Config) (err error) {
 	cfg.TokenFile, cfg.AnswerBytes = a.o.tokenFile, a.memory.answers
 	cfg.Hosts = append(slices.Clone(a.o.allowHosts), a.o.host)
@@ -253,7 +253,7 @@ func (a *agent) secure(cfg *httpapi.Config) (err error) {
 	return err
 }
 
-// pusher returns what pushes metrics, or nil.
+// pusher returns the pusher of metrics, or nil.
 func (a *agent) pusher() (*otlp.Pusher, error) {
 	if !a.o.otel {
 		return nil, nil
@@ -278,7 +278,7 @@ func (a *agent) pusher() (*otlp.Pusher, error) {
 	return otlp.New(cfg)
 }
 
-// sources are all policies but those that somebody has for a look.
+// sources returns all policies except temporary ones with a lease.
 func (a *agent) sources() (out []otlp.Source) {
 	for _, p := range a.manager.Policies() {
 		if p.Policy.Lease == 0 {
@@ -288,15 +288,15 @@ func (a *agent) sources() (out []otlp.Source) {
 	return out
 }
 
-// ended pushes what a policy has counted since the last push.
+// ended pushes the remaining counts of a policy that ended.
 func (a *agent) ended(p *policy.Running) {
 	if a.push != nil && p.Policy.Lease == 0 {
 		a.push.Last(otlp.Source{Policy: p.Policy.Name, Of: p})
 	}
 }
 
-// serve answers until ctx is done, then drains: who watches is told that it ends, answers under way
-// are given, metrics pushed.
+// serve serves requests until ctx is done. Then it notifies systemd, completes pending requests,
+// and pushes the remaining metrics.
 func (a *agent) serve(ctx context.Context, l net.Listener) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, hangup...)
@@ -327,7 +327,7 @@ func (a *agent) serve(ctx context.Context, l net.Listener) error {
 			continue
 		case <-ctx.Done():
 		case err := <-serving:
-			return err // nothing ends the server but a fault of its own
+			return err // the server only ends by itself after an error
 		}
 		break
 	}
@@ -337,10 +337,10 @@ func (a *agent) serve(ctx context.Context, l net.Listener) error {
 	deadline, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := a.server.Shutdown(deadline); err != nil {
-		_ = a.server.Close() // clients that did not take their answer in time
+		_ = a.server.Close() // disconnects clients that did not read their answer in time
 	}
 	if err := <-pushing; err != nil {
-		a.log.Warn(err.Error()) // a receiver that is away is no failure of visord
+		a.log.Warn(err.Error()) // an unreachable receiver is not a failure of visord
 	}
 	working.Wait()
 	return nil
@@ -354,7 +354,7 @@ func portOf(l net.Listener) string {
 	return port
 }
 
-// reload reads the configuration file again, and applies what has changed of taps and policies.
+// reload reads the configuration file again and applies changes of taps and policies.
 func (a *agent) reload() {
 	notify("RELOADING=1")
 	defer notify("READY=1")

@@ -5,13 +5,13 @@ import (
 	"unsafe"
 )
 
-// capabilities are those of a thread (man capget).
+// capabilities holds the capabilities of a thread (man capget).
 type capabilities [2]struct{ effective, permitted, inheritable uint32 }
 
-// raiseCapabilities makes use of the capabilities that the program's file has. A file that only
-// permits them (setcap cap_net_raw+p) can be started where they are forbidden, and its error names
-// what is missing. A file that also makes them effective cannot. What fails here shows when an
-// interface is opened.
+// raiseCapabilities makes the permitted capabilities of the program's file effective. A file that
+// only permits them (setcap cap_net_raw+p) starts even where they are forbidden, and the error of
+// an interface names the missing one. A file that also makes them effective would not start. Errors
+// are ignored here, because they appear when an interface is opened.
 func raiseCapabilities() {
 	header := struct {
 		version uint32

@@ -12,14 +12,14 @@ import (
 	"sync"
 )
 
-// helperMark is in the environment of the process that reads files: it has their paths.
+// helperMark is the environment variable of the helper process with the paths of its files.
 const helperMark = "VISORD_FILE_HELPER"
 
 func isFileHelper() bool { return os.Getenv(helperMark) != "" }
 
-// fileHelper is a process that keeps the rights that this one drops. It reads a few files again
-// when they change. Its list of files is fixed when it starts. The zero fileHelper has not started.
-// It is safe for concurrent use.
+// fileHelper is a process that keeps the privileges which this process drops. It reads a few files
+// again when they change. Its list of files is fixed at its start. The zero fileHelper is not
+// started. It is safe for concurrent use.
 type fileHelper struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -28,13 +28,13 @@ type fileHelper struct {
 	out   *bufio.Reader
 }
 
-// answer is the helper's, about one file.
+// answer is the helper's answer about one file.
 type answer struct {
 	Data  []byte
 	Error string
 }
 
-// start starts the helper for the paths that are not empty, and returns what reads them.
+// start starts the helper for the non-empty paths. It returns a function that reads them.
 func (h *fileHelper) start(paths ...string) (read func(string) ([]byte, error), err error) {
 	h.paths = slices.DeleteFunc(paths, func(p string) bool { return p == "" })
 	if len(h.paths) == 0 {
@@ -59,7 +59,7 @@ func (h *fileHelper) start(paths ...string) (read func(string) ([]byte, error), 
 	return h.read, nil
 }
 
-// read asks the helper for a file.
+// read requests a file from the helper.
 func (h *fileHelper) read(path string) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -84,15 +84,15 @@ func (h *fileHelper) stop() {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_ = h.in.Close() // it ends then
+	_ = h.in.Close() // ends the helper
 	_ = h.cmd.Wait()
 }
 
-// maxFile bounds the files that the helper reads, bytes.
+// maxFile is the maximum size of a file that the helper reads, in bytes.
 const maxFile = 1 << 20
 
-// serveFiles is the helper: it answers numbers with the files that they stand for, until its input
-// ends. It returns the exit code.
+// serveFiles is the helper. It reads numbers from in and writes the files that they refer to, until
+// in ends. It returns the exit code.
 func serveFiles(in io.Reader, out io.Writer) int {
 	var paths []string
 	if err := json.Unmarshal([]byte(os.Getenv(helperMark)), &paths); err != nil {

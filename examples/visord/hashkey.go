@@ -8,8 +8,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// hasher returns what feeds the sketches: under the key in the file of --hash-key, or in the state
-// directory that systemd names, or else under a random one.
+// hasher returns the hash function of the sketches. Its key is in the file of --hash-key, or in
+// systemd's state directory; otherwise it is random.
 func (o *options) hasher() (*hash64.Hasher, error) {
 	read, path := hash64.ReadKey, o.hashKey
 	if dir := os.Getenv("STATE_DIRECTORY"); path == "" && dir != "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestImage holds the image to what SECURITY.md promises: a pinned base, a user without rights, a
-// capability on the file and the notices of others.
+// TestImage checks that the image keeps the promises of SECURITY.md: a pinned base, a user without
+// privileges, a capability on the file, and the notices of dependencies.
 func TestImage(t *testing.T) {
 	file, err := os.ReadFile("Dockerfile")
 	require.NoError(t, err)

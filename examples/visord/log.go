@@ -16,7 +16,7 @@ import (
 	"unicode/utf8"
 )
 
-// logSink is where log lines go: a file that can be opened again, syslog, or standard output.
+// logSink is the destination of log lines: a file that can be reopened, syslog, or standard output.
 type logSink struct {
 	path string
 
@@ -24,7 +24,8 @@ type logSink struct {
 	out io.Writer
 }
 
-// openLog opens what the options name. Without a syslog it is stderr, with a warning.
+// openLog opens the destination that the options name. If syslog is not available it uses stderr,
+// with a warning.
 func openLog(o options, stdout, stderr io.Writer, syslog func() (io.Writer, error)) (s *logSink, warning string, err error) {
 	s = &logSink{path: o.logFile, out: stdout}
 	if o.syslog {
@@ -35,7 +36,7 @@ func openLog(o options, stdout, stderr io.Writer, syslog func() (io.Writer, erro
 	return s, warning, s.reopen()
 }
 
-// reopen opens the log file anew: what rotates logs has moved the former one.
+// reopen opens the log file again after it was rotated.
 func (s *logSink) reopen() error {
 	if s.path == "" {
 		return nil
@@ -69,8 +70,8 @@ func (s *logSink) logger(verbose bool) *slog.Logger {
 	return slog.New(&lineHandler{sink: s, level: level})
 }
 
-// lineHandler writes records as pktvisord does: [time] [visor] [level] message, then what else
-// there is as key=value.
+// lineHandler writes records in pktvisord's format, [time] [visor] [level] message, followed by
+// attributes as key=value.
 type lineHandler struct {
 	sink  *logSink
 	level slog.Level
@@ -102,11 +103,11 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		b.WriteString(attribute(a))
 		return true
 	})
-	line := appendPrintable(nil, strings.ReplaceAll(b.String(), "\n", " | ")) // a line is a record
+	line := appendPrintable(nil, strings.ReplaceAll(b.String(), "\n", " | ")) // one line per record
 	return h.sink.write(r.Level, append(line, '\n'))
 }
 
-// severities is what syslog has: a line is written as one of them.
+// severities is implemented by syslog, which writes lines with a severity.
 type severities interface {
 	Debug(line string) error
 	Info(line string) error
@@ -132,9 +133,9 @@ func (s *logSink) write(level slog.Level, line []byte) error {
 	return err
 }
 
-// appendPrintable appends text with what could steer or deceive the reader's terminal escaped, as
-// in Go: control characters, marks that turn the direction of writing, invisible ones. Anybody
-// chooses the path of a request.
+// appendPrintable appends text and escapes characters that could control or deceive the reader's
+// terminal: control characters, marks that change the direction of writing, and invisible ones.
+// Clients choose the paths of requests in the log.
 func appendPrintable(dst []byte, text string) []byte {
 	for _, r := range text {
 		if unicode.IsPrint(r) {
@@ -147,8 +148,8 @@ func appendPrintable(dst []byte, text string) []byte {
 	return dst
 }
 
-// serverErrors returns the log of the web server. Connections that break are of interest at debug
-// level; that none can be accepted is a warning, once a minute.
+// serverErrors returns the log of the web server. Broken connections are logged at debug level.
+// Failures to accept connections are a warning, at most once a minute.
 func serverErrors(to *slog.Logger) *log.Logger { return log.New(&serverLog{log: to}, "", 0) }
 
 type serverLog struct {
@@ -171,7 +172,7 @@ func (s *serverLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// attribute writes a pair; the status of a request stands alone, as pktvisord has it.
+// attribute formats an attribute. The status of a request has no key, as in pktvisord.
 func attribute(a slog.Attr) string {
 	if a.Key == "status" {
 		return " " + a.Value.String()

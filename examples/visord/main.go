@@ -1,6 +1,6 @@
-// Command visord is an agent: it captures packets, dnstap and flow records on taps, summarises them
-// by policies, and answers about them over HTTP. It does what pktvisord does, with the same flags,
-// configuration file and API. Run it with -h for its manual.
+// Command visord is an agent. It captures packets, dnstap and flow records on taps, summarises them
+// by policies, and answers queries over HTTP. It is compatible with pktvisord: it has the same
+// flags, configuration file and API. Run it with -h for its manual.
 package main
 
 import (
@@ -18,8 +18,8 @@ import (
 // Exit codes.
 const (
 	exitDone   = 0
-	exitFailed = 1 // it could not start, or lost something at its end
-	exitMisuse = 2 // the command line or the configuration file is wrong
+	exitFailed = 1 // could not start, or lost data at the end
+	exitMisuse = 2 // invalid command line or configuration file
 )
 
 func main() {
@@ -28,11 +28,11 @@ func main() {
 	}
 	raiseCapabilities()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program immediately
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the whole program: it returns the exit code.
+// run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stdout)
 	switch {
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return serve(ctx, o, stdout, stderr)
 }
 
-// serve runs the agent until ctx is done, or it is stopped over HTTP.
+// serve runs the agent until ctx is done or a client stops it over HTTP.
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	sink, warning, err := openLog(o, stdout, stderr, openSyslog)
 	if err != nil {
@@ -70,7 +70,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	defer sink.close()
-	signal.Ignore(syscall.SIGPIPE) // who reads the log may go: that ends no agent
+	signal.Ignore(syscall.SIGPIPE) // the agent survives the reader of its log
 	log := sink.logger(o.verbose)
 	if warning != "" {
 		o.warnings = append(o.warnings, warning)

@@ -12,21 +12,21 @@ import (
 	"strings"
 )
 
-// defaultMemory is the memory limit where neither the options nor a cgroup have one.
+// defaultMemory is the memory limit if neither the options nor a cgroup set one.
 const defaultMemory = 512 << 20
 
-// memory is how an agent shares out its memory.
+// memory is the division of an agent's memory.
 type memory struct {
-	limit   int64 // of the process; 0 is none
-	runtime int64 // at which Go collects harder (GOMEMLIMIT)
-	work    int64 // what inputs and policies may hold
-	// what answers of the API may hold, and what waits for a receiver of OpenTelemetry; 0 is the
-	// default
+	limit   int64 // limit of the process; 0 means no limit
+	runtime int64 // GOMEMLIMIT, above which Go collects garbage more often
+	work    int64 // limit for inputs and policies
+	// limit for answers of the API, and for metrics waiting for an OpenTelemetry receiver; 0 means
+	// the default
 	answers int
 }
 
-// shareOut shares out a limit. What is left is for copies that queries are answered from, and for
-// what Go needs beside the heap.
+// shareOut divides a limit. The rest is for the copies that answer queries, and for memory outside
+// of Go's heap.
 func shareOut(limit int64) memory {
 	if limit == 0 {
 		return memory{}
@@ -34,15 +34,15 @@ func shareOut(limit int64) memory {
 	return memory{limit: limit, runtime: limit / 4 * 3, work: limit / 2, answers: int(min(limit/16, 64<<20))}
 }
 
-// apply makes Go keep to the limit, unless the environment has one for it.
+// apply sets GOMEMLIMIT, unless the environment sets it.
 func (m memory) apply() {
 	if m.runtime > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(m.runtime)
 	}
 }
 
-// memoryLimit reads --memory-limit: bytes, with K, M or G for powers of 1024, "off", or "" for the
-// cgroup's limit.
+// memoryLimit parses --memory-limit: bytes, with K, M or G for powers of 1024, "off", or "" for the
+// limit of the cgroup.
 func memoryLimit(text string, system fs.FS) (int64, error) {
 	switch text {
 	case "off":
@@ -67,16 +67,16 @@ func memoryLimit(text string, system fs.FS) (int64, error) {
 	return n << shift, nil
 }
 
-// mebibytes writes a number of bytes in the unit of --memory-limit: 512M is 512 MiB.
+// mebibytes formats a number of bytes in the unit of --memory-limit, where 512M is 512 MiB.
 func mebibytes(n int64) string {
 	return strconv.FormatFloat(math.Round(float64(n)/(1<<20)*10)/10, 'f', -1, 64) + " MiB"
 }
 
-// noLimit is what version 1 of cgroups has for none: more than any machine.
+// noLimit is above every real limit; cgroups version 1 use such a number for no limit.
 const noLimit = 1 << 60
 
-// cgroupLimit returns the smallest memory limit of the cgroups that this process is in, of version
-// 1 or 2, or 0 if there is none. In a container the file system shows its own cgroup as the root.
+// cgroupLimit returns the smallest memory limit of the cgroups of this process, version 1 or 2, or
+// 0 without a limit. In a container the file system shows the container's cgroup as the root.
 func cgroupLimit(system fs.FS) (limit int64) {
 	list, err := fs.ReadFile(system, "proc/self/cgroup")
 	if err != nil {
@@ -106,7 +106,7 @@ func cgroupLimit(system fs.FS) (limit int64) {
 	return limit
 }
 
-// readLimit returns the limit in a file, or 0 if it has none.
+// readLimit returns the limit in a file, or 0 without one.
 func readLimit(system fs.FS, name string) int64 {
 	text, err := fs.ReadFile(system, name)
 	if errors.Is(err, fs.ErrNotExist) {

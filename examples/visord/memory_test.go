@@ -55,7 +55,7 @@ func TestMemoryLimit(t *testing.T) {
 	require.Equal(t, memory{}, shareOut(0))
 }
 
-// Go keeps to the limit, unless the environment has one for it.
+// TestMemoryApplies checks that GOMEMLIMIT is set, unless the environment sets it.
 func TestMemoryApplies(t *testing.T) {
 	former := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(former)
@@ -67,7 +67,8 @@ func TestMemoryApplies(t *testing.T) {
 	require.EqualValues(t, 384<<20, debug.SetMemoryLimit(-1))
 }
 
-// A policy that does not fit is refused with the sum; there is room again when another has gone.
+// TestPolicyDoesNotFit checks that the error for a policy that does not fit contains the sum, and
+// that the policy fits after another one was deleted.
 func TestPolicyDoesNotFit(t *testing.T) {
 	p := start(t, nil, "--admin-api", "--memory-limit", "64M", "--config", configFile(t, "visor: {taps: {t: {input_type: mock}}}"))
 	p.logged("memory limit 64 MiB, of which inputs and policies may hold 32 MiB")

@@ -26,7 +26,7 @@ import (
 	"visor/internal/wait"
 )
 
-// TestChurn runs TestNSChurn in a namespace of its own. It needs root.
+// TestChurn runs TestNSChurn in a network namespace. It needs root.
 func TestChurn(t *testing.T) {
 	netns.Run(t, "dnsperf", "knotd")
 }
@@ -46,7 +46,7 @@ visor:
     merged:   {kind: collection, config: {merge_like_handlers: true}, input: {tap_selector: {all: [by: dnstap]}, input_type: dnstap}, handlers: {modules: {dns: {type: dns}}}}
 `
 
-// admin is a client of the API, which validates all answers.
+// admin is a client of the API that validates all answers.
 type admin struct {
 	*process
 	description *schematest.Description
@@ -73,7 +73,7 @@ func (a *admin) do(method, path, body string) (int, string) {
 	return resp.StatusCode, string(answer)
 }
 
-// usage is what a process holds.
+// usage holds the resources of a process.
 type usage struct{ goroutines, descriptors, heap int }
 
 var (
@@ -98,8 +98,8 @@ func (a *admin) usage() (u usage) {
 	return u
 }
 
-// passing returns a policy that is to go again: one that shares an input, has one of its own, is a
-// sequence, or has a lease.
+// passing returns a temporary policy. It shares an input, has its own input, is a sequence, or has
+// a lease, depending on i.
 func passing(i int) string {
 	input, config := `{tap: wire, input_type: pcap}`, ""
 	modules := `{net: {type: net}, dns: {type: dns, metric_groups: {enable: [all]}}}`
@@ -116,9 +116,9 @@ func passing(i int) string {
 	return fmt.Sprintf("visor: {policies: {passing: {kind: collection, %sinput: %s, handlers: {modules: %s}}}}", config, input, modules)
 }
 
-// logTransactions writes n queries and n responses to a dnstap socket, at a rate per second. A DNS
-// server drops messages while its own queue is full, which a busy machine makes happen; this sender
-// waits.
+// logTransactions writes n queries and n responses to a dnstap socket at a rate per second. A real
+// DNS server would drop messages on a busy machine when its queue is full. This sender waits
+// instead.
 func logTransactions(t testing.TB, socket string, n, rate int) <-chan error {
 	conn, err := net.Dial("unix", socket)
 	require.NoError(t, err)
@@ -154,8 +154,8 @@ func logTransaction(out *framestream.Encoder, i int) error {
 	return errors.Join(err, problem)
 }
 
-// Policies are added, replaced and removed 1,000 times while knot answers dnsperf: those that stay
-// count every packet, and nothing is left behind.
+// TestNSChurn adds, replaces and removes policies 1,000 times while knot answers dnsperf. The
+// permanent policies must count every packet, and no resources may leak.
 func TestNSChurn(t *testing.T) {
 	netns.Inside(t)
 	neighbour := netns.Neighbour(t)
@@ -185,8 +185,8 @@ func TestNSChurn(t *testing.T) {
 	require.Equal(t, exitDone, p.end())
 }
 
-// churn changes the policy passing n times, and asks for all metrics in between. It returns what
-// the process held after the first ones.
+// churn changes the policy passing n times and requests all metrics in between. It returns the
+// resources of the process after the first changes.
 func (a *admin) churn(n int) (early usage) {
 	begin := time.Now()
 	for done := 0; done < n; {
@@ -221,7 +221,7 @@ func (a *admin) churn(n int) (early usage) {
 	return early
 }
 
-// settled waits until all policies that stay have counted as many queries and replies as dnsperf.
+// settled waits until all permanent policies have counted as many queries and replies as dnsperf.
 func (a *admin) settled(want uint64) {
 	counts := func() (out []string) {
 		for _, at := range []struct{ policy, module string }{

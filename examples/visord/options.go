@@ -24,18 +24,18 @@ import (
 	"visor/handler/policy/builtin"
 )
 
-// options is the command line with what the configuration file adds, checked.
+// options is the validated command line together with the configuration file.
 type options struct {
 	iface      string
 	config     string
 	bpf        string
 	hostSpec   string
-	doc        *policy.Document // of the configuration file; empty without
+	doc        *policy.Document // contents of the configuration file; empty without one
 	version    bool
 	moduleList bool
-	check      string // a configuration file to try
+	check      string // configuration file to check
 	strict     bool
-	warnings   []string // about the command line and the configuration file
+	warnings   []string // warnings about the command line and the configuration file
 
 	daemon  bool
 	verbose bool
@@ -56,7 +56,7 @@ type options struct {
 	pprof      bool
 	instance   string
 	sumIsMax   bool
-	memory     string // memory limit, as it is given
+	memory     string // memory limit as text
 	periods    int
 	deepSample int
 
@@ -76,7 +76,7 @@ type options struct {
 	otelCert     string
 	otelKey      string
 
-	crash [3]string // what pktvisord needs to report crashes
+	crash [3]string // pktvisord's options for crash reports
 }
 
 const manual = `visord summarises network traffic while it passes: who talks, what is asked in DNS, how
@@ -123,8 +123,7 @@ PKTVISOR_PCAP_IFACE_DEFAULT, PKTVISOR_DNSTAP, PKTVISOR_NETFLOW, PKTVISOR_SFLOW.
 Exit status: 0 ended by a signal or over HTTP, 1 failed, 2 wrong usage or configuration.
 `
 
-// flags declares all options: what -h shows, and what the configuration file may have, is made of
-// this.
+// flags declares all options, which -h shows and the configuration file may set.
 func (o *options) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("visord", pflag.ContinueOnError)
 	fs.SortFlags = false
@@ -181,8 +180,8 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.moduleList, "module-list", false, "list inputs and handlers, and exit")
 	fs.BoolVar(&o.version, "version", false, "print the version, and exit")
 
-	// Options of pktvisord that have no meaning here: there are no modules to load, no crash
-	// reports are sent, nobody is told of usage, and Prometheus is always served.
+	// Options of pktvisord without a meaning here. There are no modules to load, no crash reports,
+	// no usage reports, and Prometheus is always served.
 	fs.StringVar(&o.crash[0], "cp-token", "", "")
 	fs.StringVar(&o.crash[1], "cp-url", "", "")
 	fs.StringVar(&o.crash[2], "cp-path", "", "")
@@ -195,11 +194,11 @@ func (o *options) flags() *pflag.FlagSet {
 	return fs
 }
 
-// parseOptions reads the command line and the configuration file. With -h it writes the manual to
+// parseOptions parses the command line and the configuration file. With -h it writes the manual to
 // stdout and returns pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o := options{doc: &policy.Document{}}
-	// pktvisor's image takes the name of a program first
+	// pktvisor's image expects the name of a program first
 	if len(args) > 0 && args[0] == "pktvisord" {
 		args = args[1:]
 	}
@@ -228,7 +227,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), absolute(&o.apiFiles), o.validate())
 }
 
-// configure reads the configuration file, or the environment where there is none.
+// configure reads the configuration file, or the environment without one.
 func (o *options) configure(fs *pflag.FlagSet) (err error) {
 	if o.config == "" {
 		o.doc.Taps = tapsOfEnvironment(os.Getenv)
@@ -250,7 +249,7 @@ func (o *options) configure(fs *pflag.FlagSet) (err error) {
 	return err
 }
 
-// clamp brings numbers into their range, as pktvisord does.
+// clamp clamps numbers to their ranges, as pktvisord does.
 func (o *options) clamp() {
 	for _, n := range []struct {
 		name  string
@@ -280,7 +279,7 @@ func (p *portNumber) Set(text string) error {
 	return nil
 }
 
-// absolute makes a path independent of the directory that a daemon leaves.
+// absolute makes a path independent of the working directory, which a daemon leaves.
 func absolute(path *string) (err error) {
 	if *path != "" {
 		*path, err = filepath.Abs(*path)
@@ -288,7 +287,7 @@ func absolute(path *string) (err error) {
 	return err
 }
 
-// whole completes long options that are cut to what no other begins with, as pktvisord takes them.
+// whole completes abbreviated long options that have one completion. pktvisord accepts them.
 func whole(args []string, fs *pflag.FlagSet) []string {
 	out := slices.Clone(args)
 	for i, arg := range out {
@@ -313,8 +312,8 @@ func whole(args []string, fs *pflag.FlagSet) []string {
 	return out
 }
 
-// readConfig reads a configuration file. With an error, it returns what was read, for its warnings;
-// nil if the file cannot be read.
+// readConfig reads a configuration file. On error it returns the part that was read, for its
+// warnings, or nil if the file cannot be read.
 func readConfig(path string) (*policy.Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -331,8 +330,8 @@ func readConfig(path string) (*policy.Document, error) {
 	return doc, err
 }
 
-// configure sets the options that the command line does not. Keys that are not known are returned
-// as warnings.
+// configure sets the options that the command line does not set. It returns unknown keys as
+// warnings.
 func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error, err error) {
 	var known []string
 	fs.VisitAll(func(f *pflag.Flag) {
@@ -356,7 +355,7 @@ func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error
 	return unknown, nil
 }
 
-// validate returns what is wrong with options, alone or together.
+// validate checks the options and their combinations.
 func (o *options) validate() error {
 	_, hostErr := decode.ParseHostNets(o.hostSpec)
 	_, memoryErr := memoryLimit(o.memory, os.DirFS("/"))
@@ -394,19 +393,18 @@ func (o *options) validate() error {
 	return nil
 }
 
-// guarded reports whether clients of the API must show that they may use it, or are of this
-// machine.
+// guarded reports whether clients of the API must authenticate or be on this machine.
 func (o *options) guarded() bool {
 	return o.local() || o.tokenFile != "" || o.files.ClientCA != ""
 }
 
-// local reports whether the API is served to this machine alone.
+// local reports whether the API is only served to this machine.
 func (o *options) local() bool {
 	addr, err := netip.ParseAddr(o.host)
 	return o.host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// version returns the version that the Go toolchain built in.
+// version returns the version from the Go toolchain.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version
@@ -414,8 +412,8 @@ func version() string {
 	return "(unknown)"
 }
 
-// apiVersion is what the API tells its clients: pktvisor's asks for a major version of 4. It is
-// SemVer, whose metadata has no other characters.
+// apiVersion returns the version shown by the API. pktvisor's clients require the major version 4.
+// It is SemVer, whose metadata allows few characters.
 func apiVersion() string {
 	return "4.5.0+visor." + strings.Trim(notSemVer.ReplaceAllString(version(), "."), ".")
 }

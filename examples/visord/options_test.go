@@ -22,7 +22,7 @@ func configFile(t testing.TB, text string) string {
 	return path
 }
 
-// Each line is a mistake, and what is said of it.
+// TestMisuse has a mistake and its error in each line.
 func TestMisuse(t *testing.T) {
 	const mock = "visor: {taps: {t: {input_type: mock}}, policies: {p: {kind: collection, input: {tap: t, input_type: mock}, handlers: {modules: {}}}}}"
 	for _, tt := range []struct {
@@ -71,7 +71,8 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// The configuration file has all options but those of the command line alone, which wins.
+// TestConfig checks that the configuration file can set all options except those of the command
+// line only, and that the command line wins.
 func TestConfig(t *testing.T) {
 	path := configFile(t, `
 visor:
@@ -97,7 +98,7 @@ visor:
 	})
 }
 
-// What pktvisord accepts is accepted, with a warning.
+// TestWarnings checks that input which pktvisord accepts is accepted with a warning.
 func TestWarnings(t *testing.T) {
 	path := configFile(t, "visor: {taps: , config: {log_level: debug, bpf: udp}}")
 	o, err := parseOptions([]string{"pktvisord", "--config", path, "--periods", "99", "--max-deep-sample", "0", "eth0"}, nil)
@@ -112,7 +113,7 @@ func TestWarnings(t *testing.T) {
 	require.Equal(t, []any{"eth0", 10, 1}, []any{o.iface, o.periods, o.deepSample}, "the name of the program is that of pktvisor's image")
 }
 
-// Orb's one file is for its agent and for pktvisord.
+// TestOrbFile reads a file that configures both Orb's agent and pktvisord.
 func TestOrbFile(t *testing.T) {
 	path := configFile(t, `
 visor:
@@ -126,7 +127,7 @@ orb:
 	require.Equal(t, "default_pcap", o.doc.Taps[0].Name)
 }
 
-// The variables of Orb's images name taps.
+// TestEnvironment checks that the variables of Orb's images define taps.
 func TestEnvironment(t *testing.T) {
 	tap := func(name, typ string, config policy.Options) policy.Tap {
 		return policy.Tap{Name: name, InputType: typ, Config: config}
@@ -151,7 +152,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// --check says what would run, and what is wrong.
+// TestTryOut checks that --check prints the plan and all problems.
 func TestTryOut(t *testing.T) {
 	check := func(text string) (int, string) {
 		var stdout, stderr bytes.Buffer
@@ -182,12 +183,12 @@ error: tap 'none' does not exist
 	require.Contains(t, said, "missing or invalid policy kind")
 }
 
-// SemVer has no other characters in what stands behind the plus.
+// TestVersion checks that the metadata after the plus is valid SemVer.
 func TestVersion(t *testing.T) {
 	require.Regexp(t, `^4\.5\.0\+visor\.[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$`, apiVersion())
 }
 
-// A system without syslog logs to standard error, with a warning.
+// TestNoSyslog checks that a system without syslog logs to standard error, with a warning.
 func TestNoSyslog(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	sink, warning, err := openLog(options{syslog: true}, &stdout, &stderr, func() (io.Writer, error) { return nil, errors.New("no /dev/log") })
@@ -198,7 +199,7 @@ func TestNoSyslog(t *testing.T) {
 	require.Empty(t, stdout.String())
 }
 
-// All options are documented, in lines that fit.
+// TestHelp checks that all options are documented in lines of limited width.
 func TestHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitDone, run(t.Context(), []string{"-h"}, &stdout, &stderr))
@@ -221,8 +222,7 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, stdout.String(), "visord ")
 }
 
-// The configuration that goes with the program is one that it takes: as it is, and with all that is
-// commented out.
+// TestSample checks that the sample configuration is valid, as it is and with all comments enabled.
 func TestSample(t *testing.T) {
 	sample, err := os.ReadFile("visord.yaml")
 	require.NoError(t, err)

@@ -33,12 +33,12 @@ import (
 	"visor/internal/wait"
 )
 
-// program is what is tested.
+// program is the program under test.
 var program = buildtest.Program{Folder: "."}
 
 func TestMain(m *testing.M) { os.Exit(buildtest.Main(m, &program)) }
 
-// process is a visord that runs.
+// process is a running visord.
 type process struct {
 	t   testing.TB
 	cmd *exec.Cmd
@@ -46,27 +46,27 @@ type process struct {
 
 	mu    sync.Mutex
 	log   bytes.Buffer
-	ready chan string   // where it listens, when it does
-	over  chan struct{} // the log has ended
+	ready chan string   // receives the address once visord listens
+	over  chan struct{} // closed at the end of the log
 }
 
 var listening = regexp.MustCompile(`web server listening on (\S+)`)
 
-// start starts visord on a port of its own, and returns when it serves.
+// start starts visord on a free port. It returns when visord serves.
 func start(t testing.TB, env []string, args ...string) *process {
 	cmd := exec.Command(program.Path(t), append([]string{"-l", "127.0.0.1", "-p", "0"}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	return launch(t, cmd)
 }
 
-// launch starts a command that becomes visord, and returns when that serves.
+// launch starts a command that becomes visord. It returns when visord serves.
 func launch(t testing.TB, cmd *exec.Cmd) *process {
 	p := begin(t, cmd)
 	p.serves()
 	return p
 }
 
-// begin starts a command that becomes visord, sooner or later.
+// begin starts a command that becomes visord, now or later.
 func begin(t testing.TB, cmd *exec.Cmd) *process {
 	p := &process{t: t, cmd: cmd, ready: make(chan string, 1), over: make(chan struct{})}
 	out, err := p.cmd.StdoutPipe()
@@ -114,12 +114,12 @@ func (p *process) lines() string {
 	return p.log.String()
 }
 
-// logged waits until the log holds what is wanted.
+// logged waits until the log contains a text.
 func (p *process) logged(want string) {
 	wait.Until(p.t, func() bool { return strings.Contains(p.lines(), want) }, func() string { return want })
 }
 
-// get asks, and returns the body.
+// get sends a request and returns the status and the body.
 func (p *process) get(path string) (int, string) {
 	resp, err := http.Get(p.url + path)
 	require.NoError(p.t, err)
@@ -129,14 +129,14 @@ func (p *process) get(path string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// end waits for the end, and returns the exit code.
+// end waits for the end of the process and returns the exit code.
 func (p *process) end() int {
 	<-p.over
 	_ = p.cmd.Wait()
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// counted waits until a policy has counted so many events.
+// counted waits until a policy has counted a number of events.
 func (p *process) counted(policy string, events int) {
 	wait.Until(p.t, func() bool {
 		_, body := p.get("/api/v1/policies/" + policy + "/metrics/window/3")
@@ -163,7 +163,7 @@ func capture(t testing.TB) string {
 	return path
 }
 
-// document is a configuration of two policies on a mock, and one on a recording.
+// document returns a configuration with two policies on a mock and one on a recording.
 func document(recording, second string) string {
 	return fmt.Sprintf(`
 visor:
@@ -178,7 +178,8 @@ visor:
 `, recording, second)
 }
 
-// SIGHUP applies what has changed, and refuses what is wrong; SIGTERM ends in order.
+// TestSignals checks that SIGHUP applies changes and rejects faults, and that SIGTERM ends the
+// process in order.
 func TestSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("skipped: no signals on this system")
@@ -208,7 +209,7 @@ func TestSignals(t *testing.T) {
 	require.Contains(t, p.lines(), "exit with success")
 }
 
-// What cannot start says why, and ends with 1.
+// TestStartFails checks that a failed start prints the cause and exits with 1.
 func TestStartFails(t *testing.T) {
 	path := program.Path(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -236,7 +237,8 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// In the background it has no terminal, its log goes on, and what fails is told in the foreground.
+// TestDaemon checks that the background process has no terminal and keeps its log, and that the
+// foreground process reports failures.
 func TestDaemon(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("skipped: no daemons on this system")
@@ -268,7 +270,7 @@ func TestDaemon(t *testing.T) {
 	require.Contains(t, string(out), "nosuch0")
 }
 
-// systemd is told when visord serves, and when it ends.
+// TestNotify checks that systemd is notified when visord serves and when it ends.
 func TestNotify(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("skipped: no systemd on this system")
@@ -294,7 +296,7 @@ func TestNotify(t *testing.T) {
 	require.Equal(t, exitDone, p.end())
 }
 
-// Log files that were moved are opened anew.
+// TestLogRotation checks that rotated log files are opened again.
 func TestLogRotation(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("skipped: no signals on this system")
@@ -317,8 +319,8 @@ func TestLogRotation(t *testing.T) {
 	require.Regexp(t, `\[warning\] late \| forged\\x1b line input="a b" n=1\n$`, string(now))
 }
 
-// What pktvisor's own clients ask is answered as they need it: its terminal client, and the agents
-// of orb.
+// TestDropIn sends the requests of pktvisor's own clients, the terminal client and the agents of
+// Orb, and checks the answers.
 func TestDropIn(t *testing.T) {
 	p := start(t, nil, "--admin-api", "--config", configFile(t, fmt.Sprintf(`
 visor:
@@ -337,8 +339,8 @@ visor:
 		require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer), "all bodies are JSON")
 		return resp.StatusCode, answer
 	}
-	// The terminal client: the version's major number, then window/5, and of a policy that keeps
-	// less what the error says.
+	// The terminal client uses the major version, then window/5, and for a policy with fewer
+	// periods the number in the error.
 	_, app := send("GET", "/api/v1/metrics/app", "")
 	require.Regexp(t, `^4\.`, app["app"].(map[string]any)["version"])
 	status, refused := send("GET", "/api/v1/policies/default/metrics/window/5", "")
@@ -350,8 +352,8 @@ visor:
 	for name, schema := range map[string]string{"net": "packets", "dns": "dns", "dhcp": "dhcp", "pcap_stats": "pcap"} {
 		require.Contains(t, handlers["default-default-"+name], schema)
 	}
-	// The agents of orb: capabilities, a policy, its metrics by scraping, its end; errors have
-	// their text at "error".
+	// The agents of Orb use the capabilities, create a policy, scrape and delete it. They expect
+	// the text of errors in the key "error".
 	status, answer = send("GET", "/api/v1/taps", "")
 	require.Equal(t, 200, status)
 	require.Contains(t, answer, "default")
@@ -370,7 +372,7 @@ visor:
 	require.Empty(t, answer)
 }
 
-// Root's rights end where they are no longer needed.
+// TestUser checks that visord drops the privileges of root.
 func TestUser(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		t.Skip("skipped: needs root on Linux")
@@ -385,7 +387,7 @@ func TestUser(t *testing.T) {
 	require.Equal(t, exitDone, p.end())
 }
 
-// Over TLS, with a certificate of the client and a token, and not without.
+// TestSecure uses TLS with a client certificate and a token. Requests without them must fail.
 func TestSecure(t *testing.T) {
 	dir := t.TempDir()
 	ca := certtest.Sign(t, "authority", nil)
@@ -419,10 +421,11 @@ func TestSecure(t *testing.T) {
 	require.Equal(t, 200, status)
 }
 
-// What was counted is pushed before the end: of policies that stay, and of one that was deleted.
+// TestPush checks that counts are pushed before the end, for existing policies and for a deleted
+// one.
 func TestPush(t *testing.T) {
 	var mu sync.Mutex
-	sums := make(map[string]int64) // packets by policy
+	sums := make(map[string]int64) // packets per policy
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		msg := &collector.ExportMetricsServiceRequest{}
@@ -466,7 +469,7 @@ func TestPush(t *testing.T) {
 	require.Equal(t, []int64{1000, 1000}, []int64{sums["recorded"], sums["passing"]})
 }
 
-// TestStdoutCloses has a reader of the log that goes away: the agent stays.
+// TestStdoutCloses closes the reader of the log. The agent must continue.
 func TestStdoutCloses(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("skipped: no such signal on this system")
@@ -483,7 +486,7 @@ func TestStdoutCloses(t *testing.T) {
 		}
 	}
 	require.NoError(t, out.Close())
-	for range 3 { // each of them is logged
+	for range 3 { // each request is logged
 		status, _ := p.get("/api/v1/policies")
 		require.Equal(t, 200, status)
 	}
@@ -491,7 +494,8 @@ func TestStdoutCloses(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-// TestLogIsPrintable escapes what could steer a terminal or turn the direction of writing.
+// TestLogIsPrintable checks that characters which could control a terminal or change the direction
+// of writing are escaped.
 func TestLogIsPrintable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	sink, _, err := openLog(options{logFile: path}, nil, nil, nil)
@@ -503,8 +507,8 @@ func TestLogIsPrintable(t *testing.T) {
 	require.Contains(t, string(written), `] a\x1b[31mred | b path=/\u202egnp.exe mark=\u2066x\u2069\u200f\ufeff name="Zürich 東京"`+"\n")
 }
 
-// TestServerErrors shows that no connection can be accepted, once, and connections that break only
-// at debug level.
+// TestServerErrors checks that failures to accept are logged once, and broken connections only at
+// debug level.
 func TestServerErrors(t *testing.T) {
 	var log bytes.Buffer
 	errs := serverErrors(slog.New(slog.NewTextHandler(&log, nil)))

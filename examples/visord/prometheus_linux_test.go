@@ -42,8 +42,8 @@ visor:
     probe: {kind: collection, input: {tap: probe, input_type: netprobe}, handlers: {modules: {netprobe: {type: netprobe, metric_groups: {enable: [all]}}}}}
 `
 
-// promtool finds nothing but names that cannot be others: they are pktvisor's, and dashboards ask
-// for them.
+// TestPromtool checks that promtool only complains about names that pktvisor defines and dashboards
+// use.
 func TestPromtool(t *testing.T) {
 	if _, err := exec.LookPath("promtool"); err != nil {
 		t.Skip("skipped: there is no promtool (Debian: prometheus)")
@@ -65,7 +65,8 @@ func TestPromtool(t *testing.T) {
 	}
 }
 
-// Prometheus scrapes visord without a complaint, and has what visord shows.
+// TestPrometheus checks that Prometheus scrapes visord without errors and stores the values that
+// visord shows.
 func TestPrometheus(t *testing.T) {
 	if _, err := exec.LookPath("prometheus"); err != nil {
 		t.Skip("skipped: there is no prometheus")

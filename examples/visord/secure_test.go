@@ -16,7 +16,7 @@ import (
 	"visor/internal/wait"
 )
 
-// ask asks with a token for what the name of a host stands for, and returns the status and the
+// ask sends a request with a token to the address of a host name. It returns the status and the
 // body.
 func (p *process) ask(path, host, token string) (int, string) {
 	req, err := http.NewRequest("GET", p.url+path, nil)
@@ -33,7 +33,8 @@ func (p *process) ask(path, host, token string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// A token file that only root may read is read again, also when visord has become another user.
+// TestUserRenewal checks that a token file that only root may read is read again after visord
+// became another user.
 func TestUserRenewal(t *testing.T) {
 	if runtime.GOOS == "windows" || os.Getuid() != 0 {
 		t.Skip("skipped: only root can become another user")
@@ -57,7 +58,7 @@ func TestUserRenewal(t *testing.T) {
 	require.Equal(t, exitDone, p.end())
 }
 
-// The helper answers numbers of files, and nothing else.
+// TestFileHelper checks that the helper answers numbers of files and nothing else.
 func TestFileHelper(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(path, []byte("s3cret"), 0o600))
@@ -76,7 +77,8 @@ func TestFileHelper(t *testing.T) {
 	require.Contains(t, out.String(), "larger than a token")
 }
 
-// A page that reaches visord by a foreign name is refused, by default and beside --allow-host.
+// TestAllowHost checks that a page with a foreign host name is rejected, by default and with
+// --allow-host.
 func TestAllowHost(t *testing.T) {
 	p := start(t, nil, "--admin-api", "--allow-host", "ns1.example,ns2.example")
 	name, err := os.Hostname()
@@ -87,8 +89,8 @@ func TestAllowHost(t *testing.T) {
 	}
 }
 
-// Risks are warnings: a token that all can read, or that crosses the network in the clear. Requests
-// are logged with their client, at debug.
+// TestRisks checks that risks cause warnings: a token that every user can read, or that crosses the
+// network unencrypted. Requests are logged with their client at debug level.
 func TestRisks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(path, []byte("s3cret"), 0o644))
@@ -105,8 +107,8 @@ func TestRisks(t *testing.T) {
 	require.NotContains(t, quiet.lines(), "REQUEST")
 }
 
-// http to the port of https is answered in words. A certificate that cannot be renewed is an error
-// in the log, and a metric.
+// TestRenewalFails checks that HTTP on the HTTPS port is answered with a hint. A certificate that
+// cannot be renewed causes an error in the log, and a metric.
 func TestRenewalFails(t *testing.T) {
 	dir := t.TempDir()
 	ca := certtest.Sign(t, "authority", nil)

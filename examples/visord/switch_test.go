@@ -15,8 +15,8 @@ import (
 	"visor/internal/wait"
 )
 
-// A demonstration needs no rights. A policy of one's own on the tap 'default' has an input of its
-// own, as with pktvisord: its behave scenarios count inputs.
+// TestMock checks that a demonstration needs no privileges. A user's policy on the tap 'default'
+// has its own input, as in pktvisord, because pktvisor's behave scenarios count inputs.
 func TestMock(t *testing.T) {
 	p := start(t, nil, "--admin-api", "mock")
 	resp, err := http.Post(p.url+"/api/v1/policies", "application/x-yaml", strings.NewReader(`
@@ -49,8 +49,8 @@ visor: {policies: {own: {kind: collection, input: {tap: default, input_type: pca
 	require.Equal(t, 201, resp.StatusCode, "what the API shows of taps can be posted back")
 }
 
-// A policy that cannot start ends neither visord nor the others, but with --strict, or if nothing
-// else runs.
+// TestPartialStart checks that a policy that cannot start does not end visord or other policies,
+// except with --strict, or if nothing else runs.
 func TestPartialStart(t *testing.T) {
 	const text = `
 visor:
@@ -76,17 +76,17 @@ visor:
 	require.Contains(t, log, "no policy runs")
 }
 
-// fails runs visord to its end.
+// fails runs visord until it exits.
 func (p *process) fails(args ...string) (code int, log string) {
 	var out strings.Builder
 	cmd := exec.Command(program.Path(p.t), append([]string{"-p", "0"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	_ = cmd.Run() // the code is what counts
+	_ = cmd.Run() // the exit code is checked
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// A receiver of OpenTelemetry that is away neither holds up the end for long nor makes a failure of
-// it.
+// TestReceiverAway checks that an unreachable OpenTelemetry receiver neither delays the end for
+// long nor causes a failure.
 func TestReceiverAway(t *testing.T) {
 	p := start(t, nil, "--otel", "--otel-port", "1", "--config", configFile(t, document(capture(t), "second")))
 	wait.Until(t, func() bool {

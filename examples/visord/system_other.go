@@ -26,7 +26,7 @@ func becomeUser(string) error { return errors.New("--user: not possible on this 
 
 func notify(string) {}
 
-// handedOver are sockets that systemd has opened: none here.
+// handedOver would hold the sockets opened by systemd; this system has none.
 type handedOver struct{}
 
 func socketsHandedOver(*slog.Logger) (handedOver, error) { return handedOver{}, nil }

@@ -16,19 +16,19 @@ import (
 	"syscall"
 )
 
-// hangup is what makes visord read its configuration again.
+// hangup lists the signals that make visord reload its configuration.
 var hangup = []os.Signal{syscall.SIGHUP}
 
 func openSyslog() (io.Writer, error) { return syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "visord") }
 
-// daemonMark is the environment of the process in the background: the descriptor on which it tells
-// how its start went.
+// daemonMark is the environment variable of the background process. It contains the descriptor to
+// report the result of the start on.
 const daemonMark = "VISORD_DAEMON_FD"
 
 func isDaemon() bool { return os.Getenv(daemonMark) != "" }
 
-// daemonize starts the program again, in a session of its own, and returns when that serves, or
-// with what keeps it from that. A Go program cannot fork: it has threads.
+// daemonize starts the program again in its own session. It returns when that process serves, or
+// with its error. A Go program cannot fork, because it has threads.
 func daemonize(args []string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -55,8 +55,8 @@ func daemonize(args []string) error {
 	return errors.Join(errors.New(strings.TrimSpace(string(said))), cmd.Wait())
 }
 
-// tellParent tells the process in the foreground that this one serves, or why not; it hears the
-// first answer only. The daemon then leaves its directory, so that file systems can be unmounted.
+// tellParent reports to the foreground process that this one serves, or the error. Only the first
+// report counts. The daemon then leaves its directory, so that file systems can be unmounted.
 func tellParent(failed error) {
 	fd, err := strconv.Atoi(os.Getenv(daemonMark))
 	if err != nil {
@@ -73,7 +73,7 @@ func tellParent(failed error) {
 	_ = pipe.Close() // the parent may have been killed
 }
 
-// becomeUser gives up the rights of root for those of a user.
+// becomeUser replaces the privileges of root with those of a user.
 func becomeUser(name string) error {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -99,7 +99,7 @@ func becomeUser(name string) error {
 	return nil
 }
 
-// notify tells systemd of the state (man sd_notify), if it asked for that.
+// notify sends the state to systemd (man sd_notify), if systemd requested it.
 func notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -110,5 +110,5 @@ func notify(state string) {
 		return
 	}
 	defer conn.Close()
-	_, _ = conn.Write([]byte(state)) // systemd has a timeout for those that it does not hear from
+	_, _ = conn.Write([]byte(state)) // on failure systemd's timeout applies
 }

@@ -11,8 +11,8 @@ import (
 	"visor/handler/policy/builtin"
 )
 
-// tryOut writes what a configuration file would run and what is wrong with it, and returns the exit
-// code. Nothing is opened.
+// tryOut prints what a configuration file would run, and its problems. It returns the exit code. It
+// opens nothing.
 func tryOut(o options, stdout io.Writer) int {
 	for _, w := range o.warnings {
 		fmt.Fprintln(stdout, "warning:", w)
@@ -47,7 +47,7 @@ func tryOut(o options, stdout io.Writer) int {
 	return exitDone
 }
 
-// printAll writes an error, and the other problems of the same document or policy.
+// printAll prints an error and the other problems of the same document or policy.
 func printAll(w io.Writer, err error) {
 	fmt.Fprintln(w, "error:", err)
 	if all := policy.Problems(err); len(all) > 1 {
@@ -57,7 +57,7 @@ func printAll(w io.Writer, err error) {
 	}
 }
 
-// parts lists which handlers a policy has on which taps.
+// parts lists the handlers of a policy by tap.
 func parts(r *policy.Running) (out []string) {
 	for i := range r.Parts {
 		p := &r.Parts[i]

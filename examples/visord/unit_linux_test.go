@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The unit is sandboxed.
+// TestUnitIsHardened checks the sandbox of the unit.
 func TestUnitIsHardened(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("skipped: there is no systemd-analyze (Debian: systemd)")
@@ -18,8 +18,8 @@ func TestUnitIsHardened(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// The program uses a capability that its file only permits, and its error names what to add where
-// it is forbidden.
+// TestFileCapability checks that the program uses a capability that its file only permits. Where
+// the capability is forbidden, the error names it.
 func TestFileCapability(t *testing.T) {
 	for _, name := range []string{"setcap", "setpriv"} {
 		if _, err := exec.LookPath(name); err != nil || os.Getuid() != 0 {
@@ -28,7 +28,7 @@ func TestFileCapability(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		require.NoError(t, os.Chmod(d, 0o755)) // for nobody
+		require.NoError(t, os.Chmod(d, 0o755)) // so that the user nobody can enter
 	}
 	file := filepath.Join(dir, "visord")
 	data, err := os.ReadFile(program.Path(t))
@@ -39,7 +39,7 @@ func TestFileCapability(t *testing.T) {
 	}
 	nobody := []string{"--reuid=65534", "--regid=65534", "--clear-groups"}
 	fails := func(more ...string) string {
-		// it ends when it cannot bind
+		// the program ends because it cannot bind
 		args := append(append(nobody, more...), file, "-l", "203.0.113.1", "-p", "0", "lo")
 		out, err := exec.Command("setpriv", args...).CombinedOutput()
 		require.Error(t, err)
