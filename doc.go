@@ -22,7 +22,7 @@
 // internal/archtest enforces that.
 //
 //	capture    sources of frames: files, interfaces, dnstap, flow exports, probes, memory; filters
-//	decode     packets: link layers, IP, TCP, UDP; DNS, DHCP, BGP, NetFlow, IPFIX, sFlow; TCP streams
+//	decode     packets: link layers, IP, TCP, UDP, DNS, DHCP, BGP, NetFlow, IPFIX, sFlow
 //	sketch     bounded summaries that merge: cardinality, top lists, quantiles, rates
 //	window     the live bucket and the last closed ones
 //	geo        location and autonomous system of an address

@@ -23,10 +23,12 @@ const (
 // goroutine submits them, and a pipeline reads them.
 //
 //	tap := capture.NewTap()
-//	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{tap}, Handlers: handlers})
+//	p, err := handler.NewPipeline(handler.Config{
+//		Sources: []capture.Source{tap}, Handlers: handlers,
+//	})
 //	go p.Run(ctx)
 //	...
-//	tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, …}) // in the server's own goroutines
+//	tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, …}) // in any goroutine
 //
 // Message and Packet are safe for concurrent use. They copy their argument and never block or
 // allocate. If the reader falls behind, packets are dropped and counted by Drops. Goroutines on

@@ -32,7 +32,7 @@ visor:
           icmp: {type: icmp, config: {only_errors: false, topn_count: 5}}
 `
 
-// types returns visor's inputs and analyzers together with those of this program.
+// types returns visor's inputs and analyzers together with this program's types.
 func types() policy.Catalog {
 	t := builtin.Catalog()
 	t.Handlers = append(t.Handlers, policy.Declare("icmp", "1.0", func(cfg Config, _ policy.Env) (handler.Handler, error) {

@@ -130,7 +130,7 @@ func (c *client) serverVersion(ctx context.Context) (string, error) {
 	return answer.App.Version, err
 }
 
-// policies returns the names of all policies except those of resources.
+// policies returns the names of all policies, without the policies of resources.
 func (c *client) policies(ctx context.Context) (names []string, err error) {
 	var all map[string]json.RawMessage
 	if err := c.do(ctx, http.MethodGet, "/api/v1/policies", nil, &all); err != nil {

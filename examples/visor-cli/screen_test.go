@@ -145,7 +145,7 @@ func file(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join("testdata", name)) }
 }
 
-// metrics returns the counts of a policy, or those of the policy default.
+// metrics returns the counts of a policy, or the counts of the policy default.
 func (a *agent) metrics(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(r.URL.Path, "/")
 	stem := filepath.Join("testdata", parts[len(parts)-2]+"-"+parts[len(parts)-1])

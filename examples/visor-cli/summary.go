@@ -80,8 +80,8 @@ type dhcp struct {
 
 type losses struct{ tcp, os, iface float64 }
 
-// summary holds the counts of a policy. If several handlers have the same type, it holds those of
-// the last one.
+// summary holds the counts of a policy. If several handlers have the same type, it holds the counts
+// of the last one.
 type summary struct {
 	packets packets
 	dns     dns

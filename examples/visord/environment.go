@@ -7,8 +7,8 @@ import (
 	"visor/handler/policy"
 )
 
-// tapsOfEnvironment returns the taps that environment variables define. The variables are those of
-// Orb's images, whose entry points turn them into a configuration file.
+// tapsOfEnvironment returns the taps that environment variables define. Orb's images use the same
+// variables; their entry points turn them into a configuration file.
 func tapsOfEnvironment(env func(string) string) (taps []policy.Tap) {
 	for _, typ := range []struct{ prefix, flow, port string }{{"PKTVISOR_NETFLOW", "netflow", "2055"}, {"PKTVISOR_SFLOW", "sflow", "6343"}} {
 		if env(typ.prefix) == "true" || env("PKTVISOR_FLOW_TYPE") == typ.flow {

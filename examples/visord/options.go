@@ -180,8 +180,8 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.moduleList, "module-list", false, "list inputs and handlers, and exit")
 	fs.BoolVar(&o.version, "version", false, "print the version, and exit")
 
-	// Options of pktvisord without a meaning here. There are no modules to load, no crash reports,
-	// no usage reports, and Prometheus is always served.
+	// Options of pktvisord without a meaning here. visor does not load modules and does not report
+	// crashes or usage. It always serves Prometheus.
 	fs.StringVar(&o.crash[0], "cp-token", "", "")
 	fs.StringVar(&o.crash[1], "cp-url", "", "")
 	fs.StringVar(&o.crash[2], "cp-path", "", "")

@@ -71,8 +71,8 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// TestConfig checks that the configuration file can set all options except those of the command
-// line only, and that the command line wins.
+// TestConfig checks that the configuration file can set all options except those for the command
+// line alone, and that the command line wins.
 func TestConfig(t *testing.T) {
 	path := configFile(t, `
 visor:

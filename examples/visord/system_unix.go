@@ -73,7 +73,7 @@ func tellParent(failed error) {
 	_ = pipe.Close() // the parent may have been killed
 }
 
-// becomeUser replaces the privileges of root with those of a user.
+// becomeUser replaces the user root with another user.
 func becomeUser(name string) error {
 	u, err := user.Lookup(name)
 	if err != nil {

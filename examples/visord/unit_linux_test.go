@@ -28,7 +28,7 @@ func TestFileCapability(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		require.NoError(t, os.Chmod(d, 0o755)) // so that the user nobody can enter
+		require.NoError(t, os.Chmod(d, 0o755)) // an unprivileged user must be able to enter
 	}
 	file := filepath.Join(dir, "visord")
 	data, err := os.ReadFile(program.Path(t))
