@@ -147,15 +147,17 @@ func (f *fanout) pass(in *Batch) (err error) {
 	if err := f.src.ReadBatch(in); err != nil {
 		return err
 	}
-	return f.spread(in)
+	f.spread(in)
+	return nil
 }
 
 // spread puts the frames of one batch into the queues.
-func (f *fanout) spread(in *Batch) error {
+func (f *fanout) spread(in *Batch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
-		return ErrClosed
+	if f.closed { // these frames have no reader any more
+		f.queues[0].lost.Add(uint64(len(in.Frames)))
+		return
 	}
 	if in.Epoch != f.epoch || in.Era != f.era {
 		f.flush()
@@ -174,7 +176,6 @@ func (f *fanout) spread(in *Batch) error {
 	if !f.stable && len(in.Frames) < BatchSize {
 		f.flush() // no more frames are available now
 	}
-	return nil
 }
 
 // announce makes every queue begin the period, including queues whose next frame comes much later

@@ -20,6 +20,7 @@ type selection struct {
 	failed error
 
 	filtered atomic.Uint64
+	closed   atomic.Bool
 }
 
 var (
@@ -56,10 +57,16 @@ func (s *selection) ReadBatch(b *Batch) error {
 		}
 	}
 	b.Reset()
+	if s.closed.Load() {
+		return ErrClosed
+	}
 	return s.failed
 }
 
-func (s *selection) Close() error { return s.of.Close() }
+func (s *selection) Close() error {
+	s.closed.Store(true)
+	return s.of.Close()
+}
 
 func (s *selection) Live() bool { return IsLive(s.of) }
 

@@ -17,6 +17,7 @@ import (
 	"visor/capture"
 	"visor/capture/afpacket"
 	"visor/capture/filter"
+	"visor/capture/sourcetest"
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/dns"
@@ -262,4 +263,15 @@ func TestNSClose(t *testing.T) {
 	require.NoError(t, src.Close(), "twice")
 	require.ErrorIs(t, <-ended, capture.ErrClosed)
 	require.ErrorIs(t, src.ReadBatch(&capture.Batch{}), capture.ErrClosed)
+}
+
+// TestNSConformance runs the suite of sources. Frames in the ring are lost with Close.
+func TestNSConformance(t *testing.T) {
+	namespace(t)
+	sourcetest.Run(t, sourcetest.Case{Frames: sourcetest.Endless, Lossy: true, Open: func(t testing.TB) (capture.Source, func(int)) {
+		return open(t, afpacket.Config{}).Sources()[0], func(n int) {
+			frames, _ := trafficgen.Frames(trafficgen.Mixed(n))
+			send(t, frames)
+		}
+	}})
 }

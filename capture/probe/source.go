@@ -82,9 +82,15 @@ func (s *Source) report(timeNS int64, e probemsg.Event) bool {
 	}
 }
 
-// ReadBatch waits for an event and returns it together with all pending events.
+// ReadBatch waits for an event and returns it together with all pending events. After Close it
+// returns [capture.ErrClosed]: the answers to the latest probes are incomplete then.
 func (s *Source) ReadBatch(b *capture.Batch) error {
 	b.Reset()
+	select {
+	case <-s.done:
+		return capture.ErrClosed
+	default:
+	}
 	select {
 	case f := <-s.events:
 		b.Frames = append(b.Frames, f)

@@ -1,0 +1,48 @@
+package capture_test
+
+import (
+	"testing"
+	"time"
+
+	"visor/capture"
+	"visor/capture/sourcetest"
+	"visor/decode"
+)
+
+// recorded returns a case of sources that yield n frames.
+func recorded(n int, open func() capture.Source) sourcetest.Case {
+	return sourcetest.Case{Frames: n, Open: func(testing.TB) (capture.Source, func(int)) { return open(), nil }}
+}
+
+// TestConformance runs the suite of sources over all of this package.
+func TestConformance(t *testing.T) {
+	const n = 3*capture.BatchSize + 1
+	memory := func() capture.Source { return capture.NewMemory(many(1, n)) }
+	t.Run("Memory", func(t *testing.T) { sourcetest.Run(t, recorded(n, memory)) })
+	t.Run("Select", func(t *testing.T) {
+		sourcetest.Run(t, recorded(n, func() capture.Source {
+			return capture.Select(memory(), func(f *capture.Frame) (bool, error) { return f.TimeNS%3 == 0, nil })
+		}))
+	})
+	t.Run("Merge", func(t *testing.T) {
+		sourcetest.Run(t, recorded(2*n, func() capture.Source { return capture.Merge(memory(), memory()) }))
+	})
+	t.Run("Fanout", func(t *testing.T) {
+		sourcetest.Run(t, recorded(n, func() capture.Source { return capture.Fanout(memory(), capture.FanoutConfig{})[0] }))
+	})
+	t.Run("Tap", func(t *testing.T) { sourcetest.Run(t, tapCase(func(tap *capture.Tap) capture.Source { return tap })) })
+	t.Run("Fanout of Tap", func(t *testing.T) {
+		sourcetest.Run(t, tapCase(func(tap *capture.Tap) capture.Source { return capture.Fanout(tap, capture.FanoutConfig{})[0] }))
+	})
+}
+
+func tapCase(wrap func(*capture.Tap) capture.Source) sourcetest.Case {
+	return sourcetest.Case{Frames: sourcetest.Endless, Open: func(testing.TB) (capture.Source, func(int)) {
+		tap := capture.NewTap()
+		return wrap(tap), func(n int) {
+			for i := range n {
+				tap.Packet(time.Now().UnixNano(), decode.LinkEthernet, []byte{byte(i), 1, 2, 3})
+			}
+		}
+	}}
+}
