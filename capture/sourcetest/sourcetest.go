@@ -2,11 +2,12 @@
 // and what a pipeline relies on.
 //
 //	func TestConformance(t *testing.T) {
-//		sourcetest.Run(t, sourcetest.Case{Frames: 1000, Open: func(t testing.TB) (capture.Source, func(n int)) {
+//		open := func(t testing.TB) (capture.Source, func(n int)) {
 //			src, err := mysource.Open("testdata/thousand.bin")
 //			require.NoError(t, err)
 //			return src, nil
-//		}})
+//		}
+//		sourcetest.Run(t, sourcetest.Case{Open: open, Frames: 1000})
 //	}
 //
 // Run it with -race: the suite closes and queries sources while they are read.
@@ -191,7 +192,7 @@ func testCloseWhileReading(t *testing.T, c Case) {
 			}
 		}
 	}()
-	time.Sleep(time.Millisecond) // the reader most likely waits by now; if not, the test still holds
+	time.Sleep(time.Millisecond) // the reader probably waits by now; the test holds otherwise, too
 	require.NoError(t, r.src.Close())
 	select {
 	case err := <-ended:
