@@ -24,6 +24,7 @@ import (
 	"visor/export/otlp"
 	"visor/geo"
 	"visor/handler/flow"
+	"visor/handler"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 )
@@ -197,7 +198,7 @@ func defaultPolicy(o options) policy.Policy {
 func (a *agent) listen(stop func()) (net.Listener, error) {
 	cfg := httpapi.Config{
 		Policies: a.manager, Admin: a.o.adminAPI, Strict: a.o.strict, Version: apiVersion(), Instance: a.o.instance,
-		GreatestAsSum: a.o.sumIsMax, Profile: a.o.pprof, Logger: a.log, Stop: stop,
+		Origin: a.origin(), GreatestAsSum: a.o.sumIsMax, Profile: a.o.pprof, Logger: a.log, Stop: stop,
 		Ready: func() error {
 			if a.ending.Load() {
 				return errors.New("about to end")
@@ -352,6 +353,15 @@ func portOf(l net.Listener) string {
 		return l.Addr().String()
 	}
 	return port
+}
+
+// origin names this agent in snapshots.
+func (a *agent) origin() handler.Origin {
+	name := a.o.instance
+	if name == "" {
+		name, _ = os.Hostname() // without a name the snapshots have none
+	}
+	return handler.Origin{Agent: name, Program: "visord " + version()}
 }
 
 // reload reads the configuration file again and applies changes of taps and policies.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"visor/handler"
 	"visor/handler/policy"
 )
 
@@ -43,9 +44,10 @@ type Config struct {
 	ReadFile FileReader // reads TokenFile; nil means os.ReadFile
 	// reject documents that cause warnings, as ?strict=1 does for one document
 	Strict       bool
-	AnswerBytes  int           // maximum size of all answers in transit, in bytes; 0 means 64 MiB
-	Certificates *Certificates // certificates whose failures are shown as metrics; may be nil
-	Push         func() Push   // counts of pushed metrics; nil omits them
+	AnswerBytes  int            // maximum size of all answers in transit, in bytes; 0 means 64 MiB
+	Certificates *Certificates  // certificates whose failures are shown as metrics; may be nil
+	Origin       handler.Origin // agent and program in snapshots
+	Push         func() Push    // counts of pushed metrics; nil omits them
 	// logs each request at debug level, and failures; nil disables logging
 	Logger *slog.Logger
 }
@@ -59,6 +61,7 @@ type API struct {
 	schemas map[string]answerSchema // keyed by type and version
 	guard   guard
 	answers *renderings
+	encoder encoder
 }
 
 var _ http.Handler = (*API)(nil)

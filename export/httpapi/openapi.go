@@ -122,6 +122,8 @@ func content(schema string) object {
 		return object{}
 	case "text":
 		return object{"text/plain": object{"schema": object{"type": "string"}}}
+	case "snapshot":
+		return object{typeSnapshot: object{"schema": object{"type": "string", "format": "binary"}}}
 	case "Schema":
 		return object{"application/json": object{"schema": object{"type": "object"}}}
 	}

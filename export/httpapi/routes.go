@@ -59,6 +59,8 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/policies/{policy}/metrics/window/{n}", "The n newest periods of a policy, or of all by the name __all, merged", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.window},
 		{"GET", "/api/v1/policies/{policy}/metrics/prometheus", "A policy, or all by the name __all, for Prometheus: the last period that has ended", "metrics", "", "text", ok, []int{missing, broken}, a.prometheus},
 
+		{"GET", "/api/v1/policies/{policy}/snapshot", "The last period of a policy that has ended, as bytes that visor-reader and handler.ReadSnapshot read and merge; compressed with zstd", "metrics", "", "snapshot", ok, []int{missing, early, broken}, a.snapshot},
+
 		{"GET", "/api/v1/schemas", "Names of the JSON Schemas of what handlers answer", "app", "", "Schemas", ok, nil, a.listSchemas},
 		{"GET", "/api/v1/schemas/{schema}", "JSON Schema of what a handler answers, named by its type and version, as dns-2.0", "app", "", "Schema", ok, []int{missing}, a.schema},
 		{"GET", "/openapi.json", "This description", "app", "", "Schema", ok, nil, a.description},

@@ -111,7 +111,7 @@ func (r *Running) collect(ask func(*handler.Group) (*handler.Snapshot, error)) (
 		if err != nil {
 			return nil, err
 		}
-		out.Modules, out.Window = append(out.Modules, s.Modules...), s.Window
+		out.Modules, out.Window, out.Period = append(out.Modules, s.Modules...), s.Window, s.Period
 	}
 	if !r.Policy.Merge {
 		return out, nil
