@@ -11,7 +11,7 @@ import (
 	"visor/handler/dns"
 )
 
-// The snapshot of a policy is its last closed period, with who counted it.
+// The snapshot of a policy is its last closed period, with its origin.
 func TestSnapshot(t *testing.T) {
 	a := newAgent(t, httpapi.Config{Admin: true, Origin: handler.Origin{Agent: "ns1", Program: "test"}})
 	a.create("p")
