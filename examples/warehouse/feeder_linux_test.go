@@ -66,7 +66,8 @@ visor:
 		}
 		return n
 	}
-	wait.Until(t, func() bool { return count("SELECT count(DISTINCT policy) FROM visor_count WHERE agent = 'ns1'") == 3 }) // that of the input's cost, too
+	// one of them shows the input's cost
+	wait.Until(t, func() bool { return count("SELECT count(DISTINCT policy) FROM visor_count WHERE agent = 'ns1'") == 3 })
 	cancel()
 	require.NoError(t, <-done)
 	require.Empty(t, log.String())

@@ -150,6 +150,9 @@ func newFeeder(db *sql.DB, log *slog.Logger) *feeder {
 // feed asks an agent for its newest periods, and queues those that are new.
 func (f *feeder) feed(ctx context.Context, a *agent) {
 	policies, err := a.names(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		f.log.Warn("an agent does not answer", "agent", a.url, "error", err)
 		return
@@ -157,6 +160,8 @@ func (f *feeder) feed(ctx context.Context, a *agent) {
 	for _, policy := range policies {
 		s, err := a.snapshot(ctx, policy)
 		switch {
+		case ctx.Err() != nil:
+			return // the program ends
 		case errors.Is(err, errEarly):
 			continue
 		case err != nil:
