@@ -23,8 +23,8 @@ import (
 	"visor/export/httpapi"
 	"visor/export/otlp"
 	"visor/geo"
-	"visor/handler/flow"
 	"visor/handler"
+	"visor/handler/flow"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 )
