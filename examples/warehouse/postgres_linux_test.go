@@ -23,8 +23,8 @@ const (
 	server = "198.51.100.1:53"
 )
 
-// observe passes the minutes of a host on and returns their sum. In each minute it asks for other names,
-// from the number first on.
+// observe passes the minutes of a host on and returns their sum. In each minute it asks for other
+// names, from the number first on.
 func observe(t *testing.T, hash *hash64.Hasher, first, minutes, names int, closed func(*handler.Snapshot)) handler.Module {
 	var frames []capture.Frame
 	for minute := range minutes {
