@@ -197,8 +197,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 
 // TestRareLinks filters link types with few or no frames in the corpus.
 func TestRareLinks(t *testing.T) {
-	const wlan = "0801 0000 020000000001 020000000002 020000000003 1000 AAAA03 000000 0800"
-	const qos = "8801 0000 020000000001 020000000002 020000000003 1000 0000 AAAA03 000000 0800"
+
 	query := packettest.UDP(0, "192.0.2.1:5000", "192.0.2.53:53", nil).Data[14:]
 	for _, tt := range []struct {
 		link   decode.LinkType

@@ -21,7 +21,7 @@ import (
 )
 
 // links maps the compared link types to tcpdump's names.
-var links = map[decode.LinkType]string{
+var names = map[decode.LinkType]string{
 	decode.LinkEthernet: "EN10MB", decode.LinkSLL: "LINUX_SLL", decode.LinkSLL2: "LINUX_SLL2", decode.LinkRaw: "RAW",
 	decode.LinkNull: "NULL", decode.LinkLoop: "LOOP", decode.LinkIPv4: "IPV4", decode.LinkIPv6: "IPV6",
 	decode.LinkPPP: "PPP", decode.LinkHDLC: "C_HDLC", decode.LinkARCNet: "ARCNET", decode.LinkARCNet + 122: "ARCNET_LINUX",
@@ -51,7 +51,7 @@ func TestTcpdump(t *testing.T) {
 	expressions := expressions(t)
 	require.GreaterOrEqual(t, len(expressions), 150)
 	differing := make(map[string]int) // counts frames
-	for link, name := range links {
+	for link, name := range names {
 		t.Run(name, func(t *testing.T) {
 			if len(frames[link]) == 0 {
 				t.Skip("skipped: the corpus has no such frames")

@@ -16,6 +16,10 @@ import (
 // update is registered only by tests that import this package.
 var update = flag.Bool("update", false, "write golden files anew")
 
+// Updating reports whether the flag -update is set. A test whose expected output is made by another
+// program runs that program then.
+func Updating() bool { return *update }
+
 // Equal fails the test if got differs from the file at path.
 func Equal(t testing.TB, path string, got []byte) {
 	t.Helper()
