@@ -84,7 +84,11 @@ func New(cfg Config) (*API, error) {
 		return nil, err
 	}
 	routes := a.routes()
-	if a.openAPI, err = describe(routes, a.schemas, cfg.Version, &a.guard); err != nil {
+	documents, err := cfg.Policies.Types().Schemas("#/components/schemas/")
+	if err != nil {
+		return nil, err
+	}
+	if a.openAPI, err = describe(routes, a.schemas, documents, cfg.Version, &a.guard); err != nil {
 		return nil, err
 	}
 	for i := range routes {

@@ -23,12 +23,14 @@ func Example() {
 		r.Header.Set("Content-Type", "application/x-yaml")
 		w := httptest.NewRecorder()
 		api.ServeHTTP(w, r)
-		fmt.Println(w.Code, w.Body)
+		fmt.Println(w.Code)
+		fmt.Println(w.Body)
 	}
 	request("POST", "/api/v1/taps", "visor: {taps: {names: {input_type: dnstap, config: {socket: /run/visor/dnstap.sock}}}}")
 	request("DELETE", "/api/v1/policies/none", "")
 	// Output:
 	// 201
 	// {"names":{"config":{"socket":"/run/visor/dnstap.sock"},"input_type":"dnstap","interface":"visor.module.input/1.0","tags":null}}
-	// 404 {"error":"policy does not exists"}
+	// 404
+	// {"error":"policy does not exists"}
 }

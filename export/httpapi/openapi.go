@@ -13,11 +13,12 @@ import (
 )
 
 // describe returns the OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0) of routes.
-func describe(routes []route, schemas map[string]answerSchema, version string, g *guard) ([]byte, error) {
+func describe(routes []route, schemas map[string]answerSchema, documents object, version string, g *guard) ([]byte, error) {
 	components, err := componentSchemas(schemas)
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(components, documents)
 	paths := make(object)
 	for i := range routes {
 		rt := &routes[i]
@@ -169,14 +170,6 @@ func basicSchemas() object {
 	text, count, flag := object{"type": "string"}, object{"type": "integer", "minimum": 0}, object{"type": "boolean"}
 	anything := object{"type": "object"}
 	warnings := object{"type": "array", "items": text, "description": "what the document has that has no effect; in the answer to the request that brought it"}
-	document := func(section string) object {
-		return object{
-			"type": "object", "required": []string{"visor"}, "properties": object{
-				"version": object{"const": "1.0"},
-				"visor":   object{"type": "object", "required": []string{section}, "properties": object{section: object{"type": "object", "minProperties": 1, "maxProperties": 1}}},
-			},
-		}
-	}
 	return object{
 		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "errors": object{"type": "array", "items": object{"type": "object"}, "description": "all problems of the document: text, line, column, severity, nearest"}, "warnings": warnings}},
 		"Nothing": object{"type": "object", "maxProperties": 0},
@@ -226,7 +219,5 @@ func basicSchemas() object {
 			"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
 			"patternProperties": object{"^[0-9]+m$": ref("Schemata")},
 		},
-		"TapDocument":    document("taps"),
-		"PolicyDocument": document("policies"),
 	}
 }
