@@ -83,7 +83,8 @@ func (s *schemas) policies() object {
 // policy returns the schema of a policy.
 func (s *schemas) policy(input object) object {
 	module := s.ref("ModuleDefinition")
-	nested := object{"anyOf": []any{module, singleton(module)}} // pktvisor accepts one redundant level
+	// pktvisor accepts one redundant level
+	nested := object{"anyOf": []any{module, singleton(module)}}
 	beside := object{"type": "object", "minProperties": 2, "required": []string{"type"}}
 	window := options.Schema(options.Keys[handler.Settings](""))
 	delete(window, "additionalProperties")
