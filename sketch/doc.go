@@ -3,11 +3,13 @@
 //	var clients sketch.Cardinality // how many different ones
 //	var names sketch.TopNames      // the most frequent, and how often
 //	var times sketch.Quantile      // the median, the slowest hundredth
+//	var zones sketch.TopDistinct   // those with the most different names
 //	...
 //	h := hasher.Sum(name) // once per key: every sketch takes the hash
 //	clients.Add(hasher.IPv4(client))
 //	names.Add(h, name, 1)
 //	times.Add(microseconds)
+//	zones.Add(hasher.Sum(zone), zone, h, name, 1)
 //	...
 //	fmt.Println(clients.Estimate(), names.Top(10), times.Quantile(0.99))
 //

@@ -64,3 +64,22 @@ func ExampleHistogram() {
 	// 100 2
 	// 527 3
 }
+
+// A sender asks a zone for made-up names.
+func ExampleTopDistinct() {
+	h := hash64.Fixed()
+	var zones sketch.TopDistinct
+	ask := func(name, zone string) {
+		zones.Add(h.Sum([]byte(zone)), []byte(zone), h.Sum([]byte(name)), []byte(name), 1)
+	}
+	for i := range 1000 {
+		ask("www.example.net", "example.net")
+		ask(fmt.Sprintf("%x.example.com", i*i), "example.com")
+	}
+	for _, zone := range zones.Top(2) {
+		fmt.Printf("%s %v %v\n", zone.Key, zone.Count > 900, len(zone.Samples))
+	}
+	// Output:
+	// example.com true 8
+	// example.net false 1
+}
