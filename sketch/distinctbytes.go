@@ -8,12 +8,14 @@ import (
 	"slices"
 )
 
-// The bytes of a TopDistinct: the version, then as unsigned varints capacity, refused and the number
-// of keys, and the threshold, or 0 if it is complete. Numbers of 64 bits are little endian. A key
-// has its hash, seed, missed weight, count and weight (8 bytes each, the last three as floating
-// point), its length (varint) and bytes. Then come the number of hashes (varint) and these, or 255
-// and the registers, one byte each. Last is one more than the number of samples, or 0 without, and
-// each sample: its hash, length (varint) and bytes.
+// The bytes of a TopDistinct begin with the version. As unsigned varints follow the capacity,
+// refused and the number of keys; then the threshold, or 0 if the list is complete. Numbers of 64
+// bits are little endian.
+//
+// A key has its hash, seed, missed weight, count and weight (8 bytes each, the last three as
+// floating point), its length (varint) and bytes. Then come the number of hashes (varint) and these,
+// or 255 and the registers, one byte each. Last is one more than the number of samples, or 0
+// without, and each sample: its hash, length (varint) and bytes.
 const (
 	distinctVersion = 1
 	hasRegisters    = 255
