@@ -13,8 +13,8 @@ import (
 // bits are little endian.
 //
 // A key has its hash, seed, missed weight, count and weight (8 bytes each, the last three as
-// floating point), its length (varint) and bytes. Then come the number of hashes (varint) and these,
-// or 255 and the registers, one byte each. Last is one more than the number of samples, or 0
+// floating point), its length (varint) and bytes. Then come the number of hashes (varint) and
+// these, or 255 and the registers, one byte each. Last is one more than the number of samples, or 0
 // without, and each sample: its hash, length (varint) and bytes.
 const (
 	distinctVersion = 1

@@ -14,12 +14,12 @@ const (
 )
 
 // distinctCounter counts hashes and sums their weights, each hash once. Up to 32 it stores them.
-// Beyond, it has the registers of a HyperLogLog, and adds what each change of a register stands
-// for: 1, and its weight, divided by the probability that another hash changes a register. These
-// sums are unbiased, with a standard error of 0.83/√256 (Cohen, "All-Distances Sketches,
-// Revisited: HIP Estimators for Massive Graphs Analysis", 2014; Ting, "Streamed Approximate
-// Counting of Distinct Elements", 2014). A HyperLogLog fed with weighted hashes, as in Ozery et
-// al., arXiv 2307.02614, is wrong as long as there are few hashes for each register.
+// Beyond, it has the registers of a HyperLogLog. A change of a register adds 1 to the count, and
+// the weight to the sum, each divided by the probability that another hash changes a register.
+// These sums are unbiased, with a standard error of 0.83/√256 (Cohen, "All-Distances Sketches,
+// Revisited", 2014; Ting, "Streamed Approximate Counting of Distinct Elements", 2014). A
+// HyperLogLog of weighted hashes, as in Ozery et al., arXiv 2307.02614, is wrong while there are
+// few hashes for each register.
 type distinctCounter struct {
 	count  float64
 	weight float64
@@ -61,7 +61,7 @@ func (c *distinctCounter) store(h uint64) {
 }
 
 // register returns the number and the rank of a hash's register. The highest bits of a hash decide
-// about seeds and samples; the rank is counted from the lowest, after those of the number.
+// about seeds and samples. The lowest bits are the number; the rank counts zeros above them.
 func register(h uint64) (number, rank uint64) {
 	return h % distinctRegisters, uint64(bits.TrailingZeros64(h/distinctRegisters|1<<(distinctRank-1))) + 1
 }
