@@ -26,7 +26,7 @@ type distinctCounter struct {
 	change float64 // the probability that another hash changes a register
 	n      uint8   // of hashes
 	dense  bool
-	// hashes, with open addressing, linear probing and 0 for a free place; or a register in each byte
+	// hashes, with open addressing, linear probing and 0 for a free place; or registers of a byte
 	words [distinctExact]uint64
 }
 

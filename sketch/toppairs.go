@@ -68,7 +68,6 @@ type PairKey struct {
 	hash  uint64
 	short shortKey
 	long  []byte // a long key, borrowed
-	buf   [shortMost + 1]byte
 }
 
 // Set makes k the key of these bytes, whose hash is h. The bytes of a long key are borrowed while k
@@ -79,12 +78,36 @@ func (k *PairKey) Set(h uint64, key []byte) {
 		k.short, k.long = shortKey{2: isLong << 56}, key
 		return
 	}
-	k.buf = [shortMost + 1]byte{}
-	copy(k.buf[:], key)
-	k.buf[shortMost] = byte(len(key))
+	var buf [shortMost + 1]byte
+	copy(buf[:], key)
+	buf[shortMost] = byte(len(key))
 	for i := range k.short {
-		k.short[i] = binary.LittleEndian.Uint64(k.buf[8*i:])
+		k.short[i] = binary.LittleEndian.Uint64(buf[8*i:])
 	}
+}
+
+// SetWords makes k the key of the first n bytes of these words in little endian, whose hash is h.
+// It does what Set does, in a few instructions. n is at most 23, and the other bytes must be 0.
+func (k *PairKey) SetWords(h uint64, words [3]uint64, n int) {
+	k.hash, k.long, k.short = max(h, 1), nil, words
+	k.short[2] |= uint64(n) << 56
+}
+
+// AppendTo appends the bytes of k.
+func (k *PairKey) AppendTo(dst []byte) []byte {
+	if k.short.isLong() {
+		return append(dst, k.long...)
+	}
+	return k.short.appendTo(dst)
+}
+
+// appendTo appends the bytes of a short key.
+func (k shortKey) appendTo(dst []byte) []byte {
+	n := len(dst)
+	for _, word := range k {
+		dst = binary.LittleEndian.AppendUint64(dst, word)
+	}
+	return dst[:n+int(dst[n+shortMost])]
 }
 
 // Clear makes k the zero PairKey.
@@ -384,11 +407,7 @@ func (t *TopPairs) name(s *pairEntry) []byte {
 	if s.key.isLong() {
 		return bytes.Clone(t.long(s.key))
 	}
-	var b []byte
-	for _, word := range s.key {
-		b = binary.LittleEndian.AppendUint64(b, word)
-	}
-	return b[:b[shortMost]]
+	return s.key.appendTo(nil)
 }
 
 // Len returns the number of keys in the list.

@@ -17,6 +17,8 @@ type device struct {
 	listed  bool
 	rate    uint32 // sampling rate of records without a rate
 	ports   map[uint32]*port
+	all     []*port // the same ports, examined in turn for one to forget
+	next    int     // in all
 	metrics *Device // metrics of the live period; nil if it was silent in it
 	use     use
 	others  *port // its interface Others; nil without one
@@ -198,40 +200,40 @@ func (s *shard) port(d *device, index uint32) *port {
 	return p
 }
 
-// newPort remembers an interface. If there are too many, it replaces one without metrics. It
-// returns nil if it finds none to replace.
+// newPort remembers an interface. If there are too many, it replaces one without metrics and reuses
+// its memory. It returns nil if it finds none to replace.
 func (s *shard) newPort(d *device, index uint32) *port {
-	if s.ports >= 4*s.h.cfg.Interfaces && !s.forgetPort(d) {
-		return nil
-	}
 	if d.ports == nil {
 		d.ports = make(map[uint32]*port)
 	}
-	p := &port{device: d, index: index}
+	var p *port
+	if s.ports < 4*s.h.cfg.Interfaces {
+		p = new(port)
+		s.ports++
+		d.all = append(d.all, p)
+	} else if p = d.forgetPort(); p == nil {
+		return nil
+	}
+	*p = port{device: d, index: index, key: key{text: p.key.text}}
 	d.ports[index] = p
-	s.ports++
 	return p
 }
 
-// forgetPort forgets the least used of a few interfaces that share the metrics of Others. It
-// returns false if it finds none.
-func (s *shard) forgetPort(d *device) bool {
+// forgetPort forgets the least used of a few interfaces that share the metrics of Others, and
+// returns it. It returns nil if it finds none. It examines others than the time before.
+func (d *device) forgetPort() *port {
 	var least *port
-	left := looks
-	for _, p := range d.ports {
+	for range min(looks, len(d.all)) {
+		d.next = (d.next + 1) % len(d.all)
+		p := d.all[d.next]
 		if p.metrics == nil && (least == nil || p.use.merit() < least.use.merit()) {
 			least = p
 		}
-		if left--; left == 0 {
-			break
-		}
 	}
-	if least == nil {
-		return false
+	if least != nil {
+		delete(d.ports, least.index)
 	}
-	delete(d.ports, least.index)
-	s.ports--
-	return true
+	return least
 }
 
 // label sets the name of p.
@@ -249,6 +251,9 @@ func (p *port) label(h *hash64.Hasher) {
 
 // placePort creates metrics for p if there is room or if p deserves another interface's place.
 func (s *shard) placePort(p *port) {
+	if s.short && p.use.merit() < deserving && p.device.names == nil {
+		return // before it has a name, since a sender may make up interfaces
+	}
 	p.label(s.Hash)
 	each := &p.device.metrics.Interfaces
 	if shared := each.Find(p.name); shared != nil { // another interface has the same name

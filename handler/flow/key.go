@@ -3,6 +3,7 @@ package flow
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -22,14 +23,13 @@ const (
 	formPair             // the length of a key, that key, and another
 )
 
-// key is a reusable list key.
+// key is a reusable list key: its bytes are in words, or in text.
 type key struct {
 	sketch.PairKey
-	bytes []byte
+	form  byte
+	words [3]uint64 // the bytes of an address or a port, in little endian
+	text  []byte    // the bytes of another key, the form included; also scratch
 }
-
-// set sets k to the key in its bytes.
-func (k *key) set(hash uint64) { k.Set(hash, k.bytes) }
 
 // setText sets k to a text.
 func (k *key) setText(h *hash64.Hasher, text []byte) {
@@ -38,53 +38,71 @@ func (k *key) setText(h *hash64.Hasher, text []byte) {
 
 // setHashed is setText for a text with a precomputed hash.
 func (k *key) setHashed(hash uint64, text []byte) {
-	k.bytes = append(append(k.bytes[:0], formText), text...)
-	k.set(hash)
+	k.text = append(append(k.text[:0], formText), text...)
+	k.setForm(hash)
+}
+
+// setForm sets k to the key in text.
+func (k *key) setForm(hash uint64) {
+	k.form = k.text[0]
+	k.Set(hash, k.text)
 }
 
 // isText reports whether k is a text.
-func (k *key) isText() bool { return k.bytes[0] == formText }
+func (k *key) isText() bool { return k.form == formText }
 
 func (k *key) setPort(hash uint64, port uint16) {
-	k.bytes = binary.BigEndian.AppendUint16(append(k.bytes[:0], formPort), port)
-	k.set(hash)
+	k.form, k.words = formPort, [3]uint64{uint64(formPort) | uint64(bits.ReverseBytes16(port))<<8}
+	k.SetWords(hash, k.words, 3)
 }
 
 func (k *key) setAddr(hash uint64, ip netip.Addr) {
 	if ip.Is4() {
 		a := ip.As4()
-		k.bytes = append(append(k.bytes[:0], formIPv4), a[:]...)
-	} else {
-		a := ip.As16()
-		k.bytes = append(append(k.bytes[:0], formIPv6), a[:]...)
+		k.form, k.words = formIPv4, [3]uint64{uint64(formIPv4) | uint64(binary.LittleEndian.Uint32(a[:]))<<8}
+		k.SetWords(hash, k.words, 5)
+		return
 	}
-	k.set(hash)
+	a := ip.As16()
+	first, second := binary.LittleEndian.Uint64(a[:]), binary.LittleEndian.Uint64(a[8:])
+	k.form, k.words = formIPv6, [3]uint64{uint64(formIPv6) | first<<8, first>>56 | second<<8, second >> 56}
+	k.SetWords(hash, k.words, 17)
 }
 
 // setBoth sets k to an address and a port, each possibly text.
 func (k *key) setBoth(h *hash64.Hasher, addr, port *key) {
 	if addr.isText() || port.isText() {
-		k.bytes = appendName(append(appendName(append(k.bytes[:0], formText), addr.bytes), ':'), port.bytes)
-		k.set(h.Sum(k.bytes[1:]))
+		var buf [64]byte
+		k.text = append(appendName(append(k.text[:0], formText), addr.AppendTo(buf[:0])), ':')
+		k.text = appendName(k.text, port.AppendTo(buf[:0]))
+		k.setForm(h.Sum(k.text[1:]))
 		return
 	}
-	k.bytes = append(append(k.bytes[:0], addr.bytes...), port.bytes[1:]...)
-	k.set(h.Pair(addr.Hash(), port.Hash()))
+	hash, number := h.Pair(addr.Hash(), port.Hash()), port.words[0]>>8
+	k.form, k.words = addr.form, addr.words
+	if k.form == formIPv4 {
+		k.words[0] |= number << 40
+		k.SetWords(hash, k.words, 7)
+		return
+	}
+	k.words[2] |= number << 8
+	k.SetWords(hash, k.words, 19)
 }
 
 // setPair sets k to the pair of two addresses with ports, in either order.
 func (k *key) setPair(h *hash64.Hasher, a, b *key) {
-	if bytes.Compare(a.bytes, b.bytes) > 0 {
-		a, b = b, a
+	var first, second [64]byte
+	one, two := a.AppendTo(first[:0]), b.AppendTo(second[:0])
+	if bytes.Compare(one, two) > 0 {
+		a, b, one, two = b, a, two, one
 	}
-	k.bytes = append(k.bytes[:0], formPair, byte(min(len(a.bytes), 0xFF)))
-	if a.isText() || b.isText() || len(a.bytes) > 0xFF {
-		k.bytes = appendPair(append(k.bytes[:0], formText), a.bytes, b.bytes)
-		k.set(h.Sum(k.bytes[1:]))
+	if a.isText() || b.isText() {
+		k.text = appendPair(append(k.text[:0], formText), one, two)
+		k.setForm(h.Sum(k.text[1:]))
 		return
 	}
-	k.bytes = append(append(k.bytes, a.bytes...), b.bytes...)
-	k.set(h.Pair(a.Hash(), b.Hash()))
+	k.text = append(append(append(k.text[:0], formPair, byte(len(one))), one...), two...)
+	k.setForm(h.Pair(a.Hash(), b.Hash()))
 }
 
 // itemOf returns the item of a key.

@@ -140,7 +140,8 @@ func (s *shard) foldDevice(most int) bool {
 	s.budget.Used -= size
 	s.weigh(others)
 	s.ports -= len(least.ports)
-	least.ports, least.others, least.metrics, least.use.next = nil, nil, nil, 2*least.use.records
+	least.ports, least.all, least.others = nil, nil, nil
+	least.metrics, least.use.next = nil, 2*least.use.records
 	s.placed--
 	return true
 }

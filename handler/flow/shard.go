@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/netip"
+	"slices"
 
 	"visor/decode"
 	"visor/decode/netflow"
@@ -68,12 +69,11 @@ func (s *shard) Shift(startNS int64) {
 		}
 		d.metrics, d.others = nil, nil
 		d.use.renew()
-		for index, p := range d.ports {
-			if p.metrics == nil {
-				delete(d.ports, index)
-				s.ports--
-				continue
-			}
+		d.all = slices.DeleteFunc(d.all, func(p *port) bool { return p.metrics == nil })
+		s.ports -= len(d.ports) - len(d.all)
+		clear(d.ports)
+		for _, p := range d.all {
+			d.ports[p.index] = p
 			p.metrics, p.merged = nil, false
 			p.use.renew()
 		}

@@ -106,8 +106,8 @@ func (v *view) describe(s *shard, f *decode.Flow) {
 		v.converse(s.Hash)
 	}
 	if s.groups.Has(groupTopToS) {
-		v.dscp.bytes = appendDSCP(append(v.dscp.bytes[:0], formText), f.ToS>>2)
-		v.dscp.set(s.Hash.Sum(v.dscp.bytes[1:]))
+		v.dscp.text = appendDSCP(append(v.dscp.text[:0], formText), f.ToS>>2)
+		v.dscp.setForm(s.Hash.Sum(v.dscp.text[1:]))
 		v.ecn.setText(s.Hash, []byte(ecnNames[f.ToS&3]))
 	}
 }
