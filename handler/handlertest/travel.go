@@ -21,7 +21,7 @@ func testTravel(t *testing.T, make New, frames []capture.Frame) {
 		snap, err := p.Bucket(i)
 		require.NoError(t, err)
 		read := travelled(t, snap, 0)
-		require.Equal(t, snap.Modules[0].Values(), read.Modules[0].Values(), "period %d", i)
+		require.Equal(t, shown(snap), shown(read), "period %d", i)
 		require.Equal(t, snap.Modules[0].Length, read.Modules[0].Length)
 		once, err := snap.AppendBinary(nil, counter, 0)
 		require.NoError(t, err)
@@ -34,7 +34,7 @@ func testTravel(t *testing.T, make New, frames []capture.Frame) {
 	require.NoError(t, err)
 	sum, err := handler.Merge(periods...)
 	require.NoError(t, err)
-	require.Equal(t, window.Modules[0].Values(), sum.Modules[0].Values())
+	require.Equal(t, shown(window), shown(sum))
 	require.Equal(t, window.Modules[0].Frames, sum.Modules[0].Frames)
 	require.Empty(t, sum.Modules[0].LeftOut)
 	require.Empty(t, sum.Modules[0].Partial)
@@ -45,7 +45,7 @@ func testTravel(t *testing.T, make New, frames []capture.Frame) {
 	}
 	few, err := handler.Merge(periods...)
 	require.NoError(t, err)
-	checkBounds(t, window.Modules[0].Values(), few.Modules[0].Values())
+	checkBounds(t, shown(window), shown(few))
 }
 
 // counter is the origin of all counts.
@@ -79,4 +79,14 @@ func checkBounds(t *testing.T, want, got []metric.Value) {
 			require.GreaterOrEqual(t, max(has.Estimate, v.Error), item.Lower, "%v %s", v.Path, item.Name)
 		}
 	}
+}
+
+// shown returns the values of the first module without their sketches, whose tables differ by
+// secrets of the process.
+func shown(s *handler.Snapshot) []metric.Value {
+	values := s.Modules[0].Values()
+	for i := range values {
+		values[i].Sketch = nil
+	}
+	return values
 }
