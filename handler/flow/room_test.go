@@ -239,6 +239,34 @@ func TestRecordsAllocs(t *testing.T) {
 	}
 }
 
+// An exporter that makes up interfaces makes the handler neither remember nor name them: the memory
+// of a forgotten one is reused.
+func TestMadeUpInterfacesAllocs(t *testing.T) {
+	h, err := flow.New(flow.Config{Interfaces: 8})
+	require.NoError(t, err)
+	s := h.NewShard()
+	batch := handler.Batch{Exports: []decode.Export{{Device: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Flows: make([]decode.Flow, 1000)}}}
+	next := uint32(0)
+	send := func() {
+		for i := range batch.Exports[0].Flows {
+			next++
+			f := record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
+			f.Input, f.Output = next, next+7
+			batch.Exports[0].Flows[i] = f
+		}
+		s.Process(&batch)
+	}
+	for range 50 {
+		send()
+	}
+	addresses := testing.AllocsPerRun(20, func() { // the allocations of record
+		for range 1000 {
+			_ = record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
+		}
+	})
+	require.LessOrEqual(t, testing.AllocsPerRun(20, send), addresses)
+}
+
 func BenchmarkOverflow(b *testing.B) {
 	const records = 3000
 	fill := overflowing(b, records, 0)
