@@ -175,7 +175,7 @@ func TestWrongTimes(t *testing.T) {
 	require.NoError(t, err)
 	q := snap.Modules[0].Values()[1].Quantiles
 	require.Equal(t, []float64{0, 10, 10, 10, 60}, []float64{q.P50, q.P90, q.P99, q.Max, q.Sum}, "ten in each of six seconds")
-	require.Equal(t, []capture.Reason{{Text: "time is wrong by more than an hour: that of its arrival is taken", Count: 20}}, s.Reasons())
+	require.Equal(t, []capture.Reason{{Text: "timestamp is wrong by more than an hour: the time of arrival is used", Count: 20}}, s.Reasons())
 }
 
 // TestTornRead queries after one worker has begun a period and another has not. A closed period is

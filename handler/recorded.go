@@ -230,7 +230,7 @@ func appendStrays(reasons []capture.Reason, n uint64) []capture.Reason {
 	if n == 0 {
 		return reasons
 	}
-	return append(reasons, capture.Reason{Text: "time is wrong by more than an hour: that of its arrival is taken", Count: n})
+	return append(reasons, capture.Reason{Text: "timestamp is wrong by more than an hour: the time of arrival is used", Count: n})
 }
 
 // Close closes the source.

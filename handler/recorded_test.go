@@ -141,7 +141,7 @@ func TestStray(t *testing.T) {
 		first, err := p.Bucket(1)
 		require.NoError(t, err)
 		require.Equal(t, uint64(61), network.From(first).Events.Value(), "it takes the period in which it comes")
-		require.Equal(t, []capture.Reason{{Text: "time is wrong by more than an hour: that of its arrival is taken", Count: 1}}, p.Reasons())
+		require.Equal(t, []capture.Reason{{Text: "timestamp is wrong by more than an hour: the time of arrival is used", Count: 1}}, p.Reasons())
 		require.Equal(t, uint64(121), p.Account().Analysed)
 	}
 }

@@ -163,7 +163,7 @@ func busiest() (*net.Interface, error) {
 		}
 	}
 	if best == nil {
-		return nil, fmt.Errorf("interface \"auto\": there is no Ethernet interface that is up")
+		return nil, fmt.Errorf("interface \"auto\": found no Ethernet interface that is up")
 	}
 	return best, nil
 }

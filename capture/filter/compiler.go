@@ -101,7 +101,7 @@ func newCompiler(expr string, link decode.LinkType, lookup lookup) (*compiler, e
 	case decode.LinkWiFi, decode.LinkPrism, decode.LinkRadiotap, decode.LinkAVS:
 		c.wifi()
 	default:
-		return nil, fmt.Errorf("filter: frames of link type %d cannot be filtered; those of Ethernet, Linux cooked capture, raw IP, "+
+		return nil, fmt.Errorf("filter: frames of link type %d cannot be filtered; frames of Ethernet, Linux cooked capture, raw IP, "+
 			"BSD loopback, PPP, Cisco HDLC, IEEE 802.11 and ARCnet can", link)
 	}
 	return c, nil
@@ -370,7 +370,7 @@ func (c *compiler) fieldBase(a accessor) (base, cbpf.Test) {
 	}
 	p := ipProtos[a.proto]
 	if !p.v4 || a.proto == "esp" || a.proto == "ah" {
-		c.fail(a.token, "there are no offsets into "+a.proto)
+		c.fail(a.token, "cannot use offsets into "+a.proto)
 	}
 	return base{c.network(0), true}, cbpf.All(c.ip4Proto(p.number), c.unfragmented())
 }

@@ -146,7 +146,7 @@ func (p primitive) dotted(c *compiler, t token) (addr uint32, bits int) {
 	for part := range strings.SplitSeq(t.text, ".") {
 		n, err := strconv.ParseUint(part, 10, 8)
 		if err != nil {
-			c.fail(t, t.text+" is no IPv4 address: "+part+" is more than 255")
+			c.fail(t, t.text+" is not an IPv4 address: "+part+" is more than 255")
 		}
 		addr, bits = addr<<8|uint32(n), bits+8
 	}

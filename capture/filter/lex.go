@@ -122,12 +122,12 @@ func (t *token) read(expr string) error {
 	case tokenNumber:
 		var n uint64
 		if n, err = strconv.ParseUint(t.text, 0, 32); err != nil {
-			return &Error{expr, t.column, t.text + " is no number of 32 bits (decimal, 0x hexadecimal or 0 octal)"}
+			return &Error{expr, t.column, t.text + " is not a 32-bit number (decimal, 0x hexadecimal or 0 octal)"}
 		}
 		t.number = uint32(n)
 	case tokenIPv6:
 		if t.ip, err = netip.ParseAddr(t.text); err != nil {
-			return &Error{expr, t.column, t.text + " is no IPv6 address"}
+			return &Error{expr, t.column, t.text + " is not an IPv6 address"}
 		}
 	case tokenMAC:
 		t.mac = parseMAC(t.text)

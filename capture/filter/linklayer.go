@@ -142,7 +142,7 @@ func (c *compiler) hasMAC(t token) bool {
 	if c.naming == byEtherType || c.naming == bySNAP {
 		return true
 	}
-	c.fail(t, fmt.Sprintf("there are no MAC addresses in frames of link type %d", c.link))
+	c.fail(t, fmt.Sprintf("frames of link type %d have no MAC addresses", c.link))
 	return false
 }
 
@@ -180,7 +180,7 @@ func (c *compiler) cooked(k keyword) cbpf.Test {
 	case name == "ifindex" && c.link == decode.LinkSLL2:
 		return at(place{offset: 4}, cbpf.Word, k.operand.number)
 	case name == "ifindex":
-		c.fail(k.token, "only Linux cooked capture, version 2, says the interface of a packet")
+		c.fail(k.token, "only Linux cooked capture, version 2, has the interface of a packet")
 		return cbpf.Never
 	}
 	var outgoing cbpf.Test
@@ -190,7 +190,7 @@ func (c *compiler) cooked(k keyword) cbpf.Test {
 	case decode.LinkSLL2:
 		outgoing = at(place{offset: 10}, cbpf.Byte, 4)
 	default:
-		c.fail(k.token, "only Linux cooked capture says the direction of a packet")
+		c.fail(k.token, "only Linux cooked capture has the direction of a packet")
 		return cbpf.Never
 	}
 	if name == "inbound" {

@@ -151,7 +151,7 @@ func (p *parser) term() expression {
 		p.fail(t, "expected an expression such as 'port 53', found "+t.describe())
 		return nil
 	case p.last == nil:
-		p.fail(t, t.describe()+" needs a word before it that says what it is, such as 'host' or 'port'"+correction(t.text))
+		p.fail(t, t.describe()+" needs a qualifier before it, such as 'host' or 'port'"+correction(t.text))
 		return nil
 	}
 	return p.identifier(*p.last)

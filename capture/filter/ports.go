@@ -25,7 +25,7 @@ func (p primitive) ports(c *compiler) cbpf.Test {
 	switch {
 	case p.proto == "tcp" || p.proto == "udp" || p.proto == "sctp":
 		if s.proto != "" && s.proto != p.proto {
-			c.fail(p.token, fmt.Sprintf("'%s' is no service of %s", p.token.text, p.proto))
+			c.fail(p.token, fmt.Sprintf("'%s' is not a service of %s", p.token.text, p.proto))
 		}
 		protos = []string{p.proto}
 	case p.proto != "":
@@ -73,12 +73,12 @@ func (p primitive) span(c *compiler) (span, bool) {
 				return span{min(low.low, high.low), max(low.low, high.low), low.proto}, true
 			}
 		}
-		c.fail(p.token, "'"+p.token.text+"' is no range of ports, as 1000-2000")
+		c.fail(p.token, "'"+p.token.text+"' is not a range of ports, such as 1000-2000")
 		return span{}, false
 	}
 	s, ok := port(p.token.text)
 	if !ok || p.token.kind != tokenNumber && p.token.kind != tokenWord && p.token.kind != tokenName {
-		c.fail(p.token, "'"+p.token.text+"' is no port: neither a number up to 65535 nor the name of a service")
+		c.fail(p.token, "'"+p.token.text+"' is not a port: neither a number up to 65535 nor the name of a service")
 	}
 	return s, ok
 }

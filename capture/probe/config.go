@@ -139,7 +139,7 @@ func (cfg Config) Validate() error {
 	fail(time.Duration(cfg.Packets)*cfg.PacketInterval > cfg.Interval, "%d Packets at every %v do not go in one Interval of %v", cfg.Packets, cfg.PacketInterval, cfg.Interval)
 	fail(cfg.Payload > maxPayload, "Payload %d is above %d", cfg.Payload, maxPayload)
 	fail(cfg.Test == DoH && !isDoHMethod(cfg.Request.Method), "Method %q is neither GET nor POST", cfg.Request.Method)
-	fail(len(cfg.Targets) == 0, "there are no Targets")
+	fail(len(cfg.Targets) == 0, "Targets must not be empty")
 	if cfg.Test == DoH || cfg.Test == DNS {
 		errs = append(errs, cfg.Query.validate())
 	}

@@ -99,7 +99,7 @@ func TestClose(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	ok := probe.Target{Name: "a", Host: "127.0.0.1", Port: 1}
 	for want, cfg := range map[string]probe.Config{
-		"there are no Targets":                           {},
+		"Targets must not be empty":                      {},
 		"Timeout 5s is longer than Interval 2s":          {Interval: 2 * time.Second, Timeout: 5 * time.Second, Targets: []probe.Target{ok}},
 		"Timeout must not be negative":                   {Timeout: -1, Targets: []probe.Target{ok}},
 		"Packets must not be negative":                   {Packets: -1, Targets: []probe.Target{ok}},

@@ -50,7 +50,7 @@ func run(ctx context.Context, listen, web, zone string) error {
 	site := &http.Server{Addr: web, Handler: watch.site()}
 	go func() { cancel(site.ListenAndServe()) }()
 	defer site.Close()
-	log.Printf("answering for %s on %s; http://%s/stats tells about it", zone, listen, web)
+	log.Printf("answering for %s on %s; statistics at http://%s/stats", zone, listen, web)
 
 	if err := watch.pipeline.Run(ctx); err != nil { // ends with ctx
 		return err

@@ -177,7 +177,7 @@ func TestOneDash(t *testing.T) {
 func TestNoTerminal(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitFailed, run([]string{"-P", "my policy"}, &stdout, &stderr))
-	require.Contains(t, stderr.String(), "standard output is no terminal")
+	require.Contains(t, stderr.String(), "standard output is not a terminal")
 	require.Contains(t, stderr.String(), "curl http://localhost:10853/api/v1/policies/my%20policy/metrics/window/5")
 }
 
@@ -200,7 +200,7 @@ func TestAdvice(t *testing.T) {
 		{secure, nil, "The agent speaks HTTPS: visor-cli -H 127.0.0.1 -p PORT --tls"},
 		{plain, []string{"--tls"}, "The agent speaks HTTP. Leave out --tls: visor-cli -H 127.0.0.1 -p PORT"},
 		{secure, []string{"--tls"}, "--tls --tls-ca FILE"},
-		{secure, []string{"--tls-noverify"}, "The agent asks for a token, the one in the file of its own --api-token-file: visor-cli -H 127.0.0.1 -p PORT --tls-noverify --api-token-file FILE"},
+		{secure, []string{"--tls-noverify"}, "The agent requires the token in the file of its --api-token-file: visor-cli -H 127.0.0.1 -p PORT --tls-noverify --api-token-file FILE"},
 		{plain, []string{"--api-token-file", token}, "The agent has no policy of that name."},
 	} {
 		host, port, err := net.SplitHostPort(tt.server.Listener.Addr().String())

@@ -53,7 +53,7 @@ func netFirst(filter object) plan {
 
 func behindName(name, _ string) (plan, error) {
 	if name == "" {
-		return plan{}, errors.New("all names end in that of the root")
+		return plan{}, errors.New("every name is below the root")
 	}
 	return dnsFirst(object{"only_qname_suffix": []string{strings.TrimSuffix(name, ".")}}), nil
 }
@@ -69,7 +69,7 @@ func behindRCode(name, _ string) (plan, error) {
 func behindAddress(name, inputType string) (plan, error) {
 	addr, err := netip.ParseAddr(name)
 	if err != nil {
-		return plan{}, fmt.Errorf("%q is no address", name)
+		return plan{}, fmt.Errorf("%q is not an address", name)
 	}
 	p := netFirst(nil)
 	if inputType == "dnstap" {

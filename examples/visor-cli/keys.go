@@ -13,7 +13,7 @@ type binding struct{ keys, help string }
 
 var bindings = []binding{
 	{"arrows, h j k l", "choose a panel and an entry in it; Tab goes to the next panel"},
-	{"Enter", "show who and what is behind the entry; Esc goes back"},
+	{"Enter", "show the clients and names behind the entry; Esc goes back"},
 	{"/", "show entries that contain a text; Esc shows all again"},
 	{"s", "sort by count, or by name"},
 	{"1 2 3, t", "look at the running minute, the last one, or five"},

@@ -49,7 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	if !isTerminal(stdout) {
-		fmt.Fprintf(stderr, "visor-cli: standard output is no terminal, where numbers are shown as they change. For programs the agent has them in JSON:\n  curl %s/api/v1/policies/%s/metrics/window/5\n", c.base, url.PathEscape(o.policy))
+		fmt.Fprintf(stderr, "visor-cli: standard output is not a terminal. The agent serves the numbers to programs in JSON:\n  curl %s/api/v1/policies/%s/metrics/window/5\n", c.base, url.PathEscape(o.policy))
 		return exitFailed
 	}
 	final, err := tea.NewProgram(newModel(c, o)).Run()

@@ -30,8 +30,8 @@ type options struct {
 const defaultPort = 10853
 
 const manual = `visor-cli shows what a visor agent (visord, or pktvisord) counts: live rates, top
-talkers, top names, how fast answers come. Enter on a name, an address or a network shows
-who and what is behind it.
+talkers, top names, response times. Enter on a name, an address or a network shows the
+clients and names behind it.
 
 Usage:
   visor-cli [options]
@@ -65,12 +65,12 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.VarP(&o.port, "port", "p", "`port` of its API")
 	fs.StringVarP(&o.policy, "policy", "P", "default", "`policy` to show first")
 	fs.BoolVar(&o.tls, "tls", false, "use HTTPS")
-	fs.BoolVar(&o.noVerify, "tls-noverify", false, "use HTTPS, and do not ask who the agent is")
-	fs.StringVar(&o.ca, "tls-ca", "", "believe certificates that one in this `file` has signed, besides the system's")
-	fs.StringVar(&o.cert, "tls-cert", "", "certificate `file` to show the agent, PEM")
+	fs.BoolVar(&o.noVerify, "tls-noverify", false, "use HTTPS, and do not verify the agent's certificate")
+	fs.StringVar(&o.ca, "tls-ca", "", "also trust the certificate authorities in this `file`, PEM")
+	fs.StringVar(&o.cert, "tls-cert", "", "client certificate `file`, PEM")
 	fs.StringVar(&o.key, "tls-key", "", "its key `file`, PEM")
-	fs.StringVar(&o.tokenFile, "api-token-file", "", "bear the token in this `file`")
-	fs.DurationVar(&o.refresh, "refresh", time.Second, "`time` between looks")
+	fs.StringVar(&o.tokenFile, "api-token-file", "", "send the bearer token in this `file`")
+	fs.DurationVar(&o.refresh, "refresh", time.Second, "`time` between updates")
 	fs.BoolVar(&o.version, "version", false, "print the version and exit")
 	if err := fs.Parse(twoDashes(args, fs)); err != nil {
 		return o, err

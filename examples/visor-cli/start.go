@@ -37,13 +37,13 @@ func (m *model) advice() []advice {
 	case errors.As(m.err, &refused) && strings.Contains(text, "HTTPS server"):
 		return []advice{{"The agent speaks HTTPS:", m.command("--tls")}}
 	case errors.As(m.err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden):
-		return []advice{{"The agent asks for a token, the one in the file of its own --api-token-file:", m.command(m.security() + " --api-token-file FILE")}}
+		return []advice{{"The agent requires the token in the file of its --api-token-file:", m.command(m.security() + " --api-token-file FILE")}}
 	case errors.As(m.err, &refused) && refused.status == http.StatusNotFound:
 		return []advice{{"The agent has no policy of that name. p lists those that it has.", ""}}
 	case errors.As(m.err, &unknown), errors.As(m.err, &name):
 		return []advice{
-			{"The agent's certificate is not one that this host believes. Believe what its authority signs:", m.command("--tls --tls-ca FILE")},
-			{"Or do not ask, on a network that you trust:", m.command("--tls-noverify")},
+			{"This host does not trust the agent's certificate. Trust its certificate authority:", m.command("--tls --tls-ca FILE")},
+			{"Or skip the check, on a network that you trust:", m.command("--tls-noverify")},
 		}
 	}
 	return []advice{

@@ -317,7 +317,7 @@ func TestDNSTapFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte{0, 0, 0, 0, 0, 0, 0, 34, 0, 0, 0, 2}, 0o600))
 	code, _, stderr := call(t, nil, path)
 	require.Equal(t, exitUnread, code)
-	require.Contains(t, stderr, "if it is a file of dnstap, give -i dnstap")
+	require.Contains(t, stderr, "for a dnstap file use -i dnstap")
 }
 
 // TestPatterns checks that patterns are expanded, because shells of Windows do not, but existing
@@ -376,7 +376,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"--format", "xml", sample}, exitMisused, "--format xml: must be text, json or pktvisor"},
 		{[]string{"--color", "red", sample}, exitMisused, "--color red: must be always, never or auto"},
 		{[]string{"--width", "-3", sample}, exitMisused, "--width -3: must be a number of columns"},
-		{[]string{"testdata"}, exitUnread, "testdata is a directory: give the files in it, as testdata/*.pcap"},
+		{[]string{"testdata"}, exitUnread, "testdata is a directory: name its files, such as testdata/*.pcap"},
 		{[]string{"-b", "dns and host 192.0.2.1", sample}, exitMisused, "did you mean 'port 53'?"},
 		{[]string{"missing.pcap"}, exitUnread, "missing.pcap"},
 		{[]string{"main.go"}, exitUnread, "main.go"},

@@ -69,16 +69,16 @@ const (
 	inputSFlow   = "sflow"
 )
 
-const manual = `visor-reader summarises network captures: who talked, what was asked in DNS, how fast
-answers came.
+const manual = `visor-reader summarises network captures: top talkers, DNS names, response times and
+more.
 
 Usage:
   visor-reader [options] FILE...
 
 FILE is a pcap or pcapng capture, plain or compressed with gzip, zstd or bzip2;
 with -i dnstap it is a Frame Streams file of dnstap messages. With -i netflow or -i
-sflow it is a capture of what routers and switches export over UDP (NetFlow, IPFIX,
-sFlow), and the flows in that are summarised. - is standard input. Several files are
+sflow it is a capture of flow exports over UDP (NetFlow, IPFIX, sFlow), and their flows
+are summarised. - is standard input. Several files are
 read as one capture, merged by time. FILEs may also be snapshots, which --write-snapshot
 writes: their summaries are merged.
 
@@ -88,30 +88,30 @@ Examples:
   visor-reader capture.pcap
         what happened in the capture, and when
   visor-reader -H 192.0.2.0/24,2001:db8::/32 capture.pcap
-        with the networks that are ours, ingress and egress are apart, and there are
-        top remote addresses and the times of DNS answers
+        with your own networks: ingress and egress are separated, and remote addresses
+        and DNS response times are listed
   visor-reader --step 1m capture.pcap
         a row for each minute; --step 10s is finer
   visor-reader --from 14:05 --to 14:06 --top 30 capture.pcap
         what happened in one minute, with longer lists
   visor-reader -b 'port 53 and net 192.0.2.0/24' capture.pcap
-        what is DNS of one network
+        DNS traffic of one network
   visor-reader --geo-city City.mmdb --geo-asn ASN.mmdb -H 192.0.2.0/24 *.pcap.gz
-        where remote addresses are, and whose
+        locations and networks of remote addresses
   visor-reader --write-snapshot monday.vsnap monday.pcap
   visor-reader monday.vsnap tuesday.vsnap
         the summaries of several captures or agents as one
   visor-reader -i dnstap queries.dnstap
-        what a DNS server has written of its queries and responses
+        queries and responses logged by a DNS server
   visor-reader -i netflow exports.pcap
-        the flows that routers have reported, by device and interface
+        flows reported by routers, by device and interface
   tcpdump -w - port 53 | visor-reader --format json - | jq .
         from a pipe, for a program
 
-The last line says what became of all packets, and which part of the capture the answer
-covers; in JSON these are "account" and "coverage", and "timeline" counts by time. The
-format pktvisor is JSON with nothing but what pktvisor-reader has: without --periods it
-shows the last five minutes. With --step, JSON is a line for each step.
+The last line counts all packets by outcome, and shows which part of the capture the
+answer covers; in JSON these are "account" and "coverage", and "timeline" counts by time.
+The format pktvisor is JSON with only the keys of pktvisor-reader; without --periods it
+covers the last five minutes. With --step, JSON is a line for each step.
 
 Exit status: 0 done, 1 a file could not be read to its end (what could be read is
 shown, of the other files too), 2 wrong usage.
@@ -127,8 +127,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.SortFlags = false
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
 	fs.StringVarP(&o.input, "input", "i", inputPcap, "`type` of input: pcap, dnstap, netflow or sflow")
-	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only packets that it lets through are analysed")
-	fs.StringVarP(&hosts, "host", "H", "", "own networks, comma separated `CIDRs`: they part ingress from egress")
+	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only matching packets are analysed")
+	fs.StringVarP(&hosts, "host", "H", "", "your own networks, comma separated `CIDRs`, to separate ingress from egress")
 	fs.StringSliceVar(&ports, "dns-ports", nil, "`ports` of DNS, comma separated; the default is 53,5353,5355,53000")
 	fs.IntVar(&o.periods, "periods", 0, "show only the last `P` minutes, 2 to 10; 1 counts everything as one period. Without it the whole capture is shown")
 	fs.DurationVar(&o.step, "step", 0, "write the counts of each `step` of time, as 10s, 1m or 1h, in place of a summary")
@@ -136,12 +136,12 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVar(&to, "to", "", "leave out packets at and after a `time`")
 	fs.StringVar(&o.writeTo, "write-snapshot", "", "write the summary to a `file`, too, for visor-reader to merge with others")
 	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
-	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at, 1 to 100")
+	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets sampled for lists, cardinalities and times, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
 	fs.StringVar(&o.format, "format", "", "`text|json|pktvisor`: the default is text on a terminal and json elsewhere")
-	fs.BoolVarP(&o.all, "all", "a", false, "show what is zero in text, too")
+	fs.BoolVarP(&o.all, "all", "a", false, "also show zeros in text")
 	fs.IntVar(&o.width, "width", 0, "`columns` of text: the default is COLUMNS, or the terminal's width, or 80")
 	fs.StringVar(&color, "color", "auto", "`always|never|auto`: colours in text; auto is on a terminal, unless NO_COLOR is set")
 	fs.IntVarP(&o.workers, "jobs", "j", min(runtime.NumCPU(), 4), "`workers` that share the packets, 1 to 64")

@@ -174,7 +174,7 @@ func suggest(err error, input, name string) error {
 	case input == inputDNSTap && slices.Contains(captureMagics, magic):
 		return fmt.Errorf("%w; it is a capture of packets: leave out -i dnstap", err)
 	case input != inputDNSTap && magic == 0: // Frame Streams begin with zeros
-		return fmt.Errorf("%w; if it is a file of dnstap, give -i dnstap", err)
+		return fmt.Errorf("%w; for a dnstap file use -i dnstap", err)
 	}
 	return err
 }
@@ -198,7 +198,7 @@ func interruptible(ctx context.Context, in io.Reader) io.Reader {
 
 func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture.Source, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory: give the files in it, as %s", name, filepath.Join(name, "*.pcap"))
+		return nil, fmt.Errorf("%s is a directory: name its files, such as %s", name, filepath.Join(name, "*.pcap"))
 	}
 	in, label := stdin, "standard input"
 	if name != "-" {

@@ -161,7 +161,7 @@ func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Repor
 	m := network.From(snap)
 	unknown := m != nil && m.Total.Value() > 0 && m.Unknown.Value() == m.Total.Value()
 	hint(unknown && j.hosts.Empty(), "the direction of all packets is unknown: "+
-		"with -H and the own networks, what goes in and out is told apart, remote addresses are listed and DNS transactions timed")
+		"with -H and your networks, directions are known, remote addresses are listed and DNS transactions timed")
 	hint(unknown && !j.hosts.Empty(), "the direction of all packets is unknown: no packet is from or to the networks of -H")
 	hint(!r.Coverage.All() && j.periods > 1, "without --periods the answer has all %s of the input",
 		export.Brief(r.Coverage.Last.Sub(r.Coverage.First)))

@@ -22,7 +22,7 @@ func TestNSActivation(t *testing.T) {
 	netns.IP(t, "link", "set", "lo", "up")
 	for _, program := range []string{"systemd-socket-activate", "setpriv"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("skipped: there is no %s command", program)
+			t.Skipf("skipped: the command %s is missing", program)
 		}
 	}
 	const group = 4253 // a number that no group of the system has

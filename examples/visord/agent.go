@@ -110,7 +110,7 @@ func (a *agent) bound() error {
 	}
 	if a.memory = shareOut(limit); limit > 0 {
 		a.memory.apply()
-		a.log.Info(fmt.Sprintf("memory limit %s, of which inputs and policies may hold %s", mebibytes(limit), mebibytes(a.memory.work)))
+		a.log.Info(fmt.Sprintf("memory limit %s, inputs and policies may hold %s", mebibytes(limit), mebibytes(a.memory.work)))
 	}
 	return nil
 }

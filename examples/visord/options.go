@@ -79,41 +79,41 @@ type options struct {
 	crash [3]string // pktvisord's options for crash reports
 }
 
-const manual = `visord summarises network traffic while it passes: who talks, what is asked in DNS, how
-fast answers come. It answers over HTTP, in JSON and for Prometheus.
+const manual = `visord summarises network traffic as it flows: top talkers, DNS names, response times
+and more. It serves the results over HTTP, in JSON and for Prometheus.
 
 Usage:
   visord [options] [IFACE]
 
 IFACE is an interface, an IP address that it has, 'auto' for the busiest one, or 'mock'
-for made-up traffic that needs no rights and no Linux: its packets are analysed by a
-policy named 'default'. Other taps and policies come from the
-configuration file (--config), or over HTTP while visord runs (--admin-api).
+for generated traffic, which needs no privileges and no Linux. A policy named 'default'
+analyses its packets. Other taps and policies come from the configuration file
+(--config), or over HTTP while visord runs (--admin-api).
 
 Options:
 %s
-Each option with a long name may stand in the section visor.config of the configuration
-file too, with _ for -, as 'log_file: /var/log/visord'; the command line wins. Not so
+The section visor.config of the configuration file may set each long option, with _ for
+-, such as 'log_file: /var/log/visord'; the command line wins. The exceptions are
 --config, --check, --bpf, --host-spec, --help and --version.
 
 Signals:
-  SIGHUP         reads the configuration file again and applies what has changed of taps
-                 and policies; opens the log file anew
-  SIGTERM, SIGINT  end visord; what was counted is pushed to OpenTelemetry first
+  SIGHUP         reads the configuration file again and applies changes of taps and
+                 policies; reopens the log file
+  SIGTERM, SIGINT  end visord after the last push to OpenTelemetry
 
 Examples:
   visord eth0
         the default policy; see http://localhost:10853/api/v1/metrics/window/5
   visord -H 192.0.2.0/24,2001:db8::/32 -b 'port 53' eth0
-        DNS alone; with the networks that are ours, ingress and egress are apart
+        only DNS; with your own networks, ingress and egress are separated
   visord --admin-api --config /etc/visord.yaml
-        the taps and policies of a file, and those that come over HTTP
+        taps and policies from a file, and from clients over HTTP
   visord --geo-asn ASN.mmdb --prom-instance ns1 -l 0.0.0.0 auto
         for Prometheus: scrape http://ns1:10853/metrics every minute
   visord --otel --otel-host collector.example.net --otel-protocol grpc eth0
-        every minute pushed to OpenTelemetry
+        push every minute to OpenTelemetry
   visord --check /etc/visord.yaml
-        what is wrong with a configuration file, and what it would run
+        check a configuration file, and list the policies that it would run
   visord mock
         a demonstration
 
@@ -128,52 +128,52 @@ func (o *options) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("visord", pflag.ContinueOnError)
 	fs.SortFlags = false
 	fs.StringVar(&o.config, "config", "", "configuration `file`, YAML or JSON: taps, policies, options")
-	fs.StringVar(&o.check, "check", "", "say what is wrong with a configuration `file` and what it would run, and exit")
-	fs.BoolVar(&o.strict, "strict", false, "refuse documents that there are warnings about, and a configuration file with a policy that cannot start")
+	fs.StringVar(&o.check, "check", "", "check a configuration `file`, list the policies that it would run, and exit")
+	fs.BoolVar(&o.strict, "strict", false, "reject documents with warnings, and a configuration file with a policy that cannot start")
 	fs.StringVarP(&o.bpf, "bpf", "b", "", "tcpdump `filter` of the default policy")
-	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "own networks of the default tap, comma separated `CIDRs`: they part ingress from egress")
-	fs.IntVar(&o.periods, "periods", 5, "one-minute `periods` that policies keep unless they say otherwise, 1 to 10")
-	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets that lists, cardinalities and times look at unless policies say otherwise, 1 to 100")
+	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "your own networks for the default tap, comma separated `CIDRs`, to separate ingress from egress")
+	fs.IntVar(&o.periods, "periods", 5, "default number of one-minute `periods` that policies keep, 1 to 10")
+	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "default `percent` of packets sampled for lists, cardinalities and times, 1 to 100")
 
-	fs.StringVar(&o.memory, "memory-limit", "", "`bytes` for all, as 512M; by default those of the cgroup, else 512M. Policies that do not fit are refused; 'off' lets all in")
+	fs.StringVar(&o.memory, "memory-limit", "", "memory limit in `bytes`, such as 512M; the default is the cgroup's limit, or 512M. Policies that do not fit are rejected; 'off' disables the limit")
 	fs.StringVarP(&o.host, "host", "l", "localhost", "`address` that the API is served on")
 	o.port, o.otelPort = 10853, 4318
 	fs.VarP(&o.port, "port", "p", "`port` of the API")
 	fs.BoolVar(&o.adminAPI, "admin-api", false, "let clients of the API create and delete taps and policies, and stop visord")
-	fs.BoolVar(&o.insecure, "insecure", false, "allow --admin-api on an address of others without a token or certificates of clients")
-	fs.StringVar(&o.apiFiles, "api-files", "", "`directory` below which taps that come over the API may read files; without it they may read none")
-	fs.StringSliceVar(&o.allowHosts, "allow-host", nil, "with --admin-api and no token: another `name` that clients may call this host by")
+	fs.BoolVar(&o.insecure, "insecure", false, "allow --admin-api on a network address without a token or client certificates")
+	fs.StringVar(&o.apiFiles, "api-files", "", "`directory` in which taps created over the API may read files; without it they may read none")
+	fs.StringSliceVar(&o.allowHosts, "allow-host", nil, "with --admin-api and no token: another host `name` that clients may use")
 	fs.BoolVar(&o.tls, "tls", false, "serve HTTPS")
 	fs.StringVar(&o.files.Cert, "tls-cert", "", "certificate `file`, PEM; read again when it changes")
 	fs.StringVar(&o.files.Key, "tls-key", "", "key `file`, PEM")
-	fs.StringVar(&o.files.ClientCA, "tls-client-ca", "", "ask clients for a certificate that one in this `file` has signed")
-	fs.StringVar(&o.tokenFile, "api-token-file", "", "ask clients for the bearer token in this `file`")
+	fs.StringVar(&o.files.ClientCA, "tls-client-ca", "", "require client certificates signed by an authority in this `file`, PEM")
+	fs.StringVar(&o.tokenFile, "api-token-file", "", "require the bearer token in this `file`")
 	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits: the same on hosts whose summaries merge")
-	fs.BoolVar(&o.pprof, "pprof", false, "offer Go's profiles at /debug/pprof/")
-	fs.StringVar(&o.instance, "prom-instance", "", "`ID` that Prometheus series have as their label 'instance'")
+	fs.BoolVar(&o.pprof, "pprof", false, "serve Go's profiles at /debug/pprof/")
+	fs.StringVar(&o.instance, "prom-instance", "", "`ID` for the label 'instance' of Prometheus series")
 	fs.BoolVar(&o.sumIsMax, "prom-sum-is-max", false, "_sum of Prometheus' summaries is the greatest value, as in pktvisor, not the sum")
 
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
-	fs.StringVar(&o.defaultGeoCity, "default-geo-city", "", "`file` in place of --geo-city if that is not given")
-	fs.StringVar(&o.defaultGeoASN, "default-geo-asn", "", "`file` in place of --geo-asn if that is not given")
-	fs.IntVar(&o.geoCache, "geo-cache-size", 10000, "`addresses` whose place is remembered, per database; 0 for none")
+	fs.StringVar(&o.defaultGeoCity, "default-geo-city", "", "`file` to use without --geo-city")
+	fs.StringVar(&o.defaultGeoASN, "default-geo-asn", "", "`file` to use without --geo-asn")
+	fs.IntVar(&o.geoCache, "geo-cache-size", 10000, "`addresses` cached per database; 0 disables the cache")
 	fs.StringVar(&o.services, "iana-service-port-registry", "", "names of ports for flow policies: IANA's `file`, CSV")
-	fs.StringVar(&o.defaultServices, "default-service-registry", "", "`file` in place of --iana-service-port-registry if that is not given")
+	fs.StringVar(&o.defaultServices, "default-service-registry", "", "`file` to use without --iana-service-port-registry")
 
-	fs.BoolVar(&o.otel, "otel", false, "push metrics to a receiver of OpenTelemetry")
+	fs.BoolVar(&o.otel, "otel", false, "push metrics to an OpenTelemetry receiver")
 	fs.StringVar(&o.otelHost, "otel-host", "localhost", "`host` of the receiver")
 	fs.Var(&o.otelPort, "otel-port", "its `port`; 4317 with --otel-protocol grpc")
 	fs.StringVar(&o.otelPath, "otel-path", "/v1/metrics", "its `path`, with http")
 	fs.StringVar(&o.otelProtocol, "otel-protocol", "http", "`http|grpc`")
 	fs.IntVar(&o.otelInterval, "otel-interval", 60, "`seconds` between pushes; each pushes the periods that have ended since the last")
-	fs.DurationVar(&o.otelDrain, "otel-drain", time.Second, "`time` that the last push may take when visord ends")
+	fs.DurationVar(&o.otelDrain, "otel-drain", time.Second, "maximum `time` for the last push when visord ends")
 	fs.BoolVar(&o.otelTLS, "otel-tls", false, "push over TLS")
-	fs.StringVar(&o.otelCert, "otel-tls-cert", "", "certificate `file` to show the receiver, PEM")
+	fs.StringVar(&o.otelCert, "otel-tls-cert", "", "client certificate `file`, PEM")
 	fs.StringVar(&o.otelKey, "otel-tls-key", "", "key `file`, PEM")
 
-	fs.BoolVarP(&o.daemon, "daemon", "d", false, "go on in the background, once visord serves")
-	fs.StringVar(&o.user, "user", "", "become this `user` once all taps and ports are open; policies that come later cannot open interfaces")
+	fs.BoolVarP(&o.daemon, "daemon", "d", false, "continue in the background once visord serves")
+	fs.StringVar(&o.user, "user", "", "switch to this `user` once all taps and ports are open; later policies cannot open interfaces")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
 	fs.StringVar(&o.logFile, "log-file", "", "log to this `file`")
 	fs.BoolVar(&o.syslog, "syslog", false, "log to syslog")
@@ -384,10 +384,10 @@ func (o *options) validate() error {
 	case o.iface == "" && (o.bpf != "" || o.hostSpec != ""):
 		return errors.New("-b and -H are of the default policy, which needs IFACE")
 	case o.adminAPI && !o.insecure && !o.guarded():
-		return fmt.Errorf("--admin-api on %s lets anybody who reaches that address change what runs: "+
+		return fmt.Errorf("--admin-api on %s lets every client that reaches that address change policies: "+
 			"add --api-token-file or --tls-client-ca, or --insecure to allow it", cmp.Or(o.host, "all addresses"))
 	case o.iface == "" && !o.adminAPI && len(o.doc.Policies) == 0 && o.check == "":
-		//lint:ignore ST1005 it is the reference's text
+		//lint:ignore ST1005 it is pktvisor's text
 		return errors.New("Nothing to do: specify --admin-api or IFACE.")
 	}
 	return nil

@@ -36,7 +36,7 @@ func TestMisuse(t *testing.T) {
 		{"", []string{"--otel-t", "eth0"}, "unknown flag: --otel-t"},
 		{"", []string{"-p", "70000", "eth0"}, "invalid argument \"70000\" for \"-p, --port\" flag: a port is a number from 0 to 65535"},
 		{"", []string{"-H", "192.0.2.1", "eth0"}, "-H, --host-spec: invalid CIDR: 192.0.2.1; did you mean 192.0.2.1/32 or 192.0.2.0/24?"},
-		{"", []string{"--admin-api", "-l", "0.0.0.0"}, "--admin-api on 0.0.0.0 lets anybody who reaches that address change what runs"},
+		{"", []string{"--admin-api", "-l", "0.0.0.0"}, "--admin-api on 0.0.0.0 lets every client that reaches that address change policies"},
 		{"", []string{"--admin-api", "-l", ""}, "--admin-api on all addresses lets"},
 		{"visor: {config: {admin_api: true, host: ns1.example}}", nil, "add --api-token-file or --tls-client-ca, or --insecure"},
 		{"", []string{"--memory-limit", "1T", "eth0"}, "--memory-limit 1T: must be bytes as 536870912, 512M or 2G, or 'off'"},

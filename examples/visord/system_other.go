@@ -12,7 +12,7 @@ import (
 
 var hangup []os.Signal
 
-func openSyslog() (io.Writer, error) { return nil, errors.New("there is no syslog on this system") }
+func openSyslog() (io.Writer, error) { return nil, errors.New("this system has no syslog") }
 
 func isDaemon() bool { return false }
 

@@ -98,7 +98,7 @@ func newFamilies(instance string) *families {
 		retries:       counter("visor_push_retries_total", "further tries to push a request"),
 		rejected:      counter("visor_push_points_rejected_total", "data points that the receiver left out of requests that it took"),
 		pending:       gauge("visor_push_pending", "requests that wait for the receiver"),
-		running:       gauge("visor_input_running", "1 if an input gives frames or waits for them, 0 if it has ended or is down"),
+		running:       gauge("visor_input_running", "1 if an input yields frames or waits for them, 0 if it has ended or is down"),
 		gaps:          counter("visor_input_gaps_total", "times that a live input was down: an interface was deleted, a socket failed"),
 		gapTime:       counter("visor_input_gap_seconds_total", "how long a live input was down"),
 		steps:         counter("visor_input_clock_steps_total", "times that the clock was put while a live input ran; each began a period"),

@@ -36,10 +36,10 @@ func describe(routes []route, schemas map[string]answerSchema, documents object,
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "visor", "version": version, "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
-			"description": "Taps, policies and metrics of a visor agent. Paths, bodies and status codes are those of pktvisor's agent.",
+			"description": "Taps, policies and metrics of a visor agent. Paths, bodies and status codes match pktvisor's agent.",
 		},
 		"servers":    []object{{"url": "/"}},
-		"tags":       []object{{"name": "app", "description": "The program itself"}, {"name": "metrics", "description": "What was counted"}, {"name": "taps", "description": "Inputs that policies may use"}, {"name": "policies", "description": "What is counted of which input"}},
+		"tags":       []object{{"name": "app", "description": "The program itself"}, {"name": "metrics", "description": "Results of policies"}, {"name": "taps", "description": "Inputs that policies may use"}, {"name": "policies", "description": "Analyzers and their inputs"}},
 		"paths":      paths,
 		"components": object{"schemas": components},
 	}

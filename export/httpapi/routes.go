@@ -52,7 +52,7 @@ func (a *API) routes() []route {
 
 		{"GET", "/api/v1/taps", "All taps", "taps", "", "Taps", ok, nil, a.taps},
 		{"GET", "/api/v1/taps/{tap}", "One tap", "taps", "", "Taps", ok, []int{missing}, a.tap},
-		{"GET", "/api/v1/policies", "All policies, those that tell what inputs cost included", "policies", "", "Policies", ok, nil, a.policies},
+		{"GET", "/api/v1/policies", "All policies, including those for the cost of inputs", "policies", "", "Policies", ok, nil, a.policies},
 		{"GET", "/api/v1/policies/{policy}", "One policy", "policies", "", "Policies", ok, []int{missing}, a.policy},
 
 		{"GET", "/api/v1/policies/{policy}/metrics/bucket/{n}", "One period of a policy, or of all by the name __all; 0 is the running one", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.bucket},

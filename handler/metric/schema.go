@@ -86,7 +86,7 @@ func unique(names []string) error {
 	seen := make(map[string]bool)
 	for _, name := range names {
 		if seen[name] {
-			return fmt.Errorf("metric: two metrics have the name %s in Prometheus; give one of them the tag prom", name)
+			return fmt.Errorf("metric: two metrics have the name %s in Prometheus; set the tag prom for one of them", name)
 		}
 		seen[name] = true
 	}

@@ -22,7 +22,7 @@ func checkTag(sf reflect.StructField) error {
 		}
 		quoted, err := strconv.QuotedPrefix(value)
 		if err != nil {
-			return fmt.Errorf("the tag is no list of key:%q", "value")
+			return fmt.Errorf("the tag is not a list of key:%q", "value")
 		}
 		rest = strings.TrimSpace(value[len(quoted):])
 	}

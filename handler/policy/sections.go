@@ -93,7 +93,7 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 // policyConfig has the keys of a policy's config.
 type policyConfig struct {
 	Merge bool          `policy:"merge_like_handlers" help:"shows handlers of the same type as one"`
-	Lease time.Duration `policy:"lease_secs" range:"0-86400,cut" help:"the policy ends when nobody has asked for its metrics for this long"`
+	Lease time.Duration `policy:"lease_secs" range:"0-86400,cut" help:"the policy ends when no client has requested its metrics for this long"`
 }
 
 func (p *parser) policyConfig(node *yaml.Node, pol *Policy) {

@@ -75,7 +75,31 @@ func prose(group *ast.CommentGroup) string {
 	return strings.ReplaceAll(quoted.ReplaceAllString(text, ""), "no longer", "")
 }
 
-// TestEnglish finds the faults in all comments, including the nested modules.
+// checkStrings returns the banned words of the string literals in a Go file, which users see as
+// help, errors and log lines. Names without spaces are not texts.
+func checkStrings(name string, src []byte) (out faults, err error) {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
+	if err != nil || ast.IsGenerated(file) {
+		return faults{}, err
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		lit, ok := n.(*ast.BasicLit)
+		if !ok || lit.Kind != token.STRING || !strings.Contains(lit.Value, " ") {
+			return true
+		}
+		text := strings.ReplaceAll(strings.Join(strings.Fields(lit.Value), " "), "no longer", "")
+		for _, word := range banned.FindAllString(text, -1) {
+			at := fset.Position(lit.Pos()).Line
+			out.Words = append(out.Words, fmt.Sprintf("%s:%d: %s in a string", name, at, strings.ToLower(word)))
+		}
+		return true
+	})
+	return out, err
+}
+
+// TestEnglish finds the faults in all comments and in the texts of programs. Nested modules are
+// included, and the texts of tests are not.
 func TestEnglish(t *testing.T) {
 	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -93,6 +117,11 @@ func TestEnglish(t *testing.T) {
 		rel, _ := filepath.Rel("../..", path)
 		name := filepath.ToSlash(rel)
 		f, err := check(name, src)
+		report(t, f)
+		if err != nil || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		f, err = checkStrings(name, src)
 		report(t, f)
 		return err
 	}))

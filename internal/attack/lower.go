@@ -24,7 +24,7 @@ func packetKinds() []Kind {
 				at := uint16(8190 - 2*(piece%4095))
 				return packet4(dst, attacker+uint32(k), server, protoUDP, uint16(piece/4095), moreFragments|at, eight)
 			}},
-		{"far-fragments", "buffers of datagrams: a new datagram each time, of which 8 bytes near its end come",
+		{"far-fragments", "buffers of datagrams: a new datagram each time, with 8 bytes near its end",
 			func(dst []byte, i int, _ *rand.Rand) []byte {
 				return packet4(dst, attacker+uint32(i), server, protoUDP, uint16(i), moreFragments|farthest, eight)
 			}},

@@ -14,7 +14,7 @@ import (
 )
 
 // update is registered only by tests that import this package.
-var update = flag.Bool("update", false, "write golden files anew")
+var update = flag.Bool("update", false, "rewrite golden files")
 
 // Updating reports whether the flag -update is set. A test whose expected output is made by another
 // program runs that program then.

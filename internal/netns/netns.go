@@ -38,7 +38,7 @@ func Run(t *testing.T, programs ...string) string {
 	}
 	for _, program := range append([]string{"ip"}, programs...) {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("skipped: there is no %s command", program)
+			t.Skipf("skipped: the command %s is missing", program)
 		}
 	}
 	name := fmt.Sprintf("visor-test-%d", os.Getpid())

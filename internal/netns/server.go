@@ -50,7 +50,7 @@ func (s Server) Skip(t testing.TB) {
 		t.Skip("skipped: -short leaves out DNS servers")
 	}
 	if _, err := exec.LookPath(s.Name); err != nil {
-		t.Skipf("skipped: there is no %s command", s.Name)
+		t.Skipf("skipped: the command %s is missing", s.Name)
 	}
 	if s.Name == "knotd" && !knotHasDNSTap(t) {
 		t.Skip("skipped: knotd has no dnstap module (Debian: knot-module-dnstap)")

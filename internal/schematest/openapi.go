@@ -60,7 +60,7 @@ func (d *Description) Validate(t testing.TB, method, path string, status int, co
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 	require.NoError(t, err, "%s %s: %.300s", method, path, body)
 	s := d.schemas[fmt.Sprintf("%s %s %d", method, d.pattern(path), status)]
-	require.NotNil(t, s, "%s %s: nothing is said of %d", method, path, status)
+	require.NotNil(t, s, "%s %s: status %d is not described", method, path, status)
 	require.NoError(t, s.Validate(v), "%s %s: %.300s", method, path, body)
 }
 

@@ -28,8 +28,8 @@ type dnstapConfig struct {
 	FIFO       bool            `policy:"allow_fifo" help:"the file may be a named pipe"`
 	OnlyHosts  decode.HostNets `policy:"only_hosts" in:"filter" type:"list of texts" help:"passes messages with an end in one of these networks; without effect in config"`
 	Mode       fs.FileMode     `policy:"socket_mode" type:"number or text" help:"octal permissions of the socket; the default is 0660"`
-	Owner      string          `policy:"socket_owner" type:"number or text" help:"user of the socket; the default is that of the process"`
-	Group      string          `policy:"socket_group" type:"number or text" help:"group of the socket; the default is that of the process"`
+	Owner      string          `policy:"socket_owner" type:"number or text" help:"user of the socket; the default is the user of the process"`
+	Group      string          `policy:"socket_group" type:"number or text" help:"group of the socket; the default is the group of the process"`
 	Allow      decode.HostNets `policy:"allow_from" type:"list of texts" help:"addresses and networks of clients over TCP; the default is all"`
 	Clients    int             `policy:"max_clients" range:"0-1048576,cut" help:"clients connected at once; 0 means 1024"`
 	PerAddress int             `policy:"max_clients_per_address" range:"0-1048576,cut" help:"clients from one address; 0 means a quarter of max_clients"`

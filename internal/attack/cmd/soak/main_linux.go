@@ -35,7 +35,7 @@ func main() {
 	flag.IntVar(&o.minutes, "minutes", 10, "how long")
 	flag.IntVar(&o.ordinary, "ordinary", 2_000, "ordinary DNS packets per second")
 	flag.IntVar(&o.attacks, "attacks", 9_000, "hostile packets per second")
-	flag.IntVar(&o.maxRSS, "max-rss", 400, "fail above so many MB of resident memory")
+	flag.IntVar(&o.maxRSS, "max-rss", 400, "fail above this resident memory, MB")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -43,7 +43,7 @@ func parse(args []string, stderr io.Writer) (cfg trafficgen.Config, path string,
 	fs.SetOutput(stderr)
 	kind := fs.String("kind", "mixed", "`varied` (DNS over UDP alone) or mixed (everything)")
 	n := fs.Int("n", trafficgen.DefaultPackets, "`frames` to write")
-	seed := fs.Uint64("seed", 0, "the same seed gives the same file")
+	seed := fs.Uint64("seed", 0, "the same seed generates the same file")
 	pps := fs.Float64("pps", 50_000, "frames per second, by their timestamps")
 	nx := fs.Int("nxdomain", 0, "`percent` of DNS transactions in a flood of names that do not exist")
 	labels := fs.Int("randomlabel", 0, "`percent` of DNS transactions in a random-label attack")
