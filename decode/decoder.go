@@ -74,6 +74,9 @@ func (d *Decoder) Stats() Stats { return d.frags.stats }
 func (d *Decoder) Decode(p *Packet) error {
 	p.Layers, p.Inner, p.Payload, p.Cut, p.Proto, p.Dir = 0, nil, nil, 0, 0, Unknown
 	if p.Link == LinkEthernet && len(p.Frame) >= ethernetHeaderLen {
+		if p.plain() {
+			return nil
+		}
 		p.Layers = LayerEthernet
 		return d.network(p, be16(p.Frame[12:]), p.Frame[ethernetHeaderLen:])
 	}

@@ -163,6 +163,9 @@ func (n *HostNets) Contains(addr netip.Addr) bool {
 // Direction returns the direction of a packet from src to dst. Between two own addresses it is
 // ToHost.
 func (n *HostNets) Direction(src, dst netip.Addr) Direction {
+	if src.Is4() && dst.Is4() && len(n.v4) <= fewNets && len(n.hosts4) == 0 {
+		return n.direction4(value4(src), value4(dst))
+	}
 	switch {
 	case n.Contains(dst):
 		return ToHost
@@ -170,6 +173,27 @@ func (n *HostNets) Direction(src, dst netip.Addr) Direction {
 		return FromHost
 	}
 	return Unknown
+}
+
+// fewNets is the number of networks up to which direction4 applies.
+const fewNets = 8
+
+// direction4 compares all networks without a branch, because directions come in random order: 8.7
+// ns instead of 10.0 with two networks.
+func (n *HostNets) direction4(src, dst uint32) Direction {
+	from, to := Unknown, Unknown
+	for _, net := range n.v4 {
+		if src&net.mask == net.addr {
+			from = FromHost
+		}
+		if dst&net.mask == net.addr {
+			to = ToHost
+		}
+	}
+	if to != Unknown {
+		return to
+	}
+	return from
 }
 
 // Prefixes returns the networks: IPv4 first, then IPv6, each in the given order. Sorted single

@@ -97,3 +97,31 @@ func TestNewHostNets(t *testing.T) {
 	require.True(t, none.Empty())
 	require.False(t, none.Contains(netip.MustParseAddr("::1")))
 }
+
+// The direction follows from the networks that hold each address, with few networks and with many.
+func TestDirection(t *testing.T) {
+	for _, spec := range []string{
+		"192.0.2.0/24,10.0.0.0/8,2001:db8::/32",
+		"192.0.2.0/24,10.0.0.0/8,10.1.0.0/32,10.2.0.0/32,10.3.0.0/32,10.4.0.0/32,10.5.0.0/32,10.6.0.0/32,10.7.0.0/32",
+		"2001:db8::/32", "0.0.0.0/0",
+	} {
+		nets, err := decode.ParseHostNets(spec)
+		require.NoError(t, err)
+		var addrs []netip.Addr
+		for _, a := range []string{"192.0.2.1", "10.255.0.1", "203.0.113.1", "0.0.0.0", "2001:db8::1", "2001:db9::1", "::"} {
+			addrs = append(addrs, netip.MustParseAddr(a))
+		}
+		for _, src := range addrs {
+			for _, dst := range addrs {
+				want := decode.Unknown
+				switch {
+				case nets.Contains(dst):
+					want = decode.ToHost
+				case nets.Contains(src):
+					want = decode.FromHost
+				}
+				require.Equal(t, want, nets.Direction(src, dst), "%s to %s in %s", src, dst, spec)
+			}
+		}
+	}
+}

@@ -1,12 +1,15 @@
 package dnsmsg
 
+import "encoding/binary"
+
 // Impossible reports whether m cannot be a DNS message. That is so if its counts do not fit its
 // size bytes on the wire, or its opcode or flags are not assigned. It must also not begin with a
 // plausible question or record. A merely damaged message is not impossible.
 func (m Message) Impossible(size int) bool {
-	const unassigned = 1<<3 | 0xFF80 // opcodes (RFC 6895 section 2.2)
-	questions := HeaderLen + 5*int(m.QDCount())
-	records := int(m.ANCount()) + int(m.NSCount()) + int(m.ARCount())
+	const unassigned = 1<<3 | 0xFF80         // opcodes (RFC 6895 section 2.2)
+	counts := binary.BigEndian.Uint64(m[4:]) // of all four sections
+	questions := HeaderLen + 5*int(counts>>48)
+	records := int(uint16(counts>>32)) + int(uint16(counts>>16)) + int(uint16(counts))
 	cut := m.Response() && m.Truncated() // its counts may describe the whole message
 	if questions <= size && (cut || questions+11*records <= size) && unassigned>>m.Opcode()&1 == 0 && m[3]&0x40 == 0 {
 		return false

@@ -76,11 +76,11 @@ func (f *front[M]) passMessages(b *handler.Batch) {
 
 // remote counts a remote address in c and card. It ignores the unspecified address.
 func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, c *Counts) {
-	if addr.IsUnspecified() {
-		return
-	}
 	if addr.Is4() {
 		a := addr.As4()
+		if a == [4]byte{} {
+			return
+		}
 		h := f.Hash.IPv4(a)
 		if f.groups.Has(groupCardinality) {
 			card.Add(h)
@@ -90,6 +90,9 @@ func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, c *Counts) 
 		}
 	} else {
 		a := addr.As16()
+		if a == [16]byte{} {
+			return
+		}
 		h := f.Hash.IPv6(a)
 		if f.groups.Has(groupCardinality) {
 			card.Add(h)

@@ -47,13 +47,29 @@ func (s *shard) countDeep(p *decode.Packet) {
 	if !p.Layers.Has(decode.LayerIP) {
 		return
 	}
-	// As in pktvisor, both addresses of a dnstap message count: the client's as a source, and the
-	// server's as a destination.
-	tapped := p.Layers.Has(decode.LayerDNSTap)
-	if (tapped && p.Src.IsValid()) || (!tapped && p.Dir == decode.ToHost) {
+	if p.Layers.Has(decode.LayerDNSTap) {
+		s.tapped(p)
+		return
+	}
+	if p.Dir == decode.Unknown {
+		return
+	}
+	// a selection instead of branches, because directions come in random order
+	remote, card := &p.Src, &m.SrcIPsIn
+	if p.Dir == decode.FromHost {
+		remote, card = &p.Dst, &m.DstIPsOut
+	}
+	s.remote(remote.Addr(), card, &m.Counts)
+}
+
+// tapped counts the addresses of a dnstap message. As in pktvisor, both count: the client's as a
+// source, and the server's as a destination.
+func (s *shard) tapped(p *decode.Packet) {
+	m := s.Live
+	if p.Src.IsValid() {
 		s.remote(p.Src.Addr(), &m.SrcIPsIn, &m.Counts)
 	}
-	if (tapped && p.Dst.IsValid()) || (!tapped && p.Dir == decode.FromHost) {
+	if p.Dst.IsValid() {
 		s.remote(p.Dst.Addr(), &m.DstIPsOut, &m.Counts)
 	}
 }
