@@ -99,7 +99,7 @@ func TestNewHostNets(t *testing.T) {
 }
 
 // The direction follows from the networks that hold each address, with few networks and with many.
-func TestDirection(t *testing.T) {
+func TestDirectionFollowsContains(t *testing.T) {
 	for _, spec := range []string{
 		"192.0.2.0/24,10.0.0.0/8,2001:db8::/32",
 		"192.0.2.0/24,10.0.0.0/8,10.1.0.0/32,10.2.0.0/32,10.3.0.0/32,10.4.0.0/32,10.5.0.0/32,10.6.0.0/32,10.7.0.0/32",

@@ -28,8 +28,8 @@ func newWaiting[V any](cfg *Config, lost func(v *V, why flowtable.Loss)) waiting
 	return w
 }
 
-// transactionKey returns the common key of a query and its reply: the two ends and the ID. The table
-// places keys by a secret multiplier, so that consecutive ones are apart.
+// transactionKey returns the common key of a query and its reply: the two ends and the ID. The
+// table places keys by a secret multiplier, so that consecutive ones are apart.
 func transactionKey(m *handler.Message) uint64 { return m.Flow + uint64(m.Msg.ID()) }
 
 // question returns a hash of the question, or 0 without one.
