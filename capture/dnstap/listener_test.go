@@ -23,8 +23,6 @@ import (
 	"visor/internal/wait"
 )
 
-var _ godnstap.Output = (*dnstap.Output)(nil)
-
 // listen returns a Listener with cfg on a temporary socket and closes it at the end of the test.
 func listen(t testing.TB, cfg dnstap.Config) *dnstap.Listener {
 	if cfg.Network == "" {

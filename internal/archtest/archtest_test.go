@@ -56,7 +56,7 @@ var doors = map[string][]string{
 	"go.yaml.in/yaml":                       {"handler/policy"},
 	"github.com/segmentio/go-hll":           {"sketch"},
 	"github.com/prometheus/client_golang":   {"export/prom/collector"},
-	"github.com/dnstap/golang-dnstap":       {"capture/dnstap"},
+	"github.com/dnstap/golang-dnstap":       {"capture/dnstap/mirror"},
 	"google.golang.org/protobuf":            {"export/otlp"},
 	"go.opentelemetry.io/proto":             {"export/otlp"},
 	"connectrpc.com/connect":                {"export/otlp"},
