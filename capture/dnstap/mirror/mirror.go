@@ -86,7 +86,8 @@ func (o *Output) RunOutputLoop() {
 }
 
 // Missed returns the number of messages that an output did not receive because its loop had ended.
-// The loop of golang-dnstap's output for files ends after an error. A message counts once for each such output.
+// The loop of golang-dnstap's output for files ends after an error. A message counts once for each
+// output that missed it.
 func (o *Output) Missed() uint64 { return o.missed.Load() }
 
 // Close closes all outputs behind the last message, and waits for RunOutputLoop, which must have
