@@ -1,6 +1,6 @@
 // Package mirror copies the messages of a program's dnstap logger to several outputs of
-// golang-dnstap (github.com/dnstap/golang-dnstap). A DNS server that writes dnstap to a file or a collector keeps
-// doing so, and a pipeline of visor sees the same messages:
+// golang-dnstap (github.com/dnstap/golang-dnstap). A DNS server that writes dnstap to a file or a
+// collector keeps doing so, and a pipeline of visor receives the same messages:
 //
 //	file, err := godnstap.NewFrameStreamOutputFromFilename("queries.dnstap")
 //	…
