@@ -2,6 +2,7 @@ package benchmarks
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -12,9 +13,9 @@ import (
 	"visor/internal/packettest"
 )
 
-// exports returns datagrams of four routers. Each datagram has 30 flows between 10,000 clients and
-// 50 servers.
-func exports(datagrams int) (frames []capture.Frame, records int) {
+// exports returns datagrams of routers with some interfaces each. Each datagram has 30 flows between
+// 10,000 clients and 50 servers.
+func exports(datagrams, routers int, interfaces uint32) (frames []capture.Frame, records int) {
 	for i := range datagrams {
 		var flows []decode.Flow
 		for k := range 30 {
@@ -24,18 +25,18 @@ func exports(datagrams int) (frames []capture.Frame, records int) {
 			flows = append(flows, decode.Flow{
 				Src: netip.AddrFrom4(client), Dst: netip.AddrFrom4([4]byte{203, 0, 113, byte(n >> 8 % 50)}),
 				SrcPort: uint16(n >> 16), DstPort: []uint16{443, 80, 53, 22}[n>>5%4], Proto: []uint8{6, 6, 17, 6}[n>>5%4],
-				Bytes: uint64(n % 5000), Packets: uint64(n%9 + 1), Input: n % 8, Output: n >> 3 % 8,
+				Bytes: uint64(n % 5000), Packets: uint64(n%9 + 1), Input: n % interfaces, Output: n >> 3 % interfaces,
 			})
 		}
-		router := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 4)}), 5000).String()
-		frames = append(frames, packettest.UDP(time.Duration(i)*time.Millisecond, router, "192.0.2.250:2055", packettest.NetFlow5(uint32(i/4*30), 0, flows...)))
+		router := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % routers)}), 5000).String()
+		frames = append(frames, packettest.UDP(time.Duration(i)*time.Millisecond, router, "192.0.2.250:2055", packettest.NetFlow5(uint32(i/routers*30), 0, flows...)))
 	}
 	return frames, 30 * datagrams
 }
 
 // BenchmarkFlow measures the total cost of a flow record, from the packet with its datagram on.
 func BenchmarkFlow(b *testing.B) {
-	frames, records := exports(10_000)
+	frames, records := exports(10_000, 4, 8)
 	mem := capture.NewMemory(frames)
 	b.ReportAllocs()
 	start := cpuTime(b)
@@ -45,6 +46,21 @@ func BenchmarkFlow(b *testing.B) {
 	b.ReportMetric(float64(cpuTime(b)-start)/float64(b.N*records), "cpu-ns/record")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
 	b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkFlowInterfaces measures how much of that is memory: each interface has lists of its own.
+func BenchmarkFlowInterfaces(b *testing.B) {
+	for _, interfaces := range []uint32{1, 8, 32} {
+		b.Run(fmt.Sprint(interfaces), func(b *testing.B) {
+			frames, records := exports(10_000, 1, interfaces)
+			mem := capture.NewMemory(frames)
+			start := cpuTime(b)
+			for b.Loop() {
+				run(b, mem, 1, decode.HostNets{}, "flow")
+			}
+			b.ReportMetric(float64(cpuTime(b)-start)/float64(b.N*records), "cpu-ns/record")
+		})
+	}
 }
 
 // BenchmarkFlowAttack measures the cost of a record from a forged exporter with forged interfaces.
