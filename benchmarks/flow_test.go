@@ -13,8 +13,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// exports returns datagrams of routers with some interfaces each. Each datagram has 30 flows between
-// 10,000 clients and 50 servers.
+// exports returns datagrams of routers with some interfaces each. Each datagram has 30 flows
+// between 10,000 clients and 50 servers.
 func exports(datagrams, routers int, interfaces uint32) (frames []capture.Frame, records int) {
 	for i := range datagrams {
 		var flows []decode.Flow
@@ -48,7 +48,7 @@ func BenchmarkFlow(b *testing.B) {
 	b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "records/s")
 }
 
-// BenchmarkFlowInterfaces measures how much of that is memory: each interface has lists of its own.
+// BenchmarkFlowInterfaces measures how much of that is memory: each interface has its own lists.
 func BenchmarkFlowInterfaces(b *testing.B) {
 	for _, interfaces := range []uint32{1, 8, 32} {
 		b.Run(fmt.Sprint(interfaces), func(b *testing.B) {
