@@ -62,7 +62,10 @@ func closeAll(queues []capture.Source) (err error) {
 }
 
 func TestFanoutGivesEveryFrameOnce(t *testing.T) {
-	const n = 20_000
+	n := 20_000
+	if testing.Short() {
+		n = 2000
+	}
 	for name, src := range map[string]func() capture.Source{
 		"stable":        func() capture.Source { return capture.NewMemory(many(1, n)) },
 		"full batches":  func() capture.Source { return newLive(many(1, n), capture.BatchSize, io.EOF) },

@@ -186,6 +186,9 @@ func TestTooManyClients(t *testing.T) {
 // protocol, and a third disconnect in the middle of a frame. No frame of the others is lost, and no
 // goroutine remains.
 func TestManyClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out a thousand clients")
+	}
 	const clients, messages = 1000, 20
 	before := runtime.NumGoroutine()
 	l := listen(t, dnstap.Config{Clients: clients})

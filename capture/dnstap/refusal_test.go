@@ -250,6 +250,9 @@ func TestIdleLimit(t *testing.T) {
 // TestGiantFrames has clients that send frames of 1 MiB, and clients that stall within one. Memory
 // stays within the budget and is released.
 func TestGiantFrames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	const clients, budget = 300, 4 << 20
 	l := listen(t, dnstap.Config{Memory: budget, Timeout: time.Minute})
 	giant := append(control(begin, contentType), data(make([]byte, 1<<20))...)

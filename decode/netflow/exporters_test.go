@@ -111,6 +111,9 @@ func TestTemplateFlood(t *testing.T) {
 
 // The templates of one domain do not fill all memory either.
 func TestTemplateFloodOfOneDomain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	d := netflow.New(netflow.Config{MaxBytes: 1 << 20})
 	before := heap()
 	for id := range uint16(10_000) {

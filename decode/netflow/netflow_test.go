@@ -245,6 +245,9 @@ func TestHeldBound(t *testing.T) {
 // A datagram of matching sets and templates, each set before its template, takes time in proportion
 // to its length.
 func TestHeldFlood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	var sets [][]byte
 	for id := range uint16(2000) {
 		sets = append(sets, packettest.Set(256+id, uint32(id)), packettest.Set(5000+id, uint32(id)), packettest.Set(0, template(256+id, field(2, 4))...))

@@ -170,6 +170,9 @@ func TestSlowClients(t *testing.T) {
 // TestGarbage checks that input that is not HTTP, or not valid for the API, leaves no resources
 // behind.
 func TestGarbage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out servers")
+	}
 	address := serve(t, func(s *http.Server) {
 		s.ReadHeaderTimeout, s.ReadTimeout = 200*time.Millisecond, 300*time.Millisecond
 		s.ErrorLog = log.New(io.Discard, "", 0)

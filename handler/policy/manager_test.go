@@ -257,6 +257,9 @@ visor:
 // Policies start and end 300 times under traffic. The one that stays misses nothing, and no
 // resources leak.
 func TestManagerChurn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hundreds of policies")
+	}
 	m, in := manager(t)
 	add(t, m, counting("stays"))
 	first := in.feeds[0]

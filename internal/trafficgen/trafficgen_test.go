@@ -108,6 +108,9 @@ func TestSameBytes(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of traffic")
+	}
 	t.Run("outcomes", func(t *testing.T) {
 		_, truth := trafficgen.Frames(trafficgen.VariedDNS(200_000))
 		of := func(n uint64) float64 { return float64(n) / float64(truth.DNSResponses) }
