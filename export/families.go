@@ -152,6 +152,8 @@ func (cfg *FamilyConfig) sumOf(k metric.Kind) string {
 
 func (cfg *FamilyConfig) seriesOf(v *metric.Value, labels []metric.Label) ([]Series, FamilyType) {
 	switch v.Kind {
+	case metric.KindUnknown:
+		return nil, ""
 	case metric.KindQuantile, metric.KindRate:
 		if v.Quantiles.N == 0 && v.Kind == metric.KindQuantile {
 			return nil, ""

@@ -140,6 +140,8 @@ func jsonValue(v *metric.Value) any {
 		return quantileObject(&v.Quantiles, v.Float)
 	case metric.KindHistogram:
 		return histogramObject(v.Bins)
+	case metric.KindUnknown:
+		return "unknown"
 	}
 	return v.Int
 }

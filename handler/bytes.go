@@ -76,7 +76,7 @@ func (m *Module) append(dst []byte, by Origin, entries int) []byte {
 	if !m.Start.IsZero() {
 		dst = binary.AppendVarint(dst, m.Start.UnixNano())
 	}
-	for _, v := range [...]uint64{whole(m.Length), m.seconds, uint64(m.current), m.Frames} {
+	for _, v := range [...]uint64{whole(m.Length), min(m.seconds, maxLength), uint64(m.current), m.Frames} {
 		dst = binary.AppendUvarint(dst, v)
 	}
 	dst = append(binary.AppendVarint(dst, m.now.UnixNano()), m.HashID[:]...)
@@ -97,7 +97,7 @@ func (m *Module) countedBy(by Origin) []Counted {
 	c := Counted{Origin: by, Module: m.Name, Tap: m.Tap}
 	if !m.Start.IsZero() {
 		start := time.Unix(m.Start.Unix(), 0)
-		c.Spans = []Interval{{start, start.Add(time.Duration(m.seconds) * time.Second)}}
+		c.Spans = []Interval{{start, start.Add(time.Duration(min(m.seconds, maxLength)) * time.Second)}}
 	}
 	return []Counted{c}
 }
@@ -127,7 +127,7 @@ func ReadSnapshot(data []byte) (*Snapshot, error) {
 		}
 		s.Modules = append(s.Modules, m)
 	}
-	if r.End(); r.Err() != nil {
+	if r.Err() != nil { // a newer version may append to the modules what this one ignores
 		return nil, fmt.Errorf("handler: this is not a snapshot: %w", r.Err())
 	}
 	return s, nil
@@ -161,8 +161,8 @@ func readModule(r *wire.Reader) (m Module) {
 	if flags&flagStarted != 0 {
 		m.Start = time.Unix(0, r.Varint())
 	}
-	m.Length = time.Duration(r.Int(maxSecond/64)) * time.Second
-	m.seconds, m.current, m.Frames = uint64(r.Int(maxSecond)), int64(r.Int(math.MaxInt64)), r.Uvarint()
+	m.Length = time.Duration(r.Int(int(maxLength))) * time.Second
+	m.seconds, m.current, m.Frames = uint64(r.Int(int(maxLength))), int64(r.Int(math.MaxInt64)), r.Uvarint()
 	m.now = time.Unix(0, r.Varint())
 	copy(m.HashID[:], r.Bytes(uint64(len(hash64.ID{}))))
 	if n := r.Count(8); n > maxCounted {

@@ -62,15 +62,17 @@ func TestReadSnapshot(t *testing.T) {
 	require.Nil(t, network.FromByDirection(got))
 }
 
+// sealed writes the checksum at the end of b.
+func sealed(b []byte) []byte {
+	n := len(b) - 4
+	binary.LittleEndian.PutUint32(b[n:], crc32.Checksum(b[:n], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
+
 // Bytes that are not a snapshot are an error with their place.
 func TestReadSnapshotRejects(t *testing.T) {
 	data, err := first(t, "a", nil, 0).AppendBinary(nil, handler.Origin{}, 0)
 	require.NoError(t, err)
-	sealed := func(b []byte) []byte {
-		n := len(b) - 4
-		binary.LittleEndian.PutUint32(b[n:], crc32.Checksum(b[:n], crc32.MakeTable(crc32.Castagnoli)))
-		return b
-	}
 	for n := range len(data) {
 		_, err := handler.ReadSnapshot(data[:n])
 		require.Error(t, err, "%d bytes", n)

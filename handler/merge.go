@@ -115,7 +115,7 @@ func (g *Merger) add(m *Module, counted []Counted) {
 	running := max(sum.running(), m.running())
 	sum.cover(m)
 	sum.Counted = counted
-	sum.seconds = whole(length(covered(counted)))
+	sum.seconds = seconds(covered(counted))
 	sum.Length = time.Duration(sum.seconds-min(running, sum.seconds)) * time.Second
 	m.addTo(sum)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -121,12 +122,12 @@ func covered(list []Counted) []Interval {
 	return union(all)
 }
 
-// length returns the length of disjoint intervals.
-func length(list []Interval) (sum time.Duration) {
+// seconds returns the length of disjoint intervals, at most maxLength.
+func seconds(list []Interval) (sum uint64) {
 	for _, x := range list {
-		sum += x.End.Sub(x.Start)
+		sum += uint64(x.End.Unix() - x.Start.Unix())
 	}
-	return sum
+	return min(sum, maxLength)
 }
 
 func (c *Counted) append(dst []byte) []byte {
@@ -178,6 +179,9 @@ func readCounted(r *wire.Reader) (c Counted) {
 	}
 	return c
 }
+
+// maxLength is the longest time.Duration in seconds: 292 years, if a clock was wrong.
+const maxLength = uint64(math.MaxInt64 / time.Second)
 
 // maxSecond bounds times, in seconds before and after 1970, to the years that text can show.
 const maxSecond = 1 << 37

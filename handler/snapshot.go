@@ -163,8 +163,14 @@ func whole(d time.Duration) uint64 { return uint64(d / time.Second) }
 func (m *Module) Silent() bool { return len(m.GroupNames) > 0 && m.Groups == 0 }
 
 // Values returns the metrics of the enabled groups, in the order of their declaration.
-func (m *Module) Values() []metric.Value {
-	r := metric.Rendering{TopN: m.TopN, Percentile: m.TopPercentile, Seconds: m.seconds, Running: m.current, Mixed: m.mixed}
+func (m *Module) Values() []metric.Value { return m.values(false) }
+
+// Sketched returns [Module.Values] with the sketches of cardinalities and quantiles, for exporters
+// that convert these.
+func (m *Module) Sketched() []metric.Value { return m.values(true) }
+
+func (m *Module) values(sketches bool) []metric.Value {
+	r := metric.Rendering{TopN: m.TopN, Percentile: m.TopPercentile, Seconds: m.seconds, Running: m.current, Mixed: m.mixed, Sketches: sketches}
 	if m.Live {
 		r.LiveSecond = m.now.Unix() - 1
 	}

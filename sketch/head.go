@@ -1,5 +1,7 @@
 package sketch
 
+import "cmp"
+
 // Head is the form in which a list travels: its heaviest entries, in descending order, with the
 // rest in the error. The true count of each key is from Lower to Upper, and Upper is Lower + Error.
 // A key without an entry has a count of at most Error.
@@ -112,9 +114,15 @@ func (t *TopPairs) SetHead(h Head[[]byte], scale int, hash func([]byte) uint64) 
 
 // Head returns the n keys with the highest counts, or all if n is 0.
 func (t *TopCounts[K]) Head(n int) Head[K] {
-	all := t.Len()
-	h := Head[K]{Total: t.Total(), Error: t.error, Capacity: 1 << 16}
-	return h.cut(t.Top(more(n, all)), n)
+	h := Head[K]{Total: t.rest, Error: t.error, Capacity: 1 << 16}
+	best := leaders[K]{n: more(n, h.Capacity), compare: cmp.Compare[K]}
+	for key, count := range t.counts {
+		h.Total = sum(h.Total, count)
+		if len(best.heap) < best.n || count >= best.heap[0].Lower {
+			best.offer(Entry[K]{key, count, sum(count, t.error)})
+		}
+	}
+	return h.cut(best.sorted(), n)
 }
 
 // SetHead makes t the list that h describes. A key whose count does not exceed the error has no

@@ -7,24 +7,59 @@ import "slices"
 type leaders[K any] struct {
 	n       int
 	compare func(a, b K) int // decides between equal counts
-	top     []Entry[K]       // in order
+	heap    []Entry[K]       // the highest so far; a parent comes after its children
 }
 
 // offer inserts e if it belongs to the highest so far.
 func (l *leaders[K]) offer(e Entry[K]) {
-	if l.n <= 0 || len(l.top) == l.n && l.before(&l.top[l.n-1], &e) {
-		return
+	switch {
+	case len(l.heap) < l.n:
+		l.heap = append(l.heap, e)
+		l.up(len(l.heap) - 1)
+	case l.n > 0 && l.before(&e, &l.heap[0]):
+		l.heap[0] = e
+		l.down(0)
 	}
-	i, _ := slices.BinarySearchFunc(l.top, e, func(a, e Entry[K]) int {
-		if l.before(&a, &e) {
+}
+
+// up moves entry i to its place among its parents.
+func (l *leaders[K]) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !l.before(&l.heap[parent], &l.heap[i]) {
+			return
+		}
+		l.heap[i], l.heap[parent] = l.heap[parent], l.heap[i]
+		i = parent
+	}
+}
+
+// down moves entry i to its place among its children.
+func (l *leaders[K]) down(i int) {
+	for {
+		last := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(l.heap); child++ {
+			if l.before(&l.heap[last], &l.heap[child]) {
+				last = child
+			}
+		}
+		if last == i {
+			return
+		}
+		l.heap[i], l.heap[last] = l.heap[last], l.heap[i]
+		i = last
+	}
+}
+
+// sorted returns the highest entries in order. The leaders are of no use afterwards.
+func (l *leaders[K]) sorted() []Entry[K] {
+	slices.SortFunc(l.heap, func(a, b Entry[K]) int {
+		if l.before(&a, &b) {
 			return -1
 		}
 		return 1
 	})
-	if len(l.top) == l.n {
-		l.top = l.top[:l.n-1]
-	}
-	l.top = slices.Insert(l.top, i, e)
+	return l.heap
 }
 
 // before reports whether a comes before b. Keys are distinct.

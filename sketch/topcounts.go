@@ -70,7 +70,7 @@ func (t *TopCounts[K]) Top(n int) []Entry[K] {
 	for key, count := range t.counts {
 		best.offer(Entry[K]{key, count, sum(count, t.error)})
 	}
-	return best.top
+	return best.sorted()
 }
 
 // Len returns the number of distinct keys.

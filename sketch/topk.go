@@ -65,7 +65,7 @@ func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
 			best.offer(Entry[K]{e.value, e.count, sum(e.count, t.t.offset)})
 		}
 	}
-	return best.top
+	return best.sorted()
 }
 
 // Len returns the number of keys in the list.

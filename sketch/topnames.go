@@ -151,7 +151,7 @@ func (t *TopNames) Top(n int) []Entry[[]byte] {
 			best.offer(Entry[[]byte]{t.name(e.value), e.count, sum(e.count, t.t.offset)})
 		}
 	}
-	return best.top
+	return best.sorted()
 }
 
 // Len returns the number of names in the list.

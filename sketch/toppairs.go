@@ -382,7 +382,7 @@ func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
 			best.offer(Entry[*pairEntry]{e, e.sum[scale], sum(e.sum[scale], t.error[scale])})
 		}
 	}
-	for _, e := range best.top {
+	for _, e := range best.sorted() {
 		out = append(out, Entry[[]byte]{t.name(e.Key), e.Lower, e.Upper})
 	}
 	return out

@@ -33,7 +33,7 @@ func rowsOf(s *handler.Snapshot) (rows []row) {
 		if m.Start.IsZero() {
 			continue
 		}
-		for _, v := range m.Values() {
+		for _, v := range m.Sketched() {
 			r := row{module: m.Name, metric: v.Prom, subject: subjectOf(&v), start: m.Start.UTC(), seconds: int(m.Length / time.Second)}
 			if r.fill(&v, m) {
 				rows = append(rows, r)

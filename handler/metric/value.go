@@ -56,7 +56,7 @@ type Value struct {
 	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
 	Buckets   []Bin     // KindHistogram: cumulative bins with the same bounds in every answer
 	// KindCardinality: a *sketch.Cardinality; KindQuantile: a *sketch.Quantile; otherwise nil. It
-	// belongs to the answer: do not modify it.
+	// belongs to the answer: do not modify it. It is set only if the Rendering requests it.
 	Sketch any
 }
 
@@ -96,6 +96,7 @@ type Rendering struct {
 	Running    int64  // unfinished second since 1970; math.MaxInt64 if all are finished
 	LiveSecond int64  // last full second of a live period; 0 in other answers
 	Mixed      bool   // keys were hashed under several keys, so cardinalities are left out
+	Sketches   bool   // values have their sketches
 }
 
 // state is implemented by every field with a metric tag.
@@ -150,16 +151,22 @@ type cardinality struct{ *sketch.Cardinality }
 func (c cardinality) mergeFrom(src state) { c.Merge(src.(cardinality).Cardinality) }
 func (c cardinality) mergeKeys(state)     { c.Reset() }
 func (c cardinality) copyFrom(src state)  { c.CopyFrom(src.(cardinality).Cardinality) }
-func (c cardinality) render(v *Value, _ Rendering) {
-	v.Kind, v.Int, v.Sketch = KindCardinality, c.Estimate(), c.Cardinality
+func (c cardinality) render(v *Value, r Rendering) {
+	v.Kind, v.Int = KindCardinality, c.Estimate()
+	if r.Sketches {
+		v.Sketch = c.Cardinality
+	}
 }
 
 type quantile struct{ *sketch.Quantile }
 
 func (q quantile) mergeFrom(src state) { q.Merge(src.(quantile).Quantile) }
 func (q quantile) copyFrom(src state)  { q.CopyFrom(src.(quantile).Quantile) }
-func (q quantile) render(v *Value, _ Rendering) {
-	v.Kind, v.Sketch = KindQuantile, q.Quantile
+func (q quantile) render(v *Value, r Rendering) {
+	v.Kind = KindQuantile
+	if r.Sketches {
+		v.Sketch = q.Quantile
+	}
 	v.Quantiles = Quantiles{N: q.Count(), Sum: q.Sum()}
 	if q.Count() > 0 {
 		v.Quantiles.fill(q.Quantile.Quantile, q.Max())
