@@ -75,6 +75,24 @@ func prose(group *ast.CommentGroup) string {
 	return strings.ReplaceAll(quoted.ReplaceAllString(text, ""), "no longer", "")
 }
 
+// checkText returns the banned words of a Markdown file, outside of code and quotations.
+func checkText(name string, src []byte) (out faults) {
+	code := false
+	for n, line := range strings.Split(string(src), "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			code = !code
+		}
+		if code {
+			continue
+		}
+		text := strings.ReplaceAll(quoted.ReplaceAllString(line, ""), "no longer", "")
+		for _, word := range banned.FindAllString(text, -1) {
+			out.Words = append(out.Words, fmt.Sprintf("%s:%d: %s", name, n+1, strings.ToLower(word)))
+		}
+	}
+	return out
+}
+
 // checkStrings returns the banned words of the string literals in a Go file, which users see as
 // help, errors and log lines. Names without spaces are not texts.
 func checkStrings(name string, src []byte) (out faults, err error) {
@@ -98,8 +116,8 @@ func checkStrings(name string, src []byte) (out faults, err error) {
 	return out, err
 }
 
-// TestEnglish finds the faults in all comments and in the texts of programs. Nested modules are
-// included, and the texts of tests are not.
+// TestEnglish finds the faults in all comments, in Markdown files, and in the texts of programs.
+// Nested modules are included, and the texts of tests are not.
 func TestEnglish(t *testing.T) {
 	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -107,7 +125,7 @@ func TestEnglish(t *testing.T) {
 			return err
 		case entry.IsDir() && (entry.Name() == "testdata" || entry.Name() == ".git"):
 			return fs.SkipDir
-		case filepath.Ext(path) != ".go":
+		case filepath.Ext(path) != ".go" && filepath.Ext(path) != ".md":
 			return nil
 		}
 		src, err := os.ReadFile(path)
@@ -116,6 +134,10 @@ func TestEnglish(t *testing.T) {
 		}
 		rel, _ := filepath.Rel("../..", path)
 		name := filepath.ToSlash(rel)
+		if filepath.Ext(path) == ".md" {
+			report(t, checkText(name, src))
+			return nil
+		}
 		f, err := check(name, src)
 		report(t, f)
 		if err != nil || strings.HasSuffix(name, "_test.go") {

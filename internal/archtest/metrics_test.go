@@ -24,7 +24,7 @@ func TestMetricsReference(t *testing.T) {
 		require.NoError(t, err)
 		fmt.Fprintf(&b, "\n## %s, version %s\n\nJSON key `%s`. ", info.Type, info.Version, info.Schema)
 		if len(info.GroupNames) == 0 {
-			b.WriteString("There are no groups: all metrics are always on.\n")
+			b.WriteString("It has no groups: all metrics are always on.\n")
 		} else {
 			fmt.Fprintf(&b, "Groups: %s.\n", groupList(&info, info.GroupNames.All()))
 		}

@@ -21,7 +21,7 @@ func TestKeys(t *testing.T) {
 	for _, in := range types.Inputs {
 		table(&b, "### "+in.Name, in.Keys)
 	}
-	b.WriteString("\n## Handlers\n\nThe keys are part of `config`, `filter` or `window_config`. Keys of `filter` win over those of `config`.\n")
+	b.WriteString("\n## Handlers\n\nThe keys are part of `config`, `filter` or `window_config`. Keys of `filter` override keys of `config`.\n")
 	for _, a := range types.Handlers {
 		table(&b, "### "+a.Type+" "+a.Version, a.Keys)
 	}
