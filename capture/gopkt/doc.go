@@ -4,7 +4,7 @@
 //
 //	handle, err := pcap.OpenLive("eth0", 65535, true, 10*time.Millisecond)
 //	…
-//	src, err := gopkt.New(handle, gopkt.Config{Batch: capture.BatchSize})
+//	src, err := gopkt.NewLive(handle, gopkt.Config{Batch: capture.BatchSize})
 //
 // [NewRecording] does the same for handles of files: gopacket's types do not show the difference.
 // [Fallback] finds the network packet in frames of link types that visor's own decoder does not
