@@ -41,7 +41,7 @@ func BenchmarkFlow(b *testing.B) {
 	b.ReportAllocs()
 	start := cpuTime(b)
 	for b.Loop() {
-		run(b, mem, 1, decode.HostNets{}, "flow")
+		run(b, mem, 1, decode.NetSet{}, "flow")
 	}
 	b.ReportMetric(float64(cpuTime(b)-start)/float64(b.N*records), "cpu-ns/record")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
@@ -56,7 +56,7 @@ func BenchmarkFlowInterfaces(b *testing.B) {
 			mem := capture.NewMemory(frames)
 			start := cpuTime(b)
 			for b.Loop() {
-				run(b, mem, 1, decode.HostNets{}, "flow")
+				run(b, mem, 1, decode.NetSet{}, "flow")
 			}
 			b.ReportMetric(float64(cpuTime(b)-start)/float64(b.N*records), "cpu-ns/record")
 		})
@@ -73,7 +73,7 @@ func BenchmarkFlowAttack(b *testing.B) {
 			b.ReportAllocs()
 			start := cpuTime(b)
 			for b.Loop() {
-				run(b, mem, 1, decode.HostNets{}, "flow")
+				run(b, mem, 1, decode.NetSet{}, "flow")
 			}
 			b.ReportMetric(float64(cpuTime(b)-start)/float64(b.N*30*datagrams), "cpu-ns/record")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*30*datagrams), "ns/record")

@@ -46,20 +46,20 @@ func analyzers(tb testing.TB, names ...string) []handler.Handler {
 }
 
 // ownNets are the networks of the generator's own hosts.
-func ownNets(tb testing.TB) decode.HostNets {
-	hosts, err := decode.ParseHostNets(trafficgen.LocalNets)
+func ownNets(tb testing.TB) decode.NetSet {
+	hosts, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(tb, err)
 	return hosts
 }
 
 // run analyses the frames of mem once. Several workers share them, like a shared file.
-func run(tb testing.TB, mem *capture.Memory, workers int, own decode.HostNets, names ...string) *handler.Pipeline {
+func run(tb testing.TB, mem *capture.Memory, workers int, own decode.NetSet, names ...string) *handler.Pipeline {
 	mem.Rewind()
 	return runConfig(tb, handler.Config{Sources: []capture.Source{mem}, Workers: workers, Handlers: analyzers(tb, names...), Hosts: own})
 }
 
 // runSources runs one worker per source. Own networks determine the direction of packets.
-func runSources(tb testing.TB, sources []capture.Source, own decode.HostNets, names ...string) *handler.Pipeline {
+func runSources(tb testing.TB, sources []capture.Source, own decode.NetSet, names ...string) *handler.Pipeline {
 	return runConfig(tb, handler.Config{Sources: sources, Handlers: analyzers(tb, names...), Hosts: own})
 }
 
@@ -144,8 +144,8 @@ func BenchmarkWhole(b *testing.B) {
 			}
 			for _, own := range []struct {
 				name string
-				nets decode.HostNets
-			}{{"no-networks", decode.HostNets{}}, {"own-networks", ownNets(b)}} {
+				nets decode.NetSet
+			}{{"no-networks", decode.NetSet{}}, {"own-networks", ownNets(b)}} {
 				b.Run(own.name+"/workers=1", func(b *testing.B) {
 					perPacket(b, len(frames), func() { run(b, mem, 1, own.nets, "net", "dns", "pcap") })
 				})

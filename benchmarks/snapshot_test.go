@@ -20,7 +20,7 @@ import (
 func minute(b *testing.B, cfg trafficgen.Config) *handler.Snapshot {
 	const pps = 25_000
 	cfg.Packets, cfg.PPS = 60*pps, pps
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	own, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(b, err)
 	names, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(b, err)

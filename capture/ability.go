@@ -53,11 +53,11 @@ type FilterCounter interface {
 type Owner interface {
 	// Own returns the current addresses of this host. It is cheap, and safe for concurrent use with
 	// every other method.
-	Own() *decode.HostNets
+	Own() *decode.NetSet
 }
 
 // OwnOf returns the Own of src, or nil if src is not an [Owner].
-func OwnOf(src Source) *decode.HostNets {
+func OwnOf(src Source) *decode.NetSet {
 	if o, ok := src.(Owner); ok {
 		return o.Own()
 	}

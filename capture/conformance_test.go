@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 	t.Run("Memory", func(t *testing.T) { sourcetest.Run(t, recorded(n, memory)) })
 	t.Run("Select", func(t *testing.T) {
 		sourcetest.Run(t, recorded(n, func() capture.Source {
-			return capture.Select(memory(), func(f *capture.Frame) (bool, error) { return f.TimeNS%3 == 0, nil })
+			return capture.Filter(memory(), func(f *capture.Frame) (bool, error) { return f.TimeNS%3 == 0, nil })
 		}))
 	})
 	t.Run("Merge", func(t *testing.T) {

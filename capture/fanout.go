@@ -327,7 +327,7 @@ func (q *queue) Reasons() []Reason {
 }
 
 // Own returns the Own of the source.
-func (q *queue) Own() *decode.HostNets { return OwnOf(q.f.src) }
+func (q *queue) Own() *decode.NetSet { return OwnOf(q.f.src) }
 
 // Close makes ReadBatch return [ErrClosed]. Closing the last queue ends the reader and closes the
 // source.

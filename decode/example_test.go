@@ -19,8 +19,8 @@ func Example() {
 	// Output: true 53 52 bytes of DNS
 }
 
-func ExampleHostNets() {
-	own, err := decode.ParseHostNets("192.0.2.0/24, 2001:db8::/32")
+func ExampleNetSet() {
+	own, err := decode.ParseNetSet("192.0.2.0/24, 2001:db8::/32")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -2,9 +2,9 @@ package decode
 
 import "net/netip"
 
-// Export is the content of one datagram of a flow exporter: NetFlow, IPFIX or sFlow. Its Flows are
-// valid until the next Decode into it.
-type Export struct {
+// FlowDatagram is the content of one datagram of a flow exporter: NetFlow, IPFIX or sFlow. Its
+// Flows are valid until the next Decode into it.
+type FlowDatagram struct {
 	TimeNS   int64      // when the datagram was captured, ns since the Unix epoch
 	Device   netip.Addr // the exporter: the agent address of sFlow, otherwise the datagram's source
 	Flows    []Flow     // in the order of the datagram

@@ -72,11 +72,11 @@ type Packet struct {
 	Proto   uint8    // IP protocol number after extension headers, valid iff LayerIP
 	// IPv4 type of service or IPv6 traffic class: DSCP and ECN (RFC 2474, RFC 3168), valid iff
 	// LayerIP
-	ToS    uint8
-	Flags  uint8     // TCP flags, valid iff LayerTCP
-	Dir    Direction // set by the pipeline, not by the Decoder
-	Tap    uint8     // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
-	TapVia uint8     // dnstapmsg.Protocol, valid and set like Tap
+	ToS        uint8
+	Flags      uint8     // TCP flags, valid iff LayerTCP
+	Dir        Direction // set by the pipeline, not by the Decoder
+	DNSTapType uint8     // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
+	DNSTapVia  uint8     // dnstapmsg.Protocol, valid and set like Tap
 }
 
 // TCP flags (RFC 9293 section 3.1).

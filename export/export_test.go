@@ -35,7 +35,7 @@ func summary(t testing.TB, s handler.Settings, frames []capture.Frame) *handler.
 	require.NoError(t, err)
 	losses, err := pcap.New(pcap.Config{Settings: s})
 	require.NoError(t, err)
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	own, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{
 		Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{net, queries, losses}, Hosts: own,

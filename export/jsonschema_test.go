@@ -36,7 +36,7 @@ func TestSchemas(t *testing.T) {
 // TestValid validates answers about generated traffic, with all groups, with few, and without
 // packets.
 func TestValid(t *testing.T) {
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	own, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(t, err)
 	for _, frames := range [][]capture.Frame{nil, traffic()} {
 		for _, disable := range [][]string{nil, {"counters"}} {

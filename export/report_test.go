@@ -29,7 +29,7 @@ func hour(t *testing.T, filter func(*capture.Frame) (bool, error)) *handler.Pipe
 	frames[0].Link, frames[1].Link = 9999, 9999
 	net, err := network.New(network.Config{})
 	require.NoError(t, err)
-	src := capture.Select(capture.NewMemory(frames), filter)
+	src := capture.Filter(capture.NewMemory(frames), filter)
 	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{net}})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(t.Context()))

@@ -11,9 +11,9 @@ import (
 // events forwarded to the next handler. M is the struct that declares the analyzer's metrics. Live
 // points to the metrics of the live bucket.
 type Base[M any] struct {
-	Live   *M     // metrics of the live period
-	Events Events // events since the last Flush
-	Pass   *Batch // events forwarded to the next handler of a sequence; nil without one
+	Live    *M     // metrics of the live period
+	Events  Events // events since the last Flush
+	Forward *Batch // events forwarded to the next handler of a sequence; nil without one
 
 	Sampler Sampler
 	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
@@ -85,19 +85,19 @@ func (b *Base[M]) Flush() {
 	b.Events = Events{}
 }
 
-// Passed returns the events of the last batch that passed this handler's filters.
-func (b *Base[M]) Passed() *Batch {
-	if b.Pass == nil {
-		// used from the next batch on; a sequence calls Passed once before its first batch
-		b.Pass = &Batch{}
+// Forwarded returns the events of the last batch that passed this handler's filters.
+func (b *Base[M]) Forwarded() *Batch {
+	if b.Forward == nil {
+		// used from the next batch on; a sequence calls Forwarded once before its first batch
+		b.Forward = &Batch{}
 	}
-	return b.Pass
+	return b.Forward
 }
 
-// StartPass empties the list of passed events before a batch.
-func (b *Base[M]) StartPass() {
-	if b.Pass != nil {
-		b.Pass.Packets, b.Pass.DNS, b.Pass.BGP = b.Pass.Packets[:0], b.Pass.DNS[:0], b.Pass.BGP[:0]
+// StartForward empties the list of forwarded events before a batch.
+func (b *Base[M]) StartForward() {
+	if b.Forward != nil {
+		b.Forward.Packets, b.Forward.DNS, b.Forward.BGP = b.Forward.Packets[:0], b.Forward.DNS[:0], b.Forward.BGP[:0]
 	}
 }
 

@@ -214,7 +214,7 @@ func TestClosedLive(t *testing.T) {
 	d, err := Declare[events](Spec{Type: "x"}, Settings{Periods: 2})
 	require.NoError(t, err)
 	var got []uint64
-	g, err := s.Attach(GroupConfig{
+	g, err := s.Attach(AttachConfig{
 		Handlers: []Handler{&counting{d}},
 		Closed:   func(snap *Snapshot) { got = append(got, snap.Modules[0].Values()[0].Int) },
 	})
@@ -242,7 +242,7 @@ func TestClosedTooLate(t *testing.T) {
 	d, err := Declare[events](Spec{Type: "x"}, Settings{Periods: 2})
 	require.NoError(t, err)
 	var got []uint64
-	_, err = s.Attach(GroupConfig{Handlers: []Handler{&counting{d}}, Closed: func(snap *Snapshot) {
+	_, err = s.Attach(AttachConfig{Handlers: []Handler{&counting{d}}, Closed: func(snap *Snapshot) {
 		got = append(got, snap.Modules[0].Values()[0].Int)
 	}})
 	require.NoError(t, err)

@@ -10,10 +10,10 @@ import (
 // closing holds the groups of a pipeline that receive their closed periods.
 type closing struct {
 	mu     sync.Mutex
-	groups []*Group
+	groups []*Attachment
 }
 
-func (c *closing) add(g *Group) {
+func (c *closing) add(g *Attachment) {
 	if g.delivery != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -21,13 +21,13 @@ func (c *closing) add(g *Group) {
 	}
 }
 
-func (c *closing) remove(g *Group) {
+func (c *closing) remove(g *Attachment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.groups = slices.DeleteFunc(c.groups, func(has *Group) bool { return has == g })
+	c.groups = slices.DeleteFunc(c.groups, func(has *Attachment) bool { return has == g })
 }
 
-func (c *closing) all() []*Group {
+func (c *closing) all() []*Attachment {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.groups)
@@ -61,7 +61,7 @@ func (p *Pipeline) deliver() {
 
 // deliver passes the periods that have closed since the last delivery on, the oldest first, and the
 // live one if g has stopped counting.
-func (g *Group) deliver() {
+func (g *Attachment) deliver() {
 	d := g.delivery
 	if d == nil || len(g.infos) == 0 {
 		return

@@ -10,12 +10,12 @@ import (
 
 // Spec describes a kind of handler.
 type Spec struct {
-	Type     string            // YAML type: "net", "dns", "pcap"
-	Version  string            // "" means "1.0"
-	Schema   string            // JSON key and Prometheus prefix of the metrics; "" means Type
-	Groups   metric.GroupNames // metric groups; nil if there are none
-	Defaults metric.GroupSet   // groups that are enabled unless Settings change them
-	Exports  bool              // the handler reads [Batch].Exports
+	Type       string            // YAML type: "net", "dns", "pcap"
+	Version    string            // "" means "1.0"
+	Schema     string            // JSON key and Prometheus prefix of the metrics; "" means Type
+	Groups     metric.GroupNames // metric groups; nil if there are none
+	Defaults   metric.GroupSet   // groups that are enabled unless Settings change them
+	WantsFlows bool              // the handler reads [Batch].Flows
 }
 
 // Declared is embedded by handlers. It provides Info and the [Base] of each shard. M is the struct
@@ -55,7 +55,7 @@ func (spec Spec) info(s Settings) (Info, error) {
 	return Info{
 		Name: s.Name, Tap: s.Tap, Type: spec.Type, Version: cmp.Or(spec.Version, "1.0"), Schema: spec.Schema,
 		Periods: s.Periods, TopN: s.TopN, TopPercentile: s.TopPercentile,
-		Groups: groups, GroupNames: spec.Groups, Exports: spec.Exports,
+		Groups: groups, GroupNames: spec.Groups, WantsFlows: spec.WantsFlows,
 	}, nil
 }
 

@@ -16,10 +16,10 @@ import (
 // owned is a source with an address of this host.
 type owned struct {
 	capture.Source
-	own decode.HostNets
+	own decode.NetSet
 }
 
-func (s *owned) Own() *decode.HostNets { return &s.own }
+func (s *owned) Own() *decode.NetSet { return &s.own }
 
 // TestFramesSayDirections checks the order of precedence. Frames may carry a direction. Otherwise
 // the source's own addresses determine it. Configured networks override both.
@@ -37,12 +37,12 @@ func TestFramesSayDirections(t *testing.T) {
 	}
 	keep := func(*capture.Frame) (bool, error) { return true, nil }
 	for hosts, want := range map[string][]uint64{"": {2, 1, 1}, "198.51.100.1/32": {0, 4, 0}} {
-		nets, err := decode.ParseHostNets(hosts)
+		nets, err := decode.ParseNetSet(hosts)
 		require.NoError(t, err)
 		h, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
 		require.NoError(t, err)
-		src := &owned{capture.NewMemory(frames), decode.NewHostNets(netip.MustParsePrefix("192.0.2.1/32"))}
-		queues := capture.Fanout(capture.Select(src, keep), capture.FanoutConfig{Queues: 2})
+		src := &owned{capture.NewMemory(frames), decode.NewNetSet(netip.MustParsePrefix("192.0.2.1/32"))}
+		queues := capture.Fanout(capture.Filter(src, keep), capture.FanoutConfig{Queues: 2})
 		p, err := handler.NewPipeline(handler.Config{Sources: queues, Handlers: []handler.Handler{h}, Hosts: nets})
 		require.NoError(t, err)
 		require.NotNil(t, p.HostNets())

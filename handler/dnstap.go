@@ -36,7 +36,7 @@ func (t *tapDecoder) decode(p *decode.Packet, i, size int) error {
 		p.Layers |= decode.LayerTCP
 	}
 	p.Src, p.Dst = m.Ends()
-	p.Payload, p.Tap, p.TapVia = m.Wire(), uint8(m.Type), uint8(m.Protocol)
+	p.Payload, p.DNSTapType, p.DNSTapVia = m.Wire(), uint8(m.Type), uint8(m.Protocol)
 	p.Dir = decode.FromHost
 	if m.Type.Served() == m.Type.Query() {
 		p.Dir = decode.ToHost

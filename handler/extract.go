@@ -131,7 +131,7 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	name := dnsmsg.NameFromWire(names[start:])
 	m.Frame, m.Packet, m.Msg, m.Name = frame, p, msg, name
 	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, e.flow(p), name.Hash(e.hash), client
-	m.Question, m.TCP, m.Named, m.Broken, m.Tap, m.DNSTap = q, false, true, false, 0, nil
+	m.Question, m.TCP, m.Named, m.Broken, m.DNSTapType, m.DNSTap = q, false, true, false, 0, nil
 	return m
 }
 
@@ -139,7 +139,7 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 // lacks it.
 func (e *extractor) addTapped(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
 	m := e.add(b, p, p, p.Payload, p.Src.Port(), 0)
-	m.TCP, m.Tap, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, e.flow(p)
+	m.TCP, m.DNSTapType, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, e.flow(p)
 	m.Broken = m.Broken && p.Payload != nil // the message is optional
 }
 

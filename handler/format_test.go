@@ -25,7 +25,7 @@ const firstFormat = "testdata/first.vsnap.zst"
 
 // generated returns the answer for some generated traffic, with all groups of metrics.
 func generated(t testing.TB, tap string, seed uint64) *handler.Snapshot {
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	own, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(t, err)
 	settings := func(name string) handler.Settings {
 		return handler.Settings{Name: name, Tap: tap, Periods: 1, Enable: []string{"all"}}

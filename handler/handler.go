@@ -32,9 +32,9 @@ type Info struct {
 	Groups        metric.GroupSet   // enabled metric groups
 	GroupNames    metric.GroupNames // names of all metric groups; nil without groups
 	Metrics       []metric.Field    // all metrics, in all groups
-	// the handler reads [Batch].Exports, so the pipeline decodes every UDP datagram as a flow
+	// the handler reads [Batch].Flows, so the pipeline decodes every UDP datagram as a flow
 	// export
-	Exports bool
+	WantsFlows bool
 }
 
 // Shard is a handler's part in one worker. The worker's goroutine owns it. Analyzers embed a
@@ -50,9 +50,9 @@ type Shard interface {
 	// Flush adds the events of the batch to the account and the metrics. The pipeline calls it
 	// after Process.
 	Flush()
-	// Passed returns the events of the last batch that passed this handler's filters, for the next
-	// handler of a sequence. It is valid until the next call of Process.
-	Passed() *Batch
+	// Forwarded returns the events of the last batch that passed this handler's filters, for the
+	// next handler of a sequence. It is valid until the next call of Process.
+	Forwarded() *Batch
 
 	bucketed
 }
@@ -64,8 +64,8 @@ type Batch struct {
 	DNS     []Message       // the DNS messages in these frames, and in streams that they completed
 	BGP     []BGPMessage    // the BGP messages in streams that these frames completed
 	// flow exports in the UDP datagrams; only if a handler asks for them
-	Exports []decode.Export
-	Losses  Losses // losses since the previous batch
+	Flows  []decode.FlowDatagram
+	Losses Losses // losses since the previous batch
 
 	taps []dnstapmsg.Message // dnstap messages among Packets, by index
 }
@@ -94,7 +94,7 @@ type Message struct {
 	Named           bool           // the first question could be read
 	Broken          bool           // shorter than a header: Msg is nil
 	// message bits of a dnstap frame, which Msg may lack; 0 if it came in a packet
-	Tap dnstapmsg.Type
+	DNSTapType dnstapmsg.Type
 	// the dnstap message, which may also hold the query of a response; nil if it came in a packet
 	DNSTap *dnstapmsg.Message
 }
@@ -109,7 +109,7 @@ type BGPMessage struct {
 // Response reports whether m is a response.
 func (m *Message) Response() bool {
 	if m.Msg == nil {
-		return m.Tap != 0 && !m.Tap.Query()
+		return m.DNSTapType != 0 && !m.DNSTapType.Query()
 	}
 	return m.Msg.Response()
 }

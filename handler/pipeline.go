@@ -33,10 +33,10 @@ type Config struct {
 	Handlers []Handler
 	// each handler sees the events that passed its predecessor, instead of all
 	Sequence bool
-	// called with each closed period of Handlers, see [GroupConfig].Closed
+	// called with each closed period of Handlers, see [AttachConfig].Closed
 	Closed func(*Snapshot)
 	// local networks, for ingress and egress; if empty, the sources decide, see [capture.Owner]
-	Hosts decode.HostNets
+	Hosts decode.NetSet
 	// length of a period, in whole seconds; 0 means PeriodLength
 	Period time.Duration
 	// decodes link types that decode does not support; nil counts them as undecodable
@@ -65,7 +65,7 @@ type Config struct {
 // Pipeline runs sources through handlers. It is safe for concurrent use.
 type Pipeline struct {
 	cfg     Config
-	main    *Group // handlers of Config.Handlers
+	main    *Attachment // handlers of Config.Handlers
 	workers []*worker
 	clock   *clock
 	ended   atomic.Pointer[time.Time] // when Run returned
@@ -99,7 +99,7 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 		p.workers = append(p.workers, newWorker(&p.cfg, src))
 	}
 	p.share()
-	main, err := p.Attach(GroupConfig{Handlers: cfg.Handlers, Sequence: cfg.Sequence, Closed: cfg.Closed})
+	main, err := p.Attach(AttachConfig{Handlers: cfg.Handlers, Sequence: cfg.Sequence, Closed: cfg.Closed})
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
 // HostNets returns the networks that currently determine directions: Config.Hosts or the sources'
 // networks. It returns nil if both are empty.
-func (p *Pipeline) HostNets() *decode.HostNets {
+func (p *Pipeline) HostNets() *decode.NetSet {
 	own, _ := p.workers[0].own()
 	if own.Empty() {
 		return nil

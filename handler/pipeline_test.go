@@ -38,7 +38,7 @@ func run(t testing.TB, s handler.Settings, sources ...capture.Source) *handler.P
 
 // runBy runs with several workers for each source.
 func runBy(t testing.TB, workers int, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	own, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{Sources: sources, Workers: workers, Handlers: handlers(t, s), Hosts: own})
 	require.NoError(t, err)
@@ -447,7 +447,7 @@ func TestFiltered(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		for want, keep := range map[uint64]bool{0: true, 100: false} {
 			frames, _ := trafficgen.Frames(trafficgen.VariedDNS(100))
-			src := capture.Select(capture.NewMemory(frames), func(*capture.Frame) (bool, error) { return keep, nil })
+			src := capture.Filter(capture.NewMemory(frames), func(*capture.Frame) (bool, error) { return keep, nil })
 			p, err := handler.NewPipeline(handler.Config{Sources: capture.Fanout(src, capture.FanoutConfig{Queues: workers})})
 			require.NoError(t, err)
 			require.NoError(t, p.Run(t.Context()))

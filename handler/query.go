@@ -9,7 +9,7 @@ import (
 
 // Bucket returns the metrics of one period for all modules. Period 0 is the live one, and 1 the
 // last closed one. It returns an error if a module does not keep period n or has not reached it.
-func (g *Group) Bucket(n int) (*Snapshot, error) {
+func (g *Attachment) Bucket(n int) (*Snapshot, error) {
 	for _, info := range g.infos {
 		if n < 0 || n >= info.Periods {
 			return nil, fmt.Errorf("invalid metrics period, specify [0, %d]", info.Periods-1)
@@ -21,7 +21,7 @@ func (g *Group) Bucket(n int) (*Snapshot, error) {
 // Window returns the merged metrics of the n newest periods, including the live one. It merges
 // fewer periods while fewer exist. n must be from 2 to the number of periods that every module
 // keeps.
-func (g *Group) Window(n int) (*Snapshot, error) {
+func (g *Attachment) Window(n int) (*Snapshot, error) {
 	for _, info := range g.infos {
 		if n <= 1 || n > info.Periods {
 			return nil, fmt.Errorf("invalid metrics period, specify [2, %d]", info.Periods)
@@ -36,7 +36,7 @@ func (g *Group) Window(n int) (*Snapshot, error) {
 
 // snapshot merges the periods first to last-1 of every module, counted from the live one. If a
 // period ends and the oldest one is dropped while it visits the workers, it retries.
-func (g *Group) snapshot(first, last int) (s *Snapshot, err error) {
+func (g *Attachment) snapshot(first, last int) (s *Snapshot, err error) {
 	for range 3 {
 		var whole bool
 		if s, whole, err = g.try(g.stretches(), first, last); whole || err != nil {
@@ -48,7 +48,7 @@ func (g *Group) snapshot(first, last int) (s *Snapshot, err error) {
 
 // try is snapshot without the retry, for periods among the known stretches. It fails if a worker
 // has lost a period meanwhile.
-func (g *Group) try(known times, first, last int) (s *Snapshot, whole bool, err error) {
+func (g *Attachment) try(known times, first, last int) (s *Snapshot, whole bool, err error) {
 	s = &Snapshot{Modules: make([]Module, len(g.infos)), Period: g.pipeline.cfg.Period}
 	now := g.now()
 	chosen := make([][]period, len(g.infos))
@@ -91,7 +91,7 @@ func within(periods []period, n int, length int64) int {
 	return min(n, len(periods))
 }
 
-// times holds the stretches of a group's buckets, by worker and module.
+// times holds the stretches of an attachment's buckets, by worker and module.
 type times [][][]stretch
 
 // of returns a module's stretches in all workers.
@@ -103,7 +103,7 @@ func (t times) of(module int) (all []stretch) {
 }
 
 // stretches returns the times of all buckets.
-func (g *Group) stretches() times {
+func (g *Attachment) stretches() times {
 	out := make(times, len(g.parts))
 	for k, w := range g.pipeline.workers {
 		w.mu.Lock()
@@ -119,7 +119,7 @@ func (g *Group) stretches() times {
 // at the same frame or by the same clock, but not at the same instant. A period counts from when
 // all workers have begun it until the first has dropped it. Otherwise a part of its data would be
 // missing.
-func (g *Group) periods(i int, known times) []period {
+func (g *Attachment) periods(i int, known times) []period {
 	newest, oldest := period{era: math.MaxInt}, period{}
 	var all []period
 	for k, worker := range known {
@@ -183,7 +183,7 @@ func (m *Module) measure(chosen []period, stretches []stretch) {
 
 // fill merges the chosen periods of every module, worker by worker. It reports whether all buckets
 // were found.
-func (g *Group) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
+func (g *Attachment) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
 	whole = true
 	for k := range g.parts {
 		parts, there := g.collect(k, s, chosen, known[k])
@@ -198,7 +198,7 @@ func (g *Group) fill(s *Snapshot, chosen [][]period, known times) (whole bool) {
 // collect merges the live buckets of worker k into s and returns the closed buckets for merging. It
 // takes all locks of a query. The query lock guards the copies, one per shard. The worker's lock is
 // held while all live buckets are copied at once, so that all modules cover the same frames.
-func (g *Group) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
+func (g *Attachment) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
 	shards := g.parts[k].shards
 	g.querying.Lock()
 	defer g.querying.Unlock()
@@ -213,7 +213,7 @@ func (g *Group) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch
 }
 
 // copyLive collects the wanted buckets. The caller holds the lock of worker k.
-func (g *Group) copyLive(k int, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
+func (g *Attachment) copyLive(k int, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
 	w := g.pipeline.workers[k]
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -111,7 +111,7 @@ func TestLiveRates(t *testing.T) {
 		snap, err = p.Window(2)
 		require.Equal(t, metric.Quantiles{N: 90, P99: 280, Max: 280, Sum: 420, HasLive: true}, rates(t, snap, err)["dns_rates_total"])
 
-		late, err := p.Attach(handler.GroupConfig{Handlers: handlers(t, handler.Settings{})})
+		late, err := p.Attach(handler.AttachConfig{Handlers: handlers(t, handler.Settings{})})
 		require.NoError(t, err)
 		time.Sleep(10 * time.Second)
 		snap, err = late.Bucket(0)

@@ -219,7 +219,7 @@ func (r *recorded) Drops() uint64 { return capture.DropsOf(r.src) }
 func (r *recorded) Filtered() uint64 { return capture.FilteredOf(r.src) }
 
 // Own returns the source's own addresses.
-func (r *recorded) Own() *decode.HostNets { return capture.OwnOf(r.src) }
+func (r *recorded) Own() *decode.NetSet { return capture.OwnOf(r.src) }
 
 // Reasons returns the source's reasons, and the number of times that were not believed.
 func (r *recorded) Reasons() []capture.Reason {

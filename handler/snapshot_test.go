@@ -112,7 +112,7 @@ func TestOpen(t *testing.T) {
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(queries(0, 0, 1))}})
 	require.NoError(t, err)
-	g, err := p.Attach(handler.GroupConfig{Handlers: []handler.Handler{v1, v2, net}})
+	g, err := p.Attach(handler.AttachConfig{Handlers: []handler.Handler{v1, v2, net}})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(context.Background()))
 	require.Equal(t, map[string]int{"dns": 3, "second": 3}, g.Open())

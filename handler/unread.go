@@ -34,7 +34,7 @@ const (
 const maxUnread = 64
 
 // note counts the unread parts of a datagram.
-func (u *unread) note(e *decode.Export) {
+func (u *unread) note(e *decode.FlowDatagram) {
 	if e.Err == nil && e.HeldSets|e.FoundSets == 0 {
 		return
 	}

@@ -19,7 +19,7 @@ type worker struct {
 	dns      *extractor
 	exports  *exportReader // nil unless a handler asks for them
 	tap      tapDecoder
-	hosts    *decode.HostNets
+	hosts    *decode.NetSet
 	fallback decode.LinkFallback
 	clock    *clock   // nil for recordings
 	period   period   // the live period
@@ -160,7 +160,7 @@ func (w *worker) expire(nowNS int64) {
 	if w.period.era == 0 {
 		return
 	}
-	w.batch.Packets, w.batch.Exports, w.frames = w.packets[:0], nil, 0
+	w.batch.Packets, w.batch.Flows, w.frames = w.packets[:0], nil, 0
 	w.dns.advance(&w.batch, nowNS)
 	if len(w.batch.DNS)+len(w.batch.BGP) > 0 {
 		w.noteLosses()
@@ -279,7 +279,7 @@ func (w *worker) decode(frames []capture.Frame) {
 
 // own returns the networks that determine directions. It also reports whether they were configured,
 // in which case nothing else applies.
-func (w *worker) own() (own *decode.HostNets, given bool) {
+func (w *worker) own() (own *decode.NetSet, given bool) {
 	if !w.hosts.Empty() {
 		return w.hosts, true
 	}
@@ -327,7 +327,7 @@ func (w *worker) show() {
 			s.Process(b)
 			s.Flush()
 			if m.sequence {
-				b = s.Passed()
+				b = s.Forwarded()
 			}
 		}
 	}
@@ -337,7 +337,7 @@ func (w *worker) show() {
 func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.batch.Packets, w.batch.Exports, w.frames = w.packets[:0], nil, 0
+	w.batch.Packets, w.batch.Flows, w.frames = w.packets[:0], nil, 0
 	w.dns.flush(&w.batch)
 	w.noteLosses()
 	if w.period.era == 0 {

@@ -79,7 +79,7 @@ func BenchmarkNetFlow5(b *testing.B) {
 	datagram := v5()
 	b.Run("visor", func(b *testing.B) {
 		d := visornetflow.New(visornetflow.Config{})
-		var e decode.Export
+		var e decode.FlowDatagram
 		measure(b, 30, func() int {
 			d.Decode(0, exporter, datagram, &e)
 			return len(e.Flows)
@@ -107,7 +107,7 @@ func BenchmarkNetFlow9(b *testing.B) {
 	template, datagram := v9()
 	b.Run("visor", func(b *testing.B) {
 		d := visornetflow.New(visornetflow.Config{})
-		var e decode.Export
+		var e decode.FlowDatagram
 		d.Decode(0, exporter, template, &e)
 		measure(b, 30, func() int {
 			d.Decode(0, exporter, datagram, &e)
@@ -142,7 +142,7 @@ func BenchmarkSFlow(b *testing.B) {
 	datagram := samples()
 	b.Run("visor", func(b *testing.B) {
 		d, headers := visorsflow.New(), decode.NewDecoder(decode.Config{})
-		var e decode.Export
+		var e decode.FlowDatagram
 		measure(b, 7, func() int {
 			d.Decode(0, exporter, datagram, &e)
 			for i := range e.Flows {

@@ -30,7 +30,7 @@ func (c *Capture) Interface() string { return "" }
 func (c *Capture) Sources() []capture.Source { return nil }
 
 // Own returns the addresses of this host.
-func (c *Capture) Own() *decode.HostNets { return &decode.HostNets{} }
+func (c *Capture) Own() *decode.NetSet { return &decode.NetSet{} }
 
 // Stats returns the counts of the kernel so far.
 func (c *Capture) Stats() Stats { return Stats{} }

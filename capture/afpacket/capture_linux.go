@@ -100,7 +100,7 @@ func (c *Capture) Sources() []capture.Source {
 
 // Own returns the current addresses of this host: all of the network namespace, on any interface.
 // The sources return them too, and use them to find the direction of frames; see [capture.Owner].
-func (c *Capture) Own() *decode.HostNets { return c.locality.own.Load() }
+func (c *Capture) Own() *decode.NetSet { return c.locality.own.Load() }
 
 // Stats returns the counts of the kernel so far.
 func (c *Capture) Stats() (sum Stats) {

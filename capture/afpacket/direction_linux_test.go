@@ -23,7 +23,7 @@ import (
 
 // directions captures until n packets were counted. It returns the numbers of packets in, out and
 // of unknown direction.
-func directions(t *testing.T, live *afpacket.Capture, hosts decode.HostNets, n uint64, traffic func()) []uint64 {
+func directions(t *testing.T, live *afpacket.Capture, hosts decode.NetSet, n uint64, traffic func()) []uint64 {
 	h, err := network.New(network.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{Sources: live.Sources(), Handlers: []handler.Handler{h}, Hosts: hosts})
@@ -83,7 +83,7 @@ func TestNSDirectionOnLAN(t *testing.T) {
 	live := neighbours(t)
 	require.True(t, live.Own().Contains(netip.MustParseAddr("203.0.113.53")), "VIP on lo")
 	require.False(t, live.Own().Contains(netip.MustParseAddr("192.0.2.2")), "the peer")
-	got := directions(t, live, decode.HostNets{}, 12, func() {
+	got := directions(t, live, decode.NetSet{}, 12, func() {
 		exchange(t, here, there, 3)
 		exchange(t, "203.0.113.53", there, 3)
 	})
@@ -93,10 +93,10 @@ func TestNSDirectionOnLAN(t *testing.T) {
 // TestNSHostSpecWins configures networks, which then decide alone.
 func TestNSHostSpecWins(t *testing.T) {
 	live := neighbours(t)
-	hosts, err := decode.ParseHostNets("192.0.2.2/32")
+	hosts, err := decode.ParseNetSet("192.0.2.2/32")
 	require.NoError(t, err)
 	require.Equal(t, []uint64{3, 3, 0}, directions(t, live, hosts, 6, func() { exchange(t, here, there, 3) }))
-	hosts, err = decode.ParseHostNets("198.51.100.0/24")
+	hosts, err = decode.ParseNetSet("198.51.100.0/24")
 	require.NoError(t, err)
 	live = open(t, afpacket.Config{Interface: lan, Filter: ipOnly})
 	require.Equal(t, []uint64{0, 0, 6}, directions(t, live, hosts, 6, func() { exchange(t, here, there, 3) }))
@@ -110,7 +110,7 @@ func TestNSMirrorPort(t *testing.T) {
 	iface, err := net.InterfaceByName(receiver)
 	require.NoError(t, err)
 	live := open(t, afpacket.Config{Filter: ipOnly})
-	got := directions(t, live, decode.HostNets{}, 5, func() {
+	got := directions(t, live, decode.NetSet{}, 5, func() {
 		frames := []capture.Frame{
 			packettest.UDP(0, "198.51.100.1:1", "198.51.100.2:2", nil),
 			packettest.UDP(0, "198.51.100.2:1", "198.51.100.1:2", nil),
@@ -145,7 +145,7 @@ func TestNSRouter(t *testing.T) {
 	wait.Until(t, func() bool { return direction() == decode.Unknown })
 
 	live = open(t, afpacket.Config{Filter: ipOnly})
-	got := directions(t, live, decode.HostNets{}, 3, func() {
+	got := directions(t, live, decode.NetSet{}, 3, func() {
 		send(t, append(through,
 			packettest.UDP(0, "198.51.100.2:1", here+":2", nil), packettest.UDP(0, here+":1", "198.51.100.2:2", nil)))
 	})
@@ -172,7 +172,7 @@ func TestNSBridge(t *testing.T) {
 	}
 	for _, name := range []string{receiver, "br0"} {
 		live := open(t, afpacket.Config{Interface: name, Filter: ipOnly})
-		require.Equal(t, []uint64{1, 0, 1}, directions(t, live, decode.HostNets{}, 2, func() { send(t, frames) }), name)
+		require.Equal(t, []uint64{1, 0, 1}, directions(t, live, decode.NetSet{}, 2, func() { send(t, frames) }), name)
 	}
 }
 
@@ -181,12 +181,12 @@ func TestNSBridge(t *testing.T) {
 func TestNSDirectionOnLoopback(t *testing.T) {
 	netns.Inside(t)
 	netns.IP(t, "link", "set", "lo", "up")
-	server, err := decode.ParseHostNets("127.0.0.53/32")
+	server, err := decode.ParseNetSet("127.0.0.53/32")
 	require.NoError(t, err)
 	for _, tt := range []struct {
-		hosts decode.HostNets
+		hosts decode.NetSet
 		want  []uint64
-	}{{decode.HostNets{}, []uint64{6, 0, 0}}, {server, []uint64{3, 3, 0}}} {
+	}{{decode.NetSet{}, []uint64{6, 0, 0}}, {server, []uint64{3, 3, 0}}} {
 		live := open(t, afpacket.Config{Interface: "lo", Filter: ipOnly})
 		got := directions(t, live, tt.hosts, 6, func() { exchange(t, "127.0.0.1", "127.0.0.53:9", 3) })
 		require.Equal(t, tt.want, got)

@@ -28,7 +28,7 @@ type locality struct {
 	ask     *netlink // a socket in the namespace of the capture
 	changes *os.File
 
-	own atomic.Pointer[decode.HostNets]
+	own atomic.Pointer[decode.NetSet]
 	// ends reports whether traffic of the interface ends at this host: it is not loopback, does not
 	// forward, and does not belong to a bridge.
 	ends atomic.Bool
@@ -80,7 +80,7 @@ func (l *locality) refresh() error {
 	if err != nil {
 		return err
 	}
-	own := decode.NewHostNets(prefixes...)
+	own := decode.NewNetSet(prefixes...)
 	l.own.Store(&own)
 	passes, err := l.ask.passes(l.index)
 	if err != nil {

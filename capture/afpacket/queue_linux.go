@@ -212,7 +212,7 @@ func (q *queue) direction(packetType byte) decode.Direction {
 }
 
 // Own returns the current addresses of this host.
-func (q *queue) Own() *decode.HostNets { return q.locality.own.Load() }
+func (q *queue) Own() *decode.NetSet { return q.locality.own.Load() }
 
 // restoreTag inserts the VLAN tag that the network card removed from the packet at offset at. It
 // returns the new offset of the packet.

@@ -122,7 +122,7 @@ func (l *Listener) enter(c *client) (cause string) {
 	return ""
 }
 
-func allowed(nets *decode.HostNets, a *net.TCPAddr) bool {
+func allowed(nets *decode.NetSet, a *net.TCPAddr) bool {
 	return nets.Empty() || nets.Contains(a.AddrPort().Addr().Unmap().WithZone(""))
 }
 

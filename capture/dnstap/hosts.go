@@ -11,9 +11,9 @@ import (
 // OnlyHosts returns a Source that yields the messages of src whose client or server address is in
 // hosts. It takes ownership of src. It implements pktvisor's filter only_hosts. In pktvisor that
 // filter rejects everything, because it parses the bytes of addresses as text.
-func OnlyHosts(src capture.Source, hosts decode.HostNets) capture.Source {
+func OnlyHosts(src capture.Source, hosts decode.NetSet) capture.Source {
 	var m dnstapmsg.Message
-	return capture.Select(src, func(f *capture.Frame) (bool, error) {
+	return capture.Filter(src, func(f *capture.Frame) (bool, error) {
 		if dnstapmsg.Parse(f.Data, &m) != nil {
 			return true, nil // the pipeline counts frames that it cannot decode
 		}

@@ -36,7 +36,7 @@ func TestOnlyHosts(t *testing.T) {
 		"192.0.2.0/24": {0, 1, 3, 7}, "2001:db8::/32": {4, 5, 7}, "::/0": {4, 5, 7}, "203.0.113.0/24": {7},
 		"192.0.2.0/24,2001:db8::/32": {0, 1, 3, 4, 5, 7},
 	} {
-		hosts, err := decode.ParseHostNets(spec)
+		hosts, err := decode.ParseNetSet(spec)
 		require.NoError(t, err)
 		src := dnstap.OnlyHosts(capture.NewMemory(frames), hosts)
 		var b capture.Batch

@@ -31,8 +31,8 @@ type Config struct {
 	// of a Unix socket, names or numbers; "" keeps the owner and group of the process
 	Owner, Group string
 
-	TLS   *tls.Config     // if not nil, clients must use TLS; TCP only
-	Allow decode.HostNets // networks of TCP clients; empty accepts all
+	TLS   *tls.Config   // if not nil, clients must use TLS; TCP only
+	Allow decode.NetSet // networks of TCP clients; empty accepts all
 
 	Clients int // limit of concurrent clients; 0 means 1024
 	// limit of concurrent clients per IPv4 address or IPv6 /64 network; 0 means a quarter of

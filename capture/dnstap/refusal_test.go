@@ -148,7 +148,7 @@ func TestTurnedAwayByTLS(t *testing.T) {
 
 // TestReasonsAreBounded turns clients away from many addresses.
 func TestReasonsAreBounded(t *testing.T) {
-	hosts, err := decode.ParseHostNets("192.0.2.0/24")
+	hosts, err := decode.ParseNetSet("192.0.2.0/24")
 	require.NoError(t, err)
 	l, log := listenTCP(t, dnstap.Config{Allow: hosts})
 	const clients = 200
@@ -175,7 +175,7 @@ func TestReasonsAreBounded(t *testing.T) {
 
 // TestAllow accepts clients of one network.
 func TestAllow(t *testing.T) {
-	hosts, err := decode.ParseHostNets("127.0.0.0/8")
+	hosts, err := decode.ParseNetSet("127.0.0.0/8")
 	require.NoError(t, err)
 	l, _ := listenTCP(t, dnstap.Config{Allow: hosts})
 	send(t, dial(t, l), file(3))

@@ -20,7 +20,7 @@ func NewSource(src capture.Source, expr string) (capture.Source, error) {
 	if err := s.use(decode.LinkEthernet); err != nil && s.use(decode.LinkSLL2) != nil && s.use(decode.LinkRaw) != nil {
 		return nil, err
 	}
-	return capture.Select(src, s.match), nil
+	return capture.Filter(src, s.match), nil
 }
 
 // programs holds the compiled programs of an expression, one per link type seen.

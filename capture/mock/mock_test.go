@@ -71,7 +71,7 @@ func TestMix(t *testing.T) {
 	require.NoError(t, err)
 	packets, err := network.New(network.Config{})
 	require.NoError(t, err)
-	own, err := decode.ParseHostNets(mock.LocalNets)
+	own, err := decode.ParseNetSet(mock.LocalNets)
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		p, err := handler.NewPipeline(handler.Config{

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// LocalNets are the networks of the servers, in the format of [decode.ParseHostNets].
+// LocalNets are the networks of the servers, in the format of [decode.ParseNetSet].
 const LocalNets = "192.0.2.0/24,2001:db8:53::/48"
 
 const (

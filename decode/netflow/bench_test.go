@@ -26,7 +26,7 @@ func BenchmarkDecode(b *testing.B) {
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			d := netflow.New(netflow.Config{})
-			var e decode.Export
+			var e decode.FlowDatagram
 			d.Decode(0, router, bb.template, &e)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -58,7 +58,7 @@ type Decoder struct {
 
 	// state of the current datagram
 	now    int64
-	out    *decode.Export
+	out    *decode.FlowDatagram
 	from   netip.AddrPort
 	src    *source
 	shared *source // for all domains of the exporter; nil if absent
@@ -89,8 +89,8 @@ func (d *Decoder) Stats() Stats {
 
 // Decode reads a datagram that arrived from an exporter at tsNS. It sets all fields of e except
 // TimeNS and reuses the memory of e.Flows. Their Headers borrow from b.
-func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Export) {
-	*e = decode.Export{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
+func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.FlowDatagram) {
+	*e = decode.FlowDatagram{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
 	d.now, d.out, d.from, d.flood = tsNS, e, from, false
 	d.stats.Datagrams++
 	if e.Err = d.datagram(b); d.flood {

@@ -3,7 +3,7 @@
 // with the information elements of IANA.
 //
 //	d := netflow.New(netflow.Config{})
-//	var e decode.Export
+//	var e decode.FlowDatagram
 //	d.Decode(now, from, datagram, &e)
 //	for i := range e.Flows {
 //		total += e.Flows[i].Bytes

@@ -16,7 +16,7 @@ func Example() {
 	})
 
 	d := netflow.New(netflow.Config{})
-	var e decode.Export
+	var e decode.FlowDatagram
 	d.Decode(0, netip.MustParseAddrPort("192.0.2.254:5000"), datagram, &e)
 	for _, f := range e.Flows {
 		fmt.Println(f.Src, "to", f.Dst, f.Bytes, "bytes, one packet in", f.Sampling)

@@ -22,7 +22,7 @@ func TestExportersBehindOneAddress(t *testing.T) {
 	data := packettest.Set(256, src, dst, uint32(1))
 	one, two := netip.MustParseAddrPort("203.0.113.9:40001"), netip.MustParseAddrPort("203.0.113.9:40002")
 	d := netflow.New(netflow.Config{})
-	var e decode.Export
+	var e decode.FlowDatagram
 	for i := range uint32(4) {
 		d.Decode(int64(i), one, packettest.NetFlow9(0, 100+i, packettest.Set(0, straight...), data), &e)
 		require.Equal(t, []decode.Flow{{Src: src, Dst: dst, Packets: 1}}, e.Flows)
@@ -73,7 +73,7 @@ func TestSamplingOfOtherDomains(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := netflow.New(netflow.Config{})
-			var e decode.Export
+			var e decode.FlowDatagram
 			for _, m := range tt.told {
 				d.Decode(0, router, packettest.IPFIX(m.domain, 0, m.set), &e)
 				require.NoError(t, e.Err)
@@ -89,7 +89,7 @@ func TestSamplingOfOtherDomains(t *testing.T) {
 // An active exporter keeps its templates while a flood of others evict each other.
 func TestTemplateFlood(t *testing.T) {
 	d := netflow.New(netflow.Config{MaxBytes: 1 << 20})
-	var e decode.Export
+	var e decode.FlowDatagram
 	d.Decode(0, router, packettest.IPFIX(1, 0, packettest.Set(2, common(256)...)), &e)
 	var many []any
 	for id := range uint16(170) {
@@ -138,7 +138,7 @@ func heap() int64 {
 // Sets that wait for their template are counted on arrival, and again when the template is found.
 func TestHeldIsReported(t *testing.T) {
 	d := netflow.New(netflow.Config{})
-	var e decode.Export
+	var e decode.FlowDatagram
 	d.Decode(0, router, packettest.IPFIX(1, 0, packettest.Set(256, commonRecord()...), packettest.Set(300, uint32(1))), &e)
 	require.Equal(t, []uint32{2, 0, 0}, []uint32{e.HeldSets, e.FoundSets, e.LostSets})
 	d.Decode(int64(time.Second), router, packettest.IPFIX(1, 0, packettest.Set(2, common(256)...)), &e)

@@ -31,7 +31,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const room = 1 << 14
 		d := netflow.New(netflow.Config{MaxBytes: 8192, MaxHeld: room, HeldTTL: time.Hour})
-		var e decode.Export
+		var e decode.FlowDatagram
 		flows, datagrams := uint64(0), uint64(0)
 		for round := range 2 {
 			for at := 0; at+2 <= len(b); datagrams++ {

@@ -23,7 +23,7 @@ var (
 
 // decoded reads datagrams from the router, one second apart, and returns all flows and the last
 // export.
-func decoded(d *netflow.Decoder, datagrams ...[]byte) (flows []decode.Flow, e decode.Export) {
+func decoded(d *netflow.Decoder, datagrams ...[]byte) (flows []decode.Flow, e decode.FlowDatagram) {
 	for i, b := range datagrams {
 		d.Decode(int64(i)*int64(time.Second), router, b, &e)
 		flows = append(flows, e.Flows...)
@@ -105,7 +105,7 @@ func TestTemplatesApart(t *testing.T) {
 	d := netflow.New(netflow.Config{})
 	data := packettest.Set(256, commonRecord()...)
 	decoded(d, packettest.IPFIX(1, 0, packettest.Set(2, common(256)...)))
-	var e decode.Export
+	var e decode.FlowDatagram
 	for name, read := range map[string]func(){
 		"domain":   func() { d.Decode(1, router, packettest.IPFIX(2, 0, data), &e) },
 		"version":  func() { d.Decode(1, router, packettest.NetFlow9(1, 0, data), &e) },
@@ -214,7 +214,7 @@ func TestHeld(t *testing.T) {
 	require.Zero(t, e.LostSets)
 	require.Equal(t, uint64(4), d.Stats().HeldSets)
 
-	var late decode.Export
+	var late decode.FlowDatagram
 	d.Decode(int64(time.Hour), router, packettest.IPFIX(1, 4, packettest.Set(2, template(257, field(2, 4))...)), &late)
 	require.Empty(t, late.Flows, "too late")
 	require.Equal(t, uint32(2), late.LostSets)
@@ -224,7 +224,7 @@ func TestHeld(t *testing.T) {
 // Held sets are bounded, and evicted ones are counted for their source.
 func TestHeldBound(t *testing.T) {
 	d := netflow.New(netflow.Config{MaxHeld: 16384})
-	var e decode.Export
+	var e decode.FlowDatagram
 	for i := range 100 {
 		from := []netip.AddrPort{router, other}[i%2]
 		d.Decode(int64(i), from, packettest.IPFIX(1, 0, packettest.Set(256, make([]byte, 200))), &e)
@@ -254,7 +254,7 @@ func TestHeldFlood(t *testing.T) {
 	}
 	d := netflow.New(netflow.Config{})
 	for i := range 20 {
-		var e decode.Export
+		var e decode.FlowDatagram
 		d.Decode(int64(i), router, packettest.NetFlow9(uint32(i), 0, sets...), &e)
 		require.Len(t, e.Flows, 2000)
 	}
@@ -283,7 +283,7 @@ func TestSequence(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	d := netflow.New(netflow.Config{TemplateTTL: time.Minute})
-	var e decode.Export
+	var e decode.FlowDatagram
 	d.Decode(0, router, packettest.IPFIX(1, 0, packettest.Set(2, template(256, field(2, 4))...)), &e)
 	d.Decode(int64(30*time.Second), router, packettest.IPFIX(1, 0, packettest.Set(256, uint32(1))), &e)
 	require.Len(t, e.Flows, 1)
@@ -327,7 +327,7 @@ func TestHostile(t *testing.T) {
 func TestDecodeAllocs(t *testing.T) {
 	d := netflow.New(netflow.Config{})
 	b := packettest.IPFIX(1, 0, packettest.Set(256, append(commonRecord(), commonRecord()...)...))
-	var e decode.Export
+	var e decode.FlowDatagram
 	d.Decode(0, router, packettest.IPFIX(1, 0, packettest.Set(2, common(256)...)), &e)
 	d.Decode(0, router, b, &e)
 	require.Len(t, e.Flows, 2)

@@ -30,7 +30,7 @@ func TestSequence9(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := netflow.New(netflow.Config{})
-			var e decode.Export
+			var e decode.FlowDatagram
 			d.Decode(0, router, packettest.NetFlow9(1, tt.in[0].number, packettest.Set(0, template(256, field(2, 4))...), records(tt.in[0].records)), &e)
 			datagrams, flows := uint32(0), uint32(0)
 			for _, in := range tt.in[1:] {

@@ -2,7 +2,7 @@
 // switches export.
 //
 //	d := sflow.New()
-//	var e decode.Export
+//	var e decode.FlowDatagram
 //	d.Decode(now, from, datagram, &e)
 //	for i := range e.Flows {
 //		total += e.Flows[i].Bytes * uint64(e.Flows[i].Sampling)
@@ -70,8 +70,8 @@ func (d *Decoder) Stats() Stats {
 // Decode reads a datagram that arrived from an address and port at tsNS. It sets all fields of e
 // except TimeNS and reuses the memory of e.Flows. Their Headers borrow from b. Device is the agent,
 // or the sender if the agent has no address.
-func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.Export) {
-	*e = decode.Export{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
+func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.FlowDatagram) {
+	*e = decode.FlowDatagram{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
 	d.stats.Datagrams++
 	r := reader{b: b}
 	if e.Err = d.datagram(&r, from, e); e.Err != nil {
@@ -159,7 +159,7 @@ func (r *reader) address() (netip.Addr, error) {
 // restarted.
 const maxGap = 1 << 24
 
-func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.Export) error {
+func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.FlowDatagram) error {
 	h, err := r.datagram()
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32)
 
 // sample reads a sample. Its format is a number of sflow.org, or of an enterprise in the upper 20
 // bits.
-func (d *Decoder) sample(format uint32, r *reader, e *decode.Export) {
+func (d *Decoder) sample(format uint32, r *reader, e *decode.FlowDatagram) {
 	const flow, counters, expandedFlow, expandedCounters = 1, 2, 3, 4
 	switch format {
 	case flow:
@@ -213,7 +213,7 @@ func (d *Decoder) sample(format uint32, r *reader, e *decode.Export) {
 }
 
 // flowSample reads a flow sample. It counts even if its packet is unknown.
-func flowSample(r *reader, e *decode.Export, expanded bool) {
+func flowSample(r *reader, e *decode.FlowDatagram, expanded bool) {
 	p := packet{flow: decode.Flow{Packets: 1}}
 	r.uint32() // sequence number of the sample
 	r.uint32() // source: type and index, or type alone

@@ -16,9 +16,9 @@ const agent = "192.0.2.254"
 
 var sender = netip.MustParseAddrPort("192.0.2.1:5000")
 
-func decoded(b []byte) (decode.Export, sflow.Stats) {
+func decoded(b []byte) (decode.FlowDatagram, sflow.Stats) {
 	d := sflow.New()
-	var e decode.Export
+	var e decode.FlowDatagram
 	d.Decode(0, sender, b, &e)
 	return e, d.Stats()
 }
@@ -95,7 +95,7 @@ func TestSequence(t *testing.T) {
 	d := sflow.New()
 	var lost []uint32
 	for _, n := range []uint32{7, 8, 12, 3, 4} {
-		var e decode.Export
+		var e decode.FlowDatagram
 		d.Decode(0, sender, packettest.SFlow(agent, n), &e)
 		lost = append(lost, e.LostDatagrams)
 	}
@@ -109,7 +109,7 @@ func TestAgentsOfOneAddress(t *testing.T) {
 	d := sflow.New()
 	for n := range uint32(5) {
 		for i, from := range []string{"203.0.113.9:6343", "203.0.113.9:7000", "203.0.113.10:6343"} {
-			var e decode.Export
+			var e decode.FlowDatagram
 			d.Decode(0, netip.MustParseAddrPort(from), packettest.SFlow(agent, n+1000*uint32(i)), &e)
 			require.Zero(t, e.LostDatagrams)
 		}
@@ -181,7 +181,7 @@ func FuzzDecode(f *testing.F) {
 func TestDecodeAllocs(t *testing.T) {
 	d, headers := sflow.New(), decode.NewDecoder(decode.Config{})
 	b := packettest.SFlow(agent, 1, packettest.Sample(1, 4, 5, packettest.RawHeader(1400, frame)))
-	var e decode.Export
+	var e decode.FlowDatagram
 	read := func() {
 		d.Decode(0, sender, b, &e)
 		headers.AddHeader(&e.Flows[0])
@@ -198,7 +198,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	datagram := packettest.SFlow(agent, 1, samples...)
 	d, headers := sflow.New(), decode.NewDecoder(decode.Config{})
-	var e decode.Export
+	var e decode.FlowDatagram
 	b.ReportAllocs()
 	for b.Loop() {
 		d.Decode(0, sender, datagram, &e)
@@ -214,7 +214,7 @@ func Example() {
 	sample := packettest.Sample(512, 7, 9, packettest.RawHeader(1400, frame))
 
 	d, headers := sflow.New(), decode.NewDecoder(decode.Config{})
-	var e decode.Export
+	var e decode.FlowDatagram
 	d.Decode(0, sender, packettest.SFlow(agent, 1, sample), &e)
 	for i := range e.Flows {
 		f := &e.Flows[i]

@@ -27,7 +27,7 @@ type options struct {
 	files      []string
 	input      string // one of inputs
 	filter     string
-	hosts      decode.HostNets
+	hosts      decode.NetSet
 	dnsPorts   []uint16
 	deepSample int
 	periods    int           // number of last periods to show; 0 for the whole capture
@@ -225,7 +225,7 @@ func (o *options) setPorts(list []string) (err error) {
 // setHosts parses the networks of -H. Its error explains the most frequent mistake, an address
 // without a prefix length.
 func (o *options) setHosts(list string) (err error) {
-	if o.hosts, err = decode.ParseHostNets(list); err == nil {
+	if o.hosts, err = decode.ParseNetSet(list); err == nil {
 		return nil
 	}
 	for host := range strings.SplitSeq(list, ",") {

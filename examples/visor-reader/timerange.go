@@ -78,7 +78,7 @@ func within(src capture.Source, from, to moment) capture.Source {
 	}
 	known := false
 	var low, high int64
-	return capture.Select(src, func(f *capture.Frame) (bool, error) {
+	return capture.Filter(src, func(f *capture.Frame) (bool, error) {
 		if !known {
 			known = true
 			first := time.Unix(0, f.TimeNS)

@@ -357,7 +357,7 @@ func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error
 
 // validate checks the options and their combinations.
 func (o *options) validate() error {
-	_, hostErr := decode.ParseHostNets(o.hostSpec)
+	_, hostErr := decode.ParseNetSet(o.hostSpec)
 	_, memoryErr := memoryLimit(o.memory, os.DirFS("/"))
 	crash := o.crash[:]
 	switch {

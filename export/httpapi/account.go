@@ -164,7 +164,7 @@ func (f *families) addPush(p Push) {
 	f.add(&f.pending, p.Pending, nil)
 }
 
-func (f *families) addModules(policy string, group *handler.Group) {
+func (f *families) addModules(policy string, group *handler.Attachment) {
 	accounts := group.Accounts()
 	for _, info := range group.Infos() {
 		labels := []metric.Label{{Name: "module", Value: info.Name}, {Name: "policy", Value: policy}}

@@ -65,7 +65,7 @@ func opens(typ string, config, _ policy.Options) (policy.Opened, error) {
 	if config["iface"] == "odd0" {
 		frames[0].Link, frames[1].Link = 9999, 9999
 		left := 0
-		return policy.Opened{Sources: []capture.Source{capture.Select(capture.NewMemory(frames), func(*capture.Frame) (bool, error) {
+		return policy.Opened{Sources: []capture.Source{capture.Filter(capture.NewMemory(frames), func(*capture.Frame) (bool, error) {
 			left++
 			return left <= 1500, nil
 		})}}, nil

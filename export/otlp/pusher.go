@@ -59,8 +59,8 @@ type Source struct {
 	Of     asker
 }
 
-// asker is the source of a policy's metrics: a *handler.Pipeline, a *handler.Group, or a policy of
-// visor/handler/policy.
+// asker is the source of a policy's metrics: a *handler.Pipeline, a *handler.Attachment, or a
+// policy of visor/handler/policy.
 type asker interface {
 	Bucket(n int) (*handler.Snapshot, error)
 }

@@ -52,7 +52,7 @@ type shard struct {
 
 // Process counts the batch's BGP messages.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartPass()
+	s.StartForward()
 	for i := range b.BGP {
 		m := &b.BGP[i]
 		if m.Msg == nil {

@@ -20,7 +20,7 @@ type Config struct {
 	Geo          *geo.DB // nil leaves the geo lists empty; the caller keeps ownership
 	Transactions int     // queries that may wait at once, in each worker; 0 means 65536
 
-	// OnlyRCodes has no effect if ExcludeNoError is set. AnswerCount nil and OnlyTapped 0 are off.
+	// OnlyRCodes has no effect if ExcludeNoError is set. AnswerCount nil and OnlyDNSTap 0 are off.
 	ExcludeNoError    bool           `policy:"exclude_noerror" help:"drops messages with code 0, queries too; only_rcode then has no effect"`
 	OnlyRCodes        []dnsmsg.RCode `policy:"only_rcode" type:"number or list of texts" help:"passes replies with one of these codes"`
 	OnlyQueries       bool           `policy:"only_queries" only:"1.0" help:"passes queries"`
@@ -32,7 +32,7 @@ type Config struct {
 	OnlySuffixes      []string       `policy:"only_qname_suffix" help:"passes messages whose first QNAME ends with one of these; names are then cut behind it"`
 	GeoNotFound       bool           `policy:"geoloc_notfound" help:"passes queries with a client subnet whose location is unknown"`
 	ASNNotFound       bool           `policy:"asn_notfound" help:"passes queries with a client subnet whose autonomous system is unknown"`
-	OnlyTapped        dnstapmsg.Type `policy:"dnstap_msg_type" type:"text" help:"passes dnstap messages of this type, queries and responses, and all packets"`
+	OnlyDNSTap        dnstapmsg.Type `policy:"dnstap_msg_type" type:"text" help:"passes dnstap messages of this type, queries and responses, and all packets"`
 
 	PublicSuffix bool `policy:"public_suffix_list" help:"cuts names behind the public suffix, not behind the top-level domain"`
 

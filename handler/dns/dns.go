@@ -37,7 +37,7 @@ func (s *shard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartPass()
+	s.StartForward()
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		if i%ahead == 0 {
@@ -90,8 +90,9 @@ func (s *shard) message(m *handler.Message) {
 
 // passed counts a message that passed the filters. Its name is cut at suffixLen.
 func (s *shard) passed(m *handler.Message, suffixLen int) {
-	if s.Pass != nil && m.Tap == 0 { // as in pktvisor, dnstap messages are not counted further
-		s.passOn(m)
+	// as in pktvisor, dnstap messages are not counted further
+	if s.Forward != nil && m.DNSTapType == 0 {
+		s.forward(m)
 	}
 	s.sum.count(m)
 	deep := s.Sampler.Deep()

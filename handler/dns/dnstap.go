@@ -38,8 +38,8 @@ func (c *tapCounts) shift(each *metric.Map[Tapped]) {
 // count updates the metrics of the message. deep reports whether it was sampled, and h hashes the
 // policy that it names.
 func (c *tapCounts) count(each *metric.Map[Tapped], m *handler.Message, deep bool, h *hash64.Hasher) {
-	t := c.at(each, m.Tap)
-	if m.Tap.Query() {
+	t := c.at(each, m.DNSTapType)
+	if m.DNSTapType.Query() {
 		t.Queries.Add(1)
 		c.asks = true
 	} else {

@@ -232,6 +232,6 @@ func TestDNSTap(t *testing.T) {
 	require.Equal(t, []capture.Reason{{Text: "DNS message that ends within its header", Count: 1}, {Text: "dnstap frame malformed", Count: 1}}, p.Reasons())
 	require.Equal(t, handler.Account{Offered: 5, Analysed: 4, Undecodable: 1}, p.HandlerAccounts()["dns"])
 
-	got, _ = run(t, dns.Config{OnlyTapped: dnstapmsg.ResolverResponse, OnlyQTypes: []dnsmsg.Type{typeAAAA}}, frames...)
+	got, _ = run(t, dns.Config{OnlyDNSTap: dnstapmsg.ResolverResponse, OnlyQTypes: []dnsmsg.Type{typeAAAA}}, frames...)
 	require.Equal(t, []uint64{1, 3}, []uint64{got.Total.Value(), got.Filtered.Value()}, "of the other filters none concerns dnstap")
 }

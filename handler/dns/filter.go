@@ -52,13 +52,13 @@ func lower(names []string) []string {
 // judge applies the filters in pktvisor's order, cheap ones first.
 func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	switch {
-	case m.Tap != 0:
+	case m.DNSTapType != 0:
 		return f.judgeTapped(m)
 	case f.none || m.Broken:
 		return judgement{}
 	case !m.TCP && !f.predicate(m):
 		return judgement{verdict: skip}
-	case !f.headerPasses(m.Msg) || !f.typePasses(m) || !f.namePasses(m) || !f.subnetPasses(places, m):
+	case !f.matchHeader(m.Msg) || !f.matchType(m) || !f.matchName(m) || !f.matchSubnet(places, m):
 		return judgement{verdict: drop}
 	}
 	suffix, ok := f.suffix(m)
@@ -68,19 +68,19 @@ func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	return judgement{suffix: suffix}
 }
 
-// passesTransaction applies the filters of version 2.0. Filters of results apply to replies, and
+// matchTransaction applies the filters of version 2.0. Filters of results apply to replies, and
 // filters of names and clients to queries.
-func (f *filter) passesTransaction(places *geo.Cache, m *handler.Message) bool {
+func (f *filter) matchTransaction(places *geo.Cache, m *handler.Message) bool {
 	switch {
-	case m.Tap != 0:
+	case m.DNSTapType != 0:
 		return f.judgeTapped(m).verdict == pass
 	case f.none || m.Broken:
 		return true
 	case m.Msg.Response():
-		return f.headerPasses(m.Msg) && f.typePasses(m)
+		return f.matchHeader(m.Msg) && f.matchType(m)
 	}
 	_, ok := f.suffix(m)
-	return ok && f.subnetPasses(places, m) && f.namePasses(m)
+	return ok && f.matchSubnet(places, m) && f.matchName(m)
 }
 
 // suffix returns the length of the first suffix in the list that the name ends with. It returns 0
@@ -100,7 +100,7 @@ func (f *filter) suffix(m *handler.Message) (length int, ok bool) {
 // judgeTapped applies the one filter for dnstap messages. As in pktvisor, the other filters apply
 // to packets only.
 func (f *filter) judgeTapped(m *handler.Message) judgement {
-	if f.cfg.OnlyTapped != 0 && m.Tap.Family() != f.cfg.OnlyTapped.Family() {
+	if f.cfg.OnlyDNSTap != 0 && m.DNSTapType.Family() != f.cfg.OnlyDNSTap.Family() {
 		return judgement{verdict: drop}
 	}
 	return judgement{}
@@ -110,19 +110,19 @@ func (f *filter) judgeTapped(m *handler.Message) judgement {
 // rejected datagrams appear neither in events nor in filtered. Unlike pktvisor, the Account counts
 // them as filtered.
 func (f *filter) predicate(m *handler.Message) bool {
-	return f.rcodePasses(m.Msg) && f.namePasses(m)
+	return f.matchRCode(m.Msg) && f.matchName(m)
 }
 
-// rcodePasses accepts only replies if there is a list. In pktvisor a query over TCP passes a list
+// matchRCode accepts only replies if there is a list. In pktvisor a query over TCP passes a list
 // with code 0, although a query over UDP does not.
-func (f *filter) rcodePasses(msg dnsmsg.Message) bool {
+func (f *filter) matchRCode(msg dnsmsg.Message) bool {
 	if len(f.cfg.OnlyRCodes) == 0 || f.cfg.ExcludeNoError {
 		return true
 	}
 	return msg.Response() && slices.Contains(f.cfg.OnlyRCodes, msg.RCode())
 }
 
-func (f *filter) namePasses(m *handler.Message) bool {
+func (f *filter) matchName(m *handler.Message) bool {
 	if len(f.names) == 0 {
 		return true
 	}
@@ -130,11 +130,11 @@ func (f *filter) namePasses(m *handler.Message) bool {
 	return m.Named && slices.ContainsFunc(f.names, func(n string) bool { return n == string(f.text) })
 }
 
-func (f *filter) headerPasses(msg dnsmsg.Message) bool {
+func (f *filter) matchHeader(msg dnsmsg.Message) bool {
 	c := f.cfg
 	switch {
 	case c.ExcludeNoError && msg.RCode() == dnsmsg.RCodeNoError,
-		!f.rcodePasses(msg),
+		!f.matchRCode(msg),
 		c.AnswerCount != nil && msg.ANCount() != *c.AnswerCount,
 		c.OnlyQueries && msg.Response(),
 		c.OnlyReplies && !msg.Response(),
@@ -144,12 +144,12 @@ func (f *filter) headerPasses(msg dnsmsg.Message) bool {
 	return true
 }
 
-func (f *filter) typePasses(m *handler.Message) bool {
+func (f *filter) matchType(m *handler.Message) bool {
 	return len(f.cfg.OnlyQTypes) == 0 || m.Named && slices.Contains(f.cfg.OnlyQTypes, m.Type)
 }
 
-// subnetPasses accepts queries whose client subnet is missing in the databases.
-func (f *filter) subnetPasses(places *geo.Cache, m *handler.Message) bool {
+// matchSubnet accepts queries whose client subnet is missing in the databases.
+func (f *filter) matchSubnet(places *geo.Cache, m *handler.Message) bool {
 	if !f.cfg.GeoNotFound && !f.cfg.ASNNotFound {
 		return true
 	}

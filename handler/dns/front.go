@@ -43,16 +43,16 @@ func (s *front[M]) Keyed(h *hash64.Hasher) {
 	}
 }
 
-// passOn forwards the message to the next handler. A datagram is forwarded as its frame. A message
+// forward forwards the message to the next handler. A datagram is forwarded as its frame. A message
 // of a stream is forwarded as a separate packet of the message's length.
-func (s *front[M]) passOn(m *handler.Message) {
+func (s *front[M]) forward(m *handler.Message) {
 	p := *m.Frame
 	if m.TCP {
 		p = *m.Packet
 		p.Frame, p.Dir = m.Msg, m.Frame.Dir
 	}
-	s.Pass.Packets = append(s.Pass.Packets, p)
-	s.Pass.DNS = append(s.Pass.DNS, *m)
+	s.Forward.Packets = append(s.Forward.Packets, p)
+	s.Forward.DNS = append(s.Forward.DNS, *m)
 }
 
 // parts are the parts of a name that lists count. three may be the root, which is not counted.
@@ -61,7 +61,7 @@ type parts struct{ two, three dnsmsg.Name }
 // parts returns the last two and three labels of a name. If suffixLen is not 0, the name is cut
 // there instead.
 func (s *front[M]) parts(m *handler.Message, suffixLen int) (p parts) {
-	if suffixLen != 0 || s.public && m.Tap == 0 {
+	if suffixLen != 0 || s.public && m.DNSTapType == 0 {
 		p.two, p.three = s.cut(m, suffixLen)
 	} else {
 		p.two, p.three = m.Question.Cut(m.Name)

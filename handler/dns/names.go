@@ -63,7 +63,7 @@ type counts struct {
 type nameClass uint8
 
 func classOf(m *handler.Message, dir decode.Direction) nameClass {
-	if m.Tap != 0 {
+	if m.DNSTapType != 0 {
 		return nameClass(dir) | 4
 	}
 	return nameClass(dir)

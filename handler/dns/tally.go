@@ -36,7 +36,7 @@ func (t *tally) count(m *handler.Message) {
 	if m.Packet.Layers.Has(decode.LayerIPv6) {
 		k |= kindIPv6
 	}
-	if m.Tap != 0 && !m.Packet.Layers.Has(decode.LayerUDP|decode.LayerTCP) {
+	if m.DNSTapType != 0 && !m.Packet.Layers.Has(decode.LayerUDP|decode.LayerTCP) {
 		k |= kindOther
 	}
 	if !m.Response() {

@@ -53,7 +53,7 @@ func (s *transactionShard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
 func (s *transactionShard) Process(b *handler.Batch) {
-	s.StartPass()
+	s.StartForward()
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		m := &b.DNS[i]
@@ -105,7 +105,7 @@ func (s *transactionShard) direction(dir decode.Direction) *Direction {
 
 func (s *transactionShard) message(m *handler.Message) {
 	s.Events.Offered++
-	passes := s.filter.passesTransaction(s.geo, m)
+	passes := s.filter.matchTransaction(s.geo, m)
 	deep := false
 	switch {
 	case m.Broken:
@@ -116,7 +116,7 @@ func (s *transactionShard) message(m *handler.Message) {
 		if s.Sampler.Last() {
 			s.Events.DeepLost++
 		}
-		if m.Tap != 0 { // their filter uses the common fields of both halves
+		if m.DNSTapType != 0 { // their filter uses the common fields of both halves
 			return
 		}
 	default:
@@ -126,8 +126,8 @@ func (s *transactionShard) message(m *handler.Message) {
 		if m.DNSTap != nil {
 			s.taps.count(&s.Live.Taps, m, deep, s.Hash)
 		}
-		if s.Pass != nil && m.Tap == 0 {
-			s.passOn(m)
+		if s.Forward != nil && m.DNSTapType == 0 {
+			s.forward(m)
 		}
 	}
 	if m.Response() {
@@ -224,13 +224,13 @@ func opposite(dir decode.Direction) decode.Direction {
 
 // transport returns the counter of the message's transport, or nil.
 func (d *Direction) transport(m *handler.Message) *sketch.Counter {
-	if m.Tap == 0 {
+	if m.DNSTapType == 0 {
 		if m.TCP {
 			return &d.TCP
 		}
 		return &d.UDP
 	}
-	switch dnstapmsg.Protocol(m.Packet.TapVia) {
+	switch dnstapmsg.Protocol(m.Packet.DNSTapVia) {
 	case dnstapmsg.UDP:
 		return &d.UDP
 	case dnstapmsg.TCP:

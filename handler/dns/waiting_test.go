@@ -27,7 +27,7 @@ func analyseBoth(t *testing.T, cfg dns.Config, queues int, frames []capture.Fram
 	cfg.Name = "v2"
 	v2, err := dns.NewTransactions(cfg)
 	require.NoError(t, err)
-	g := handler.GroupConfig{Handlers: []handler.Handler{v1, v2}}
+	g := handler.AttachConfig{Handlers: []handler.Handler{v1, v2}}
 	p, err := handler.NewPipeline(handler.Config{
 		Sources: []capture.Source{capture.NewMemory(frames)}, Workers: queues,
 	})

@@ -89,7 +89,7 @@ const (
 type Handler struct {
 	handler.Declared[Metrics]
 	cfg        Config
-	onlyNets   decode.HostNets
+	onlyNets   decode.NetSet
 	summary    summary
 	shards     atomic.Int32
 	firstBytes int // per interface
@@ -103,7 +103,7 @@ func New(cfg Config) (*Handler, error) {
 		cfg.Interfaces = defaultInterfaces
 	}
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, defaultBytes)
-	spec := handler.Spec{Type: "flow", Groups: groupNames, Defaults: defaultGroups, Exports: true}
+	spec := handler.Spec{Type: "flow", Groups: groupNames, Defaults: defaultGroups, WantsFlows: true}
 	d, err := handler.Declare[Metrics](spec, cfg.Settings)
 	if cfg.Interfaces < 0 {
 		err = errors.Join(err, fmt.Errorf("flow: Interfaces %d must not be negative", cfg.Interfaces))

@@ -7,10 +7,10 @@ import (
 	"visor/geo"
 )
 
-// passes returns the interfaces for which a record counts, or none if a filter rejects it. A record
+// match returns the interfaces for which a record counts, or none if a filter rejects it. A record
 // observed at ingress counts for the input interface only, because the output interface has a
 // separate record.
-func (s *shard) passes(d *device, f *decode.Flow) (in, out bool) {
+func (s *shard) match(d *device, f *decode.Flow) (in, out bool) {
 	cfg := &s.h.cfg
 	if !s.h.onlyNets.Empty() && !s.h.onlyNets.Contains(valid(f.Src)) && !s.h.onlyNets.Contains(valid(f.Dst)) {
 		return false, false

@@ -280,7 +280,7 @@ func BenchmarkRecords(b *testing.B) {
 				f.Input, f.Output = uint32(i%8), uint32(i%5)
 				flows = append(flows, f)
 			}
-			batch := handler.Batch{Exports: []decode.Export{{Device: netip.MustParseAddr("192.0.2.1"), Flows: flows}}}
+			batch := handler.Batch{Flows: []decode.FlowDatagram{{Device: netip.MustParseAddr("192.0.2.1"), Flows: flows}}}
 			s.Process(&batch)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -208,12 +208,12 @@ func overflowing(tb testing.TB, n, interfaces int) (fill func()) {
 	require.NoError(tb, err)
 	s := h.NewShard()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	batch := handler.Batch{Exports: make([]decode.Export, 4)}
-	for i := range batch.Exports {
-		batch.Exports[i] = decode.Export{Device: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Flows: make([]decode.Flow, n/4)}
+	batch := handler.Batch{Flows: make([]decode.FlowDatagram, 4)}
+	for i := range batch.Flows {
+		batch.Flows[i] = decode.FlowDatagram{Device: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Flows: make([]decode.Flow, n/4)}
 	}
 	return func() {
-		for _, e := range batch.Exports {
+		for _, e := range batch.Flows {
 			for i := range e.Flows {
 				var src [4]byte
 				binary.BigEndian.PutUint32(src[:], 0x0A000000+rnd.Uint32N(10_000))
@@ -245,14 +245,14 @@ func TestMadeUpInterfacesAllocs(t *testing.T) {
 	h, err := flow.New(flow.Config{Interfaces: 8})
 	require.NoError(t, err)
 	s := h.NewShard()
-	batch := handler.Batch{Exports: []decode.Export{{Device: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Flows: make([]decode.Flow, 1000)}}}
+	batch := handler.Batch{Flows: []decode.FlowDatagram{{Device: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Flows: make([]decode.Flow, 1000)}}}
 	next := uint32(0)
 	send := func() {
-		for i := range batch.Exports[0].Flows {
+		for i := range batch.Flows[0].Flows {
 			next++
 			f := record("198.51.100.1", "203.0.113.1", 1, 2, 6, 10)
 			f.Input, f.Output = next, next+7
-			batch.Exports[0].Flows[i] = f
+			batch.Flows[0].Flows[i] = f
 		}
 		s.Process(&batch)
 	}

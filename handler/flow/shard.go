@@ -89,17 +89,17 @@ func (s *shard) Keyed(h *hash64.Hasher) {
 
 // Process counts the batch's flow records.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartPass()
+	s.StartForward()
 	s.budget.Max = s.h.share()
-	for i := range b.Exports {
-		s.export(&b.Exports[i])
+	for i := range b.Flows {
+		s.export(&b.Flows[i])
 		if s.budget.Used > s.budget.Max {
 			s.relieve()
 		}
 	}
 }
 
-func (s *shard) export(e *decode.Export) {
+func (s *shard) export(e *decode.FlowDatagram) {
 	n := uint64(len(e.Flows))
 	s.Events.Offered += n
 	if e.Err != nil {
@@ -133,7 +133,7 @@ func (s *shard) export(e *decode.Export) {
 }
 
 // saysSomething reports whether a datagram without flows still comes from an exporter.
-func saysSomething(e *decode.Export) bool {
+func saysSomething(e *decode.FlowDatagram) bool {
 	return e.Counters > 0 || e.LostFlows|e.LostDatagrams|e.LostSets|e.HeldSets != 0 || errors.Is(e.Err, sflow.ErrAgent)
 }
 
@@ -143,7 +143,7 @@ func unsupported(err error) bool {
 
 // flow counts a record.
 func (s *shard) flow(d *device, f *decode.Flow) {
-	in, out := s.passes(d, f)
+	in, out := s.match(d, f)
 	if !in && !out {
 		d.metrics.Filtered.Add(1)
 		s.Events.Filtered++

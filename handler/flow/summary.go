@@ -16,7 +16,7 @@ import (
 type summary struct {
 	cfg     *Summary
 	none    bool // addresses shown as they are
-	except  decode.HostNets
+	except  decode.NetSet
 	subnets []subnet
 	// prefix length shown for addresses outside all subnets; negative shows the whole address
 	wild4      int
@@ -25,12 +25,12 @@ type summary struct {
 }
 
 type subnet struct {
-	net  decode.HostNets
+	net  decode.NetSet
 	text string // as configured
 }
 
-func parseNets(list []string) (decode.HostNets, error) {
-	return decode.ParseHostNets(strings.Join(list, ","))
+func parseNets(list []string) (decode.NetSet, error) {
+	return decode.ParseNetSet(strings.Join(list, ","))
 }
 
 func newSummary(cfg *Summary) (summary, error) {
@@ -55,7 +55,7 @@ func newSummary(cfg *Summary) (summary, error) {
 
 // addSubnet adds a network. One that begins with the unspecified address is a wildcard.
 func (s *summary) addSubnet(text string) error {
-	nets, err := decode.ParseHostNets(text)
+	nets, err := decode.ParseNetSet(text)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func Analyse(tb testing.TB, h handler.Handler, sources ...capture.Source) *handl
 
 // AnalyseBy is [Analyse] with several workers for each source.
 func AnalyseBy(tb testing.TB, h handler.Handler, workers int, sources ...capture.Source) *handler.Pipeline {
-	own, err := decode.ParseHostNets(trafficgen.LocalNets)
+	own, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(tb, err)
 	p, err := handler.NewPipeline(handler.Config{Sources: sources, Workers: workers, Handlers: []handler.Handler{h}, Hosts: own})
 	require.NoError(tb, err)

@@ -68,7 +68,7 @@ func (s *directionShard) Shift(startNS int64) {
 
 // Process counts the batch's packets.
 func (s *directionShard) Process(b *handler.Batch) {
-	s.StartPass()
+	s.StartForward()
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		if !s.Events.In(p.TimeNS) {
@@ -80,8 +80,8 @@ func (s *directionShard) Process(b *handler.Batch) {
 		}
 	}
 	s.flush()
-	if s.Pass != nil {
-		s.passMessages(b)
+	if s.Forward != nil {
+		s.forwardMessages(b)
 	}
 }
 

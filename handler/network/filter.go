@@ -10,8 +10,8 @@ import (
 	"visor/geo"
 )
 
-// passes reports whether p passes the configured filters.
-func (f *front[M]) passes(p *decode.Packet) bool {
+// match reports whether p passes the configured filters.
+func (f *front[M]) match(p *decode.Packet) bool {
 	var remote netip.Addr
 	switch {
 	case f.geo == nil || !p.Layers.Has(decode.LayerIP):
@@ -23,10 +23,10 @@ func (f *front[M]) passes(p *decode.Packet) bool {
 	default:
 		return false
 	}
-	return f.placePasses(remote) && f.networkPasses(remote)
+	return f.matchPlace(remote) && f.matchNetwork(remote)
 }
 
-func (f *front[M]) placePasses(remote netip.Addr) bool {
+func (f *front[M]) matchPlace(remote netip.Addr) bool {
 	if !f.cfg.GeoNotFound && len(f.cfg.GeoPrefixes) == 0 {
 		return true
 	}
@@ -38,7 +38,7 @@ func (f *front[M]) placePasses(remote netip.Addr) bool {
 		slices.ContainsFunc(f.cfg.GeoPrefixes, func(prefix string) bool { return strings.HasPrefix(place.Text, prefix) })
 }
 
-func (f *front[M]) networkPasses(remote netip.Addr) bool {
+func (f *front[M]) matchNetwork(remote netip.Addr) bool {
 	if !f.cfg.ASNNotFound && len(f.cfg.ASNs) == 0 {
 		return true
 	}

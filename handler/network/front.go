@@ -45,7 +45,7 @@ func (f *front[M]) Keyed(h *hash64.Hasher) {
 // admit counts p in the tally. It reports whether p passes the filters.
 func (f *front[M]) admit(p *decode.Packet) bool {
 	f.Events.Offered++
-	if f.filtered && !p.Layers.Has(decode.LayerDNSTap) && !f.passes(p) {
+	if f.filtered && !p.Layers.Has(decode.LayerDNSTap) && !f.match(p) {
 		f.Events.Filtered++
 		if f.Sampler.Last() {
 			f.Events.DeepLost++
@@ -53,23 +53,23 @@ func (f *front[M]) admit(p *decode.Packet) bool {
 		return false
 	}
 	// as in pktvisor, dnstap messages are not counted further
-	if f.Pass != nil && !p.Layers.Has(decode.LayerDNSTap) {
-		f.Pass.Packets = append(f.Pass.Packets, *p)
+	if f.Forward != nil && !p.Layers.Has(decode.LayerDNSTap) {
+		f.Forward.Packets = append(f.Forward.Packets, *p)
 	}
 	f.sum.count(p)
 	return true
 }
 
-// passMessages forwards the messages whose frames pass the filters.
-func (f *front[M]) passMessages(b *handler.Batch) {
+// forwardMessages forwards the messages whose frames pass the filters.
+func (f *front[M]) forwardMessages(b *handler.Batch) {
 	for i := range b.DNS {
-		if m := &b.DNS[i]; m.Tap == 0 && (!f.filtered || f.passes(m.Frame)) {
-			f.Pass.DNS = append(f.Pass.DNS, *m)
+		if m := &b.DNS[i]; m.DNSTapType == 0 && (!f.filtered || f.match(m.Frame)) {
+			f.Forward.DNS = append(f.Forward.DNS, *m)
 		}
 	}
 	for i := range b.BGP {
-		if m := &b.BGP[i]; !f.filtered || f.passes(m.Frame) {
-			f.Pass.BGP = append(f.Pass.BGP, *m)
+		if m := &b.BGP[i]; !f.filtered || f.match(m.Frame) {
+			f.Forward.BGP = append(f.Forward.BGP, *m)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func TestNewErrors(t *testing.T) {
 }
 
 func Example() {
-	own, err := decode.ParseHostNets("192.0.2.0/24,2001:db8:53::/48")
+	own, err := decode.ParseNetSet("192.0.2.0/24,2001:db8:53::/48")
 	if err != nil {
 		fmt.Println(err)
 		return

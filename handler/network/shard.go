@@ -12,7 +12,7 @@ type shard struct{ front[Metrics] }
 
 // Process counts the batch's packets.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartPass()
+	s.StartForward()
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		if !s.Events.In(p.TimeNS) {
@@ -22,8 +22,8 @@ func (s *shard) Process(b *handler.Batch) {
 		s.packet(p)
 	}
 	s.flush()
-	if s.Pass != nil {
-		s.passMessages(b)
+	if s.Forward != nil {
+		s.forwardMessages(b)
 	}
 }
 

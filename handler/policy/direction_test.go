@@ -23,7 +23,7 @@ func TestOneSidedDNS(t *testing.T) {
 	for spec, warnings := range map[string]int{"192.0.2.0/24": 1, "192.0.2.53/32": 0, "198.51.100.0/24": 1} {
 		synctest.Test(t, func(t *testing.T) {
 			tap := capture.NewTap()
-			hosts, err := decode.ParseHostNets(spec)
+			hosts, err := decode.ParseNetSet(spec)
 			require.NoError(t, err)
 			var log bytes.Buffer
 			m := policy.NewManager(policy.ManagerConfig{

@@ -18,7 +18,7 @@ type input struct {
 	config Options
 	bytes  int64 // its memory bound
 	live   bool
-	hosts  decode.HostNets
+	hosts  decode.NetSet
 	facts  Options
 	// the facts have the number of unreadable datagrams
 	datagrams bool
@@ -44,7 +44,7 @@ func (in *input) watch(t *Tap, periods int) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	group, err := in.pipeline.Attach(handler.GroupConfig{Handlers: []handler.Handler{usage}})
+	group, err := in.pipeline.Attach(handler.AttachConfig{Handlers: []handler.Handler{usage}})
 	if err != nil {
 		return nil, err
 	}
@@ -108,5 +108,5 @@ func (in *input) change(policies, handlers int) {
 	defer in.mu.Unlock()
 	in.policies += policies
 	in.handlers += handlers
-	in.usage.Attached(in.policies, in.handlers)
+	in.usage.SetAttached(in.policies, in.handlers)
 }

@@ -15,7 +15,7 @@ import (
 // Opened is an open input, with the settings that its pipeline needs.
 type Opened struct {
 	Sources  []capture.Source // the caller must close it
-	Hosts    decode.HostNets
+	Hosts    decode.NetSet
 	MaxConns int // 0 is the default
 
 	DNSPorts  []uint16       // empty is the default
@@ -111,7 +111,7 @@ func merged(tables ...Options) Options {
 }
 
 // shownNets returns networks as pktvisor shows them.
-func shownNets(own *decode.HostNets) Options {
+func shownNets(own *decode.NetSet) Options {
 	v4, v6 := []string{}, []string{}
 	for _, p := range own.Prefixes() {
 		if p.Addr().Is4() {

@@ -190,7 +190,7 @@ func (r *reopening) Reasons() (out []capture.Reason) {
 }
 
 // Own returns the addresses of this host, or none while the input is down.
-func (r *reopening) Own() *decode.HostNets { return capture.OwnOf(r.current()) }
+func (r *reopening) Own() *decode.NetSet { return capture.OwnOf(r.current()) }
 
 // Close ends r: ReadBatch returns [capture.ErrClosed].
 func (r *reopening) Close() (err error) {

@@ -25,7 +25,7 @@ type Running struct {
 type Part struct {
 	Tap     Tap    // configuration when the policy started
 	Input   string // name of the input
-	Group   *handler.Group
+	Group   *handler.Attachment
 	Modules []Module // with their names in Group, and all tables that were merged into theirs
 
 	input *input
@@ -85,13 +85,13 @@ func (p *Part) Live() bool { return p.input.live }
 // Bucket returns the metrics of one period, see [handler.Group.Bucket], of the handlers of all
 // taps.
 func (r *Running) Bucket(n int) (*handler.Snapshot, error) {
-	return r.collect(func(g *handler.Group) (*handler.Snapshot, error) { return g.Bucket(n) })
+	return r.collect(func(g *handler.Attachment) (*handler.Snapshot, error) { return g.Bucket(n) })
 }
 
 // Window returns the metrics of the n newest periods, see [handler.Group.Window], of the handlers
 // of all taps.
 func (r *Running) Window(n int) (*handler.Snapshot, error) {
-	return r.collect(func(g *handler.Group) (*handler.Snapshot, error) { return g.Window(n) })
+	return r.collect(func(g *handler.Attachment) (*handler.Snapshot, error) { return g.Window(n) })
 }
 
 // Latest returns the period for monitoring: the last one that has ended, or the running one before
@@ -104,7 +104,7 @@ func (r *Running) Latest() (*handler.Snapshot, error) {
 }
 
 // collect queries the parts and combines their answers.
-func (r *Running) collect(ask func(*handler.Group) (*handler.Snapshot, error)) (*handler.Snapshot, error) {
+func (r *Running) collect(ask func(*handler.Attachment) (*handler.Snapshot, error)) (*handler.Snapshot, error) {
 	out := &handler.Snapshot{}
 	for i := range r.Parts {
 		s, err := ask(r.Parts[i].Group)

@@ -129,7 +129,7 @@ func (m *Manager) start(p *Policy, part *Part) error {
 		return err
 	}
 	part.input = in
-	if part.Group, err = in.pipeline.Attach(handler.GroupConfig{Handlers: handlers, Sequence: p.Sequence}); err != nil {
+	if part.Group, err = in.pipeline.Attach(handler.AttachConfig{Handlers: handlers, Sequence: p.Sequence}); err != nil {
 		m.release(in)
 		return err
 	}

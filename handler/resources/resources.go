@@ -4,7 +4,7 @@
 //
 //	h, err := resources.New(resources.Config{})
 //	...
-//	h.Attached(3, 7) // policies and handlers that the input feeds, as they come and go
+//	h.SetAttached(3, 7) // policies and handlers that the input feeds, as they come and go
 //	...
 //	m := resources.From(snapshot)
 //	fmt.Println(m.Memory.Quantile(0.5))
@@ -81,9 +81,9 @@ func New(cfg Config) (*Handler, error) {
 // From returns the metrics of the first resources handler in s, or nil without one.
 func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
-// Attached sets the number of policies and handlers that the input feeds. The answer shows it from
-// the next packet on.
-func (h *Handler) Attached(policies, handlers int) {
+// SetAttached sets the number of policies and handlers that the input feeds. The answer shows it
+// from the next packet on.
+func (h *Handler) SetAttached(policies, handlers int) {
 	for {
 		old := h.attached.Load()
 		if h.attached.CompareAndSwap(old, &attached{policies, handlers, old.changes + 1}) {
@@ -119,7 +119,7 @@ type shard struct {
 
 // Process takes a sample if the interval has passed.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartPass()
+	s.StartForward()
 	if !s.first || len(b.Packets) == 0 {
 		return
 	}

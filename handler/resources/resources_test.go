@@ -68,8 +68,8 @@ func TestSamples(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	h.Attached(2, 5)
-	h.Attached(3, 7)
+	h.SetAttached(2, 5)
+	h.SetAttached(3, 7)
 	p := pipeline(t, h, newOne(packets(66)))
 	require.NoError(t, p.Run(t.Context()))
 	first, _ := bucket(t, p, 1)
@@ -98,7 +98,7 @@ func TestSamples(t *testing.T) {
 func TestWorkers(t *testing.T) {
 	h, err := resources.New(resources.Config{})
 	require.NoError(t, err)
-	h.Attached(1, 1)
+	h.SetAttached(1, 1)
 	p := pipeline(t, h, capture.NewMemory(packets(1)), capture.NewMemory(packets(1)))
 	require.NoError(t, p.Run(t.Context()))
 	m, _ := bucket(t, p, 0)
@@ -128,7 +128,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	h.Attached(1, 2)
+	h.SetAttached(1, 2)
 	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(packets(1))}, Handlers: []handler.Handler{h}})
 	if err != nil {
 		fmt.Println(err)

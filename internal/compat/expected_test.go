@@ -136,7 +136,7 @@ func runEntry(t *testing.T, e *expectation) (*handler.Snapshot, error) {
 		cfg.MaxConns = int(limit)
 	}
 	if spec, ok := e.Config.TapConfig["host_spec"].(string); ok {
-		hosts, err := decode.ParseHostNets(spec)
+		hosts, err := decode.ParseNetSet(spec)
 		if err != nil {
 			return nil, err
 		}

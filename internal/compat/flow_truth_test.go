@@ -32,7 +32,7 @@ type exports struct {
 	bytes    uint64 // as exported
 	packets  uint64
 	scaled   [2]uint64 // bytes and packets, multiplied by the sampling rates
-	datagram decode.Export
+	datagram decode.FlowDatagram
 }
 
 func newExports() *exports {

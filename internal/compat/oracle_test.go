@@ -141,7 +141,7 @@ func readerConfig(t *testing.T, args []string) (handler.Config, int) {
 			require.NoError(t, err)
 			opts["num_periods"] = uint64(n)
 		case "-H":
-			hosts, err := decode.ParseHostNets(value)
+			hosts, err := decode.ParseNetSet(value)
 			require.NoError(t, err)
 			cfg.Hosts = hosts
 		case "-b": // of several words, before the file
@@ -227,7 +227,7 @@ func (o *oracle) policy(t *testing.T, doc *policy.Document, p *policy.Policy, me
 	cfg.Handlers, cfg.Sequence = modules(t, p, oracleEnv(t, answer)), p.Sequence
 	t.Run(answer, func(t *testing.T) {
 		if spec, ok := tap.Config["host_spec"].(string); ok {
-			hosts, err := decode.ParseHostNets(spec)
+			hosts, err := decode.ParseNetSet(spec)
 			require.NoError(t, err)
 			cfg.Hosts = hosts
 		}

@@ -26,7 +26,7 @@ import (
 )
 
 // analyse returns the answer for a source: all metrics of packets, in one period.
-func analyse(t *testing.T, src capture.Source, own decode.HostNets) *handler.Snapshot {
+func analyse(t *testing.T, src capture.Source, own decode.NetSet) *handler.Snapshot {
 	s := func(name string) handler.Settings {
 		return handler.Settings{Name: name, Periods: 1, TopN: 1 << 20, Enable: []string{"all"}}
 	}
@@ -55,7 +55,7 @@ func analyse(t *testing.T, src capture.Source, own decode.HostNets) *handler.Sna
 // the frames of other flows: silent seconds, timeouts at the end of a part, and wrong times.
 func TestSplit(t *testing.T) {
 	dir := sharedtest.Dir(t, "corpus")
-	own, err := decode.ParseHostNets("10.0.0.0/8, 192.168.0.0/16, 172.16.0.0/12")
+	own, err := decode.ParseNetSet("10.0.0.0/8, 192.168.0.0/16, 172.16.0.0/12")
 	require.NoError(t, err)
 	files := 0
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -86,7 +86,7 @@ func TestSplit(t *testing.T) {
 }
 
 // split returns the merged snapshots of a capture's parts.
-func split(t *testing.T, path string, parts int, own decode.HostNets) *handler.Snapshot {
+func split(t *testing.T, path string, parts int, own decode.NetSet) *handler.Snapshot {
 	src, err := pcapfile.Open(path)
 	require.NoError(t, err)
 	queues := capture.Fanout(src, capture.FanoutConfig{Queues: parts, Hash: hash64.Fixed()})

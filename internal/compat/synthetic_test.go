@@ -77,7 +77,7 @@ func TestExpectedSynthetic(t *testing.T) {
 			typ, version := e.Handler[:3], e.Handler[4:]
 			h, err := builtin.Catalog().Build(policy.Module{Name: "m", Type: typ, Version: version, Config: policy.Options{"num_periods": uint64(1)}}, policy.Env{})
 			require.NoError(t, err)
-			hosts, err := decode.ParseHostNets("192.0.2.0/24,2001:db8:53::/48")
+			hosts, err := decode.ParseNetSet("192.0.2.0/24,2001:db8:53::/48")
 			require.NoError(t, err)
 			cfg := handler.Config{Handlers: []handler.Handler{h}, Hosts: hosts}
 			for _, events := range [][]event{append(made.Config.Events, made.Config.EventsA...), made.Config.EventsB} {

@@ -47,7 +47,7 @@ func count(t testing.TB, sources ...capture.Source) *handler.Pipeline {
 
 // countBy is count with several workers for each source.
 func countBy(t testing.TB, workers int, sources ...capture.Source) *handler.Pipeline {
-	own, err := decode.ParseHostNets("192.168.0.0/16,10.0.0.0/8,192.0.2.0/24,fe80::/10")
+	own, err := decode.ParseNetSet("192.168.0.0/16,10.0.0.0/8,192.0.2.0/24,fe80::/10")
 	require.NoError(t, err)
 	p, err := handler.NewPipeline(handler.Config{Sources: sources, Workers: workers, Handlers: handlers(t), Hosts: own})
 	require.NoError(t, err)

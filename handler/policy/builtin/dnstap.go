@@ -22,21 +22,21 @@ import (
 // dnstapConfig is the configuration of an input of type "dnstap". pktvisor has the keys socket,
 // tcp, dnstap_file and only_hosts.
 type dnstapConfig struct {
-	Socket     string          `policy:"socket" help:"path of a Unix socket to make"`
-	TCP        string          `policy:"tcp" help:"HOST:PORT to listen on, without a socket"`
-	File       string          `policy:"dnstap_file" type:"file" help:"Frame Streams file to read in place of listening, also in gzip, zstd or bzip2"`
-	FIFO       bool            `policy:"allow_fifo" help:"the file may be a named pipe"`
-	OnlyHosts  decode.HostNets `policy:"only_hosts" in:"filter" type:"list of texts" help:"passes messages with an end in one of these networks; without effect in config"`
-	Mode       fs.FileMode     `policy:"socket_mode" type:"number or text" help:"octal permissions of the socket; the default is 0660"`
-	Owner      string          `policy:"socket_owner" type:"number or text" help:"user of the socket; the default is the user of the process"`
-	Group      string          `policy:"socket_group" type:"number or text" help:"group of the socket; the default is the group of the process"`
-	Allow      decode.HostNets `policy:"allow_from" type:"list of texts" help:"addresses and networks of clients over TCP; the default is all"`
-	Clients    int             `policy:"max_clients" range:"0-1048576,cut" help:"clients connected at once; 0 means 1024"`
-	PerAddress int             `policy:"max_clients_per_address" range:"0-1048576,cut" help:"clients from one address; 0 means a quarter of max_clients"`
-	Idle       time.Duration   `policy:"idle_timeout_secs" help:"longest silence between two frames; 0 is without a limit"`
-	Cert       string          `policy:"tls_cert" help:"PEM file of the certificate: clients over TCP must use TLS"`
-	Key        string          `policy:"tls_key" help:"PEM file of the key of tls_cert"`
-	ClientCA   string          `policy:"tls_client_ca" help:"PEM file: clients need a certificate signed by one of these"`
+	Socket     string        `policy:"socket" help:"path of a Unix socket to make"`
+	TCP        string        `policy:"tcp" help:"HOST:PORT to listen on, without a socket"`
+	File       string        `policy:"dnstap_file" type:"file" help:"Frame Streams file to read in place of listening, also in gzip, zstd or bzip2"`
+	FIFO       bool          `policy:"allow_fifo" help:"the file may be a named pipe"`
+	OnlyHosts  decode.NetSet `policy:"only_hosts" in:"filter" type:"list of texts" help:"passes messages with an end in one of these networks; without effect in config"`
+	Mode       fs.FileMode   `policy:"socket_mode" type:"number or text" help:"octal permissions of the socket; the default is 0660"`
+	Owner      string        `policy:"socket_owner" type:"number or text" help:"user of the socket; the default is the user of the process"`
+	Group      string        `policy:"socket_group" type:"number or text" help:"group of the socket; the default is the group of the process"`
+	Allow      decode.NetSet `policy:"allow_from" type:"list of texts" help:"addresses and networks of clients over TCP; the default is all"`
+	Clients    int           `policy:"max_clients" range:"0-1048576,cut" help:"clients connected at once; 0 means 1024"`
+	PerAddress int           `policy:"max_clients_per_address" range:"0-1048576,cut" help:"clients from one address; 0 means a quarter of max_clients"`
+	Idle       time.Duration `policy:"idle_timeout_secs" help:"longest silence between two frames; 0 is without a limit"`
+	Cert       string        `policy:"tls_cert" help:"PEM file of the certificate: clients over TCP must use TLS"`
+	Key        string        `policy:"tls_key" help:"PEM file of the key of tls_cert"`
+	ClientCA   string        `policy:"tls_client_ca" help:"PEM file: clients need a certificate signed by one of these"`
 }
 
 // dnstapBytes is the maximum of clients, long frames and batches.
@@ -66,13 +66,13 @@ func allowFrom(v any) (any, error) {
 func netSet(v any, rewrite func(string) string) (any, error) {
 	all, err := options.Each(v, func(text string) (string, error) {
 		text = rewrite(text)
-		_, err := decode.ParseHostNets(text)
+		_, err := decode.ParseNetSet(text)
 		return text, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return decode.ParseHostNets(strings.Join(all, ","))
+	return decode.ParseNetSet(strings.Join(all, ","))
 }
 
 // fileMode parses octal permissions. YAML and JSON have them as a number or a text: 0660, "0660",

@@ -29,7 +29,7 @@ type tapWant struct {
 }
 
 func TestParseTapInput(t *testing.T) {
-	allowed, err := decode.ParseHostNets("192.0.2.0/24,198.51.100.9/32,2001:db8::1/128")
+	allowed, err := decode.ParseNetSet("192.0.2.0/24,198.51.100.9/32,2001:db8::1/128")
 	require.NoError(t, err)
 	for _, tt := range []struct {
 		opts policy.Options
@@ -95,7 +95,7 @@ func TestParseTapFilter(t *testing.T) {
 	}
 	nets, err := onlyHosts([]string{"192.0.2.0/24", "2001:db8::/32"})
 	require.NoError(t, err)
-	set := nets.(decode.HostNets)
+	set := nets.(decode.NetSet)
 	require.True(t, set.Contains(netip.MustParseAddr("2001:db8::1")))
 }
 

@@ -21,17 +21,17 @@ import (
 
 // pcapConfig is the configuration of an input of type "pcap".
 type pcapConfig struct {
-	Interface string          `policy:"iface" help:"interface for live capture, or one of its addresses, or any, or auto for the busiest one"`
-	Source    string          `policy:"pcap_source" values:"libpcap af_packet mock" help:"mock makes up traffic; the others have no effect, because visor has one way of capturing"`
-	Filter    string          `policy:"bpf" help:"filter in the language of tcpdump"`
-	Hosts     decode.HostNets `policy:"host_spec" type:"text" help:"networks of this host, in CIDR form, separated by commas; they determine directions"`
-	File      string          `policy:"pcap_file" type:"file" help:"capture file to read"`
-	_         bool            `policy:"debug" help:"has no effect"`
-	MaxConns  int             `policy:"tcp_packet_reassembly_cache_limit" range:"0-268435456,cut" help:"TCP connections that are followed; 0 is the default"`
-	DNSPorts  []uint16        `policy:"dns_ports" help:"ports of DNS over UDP and TCP; the default is 53, 5353, 5355 and 53000"`
-	ProxyFrom []netip.Prefix  `policy:"proxy_from" help:"trusted proxies, whose PROXY protocol headers ahead of DNS are believed"`
-	FIFO      bool            `policy:"allow_fifo" help:"the file may be a named pipe"`
-	RingMB    int             `policy:"af_packet_ring_mb" range:"0-1024,cut" help:"MiB of the kernel's ring for live capture; 0 is the default"`
+	Interface string         `policy:"iface" help:"interface for live capture, or one of its addresses, or any, or auto for the busiest one"`
+	Source    string         `policy:"pcap_source" values:"libpcap af_packet mock" help:"mock makes up traffic; the others have no effect, because visor has one way of capturing"`
+	Filter    string         `policy:"bpf" help:"filter in the language of tcpdump"`
+	Hosts     decode.NetSet  `policy:"host_spec" type:"text" help:"networks of this host, in CIDR form, separated by commas; they determine directions"`
+	File      string         `policy:"pcap_file" type:"file" help:"capture file to read"`
+	_         bool           `policy:"debug" help:"has no effect"`
+	MaxConns  int            `policy:"tcp_packet_reassembly_cache_limit" range:"0-268435456,cut" help:"TCP connections that are followed; 0 is the default"`
+	DNSPorts  []uint16       `policy:"dns_ports" help:"ports of DNS over UDP and TCP; the default is 53, 5353, 5355 and 53000"`
+	ProxyFrom []netip.Prefix `policy:"proxy_from" help:"trusted proxies, whose PROXY protocol headers ahead of DNS are believed"`
+	FIFO      bool           `policy:"allow_fifo" help:"the file may be a named pipe"`
+	RingMB    int            `policy:"af_packet_ring_mb" range:"0-1024,cut" help:"MiB of the kernel's ring for live capture; 0 is the default"`
 }
 
 // ringMiB is the size of the ring without af_packet_ring_mb, a key that pktvisor lacks. It holds 50
@@ -52,7 +52,7 @@ func hostSpec(v any) (any, error) {
 	if !ok {
 		return nil, options.ErrType
 	}
-	return decode.ParseHostNets(text)
+	return decode.ParseNetSet(text)
 }
 
 func portNumbers(v any) (any, error) { return options.Each(v, parsePort) }
@@ -127,7 +127,7 @@ func (c pcapConfig) open(env policy.InputEnv) (o policy.Opened, err error) {
 		o, err = c.openFile(env)
 	case c.mock():
 		o, source = policy.NewOpened(mock.New(mock.Config{})), "mock"
-		o.Hosts, _ = decode.ParseHostNets(mock.LocalNets) // a constant
+		o.Hosts, _ = decode.ParseNetSet(mock.LocalNets) // a constant
 	default:
 		source = "af_packet" // in all live capture
 		o, err = c.openInterface()

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// HostNets is a set of the user's networks. The zero HostNets is empty. It is immutable.
-type HostNets struct {
+// NetSet is a set of the user's networks. The zero NetSet is empty. It is immutable.
+type NetSet struct {
 	v4     []net4
 	v6     []net6
 	hosts4 []uint32 // single addresses, sorted: a host may have thousands
@@ -23,10 +23,10 @@ type host6 struct{ hi, lo uint64 }
 
 func (h host6) compare(o host6) int { return cmp.Or(cmp.Compare(h.hi, o.hi), cmp.Compare(h.lo, o.lo)) }
 
-// NewHostNets returns the set of the given networks. Many single addresses cost little: Contains
+// NewNetSet returns the set of the given networks. Many single addresses cost little: Contains
 // finds one by bisection.
-func NewHostNets(prefixes ...netip.Prefix) HostNets {
-	var n HostNets
+func NewNetSet(prefixes ...netip.Prefix) NetSet {
+	var n NetSet
 	for _, p := range prefixes {
 		addr := p.Addr()
 		switch {
@@ -50,24 +50,24 @@ type net4 struct{ addr, mask uint32 }
 
 type net6 struct{ hi, lo, maskHi, maskLo uint64 }
 
-// ParseHostNets reads a comma-separated list of networks in CIDR form, such as
+// ParseNetSet reads a comma-separated list of networks in CIDR form, such as
 // "192.0.2.0/24,2001:db8::/32". Bits behind the prefix are ignored. The empty string is an empty
 // set. The error texts are pktvisor's. Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address,
 // 0.0.0.0 too, and ::/0 every IPv6 address.
-func ParseHostNets(spec string) (HostNets, error) {
-	var n HostNets
+func ParseNetSet(spec string) (NetSet, error) {
+	var n NetSet
 	if strings.TrimSpace(spec) == "" {
 		return n, nil
 	}
 	for item := range strings.SplitSeq(spec, ",") {
 		if err := n.add(strings.TrimSpace(item)); err != nil {
-			return HostNets{}, err
+			return NetSet{}, err
 		}
 	}
 	return n, nil
 }
 
-func (n *HostNets) add(item string) error {
+func (n *NetSet) add(item string) error {
 	text, digits, ok := strings.Cut(item, "/")
 	width, err := strconv.ParseUint(digits, 10, 8)
 	if !ok || err != nil {
@@ -103,7 +103,7 @@ func suggestion(item string) string {
 	return fmt.Sprintf("; did you mean %s/128 or %s?", addr, netip.PrefixFrom(addr, 64).Masked())
 }
 
-func (n *HostNets) add4(addr netip.Addr, width int) {
+func (n *NetSet) add4(addr netip.Addr, width int) {
 	mask := uint32(^(uint64(1)<<(32-width) - 1))
 	n.v4 = append(n.v4, net4{value4(addr) & mask, mask})
 }
@@ -113,7 +113,7 @@ func value4(addr netip.Addr) uint32 {
 	return binary.BigEndian.Uint32(a[:])
 }
 
-func (n *HostNets) add6(addr netip.Addr, width int) {
+func (n *NetSet) add6(addr netip.Addr, width int) {
 	hi, lo := halves(addr)
 	maskHi, maskLo := ^uint64(0), ^uint64(0)
 	if width < 64 {
@@ -130,10 +130,10 @@ func halves(addr netip.Addr) (hi, lo uint64) {
 }
 
 // Empty reports whether n is empty.
-func (n *HostNets) Empty() bool { return len(n.v4)+len(n.v6)+len(n.hosts4)+len(n.hosts6) == 0 }
+func (n *NetSet) Empty() bool { return len(n.v4)+len(n.v6)+len(n.hosts4)+len(n.hosts6) == 0 }
 
 // Contains reports whether addr is in one of the networks.
-func (n *HostNets) Contains(addr netip.Addr) bool {
+func (n *NetSet) Contains(addr netip.Addr) bool {
 	if addr.Is4() {
 		v := value4(addr)
 		for _, net := range n.v4 {
@@ -162,7 +162,7 @@ func (n *HostNets) Contains(addr netip.Addr) bool {
 
 // Direction returns the direction of a packet from src to dst. Between two own addresses it is
 // ToHost.
-func (n *HostNets) Direction(src, dst netip.Addr) Direction {
+func (n *NetSet) Direction(src, dst netip.Addr) Direction {
 	if src.Is4() && dst.Is4() && len(n.v4) <= fewNets && len(n.hosts4) == 0 {
 		return n.direction4(value4(src), value4(dst))
 	}
@@ -180,7 +180,7 @@ const fewNets = 8
 
 // direction4 compares all networks without a branch, because directions come in random order: 8.7
 // ns instead of 10.0 with two networks.
-func (n *HostNets) direction4(src, dst uint32) Direction {
+func (n *NetSet) direction4(src, dst uint32) Direction {
 	from, to := Unknown, Unknown
 	for _, net := range n.v4 {
 		if src&net.mask == net.addr {
@@ -197,8 +197,8 @@ func (n *HostNets) direction4(src, dst uint32) Direction {
 }
 
 // Prefixes returns the networks: IPv4 first, then IPv6, each in the given order. Sorted single
-// addresses of [NewHostNets] follow each.
-func (n *HostNets) Prefixes() (out []netip.Prefix) {
+// addresses of [NewNetSet] follow each.
+func (n *NetSet) Prefixes() (out []netip.Prefix) {
 	for _, net := range n.v4 {
 		out = append(out, netip.PrefixFrom(addr4(net.addr), bits.OnesCount32(net.mask)))
 	}

@@ -16,7 +16,7 @@ func TestSelect(t *testing.T) {
 	for i := range frames {
 		frames[i].TimeNS = int64(i)
 	}
-	src := capture.Select(capture.NewMemory(frames), func(f *capture.Frame) (bool, error) {
+	src := capture.Filter(capture.NewMemory(frames), func(f *capture.Frame) (bool, error) {
 		return f.TimeNS%2 == 1 && f.TimeNS > capture.BatchSize, nil
 	})
 	require.True(t, capture.IsStable(src), "as the source behind it")
@@ -45,8 +45,8 @@ func (excused) Reasons() []capture.Reason { return []capture.Reason{{Text: "late
 // TestAbilitiesThrough checks that wrappers pass on the counts and reasons of the wrapped source.
 func TestAbilitiesThrough(t *testing.T) {
 	drop := func(*capture.Frame) (bool, error) { return false, nil }
-	inner := func() capture.Source { return capture.Select(excused{capture.NewMemory(many(0, 10))}, drop) }
-	queues := capture.Fanout(capture.Select(capture.Merge(inner(), inner()), drop), capture.FanoutConfig{Queues: 2})
+	inner := func() capture.Source { return capture.Filter(excused{capture.NewMemory(many(0, 10))}, drop) }
+	queues := capture.Fanout(capture.Filter(capture.Merge(inner(), inner()), drop), capture.FanoutConfig{Queues: 2})
 	for _, q := range queues {
 		_, err := readAll(t, q)
 		require.ErrorIs(t, err, io.EOF)
@@ -63,7 +63,7 @@ func TestAbilitiesThrough(t *testing.T) {
 // TestSelectFails checks that the frames before an error come first, and that the error is final.
 func TestSelectFails(t *testing.T) {
 	wrong := errors.New("wrong")
-	src := capture.Select(capture.NewMemory([]capture.Frame{{TimeNS: 1}, {TimeNS: 2}, {TimeNS: 3}}), func(f *capture.Frame) (bool, error) {
+	src := capture.Filter(capture.NewMemory([]capture.Frame{{TimeNS: 1}, {TimeNS: 2}, {TimeNS: 3}}), func(f *capture.Frame) (bool, error) {
 		if f.TimeNS == 2 {
 			return false, wrong
 		}

@@ -6,11 +6,11 @@ import (
 	"visor/decode"
 )
 
-// Select returns a Source that yields the frames of src for which keep returns true. It counts the
+// Filter returns a Source that yields the frames of src for which keep returns true. It counts the
 // others; see [FilterCounter]. If keep returns an error, the frames before it are delivered first,
-// then ReadBatch returns that error. Select takes ownership of src. The goroutine that reads calls
+// then ReadBatch returns that error. Filter takes ownership of src. The goroutine that reads calls
 // keep.
-func Select(src Source, keep func(f *Frame) (bool, error)) Source {
+func Filter(src Source, keep func(f *Frame) (bool, error)) Source {
 	return &selection{of: src, keep: keep}
 }
 
@@ -81,4 +81,4 @@ func (s *selection) Filtered() uint64 { return s.filtered.Load() + FilteredOf(s.
 
 func (s *selection) Reasons() []Reason { return ReasonsOf(s.of) }
 
-func (s *selection) Own() *decode.HostNets { return OwnOf(s.of) }
+func (s *selection) Own() *decode.NetSet { return OwnOf(s.of) }

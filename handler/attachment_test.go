@@ -19,11 +19,11 @@ import (
 )
 
 // second is a handler to attach.
-func second(t testing.TB, cfg network.Config) handler.GroupConfig {
+func second(t testing.TB, cfg network.Config) handler.AttachConfig {
 	cfg.Name = "second"
 	h, err := network.New(cfg)
 	require.NoError(t, err)
-	return handler.GroupConfig{Handlers: []handler.Handler{h}}
+	return handler.AttachConfig{Handlers: []handler.Handler{h}}
 }
 
 func events(t testing.TB, ask func(int) (*handler.Snapshot, error), bucket int) (uint64, *handler.Snapshot) {
@@ -120,7 +120,7 @@ func TestAttachExports(t *testing.T) {
 	require.NoError(t, err)
 	h, err := flow.New(flow.Config{})
 	require.NoError(t, err)
-	g, err := p.Attach(handler.GroupConfig{Handlers: []handler.Handler{h}})
+	g, err := p.Attach(handler.AttachConfig{Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(t.Context()))
 	snap, err := g.Bucket(0)

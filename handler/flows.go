@@ -13,8 +13,8 @@ import (
 type exportReader struct {
 	netflow *netflow.Decoder
 	sflow   *sflow.Decoder
-	headers *decode.Decoder // decodes sampled packets
-	exports []decode.Export // exports of the batch; spare elements remain from larger batches
+	headers *decode.Decoder       // decodes sampled packets
+	exports []decode.FlowDatagram // exports of the batch; spare elements remain from larger batches
 	unread  unread
 }
 
@@ -40,12 +40,12 @@ func (r *exportReader) read(b *Batch) {
 		r.datagram(p, &r.exports[n])
 		n++
 	}
-	b.Exports = r.exports[:n]
+	b.Flows = r.exports[:n]
 }
 
 // datagram decodes one datagram. If it begins with two zero bytes, its version has 32 bits, as in
 // sFlow.
-func (r *exportReader) datagram(p *decode.Packet, e *decode.Export) {
+func (r *exportReader) datagram(p *decode.Packet, e *decode.FlowDatagram) {
 	if len(p.Payload) < 2 || binary.BigEndian.Uint16(p.Payload) != 0 {
 		r.netflow.Decode(p.TimeNS, p.Src, p.Payload, e)
 	} else {

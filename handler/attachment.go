@@ -10,9 +10,9 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Group is a set of handlers that are attached, detached and queried together, such as the handlers
-// of a policy. It is safe for concurrent use.
-type Group struct {
+// Attachment is a set of handlers that are attached, detached and queried together, such as the
+// handlers of a policy. It is safe for concurrent use.
+type Attachment struct {
 	pipeline *Pipeline
 	infos    []Info
 	parts    []*member                 // one per worker
@@ -21,8 +21,8 @@ type Group struct {
 	delivery *delivery                 // of closed periods; nil without Closed
 }
 
-// GroupConfig configures a Group.
-type GroupConfig struct {
+// AttachConfig configures an Attachment.
+type AttachConfig struct {
 	Handlers []Handler
 	Sequence bool // each handler sees the events that passed its predecessor, instead of all
 
@@ -35,7 +35,7 @@ type GroupConfig struct {
 	Closed func(*Snapshot)
 }
 
-// member is a Group's part in one worker.
+// member is an Attachment's part in one worker.
 type member struct {
 	shards   []Shard
 	sequence bool
@@ -50,8 +50,8 @@ func (m *member) refused() (n uint64) {
 	return n
 }
 
-// newMembers returns a Group's parts for n workers.
-func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
+// newMembers returns an Attachment's parts for n workers.
+func newMembers(cfg *AttachConfig, n int, hash *hash64.Hasher) []*member {
 	members := make([]*member, n)
 	for k := range members {
 		members[k] = &member{sequence: cfg.Sequence}
@@ -63,7 +63,7 @@ func newMembers(cfg *GroupConfig, n int, hash *hash64.Hasher) []*member {
 				s.Keyed(hash)
 			}
 			if cfg.Sequence {
-				s.Passed() // the shard keeps passed events from now on
+				s.Forwarded() // the shard keeps forwarded events from now on
 			}
 			members[k].shards = append(members[k].shards, s)
 		}
@@ -87,18 +87,18 @@ func newShards(h Handler, n int) (out []Shard) {
 
 // Attach adds handlers to a Pipeline, which may be running. They see each batch that begins after
 // the call, in all workers, and no earlier batch. Other handlers miss nothing.
-func (p *Pipeline) Attach(cfg GroupConfig) (*Group, error) {
+func (p *Pipeline) Attach(cfg AttachConfig) (*Attachment, error) {
 	infos, err := infosOf(cfg.Handlers)
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{pipeline: p, infos: infos}
+	g := &Attachment{pipeline: p, infos: infos}
 	if cfg.Closed != nil {
 		if g.delivery, err = newDelivery(p, infos, cfg.Closed); err != nil {
 			return nil, err
 		}
 	}
-	exports := slices.ContainsFunc(infos, func(i Info) bool { return i.Exports })
+	exports := slices.ContainsFunc(infos, func(i Info) bool { return i.WantsFlows })
 	g.parts = newMembers(&cfg, len(p.workers), p.cfg.Hash)
 	now := p.clock.now().UnixNano()
 	for k, w := range p.workers {
@@ -124,7 +124,7 @@ func infosOf(handlers []Handler) (infos []Info, err error) {
 
 // Detach removes the handlers of g from its Pipeline. Queries for their counts keep working. A
 // second Detach does nothing.
-func (g *Group) Detach() {
+func (g *Attachment) Detach() {
 	end := g.pipeline.clock.now()
 	g.ended.CompareAndSwap(nil, &end)
 	for k, w := range g.pipeline.workers {
@@ -135,11 +135,11 @@ func (g *Group) Detach() {
 }
 
 // over reports whether g has stopped counting.
-func (g *Group) over() bool { return g.ended.Load() != nil || g.pipeline.ended.Load() != nil }
+func (g *Attachment) over() bool { return g.ended.Load() != nil || g.pipeline.ended.Load() != nil }
 
-// now returns the end of the time that the group has counted. It is the time of detachment, the end
+// now returns the end of the time that g has counted. It is the time of detachment, the end
 // of the pipeline, or otherwise the present.
-func (g *Group) now() time.Time {
+func (g *Attachment) now() time.Time {
 	now := g.pipeline.clock.now()
 	for _, end := range []*time.Time{g.ended.Load(), g.pipeline.ended.Load()} {
 		if end != nil && end.Before(now) {
@@ -150,7 +150,7 @@ func (g *Group) now() time.Time {
 }
 
 // Accounts returns the outcomes of the events shown to each handler, by module name.
-func (g *Group) Accounts() map[string]Account {
+func (g *Attachment) Accounts() map[string]Account {
 	sums := make(map[string]Account)
 	for k, w := range g.pipeline.workers {
 		w.mu.Lock()
@@ -166,7 +166,7 @@ func (g *Group) Accounts() map[string]Account {
 
 // Open returns the number of transactions that wait for a reply, by module name. It includes only
 // handlers that track transactions.
-func (g *Group) Open() map[string]int {
+func (g *Attachment) Open() map[string]int {
 	sums := make(map[string]int)
 	for k, w := range g.pipeline.workers {
 		w.mu.Lock()
@@ -191,4 +191,4 @@ type opener interface{ Open() int }
 type settler interface{ Settle(nowNS int64) }
 
 // Infos describes the handlers of g.
-func (g *Group) Infos() []Info { return slices.Clone(g.infos) }
+func (g *Attachment) Infos() []Info { return slices.Clone(g.infos) }

@@ -9,7 +9,7 @@ import (
 	"visor/decode"
 )
 
-func TestHostNets(t *testing.T) {
+func TestNetSet(t *testing.T) {
 	for _, tt := range []struct {
 		spec    string
 		in, out []string
@@ -26,7 +26,7 @@ func TestHostNets(t *testing.T) {
 		{"10.0.0.0/8, 2001:db8::/32 ,192.168.0.0/16", []string{"10.1.2.3", "192.168.4.5", "2001:db8::9"}, []string{"11.0.0.0"}},
 		{"", nil, []string{"0.0.0.0", "::"}},
 	} {
-		nets, err := decode.ParseHostNets(tt.spec)
+		nets, err := decode.ParseNetSet(tt.spec)
 		require.NoError(t, err, tt.spec)
 		require.Equal(t, tt.spec == "", nets.Empty())
 		for _, a := range tt.in {
@@ -38,7 +38,7 @@ func TestHostNets(t *testing.T) {
 	}
 }
 
-func TestHostNetsErrors(t *testing.T) {
+func TestNetSetErrors(t *testing.T) {
 	for spec, want := range map[string]string{
 		"192.0.2.1":            "invalid CIDR: 192.0.2.1; did you mean 192.0.2.1/32 or 192.0.2.0/24?",
 		"2001:db8::1":          "invalid CIDR: 2001:db8::1; did you mean 2001:db8::1/128 or 2001:db8::/64?",
@@ -52,14 +52,14 @@ func TestHostNetsErrors(t *testing.T) {
 		"fe80::1%eth0/64":      "invalid IPv6 address: fe80::1%eth0",
 		"192.0.2.0/24,oops/1,": "invalid IPv4 address: oops",
 	} {
-		nets, err := decode.ParseHostNets(spec)
+		nets, err := decode.ParseNetSet(spec)
 		require.EqualError(t, err, want)
 		require.True(t, nets.Empty())
 	}
 }
 
 func TestDirection(t *testing.T) {
-	nets, err := decode.ParseHostNets("192.0.2.0/24")
+	nets, err := decode.ParseNetSet("192.0.2.0/24")
 	require.NoError(t, err)
 	own, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
 	require.Equal(t, decode.ToHost, nets.Direction(other, own))
@@ -68,8 +68,8 @@ func TestDirection(t *testing.T) {
 	require.Equal(t, decode.Unknown, nets.Direction(other, other))
 }
 
-func TestHostNetsPrefixes(t *testing.T) {
-	own, err := decode.ParseHostNets("2001:db8:1::5/48, 192.0.2.9/24, 203.0.113.7/32, ::1/128")
+func TestNetSetPrefixes(t *testing.T) {
+	own, err := decode.ParseNetSet("2001:db8:1::5/48, 192.0.2.9/24, 203.0.113.7/32, ::1/128")
 	require.NoError(t, err)
 	var got []string
 	for _, p := range own.Prefixes() {
@@ -78,22 +78,22 @@ func TestHostNetsPrefixes(t *testing.T) {
 	require.Equal(t, []string{"192.0.2.0/24", "203.0.113.7/32", "2001:db8:1::/48", "::1/128"}, got)
 }
 
-// TestNewHostNets finds networks and single addresses among thousands.
-func TestNewHostNets(t *testing.T) {
+// TestNewNetSet finds networks and single addresses among thousands.
+func TestNewNetSet(t *testing.T) {
 	prefixes := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:1::/48")}
 	for i := range 3000 {
 		prefixes = append(prefixes,
 			netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, byte(i * 7 >> 8), byte(i * 7)}), 32),
 			netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i * 7 >> 8), 15: byte(i * 7)}), 128))
 	}
-	nets := decode.NewHostNets(prefixes...)
+	nets := decode.NewNetSet(prefixes...)
 	require.ElementsMatch(t, prefixes, nets.Prefixes())
 	require.False(t, nets.Empty())
 	for _, p := range prefixes {
 		require.True(t, nets.Contains(p.Addr()), p)
 		require.Equal(t, !p.IsSingleIP(), nets.Contains(p.Addr().Next()), p)
 	}
-	none := decode.NewHostNets()
+	none := decode.NewNetSet()
 	require.True(t, none.Empty())
 	require.False(t, none.Contains(netip.MustParseAddr("::1")))
 }
@@ -105,7 +105,7 @@ func TestDirectionFollowsContains(t *testing.T) {
 		"192.0.2.0/24,10.0.0.0/8,10.1.0.0/32,10.2.0.0/32,10.3.0.0/32,10.4.0.0/32,10.5.0.0/32,10.6.0.0/32,10.7.0.0/32",
 		"2001:db8::/32", "0.0.0.0/0",
 	} {
-		nets, err := decode.ParseHostNets(spec)
+		nets, err := decode.ParseNetSet(spec)
 		require.NoError(t, err)
 		var addrs []netip.Addr
 		for _, a := range []string{"192.0.2.1", "10.255.0.1", "203.0.113.1", "0.0.0.0", "2001:db8::1", "2001:db9::1", "::"} {
