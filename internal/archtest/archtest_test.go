@@ -40,7 +40,7 @@ var forTests = []string{
 var doors = map[string][]string{
 	"github.com/google/gopacket":            {"capture/gopkt"},
 	"github.com/oschwald/maxminddb-golang":  {"geo"},
-	"github.com/klauspost/compress":         {"internal/decompress"},
+	"github.com/klauspost/compress":         {"internal/decompress", "export/httpapi", "examples/visor-reader"},
 	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
 	"golang.org/x/sys":                      {"capture/*", "capture"},
 	"golang.org/x/net/bpf":                  {"capture/*", "capture"},
