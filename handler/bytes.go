@@ -103,8 +103,8 @@ func (m *Module) countedBy(by Origin) []Counted {
 }
 
 // ReadSnapshot returns the snapshot in data, which it does not keep. Bytes that AppendBinary did
-// not make are an error that contains the position. Memory is bounded by 64 MiB and 32 times the
-// bytes.
+// not make are an error that contains the position. Memory is bounded, for each module, by 64 MiB
+// and 32 times its bytes.
 //
 // The snapshot is like a query's answer. It shows metrics that this program does not declare.
 // [Find] and the From of analyzers return the metrics that they declare.
