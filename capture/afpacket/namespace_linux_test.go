@@ -230,7 +230,7 @@ func TestNSFilter(t *testing.T) {
 		hosts = append(hosts, fmt.Sprintf("10.0.%d.%d", i/256, i%256))
 	}
 	for expr, reason := range map[string]string{
-		"port nosuch": "'nosuch' is no port",
+		"port nosuch": "'nosuch' is not a port",
 		"vlan 5":      "'vlan' cannot be run by the kernel",
 		"src host (" + strings.Join(hosts, " or ") + ")": "the kernel takes 1 to 4096",
 	} {

@@ -71,7 +71,7 @@ func TestMemoryApplies(t *testing.T) {
 // that the policy fits after another one was deleted.
 func TestPolicyDoesNotFit(t *testing.T) {
 	p := start(t, nil, "--admin-api", "--memory-limit", "64M", "--config", configFile(t, "visor: {taps: {t: {input_type: mock}}}"))
-	p.logged("memory limit 64 MiB, of which inputs and policies may hold 32 MiB")
+	p.logged("memory limit 64 MiB, inputs and policies may hold 32 MiB")
 	send := func(method, path, body string) (int, string) {
 		req, err := http.NewRequest(method, p.url+"/api/v1/policies"+path, strings.NewReader(body))
 		require.NoError(t, err)
