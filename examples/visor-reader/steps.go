@@ -61,7 +61,6 @@ const stepHeader = "UTC                      packets   queries   replies  NXDOMA
 func stepRow(snap *handler.Snapshot) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %10d", snap.Modules[0].Start.UTC().Format(time.DateTime), snap.Modules[0].Frames)
-	name, address := "", ""
 	d := dns.From(snap)
 	if d == nil {
 		d = new(dns.Metrics)
@@ -69,11 +68,11 @@ func stepRow(snap *handler.Snapshot) string {
 	for _, n := range []uint64{d.Queries.Value(), d.Replies.Value(), d.NXDomain.Value(), d.ServFail.Value()} {
 		fmt.Fprintf(&b, " %9d", n)
 	}
-	name = first(d.TopQName3.Items(1))
+	address := ""
 	if n := network.From(snap); n != nil {
 		address = first(append(n.TopIPv4.Items(1), n.TopIPv6.Items(1)...))
 	}
-	fmt.Fprintf(&b, " %8d  %-24s  %s", d.QName.Estimate(), name, address)
+	fmt.Fprintf(&b, " %8d  %-24s  %s", d.QName.Estimate(), first(d.TopQName3.Items(1)), address)
 	return b.String()
 }
 

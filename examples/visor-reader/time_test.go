@@ -93,7 +93,7 @@ func TestFromTo(t *testing.T) {
 		a := accountOf(t, stdout).Account
 		require.Equal(t, []uint64{5, tt.want, 5 - tt.want}, []uint64{a.Offered, a.Analysed, a.Filtered}, "%s to %s", tt.from, tt.to)
 	}
-	for _, bad := range []string{"noon", "+", "+-3s", "-1", "25:00"} {
+	for _, bad := range []string{"noon", "+", "+5", "+-3s", "-1", "25:00"} {
 		code, _, stderr := call(t, nil, "--from", bad, path)
 		require.Equal(t, exitMisused, code, bad)
 		require.Contains(t, stderr, "--from "+bad+": must be a time")
@@ -105,7 +105,7 @@ func TestMomentAfterMidnight(t *testing.T) {
 	m, err := parseMoment("--to", "00:05")
 	require.NoError(t, err)
 	first := time.Date(2026, 1, 31, 23, 50, 0, 0, time.UTC)
-	require.Equal(t, time.Date(2026, 2, 1, 0, 5, 0, 0, time.UTC), time.Unix(0, m.ns(first)).UTC())
+	require.Equal(t, time.Date(2026, 2, 1, 0, 5, 0, 0, time.UTC), m(first).UTC())
 }
 
 // TestTimeline checks the timeline of packets and the peak minute.
