@@ -75,7 +75,7 @@ func (g *Attachment) deliver() {
 	}
 	// a group's handlers differ only in how many periods they keep
 	kept := g.periods(0, known)
-	for i := range g.infos {
+	for i := 1; i < len(g.infos); i++ {
 		if p := g.periods(i, known); len(p) < len(kept) {
 			kept = p
 		}

@@ -90,7 +90,7 @@ func values(t *testing.T, p *handler.Pipeline, bucket int) []metric.Value {
 	snap, err := p.Bucket(bucket)
 	require.NoError(t, err)
 	require.Len(t, snap.Modules, 1)
-	return Shown(&snap.Modules[0])
+	return snap.Modules[0].Values()
 }
 
 // accountOf returns the account of the only handler.
@@ -159,7 +159,7 @@ func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 
 	whole, err := p.Window(kept)
 	require.NoError(t, err)
-	for i, v := range Shown(&whole.Modules[0]) {
+	for i, v := range whole.Modules[0].Values() {
 		if v.Kind == metric.KindCounter && want[i].Int == values(t, p, 0)[i].Int {
 			require.Equal(t, kept*want[i].Int, v.Int, "%v of all periods", v.Path)
 		}

@@ -143,14 +143,6 @@ func AppendTexts(dst []byte, list []string) []byte {
 	return dst
 }
 
-// AppendBool appends a truth value.
-func AppendBool(dst []byte, v bool) []byte {
-	if v {
-		return append(dst, 1)
-	}
-	return append(dst, 0)
-}
-
 // blockRoom is the room for the length of a block: five bytes hold 2³⁵-1, 32 GiB.
 const blockRoom = 5
 
