@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"maps"
 	"net/http"
 	"sync"
 
@@ -40,7 +39,7 @@ func (a *API) snapshot(r *http.Request) reply {
 		return failure(http.StatusTooEarly, err.Error())
 	}
 	by := a.cfg.Origin
-	by.Policy, by.Tags = name, maps.Clone(by.Tags)
+	by.Policy = name
 	data, err := snap.AppendBinary(nil, by, handler.DefaultEntries)
 	if err == nil {
 		data, err = a.encoder.compress(data)
