@@ -40,7 +40,7 @@ var forTests = []string{
 var doors = map[string][]string{
 	"github.com/google/gopacket":            {"capture/gopkt"},
 	"github.com/oschwald/maxminddb-golang":  {"geo"},
-	"github.com/klauspost/compress":         {"internal/decompress", "export/httpapi", "examples/visor-reader"},
+	"github.com/klauspost/compress":         {"internal/decompress", "export/httpapi", "export/history", "examples/visor-reader"},
 	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
 	"golang.org/x/sys":                      {"capture/*", "capture"},
 	"golang.org/x/net/bpf":                  {"capture/*", "capture"},
@@ -61,6 +61,7 @@ var doors = map[string][]string{
 	"go.opentelemetry.io/proto":             {"export/otlp"},
 	"connectrpc.com/connect":                {"export/otlp"},
 	"github.com/influxdata/tdigest":         {"sketch"},
+	"go.etcd.io/bbolt":                      {"export/history"},
 }
 
 type pkg struct {

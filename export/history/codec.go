@@ -1,0 +1,86 @@
+package history
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"visor/handler"
+)
+
+// maxSnapshot bounds the bytes of a snapshot.
+const maxSnapshot = 256 << 20
+
+// codec converts between snapshots and the data of records. It is safe for concurrent use.
+type codec struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+func newCodec() (codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return codec{}, err
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxSnapshot))
+	return codec{enc, dec}, err
+}
+
+func (c codec) pack(s *handler.Snapshot, by handler.Origin) ([]byte, error) {
+	plain, err := s.AppendBinary(nil, by, handler.DefaultEntries)
+	if err != nil {
+		return nil, err
+	}
+	return c.enc.EncodeAll(plain, make([]byte, 0, len(plain)/2)), nil
+}
+
+func (c codec) unpack(data []byte) (*handler.Snapshot, error) {
+	plain, err := c.dec.DecodeAll(data, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	s, err := handler.ReadSnapshot(plain)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return s, nil
+}
+
+// timeOf returns the time that the modules of s cover, from the earliest start to the latest end.
+// It returns false if nothing was counted.
+func timeOf(s *handler.Snapshot) (start, end int64, ok bool) {
+	for i := range s.Modules {
+		m := &s.Modules[i]
+		if m.Start.IsZero() {
+			continue
+		}
+		for _, span := range spansOf(m) {
+			if !ok {
+				start, end, ok = span.Start.UnixNano(), span.End.UnixNano(), true
+			}
+			start, end = min(start, span.Start.UnixNano()), max(end, span.End.UnixNano())
+		}
+	}
+	return start, end, ok
+}
+
+// spansOf returns the time that a module covers, in any order.
+func spansOf(m *handler.Module) (out []handler.Interval) {
+	if m.Counted == nil {
+		return []handler.Interval{{Start: m.Start, End: m.Start.Add(m.Length)}}
+	}
+	for _, c := range m.Counted {
+		out = append(out, c.Spans...)
+	}
+	return out
+}
+
+// name sets the window of s to the minutes that it covers, rounded up, for exporters.
+func name(s *handler.Snapshot) {
+	covered := time.Duration(0)
+	for i := range s.Modules {
+		covered = max(covered, s.Modules[i].Length)
+	}
+	s.Window, s.Period = int((covered+time.Minute-1)/time.Minute), time.Minute
+}

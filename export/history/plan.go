@@ -1,0 +1,126 @@
+package history
+
+import (
+	"bytes"
+	"iter"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// clone returns a copy of r that owns its data.
+func (r record) clone() record {
+	r.data = bytes.Clone(r.data)
+	return r
+}
+
+// between returns the records of c that start from one time until before another. They borrow. A
+// damaged one has only its place.
+func (c chain) between(tx *bolt.Tx, from, to int64) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		b := c.bucket(tx)
+		if b == nil || from >= to {
+			return
+		}
+		cursor := b.Cursor()
+		for k, v := cursor.Seek(keyOf(from)); k != nil; k, v = cursor.Next() {
+			start, err := startOf(k)
+			if err != nil {
+				continue
+			}
+			if start >= to {
+				return
+			}
+			r, err := peekRecord(v)
+			if err != nil || r.chain != c || r.start != start {
+				r = record{chain: c, start: start, end: start}
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// plan is the fewest records that cover a range.
+type plan struct {
+	policy  string
+	records []record // without data, in the order of time
+	before  int64    // end of the period before the range, or its start
+	lost    []gapNS  // where records were lost by damage
+}
+
+// gapNS is a gap in ns since 1970.
+type gapNS struct{ start, end int64 }
+
+// find fills p for a range. A period that starts before it counts if no other does.
+func (p *plan) find(tx *bolt.Tx, from, to int64) error {
+	p.before = from
+	p.fill(tx, day, from, to)
+	last, ok := p.last(tx, from)
+	if ok && last.end > from {
+		p.before = min(last.end, to)
+		if len(p.records) == 0 {
+			p.records = append(p.records, last)
+		}
+	}
+	return nil
+}
+
+// last returns the last period that starts before a time.
+func (p *plan) last(tx *bolt.Tx, at int64) (r record, ok bool) {
+	b := chain{minute, p.policy}.bucket(tx)
+	if b == nil {
+		return r, false
+	}
+	cursor := b.Cursor()
+	k, _ := cursor.Seek(keyOf(at))
+	var v []byte
+	if k == nil {
+		_, v = cursor.Last()
+	} else {
+		_, v = cursor.Prev()
+	}
+	r, err := peekRecord(v)
+	r.data = nil
+	return r, err == nil
+}
+
+// fill appends the records of a tier, or of finer ones, that start from one time until before
+// another. A record of a coarse tier is used if all of its slot is in the range, or if nothing finer
+// is left.
+func (p *plan) fill(tx *bolt.Tx, t tier, from, to int64) {
+	c := chain{t, p.policy}
+	if t == minute {
+		for r := range c.between(tx, from, to) {
+			p.add(r)
+		}
+		return
+	}
+	at := from
+	for r := range c.between(tx, t.slot(from), to) {
+		start := t.slot(r.start)
+		end := start + t.length()
+		if (start < from || end > to) && p.finer(tx, t, start, end) {
+			continue
+		}
+		p.fill(tx, t-1, at, start)
+		p.add(r)
+		at = end
+	}
+	p.fill(tx, t-1, at, to)
+}
+
+// finer reports whether there are records of finer tiers.
+func (p *plan) finer(tx *bolt.Tx, t tier, from, to int64) bool {
+	for below := t - 1; below >= minute; below-- {
+		for range (chain{below, p.policy}).between(tx, from, to) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *plan) add(r record) {
+	r.data = nil
+	p.records = append(p.records, r)
+}
