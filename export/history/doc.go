@@ -4,17 +4,17 @@
 //	store, err := history.Open(history.Config{Path: "/var/lib/visor/history.db"})
 //	defer store.Close()
 //	p, err := handler.NewPipeline(handler.Config{
-//		Closed: func(s *handler.Snapshot) { store.Add("default", s, handler.Origin{Agent: "ns1"}) },
+//		Closed: func(s *handler.Snapshot) { store.Add("default", s, by) },
 //		...
 //	})
 //	answer, err := store.Range(ctx, "default", from, to)
 //	metrics := dns.From(answer.Snapshot)
 //
 // A closed period becomes a record of the tier minute. When an hour is over, its records are merged
-// into one of the tier hour, and those of a day (UTC) into one of the tier day. Each tier keeps its
-// records for its own time: 48 hours, 30 days and 2 years by default. Lists have 256 entries; what
-// that cuts is in their errors. If the file would exceed [Config.MaxBytes], the oldest minutes are
-// deleted first, then hours, then days.
+// into one of the tier hour. The hours of a day, in UTC, are merged into one of the tier day. Each
+// tier keeps its records for its own time: 48 hours, 30 days and 2 years by default. Lists have 256
+// entries; what that cuts is in their errors. If the file would exceed [Config.MaxBytes], the
+// oldest minutes are deleted first, then hours, then days.
 //
 // A period belongs to the hour, the day and the range in which it starts. A range is merged from
 // the fewest records. Where only a coarser tier is left, the range widens to it. Time that nothing

@@ -26,7 +26,7 @@ const (
 // ErrInUse is the error of a store that another process has open.
 var ErrInUse = errors.New("in use")
 
-// errStructure is damage to the structure of the file, in contrast to that of a record.
+// errStructure is damage to the structure of the file, in contrast to errDamaged.
 var errStructure = errors.New("the file is damaged")
 
 // file is an open database. It is safe for concurrent use.
@@ -106,7 +106,7 @@ func (f *file) guard(do func() error) error {
 	return err
 }
 
-// used returns the bytes of pages that are in use, and those of the file.
+// used returns the bytes of the pages in use, and the size of the file.
 func (f *file) used() (used, size int64) {
 	_ = f.view(func(tx *bolt.Tx) error {
 		size = tx.Size()

@@ -7,8 +7,8 @@ import (
 	"visor/handler"
 )
 
-// setGaps sets the gaps: those of a's range without counts, and with their reasons those in Gaps
-// and in lost. before is the end of the period before the range, which is not a gap.
+// setGaps sets the gaps: the parts of a's range without counts, and, with their reasons, what Gaps
+// and lost contain. before is the end of the period before the range, which is not a gap.
 func (a *Answer) setGaps(before int64, lost []gapNS) {
 	known := a.Gaps
 	for _, g := range lost {

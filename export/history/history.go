@@ -62,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 var errAway = errors.New("history: the file cannot be read now")
 
 // ErrUnknownPolicy is the error of a question about a policy without records.
-var ErrUnknownPolicy = errors.New("history: there are no records of the policy")
+var ErrUnknownPolicy = errors.New("history: no records of the policy")
 
 // Store is a history in a file. It is safe for concurrent use.
 type Store struct {

@@ -86,8 +86,8 @@ func (p *plan) last(tx *bolt.Tx, at int64) (r record, ok bool) {
 }
 
 // fill appends the records of a tier, or of finer ones, that start from one time until before
-// another. A record of a coarse tier is used if all of its slot is in the range, or if nothing finer
-// is left.
+// another. A record of a coarse tier is used if its whole slot is in the range, or if nothing
+// finer is left.
 func (p *plan) fill(tx *bolt.Tx, t tier, from, to int64) {
 	c := chain{t, p.policy}
 	if t == minute {

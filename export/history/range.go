@@ -36,7 +36,7 @@ const MaxSteps = 2000
 
 // Range returns what a policy counted from one time until before another, merged from the fewest
 // records. The times of a period in the live window are a gap, see [Answer.Add]. The error wraps
-// ErrUnknownPolicy if there are no records of the policy at all.
+// ErrUnknownPolicy if the policy has no records at all.
 func (s *Store) Range(ctx context.Context, policy string, from, to time.Time) (Answer, error) {
 	q := query{Store: s, policy: policy}
 	if err := q.known(); err != nil {
@@ -85,7 +85,7 @@ type query struct {
 	any     bool  // a record was used
 }
 
-// known returns an error if there are no records of the policy.
+// known returns an error if the policy has no records.
 func (q *query) known() error {
 	found := false
 	err := q.open.view(func(tx *bolt.Tx) error {

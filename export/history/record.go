@@ -129,5 +129,6 @@ func startOf(key []byte) (int64, error) {
 	return int64(binary.BigEndian.Uint64(key) ^ 1<<63), nil
 }
 
-// bucketOf returns the name of a policy's bucket. A bucket needs a name, and a policy may have none.
+// bucketOf returns the name of a policy's bucket. A bucket needs a name, and a policy may have an
+// empty one.
 func bucketOf(policy string) []byte { return append([]byte{'p'}, policy...) }
