@@ -10,12 +10,15 @@ import (
 
 // Spec describes a kind of handler.
 type Spec struct {
-	Type       string            // YAML type: "net", "dns", "pcap"
-	Version    string            // "" means "1.0"
-	Schema     string            // JSON key and Prometheus prefix of the metrics; "" means Type
-	Groups     metric.GroupNames // metric groups; nil if there are none
-	Defaults   metric.GroupSet   // groups that are enabled unless Settings change them
-	WantsFlows bool              // the handler reads [Batch].Flows
+	Type     string            // YAML type: "net", "dns", "pcap"
+	Version  string            // "" means "1.0"
+	Schema   string            // JSON key and Prometheus prefix of the metrics; "" means Type
+	Groups   metric.GroupNames // metric groups; nil if there are none
+	Defaults metric.GroupSet   // groups that are enabled unless Settings change them
+	// groups that pktvisor lacks. They are enabled unless Settings change them, and are off under
+	// [Settings.PktvisorGroups] unless Settings.Enable names them
+	Own        metric.GroupSet
+	WantsFlows bool // the handler reads [Batch].Flows
 }
 
 // Declared is embedded by handlers. It provides Info and the [Base] of each shard. M is the struct
@@ -45,17 +48,20 @@ func (spec Spec) info(s Settings) (Info, error) {
 	if s.TopPercentile < 0 || s.TopPercentile > 100 {
 		return Info{}, fmt.Errorf("handler: TopPercentile %d is not in 0…100", s.TopPercentile)
 	}
-	groups := spec.Defaults
+	groups := spec.Defaults | spec.Own
+	if s.PktvisorGroups {
+		groups &^= spec.Own
+	}
 	if len(spec.Groups) > 0 {
 		var err error
-		if groups, err = spec.Groups.Resolve(spec.Defaults, s.Enable, s.Disable); err != nil {
+		if groups, err = spec.Groups.Resolve(groups, spec.Own, s.Enable, s.Disable); err != nil {
 			return Info{}, err
 		}
 	}
 	return Info{
 		Name: s.Name, Tap: s.Tap, Type: spec.Type, Version: cmp.Or(spec.Version, "1.0"), Schema: spec.Schema,
 		Periods: s.Periods, TopN: s.TopN, TopPercentile: s.TopPercentile,
-		Groups: groups, GroupNames: spec.Groups, WantsFlows: spec.WantsFlows,
+		Groups: groups, GroupNames: spec.Groups, Own: spec.Own, WantsFlows: spec.WantsFlows,
 	}, nil
 }
 

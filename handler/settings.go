@@ -4,8 +4,12 @@ package handler
 type Settings struct {
 	Name    string   // instance name; "" means the handler's type
 	Tap     string   // source of its events; empty if all events come from one tap
-	Enable  []string // metric groups switched on; "all" for all
+	Enable  []string // metric groups switched on; see [metric.GroupNames.Resolve]
 	Disable []string // metric groups switched off before Enable is applied
+
+	// PktvisorGroups leaves groups that pktvisor lacks off, unless Enable names them. Policy
+	// documents set it, so that pktvisor's documents have pktvisor's answers.
+	PktvisorGroups bool
 
 	// DeepSample is the percentage of events sampled deeply, 1…100; 0 means 100.
 	DeepSample int `policy:"deep_sample_rate" range:"1-100,cut" help:"percent of the events that the costlier metrics see"`

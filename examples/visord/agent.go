@@ -183,13 +183,14 @@ func defaultTap(o options) policy.Tap {
 }
 
 // defaultPolicy returns pktvisord's default policy. Its input always has a key for the filter, so
-// that no other policy shares the input.
+// that no other policy shares the input. Metric groups that pktvisor lacks are on.
 func defaultPolicy(o options) policy.Policy {
 	return policy.Policy{
 		Name: "default", Input: policy.Input{Tap: "default", InputType: "pcap", Config: policy.Options{"bpf": o.bpf}},
 		Window: policy.Options{"num_periods": uint64(o.periods), "deep_sample_rate": uint64(o.deepSample)},
 		Modules: []policy.Module{
-			{Name: "net", Type: "net"}, {Name: "dhcp", Type: "dhcp"}, {Name: "dns", Type: "dns"}, {Name: "pcap_stats", Type: "pcap"},
+			{Name: "net", Type: "net", Own: true}, {Name: "dhcp", Type: "dhcp", Own: true},
+			{Name: "dns", Type: "dns", Own: true}, {Name: "pcap_stats", Type: "pcap", Own: true},
 		},
 	}
 }

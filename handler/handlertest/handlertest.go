@@ -74,7 +74,7 @@ func pipeline(t *testing.T, make New, s handler.Settings, sources ...capture.Sou
 
 // allTime are settings for one bucket with all metrics.
 func allTime(s handler.Settings) handler.Settings {
-	s.Periods, s.Enable = 1, []string{"all"}
+	s.Periods, s.Enable = 1, []string{"everything"}
 	return s
 }
 
@@ -151,7 +151,7 @@ func testWorkers(t *testing.T, make New, frames []capture.Frame) {
 func testPeriods(t *testing.T, make New, frames []capture.Frame) {
 	const kept = 3
 	src := newRepeater(frames, 4*kept)
-	p := pipeline(t, make, handler.Settings{Periods: kept, Enable: []string{"all"}}, src)
+	p := pipeline(t, make, handler.Settings{Periods: kept, Enable: []string{"everything"}}, src)
 	want := values(t, p, 1)
 	require.Equal(t, want, values(t, p, 2))
 	_, err := p.Bucket(kept)
@@ -180,7 +180,7 @@ func testAllocations(t *testing.T, make New, frames []capture.Frame) {
 			runtime.ReadMemStats(&after)
 		}
 	}
-	pipeline(t, make, handler.Settings{Periods: 3, Enable: []string{"all"}}, src)
+	pipeline(t, make, handler.Settings{Periods: 3, Enable: []string{"everything"}}, src)
 	require.NotZero(t, after.Mallocs)
 	require.Less(t, after.Mallocs-before.Mallocs, uint64(32), "allocations for %d packets", measured*packets)
 }

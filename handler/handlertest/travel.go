@@ -15,7 +15,7 @@ import (
 // travelled merge to the answer of their window. Cut lists keep their bounds.
 func testTravel(t *testing.T, make New, frames []capture.Frame) {
 	const kept = 3
-	p := pipeline(t, make, handler.Settings{Periods: kept, Enable: []string{"all"}, TopN: 20}, newRepeater(frames, kept))
+	p := pipeline(t, make, handler.Settings{Periods: kept, Enable: []string{"everything"}, TopN: 20}, newRepeater(frames, kept))
 	var periods []*handler.Snapshot
 	for i := range kept {
 		snap, err := p.Bucket(i)

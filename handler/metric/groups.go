@@ -18,27 +18,26 @@ type GroupNames []string
 // All returns the set of all groups.
 func (n GroupNames) All() GroupSet { return 1<<len(n) - 1 }
 
-// Resolve returns defaults without the groups in disable, plus the groups in enable. In each list
-// "all" clears or sets all groups and ends the list.
-func (n GroupNames) Resolve(defaults GroupSet, enable, disable []string) (GroupSet, error) {
+// Resolve returns defaults without the groups in disable, plus the groups in enable. The groups in
+// own are visor's own, which pktvisor lacks. In enable, "all" adds all groups except these, and
+// "everything" adds these too. In disable, both clear all groups. Each of the two ends its list.
+func (n GroupNames) Resolve(defaults, own GroupSet, enable, disable []string) (GroupSet, error) {
 	set := defaults
 	for _, name := range disable {
-		g, err := n.find(name)
+		g, last, err := n.find(name, 0)
 		if err != nil {
 			return 0, err
 		}
-		set &^= g
-		if name == allGroups {
+		if set &^= g; last {
 			break
 		}
 	}
 	for _, name := range enable {
-		g, err := n.find(name)
+		g, last, err := n.find(name, own)
 		if err != nil {
 			return 0, err
 		}
-		set |= g
-		if name == allGroups {
+		if set |= g; last {
 			break
 		}
 	}
@@ -54,16 +53,20 @@ func (n GroupNames) parse(list string) (set GroupSet, err error) {
 		return 0, nil
 	}
 	for name := range strings.SplitSeq(list, "+") {
-		g, err := n.find(name)
-		if err != nil {
-			return 0, err
+		i := slices.Index(n, name)
+		if i < 0 {
+			return 0, n.unknown(name)
 		}
-		set |= g
+		set |= 1 << i
 	}
 	return set, nil
 }
 
-const allGroups = "all"
+// The names of sets of groups.
+const (
+	allGroups  = "all"        // of pktvisor
+	everyGroup = "everything" // visor's own groups too
+)
 
 // GroupError is returned for a group that a handler does not have.
 type GroupError struct {
@@ -76,13 +79,25 @@ func (e *GroupError) Error() string {
 	return fmt.Sprintf("unknown metric group %q; the groups are %s", e.Name, strings.Join(e.Valid, ", "))
 }
 
-func (n GroupNames) find(name string) (GroupSet, error) {
-	if name == allGroups {
-		return n.All(), nil
+// find returns the groups with a name. It reports whether that is a set, which ends a list. A set
+// of pktvisor's groups lacks the groups in own.
+func (n GroupNames) find(name string, own GroupSet) (set GroupSet, last bool, err error) {
+	switch name {
+	case allGroups:
+		return n.All() &^ own, true, nil
+	case everyGroup:
+		return n.All(), true, nil
 	}
 	i := slices.Index(n, name)
 	if i < 0 {
-		return 0, &GroupError{name, append([]string{allGroups}, slices.Sorted(slices.Values(n))...)}
+		return 0, false, n.unknown(name)
 	}
-	return 1 << i, nil
+	return 1 << i, false, nil
 }
+
+func (n GroupNames) unknown(name string) error {
+	return &GroupError{name, append([]string{allGroups}, slices.Sorted(slices.Values(n))...)}
+}
+
+// Choices returns the valid names of groups in a policy document.
+func (n GroupNames) Choices() []string { return append([]string{allGroups, everyGroup}, n...) }

@@ -84,7 +84,7 @@ func (p *parser) checkGroup(names metric.GroupNames, node *yaml.Node, prefix str
 	if len(names) == 0 {
 		return
 	}
-	_, err := names.Resolve(0, []string{node.Value}, nil)
+	_, err := names.Resolve(0, 0, []string{node.Value}, nil)
 	if group, ok := errors.AsType[*metric.GroupError](err); ok {
 		p.faultAt(node, group.Valid, "%s%s", prefix, groupText(group))
 	}

@@ -23,6 +23,9 @@ type Module struct {
 	Filter  Options  // filter: overrides Config for the same key
 	Enable  []string // metric_groups.enable
 	Disable []string // metric_groups.disable
+	// visor's own groups, which pktvisor lacks, are on unless Disable names them. Documents leave
+	// it false: there, such groups are off unless Enable names them
+	Own bool
 }
 
 // Env is the environment of modules.
@@ -70,7 +73,7 @@ func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, err
 			problems := options.Read(opts, &cfg, version, d)
 			s, ok := reflect.ValueOf(&cfg).Elem().FieldByName("Settings").Addr().Interface().(*handler.Settings)
 			if ok {
-				s.Name, s.Enable, s.Disable = m.Name, m.Enable, m.Disable
+				s.Name, s.Enable, s.Disable, s.PktvisorGroups = m.Name, m.Enable, m.Disable, !m.Own
 				s.Tap, _ = m.Config[tapKey].(string)
 			}
 			return func(env Env) (handler.Handler, error) { return make(cfg, env) }, problems

@@ -189,7 +189,7 @@ func spellings(version string) []any {
 func groupsSchema(names metric.GroupNames) object {
 	list := object{"type": "array"}
 	if len(names) > 0 {
-		list["items"] = object{"enum": append([]string{"all"}, names...)}
+		list["items"] = object{"enum": names.Choices()}
 	}
 	out := record(object{"enable": list, "disable": list})
 	out["minProperties"] = 1

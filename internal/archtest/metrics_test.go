@@ -17,8 +17,10 @@ import (
 func TestMetricsReference(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Metrics\n\nAll metrics of all analyzers, made of their declarations by `go test ./internal/archtest -run MetricsReference -update`.\n\n" +
-		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. `<label>` in a JSON path is one\n" +
-		"of several subjects, which Prometheus has as a label. README.md and the package comment of handler/metric explain the kinds.\n")
+		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. Groups in italics are visor's own:\n" +
+		"pktvisor lacks them. They are enabled by default, but not in a policy document: there `enable` names them, or has `everything`;\n" +
+		"`all` means pktvisor's groups. `<label>` in a JSON path is one of several subjects,\n" +
+		"which Prometheus has as a label. README.md and the package comment of handler/metric explain the kinds.\n")
 	for _, a := range builtin.Catalog().Handlers {
 		info, err := a.Info()
 		require.NoError(t, err)
@@ -65,6 +67,8 @@ func groupList(info *handler.Info, set metric.GroupSet) string {
 		bit := metric.GroupSet(1) << i
 		switch {
 		case !set.Has(bit):
+		case info.Own.Has(bit):
+			out = append(out, "*"+name+"*")
 		case info.Groups.Has(bit):
 			out = append(out, "**"+name+"**")
 		default:

@@ -21,7 +21,9 @@ func TestKeys(t *testing.T) {
 	for _, in := range types.Inputs {
 		table(&b, "### "+in.Name, in.Keys)
 	}
-	b.WriteString("\n## Handlers\n\nThe keys are part of `config`, `filter` or `window_config`. Keys of `filter` override keys of `config`.\n")
+	b.WriteString("\n## Handlers\n\nThe keys are part of `config`, `filter` or `window_config`. Keys of `filter` override keys of `config`.\n" +
+		"`metric_groups.enable` and `disable` list groups, see METRICS.md. In `enable`, `all` means pktvisor's groups and\n" +
+		"`everything` means visor's own too, which are off otherwise unless `enable` names them.\n")
 	for _, a := range types.Handlers {
 		table(&b, "### "+a.Type+" "+a.Version, a.Keys)
 	}
