@@ -20,17 +20,16 @@ func newDNSPorts(ports []uint16) *dnsPorts {
 	return s
 }
 
-func (s *dnsPorts) has(p uint16) bool { return s[p/64]>>(p%64)&1 != 0 }
+func (s *dnsPorts) has(p uint16) bool { return s.bit(p) != 0 }
 
 // client returns the port that is not a DNS port. If both are DNS ports, the source port is the
-// client's. Port 0 is never a client's.
-func (s *dnsPorts) client(p *decode.Packet) (uint16, bool) {
+// client's. Port 0 is never a client's. It selects the port without a branch, because queries and
+// replies come in random order.
+func (s *dnsPorts) client(p *decode.Packet) (port uint16, ok bool) {
 	src, dst := p.Src.Port(), p.Dst.Port()
-	switch {
-	case s.has(dst):
-		return src, src != 0
-	case s.has(src):
-		return dst, dst != 0
-	}
-	return 0, false
+	toServer, fromServer := s.bit(dst), s.bit(src)
+	port = dst ^ (src^dst)&-uint16(toServer)
+	return port, toServer|fromServer != 0 && port != 0
 }
+
+func (s *dnsPorts) bit(p uint16) uint64 { return s[p/64] >> (p % 64) & 1 }

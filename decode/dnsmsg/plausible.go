@@ -10,7 +10,8 @@ func (m Message) Impossible(size int) bool {
 	counts := binary.BigEndian.Uint64(m[4:]) // of all four sections
 	questions := HeaderLen + 5*int(counts>>48)
 	records := int(uint16(counts>>32)) + int(uint16(counts>>16)) + int(uint16(counts))
-	cut := m.Response() && m.Truncated() // its counts may describe the whole message
+	const reply, truncated = 0x80, 0x02
+	cut := m[2]&(reply|truncated) == reply|truncated // its counts may describe the whole message
 	if questions <= size && (cut || questions+11*records <= size) && unassigned>>m.Opcode()&1 == 0 && m[3]&0x40 == 0 {
 		return false
 	}

@@ -41,7 +41,9 @@ func (s *shard) Process(b *handler.Batch) {
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		if i%ahead == 0 {
-			s.names.touch(b.DNS[i:min(i+ahead, len(b.DNS))])
+			next := b.DNS[i:min(i+ahead, len(b.DNS))]
+			s.names.touch(next)
+			s.waiting.touch(next)
 		}
 		s.message(&b.DNS[i])
 	}

@@ -56,6 +56,11 @@ func (s *transactionShard) Process(b *handler.Batch) {
 	s.StartForward()
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
+		if i%ahead == 0 {
+			next := b.DNS[i:min(i+ahead, len(b.DNS))]
+			s.names.touch(next)
+			s.waiting.touch(next)
+		}
 		m := &b.DNS[i]
 		s.Enter(m.TimeNS)
 		s.message(m)

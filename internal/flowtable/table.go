@@ -193,6 +193,10 @@ func (t *Table[V]) Reset() {
 
 func (t *Table[V]) home(h uint64) int { return int(h * t.odd >> (t.shift & 63)) }
 
+// Touch loads the slot where the search for h begins, so that a later call finds it in the cache.
+// The return value has no meaning; a caller that uses it keeps the compiler from removing the load.
+func (t *Table[V]) Touch(h uint64) int64 { return int64(t.slots[t.home(h)&(len(t.slots)-1)].when) }
+
 // find returns the slot of h and true, or false and the slot for h: −1 if none is free.
 func (t *Table[V]) find(h uint64) (int, bool) {
 	slots := t.slots
