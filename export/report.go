@@ -25,6 +25,8 @@ type Report struct {
 	Done     string   // outcome of most frames in text; "" means analysed
 	// distribution of events over time; may be empty
 	Timelines []Timeline
+	// more top-level keys of the JSON document, such as "findings"; may be nil
+	Extra map[string]any
 }
 
 // Coverage is the part of the input that an answer covers.
@@ -170,7 +172,7 @@ func between(from, to time.Time) string {
 }
 
 // WriteReportJSON is [WriteJSON] with the keys of r beside the answer: "account", "coverage", and,
-// if not empty, "errors", "hints" and "timeline".
+// if not empty, "errors", "hints" and "timeline", and the keys of Extra.
 func WriteReportJSON(w io.Writer, s *handler.Snapshot, r *Report) error {
 	doc := object{window(s): schemaObjects(s)}
 	maps.Copy(doc, r.object())
@@ -192,6 +194,7 @@ func (r *Report) object() object {
 	if len(r.Hints) > 0 {
 		out["hints"] = r.Hints
 	}
+	maps.Copy(out, r.Extra)
 	lines := make(object)
 	for i := range r.Timelines {
 		lines[r.Timelines[i].Name] = r.Timelines[i].object()

@@ -36,6 +36,7 @@ type job struct {
 	problems       []error // errors of files that could not be read, or not to their end
 	whole          whole   // the closed periods, merged
 	steps          steps   // the closed periods, one by one
+	striking       striking
 }
 
 // summarise reads the files and writes the summary. It returns the exit code.
@@ -274,7 +275,10 @@ func (j *job) closed() func(*handler.Snapshot) {
 		j.steps = steps{out: j.stdout, format: j.format, step: j.step, width: j.width}
 		return j.steps.add
 	case j.periods == 0:
-		return j.whole.add
+		return func(s *handler.Snapshot) {
+			j.striking.add(s)
+			j.whole.add(s)
+		}
 	}
 	return nil
 }

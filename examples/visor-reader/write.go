@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"visor/export"
+	"visor/export/findings"
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/handler/network"
@@ -64,6 +65,9 @@ func (j *job) answer(p *handler.Pipeline) (*handler.Snapshot, error) {
 // error.
 func (j *job) writeText(snap *handler.Snapshot, report *export.Report) error {
 	var b bytes.Buffer
+	if err := findings.WriteText(&b, j.striking.findings(), findings.TextConfig{Width: j.width, Color: j.color}); err != nil {
+		return err
+	}
 	for i := range report.Timelines {
 		b.WriteString(report.Timelines[i].Columns() + "\n" + wrap(report.Timelines[i].Caption(), j.width) + "\n")
 	}
@@ -118,6 +122,7 @@ func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Sna
 		r.Done = "read"
 	}
 	r.Hints = j.hints(ctx, snap, &r)
+	r.Extra = j.striking.extra()
 	return r
 }
 

@@ -1,0 +1,68 @@
+package findings
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// allowed holds the exceptions.
+type allowed struct {
+	names    map[string]bool
+	suffixes []string // with a leading dot
+	clients  []netip.Prefix
+}
+
+// usualSuffixes are domains below which many distinct names are ordinary: reverse zones, lists of
+// bad addresses, and services that put data or identifiers into names.
+var usualSuffixes = []string{
+	"in-addr.arpa", "ip6.arpa", "e164.arpa",
+	"spamhaus.org", "spamhaus.net", "spamcop.net", "sorbs.net", "barracudacentral.org", "surbl.org", "uribl.com", "uceprotect.net",
+	"dnswl.org", "abuseat.org", "manitu.net", "psbl.surriel.com", "mailspike.net", "mailspike.org", "senderscore.com", "rspamd.com",
+	"sophosxl.net", "mcafee.com", "avqs.mcafee.com", "trendmicro.com", "cymru.com", "e5.sk", "avast.com", "avcdn.net", "kaspersky.com", "bitdefender.net",
+	"akamai.net", "akamaiedge.net", "akadns.net", "edgekey.net", "edgesuite.net", "akamaihd.net", "akamaized.net",
+	"cloudfront.net", "amazonaws.com", "fastly.net", "cdn77.org", "azureedge.net", "trafficmanager.net", "windows.net", "azure.com",
+	"cloudflare.net", "googleusercontent.com", "googlevideo.com", "gvt1.com", "gvt2.com", "1e100.net", "2mdn.net", "nflxvideo.net", "fbcdn.net",
+	"metric.gstatic.com", "msedge.net", "office.com", "office.net", "sharepoint.com", "apple-dns.net", "aaplimg.com", "icloud.com",
+	"demdex.net", "omtrdc.net", "2o7.net", "app-measurement.com", "adobedc.net", "scorecardresearch.com", "doubleclick.net",
+	"plex.direct", "ui.direct", "myfritz.net", "dyndns.org", "duckdns.org", "ts.net", "local", "dns-sd._udp.local",
+}
+
+func newAllowed(cfg *Config) (a allowed, err error) {
+	a.names = make(map[string]bool)
+	for _, n := range cfg.AllowNames {
+		a.names[plain(n)] = true
+	}
+	for _, s := range slices.Concat(usualSuffixes, cfg.AllowSuffixes) {
+		a.suffixes = append(a.suffixes, "."+plain(s))
+	}
+	for _, c := range cfg.AllowClients {
+		p, bad := netip.ParsePrefix(c)
+		if addr, single := netip.ParseAddr(c); single == nil {
+			p, bad = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if bad != nil {
+			err = errors.Join(err, fmt.Errorf("findings: client %q is neither an address nor a network", c))
+			continue
+		}
+		a.clients = append(a.clients, p.Masked())
+	}
+	return a, err
+}
+
+// plain returns a name in lower case without dots at its ends.
+func plain(name string) string { return strings.Trim(strings.ToLower(name), ".") }
+
+// name reports whether findings about names below a domain are left out.
+func (a *allowed) name(domain string) bool {
+	domain = plain(domain)
+	return a.names[domain] || slices.ContainsFunc(a.suffixes, func(s string) bool { return strings.HasSuffix("."+domain, s) })
+}
+
+// client reports whether findings about an address are left out.
+func (a *allowed) client(text string) bool {
+	addr, err := netip.ParseAddr(text)
+	return err == nil && slices.ContainsFunc(a.clients, func(p netip.Prefix) bool { return p.Contains(addr.Unmap()) })
+}

@@ -1,0 +1,56 @@
+package findings_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"visor/capture"
+	"visor/export/findings"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/internal/packettest"
+)
+
+// A server is asked for names that do not exist, 300 in a minute. In a program, frames come from a
+// network interface or from the server itself.
+func ExampleFind() {
+	var frames []capture.Frame
+	for i := range 300 {
+		at := time.Duration(i) * 100 * time.Millisecond
+		q := packettest.Query(uint16(i), fmt.Sprintf("x%04d.example.com", i*7919%10000), 1)
+		frames = append(frames,
+			packettest.UDP(at, fmt.Sprintf("10.0.0.%d:5000", i%200), "192.0.2.53:53", q),
+			packettest.UDP(at+1e6, "192.0.2.53:53", fmt.Sprintf("10.0.0.%d:5000", i%200), packettest.Reply(q, 3, 0)))
+	}
+	h, err := dns.New(dns.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var periods []*handler.Snapshot
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}, Period: time.Minute,
+		Closed: func(s *handler.Snapshot) { periods = append(periods, s) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := p.Run(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	found, err := findings.Find(findings.Config{}, periods...)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range found {
+		fmt.Println(f.Severity, f.Subject)
+		fmt.Println(f.Text)
+	}
+	// Output:
+	// attack example.com
+	// Random labels below example.com: 10 queries per second for about 300 distinct names in 29 seconds, 100 % of them failed.
+}

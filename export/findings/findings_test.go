@@ -1,0 +1,106 @@
+package findings_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/export/findings"
+	"visor/handler"
+)
+
+// kinds returns the kinds of findings.
+func kinds(found []findings.Finding) (out []findings.Kind) {
+	for _, f := range found {
+		out = append(out, f.Kind)
+	}
+	return out
+}
+
+// labels returns an attack with n queries per minute for random labels.
+func labels(n, clients int) func(*minute) {
+	return func(m *minute) {
+		for i := range n {
+			m.ask(m.at(), client(1<<20+i%clients), fmt.Sprintf("%08x.victim.com", m.rnd.Uint32()), 1, 0, 3, 0, 5e6)
+		}
+	}
+}
+
+func TestOrdinary(t *testing.T) {
+	for _, m := range []mix{resolver, authoritative, office} {
+		s := scenario{mix: m, seed: 1, minutes: 40, qps: 20}
+		require.Empty(t, s.find(t, findings.Config{}), m)
+	}
+}
+
+func TestRandomLabels(t *testing.T) {
+	s := scenario{mix: resolver, seed: 2, minutes: 30, qps: 20, begin: 15, attack: labels(600, 1000)}
+	found := s.find(t, findings.Config{})
+	require.Contains(t, kinds(found), findings.RandomLabels)
+	f := found[0]
+	require.Equal(t, findings.Attack, f.Severity)
+	require.Equal(t, "victim.com", f.Subject)
+	require.Equal(t, 15, minuteOf(f.Since))
+	require.NotEmpty(t, f.Evidence.Examples)
+	require.Contains(t, f.Text, "victim.com")
+
+	allowed := s.find(t, findings.Config{AllowNames: []string{"Victim.com."}})
+	require.NotContains(t, kinds(allowed), findings.RandomLabels)
+}
+
+func TestSpike(t *testing.T) {
+	double := func(m *minute) {
+		if m.n >= 20 && m.n < 30 {
+			m.queries *= 2
+		}
+	}
+	s := scenario{mix: resolver, seed: 3, minutes: 40, qps: 20, change: double}
+	found := s.find(t, findings.Config{})
+	require.Contains(t, kinds(found), findings.Spike)
+	for _, f := range found {
+		require.Equal(t, findings.Spike, f.Kind)
+		require.Equal(t, 20, minuteOf(f.Since))
+		require.True(t, f.Resolved)
+		require.Equal(t, 30, minuteOf(f.Until))
+		require.InDelta(t, 2, f.Figures[0].Value / *f.Figures[0].Usual, 0.2)
+	}
+}
+
+// A restart has no baseline: nothing is a spike, and nothing has vanished.
+func TestWarmup(t *testing.T) {
+	s := scenario{mix: resolver, seed: 4, minutes: 10, qps: 20, change: func(m *minute) { m.queries *= 1 + m.n }}
+	require.Empty(t, s.find(t, findings.Config{}))
+}
+
+// One fired and one resolved change per episode, with the same key.
+func TestEpisode(t *testing.T) {
+	w, err := findings.NewWatcher(findings.Config{})
+	require.NoError(t, err)
+	attack := labels(600, 1000)
+	s := scenario{mix: resolver, seed: 5, minutes: 40, qps: 20, attack: func(m *minute) {
+		if m.n%20 >= 10 && m.n%20 < 13 {
+			attack(m)
+		}
+	}}
+	var changes []findings.Finding
+	s.run(t, func(p *handler.Snapshot) {
+		changes = append(changes, w.Add(p)...)
+	})
+	require.Len(t, changes, 4)
+	for i := range changes {
+		require.Equal(t, i%2 == 1, changes[i].Resolved)
+		require.Equal(t, changes[i&^1].Key, changes[i].Key)
+		require.Equal(t, 2*time.Minute, changes[i|1].Until.Sub(changes[i].Since).Truncate(time.Minute)-time.Minute)
+	}
+	require.NotEqual(t, changes[0].Key, changes[2].Key)
+	require.Empty(t, w.Active())
+}
+
+func TestConfig(t *testing.T) {
+	for _, cfg := range []findings.Config{{Warmup: -1}, {Spike: -1}, {AllowClients: []string{"x"}}} {
+		_, err := findings.NewWatcher(cfg)
+		require.Error(t, err)
+	}
+}

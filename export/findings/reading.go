@@ -1,0 +1,182 @@
+package findings
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"visor/handler"
+	"visor/handler/metric"
+)
+
+// listLength is the number of entries that are read of each list.
+const listLength = 100
+
+// reading is one module of one period: its metrics by path. Detectors look metrics up by path, so
+// that one that a module lacks counts as absent.
+type reading struct {
+	module *handler.Module
+	start  time.Time
+	end    time.Time
+	length float64 // seconds
+	short  bool    // less than a quarter of a period: too little to compare
+	values map[string]*metric.Value
+}
+
+// analyzed are the types of modules that have detectors.
+var analyzed = []string{"dns", "net", "pcap"}
+
+// read returns nil for a module without a period, and for one without detectors.
+func read(m *handler.Module, period time.Duration) *reading {
+	length := m.Length
+	if m.Start.IsZero() || m.Silent() || !slices.Contains(analyzed, m.Type) {
+		return nil
+	}
+	if length <= 0 {
+		length = max(period, time.Second)
+	}
+	long := *m
+	long.TopN, long.TopPercentile = listLength, 0
+	r := &reading{
+		module: m, start: m.Start, end: m.Start.Add(length), length: length.Seconds(), short: length < period/4,
+		values: make(map[string]*metric.Value),
+	}
+	values := long.Values()
+	for i := range values {
+		r.values[strings.Join(values[i].Path, ".")] = &values[i]
+	}
+	return r
+}
+
+// has reports whether the module has a metric.
+func (r *reading) has(path string) bool { return r.values[path] != nil }
+
+// count returns the number of a counter or a cardinality, or the sum of a rate; 0 if it is absent.
+func (r *reading) count(path string) float64 {
+	v := r.values[path]
+	switch {
+	case v == nil:
+		return 0
+	case v.Kind == metric.KindRate || v.Kind == metric.KindQuantile:
+		return v.Quantiles.Sum
+	}
+	return float64(v.Int)
+}
+
+// items returns the entries of a list.
+func (r *reading) items(path string) []metric.Item {
+	if v := r.values[path]; v != nil {
+		return v.Items
+	}
+	return nil
+}
+
+// list returns the first n entries of a list as evidence.
+func (r *reading) list(path string, n int) (out []Part) {
+	v := r.values[path]
+	if v == nil {
+		return nil
+	}
+	for _, it := range v.Items[:min(n, len(v.Items))] {
+		out = append(out, Part{Name: it.Name, Count: it.Estimate, Share: share(float64(it.Estimate), float64(v.Total))})
+	}
+	return out
+}
+
+// share returns part/whole, from 0 to 1.
+func share(part, whole float64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return min(max(part/whole, 0), 1)
+}
+
+// view is the part of a reading that detectors look at: all of a module of version 1.0, or one
+// direction of a module of version 2.0.
+type view struct {
+	*reading
+	*stream
+	cfg    *Config
+	scope  string // direction; "" for all
+	prefix string // of paths
+	suffix string // of paths of lists and counters, in version 2.0
+	found  []signal
+}
+
+// directions are the scopes of version 2.0.
+var directions = []string{"in", "out", "unknown"}
+
+// views returns the views of a reading.
+func views(r *reading, s *stream, cfg *Config) (out []*view) {
+	if r.module.Version != "2.0" {
+		return []*view{{reading: r, stream: s, cfg: cfg}}
+	}
+	suffix := map[string]string{"dns": "_xacts", "net": "_packets"}[r.module.Type]
+	for _, d := range directions {
+		seen := slices.ContainsFunc([]string{"xacts", "total_packets", "timeout_queries"}, func(p string) bool { return r.has(d + "." + p) })
+		if seen {
+			out = append(out, &view{reading: r, stream: s, cfg: cfg, scope: d, prefix: d + ".", suffix: suffix})
+		}
+	}
+	return out
+}
+
+// path returns the path of a metric of the view. Names are as in version 1.0, without the group
+// wire_packets.
+func (v *view) path(name string) string {
+	if p, ok := paths[v.module.Type+v.module.Version][name]; ok {
+		return v.prefix + p
+	}
+	switch {
+	case v.suffix != "":
+		return v.prefix + name + v.suffix
+	case v.module.Type == "dns" && !strings.HasPrefix(name, "top_") && !strings.Contains(name, "_by_"):
+		return "wire_packets." + name
+	}
+	return name
+}
+
+// paths are the irregular paths, by type and version.
+var paths = map[string]map[string]string{
+	"dns1.0": {"timed_out": "xact.counts.timed_out", "names": "cardinality.qname", "time_in": "xact.in.quantiles_us", "time_out": "xact.out.quantiles_us"},
+	"dns2.0": {"timed_out": "timeout_queries", "names": "cardinality.qname", "queries": "xacts", "replies": "xacts", "time_in": "xact_time_us", "time_out": "xact_time_us"},
+	"net1.0": {"sources": "cardinality.src_ips_in", "bytes": "rates.bytes_total", "syn": "protocol.tcp.syn", "top_asn": "top_ASN"},
+	"net2.0": {"sources": "cardinality.ips", "bytes": "rates.bps", "total": "total_packets", "syn": "tcp.syn_packets"},
+}
+
+// number returns a count of the view by its name in version 1.0.
+func (v *view) number(name string) float64 { return v.count(v.path(name)) }
+
+// queries returns the number of queries, also of those without a reply.
+func (v *view) queries() float64 {
+	if v.module.Version == "2.0" {
+		return v.number("queries") + v.number("timed_out")
+	}
+	return v.number("queries")
+}
+
+// failed returns the number of queries that got an error or no reply.
+func (v *view) failed() float64 {
+	return v.number("nxdomain") + v.number("srvfail") + v.number("refused") + v.number("timed_out")
+}
+
+// subject returns a subject, with the direction if the view has one.
+func (v *view) subject(name string) string {
+	if v.scope == "" {
+		return name
+	}
+	return name + " (" + v.scope + ")"
+}
+
+// shares returns the shares of IP versions and transports.
+func (v *view) shares() (out []Part) {
+	for _, pair := range [][2]string{{"ipv4", "ipv6"}, {"udp", "tcp"}} {
+		a, b := v.number(pair[0]), v.number(pair[1])
+		if a+b > 0 {
+			out = append(out, Part{Name: protocols[pair[0]], Count: uint64(a), Share: share(a, a+b)}, Part{Name: protocols[pair[1]], Count: uint64(b), Share: share(b, a+b)})
+		}
+	}
+	return out
+}
+
+var protocols = map[string]string{"ipv4": "IPv4", "ipv6": "IPv6", "udp": "UDP", "tcp": "TCP"}

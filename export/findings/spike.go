@@ -1,0 +1,101 @@
+package findings
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// volumes are the figures whose growth is a spike, with their words, the first of each type that
+// grew.
+var volumes = map[string][]volume{
+	"dns": {{"queries", "DNS queries", 1}, {"replies", "DNS replies", 1}},
+	"net": {{"total", "packets", 1}, {"bytes", "bytes", 500}},
+}
+
+// volume is a figure that is a volume of traffic. An event is this many of it.
+type volume struct {
+	figure, word string
+	size         float64
+}
+
+// spike finds traffic far above the usual in two periods in a row. Pulses that recur do not count.
+func (v *view) spike() {
+	for _, vol := range volumes[v.module.Type] {
+		subject := v.subject(vol.word)
+		b, ok := v.usual(vol.figure)
+		if !ok {
+			continue
+		}
+		rate := v.number(vol.figure) / v.length
+		if vol.figure == "queries" {
+			rate = v.queries() / v.length
+		}
+		factor := 1 + v.threshold(Spike, subject, float64(v.cfg.Spike))/100
+		noise := 6 * max(b.spread, math.Sqrt(b.high/v.length))
+		limit := max(b.high*factor, b.high+v.threshold(Spike, subject, noise))
+		fresh := !v.ongoing(Spike, subject)
+		if rate < limit || (rate-b.high)*v.length < float64(v.cfg.MinEvents)*vol.size ||
+			fresh && v.figure(v.prefix+vol.figure).recurs(b.high+0.7*(rate-b.high)) {
+			continue
+		}
+		v.reportSpike(vol.word, subject, rate, b.high)
+		return
+	}
+}
+
+// reportSpike reports a spike with what grew.
+func (v *view) reportSpike(word, subject string, rate, usual float64) {
+	growth := rate - usual
+	s := signal{score: rate, need: 2}
+	s.Kind, s.Subject, s.Severity = Spike, subject, Warning
+	s.Figures = []Figure{figureOf(word, rate, usual, perSecond)}
+	s.Text = word + " rose to " + quantity(rate) + " per second from the usual " + quantity(usual)
+
+	var causes []Part
+	for _, name := range v.breakdowns() {
+		parts := v.grown(name, 10)
+		for i := range parts {
+			parts[i].Share = share(parts[i].Grown, growth)
+			if name == "top_ipv4" || name == "top_ipv6" || name == "top_clients" {
+				s.Evidence.Clients = append(s.Evidence.Clients, parts[i])
+			}
+		}
+		if len(parts) > 0 {
+			s.Evidence.Lists = append(s.Evidence.Lists, List{Name: v.path(name), Items: parts})
+			causes = append(causes, parts[0])
+		}
+	}
+	slices.SortStableFunc(s.Evidence.Clients, func(a, b Part) int { return cmp.Compare(b.Grown, a.Grown) })
+	if len(s.Evidence.Clients) > 0 {
+		s.Evidence.Concentration = s.Evidence.Clients[0].Share
+	}
+	s.Evidence.AS = v.grown("top_asn", 5)
+	v.describeSpread(&s, growth)
+	slices.SortStableFunc(causes, func(a, b Part) int { return cmp.Compare(b.Share, a.Share) })
+	if len(causes) > 0 && causes[0].Share >= 0.5 {
+		s.Text += "; " + percent(causes[0].Share) + " of the growth is " + causes[0].Name
+	}
+	s.Text += "."
+	v.report(s)
+}
+
+// describeSpread adds how many sources the growth has. Many new sources with few packets each are
+// what spoofed addresses look like.
+func (v *view) describeSpread(s *signal, growth float64) {
+	b, ok := v.usual("sources")
+	if !ok || !v.has(v.path("sources")) {
+		return
+	}
+	sources := v.number("sources")
+	usual := b.high * v.length
+	s.Figures = append(s.Figures, figureOf("distinct sources", sources, usual, ""))
+	fresh := sources - usual
+	switch each := growth * v.length / max(fresh, 1); {
+	case fresh > 3*max(usual, 100) && each < 3:
+		s.Severity = Attack
+		s.Text += ", from " + quantity(fresh) + " new sources with " + quantity(each) + " each, as with spoofed addresses"
+	case fresh > usual:
+		s.Text += ", from " + quantity(fresh) + " new sources"
+	}
+}
