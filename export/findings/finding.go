@@ -72,7 +72,7 @@ type Finding struct {
 type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
-	// Usual is the median of earlier periods; nil if there is no baseline or no need for one.
+	// Usual is the median of earlier periods; nil without a baseline.
 	Usual *float64 `json:"usual,omitempty"`
 	// "per second", "per cent", "seconds" or "microseconds"; "" for counts
 	Unit string `json:"unit,omitempty"`
