@@ -41,6 +41,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Check returns an error that lists the problems in c, or nil.
+func (c Config) Check() error {
+	c = c.withDefaults()
+	_, err := newAllowed(&c)
+	return errors.Join(c.check(), err)
+}
+
 func (c Config) check() (err error) {
 	if c.Warmup < 1 || c.Baseline < c.Warmup || c.Resolve < 1 {
 		err = fmt.Errorf("findings: Warmup %d, Baseline %d and Resolve %d must be positive, and Baseline at least Warmup", c.Warmup, c.Baseline, c.Resolve)

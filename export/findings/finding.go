@@ -28,6 +28,11 @@ const (
 	Capture Kind = "capture_trouble"
 )
 
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{RandomLabels, Tunnel, Spike, Reflection, Scan, Trouble, Vanished, Capture}
+}
+
 // Severity orders findings by urgency.
 type Severity string
 
@@ -56,8 +61,9 @@ type Finding struct {
 	Key      string   `json:"key"`
 	Kind     Kind     `json:"kind"`
 	Severity Severity `json:"severity"`
-	Module   string   `json:"module"`  // name of the handler whose metrics show it
-	Subject  string   `json:"subject"` // domain, client, server or metric
+	Policy   string   `json:"policy,omitempty"` // set by the program that runs the Watcher
+	Module   string   `json:"module"`           // name of the handler whose metrics show it
+	Subject  string   `json:"subject"`          // domain, client, server or metric
 	// Since is the start of the first period that shows it, and Until the end of the last one.
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`

@@ -26,10 +26,13 @@ type reading struct {
 // analyzed are the types of modules that have detectors.
 var analyzed = []string{"dns", "net", "pcap"}
 
+// Analyzes reports whether there are detectors for the metrics of a type of handler.
+func Analyzes(typ string) bool { return slices.Contains(analyzed, typ) }
+
 // read returns nil for a module without a period, and for one without detectors.
 func read(m *handler.Module, period time.Duration) *reading {
 	length := m.Length
-	if m.Start.IsZero() || m.Silent() || !slices.Contains(analyzed, m.Type) {
+	if m.Start.IsZero() || m.Silent() || !Analyzes(m.Type) {
 		return nil
 	}
 	if length <= 0 {

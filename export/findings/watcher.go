@@ -26,9 +26,12 @@ const maxActive = 256
 // NewWatcher returns a Watcher, or an error that lists the problems in cfg.
 func NewWatcher(cfg Config) (*Watcher, error) {
 	cfg = cfg.withDefaults()
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
 	allow, err := newAllowed(&cfg)
-	if bad := cfg.check(); bad != nil || err != nil {
-		return nil, cmp.Or(bad, err)
+	if err != nil {
+		return nil, err
 	}
 	return &Watcher{cfg: cfg, allow: allow, streams: make(map[string]*stream)}, nil
 }
@@ -129,6 +132,16 @@ func (w *Watcher) Add(s *handler.Snapshot) (changes []Finding) {
 		}
 	}
 	return changes
+}
+
+// End resolves all findings, at the end of the periods. It returns them.
+func (w *Watcher) End() []Finding {
+	out := w.Active()
+	for i := range out {
+		out[i].Resolved = true
+	}
+	w.active, w.streams = nil, make(map[string]*stream)
+	return out
 }
 
 // Learn adds an earlier period to the baseline of its hour on earlier days, and finds nothing. It

@@ -66,6 +66,7 @@ func (a *API) ownFamilies() []export.Family {
 			f.addModules(p.Policy.Name, part.Group)
 		}
 	}
+	f.addFindings(a)
 	if len(f.list()) > 0 {
 		f.addServer(a)
 	}
@@ -78,7 +79,7 @@ type families struct {
 
 	running, gaps, gapTime, steps export.Family
 
-	pushed, retries, rejected, pending export.Family
+	pushed, retries, rejected, pending, finding export.Family
 
 	refused, renewals, inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
 }
@@ -98,6 +99,7 @@ func newFamilies(instance string) *families {
 		retries:       counter("visor_push_retries_total", "further tries to push a request"),
 		rejected:      counter("visor_push_points_rejected_total", "data points that the receiver left out of requests that it took"),
 		pending:       gauge("visor_push_pending", "requests that wait for the receiver"),
+		finding:       gauge("visor_finding", "1 for each finding that lasts, the most urgent 20"),
 		running:       gauge("visor_input_running", "1 if an input yields frames or waits for them, 0 if it has ended or is down"),
 		gaps:          counter("visor_input_gaps_total", "times that a live input was down: an interface was deleted, a socket failed"),
 		gapTime:       counter("visor_input_gap_seconds_total", "how long a live input was down"),
@@ -188,7 +190,7 @@ func (f *families) add(to *export.Family, n uint64, labels []metric.Label, more 
 
 // list returns the families that have series.
 func (f *families) list() (out []export.Family) {
-	for _, family := range []export.Family{f.refused, f.renewals, f.pushed, f.retries, f.rejected, f.pending, f.running, f.gaps, f.gapTime, f.steps, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
+	for _, family := range []export.Family{f.refused, f.renewals, f.pushed, f.retries, f.rejected, f.pending, f.finding, f.running, f.gaps, f.gapTime, f.steps, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
 		if len(family.Series) > 0 {
 			out = append(out, family)
 		}

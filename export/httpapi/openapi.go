@@ -135,6 +135,7 @@ func content(schema string) object {
 // schemas from their standalone documents.
 func componentSchemas(schemas map[string]answerSchema) (object, error) {
 	out := basicSchemas()
+	maps.Copy(out, findingSchemas())
 	answers := make(map[string][]object) // keyed by schema key
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
 		var s object

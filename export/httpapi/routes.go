@@ -61,6 +61,9 @@ func (a *API) routes() []route {
 
 		{"GET", "/api/v1/policies/{policy}/snapshot", "The last period of a policy that has ended, as bytes that visor-reader and handler.ReadSnapshot read and merge; compressed with zstd", "metrics", "", "snapshot", ok, []int{missing, early, broken}, a.snapshot},
 
+		{"GET", "/api/v1/findings", "What stands out in the traffic of all policies: what lasts, and what ended lately", "findings", "", "Findings", ok, nil, a.findings},
+		{"GET", "/api/v1/policies/{policy}/findings", "What stands out in the traffic of a policy", "findings", "", "Findings", ok, []int{missing}, a.findings},
+
 		{"GET", "/api/v1/schemas", "Names of the JSON Schemas of what handlers answer", "app", "", "Schemas", ok, nil, a.listSchemas},
 		{"GET", "/api/v1/schemas/{schema}", "JSON Schema of what a handler answers, named by its type and version, as dns-2.0", "app", "", "Schema", ok, []int{missing}, a.schema},
 		{"GET", "/openapi.json", "This description", "app", "", "Schema", ok, nil, a.description},

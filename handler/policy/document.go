@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"visor/export/findings"
 )
 
 // Document is the content of a YAML or JSON document of taps and policies, in its order.
@@ -59,7 +61,8 @@ type Policy struct {
 	Input    Input
 	Window   Options // window_config of all modules; nil without one
 	Modules  []Module
-	Sequence bool  // each module sees the events that passed its predecessor
+	Sequence bool // each module sees the events that passed its predecessor
+	Findings findings.Config
 	Fault    error // problem in its keys that prevents a start, or nil
 	Posted   bool  // received over the API, see Tap
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"visor/decode"
+	"visor/export/findings"
 	"visor/sketch/hash64"
 )
 
@@ -32,6 +33,11 @@ type ManagerConfig struct {
 	// Ended is called for each policy that has ended or was replaced, after its last event. It must
 	// not change the Manager. It may be nil.
 	Ended func(*Running)
+
+	// Found is called for each finding that fires, and again when it is resolved, with the same Key.
+	// A policy that ends resolves its findings. Found must not call the Manager or its policies. It
+	// may be nil.
+	Found func(findings.Finding)
 
 	// Open opens an input. Nil means Types.Open with the Logger and Socket of the ManagerConfig.
 	// The Manager closes the sources.

@@ -29,6 +29,7 @@ type Part struct {
 	Modules []Module // with their names in Group, and all tables that were merged into theirs
 
 	input *input
+	watch *watch // nil without findings
 }
 
 // Source describes the input of a Part.

@@ -3,6 +3,7 @@ package policy
 import (
 	"strconv"
 
+	"visor/export/findings"
 	"visor/handler"
 	"visor/handler/metric"
 	"visor/handler/options"
@@ -90,6 +91,7 @@ func (s *schemas) policy(input object) object {
 	delete(window, "additionalProperties")
 	return record(object{
 		"kind": object{"const": "collection"}, "config": options.Schema(options.Keys[policyConfig]("")), "input": input,
+		"findings": options.Schema(options.Keys[findings.Config]("")),
 		"handlers": record(object{
 			"window_config": window,
 			"modules": object{"anyOf": []any{

@@ -85,7 +85,8 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 		p.handlers(handlers, &pol)
 	}
 	p.policyConfig(node, &pol)
-	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers")
+	p.findings(node, &pol)
+	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers", "findings")
 	pol.Fault = p.faults.orNil()
 	return pol
 }
@@ -108,6 +109,19 @@ func (p *parser) policyConfig(node *yaml.Node, pol *Policy) {
 	pol.Merge, pol.Lease = cfg.Merge, cfg.Lease
 	if given != nil {
 		p.only(given, fmt.Sprintf("'config' of policy '%s'", pol.Name), options.Names(options.Keys[policyConfig](""))...)
+	}
+}
+
+// findings reads thresholds and exceptions of findings.
+func (p *parser) findings(node *yaml.Node, pol *Policy) {
+	prefix := fmt.Sprintf("invalid findings for policy '%s': ", pol.Name)
+	table, given := p.options(node, "findings", "findings are not a map", prefix), p.find(node, "findings")
+	if given == nil {
+		return
+	}
+	p.located(p.failAt, options.Read(table, &pol.Findings, "", options.Dialect{}), prefix, given)
+	if err := pol.Findings.Check(); err != nil {
+		p.fail(given, "%s%v", prefix, err)
 	}
 }
 

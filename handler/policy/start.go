@@ -129,7 +129,14 @@ func (m *Manager) start(p *Policy, part *Part) error {
 		return err
 	}
 	part.input = in
-	if part.Group, err = in.pipeline.Attach(handler.AttachConfig{Handlers: handlers, Sequence: p.Sequence}); err != nil {
+	attach := handler.AttachConfig{Handlers: handlers, Sequence: p.Sequence}
+	if part.watch, err = m.newWatch(p, handlers); part.watch != nil {
+		attach.Closed = part.watch.add
+	}
+	if err == nil {
+		part.Group, err = in.pipeline.Attach(attach)
+	}
+	if err != nil {
 		m.release(in)
 		return err
 	}
@@ -153,6 +160,9 @@ func (m *Manager) undo(r *Running) {
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		part.Group.Detach()
+		if part.watch != nil {
+			part.watch.end()
+		}
 		if r.Policy.Name != part.input.resources() {
 			part.input.change(-1, -countHandlers(&r.Policy))
 			m.release(part.input)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"visor/export/findings"
 	"visor/handler/options"
 	"visor/handler/policy/builtin"
 	"visor/internal/golden"
@@ -27,6 +28,8 @@ func TestKeys(t *testing.T) {
 	for _, a := range types.Handlers {
 		table(&b, "### "+a.Type+" "+a.Version, a.Keys)
 	}
+	b.WriteString("\n## Findings\n\nThe keys are part of `findings` of a policy. A number that is left out has its default, see package export/findings.\n")
+	table(&b, "### findings", options.Keys[findings.Config](""))
 	golden.Equal(t, "KEYS.md", []byte(b.String()))
 }
 

@@ -1,0 +1,78 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+
+	"visor/export/findings"
+	"visor/handler/metric"
+)
+
+// findings answers with the findings of all policies, or of one.
+func (a *API) findings(r *http.Request) reply {
+	active, resolved := []findings.Finding{}, []findings.Finding{}
+	name, found := r.PathValue("policy"), false
+	for _, p := range a.cfg.Policies.Policies() {
+		if name == "" || name == p.Policy.Name {
+			found = true
+			now, before := p.Findings()
+			active, resolved = append(active, now...), append(resolved, before...)
+		}
+	}
+	if name != "" && !found {
+		return failure(http.StatusNotFound, "policy does not exists")
+	}
+	slices.SortStableFunc(resolved, func(a, b findings.Finding) int { return b.Until.Compare(a.Until) })
+	return jsonReply(http.StatusOK, object{"active": findings.Sorted(active), "resolved": resolved})
+}
+
+// maxFindingSeries bounds the series of visor_finding, whose subjects come from the traffic.
+const maxFindingSeries = 20
+
+// addFindings adds a series for each finding that has fired, the most urgent ones.
+func (f *families) addFindings(a *API) {
+	var all []findings.Finding
+	for _, p := range a.cfg.Policies.Policies() {
+		active, _ := p.Findings()
+		all = append(all, active...)
+	}
+	seen := make(map[[4]string]bool)
+	for _, x := range findings.Sorted(all) {
+		id := [4]string{x.Policy, string(x.Kind), x.Subject, string(x.Severity)}
+		if seen[id] || len(seen) == maxFindingSeries {
+			continue
+		}
+		seen[id] = true
+		f.add(&f.finding, 1, []metric.Label{
+			{Name: "kind", Value: id[1]}, {Name: "policy", Value: id[0]}, {Name: "severity", Value: id[3]}, {Name: "subject", Value: id[2]},
+		})
+	}
+}
+
+// findingSchemas returns the schemas of findings.
+func findingSchemas() object {
+	record := func(properties object, required ...string) object {
+		return object{"type": "object", "properties": properties, "required": append([]string{}, required...), "additionalProperties": false}
+	}
+	list := func(items any) object { return object{"type": "array", "items": items} }
+	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+	text, number := object{"type": "string"}, object{"type": "number"}
+	when := object{"type": "string", "format": "date-time"}
+	parts := list(ref("FindingPart"))
+	return object{
+		"Findings":      record(object{"active": list(ref("Finding")), "resolved": list(ref("Finding"))}, "active", "resolved"),
+		"FindingPart":   record(object{"name": text, "count": object{"type": "integer", "minimum": 0}, "share": number, "grown": number}, "name", "count", "share"),
+		"FindingFigure": record(object{"name": text, "value": number, "usual": number, "unit": text}, "name", "value"),
+		"Finding": record(object{
+			"key":      object{"type": "string", "description": "the same from the beginning of an episode to its end"},
+			"kind":     object{"enum": findings.Kinds()},
+			"severity": object{"enum": []findings.Severity{findings.Info, findings.Warning, findings.Attack}},
+			"policy":   text, "module": text, "subject": text, "since": when, "until": when, "resolved": object{"type": "boolean"},
+			"figures": list(ref("FindingFigure")), "text": text,
+			"evidence": record(object{
+				"examples": list(text), "clients": parts, "subnets": parts, "as": parts, "shares": parts, "concentration": number,
+				"lists": list(record(object{"name": text, "items": parts}, "name", "items")),
+			}),
+		}, "key", "kind", "severity", "module", "subject", "since", "until", "resolved", "figures", "evidence", "text"),
+	}
+}

@@ -1,0 +1,104 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/export/findings"
+	"visor/export/httpapi"
+	"visor/handler/policy"
+	"visor/handler/policy/builtin"
+	"visor/internal/packettest"
+)
+
+// attacked opens a recording of an attack with random labels.
+func attacked(string, policy.Options, policy.Options) (policy.Opened, error) {
+	var frames []capture.Frame
+	for i := range 600 {
+		at := time.Duration(i) * 100 * time.Millisecond
+		client := fmt.Sprintf("10.0.%d.%d:5000", i%7, i%200)
+		q := packettest.Query(uint16(i), fmt.Sprintf("x%04d.example.com", i*7919%10000), 1)
+		frames = append(frames, packettest.UDP(at, client, "192.0.2.53:53", q), packettest.UDP(at+1e6, "192.0.2.53:53", client, packettest.Reply(q, 3, 0)))
+	}
+	return policy.Opened{Sources: []capture.Source{capture.NewMemory(frames)}}, nil
+}
+
+// newAttacked returns an agent whose input is an attack, and the changes of its findings.
+func newAttacked(t *testing.T) (*agent, *[]findings.Finding) {
+	changes := new([]findings.Finding)
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: attacked, Found: func(f findings.Finding) { *changes = append(*changes, f) }})
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	doc, err := builtin.Catalog().Parse([]byte(taps))
+	require.NoError(t, err)
+	require.NoError(t, m.Load(doc))
+	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true, Hosts: []string{"example.com"}})
+	require.NoError(t, err)
+	a := &agent{t: t, api: api, manager: m}
+	a.describe("")
+	return a, changes
+}
+
+// watched is the document of a policy with a findings block.
+func watched(block string) string {
+	return fmt.Sprintf(`
+version: "1.0"
+visor:
+  policies:
+    p:
+      kind: collection
+      input: {tap: wired, input_type: pcap}
+      findings: {%s}
+      handlers: {modules: {dns: {type: dns}}}
+`, block)
+}
+
+func TestFindings(t *testing.T) {
+	a, changes := newAttacked(t)
+	w := a.do("POST", "/api/v1/policies", "application/x-yaml", watched(""))
+	require.Equal(t, http.StatusCreated, w.Code, w.Body)
+	<-a.manager.Policy("p").Parts[0].Ended()
+
+	var answer struct{ Active, Resolved []findings.Finding }
+	for _, path := range []string{"/api/v1/findings", "/api/v1/policies/p/findings"} {
+		w = a.do("GET", path, "", "")
+		require.Equal(t, http.StatusOK, w.Code)
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+		require.Len(t, answer.Active, 1, w.Body)
+		require.Empty(t, answer.Resolved)
+	}
+	f := answer.Active[0]
+	require.Equal(t, [4]any{"p", findings.RandomLabels, findings.Attack, "example.com"}, [4]any{f.Policy, f.Kind, f.Severity, f.Subject})
+	require.Equal(t, http.StatusNotFound, a.do("GET", "/api/v1/policies/other/findings", "", "").Code)
+	prometheus := a.do("GET", "/metrics", "", "").Body.String()
+	require.Contains(t, prometheus, `visor_finding{kind="random_labels",policy="p",severity="attack",subject="example.com"} 1`)
+
+	require.Equal(t, http.StatusOK, a.do("DELETE", "/api/v1/policies/p", "", "").Code)
+	require.Len(t, *changes, 2, "it fires, and is resolved when nothing watches any more")
+	require.True(t, (*changes)[1].Resolved)
+	require.Equal(t, (*changes)[0].Key, (*changes)[1].Key)
+}
+
+// The findings block of a policy has thresholds and exceptions.
+func TestFindingsBlock(t *testing.T) {
+	for block, count := range map[string]int{"min_labels: 1000": 0, "enabled: false": 0, "allow_names: [example.com]": 0, "min_labels: 10": 1} {
+		a, changes := newAttacked(t)
+		w := a.do("POST", "/api/v1/policies", "application/x-yaml", watched(block))
+		require.Equal(t, http.StatusCreated, w.Code, w.Body)
+		<-a.manager.Policy("p").Parts[0].Ended()
+		require.Len(t, *changes, count, block)
+	}
+	a, _ := newAttacked(t)
+	for block, problem := range map[string]string{
+		"min_labels: 0": "min_labels must be from 1", "allow_clients: [x]": "neither an address nor a network", "no_such: 1": "no_such", "warmup_periods: 100": "Warmup",
+	} {
+		w := a.do("POST", "/api/v1/policies", "application/x-yaml", watched(block))
+		require.GreaterOrEqual(t, w.Code, 400, block)
+		require.Contains(t, w.Body.String(), problem)
+	}
+}
