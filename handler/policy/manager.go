@@ -34,9 +34,9 @@ type ManagerConfig struct {
 	// not change the Manager. It may be nil.
 	Ended func(*Running)
 
-	// Found is called for each finding that fires, and again when it is resolved, with the same Key.
-	// A policy that ends resolves its findings. Found must not call the Manager or its policies. It
-	// may be nil.
+	// Found is called for each finding that fires, and again when it is resolved, with the same
+	// Key. A policy that ends resolves its findings. Found must not call the Manager or its
+	// policies. It may be nil.
 	Found func(findings.Finding)
 
 	// Open opens an input. Nil means Types.Open with the Logger and Socket of the ManagerConfig.
