@@ -69,6 +69,9 @@ func (db *DB) Close() error {
 	return nil
 }
 
+// HasASN reports whether there is a database of autonomous systems.
+func (db *DB) HasASN() bool { return db.asn != nil }
+
 // NewCache returns a Cache over db.
 func (db *DB) NewCache() *Cache {
 	secret := hash64.Random()

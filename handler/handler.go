@@ -71,6 +71,18 @@ type Batch struct {
 	taps []dnstapmsg.Message // dnstap messages among Packets, by index
 }
 
+// AddDNS adds a message that passed a handler to the events for the next one. The packet of a
+// datagram is its frame. A message of a stream becomes a packet of the message's length.
+func (b *Batch) AddDNS(m *Message) {
+	p := *m.Frame
+	if m.TCP {
+		p = *m.Packet
+		p.Frame, p.Dir = m.Msg, m.Frame.Dir
+	}
+	b.Packets = append(b.Packets, p)
+	b.DNS = append(b.DNS, *m)
+}
+
 // Losses counts packets that never became events, since the previous batch.
 type Losses struct {
 	Reassembly uint64 // TCP segments whose sequence numbers fit no stream

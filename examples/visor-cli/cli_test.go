@@ -16,7 +16,11 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"visor/handler/policy/drill"
 )
+
+type object = map[string]any
 
 func TestMisuse(t *testing.T) {
 	for want, args := range map[string][]string{
@@ -52,8 +56,8 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, stdout.String(), "visor-cli ")
 }
 
-// TestPlans checks that a drill-down stays within the traffic that the policy counts.
-func TestPlans(t *testing.T) {
+// TestBase checks that a drill-down stays within the traffic that the policy counts.
+func TestBase(t *testing.T) {
 	var info policyInfo
 	info.Taps = map[string]struct {
 		InputType string `json:"input_type"`
@@ -65,35 +69,11 @@ func TestPlans(t *testing.T) {
 			Config map[string]any `json:"config"`
 		} `json:"module"`
 	}{"wire-5e1f": in}
-	for _, tt := range []struct {
-		look       look
-		name, want string
-	}{
-		{behindAddress, "192.0.2.1", `"filter":{"bpf":"(port 53) and (host 192.0.2.1)"}`},
-		{behindName, "example.com", `"filter":{"bpf":"port 53"}`},
-		{behindASN, "64500/Example", `"only_asn_number":["64500"]`},
-		{behindASN, "64500", `"only_asn_number":["64500"]`},
-		{behindASN, "Unknown", `"asn_notfound":true`},
-		{behindPlace, "EU/Sweden", `"only_geoloc_prefix":["EU/Sweden"]`},
-		{behindPlace, "Unknown", `"geoloc_notfound":true`},
-	} {
-		p, err := tt.look(tt.name, "pcap")
-		require.NoError(t, err)
-		doc, err := p.document("drill-x", info)
-		require.NoError(t, err)
-		require.Contains(t, string(doc), tt.want)
-		require.Contains(t, string(doc), `"tap":"wire"`)
-	}
-	p, err := behindAddress("2001:db8::1", "dnstap")
+	base, err := info.base()
 	require.NoError(t, err)
-	require.Equal(t, object{"only_hosts": []string{"2001:db8::1/128"}}, p.filter)
-	for name, look := range map[string]look{"": behindName, "x": behindAddress, "/": behindASN} {
-		_, err := look(name, "pcap")
-		require.Error(t, err)
-	}
-	_, err = behindPort("53", "dnstap")
-	require.Error(t, err)
-	_, err = p.document("x", policyInfo{})
+	require.Equal(t, drill.Base{Tap: "wire", InputType: "pcap", BPF: "port 53"}, base)
+	none := policyInfo{}
+	_, err = none.base()
 	require.ErrorContains(t, err, "no tap")
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/handler/policy/drill"
 	"visor/internal/mmdbtest"
 	"visor/internal/netns"
 	"visor/internal/wait"
@@ -73,7 +74,7 @@ func TestNSLive(t *testing.T) {
 	tt.keys("Enter")
 	tt.shows("› behind IPv4: 10.53.0.1")
 	tt.shows("www.example.com")
-	time.Sleep((leaseSeconds + 3) * time.Second)
+	time.Sleep((drill.LeaseSeconds + 3) * time.Second)
 	require.Equal(t, 1, drills(), "who looks renews the lease")
 	pid := strings.TrimSpace(tt.tmux("display-message", "-p", "#{pane_pid}"))
 	require.NoError(t, exec.Command("kill", "-KILL", pid).Run())

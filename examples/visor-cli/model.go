@@ -10,6 +10,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"visor/handler/policy/drill"
 )
 
 // period is a range of time that can be shown.
@@ -44,8 +46,8 @@ type model struct {
 	typing bool // the search is being typed
 	help   bool
 	paused bool
-	choice *choice // choice of a policy, if open
-	drill  *drill  // nil on the first screen
+	choice *choice    // choice of a policy, if open
+	drill  *drilldown // nil on the first screen
 }
 
 // choice is a list of policies to choose from.
@@ -76,7 +78,7 @@ type (
 		err   error
 	}
 	drillMsg struct {
-		drill *drill
+		drill *drilldown
 		err   error
 	}
 	removedMsg struct{ err error }
@@ -244,17 +246,21 @@ func (m *model) lookBehind() tea.Cmd {
 }
 
 // drill creates the policy for a drill-down into an entry of a panel.
-func (c *client) drill(ctx context.Context, p *panel, policy, name string) (*drill, error) {
+func (c *client) drill(ctx context.Context, p *panel, policy, name string) (*drilldown, error) {
 	info, err := c.policy(ctx, policy)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := p.look(name, info.inputType())
+	base, err := info.base()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := p.look(name, base.InputType)
 	if err != nil {
 		return nil, fmt.Errorf("nothing is behind it: %w", err)
 	}
-	d := &drill{title: p.title + ": " + name, policy: newDrillName()}
-	doc, err := plan.document(d.policy, info)
+	d := &drilldown{title: p.title + ": " + name, policy: drill.NewName()}
+	doc, err := plan.Document(d.policy, base)
 	if err != nil {
 		return nil, err
 	}

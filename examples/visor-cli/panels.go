@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"visor/handler/policy/drill"
 )
 
 // panel is a list on the screen.
@@ -11,25 +13,25 @@ type panel struct {
 	title string
 	list  string
 	base  func(*summary) float64 // total for the shares of entries; nil shows only counts
-	look  look                   // drill-down into an entry; nil if there is none
+	look  drill.Look             // drill-down into an entry; nil if there is none
 }
 
 // panels are the panels of pktvisor's client, in its order, four per row.
 var panels = []panel{
-	{"Top QName 2", "top_qname2", ofMessages, behindName},
-	{"Top QName 3", "top_qname3", ofMessages, behindName},
-	{"Top NX", "top_nxdomain", ofReplies, behindName},
-	{"Slow In", "slow_in", ofTransactions, behindName},
-	{"Top QTypes", "top_qtype", ofMessages, behindType},
-	{"Top RCodes", "top_rcode", ofReplies, behindRCode},
-	{"Top SRVFAILS", "top_srvfail", ofReplies, behindName},
-	{"Slow Out", "slow_out", ofTransactions, behindName},
-	{"Top REFUSED", "top_refused", ofReplies, behindName},
-	{"IPv4", "top_ipv4", ofPackets, behindAddress},
-	{"IPv6", "top_ipv6", ofPackets, behindAddress},
-	{"Top DNS UDP Ports", "top_udp_ports", ofMessages, behindPort},
-	{"Top GeoLoc", "top_geoLoc", ofPackets, behindPlace},
-	{"Top ASN", "top_ASN", ofPackets, behindASN},
+	{"Top QName 2", "top_qname2", ofMessages, drill.Suffix},
+	{"Top QName 3", "top_qname3", ofMessages, drill.Suffix},
+	{"Top NX", "top_nxdomain", ofReplies, drill.Suffix},
+	{"Slow In", "slow_in", ofTransactions, drill.Suffix},
+	{"Top QTypes", "top_qtype", ofMessages, drill.QType},
+	{"Top RCodes", "top_rcode", ofReplies, drill.RCode},
+	{"Top SRVFAILS", "top_srvfail", ofReplies, drill.Suffix},
+	{"Slow Out", "slow_out", ofTransactions, drill.Suffix},
+	{"Top REFUSED", "top_refused", ofReplies, drill.Suffix},
+	{"IPv4", "top_ipv4", ofPackets, drill.Address},
+	{"IPv6", "top_ipv6", ofPackets, drill.Address},
+	{"Top DNS UDP Ports", "top_udp_ports", ofMessages, drill.Port},
+	{"Top GeoLoc", "top_geoLoc", ofPackets, drill.Place},
+	{"Top ASN", "top_ASN", ofPackets, drill.ASN},
 }
 
 // behind are the panels of a drill-down.

@@ -61,6 +61,7 @@ type API struct {
 	schemas map[string]answerSchema // keyed by type and version
 	guard   guard
 	answers *renderings
+	askers  askers
 	encoder encoder
 }
 
@@ -180,6 +181,9 @@ func (a *API) mount(rt *route) {
 				return
 			}
 		}
+		if rt.lasts() {
+			extend(w, askLongest+askMargin)
+		}
 		rep, sent := a.reply(rt, r)
 		defer sent()
 		if rep.status == http.StatusInternalServerError {
@@ -204,6 +208,13 @@ func (a *API) mountProfiles() {
 	} {
 		a.mux.HandleFunc("GET /debug/pprof"+pattern, h)
 	}
+}
+
+// extend moves the deadlines of a request and its answer.
+func extend(w http.ResponseWriter, by time.Duration) {
+	control, end := http.NewResponseController(w), time.Now().Add(by)
+	_ = control.SetReadDeadline(end) // the connection may not have deadlines
+	_ = control.SetWriteDeadline(end)
 }
 
 func write(w http.ResponseWriter, rep reply) {

@@ -11,9 +11,10 @@
 // GET /openapi.json describes the API. It is generated from the table of routes and has the JSON
 // Schemas of all handlers. There are routes that pktvisor does not have:
 //
-//	PUT /api/v1/policies/{policy}   replace a policy without a gap, or create it
-//	GET /api/v1/schemas             JSON Schemas of the handlers' answers
-//	GET /healthz, /readyz           liveness and readiness of the process
+//	PUT /api/v1/policies/{policy}        replace a policy without a gap, or create it
+//	POST /api/v1/policies/{policy}/ask   which clients ask for a name; answers after some time
+//	GET /api/v1/schemas                  JSON Schemas of the handlers' answers
+//	GET /healthz, /readyz                liveness and readiness of the process
 //
 // Unlike pktvisor:
 //

@@ -82,6 +82,10 @@ func (rt *route) operation(g *guard) object {
 	}
 	if rt.takes != "" {
 		ref := object{"schema": object{"$ref": "#/components/schemas/" + rt.takes}}
+		if rt.takes == "Question" {
+			out["requestBody"] = object{"required": true, "content": object{"application/json": ref}}
+			return out
+		}
 		strict := object{"name": "strict", "in": "query", "schema": object{"type": "boolean"}, "description": "refuse a document that there are warnings about"}
 		out["parameters"] = append(parameters, strict)
 		out["requestBody"] = object{"required": true, "content": object{"application/json": ref, "application/x-yaml": ref}}
@@ -216,6 +220,23 @@ func basicSchemas() object {
 		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule")), "warnings": warnings}, "taps", "input", "modules"),
 		"Policies": mapOf(ref("Policy")),
 		"Metrics":  mapOf(mapOf(ref("Module"))),
+		"Question": object{
+			"type": "object", "description": "At least one of qname, client and asn; a message must match all that are given", "additionalProperties": false, "minProperties": 1,
+			"properties": object{
+				"qname":  object{"type": "string", "description": "a name, or *.example.com for it and all names below it"},
+				"client": object{"type": "string", "description": "an address or a network of clients"},
+				"asn":    object{"type": []string{"string", "integer"}, "description": "number of the autonomous system of clients"},
+				"for":    object{"type": []string{"string", "number"}, "default": "60s", "description": "how long to count, as 60s or a number of seconds, 1 to 300"},
+			},
+		},
+		"Answer": object{
+			"type": "object", "required": []string{"answer", "seconds", "metrics"}, "additionalProperties": false,
+			"properties": object{
+				"answer":  object{"type": "string", "description": "the counts in words"},
+				"seconds": object{"type": "number", "description": "how long was counted"},
+				"metrics": ref("Metrics"),
+			},
+		},
 		"Summary": object{
 			"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
 			"patternProperties": object{"^[0-9]+m$": ref("Schemata")},

@@ -94,7 +94,7 @@ func (s *shard) message(m *handler.Message) {
 func (s *shard) passed(m *handler.Message, suffixLen int) {
 	// as in pktvisor, dnstap messages are not counted further
 	if s.Forward != nil && m.DNSTapType == 0 {
-		s.forward(m)
+		s.Forward.AddDNS(m)
 	}
 	s.sum.count(m)
 	deep := s.Sampler.Deep()

@@ -43,18 +43,6 @@ func (s *front[M]) Keyed(h *hash64.Hasher) {
 	}
 }
 
-// forward forwards the message to the next handler. A datagram is forwarded as its frame. A message
-// of a stream is forwarded as a separate packet of the message's length.
-func (s *front[M]) forward(m *handler.Message) {
-	p := *m.Frame
-	if m.TCP {
-		p = *m.Packet
-		p.Frame, p.Dir = m.Msg, m.Frame.Dir
-	}
-	s.Forward.Packets = append(s.Forward.Packets, p)
-	s.Forward.DNS = append(s.Forward.DNS, *m)
-}
-
 // parts are the parts of a name that lists count. three may be the root, which is not counted.
 type parts struct{ two, three dnsmsg.Name }
 

@@ -132,7 +132,7 @@ func (s *transactionShard) message(m *handler.Message) {
 			s.taps.count(&s.Live.Taps, m, deep, s.Hash)
 		}
 		if s.Forward != nil && m.DNSTapType == 0 {
-			s.forward(m)
+			s.Forward.AddDNS(m)
 		}
 	}
 	if m.Response() {

@@ -157,7 +157,7 @@ func (d *declaration) part(sf reflect.StructField, index []int, with string) err
 func (d *declaration) field(sf reflect.StructField, tag string, words *strings.Replacer) (field, error) {
 	path, groups, _ := strings.Cut(tag, ",")
 	f := field{
-		prom:   sf.Tag.Get("prom"),
+		prom:   words.Replace(sf.Tag.Get("prom")),
 		help:   words.Replace(sf.Tag.Get("help")),
 		label:  sf.Tag.Get("label"),
 		float:  sf.Tag.Get("float") == "true",

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"visor/handler"
+	"visor/handler/asks"
 	"visor/handler/bgp"
 	"visor/handler/dhcp"
 	"visor/handler/dns"
@@ -18,6 +19,7 @@ func Catalog() policy.Catalog {
 	return policy.Catalog{
 		Inputs: []policy.InputType{pcapInput(), dnstapInput(), flowInput("flow"), flowInput("sflow"), netprobeInput(), mockInput()},
 		Handlers: []policy.Analyzer{
+			declare("asks", "1.0", "AsksStreamHandler", asks.New, asksEnv, asksBytes),
 			declare("bgp", "1.0", "BgpStreamHandler", bgp.New, nil, nil),
 			declare("dhcp", "1.0", "DhcpStreamHandler", dhcp.New, noLists, nil),
 			declare("dns", "1.0", "DnsStreamHandler", dns.New, dnsEnv, dnsBytes),
@@ -56,6 +58,8 @@ func anyKey(a policy.Analyzer) policy.Analyzer {
 // noLists ignores the length of lists, as pktvisor does.
 func noLists(cfg *dhcp.Config, _ policy.Env) { cfg.TopN, cfg.TopPercentile = 0, 0 }
 
+func asksEnv(cfg *asks.Config, env policy.Env) { cfg.Geo = env.Geo }
+
 func dnsEnv(cfg *dns.Config, env policy.Env) { cfg.Geo = env.Geo }
 
 func netEnv(cfg *network.Config, env policy.Env) { cfg.Geo = env.Geo }
@@ -65,6 +69,8 @@ func flowEnv(cfg *flow.Config, env policy.Env) {
 }
 
 const mib = 1 << 20
+
+func asksBytes(periods int64, _ policy.Limits) int64 { return 3 * mib * periods }
 
 func dnsBytes(periods int64, _ policy.Limits) int64 { return 8*mib + 3*mib*(periods-1) }
 

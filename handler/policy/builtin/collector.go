@@ -75,7 +75,7 @@ type mockConfig struct {
 }
 
 func mockInput() policy.InputType {
-	t := policy.DeclareInput("mock", []string{"net", "dns", "flow"}, mockConfig.open)
+	t := policy.DeclareInput("mock", []string{"net", "dns", "asks", "flow"}, mockConfig.open)
 	t.AnyKey = true
 	t.Words.Readers = map[string]options.Reader{"except_on_start": func(v any) (any, error) { return v, nil }}
 	return t

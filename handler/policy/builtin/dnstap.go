@@ -43,7 +43,7 @@ type dnstapConfig struct {
 const dnstapBytes = 52 * mib
 
 func dnstapInput() policy.InputType {
-	t := policy.DeclareInput("dnstap", []string{"net", "dns"}, dnstapConfig.open)
+	t := policy.DeclareInput("dnstap", []string{"net", "dns", "asks"}, dnstapConfig.open)
 	t.Words.Readers = map[string]options.Reader{
 		"only_hosts": onlyHosts, "socket_mode": fileMode, "socket_owner": name, "socket_group": name, "allow_from": allowFrom,
 	}

@@ -39,7 +39,7 @@ type pcapConfig struct {
 const ringMiB = 6
 
 func pcapInput() policy.InputType {
-	t := policy.DeclareInput("pcap", []string{"net", "dns", "dhcp", "bgp", "pcap"}, pcapConfig.open)
+	t := policy.DeclareInput("pcap", []string{"net", "dns", "asks", "dhcp", "bgp", "pcap"}, pcapConfig.open)
 	t.Words = options.Dialect{
 		Choices: map[string]string{"pcap_source": "unknown pcap source"},
 		Readers: map[string]options.Reader{"host_spec": hostSpec, "dns_ports": portNumbers, "proxy_from": proxies},

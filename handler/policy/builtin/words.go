@@ -23,6 +23,7 @@ func words() options.Dialect {
 			"answer_count":                    answerCount,
 			"only_qtype":                      qtypes,
 			"dnstap_msg_type":                 dnstapType,
+			"only_clients":                    allowFrom,
 			"only_asn_number":                 asns,
 			"topn_percentile_threshold":       threshold,
 			"device_map":                      deviceMap,

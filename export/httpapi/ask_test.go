@@ -1,0 +1,177 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode"
+	"visor/export/httpapi"
+	"visor/handler/policy"
+	"visor/handler/policy/builtin"
+	"visor/internal/packettest"
+	"visor/internal/wait"
+)
+
+// questions is a server whose policy "p" counts a live tap.
+type questions struct {
+	*agent
+	server *httptest.Server
+	tap    *capture.Tap
+}
+
+func newQuestions(t *testing.T) *questions {
+	tap := capture.NewTap()
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
+		return policy.Opened{Sources: []capture.Source{tap}}, nil
+	}})
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	doc, err := builtin.Catalog().Parse([]byte(`
+visor:
+  taps: {wired: {input_type: pcap, config: {iface: eth0}}}
+  policies:
+    p: {kind: collection, input: {tap: wired, input_type: pcap, filter: {bpf: "port 53"}}, handlers: {modules: {dns: {type: dns}}}}
+`))
+	require.NoError(t, err)
+	require.NoError(t, m.Load(doc))
+	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
+	require.NoError(t, err)
+	q := &questions{agent: &agent{t: t, api: api, manager: m}, tap: tap}
+	q.server = httptest.NewUnstartedServer(api)
+	q.server.Config = httpapi.NewServer(api)
+	q.server.Config.ReadTimeout, q.server.Config.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
+	q.server.Start()
+	t.Cleanup(q.server.Close)
+	return q
+}
+
+// drills returns the number of temporary policies.
+func (q *questions) drills() (n int) {
+	for _, p := range q.manager.Policies() {
+		if strings.HasPrefix(p.Policy.Name, "drill-") {
+			n++
+		}
+	}
+	return n
+}
+
+// send submits queries and replies of two clients until the test stops it.
+func (q *questions) send() (stop func()) {
+	quit := make(chan struct{})
+	var working sync.WaitGroup
+	working.Go(func() {
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for i := uint16(0); ; i++ {
+			select {
+			case <-quit:
+				return
+			case <-ticker.C:
+			}
+			for client, name := range map[string]string{"198.51.100.1:4000": "deleted.example.com", "198.51.100.2:4000": "www.example.com"} {
+				query := packettest.Query(i, name, 1)
+				for _, f := range []capture.Frame{packettest.UDP(0, client, "192.0.2.53:53", query), packettest.UDP(0, "192.0.2.53:53", client, packettest.Reply(query, 3, 0))} {
+					q.tap.Packet(time.Now().UnixNano(), decode.LinkEthernet, f.Data)
+				}
+			}
+		}
+	})
+	return func() { close(quit); working.Wait() }
+}
+
+// post asks a question.
+func (q *questions) post(ctx context.Context, body string) (status int, retry string, answer map[string]json.RawMessage) {
+	req, err := http.NewRequestWithContext(ctx, "POST", q.server.URL+"/api/v1/policies/p/ask", strings.NewReader(body))
+	require.NoError(q.t, err)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", nil
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(q.t, err)
+	require.NoError(q.t, json.NewDecoder(bytes.NewReader(b)).Decode(&answer), "%s", b)
+	return resp.StatusCode, resp.Header.Get("Retry-After"), answer
+}
+
+// A question is answered with the counts of its traffic alone, later than the server's timeouts
+// allow other requests. Then its policy is gone.
+func TestAsk(t *testing.T) {
+	q := newQuestions(t)
+	defer q.send()()
+	for body, want := range map[string]string{
+		`{"qname": "deleted.example.com", "for": "2s"}`: `(?s)"answer":"In 2s, one client asked for deleted.example.com: \d+ queries \(A \d+\), \d+ replies \(NXDOMAIN \d+\)\. Clients by queries: 198\.51\.100\.1 \(\d+\)\. First`,
+		`{"client": "198.51.100.2", "for": 1.5}`:        `one client in 198\.51\.100\.2 asked: .* Names by queries: www\.example\.com \(`,
+		`{"qname": "none.example.com", "for": "1s"}`:    `no client asked for none\.example\.com\.`,
+	} {
+		status, _, answer := q.post(t.Context(), body)
+		require.Equal(t, 200, status, "%v", answer)
+		text, err := json.Marshal(answer)
+		require.NoError(t, err)
+		require.Regexp(t, want, string(text))
+		var metrics map[string]map[string]map[string]any
+		require.NoError(t, json.Unmarshal(answer["metrics"], &metrics))
+		require.Len(t, metrics["p"], 3, "asks, dns and net")
+		require.Zero(t, q.drills())
+	}
+}
+
+// Four questions are answered at once. A client that goes away makes room for another.
+func TestAskBounds(t *testing.T) {
+	q := newQuestions(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() { q.post(ctx, `{"qname": "deleted.example.com", "for": "300s"}`) })
+	}
+	wait.Until(t, func() bool { return q.drills() == 4 })
+	status, retry, answer := q.post(t.Context(), `{"qname": "deleted.example.com"}`)
+	require.Equal(t, 503, status)
+	require.Contains(t, string(answer["error"]), "4 questions are being answered")
+	require.Regexp(t, `^(2\d\d|300|301)$`, retry)
+	cancel()
+	clients.Wait()
+	wait.Until(t, func() bool { return q.drills() == 0 })
+	status, _, _ = q.post(t.Context(), `{"qname": "deleted.example.com", "for": "1s"}`)
+	require.Equal(t, 200, status)
+}
+
+func TestWrongQuestions(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true})
+	a.create("recorded")
+	for _, tt := range []struct {
+		policy, body string
+		status       int
+		want         string
+	}{
+		{"none", `{"qname": "a"}`, 404, "policy does not exist"},
+		{"recorded", `{"qname": "a"}`, 422, "tap wired reads a recording: ask visor-reader"},
+		{"recorded", `{}`, 400, "one of qname, client and asn is required"},
+		{"recorded", `{"qname": "a", "for": "301s"}`, 400, "for: 5m1s: must be from 1s to 5m0s"},
+		{"recorded", `{"qname": "a", "for": "soon"}`, 400, `for: \"soon\" is not a length of time`},
+		{"recorded", `{"qname": "a", "name": "b"}`, 400, `unknown field \"name\"`},
+		{"recorded", `{"client": "x"}`, 400, `must be an address or a network`},
+		{"recorded", `{"asn": "Example"}`, 400, `must be the number of an autonomous system`},
+		{"recorded", `qname`, 400, `not a question as {\"qname\": \"www.example.com\"`},
+	} {
+		w := a.do("POST", "/api/v1/policies/"+tt.policy+"/ask", "application/json", tt.body)
+		require.Equal(t, tt.status, w.Code, w.Body)
+		require.Contains(t, w.Body.String(), tt.want)
+	}
+	q := newQuestions(t)
+	status, _, answer := q.post(t.Context(), `{"asn": 64500}`)
+	require.Equal(t, 422, status)
+	require.Contains(t, string(answer["error"]), "no database of autonomous systems")
+	require.Equal(t, 404, newAgent(t, httpapi.Config{}).do("POST", "/api/v1/policies/p/ask", "application/json", "{}").Code, "it needs the admin API")
+}

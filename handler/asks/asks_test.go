@@ -1,0 +1,155 @@
+package asks_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/decode/dnsmsg"
+	"visor/geo"
+	"visor/handler"
+	"visor/handler/asks"
+	"visor/handler/handlertest"
+	"visor/internal/mmdbtest"
+	"visor/internal/packettest"
+)
+
+// exchange is a query of a client and its reply.
+func exchange(after time.Duration, client, name string, qtype uint16, rcode byte, answers int) []capture.Frame {
+	query := packettest.Query(uint16(after/time.Millisecond), name, qtype)
+	return []capture.Frame{
+		packettest.UDP(after, client+":5353", "192.0.2.53:53", query),
+		packettest.UDP(after+time.Millisecond, "192.0.2.53:53", client+":5353", packettest.Reply(query, rcode, answers)),
+	}
+}
+
+func TestConformance(t *testing.T) {
+	var frames []capture.Frame
+	for i := range 1000 {
+		name := fmt.Sprintf("a-name-that-is-somewhat-longer-than-others-%d.example.com", i%40)
+		frames = append(frames, exchange(time.Duration(i)*10*time.Millisecond, fmt.Sprintf("203.0.113.%d", i%100), name, uint16(dnsmsg.TypeA), byte(i%4), 1)...)
+	}
+	cfg, err := asks.Question{Client: "203.0.113.0/24"}.Config()
+	require.NoError(t, err)
+	handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) {
+		cfg.Settings = s
+		return asks.New(asks.Timeless(cfg))
+	}, frames...)
+}
+
+// traffic is what three clients ask for.
+func traffic() (out []capture.Frame) {
+	for i := range 10 {
+		at := time.Duration(i) * time.Second
+		out = append(out, exchange(at, "198.51.100.1", "Deleted.example.com", uint16(dnsmsg.TypeA), 3, 0)...)
+		if i < 4 {
+			out = append(out, exchange(at+100*time.Millisecond, "198.51.100.2", "deleted.example.com", uint16(dnsmsg.TypeAAAA), 3, 0)...)
+		}
+		out = append(out, exchange(at+200*time.Millisecond, "203.0.113.3", "www.example.com", uint16(dnsmsg.TypeHTTPS), 0, 0)...)
+		out = append(out, exchange(at+300*time.Millisecond, "203.0.113.3", "example.com", uint16(dnsmsg.TypeNS), 2, 0)...)
+	}
+	return out
+}
+
+func ask(t *testing.T, q asks.Question, frames []capture.Frame) *asks.Metrics {
+	cfg, err := q.Config()
+	require.NoError(t, err)
+	cfg.Periods = 1
+	h, err := asks.New(cfg)
+	require.NoError(t, err)
+	snap, err := handlertest.AnalyseBy(t, h, 1, capture.NewMemory(frames)).Bucket(0)
+	require.NoError(t, err)
+	return asks.From(snap)
+}
+
+// A name has its clients, their query types, and the results.
+func TestQName(t *testing.T) {
+	q := asks.Question{QName: "DELETED.example.com."}
+	m := ask(t, q, traffic())
+	require.EqualValues(t, 14, m.Queries.Value())
+	require.EqualValues(t, 14, m.Replies.Value())
+	require.EqualValues(t, 2, m.Clients.Estimate())
+	one := m.ByClient.Find("198.51.100.1")
+	require.Equal(t, []uint64{10, 10, 10, 0, 10}, []uint64{one.Queries.Value(), one.Replies.Value(), one.A.Value(), one.AAAA.Value(), one.NXDomain.Value()})
+	require.EqualValues(t, 9, one.Last.Max()-one.First.Min())
+	require.Nil(t, m.ByClient.Find("203.0.113.3"))
+	sentence := m.Sentence(q, 10*time.Second)
+	require.Regexp(t, `^In 10s, 2 clients asked for DELETED\.example\.com\.: 14 queries \(A 10, AAAA 4\), 14 replies \(NXDOMAIN 14\)\. Clients by queries: 198\.51\.100\.1 \(10\), 198\.51\.100\.2 \(4\)\. First seen .*, last .* UTC\.$`, sentence)
+	require.Equal(t, "In 10s, no client asked for other.example.com.", ask(t, asks.Question{QName: "other.example.com"}, traffic()).Sentence(asks.Question{QName: "other.example.com"}, 10*time.Second))
+}
+
+// Names below a suffix begin at a label.
+func TestBelow(t *testing.T) {
+	frames := append(traffic(), exchange(0, "198.51.100.9", "notexample.com", 1, 0, 1)...)
+	m := ask(t, asks.Question{QName: "*.example.com"}, frames)
+	require.EqualValues(t, 34, m.Queries.Value())
+	require.EqualValues(t, 3, m.Names.Estimate())
+}
+
+// A client has its names. Results without a counter are counted too.
+func TestClient(t *testing.T) {
+	for _, client := range []string{"203.0.113.3", "203.0.113.0/24", "::ffff:203.0.113.3"} {
+		q := asks.Question{Client: client}
+		m := ask(t, q, traffic())
+		require.EqualValues(t, 20, m.Queries.Value())
+		www, apex := m.ByQName.Find("www.example.com"), m.ByQName.Find("example.com")
+		require.Equal(t, []uint64{10, 10, 0}, []uint64{www.HTTPS.Value(), www.NoData.Value(), www.OtherTypes()})
+		require.Equal(t, []uint64{10, 10, 0}, []uint64{apex.OtherTypes(), apex.ServFail.Value(), apex.OtherResults()})
+		require.Contains(t, m.Sentence(q, time.Minute), "In 1m0s, one client in "+client+" asked: 20 queries (")
+	}
+}
+
+// The number of an autonomous system selects clients by the database.
+func TestASN(t *testing.T) {
+	path := mmdbtest.Write(t, "ASN", map[string]mmdbtest.Record{"203.0.113.0/24": {"autonomous_system_number": uint32(64500), "autonomous_system_organization": "Example"}})
+	db, err := geo.Open(geo.Config{ASNPath: path})
+	require.NoError(t, err)
+	defer db.Close()
+	q := asks.Question{ASN: "AS64500"}
+	cfg, err := q.Config()
+	require.NoError(t, err)
+	cfg.Periods, cfg.Geo = 1, db
+	h, err := asks.New(cfg)
+	require.NoError(t, err)
+	snap, err := handlertest.AnalyseBy(t, h, 1, capture.NewMemory(traffic())).Bucket(0)
+	require.NoError(t, err)
+	m := asks.From(snap)
+	require.EqualValues(t, 20, m.Queries.Value())
+	require.Contains(t, m.Sentence(q, time.Minute), "one client in AS64500 asked: 20 queries")
+}
+
+// Subjects beyond the bound share an entry, and the lists find the heaviest ones nevertheless.
+func TestBound(t *testing.T) {
+	var frames []capture.Frame
+	for i := range 3000 {
+		client := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String()
+		if i > 1000 && i%2 == 0 {
+			client = "198.51.100.1"
+		}
+		frames = append(frames, exchange(time.Duration(i)*time.Millisecond, client, fmt.Sprintf("n%d.example.com", i), 1, 3, 0)[0])
+	}
+	m := ask(t, asks.Question{QName: "*.example.com"}, frames)
+	require.Equal(t, 257, m.ByClient.Len())
+	require.Equal(t, 257, m.ByQName.Len())
+	sum := uint64(0)
+	for _, c := range m.ByClient.All() {
+		sum += c.Queries.Value()
+	}
+	require.EqualValues(t, 3000, sum)
+	require.Equal(t, "198.51.100.1", m.TopClients.Items(1)[0].Name)
+}
+
+func TestWrongQuestions(t *testing.T) {
+	for want, q := range map[string]asks.Question{
+		"one of qname, client and asn is required":    {},
+		`client "x": must be an address or a network`: {Client: "x"},
+		`asn "Example": must be the number of an`:     {ASN: "Example"},
+	} {
+		_, err := q.Config()
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -1,0 +1,171 @@
+// Package drill makes temporary policies that count only a part of the traffic of another policy:
+// what is behind a name, an address or a network. Terminal clients and the agent's own API share
+// it. The agent ends such a policy when no client queries it for [LeaseSeconds]:
+//
+//	plan, err := drill.Suffix("example.com", "pcap")
+//	...
+//	doc, err := plan.Document(drill.NewName(), drill.Base{Tap: "eth0", InputType: "pcap"})
+//
+// The documents name only types of pktvisor, so an agent of pktvisor accepts them too. Only the
+// document of [Asked] needs visor's agent.
+package drill
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"strings"
+)
+
+// LeaseSeconds is how long the agent keeps an unused policy.
+const LeaseSeconds = 15
+
+// Prefix begins the names of these policies.
+const Prefix = "drill-"
+
+// Plan describes the traffic that a policy counts.
+type Plan struct {
+	Filter  map[string]any // filter of the input
+	Modules []any          // sequence of handlers
+	Periods int            // number of periods kept; 0 means the agent's default
+}
+
+// Look returns the plan for an entry of a list. It returns an error if the entry is not a valid one
+// or cannot be selected from an input of this type.
+type Look func(entry, inputType string) (Plan, error)
+
+type object = map[string]any
+
+// module returns a handler. Version 2.0 of net includes addresses of all hosts, local or not.
+func module(name, typ, version string, filter object) object {
+	m := object{"type": typ, "require_version": version}
+	if filter != nil {
+		m["filter"] = filter
+	}
+	if typ == "dns" {
+		m["metric_groups"] = object{"enable": []string{"top_ports"}}
+	}
+	return object{name: m}
+}
+
+// dnsFirst counts the DNS messages that pass a filter, and their packets.
+func dnsFirst(filter object) Plan {
+	return Plan{Modules: []any{module("names", "dns", "1.0", filter), module("hosts", "net", "2.0", nil)}}
+}
+
+// netFirst counts the packets that pass a filter, and the DNS messages in them.
+func netFirst(filter object) Plan {
+	return Plan{Modules: []any{module("hosts", "net", "2.0", filter), module("names", "dns", "1.0", nil)}}
+}
+
+// Suffix looks behind a name: the messages for it and for names that end with it.
+func Suffix(entry, _ string) (Plan, error) {
+	if entry == "" {
+		return Plan{}, errors.New("every name is below the root")
+	}
+	return dnsFirst(object{"only_qname_suffix": []string{strings.TrimSuffix(entry, ".")}}), nil
+}
+
+// QType looks behind a query type, as AAAA.
+func QType(entry, _ string) (Plan, error) {
+	return dnsFirst(object{"only_qtype": []string{entry}}), nil
+}
+
+// RCode looks behind a response code, as NXDOMAIN.
+func RCode(entry, _ string) (Plan, error) {
+	return dnsFirst(object{"only_rcode": []string{entry}}), nil
+}
+
+// Address looks behind an address.
+func Address(entry, inputType string) (Plan, error) {
+	addr, err := netip.ParseAddr(entry)
+	if err != nil {
+		return Plan{}, fmt.Errorf("%q is not an address", entry)
+	}
+	p := netFirst(nil)
+	if inputType == "dnstap" {
+		p.Filter = object{"only_hosts": []string{netip.PrefixFrom(addr, addr.BitLen()).String()}}
+	} else {
+		p.Filter = object{"bpf": "host " + addr.String()}
+	}
+	return p, nil
+}
+
+// Port looks behind a UDP port.
+func Port(entry, inputType string) (Plan, error) {
+	if inputType == "dnstap" {
+		return Plan{}, errors.New("dnstap cannot be filtered by port")
+	}
+	p := netFirst(nil)
+	p.Filter = object{"bpf": "udp port " + entry}
+	return p, nil
+}
+
+// Place looks behind a location, as EU/Sweden.
+func Place(entry, _ string) (Plan, error) {
+	if entry == "Unknown" {
+		return netFirst(object{"geoloc_notfound": true}), nil
+	}
+	return netFirst(object{"only_geoloc_prefix": []string{entry}}), nil
+}
+
+// ASN looks behind an autonomous system. It parses the number in front of the organisation's name.
+func ASN(entry, _ string) (Plan, error) {
+	if entry == "Unknown" {
+		return netFirst(object{"asn_notfound": true}), nil
+	}
+	number, _, _ := strings.Cut(entry, "/")
+	if strings.Trim(number, "0123456789") != "" || number == "" {
+		return Plan{}, fmt.Errorf("%q has no AS number", entry)
+	}
+	return netFirst(object{"only_asn_number": []string{number}}), nil
+}
+
+// Asked counts which clients ask for which names. The filter holds options of the module asks, an
+// analyzer that pktvisor does not have. All time is one period.
+func Asked(filter map[string]any) Plan {
+	return Plan{Periods: 1, Modules: []any{module("asks", "asks", "1.0", filter), module("names", "dns", "1.0", nil), module("hosts", "net", "2.0", nil)}}
+}
+
+// Base is the traffic of the original policy, within which a drill-down stays.
+type Base struct {
+	Tap       string
+	InputType string
+	BPF       string // filter of the original policy; "" for all
+}
+
+// Document returns the policy of a plan in JSON.
+func (p *Plan) Document(name string, base Base) ([]byte, error) {
+	input := object{"tap": base.Tap, "input_type": base.InputType}
+	if filter := p.within(base.BPF); len(filter) > 0 {
+		input["filter"] = filter
+	}
+	handlers := object{"modules": p.Modules}
+	if p.Periods > 0 {
+		handlers["window_config"] = object{"num_periods": p.Periods}
+	}
+	return json.Marshal(object{"visor": object{"policies": object{name: object{
+		"kind": "collection", "config": object{"lease_secs": LeaseSeconds}, "input": input, "handlers": handlers,
+	}}}})
+}
+
+// within returns the filter of the plan together with the one of the original policy.
+func (p *Plan) within(bpf string) object {
+	filter := object{}
+	maps.Copy(filter, p.Filter)
+	own, both := filter["bpf"].(string)
+	switch {
+	case bpf == "":
+	case both:
+		filter["bpf"] = fmt.Sprintf("(%s) and (%s)", bpf, own)
+	default:
+		filter["bpf"] = bpf
+	}
+	return filter
+}
+
+// NewName returns a unique name for a policy.
+func NewName() string { return Prefix + strings.ToLower(rand.Text()[:8]) }
