@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"visor/decode"
+	"visor/handler/asks"
 	"visor/handler/policy/builtin"
 )
 
@@ -46,6 +47,7 @@ type options struct {
 	verbose    bool
 	version    bool
 	warnings   []string
+	question   asks.Question // of --name and --client; empty for a summary
 }
 
 // Formats of the answer.
@@ -101,6 +103,11 @@ Examples:
   visor-reader --write-snapshot monday.vsnap monday.pcap
   visor-reader monday.vsnap tuesday.vsnap
         the summaries of several captures or agents as one
+  visor-reader --name deleted.example.com capture.pcap
+        which clients ask for a name, when, for which types, and their answers;
+        '*.example.com' includes the names below it
+  visor-reader --client 192.0.2.7 capture.pcap
+        what a client asks for
   visor-reader -i dnstap queries.dnstap
         queries and responses logged by a DNS server
   visor-reader -i netflow exports.pcap
@@ -134,6 +141,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.DurationVar(&o.step, "step", 0, "write the counts of each `step` of time, as 10s, 1m or 1h, in place of a summary")
 	fs.StringVar(&from, "from", "", "leave out packets before a `time`: 15:04, 2026-01-31 15:04:05, or +10m after the first packet")
 	fs.StringVar(&to, "to", "", "leave out packets at and after a `time`")
+	fs.StringVar(&o.question.QName, "name", "", "show only which clients ask for a `name`, or with *.NAME for names below it too")
+	fs.StringVar(&o.question.Client, "client", "", "show only what the clients at an `address` or in a network ask for")
 	fs.StringVar(&o.writeTo, "write-snapshot", "", "write the summary to a `file`, too, for visor-reader to merge with others")
 	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets sampled for lists, cardinalities and times, 1 to 100")
@@ -181,6 +190,11 @@ func (o *options) clamped(flag string, n, most int) int {
 }
 
 func (o *options) check() error {
+	if o.question != (asks.Question{}) {
+		if _, err := o.question.Config(); err != nil {
+			return fmt.Errorf("--name and --client: %w", err)
+		}
+	}
 	switch {
 	case len(o.files) == 0:
 		return errors.New("no FILE given")
@@ -198,6 +212,8 @@ func (o *options) check() error {
 		return errors.New("--step writes all of the capture, and cannot go with --periods or --format pktvisor")
 	case o.writeTo != "" && (o.step != 0 || o.periods != 0):
 		return errors.New("--write-snapshot writes the whole capture, and cannot go with --step, --periods or --format pktvisor")
+	case o.question != (asks.Question{}) && (o.step != 0 || o.input == inputNetFlow || o.input == inputSFlow):
+		return errors.New("--name and --client look at DNS messages, and cannot go with --step or flows")
 	case o.top < 1:
 		return fmt.Errorf("--top %d: must be 1 or more", o.top)
 	case o.width < 0:

@@ -19,6 +19,7 @@ import (
 	"visor/capture/pcapfile"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/asks"
 	"visor/handler/bgp"
 	"visor/handler/dhcp"
 	"visor/handler/dns"
@@ -289,6 +290,13 @@ func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
 	settings := handler.Settings{Periods: cmp.Or(o.periods, 2), DeepSample: o.deepSample, TopN: o.top}
 	add := func(h handler.Handler, problem error) {
 		out, err = append(out, h), errors.Join(err, problem)
+	}
+	if o.question != (asks.Question{}) {
+		cfg, bad := o.question.Config()
+		cfg.Settings = settings
+		h, bad2 := asks.New(cfg)
+		add(h, errors.Join(bad, bad2))
+		return out, err
 	}
 	if o.input == inputNetFlow || o.input == inputSFlow {
 		add(flow.New(flow.Config{Settings: settings, Geo: db}))

@@ -9,6 +9,7 @@ import (
 	"visor/export"
 	"visor/export/findings"
 	"visor/handler"
+	"visor/handler/asks"
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/sketch"
@@ -71,7 +72,9 @@ func (j *job) writeText(snap *handler.Snapshot, report *export.Report) error {
 	for i := range report.Timelines {
 		b.WriteString(report.Timelines[i].Columns() + "\n" + wrap(report.Timelines[i].Caption(), j.width) + "\n")
 	}
-	if err := export.WriteText(&b, snap, export.TextConfig{Width: j.width, Color: j.color, All: j.all}); err != nil {
+	if m := asks.From(snap); m != nil {
+		j.writeAsks(&b, m, report)
+	} else if err := export.WriteText(&b, snap, export.TextConfig{Width: j.width, Color: j.color, All: j.all}); err != nil {
 		return err
 	}
 	for _, line := range report.Lines() {
@@ -141,6 +144,9 @@ func (j *job) timelines(snap *handler.Snapshot) (out []export.Timeline) {
 	}
 	if m := dns.From(snap); m != nil {
 		add("DNS", &m.RateTotal)
+	}
+	if m := asks.From(snap); m != nil {
+		add("asked", &m.RateTotal)
 	}
 	return out
 }
