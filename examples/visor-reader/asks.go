@@ -64,7 +64,7 @@ func results(s *asks.Subject) string {
 		"SERVFAIL", s.ServFail.Value(), "REFUSED", s.Refused.Value(), "other", s.OtherResults())
 }
 
-// nonZero joins pairs of a name and a count, without those of zero.
+// nonZero joins pairs of a name and a count. It leaves out counts of zero.
 func nonZero(pairs ...any) string {
 	var out []string
 	for i := 0; i < len(pairs); i += 2 {
