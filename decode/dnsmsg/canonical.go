@@ -24,6 +24,9 @@ func (q *Question) Cut(name Name) (two, three Name) {
 	return name, name
 }
 
+// Labels returns the number of labels of the name. q must come from AppendCanonical.
+func (q *Question) Labels() int { return int(q.cuts & 0xFF) }
+
 // AppendCanonical appends the first QNAME to dst and returns the rest of the question. The name is
 // in canonical form with the final zero, as [NameFromWire] expects. The errors are those that
 // AppendQuestion returns.

@@ -16,24 +16,16 @@ func (m Message) EDNS() (EDNS, bool) {
 	if m.ARCount() == 0 {
 		return EDNS{}, false
 	}
-	for rr := m.Records(); rr.Next(); {
-		if rr.Section() != Additional || rr.Type() != TypeOPT {
-			continue
-		}
-		ttl := rr.TTL()
-		return EDNS{
-			UDPSize: rr.Class(),
-			RCode:   RCode(ttl>>24<<4) | m.RCode(),
-			Version: uint8(ttl >> 16),
-			DO:      ttl&0x8000 != 0,
-			options: rr.Data(),
-		}, true
+	rr := m.Records() // skips the questions
+	if rr.err != nil {
+		return EDNS{}, false
 	}
-	return EDNS{}, false
+	return m.ednsAt(rr.next)
 }
 
 // Option codes (https://www.iana.org/assignments/dns-parameters).
 const (
+	OptionNSID   = 3  // identifier of the server (RFC 5001)
 	OptionECS    = 8  // client subnet (RFC 7871)
 	OptionCookie = 10 // RFC 7873
 	OptionEDE    = 15 // extended error (RFC 8914)
@@ -139,11 +131,48 @@ func (e EDNS) Cookie() (client, server []byte, ok bool) {
 }
 
 // ExtendedError returns the first extended error (RFC 8914 section 2): its info code, and text in
-// UTF-8 that may be empty.
-func (e EDNS) ExtendedError() (code uint16, text []byte, ok bool) {
+// UTF-8 that may be empty. A message may have several: read the others with [EDNS.Options].
+func (e EDNS) ExtendedError() (code ExtendedError, text []byte, ok bool) {
 	data, ok := e.Option(OptionEDE)
 	if !ok || len(data) < 2 {
 		return 0, nil, false
 	}
-	return be16(data), data[2:], true
+	return ExtendedError(be16(data)), data[2:], true
+}
+
+// OptionSet is a set of options that a message has.
+type OptionSet uint8
+
+// The options of an OptionSet.
+const (
+	HasNSID OptionSet = 1 << iota
+	HasClientSubnet
+	HasCookie
+	HasExtendedError
+)
+
+// OptionSet returns the options that e has, whatever their data.
+func (e EDNS) OptionSet() (set OptionSet) {
+	for o := e.Options(); o.Next(); {
+		switch o.code {
+		case OptionNSID:
+			set |= HasNSID
+		case OptionECS:
+			set |= HasClientSubnet
+		case OptionCookie:
+			set |= HasCookie
+		case OptionEDE:
+			set |= HasExtendedError
+		}
+	}
+	return set
+}
+
+// ExtendedError returns the info code of the current option. It returns false if the option is not
+// an extended error.
+func (o *Options) ExtendedError() (ExtendedError, bool) {
+	if o.code != OptionEDE || len(o.data) < 2 {
+		return 0, false
+	}
+	return ExtendedError(be16(o.data)), true
 }

@@ -144,7 +144,7 @@ func TestOptionsOfEDNS(t *testing.T) {
 	}
 	code, why, ok := withOptions(option(15, "\x00\x16no reachable authority")).ExtendedError()
 	require.True(t, ok)
-	require.Equal(t, uint16(22), code)
+	require.Equal(t, dnsmsg.ExtendedError(22), code)
 	require.Equal(t, "no reachable authority", string(why))
 
 	client, server, ok := withOptions(option(10, "clientXXserverYY")).Cookie()
