@@ -49,7 +49,7 @@ var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
-	d, err := declare[Metrics](cfg, "1.0", groupNames, defaultGroups)
+	d, err := declare[Metrics](cfg, "1.0", groupNames, defaultGroups|ownGroups)
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,9 @@ func (h *Handler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 func (h *Handler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &shard{front: h.newFront(), slow: slow}
+		s := &shard{front: h.newFront(), slow: slow, said: newSaying(h.Info().Groups, messageSaid)}
 		s.waiting = newWaiting(&h.cfg, s.lost)
-		s.Deliver = s.deliver
+		s.Deliver = s.complete
 		s.connect(0, &s.Live.Counts, messageNames)
 		out = append(out, s)
 	}
@@ -30,6 +30,15 @@ type shard struct {
 	start   int64  // of the live period, ns
 	taps    tapCounts
 	sum     tally
+	said    *saying // nil if its groups are off
+}
+
+// complete adds all counts to the metrics.
+func (s *shard) complete() {
+	s.deliver()
+	if s.said != nil {
+		s.said.deliver(&s.Live.Said)
+	}
 }
 
 // Open returns the number of queries that wait for their reply.
@@ -100,6 +109,9 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	deep := s.Sampler.Deep()
 	if m.DNSTap != nil {
 		s.taps.count(&s.Live.Taps, m, deep, s.Hash)
+	}
+	if s.said != nil {
+		s.said.count(&s.Live.Said, m, deep, s.Hash)
 	}
 	if s.groups.Has(groupTransactions) {
 		s.transaction(m, deep)

@@ -18,13 +18,22 @@ const (
 	groupTopPorts
 	groupTopQNames
 	groupTopQNamesDetails
+	groupEDNS
+	groupMessages
+	groupTraffic
+
+	// pktvisor lacks these
+	ownGroups = groupEDNS | groupMessages | groupTraffic
 
 	defaultGroups = groupCardinality | groupCounters | groupTransactions | groupQuantiles | groupTopPorts | groupTopQNames
 )
 
 var groupNames = metric.GroupNames{
 	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
+	"edns", "messages", "traffic",
 }
+
+var messageSaid = saidGroups{edns: groupEDNS, messages: groupMessages, traffic: groupTraffic}
 
 var messageNames = nameGroups{
 	distinct: groupCardinality, parts: groupTopQNames, results: groupTopQNames,
@@ -53,6 +62,8 @@ type Metrics struct {
 
 	// dnstap messages by type: "auth", "client" and so on, created on first use
 	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
+
+	Said `with:","`
 }
 
 // OneWay holds the counts of one direction's transactions, in version 1.0.

@@ -22,7 +22,10 @@ func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 	for range n {
 		s := &transactionShard{front: h.newFront(), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
-		s.Deliver = s.deliver
+		s.Deliver = s.complete
+		for dir := range s.said {
+			s.said[dir] = newSaying(h.Info().Groups, transactionSaid)
+		}
 		out = append(out, s)
 	}
 	return out
@@ -35,8 +38,26 @@ type transactionShard struct {
 	// metrics of the live period, by decode.Direction; nil until there is a reply
 	dirs   [3]*Direction
 	slow   *slowness
-	levels levels // of the live period
-	start  int64  // of the live period, ns
+	levels levels     // of the live period
+	start  int64      // of the live period, ns
+	said   [3]*saying // by decode.Direction of the query; nil if its groups are off
+}
+
+// complete adds all counts to the metrics.
+func (s *transactionShard) complete() {
+	s.deliver()
+	for dir, said := range s.said {
+		if said != nil && s.dirs[dir] != nil {
+			said.deliver(&s.dirs[dir].Said)
+		}
+	}
+}
+
+// say counts what a message of a transaction in direction dir contains.
+func (s *transactionShard) say(m *handler.Message, dir decode.Direction, deep bool) {
+	if said := s.said[dir]; said != nil {
+		said.count(&s.direction(dir).Said, m, deep, s.Hash)
+	}
 }
 
 // asker is the state that version 2.0 keeps for a query.
@@ -138,12 +159,15 @@ func (s *transactionShard) message(m *handler.Message) {
 	if m.Response() {
 		s.reply(m, passes, deep)
 	} else {
-		s.query(m, passes)
+		s.query(m, passes, deep)
 	}
 }
 
-func (s *transactionShard) query(m *handler.Message, passes bool) {
+func (s *transactionShard) query(m *handler.Message, passes, deep bool) {
 	q, isNew := s.waiting.ask(m)
+	if passes {
+		s.say(m, m.Frame.Dir, deep)
+	}
 	if !isNew {
 		if passes {
 			s.direction(q.dir).Retried.Add(1)
@@ -189,6 +213,9 @@ func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok boo
 func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	q, took, ok := s.take(m)
 	d := s.direction(q.dir)
+	if passes {
+		s.say(m, q.dir, deep)
+	}
 	switch {
 	case ok && passes == q.filtered: // one half passes: the other half filters it
 		s.Live.Filtered.Add(1)

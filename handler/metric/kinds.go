@@ -23,7 +23,8 @@ const (
 	wireHistogram
 	wireList
 	wireSubjects // of a Map
-	wireLast     = wireSubjects
+	wireSizes
+	wireLast = wireSizes
 )
 
 // wireVersion is the version of each kind's bytes.
@@ -60,6 +61,8 @@ func newTraveller(k wireKind) traveller {
 		return rate{new(sketch.Rate)}
 	case wireHistogram:
 		return histogram{new(sketch.Histogram)}
+	case wireSizes:
+		return new(Sizes)
 	}
 	return nil
 }

@@ -228,7 +228,7 @@ func (k wireKind) kind() Kind {
 		return KindQuantile
 	case wireRate:
 		return KindRate
-	case wireHistogram:
+	case wireHistogram, wireSizes:
 		return KindHistogram
 	case wireList:
 		return KindTop

@@ -1,0 +1,334 @@
+package dns
+
+import (
+	"visor/decode"
+	"visor/decode/dnsmsg"
+	"visor/handler"
+	"visor/handler/metric"
+	"visor/sketch/hash64"
+)
+
+// saidGroups are the bits of the groups of Said, in one version.
+type saidGroups struct{ edns, messages, traffic metric.GroupSet }
+
+// saying counts what the messages of one direction contain, before they are added to the metrics. An
+// increment in a few kilobytes takes a nanosecond; a counter for each bit would take several.
+type saying struct {
+	edns, messages, traffic bool // groups that are on
+
+	bits    [bitKinds]uint64
+	lengths [256]uint64 // of names of queries, without the final zero
+	labels  [128]uint64 // of names of queries
+	opcodes [16]uint64
+	in      uint64 // questions of class IN
+	sizes   [sizeKinds][shortBins]uint64
+	rcodes  [32]uint64
+	offers  [offers]uint64 // of EDNS
+}
+
+// The bits of an index of header bits: AA, TC and RD as in the header, then CD and AD, then QR.
+const (
+	bitKinds = 1 << 6
+	bitRD    = 1
+	bitTC    = 2
+	bitAA    = 4
+	bitCD    = 8
+	bitAD    = 16
+	bitReply = 32
+)
+
+// The bits of an index of sizes.
+const (
+	sizeKinds = 1 << 3
+	sizeReply = 1
+	sizeIPv6  = 2
+	sizeTCP   = 4
+
+	shortBins = 256 // of 16 bytes each; messages are rarely longer
+)
+
+// The indexes of counts of EDNS.
+const (
+	ednsQueries = iota
+	ednsReplies
+	ednsDO
+	ednsCookies
+	ednsNSID
+	ednsSubnets
+	ednsVersions
+	offers
+)
+
+func newSaying(groups metric.GroupSet, g saidGroups) *saying {
+	s := saying{edns: groups.Has(g.edns), messages: groups.Has(g.messages), traffic: groups.Has(g.traffic)}
+	if !s.edns && !s.messages && !s.traffic {
+		return nil
+	}
+	return &s
+}
+
+// count counts a message. Lists and distinct counts of to count it if deep.
+func (s *saying) count(to *Said, m *handler.Message, deep bool, h *hash64.Hasher) {
+	msg := m.Msg
+	if msg == nil {
+		return
+	}
+	reply := msg.Response()
+	if s.messages {
+		s.countBits(to, m, reply)
+	}
+	code := msg.RCode()
+	if (s.edns || reply) && msg.ARCount() > 0 {
+		if e, ok := edns(m); ok {
+			code = e.RCode
+			if s.edns {
+				s.countEDNS(to, m, &e, reply, deep)
+			}
+		}
+	}
+	if s.traffic {
+		s.countTraffic(to, m, reply, code, deep, h)
+	}
+}
+
+// edns returns the OPT record of m.
+func edns(m *handler.Message) (dnsmsg.EDNS, bool) {
+	if m.Named {
+		return m.Msg.EDNSBehind(m.Question)
+	}
+	return m.Msg.EDNS()
+}
+
+// countBits counts the header and the question.
+func (s *saying) countBits(to *Said, m *handler.Message, reply bool) {
+	msg := m.Msg
+	at := msg[2]&(bitRD|bitTC|bitAA) | msg[3]&0x30>>1
+	if reply {
+		at |= bitReply
+	}
+	s.bits[at]++
+	s.opcodes[msg.Opcode()&15]++
+	if !m.Named {
+		return
+	}
+	if m.Class == uint16(dnsmsg.ClassIN) {
+		s.in++
+	} else {
+		to.Bits.TopClasses.Add(dnsmsg.Class(m.Class), 1)
+	}
+	if !reply {
+		s.lengths[len(m.Name.Key())&255]++
+		s.labels[m.Labels()&127]++
+	}
+}
+
+// countEDNS counts an OPT record.
+func (s *saying) countEDNS(to *Said, m *handler.Message, e *dnsmsg.EDNS, reply, deep bool) {
+	set := e.OptionSet()
+	if e.Version != 0 {
+		s.offers[ednsVersions]++
+	}
+	if reply {
+		s.offers[ednsReplies]++
+		if set&dnsmsg.HasExtendedError != 0 {
+			countErrors(&to.EDNS, m, e, deep)
+		}
+		return
+	}
+	s.offers[ednsQueries]++
+	if deep {
+		to.EDNS.TopUDPSize.Add(UDPSize(e.UDPSize), 1)
+	}
+	if e.DO {
+		s.offers[ednsDO]++
+	}
+	if set == 0 {
+		return
+	}
+	if set&dnsmsg.HasCookie != 0 {
+		s.offers[ednsCookies]++
+	}
+	if set&dnsmsg.HasNSID != 0 {
+		s.offers[ednsNSID]++
+	}
+	if set&dnsmsg.HasClientSubnet != 0 {
+		s.offers[ednsSubnets]++
+	}
+}
+
+// errorsKept is the number of extended errors whose names are listed separately. A sender of replies
+// with any errors cannot make more lists.
+const errorsKept = 8
+
+// countErrors counts the extended errors of a reply, and its name behind each.
+func countErrors(to *EDNSCounts, m *handler.Message, e *dnsmsg.EDNS, deep bool) {
+	if !deep {
+		return
+	}
+	for o := e.Options(); o.Next(); {
+		code, ok := o.ExtendedError()
+		if !ok {
+			continue
+		}
+		to.TopEDE.Add(code, 1)
+		if m.Named {
+			to.failed(code).Names.Add(m.Hash, m.Name, 1)
+		}
+	}
+}
+
+// failed returns the names behind an extended error.
+func (c *EDNSCounts) failed(code dnsmsg.ExtendedError) *Failed {
+	if code.Registered() {
+		name := code.String()
+		if f := c.EDE.Find(name); f != nil {
+			return f
+		}
+		if c.EDE.Len() < errorsKept {
+			return c.EDE.At(name)
+		}
+	}
+	return c.EDE.At("other")
+}
+
+// countTraffic counts the size, the response code and the source.
+func (s *saying) countTraffic(to *Said, m *handler.Message, reply bool, code dnsmsg.RCode, deep bool, h *hash64.Hasher) {
+	layers := m.Packet.Layers
+	if !layers.Has(decode.LayerIP) || !m.TCP && !layers.Has(decode.LayerUDP) {
+		return
+	}
+	kind, size := 0, len(m.Msg)
+	if m.TCP {
+		kind = sizeTCP
+	} else {
+		size += int(m.Packet.Cut)
+	}
+	if layers.Has(decode.LayerIPv6) {
+		kind |= sizeIPv6
+	}
+	if reply {
+		kind |= sizeReply
+		s.countCode(to, code)
+	} else if deep {
+		to.Traffic.source(m, h)
+	}
+	if bin := size / metric.SizeBin; bin < shortBins {
+		s.sizes[kind][bin]++
+	} else {
+		to.Traffic.add(kind, size, 1)
+	}
+}
+
+func (s *saying) countCode(to *Said, code dnsmsg.RCode) {
+	if int(code) < len(s.rcodes) {
+		s.rcodes[code]++
+	} else {
+		to.Traffic.RCodes.Add(code, 1)
+	}
+}
+
+// source counts the source of a query.
+func (c *TrafficCounts) source(m *handler.Message, h *hash64.Hasher) {
+	addr := m.Packet.Src.Addr()
+	switch {
+	case addr.Is4():
+		c.IPv4.Add(h.IPv4(addr.As4()))
+	case addr.Is6():
+		a := addr.As16()
+		c.IPv6.Add(h.IPv6(a))
+		clear(a[8:])
+		c.IPv6by.Add(h.IPv6(a))
+	}
+}
+
+// add adds n messages of a kind and size.
+func (c *TrafficCounts) add(kind, size int, n uint64) {
+	v := &c.UDP
+	if kind&sizeTCP != 0 {
+		v = &c.TCP
+	}
+	switch kind & (sizeReply | sizeIPv6) {
+	case 0:
+		v.QueriesIPv4.Add(n)
+	case sizeIPv6:
+		v.QueriesIPv6.Add(n)
+	case sizeReply:
+		v.RepliesIPv4.Add(n)
+	default:
+		v.RepliesIPv6.Add(n)
+	}
+	if kind&sizeReply != 0 {
+		v.ReplySizes.Add(size, n)
+	} else {
+		v.QuerySizes.Add(size, n)
+	}
+}
+
+// deliver adds the counts to the metrics and sets them to 0.
+func (s *saying) deliver(to *Said) {
+	to.Bits.deliver(s)
+	to.EDNS.deliver(s)
+	for kind := range s.sizes {
+		for bin, n := range s.sizes[kind] {
+			if n > 0 {
+				to.Traffic.add(kind, bin*metric.SizeBin, n)
+			}
+		}
+	}
+	addAll(&to.Traffic.RCodes, s.rcodes[:])
+	*s = saying{edns: s.edns, messages: s.messages, traffic: s.traffic}
+}
+
+func (c *HeaderCounts) deliver(s *saying) {
+	for at, n := range s.bits {
+		c.addBits(at, n)
+	}
+	addAll(&c.TopOpcodes, s.opcodes[:])
+	if s.in > 0 {
+		c.TopClasses.Add(dnsmsg.ClassIN, s.in)
+	}
+	for length, n := range s.lengths {
+		if n > 0 {
+			c.Bytes.AddN(uint64(length)+1, n) // with the final zero
+		}
+	}
+	for labels, n := range s.labels {
+		if n > 0 {
+			c.Labels.AddN(uint64(labels), n)
+		}
+	}
+}
+
+// addBits adds n messages with the same header bits.
+func (c *HeaderCounts) addBits(at int, n uint64) {
+	reply := at&bitReply != 0
+	on := func(bit int, of bool, to interface{ Add(uint64) }) {
+		if at&bit != 0 && of {
+			to.Add(n)
+		}
+	}
+	on(bitTC, reply, &c.TC)
+	on(bitAA, reply, &c.AA)
+	on(bitAD, reply, &c.AD)
+	on(bitCD, !reply, &c.CD)
+	on(bitRD, !reply, &c.RD)
+}
+
+func (c *EDNSCounts) deliver(s *saying) {
+	c.Queries.Add(s.offers[ednsQueries])
+	c.Replies.Add(s.offers[ednsReplies])
+	c.DO.Add(s.offers[ednsDO])
+	c.Cookies.Add(s.offers[ednsCookies])
+	c.NSID.Add(s.offers[ednsNSID])
+	c.Subnets.Add(s.offers[ednsSubnets])
+	c.Versions.Add(s.offers[ednsVersions])
+}
+
+// addAll adds the counts of numbers to a list.
+func addAll[K metric.Code](list *metric.TopNumbers[K], counts []uint64) {
+	for key, n := range counts {
+		if n > 0 {
+			list.Add(K(key), n)
+		}
+	}
+}
