@@ -90,7 +90,7 @@ func (d *Decoder) ipv4(p *Packet, b []byte) error {
 		return ErrMalformed
 	}
 	p.Layers |= LayerIPv4
-	p.Proto, p.ToS = b[9], b[1]
+	p.Proto, p.ToS, p.TTL = b[9], b[1], b[8]
 	p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:16])), 0)
 	p.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:20])), 0)
 	head, total := int(b[0]&15)*4, int(be16(b[2:]))
@@ -123,7 +123,7 @@ func (d *Decoder) ipv6(p *Packet, b []byte) error {
 		return ErrMalformed
 	}
 	p.Layers |= LayerIPv6
-	p.Proto, p.ToS = b[6], b[0]<<4|b[1]>>4
+	p.Proto, p.ToS, p.TTL = b[6], b[0]<<4|b[1]>>4, b[7]
 	p.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), 0)
 	p.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:40])), 0)
 	length := int(be16(b[4:]))

@@ -73,6 +73,7 @@ type Packet struct {
 	// IPv4 type of service or IPv6 traffic class: DSCP and ECN (RFC 2474, RFC 3168), valid iff
 	// LayerIP
 	ToS        uint8
+	TTL        uint8     // IPv4 time to live or IPv6 hop limit, valid iff LayerIP
 	Flags      uint8     // TCP flags, valid iff LayerTCP
 	Dir        Direction // set by the pipeline, not by the Decoder
 	DNSTapType uint8     // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline

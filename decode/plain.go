@@ -33,7 +33,8 @@ func (p *Packet) plain() bool {
 	if n < payload || n > total {
 		n = total
 	}
-	p.Layers, p.Proto, p.ToS = LayerEthernet|LayerIPv4|LayerUDP, protoUDP, uint8(first>>32)
+	p.Layers, p.Proto = LayerEthernet|LayerIPv4|LayerUDP, protoUDP
+	p.ToS, p.TTL = uint8(first>>32), uint8(second>>40)
 	p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[ip+12:])), src)
 	p.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[ip+16:])), dst)
 	p.Payload = b[payload:n]

@@ -8,7 +8,7 @@ import (
 )
 
 // groupQuantiles is a group of version 2.0 only. Its other groups have the bits of version 1.0.
-const groupQuantiles metric.GroupSet = 1 << 4
+const groupQuantiles metric.GroupSet = 1 << 8
 
 var directionGroupNames = append(groupNames[:len(groupNames):len(groupNames)], "quantiles")
 
@@ -30,6 +30,8 @@ type Direction struct {
 	RatePackets sketch.Rate `metric:"rates.pps,quantiles" help:"packets per second"`
 	// bytes despite its name, as in pktvisor
 	RateBytes sketch.Rate `metric:"rates.bps,quantiles" help:"captured bytes per second"`
+
+	Shape `with:","`
 }
 
 // DirectionHandler is the network analyzer, of version 2.0.
@@ -51,11 +53,34 @@ func NewByDirection(cfg Config) (*DirectionHandler, error) {
 func FromByDirection(s *handler.Snapshot) *DirectionMetrics { return handler.Find[DirectionMetrics](s) }
 
 // NewShard returns the part of h for one worker.
-func (h *DirectionHandler) NewShard() handler.Shard { return &directionShard{front: h.newFront()} }
+func (h *DirectionHandler) NewShard() handler.Shard {
+	s := &directionShard{front: h.newFront(packetShapes)}
+	s.remotes.leave = s.left
+	s.Deliver = s.deliver
+	return s
+}
 
 type directionShard struct {
 	front[DirectionMetrics]
 	dirs [3]*Direction // of the live period, by decode.Direction; nil until there is a packet
+	// by decode.Direction
+	shapings [3]shaping
+}
+
+// deliver adds all counts to the metrics.
+func (s *directionShard) deliver() {
+	s.remotes.deliver()
+	for dir := range s.shapings {
+		if shape := &s.shapings[dir]; shape.used {
+			shape.deliver(&s.dirs[dir].Shape)
+		}
+	}
+}
+
+// left adds the packets of an address to the metrics.
+func (s *directionShard) left(r *remote) {
+	d := s.dirs[r.role.direction()]
+	s.add(r, &d.IPs, &d.Counts, &d.Shape)
 }
 
 // Shift closes the live period.
@@ -97,6 +122,9 @@ func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 	if s.groups.Has(groupQuantiles) {
 		d.PayloadSize.Add(float64(len(p.Frame)))
 	}
+	if s.shapes.shape {
+		s.shapings[p.Dir%3].count(&d.Shape, p)
+	}
 	if !s.Sampler.Deep() {
 		return
 	}
@@ -107,12 +135,16 @@ func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 	if !p.Layers.Has(decode.LayerIP) {
 		return
 	}
-	both := p.Dir == decode.Unknown || p.Layers.Has(decode.LayerDNSTap)
+	tapped := p.Layers.Has(decode.LayerDNSTap)
+	if s.shapes.ports && !tapped {
+		d.countPorts(p)
+	}
+	both := p.Dir == decode.Unknown || tapped
 	if (both || p.Dir == decode.ToHost) && p.Src.IsValid() {
-		s.remote(p.Src.Addr(), &d.IPs, &d.Counts)
+		s.remotes.note(p.Src.Addr(), role(p.Dir%3)|roleSource, s.Hash)
 	}
 	if (both || p.Dir == decode.FromHost) && p.Dst.IsValid() {
-		s.remote(p.Dst.Addr(), &d.IPs, &d.Counts)
+		s.remotes.note(p.Dst.Addr(), role(p.Dir%3), s.Hash)
 	}
 }
 

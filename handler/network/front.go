@@ -19,15 +19,32 @@ type front[M any] struct {
 	groups   metric.GroupSet
 	filtered bool // at least one filter is configured
 	sum      tally
+	remotes  *remotes
+	shapes   shapes
 }
 
-func (d *declared[M]) newFront() front[M] {
+// shapes are the groups of a [Shape] that are on.
+type shapes struct{ shape, ports, subnets, sources bool }
+
+// shapeGroups are the bits of these groups, in one version.
+type shapeGroups struct{ shape, ports, subnets, sources metric.GroupSet }
+
+func newShapes(on metric.GroupSet, g shapeGroups) shapes {
+	return shapes{on.Has(g.shape), on.Has(g.ports), on.Has(g.subnets), on.Has(g.sources)}
+}
+
+// addresses reports whether addresses count beside pktvisor's lists.
+func (s shapes) addresses() bool { return s.subnets || s.sources }
+
+func (d *declared[M]) newFront(g shapeGroups) front[M] {
 	cfg := &d.cfg
 	f := front[M]{
 		Base:     d.NewBase(),
 		groups:   d.Info().Groups,
 		filtered: cfg.GeoNotFound || cfg.ASNNotFound || len(cfg.GeoPrefixes) > 0 || len(cfg.ASNs) > 0,
 		cfg:      cfg,
+		remotes:  new(remotes),
+		shapes:   newShapes(d.Info().Groups, g),
 	}
 	if cfg.Geo != nil {
 		f.geo = cfg.Geo.NewCache()
@@ -74,44 +91,49 @@ func (f *front[M]) forwardMessages(b *handler.Batch) {
 	}
 }
 
-// remote counts a remote address in c and card. It ignores the unspecified address.
-func (f *front[M]) remote(addr netip.Addr, card *sketch.Cardinality, c *Counts) {
-	if addr.Is4() {
-		a := addr.As4()
-		if a == [4]byte{} {
-			return
-		}
-		h := f.Hash.IPv4(a)
-		if f.groups.Has(groupCardinality) {
-			card.Add(h)
-		}
-		if f.groups.Has(groupTopIPs) {
-			c.TopIPv4.Add(h, a, 1)
-		}
-	} else {
-		a := addr.As16()
-		if a == [16]byte{} {
-			return
-		}
-		h := f.Hash.IPv6(a)
-		if f.groups.Has(groupCardinality) {
-			card.Add(h)
-		}
-		if f.groups.Has(groupTopIPs) {
-			c.TopIPv6.Add(h, a, 1)
-		}
+// add adds the packets of an address to the lists of c and to card, unless card is nil, and to the
+// subnets and sources of to.
+func (f *front[M]) add(r *remote, card *sketch.Cardinality, c *Counts, to *Shape) {
+	n := uint64(r.packets)
+	v6 := r.role&roleIPv6 != 0
+	if card != nil && f.groups.Has(groupCardinality) {
+		card.Add(r.hash)
 	}
-	if f.geo != nil && f.groups.Has(groupTopGeo) {
-		f.places(addr, c)
+	switch on := card != nil && f.groups.Has(groupTopIPs); {
+	case on && v6:
+		c.TopIPv6.Add(r.hash, r.ipv6(), n)
+	case on:
+		c.TopIPv4.Add(r.hash, r.ipv4(), n)
+	}
+	if card != nil && f.geo != nil && f.groups.Has(groupTopGeo) {
+		f.places(r.addr(), c, n)
+	}
+	if r.role&roleSource != 0 && f.shapes.sources {
+		to.Sources.Add(r.hash)
+	}
+	if f.shapes.subnets {
+		f.subnet(r, to, n)
 	}
 }
 
-// places counts the location and the autonomous system of addr.
-func (f *front[M]) places(addr netip.Addr, c *Counts) {
+// subnet counts n packets for the network of an address.
+func (f *front[M]) subnet(r *remote, to *Shape, n uint64) {
+	if r.role&roleIPv6 != 0 {
+		a := r.ipv6()
+		net := Subnet6(a[:6])
+		to.TopSubnets6.Add(f.Hash.Uint64(r.high>>16), net, n)
+		return
+	}
+	a := r.ipv4()
+	to.TopSubnets4.Add(f.Hash.Uint64(r.low>>8), Subnet4(a[:3]), n)
+}
+
+// places counts n packets for the location and the autonomous system of addr.
+func (f *front[M]) places(addr netip.Addr, c *Counts, n uint64) {
 	if at := f.geo.City(addr); at != nil {
-		c.TopGeo.Add(at.Hash, at.Key, 1)
+		c.TopGeo.Add(at.Hash, at.Key, n)
 	}
 	if as := f.geo.ASN(addr); as != nil {
-		c.TopASN.Add(as.Hash, as.Key, 1)
+		c.TopASN.Add(as.Hash, as.Key, n)
 	}
 }

@@ -6,15 +6,26 @@ import (
 	"visor/sketch"
 )
 
-// The metric groups, in the order of their bits. All are enabled by default.
+// The metric groups, in the order of their bits. All are enabled by default. pktvisor lacks the
+// groups from groupShape on.
 const (
 	groupCardinality metric.GroupSet = 1 << iota
 	groupCounters
 	groupTopGeo
 	groupTopIPs
+	groupShape
+	groupPorts
+	groupSubnets
+	groupSources
+
+	ownGroups = groupShape | groupPorts | groupSubnets | groupSources
 )
 
-var groupNames = metric.GroupNames{"cardinality", "counters", "top_geo", "top_ips"}
+var groupNames = metric.GroupNames{
+	"cardinality", "counters", "top_geo", "top_ips", "shape", "top_ports", "top_subnets", "sources",
+}
+
+var packetShapes = shapeGroups{shape: groupShape, ports: groupPorts, subnets: groupSubnets, sources: groupSources}
 
 // Metrics holds the counts of a Handler. Packets to the local networks are "in", and packets from
 // them are "out". The remote address is the one outside. Packets of unknown direction do not have
@@ -37,6 +48,8 @@ type Metrics struct {
 	RateBytesIn  sketch.Rate `metric:"rates.bytes_in" prom:"payload_rates_bytes_in" help:"captured ingress bytes per second"`
 	RateBytesOut sketch.Rate `metric:"rates.bytes_out" prom:"payload_rates_bytes_out" help:"captured egress bytes per second"`
 	RateBytes    sketch.Rate `metric:"rates.bytes_total" prom:"payload_rates_bytes_total" help:"captured bytes per second"`
+
+	Shape `with:","`
 }
 
 // Counts are the counts of both versions. Version 2.0 has them for each direction.

@@ -3,12 +3,41 @@ package network
 import (
 	"visor/decode"
 	"visor/handler"
+	"visor/sketch"
 )
 
 // NewShard returns the part of h for one worker.
-func (h *Handler) NewShard() handler.Shard { return &shard{front: h.newFront()} }
+func (h *Handler) NewShard() handler.Shard {
+	s := &shard{front: h.newFront(packetShapes)}
+	s.remotes.leave = s.left
+	s.Deliver = s.deliver
+	return s
+}
 
-type shard struct{ front[Metrics] }
+type shard struct {
+	front[Metrics]
+	shape shaping
+}
+
+// deliver adds all counts to the metrics.
+func (s *shard) deliver() {
+	s.remotes.deliver()
+	if s.shape.used {
+		s.shape.deliver(&s.Live.Shape)
+	}
+}
+
+// left adds the packets of an address to the metrics.
+func (s *shard) left(r *remote) {
+	var card *sketch.Cardinality
+	switch r.role.direction() {
+	case decode.ToHost:
+		card = &s.Live.SrcIPsIn
+	case decode.FromHost:
+		card = &s.Live.DstIPsOut
+	}
+	s.add(r, card, &s.Live.Counts, &s.Live.Shape)
+}
 
 // Process counts the batch's packets.
 func (s *shard) Process(b *handler.Batch) {
@@ -32,6 +61,9 @@ func (s *shard) packet(p *decode.Packet) {
 		return
 	}
 	s.Live.PayloadSize.Add(float64(len(p.Frame)))
+	if s.shapes.shape {
+		s.shape.count(&s.Live.Shape, p)
+	}
 	if s.Sampler.Deep() {
 		s.Events.Deep++
 		s.countDeep(p)
@@ -51,26 +83,29 @@ func (s *shard) countDeep(p *decode.Packet) {
 		s.tapped(p)
 		return
 	}
-	if p.Dir == decode.Unknown {
-		return
+	if s.shapes.ports {
+		m.countPorts(p)
 	}
-	// a selection instead of branches, because directions come in random order
-	remote, card := &p.Src, &m.SrcIPsIn
-	if p.Dir == decode.FromHost {
-		remote, card = &p.Dst, &m.DstIPsOut
+	switch p.Dir {
+	case decode.ToHost:
+		s.remotes.note(p.Src.Addr(), role(decode.ToHost)|roleSource, s.Hash)
+	case decode.FromHost:
+		s.remotes.note(p.Dst.Addr(), role(decode.FromHost), s.Hash)
+	default:
+		if s.shapes.addresses() {
+			s.remotes.note(p.Src.Addr(), role(decode.Unknown)|roleSource, s.Hash)
+		}
 	}
-	s.remote(remote.Addr(), card, &m.Counts)
 }
 
 // tapped counts the addresses of a dnstap message. As in pktvisor, both count: the client's as a
 // source, and the server's as a destination.
 func (s *shard) tapped(p *decode.Packet) {
-	m := s.Live
 	if p.Src.IsValid() {
-		s.remote(p.Src.Addr(), &m.SrcIPsIn, &m.Counts)
+		s.remotes.note(p.Src.Addr(), role(decode.ToHost)|roleSource, s.Hash)
 	}
 	if p.Dst.IsValid() {
-		s.remote(p.Dst.Addr(), &m.DstIPsOut, &m.Counts)
+		s.remotes.note(p.Dst.Addr(), role(decode.FromHost), s.Hash)
 	}
 }
 
