@@ -48,11 +48,11 @@ func (t *text) lists(values []metric.Value) {
 }
 
 // histograms writes each histogram as a list of its bins, not cumulative, in as many columns as
-// fit.
+// fit. Histograms with quantiles are among the distributions instead.
 func (t *text) histograms(values []metric.Value) {
 	columns, unit := t.grid()
 	for _, v := range values {
-		if v.Kind != metric.KindHistogram || len(v.Bins) == 0 {
+		if v.Kind != metric.KindHistogram || len(v.Bins) == 0 || v.Quantiles.N > 0 {
 			continue
 		}
 		v.Items = nil

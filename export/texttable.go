@@ -102,7 +102,7 @@ var (
 func (t *text) distributions(values []metric.Value) {
 	var rows []distribution
 	for _, v := range values {
-		if v.Kind != metric.KindQuantile && v.Kind != metric.KindRate || v.Quantiles.N == 0 || !t.all && !hasCounted(v) {
+		if v.Quantiles.N == 0 || !t.all && !hasCounted(v) {
 			continue
 		}
 		q := &v.Quantiles

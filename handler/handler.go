@@ -31,7 +31,7 @@ type Info struct {
 	TopPercentile int
 	Groups        metric.GroupSet   // enabled metric groups
 	GroupNames    metric.GroupNames // names of all metric groups; nil without groups
-	Own           metric.GroupSet   // groups that pktvisor lacks; see [Spec]
+	Own           metric.GroupSet   // groups that pktvisor lacks, see [Spec]; 0 if it was read
 	Metrics       []metric.Field    // all metrics, in all groups
 	// the handler reads [Batch].Flows, so the pipeline decodes every UDP datagram as a flow
 	// export

@@ -49,7 +49,7 @@ var _ handler.Handler = (*Handler)(nil)
 
 // New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
-	d, err := declare[Metrics](cfg, "1.0", groupNames, defaultGroups|ownGroups)
+	d, err := declare[Metrics](cfg, "1.0", groupNames, defaultGroups, ownGroups)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +65,15 @@ type declared[M any] struct {
 	cfg Config
 }
 
-func declare[M any](cfg Config, version string, names metric.GroupNames, defaults metric.GroupSet) (declared[M], error) {
+func declare[M any](cfg Config, version string, names metric.GroupNames, defaults, own metric.GroupSet) (declared[M], error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
 	}
 	if cfg.Transactions == 0 {
 		cfg.Transactions = 65536
 	}
-	d, err := handler.Declare[M](handler.Spec{Type: "dns", Version: version, Groups: names, Defaults: defaults}, cfg.Settings)
+	spec := handler.Spec{Type: "dns", Version: version, Groups: names, Defaults: defaults, Own: own}
+	d, err := handler.Declare[M](spec, cfg.Settings)
 	if cfg.Timeout < 0 || cfg.Transactions < 0 {
 		err = errors.Join(err, fmt.Errorf("dns: Timeout %v and Transactions %d must not be negative", cfg.Timeout, cfg.Transactions))
 	}

@@ -13,7 +13,7 @@ func (h *Handler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 func (h *Handler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &shard{front: h.newFront(), slow: slow, said: newSaying(h.Info().Groups, messageSaid)}
+		s := &shard{front: h.newFront(), slow: slow, content: newContents(h.Info().Groups, messageContent)}
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
 		s.connect(0, &s.Live.Counts, messageNames)
@@ -30,14 +30,14 @@ type shard struct {
 	start   int64  // of the live period, ns
 	taps    tapCounts
 	sum     tally
-	said    *saying // nil if its groups are off
+	content *contents // nil if its groups are off
 }
 
 // complete adds all counts to the metrics.
 func (s *shard) complete() {
 	s.deliver()
-	if s.said != nil {
-		s.said.deliver(&s.Live.Said)
+	if s.content != nil {
+		s.content.deliver(&s.Live.Content)
 	}
 }
 
@@ -110,8 +110,8 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	if m.DNSTap != nil {
 		s.taps.count(&s.Live.Taps, m, deep, s.Hash)
 	}
-	if s.said != nil {
-		s.said.count(&s.Live.Said, m, deep, s.Hash)
+	if s.content != nil {
+		s.content.count(&s.Live.Content, m, deep, s.Hash)
 	}
 	if s.groups.Has(groupTransactions) {
 		s.transaction(m, deep)

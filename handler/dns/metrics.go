@@ -33,7 +33,7 @@ var groupNames = metric.GroupNames{
 	"edns", "messages", "traffic",
 }
 
-var messageSaid = saidGroups{edns: groupEDNS, messages: groupMessages, traffic: groupTraffic}
+var messageContent = contentGroups{edns: groupEDNS, messages: groupMessages, traffic: groupTraffic}
 
 var messageNames = nameGroups{
 	distinct: groupCardinality, parts: groupTopQNames, results: groupTopQNames,
@@ -63,7 +63,7 @@ type Metrics struct {
 	// dnstap messages by type: "auth", "client" and so on, created on first use
 	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
 
-	Said `with:","`
+	Content `with:","`
 }
 
 // OneWay holds the counts of one direction's transactions, in version 1.0.

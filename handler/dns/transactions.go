@@ -37,7 +37,7 @@ var xactGroupNames = metric.GroupNames{
 	"edns", "messages", "traffic",
 }
 
-var transactionSaid = saidGroups{edns: xactEDNS, messages: xactMessages, traffic: xactTraffic}
+var transactionContent = contentGroups{edns: xactEDNS, messages: xactMessages, traffic: xactTraffic}
 
 var transactionNames = nameGroups{
 	distinct: xactCardinality, parts: xactTopQNames, results: xactTopRCodes, details: xactTopRCodes, bytes: xactTopSize,
@@ -79,7 +79,7 @@ type Direction struct {
 	Hist sketch.Histogram  `metric:"xact_histogram_us,xact_times" help:"time from query to reply, microseconds"`
 	Slow metric.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
 
-	Said `with:","`
+	Content `with:","`
 }
 
 // TransactionHandler is the DNS analyzer of version 2.0, which counts transactions by direction.
@@ -90,7 +90,7 @@ var _ handler.Handler = (*TransactionHandler)(nil)
 
 // NewTransactions returns a TransactionHandler, or an error listing all problems in cfg.
 func NewTransactions(cfg Config) (*TransactionHandler, error) {
-	d, err := declare[TransactionMetrics](cfg, "2.0", xactGroupNames, xactDefaultGroups|xactOwnGroups)
+	d, err := declare[TransactionMetrics](cfg, "2.0", xactGroupNames, xactDefaultGroups, xactOwnGroups)
 	if cfg.OnlyQueries || cfg.OnlyReplies {
 		err = errors.Join(err, errors.New("dns: version 2.0 counts transactions, and can not do with OnlyQueries or OnlyReplies"))
 	}

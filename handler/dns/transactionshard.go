@@ -23,8 +23,8 @@ func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 		s := &transactionShard{front: h.newFront(), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
-		for dir := range s.said {
-			s.said[dir] = newSaying(h.Info().Groups, transactionSaid)
+		for dir := range s.content {
+			s.content[dir] = newContents(h.Info().Groups, transactionContent)
 		}
 		out = append(out, s)
 	}
@@ -36,27 +36,27 @@ type transactionShard struct {
 	waiting waiting[asker]
 	taps    tapCounts
 	// metrics of the live period, by decode.Direction; nil until there is a reply
-	dirs   [3]*Direction
-	slow   *slowness
-	levels levels     // of the live period
-	start  int64      // of the live period, ns
-	said   [3]*saying // by decode.Direction of the query; nil if its groups are off
+	dirs    [3]*Direction
+	slow    *slowness
+	levels  levels       // of the live period
+	start   int64        // of the live period, ns
+	content [3]*contents // by decode.Direction of the query; nil if its groups are off
 }
 
 // complete adds all counts to the metrics.
 func (s *transactionShard) complete() {
 	s.deliver()
-	for dir, said := range s.said {
-		if said != nil && s.dirs[dir] != nil {
-			said.deliver(&s.dirs[dir].Said)
+	for dir, content := range s.content {
+		if content != nil && s.dirs[dir] != nil {
+			content.deliver(&s.dirs[dir].Content)
 		}
 	}
 }
 
-// say counts what a message of a transaction in direction dir contains.
-func (s *transactionShard) say(m *handler.Message, dir decode.Direction, deep bool) {
-	if said := s.said[dir]; said != nil {
-		said.count(&s.direction(dir).Said, m, deep, s.Hash)
+// contains counts what a message of a transaction in direction dir contains.
+func (s *transactionShard) contains(m *handler.Message, dir decode.Direction, deep bool) {
+	if content := s.content[dir]; content != nil {
+		content.count(&s.direction(dir).Content, m, deep, s.Hash)
 	}
 }
 
@@ -166,7 +166,7 @@ func (s *transactionShard) message(m *handler.Message) {
 func (s *transactionShard) query(m *handler.Message, passes, deep bool) {
 	q, isNew := s.waiting.ask(m)
 	if passes {
-		s.say(m, m.Frame.Dir, deep)
+		s.contains(m, m.Frame.Dir, deep)
 	}
 	if !isNew {
 		if passes {
@@ -214,7 +214,7 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	q, took, ok := s.take(m)
 	d := s.direction(q.dir)
 	if passes {
-		s.say(m, q.dir, deep)
+		s.contains(m, q.dir, deep)
 	}
 	switch {
 	case ok && passes == q.filtered: // one half passes: the other half filters it

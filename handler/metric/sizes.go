@@ -9,9 +9,8 @@ import (
 )
 
 // Sizes counts lengths of up to 65535 bytes in bins of 16 bytes, exactly: 0 to 15, 16 to 31 and so
-// on. These are the bins of RSSAC002 (RSSAC002v5 section 3.4). It is shown as a histogram. Memory is
-// 8 bytes per bin up to the greatest length. A Sizes is owned by one goroutine. The zero Sizes is
-// ready to use.
+// on. RSSAC002 has the same bins. It is shown as a histogram. Memory is 8 bytes per bin up to the
+// greatest length. A Sizes is owned by one goroutine. The zero Sizes is ready to use.
 type Sizes struct {
 	counts []uint64 // by bin
 	n      uint64
@@ -94,8 +93,22 @@ func (s *Sizes) render(v *Value, _ Rendering) {
 		}
 		v.Buckets = append(v.Buckets, Bin{Le: strconv.Itoa(most), Count: below})
 	}
+	v.Quantiles = Quantiles{N: s.n}
+	v.Quantiles.fill(s.quantile, s.quantile(1))
 	all := Bin{Le: "+Inf", Count: s.n}
 	v.Bins, v.Buckets = append(v.Bins, all), append(v.Buckets, all)
+}
+
+// quantile returns the upper bound of the bin in which a fraction p of the lengths is reached.
+func (s *Sizes) quantile(p float64) float64 {
+	below, most := uint64(0), 0
+	for size, n := range s.Bins() {
+		if most = size + SizeBin - 1; float64(add(below, n)) >= p*float64(s.n) {
+			break
+		}
+		below = add(below, n)
+	}
+	return float64(most)
 }
 
 func (s *Sizes) wireKind() wireKind { return wireSizes }

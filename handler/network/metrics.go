@@ -6,8 +6,7 @@ import (
 	"visor/sketch"
 )
 
-// The metric groups, in the order of their bits. All are enabled by default. pktvisor lacks the
-// groups from groupShape on.
+// The metric groups, in the order of their bits. All are enabled by default.
 const (
 	groupCardinality metric.GroupSet = 1 << iota
 	groupCounters
@@ -18,6 +17,7 @@ const (
 	groupSubnets
 	groupSources
 
+	// pktvisor lacks these
 	ownGroups = groupShape | groupPorts | groupSubnets | groupSources
 )
 

@@ -53,8 +53,8 @@ func (p Protocol) String() string {
 	return strconv.Itoa(int(p))
 }
 
-// ICMPType is the type of an ICMP message as a list key; types of ICMPv6 follow those of ICMP from
-// 256 on (https://www.iana.org/assignments/icmp-parameters).
+// ICMPType is the type of an ICMP message as a list key. Types of ICMPv6 are from 256 on
+// (https://www.iana.org/assignments/icmp-parameters).
 type ICMPType uint16
 
 // icmpv6 is the first ICMPType of ICMPv6.

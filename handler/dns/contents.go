@@ -8,12 +8,12 @@ import (
 	"visor/sketch/hash64"
 )
 
-// saidGroups are the bits of the groups of Said, in one version.
-type saidGroups struct{ edns, messages, traffic metric.GroupSet }
+// contentGroups are the bits of the groups of Content, in one version.
+type contentGroups struct{ edns, messages, traffic metric.GroupSet }
 
-// saying counts what the messages of one direction contain, before they are added to the metrics. An
-// increment in a few kilobytes takes a nanosecond; a counter for each bit would take several.
-type saying struct {
+// contents counts what the messages of one direction contain, before that is added to the metrics.
+// An increment in a few kilobytes takes a nanosecond; a counter for each bit would take several.
+type contents struct {
 	edns, messages, traffic bool // groups that are on
 
 	bits    [bitKinds]uint64
@@ -59,8 +59,8 @@ const (
 	offers
 )
 
-func newSaying(groups metric.GroupSet, g saidGroups) *saying {
-	s := saying{edns: groups.Has(g.edns), messages: groups.Has(g.messages), traffic: groups.Has(g.traffic)}
+func newContents(groups metric.GroupSet, g contentGroups) *contents {
+	s := contents{edns: groups.Has(g.edns), messages: groups.Has(g.messages), traffic: groups.Has(g.traffic)}
 	if !s.edns && !s.messages && !s.traffic {
 		return nil
 	}
@@ -68,7 +68,7 @@ func newSaying(groups metric.GroupSet, g saidGroups) *saying {
 }
 
 // count counts a message. Lists and distinct counts of to count it if deep.
-func (s *saying) count(to *Said, m *handler.Message, deep bool, h *hash64.Hasher) {
+func (s *contents) count(to *Content, m *handler.Message, deep bool, h *hash64.Hasher) {
 	msg := m.Msg
 	if msg == nil {
 		return
@@ -100,7 +100,7 @@ func edns(m *handler.Message) (dnsmsg.EDNS, bool) {
 }
 
 // countBits counts the header and the question.
-func (s *saying) countBits(to *Said, m *handler.Message, reply bool) {
+func (s *contents) countBits(to *Content, m *handler.Message, reply bool) {
 	msg := m.Msg
 	at := msg[2]&(bitRD|bitTC|bitAA) | msg[3]&0x30>>1
 	if reply {
@@ -123,7 +123,7 @@ func (s *saying) countBits(to *Said, m *handler.Message, reply bool) {
 }
 
 // countEDNS counts an OPT record.
-func (s *saying) countEDNS(to *Said, m *handler.Message, e *dnsmsg.EDNS, reply, deep bool) {
+func (s *contents) countEDNS(to *Content, m *handler.Message, e *dnsmsg.EDNS, reply, deep bool) {
 	set := e.OptionSet()
 	if e.Version != 0 {
 		s.offers[ednsVersions]++
@@ -156,8 +156,8 @@ func (s *saying) countEDNS(to *Said, m *handler.Message, e *dnsmsg.EDNS, reply, 
 	}
 }
 
-// errorsKept is the number of extended errors whose names are listed separately. A sender of replies
-// with any errors cannot make more lists.
+// errorsKept is the number of extended errors whose names are listed separately. So a sender of
+// replies with many errors cannot make more lists.
 const errorsKept = 8
 
 // countErrors counts the extended errors of a reply, and its name behind each.
@@ -192,7 +192,7 @@ func (c *EDNSCounts) failed(code dnsmsg.ExtendedError) *Failed {
 }
 
 // countTraffic counts the size, the response code and the source.
-func (s *saying) countTraffic(to *Said, m *handler.Message, reply bool, code dnsmsg.RCode, deep bool, h *hash64.Hasher) {
+func (s *contents) countTraffic(to *Content, m *handler.Message, reply bool, code dnsmsg.RCode, deep bool, h *hash64.Hasher) {
 	layers := m.Packet.Layers
 	if !layers.Has(decode.LayerIP) || !m.TCP && !layers.Has(decode.LayerUDP) {
 		return
@@ -219,7 +219,7 @@ func (s *saying) countTraffic(to *Said, m *handler.Message, reply bool, code dns
 	}
 }
 
-func (s *saying) countCode(to *Said, code dnsmsg.RCode) {
+func (s *contents) countCode(to *Content, code dnsmsg.RCode) {
 	if int(code) < len(s.rcodes) {
 		s.rcodes[code]++
 	} else {
@@ -265,7 +265,7 @@ func (c *TrafficCounts) add(kind, size int, n uint64) {
 }
 
 // deliver adds the counts to the metrics and sets them to 0.
-func (s *saying) deliver(to *Said) {
+func (s *contents) deliver(to *Content) {
 	to.Bits.deliver(s)
 	to.EDNS.deliver(s)
 	for kind := range s.sizes {
@@ -276,10 +276,10 @@ func (s *saying) deliver(to *Said) {
 		}
 	}
 	addAll(&to.Traffic.RCodes, s.rcodes[:])
-	*s = saying{edns: s.edns, messages: s.messages, traffic: s.traffic}
+	*s = contents{edns: s.edns, messages: s.messages, traffic: s.traffic}
 }
 
-func (c *HeaderCounts) deliver(s *saying) {
+func (c *HeaderCounts) deliver(s *contents) {
 	for at, n := range s.bits {
 		c.addBits(at, n)
 	}
@@ -314,7 +314,7 @@ func (c *HeaderCounts) addBits(at int, n uint64) {
 	on(bitRD, !reply, &c.RD)
 }
 
-func (c *EDNSCounts) deliver(s *saying) {
+func (c *EDNSCounts) deliver(s *contents) {
 	c.Queries.Add(s.offers[ednsQueries])
 	c.Replies.Add(s.offers[ednsReplies])
 	c.DO.Add(s.offers[ednsDO])

@@ -22,18 +22,18 @@ import (
 	"visor/sketch"
 )
 
-// saidTruth counts what messages contain by plain means: another library's parser, and maps.
-type saidTruth struct {
+// contentTruth counts what messages contain by plain means: another library's parser, and maps.
+type contentTruth struct {
 	counts  map[string]uint64
 	sources map[string]map[string]bool
 }
 
-func newSaidTruth() *saidTruth {
-	return &saidTruth{counts: map[string]uint64{}, sources: map[string]map[string]bool{"4": {}, "6": {}, "64": {}}}
+func newContentTruth() *contentTruth {
+	return &contentTruth{counts: map[string]uint64{}, sources: map[string]map[string]bool{"4": {}, "6": {}, "64": {}}}
 }
 
 // message counts a message that src sent.
-func (w *saidTruth) message(t *testing.T, msg []byte, tcp bool, src string) {
+func (w *contentTruth) message(t *testing.T, msg []byte, tcp bool, src string) {
 	var m dnsmessage.Message
 	require.NoError(t, m.Unpack(msg))
 	h := m.Header
@@ -85,7 +85,7 @@ func (w *saidTruth) message(t *testing.T, msg []byte, tcp bool, src string) {
 	}
 }
 
-func (w *saidTruth) bits(h dnsmessage.Header) {
+func (w *contentTruth) bits(h dnsmessage.Header) {
 	for name, is := range map[string]bool{
 		"TC": h.Response && h.Truncated, "AA": h.Response && h.Authoritative, "AD": h.Response && h.AuthenticData,
 		"CD": !h.Response && h.CheckingDisabled, "RD": !h.Response && h.RecursionDesired,
@@ -96,7 +96,7 @@ func (w *saidTruth) bits(h dnsmessage.Header) {
 	}
 }
 
-func (w *saidTruth) edns(h *dnsmessage.ResourceHeader, opt *dnsmessage.OPTResource, kind string, qs []dnsmessage.Question) {
+func (w *contentTruth) edns(h *dnsmessage.ResourceHeader, opt *dnsmessage.OPTResource, kind string, qs []dnsmessage.Question) {
 	seen := map[uint16]bool{}
 	for _, o := range opt.Options {
 		if kind == "queries" && !seen[o.Code] {
@@ -120,7 +120,7 @@ func (w *saidTruth) edns(h *dnsmessage.ResourceHeader, opt *dnsmessage.OPTResour
 }
 
 // require compares the metrics with the truth.
-func (w *saidTruth) require(t *testing.T, p *handler.Pipeline, prefix string, got *dns.Said) {
+func (w *contentTruth) require(t *testing.T, p *handler.Pipeline, prefix string, got *dns.Content) {
 	c := func(name string) uint64 { return w.counts[name] }
 	e, b, tr := &got.EDNS, &got.Bits, &got.Traffic
 	require.Equal(t,
@@ -157,7 +157,7 @@ func (w *saidTruth) require(t *testing.T, p *handler.Pipeline, prefix string, go
 }
 
 // requireList compares a list with all counts of a kind.
-func (w *saidTruth) requireList(t *testing.T, list, kind string, got map[string]uint64) {
+func (w *contentTruth) requireList(t *testing.T, list, kind string, got map[string]uint64) {
 	want := map[string]uint64{}
 	for name, n := range w.counts {
 		if rest, ok := strings.CutPrefix(name, kind+" "); ok {
@@ -194,13 +194,13 @@ func histogramAt(h *sketch.Histogram, value int) uint64 {
 	return 0
 }
 
-// TestSaid compares both versions with another parser and maps, on messages of all kinds.
-func TestSaid(t *testing.T) {
+// TestContent compares both versions with another parser and maps, on messages of all kinds.
+func TestContent(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	truth := newSaidTruth()
+	truth := newContentTruth()
 	var frames []capture.Frame
 	for i := range 3000 {
-		query, reply := saidMessages(t, rnd, uint16(i))
+		query, reply := randomMessages(t, rnd, uint16(i))
 		from, to := fmt.Sprintf("198.51.100.%d:%d", rnd.IntN(50), 1024+i), server
 		if rnd.IntN(3) == 0 {
 			from, to = fmt.Sprintf("[2001:db8:%d::%d]:%d", rnd.IntN(20), rnd.IntN(4), 1024+i), "[2001:db8:53::1]:53"
@@ -221,15 +221,15 @@ func TestSaid(t *testing.T) {
 			packettest.TCP(at, to, from, decode.FlagACK, 500, 100+uint32(len(asked)), answered))
 	}
 	m, p := run(t, dns.Config{Settings: handler.Settings{TopN: 1000}}, frames...)
-	truth.require(t, p, "dns_", &m.Said)
+	truth.require(t, p, "dns_", &m.Content)
 	m2, p2 := runTransactions(t, dns.Config{Settings: handler.Settings{TopN: 1000}}, frames...)
 	require.Equal(t, 1, m2.Directions.Len(), "all queries come in, and all replies go out")
-	truth.require(t, p2, "dns_", &m2.Directions.Find("in").Said)
+	truth.require(t, p2, "dns_", &m2.Directions.Find("in").Content)
 	require.LessOrEqual(t, m.EDNS.EDE.Len(), 9, "eight codes and others")
 }
 
-// saidMessages returns a query and its reply with random headers, records and options.
-func saidMessages(t *testing.T, rnd *rand.Rand, id uint16) (query, reply []byte) {
+// randomMessages returns a query and its reply with random headers, records and options.
+func randomMessages(t *testing.T, rnd *rand.Rand, id uint16) (query, reply []byte) {
 	names := []string{".", "com.", "example.com.", "www.Example.com.", "a.b.c.d.example.org."}
 	q := dnsmessage.Question{
 		Name: dnsmessage.MustNewName(names[rnd.IntN(len(names))]), Type: dnsmessage.TypeA,
@@ -249,7 +249,7 @@ func saidMessages(t *testing.T, rnd *rand.Rand, id uint16) (query, reply []byte)
 			}
 		}
 		if rnd.IntN(3) > 0 {
-			m.Additionals = append(m.Additionals, saidOPT(t, rnd, response))
+			m.Additionals = append(m.Additionals, randomOPT(t, rnd, response))
 		}
 		b, err := m.Pack()
 		require.NoError(t, err)
@@ -258,8 +258,8 @@ func saidMessages(t *testing.T, rnd *rand.Rand, id uint16) (query, reply []byte)
 	return build(false), build(true)
 }
 
-// saidOPT returns an OPT record with random options.
-func saidOPT(t *testing.T, rnd *rand.Rand, response bool) dnsmessage.Resource {
+// randomOPT returns an OPT record with random options.
+func randomOPT(t *testing.T, rnd *rand.Rand, response bool) dnsmessage.Resource {
 	var h dnsmessage.ResourceHeader
 	code := dnsmessage.RCode(0)
 	if response && rnd.IntN(5) == 0 {

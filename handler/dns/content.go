@@ -8,17 +8,17 @@ import (
 	"visor/sketch"
 )
 
-// Said holds what messages contain, in both versions. Version 1.0 counts all messages. Version 2.0
-// counts them for each direction: "in" has the queries that the local networks receive and the
+// Content holds what messages contain, in both versions. Version 1.0 counts all messages. Version
+// 2.0 counts them for each direction: "in" has the queries that the local networks receive and the
 // replies that they send. pktvisor has none of these metrics. Counters and histograms are exact at
 // every sampling rate, unlike lists and distinct counts.
-type Said struct {
+type Content struct {
 	EDNS    EDNSCounts    `with:","`
 	Bits    HeaderCounts  `with:","`
 	Traffic TrafficCounts `with:","`
 }
 
-// EDNSCounts are the counts of EDNS (RFC 6891): who offers what, and extended errors.
+// EDNSCounts are the counts of EDNS (RFC 6891): offers and extended errors.
 type EDNSCounts struct {
 	Queries  sketch.Counter `metric:"edns.queries,edns" help:"queries with EDNS"`
 	Replies  sketch.Counter `metric:"edns.replies,edns" help:"replies with EDNS"`
