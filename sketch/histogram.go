@@ -38,16 +38,13 @@ var bounds = func() (out []float64) {
 }()
 
 // Add counts v.
-func (h *Histogram) Add(v uint64) { h.AddN(v, 1) }
-
-// AddN counts v n times.
-func (h *Histogram) AddN(v, n uint64) {
+func (h *Histogram) Add(v uint64) {
 	if h.counts == nil {
 		h.counts = make([]uint64, len(bounds)+1)
 	}
 	i, _ := slices.BinarySearch(bounds, float64(v))
-	h.counts[i] = sum(h.counts[i], n)
-	h.n = sum(h.n, n)
+	h.counts[i]++
+	h.n++
 }
 
 // Count returns the number of values added.

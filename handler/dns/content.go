@@ -51,8 +51,8 @@ type HeaderCounts struct {
 	TopOpcodes metric.TopNumbers[dnsmsg.Opcode] `metric:"top_opcode,messages" label:"opcode" help:"opcodes of messages"`
 	TopClasses metric.TopNumbers[dnsmsg.Class]  `metric:"top_class,messages" label:"class" help:"classes of first questions"`
 
-	Labels sketch.Histogram `metric:"names.labels,messages" help:"labels of the QNAMEs of queries"`
-	Bytes  sketch.Histogram `metric:"names.bytes,messages" help:"length of the QNAMEs of queries on the wire, bytes"`
+	Labels metric.Lengths `metric:"names.labels,messages" help:"labels of the QNAMEs of queries"`
+	Bytes  metric.Lengths `metric:"names.bytes,messages" help:"length of the QNAMEs of queries on the wire, bytes"`
 }
 
 // TrafficCounts are the counts that RSSAC002v5 asks for, see package rssac002. Messages whose

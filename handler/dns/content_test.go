@@ -19,7 +19,6 @@ import (
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/internal/packettest"
-	"visor/sketch"
 )
 
 // contentTruth counts what messages contain by plain means: another library's parser, and maps.
@@ -144,9 +143,11 @@ func (w *contentTruth) require(t *testing.T, p *handler.Pipeline, prefix string,
 	} {
 		w.requireList(t, list, kind, everything(t, p, prefix+list))
 	}
-	for labels := range 8 {
-		require.Equal(t, c(fmt.Sprint("labels ", labels)), histogramAt(&b.Labels, labels), "%d labels", labels)
+	for labels, n := range b.Labels.Bins() {
+		require.Equal(t, c(fmt.Sprint("labels ", labels)), n, "%d labels", labels)
 	}
+	queries := c("udp queries ipv4") + c("udp queries ipv6") + c("tcp queries ipv4") + c("tcp queries ipv6")
+	require.Equal(t, []uint64{queries, queries}, []uint64{b.Labels.Count(), b.Bytes.Count()})
 	require.Equal(t, []uint64{uint64(len(w.sources["4"])), uint64(len(w.sources["6"])), uint64(len(w.sources["64"]))},
 		[]uint64{tr.IPv4.Estimate(), tr.IPv6.Estimate(), tr.IPv6by.Estimate()})
 	for code, failed := range e.EDE.All() {
@@ -180,18 +181,6 @@ func everything(t *testing.T, p *handler.Pipeline, prom string) map[string]uint6
 		}
 	}
 	return out
-}
-
-// histogramAt returns the count of a small value.
-func histogramAt(h *sketch.Histogram, value int) uint64 {
-	last := uint64(0)
-	for bin := range h.Bins() {
-		if int(bin.Upper) == value {
-			return bin.Cumulative - last
-		}
-		last = bin.Cumulative
-	}
-	return 0
 }
 
 // TestContent compares both versions with another parser and maps, on messages of all kinds.

@@ -289,12 +289,12 @@ func (c *HeaderCounts) deliver(s *contents) {
 	}
 	for length, n := range s.lengths {
 		if n > 0 {
-			c.Bytes.AddN(uint64(length)+1, n) // with the final zero
+			c.Bytes.Add(length+1, n) // with the final zero
 		}
 	}
 	for labels, n := range s.labels {
 		if n > 0 {
-			c.Labels.AddN(uint64(labels), n)
+			c.Labels.Add(labels, n)
 		}
 	}
 }

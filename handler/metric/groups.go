@@ -24,9 +24,12 @@ func (n GroupNames) All() GroupSet { return 1<<len(n) - 1 }
 func (n GroupNames) Resolve(defaults, own GroupSet, enable, disable []string) (GroupSet, error) {
 	set := defaults
 	for _, name := range disable {
-		g, last, err := n.find(name, 0)
+		g, last, err := n.find(name, own)
 		if err != nil {
 			return 0, err
+		}
+		if last {
+			g = n.All()
 		}
 		if set &^= g; last {
 			break
@@ -55,7 +58,7 @@ func (n GroupNames) parse(list string) (set GroupSet, err error) {
 	for name := range strings.SplitSeq(list, "+") {
 		i := slices.Index(n, name)
 		if i < 0 {
-			return 0, n.unknown(name)
+			return 0, n.unknown(name, 0)
 		}
 		set |= 1 << i
 	}
@@ -71,7 +74,8 @@ const (
 // GroupError is returned for a group that a handler does not have.
 type GroupError struct {
 	Name  string
-	Valid []string // the handler's groups, and "all"
+	Valid []string // pktvisor's groups of the handler, and "all"
+	Own   []string // visor's own groups, and "everything"
 }
 
 // Error returns the name and the valid names.
@@ -90,13 +94,21 @@ func (n GroupNames) find(name string, own GroupSet) (set GroupSet, last bool, er
 	}
 	i := slices.Index(n, name)
 	if i < 0 {
-		return 0, false, n.unknown(name)
+		return 0, false, n.unknown(name, own)
 	}
 	return 1 << i, false, nil
 }
 
-func (n GroupNames) unknown(name string) error {
-	return &GroupError{name, append([]string{allGroups}, slices.Sorted(slices.Values(n))...)}
+func (n GroupNames) unknown(name string, own GroupSet) error {
+	e := GroupError{Name: name, Valid: []string{allGroups}, Own: []string{everyGroup}}
+	for _, group := range slices.Sorted(slices.Values(n)) {
+		if own.Has(1 << slices.Index(n, group)) {
+			e.Own = append(e.Own, group)
+		} else {
+			e.Valid = append(e.Valid, group)
+		}
+	}
+	return &e
 }
 
 // Choices returns the valid names of groups in a policy document.

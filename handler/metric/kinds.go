@@ -24,7 +24,8 @@ const (
 	wireList
 	wireSubjects // of a Map
 	wireSizes
-	wireLast = wireSizes
+	wireLengths
+	wireLast = wireLengths
 )
 
 // wireVersion is the version of each kind's bytes.
@@ -63,6 +64,8 @@ func newTraveller(k wireKind) traveller {
 		return histogram{new(sketch.Histogram)}
 	case wireSizes:
 		return new(Sizes)
+	case wireLengths:
+		return new(Lengths)
 	}
 	return nil
 }

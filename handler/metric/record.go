@@ -228,7 +228,7 @@ func (k wireKind) kind() Kind {
 		return KindQuantile
 	case wireRate:
 		return KindRate
-	case wireHistogram, wireSizes:
+	case wireHistogram, wireSizes, wireLengths:
 		return KindHistogram
 	case wireList:
 		return KindTop

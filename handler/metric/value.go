@@ -52,7 +52,7 @@ type Value struct {
 	// KindTop: the most by which an Estimate may exceed the true count. It is also the greatest
 	// possible count of an entry that is missing in the list. 0 for an exact list.
 	Error     uint64
-	Quantiles Quantiles // KindQuantile, KindRate; of Sizes, the upper bounds of the bins
+	Quantiles Quantiles // KindQuantile, KindRate; of Sizes and Lengths, bounds of bins
 	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
 	Buckets   []Bin     // KindHistogram: cumulative bins with the same bounds in every answer
 	// KindCardinality: a *sketch.Cardinality; KindQuantile: a *sketch.Quantile; otherwise nil. It

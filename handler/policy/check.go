@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"visor/handler"
 	"visor/handler/metric"
 	"visor/handler/options"
 )
@@ -70,7 +71,7 @@ func (p *parser) checkModule(a *Analyzer, pol *Policy, m Module, node, window *y
 	info, err := a.Info()
 	for _, list := range p.pairs(p.find(node, "metric_groups")) {
 		for _, item := range list.Content {
-			p.checkGroup(info.GroupNames, p.resolve(item), prefix)
+			p.checkGroup(&info, p.resolve(item), prefix)
 		}
 	}
 	if err != nil {
@@ -80,13 +81,13 @@ func (p *parser) checkModule(a *Analyzer, pol *Policy, m Module, node, window *y
 
 // checkGroup checks the name of a metric group. Handlers without groups ignore names, as in
 // pktvisor.
-func (p *parser) checkGroup(names metric.GroupNames, node *yaml.Node, prefix string) {
-	if len(names) == 0 {
+func (p *parser) checkGroup(info *handler.Info, node *yaml.Node, prefix string) {
+	if len(info.GroupNames) == 0 {
 		return
 	}
-	_, err := names.Resolve(0, 0, []string{node.Value}, nil)
+	_, err := info.GroupNames.Resolve(0, info.Own, []string{node.Value}, nil)
 	if group, ok := errors.AsType[*metric.GroupError](err); ok {
-		p.faultAt(node, group.Valid, "%s%s", prefix, groupText(group))
+		p.faultAt(node, append(group.Valid, group.Own...), "%s%s", prefix, groupText(group))
 	}
 }
 
