@@ -35,7 +35,7 @@ func TestGroupNamesResolve(t *testing.T) {
 		})
 	}
 	_, err := names.Resolve(0, own, []string{"rates"}, nil)
-	require.EqualError(t, err, "unknown metric group \"rates\"; the groups are all, counters, quantiles, top_ips")
+	require.EqualError(t, err, "unknown metric group \"rates\"; the groups are all, counters, quantiles, everything, top_ips")
 }
 
 // Groups that pktvisor lacks are on for users of the library. They are off under PktvisorGroups,

@@ -78,9 +78,9 @@ type GroupError struct {
 	Own   []string // visor's own groups, and "everything"
 }
 
-// Error returns the name and the valid names.
+// Error returns the name and all valid names.
 func (e *GroupError) Error() string {
-	return fmt.Sprintf("unknown metric group %q; the groups are %s", e.Name, strings.Join(e.Valid, ", "))
+	return fmt.Sprintf("unknown metric group %q; the groups are %s", e.Name, strings.Join(slices.Concat(e.Valid, e.Own), ", "))
 }
 
 // find returns the groups with a name. It reports whether that is a set, which ends a list. A set

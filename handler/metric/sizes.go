@@ -27,9 +27,9 @@ func (s *Sizes) render(v *Value, _ Rendering) { s.show(&sizes, v) }
 func (s *Sizes) wireKind() wireKind           { return wireSizes }
 func (s *Sizes) read(data []byte) error       { return s.load(&sizes, data) }
 
-// Lengths counts numbers from 0 to 255 exactly, such as labels of names. It is shown as a histogram.
-// Memory is 8 bytes per number up to the greatest. A Lengths is owned by one goroutine. The zero
-// Lengths is ready to use.
+// Lengths counts numbers from 0 to 255 exactly, such as labels of names. It is shown as a
+// histogram. Memory is 8 bytes per number up to the greatest. A Lengths is owned by one goroutine.
+// The zero Lengths is ready to use.
 type Lengths struct{ linear }
 
 var lengths = scale{width: 1, bins: 256, buckets: []int{1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 60, 80, 120, 200}}
