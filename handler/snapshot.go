@@ -50,7 +50,8 @@ type Module struct {
 }
 
 // Find returns the metrics of the first module in s that M declares, or nil without such a module.
-// Analyzers export it as From. The caller must not modify the result.
+// Analyzers export it as From. The caller must not modify the result. Metrics in LeftOut of the
+// module are empty.
 //
 // The metrics of a snapshot that was read from bytes are converted at each call. Their lists have
 // other hashes; see [metric.Load].

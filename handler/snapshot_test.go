@@ -13,6 +13,7 @@ import (
 	"visor/handler/metric"
 	"visor/handler/network"
 	"visor/internal/packettest"
+	"visor/sketch"
 	"visor/sketch/hash64"
 )
 
@@ -100,6 +101,64 @@ func TestJoinKeys(t *testing.T) {
 	require.EqualValues(t, 9, network.From(&handler.Snapshot{Modules: []handler.Module{*sum}}).Total.Value())
 	require.Empty(t, join(names[0], names[0]).LeftOut)
 	require.NotZero(t, join(names[0], names[0]).HashID)
+}
+
+// Typed access has none of the cardinalities that Join leaves out, in subjects of one module alone
+// too: there they would be the count of one host.
+func TestJoinKeysOfSubjects(t *testing.T) {
+	type metrics struct {
+		Sites metric.Map[struct {
+			Hits  sketch.Counter     `metric:"hits" help:"hits"`
+			Hosts sketch.Cardinality `metric:"hosts" help:"distinct hosts"`
+		}] `metric:"sites" label:"site"`
+	}
+	of := func(hash *hash64.Hasher, site string) *handler.Module {
+		h := declareFeed(t, func(m *metrics, n uint64) {
+			m.Sites.At(site).Hits.Add(1)
+			m.Sites.At(site).Hosts.Add(n)
+		})
+		p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(queries(0, 0))}, Handlers: []handler.Handler{h}, Hash: hash})
+		require.NoError(t, err)
+		require.NoError(t, p.Run(t.Context()))
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		return &snap.Modules[0]
+	}
+	a, b := of(hash64.Fixed(), "a"), of(hash64.Random(), "b")
+	for _, order := range [][]*handler.Module{{a, b}, {b, a}} {
+		sum, err := handler.Join("merged", order...)
+		require.NoError(t, err)
+		require.Equal(t, []string{"x_hosts"}, sum.LeftOut)
+		for name, site := range handler.Find[metrics](&handler.Snapshot{Modules: []handler.Module{sum}}).Sites.All() {
+			require.EqualValues(t, 2, site.Hits.Value(), name)
+			require.Zero(t, site.Hosts.Estimate(), name)
+		}
+	}
+}
+
+// feedHandler counts each packet by a function.
+type feedHandler[M any] struct {
+	handler.Declared[M]
+	count func(m *M, n uint64)
+}
+
+func declareFeed[M any](t *testing.T, count func(*M, uint64)) handler.Handler {
+	d, err := handler.Declare[M](handler.Spec{Type: "x"}, handler.Settings{})
+	require.NoError(t, err)
+	return &feedHandler[M]{d, count}
+}
+
+func (h *feedHandler[M]) NewShard() handler.Shard { return &feedShard[M]{h.NewBase(), h.count} }
+
+type feedShard[M any] struct {
+	handler.Base[M]
+	count func(*M, uint64)
+}
+
+func (s *feedShard[M]) Process(b *handler.Batch) {
+	for i := range b.Packets {
+		s.count(s.Live, uint64(i+1))
+	}
 }
 
 // Open counts the queries that wait for their reply, by module.

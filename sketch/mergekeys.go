@@ -1,39 +1,33 @@
 package sketch
 
+import "cmp"
+
 // Lists whose hashes come from different Hashers merge by their keys. A key in both lists is
 // counted under its hash in the first. That needs no Hasher, but the result has hashes of both. All
 // later lists must be merged into it by keys, too.
 
 // MergeKeys is Merge for a list whose hashes may come from another Hasher.
 func (t *TopK[K]) MergeKeys(src *TopK[K]) {
-	known := make(map[K]uint64, t.t.used)
-	for i := range t.t.slots {
-		if e := &t.t.slots[i]; e.hash != 0 {
-			known[e.value] = e.hash
-		}
-	}
-	t.merge(src, func(e *entry[K]) uint64 {
-		if h := known[e.value]; h != 0 {
-			return h
-		}
-		return e.hash
-	})
+	key := func(k K) K { return k }
+	t.merge(src, knownHash(&t.t, key, key))
 }
 
 // MergeKeys is Merge for a list whose hashes may come from another Hasher.
 func (t *TopNames) MergeKeys(src *TopNames) {
-	known := make(map[string]uint64, t.t.used)
-	for i := range t.t.slots {
-		if e := &t.t.slots[i]; e.hash != 0 {
-			known[string(t.name(e.value))] = e.hash
+	own := func(s span) string { return string(t.name(s)) }
+	t.merge(src, knownHash(&t.t, own, func(s span) string { return string(src.name(s)) }))
+}
+
+// knownHash returns a function that returns the hash of another list's entry: the one under which t
+// holds its key, or its own for a new key. The arguments own and theirs return the keys of values.
+func knownHash[V any, K comparable](t *table[V], own, theirs func(V) K) func(*entry[V]) uint64 {
+	known := make(map[K]uint64, t.used)
+	for i := range t.slots {
+		if e := &t.slots[i]; e.hash != 0 {
+			known[own(e.value)] = e.hash
 		}
 	}
-	t.merge(src, func(e *entry[span]) uint64 {
-		if h := known[string(src.name(e.value))]; h != 0 {
-			return h
-		}
-		return e.hash
-	})
+	return func(e *entry[V]) uint64 { return cmp.Or(known[theirs(e.value)], e.hash) }
 }
 
 // MergeKeys is Merge for a list whose hashes may come from another Hasher.
@@ -51,9 +45,6 @@ func (t *TopPairs) MergeKeys(src *TopPairs) {
 		}
 	}
 	t.merge(src, func(k *PairKey) uint64 {
-		if h := known[key{k.short, string(k.long)}]; h != 0 {
-			return h
-		}
-		return k.hash
+		return cmp.Or(known[key{k.short, string(k.long)}], k.hash)
 	})
 }

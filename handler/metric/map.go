@@ -148,8 +148,16 @@ func (e *Map[M]) mergeFrom(src state) {
 	}
 }
 
+// mergeKeys also merges an empty set into each subject that src lacks, which empties its
+// cardinalities: those of one host alone are not an answer.
 func (e *Map[M]) mergeKeys(src state) {
-	for name, p := range src.(*Map[M]).parts {
+	from := src.(*Map[M])
+	for name, p := range e.parts {
+		if p.begun && from.Find(name) == nil {
+			p.MergeKeys(e.schema.newPart(e.seconds))
+		}
+	}
+	for name, p := range from.parts {
 		if p.begun {
 			e.part(name).MergeKeys(p)
 		}
