@@ -105,12 +105,8 @@ func (t times) of(module int) (all []stretch) {
 // stretches returns the times of all buckets.
 func (g *Attachment) stretches() times {
 	out := make(times, len(g.parts))
-	for k, w := range g.pipeline.workers {
-		w.mu.Lock()
-		for _, s := range g.parts[k].shards {
-			out[k] = append(out[k], s.buckets().stretches(nil))
-		}
-		w.mu.Unlock()
+	for k := range g.parts {
+		g.visit(k, func(_ int, b buckets) { out[k] = append(out[k], b.stretches(nil)) }, func() {})
 	}
 	return out
 }
@@ -195,37 +191,41 @@ func (g *Attachment) fill(s *Snapshot, chosen [][]period, known times) (whole bo
 	return whole
 }
 
-// collect merges the live buckets of worker k into s and returns the closed buckets for merging. It
-// takes all locks of a query. The query lock guards the copies, one per shard. The worker's lock is
-// held while all live buckets are copied at once, so that all modules cover the same frames.
+// collect merges the live buckets of worker k into s and returns the closed buckets for merging.
 func (g *Attachment) collect(k int, s *Snapshot, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
-	shards := g.parts[k].shards
+	whole = true
+	g.visit(k, func(i int, b buckets) {
+		wanted := func(p period) bool { return slices.Contains(chosen[i], p) }
+		parts = append(parts, b.collect(wanted))
+		present := b.stretches(nil)
+		for _, was := range known[i] {
+			there := slices.ContainsFunc(present, func(s stretch) bool { return s.period == was.period })
+			whole = whole && (there || !wanted(was.period))
+		}
+	}, func() {
+		for i, part := range parts {
+			part.mergeLive(&s.Modules[i])
+		}
+	})
+	return parts, whole
+}
+
+// visit calls look for the buckets of each module of worker k, then done. It takes all locks of a
+// query. The worker's lock is held for all calls of look together, so that all modules cover the
+// same frames. The query lock guards the copies of live buckets, one per shard, until done returns.
+func (g *Attachment) visit(k int, look func(module int, b buckets), done func()) {
+	w, shards := g.pipeline.workers[k], g.parts[k].shards
 	g.querying.Lock()
 	defer g.querying.Unlock()
 	for _, shard := range shards {
 		shard.buckets().prepare()
 	}
-	parts, whole = g.copyLive(k, chosen, known)
-	for i, part := range parts {
-		part.mergeLive(&s.Modules[i])
-	}
-	return parts, whole
-}
-
-// copyLive collects the wanted buckets. The caller holds the lock of worker k.
-func (g *Attachment) copyLive(k int, chosen [][]period, known [][]stretch) (parts []part, whole bool) {
-	w := g.pipeline.workers[k]
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	whole = true
-	for i, shard := range g.parts[k].shards {
-		wanted := func(p period) bool { return slices.Contains(chosen[i], p) }
-		parts = append(parts, shard.buckets().collect(wanted))
-		present := shard.buckets().stretches(nil)
-		for _, was := range known[i] {
-			there := slices.ContainsFunc(present, func(s stretch) bool { return s.period == was.period })
-			whole = whole && (there || !wanted(was.period))
+	func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for i, shard := range shards {
+			look(i, shard.buckets())
 		}
-	}
-	return parts, whole
+	}()
+	done()
 }
