@@ -16,16 +16,15 @@ func IsLive(src Source) bool {
 	return ok && l.Live()
 }
 
-// Stabler is implemented by sources whose frames can remain valid after the next ReadBatch. Use a
-// type assertion or [IsStable] to query it.
-type Stabler interface {
+// stabler is implemented by sources whose frames can remain valid after the next ReadBatch.
+type stabler interface {
 	// Stable reports whether frames stay valid until Close, as frames of memory-mapped files do.
 	// The answer does not change during the life of a source.
 	Stable() bool
 }
 
-// Progresser is implemented by sources that can report how much of their input was read.
-type Progresser interface {
+// progresser is implemented by sources that can report how much of their input was read.
+type progresser interface {
 	// Progress returns the number of input bytes read and their total. The total is 0 if it is
 	// unknown. Progress is safe for concurrent use with every other method.
 	Progress() (done, total int64)
@@ -64,15 +63,18 @@ func OwnOf(src Source) *decode.NetSet {
 	return nil
 }
 
-// IsStable reports whether frames of src stay valid until its Close; see [Stabler].
+// IsStable reports whether frames of src stay valid until its Close, as frames of memory-mapped
+// files do. A source reports it by a method Stable() bool, whose answer never changes.
 func IsStable(src Source) bool {
-	s, ok := src.(Stabler)
+	s, ok := src.(stabler)
 	return ok && s.Stable()
 }
 
-// ProgressOf returns the Progress of src, or 0, 0 if src is not a [Progresser].
+// ProgressOf returns the number of input bytes that src has read, and their total. A source reports
+// them by a method Progress() (done, total int64), which is safe for concurrent use with every
+// other method. The results are 0 without it, and the total while it is unknown.
 func ProgressOf(src Source) (done, total int64) {
-	if p, ok := src.(Progresser); ok {
+	if p, ok := src.(progresser); ok {
 		return p.Progress()
 	}
 	return 0, 0

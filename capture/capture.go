@@ -57,7 +57,7 @@ func (b *Batch) Reset() { b.Frames, b.Epoch, b.Era = b.Frames[:0], 0, 0 }
 type Source interface {
 	// ReadBatch replaces the contents of b with one or more frames, waiting if there are none yet;
 	// see [Batch] for when there may be none. Frames in b borrow from the Source until the next
-	// ReadBatch or Close. Sources with frames that live longer are [Stabler].
+	// ReadBatch or Close. Sources with frames that live longer are stable; see [IsStable].
 	//
 	// It returns io.EOF at the end of a recording, each time. On any error b is empty: frames
 	// before the damage come first, with a nil error.

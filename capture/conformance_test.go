@@ -30,18 +30,20 @@ func TestConformance(t *testing.T) {
 	t.Run("Fanout", func(t *testing.T) {
 		sourcetest.Run(t, recorded(n, func() capture.Source { return capture.Fanout(memory(), capture.FanoutConfig{})[0] }))
 	})
-	t.Run("Tap", func(t *testing.T) { sourcetest.Run(t, tapCase(func(tap *capture.Tap) capture.Source { return tap })) })
+	t.Run("Feed", func(t *testing.T) {
+		sourcetest.Run(t, feedCase(func(feed *capture.Feed) capture.Source { return feed }))
+	})
 	t.Run("Fanout of Tap", func(t *testing.T) {
-		sourcetest.Run(t, tapCase(func(tap *capture.Tap) capture.Source { return capture.Fanout(tap, capture.FanoutConfig{})[0] }))
+		sourcetest.Run(t, feedCase(func(feed *capture.Feed) capture.Source { return capture.Fanout(feed, capture.FanoutConfig{})[0] }))
 	})
 }
 
-func tapCase(wrap func(*capture.Tap) capture.Source) sourcetest.Case {
+func feedCase(wrap func(*capture.Feed) capture.Source) sourcetest.Case {
 	return sourcetest.Case{Frames: sourcetest.Endless, Open: func(testing.TB) (capture.Source, func(int)) {
-		tap := capture.NewTap()
-		return wrap(tap), func(n int) {
+		feed := capture.NewFeed()
+		return wrap(feed), func(n int) {
 			for i := range n {
-				tap.Packet(time.Now().UnixNano(), decode.LinkEthernet, []byte{byte(i), 1, 2, 3})
+				feed.Packet(time.Now().UnixNano(), decode.LinkEthernet, []byte{byte(i), 1, 2, 3})
 			}
 		}
 	}}

@@ -29,7 +29,7 @@ type FanoutConfig struct {
 // with the same pair of addresses, in either direction, reach the same queue in the order of src.
 // [decode.FlowHash] chooses the queue.
 //
-// One goroutine reads src. It copies frames, unless they are stable; see [Stabler]. Nothing is
+// One goroutine reads src. It copies frames, unless they are stable; see [IsStable]. Nothing is
 // dropped: a slow queue delays the reader, and then the other queues. So every queue needs its own
 // goroutine that reads it.
 //
@@ -91,9 +91,9 @@ type queue struct {
 var (
 	_ Source        = (*queue)(nil)
 	_ LiveSource    = (*queue)(nil)
-	_ Stabler       = (*queue)(nil)
+	_ stabler       = (*queue)(nil)
 	_ Owner         = (*queue)(nil)
-	_ Progresser    = (*queue)(nil)
+	_ progresser    = (*queue)(nil)
 	_ DropCounter   = (*queue)(nil)
 	_ FilterCounter = (*queue)(nil)
 	_ Reasoner      = (*queue)(nil)

@@ -9,7 +9,7 @@ import (
 // files, NFS and truncate can do that.
 var ErrShrunk = errors.New("capture: the file became shorter while it was read")
 
-// GuardFaults must be called before working on frames of a [Stabler]. Their memory may belong to a
+// GuardFaults must be called before working on frames of a stable source. Their memory may belong to a
 // mapped file, and an access beyond the end of a truncated file would kill the program with SIGBUS.
 // Use it with [RecoverFault]:
 //

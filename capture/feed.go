@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	tapBuffer = 1 << 20 // bytes of a shard
-	tapFrames = 8192    // frames of a shard
-	tapSoon   = 10 * time.Millisecond
-	tapIdle   = 100 * time.Millisecond // poll interval when no frames have arrived recently
+	feedBuffer = 1 << 20 // bytes of a shard
+	feedFrames = 8192    // frames of a shard
+	busyPoll   = 10 * time.Millisecond
+	idlePoll   = 100 * time.Millisecond // poll interval when no frames have arrived recently
 )
 
-// Tap is a Source for programs that already have packets or DNS messages, such as DNS servers. Any
+// Feed is a Source for programs that already have packets or DNS messages, such as DNS servers. Any
 // goroutine submits them, and a pipeline reads them.
 //
-//	tap := capture.NewTap()
+//	feed := capture.NewFeed()
 //	p, err := handler.NewPipeline(handler.Config{
-//		Sources: []capture.Source{tap}, Handlers: handlers,
+//		Sources: []capture.Source{feed}, Handlers: handlers,
 //	})
 //	go p.Run(ctx)
 //	...
-//	tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, …}) // in any goroutine
+//	feed.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, …}) // in any goroutine
 //
 // Message and Packet are safe for concurrent use. They copy their argument and never block or
 // allocate. If the reader falls behind, packets are dropped and counted by Drops. Goroutines on
@@ -36,67 +36,67 @@ const (
 // submitted after its timestamp may be delivered out of order. The reader polls every 10 ms so that
 // writers never have to wake it.
 //
-// One goroutine may call ReadBatch, as for every Source. A Tap uses 2.6 MiB of memory per
+// One goroutine may call ReadBatch, as for every Source. A Feed uses 2.6 MiB of memory per
 // processor.
-type Tap struct {
-	shards  []tapShard
-	nearby  sync.Pool // *tapShard; a processor mostly gets the one that it returned last
-	turn    atomic.Uint32
-	hurry   chan struct{} // signals that a shard is half full
-	gone    chan struct{}
-	once    sync.Once
-	refused atomic.Uint64 // submitted after Close, or while all shards were busy
+type Feed struct {
+	shards   []feedShard
+	local    sync.Pool // *feedShard; a processor mostly gets the one that it returned last
+	next     atomic.Uint32
+	halfFull chan struct{} // signals that a shard is half full
+	closed   chan struct{}
+	once     sync.Once
+	refused  atomic.Uint64 // submitted after Close, or while all shards were busy
 
 	// owned by the reader: frames taken from the shards
-	taken []Frame
-	given int           // number of frames of taken that were delivered
-	held  []Frame       // copies of frames that are too recent to be sorted
-	spare []tapFill     // buffers to swap with the buffers of the shards
-	pause time.Duration // time until the next poll
+	taken     []Frame
+	delivered int           // number of frames of taken that were delivered
+	held      []Frame       // copies of frames that are too recent to be sorted
+	spare     []feedFill    // buffers to swap with the buffers of the shards
+	interval  time.Duration // time until the next poll
 }
 
-// tapFill is a buffer and the frames in it.
-type tapFill struct {
+// feedFill is a buffer and the frames in it.
+type feedFill struct {
 	frames []Frame
 	buf    []byte
 }
 
-// tapShard is a buffer that goroutines fill, on its own cache lines.
-type tapShard struct {
+// feedShard is a buffer that goroutines fill, on its own cache lines.
+type feedShard struct {
 	mu      sync.Mutex
-	fill    tapFill
+	fill    feedFill
 	dropped atomic.Uint64
 	_       [64]byte
 }
 
 var (
-	_ Source      = (*Tap)(nil)
-	_ LiveSource  = (*Tap)(nil)
-	_ DropCounter = (*Tap)(nil)
+	_ Source      = (*Feed)(nil)
+	_ LiveSource  = (*Feed)(nil)
+	_ DropCounter = (*Feed)(nil)
 )
 
-// NewTap returns a Tap.
-func NewTap() *Tap {
+// NewFeed returns a Feed.
+func NewFeed() *Feed {
 	n := runtime.GOMAXPROCS(0)
-	t := &Tap{
-		shards: make([]tapShard, n), spare: make([]tapFill, n),
-		hurry: make(chan struct{}, 1), gone: make(chan struct{}), pause: tapSoon,
+	f := &Feed{
+		shards: make([]feedShard, n), spare: make([]feedFill, n),
+		halfFull: make(chan struct{}, 1), closed: make(chan struct{}), interval: busyPoll,
 	}
 	for i := range n {
-		t.shards[i].fill, t.spare[i] = newTapFill(), newTapFill()
+		f.shards[i].fill, f.spare[i] = newFeedFill(), newFeedFill()
 	}
-	t.nearby.New = func() any { return &t.shards[int(t.turn.Add(1))%len(t.shards)] }
-	return t
+	f.local.New = func() any { return &f.shards[int(f.next.Add(1))%len(f.shards)] }
+	return f
 }
 
-func newTapFill() tapFill {
-	return tapFill{frames: make([]Frame, 0, tapFrames), buf: make([]byte, 0, tapBuffer)}
+func newFeedFill() feedFill {
+	return feedFill{frames: make([]Frame, 0, feedFrames), buf: make([]byte, 0, feedBuffer)}
 }
 
 // Packet submits a packet captured at tsNS; link is the type of its first header. Packet copies
 // data. It returns false if the packet was dropped.
-func (t *Tap) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
-	s := t.lock()
+func (f *Feed) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
+	s := f.lock()
 	if s == nil {
 		return false
 	}
@@ -105,14 +105,14 @@ func (t *Tap) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
 		s.fill.buf = append(s.fill.buf, data...)
 		s.fill.add(tsNS, link, len(data))
 	}
-	return t.unlock(s, ok)
+	return f.unlock(s, ok)
 }
 
 // Message submits a DNS message with the addresses of its client and server. It copies all memory
 // that m refers to. A message without a timestamp gets the current time. Message returns false if
 // it was dropped.
-func (t *Tap) Message(m *dnstapmsg.Message) bool {
-	s := t.lock()
+func (f *Feed) Message(m *dnstapmsg.Message) bool {
+	s := f.lock()
 	if s == nil {
 		return false
 	}
@@ -126,143 +126,143 @@ func (t *Tap) Message(m *dnstapmsg.Message) bool {
 		s.fill.buf = m.AppendTo(s.fill.buf)
 		s.fill.add(tsNS, decode.LinkDNSTap, n)
 	}
-	return t.unlock(s, ok)
+	return f.unlock(s, ok)
 }
 
-// lock returns a free shard. It returns nil if all are busy or the Tap is closed.
-func (t *Tap) lock() *tapShard {
+// lock returns a free shard. It returns nil if all are busy or the Feed is closed.
+func (f *Feed) lock() *feedShard {
 	select {
-	case <-t.gone:
-		t.refused.Add(1)
+	case <-f.closed:
+		f.refused.Add(1)
 		return nil
 	default:
 	}
-	s := t.nearby.Get().(*tapShard)
+	s := f.local.Get().(*feedShard)
 	if s.mu.TryLock() {
 		return s
 	}
-	for i := range t.shards {
-		if other := &t.shards[i]; other.mu.TryLock() {
+	for i := range f.shards {
+		if other := &f.shards[i]; other.mu.TryLock() {
 			return other
 		}
 	}
-	t.refused.Add(1)
+	f.refused.Add(1)
 	return nil
 }
 
-func (t *Tap) unlock(s *tapShard, ok bool) bool {
+func (f *Feed) unlock(s *feedShard, ok bool) bool {
 	if !ok {
 		s.dropped.Add(1)
 	}
-	full := len(s.fill.frames) == tapFrames/2 || len(s.fill.buf) > tapBuffer/2
+	full := len(s.fill.frames) == feedFrames/2 || len(s.fill.buf) > feedBuffer/2
 	s.mu.Unlock()
-	t.nearby.Put(s)
+	f.local.Put(s)
 	if full {
 		select {
-		case t.hurry <- struct{}{}:
+		case f.halfFull <- struct{}{}:
 		default:
 		}
 	}
 	return ok
 }
 
-func (f *tapFill) fits(n int) bool {
+func (f *feedFill) fits(n int) bool {
 	return len(f.frames) < cap(f.frames) && n <= cap(f.buf)-len(f.buf)
 }
 
 // add appends a frame whose data are the last n bytes of the buffer.
-func (f *tapFill) add(tsNS int64, link decode.LinkType, n int) {
+func (f *feedFill) add(tsNS int64, link decode.LinkType, n int) {
 	end := len(f.buf)
 	f.frames = append(f.frames, Frame{TimeNS: tsNS, Data: f.buf[end-n : end : end], WireLen: uint32(n), Link: link})
 }
 
-func (f *tapFill) reset() { f.frames, f.buf = f.frames[:0], f.buf[:0] }
+func (f *feedFill) reset() { f.frames, f.buf = f.frames[:0], f.buf[:0] }
 
 // ReadBatch replaces the contents of b with submitted frames, ordered by time, and waits for the
 // first. Frames borrow from t until the next ReadBatch. After Close it returns the remaining
 // frames, and then [ErrClosed].
-func (t *Tap) ReadBatch(b *Batch) error {
+func (f *Feed) ReadBatch(b *Batch) error {
 	b.Reset()
-	for t.given == len(t.taken) {
-		closed := t.wait()
-		t.sweep(closed)
-		if closed && len(t.taken) == 0 {
+	for f.delivered == len(f.taken) {
+		closed := f.wait()
+		f.gather(closed)
+		if closed && len(f.taken) == 0 {
 			return ErrClosed
 		}
 	}
-	n := min(BatchSize, len(t.taken)-t.given)
-	b.Frames = append(b.Frames, t.taken[t.given:t.given+n]...)
-	t.given += n
+	n := min(BatchSize, len(f.taken)-f.delivered)
+	b.Frames = append(b.Frames, f.taken[f.delivered:f.delivered+n]...)
+	f.delivered += n
 	return nil
 }
 
-// wait waits for the next poll and reports whether the Tap is closed.
-func (t *Tap) wait() (closed bool) {
-	timer := time.NewTimer(t.pause)
+// wait waits for the next poll and reports whether the Feed is closed.
+func (f *Feed) wait() (closed bool) {
+	timer := time.NewTimer(f.interval)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-t.hurry:
-	case <-t.gone:
+	case <-f.halfFull:
+	case <-f.closed:
 		return true
 	}
 	return false
 }
 
-// sweep takes the frames of all shards. During a sweep, a query may enter a shard that was already
-// swept, and its response a shard that was not. So frames younger than the start of the sweep are
-// held for the next one, unless last is set.
-func (t *Tap) sweep(last bool) {
+// gather takes the frames of all shards, one after the other. Meanwhile, a query may enter a shard
+// that was already visited, and its response a later one. So frames younger than the start of
+// gather are held for the next call, unless last is set.
+func (f *Feed) gather(last bool) {
 	began := time.Now().UnixNano()
-	t.taken, t.given = append(t.taken[:0], t.held...), 0
-	for i := range t.shards {
-		s, spare := &t.shards[i], &t.spare[i]
+	f.taken, f.delivered = append(f.taken[:0], f.held...), 0
+	for i := range f.shards {
+		s, spare := &f.shards[i], &f.spare[i]
 		spare.reset()
 		s.mu.Lock()
 		s.fill, *spare = *spare, s.fill
 		s.mu.Unlock()
-		t.taken = append(t.taken, spare.frames...)
+		f.taken = append(f.taken, spare.frames...)
 	}
-	t.pause = tapIdle
-	if len(t.taken) > 0 {
-		t.pause = tapSoon
+	f.interval = idlePoll
+	if len(f.taken) > 0 {
+		f.interval = busyPoll
 	}
-	slices.SortStableFunc(t.taken, func(a, b Frame) int { return cmp.Compare(a.TimeNS, b.TimeNS) })
-	t.held = t.held[:0]
+	slices.SortStableFunc(f.taken, func(a, b Frame) int { return cmp.Compare(a.TimeNS, b.TimeNS) })
+	f.held = f.held[:0]
 	if !last {
-		t.hold(began)
+		f.hold(began)
 	}
 }
 
 // hold moves the frames younger than began from taken to held, and copies them. A frame more than a
 // second ahead has a wrong timestamp and is not held.
-func (t *Tap) hold(began int64) {
+func (f *Feed) hold(began int64) {
 	at := func(ns int64) int {
-		i, _ := slices.BinarySearchFunc(t.taken, ns, func(f Frame, ns int64) int { return cmp.Compare(f.TimeNS, ns) })
+		i, _ := slices.BinarySearchFunc(f.taken, ns, func(f Frame, ns int64) int { return cmp.Compare(f.TimeNS, ns) })
 		return i
 	}
 	from, to := at(began), at(began+int64(time.Second))
-	for _, f := range t.taken[from:to] {
-		f.Data = slices.Clone(f.Data) // few frames, because a sweep takes microseconds
-		t.held = append(t.held, f)
+	for _, frame := range f.taken[from:to] {
+		frame.Data = slices.Clone(frame.Data) // few frames, because gather takes microseconds
+		f.held = append(f.held, frame)
 	}
-	t.taken = slices.Delete(t.taken, from, to)
+	f.taken = slices.Delete(f.taken, from, to)
 }
 
 // Live returns true.
-func (t *Tap) Live() bool { return true }
+func (f *Feed) Live() bool { return true }
 
 // Drops returns the number of packets and messages that did not fit or were submitted after Close.
-func (t *Tap) Drops() uint64 {
-	n := t.refused.Load()
-	for i := range t.shards {
-		n += t.shards[i].dropped.Load()
+func (f *Feed) Drops() uint64 {
+	n := f.refused.Load()
+	for i := range f.shards {
+		n += f.shards[i].dropped.Load()
 	}
 	return n
 }
 
-// Close ends the Tap. Frames submitted before remain to be read.
-func (t *Tap) Close() error {
-	t.once.Do(func() { close(t.gone) })
+// Close ends the Feed. Frames submitted before remain to be read.
+func (f *Feed) Close() error {
+	f.once.Do(func() { close(f.closed) })
 	return nil
 }

@@ -23,31 +23,31 @@ func exchange(name string) *dnstapmsg.Message {
 	}
 }
 
-func TestTap(t *testing.T) {
-	tap := capture.NewTap()
+func TestFeed(t *testing.T) {
+	feed := capture.NewFeed()
 	packet := []byte("a packet")
-	require.True(t, tap.Packet(1, decode.LinkRaw, packet))
-	packet[0] = 'X' // the Tap has a copy
+	require.True(t, feed.Packet(1, decode.LinkRaw, packet))
+	packet[0] = 'X' // the Feed has a copy
 	m := exchange("example.com")
-	require.True(t, tap.Message(m))
+	require.True(t, feed.Message(m))
 	var b capture.Batch
-	require.NoError(t, tap.ReadBatch(&b))
+	require.NoError(t, feed.ReadBatch(&b))
 	require.Len(t, b.Frames, 2)
 	require.Equal(t, capture.Frame{TimeNS: 1, Data: []byte("a packet"), WireLen: 8, Link: decode.LinkRaw}, b.Frames[0])
 	require.Equal(t, m.QueryTime, b.Frames[1].TimeNS)
 	require.Equal(t, decode.LinkDNSTap, b.Frames[1].Link)
 	require.Equal(t, m.AppendTo(nil), b.Frames[1].Data)
 
-	require.True(t, tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ToolQuery}), "of now")
-	require.NoError(t, tap.ReadBatch(&b))
+	require.True(t, feed.Message(&dnstapmsg.Message{Type: dnstapmsg.ToolQuery}), "of now")
+	require.NoError(t, feed.ReadBatch(&b))
 	require.InDelta(t, time.Now().UnixNano(), b.Frames[0].TimeNS, 10e9)
 }
 
 // TestTapGivers runs many goroutines that each submit a query and then its response. All must be
 // delivered, in order of time.
-func TestTapGivers(t *testing.T) {
+func TestFeedGivers(t *testing.T) {
 	const givers, each = 16, 2000
-	tap := capture.NewTap()
+	feed := capture.NewFeed()
 	var wg sync.WaitGroup
 	for g := range givers {
 		wg.Go(func() {
@@ -55,18 +55,18 @@ func TestTapGivers(t *testing.T) {
 			for i := range each {
 				data[0], data[1] = byte(g), byte(i&1)
 				binary.BigEndian.PutUint32(data[2:], uint32(i/2))
-				for !tap.Packet(time.Now().UnixNano(), decode.LinkRaw, data) {
+				for !feed.Packet(time.Now().UnixNano(), decode.LinkRaw, data) {
 					// gives the reader time, because the test must not lose a frame
 					time.Sleep(time.Millisecond)
 				}
 			}
 		})
 	}
-	go func() { wg.Wait(); tap.Close() }()
+	go func() { wg.Wait(); feed.Close() }()
 	var b capture.Batch
 	var next [givers]uint32
 	last, n := int64(0), 0
-	for tap.ReadBatch(&b) == nil {
+	for feed.ReadBatch(&b) == nil {
 		require.LessOrEqual(t, len(b.Frames), capture.BatchSize)
 		for _, f := range b.Frames {
 			// A goroutine may be stopped between reading the clock and submitting, and then submit
@@ -84,103 +84,103 @@ func TestTapGivers(t *testing.T) {
 
 // TestTapIsFull submits more than fits while the reader is idle. The accepted frames are delivered
 // and the others are counted.
-func TestTapIsFull(t *testing.T) {
-	tap := capture.NewTap()
+func TestFeedIsFull(t *testing.T) {
+	feed := capture.NewFeed()
 	data := make([]byte, 1000)
 	taken, dropped := 0, uint64(0)
 	for range 100_000 {
-		if tap.Packet(1, decode.LinkRaw, data) {
+		if feed.Packet(1, decode.LinkRaw, data) {
 			taken++
 		} else {
 			dropped++
 		}
 	}
 	require.NotZero(t, dropped)
-	require.Equal(t, dropped, tap.Drops())
-	require.NoError(t, tap.Close())
-	require.False(t, tap.Packet(1, decode.LinkRaw, data))
-	require.False(t, tap.Message(exchange("late.example")))
-	require.Equal(t, dropped+2, tap.Drops())
-	frames, err := readAll(t, tap)
+	require.Equal(t, dropped, feed.Drops())
+	require.NoError(t, feed.Close())
+	require.False(t, feed.Packet(1, decode.LinkRaw, data))
+	require.False(t, feed.Message(exchange("late.example")))
+	require.Equal(t, dropped+2, feed.Drops())
+	frames, err := readAll(t, feed)
 	require.ErrorIs(t, err, capture.ErrClosed)
 	require.Len(t, frames, taken)
 }
 
 // TestTapWrongTimes checks that the reader does not wait for timestamps in the future.
-func TestTapWrongTimes(t *testing.T) {
-	tap := capture.NewTap()
+func TestFeedWrongTimes(t *testing.T) {
+	feed := capture.NewFeed()
 	now := time.Now().UnixNano()
 	for _, ns := range []int64{now + 1e15, 0, -5} {
-		require.True(t, tap.Packet(ns, decode.LinkRaw, []byte("x")))
+		require.True(t, feed.Packet(ns, decode.LinkRaw, []byte("x")))
 	}
 	var b capture.Batch
-	require.NoError(t, tap.ReadBatch(&b))
+	require.NoError(t, feed.ReadBatch(&b))
 	require.Equal(t, []int64{-5, 0, now + 1e15}, []int64{b.Frames[0].TimeNS, b.Frames[1].TimeNS, b.Frames[2].TimeNS})
 }
 
-func TestTapAllocs(t *testing.T) {
-	tap := capture.NewTap()
+func TestFeedAllocs(t *testing.T) {
+	feed := capture.NewFeed()
 	packet, addr, query := make([]byte, 100), [4]byte{192, 0, 2, 1}, packettest.Query(1, "www.example.com", 1)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		tap.Packet(1, decode.LinkRaw, packet)
-		tap.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, IPv4: true, QueryAddr: addr[:], Query: query, QueryTime: 1})
+		feed.Packet(1, decode.LinkRaw, packet)
+		feed.Message(&dnstapmsg.Message{Type: dnstapmsg.ClientQuery, IPv4: true, QueryAddr: addr[:], Query: query, QueryTime: 1})
 	}))
 }
 
-// drained returns a Tap that a goroutine reads until the benchmark ends.
-func drained(b *testing.B) *capture.Tap {
-	tap := capture.NewTap()
+// drained returns a Feed that a goroutine reads until the benchmark ends.
+func drained(b *testing.B) *capture.Feed {
+	feed := capture.NewFeed()
 	done := make(chan struct{})
 	go func() {
 		var batch capture.Batch
-		for tap.ReadBatch(&batch) == nil {
+		for feed.ReadBatch(&batch) == nil {
 		}
 		close(done)
 	}()
 	b.Cleanup(func() {
-		tap.Close()
+		feed.Close()
 		<-done
-		b.ReportMetric(float64(tap.Drops())/float64(b.N), "drops/op")
+		b.ReportMetric(float64(feed.Drops())/float64(b.N), "drops/op")
 	})
-	return tap
+	return feed
 }
 
-// BenchmarkTap measures the cost of a submission, alone and with as many others as there are
+// BenchmarkFeed measures the cost of a submission, alone and with as many others as there are
 // processors.
-func BenchmarkTap(b *testing.B) {
+func BenchmarkFeed(b *testing.B) {
 	packet := make([]byte, 100)
 	m := exchange("www.example.com")
-	give := map[string]func(*capture.Tap){
-		"Packet":  func(tap *capture.Tap) { tap.Packet(1, decode.LinkRaw, packet) },
-		"Message": func(tap *capture.Tap) { tap.Message(m) },
+	give := map[string]func(*capture.Feed){
+		"Packet":  func(feed *capture.Feed) { feed.Packet(1, decode.LinkRaw, packet) },
+		"Message": func(feed *capture.Feed) { feed.Message(m) },
 	}
 	for _, name := range []string{"Packet", "Message"} {
 		b.Run(name, func(b *testing.B) {
-			tap := drained(b)
+			feed := drained(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				give[name](tap)
+				give[name](feed)
 			}
 		})
 		b.Run(name+"/parallel", func(b *testing.B) {
-			tap := drained(b)
+			feed := drained(b)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					give[name](tap)
+					give[name](feed)
 				}
 			})
 		})
 	}
 }
 
-func ExampleTap() {
-	tap := capture.NewTap()
+func ExampleFeed() {
+	feed := capture.NewFeed()
 	go func() { // in a DNS server: where it has answered
-		tap.Message(exchange("www.example.com"))
-		tap.Close()
+		feed.Message(exchange("www.example.com"))
+		feed.Close()
 	}()
-	var b capture.Batch // in a real program a handler.Pipeline reads the Tap
-	for tap.ReadBatch(&b) == nil {
+	var b capture.Batch // in a real program a handler.Pipeline reads the Feed
+	for feed.ReadBatch(&b) == nil {
 		var m dnstapmsg.Message
 		if dnstapmsg.Parse(b.Frames[0].Data, &m) == nil {
 			src, _ := m.Addrs()

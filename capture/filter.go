@@ -25,8 +25,8 @@ type selection struct {
 
 var (
 	_ LiveSource    = (*selection)(nil)
-	_ Stabler       = (*selection)(nil)
-	_ Progresser    = (*selection)(nil)
+	_ stabler       = (*selection)(nil)
+	_ progresser    = (*selection)(nil)
 	_ DropCounter   = (*selection)(nil)
 	_ FilterCounter = (*selection)(nil)
 	_ Reasoner      = (*selection)(nil)

@@ -17,8 +17,8 @@ type Memory struct {
 
 var (
 	_ Source     = (*Memory)(nil)
-	_ Stabler    = (*Memory)(nil)
-	_ Progresser = (*Memory)(nil)
+	_ stabler    = (*Memory)(nil)
+	_ progresser = (*Memory)(nil)
 )
 
 // NewMemory returns a Memory that yields frames in order. It borrows frames and their bytes.

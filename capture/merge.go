@@ -13,7 +13,7 @@ import (
 // If a source fails, Merge drops it and reads the other sources to their ends. ReadBatch then
 // returns all errors, joined, or io.EOF if no source failed.
 //
-// The result takes ownership of sources and closes them. It is [Stabler] if all sources are. Its
+// The result takes ownership of sources and closes them. It is stable if all sources are. Its
 // Progress, Drops and Filtered are sums over the sources, and its Reasons are the reasons of all
 // sources. A waiting source delays all others, so run each live source in its own worker instead.
 // Merging costs O(log n) comparisons per frame.

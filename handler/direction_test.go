@@ -45,7 +45,7 @@ func TestFramesSayDirections(t *testing.T) {
 		queues := capture.Fanout(capture.Filter(src, keep), capture.FanoutConfig{Queues: 2})
 		p, err := handler.NewPipeline(handler.Config{Sources: queues, Handlers: []handler.Handler{h}, Hosts: nets})
 		require.NoError(t, err)
-		require.NotNil(t, p.HostNets())
+		require.NotNil(t, p.Hosts())
 		require.NoError(t, p.Run(t.Context()))
 		snap, err := p.Bucket(0)
 		require.NoError(t, err)

@@ -48,7 +48,7 @@ func (e *extractor) extract(b *Batch) {
 		p := frame.Innermost()
 		switch {
 		case p.Layers.Has(decode.LayerDNSTap):
-			e.addTapped(b, p, &b.taps[i])
+			e.addDNSTap(b, p, &b.taps[i])
 		case p.Layers.Has(decode.LayerFragment): // processed once, when the datagram is reassembled
 		case p.Layers.Has(decode.LayerUDP):
 			if client, ok := e.ports.client(p); ok {
@@ -135,9 +135,9 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	return m
 }
 
-// addTapped appends the message in a dnstap frame. Its port is the client's, or 0 if the frame
+// addDNSTap appends the message in a dnstap frame. Its port is the client's, or 0 if the frame
 // lacks it.
-func (e *extractor) addTapped(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
+func (e *extractor) addDNSTap(b *Batch, p *decode.Packet, tap *dnstapmsg.Message) {
 	m := e.add(b, p, p, p.Payload, p.Src.Port(), 0)
 	m.TCP, m.DNSTapType, m.DNSTap, m.Flow = p.Layers.Has(decode.LayerTCP), tap.Type, tap, e.flow(p)
 	m.Broken = m.Broken && p.Payload != nil // the message is optional

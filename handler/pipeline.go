@@ -259,15 +259,15 @@ func (p *Pipeline) Reasons() []capture.Reason {
 // name.
 func (p *Pipeline) HandlerAccounts() map[string]Account { return p.main.Accounts() }
 
-// Bucket returns the metrics of one period of Config.Handlers; see [Group.Bucket].
+// Bucket returns the metrics of one period of Config.Handlers; see [Attachment.Bucket].
 func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
 
-// Window returns the metrics of several periods of Config.Handlers; see [Group.Window].
+// Window returns the metrics of several periods of Config.Handlers; see [Attachment.Window].
 func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
-// HostNets returns the networks that currently determine directions: Config.Hosts or the sources'
+// Hosts returns the networks that currently determine directions: Config.Hosts or the sources'
 // networks. It returns nil if both are empty.
-func (p *Pipeline) HostNets() *decode.NetSet {
+func (p *Pipeline) Hosts() *decode.NetSet {
 	own, _ := p.workers[0].own()
 	if own.Empty() {
 		return nil

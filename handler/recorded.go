@@ -50,8 +50,6 @@ type recorded struct {
 }
 
 var (
-	_ capture.Stabler       = (*recorded)(nil)
-	_ capture.Progresser    = (*recorded)(nil)
 	_ capture.DropCounter   = (*recorded)(nil)
 	_ capture.FilterCounter = (*recorded)(nil)
 	_ capture.Owner         = (*recorded)(nil)

@@ -48,10 +48,7 @@ type File struct {
 	closed atomic.Bool
 }
 
-var (
-	_ capture.Source     = (*File)(nil)
-	_ capture.Progresser = (*File)(nil)
-)
+var _ capture.Source = (*File)(nil)
 
 // Open opens a Frame Streams file, plain or compressed with gzip, zstd or bzip2. It returns the
 // error of os.Open, or an [*Error] if the file is not a Frame Streams file with dnstap.

@@ -44,11 +44,7 @@ type Reader struct {
 	total  int64
 }
 
-var (
-	_ capture.Source     = (*Reader)(nil)
-	_ capture.Stabler    = (*Reader)(nil)
-	_ capture.Progresser = (*Reader)(nil)
-)
+var _ capture.Source = (*Reader)(nil)
 
 // format parses the records of one file format.
 type format interface {

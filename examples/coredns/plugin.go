@@ -105,7 +105,7 @@ func (s *series) Collect(out chan<- prometheus.Metric) {
 // visor is the plugin of one server block.
 type visor struct {
 	next     plugin.Handler
-	tap      *capture.Tap
+	feed     *capture.Feed
 	pipeline *handler.Pipeline
 	done     chan error
 	buffers  sync.Pool // holds *[dns.MinMsgSize]byte, to pack messages into
@@ -120,10 +120,10 @@ func newVisor() (*visor, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visor{tap: capture.NewTap(), done: make(chan error, 1)}
+	v := &visor{feed: capture.NewFeed(), done: make(chan error, 1)}
 	v.buffers.New = func() any { return new([dns.MinMsgSize]byte) }
 	v.pipeline, err = handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{v.tap}, Handlers: []handler.Handler{net, queries},
+		Sources: []capture.Source{v.feed}, Handlers: []handler.Handler{net, queries},
 	})
 	return v, err
 }
@@ -132,7 +132,7 @@ func (v *visor) start() { go func() { v.done <- v.pipeline.Run(context.Backgroun
 
 // stop ends the pipeline after it has counted all submitted messages.
 func (v *visor) stop() error {
-	if err := v.tap.Close(); err != nil {
+	if err := v.feed.Close(); err != nil {
 		return err
 	}
 	return <-v.done
@@ -141,7 +141,7 @@ func (v *visor) stop() error {
 // Name implements the Handler interface of CoreDNS.
 func (v *visor) Name() string { return pluginName }
 
-// ServeDNS submits the query and the response of the following plugins to the tap.
+// ServeDNS submits the query and the response of the following plugins to the feed.
 func (v *visor) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, QueryTime: time.Now().UnixNano()}
 	m.SetClient(w.RemoteAddr())
@@ -154,12 +154,12 @@ func (v *visor) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) 
 func (v *visor) tell(m *dnstapmsg.Message, wire *[]byte, msg *dns.Msg) {
 	buf := v.buffers.Get().(*[dns.MinMsgSize]byte)
 	*wire, _ = msg.PackBuffer(buf[:])
-	v.tap.Message(m) // copies m
+	v.feed.Message(m) // copies m
 	*wire = nil
 	v.buffers.Put(buf)
 }
 
-// teller submits the response to the tap.
+// teller submits the response to the feed.
 type teller struct {
 	dns.ResponseWriter
 	visor *visor

@@ -16,10 +16,10 @@ import (
 	"visor/handler/network"
 )
 
-// watcher is visor inside the server: a tap that accepts queries and responses, and a pipeline that
+// watcher is visor inside the server: a feed that accepts queries and responses, and a pipeline that
 // reads it.
 type watcher struct {
-	tap      *capture.Tap
+	feed     *capture.Feed
 	pipeline *handler.Pipeline
 }
 
@@ -32,36 +32,36 @@ func newWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	tap := capture.NewTap()
+	feed := capture.NewFeed()
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{tap}, Handlers: []handler.Handler{net, queries},
+		Sources: []capture.Source{feed}, Handlers: []handler.Handler{net, queries},
 	})
-	return &watcher{tap, p}, err
+	return &watcher{feed, p}, err
 }
 
-// wrap returns a handler that calls next and submits the query and the response to the tap.
+// wrap returns a handler that calls next and submits the query and the response to the feed.
 func (w *watcher) wrap(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(rw dns.ResponseWriter, query *dns.Msg) {
 		m := dnstapmsg.Message{Type: dnstapmsg.ClientQuery, QueryTime: time.Now().UnixNano()}
 		m.SetClient(rw.RemoteAddr())
 		m.Query, _ = query.Pack() // on failure the query is submitted without its contents
-		w.tap.Message(&m)
-		next.ServeDNS(&teller{rw, w.tap, m}, query)
+		w.feed.Message(&m)
+		next.ServeDNS(&teller{rw, w.feed, m}, query)
 	})
 }
 
-// teller submits the response to the tap.
+// teller submits the response to the feed.
 type teller struct {
 	dns.ResponseWriter
-	tap *capture.Tap
-	m   dnstapmsg.Message
+	feed *capture.Feed
+	m    dnstapmsg.Message
 }
 
 func (t *teller) WriteMsg(reply *dns.Msg) error {
 	err := t.ResponseWriter.WriteMsg(reply)
 	t.m.Type, t.m.ResponseTime = dnstapmsg.ClientResponse, time.Now().UnixNano()
 	t.m.Response, _ = reply.Pack()
-	t.tap.Message(&t.m)
+	t.feed.Message(&t.m)
 	return err
 }
 
@@ -94,7 +94,7 @@ func (w *watcher) stats() stats {
 		return stats{}
 	}
 	m := dnshandler.From(snap)
-	s := stats{Queries: m.Queries.Value(), Clients: network.From(snap).SrcIPsIn.Estimate(), Dropped: w.tap.Drops()}
+	s := stats{Queries: m.Queries.Value(), Clients: network.From(snap).SrcIPsIn.Estimate(), Dropped: w.feed.Drops()}
 	if m.In.Time.Count() > 0 {
 		s.P99 = m.In.Time.Quantile(0.99)
 	}

@@ -28,7 +28,7 @@ type shard struct {
 	slow    *slowness
 	levels  levels // of the live period
 	start   int64  // of the live period, ns
-	taps    tapCounts
+	taps    dnstapKinds
 	sum     tally
 	content *contents // nil if its groups are off
 }
@@ -69,7 +69,7 @@ func (s *shard) Shift(startNS int64) {
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
 	s.connect(0, &s.Live.Counts, messageNames)
-	s.taps.shift(&s.Live.Taps)
+	s.taps.shift(&s.Live.DNSTap)
 }
 
 // Settle counts the queries that have timed out when the input ends.
@@ -108,7 +108,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	s.sum.count(m)
 	deep := s.Sampler.Deep()
 	if m.DNSTap != nil {
-		s.taps.count(&s.Live.Taps, m, deep, s.Hash)
+		s.taps.count(&s.Live.DNSTap, m, deep, s.Hash)
 	}
 	if s.content != nil {
 		s.content.count(&s.Live.Content, m, deep, s.Hash)

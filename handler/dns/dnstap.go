@@ -8,9 +8,9 @@ import (
 	"visor/sketch/hash64"
 )
 
-// Tapped holds the counts of dnstap messages of one type, queries and responses. pktvisor does not
-// count these.
-type Tapped struct {
+// DNSTapCounts holds the counts of dnstap messages of one type, queries and responses. pktvisor does
+// not count these.
+type DNSTapCounts struct {
 	Queries   sketch.Counter  `metric:"queries,counters" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
 	Responses sketch.Counter  `metric:"responses,counters" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`
 	HTTP1     sketch.Counter  `metric:"http1,counters" prom:"dns_dnstap_http1" sparse:"true" help:"dnstap messages of DNS over HTTP/1"`
@@ -19,17 +19,17 @@ type Tapped struct {
 	Policies  metric.TopNames `metric:"top_policies" prom:"dns_dnstap_top_policies" label:"policy" help:"operator policies that were applied to messages: type, action and rule"`
 }
 
-// tapCounts counts dnstap messages by type.
-type tapCounts struct {
+// dnstapKinds counts dnstap messages by type.
+type dnstapKinds struct {
 	// metrics of the live period by family of message types; the first is for unknown types. nil
 	// until there is a message
-	kinds [dnstapmsg.UpdateResponse/2 + 1]*Tapped
+	kinds [dnstapmsg.UpdateResponse/2 + 1]*DNSTapCounts
 	asks  bool   // queries were seen, not only responses
 	text  []byte // scratch
 }
 
 // shift drops the metrics of the closed period; each belongs to the new one.
-func (c *tapCounts) shift(each *metric.Map[Tapped]) {
+func (c *dnstapKinds) shift(each *metric.Map[DNSTapCounts]) {
 	if each.Len() == 0 { // a single bucket keeps them
 		clear(c.kinds[:])
 	}
@@ -37,7 +37,7 @@ func (c *tapCounts) shift(each *metric.Map[Tapped]) {
 
 // count updates the metrics of the message. deep reports whether it was sampled, and h hashes the
 // policy that it names.
-func (c *tapCounts) count(each *metric.Map[Tapped], m *handler.Message, deep bool, h *hash64.Hasher) {
+func (c *dnstapKinds) count(each *metric.Map[DNSTapCounts], m *handler.Message, deep bool, h *hash64.Hasher) {
 	t := c.at(each, m.DNSTapType)
 	if m.DNSTapType.Query() {
 		t.Queries.Add(1)
@@ -65,7 +65,7 @@ func (c *tapCounts) count(each *metric.Map[Tapped], m *handler.Message, deep boo
 	}
 }
 
-func (c *tapCounts) at(each *metric.Map[Tapped], typ dnstapmsg.Type) *Tapped {
+func (c *dnstapKinds) at(each *metric.Map[DNSTapCounts], typ dnstapmsg.Type) *DNSTapCounts {
 	i, name := int(typ.Family()+1)/2, typ.String()
 	if name == "" {
 		i, name = 0, "other"
@@ -97,7 +97,7 @@ const unknownTime = -1
 // response matched its query, startNS is the query's time. It returns false without a transaction:
 // the query was not found and the response lacks the other half, or the query has already been
 // counted as timed out.
-func (c *tapCounts) duration(m *handler.Message, startNS int64, met bool, timeout int64) (took int64, ok bool) {
+func (c *dnstapKinds) duration(m *handler.Message, startNS int64, met bool, timeout int64) (took int64, ok bool) {
 	t := m.DNSTap
 	switch {
 	case t.QueryTime != 0 && t.ResponseTime != 0:

@@ -188,7 +188,7 @@ func TestTapTypes(t *testing.T) {
 
 	m, p := run(t, dns.Config{}, frames...)
 	m2, _ := runTransactions(t, dns.Config{}, frames...)
-	for _, taps := range []*metric.Map[dns.Tapped]{&m.Taps, &m2.Taps} {
+	for _, taps := range []*metric.Map[dns.DNSTapCounts]{&m.DNSTap, &m2.DNSTap} {
 		require.Equal(t, 2, taps.Len())
 		c := taps.Find("client")
 		require.Equal(t, []uint64{6, 6, 2, 8, 2}, []uint64{

@@ -53,7 +53,7 @@ func lower(names []string) []string {
 func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	switch {
 	case m.DNSTapType != 0:
-		return f.judgeTapped(m)
+		return f.judgeDNSTap(m)
 	case f.none || m.Broken:
 		return judgement{}
 	case !m.TCP && !f.predicate(m):
@@ -73,7 +73,7 @@ func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 func (f *filter) matchTransaction(places *geo.Cache, m *handler.Message) bool {
 	switch {
 	case m.DNSTapType != 0:
-		return f.judgeTapped(m).verdict == pass
+		return f.judgeDNSTap(m).verdict == pass
 	case f.none || m.Broken:
 		return true
 	case m.Msg.Response():
@@ -97,9 +97,9 @@ func (f *filter) suffix(m *handler.Message) (length int, ok bool) {
 	return len(f.suffixes[i]), true
 }
 
-// judgeTapped applies the one filter for dnstap messages. As in pktvisor, the other filters apply
+// judgeDNSTap applies the one filter for dnstap messages. As in pktvisor, the other filters apply
 // to packets only.
-func (f *filter) judgeTapped(m *handler.Message) judgement {
+func (f *filter) judgeDNSTap(m *handler.Message) judgement {
 	if f.cfg.OnlyDNSTap != 0 && m.DNSTapType.Family() != f.cfg.OnlyDNSTap.Family() {
 		return judgement{verdict: drop}
 	}

@@ -61,7 +61,7 @@ type Metrics struct {
 	Out OneWay `with:"d=out way=egress did=asked,dns_transaction"`
 
 	// dnstap messages by type: "auth", "client" and so on, created on first use
-	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
+	DNSTap metric.Map[DNSTapCounts] `metric:"dnstap" label:"dnstap_type"`
 
 	Content `with:","`
 }

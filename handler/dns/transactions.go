@@ -51,7 +51,7 @@ type TransactionMetrics struct {
 	// "in", "out" and "unknown", created on first use
 	Directions metric.Map[Direction] `metric:"" label:"direction"`
 	// dnstap messages by type: "auth", "client" and so on, created on first use
-	Taps metric.Map[Tapped] `metric:"dnstap" label:"dnstap_type"`
+	DNSTap metric.Map[DNSTapCounts] `metric:"dnstap" label:"dnstap_type"`
 }
 
 // Direction holds the counts of one direction's transactions: "in" if the local networks answered,

@@ -116,7 +116,7 @@ func TestTransactionPeriods(t *testing.T) {
 	require.Equal(t, []string{"slow1.example 1"}, list(t, p, "dns_top_slow_xacts"))
 }
 
-func TestTransactionTaps(t *testing.T) {
+func TestTransactionDNSTap(t *testing.T) {
 	var frames []capture.Frame
 	tap := func(typ dnstapmsg.Type, via dnstapmsg.Protocol, msg []byte) {
 		m := dnstapmsg.Message{

@@ -34,7 +34,7 @@ func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 type transactionShard struct {
 	front[TransactionMetrics]
 	waiting waiting[asker]
-	taps    tapCounts
+	taps    dnstapKinds
 	// metrics of the live period, by decode.Direction; nil until there is a reply
 	dirs    [3]*Direction
 	slow    *slowness
@@ -100,7 +100,7 @@ func (s *transactionShard) Shift(startNS int64) {
 	s.start = startNS
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
-	s.taps.shift(&s.Live.Taps)
+	s.taps.shift(&s.Live.DNSTap)
 	if s.Live.Directions.Len() == 0 { // a single bucket keeps them
 		s.dirs = [3]*Direction{}
 	}
@@ -150,7 +150,7 @@ func (s *transactionShard) message(m *handler.Message) {
 			s.Events.Deep++
 		}
 		if m.DNSTap != nil {
-			s.taps.count(&s.Live.Taps, m, deep, s.Hash)
+			s.taps.count(&s.Live.DNSTap, m, deep, s.Hash)
 		}
 		if s.Forward != nil && m.DNSTapType == 0 {
 			s.Forward.AddDNS(m)

@@ -22,7 +22,7 @@ import (
 func TestOneSidedDNS(t *testing.T) {
 	for spec, warnings := range map[string]int{"192.0.2.0/24": 1, "192.0.2.53/32": 0, "198.51.100.0/24": 1} {
 		synctest.Test(t, func(t *testing.T) {
-			tap := capture.NewTap()
+			feed := capture.NewFeed()
 			hosts, err := decode.ParseNetSet(spec)
 			require.NoError(t, err)
 			var log bytes.Buffer
@@ -30,7 +30,7 @@ func TestOneSidedDNS(t *testing.T) {
 				Types:  builtin.Catalog(),
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
-					return policy.Opened{Sources: []capture.Source{tap}, Hosts: hosts}, nil
+					return policy.Opened{Sources: []capture.Source{feed}, Hosts: hosts}, nil
 				},
 			})
 			require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))
@@ -43,7 +43,7 @@ func TestOneSidedDNS(t *testing.T) {
 						packettest.UDP(0, "192.0.2.53:53", "192.0.2.7:5000", packettest.Reply(query, 0, 1)),
 						packettest.UDP(0, "192.0.2.7:5353", "224.0.0.251:5353", query),
 					} {
-						require.True(t, tap.Packet(time.Now().UnixNano(), decode.LinkEthernet, f.Data))
+						require.True(t, feed.Packet(time.Now().UnixNano(), decode.LinkEthernet, f.Data))
 					}
 				}
 				time.Sleep(time.Minute)

@@ -47,7 +47,7 @@ func (p *Part) Source() Source {
 	defer p.input.mu.Unlock()
 	s := Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: p.input.running()}
 	if _, shown := s.Facts[HostIPs]; shown {
-		s.Facts[HostIPs] = shownNets(cmp.Or(p.input.pipeline.HostNets(), &p.input.hosts))
+		s.Facts[HostIPs] = shownNets(cmp.Or(p.input.pipeline.Hosts(), &p.input.hosts))
 	}
 	if p.input.datagrams {
 		s.Facts = Options{"packet_errors": p.input.pipeline.Account().Undecodable}

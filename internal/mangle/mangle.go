@@ -24,7 +24,6 @@ type Source struct {
 
 var (
 	_ capture.Source      = (*Source)(nil)
-	_ capture.Progresser  = (*Source)(nil)
 	_ capture.DropCounter = (*Source)(nil)
 )
 

@@ -89,7 +89,7 @@ func TestRegistryOfHost(t *testing.T) {
 
 func Example() {
 	h, _ := dns.New(dns.Config{})
-	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewTap()}, Handlers: []handler.Handler{h}})
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewFeed()}, Handlers: []handler.Handler{h}})
 	if err != nil {
 		fmt.Println(err)
 		return
