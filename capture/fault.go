@@ -9,8 +9,9 @@ import (
 // files, NFS and truncate can do that.
 var ErrShrunk = errors.New("capture: the file became shorter while it was read")
 
-// GuardFaults must be called before working on frames of a stable source. Their memory may belong to a
-// mapped file, and an access beyond the end of a truncated file would kill the program with SIGBUS.
+// GuardFaults must be called before working on frames of a stable source. Their memory may belong
+// to a mapped file, and an access beyond the end of a truncated file would kill the program with
+// SIGBUS.
 // Use it with [RecoverFault]:
 //
 //	func (w *worker) work(b *Batch) (err error) {

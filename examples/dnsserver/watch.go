@@ -16,8 +16,8 @@ import (
 	"visor/handler/network"
 )
 
-// watcher is visor inside the server: a feed that accepts queries and responses, and a pipeline that
-// reads it.
+// watcher is visor inside the server: a feed that accepts queries and responses, and a pipeline
+// that reads it.
 type watcher struct {
 	feed     *capture.Feed
 	pipeline *handler.Pipeline

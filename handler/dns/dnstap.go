@@ -8,8 +8,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// DNSTapCounts holds the counts of dnstap messages of one type, queries and responses. pktvisor does
-// not count these.
+// DNSTapCounts holds the counts of dnstap messages of one type, queries and responses. pktvisor
+// does not count these.
 type DNSTapCounts struct {
 	Queries   sketch.Counter  `metric:"queries,counters" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
 	Responses sketch.Counter  `metric:"responses,counters" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`

@@ -149,7 +149,7 @@ func (e *Map[M]) mergeFrom(src state) {
 }
 
 // mergeKeys also merges an empty set into each subject that src lacks, which empties its
-// cardinalities: those of one host alone are not an answer.
+// cardinalities. The count of one host alone is not an answer.
 func (e *Map[M]) mergeKeys(src state) {
 	from := src.(*Map[M])
 	for name, p := range e.parts {
