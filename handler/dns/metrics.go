@@ -21,23 +21,24 @@ const (
 	groupEDNS
 	groupMessages
 	groupTraffic
+	groupDomains
 
 	// pktvisor lacks these
-	ownGroups = groupEDNS | groupMessages | groupTraffic
+	ownGroups = groupEDNS | groupMessages | groupTraffic | groupDomains
 
 	defaultGroups = groupCardinality | groupCounters | groupTransactions | groupQuantiles | groupTopPorts | groupTopQNames
 )
 
 var groupNames = metric.GroupNames{
 	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
-	"edns", "messages", "traffic",
+	"edns", "messages", "traffic", "names_by_domain",
 }
 
 var messageContent = contentGroups{edns: groupEDNS, messages: groupMessages, traffic: groupTraffic}
 
 var messageNames = nameGroups{
 	distinct: groupCardinality, parts: groupTopQNames, results: groupTopQNames,
-	details: groupTopQNames | groupTopQNamesDetails, bytes: groupTopQNames | groupTopQNamesDetails,
+	details: groupTopQNames | groupTopQNamesDetails, bytes: groupTopQNames | groupTopQNamesDetails, domains: groupDomains,
 }
 
 // Metrics holds the counts of a Handler. A transaction is a reply with its query. It is "in" if the
@@ -99,6 +100,9 @@ type Counts struct {
 	TopNoData   metric.TopDomains `metric:"top_nodata{xacts},{results}" label:"qname" help:"names answered with NOERROR and no answer record"`
 	TopNoError  metric.TopDomains `metric:"top_noerror{xacts},{details}" label:"qname" help:"names answered with NOERROR"`
 	TopBytes    metric.TopDomains `metric:"{bytes},{sizes}" label:"qname" help:"names by the bytes of their replies"`
+
+	Names  metric.TopDistinctNames `metric:"names_by_domain{xacts},names_by_domain" label:"domain" help:"domains with the most distinct names below them"`
+	Failed metric.TopDistinctNames `metric:"failed_names_by_domain{xacts},names_by_domain" label:"domain" help:"domains with the most distinct names below them answered with NXDOMAIN, SERVFAIL or REFUSED"`
 
 	TopPorts  metric.TopNumbers[metric.Port]  `metric:"top_udp_ports{xacts},top_ports" label:"port" help:"client ports"`
 	TopQTypes metric.TopNumbers[dnsmsg.Type]  `metric:"top_qtype{xacts},{types}" label:"qtype" help:"query types"`

@@ -197,6 +197,10 @@ func (s *front[M]) arrive() {
 	for i := range t.lists {
 		t.lists[i].add()
 	}
+	for i := range t.leaving[:t.n] {
+		c := &t.leaving[i]
+		t.lists[c.class.direction()].countBelow(c, s.Hash)
+	}
 	t.n = 0
 }
 
@@ -211,7 +215,9 @@ func (s *front[M]) deliver() {
 
 // lists are the metrics that count the names of one direction.
 type lists struct {
-	distinct *sketch.Cardinality // nil if it is off
+	distinct *sketch.Cardinality      // nil if it is off
+	below    *metric.TopDistinctNames // nil if it is off
+	failed   *metric.TopDistinctNames
 	tops     [listKinds]struct {
 		list *metric.TopDomains         // nil if it is off
 		next [together]sketch.NameCount // to be added
@@ -236,7 +242,7 @@ const (
 )
 
 // nameGroups are the metric groups of the lists of names in [Counts], in one version.
-type nameGroups struct{ distinct, parts, results, details, bytes metric.GroupSet }
+type nameGroups struct{ distinct, parts, results, details, bytes, domains metric.GroupSet }
 
 // connect makes the lists of c count the names of a direction.
 func (s *front[M]) connect(dir decode.Direction, c *Counts, g nameGroups) {
@@ -248,6 +254,10 @@ func (s *front[M]) connect(dir decode.Direction, c *Counts, g nameGroups) {
 		if s.groups.Has(group) {
 			l.tops[kind].list = list
 		}
+	}
+	l.below, l.failed = nil, nil
+	if s.groups.Has(g.domains) {
+		l.below, l.failed = &c.Names, &c.Failed
 	}
 	on(g.parts, twoLabels, &c.TopQName2)
 	on(g.parts, threeLabels, &c.TopQName3)
@@ -294,6 +304,30 @@ func (l *lists) notePart(kind listKind, c *leavingName, at uint8, n uint64, h *h
 	}
 	part := c.name[at : c.length+1]
 	l.note(kind, h.Sum(part), part, n)
+}
+
+// countBelow counts c's name as one of the distinct names below its domain.
+func (l *lists) countBelow(c *leavingName, h *hash64.Hasher) {
+	at := c.two
+	if c.three != noPart && sharedSuffix(c.name[at:c.length]) {
+		at = c.three
+	}
+	if l.below == nil || at == 0 || c.length == 0 {
+		return
+	}
+	domain := c.name[at:c.length]
+	hash := h.Sum(domain)
+	l.below.Add(hash, domain, c.hash, c.name[:c.length], int(at))
+	if c.messages[nxDomain]|c.messages[servFail]|c.messages[refused] != 0 {
+		l.failed.Add(hash, domain, c.hash, c.name[:c.length], int(at))
+	}
+}
+
+// sharedSuffix reports whether a name of two labels looks like a suffix that many owners share,
+// such as co.uk and com.br: a short label below a country.
+func sharedSuffix(name []byte) bool {
+	first := int(name[0])
+	return len(name) > first+1 && name[first+1] == 2 && first <= 3
 }
 
 func (l *lists) note(kind listKind, hash uint64, name []byte, n uint64) {

@@ -25,22 +25,23 @@ const (
 	xactEDNS
 	xactMessages
 	xactTraffic
+	xactDomains
 
 	// pktvisor lacks these
-	xactOwnGroups = xactEDNS | xactMessages | xactTraffic
+	xactOwnGroups = xactEDNS | xactMessages | xactTraffic | xactDomains
 
 	xactDefaultGroups = xactCardinality | xactCounters | xactQuantiles | xactTopQNames | xactTopQTypes | xactTopRCodes
 )
 
 var xactGroupNames = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
-	"edns", "messages", "traffic",
+	"edns", "messages", "traffic", "names_by_domain",
 }
 
 var transactionContent = contentGroups{edns: xactEDNS, messages: xactMessages, traffic: xactTraffic}
 
 var transactionNames = nameGroups{
-	distinct: xactCardinality, parts: xactTopQNames, results: xactTopRCodes, details: xactTopRCodes, bytes: xactTopSize,
+	distinct: xactCardinality, parts: xactTopQNames, results: xactTopRCodes, details: xactTopRCodes, bytes: xactTopSize, domains: xactDomains,
 }
 
 // TransactionMetrics holds the counts of a TransactionHandler: the same transaction metrics for

@@ -93,6 +93,18 @@ func values(t *testing.T, p *handler.Pipeline, bucket int) []metric.Value {
 	return snap.Modules[0].Values()
 }
 
+// Exact returns values without the entries of lists of distinct counts. A full list of these depends
+// on the order of events.
+func Exact(values []metric.Value) []metric.Value {
+	out := slices.Clone(values)
+	for i := range out {
+		if out[i].Distinct {
+			out[i].Items, out[i].Total = nil, 0
+		}
+	}
+	return out
+}
+
 // accountOf returns the account of the only handler.
 func accountOf(p *handler.Pipeline) (sum handler.Account) {
 	for _, a := range p.HandlerAccounts() {
@@ -140,7 +152,7 @@ func testWorkers(t *testing.T, make New, frames []capture.Frame) {
 		h, err := make(allTime(handler.Settings{}))
 		require.NoError(t, err)
 		p := AnalyseBy(t, h, queues, capture.NewMemory(frames))
-		require.Equal(t, want, values(t, p, 0), "%d workers", queues)
+		require.Equal(t, Exact(want), Exact(values(t, p, 0)), "%d workers", queues)
 		require.Equal(t, wantAccount, accountOf(p))
 	}
 }

@@ -34,7 +34,7 @@ func testTravel(t *testing.T, make New, frames []capture.Frame) {
 	require.NoError(t, err)
 	sum, err := handler.Merge(periods...)
 	require.NoError(t, err)
-	require.Equal(t, window.Modules[0].Values(), sum.Modules[0].Values())
+	require.Equal(t, Exact(window.Modules[0].Values()), Exact(sum.Modules[0].Values()))
 	require.Equal(t, window.Modules[0].Frames, sum.Modules[0].Frames)
 	require.Empty(t, sum.Modules[0].LeftOut)
 	require.Empty(t, sum.Modules[0].Partial)
@@ -45,7 +45,7 @@ func testTravel(t *testing.T, make New, frames []capture.Frame) {
 	}
 	few, err := handler.Merge(periods...)
 	require.NoError(t, err)
-	checkBounds(t, window.Modules[0].Values(), few.Modules[0].Values())
+	checkBounds(t, Exact(window.Modules[0].Values()), Exact(few.Modules[0].Values()))
 }
 
 // counter is the origin of all counts.

@@ -30,7 +30,7 @@ func Example() {
 	}
 	// Output:
 	// mine_queries 3 []
-	// mine_top_names 0 [{a.example 2 2  } {b.example 1 1  }]
+	// mine_top_names 0 [{a.example 2 2   0 []} {b.example 1 1   0 []}]
 }
 
 // A field with the tag must be a metric.

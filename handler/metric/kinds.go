@@ -25,7 +25,8 @@ const (
 	wireSubjects // of a Map
 	wireSizes
 	wireLengths
-	wireLast = wireLengths
+	wireDistinctNames
+	wireLast = wireDistinctNames
 )
 
 // wireVersion is the version of each kind's bytes.
@@ -66,6 +67,8 @@ func newTraveller(k wireKind) traveller {
 		return new(Sizes)
 	case wireLengths:
 		return new(Lengths)
+	case wireDistinctNames:
+		return new(TopDistinctNames)
 	}
 	return nil
 }

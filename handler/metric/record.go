@@ -230,7 +230,7 @@ func (k wireKind) kind() Kind {
 		return KindRate
 	case wireHistogram, wireSizes, wireLengths:
 		return KindHistogram
-	case wireList:
+	case wireList, wireDistinctNames:
 		return KindTop
 	}
 	return KindUnknown

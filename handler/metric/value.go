@@ -51,7 +51,9 @@ type Value struct {
 	Total uint64
 	// KindTop: the most by which an Estimate may exceed the true count. It is also the greatest
 	// possible count of an entry that is missing in the list. 0 for an exact list.
-	Error     uint64
+	Error uint64
+	// KindTop: estimates are numbers of distinct names, with a standard error of up to 6.5 per cent
+	Distinct  bool
 	Quantiles Quantiles // KindQuantile, KindRate; of Sizes and Lengths, bounds of bins
 	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
 	Buckets   []Bin     // KindHistogram: cumulative bins with the same bounds in every answer
@@ -70,6 +72,9 @@ type Item struct {
 	Estimate uint64
 	Lower    uint64 // lower bound
 	Lat, Lon string // degrees, for places only; empty if unknown
+	// of a TopDistinctNames: the bytes of the distinct names, and some of them
+	Weight  uint64
+	Samples []string
 }
 
 // Quantiles summarizes a distribution. Without samples N and the rest are 0. A rate has

@@ -1,0 +1,53 @@
+package dns_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/capture"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/handlertest"
+	"visor/internal/packettest"
+)
+
+// Distinct names count once below their domain, which is three labels below a suffix such as co.uk.
+// Both versions count alike.
+func TestNamesByDomain(t *testing.T) {
+	var frames []capture.Frame
+	ask := func(id int, name string, code byte) {
+		q := packettest.Query(uint16(id), name, 1)
+		at := time.Duration(id) * time.Millisecond
+		frames = append(frames, packettest.UDP(at, "198.51.100.1:5000", "192.0.2.53:53", q), packettest.UDP(at+1, "192.0.2.53:53", "198.51.100.1:5000", packettest.Reply(q, code, 0)))
+	}
+	for i := range 40 {
+		ask(4*i, fmt.Sprintf("x%d.victim.com", i%20), 3)
+		ask(4*i+1, fmt.Sprintf("www%d.shop.co.uk", i%5), 0)
+		ask(4*i+2, "victim.com", 3)
+		ask(4*i+3, "co.uk", 2)
+	}
+	v1, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}})
+	require.NoError(t, err)
+	snap, err := handlertest.Analyse(t, v1, capture.NewMemory(frames)).Bucket(0)
+	require.NoError(t, err)
+	v2, err := dns.NewTransactions(dns.Config{Settings: handler.Settings{Periods: 1}})
+	require.NoError(t, err)
+	other, err := handlertest.Analyse(t, v2, capture.NewMemory(frames)).Bucket(0)
+	require.NoError(t, err)
+
+	for _, c := range []*dns.Counts{&dns.From(snap).Counts, &dns.FromTransactions(other).Directions.Find("in").Counts} {
+		all, failed := c.Names.Items(10), c.Failed.Items(10)
+		require.Len(t, all, 2)
+		require.Equal(t, "victim.com", all[0].Name)
+		require.Equal(t, []uint64{20, 20, 10*3 + 10*4}, []uint64{all[0].Estimate, all[0].Lower, all[0].Weight}, "bytes of labels with their length")
+		require.Len(t, all[0].Samples, 8)
+		require.Contains(t, all[0].Samples[0], ".victim.com")
+		require.Equal(t, "shop.co.uk", all[1].Name)
+		require.EqualValues(t, 5, all[1].Estimate)
+		require.Len(t, failed, 1)
+		require.EqualValues(t, 20, failed[0].Estimate)
+	}
+}
