@@ -93,8 +93,8 @@ func values(t *testing.T, p *handler.Pipeline, bucket int) []metric.Value {
 	return snap.Modules[0].Values()
 }
 
-// Exact returns values without the entries of lists of distinct counts. A full list of these depends
-// on the order of events.
+// Exact returns values without the entries of lists of distinct counts. A full list of these
+// depends on the order of events.
 func Exact(values []metric.Value) []metric.Value {
 	out := slices.Clone(values)
 	for i := range out {

@@ -5,8 +5,8 @@ import (
 	"visor/sketch"
 )
 
-// distinctDomains is the capacity of a [TopDistinctNames]. A list lacks a domain with the share s of
-// all names with probability e^(-224·s).
+// distinctDomains is the capacity of a [TopDistinctNames]. A list lacks a domain with the share s
+// of all names with probability e^(-224·s).
 const distinctDomains = 256
 
 // TopDistinctNames is a list of domains with the most distinct names below them that can be a
