@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -25,7 +26,11 @@ func (w *writer) compact() error {
 	if err != nil {
 		return err
 	}
-	err = f.guard(func() error { return bolt.Compact(f.db, old.db, compactTx) })
+	err = guard(func() error { return bolt.Compact(f.db, old.db, compactTx) })
+	if errors.Is(err, errStructure) { // either may hold its locks now
+		f.broken.Store(true)
+		old.broken.Store(true)
+	}
 	if err == nil {
 		err = os.Rename(path, w.cfg.Path)
 	}

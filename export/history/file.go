@@ -31,20 +31,21 @@ var errStructure = errors.New("the file is damaged")
 
 // file is an open database. It is safe for concurrent use.
 type file struct {
-	db     *bolt.DB
-	handle *os.File // of db
-	broken atomic.Bool
+	db       *bolt.DB
+	handle   *os.File // of db
+	readOnly bool
+	broken   atomic.Bool // the database panicked
 }
 
-// openFile opens or makes a database. If another process has it, the error is ErrInUse, wrapped.
+// openFile opens or makes a database, and checks it. If another process has it, the error wraps
+// ErrInUse. If it is damaged, the error wraps errStructure or errDamaged.
 func openFile(path string, readOnly bool) (*file, error) {
-	f := &file{}
+	f := &file{readOnly: readOnly}
 	options := &bolt.Options{
 		Timeout: lockWait, PageSize: pageSize, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType,
 		OpenFile: func(name string, flag int, mode os.FileMode) (h *os.File, err error) {
-			h, err = os.OpenFile(name, flag, mode)
-			f.handle = h
-			return h, err
+			f.handle, err = prepare(name, flag, mode, readOnly)
+			return f.handle, err
 		},
 	}
 	err := guard(func() (err error) {
@@ -52,25 +53,53 @@ func openFile(path string, readOnly bool) (*file, error) {
 		return err
 	})
 	switch {
+	case errors.Is(err, ErrInUse):
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("history: %s is %w by %s: ask it", path, ErrInUse, ownerOf(path))
+		err = inUse(path)
 	case err != nil:
-		if f.handle != nil {
-			_ = f.handle.Close() // bbolt closes it, except after a panic
-		}
-		return nil, fmt.Errorf("history: %s: %w", path, err)
+		err = fmt.Errorf("history: %s: %w", path, err)
+	default:
+		f.db.AllocSize = growth
+		return f, nil
 	}
-	f.db.AllocSize = growth
-	if !f.at(path) { // compaction has replaced it while this process waited for the lock
-		_ = f.close()
-		return nil, fmt.Errorf("history: %s is %w by %s: ask it", path, ErrInUse, ownerOf(path))
+	if f.handle != nil {
+		_ = f.handle.Close() // bbolt closes it, except after a panic
 	}
-	return f, nil
+	return nil, err
 }
 
-// at reports whether f is the file at path.
-func (f *file) at(path string) bool {
-	own, err := f.handle.Stat()
+// prepare opens the file of a database, locks it before bbolt does, and checks it.
+func prepare(path string, flag int, mode os.FileMode, readOnly bool) (*os.File, error) {
+	h, err := os.OpenFile(path, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	if err = lock(h, !readOnly); err != nil || !at(h, path) { // a compaction may have replaced it
+		_ = h.Close()
+		return nil, inUse(path)
+	}
+	info, err := h.Stat()
+	if err == nil && info.Size() < 4*pageSize && !readOnly {
+		err = h.Truncate(0) // the disk was full when it was made
+	}
+	if err == nil {
+		err = check(h)
+	}
+	if err != nil {
+		_ = h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// inUse returns the error of a store that another process has open.
+func inUse(path string) error {
+	return fmt.Errorf("history: %s is %w by %s: ask it", path, ErrInUse, ownerOf(path))
+}
+
+// at reports whether the open file h is the one at path.
+func at(h *os.File, path string) bool {
+	own, err := h.Stat()
 	if err != nil {
 		return false
 	}

@@ -90,9 +90,10 @@ func (p *plan) last(tx *bolt.Tx, at int64) (r record, ok bool) {
 // finer is left.
 func (p *plan) fill(tx *bolt.Tx, t tier, from, to int64) {
 	c := chain{t, p.policy}
+	var last record
 	if t == minute {
 		for r := range c.between(tx, from, to) {
-			p.add(r)
+			p.add(r, &last)
 		}
 		return
 	}
@@ -101,10 +102,11 @@ func (p *plan) fill(tx *bolt.Tx, t tier, from, to int64) {
 		start := t.slot(r.start)
 		end := start + t.length()
 		if (start < from || end > to) && p.finer(tx, t, start, end) {
+			last = r
 			continue
 		}
 		p.fill(tx, t-1, at, start)
-		p.add(r)
+		p.add(r, &last)
 		at = end
 	}
 	p.fill(tx, t-1, at, to)
@@ -120,7 +122,13 @@ func (p *plan) finer(tx *bolt.Tx, t tier, from, to int64) bool {
 	return false
 }
 
-func (p *plan) add(r record) {
+// add appends r, and what is missing between it and the record before in its chain.
+func (p *plan) add(r record, last *record) {
 	r.data = nil
+	missing := r.lossy || last.number != 0 && r.number != 0 && r.before != last.number
+	if missing && last.number != 0 && last.end < r.start {
+		p.lost = append(p.lost, gapNS{last.end, r.start})
+	}
+	*last = r
 	p.records = append(p.records, r)
 }

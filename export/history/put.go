@@ -8,11 +8,7 @@ import (
 // numbers of that. put returns the size of the value, or 0 if there is a record and it must not be
 // replaced.
 func (r *record) put(tx *bolt.Tx, replace bool) (size int, err error) {
-	all, err := tx.CreateBucketIfNotExists([]byte(r.tier.String()))
-	if err != nil {
-		return 0, err
-	}
-	b, err := all.CreateBucketIfNotExists(bucketOf(r.policy))
+	b, err := r.create(tx)
 	if err != nil {
 		return 0, err
 	}
@@ -31,6 +27,15 @@ func (r *record) put(tx *bolt.Tx, replace bool) (size int, err error) {
 	}
 	value := r.append(nil)
 	return len(value), b.Put(key, value)
+}
+
+// create returns the bucket of a chain, which it makes if it is missing.
+func (c chain) create(tx *bolt.Tx) (*bolt.Bucket, error) {
+	all, err := tx.CreateBucketIfNotExists([]byte(c.tier.String()))
+	if err != nil {
+		return nil, err
+	}
+	return all.CreateBucketIfNotExists(bucketOf(c.policy))
 }
 
 // link numbers r, and links it with its neighbours. The next one is there only if a clock was set

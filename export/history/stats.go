@@ -20,6 +20,7 @@ type Stats struct {
 	Damaged    uint64 // records that could not be read, each time
 	Refused    uint64 // merges of records that do not add up, as after a policy has changed
 	Compacted  uint64 // compactions of the file
+	Repaired   uint64 // damaged files that were replaced
 
 	Failing       bool      // writing does not work now
 	LastError     error     // of opening or writing; nil if there was none
@@ -37,9 +38,9 @@ type TierStats struct {
 
 // counts is what the store counts. Store.mu guards it.
 type counts struct {
-	tiers                                                              [tiers]TierStats
-	bytes, file                                                        int64
-	written, lost, duplicates, damaged, refused, compacted, damageFile uint64
+	tiers                                                            [tiers]TierStats
+	bytes, file                                                      int64
+	written, lost, duplicates, damaged, refused, compacted, repaired uint64
 
 	failing bool
 	last    error
@@ -53,7 +54,7 @@ func (s *Store) Stats() Stats {
 	c := &s.stats
 	out := Stats{
 		Bytes: c.bytes, File: c.file, Written: c.written, Pending: len(s.queue.records), Lost: c.lost,
-		Duplicates: c.duplicates, Damaged: c.damaged, Refused: c.refused, Compacted: c.compacted,
+		Duplicates: c.duplicates, Damaged: c.damaged, Refused: c.refused, Compacted: c.compacted, Repaired: c.repaired,
 		Failing: c.failing, LastError: c.last, LastErrorTime: c.lastAt,
 	}
 	for t := range tiers {

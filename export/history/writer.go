@@ -1,7 +1,6 @@
 package history
 
 import (
-	"os"
 	"slices"
 	"time"
 
@@ -169,31 +168,6 @@ func (w *writer) write(periods []record) (duplicates int, err error) {
 		w.stats.tiers[minute].Bytes += int64(size)
 	}
 	return duplicates, nil
-}
-
-// openFile opens the file and reads what it holds.
-func (w *writer) openFile() error {
-	f, err := openFile(w.cfg.Path, false)
-	if err != nil {
-		return err
-	}
-	if before := w.open.set(f); before != nil {
-		_ = before.close() // it only read
-	}
-	// without the name, the error of another process is less helpful
-	_ = os.WriteFile(ownerFile(w.cfg.Path), []byte(w.cfg.Owner+"\n"), 0o600)
-	if err := w.count(); err != nil {
-		return err
-	}
-	return w.findUnmerged()
-}
-
-// reopen opens the file if it is not open.
-func (w *writer) reopen() error {
-	if w.open.file != nil {
-		return nil
-	}
-	return w.openFile()
 }
 
 // fail records an error, and logs it unless it repeats.
