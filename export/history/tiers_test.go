@@ -135,7 +135,9 @@ func TestGaps(t *testing.T) {
 		a, err := s.Range(t.Context(), "default", start, start.Add(time.Hour))
 		require.NoError(t, err)
 		require.Equal(t, 15, queries(t, a))
-		gap := func(from, to time.Time) history.Gap { return history.Gap{Interval: handler.Interval{Start: from, End: to}} }
+		gap := func(from, to time.Time) history.Gap {
+			return history.Gap{Interval: handler.Interval{Start: from, End: to}}
+		}
 		require.Equal(t, []history.Gap{
 			gap(start, start.Add(17*time.Second)),
 			gap(start.Add(10*time.Minute+17*time.Second), again),
