@@ -87,9 +87,9 @@ func sum(from, to int) (n int) {
 func TestFlippedBytes(t *testing.T) {
 	s := newStored(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	rounds := 50 // 300 take a minute
+	rounds := 25 // 300 take minutes
 	if testing.Short() {
-		rounds = 12
+		rounds = 8
 	}
 	damaged, all := 0, 0
 	for round := range rounds {
@@ -106,7 +106,7 @@ func TestFlippedBytes(t *testing.T) {
 			}
 			data[at] ^= byte(1 + random.IntN(255))
 		}
-		if round%25 == 0 {
+		if round%12 == 0 {
 			data = data[:random.IntN(len(data))]
 		}
 		require.NoError(t, os.WriteFile(path, data, 0o600))

@@ -62,8 +62,9 @@ func openFile(path string, readOnly bool) (*file, error) {
 		f.db.AllocSize = growth
 		return f, nil
 	}
-	if f.handle != nil {
-		_ = f.handle.Close() // bbolt closes it, except after a panic
+	if f.handle != nil { // bbolt closes it, except after a panic
+		unlock(f.handle)
+		_ = f.handle.Close()
 	}
 	return nil, err
 }
@@ -111,6 +112,7 @@ func at(h *os.File, path string) bool {
 // closed without it and stays mapped.
 func (f *file) close() error {
 	if f.broken.Load() {
+		unlock(f.handle) // closing does not, because the mapping keeps the file open
 		return f.handle.Close()
 	}
 	return guard(f.db.Close)

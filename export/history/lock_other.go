@@ -12,3 +12,6 @@ var errReadOnlyDisk = errors.New("a read-only file system")
 
 // lock does nothing: bbolt locks the file after the check.
 func lock(*os.File, bool) error { return nil }
+
+// unlock does nothing.
+func unlock(*os.File) {}

@@ -26,3 +26,6 @@ func lock(f *os.File, exclusive bool) error {
 		time.Sleep(lockWait / tries)
 	}
 }
+
+// unlock unlocks f. It fails only for a closed file.
+func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
