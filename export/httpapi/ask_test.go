@@ -27,11 +27,11 @@ import (
 type questions struct {
 	*agent
 	server *httptest.Server
-	tap    *capture.Tap
+	tap    *capture.Feed
 }
 
 func newQuestions(t *testing.T) *questions {
-	tap := capture.NewTap()
+	tap := capture.NewFeed()
 	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
 		return policy.Opened{Sources: []capture.Source{tap}}, nil
 	}})
