@@ -152,7 +152,14 @@ const (
 )
 
 // OptionSet returns the options that e has, whatever their data.
-func (e EDNS) OptionSet() (set OptionSet) {
+func (e EDNS) OptionSet() OptionSet {
+	if len(e.options) == 0 {
+		return 0
+	}
+	return e.optionSet()
+}
+
+func (e EDNS) optionSet() (set OptionSet) {
 	for o := e.Options(); o.Next(); {
 		switch o.code {
 		case OptionNSID:

@@ -2,15 +2,25 @@ package dnsmsg
 
 // EDNSBehind is [Message.EDNS] for a message whose question was read: it continues at q.End. So a
 // handler that has the question does not read the name again.
+//
+// Most messages end with an OPT record without options. It is recognized by its eleven bytes, which
+// saves the walk over the other records. Only a message made for that purpose ends with such bytes
+// in another record.
 func (m Message) EDNSBehind(q Question) (EDNS, bool) {
 	if m.ARCount() == 0 {
 		return EDNS{}, false
+	}
+	if at := len(m) - optLen; at >= q.End && be32(m[at:])>>8 == uint32(TypeOPT) && be16(m[at+optLen-2:]) == 0 {
+		return m.opt(m[at+1:]), true
 	}
 	if m.QDCount() != 1 {
 		return m.EDNS()
 	}
 	return m.ednsAt(q.End)
 }
+
+// optLen is the length of an OPT record without options.
+const optLen = 11
 
 // ednsAt returns the first OPT record in the additional section. The records begin at offset at.
 // The work is bounded by the bytes of the message: each record takes eleven.

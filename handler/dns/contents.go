@@ -17,13 +17,14 @@ type contents struct {
 	edns, messages, traffic bool // groups that are on
 
 	bits    [bitKinds]uint64
-	lengths [256]uint64 // of names of queries, without the final zero
-	labels  [128]uint64 // of names of queries
+	lengths [2][256]uint64 // of names of queries and of replies, without the final zero
+	labels  [2][128]uint64 // of names of queries and of replies
 	opcodes [16]uint64
 	in      uint64 // questions of class IN
 	sizes   [sizeKinds][shortBins]uint64
-	rcodes  [32]uint64
-	offers  [offers]uint64 // of EDNS
+	rcodes  [2][plainCodes]uint64 // of queries and of replies
+	withOPT [4]uint64             // messages with EDNS: 1 for DO, plus 2 for replies
+	offers  [offers]uint64        // of EDNS
 }
 
 // The bits of an index of header bits: AA, TC and RD as in the header, then CD and AD, then QR.
@@ -44,15 +45,13 @@ const (
 	sizeIPv6  = 2
 	sizeTCP   = 4
 
-	shortBins = 256 // of 16 bytes each; messages are rarely longer
+	shortBins  = 256 // of 16 bytes each; messages are rarely longer
+	plainCodes = 32  // greater codes are rare
 )
 
 // The indexes of counts of EDNS.
 const (
-	ednsQueries = iota
-	ednsReplies
-	ednsDO
-	ednsCookies
+	ednsCookies = iota
 	ednsNSID
 	ednsSubnets
 	ednsVersions
@@ -73,12 +72,12 @@ func (s *contents) count(to *Content, m *handler.Message, deep bool, h *hash64.H
 	if msg == nil {
 		return
 	}
-	reply := msg.Response()
+	reply := int(msg[2] >> 7)
 	if s.messages {
 		s.countBits(to, m, reply)
 	}
 	code := msg.RCode()
-	if (s.edns || reply) && msg.ARCount() > 0 {
+	if msg.ARCount() > 0 {
 		if e, ok := edns(m); ok {
 			code = e.RCode
 			if s.edns {
@@ -99,14 +98,11 @@ func edns(m *handler.Message) (dnsmsg.EDNS, bool) {
 	return m.Msg.EDNS()
 }
 
-// countBits counts the header and the question.
-func (s *contents) countBits(to *Content, m *handler.Message, reply bool) {
+// countBits counts the header and the question. It avoids branches where queries and replies come
+// in random order: reply is 1 for replies.
+func (s *contents) countBits(to *Content, m *handler.Message, reply int) {
 	msg := m.Msg
-	at := msg[2]&(bitRD|bitTC|bitAA) | msg[3]&0x30>>1
-	if reply {
-		at |= bitReply
-	}
-	s.bits[at]++
+	s.bits[(int(msg[2]&(bitRD|bitTC|bitAA)|msg[3]&0x30>>1)|reply*bitReply)&(bitKinds-1)]++
 	s.opcodes[msg.Opcode()&15]++
 	if !m.Named {
 		return
@@ -116,35 +112,35 @@ func (s *contents) countBits(to *Content, m *handler.Message, reply bool) {
 	} else {
 		to.Bits.TopClasses.Add(dnsmsg.Class(m.Class), 1)
 	}
-	if !reply {
-		s.lengths[len(m.Name.Key())&255]++
-		s.labels[m.Labels()&127]++
-	}
+	s.lengths[reply&1][len(m.Name.Key())&255]++
+	s.labels[reply&1][m.Labels()&127]++
 }
 
 // countEDNS counts an OPT record.
-func (s *contents) countEDNS(to *Content, m *handler.Message, e *dnsmsg.EDNS, reply, deep bool) {
-	set := e.OptionSet()
+func (s *contents) countEDNS(to *Content, m *handler.Message, e *dnsmsg.EDNS, reply int, deep bool) {
+	at := reply << 1
+	if e.DO {
+		at |= 1
+	}
+	s.withOPT[at&3]++
 	if e.Version != 0 {
 		s.offers[ednsVersions]++
 	}
-	if reply {
-		s.offers[ednsReplies]++
-		if set&dnsmsg.HasExtendedError != 0 {
-			countErrors(&to.EDNS, m, e, deep)
+	set := e.OptionSet()
+	if reply == 0 {
+		if deep {
+			to.EDNS.TopUDPSize.Add(UDPSize(e.UDPSize), 1)
 		}
-		return
+		if set != 0 {
+			s.countOptions(set)
+		}
+	} else if deep && set&dnsmsg.HasExtendedError != 0 {
+		countErrors(&to.EDNS, m, e)
 	}
-	s.offers[ednsQueries]++
-	if deep {
-		to.EDNS.TopUDPSize.Add(UDPSize(e.UDPSize), 1)
-	}
-	if e.DO {
-		s.offers[ednsDO]++
-	}
-	if set == 0 {
-		return
-	}
+}
+
+// countOptions counts the options of a query.
+func (s *contents) countOptions(set dnsmsg.OptionSet) {
 	if set&dnsmsg.HasCookie != 0 {
 		s.offers[ednsCookies]++
 	}
@@ -161,10 +157,7 @@ func (s *contents) countEDNS(to *Content, m *handler.Message, e *dnsmsg.EDNS, re
 const errorsKept = 8
 
 // countErrors counts the extended errors of a reply, and its name behind each.
-func countErrors(to *EDNSCounts, m *handler.Message, e *dnsmsg.EDNS, deep bool) {
-	if !deep {
-		return
-	}
+func countErrors(to *EDNSCounts, m *handler.Message, e *dnsmsg.EDNS) {
 	for o := e.Options(); o.Next(); {
 		code, ok := o.ExtendedError()
 		if !ok {
@@ -192,38 +185,32 @@ func (c *EDNSCounts) failed(code dnsmsg.ExtendedError) *Failed {
 }
 
 // countTraffic counts the size, the response code and the source.
-func (s *contents) countTraffic(to *Content, m *handler.Message, reply bool, code dnsmsg.RCode, deep bool, h *hash64.Hasher) {
+func (s *contents) countTraffic(to *Content, m *handler.Message, reply int, code dnsmsg.RCode, deep bool, h *hash64.Hasher) {
 	layers := m.Packet.Layers
 	if !layers.Has(decode.LayerIP) || !m.TCP && !layers.Has(decode.LayerUDP) {
 		return
 	}
-	kind, size := 0, len(m.Msg)
+	kind, size := reply*sizeReply, len(m.Msg)
 	if m.TCP {
-		kind = sizeTCP
+		kind |= sizeTCP
 	} else {
 		size += int(m.Packet.Cut)
 	}
 	if layers.Has(decode.LayerIPv6) {
 		kind |= sizeIPv6
 	}
-	if reply {
-		kind |= sizeReply
-		s.countCode(to, code)
-	} else if deep {
-		to.Traffic.source(m, h)
-	}
 	if bin := size / metric.SizeBin; bin < shortBins {
-		s.sizes[kind][bin]++
+		s.sizes[kind&(sizeKinds-1)][bin]++
 	} else {
 		to.Traffic.add(kind, size, 1)
 	}
-}
-
-func (s *contents) countCode(to *Content, code dnsmsg.RCode) {
-	if int(code) < len(s.rcodes) {
-		s.rcodes[code]++
-	} else {
+	if int(code) < plainCodes {
+		s.rcodes[reply&1][code]++
+	} else if reply != 0 {
 		to.Traffic.RCodes.Add(code, 1)
+	}
+	if reply == 0 && deep {
+		to.Traffic.source(m, h)
 	}
 }
 
@@ -275,7 +262,7 @@ func (s *contents) deliver(to *Content) {
 			}
 		}
 	}
-	addAll(&to.Traffic.RCodes, s.rcodes[:])
+	addAll(&to.Traffic.RCodes, s.rcodes[1][:])
 	*s = contents{edns: s.edns, messages: s.messages, traffic: s.traffic}
 }
 
@@ -287,12 +274,12 @@ func (c *HeaderCounts) deliver(s *contents) {
 	if s.in > 0 {
 		c.TopClasses.Add(dnsmsg.ClassIN, s.in)
 	}
-	for length, n := range s.lengths {
+	for length, n := range s.lengths[0] {
 		if n > 0 {
 			c.Bytes.Add(length+1, n) // with the final zero
 		}
 	}
-	for labels, n := range s.labels {
+	for labels, n := range s.labels[0] {
 		if n > 0 {
 			c.Labels.Add(labels, n)
 		}
@@ -315,9 +302,9 @@ func (c *HeaderCounts) addBits(at int, n uint64) {
 }
 
 func (c *EDNSCounts) deliver(s *contents) {
-	c.Queries.Add(s.offers[ednsQueries])
-	c.Replies.Add(s.offers[ednsReplies])
-	c.DO.Add(s.offers[ednsDO])
+	c.Queries.Add(s.withOPT[0] + s.withOPT[1])
+	c.Replies.Add(s.withOPT[2] + s.withOPT[3])
+	c.DO.Add(s.withOPT[1])
 	c.Cookies.Add(s.offers[ednsCookies])
 	c.NSID.Add(s.offers[ednsNSID])
 	c.Subnets.Add(s.offers[ednsSubnets])
