@@ -16,11 +16,11 @@ func (m Message) EDNS() (EDNS, bool) {
 	if m.ARCount() == 0 {
 		return EDNS{}, false
 	}
-	rr := m.Records() // skips the questions
-	if rr.err != nil {
+	o := m.opt()
+	if o == nil {
 		return EDNS{}, false
 	}
-	return m.ednsAt(rr.next)
+	return o.EDNS(m), true
 }
 
 // Option codes (https://www.iana.org/assignments/dns-parameters).
@@ -151,17 +151,17 @@ const (
 	HasExtendedError
 )
 
-// OptionSet returns the options that e has, whatever their data.
-func (e EDNS) OptionSet() OptionSet {
-	if len(e.options) == 0 {
+// OptionSet returns the options that o has, whatever their data.
+func (o OPT) OptionSet() OptionSet {
+	if len(o) <= 10 {
 		return 0
 	}
-	return e.optionSet()
+	return o.optionSet()
 }
 
-func (e EDNS) optionSet() (set OptionSet) {
-	for o := e.Options(); o.Next(); {
-		switch o.code {
+func (o OPT) optionSet() (set OptionSet) {
+	for c := (Options{rest: o[10:]}); c.Next(); {
+		switch c.code {
 		case OptionNSID:
 			set |= HasNSID
 		case OptionECS:

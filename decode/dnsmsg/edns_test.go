@@ -29,12 +29,17 @@ func requireEDNS(t *testing.T, m dnsmsg.Message) {
 	want, found := slowEDNS(m)
 	got, ok := m.EDNS()
 	require.Equal(t, found, ok)
-	behind, okBehind := got, ok
-	if _, q, err := m.AppendCanonical(nil); err == nil && !endsLikeOPT(m) {
-		behind, okBehind = m.EDNSBehind(q)
+	end := 0
+	if _, q, err := m.AppendCanonical(nil); err == nil {
+		end = q.End
 	}
-	require.Equal(t, got, behind)
-	require.Equal(t, ok, okBehind)
+	o := m.OPTBehind(end)
+	if !endsLikeOPT(m) {
+		require.Equal(t, ok, o != nil)
+	}
+	if o != nil && !endsLikeOPT(m) {
+		require.Equal(t, got, o.EDNS(m))
+	}
 	require.Equal(t, want.UDPSize, got.UDPSize)
 	require.Equal(t, want.RCode, got.RCode)
 	require.Equal(t, want.Version, got.Version)
@@ -50,7 +55,9 @@ func requireEDNS(t *testing.T, m dnsmsg.Message) {
 			}
 		}
 	}
-	require.Equal(t, set, got.OptionSet())
+	if o != nil && !endsLikeOPT(m) {
+		require.Equal(t, set, o.OptionSet())
+	}
 }
 
 // endsLikeOPT reports whether m ends with the bytes of an OPT record without options. Then they
@@ -60,8 +67,8 @@ func endsLikeOPT(m dnsmsg.Message) bool {
 	return len(end) == 11 && string(end[:3]) == "\x00\x00\x29" && string(end[9:]) == "\x00\x00"
 }
 
-// TestEDNSBehind finds the last record without the walk, and others with it.
-func TestEDNSBehind(t *testing.T) {
+// TestOPTBehind finds the last record without the walk, and others with it.
+func TestOPTBehind(t *testing.T) {
 	plain := append(query(wireName("example.com")), optRecord()...)
 	plain[11] = 1
 	last := append(query(wireName("example.com")), record("\x00", 16, "\x03abc")+optRecord()...)
@@ -71,14 +78,14 @@ func TestEDNSBehind(t *testing.T) {
 		require.NoError(t, err)
 		want, ok := m.EDNS()
 		require.True(t, ok, name)
-		got, ok := m.EDNSBehind(q)
-		require.True(t, ok, name)
-		require.Equal(t, want, got, name)
+		for _, end := range []int{q.End, 0} {
+			o := m.OPTBehind(end)
+			require.Equal(t, want, o.EDNS(m), name)
+			require.Equal(t, []any{want.UDPSize, want.RCode, want.Version, want.DO}, []any{o.UDPSize(), o.RCode(m.RCode()), o.Version(), o.DO()})
+		}
 	}
 	plain[11] = 0
-	_, q, _ := dnsmsg.Message(plain).AppendCanonical(nil)
-	_, ok := dnsmsg.Message(plain).EDNSBehind(q)
-	require.False(t, ok, "the header claims no record")
+	require.Nil(t, dnsmsg.Message(plain).OPTBehind(0), "the header claims no record")
 }
 
 var optionSets = map[uint16]dnsmsg.OptionSet{
@@ -189,7 +196,8 @@ func TestEDNSOfAttack(t *testing.T) {
 	options := append(header(1, 0x8000, 0, 0, 0, 1), optRecord(string(make([]byte, 60_000)))...)
 	e, ok := dnsmsg.Message(options).EDNS()
 	require.True(t, ok)
-	require.Zero(t, e.OptionSet())
+	require.Zero(t, dnsmsg.Message(options).OPTBehind(0).OptionSet())
+	require.EqualValues(t, 1232, e.UDPSize)
 }
 
 func TestExtendedErrors(t *testing.T) {
@@ -233,8 +241,7 @@ func BenchmarkEDNS(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		e, ok := reply.EDNSBehind(q)
-		if !ok || e.OptionSet() == 0 {
+		if reply.OPTBehind(q.End).OptionSet() == 0 {
 			b.Fatal("no OPT record")
 		}
 	}

@@ -182,7 +182,22 @@ func TestPktvisorFormat(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
 	require.Len(t, doc, 1)
 	require.Contains(t, doc, "5m")
+	require.NotContains(t, stdout, "edns", "a metric that pktvisor lacks")
 	require.Contains(t, stderr, "1,000 packets, all analysed")
+}
+
+// TestRSSAC writes the same YAML from a capture and from its snapshot.
+func TestRSSAC(t *testing.T) {
+	snapshot := filepath.Join(t.TempDir(), "day.vsnap")
+	code, fromCapture, _ := call(t, nil, "--format", "rssac002", "--service", "test", "--write-snapshot", snapshot, sample)
+	require.Equal(t, exitDone, code)
+	require.Contains(t, fromCapture, "service: test\nstart-period: 2026-01-01T00:00:00Z\nmetric: traffic-volume\ndns-udp-queries-received-ipv4: 186\n")
+	code, fromSnapshot, _ := call(t, nil, "--format", "rssac002", "--service", "test", snapshot)
+	require.Equal(t, exitDone, code)
+	require.Equal(t, fromCapture, fromSnapshot)
+	code, _, stderr := call(t, nil, "--format", "rssac002", sample)
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "--service NAME")
 }
 
 // TestClamped checks that numbers out of range are clamped with a warning, as in pktvisor.
@@ -373,7 +388,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-H", "192.0.2.1", sample}, exitMisused, "-H 192.0.2.1: a network has a length: 192.0.2.1/32 is this address alone, 192.0.2.0/24 its network"},
 		{[]string{"-H", "192.0.2.0/24,2001:db8::1", sample}, exitMisused, "-H 2001:db8::1: a network has a length: 2001:db8::1/128 is this address alone, 2001:db8::/64"},
 		{[]string{"-H", "example", sample}, exitMisused, "-H example: invalid CIDR: example; networks look like 192.0.2.0/24"},
-		{[]string{"--format", "xml", sample}, exitMisused, "--format xml: must be text, json or pktvisor"},
+		{[]string{"--format", "xml", sample}, exitMisused, "--format xml: must be text, json, pktvisor or rssac002"},
 		{[]string{"--color", "red", sample}, exitMisused, "--color red: must be always, never or auto"},
 		{[]string{"--width", "-3", sample}, exitMisused, "--width -3: must be a number of columns"},
 		{[]string{"testdata"}, exitUnread, "testdata is a directory: name its files, such as testdata/*.pcap"},

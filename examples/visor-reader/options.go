@@ -41,6 +41,7 @@ type options struct {
 	geoASN     string
 	hashKey    string
 	format     string // one of formats
+	service    string // name of the service in formatRSSAC
 	width      int    // columns of text
 	color      bool
 	all        bool // also show zeros
@@ -55,6 +56,7 @@ const (
 	formatText     = "text"
 	formatJSON     = "json"
 	formatPktvisor = "pktvisor" // JSON as pktvisor-reader writes it
+	formatRSSAC    = "rssac002" // YAML of package rssac002
 )
 
 // Limits of --periods and --max-deep-sample.
@@ -118,7 +120,8 @@ Examples:
 The last line counts all packets by outcome, and shows which part of the capture the
 answer covers; in JSON these are "account" and "coverage", and "timeline" counts by time.
 The format pktvisor is JSON with only the keys of pktvisor-reader; without --periods it
-covers the last five minutes. With --step, JSON is a line for each step.
+covers the last five minutes. With --step, JSON is a line for each step. The format
+rssac002 is the YAML of RSSAC002v5 for a DNS server, from captures or snapshots of a day.
 
 Exit status: 0 done, 1 a file could not be read to its end (what could be read is
 shown, of the other files too), 2 wrong usage.
@@ -149,7 +152,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
-	fs.StringVar(&o.format, "format", "", "`text|json|pktvisor`: the default is text on a terminal and json elsewhere")
+	fs.StringVar(&o.format, "format", "", "`text|json|pktvisor|rssac002`: the default is text on a terminal and json elsewhere")
+	fs.StringVar(&o.service, "service", "", "`name` of the DNS server in the format rssac002")
 	fs.BoolVarP(&o.all, "all", "a", false, "also show zeros in text")
 	fs.IntVar(&o.width, "width", 0, "`columns` of text: the default is COLUMNS, or the terminal's width, or 80")
 	fs.StringVar(&color, "color", "auto", "`always|never|auto`: colours in text; auto is on a terminal, unless NO_COLOR is set")
@@ -204,8 +208,12 @@ func (o *options) check() error {
 		return errors.New("-b filters packets, and cannot go with -i dnstap")
 	case o.workers < 1 || o.workers > 64:
 		return fmt.Errorf("-j %d: must be from 1 to 64", o.workers)
-	case !slices.Contains([]string{formatText, formatJSON, formatPktvisor}, o.format):
-		return fmt.Errorf("--format %s: must be text, json or pktvisor", o.format)
+	case !slices.Contains([]string{formatText, formatJSON, formatPktvisor, formatRSSAC}, o.format):
+		return fmt.Errorf("--format %s: must be text, json, pktvisor or rssac002", o.format)
+	case (o.format == formatRSSAC) != (o.service != ""):
+		return errors.New("--format rssac002 and --service NAME go together")
+	case o.format == formatRSSAC && (o.step != 0 || o.periods != 0 || o.question != (asks.Question{})):
+		return errors.New("--format rssac002 writes the whole input, and cannot go with --step, --periods, --name or --client")
 	case o.step != 0 && (o.step < time.Second || o.step%time.Second != 0):
 		return fmt.Errorf("--step %v: must be whole seconds, as 10s, 1m or 1h", o.step)
 	case o.step != 0 && o.periods != 0:

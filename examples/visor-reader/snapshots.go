@@ -103,6 +103,9 @@ func (j *job) showSnapshot(s *handler.Snapshot) error {
 	for i := range s.Modules {
 		s.Modules[i].TopN = j.top
 	}
+	if j.format == formatRSSAC {
+		return j.writeRSSAC(s)
+	}
 	if j.format != formatText {
 		if err := export.WriteJSON(j.stdout, s); err != nil {
 			return err

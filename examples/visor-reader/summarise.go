@@ -287,7 +287,9 @@ func (j *job) closed() func(*handler.Snapshot) {
 // newHandlers returns the analyzers for the type of input.
 func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
 	// the whole needs the live period and one that is being merged
-	settings := handler.Settings{Periods: cmp.Or(o.periods, 2), DeepSample: o.deepSample, TopN: o.top}
+	settings := handler.Settings{
+		Periods: cmp.Or(o.periods, 2), DeepSample: o.deepSample, TopN: o.top, PktvisorGroups: o.format == formatPktvisor,
+	}
 	add := func(h handler.Handler, problem error) {
 		out, err = append(out, h), errors.Join(err, problem)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"visor/export"
 	"visor/export/findings"
+	"visor/export/rssac002"
 	"visor/handler"
 	"visor/handler/asks"
 	"visor/handler/dns"
@@ -36,6 +37,8 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 		err = j.steps.err
 	case j.format == formatPktvisor:
 		err = export.WriteJSON(j.stdout, snap)
+	case j.format == formatRSSAC:
+		err = j.writeRSSAC(snap)
 	case j.format == formatJSON:
 		err = export.WriteReportJSON(j.stdout, snap, &report)
 	default:
@@ -47,6 +50,11 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 		}
 	}
 	return err
+}
+
+// writeRSSAC writes the YAML of RSSAC002.
+func (j *job) writeRSSAC(snap *handler.Snapshot) error {
+	return rssac002.Write(j.stdout, snap, rssac002.Config{Service: j.service})
 }
 
 // answer returns the answer to show. With --step it has been written already, and the report only

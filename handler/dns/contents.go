@@ -77,25 +77,21 @@ func (s *contents) count(to *Content, m *handler.Message, deep bool, h *hash64.H
 		s.countBits(to, m, reply)
 	}
 	code := msg.RCode()
-	if msg.ARCount() > 0 {
-		if e, ok := edns(m); ok {
-			code = e.RCode
+	if (s.edns || s.traffic) && msg.ARCount() > 0 {
+		end := 0
+		if m.Named {
+			end = m.End
+		}
+		if o := msg.OPTBehind(end); o != nil {
+			code = o.RCode(code)
 			if s.edns {
-				s.countEDNS(to, m, &e, reply, deep)
+				s.countEDNS(to, m, o, reply, deep)
 			}
 		}
 	}
 	if s.traffic {
 		s.countTraffic(to, m, reply, code, deep, h)
 	}
-}
-
-// edns returns the OPT record of m.
-func edns(m *handler.Message) (dnsmsg.EDNS, bool) {
-	if m.Named {
-		return m.Msg.EDNSBehind(m.Question)
-	}
-	return m.Msg.EDNS()
 }
 
 // countBits counts the header and the question. It avoids branches where queries and replies come
@@ -117,25 +113,25 @@ func (s *contents) countBits(to *Content, m *handler.Message, reply int) {
 }
 
 // countEDNS counts an OPT record.
-func (s *contents) countEDNS(to *Content, m *handler.Message, e *dnsmsg.EDNS, reply int, deep bool) {
+func (s *contents) countEDNS(to *Content, m *handler.Message, o dnsmsg.OPT, reply int, deep bool) {
 	at := reply << 1
-	if e.DO {
+	if o.DO() {
 		at |= 1
 	}
 	s.withOPT[at&3]++
-	if e.Version != 0 {
+	if o.Version() != 0 {
 		s.offers[ednsVersions]++
 	}
-	set := e.OptionSet()
+	set := o.OptionSet()
 	if reply == 0 {
 		if deep {
-			to.EDNS.TopUDPSize.Add(UDPSize(e.UDPSize), 1)
+			to.EDNS.TopUDPSize.Add(UDPSize(o.UDPSize()), 1)
 		}
 		if set != 0 {
 			s.countOptions(set)
 		}
 	} else if deep && set&dnsmsg.HasExtendedError != 0 {
-		countErrors(&to.EDNS, m, e)
+		countErrors(&to.EDNS, m, o.EDNS(m.Msg))
 	}
 }
 
@@ -157,7 +153,7 @@ func (s *contents) countOptions(set dnsmsg.OptionSet) {
 const errorsKept = 8
 
 // countErrors counts the extended errors of a reply, and its name behind each.
-func countErrors(to *EDNSCounts, m *handler.Message, e *dnsmsg.EDNS) {
+func countErrors(to *EDNSCounts, m *handler.Message, e dnsmsg.EDNS) {
 	for o := e.Options(); o.Next(); {
 		code, ok := o.ExtendedError()
 		if !ok {

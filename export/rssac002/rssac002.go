@@ -1,0 +1,146 @@
+package rssac002
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"visor/decode/dnsmsg"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/metric"
+	"visor/sketch"
+)
+
+// Config configures [Write].
+type Config struct {
+	Service string    // the name of the service, such as "b.root-servers.org"; required
+	Handler string    // the name of the dns handler; "" means the first one
+	Start   time.Time // of the day; zero means midnight UTC before the first traffic
+}
+
+// The errors of [Write]. Others come from the writer.
+var (
+	ErrNoService = errors.New("rssac002: Config.Service is required")
+	ErrNoTraffic = errors.New(`rssac002: the snapshot has no dns handler with the metric group "traffic"`)
+	// hosts with different hash keys counted the sources, so that their sum is unknown
+	ErrSources = errors.New("rssac002: sources were counted under different hash keys, and do not add up")
+)
+
+// Write writes the measurements in s as YAML documents, in the order of RSSAC002.
+func Write(w io.Writer, s *handler.Snapshot, cfg Config) error {
+	if cfg.Service == "" {
+		return ErrNoService
+	}
+	m := find(s, cfg.Handler)
+	if m == nil {
+		return ErrNoTraffic
+	}
+	if slices.Contains(m.LeftOut, "dns_cardinality_sources_ipv4") {
+		return ErrSources
+	}
+	if cfg.Start.IsZero() {
+		cfg.Start = m.Start.UTC().Truncate(24 * time.Hour)
+	}
+	out := bufio.NewWriter(w)
+	d := document{out: out, service: cfg.Service, start: cfg.Start.UTC().Format(time.RFC3339)}
+	traffic := received(m)
+	d.volume(traffic)
+	d.sizes(traffic)
+	d.codes(traffic)
+	d.sources(traffic)
+	return out.Flush()
+}
+
+// find returns the dns module with a name, or the first one, if it counts traffic.
+func find(s *handler.Snapshot, name string) *handler.Module {
+	for i := range s.Modules {
+		m := &s.Modules[i]
+		group := slices.Index(m.GroupNames, "traffic")
+		if m.Type == "dns" && (name == "" || m.Name == name) && group >= 0 && m.Groups.Has(1<<group) {
+			return m
+		}
+	}
+	return nil
+}
+
+// received returns the traffic of the service. Without local networks, version 2.0 has all of it in
+// direction "unknown".
+func received(m *handler.Module) *dns.TrafficCounts {
+	s := &handler.Snapshot{Modules: []handler.Module{*m}}
+	if v1 := dns.From(s); v1 != nil {
+		return &v1.Traffic
+	}
+	if v2 := dns.FromTransactions(s); v2 != nil {
+		for _, dir := range []string{"in", "unknown"} {
+			if d := v2.Directions.Find(dir); d != nil {
+				return &d.Traffic
+			}
+		}
+	}
+	return new(dns.TrafficCounts)
+}
+
+// document writes documents of one service and day.
+type document struct {
+	out            *bufio.Writer
+	service, start string
+}
+
+// begin begins the document of a metric.
+func (d *document) begin(metric string) {
+	fmt.Fprintf(d.out, "---\nversion: rssac002v5\nservice: %s\nstart-period: %s\nmetric: %s\n", d.service, d.start, metric)
+}
+
+func (d *document) volume(t *dns.TrafficCounts) {
+	d.begin("traffic-volume")
+	for _, v := range []struct {
+		name  string
+		count *sketch.Counter
+	}{
+		{"dns-udp-queries-received-ipv4", &t.UDP.QueriesIPv4}, {"dns-udp-queries-received-ipv6", &t.UDP.QueriesIPv6},
+		{"dns-tcp-queries-received-ipv4", &t.TCP.QueriesIPv4}, {"dns-tcp-queries-received-ipv6", &t.TCP.QueriesIPv6},
+		{"dns-udp-responses-sent-ipv4", &t.UDP.RepliesIPv4}, {"dns-udp-responses-sent-ipv6", &t.UDP.RepliesIPv6},
+		{"dns-tcp-responses-sent-ipv4", &t.TCP.RepliesIPv4}, {"dns-tcp-responses-sent-ipv6", &t.TCP.RepliesIPv6},
+	} {
+		fmt.Fprintf(d.out, "%s: %d\n", v.name, v.count.Value())
+	}
+}
+
+func (d *document) sizes(t *dns.TrafficCounts) {
+	d.begin("traffic-sizes")
+	for _, v := range []struct {
+		name  string
+		sizes *metric.Sizes
+	}{
+		{"udp-request-sizes", &t.UDP.QuerySizes}, {"udp-response-sizes", &t.UDP.ReplySizes},
+		{"tcp-request-sizes", &t.TCP.QuerySizes}, {"tcp-response-sizes", &t.TCP.ReplySizes},
+	} {
+		if v.sizes.Count() == 0 {
+			fmt.Fprintf(d.out, "%s: {}\n", v.name)
+			continue
+		}
+		fmt.Fprintf(d.out, "%s:\n", v.name)
+		for size, n := range v.sizes.Bins() {
+			fmt.Fprintf(d.out, "  %d-%d: %d\n", size, size+metric.SizeBin-1, n)
+		}
+	}
+}
+
+func (d *document) codes(t *dns.TrafficCounts) {
+	d.begin("rcode-volume")
+	codes := t.RCodes.Top(1 << 16)
+	slices.SortFunc(codes, func(a, b sketch.Entry[dnsmsg.RCode]) int { return a.Key.Compare(b.Key) })
+	for _, e := range codes {
+		fmt.Fprintf(d.out, "%d: %d\n", e.Key, e.Lower)
+	}
+}
+
+func (d *document) sources(t *dns.TrafficCounts) {
+	d.begin("unique-sources")
+	fmt.Fprintf(d.out, "num-sources-ipv4: %d\nnum-sources-ipv6: %d\nnum-sources-ipv6-aggregate: %d\n",
+		t.IPv4.Estimate(), t.IPv6.Estimate(), t.IPv6by.Estimate())
+}

@@ -1,0 +1,233 @@
+package rssac002_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"visor/capture"
+	"visor/export/rssac002"
+	"visor/handler"
+	"visor/handler/dns"
+	"visor/handler/handlertest"
+	"visor/internal/packettest"
+)
+
+// day holds exact counts of a generated day.
+type day struct {
+	volume, codes  map[string]uint64
+	sizes          map[string]map[string]uint64
+	v4, v6, prefix map[netip.Addr]bool
+}
+
+// message counts a message.
+func (d *day) message(msg []byte, client netip.Addr, reply bool) {
+	name, size, version := "dns-udp-queries-received-", "udp-request-sizes", "ipv4"
+	if reply {
+		name, size = "dns-udp-responses-sent-", "udp-response-sizes"
+		d.codes[fmt.Sprint(msg[3]&15)]++
+	}
+	if client.Is6() {
+		version = "ipv6"
+	}
+	d.volume[name+version]++
+	bin := len(msg) / 16 * 16
+	d.sizes[size][fmt.Sprintf("%d-%d", bin, bin+15)]++
+	switch {
+	case reply:
+	case client.Is4():
+		d.v4[client] = true
+	default:
+		d.v6[client] = true
+		d.prefix[netip.PrefixFrom(client, 64).Masked().Addr()] = true
+	}
+}
+
+// generate returns the frames of a day, and exact counts.
+func generate() (frames []capture.Frame, d day) {
+	d = day{volume: map[string]uint64{}, codes: map[string]uint64{}, v4: map[netip.Addr]bool{}, v6: map[netip.Addr]bool{}, prefix: map[netip.Addr]bool{}}
+	d.sizes = map[string]map[string]uint64{"udp-request-sizes": {}, "udp-response-sizes": {}}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const n = 5000
+	for i := range n {
+		client, server := netip.AddrFrom4([4]byte{198, 51, byte(rnd.IntN(4)), byte(rnd.IntN(250))}), "192.0.2.1:53"
+		if rnd.IntN(2) == 0 {
+			a := [16]byte{0x20, 1, 0x0D, 0xB8, 7: byte(rnd.IntN(100)), 15: byte(rnd.IntN(5))}
+			client, server = netip.AddrFrom16(a), "[2001:db8:53::1]:53"
+		}
+		q := packettest.Query(uint16(i), fmt.Sprintf("n%d.example.com", rnd.IntN(1<<rnd.IntN(30))), 1)
+		reply := packettest.Reply(q, []byte{0, 0, 2, 3}[rnd.IntN(4)], rnd.IntN(400)*rnd.IntN(2))
+		from, at := netip.AddrPortFrom(client, 5000).String(), 24*time.Hour*time.Duration(i)/n
+		frames = append(frames, packettest.UDP(at, from, server, q))
+		d.message(q, client, false)
+		if rnd.IntN(5) > 0 {
+			frames = append(frames, packettest.UDP(at+time.Millisecond, server, from, reply))
+			d.message(reply, client, true)
+		}
+	}
+	return frames, d
+}
+
+// TestWrite compares the YAML of a day with exact counts, for both versions, merged from hours that
+// were written and read.
+func TestWrite(t *testing.T) {
+	frames, want := generate()
+	for _, version := range []string{"1.0", "2.0"} {
+		t.Run(version, func(t *testing.T) {
+			var sum handler.Merger
+			hour := func(f capture.Frame) int64 { return f.TimeNS / int64(time.Hour) }
+			for rest := frames; len(rest) > 0; {
+				n := slices.IndexFunc(rest, func(f capture.Frame) bool { return hour(f) != hour(rest[0]) })
+				if n < 0 {
+					n = len(rest)
+				}
+				require.NoError(t, sum.Add(travelled(t, analyse(t, version, rest[:n])), handler.Origin{}))
+				rest = rest[n:]
+			}
+			var out bytes.Buffer
+			require.NoError(t, rssac002.Write(&out, sum.Snapshot(), rssac002.Config{Service: "test"}))
+			docs := documents(t, &out)
+			for metric, doc := range docs {
+				require.Equal(t, []any{"rssac002v5", "test", "2026-01-01T00:00:00Z"}, []any{doc["version"], doc["service"], doc["start-period"]})
+				for _, key := range []string{"version", "service", "start-period", "metric"} {
+					delete(doc, key)
+				}
+				require.NotEmpty(t, doc, metric)
+			}
+			volume := docs["traffic-volume"]
+			require.Len(t, volume, 8)
+			for name, n := range volume {
+				require.EqualValues(t, want.volume[name], n, name)
+			}
+			sizes := docs["traffic-sizes"]
+			require.Equal(t, []any{map[string]any{}, map[string]any{}}, []any{sizes["tcp-request-sizes"], sizes["tcp-response-sizes"]})
+			for name, bins := range want.sizes {
+				require.Equal(t, fmt.Sprint(bins), fmt.Sprint(sizes[name]), name)
+			}
+			require.Equal(t, fmt.Sprint(want.codes), fmt.Sprint(docs["rcode-volume"]))
+			require.Equal(t, map[string]any{
+				"num-sources-ipv4": len(want.v4), "num-sources-ipv6": len(want.v6), "num-sources-ipv6-aggregate": len(want.prefix),
+			}, docs["unique-sources"])
+		})
+	}
+}
+
+func analyse(t *testing.T, version string, frames []capture.Frame) *handler.Snapshot {
+	var h handler.Handler
+	h, err := dns.New(dns.Config{Settings: handler.Settings{Name: "dns", Periods: 1}})
+	if version == "2.0" {
+		h, err = dns.NewTransactions(dns.Config{Settings: handler.Settings{Name: "dns", Periods: 1}})
+	}
+	require.NoError(t, err)
+	snap, err := handlertest.Analyse(t, h, capture.NewMemory(frames)).Bucket(0)
+	require.NoError(t, err)
+	return snap
+}
+
+// travelled returns s after it was bytes.
+func travelled(t *testing.T, s *handler.Snapshot) *handler.Snapshot {
+	data, err := s.AppendBinary(nil, handler.Origin{Agent: "host1"}, handler.DefaultEntries)
+	require.NoError(t, err)
+	out, err := handler.ReadSnapshot(data)
+	require.NoError(t, err)
+	return out
+}
+
+// documents reads YAML documents by metric. Keys are texts.
+func documents(t *testing.T, r io.Reader) map[string]map[string]any {
+	out := map[string]map[string]any{}
+	for d := yaml.NewDecoder(r); ; {
+		var node yaml.Node
+		if err := d.Decode(&node); err != nil {
+			require.ErrorIs(t, err, io.EOF)
+			return out
+		}
+		doc := map[string]any{}
+		for i := 0; i < len(node.Content[0].Content); i += 2 {
+			var value any
+			require.NoError(t, node.Content[0].Content[i+1].Decode(&value))
+			if node.Content[0].Content[i+1].Tag == "!!timestamp" {
+				value = node.Content[0].Content[i+1].Value
+			}
+			doc[node.Content[0].Content[i].Value] = value
+		}
+		metric, ok := doc["metric"].(string)
+		require.True(t, ok)
+		out[metric] = doc
+	}
+}
+
+func TestWriteErrors(t *testing.T) {
+	frames, _ := generate()
+	snap := analyse(t, "1.0", frames[:10])
+	require.ErrorIs(t, rssac002.Write(io.Discard, snap, rssac002.Config{}), rssac002.ErrNoService)
+	require.ErrorIs(t, rssac002.Write(io.Discard, snap, rssac002.Config{Service: "a", Handler: "other"}), rssac002.ErrNoTraffic)
+	h, err := dns.New(dns.Config{Settings: handler.Settings{PktvisorGroups: true}})
+	require.NoError(t, err)
+	snap, err = handlertest.Analyse(t, h, capture.NewMemory(frames[:10])).Bucket(0)
+	require.NoError(t, err)
+	require.ErrorIs(t, rssac002.Write(io.Discard, snap, rssac002.Config{Service: "a"}), rssac002.ErrNoTraffic)
+}
+
+// A capture of a query and its reply, as the measurements of its day.
+func Example() {
+	query := packettest.Query(1, "example.com", 1)
+	frames := []capture.Frame{
+		packettest.UDP(0, "198.51.100.1:5000", "192.0.2.1:53", query),
+		packettest.UDP(0, "192.0.2.1:53", "198.51.100.1:5000", packettest.Reply(query, 3, 0)),
+	}
+	h, _ := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}})
+	p, _ := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}})
+	_ = p.Run(context.Background())
+	snap, _ := p.Bucket(0)
+	_ = rssac002.Write(os.Stdout, snap, rssac002.Config{Service: "example"})
+	// Output:
+	// ---
+	// version: rssac002v5
+	// service: example
+	// start-period: 2026-01-01T00:00:00Z
+	// metric: traffic-volume
+	// dns-udp-queries-received-ipv4: 1
+	// dns-udp-queries-received-ipv6: 0
+	// dns-tcp-queries-received-ipv4: 0
+	// dns-tcp-queries-received-ipv6: 0
+	// dns-udp-responses-sent-ipv4: 1
+	// dns-udp-responses-sent-ipv6: 0
+	// dns-tcp-responses-sent-ipv4: 0
+	// dns-tcp-responses-sent-ipv6: 0
+	// ---
+	// version: rssac002v5
+	// service: example
+	// start-period: 2026-01-01T00:00:00Z
+	// metric: traffic-sizes
+	// udp-request-sizes:
+	//   16-31: 1
+	// udp-response-sizes:
+	//   16-31: 1
+	// tcp-request-sizes: {}
+	// tcp-response-sizes: {}
+	// ---
+	// version: rssac002v5
+	// service: example
+	// start-period: 2026-01-01T00:00:00Z
+	// metric: rcode-volume
+	// 3: 1
+	// ---
+	// version: rssac002v5
+	// service: example
+	// start-period: 2026-01-01T00:00:00Z
+	// metric: unique-sources
+	// num-sources-ipv4: 1
+	// num-sources-ipv6: 0
+	// num-sources-ipv6-aggregate: 0
+}
