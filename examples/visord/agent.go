@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"visor/capture/gopkt"
+	"visor/export/history"
 	"visor/export/httpapi"
 	"visor/export/otlp"
 	"visor/geo"
@@ -38,7 +39,8 @@ type agent struct {
 	log     *slog.Logger
 	sink    *logSink
 	manager *policy.Manager
-	push    *otlp.Pusher // nil if metrics are not pushed
+	history *history.Store // nil without one
+	push    *otlp.Pusher   // nil if metrics are not pushed
 	server  *http.Server
 	files   fileHelper
 	memory  memory
@@ -72,15 +74,23 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	if root != nil {
 		defer root.Close()
 	}
-	hash, err := o.hasher()
+	if err := a.openHistory(); err != nil {
+		return err
+	}
+	defer a.closeHistory()
+	hash, err := a.hasher()
 	if err != nil {
 		return err
 	}
 	log.Info("hash key " + hash.ID().String())
+	var closed func(string, *handler.Snapshot)
+	if a.history != nil {
+		closed = a.remember
+	}
 	a.manager = policy.NewManager(policy.ManagerConfig{
-		Types: builtin.Catalog(),
-		Hash:  hash,
-		Env:   env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
+		Types: builtin.Catalog(), Period: o.period, Closed: closed,
+		Hash: hash,
+		Env:  env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
 		APIFiles: root, Fallback: gopkt.Fallback{},
 	})
 	defer a.manager.Close()
@@ -199,7 +209,7 @@ func defaultPolicy(o options) policy.Policy {
 func (a *agent) listen(stop func()) (net.Listener, error) {
 	cfg := httpapi.Config{
 		Policies: a.manager, Admin: a.o.adminAPI, Strict: a.o.strict, Version: apiVersion(), Instance: a.o.instance,
-		Origin: a.origin(), GreatestAsSum: a.o.sumIsMax, Profile: a.o.pprof, Logger: a.log, Stop: stop,
+		Origin: a.origin(), GreatestAsSum: a.o.sumIsMax, Profile: a.o.pprof, Logger: a.log, Stop: stop, History: a.history,
 		Ready: func() error {
 			if a.ending.Load() {
 				return errors.New("about to end")
@@ -222,13 +232,16 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 	if cfg.Certificates != nil {
 		a.server.TLSConfig = cfg.Certificates.Config()
 	}
-	address := net.JoinHostPort(a.o.host, strconv.Itoa(int(a.o.port)))
+	address := a.address()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("unable to bind to %s: %w", address, err)
 	}
 	return l, nil
 }
+
+// address returns the address of the API.
+func (a *agent) address() string { return net.JoinHostPort(a.o.host, strconv.Itoa(int(a.o.port))) }
 
 // secure configures authentication and certificates. The files are read again when they change. If
 // the process drops root, a helper process that stays root reads them.

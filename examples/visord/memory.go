@@ -53,16 +53,31 @@ func memoryLimit(text string, system fs.FS) (int64, error) {
 		}
 		return defaultMemory, nil
 	}
+	n, err := parseBytes(text)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("--memory-limit %s: %w, or 'off'", text, err)
+	case n < 32<<20:
+		return 0, fmt.Errorf("--memory-limit %s: visord needs 32M at least", text)
+	}
+	return n, nil
+}
+
+// errBytes is the error of a number of bytes.
+var errBytes = errors.New("must be bytes as 536870912, 512M or 2G")
+
+// parseBytes parses a number of bytes, with K, M or G for powers of 1024.
+func parseBytes(text string) (int64, error) {
 	digits, shift := text, 0
+	if text == "" {
+		return 0, errBytes
+	}
 	if i := strings.IndexByte("KMG", text[len(text)-1]); i >= 0 {
 		digits, shift = text[:len(text)-1], 10*(i+1)
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	switch {
-	case err != nil || n <= 0 || n > math.MaxInt64>>shift:
-		return 0, fmt.Errorf("--memory-limit %s: must be bytes as 536870912, 512M or 2G, or 'off'", text)
-	case n<<shift < 32<<20:
-		return 0, fmt.Errorf("--memory-limit %s: visord needs 32M at least", text)
+	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
+		return 0, errBytes
 	}
 	return n << shift, nil
 }

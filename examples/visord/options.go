@@ -53,6 +53,10 @@ type options struct {
 	allowHosts []string
 	tokenFile  string
 	hashKey    string
+	history    string // directory of the history; "" for the default
+	noHistory  bool
+	historyMax string        // size of its file as text
+	period     time.Duration // length of periods; other lengths than 60 s are for tests
 	pprof      bool
 	instance   string
 	sumIsMax   bool
@@ -110,6 +114,8 @@ Examples:
         taps and policies from a file, and from clients over HTTP
   visord --geo-asn ASN.mmdb --prom-instance ns1 -l 0.0.0.0 auto
         for Prometheus: scrape http://ns1:10853/metrics every minute
+  visord --history /var/lib/visor/history eth0
+        remember the last days, for /api/v1/policies/default/history?from=-1d
   visord --otel --otel-host collector.example.net --otel-protocol grpc eth0
         push every minute to OpenTelemetry
   visord --check /etc/visord.yaml
@@ -149,6 +155,9 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.files.ClientCA, "tls-client-ca", "", "require client certificates signed by an authority in this `file`, PEM")
 	fs.StringVar(&o.tokenFile, "api-token-file", "", "require the bearer token in this `file`")
 	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits: the same on hosts whose summaries merge")
+	fs.StringVar(&o.history, "history", "", "`directory` of the history of all policies; the default is below the state directory for a unit of systemd or with --daemon, and none otherwise")
+	fs.BoolVar(&o.noHistory, "no-history", false, "keep no history")
+	fs.StringVar(&o.historyMax, "history-limit", "2G", "maximum size of the history in `bytes`, such as 500M: beyond it the oldest minutes are deleted first, then hours, then days")
 	fs.BoolVar(&o.pprof, "pprof", false, "serve Go's profiles at /debug/pprof/")
 	fs.StringVar(&o.instance, "prom-instance", "", "`ID` for the label 'instance' of Prometheus series")
 	fs.BoolVar(&o.sumIsMax, "prom-sum-is-max", false, "_sum of Prometheus' summaries is the greatest value, as in pktvisor, not the sum")
@@ -187,6 +196,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.crash[2], "cp-path", "", "")
 	fs.String("cp-custom", "", "")
 	fs.String("module-dir", "", "")
+	fs.DurationVar(&o.period, "period", 0, "")
 	fs.Bool("cp-disable", false, "")
 	fs.Bool("no-track", false, "")
 	fs.Bool("prometheus", false, "")
@@ -224,7 +234,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		o.otelPort = 4317
 	}
 	o.clamp()
-	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), absolute(&o.apiFiles), o.validate())
+	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), absolute(&o.apiFiles), absolute(&o.history), o.validate())
 }
 
 // configure reads the configuration file, or the environment without one.
@@ -359,10 +369,15 @@ func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error
 func (o *options) validate() error {
 	_, hostErr := decode.ParseNetSet(o.hostSpec)
 	_, memoryErr := memoryLimit(o.memory, os.DirFS("/"))
+	_, historyErr := parseBytes(o.historyMax)
 	crash := o.crash[:]
 	switch {
 	case memoryErr != nil:
 		return memoryErr
+	case historyErr != nil:
+		return fmt.Errorf("--history-limit %s: %w", o.historyMax, historyErr)
+	case o.noHistory && o.history != "":
+		return errors.New("--history and --no-history exclude each other")
 	case hostErr != nil:
 		return fmt.Errorf("-H, --host-spec: %w", hostErr)
 	case o.tls && (o.files.Key == "" || o.files.Cert == ""):

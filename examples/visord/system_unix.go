@@ -75,13 +75,8 @@ func tellParent(failed error) {
 
 // becomeUser replaces the user root with another user.
 func becomeUser(name string) error {
-	u, err := user.Lookup(name)
+	uid, gid, err := lookUp(name)
 	if err != nil {
-		return err
-	}
-	uid, uidErr := strconv.Atoi(u.Uid)
-	gid, gidErr := strconv.Atoi(u.Gid)
-	if err := errors.Join(uidErr, gidErr); err != nil {
 		return err
 	}
 	for _, step := range []struct {
@@ -97,6 +92,26 @@ func becomeUser(name string) error {
 		}
 	}
 	return nil
+}
+
+// lookUp returns the numbers of a user and its group.
+func lookUp(name string) (uid, gid int, err error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	uid, uidErr := strconv.Atoi(u.Uid)
+	gid, gidErr := strconv.Atoi(u.Gid)
+	return uid, gid, errors.Join(uidErr, gidErr)
+}
+
+// chown makes a user the owner of a file.
+func chown(name, path string) error {
+	uid, gid, err := lookUp(name)
+	if err != nil {
+		return err
+	}
+	return os.Chown(path, uid, gid)
 }
 
 // notify sends the state to systemd (man sd_notify), if systemd requested it.

@@ -70,7 +70,11 @@ func (a *API) ownFamilies() []export.Family {
 	if len(f.list()) > 0 {
 		f.addServer(a)
 	}
-	return f.list()
+	out := f.list()
+	if a.cfg.History != nil {
+		out = append(out, f.history(a.cfg.History.Stats())...)
+	}
+	return out
 }
 
 // families collects the agent's own metrics.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"visor/export/history"
 	"visor/handler"
 	"visor/handler/policy"
 )
@@ -48,6 +49,8 @@ type Config struct {
 	Certificates *Certificates  // certificates whose failures are shown as metrics; may be nil
 	Origin       handler.Origin // agent and program in snapshots
 	Push         func() Push    // counts of pushed metrics; nil omits them
+	// answers for ranges of time; nil leaves them out. The caller keeps ownership
+	History *history.Store
 	// logs each request at debug level, and failures; nil disables logging
 	Logger *slog.Logger
 }
@@ -199,7 +202,7 @@ func (a *API) reply(rt *route, r *http.Request) (rep reply, sent func()) {
 	if !rt.shared() {
 		return rt.serve(r), func() {}
 	}
-	return a.answers.answer(r.Context(), r.URL.Path, func() reply { return rt.serve(r) })
+	return a.answers.answer(r.Context(), rt.key(r), func() reply { return rt.serve(r) })
 }
 
 func (a *API) mountProfiles() {

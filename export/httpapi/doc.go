@@ -13,6 +13,8 @@
 //
 //	PUT /api/v1/policies/{policy}        replace a policy without a gap, or create it
 //	POST /api/v1/policies/{policy}/ask   which clients ask for a name; answers after some time
+//	GET /api/v1/policies/{policy}/history?from=&to=&step=&metrics=   counts of a range of time
+//	GET /api/v1/policies/{policy}/metrics/series?metric=&from=&to=   values over time
 //	GET /api/v1/schemas                  JSON Schemas of the handlers' answers
 //	GET /healthz, /readyz                liveness and readiness of the process
 //

@@ -77,7 +77,7 @@ func (rt *route) operation(g *guard) object {
 	for _, name := range rt.names() {
 		parameters = append(parameters, object{"name": name, "in": "path", "required": true, "schema": parameterSchema(name)})
 	}
-	if len(parameters) > 0 {
+	if parameters = append(parameters, rt.query()...); len(parameters) > 0 {
 		out["parameters"] = parameters
 	}
 	if rt.takes != "" {
@@ -174,6 +174,7 @@ func basicSchemas() object {
 	mapOf := func(values any) object { return object{"type": "object", "additionalProperties": values} }
 	text, count, flag := object{"type": "string"}, object{"type": "integer", "minimum": 0}, object{"type": "boolean"}
 	anything := object{"type": "object"}
+	moment := object{"type": "string", "format": "date-time"}
 	warnings := object{"type": "array", "items": text, "description": "what the document has that has no effect; in the answer to the request that brought it"}
 	return object{
 		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "errors": object{"type": "array", "items": object{"type": "object"}, "description": "all problems of the document: text, line, column, severity, nearest"}, "warnings": warnings}},
@@ -229,6 +230,30 @@ func basicSchemas() object {
 				"for":    object{"type": []string{"string", "number"}, "default": "60s", "description": "how long to count, as 60s or a number of seconds, 1 to 300"},
 			},
 		},
+		"Gap": object{
+			"type": "object", "description": "a time without counts, which is not the same as counts of zero", "required": []string{"from", "to"}, "additionalProperties": false,
+			"properties": object{"from": moment, "to": moment, "reason": text},
+		},
+		"HistoryRange": object{
+			"type": "object", "description": "from and to are the range that the counts cover", "required": []string{"from", "to", "records", "gaps", "metrics"}, "additionalProperties": false,
+			"properties": object{
+				"from": moment, "to": moment, "records": count, "gaps": object{"type": "array", "items": ref("Gap")},
+				"metrics": object{"anyOf": []object{{"type": "null"}, {"type": "object", "description": "as of a window; with the parameter metrics a part of it"}}},
+			},
+		},
+		"History": object{"anyOf": []object{ref("HistoryRange"), record(object{
+			"from": moment, "to": moment, "step": object{"type": "number"}, "steps": object{"type": "array", "items": ref("HistoryRange")},
+		}, "from", "to", "step", "steps")}},
+		"SeriesAnswer": record(object{
+			"policy": text, "from": moment, "to": moment, "step": object{"type": "number"}, "gaps": object{"type": "array", "items": ref("Gap")},
+			"series": object{"type": "array", "items": record(object{
+				"metric": text, "module": text,
+				"points": object{"type": "array", "items": object{
+					"type": "array", "description": "value or null, between the start in seconds since 1970 and the length in seconds of the time that it covers", "minItems": 3, "maxItems": 3,
+					"items": object{"type": []string{"number", "null"}},
+				}},
+			}, "metric", "module", "points")},
+		}, "policy", "from", "to", "step", "series", "gaps"),
 		"Answer": object{
 			"type": "object", "required": []string{"answer", "seconds", "metrics"}, "additionalProperties": false,
 			"properties": object{

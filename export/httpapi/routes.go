@@ -27,6 +27,36 @@ func (rt *route) shared() bool {
 	return rt.method == http.MethodGet && (rt.tag == "metrics" || rt.path == "/api/v1/policies" || rt.path == "/api/v1/policies/{policy}")
 }
 
+// key identifies the answer to a request of a shared route.
+func (rt *route) key(r *http.Request) string {
+	if rt.query() == nil {
+		return r.URL.Path // the query has no effect
+	}
+	return r.URL.RequestURI()
+}
+
+// query returns the parameters in the query of a request, or nil if it has no effect.
+func (rt *route) query() (out []object) {
+	add := func(name, description string, required bool) {
+		out = append(out, object{"name": name, "in": "query", "required": required, "description": description, "schema": object{"type": "string"}})
+	}
+	if rt.gives != "snapshot" && rt.gives != "History" && rt.gives != "SeriesAnswer" {
+		return nil
+	}
+	add("from", "start: RFC 3339, seconds since 1970, or as -1h before now; without it an hour ago", false)
+	add("to", "end, in the same forms; without it now", false)
+	if rt.gives == "snapshot" {
+		return out
+	}
+	add("step", "length of a step in whole seconds, as 60, 10m, 1h or 1d; at most 2,000 steps", false)
+	if rt.gives == "History" {
+		add("metrics", "beginnings of paths to show, comma separated, as dns.wire_packets,dns.top_qname2; without it all", false)
+	} else {
+		add("metric", "paths of metrics, comma separated, as dns.wire_packets.total or dns.xact.in.quantiles_us.p99", true)
+	}
+	return out
+}
+
 // lasts reports whether the answer may take longer than a server's usual timeouts.
 func (rt *route) lasts() bool { return rt.takes == "Question" }
 
@@ -62,7 +92,9 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/policies/{policy}/metrics/window/{n}", "The n newest periods of a policy, or of all by the name __all, merged", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.window},
 		{"GET", "/api/v1/policies/{policy}/metrics/prometheus", "A policy, or all by the name __all, for Prometheus: the last period that has ended", "metrics", "", "text", ok, []int{missing, broken}, a.prometheus},
 
-		{"GET", "/api/v1/policies/{policy}/snapshot", "The last period of a policy that has ended, as bytes that visor-reader and handler.ReadSnapshot read and merge; compressed with zstd", "metrics", "", "snapshot", ok, []int{missing, early, broken}, a.snapshot},
+		{"GET", "/api/v1/policies/{policy}/snapshot", "The last period of a policy that has ended, or a range of time from its history, as bytes that visor-reader and handler.ReadSnapshot read and merge; compressed with zstd", "metrics", "", "snapshot", ok, []int{missing, bad, early, broken}, a.snapshot},
+		{"GET", "/api/v1/policies/{policy}/history", "What a policy counted in a range of time, as one or by steps; the running period included", "metrics", "", "History", ok, []int{missing, bad, broken}, a.history},
+		{"GET", "/api/v1/policies/{policy}/metrics/series", "Values of some metrics of a policy over time, for charts", "metrics", "", "SeriesAnswer", ok, []int{missing, bad, broken}, a.metricSeries},
 
 		{"GET", "/api/v1/findings", "What stands out in the traffic of all policies: what lasts, and what ended lately", "findings", "", "Findings", ok, nil, a.findings},
 		{"GET", "/api/v1/policies/{policy}/findings", "What stands out in the traffic of a policy", "findings", "", "Findings", ok, []int{missing}, a.findings},

@@ -27,8 +27,12 @@ func (e *encoder) compress(data []byte) ([]byte, error) {
 	return e.zstd.EncodeAll(data, nil), nil
 }
 
-// snapshot answers with the last closed period of a policy as bytes, compressed with zstd.
+// snapshot answers with the last closed period of a policy as bytes, compressed with zstd. With a
+// range in the query, it answers with what history has of it.
 func (a *API) snapshot(r *http.Request) reply {
+	if values := r.URL.Query(); values.Has("from") || values.Has("to") {
+		return a.historySnapshot(r)
+	}
 	name := r.PathValue("policy")
 	chosen := a.chosen(name)
 	if len(chosen) != 1 || name == everything {
@@ -38,9 +42,12 @@ func (a *API) snapshot(r *http.Request) reply {
 	if err != nil {
 		return failure(http.StatusTooEarly, err.Error())
 	}
-	by := a.cfg.Origin
-	by.Policy = name
-	data, err := snap.AppendBinary(nil, by, handler.DefaultEntries)
+	return a.packed(snap, name)
+}
+
+// packed returns the reply with the bytes of a snapshot.
+func (a *API) packed(snap *handler.Snapshot, policy string) reply {
+	data, err := snap.AppendBinary(nil, a.origin(policy), handler.DefaultEntries)
 	if err == nil {
 		data, err = a.encoder.compress(data)
 	}

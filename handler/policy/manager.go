@@ -12,9 +12,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"visor/decode"
 	"visor/export/findings"
+	"visor/handler"
 	"visor/sketch/hash64"
 )
 
@@ -22,8 +24,9 @@ import (
 type ManagerConfig struct {
 	Types      Catalog // inputs and handlers for policies, as of package builtin
 	Env        Env
-	Periods    int // for policies without a window_config; 0 means 5
-	DeepSample int // percent, for policies without a window_config; 0 means 100
+	Period     time.Duration // length of periods; 0 means 60 s, which pktvisor has
+	Periods    int           // for policies without a window_config; 0 means 5
+	DeepSample int           // percent, for policies without a window_config; 0 means 100
 	// maximum bytes of all inputs and policies together; a policy that does not fit is refused. 0
 	// is unlimited
 	Memory int64
@@ -33,6 +36,12 @@ type ManagerConfig struct {
 	// Ended is called for each policy that has ended or was replaced, after its last event. It must
 	// not change the Manager. It may be nil.
 	Ended func(*Running)
+
+	// Closed, unless nil, receives the metrics of each period once, in the order of periods: of all
+	// taps of a policy when the period closes, and the last one when the policy ends. Recordings,
+	// policies with a lease and policies that keep one period are left out. The snapshot belongs to
+	// Closed. It must return soon and must not change the Manager; see [handler.AttachConfig].
+	Closed func(policy string, s *handler.Snapshot)
 
 	// Found is called for each finding that fires, and again when it is resolved, with the same
 	// Key. A policy that ends resolves its findings. Found must not call the Manager or its

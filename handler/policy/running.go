@@ -16,6 +16,7 @@ type Running struct {
 	Policy Policy
 	Parts  []Part
 
+	closing *closing      // nil if closed periods are not passed on
 	lease   time.Duration // 0 without a lease
 	mu      sync.Mutex    // guards expires
 	expires *time.Timer

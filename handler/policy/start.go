@@ -99,8 +99,9 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 		return nil, err
 	}
 	r := &Running{Policy: p, lease: p.Lease}
+	r.closing = m.newClosing(&r.Policy, len(parts))
 	for i := range parts {
-		if err := m.start(&p, &parts[i]); err != nil {
+		if err := m.start(r, i, &parts[i]); err != nil {
 			m.undo(r)
 			return nil, fmt.Errorf("%s%w", failedToStart(p.Name), err)
 		}
@@ -109,8 +110,9 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	return r, nil
 }
 
-// start attaches the handlers of a part to its input. It opens the input if necessary.
-func (m *Manager) start(p *Policy, part *Part) error {
+// start attaches the handlers of r's i-th part to its input. It opens the input if necessary.
+func (m *Manager) start(r *Running, i int, part *Part) error {
+	p := &r.Policy
 	env := m.cfg.Env
 	env.FlowBytes = m.limits().Flows()
 	var handlers []handler.Handler
@@ -133,6 +135,7 @@ func (m *Manager) start(p *Policy, part *Part) error {
 	if part.watch, err = m.newWatch(p, handlers); part.watch != nil {
 		attach.Closed = part.watch.add
 	}
+	attach.Closed = both(attach.Closed, r.closing.receiver(i, in, handlers))
 	if err == nil {
 		part.Group, err = in.pipeline.Attach(attach)
 	}
@@ -168,6 +171,7 @@ func (m *Manager) undo(r *Running) {
 			m.release(part.input)
 		}
 	}
+	r.closing.end()
 }
 
 // finish is undo for a visible policy.
@@ -229,7 +233,7 @@ func (m *Manager) open(open openFunc, name string, t *Tap, config, only Options)
 		Sources: o.Sources, Hosts: o.Hosts,
 		MaxConns: m.limits().Conns(o.MaxConns), DNSPorts: o.DNSPorts, ProxyFrom: o.ProxyFrom,
 		StreamBytes: m.limits().Streams(), FragBytes: m.limits().Fragments(), Fallback: m.cfg.Fallback,
-		Hash:   m.cfg.Hash,
+		Hash: m.cfg.Hash, Period: m.cfg.Period,
 		Logger: m.cfg.Logger.With("input", name),
 	})
 	if err != nil {
