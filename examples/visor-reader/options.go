@@ -36,6 +36,7 @@ type options struct {
 	from, to   moment        // range of the input to analyse
 	top        int           // entries per list
 	writeTo    string        // file for a snapshot; "" for none
+	history    string        // directory of an agent's history; files then has the policy
 	workers    int
 	geoCity    string
 	geoASN     string
@@ -78,6 +79,7 @@ more.
 
 Usage:
   visor-reader [options] FILE...
+  visor-reader [options] --history DIR [POLICY]
 
 FILE is a pcap or pcapng capture, plain or compressed with gzip, zstd or bzip2;
 with -i dnstap it is a Frame Streams file of dnstap messages. With -i netflow or -i
@@ -110,6 +112,8 @@ Examples:
         '*.example.com' includes the names below it
   visor-reader --client 192.0.2.7 capture.pcap
         what a client asks for
+  visor-reader --history /var/lib/visor --from 03:00 --to 03:30 default
+        what an agent, which is not running, counted by its policy "default"
   visor-reader -i dnstap queries.dnstap
         queries and responses logged by a DNS server
   visor-reader -i netflow exports.pcap
@@ -146,6 +150,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVar(&to, "to", "", "leave out packets at and after a `time`")
 	fs.StringVar(&o.question.QName, "name", "", "show only which clients ask for a `name`, or with *.NAME for names below it too")
 	fs.StringVar(&o.question.Client, "client", "", "show only what the clients at an `address` or in a network ask for")
+	fs.StringVar(&o.history, "history", "", "answer from the history in an agent's `directory`, for the policy named in place of FILE; without one, list the policies")
 	fs.StringVar(&o.writeTo, "write-snapshot", "", "write the summary to a `file`, too, for visor-reader to merge with others")
 	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets sampled for lists, cardinalities and times, 1 to 100")
@@ -164,6 +169,9 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		return o, err
 	}
 	o.files = expand(fs.Args())
+	if o.history != "" {
+		o.files = fs.Args()
+	}
 	if o.version {
 		return o, nil
 	}
@@ -200,7 +208,11 @@ func (o *options) check() error {
 		}
 	}
 	switch {
-	case len(o.files) == 0:
+	case o.history != "" && len(o.files) > 1:
+		return errors.New("--history answers for one policy")
+	case o.history != "" && (o.filter != "" || o.periods != 0):
+		return errors.New("--history has summaries, and cannot go with -b, --periods or --format pktvisor")
+	case o.history == "" && len(o.files) == 0:
 		return errors.New("no FILE given")
 	case !slices.Contains([]string{inputPcap, inputDNSTap, inputNetFlow, inputSFlow}, o.input):
 		return fmt.Errorf("-i %s: unknown type of input; must be pcap, dnstap, netflow or sflow", o.input)

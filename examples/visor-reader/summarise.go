@@ -63,6 +63,9 @@ func (j *job) complain(err error) {
 
 // run shows the files that can be read. It returns an error if there is nothing to show.
 func (j *job) run(ctx context.Context) error {
+	if j.history != "" {
+		return j.showHistory(ctx)
+	}
 	if s, err := j.readSnapshots(); s != nil || err != nil {
 		if err == nil {
 			err = j.showSnapshot(s)

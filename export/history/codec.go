@@ -65,13 +65,19 @@ func timeOf(s *handler.Snapshot) (start, end int64, ok bool) {
 	return start, end, ok
 }
 
-// spansOf returns the time that a module covers, in any order.
+// spansOf returns the time that a module covers, in any order. The end of a recording may have no
+// length; it counts as a second.
 func spansOf(m *handler.Module) (out []handler.Interval) {
 	if m.Counted == nil {
-		return []handler.Interval{{Start: m.Start, End: m.Start.Add(m.Length)}}
+		out = append(out, handler.Interval{Start: m.Start, End: m.Start.Add(m.Length)})
 	}
 	for _, c := range m.Counted {
 		out = append(out, c.Spans...)
+	}
+	for i := range out {
+		if !out[i].End.After(out[i].Start) {
+			out[i].End = out[i].Start.Add(time.Second)
+		}
 	}
 	return out
 }

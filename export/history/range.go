@@ -15,7 +15,7 @@ import (
 
 // Answer is what was counted in a range.
 type Answer struct {
-	// nil if nothing was counted; the caller must not change it
+	// nil if nothing was counted; the caller may change it
 	Snapshot *handler.Snapshot
 	Asked    handler.Interval // the range of the question; a step in Series
 	// From and To are the range of Snapshot. It is wider than Asked where only records of a coarser
