@@ -34,7 +34,7 @@ func (c Config) withDefaults() Config {
 		byDefault int
 	}{
 		{&c.Warmup, 10}, {&c.Baseline, 60}, {&c.Resolve, 3}, {&c.Spike, 60}, {&c.MinEvents, 200}, {&c.MinLabels, 100},
-		{&c.MinBytes, 2000}, {&c.MinNames, 1000}, {&c.MinTargets, 300}, {&c.Failing, 20},
+		{&c.MinBytes, 2000}, {&c.MinNames, 1000}, {&c.MinTargets, 100}, {&c.Failing, 20},
 	} {
 		*d.field = cmp.Or(*d.field, d.byDefault)
 	}

@@ -11,6 +11,8 @@ func (w *Watcher) detect(v *view) {
 	switch v.module.Type {
 	case "dns":
 		v.randomLabels(&w.allow)
+		v.tunnels(&w.allow)
+		v.reflection()
 		v.serverTrouble()
 		v.oneSided()
 	case "net":

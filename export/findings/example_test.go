@@ -52,5 +52,5 @@ func ExampleFind() {
 	}
 	// Output:
 	// attack example.com
-	// Random labels below example.com: 10 queries per second for about 300 distinct names in 29 seconds, 100 % of them failed.
+	// Random labels below example.com: 10 queries per second for about 303 distinct names in 29 seconds, 100 % of these without an answer.
 }

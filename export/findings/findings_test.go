@@ -2,6 +2,7 @@ package findings_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"visor/export/findings"
 	"visor/handler"
+	"visor/internal/packettest"
 )
 
 // kinds returns the kinds of findings.
@@ -103,4 +105,93 @@ func TestConfig(t *testing.T) {
 		_, err := findings.NewWatcher(cfg)
 		require.Error(t, err)
 	}
+}
+
+// tunnel returns n queries per minute whose names carry data.
+func tunnel(n, clients int) func(*minute) {
+	return func(m *minute) {
+		for i := range n {
+			data := fmt.Sprintf("%016x%016x", m.rnd.Uint64(), m.rnd.Uint64())
+			m.ask(m.at(), client(1<<21+i%clients), data[:30]+"."+data+".t.tunnel.org", 16, 0, 0, 3, 5e6)
+		}
+	}
+}
+
+// amplify returns n queries per minute with large replies.
+func amplify(n, victims int) func(*minute) {
+	return func(m *minute) {
+		for i := range n {
+			m.ask(m.at(), client(1<<22+i%victims), "big.example.org", 255, 0, 0, 40, 5e6)
+		}
+	}
+}
+
+// scan returns n attempts per minute to connect to different ports.
+func scan(n, hosts int) func(*minute) {
+	return func(m *minute) {
+		for i := range n {
+			from, to := fmt.Sprintf("%s:40000", client(1<<23+5*(i%hosts))), fmt.Sprintf("192.0.2.9:%d", 1+m.rnd.IntN(10000))
+			at := m.at()
+			m.frames = append(m.frames, packettest.TCP(at, from, to, 2, 1, 0, nil), packettest.TCP(at+1e6, to, from, 0x14, 0, 2, nil))
+		}
+	}
+}
+
+func TestTunnel(t *testing.T) {
+	s := scenario{mix: resolver, seed: 6, minutes: 20, qps: 20, begin: 15, attack: tunnel(120, 1)}
+	found := s.find(t, findings.Config{})
+	require.Equal(t, []findings.Kind{findings.Tunnel}, kinds(found))
+	require.Equal(t, "tunnel.org", found[0].Subject)
+	require.NotEmpty(t, found[0].Evidence.Examples)
+}
+
+func TestReflection(t *testing.T) {
+	s := scenario{mix: resolver, seed: 7, minutes: 20, qps: 20, begin: 15, attack: amplify(400, 3)}
+	require.Contains(t, kinds(s.find(t, findings.Config{})), findings.Reflection)
+}
+
+func TestScan(t *testing.T) {
+	s := scenario{mix: office, seed: 8, minutes: 20, qps: 20, begin: 15, attack: scan(600, 1)}
+	require.Contains(t, kinds(s.find(t, findings.Config{})), findings.Scan)
+}
+
+// A server that fails has SERVFAIL or no replies.
+func TestTrouble(t *testing.T) {
+	for code, subject := range map[int]string{2: "srvfail", -1: "timed_out"} {
+		s := scenario{mix: resolver, seed: 9, minutes: 22, qps: 20, change: func(m *minute) {
+			if m.n >= 15 {
+				m.reply = func(_ string, server int) (int, time.Duration) {
+					if server == 0 {
+						return code, 0
+					}
+					return 0, 0
+				}
+			}
+		}}
+		found := s.find(t, findings.Config{})
+		require.Equal(t, []findings.Kind{findings.Trouble}, kinds(found), "%+v", found)
+		require.Contains(t, found[0].Subject, subject)
+		require.Equal(t, 15, minuteOf(found[0].Since))
+	}
+}
+
+// A domain that had traffic for long and has none is reported. If all traffic ends, that is all.
+func TestVanished(t *testing.T) {
+	s := scenario{mix: authoritative, seed: 10, minutes: 28, qps: 20, change: func(m *minute) {
+		if m.n >= 24 {
+			m.skip = func(name, _ string) bool { return strings.HasSuffix(name, "zone1.net") }
+		}
+	}}
+	found := s.find(t, findings.Config{})
+	require.Equal(t, []findings.Kind{findings.Vanished}, kinds(found), "%+v", found)
+	require.Equal(t, "zone1.net", found[0].Subject)
+
+	s.change = func(m *minute) {
+		if m.n >= 24 {
+			m.queries = 1
+		}
+	}
+	found = s.find(t, findings.Config{})
+	require.Equal(t, []findings.Kind{findings.Vanished, findings.Vanished}, kinds(found), "%+v", found)
+	require.Equal(t, []string{"DNS queries", "packets"}, []string{found[0].Subject, found[1].Subject})
 }

@@ -3,37 +3,156 @@ package findings
 import (
 	"fmt"
 	"strings"
+
+	"visor/handler/metric"
 )
 
-// randomLabels finds domains with queries for many names that do not exist.
-func (v *view) randomLabels(allow *allowed) {
-	queries, names, failed := v.queries(), v.number("names"), v.failed()
-	if names < float64(v.cfg.MinLabels) {
-		return
+// The lists of distinct names by domain.
+const (
+	allNames    = "names_by_domain"
+	failedNames = "failed_names_by_domain"
+)
+
+// below is what was asked below a domain in a period, and how much of it is above the usual.
+type below struct {
+	domain  string
+	item    metric.Item
+	names   float64 // distinct ones
+	failed  float64 // distinct ones with an error
+	queries float64 // 0 if unknown
+
+	newNames, newFailed, newQueries float64
+}
+
+// domains returns the domains with the most distinct names that have no exception.
+func (v *view) domains(allow *allowed) (out []below) {
+	failed := make(map[string]float64)
+	for _, it := range v.items(v.path(failedNames)) {
+		failed[it.Name] = float64(it.Estimate)
 	}
-	// what is new against the baseline; all of it without a baseline
-	usualNames, usualFailed := v.usualCount("names"), v.usualCount("failed")
-	newNames, newFailed := names-usualNames, failed-usualFailed
-	for _, list := range []string{"top_qname2", "top_qname3"} {
-		messages := 2.0 // version 1.0 counts queries and replies in its lists
-		if v.module.Version == "2.0" || v.number("replies") < queries/10 {
-			messages = 1
+	queries := v.byDomain()
+	for _, it := range v.items(v.path(allNames)) {
+		if allow.name(it.Name) {
+			continue
 		}
-		for _, p := range v.grown(list, 5) {
-			domain := strings.TrimPrefix(p.Name, ".")
-			asked := p.Grown * v.length / messages
-			if allow.name(domain) || publicSuffix(domain) || asked < v.threshold(RandomLabels, domain, float64(v.cfg.MinLabels)) {
-				continue
-			}
-			// most of the new names and of the new failures fit below this domain alone
-			if newNames < 0.5*asked || newFailed < 0.4*asked || newNames > 3*asked || asked < 0.05*queries {
-				continue
-			}
-			if _, ok := v.usual("names"); !ok && v.failing(domain) < 0.6 {
-				continue
-			}
-			v.reportLabels(domain, asked, min(newNames, asked), min(newFailed, asked))
-			return
+		b := below{domain: it.Name, item: it, names: float64(it.Estimate), failed: failed[it.Name], queries: queries[it.Name]}
+		b.newNames = b.names - v.usualOf(allNames, it.Name)
+		b.newFailed = b.failed - v.usualOf(failedNames, it.Name)
+		b.newQueries = b.queries
+		if b.queries > 0 {
+			b.newQueries -= max(v.usualOf("top_qname2", "."+it.Name), v.usualOf("top_qname3", "."+it.Name)) / v.messages()
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// messages returns how often lists of names count a query: version 1.0 counts its reply, too.
+func (v *view) messages() float64 {
+	if v.module.Version == "2.0" || v.number("replies") < v.queries()/10 {
+		return 1
+	}
+	return 2
+}
+
+// byDomain returns the queries by domain, from the lists of names of two and three labels.
+func (v *view) byDomain() map[string]float64 {
+	out := make(map[string]float64)
+	for _, list := range []string{"top_qname2", "top_qname3"} {
+		for _, it := range v.items(v.path(list)) {
+			domain := strings.TrimPrefix(it.Name, ".")
+			out[domain] = max(out[domain], float64(it.Estimate)/v.messages())
+		}
+	}
+	return out
+}
+
+// usualOf returns the usual count of an entry of a list in a period of this length.
+func (v *view) usualOf(list, name string) float64 {
+	if h := v.lists[v.path(list)]; h != nil {
+		return h.usual(name) * v.length
+	}
+	return 0
+}
+
+// randomLabels finds domains with queries for many names that do not exist, or that get no reply.
+func (v *view) randomLabels(allow *allowed) {
+	unanswered := max(v.number("timed_out")-v.usualCount("timed_out"), 0)
+	for _, b := range v.domains(allow) {
+		if b.queries == 0 {
+			continue // too few to be in a list
+		}
+		bad := max(b.newFailed, min(unanswered, b.newNames))
+		usual := v.usualOf(failedNames, b.domain)
+		least := v.threshold(RandomLabels, b.domain, max(float64(v.cfg.MinLabels), 3*usual, 0.02*v.queries()))
+		if bad < least || bad < v.threshold(RandomLabels, b.domain, 0.4)*max(b.newQueries, 1) || bad < 0.4*b.newNames {
+			continue
+		}
+		v.reportLabels(b, bad)
+	}
+}
+
+func (v *view) reportLabels(b below, bad float64) {
+	queries := max(b.newQueries, bad)
+	s := signal{score: bad / v.length}
+	s.Kind, s.Subject, s.Severity = RandomLabels, b.domain, Attack
+	s.Figures = []Figure{
+		figureOf("distinct names without an answer", bad, v.usualOf(failedNames, b.domain), ""),
+		{Name: "queries", Value: queries / v.length, Unit: perSecond},
+		{Name: "distinct names", Value: b.names},
+		{Name: "share of all queries", Value: 100 * share(queries, v.queries()), Unit: "per cent"},
+	}
+	s.Evidence.Examples = b.item.Samples
+	v.addClients(&s)
+	v.addLists(&s, "top_nxdomain", "top_srvfail", "top_qtype")
+	s.Text = fmt.Sprintf("Random labels below %s: %s queries per second for about %s distinct names in %s seconds, %s of these without an answer.",
+		b.domain, quantity(queries/v.length), quantity(b.names), quantity(v.length), percent(share(bad, b.names)))
+	v.report(s)
+}
+
+// tunnels finds domains whose names carry data: many distinct long names, most without an error.
+func (v *view) tunnels(allow *allowed) {
+	minutes := max(v.length/60, 1)
+	for _, b := range v.domains(allow) {
+		bytes := float64(b.item.Weight)
+		each := share(1, b.names) * bytes
+		usual := v.usualOf(allNames+weightSuffix, b.domain)
+		least := v.threshold(Tunnel, b.domain, max(float64(v.cfg.MinBytes)*minutes, 3*usual))
+		if bytes < least || b.names < 10 || each < 30 || b.failed > 0.3*b.names || b.queries > 0 && b.names < 0.4*b.queries {
+			continue
+		}
+		s := signal{score: bytes / v.length}
+		s.Kind, s.Subject, s.Severity = Tunnel, b.domain, Attack
+		s.Figures = []Figure{
+			figureOf("bytes in names", bytes/v.length, usual/v.length, perSecond),
+			{Name: "distinct names", Value: b.names}, {Name: "bytes of a name", Value: each},
+		}
+		s.Evidence.Examples = b.item.Samples
+		v.addClients(&s)
+		v.addLists(&s, "top_qtype")
+		s.Text = fmt.Sprintf("Names below %s carry %s bytes per second: %s distinct names of %s bytes in %s seconds.",
+			b.domain, quantity(bytes/v.length), quantity(b.names), quantity(each), quantity(v.length))
+		v.report(s)
+	}
+}
+
+// weightSuffix marks the history of the weights of a list.
+const weightSuffix = "/bytes"
+
+// addClients adds the clients with the most queries, and their networks, as evidence.
+func (v *view) addClients(s *signal) {
+	s.Evidence.Clients = v.list(v.path("top_clients"), 10)
+	s.Evidence.Subnets = v.list(v.path("top_subnets"), 10)
+	if len(s.Evidence.Clients) > 0 {
+		s.Evidence.Concentration = s.Evidence.Clients[0].Share
+	}
+}
+
+// addLists adds top lists as evidence.
+func (v *view) addLists(s *signal, lists ...string) {
+	for _, list := range lists {
+		if items := v.list(v.path(list), 10); len(items) > 0 {
+			s.Evidence.Lists = append(s.Evidence.Lists, List{v.path(list), items})
 		}
 	}
 }
@@ -46,59 +165,4 @@ func (v *view) usualCount(figure string) float64 {
 		return 0
 	}
 	return b.high * v.length
-}
-
-// failing returns the share of the names that failed that are below a domain.
-func (v *view) failing(domain string) float64 {
-	below, all := 0, 0
-	for _, list := range []string{"top_nxdomain", "top_srvfail", "top_refused"} {
-		for _, it := range v.items(v.path(list)) {
-			if all++; strings.HasSuffix(it.Name, "."+domain) {
-				below++
-			}
-		}
-	}
-	return share(float64(below), float64(all))
-}
-
-func (v *view) reportLabels(domain string, asked, names, failed float64) {
-	s := signal{score: asked / v.length}
-	s.Kind, s.Subject, s.Severity = RandomLabels, domain, Attack
-	s.Figures = []Figure{
-		{Name: "queries", Value: asked / v.length, Unit: perSecond},
-		{Name: "distinct names", Value: names},
-		{Name: "failed queries", Value: 100 * share(failed, asked), Unit: "per cent"},
-	}
-	s.Evidence.Examples = v.below(domain, 8)
-	s.Evidence.Clients = v.list(v.path("top_clients"), 10)
-	for _, list := range []string{"top_nxdomain", "top_srvfail", "top_qtype"} {
-		if items := v.list(v.path(list), 10); len(items) > 0 {
-			s.Evidence.Lists = append(s.Evidence.Lists, List{v.path(list), items})
-		}
-	}
-	s.Text = fmt.Sprintf("Random labels below %s: %s queries per second for about %s distinct names in %s seconds, %s of them failed.",
-		domain, quantity(asked/v.length), quantity(names), quantity(v.length), percent(share(failed, asked)))
-	v.report(s)
-}
-
-// below returns up to n names below a domain from the lists of failed names.
-func (v *view) below(domain string, n int) (out []string) {
-	for _, list := range []string{"top_nxdomain", "top_srvfail", "top_refused"} {
-		for _, it := range v.items(v.path(list)) {
-			if len(out) < n && strings.HasSuffix(it.Name, "."+domain) {
-				out = append(out, it.Name)
-			}
-		}
-	}
-	return out
-}
-
-// publicSuffix reports whether a name of two labels is a suffix that many owners share, such as
-// co.uk: a short label below a country.
-func publicSuffix(name string) bool {
-	label, country, ok := strings.Cut(name, ".")
-	if !ok || strings.Contains(country, ".") {
-		return !ok
-	}
-	return len(country) == 2 && (len(label) <= 2 || label == "com" || label == "net" || label == "org" || label == "gov" || label == "edu")
 }

@@ -133,7 +133,7 @@ func (v *view) path(name string) string {
 	switch {
 	case v.suffix != "":
 		return v.prefix + name + v.suffix
-	case v.module.Type == "dns" && !strings.HasPrefix(name, "top_") && !strings.Contains(name, "_by_"):
+	case v.module.Type == "dns" && !strings.HasPrefix(name, "top_") && !strings.Contains(name, "_by_") && name != "ratio":
 		return "wire_packets." + name
 	}
 	return name
@@ -141,10 +141,10 @@ func (v *view) path(name string) string {
 
 // paths are the irregular paths, by type and version.
 var paths = map[string]map[string]string{
-	"dns1.0": {"timed_out": "xact.counts.timed_out", "names": "cardinality.qname", "time_in": "xact.in.quantiles_us", "time_out": "xact.out.quantiles_us"},
-	"dns2.0": {"timed_out": "timeout_queries", "names": "cardinality.qname", "queries": "xacts", "replies": "xacts", "time_in": "xact_time_us", "time_out": "xact_time_us"},
-	"net1.0": {"sources": "cardinality.src_ips_in", "bytes": "rates.bytes_total", "syn": "protocol.tcp.syn", "top_asn": "top_ASN"},
-	"net2.0": {"sources": "cardinality.ips", "bytes": "rates.bps", "total": "total_packets", "syn": "tcp.syn_packets"},
+	"dns1.0": {"timed_out": "xact.counts.timed_out", "names": "cardinality.qname", "ratio": "xact.ratio.quantiles", "time_in": "xact.in.quantiles_us", "time_out": "xact.out.quantiles_us"},
+	"dns2.0": {"timed_out": "timeout_queries", "names": "cardinality.qname", "queries": "xacts", "replies": "xacts", "ratio": "response_query_size_ratio", "time_in": "xact_time_us", "time_out": "xact_time_us"},
+	"net1.0": {"sources": "cardinality.sources", "bytes": "rates.bytes_total", "syn": "protocol.tcp.syn", "top_asn": "top_ASN", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port"},
+	"net2.0": {"sources": "cardinality.ips", "bytes": "rates.bps", "total": "total_packets", "syn": "tcp.syn_packets", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port"},
 }
 
 // number returns a count of the view by its name in version 1.0.

@@ -44,6 +44,12 @@ func (v *view) spike() {
 	}
 }
 
+// distinct reports whether a list has distinct counts, not traffic.
+func (v *view) distinct(list string) bool {
+	value := v.values[v.path(list)]
+	return value != nil && value.Distinct
+}
+
 // reportSpike reports a spike with what grew.
 func (v *view) reportSpike(word, subject string, rate, usual float64) {
 	growth := rate - usual
@@ -54,6 +60,9 @@ func (v *view) reportSpike(word, subject string, rate, usual float64) {
 
 	var causes []Part
 	for _, name := range v.breakdowns() {
+		if v.distinct(name) {
+			continue
+		}
 		parts := v.grown(name, 10)
 		for i := range parts {
 			parts[i].Share = share(parts[i].Grown, growth)
@@ -71,6 +80,7 @@ func (v *view) reportSpike(word, subject string, rate, usual float64) {
 		s.Evidence.Concentration = s.Evidence.Clients[0].Share
 	}
 	s.Evidence.AS = v.grown("top_asn", 5)
+	s.Evidence.Subnets = append(v.grown("top_ipv4_subnet", 5), v.grown("top_ipv6_subnet", 5)...)
 	v.describeSpread(&s, growth)
 	slices.SortStableFunc(causes, func(a, b Part) int { return cmp.Compare(b.Share, a.Share) })
 	if len(causes) > 0 && causes[0].Share >= 0.5 {

@@ -91,7 +91,7 @@ func (v *view) reportVanished(what, subject string, usual float64) {
 	s := signal{score: usual, need: 2}
 	s.Kind, s.Subject, s.Severity = Vanished, subject, Warning
 	s.Figures = []Figure{figureOf("events", 0, usual, perSecond)}
-	s.Text = fmt.Sprintf("%s had %s per second and has vanished.", capital(what), quantity(usual))
+	s.Text = fmt.Sprintf("Traffic of %s has vanished; %s per second were usual.", what, quantity(usual))
 	v.report(s)
 }
 
@@ -138,11 +138,4 @@ func subjectOf(id, path string) (string, bool) {
 		return id[len(path)+1:], true
 	}
 	return "", false
-}
-
-func capital(s string) string {
-	if s == "" || s[0] < 'a' || s[0] > 'z' {
-		return s
-	}
-	return string(s[0]+'A'-'a') + s[1:]
 }

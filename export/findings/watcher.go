@@ -316,6 +316,9 @@ func (v *view) figures() (out []figure) {
 		out = append(out, figure{"queries", v.queries() / v.length}, figure{"failed", v.failed() / v.length})
 		names = []string{"replies", "nxdomain", "srvfail", "refused", "nodata", "timed_out", "ipv4", "ipv6", "udp", "tcp", "names"}
 	}
+	if v.has(v.path("opening")) {
+		out = append(out, figure{"attempts", v.attempts() / v.length})
+	}
 	for _, n := range names {
 		if v.has(v.path(n)) {
 			out = append(out, figure{n, v.number(n) / v.length})
@@ -358,15 +361,29 @@ func (v *view) remember() {
 		}
 		v.lists[path].add(entries)
 	}
+	v.rememberWeights()
 	v.watchPresence()
+}
+
+// rememberWeights adds the bytes of names by domain to the baselines.
+func (v *view) rememberWeights() {
+	path := v.path(allNames + weightSuffix)
+	if v.lists[path] == nil {
+		v.lists[path] = &history{}
+	}
+	var entries []entry
+	for _, it := range v.items(v.path(allNames)) {
+		entries = append(entries, entry{it.Name, float64(it.Weight) / v.length})
+	}
+	v.lists[path].add(entries)
 }
 
 // breakdowns are the lists that show what grew.
 func (v *view) breakdowns() []string {
 	if v.module.Type == "dns" {
-		return []string{"top_qname2", "top_qname3", "top_qtype", "top_rcode", "top_udp_ports", "top_clients"}
+		return []string{"top_qname2", "top_qname3", "top_qtype", "top_rcode", "top_udp_ports", "top_clients", allNames, failedNames}
 	}
-	return []string{"top_ipv4", "top_ipv6", "top_asn", "top_geoLoc"}
+	return []string{"top_ipv4", "top_ipv6", "top_asn", "top_geoLoc", "top_dst_port", "top_src_port", "top_ipv4_subnet", "top_ipv6_subnet"}
 }
 
 // grown returns the entries of a list that grew most, with their growth per second.
