@@ -85,10 +85,15 @@ func (t *text) module(m *handler.Module, values []metric.Value) {
 	t.title(m)
 	for len(values) > 0 {
 		n := 1
-		for n < len(values) && slices.Equal(subject(&values[n]), subject(&values[0])) {
+		for n < len(values) && isTabled(&values[n]) == isTabled(&values[0]) &&
+			(isTabled(&values[0]) || slices.Equal(subject(&values[n]), subject(&values[0]))) {
 			n++
 		}
-		t.about(values[:n])
+		if isTabled(&values[0]) {
+			t.subjects(values[:n])
+		} else {
+			t.about(values[:n])
+		}
 		values = values[n:]
 	}
 	t.line("")
@@ -115,7 +120,7 @@ func (t *text) about(values []metric.Value) {
 	t.counters(values)
 	t.distributions(values)
 	t.histograms(values)
-	t.lists(values)
+	t.lists(t.shortened(values))
 }
 
 // section returns the title of a module's section.

@@ -48,3 +48,17 @@ func (t *TopPairs) MergeKeys(src *TopPairs) {
 		return cmp.Or(known[key{k.short, string(k.long)}], k.hash)
 	})
 }
+
+// MergeKeys is Merge for a list whose hashes may come from another Hasher.
+func (t *TopColumns) MergeKeys(src *TopColumns) {
+	known := make(map[string]uint64, len(t.entries))
+	for i := range t.entries {
+		known[string(t.name(t.entries[i].key))] = t.entries[i].hash
+	}
+	t.merge(src, func(k *PairKey) uint64 {
+		if h := known[string(k.AppendTo(nil))]; h != 0 {
+			return h
+		}
+		return k.hash
+	})
+}

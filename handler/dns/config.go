@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -36,6 +37,10 @@ type Config struct {
 
 	PublicSuffix bool `policy:"public_suffix_list" help:"cuts names behind the public suffix, not behind the top-level domain"`
 
+	// Lengths of the prefixes of clients' subnets, in bits; 0 means 24 and 48.
+	ClientSubnetV4 int `policy:"client_subnet_v4" range:"1-32" help:"bits of IPv4 addresses by which clients are put into subnets, 24 by default"`
+	ClientSubnetV6 int `policy:"client_subnet_v6" range:"1-128" help:"bits of IPv6 addresses by which clients are put into subnets, 48 by default"`
+
 	_ struct{} `policy:"recorded_stream" help:"has no effect: the pipeline detects recordings"`
 
 	// Timeout is the time that a query waits for its reply; 0 means 5 s.
@@ -53,6 +58,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.Bound(func(m *Metrics) { boundServers(&m.Servers) })
 	return &Handler{d}, nil
 }
 
@@ -73,9 +79,14 @@ func declare[M any](cfg Config, version string, names metric.GroupNames, default
 		cfg.Transactions = 65536
 	}
 	spec := handler.Spec{Type: "dns", Version: version, Groups: names, Defaults: defaults, Own: own}
+	cfg.ClientSubnetV4 = cmp.Or(cfg.ClientSubnetV4, 24)
+	cfg.ClientSubnetV6 = cmp.Or(cfg.ClientSubnetV6, 48)
 	d, err := handler.Declare[M](spec, cfg.Settings)
 	if cfg.Timeout < 0 || cfg.Transactions < 0 {
 		err = errors.Join(err, fmt.Errorf("dns: Timeout %v and Transactions %d must not be negative", cfg.Timeout, cfg.Transactions))
+	}
+	if v4, v6 := cfg.ClientSubnetV4, cfg.ClientSubnetV6; v4 < 1 || v4 > 32 || v6 < 1 || v6 > 128 {
+		err = errors.Join(err, fmt.Errorf("dns: ClientSubnetV4 %d must be from 1 to 32, and ClientSubnetV6 %d from 1 to 128", v4, v6))
 	}
 	return declared[M]{d, cfg}, err
 }

@@ -13,10 +13,11 @@ func (h *Handler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 func (h *Handler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &shard{front: h.newFront(), slow: slow, content: newContents(h.Info().Groups, messageContent)}
+		s := &shard{front: h.newFront(messageHosts), slow: slow, content: newContents(h.Info().Groups, messageContent)}
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
 		s.connect(0, &s.Live.Counts, messageNames)
+		s.connectOwn(&s.Live.Clients, &s.Live.Servers)
 		out = append(out, s)
 	}
 	return out
@@ -70,6 +71,7 @@ func (s *shard) Shift(startNS int64) {
 	s.Base.Shift(startNS)
 	s.connect(0, &s.Live.Counts, messageNames)
 	s.taps.shift(&s.Live.DNSTap)
+	s.connectOwn(&s.Live.Clients, &s.Live.Servers)
 }
 
 // Settle counts the queries that have timed out when the input ends.
@@ -113,7 +115,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	if s.content != nil {
 		s.content.count(&s.Live.Content, m, deep, s.Hash)
 	}
-	if s.groups.Has(groupTransactions) {
+	if s.groups&(groupTransactions|messageHosts.all()) != 0 {
 		s.transaction(m, deep)
 	}
 	if deep {
@@ -125,6 +127,9 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 // countDeep updates the metrics of sampled messages.
 func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
+	if s.clients != nil {
+		s.clients.message(m)
+	}
 	if s.groups.Has(groupTopPorts) && m.Client != 0 {
 		b.TopPorts.Add(metric.Port(m.Client), 1)
 	}

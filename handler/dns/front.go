@@ -8,6 +8,7 @@ import (
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/metric"
+	"visor/sketch"
 	"visor/sketch/hash64"
 )
 
@@ -20,9 +21,26 @@ type front[M any] struct {
 	public bool       // cut names at their public suffix
 	names  *nameCounts
 	text   []byte // scratch for texts
+
+	own     hostGroups // enabled groups of clients and servers
+	clients *clientCounts
+	servers serverCounts
+	ends    ends
+	single  [1]sketch.NameCount // scratch for a list
 }
 
-func (d *declared[M]) newFront() front[M] {
+// hostGroups are the metric groups of clients and servers, in one version. A group is 0 if it is
+// off.
+type hostGroups struct{ clients, servers, timeouts metric.GroupSet }
+
+func (g hostGroups) all() metric.GroupSet { return g.clients | g.servers | g.timeouts }
+
+// in returns the groups that are in set.
+func (g hostGroups) in(set metric.GroupSet) hostGroups {
+	return hostGroups{g.clients & set, g.servers & set, g.timeouts & set}
+}
+
+func (d *declared[M]) newFront(own hostGroups) front[M] {
 	f := front[M]{
 		Base:   d.NewBase(),
 		groups: d.Info().Groups,
@@ -33,13 +51,56 @@ func (d *declared[M]) newFront() front[M] {
 	if d.cfg.Geo != nil {
 		f.geo = d.cfg.Geo.NewCache()
 	}
+	f.own = own.in(f.groups)
+	f.servers.hash = f.Hash
+	if f.own.clients != 0 {
+		f.clients = &clientCounts{hash: f.Hash, geo: f.geo, v4: d.cfg.ClientSubnetV4, v6: d.cfg.ClientSubnetV6}
+	}
 	return f
 }
 
-// Keyed passes the hasher of keys to the geo cache.
+// Keyed passes the hasher of keys to the geo cache and to the counts of hosts.
 func (s *front[M]) Keyed(h *hash64.Hasher) {
 	if s.geo != nil {
 		s.geo.Keyed(h)
+	}
+	if s.clients != nil {
+		s.clients.hash = h
+	}
+	s.servers.hash = h
+}
+
+// connectOwn makes the counts that pktvisor lacks go to the metrics of a new period.
+func (s *front[M]) connectOwn(c *Clients, servers *metric.Map[Server]) {
+	if s.clients != nil {
+		s.clients.to = c
+	}
+	s.servers.shift(servers)
+}
+
+// keepEnds keeps the ends of a sampled query for the case that no reply comes. It returns their
+// reference.
+func (s *front[M]) keepEnds(m *handler.Message) uint32 {
+	if s.own == (hostGroups{}) {
+		return 0
+	}
+	return s.ends.add(m, s.Hash)
+}
+
+// unanswered counts a query whose reply did not come in time. e is nil if it was not sampled.
+func (s *front[M]) unanswered(e *end, timeouts *metric.TopDomains) {
+	if e == nil {
+		return
+	}
+	if s.clients != nil {
+		s.clients.add(e.client, clientUnanswered, 0)
+	}
+	if s.own.servers != 0 {
+		s.servers.of(e.server).Unanswered.Add(1)
+	}
+	if s.own.timeouts != 0 && e.named {
+		s.single[0] = sketch.NameCount{Hash: e.hash, Name: e.name[:e.length], Count: 1}
+		timeouts.AddAll(s.single[:])
 	}
 }
 

@@ -22,19 +22,24 @@ const (
 	groupMessages
 	groupTraffic
 	groupDomains
+	groupServers
+	groupTopClients
+	groupTopTimeouts
 
 	// pktvisor lacks these
-	ownGroups = groupEDNS | groupMessages | groupTraffic | groupDomains
+	ownGroups = groupEDNS | groupMessages | groupTraffic | groupDomains | groupServers | groupTopClients | groupTopTimeouts
 
 	defaultGroups = groupCardinality | groupCounters | groupTransactions | groupQuantiles | groupTopPorts | groupTopQNames
 )
 
 var groupNames = metric.GroupNames{
 	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
-	"edns", "messages", "traffic", "names_by_domain",
+	"edns", "messages", "traffic", "names_by_domain", "servers", "top_clients", "top_timeouts",
 }
 
 var messageContent = contentGroups{edns: groupEDNS, messages: groupMessages, traffic: groupTraffic}
+
+var messageHosts = hostGroups{clients: groupTopClients, servers: groupServers, timeouts: groupTopTimeouts}
 
 var messageNames = nameGroups{
 	distinct: groupCardinality, parts: groupTopQNames, results: groupTopQNames,
@@ -65,7 +70,14 @@ type Metrics struct {
 	DNSTap metric.Map[DNSTapCounts] `metric:"dnstap" label:"dnstap_type"`
 
 	Content `with:","`
+
+	Clients Clients `with:""`
+	// by address, the 64 busiest; "others" holds the rest
+	Servers metric.Map[Server] `metric:"servers,servers" label:"dns_server"`
 }
+
+// Bind connects the lists of clients. A set of metrics calls it.
+func (m *Metrics) Bind() { m.Clients.bind() }
 
 // OneWay holds the counts of one direction's transactions, in version 1.0.
 type OneWay struct {

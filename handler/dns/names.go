@@ -211,6 +211,9 @@ func (s *front[M]) deliver() {
 		s.leave(&c.counts, c.name[:])
 	}
 	s.arrive()
+	if s.clients != nil {
+		s.clients.deliver()
+	}
 }
 
 // lists are the metrics that count the names of one direction.

@@ -12,15 +12,18 @@ import (
 // query is the state that version 1.0 keeps for a query.
 type query struct {
 	size uint32 // length of the message, bytes
+	ends uint32 // see [ends]
 }
 
 // lost counts a query that ended without a reply.
-func (s *shard) lost(_ *query, why flowtable.Loss) {
+func (s *shard) lost(q *query, why flowtable.Loss) {
+	e := s.ends.take(q.ends)
 	if why == flowtable.Evicted {
 		s.Live.Evicted.Add(1)
-	} else {
-		s.Live.TimedOut.Add(1)
+		return
 	}
+	s.Live.TimedOut.Add(1)
+	s.unanswered(e, &s.Live.Clients.Timeouts)
 }
 
 // take removes the query of a reply. It returns the query's waiting time in ns, or unknownTime.
@@ -41,18 +44,26 @@ func (s *shard) transaction(m *handler.Message, deep bool) {
 	if !m.Response() {
 		if q, isNew := s.waiting.ask(m); isNew {
 			q.size = uint32(len(m.Msg))
+			if deep {
+				q.ends = s.keepEnds(m)
+			}
 		} else {
 			s.Live.Retried.Add(1)
 		}
 		return
 	}
 	q, took, ok := s.take(m)
+	e := s.ends.take(q.ends)
 	if !ok {
 		return
 	}
 	if took >= s.waiting.timeout {
 		s.Live.TimedOut.Add(1)
+		s.unanswered(e, &s.Live.Clients.Timeouts)
 		return
+	}
+	if deep && s.own.servers != 0 {
+		s.servers.reply(m, took)
 	}
 	s.Live.Trans.Add(1)
 	us := took / int64(time.Microsecond)

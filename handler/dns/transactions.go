@@ -26,19 +26,24 @@ const (
 	xactMessages
 	xactTraffic
 	xactDomains
+	xactServers
+	xactTopClients
+	xactTopTimeouts
 
 	// pktvisor lacks these
-	xactOwnGroups = xactEDNS | xactMessages | xactTraffic | xactDomains
+	xactOwnGroups = xactEDNS | xactMessages | xactTraffic | xactDomains | xactServers | xactTopClients | xactTopTimeouts
 
 	xactDefaultGroups = xactCardinality | xactCounters | xactQuantiles | xactTopQNames | xactTopQTypes | xactTopRCodes
 )
 
 var xactGroupNames = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
-	"edns", "messages", "traffic", "names_by_domain",
+	"edns", "messages", "traffic", "names_by_domain", "servers", "top_clients", "top_timeouts",
 }
 
 var transactionContent = contentGroups{edns: xactEDNS, messages: xactMessages, traffic: xactTraffic}
+
+var transactionHosts = hostGroups{clients: xactTopClients, servers: xactServers, timeouts: xactTopTimeouts}
 
 var transactionNames = nameGroups{
 	distinct: xactCardinality, parts: xactTopQNames, results: xactTopRCodes, details: xactTopRCodes, bytes: xactTopSize, domains: xactDomains,
@@ -53,7 +58,14 @@ type TransactionMetrics struct {
 	Directions metric.Map[Direction] `metric:"" label:"direction"`
 	// dnstap messages by type: "auth", "client" and so on, created on first use
 	DNSTap metric.Map[DNSTapCounts] `metric:"dnstap" label:"dnstap_type"`
+
+	Clients Clients `with:""`
+	// by address, the 64 busiest; "others" holds the rest
+	Servers metric.Map[Server] `metric:"servers,servers" label:"dns_server"`
 }
+
+// Bind connects the lists of clients. A set of metrics calls it.
+func (m *TransactionMetrics) Bind() { m.Clients.bind() }
 
 // Direction holds the counts of one direction's transactions: "in" if the local networks answered,
 // "out" if they asked. A transaction is counted when its reply arrives. The fields of the reply
@@ -98,6 +110,7 @@ func NewTransactions(cfg Config) (*TransactionHandler, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.Bound(func(m *TransactionMetrics) { boundServers(&m.Servers) })
 	return &TransactionHandler{d}, nil
 }
 

@@ -20,12 +20,13 @@ func (h *TransactionHandler) NewShard() handler.Shard { return h.NewShards(1)[0]
 func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &transactionShard{front: h.newFront(), slow: slow}
+		s := &transactionShard{front: h.newFront(transactionHosts), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
 		for dir := range s.content {
 			s.content[dir] = newContents(h.Info().Groups, transactionContent)
 		}
+		s.connectOwn(&s.Live.Clients, &s.Live.Servers)
 		out = append(out, s)
 	}
 	return out
@@ -64,6 +65,7 @@ func (s *transactionShard) contains(m *handler.Message, dir decode.Direction, de
 type asker struct {
 	subnet   netip.Addr // EDNS client subnet; invalid without one
 	size     uint32     // length of the message, bytes
+	ends     uint32     // see [ends]
 	dir      decode.Direction
 	disabled bool // checking is
 	filtered bool // the reply is dropped too
@@ -101,6 +103,7 @@ func (s *transactionShard) Shift(startNS int64) {
 	s.waiting.expire(startNS)
 	s.Base.Shift(startNS)
 	s.taps.shift(&s.Live.DNSTap)
+	s.connectOwn(&s.Live.Clients, &s.Live.Servers)
 	if s.Live.Directions.Len() == 0 { // a single bucket keeps them
 		s.dirs = [3]*Direction{}
 	}
@@ -111,13 +114,23 @@ func (s *transactionShard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 
 // lost counts a query that ended without a reply.
 func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
+	e := s.ends.take(q.ends)
 	switch {
 	case q.filtered:
 	case why == flowtable.Evicted:
 		s.direction(q.dir).Evicted.Add(1)
 	default:
-		s.direction(q.dir).TimedOut.Add(1)
+		s.timedOut(s.direction(q.dir), e)
 	}
+}
+
+// timedOut counts a query whose reply did not come in time.
+func (s *transactionShard) timedOut(d *Direction, e *end) {
+	d.TimedOut.Add(1)
+	if e != nil && s.clients != nil {
+		s.clients.add(e.client, clientQueries, 0)
+	}
+	s.unanswered(e, &s.Live.Clients.Timeouts)
 }
 
 // direction returns the metrics of a direction.
@@ -176,6 +189,9 @@ func (s *transactionShard) query(m *handler.Message, passes, deep bool) {
 	}
 	*q = s.remember(m.Msg)
 	q.dir, q.filtered = m.Frame.Dir, !passes
+	if deep {
+		q.ends = s.keepEnds(m)
+	}
 }
 
 // remember returns the state to keep for a query, or nil.
@@ -212,6 +228,7 @@ func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok boo
 // reply's.
 func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	q, took, ok := s.take(m)
+	e := s.ends.take(q.ends)
 	d := s.direction(q.dir)
 	if passes {
 		s.contains(m, q.dir, deep)
@@ -227,7 +244,7 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 		return
 	}
 	if took >= s.waiting.timeout {
-		d.TimedOut.Add(1)
+		s.timedOut(d, e)
 		return
 	}
 	d.Trans.Add(1)
@@ -237,10 +254,24 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 		d.CD.Add(1)
 	}
 	if deep {
+		s.countOwn(m, took)
 		s.countDeep(d, m, &q)
 		if took != unknownTime {
 			s.countTime(d, m, took/int64(time.Microsecond), s.levels[q.dir])
 		}
+	}
+}
+
+// countOwn updates the metrics of sampled transactions that pktvisor lacks.
+func (s *transactionShard) countOwn(m *handler.Message, took int64) {
+	if s.clients != nil {
+		if client, ok := clientOf(m); ok {
+			s.clients.add(client, clientQueries, 0)
+			s.clients.reply(client, m.Msg)
+		}
+	}
+	if s.own.servers != 0 {
+		s.servers.reply(m, took)
 	}
 }
 

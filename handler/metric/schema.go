@@ -159,7 +159,7 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 	f := field{
 		prom:   words.Replace(sf.Tag.Get("prom")),
 		help:   words.Replace(sf.Tag.Get("help")),
-		label:  sf.Tag.Get("label"),
+		label:  words.Replace(sf.Tag.Get("label")),
 		float:  sf.Tag.Get("float") == "true",
 		sparse: sf.Tag.Get("sparse") == "true",
 	}

@@ -89,7 +89,11 @@ func (m *Manager) moduleBytes(mod *Module) int64 {
 		periods = int64(min(max(n, 1), 10))
 	}
 	if a := m.cfg.Types.analyzer(mod.Type, mod.Version); a != nil && a.Bytes != nil {
-		return a.Bytes(periods, m.limits())
+		bytes := a.Bytes(periods, m.limits())
+		if a.OwnBytes != nil && a.hasOwn(mod) {
+			bytes += a.OwnBytes(periods)
+		}
+		return bytes
 	}
 	return mib / 4 * periods
 }

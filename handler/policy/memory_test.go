@@ -56,3 +56,26 @@ func TestManagerConnections(t *testing.T) {
 		require.ErrorContains(t, err, "(input wired "+want)
 	}
 }
+
+// Metric groups that pktvisor lacks count only for modules that enable them.
+func TestManagerOwnGroups(t *testing.T) {
+	for _, tt := range []struct {
+		module policy.Module
+		want   string
+	}{
+		{policy.Module{Enable: []string{"all"}}, "dns 21.0 MB"},
+		{policy.Module{Enable: []string{"top_clients"}}, "dns 44.0 MB"},
+		{policy.Module{Own: true}, "dns 44.0 MB"},
+		{policy.Module{Own: true, Disable: []string{"all"}}, "dns 21.0 MB"},
+	} {
+		in := &inputs{}
+		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open, Memory: 16 << 20})
+		defer m.Close()
+		require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}))
+		tt.module.Name, tt.module.Type = "dns", "dns"
+		p := counting("a")
+		p.Modules = []policy.Module{tt.module}
+		_, err := m.AddPolicy(p)
+		require.ErrorContains(t, err, tt.want)
+	}
+}

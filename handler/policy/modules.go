@@ -46,6 +46,8 @@ type Analyzer struct {
 	AnyKey bool            // unknown keys are accepted
 	// Bytes returns the maximum memory of a handler with some periods; nil means 256 KiB for each
 	Bytes func(periods int64, l Limits) int64
+	// OwnBytes returns what metric groups that pktvisor lacks add to Bytes; nil means nothing
+	OwnBytes func(periods int64) int64
 
 	info    func() (handler.Info, error)
 	prepare func(m *Module, opts Options, d options.Dialect) (build, options.Problems)
@@ -83,6 +85,20 @@ func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, err
 
 // Info describes a handler of the type with default options.
 func (a *Analyzer) Info() (handler.Info, error) { return a.info() }
+
+// hasOwn reports whether a module enables metric groups that pktvisor lacks.
+func (a *Analyzer) hasOwn(m *Module) bool {
+	info, err := a.Info()
+	if err != nil {
+		return false
+	}
+	defaults := metric.GroupSet(0)
+	if m.Own {
+		defaults = info.Own
+	}
+	groups, err := info.GroupNames.Resolve(defaults, info.Own, m.Enable, m.Disable)
+	return err == nil && groups&info.Own != 0
+}
 
 // tapKey is the key for the tap's name in a module's table. It is not a key of handlers.
 const tapKey = "_internal_tap_name"

@@ -102,5 +102,5 @@ func Example() {
 		return
 	}
 	fmt.Println(families[0].GetName(), families[0].GetMetric()[0].GetGauge().GetValue())
-	// Output: dns_cardinality_qname 0
+	// Output: dns_cardinality_clients 0
 }

@@ -22,8 +22,8 @@ func Catalog() policy.Catalog {
 			declare("asks", "1.0", "AsksStreamHandler", asks.New, asksEnv, asksBytes),
 			declare("bgp", "1.0", "BgpStreamHandler", bgp.New, nil, nil),
 			declare("dhcp", "1.0", "DhcpStreamHandler", dhcp.New, noLists, nil),
-			declare("dns", "1.0", "DnsStreamHandler", dns.New, dnsEnv, dnsBytes),
-			declare("dns", "2.0", "DnsStreamHandler", dns.NewTransactions, dnsEnv, dnsBytes),
+			own(declare("dns", "1.0", "DnsStreamHandler", dns.New, dnsEnv, dnsBytes), dnsOwnBytes),
+			own(declare("dns", "2.0", "DnsStreamHandler", dns.NewTransactions, dnsEnv, dnsBytes), dnsOwnBytes),
 			declare("flow", "1.0", "FlowStreamHandler", flow.New, flowEnv, flowBytes),
 			anyKey(declare("input_resources", "1.0", "InputResourcesStreamHandler", resources.New, nil, nil)),
 			declare("net", "1.0", "NetStreamHandler", network.New, netEnv, netBytes),
@@ -74,6 +74,15 @@ func asksBytes(periods int64, _ policy.Limits) int64 { return 3 * mib * periods 
 
 func dnsBytes(periods int64, _ policy.Limits) int64 { return 8*mib + 3*mib*(periods-1) }
 
+// dnsOwnBytes is for the ends of waiting queries, and for lists of clients and servers.
+func dnsOwnBytes(periods int64) int64 { return 10*mib + 3*mib*(periods-1) }
+
 func netBytes(periods int64, _ policy.Limits) int64 { return mib * periods }
 
 func flowBytes(_ int64, l policy.Limits) int64 { return int64(l.Flows()) }
+
+// own sets the memory of metric groups that pktvisor lacks.
+func own(a policy.Analyzer, bytes func(periods int64) int64) policy.Analyzer {
+	a.OwnBytes = bytes
+	return a
+}

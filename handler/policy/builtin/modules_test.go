@@ -40,7 +40,7 @@ func infoOf(t *testing.T, typ string, opts policy.Options) handler.Info {
 
 // The texts are pktvisor's, because users' tools match them.
 func TestBuildErrors(t *testing.T) {
-	const dnsKeys = "exclude_noerror, only_rcode, only_queries, only_responses, only_dnssec_response, answer_count, only_qtype, only_qname, only_qname_suffix, geoloc_notfound, asn_notfound, dnstap_msg_type, public_suffix_list, recorded_stream, xact_ttl_secs, xact_ttl_ms, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold"
+	const dnsKeys = "exclude_noerror, only_rcode, only_queries, only_responses, only_dnssec_response, answer_count, only_qtype, only_qname, only_qname_suffix, geoloc_notfound, asn_notfound, dnstap_msg_type, public_suffix_list, client_subnet_v4, client_subnet_v6, recorded_stream, xact_ttl_secs, xact_ttl_ms, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold"
 	for _, tt := range []struct {
 		name, typ, version string
 		opts               policy.Options

@@ -1,0 +1,250 @@
+package dns
+
+import (
+	"encoding/binary"
+	mathbits "math/bits"
+	"net/netip"
+
+	"visor/decode/dnsmsg"
+	"visor/geo"
+	"visor/handler"
+	"visor/sketch"
+	"visor/sketch/hash64"
+)
+
+// clientCounts counts messages by client before they reach the lists. The clients of a link send
+// many messages each. Such a message needs one probe of one cache line, not one in each list.
+// Messages wait until there are some, so that the loads of their lines overlap.
+//
+// A client has two slots to choose from. If neither is its own, it takes the one with fewer
+// queries, so that busy clients stay. The counts of the owner leave for the lists of addresses,
+// subnets, autonomous systems and places, in batches. Lists accept weights, so their bounds stay
+// the same.
+type clientCounts struct {
+	slots   [1 << clientBits][2]clientCount
+	waiting [together]clientEvent
+	n       int // events in waiting
+	leaving [together]leavingClient
+	left    int // clients in leaving
+
+	to     *Clients
+	hash   *hash64.Hasher
+	geo    *geo.Cache // nil without databases
+	v4, v6 int        // lengths of subnets' prefixes
+
+	key sketch.PairKey // scratch
+}
+
+const clientBits = 11 // log2 of the pairs of slots: 128 KiB
+
+// clientCount is a slot, of half a cache line. Its counts leave before one of them overflows.
+type clientCount struct {
+	client     address
+	queries    uint32
+	bytes      uint32
+	nxdomain   uint16
+	failed     uint16
+	unanswered uint16
+}
+
+// clientEvent is what a client has done or received.
+type clientEvent struct {
+	client address
+	bytes  uint32 // of a reply
+	kind   clientColumn
+}
+
+// leavingClient holds the counts of a client on their way to the lists.
+type leavingClient struct {
+	client address
+	hash   uint64
+	sum    sketch.Columns
+}
+
+// address is an IPv6 address, or an IPv4 address that is mapped to one.
+type address struct{ high, low uint64 }
+
+const (
+	mapped     = 0xFFFF << 32 // in the low word of an IPv4 address
+	mappedMask = 0xFFFFFFFF << 32
+)
+
+func addressOf(a netip.Addr) address {
+	b := a.As16()
+	return address{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
+}
+
+func (a address) is4() bool { return a.high == 0 && a.low&mappedMask == mapped }
+
+func (a address) addr() netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], a.high)
+	binary.BigEndian.PutUint64(b[8:], a.low)
+	return netip.AddrFrom16(b).Unmap()
+}
+
+// sum returns the hash of a.
+func (a address) sum(h *hash64.Hasher) uint64 { return h.Pair(a.high, a.low) }
+
+// subnet returns the address of the subnet of a, with prefixes of these lengths, and its length.
+func (a address) subnet(v4, v6 int) (net address, bits byte) {
+	if a.is4() {
+		return address{a.high, a.low &^ (1<<(32-v4) - 1)}, byte(v4)
+	}
+	if v6 <= 64 {
+		return address{a.high &^ (1<<(64-v6) - 1), 0}, byte(v6)
+	}
+	return address{a.high, a.low &^ (1<<(128-v6) - 1)}, byte(v6)
+}
+
+// clientOf returns the client's address: the sender of a query, or the receiver of a reply. It
+// returns false if m lacks it.
+func clientOf(m *handler.Message) (client address, ok bool) {
+	end := &m.Packet.Src
+	if m.Response() {
+		end = &m.Packet.Dst
+	}
+	addr := end.Addr()
+	return addressOf(addr), addr.IsValid()
+}
+
+// message counts a query or a reply.
+func (t *clientCounts) message(m *handler.Message) {
+	client, ok := clientOf(m)
+	if !ok {
+		return
+	}
+	if m.Response() {
+		t.reply(client, m.Msg)
+	} else {
+		t.add(client, clientQueries, 0)
+	}
+}
+
+// reply counts a reply, which may be nil.
+func (t *clientCounts) reply(client address, reply dnsmsg.Message) {
+	if reply == nil {
+		return
+	}
+	kind := clientBytes
+	switch reply.RCode() {
+	case dnsmsg.RCodeNXDomain:
+		kind = clientNXDomain
+	case dnsmsg.RCodeServFail, dnsmsg.RCodeRefused:
+		kind = clientFailed
+	}
+	t.add(client, kind, len(reply))
+}
+
+// add counts an event of a client: one for the column of kind, and the bytes of a reply.
+func (t *clientCounts) add(client address, kind clientColumn, bytes int) {
+	t.waiting[t.n] = clientEvent{client, uint32(bytes), kind}
+	if t.n++; t.n == len(t.waiting) {
+		t.count()
+	}
+}
+
+// count counts the events that wait.
+func (t *clientCounts) count() {
+	for i := range t.waiting[:t.n] {
+		e := &t.waiting[i]
+		two := &t.slots[e.client.sum(t.hash)>>(64-clientBits)]
+		c := &two[0]
+		if two[1].client == e.client {
+			c = &two[1]
+		}
+		if c.client != e.client {
+			if two[1].queries < c.queries {
+				c = &two[1]
+			}
+			t.leave(c)
+			c.client = e.client
+		}
+		if c.add(e) {
+			t.leave(c)
+		}
+	}
+	t.n = 0
+}
+
+// add counts an event. It returns true if c must leave before the next one.
+func (c *clientCount) add(e *clientEvent) (full bool) {
+	c.bytes += e.bytes
+	switch e.kind {
+	case clientQueries:
+		c.queries++
+	case clientNXDomain:
+		c.nxdomain++
+	case clientFailed:
+		c.failed++
+	case clientUnanswered:
+		c.unanswered++
+	}
+	return (c.bytes|c.queries)>>31|uint32(c.nxdomain|c.failed|c.unanswered)>>15 != 0
+}
+
+// leave sends the counts of c to the lists and sets them to 0.
+func (t *clientCounts) leave(c *clientCount) {
+	l := &t.leaving[t.left]
+	l.client = c.client
+	l.sum = sketch.Columns{uint64(c.queries), uint64(c.bytes), uint64(c.nxdomain), uint64(c.failed), uint64(c.unanswered)}
+	*c = clientCount{client: c.client}
+	if l.sum == (sketch.Columns{}) {
+		return
+	}
+	if t.left++; t.left == len(t.leaving) {
+		t.arrive()
+	}
+}
+
+// arrive adds the counts on their way to the lists, one list after the other.
+func (t *clientCounts) arrive() {
+	all := t.leaving[:t.left]
+	t.left = 0
+	for i := range all {
+		c := &all[i]
+		c.hash = c.client.sum(t.hash)
+		t.to.Distinct.Add(c.hash)
+		t.key.SetWords(c.hash, c.client.words(0), 16)
+		t.to.ByAddress.list.Add(&t.key, &c.sum)
+	}
+	for i := range all {
+		c := &all[i]
+		net, bits := c.client.subnet(t.v4, t.v6)
+		t.key.SetWords(t.hash.Pair(net.high^uint64(bits), net.low), net.words(bits), 17)
+		t.to.BySubnet.list.Add(&t.key, &c.sum)
+	}
+	if t.geo != nil {
+		for i := range all {
+			t.arriveGeo(&all[i])
+		}
+	}
+}
+
+// words returns the bytes of a and the length of its prefix as words of a key.
+func (a address) words(bits byte) [3]uint64 {
+	return [3]uint64{mathbits.ReverseBytes64(a.high), mathbits.ReverseBytes64(a.low), uint64(bits)}
+}
+
+// arriveGeo adds the counts of c to the lists of autonomous systems and places.
+func (t *clientCounts) arriveGeo(c *leavingClient) {
+	addr := c.client.addr()
+	if as := t.geo.ASN(addr); as != nil {
+		t.key.Set(as.Hash, as.Key)
+		t.to.ByASN.list.Add(&t.key, &c.sum)
+	}
+	if l := t.geo.City(addr); l != nil {
+		t.key.Set(l.Hash, l.Key)
+		t.to.ByPlace.list.Add(&t.key, &c.sum)
+	}
+}
+
+// deliver adds all counts to the lists.
+func (t *clientCounts) deliver() {
+	t.count()
+	for i := range t.slots {
+		t.leave(&t.slots[i][0])
+		t.leave(&t.slots[i][1])
+	}
+	t.arrive()
+}
