@@ -36,7 +36,7 @@ func WriteText(w io.Writer, s *handler.Snapshot, cfg TextConfig) error {
 		m := &s.Modules[i]
 		switch values := m.Values(); {
 		case m.Silent():
-		case !t.all && !anyCounted(values):
+		case !t.all && !anyCounted(values) && len(missing(m, values)) == 0:
 			unseen = append(unseen, section(m))
 		default:
 			t.module(m, values)
@@ -83,6 +83,7 @@ func (t *text) line(s string) { fmt.Fprintln(t.out, strings.TrimRight(s, " ")) }
 
 func (t *text) module(m *handler.Module, values []metric.Value) {
 	t.title(m)
+	names := missing(m, values)
 	for len(values) > 0 {
 		n := 1
 		for n < len(values) && isTabled(&values[n]) == isTabled(&values[0]) &&
@@ -96,6 +97,7 @@ func (t *text) module(m *handler.Module, values []metric.Value) {
 		}
 		values = values[n:]
 	}
+	t.missing(names)
 	t.line("")
 }
 

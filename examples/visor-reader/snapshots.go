@@ -110,7 +110,7 @@ func (j *job) showSnapshot(s *handler.Snapshot) error {
 		if err := export.WriteJSON(j.stdout, s); err != nil {
 			return err
 		}
-		for _, line := range contents(s) {
+		for _, line := range contents(s, false) {
 			fmt.Fprintln(j.stderr, "visor-reader:", line)
 		}
 		return nil
@@ -119,15 +119,16 @@ func (j *job) showSnapshot(s *handler.Snapshot) error {
 	if err := export.WriteText(&b, s, export.TextConfig{Width: j.width, Color: j.color, All: j.all}); err != nil {
 		return err
 	}
-	for _, line := range contents(s) {
+	for _, line := range contents(s, true) {
 		b.WriteString(wrap(line, j.width) + "\n")
 	}
 	_, err := j.stdout.Write(b.Bytes())
 	return err
 }
 
-// contents returns the origins of the modules, their times, and what is missing.
-func contents(s *handler.Snapshot) (lines []string) {
+// contents returns the origins of the modules, their times, and what is missing. Text has a part of
+// the latter already.
+func contents(s *handler.Snapshot, inText bool) (lines []string) {
 	modules := make(map[string][]string) // by origin and time
 	var origins []string
 	for i := range s.Modules {
@@ -144,7 +145,7 @@ func contents(s *handler.Snapshot) (lines []string) {
 	}
 	for i := range s.Modules {
 		m := &s.Modules[i]
-		if len(m.LeftOut) > 0 {
+		if len(m.LeftOut) > 0 && !inText {
 			lines = append(lines, fmt.Sprintf("%s lacks what did not merge, because it was hashed under several keys or is unknown to this program: %s",
 				m.Name, strings.Join(m.LeftOut, ", ")))
 		}

@@ -208,6 +208,8 @@ type historyObject struct {
 	Records int             `json:"records"`
 	Gaps    []gapObject     `json:"gaps"`
 	Metrics json.RawMessage `json:"metrics"`
+	// metrics without a value by module, because values of different hash keys do not merge
+	LeftOut map[string][]string `json:"left_out,omitempty"`
 }
 
 func gapsOf(a *history.Answer) []gapObject {
@@ -223,6 +225,14 @@ func (q *query) object(a *history.Answer, chosen selection) (historyObject, erro
 	out := historyObject{From: clock(a.From), To: clock(a.To), Records: a.Records, Gaps: gapsOf(a), Metrics: json.RawMessage("null")}
 	if a.Snapshot == nil {
 		return out, nil
+	}
+	for i := range a.Snapshot.Modules {
+		if m := &a.Snapshot.Modules[i]; len(m.LeftOut) > 0 {
+			if out.LeftOut == nil {
+				out.LeftOut = make(map[string][]string)
+			}
+			out.LeftOut[m.Name] = m.LeftOut
+		}
 	}
 	var b bytes.Buffer
 	err := export.WritePoliciesJSON(&b, map[string]*handler.Snapshot{q.policy: a.Snapshot})

@@ -238,7 +238,8 @@ func basicSchemas() object {
 			"type": "object", "description": "from and to are the range that the counts cover", "required": []string{"from", "to", "records", "gaps", "metrics"}, "additionalProperties": false,
 			"properties": object{
 				"from": moment, "to": moment, "records": count, "gaps": object{"type": "array", "items": ref("Gap")},
-				"metrics": object{"anyOf": []object{{"type": "null"}, {"type": "object", "description": "as of a window; with the parameter metrics a part of it"}}},
+				"left_out": object{"type": "object", "additionalProperties": object{"type": "array", "items": text}, "description": "names of metrics without a value, by module: values of different hash keys do not merge"},
+				"metrics":  object{"anyOf": []object{{"type": "null"}, {"type": "object", "description": "as of a window; with the parameter metrics a part of it"}}},
 			},
 		},
 		"History": object{"anyOf": []object{ref("HistoryRange"), record(object{
