@@ -24,24 +24,33 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:5300", "`address` on which to answer DNS, over UDP and TCP")
 	web := flag.String("http", "127.0.0.1:8053", "`address` of the answers about the answers: /stats and /metrics")
 	zone := flag.String("zone", "example.com", "`zone` to answer for: every name in it has the address 192.0.2.1, but those that begin with no")
+	protect := flag.Bool("guard", false, "answer names that never had an answer with NXDOMAIN while the zone is attacked with random labels")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *listen, *web, *zone); err != nil {
+	if err := run(ctx, *listen, *web, *zone, *protect); err != nil {
 		log.Fatal("dnsserver: ", err)
 	}
 }
 
 // run serves until ctx is done or an error occurs.
-func run(ctx context.Context, listen, web, zone string) error {
-	watch, err := newWatcher()
+func run(ctx context.Context, listen, web, zone string, protect bool) error {
+	guard, err := newGuard()
+	if err != nil {
+		return err
+	}
+	watch, err := newWatcher(guard.closed)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	handler := watch.wrap(answers{dns.Fqdn(zone)})
+	var server dns.Handler = answers{dns.Fqdn(zone)}
+	if protect {
+		server = guard.wrap(server)
+	}
+	handler := watch.wrap(server)
 	for _, network := range []string{"udp", "tcp"} {
 		server := &dns.Server{Addr: listen, Net: network, Handler: handler}
 		go func() { cancel(server.ListenAndServe()) }()

@@ -23,7 +23,8 @@ type watcher struct {
 	pipeline *handler.Pipeline
 }
 
-func newWatcher() (*watcher, error) {
+// newWatcher returns a watcher that passes each closed period to closed.
+func newWatcher(closed func(*handler.Snapshot)) (*watcher, error) {
 	net, err := network.New(network.Config{})
 	if err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func newWatcher() (*watcher, error) {
 	}
 	feed := capture.NewFeed()
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{feed}, Handlers: []handler.Handler{net, queries},
+		Sources: []capture.Source{feed}, Handlers: []handler.Handler{net, queries}, Closed: closed,
 	})
 	return &watcher{feed, p}, err
 }
