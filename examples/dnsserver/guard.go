@@ -11,8 +11,8 @@ import (
 	"visor/handler"
 )
 
-// guard protects the server against random labels. While a domain is attacked, it answers names that
-// never had an answer with NXDOMAIN, without asking the server behind it.
+// guard protects the server against random labels. While a domain is attacked, it answers names
+// that never had an answer with NXDOMAIN, without asking the server behind it.
 type guard struct {
 	watcher *findings.Watcher // owned by closed
 
@@ -80,7 +80,8 @@ func (g *guard) learn(name string) {
 func (g *guard) wrap(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(rw dns.ResponseWriter, query *dns.Msg) {
 		if g.refuses(query.Question[0].Name) {
-			_ = rw.WriteMsg(new(dns.Msg).SetRcode(query, dns.RcodeNameError)) // the client will repeat its query
+			// on failure the client will repeat its query
+			_ = rw.WriteMsg(new(dns.Msg).SetRcode(query, dns.RcodeNameError))
 			return
 		}
 		next.ServeDNS(&learner{rw, g}, query)
