@@ -37,6 +37,7 @@ type options struct {
 	top        int           // entries per list
 	writeTo    string        // file for a snapshot; "" for none
 	history    string        // directory of an agent's history; files then has the policy
+	policyFile string        // document of policies to run; "" for none
 	workers    int
 	geoCity    string
 	geoASN     string
@@ -114,6 +115,8 @@ Examples:
         what a client asks for
   visor-reader --history /var/lib/visor --from 03:00 --to 03:30 default
         what an agent, which is not running, counted by its policy "default"
+  visor-reader --policy visord.yaml capture.pcap
+        what the policies of an agent would have counted
   visor-reader -i dnstap queries.dnstap
         queries and responses logged by a DNS server
   visor-reader -i netflow exports.pcap
@@ -152,6 +155,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVar(&o.question.Client, "client", "", "show only what the clients at an `address` or in a network ask for")
 	fs.StringVar(&o.history, "history", "", "answer from the history in an agent's `directory`, for the policy named in place of FILE; without one, list the policies")
 	fs.StringVar(&o.writeTo, "write-snapshot", "", "write the summary to a `file`, too, for visor-reader to merge with others")
+	fs.StringVar(&o.policyFile, "policy", "", "run the policies of an agent's `file` over the capture, with their handlers and filters; -i must be their input")
 	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets sampled for lists, cardinalities and times, 1 to 100")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
@@ -234,6 +238,12 @@ func (o *options) check() error {
 		return errors.New("--write-snapshot writes the whole capture, and cannot go with --step, --periods or --format pktvisor")
 	case o.question != (asks.Question{}) && (o.step != 0 || o.input == inputNetFlow || o.input == inputSFlow):
 		return errors.New("--name and --client look at DNS messages, and cannot go with --step or flows")
+	case o.policyFile != "" && (o.step != 0 || o.writeTo != "" || o.filter != "" || o.question != (asks.Question{}) || o.format == formatPktvisor):
+		return errors.New("--policy runs policies with filters of their own, and cannot go with -b, --step, --write-snapshot, --name, --client or --format pktvisor")
+	case o.policyFile != "" && o.history != "":
+		return errors.New("--policy runs over a capture, and cannot go with --history")
+	case o.policyFile != "" && slices.Contains(o.files, "-"):
+		return errors.New("--policy reads files, and cannot read standard input")
 	case o.top < 1:
 		return fmt.Errorf("--top %d: must be 1 or more", o.top)
 	case o.width < 0:

@@ -79,6 +79,9 @@ func (j *job) run(ctx context.Context) error {
 	if db != nil {
 		defer db.Close()
 	}
+	if j.policyFile != "" {
+		return j.runPolicies(ctx, db)
+	}
 	src, err := j.openInput(ctx)
 	if src == nil || err != nil {
 		return err
@@ -249,13 +252,9 @@ func (j *job) newPipeline(db *geo.DB, src capture.Source) (*handler.Pipeline, er
 	if err != nil {
 		return nil, err
 	}
-	hash := hash64.Fixed()
-	if o.hashKey != "" {
-		key, err := hash64.ReadKey(o.hashKey)
-		if err != nil {
-			return nil, err
-		}
-		hash = hash64.New(key)
+	hash, err := j.hash()
+	if err != nil {
+		return nil, err
 	}
 	return handler.NewPipeline(handler.Config{
 		Hash:     hash,
@@ -270,6 +269,18 @@ func (j *job) newPipeline(db *geo.DB, src capture.Source) (*handler.Pipeline, er
 		// The capture comes from a trusted source, so every proxy in it is accepted.
 		ProxyFrom: []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)},
 	})
+}
+
+// hash returns the hasher with the key of --hash-key, or the public one.
+func (j *job) hash() (*hash64.Hasher, error) {
+	if j.hashKey == "" {
+		return hash64.Fixed(), nil
+	}
+	key, err := hash64.ReadKey(j.hashKey)
+	if err != nil {
+		return nil, err
+	}
+	return hash64.New(key), nil
 }
 
 // closed returns the receiver of closed periods, or nil if only the last ones are shown.
