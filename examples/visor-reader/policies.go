@@ -31,7 +31,7 @@ var fitting = map[string][]string{
 }
 
 // runPolicies runs the policies of --policy over the input and writes their answers. Each policy
-// reads all of the input through the filters of its own tap and input.
+// reads all of the input through the filters of its tap and its input section.
 func (j *job) runPolicies(ctx context.Context, db *geo.DB) error {
 	doc, err := j.readPolicies()
 	if err != nil {
@@ -72,7 +72,7 @@ func (j *job) runPolicies(ctx context.Context, db *geo.DB) error {
 }
 
 // readPolicies reads the document and adapts it to the input. A policy without its tap gets one,
-// and its periods are those of --periods. Policies that cannot read the input are problems.
+// and its periods follow --periods. Policies that cannot read the input are problems.
 func (j *job) readPolicies() (*policy.Document, error) {
 	data, err := os.ReadFile(j.policyFile)
 	if err != nil {

@@ -88,7 +88,7 @@ func TestPoliciesRefused(t *testing.T) {
 	require.Contains(t, stderr, "it has no policy for -i pcap")
 	code, _, stderr = call(t, nil, "--policy", file, "-b", "udp", path)
 	require.Equal(t, exitMisused, code)
-	require.Contains(t, stderr, "filters of their own")
+	require.Contains(t, stderr, "filters in its file")
 	code, _, _ = call(t, nil, "--policy", file+".missing", path)
 	require.Equal(t, exitUnread, code)
 }
