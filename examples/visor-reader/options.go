@@ -238,8 +238,10 @@ func (o *options) check() error {
 		return errors.New("--write-snapshot writes the whole capture, and cannot go with --step, --periods or --format pktvisor")
 	case o.question != (asks.Question{}) && (o.step != 0 || o.input == inputNetFlow || o.input == inputSFlow):
 		return errors.New("--name and --client look at DNS messages, and cannot go with --step or flows")
-	case o.policyFile != "" && (o.step != 0 || o.writeTo != "" || o.filter != "" || o.question != (asks.Question{}) || o.format == formatPktvisor):
-		return errors.New("--policy has filters in its file, and cannot go with -b, --step, --write-snapshot, --name, --client or --format pktvisor")
+	case o.policyFile != "" && (o.step != 0 || o.writeTo != "" || o.filter != "" || o.question != (asks.Question{}) || slices.Contains([]string{formatPktvisor, formatRSSAC}, o.format)):
+		return errors.New("--policy has filters in its file, and cannot go with -b, --step, --write-snapshot, --name, --client or --format pktvisor and rssac002")
+	case o.policyFile != "" && o.history != "":
+		return errors.New("--policy runs over a capture, and cannot go with --history")
 	case o.policyFile != "" && slices.Contains(o.files, "-"):
 		return errors.New("--policy reads files, and cannot read standard input")
 	case o.top < 1:
