@@ -20,6 +20,10 @@ type Clients struct {
 	ByASN     TopClients `with:"top=top_client_asns by=asn of=autonomous systems of clients,top_clients"`
 	ByPlace   TopClients `with:"top=top_client_places by=geo_loc of=locations of clients,top_clients"`
 
+	// names and clients of sampled queries, in version 2.0 of transactions
+	NamesByClients metric.TopDistinctClients `metric:"names_by_clients,client_names" label:"qname" help:"names with the most distinct clients"`
+	ClientsByNames metric.TopDistinctClients `metric:"clients_by_names,client_names" label:"client" help:"clients with the most distinct names"`
+
 	// Timeouts cuts names of more than 63 bytes to their last labels.
 	Timeouts metric.TopDomains `metric:"top_timeouts,top_timeouts" label:"qname" help:"names of queries without a reply in time"`
 }
@@ -48,6 +52,7 @@ const (
 
 // bind connects the metrics of c to their lists.
 func (c *Clients) bind() {
+	c.ClientsByNames.ByClient()
 	c.ByAddress.bind(addressItem)
 	c.BySubnet.bind(subnetItem)
 	c.ByASN.bind(func(key []byte) metric.Item { return metric.Item{Name: string(key)} })

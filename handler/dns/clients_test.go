@@ -257,3 +257,49 @@ func TestClientSubnetsAndPlaces(t *testing.T) {
 	_, err := dns.New(dns.Config{ClientSubnetV4: 33})
 	require.ErrorContains(t, err, "ClientSubnetV4 33 must be from 1 to 32")
 }
+
+// Names have the number of their distinct clients, and clients of their distinct names. Repeated
+// queries do not count, and each worker counts the same.
+func TestClientNames(t *testing.T) {
+	var frames []capture.Frame
+	names, clients := map[string]uint64{}, map[string]uint64{}
+	for round := range 3 {
+		for i := range 30 {
+			for j := range i {
+				client, name := fmt.Sprintf("192.0.2.%d", j), fmt.Sprintf("n%d.example", i)
+				at := time.Duration(len(frames)) * time.Millisecond
+				q := packettest.Query(uint16(len(frames)), name, typeA)
+				frames = append(frames, packettest.UDP(at, client+":999", "198.51.100.1:53", q))
+				frames = append(frames, packettest.UDP(at, "198.51.100.1:53", client+":999", packettest.Reply(q, 0, 1)))
+				if round == 0 {
+					names[name]++
+					clients[client]++
+				}
+			}
+		}
+	}
+	for _, version := range []func(dns.Config) (handler.Handler, error){
+		func(cfg dns.Config) (handler.Handler, error) { return dns.New(cfg) },
+		func(cfg dns.Config) (handler.Handler, error) { return dns.NewTransactions(cfg) },
+	} {
+		for _, workers := range []int{1, 3} {
+			h, err := version(dns.Config{Settings: handler.Settings{Periods: 1}})
+			require.NoError(t, err)
+			snap, err := handlertest.AnalyseBy(t, h, workers, capture.NewMemory(frames)).Bucket(0)
+			require.NoError(t, err)
+			for _, v := range snap.Modules[0].Values() {
+				want := map[string]map[string]uint64{"names_by_clients": names, "clients_by_names": clients}[v.Path[0]]
+				if want == nil {
+					continue
+				}
+				require.True(t, v.Distinct)
+				require.Len(t, v.Items, 10)
+				for _, item := range v.Items {
+					require.Equal(t, want[item.Name], item.Estimate, item.Name)
+					require.Len(t, item.Samples, 8)
+				}
+				require.EqualValues(t, 29, v.Items[0].Estimate)
+			}
+		}
+	}
+}

@@ -130,6 +130,11 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	if s.clients != nil {
 		s.clients.message(m)
 	}
+	if s.pairs != nil && m.Named && !m.Response() {
+		if client, ok := clientOf(m); ok {
+			s.pairs.add(client, m)
+		}
+	}
 	if s.groups.Has(groupTopPorts) && m.Client != 0 {
 		b.TopPorts.Add(metric.Port(m.Client), 1)
 	}

@@ -26,18 +26,19 @@ type front[M any] struct {
 	clients *clientCounts
 	servers serverCounts
 	ends    ends
+	pairs   *clientNames        // nil if they are off
 	single  [1]sketch.NameCount // scratch for a list
 }
 
 // hostGroups are the metric groups of clients and servers, in one version. A group is 0 if it is
 // off.
-type hostGroups struct{ clients, servers, timeouts metric.GroupSet }
+type hostGroups struct{ clients, names, servers, timeouts metric.GroupSet }
 
-func (g hostGroups) all() metric.GroupSet { return g.clients | g.servers | g.timeouts }
+func (g hostGroups) all() metric.GroupSet { return g.clients | g.names | g.servers | g.timeouts }
 
 // in returns the groups that are in set.
 func (g hostGroups) in(set metric.GroupSet) hostGroups {
-	return hostGroups{g.clients & set, g.servers & set, g.timeouts & set}
+	return hostGroups{g.clients & set, g.names & set, g.servers & set, g.timeouts & set}
 }
 
 func (d *declared[M]) newFront(own hostGroups) front[M] {
@@ -53,6 +54,9 @@ func (d *declared[M]) newFront(own hostGroups) front[M] {
 	}
 	f.own = own.in(f.groups)
 	f.servers.hash = f.Hash
+	if f.own.names != 0 {
+		f.pairs = &clientNames{hash: f.Hash}
+	}
 	if f.own.clients != 0 {
 		f.clients = &clientCounts{hash: f.Hash, geo: f.geo, v4: d.cfg.ClientSubnetV4, v6: d.cfg.ClientSubnetV6}
 	}
@@ -67,6 +71,9 @@ func (s *front[M]) Keyed(h *hash64.Hasher) {
 	if s.clients != nil {
 		s.clients.hash = h
 	}
+	if s.pairs != nil {
+		s.pairs.hash = h
+	}
 	s.servers.hash = h
 }
 
@@ -74,6 +81,9 @@ func (s *front[M]) Keyed(h *hash64.Hasher) {
 func (s *front[M]) connectOwn(c *Clients, servers *metric.Map[Server]) {
 	if s.clients != nil {
 		s.clients.to = c
+	}
+	if s.pairs != nil {
+		s.pairs.shift(c)
 	}
 	s.servers.shift(servers)
 }

@@ -22,24 +22,25 @@ const (
 	groupMessages
 	groupTraffic
 	groupDomains
+	groupClientNames
 	groupServers
 	groupTopClients
 	groupTopTimeouts
 
 	// pktvisor lacks these
-	ownGroups = groupEDNS | groupMessages | groupTraffic | groupDomains | groupServers | groupTopClients | groupTopTimeouts
+	ownGroups = groupEDNS | groupMessages | groupTraffic | groupDomains | groupClientNames | groupServers | groupTopClients | groupTopTimeouts
 
 	defaultGroups = groupCardinality | groupCounters | groupTransactions | groupQuantiles | groupTopPorts | groupTopQNames
 )
 
 var groupNames = metric.GroupNames{
 	"cardinality", "counters", "dns_transaction", "histograms", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qnames_details",
-	"edns", "messages", "traffic", "names_by_domain", "servers", "top_clients", "top_timeouts",
+	"edns", "messages", "traffic", "names_by_domain", "client_names", "servers", "top_clients", "top_timeouts",
 }
 
 var messageContent = contentGroups{edns: groupEDNS, messages: groupMessages, traffic: groupTraffic}
 
-var messageHosts = hostGroups{clients: groupTopClients, servers: groupServers, timeouts: groupTopTimeouts}
+var messageHosts = hostGroups{clients: groupTopClients, names: groupClientNames, servers: groupServers, timeouts: groupTopTimeouts}
 
 var messageNames = nameGroups{
 	distinct: groupCardinality, parts: groupTopQNames, results: groupTopQNames,

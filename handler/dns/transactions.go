@@ -26,24 +26,25 @@ const (
 	xactMessages
 	xactTraffic
 	xactDomains
+	xactClientNames
 	xactServers
 	xactTopClients
 	xactTopTimeouts
 
 	// pktvisor lacks these
-	xactOwnGroups = xactEDNS | xactMessages | xactTraffic | xactDomains | xactServers | xactTopClients | xactTopTimeouts
+	xactOwnGroups = xactEDNS | xactMessages | xactTraffic | xactDomains | xactClientNames | xactServers | xactTopClients | xactTopTimeouts
 
 	xactDefaultGroups = xactCardinality | xactCounters | xactQuantiles | xactTopQNames | xactTopQTypes | xactTopRCodes
 )
 
 var xactGroupNames = metric.GroupNames{
 	"cardinality", "counters", "quantiles", "top_ecs", "top_ports", "top_qnames", "top_qtypes", "top_rcodes", "top_size", "xact_times",
-	"edns", "messages", "traffic", "names_by_domain", "servers", "top_clients", "top_timeouts",
+	"edns", "messages", "traffic", "names_by_domain", "client_names", "servers", "top_clients", "top_timeouts",
 }
 
 var transactionContent = contentGroups{edns: xactEDNS, messages: xactMessages, traffic: xactTraffic}
 
-var transactionHosts = hostGroups{clients: xactTopClients, servers: xactServers, timeouts: xactTopTimeouts}
+var transactionHosts = hostGroups{clients: xactTopClients, names: xactClientNames, servers: xactServers, timeouts: xactTopTimeouts}
 
 var transactionNames = nameGroups{
 	distinct: xactCardinality, parts: xactTopQNames, results: xactTopRCodes, details: xactTopRCodes, bytes: xactTopSize, domains: xactDomains,

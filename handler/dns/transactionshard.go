@@ -264,10 +264,13 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 
 // countOwn updates the metrics of sampled transactions that pktvisor lacks.
 func (s *transactionShard) countOwn(m *handler.Message, took int64) {
-	if s.clients != nil {
-		if client, ok := clientOf(m); ok {
+	if client, ok := clientOf(m); ok {
+		if s.clients != nil {
 			s.clients.add(client, clientQueries, 0)
 			s.clients.reply(client, m.Msg)
+		}
+		if s.pairs != nil && m.Named {
+			s.pairs.add(client, m)
 		}
 	}
 	if s.own.servers != 0 {

@@ -26,7 +26,8 @@ const (
 	wireSizes
 	wireLengths
 	wireDistinctNames
-	wireLast = wireDistinctNames
+	wireDistinctClients
+	wireLast = wireDistinctClients
 )
 
 // wireVersion is the version of each kind's bytes.
@@ -69,6 +70,8 @@ func newTraveller(k wireKind) traveller {
 		return new(Lengths)
 	case wireDistinctNames:
 		return new(TopDistinctNames)
+	case wireDistinctClients:
+		return new(TopDistinctClients)
 	}
 	return nil
 }

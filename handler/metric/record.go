@@ -230,7 +230,7 @@ func (k wireKind) kind() Kind {
 		return KindRate
 	case wireHistogram, wireSizes, wireLengths:
 		return KindHistogram
-	case wireList, wireDistinctNames:
+	case wireList, wireDistinctNames, wireDistinctClients:
 		return KindTop
 	}
 	return KindUnknown

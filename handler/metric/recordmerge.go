@@ -53,7 +53,7 @@ func (m merging) declarations(dst *[]declared, src []declared) {
 		common[i] = true
 		own.partial = own.partial || d.partial
 		own.leftOut = own.leftOut || d.leftOut || own.wire != d.wire || own.keys != d.keys ||
-			m.mixed && (own.wire == wireCardinality || own.wire == wireDistinctNames)
+			m.mixed && (own.wire == wireCardinality || own.wire == wireDistinctNames || own.wire == wireDistinctClients)
 		sub := m
 		sub.first = sub.first || !ok
 		if own.wire == d.wire {

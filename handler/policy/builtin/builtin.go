@@ -75,7 +75,7 @@ func asksBytes(periods int64, _ policy.Limits) int64 { return 3 * mib * periods 
 func dnsBytes(periods int64, _ policy.Limits) int64 { return 8*mib + 3*mib*(periods-1) }
 
 // dnsOwnBytes is for the ends of waiting queries, and for lists of clients and servers.
-func dnsOwnBytes(periods int64) int64 { return 10*mib + 3*mib*(periods-1) }
+func dnsOwnBytes(periods int64) int64 { return 12*mib + 4*mib*(periods-1) }
 
 func netBytes(periods int64, _ policy.Limits) int64 { return mib * periods }
 

@@ -1,0 +1,39 @@
+package dns
+
+import (
+	"encoding/binary"
+
+	"visor/handler"
+	"visor/sketch/hash64"
+)
+
+// clientNames counts the pairs of clients and names. A pair that came recently is not added again:
+// the lists count distinct pairs, and a pair that they have seen never changes them.
+type clientNames struct {
+	to     *Clients
+	hash   *hash64.Hasher
+	recent [1 << pairBits]uint64 // hashes of pairs; 0 is none
+	text   [16]byte              // scratch
+}
+
+const pairBits = 12 // log2 of the recent pairs: 32 KiB
+
+// add counts a query of a client.
+func (t *clientNames) add(client address, m *handler.Message) {
+	h := client.sum(t.hash)
+	pair := hash64.Mix(h ^ m.Hash<<1 ^ m.Hash>>63)
+	if last := &t.recent[pair>>(64-pairBits)]; *last != pair {
+		*last = pair
+		binary.BigEndian.PutUint64(t.text[:], client.high)
+		binary.BigEndian.PutUint64(t.text[8:], client.low)
+		name := m.Name.Key()
+		t.to.NamesByClients.Add(m.Hash, name, h, &t.text)
+		t.to.ClientsByNames.Add(m.Hash, name, h, &t.text)
+	}
+}
+
+// shift begins a period, whose lists are empty.
+func (t *clientNames) shift(to *Clients) {
+	t.to = to
+	clear(t.recent[:])
+}
