@@ -13,7 +13,10 @@ func (w *Watcher) detect(v *view) {
 		v.randomLabels(&w.allow)
 		v.tunnels(&w.allow)
 		v.reflection()
-		v.serverTrouble()
+		before := len(v.found)
+		if v.oneServer(); len(v.found) == before {
+			v.serverTrouble()
+		}
 		v.oneSided()
 	case "net":
 		v.scanner(&w.allow)

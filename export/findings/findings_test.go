@@ -155,23 +155,31 @@ func TestScan(t *testing.T) {
 	require.Contains(t, kinds(s.find(t, findings.Config{})), findings.Scan)
 }
 
-// A server that fails has SERVFAIL or no replies.
+// One of three servers fails, gets slow or does not reply.
 func TestTrouble(t *testing.T) {
-	for code, subject := range map[int]string{2: "srvfail", -1: "timed_out"} {
+	for text, reply := range map[string]func() (int, time.Duration){
+		"Server 192.0.2.53 fails":   func() (int, time.Duration) { return 2, 0 },
+		"SERVFAIL or no reply":      func() (int, time.Duration) { return -1, 0 },
+		"Server 192.0.2.53 is slow": func() (int, time.Duration) { return 0, 300 * time.Millisecond },
+	} {
 		s := scenario{mix: resolver, seed: 9, minutes: 22, qps: 20, change: func(m *minute) {
 			if m.n >= 15 {
 				m.reply = func(_ string, server int) (int, time.Duration) {
 					if server == 0 {
-						return code, 0
+						return reply()
 					}
 					return 0, 0
 				}
 			}
 		}}
 		found := s.find(t, findings.Config{})
-		require.Equal(t, []findings.Kind{findings.Trouble}, kinds(found), "%+v", found)
-		require.Contains(t, found[0].Subject, subject)
-		require.Equal(t, 15, minuteOf(found[0].Since))
+		require.NotEmpty(t, found)
+		for _, f := range found {
+			require.Equal(t, findings.Trouble, f.Kind, "%+v", f)
+			require.Equal(t, 15, minuteOf(f.Since))
+			require.Contains(t, []string{"192.0.2.53", "2001:db8:53::53"}, f.Subject)
+		}
+		require.Contains(t, found[0].Text, text)
 	}
 }
 

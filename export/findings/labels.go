@@ -142,7 +142,8 @@ const weightSuffix = "/bytes"
 // addClients adds the clients with the most queries, and their networks, as evidence.
 func (v *view) addClients(s *signal) {
 	s.Evidence.Clients = v.list(v.path("top_clients"), 10)
-	s.Evidence.Subnets = v.list(v.path("top_subnets"), 10)
+	s.Evidence.Subnets = v.list("top_client_subnets.queries", 10)
+	s.Evidence.AS = v.list("top_client_asns.queries", 10)
 	if len(s.Evidence.Clients) > 0 {
 		s.Evidence.Concentration = s.Evidence.Clients[0].Share
 	}

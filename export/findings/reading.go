@@ -103,6 +103,7 @@ type view struct {
 	scope  string // direction; "" for all
 	prefix string // of paths
 	suffix string // of paths of lists and counters, in version 2.0
+	first  bool   // the first view of a module, which also shows what has no direction
 	found  []signal
 }
 
@@ -112,13 +113,13 @@ var directions = []string{"in", "out", "unknown"}
 // views returns the views of a reading.
 func views(r *reading, s *stream, cfg *Config) (out []*view) {
 	if r.module.Version != "2.0" {
-		return []*view{{reading: r, stream: s, cfg: cfg}}
+		return []*view{{reading: r, stream: s, cfg: cfg, first: true}}
 	}
 	suffix := map[string]string{"dns": "_xacts", "net": "_packets"}[r.module.Type]
 	for _, d := range directions {
 		seen := slices.ContainsFunc([]string{"xacts", "total_packets", "timeout_queries"}, func(p string) bool { return r.has(d + "." + p) })
 		if seen {
-			out = append(out, &view{reading: r, stream: s, cfg: cfg, scope: d, prefix: d + ".", suffix: suffix})
+			out = append(out, &view{reading: r, stream: s, cfg: cfg, scope: d, prefix: d + ".", suffix: suffix, first: len(out) == 0})
 		}
 	}
 	return out
@@ -127,6 +128,9 @@ func views(r *reading, s *stream, cfg *Config) (out []*view) {
 // path returns the path of a metric of the view. Names are as in version 1.0, without the group
 // wire_packets.
 func (v *view) path(name string) string {
+	if p, ok := ofModule[name]; ok && v.module.Type == "dns" {
+		return p
+	}
 	if p, ok := paths[v.module.Type+v.module.Version][name]; ok {
 		return v.prefix + p
 	}
@@ -138,6 +142,9 @@ func (v *view) path(name string) string {
 	}
 	return name
 }
+
+// ofModule are the paths of metrics of both versions that have no direction.
+var ofModule = map[string]string{"top_clients": "top_clients.queries", "top_failed_clients": "top_clients.nxdomain", "top_timeouts": "top_timeouts", "sources": "cardinality.clients"}
 
 // paths are the irregular paths, by type and version.
 var paths = map[string]map[string]string{

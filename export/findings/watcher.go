@@ -313,8 +313,9 @@ type figure struct {
 func (v *view) figures() (out []figure) {
 	names := []string{"total", "bytes", "in", "out", "ipv4", "ipv6", "udp", "tcp", "syn", "sources"}
 	if v.module.Type == "dns" {
+		out = append(out, v.servedFigures()...)
 		out = append(out, figure{"queries", v.queries() / v.length}, figure{"failed", v.failed() / v.length})
-		names = []string{"replies", "nxdomain", "srvfail", "refused", "nodata", "timed_out", "ipv4", "ipv6", "udp", "tcp", "names"}
+		names = []string{"replies", "nxdomain", "srvfail", "refused", "nodata", "timed_out", "ipv4", "ipv6", "udp", "tcp", "names", "sources"}
 	}
 	if v.has(v.path("opening")) {
 		out = append(out, figure{"attempts", v.attempts() / v.length})
@@ -327,11 +328,16 @@ func (v *view) figures() (out []figure) {
 	return out
 }
 
+// maxSeries bounds the figures of a module that have baselines. Further ones have none.
+const maxSeries = 512
+
 func (s *stream) figure(name string) *series {
 	x := s.series[name]
 	if x == nil {
 		x = &series{}
-		s.series[name] = x
+		if len(s.series) < maxSeries {
+			s.series[name] = x
+		}
 	}
 	return x
 }
