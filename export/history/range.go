@@ -56,19 +56,8 @@ func (s *Store) Series(ctx context.Context, policy string, from, to time.Time, s
 		if n := to.Sub(from) / max(step, 1); err == nil && (step <= 0 || n > MaxSteps) {
 			err = fmt.Errorf("history: %v to %v in steps of %v exceeds %d steps", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339), step, MaxSteps)
 		}
-		for at := from; err == nil && at.Before(to); at = at.Add(step) {
-			var a Answer
-			end := at.Add(step)
-			if end.After(to) {
-				end = to
-			}
-			a, err = q.answer(ctx, at, end)
-			if err == nil && a.Snapshot == nil && q.covered > at.UnixNano() && len(a.Gaps) == 0 {
-				continue // an answer before contains this step
-			}
-			if err == nil && !yield(a, nil) {
-				return
-			}
+		if err == nil {
+			err = q.series(ctx, from, to, step, func(a Answer) bool { return yield(a, nil) })
 		}
 		if err != nil {
 			yield(Answer{}, err)
@@ -86,7 +75,7 @@ type query struct {
 }
 
 // known returns an error if the policy has no records.
-func (q *query) known() error {
+func (q query) known() error {
 	found := false
 	err := q.open.view(func(tx *bolt.Tx) error {
 		for t := range tiers {
@@ -104,39 +93,48 @@ func (q *query) known() error {
 var errChanged = errors.New("history: records were deleted during the answer")
 
 // answer answers for a range, again if records are deleted meanwhile.
-func (q *query) answer(ctx context.Context, from, to time.Time) (a Answer, err error) {
+func (q query) answer(ctx context.Context, from, to time.Time) (a Answer, err error) {
 	for range 3 {
-		if a, err = q.try(ctx, from, to); !errors.Is(err, errChanged) {
+		again := q
+		var p plan
+		if a, p, err = again.prepare(from, to); err == nil {
+			err = q.complete(ctx, &a, &p)
+		}
+		if !errors.Is(err, errChanged) {
 			break
 		}
 	}
 	return a, err
 }
 
-func (q *query) try(ctx context.Context, from, to time.Time) (Answer, error) {
-	p := plan{policy: q.policy}
+// prepare plans the answer for a range, and notes which records it uses.
+func (q *query) prepare(from, to time.Time) (a Answer, p plan, err error) {
+	p.policy = q.policy
 	low, high := nanoseconds(from), nanoseconds(to)
-	err := q.open.view(func(tx *bolt.Tx) error { return p.find(tx, low, high) })
-	if err != nil {
-		return Answer{}, err
+	if err := q.open.view(func(tx *bolt.Tx) error { return p.find(tx, low, high) }); err != nil {
+		return a, p, err
 	}
 	if q.any {
 		p.records = slices.DeleteFunc(p.records, func(r record) bool { return r.start <= q.used })
 		p.before = max(p.before, q.covered)
 	}
-	a := Answer{Asked: handler.Interval{Start: from, End: to}, From: from, To: to}
-	if err := q.merge(ctx, &a, p.records); err != nil {
-		return Answer{}, err
-	}
-	a.setGaps(p.before, p.lost)
 	if n := len(p.records); n > 0 {
 		q.any, q.used, q.covered = true, p.records[n-1].start, p.records[n-1].end
 	}
-	return a, nil
+	return Answer{Asked: handler.Interval{Start: from, End: to}, From: from, To: to}, p, nil
+}
+
+// complete reads and merges the records of a plan.
+func (q query) complete(ctx context.Context, a *Answer, p *plan) error {
+	if err := q.merge(ctx, a, p.records); err != nil {
+		return err
+	}
+	a.setGaps(p.before, p.lost)
+	return nil
 }
 
 // merge merges records, the newest first: if a policy has changed, the counts since then are shown.
-func (q *query) merge(ctx context.Context, a *Answer, records []record) error {
+func (q query) merge(ctx context.Context, a *Answer, records []record) error {
 	sum := handler.Merger{Overlap: true} // a clock may have been set back
 	var only *handler.Snapshot
 	for _, r := range slices.Backward(records) {
@@ -175,7 +173,7 @@ func (q *query) merge(ctx context.Context, a *Answer, records []record) error {
 }
 
 // load reads a record of a plan.
-func (q *query) load(r *record) (*handler.Snapshot, error) {
+func (q query) load(r *record) (*handler.Snapshot, error) {
 	var found record
 	bad := error(nil)
 	err := q.open.view(func(tx *bolt.Tx) error {
