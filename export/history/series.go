@@ -15,8 +15,8 @@ type pending struct {
 	done   chan struct{}
 }
 
-// series calls yield with the answer of each step, until it returns false. The steps are planned one
-// after the other, and merged by two goroutines for each processor.
+// series calls yield with the answer of each step, until it returns false. The steps are planned
+// one after the other, and merged by two goroutines for each processor.
 func (q query) series(ctx context.Context, from, to time.Time, step time.Duration, yield func(Answer) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
