@@ -30,8 +30,13 @@ func TestMain(m *testing.M) {
 }
 
 // child adds minute after minute to a store, and prints the number of those that are written. The
-// minutes of an hour each have as many queries as their number in it. It ends when it is killed.
+// minutes of an hour each have as many queries as their number in it. It ends when it is killed, or
+// with its parent.
 func child(path string) {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	s, err := history.Open(history.Config{Path: path, Owner: "the test's child", Keep: forever})
 	if err != nil {
 		fmt.Println("error", err)
@@ -62,6 +67,8 @@ func start(t *testing.T, path string) (*exec.Cmd, *bufio.Reader, int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childFile+"="+path)
+	_, err := cmd.StdinPipe() // closed when this process ends
+	require.NoError(t, err)
 	pipe, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
