@@ -140,6 +140,10 @@ func agree(t *testing.T, whole, sum *handler.Module) {
 		case strings.Contains(last, "slow"): // compared with other transactions
 		case last == "timed_out" || last == "timeout_queries":
 			require.LessOrEqual(t, g.Int, w.Int)
+		// queries without a reply at the end of a part; version 2.0 counts clients by them, too
+		case last == "unanswered" || last == "top_timeouts" || last == "queries" && strings.HasPrefix(w.Path[0], "top_client"):
+			require.LessOrEqual(t, g.Total, w.Total)
+			require.LessOrEqual(t, g.Int, w.Int)
 		case w.Kind == metric.KindRate:
 			require.Equal(t, w.Quantiles.Sum, g.Quantiles.Sum, "%v", w.Path)
 			require.Equal(t, w.Quantiles.Max, g.Quantiles.Max, "%v %+v %+v", w.Path, w.Quantiles, g.Quantiles)
