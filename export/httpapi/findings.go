@@ -23,7 +23,7 @@ func (a *API) findings(r *http.Request) reply {
 		return failure(http.StatusNotFound, "policy does not exists")
 	}
 	slices.SortStableFunc(resolved, func(a, b findings.Finding) int { return b.Until.Compare(a.Until) })
-	return jsonReply(http.StatusOK, object{"active": findings.Sorted(active), "resolved": resolved})
+	return jsonReply(http.StatusOK, object{"active": append([]findings.Finding{}, findings.Sorted(active)...), "resolved": resolved})
 }
 
 // maxFindingSeries bounds the series of visor_finding, whose subjects come from the traffic.

@@ -54,7 +54,7 @@ visor:
       kind: collection
       input: {tap: wired, input_type: pcap}
       findings: {%s}
-      handlers: {modules: {dns: {type: dns}}}
+      handlers: {modules: {dns: {type: dns, metric_groups: {enable: [names_by_domain]}}}}
 `, block)
 }
 
