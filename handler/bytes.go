@@ -103,8 +103,8 @@ func (m *Module) countedBy(by Origin) []Counted {
 }
 
 // ReadSnapshot returns the snapshot in data, which it does not keep. Bytes that AppendBinary did
-// not make are an error that contains the position. Memory is bounded, for each module, by 64 MiB
-// and 32 times its bytes.
+// not make are an error that contains the position. Memory is bounded, for all modules together,
+// by 64 MiB and 32 times the bytes.
 //
 // The snapshot is like a query's answer. It shows metrics that this program does not declare.
 // [Find] and the From of analyzers return the metrics that they declare.
@@ -120,8 +120,9 @@ func ReadSnapshot(data []byte) (*Snapshot, error) {
 	if n > maxModules {
 		r.Failf("%d modules", n)
 	}
+	room := metric.NewRoom(len(data))
 	for range n {
-		m := readModule(r.Block())
+		m := readModule(r.Block(), room)
 		if r.Err() != nil {
 			break
 		}
@@ -148,7 +149,7 @@ func checked(data []byte) ([]byte, error) {
 }
 
 // readModule reads a block. A newer version may append to it what this one ignores.
-func readModule(r *wire.Reader) (m Module) {
+func readModule(r *wire.Reader, room *metric.Room) (m Module) {
 	c := &readCounts{}
 	for _, s := range [...]*string{&m.Name, &m.Tap, &m.Type, &m.Version, &m.Schema, &c.declared} {
 		*s = r.Text()
@@ -176,7 +177,7 @@ func readModule(r *wire.Reader) (m Module) {
 		m.HashID = hash64.ID{}
 	}
 	at := r.At()
-	record, err := metric.ReadRecord(r.Bytes(r.Uvarint()), m.HashID)
+	record, err := metric.ReadRecord(r.Bytes(r.Uvarint()), m.HashID, room)
 	if err != nil {
 		r.Failf("module %q: after byte %d: %w", m.Name, at, err)
 		return m
@@ -233,7 +234,8 @@ func (m *Module) read(by Origin) (Module, error) {
 	if _, ok := m.counts.(*readCounts); ok {
 		return *m, nil
 	}
-	r := wire.NewReader(m.append(nil, by, 0))
-	out := readModule(r)
+	data := m.append(nil, by, 0)
+	r := wire.NewReader(data)
+	out := readModule(r, metric.NewRoom(len(data)))
 	return out, r.Err()
 }

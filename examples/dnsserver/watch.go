@@ -99,14 +99,8 @@ func (w *watcher) stats() stats {
 	if m.In.Time.Count() > 0 {
 		s.P99 = m.In.Time.Quantile(0.99)
 	}
-	for i := range snap.Modules {
-		for _, v := range snap.Modules[i].Values() {
-			if v.Prom == "dns_top_qname3" {
-				for _, item := range v.Items {
-					s.TopNames = append(s.TopNames, nameCount{item.Name, item.Estimate})
-				}
-			}
-		}
+	for _, item := range m.TopQName3.Items(10) {
+		s.TopNames = append(s.TopNames, nameCount{item.Name, item.Estimate})
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package metric
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -129,7 +130,7 @@ var show = Rendering{TopN: 1 << 20, Seconds: 60, Running: -1}
 // travel returns the metrics after a journey.
 func travel(t testing.TB, r *Record, n int, h *hash64.Hasher) *Record {
 	data := r.AppendBinary(nil, n)
-	out, err := ReadRecord(data, h.ID())
+	out, err := ReadRecord(data, h.ID(), NewRoom(len(data)))
 	require.NoError(t, err)
 	require.Equal(t, data, out.AppendBinary(nil, 0), "bytes are the same after a journey")
 	return out
@@ -245,7 +246,7 @@ func TestRecordMergeKeys(t *testing.T) {
 		sum.Merge(travel(t, set.Record(groups), 0, h), nil)
 	}
 	require.Equal(t, []string{"x_distinct", "x_part_distinct"}, sum.LeftOut())
-	after, err := ReadRecord(sum.AppendBinary(nil, 0), hash64.ID{})
+	after, err := ReadRecord(sum.AppendBinary(nil, 0), hash64.ID{}, NewRoom(1<<20))
 	require.NoError(t, err)
 	require.Equal(t, sum.LeftOut(), after.LeftOut())
 	again := new(Record)
@@ -302,7 +303,7 @@ func TestRecordVersions(t *testing.T) {
 		if kind != 200 {
 			continue
 		}
-		unknown, err := ReadRecord(data, h.ID())
+		unknown, err := ReadRecord(data, h.ID(), NewRoom(len(data)))
 		require.NoError(t, err)
 		require.Equal(t, data, unknown.AppendBinary(nil, 0), "it is kept")
 		values := unknown.Values(1, show)
@@ -334,8 +335,33 @@ func TestReadRecordIsBounded(t *testing.T) {
 	}
 	data := set.Record(0).AppendBinary(nil, 0)
 	require.Less(t, len(data), 300_000)
-	_, err = ReadRecord(data, hash64.ID{1})
+	_, err = ReadRecord(data, hash64.ID{1}, NewRoom(len(data)))
 	require.ErrorContains(t, err, "its values need more than 64 MiB of memory")
+}
+
+// Records of one snapshot share their memory: what the first takes, the second lacks.
+func TestRecordsShareRoom(t *testing.T) {
+	type metrics struct {
+		Names TopNames `metric:"names" label:"name"`
+	}
+	h := hash64.Fixed()
+	schema, err := NewSchema[metrics]("x", nil)
+	require.NoError(t, err)
+	set := schema.New()
+	for _, name := range []string{"a", "b", "c"} {
+		set.Metrics.Names.Add(h.Sum([]byte(name)), []byte(name), 1)
+	}
+	data := set.Record(GroupSet(math.MaxUint32)).AppendBinary(nil, 0)
+	used := NewRoom(0)
+	_, err = ReadRecord(data, h.ID(), used)
+	require.NoError(t, err)
+	need := NewRoom(0).bytes - used.bytes
+	require.Positive(t, need)
+	room := &Room{2*need - 1}
+	_, err = ReadRecord(data, h.ID(), room)
+	require.NoError(t, err)
+	_, err = ReadRecord(data, h.ID(), room)
+	require.ErrorContains(t, err, "MiB of memory")
 }
 
 func FuzzReadRecord(f *testing.F) {
@@ -348,23 +374,23 @@ func FuzzReadRecord(f *testing.F) {
 	f.Add(set.Record(groups).AppendBinary(nil, 0))
 	f.Add(wire.AppendText(nil, "visor"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := ReadRecord(data, hash64.ID{1})
+		r, err := ReadRecord(data, hash64.ID{1}, NewRoom(len(data)))
 		if err != nil {
 			return
 		}
 		r.Values(^GroupSet(0), show)
 		Load[one]("x", r)
 		once := r.AppendBinary(nil, 0)
-		again, err := ReadRecord(once, hash64.ID{1})
+		again, err := ReadRecord(once, hash64.ID{1}, NewRoom(len(once)))
 		require.NoError(t, err)
 		require.Equal(t, once, again.AppendBinary(nil, 0))
 		sum := new(Record)
 		sum.Merge(r, nil)
 		sum.Merge(r, nil)
-		other, err := ReadRecord(set.Record(groups).AppendBinary(nil, 0), hash64.ID{2})
+		other, err := ReadRecord(set.Record(groups).AppendBinary(nil, 0), hash64.ID{2}, NewRoom(1<<20))
 		require.NoError(t, err)
 		sum.Merge(other, nil)
-		_, err = ReadRecord(sum.AppendBinary(nil, 5), hash64.ID{})
+		_, err = ReadRecord(sum.AppendBinary(nil, 5), hash64.ID{}, NewRoom(1<<20))
 		require.NoError(t, err)
 	})
 }

@@ -95,11 +95,11 @@ func appendValue(dst []byte, d *declared, value state, n int) []byte {
 
 // ReadRecord reads a Record from the bytes that AppendBinary made, from any program and version. id
 // identifies the key that hashed the keys; it is zero if there were several. Other bytes are an
-// error that contains the position. The memory is at most 64 MiB and 32 times the bytes. The Record
-// copies what it keeps.
-func ReadRecord(data []byte, id hash64.ID) (*Record, error) {
+// error that contains the position. The Record copies what it keeps. Its memory is taken from room,
+// which several Records may share; without enough room, ReadRecord returns an error.
+func ReadRecord(data []byte, id hash64.ID, room *Room) (*Record, error) {
 	r := wire.NewReader(data)
-	in := reading{Reader: r, hash: readHasher(id), left: expansionAny + expansion*len(data)}
+	in := reading{Reader: r, hash: readHasher(id), room: room}
 	out := &Record{hashID: id, hash: in.hash, mixed: id == hash64.ID{}}
 	out.fields = in.declarations(r, maxDepth)
 	out.sum = in.part(r, out.fields)
@@ -109,16 +109,22 @@ func ReadRecord(data []byte, id hash64.ID) (*Record, error) {
 	return out, nil
 }
 
+// Room is the memory that Records read from bytes may use. It is owned by one goroutine.
+type Room struct{ bytes int }
+
+// NewRoom returns the Room for Records with a number of bytes together: 64 MiB and 32 times these.
+func NewRoom(size int) *Room { return &Room{expansionAny + expansion*size} }
+
 // reading reads a Record. All of its Readers share their error.
 type reading struct {
 	*wire.Reader
 	hash *hash64.Hasher
-	left int // bytes of memory
+	room *Room
 }
 
 // use fails if too little memory is left.
 func (in *reading) use(bytes int) {
-	if in.left -= bytes; in.left < 0 {
+	if in.room.bytes -= bytes; in.room.bytes < 0 {
 		in.Failf("its values need more than %d MiB of memory", expansionAny>>20)
 	}
 }

@@ -43,14 +43,14 @@ func TestSizes(t *testing.T) {
 	again.CopyFrom(sum)
 	equal(&again.Metrics)
 	data := sum.Record(0).AppendBinary(nil, 0)
-	record, err := metric.ReadRecord(data, hash64.Fixed().ID())
+	record, err := metric.ReadRecord(data, hash64.Fixed().ID(), metric.NewRoom(len(data)))
 	require.NoError(t, err)
 	equal(metric.Load[lengthMetrics]("t", record))
 	require.Equal(t, sum.Values(0, metric.Rendering{}), record.Values(0, metric.Rendering{}))
 	again.Reset()
 	require.Zero(t, again.Metrics.Sizes.Count()+again.Metrics.Lengths.Count())
 	for n := range data {
-		_, err := metric.ReadRecord(data[:n], hash64.Fixed().ID())
+		_, err := metric.ReadRecord(data[:n], hash64.Fixed().ID(), metric.NewRoom(n))
 		require.Error(t, err)
 	}
 }
