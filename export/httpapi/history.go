@@ -24,6 +24,9 @@ const (
 	historyUnused = "this agent keeps no history: start it with --history DIR"
 )
 
+// errLarge is the error of an answer that exceeds maxHistory.
+var errLarge = fmt.Errorf("the answer exceeds %d bytes: choose metrics, as metrics=dns.wire_packets, or a longer step", maxHistory)
+
 // query is a question about the history of a policy.
 type query struct {
 	policy   string
@@ -86,41 +89,50 @@ func none(from, to time.Time) history.Answer {
 	return history.Answer{Asked: whole, From: from, To: to, Gaps: []history.Gap{{Interval: whole}}}
 }
 
-// series returns an answer for each step of q.
-func (a *API) series(ctx context.Context, q *query) (out []history.Answer, err error) {
+// series passes on an answer for each step of q, one at a time, because all of them together may
+// not fit into memory. The step in which the live period starts includes it.
+func (a *API) series(ctx context.Context, q *query, each func(*history.Answer) error) error {
+	live, start := a.live(q)
+	pass := func(answer *history.Answer) error {
+		if live != nil && !start.Before(answer.Asked.Start) && start.Before(answer.Asked.End) {
+			if err := answer.Add(live, a.origin(q.policy)); err != nil {
+				return err
+			}
+			live = nil
+		}
+		return each(answer)
+	}
 	for answer, err := range a.cfg.History.Series(ctx, q.policy, q.from, q.to, q.step) {
 		if errors.Is(err, history.ErrUnknownPolicy) && a.cfg.Policies.Policy(q.policy) != nil {
-			return a.withLive(nil, q)
+			return q.unknown(pass)
+		}
+		if err == nil {
+			err = pass(&answer)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, answer)
 	}
-	return a.withLive(out, q)
+	if live != nil { // a record before covers the start of its step
+		rest := none(start, q.to)
+		return pass(&rest)
+	}
+	return nil
 }
 
-// withLive adds the live period to its step, or to the last one.
-func (a *API) withLive(steps []history.Answer, q *query) ([]history.Answer, error) {
-	if len(steps) == 0 {
-		for at := q.from; at.Before(q.to); at = at.Add(q.step) {
-			end := at.Add(q.step)
-			if end.After(q.to) {
-				end = q.to
-			}
-			steps = append(steps, none(at, end))
+// unknown passes on the steps of a policy without records.
+func (q *query) unknown(pass func(*history.Answer) error) error {
+	for at := q.from; at.Before(q.to); at = at.Add(q.step) {
+		end := at.Add(q.step)
+		if end.After(q.to) {
+			end = q.to
+		}
+		step := none(at, end)
+		if err := pass(&step); err != nil {
+			return err
 		}
 	}
-	live, start := a.live(q)
-	if live == nil {
-		return steps, nil
-	}
-	for i := len(steps) - 1; i >= 0; i-- {
-		if !start.Before(steps[i].Asked.Start) {
-			return steps, steps[i].Add(live, a.origin(q.policy))
-		}
-	}
-	return steps, nil
+	return nil
 }
 
 // addLive adds the live period to an answer that reaches it.
@@ -185,6 +197,8 @@ func (a *API) ofHistory(r *http.Request, answer func(context.Context, *query) (r
 	switch {
 	case errors.Is(err, history.ErrUnknownPolicy):
 		return failure(http.StatusNotFound, fmt.Sprintf("policy '%s' does not exist and has no history", q.policy))
+	case errors.Is(err, errLarge):
+		return failure(http.StatusBadRequest, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		rep = failure(http.StatusServiceUnavailable, fmt.Sprintf("the answer takes more than %v: ask for a shorter range", historyTime))
 		rep.retry = int(historyTime / time.Second)
@@ -254,20 +268,17 @@ func (a *API) history(r *http.Request) reply {
 			out, err := q.object(&answer, chosen)
 			return jsonReply(http.StatusOK, out), err
 		}
-		answers, err := a.series(ctx, q)
-		if err != nil {
-			return reply{}, err
-		}
-		steps, size := make([]historyObject, 0, len(answers)), 0
-		for i := range answers {
-			step, err := q.object(&answers[i], chosen)
-			if err != nil {
-				return reply{}, err
-			}
+		steps, size := make([]historyObject, 0), 0
+		err := a.series(ctx, q, func(answer *history.Answer) error {
+			step, err := q.object(answer, chosen)
 			if size += len(step.Metrics); size > maxHistory {
-				return failure(http.StatusBadRequest, fmt.Sprintf("the answer exceeds %d bytes: choose metrics, as metrics=dns.wire_packets, or a longer step", maxHistory)), nil
+				return errLarge
 			}
 			steps = append(steps, step)
+			return err
+		})
+		if err != nil {
+			return reply{}, err
 		}
 		return jsonReply(http.StatusOK, object{"from": clock(q.from), "to": clock(q.to), "step": q.step.Seconds(), "steps": steps}), nil
 	})

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -45,23 +46,15 @@ func (a *API) metricSeries(r *http.Request) reply {
 		if q.step == 0 {
 			q.step = usualStep(q.to.Sub(q.from))
 		}
-		answers, err := a.series(ctx, q)
-		if err != nil {
+		all := seriesList{metrics: metrics, list: make([]seriesObject, 0), gaps: make([]gapObject, 0), known: make(map[string]bool), index: make(map[string]int)}
+		if err := a.series(ctx, q, all.add); err != nil {
 			return reply{}, err
 		}
-		list, gaps := make([]seriesObject, 0), make([]gapObject, 0)
-		for _, name := range metrics {
-			s, text := seriesOf(answers, name)
-			if text != "" {
-				return failure(http.StatusBadRequest, text), nil
-			}
-			list = append(list, s...)
-		}
-		for i := range answers {
-			gaps = append(gaps, gapsOf(&answers[i])...)
+		if text := all.problem(); text != "" {
+			return failure(http.StatusBadRequest, text), nil
 		}
 		return jsonReply(http.StatusOK, object{
-			"policy": q.policy, "from": clock(q.from), "to": clock(q.to), "step": q.step.Seconds(), "series": list, "gaps": joined(gaps),
+			"policy": q.policy, "from": clock(q.from), "to": clock(q.to), "step": q.step.Seconds(), "series": all.list, "gaps": joined(all.gaps),
 		}), nil
 	})
 }
@@ -72,50 +65,69 @@ func usualStep(length time.Duration) time.Duration {
 	return max(step, time.Minute)
 }
 
-// seriesOf returns the points of a metric for each module that has it, or the reason why there are
-// none.
-func seriesOf(answers []history.Answer, name string) (list []seriesObject, problem string) {
-	modules := make(map[string]int) // index in list
-	known := make(map[string]bool)
-	for i := range answers {
-		if answers[i].Snapshot == nil {
-			continue
-		}
-		for j := range answers[i].Snapshot.Modules {
-			m := &answers[i].Snapshot.Modules[j]
-			value, found, text := valueOf(m, name)
-			if text != "" {
-				return nil, text
-			}
-			known[m.Schema] = true
-			if !found {
-				continue
-			}
-			at, seen := modules[m.Name]
-			if !seen {
-				at = len(list)
-				modules[m.Name], list = at, append(list, seriesObject{Metric: name, Module: m.Name, Points: empty(answers)})
-			}
-			list[at].Points[i][1] = value
-		}
-	}
-	if schema, _, _ := strings.Cut(name, "."); len(list) == 0 && len(known) > 0 {
-		problem = fmt.Sprintf("metric=%s: no module has it; METRICS.md lists the metrics", name)
-		if !known[schema] {
-			problem = fmt.Sprintf("metric=%s: the policy has metrics of %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
-		}
-	}
-	return list, problem
+// seriesList collects the points of some metrics.
+type seriesList struct {
+	metrics []string
+	list    []seriesObject
+	index   map[string]int  // index in list, by metric and module
+	known   map[string]bool // schemas
+	empty   []point         // of each answer, without a value
+	gaps    []gapObject
+	wrong   string // the first problem of a metric
 }
 
-// empty returns points without values.
-func empty(answers []history.Answer) []point {
-	out := make([]point, len(answers))
-	for i := range answers {
-		a := &answers[i]
-		out[i] = point{a.From.Unix(), nil, a.To.Sub(a.From).Round(time.Second).Seconds()}
+// add adds the values of an answer.
+func (l *seriesList) add(a *history.Answer) error {
+	l.gaps = append(l.gaps, gapsOf(a)...)
+	none := point{a.From.Unix(), nil, a.To.Sub(a.From).Round(time.Second).Seconds()}
+	l.empty = append(l.empty, none)
+	for i := range l.list {
+		l.list[i].Points = append(l.list[i].Points, none)
 	}
-	return out
+	if a.Snapshot == nil {
+		return nil
+	}
+	for i := range a.Snapshot.Modules {
+		m := &a.Snapshot.Modules[i]
+		l.known[m.Schema] = true
+		for _, name := range l.metrics {
+			value, found, text := valueOf(m, name)
+			if l.wrong = cmp.Or(l.wrong, text); found {
+				l.set(name, m.Name, value)
+			}
+		}
+	}
+	return nil
+}
+
+// set sets the newest value of a metric of a module.
+func (l *seriesList) set(name, module string, value any) {
+	at, seen := l.index[name+" "+module]
+	if !seen {
+		at = len(l.list)
+		l.index[name+" "+module] = at
+		l.list = append(l.list, seriesObject{Metric: name, Module: module, Points: slices.Clone(l.empty)})
+	}
+	points := l.list[at].Points
+	points[len(points)-1][1] = value
+}
+
+// problem returns the reason why a metric has no points although something was counted, or "".
+func (l *seriesList) problem() string {
+	if l.wrong != "" || len(l.known) == 0 {
+		return l.wrong
+	}
+	for _, name := range l.metrics {
+		schema, _, _ := strings.Cut(name, ".")
+		switch {
+		case slices.ContainsFunc(l.list, func(s seriesObject) bool { return s.Metric == name }):
+		case !l.known[schema]:
+			return fmt.Sprintf("metric=%s: the policy has metrics of %s", name, strings.Join(slices.Sorted(maps.Keys(l.known)), ", "))
+		default:
+			return fmt.Sprintf("metric=%s: no module has it; METRICS.md lists the metrics", name)
+		}
+	}
+	return ""
 }
 
 // valueOf returns the value of a metric in m. A list has none; the problem names what has.
