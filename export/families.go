@@ -3,6 +3,7 @@ package export
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"visor/handler"
 	"visor/handler/metric"
@@ -34,7 +35,8 @@ const (
 type Family struct {
 	Name, Help string
 	Type       FamilyType
-	Sum        string // meaning of the sum of a summary, in words
+	Sum        string      // meaning of the sum of a summary, in words
+	Unit       metric.Unit // base unit of a histogram of totals
 	Series     []Series
 }
 
@@ -46,6 +48,10 @@ type Series struct {
 	Sum       float64          // sum of a summary; see [FamilyConfig]
 	Float     bool             // quantiles are fractions
 	Bins      []metric.Bin     // all bins of a histogram, the same in all series
+
+	// values of a histogram of totals, see [Totals]; nil for all others
+	Distribution *metric.Distribution
+	Since        time.Time // when a total began; zero for all others
 }
 
 // Families returns the metrics of s in the order of their declaration. It omits quantiles and
@@ -58,7 +64,7 @@ func Families(s *handler.Snapshot, cfg FamilyConfig) []Family {
 		if m.Silent() {
 			continue
 		}
-		labels := cfg.labels(m)
+		labels := cfg.labels(&m.Info)
 		for _, v := range m.Values() {
 			series, typ := cfg.seriesOf(&v, with(labels, v.Labels...))
 			if len(series) == 0 {
@@ -95,8 +101,8 @@ func JoinFamilies(lists ...[]Family) []Family {
 	return out
 }
 
-// labels returns the labels shared by all series of m.
-func (cfg *FamilyConfig) labels(m *handler.Module) []metric.Label {
+// labels returns the labels shared by all series of a module.
+func (cfg *FamilyConfig) labels(m *handler.Info) []metric.Label {
 	var out []metric.Label
 	for name, value := range cfg.Labels {
 		if cfg.Instance == "" || name != "instance" {

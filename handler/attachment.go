@@ -15,6 +15,7 @@ import (
 type Attachment struct {
 	pipeline *Pipeline
 	infos    []Info
+	since    time.Time                 // when it was attached
 	parts    []*member                 // one per worker
 	ended    atomic.Pointer[time.Time] // time of detachment
 	querying sync.Mutex                // held while a query uses the copies of live buckets
@@ -100,7 +101,8 @@ func (p *Pipeline) Attach(cfg AttachConfig) (*Attachment, error) {
 	}
 	exports := slices.ContainsFunc(infos, func(i Info) bool { return i.WantsFlows })
 	g.parts = newMembers(&cfg, len(p.workers), p.cfg.Hash)
-	now := p.clock.now().UnixNano()
+	g.since = p.clock.now()
+	now := g.since.UnixNano()
 	for k, w := range p.workers {
 		w.attach(g.parts[k], now, exports)
 	}

@@ -21,7 +21,8 @@ type Base[M any] struct {
 	// before Shift. It may be nil. The caller holds the worker's lock.
 	Deliver func()
 
-	account Account // outcomes of the events before
+	account Account        // outcomes of the events before
+	totals  *metric.Totals // of the periods before the live one
 	schema  *metric.Schema[M]
 	info    Info
 	ring    *window.Ring[*bucket[M]]
@@ -32,7 +33,7 @@ type Base[M any] struct {
 
 // newBase returns the Base of a shard of the handler that info describes.
 func newBase[M any](schema *metric.Schema[M], info Info, deepSample int) Base[M] {
-	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed()}
+	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed(), totals: schema.NewTotals()}
 	b.ring = window.NewRing(info.Periods, func() *bucket[M] { return newBucket(schema) })
 	b.attach()
 	return b
@@ -50,6 +51,7 @@ func (b *Base[M]) Shift(startNS int64) {
 	}
 	b.deliver()
 	b.past += b.bucket.Refused()
+	b.bucket.AddTo(b.totals)
 	b.ring.Shift()
 	b.attach()
 }
@@ -122,6 +124,8 @@ type buckets interface {
 	cover(ns int64, now Second, frames uint64)
 	// refused returns the number of keys refused by lists in all periods.
 	refused() uint64
+	// addTotals adds the totals of all periods to sum, or to new totals if sum is nil.
+	addTotals(sum *metric.Totals) *metric.Totals
 	// stretches appends the times of all buckets in use, the live one first.
 	stretches(dst []stretch) []stretch
 	// prepare allocates the memory for collect's copies. The caller holds only the query lock,
@@ -157,6 +161,16 @@ func (b *Base[M]) cover(ns int64, now Second, frames uint64) {
 }
 
 func (b *Base[M]) refused() uint64 { return b.past + b.bucket.Refused() }
+
+func (b *Base[M]) addTotals(sum *metric.Totals) *metric.Totals {
+	if sum == nil {
+		sum = b.schema.NewTotals()
+	}
+	b.deliver()
+	sum.Merge(b.totals)
+	b.bucket.AddTo(sum)
+	return sum
+}
 
 func (b *Base[M]) stretches(dst []stretch) []stretch {
 	for bucket := range b.ring.All() {

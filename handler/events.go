@@ -55,10 +55,10 @@ func (e *Events) account() Account {
 // tag with sets the words events, deep, rate, filtered, and what; see [metric.Schema]. The word
 // group is the metric group of Filtered, or empty.
 type EventCounts struct {
-	Events      sketch.Counter `metric:"{events}" help:"{what} that reached the handler, before filters"`
-	DeepSamples sketch.Counter `metric:"{deep}" help:"{what} that were sampled for in-depth inspection"`
+	Events      sketch.Counter `metric:"{events}" total:"observed_events" help:"{what} that reached the handler, before filters"`
+	DeepSamples sketch.Counter `metric:"{deep}" total:"deep_sampled_events" help:"{what} that were sampled for in-depth inspection"`
 	RateEvents  sketch.Rate    `metric:"rates.{rate}" help:"{what} per second, before filters"`
-	Filtered    sketch.Counter `metric:"{filtered},{group}" help:"{what} that did not pass the filters"`
+	Filtered    sketch.Counter `metric:"{filtered},{group}" total:"filtered_events" help:"{what} that did not pass the filters"`
 }
 
 func (c *EventCounts) addEvents(e *Events) {
@@ -71,7 +71,7 @@ func (c *EventCounts) addEvents(e *Events) {
 // PassedCounts are the metrics of events that passed all filters. They are embedded like
 // [EventCounts], with the words total, rate, what and group.
 type PassedCounts struct {
-	Total     sketch.Counter `metric:"{total},{group}" help:"{what} that passed the filters"`
+	Total     sketch.Counter `metric:"{total},{group}" total:"passed_events" help:"{what} that passed the filters"`
 	RateTotal sketch.Rate    `metric:"rates.{rate}" help:"{what} per second that passed the filters"`
 }
 

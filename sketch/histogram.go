@@ -14,6 +14,7 @@ import (
 type Histogram struct {
 	counts []uint64 // by the index of the bound; one more for values above the last
 	n      uint64
+	sum    fixed
 }
 
 // Bin is a bin of a Histogram.
@@ -45,10 +46,14 @@ func (h *Histogram) Add(v uint64) {
 	i, _ := slices.BinarySearch(bounds, float64(v))
 	h.counts[i]++
 	h.n++
+	h.sum.add(fixed{v >> 44, v << 20})
 }
 
 // Count returns the number of values added.
 func (h *Histogram) Count() uint64 { return h.n }
+
+// Sum returns the sum of the values. It is exact up to 2⁵³.
+func (h *Histogram) Sum() float64 { return h.sum.float() }
 
 // Bins yields the bins that are not empty, in ascending order. No bin holds values above the last
 // bound, 9·10¹⁷.
@@ -106,6 +111,7 @@ func (h *Histogram) Merge(src *Histogram) {
 		h.counts[i] = sum(h.counts[i], n)
 	}
 	h.n = sum(h.n, src.n)
+	h.sum.add(src.sum)
 }
 
 // CopyFrom makes h equal to src, which stays unchanged. It reuses the memory of h.
@@ -115,25 +121,29 @@ func (h *Histogram) CopyFrom(src *Histogram) {
 		h.counts = make([]uint64, len(src.counts))
 	}
 	copy(h.counts, src.counts)
-	h.n = src.n
+	h.n, h.sum = src.n, src.sum
 }
 
 // Reset empties the histogram and keeps its memory.
 func (h *Histogram) Reset() {
 	clear(h.counts)
-	h.n = 0
+	h.n, h.sum = 0, fixed{}
 }
 
-const histogramVersion = 1
+const (
+	histogramVersion = 1
+	histogramSum     = 1 // the sum follows the version
+)
 
-// MarshalBinary returns h as bytes: the version, then 0. For each bin that is
-// not empty, two unsigned varints follow: the distance from the previous one (from -1 at first) and
-// the count. It never fails.
+// MarshalBinary returns h as bytes: the version, then 1. Unsigned varints follow: the upper and
+// lower half of the sum in units of 2⁻²⁰, and for each bin that is not empty the distance from the
+// previous one (from -1 at first) and the count. It never fails.
 func (h *Histogram) MarshalBinary() ([]byte, error) { return h.AppendBinary(nil) }
 
 // AppendBinary appends the output of MarshalBinary to dst.
 func (h *Histogram) AppendBinary(dst []byte) ([]byte, error) {
-	b := append(dst, histogramVersion, 0)
+	b := append(dst, histogramVersion, histogramSum)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, h.sum.high), h.sum.low)
 	last := -1
 	for i, n := range h.counts {
 		if n > 0 {
@@ -145,14 +155,21 @@ func (h *Histogram) AppendBinary(dst []byte) ([]byte, error) {
 }
 
 // UnmarshalBinary sets h from the output of MarshalBinary. Other bytes are an error and leave h
-// unchanged.
+// unchanged. A histogram of an earlier version, with 0 in place of 1, has the sum 0.
 func (h *Histogram) UnmarshalBinary(data []byte) error {
-	if len(data) < 2 || data[0] != histogramVersion || data[1] != 0 {
+	if len(data) < 2 || data[0] != histogramVersion || data[1] > histogramSum {
 		return errCorrupt("a histogram", "unknown version")
 	}
 	out := Histogram{counts: make([]uint64, len(bounds)+1)}
 	at := uint64(0)
-	for r := (&reader{what: "a histogram", b: data[2:]}); len(r.b) > 0; {
+	r := &reader{what: "a histogram", b: data[2:]}
+	if data[1] == histogramSum {
+		out.sum = fixed{r.uvarint(), r.uvarint()}
+	}
+	if r.err != nil {
+		return r.err
+	}
+	for len(r.b) > 0 {
 		step, n := r.uvarint(), r.uvarint()
 		if r.err != nil {
 			return r.err

@@ -118,6 +118,14 @@ func (r *Rate) Slots() iter.Seq2[int64, uint64] {
 	}
 }
 
+// Total returns the number of events.
+func (r *Rate) Total() (n uint64) {
+	for _, v := range r.slots {
+		n = sum(n, v)
+	}
+	return n
+}
+
 // Width returns the width of a slot in seconds: 1, or a greater power of two after a long time.
 func (r *Rate) Width() int64 { return 1 << r.shift }
 

@@ -3,6 +3,7 @@ package sketch
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"math"
 )
 
@@ -80,6 +81,9 @@ func (t *TopCounts[K]) Len() (n int) {
 	}
 	return n
 }
+
+// All yields the keys with their counts, in ascending order of keys.
+func (t *TopCounts[K]) All() iter.Seq2[K, uint64] { return t.counts }
 
 // counts yields the keys with their counts, in ascending order of keys.
 func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {

@@ -49,6 +49,9 @@ func (t Type) String() string {
 	return strconv.Itoa(int(t))
 }
 
+// Known reports whether t has a mnemonic.
+func (t Type) Known() bool { return typeTable[t] != "" }
+
 // Compare orders types by number.
 func (t Type) Compare(u Type) int { return cmp.Compare(t, u) }
 
@@ -83,6 +86,9 @@ func (r RCode) String() string {
 	}
 	return strconv.Itoa(int(r))
 }
+
+// Known reports whether r has a mnemonic.
+func (r RCode) Known() bool { return rcodeTable[r] != "" }
 
 // Compare orders codes by number.
 func (r RCode) Compare(s RCode) int { return cmp.Compare(r, s) }

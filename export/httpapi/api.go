@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"visor/export/history"
+	"visor/export/prom/protobuf"
 	"visor/handler"
 	"visor/handler/policy"
 )
@@ -202,7 +203,11 @@ func (a *API) reply(rt *route, r *http.Request) (rep reply, sent func()) {
 	if !rt.shared() {
 		return rt.serve(r), func() {}
 	}
-	return a.answers.answer(r.Context(), rt.key(r), func() reply { return rt.serve(r) })
+	key := rt.key(r)
+	if protobuf.Accepted(r.Header.Get("Accept")) {
+		key += " protobuf"
+	}
+	return a.answers.answer(r.Context(), key, func() reply { return rt.serve(r) })
 }
 
 func (a *API) mountProfiles() {

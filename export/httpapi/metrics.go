@@ -12,6 +12,7 @@ import (
 
 	"visor/export"
 	"visor/export/prom"
+	"visor/export/prom/protobuf"
 	"visor/handler"
 	"visor/handler/policy"
 )
@@ -167,6 +168,42 @@ func (a *API) exposition(policies []*policy.Running, handlers bool, more ...expo
 		rep.body = append(rep.body, '\n')
 	}
 	return rep
+}
+
+// allCounters returns the totals of all policies, followed by the agent's own metrics.
+func (a *API) allCounters(r *http.Request) reply {
+	return a.counters(r, a.chosen(everything), a.ownFamilies()...)
+}
+
+// policyCounters returns the totals of a policy, or of all by the name __all.
+func (a *API) policyCounters(r *http.Request) reply {
+	name := r.PathValue("policy")
+	chosen := a.chosen(name)
+	if len(chosen) == 0 && name != everything {
+		return failure(http.StatusNotFound, "policy does not exist")
+	}
+	return a.counters(r, chosen)
+}
+
+// counters returns the totals of policies, followed by more families, in the format that the client
+// prefers.
+func (a *API) counters(r *http.Request, policies []*policy.Running, more ...export.Family) reply {
+	var lists [][]export.Family
+	for _, p := range policies {
+		lists = append(lists, export.Totals(p.Totals(), export.FamilyConfig{
+			Labels: map[string]string{"policy": p.Policy.Name}, Instance: a.cfg.Instance,
+		}))
+	}
+	families := append(export.JoinFamilies(lists...), more...)
+	write, typ := prom.WriteText, typeProm
+	if protobuf.Accepted(r.Header.Get("Accept")) {
+		write, typ = protobuf.Write, protobuf.ContentType
+	}
+	var b bytes.Buffer
+	if err := write(&b, families); err != nil {
+		return failure(http.StatusInternalServerError, err.Error())
+	}
+	return reply{status: http.StatusOK, typ: typ, body: b.Bytes()}
 }
 
 func (a *API) listSchemas(*http.Request) reply {

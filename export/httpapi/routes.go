@@ -82,6 +82,7 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/metrics/bucket/{n}", "One period of the policy 'default'; 0 is the running one", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultBucket},
 		{"GET", "/api/v1/metrics/window/{n}", "The n newest periods of the policy 'default', merged", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultWindow},
 		{"GET", "/metrics", "The policy 'default' for Prometheus: the last period that has ended; and what became of all input of the agent (visor_…)", "metrics", "", "text", ok, []int{missing, broken}, a.defaultPrometheus},
+		{"GET", "/metrics/counters", "All policies for Prometheus, as counters and histograms of the time since their start, which only grow; and what became of all input of the agent (visor_…). In protobuf, if the client prefers it, with native histograms", "metrics", "", "text", ok, nil, a.allCounters},
 
 		{"GET", "/api/v1/taps", "All taps", "taps", "", "Taps", ok, nil, a.taps},
 		{"GET", "/api/v1/taps/{tap}", "One tap", "taps", "", "Taps", ok, []int{missing}, a.tap},
@@ -91,6 +92,7 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/policies/{policy}/metrics/bucket/{n}", "One period of a policy, or of all by the name __all; 0 is the running one", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.bucket},
 		{"GET", "/api/v1/policies/{policy}/metrics/window/{n}", "The n newest periods of a policy, or of all by the name __all, merged", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.window},
 		{"GET", "/api/v1/policies/{policy}/metrics/prometheus", "A policy, or all by the name __all, for Prometheus: the last period that has ended", "metrics", "", "text", ok, []int{missing, broken}, a.prometheus},
+		{"GET", "/api/v1/policies/{policy}/metrics/counters", "A policy, or all by the name __all, for Prometheus: counters and histograms of the time since its start, which only grow", "metrics", "", "text", ok, []int{missing}, a.policyCounters},
 
 		{"GET", "/api/v1/policies/{policy}/snapshot", "The last period of a policy that has ended, or a range of time from its history, as bytes that visor-reader and handler.ReadSnapshot read and merge; compressed with zstd", "metrics", "", "snapshot", ok, []int{missing, bad, early, broken}, a.snapshot},
 		{"GET", "/api/v1/policies/{policy}/history", "What a policy counted in a range of time, as one or by steps; the running period included", "metrics", "", "History", ok, []int{missing, bad, broken}, a.history},

@@ -11,6 +11,12 @@
 // buckets, so histograms of several hosts can be added up. The _sum of a summary is the sum of its
 // values. In pktvisor it is the greatest value; [Config].GreatestAsSum restores that. HELP
 // describes the sum.
+//
+// Counters that only grow are beside them: [CountersHandler], or [export.Totals] with [WriteText].
+// They have the totals since the start in base units, so that rate() is right at any interval of
+// scrapes:
+//
+//	http.Handle("/metrics/counters", prom.CountersHandler(pipeline, prom.Config{}))
 package prom
 
 import (
@@ -71,6 +77,10 @@ func writeSeries(b *bytes.Buffer, f *export.Family, s *export.Series) {
 		line(b, f.Name+"_sum", s.Labels, number(s, s.Sum, 10))
 		line(b, f.Name+"_count", s.Labels, strconv.FormatUint(q.N, 10))
 	case export.Histogram:
+		if s.Distribution != nil {
+			writeDistribution(b, f, s)
+			return
+		}
 		for _, bin := range s.Bins {
 			line(b, f.Name+"_bucket", s.With(metric.Label{Name: "le", Value: bin.Le}), strconv.FormatUint(bin.Count, 10))
 		}
@@ -79,6 +89,22 @@ func writeSeries(b *bytes.Buffer, f *export.Family, s *export.Series) {
 		line(b, f.Name, s.Labels, strconv.FormatUint(s.Value, 10))
 	}
 }
+
+// writeDistribution writes a histogram of totals with its fixed bounds.
+func writeDistribution(b *bytes.Buffer, f *export.Family, s *export.Series) {
+	d := s.Distribution
+	for upper, n := range d.Bins() {
+		le := "+Inf"
+		if !math.IsInf(upper, 1) {
+			le = float(upper)
+		}
+		line(b, f.Name+"_bucket", s.With(metric.Label{Name: "le", Value: le}), strconv.FormatUint(n, 10))
+	}
+	line(b, f.Name+"_sum", s.Labels, float(d.Sum))
+	line(b, f.Name+"_count", s.Labels, strconv.FormatUint(d.Count, 10))
+}
+
+func float(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 // number formats a quantile or a sum. Fractions have digits decimals, in pktvisor six.
 func number(s *export.Series, v float64, digits int) string {
@@ -123,5 +149,14 @@ func Handler(p *handler.Pipeline, cfg Config) http.Handler {
 		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		_ = WriteText(w, export.Families(s, cfg)) // the client has disconnected
+	})
+}
+
+// CountersHandler returns an HTTP handler that answers with the totals of p as text. The package
+// visor/export/prom/protobuf has one that also answers with native histograms.
+func CountersHandler(p *handler.Pipeline, cfg Config) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_ = WriteText(w, export.Totals(p.Totals(), cfg)) // the client has disconnected
 	})
 }

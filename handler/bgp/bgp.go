@@ -11,11 +11,11 @@ type Metrics struct {
 	handler.EventCounts  `with:"what=BGP messages events=wire_packets.events deep=wire_packets.deep_samples rate=events filtered=wire_packets.filtered group="`
 	handler.PassedCounts `with:"what=BGP messages total=wire_packets.total rate=total group="`
 
-	Open         sketch.Counter `metric:"wire_packets.open" help:"BGP messages of type OPEN"`
-	Update       sketch.Counter `metric:"wire_packets.update" help:"BGP messages of type UPDATE"`
-	Notification sketch.Counter `metric:"wire_packets.notification" help:"BGP messages of type NOTIFICATION"`
-	Keepalive    sketch.Counter `metric:"wire_packets.keepalive" help:"BGP messages of type KEEPALIVE"`
-	RouteRefresh sketch.Counter `metric:"wire_packets.routerefresh" help:"BGP messages of type ROUTE-REFRESH"`
+	Open         sketch.Counter `metric:"wire_packets.open" total:"messages_by_type type=OPEN" help:"BGP messages of type OPEN"`
+	Update       sketch.Counter `metric:"wire_packets.update" total:"messages_by_type type=UPDATE" help:"BGP messages of type UPDATE"`
+	Notification sketch.Counter `metric:"wire_packets.notification" total:"messages_by_type type=NOTIFICATION" help:"BGP messages of type NOTIFICATION"`
+	Keepalive    sketch.Counter `metric:"wire_packets.keepalive" total:"messages_by_type type=KEEPALIVE" help:"BGP messages of type KEEPALIVE"`
+	RouteRefresh sketch.Counter `metric:"wire_packets.routerefresh" total:"messages_by_type type=ROUTE-REFRESH" help:"BGP messages of type ROUTE-REFRESH"`
 }
 
 // Config configures a Handler. The zero Config is ready to use. The handler does not have metric

@@ -21,14 +21,14 @@ type Metrics struct {
 	handler.EventCounts  `with:"what=DHCP and DHCPv6 messages events=wire_packets.events deep=wire_packets.deep_samples rate=events filtered=wire_packets.filtered group="`
 	handler.PassedCounts `with:"what=DHCP and DHCPv6 messages total=wire_packets.total rate=total group="`
 
-	Discover  sketch.Counter `metric:"wire_packets.discover" help:"DHCP messages of type DISCOVER"`
-	Offer     sketch.Counter `metric:"wire_packets.offer" help:"DHCP messages of type OFFER"`
-	Request   sketch.Counter `metric:"wire_packets.request" help:"DHCP messages of type REQUEST"`
-	Ack       sketch.Counter `metric:"wire_packets.ack" help:"DHCP messages of type ACK"`
-	Solicit   sketch.Counter `metric:"wire_packets.solicit" help:"DHCPv6 messages of type SOLICIT"`
-	Advertise sketch.Counter `metric:"wire_packets.advertise" help:"DHCPv6 messages of type ADVERTISE"`
-	RequestV6 sketch.Counter `metric:"wire_packets.request_v6" help:"DHCPv6 messages of type REQUEST"`
-	Reply     sketch.Counter `metric:"wire_packets.reply" help:"DHCPv6 messages of type REPLY"`
+	Discover  sketch.Counter `metric:"wire_packets.discover" total:"messages_by_type type=DISCOVER" help:"DHCP messages of type DISCOVER"`
+	Offer     sketch.Counter `metric:"wire_packets.offer" total:"messages_by_type type=OFFER" help:"DHCP messages of type OFFER"`
+	Request   sketch.Counter `metric:"wire_packets.request" total:"messages_by_type type=REQUEST" help:"DHCP messages of type REQUEST"`
+	Ack       sketch.Counter `metric:"wire_packets.ack" total:"messages_by_type type=ACK" help:"DHCP messages of type ACK"`
+	Solicit   sketch.Counter `metric:"wire_packets.solicit" total:"dhcpv6_messages_by_type type=SOLICIT" help:"DHCPv6 messages of type SOLICIT"`
+	Advertise sketch.Counter `metric:"wire_packets.advertise" total:"dhcpv6_messages_by_type type=ADVERTISE" help:"DHCPv6 messages of type ADVERTISE"`
+	RequestV6 sketch.Counter `metric:"wire_packets.request_v6" total:"dhcpv6_messages_by_type type=REQUEST" help:"DHCPv6 messages of type REQUEST"`
+	Reply     sketch.Counter `metric:"wire_packets.reply" total:"dhcpv6_messages_by_type type=REPLY" help:"DHCPv6 messages of type REPLY"`
 
 	TopClients metric.TopNames `metric:"top_clients" label:"client" help:"clients that got an address: MAC address, name, address"`
 	TopServers metric.TopNames `metric:"top_servers" label:"server" help:"servers: MAC address, address"`

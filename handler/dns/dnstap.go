@@ -11,11 +11,11 @@ import (
 // DNSTapCounts holds the counts of dnstap messages of one type, queries and responses. pktvisor
 // does not count these.
 type DNSTapCounts struct {
-	Queries   sketch.Counter  `metric:"queries,counters" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
-	Responses sketch.Counter  `metric:"responses,counters" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`
-	HTTP1     sketch.Counter  `metric:"http1,counters" prom:"dns_dnstap_http1" sparse:"true" help:"dnstap messages of DNS over HTTP/1"`
-	HTTP2     sketch.Counter  `metric:"http2,counters" prom:"dns_dnstap_http2" sparse:"true" help:"dnstap messages of DNS over HTTP/2"`
-	HTTP3     sketch.Counter  `metric:"http3,counters" prom:"dns_dnstap_http3" sparse:"true" help:"dnstap messages of DNS over HTTP/3"`
+	Queries   sketch.Counter  `metric:"queries,counters" total:"dnstap_queries" prom:"dns_dnstap_queries" help:"dnstap messages of queries"`
+	Responses sketch.Counter  `metric:"responses,counters" total:"dnstap_responses" prom:"dns_dnstap_responses" help:"dnstap messages of responses"`
+	HTTP1     sketch.Counter  `metric:"http1,counters" total:"dnstap_messages_by_http_version http_version=1" prom:"dns_dnstap_http1" sparse:"true" help:"dnstap messages of DNS over HTTP/1"`
+	HTTP2     sketch.Counter  `metric:"http2,counters" total:"dnstap_messages_by_http_version http_version=2" prom:"dns_dnstap_http2" sparse:"true" help:"dnstap messages of DNS over HTTP/2"`
+	HTTP3     sketch.Counter  `metric:"http3,counters" total:"dnstap_messages_by_http_version http_version=3" prom:"dns_dnstap_http3" sparse:"true" help:"dnstap messages of DNS over HTTP/3"`
 	Policies  metric.TopNames `metric:"top_policies" prom:"dns_dnstap_top_policies" label:"policy" help:"operator policies that were applied to messages: type, action and rule"`
 }
 

@@ -56,9 +56,9 @@ type TransactionMetrics struct {
 	// Filtered includes messages that lost their other half to a filter.
 	handler.EventCounts `with:"what=DNS messages events=observed_packets deep=deep_sampled_packets rate=observed_pps filtered=filtered_packets group=counters"`
 	// "in", "out" and "unknown", created on first use
-	Directions metric.Map[Direction] `metric:"" label:"direction"`
+	Directions metric.Map[Direction] `metric:"" total:"direction" label:"direction"`
 	// dnstap messages by type: "auth", "client" and so on, created on first use
-	DNSTap metric.Map[DNSTapCounts] `metric:"dnstap" label:"dnstap_type"`
+	DNSTap metric.Map[DNSTapCounts] `metric:"dnstap" total:"dnstap_type" label:"dnstap_type"`
 
 	Clients Clients `with:""`
 	// by address, the 64 busiest; "others" holds the rest
@@ -72,25 +72,25 @@ func (m *TransactionMetrics) Bind() { m.Clients.bind() }
 // "out" if they asked. A transaction is counted when its reply arrives. The fields of the reply
 // count unless a metric's help text names the query.
 type Direction struct {
-	Trans  sketch.Counter `metric:"xacts,counters" help:"transactions: replies that met their query in time"`
-	Counts `with:"path= xacts=_xacts what=transactions replies=transactions ecs=ecs_xacts ecs_groups=counters queries=transactions whose query had results=top_rcodes details=top_rcodes bytes=top_response_bytes sizes=top_size codes=top_rcodes types=top_qtypes subnets=top_ecs_xacts places=top_geo_loc_ecs_xacts ratio=response_query_size_ratio ratios=top_size"`
+	Trans  sketch.Counter `metric:"xacts,counters" total:"transactions" help:"transactions: replies that met their query in time"`
+	Counts `with:"path= xacts=_xacts unit=transactions what=transactions replies=transactions ecs=ecs_xacts ecs_groups=counters queries=transactions whose query had results=top_rcodes details=top_rcodes bytes=top_response_bytes sizes=top_size codes=top_rcodes types=top_qtypes subnets=top_ecs_xacts places=top_geo_loc_ecs_xacts ratio=response_query_size_ratio ratios=top_size"`
 
-	DoT         sketch.Counter `metric:"dot_xacts,counters" help:"transactions over TLS (RFC 7858), by dnstap"`
-	DoH         sketch.Counter `metric:"doh_xacts,counters" help:"transactions over HTTPS (RFC 8484), by dnstap"`
-	DNSCryptUDP sketch.Counter `metric:"dnscrypt_udp_xacts,counters" help:"transactions over DNSCrypt and UDP, by dnstap"`
-	DNSCryptTCP sketch.Counter `metric:"dnscrypt_tcp_xacts,counters" help:"transactions over DNSCrypt and TCP, by dnstap"`
-	DoQ         sketch.Counter `metric:"doq_xacts,counters" help:"transactions over QUIC (RFC 9250), by dnstap"`
-	AA          sketch.Counter `metric:"authoritative_answer_xacts,counters" help:"transactions with an authoritative answer"`
-	AD          sketch.Counter `metric:"authenticated_data_xacts,counters" help:"transactions with authenticated data"`
-	CD          sketch.Counter `metric:"checking_disabled_xacts,counters" help:"transactions whose query disabled checking"`
-	TimedOut    sketch.Counter `metric:"timeout_queries,counters" help:"queries without a reply in time"`
-	Evicted     sketch.Counter `metric:"evicted_queries,counters" help:"queries forgotten before their reply or timeout because too many waited"`
-	Retried     sketch.Counter `metric:"retried_queries,counters" help:"queries sent again, with the same ID and question, before the reply"`
-	Orphans     sketch.Counter `metric:"orphan_responses,counters" help:"replies without a query"`
+	DoT         sketch.Counter `metric:"dot_xacts,counters" total:"transactions_by_transport transport=dot" help:"transactions over TLS (RFC 7858), by dnstap"`
+	DoH         sketch.Counter `metric:"doh_xacts,counters" total:"transactions_by_transport transport=doh" help:"transactions over HTTPS (RFC 8484), by dnstap"`
+	DNSCryptUDP sketch.Counter `metric:"dnscrypt_udp_xacts,counters" total:"transactions_by_transport transport=dnscrypt_udp" help:"transactions over DNSCrypt and UDP, by dnstap"`
+	DNSCryptTCP sketch.Counter `metric:"dnscrypt_tcp_xacts,counters" total:"transactions_by_transport transport=dnscrypt_tcp" help:"transactions over DNSCrypt and TCP, by dnstap"`
+	DoQ         sketch.Counter `metric:"doq_xacts,counters" total:"transactions_by_transport transport=doq" help:"transactions over QUIC (RFC 9250), by dnstap"`
+	AA          sketch.Counter `metric:"authoritative_answer_xacts,counters" total:"transactions_authoritative" help:"transactions with an authoritative answer"`
+	AD          sketch.Counter `metric:"authenticated_data_xacts,counters" total:"transactions_authenticated" help:"transactions with authenticated data"`
+	CD          sketch.Counter `metric:"checking_disabled_xacts,counters" total:"transactions_checking_disabled" help:"transactions whose query disabled checking"`
+	TimedOut    sketch.Counter `metric:"timeout_queries,counters" total:"queries_timed_out" help:"queries without a reply in time"`
+	Evicted     sketch.Counter `metric:"evicted_queries,counters" total:"queries_evicted" help:"queries forgotten before their reply or timeout because too many waited"`
+	Retried     sketch.Counter `metric:"retried_queries,counters" total:"queries_retried" help:"queries sent again, with the same ID and question, before the reply"`
+	Orphans     sketch.Counter `metric:"orphan_responses,counters" total:"replies_without_query" help:"replies without a query"`
 	RateTrans   sketch.Rate    `metric:"xact_rates,quantiles" help:"transactions per second"`
 
-	Time sketch.Quantile   `metric:"xact_time_us,xact_times" help:"time from query to reply, microseconds"`
-	Hist sketch.Histogram  `metric:"xact_histogram_us,xact_times" help:"time from query to reply, microseconds"`
+	Time sketch.Quantile   `metric:"xact_time_us,xact_times" total:"transaction_duration_seconds" help:"time from query to reply, microseconds"`
+	Hist sketch.Histogram  `metric:"xact_histogram_us,xact_times" total:"transaction_duration_seconds" help:"time from query to reply, microseconds"`
 	Slow metric.TopDomains `metric:"top_slow_xacts,xact_times" label:"qname" help:"names of transactions slower than the 90th percentile of the previous period"`
 
 	Content `with:","`

@@ -40,7 +40,7 @@ const Others = "others"
 
 // Device holds the counts of one exporter.
 type Device struct {
-	Records  sketch.Counter `metric:"records_flows,counters" help:"flow records that passed the filters"`
+	Records  sketch.Counter `metric:"records_flows,counters" total:"records" help:"flow records that passed the filters"`
 	Filtered sketch.Counter `metric:"records_filtered,counters" help:"flow records that did not pass the filters"`
 
 	// Additions to pktvisor, left out of the answers while 0.
@@ -93,12 +93,12 @@ type Interface struct {
 
 // Volume is the traffic in one direction, in bytes or packets.
 type Volume struct {
-	All     sketch.Counter `metric:"{d}_{m},counters" help:"{m}, direction {d}"`
-	UDP     sketch.Counter `metric:"{d}_udp_{m},counters" help:"{m} over UDP, direction {d}"`
-	TCP     sketch.Counter `metric:"{d}_tcp_{m},counters" help:"{m} over TCP, direction {d}"`
-	OtherL4 sketch.Counter `metric:"{d}_other_l4_{m},counters" help:"{m} over neither UDP nor TCP, direction {d}"`
-	IPv4    sketch.Counter `metric:"{d}_ipv4_{m},counters" help:"{m} over IPv4, or over neither, direction {d}"`
-	IPv6    sketch.Counter `metric:"{d}_ipv6_{m},counters" help:"{m} over IPv6, direction {d}"`
+	All     sketch.Counter `metric:"{d}_{m},counters" total:"{m} direction={d}" help:"{m}, direction {d}"`
+	UDP     sketch.Counter `metric:"{d}_udp_{m},counters" total:"protocol_{m} direction={d} protocol=udp" help:"{m} over UDP, direction {d}"`
+	TCP     sketch.Counter `metric:"{d}_tcp_{m},counters" total:"protocol_{m} direction={d} protocol=tcp" help:"{m} over TCP, direction {d}"`
+	OtherL4 sketch.Counter `metric:"{d}_other_l4_{m},counters" total:"protocol_{m} direction={d} protocol=other" help:"{m} over neither UDP nor TCP, direction {d}"`
+	IPv4    sketch.Counter `metric:"{d}_ipv4_{m},counters" total:"ip_version_{m} direction={d} ip_version=4" help:"{m} over IPv4, or over neither, direction {d}"`
+	IPv6    sketch.Counter `metric:"{d}_ipv6_{m},counters" total:"ip_version_{m} direction={d} ip_version=6" help:"{m} over IPv6, direction {d}"`
 
 	TopSrcIPs     metric.TopSide `metric:"top_{d}_src_ips_{m},top_ips" label:"ip" help:"source addresses by {m}, direction {d}"`
 	TopDstIPs     metric.TopSide `metric:"top_{d}_dst_ips_{m},top_ips" label:"ip" help:"destination addresses by {m}, direction {d}"`

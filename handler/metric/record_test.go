@@ -137,6 +137,15 @@ func travel(t testing.TB, r *Record, n int, h *hash64.Hasher) *Record {
 }
 
 // A Record shows what the Set shows, and the Set that is loaded from it does, too.
+// withoutTotals removes the totals of fields.
+func withoutTotals(fields []Field) []Field {
+	for i := range fields {
+		fields[i].Total = Total{}
+		withoutTotals(fields[i].Subjects)
+	}
+	return fields
+}
+
 func TestRecord(t *testing.T) {
 	s, groups := schema(t)
 	h := hash64.Random()
@@ -149,7 +158,7 @@ func TestRecord(t *testing.T) {
 	want := set.Values(groups, show)
 	r := travel(t, set.Record(groups), 0, h)
 	require.Equal(t, want, r.Values(groups, show))
-	require.Equal(t, s.Fields(), r.Fields())
+	require.Equal(t, withoutTotals(s.Fields()), r.Fields(), "totals are of the program that counts")
 	m := Load[one]("x", r)
 	loaded := s.New()
 	loaded.load(r.fields, &r.sum)

@@ -19,7 +19,8 @@ import (
 // must all be enabled. A metric without a group is always on. The tag label is the item label of a
 // list. The tag prom is a Prometheus name that does not follow from schema key and path. The tag
 // float:"true" marks quantiles of ratios. A counter with sparse:"true" is left out while it is 0.
-// Fields without a metric tag are private to the handler.
+// The tag total names the totals of a metric since the start, see [Total]. Fields without a metric
+// tag are private to the handler.
 //
 // Metrics per subject use a [Map]. Metrics that differ in one word use a common struct several
 // times. Its tags contain words in braces. The tag with sets these words, followed by groups that
@@ -51,7 +52,9 @@ type field struct {
 	float    bool
 	sparse   bool
 	groups   GroupSet
-	subjects any // *Schema of the metrics of each subject, if the field is a Map
+	total    Total // Name without totals is empty; of a Map, the label of its subjects
+	tagged   bool  // the tag total sets its totals
+	subjects any   // *Schema of the metrics of each subject, if the field is a Map
 	travels  declared
 }
 
@@ -65,6 +68,9 @@ func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 		return nil, err
 	}
 	s.fields = d.fields
+	if err := alternatives(s.fields); err != nil {
+		return nil, err
+	}
 	return s, unique(s.families())
 }
 
@@ -178,6 +184,7 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 	case bySubject:
 		f.subjects, err = m.declare(d.key, d.names)
 		f.travels = declare(&f, m)
+		f.total.Name = sf.Tag.Get("total")
 		return f, err
 	}
 	if f.prom == "" {
@@ -187,7 +194,8 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 		return f, fmt.Errorf("invalid metric name: %s", f.prom)
 	}
 	f.travels = declare(&f, m)
-	return f, nil
+	f.tagged = sf.Tag.Get("total") != ""
+	return f, f.setTotal(d.key, sf, m, words)
 }
 
 // Fields returns the declared metrics in order of declaration.
@@ -195,7 +203,7 @@ func (s *Schema[M]) Fields() []Field {
 	b := s.New()
 	out := make([]Field, 0, len(s.fields))
 	for i, f := range s.fields {
-		field := Field{Path: f.path, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float, Sparse: f.sparse, Groups: f.groups}
+		field := Field{Path: f.path, Prom: f.prom, Help: f.help, Label: f.label, Float: f.float, Sparse: f.sparse, Groups: f.groups, Total: f.total}
 		switch m := b.list[i].(type) {
 		case bySubject:
 			field.Subjects = m.declared()

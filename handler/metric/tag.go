@@ -9,7 +9,7 @@ import (
 )
 
 // tagKeys are the valid keys of a field's tag.
-var tagKeys = []string{"metric", "help", "label", "prom", "float", "sparse", "with"}
+var tagKeys = []string{"metric", "help", "label", "prom", "float", "sparse", "total", "with"}
 
 // checkTag returns an error for an invalid key in a field's tag. A misspelt key would silently hide
 // the metric or its help.

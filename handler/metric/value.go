@@ -31,6 +31,7 @@ type Field struct {
 	Float    bool     // quantiles are fractions, not integers
 	Sparse   bool     // it is left out while it is 0
 	Groups   GroupSet // groups that must all be enabled
+	Total    Total    // its totals since the start; of a [Map], Name is the label of the subjects
 	Subjects []Field  // of a [Map]: the metrics of each subject, whose name follows Path
 }
 

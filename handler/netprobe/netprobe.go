@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -39,7 +40,7 @@ var groupNames = metric.GroupNames{"counters", "quantiles", "histograms", "http_
 
 // Metrics holds the counts of a Handler.
 type Metrics struct {
-	Targets metric.Map[Target] `metric:"targets" label:"target"`
+	Targets metric.Map[Target] `metric:"targets" total:"target" label:"target"`
 }
 
 // Target holds the counts of one target. Times are microseconds between sending and receiving.
@@ -49,13 +50,13 @@ type Target struct {
 	Successes       sketch.Counter `metric:"successes,counters" help:"tests answered in time, and as expected"`
 	ConnectFailures sketch.Counter `metric:"connect_failures,counters" help:"tests that the target, a router or the system refused"`
 	LookupFailures  sketch.Counter `metric:"dns_lookup_failures,counters" help:"tests that could not begin because the target's name could not be resolved"`
-	TimedOut        sketch.Counter `metric:"packets_timeout,counters" help:"tests not answered in time"`
+	TimedOut        sketch.Counter `metric:"packets_timeout,counters" total:"timeouts" help:"tests not answered in time"`
 
 	StatusFailures  sketch.Counter            `metric:"http_status_failures,counters" help:"HTTP responses with a status that is not expected"`
 	ContentFailures sketch.Counter            `metric:"content_failures,counters" help:"HTTP responses that failed an assertion about body, headers, size or version"`
-	TopStatus       metric.TopNumbers[status] `metric:"top_status_codes,counters" label:"status_code" help:"HTTP status codes"`
+	TopStatus       metric.TopNumbers[status] `metric:"top_status_codes,counters" total:"http_responses_by_status_code" label:"status_code" help:"HTTP status codes"`
 	DNSFailures     sketch.Counter            `metric:"dns_response_failures,counters" help:"DNS responses that are invalid or have an RCODE other than NOERROR"`
-	TopRCodes       metric.TopNumbers[rcode]  `metric:"top_rcodes,counters" label:"rcode" help:"RCODEs of DNS responses, PARSE_ERROR if invalid"`
+	TopRCodes       metric.TopNumbers[rcode]  `metric:"top_rcodes,counters" total:"dns_responses_by_rcode" label:"rcode" help:"RCODEs of DNS responses, PARSE_ERROR if invalid"`
 	CertExpiry      metric.Gauge              `metric:"tls_cert_expiry_epoch_sec,counters" sparse:"true" help:"when the first of the server's certificates expires, seconds since 1970"`
 
 	Min metric.Min `metric:"response_min_us,counters" sparse:"true" help:"least response time, microseconds"`
@@ -65,8 +66,8 @@ type Target struct {
 	Mean   metric.Mean `metric:"response_avg_us,counters" sparse:"true" help:"mean response time, microseconds"`
 	Jitter metric.Mean `metric:"response_jitter_us,counters" sparse:"true" help:"mean difference between one response time and the next, microseconds"`
 
-	Histogram sketch.Histogram `metric:"response_histogram_us,histograms" help:"response times, microseconds"`
-	Quantiles sketch.Quantile  `metric:"response_quantiles_us,quantiles" help:"response times, microseconds"`
+	Histogram sketch.Histogram `metric:"response_histogram_us,histograms" total:"response_duration_seconds" help:"response times, microseconds"`
+	Quantiles sketch.Quantile  `metric:"response_quantiles_us,quantiles" total:"response_duration_seconds" help:"response times, microseconds"`
 
 	Size      sketch.Quantile `metric:"response_size_bytes,quantiles" help:"sizes of HTTP bodies, bytes"`
 	Lookup    sketch.Quantile `metric:"response_dns_us,http_response_phases" help:"time for the look-up of the server's name, microseconds"`
@@ -81,6 +82,9 @@ type status uint16
 // String returns the number.
 func (s status) String() string { return strconv.Itoa(int(s)) }
 
+// Known reports whether s is a registered code.
+func (s status) Known() bool { return http.StatusText(int(s)) != "" }
+
 // rcode is a DNS response code as a list key.
 type rcode uint16
 
@@ -91,6 +95,9 @@ func (c rcode) String() string {
 	}
 	return dnsmsg.RCode(c).String()
 }
+
+// Known reports whether c has a name.
+func (c rcode) Known() bool { return c == probemsg.ParseError || dnsmsg.RCode(c).Known() }
 
 // Config configures a Handler. The zero Config is ready to use. The handler does not have filters.
 type Config struct {

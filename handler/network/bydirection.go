@@ -16,20 +16,20 @@ var directionGroupNames = append(groupNames[:len(groupNames):len(groupNames)], "
 type DirectionMetrics struct {
 	handler.EventCounts `with:"what=packets events=observed_packets deep=deep_sampled_packets rate=observed_pps filtered=filtered_packets group=counters"`
 	// "in", "out" and "unknown", created on first use
-	Directions metric.Map[Direction] `metric:"" label:"direction"`
+	Directions metric.Map[Direction] `metric:"" total:"direction" label:"direction"`
 }
 
 // Direction holds the counts of one direction's packets. It counts remote addresses. For packets of
 // unknown direction it counts both addresses.
 type Direction struct {
-	Total  sketch.Counter `metric:"total_packets,counters" help:"packets that passed the filters"`
+	Total  sketch.Counter `metric:"total_packets,counters" total:"packets" help:"packets that passed the filters"`
 	Counts `with:"packets=_packets syn=tcp.syn_packets geo=top_geo_loc_packets asn=top_asn_packets size=payload_size_bytes sizes=quantiles"`
 
 	IPs sketch.Cardinality `metric:"cardinality.ips,cardinality" help:"distinct remote addresses"`
 
 	RatePackets sketch.Rate `metric:"rates.pps,quantiles" help:"packets per second"`
 	// bytes despite its name, as in pktvisor
-	RateBytes sketch.Rate `metric:"rates.bps,quantiles" help:"captured bytes per second"`
+	RateBytes sketch.Rate `metric:"rates.bps,quantiles" total:"bytes" help:"captured bytes per second"`
 
 	Shape `with:","`
 }

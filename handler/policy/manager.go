@@ -200,12 +200,19 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 			if failed != nil {
 				return nil, errors.Join(err, failed)
 			}
+			former.hand(again)
 			m.show(again)
+			return nil, err
 		}
-		former = nil
+		former.hand(r)
+		m.show(r)
+		return r, nil
 	}
 	if err != nil {
 		return nil, err
+	}
+	if former != nil {
+		former.hand(r)
 	}
 	m.show(r)
 	if former != nil {

@@ -18,8 +18,10 @@ type Running struct {
 
 	closing *closing      // nil if closed periods are not passed on
 	lease   time.Duration // 0 without a lease
-	mu      sync.Mutex    // guards expires
+	mu      sync.Mutex    // guards the following fields
 	expires *time.Timer
+	earlier []handler.Totals // of the policies that this one has replaced
+	handed  []handler.Totals // its own totals when another one replaced it; nil before
 }
 
 // Part is a policy's share of one tap.
@@ -144,6 +146,43 @@ func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
 		out = append(out, sum)
 	}
 	return out, nil
+}
+
+// Totals returns what the handlers of all taps have counted since the policy started. A policy that
+// replaces another one continues its totals, where the handlers are of the same kind and name. They
+// are not merged, even if the policy merges its handlers.
+func (r *Running) Totals() []handler.Totals {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.handed != nil {
+		return r.handed
+	}
+	return r.total()
+}
+
+// total is Totals before a replacement. The caller holds mu.
+func (r *Running) total() []handler.Totals {
+	var out []handler.Totals
+	for i := range r.Parts {
+		out = append(out, r.Parts[i].Group.Totals()...)
+	}
+	return handler.Continue(out, r.earlier)
+}
+
+// hand makes next continue the totals of r, which then no longer change: next has counted all
+// events since it began, so that no event is missing and no total becomes less.
+func (r *Running) hand(next *Running) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.handed = r.total()
+	next.earlier = r.handed
+}
+
+// Replaced reports whether another policy continues the totals of r.
+func (r *Running) Replaced() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.handed != nil
 }
 
 // Renew restarts the lease of a policy. It has no effect without a lease or after its end.

@@ -24,11 +24,11 @@ import (
 
 // Metrics holds the counts of a Handler.
 type Metrics struct {
-	Total       sketch.Counter  `metric:"total" prom:"base_total" help:"samples taken, and changes of what is attached"`
-	DeepSamples sketch.Counter  `metric:"deep_samples" prom:"base_deep_samples" help:"samples and changes that were looked at in depth: all"`
+	Total       sketch.Counter  `metric:"total" total:"-" prom:"base_total" help:"samples taken, and changes of what is attached"`
+	DeepSamples sketch.Counter  `metric:"deep_samples" total:"-" prom:"base_deep_samples" help:"samples and changes that were looked at in depth: all"`
 	Rate        sketch.Rate     `metric:"event_rate" prom:"base_event_rate" help:"samples and changes per second"`
-	CPU         sketch.Quantile `metric:"cpu_usage" prom:"resources_cpu_usage" float:"true" help:"CPU time of the process since the sample before, per cent of one processor"`
-	Memory      sketch.Quantile `metric:"memory_bytes" prom:"resources_memory_bytes" help:"resident memory of the process, bytes"`
+	CPU         sketch.Quantile `metric:"cpu_usage" total:"-" prom:"resources_cpu_usage" float:"true" help:"CPU time of the process since the sample before, per cent of one processor"`
+	Memory      sketch.Quantile `metric:"memory_bytes" total:"-" prom:"resources_memory_bytes" help:"resident memory of the process, bytes"`
 	Policies    metric.Gauge    `metric:"policy_count" prom:"resources_policy_count" help:"policies that the input feeds"`
 	Handlers    metric.Gauge    `metric:"handler_count" prom:"resources_handler_count" help:"handlers that the input feeds"`
 }

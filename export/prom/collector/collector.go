@@ -4,16 +4,20 @@
 //	labels := map[string]string{"server": "ns1"}
 //	prometheus.MustRegister(collector.New(pipeline, prom.Config{Labels: labels}))
 //
-// Families, labels and values equal the output of visor/export/prom.
+// Families, labels and values equal the output of visor/export/prom. [NewCounters] has the totals
+// since the start instead of the last period.
 package collector
 
 import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/proto"
 
 	"visor/export"
 	"visor/export/prom"
+	"visor/export/prom/protobuf"
 	"visor/handler"
 	"visor/handler/metric"
 )
@@ -45,6 +49,51 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 			out <- series(&f, &f.Series[i])
 		}
 	}
+}
+
+// Counters is a [prometheus.Collector] of totals, which only grow. It is safe for concurrent use.
+type Counters struct {
+	pipeline *handler.Pipeline
+	cfg      prom.Config
+}
+
+var _ prometheus.Collector = (*Counters)(nil)
+
+// NewCounters returns Counters for p. Histograms have fixed bounds and, for scrapers that ask for
+// them, native buckets.
+func NewCounters(p *handler.Pipeline, cfg prom.Config) *Counters { return &Counters{p, cfg} }
+
+// Describe sends no descriptors, like [Collector.Describe].
+func (c *Counters) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the totals.
+func (c *Counters) Collect(out chan<- prometheus.Metric) {
+	for _, f := range export.Totals(c.pipeline.Totals(), c.cfg) {
+		for i := range f.Series {
+			out <- &total{&f, &f.Series[i]}
+		}
+	}
+}
+
+// total is a series of totals.
+type total struct {
+	family *export.Family
+	series *export.Series
+}
+
+// Desc describes the series.
+func (t *total) Desc() *prometheus.Desc {
+	var names []string
+	for _, l := range t.series.Labels {
+		names = append(names, l.Name)
+	}
+	return prometheus.NewDesc(t.family.Name, prom.Help(t.family), names, nil)
+}
+
+// Write sets m to the series.
+func (t *total) Write(m *dto.Metric) error {
+	proto.Merge(m, protobuf.Metric(t.family, t.series))
+	return nil
 }
 
 func series(f *export.Family, s *export.Series) prometheus.Metric {

@@ -1,0 +1,289 @@
+package metric
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Totals hold what the sets of a schema have counted together, in forms that only grow. Lists,
+// cardinalities and gauges have none. A Totals is owned by one goroutine.
+type Totals struct {
+	fields []field
+	sums   []sum // by field
+}
+
+// sum is the total of one field.
+type sum struct {
+	n     uint64            // events of a counter or a rate
+	dist  *Distribution     // nil before the first value
+	codes map[string]uint64 // events by the name of a number
+	// of a Map: by subject, or under "" if the subjects are added up
+	parts map[string]*Totals
+}
+
+// Sum is one series of totals.
+type Sum struct {
+	Total
+	Help   string
+	Labels []Label // sorted by name: those of the declaration, of a code and of subjects
+	Groups GroupSet
+	Count  uint64
+	// of a metric with values; nil for a counter
+	Distribution *Distribution
+}
+
+// Key identifies the series of s within a module.
+func (s *Sum) Key() string {
+	var b strings.Builder
+	b.WriteString(s.Name)
+	for _, l := range s.Labels {
+		b.WriteString("\x00" + l.Name + "\x00" + l.Value)
+	}
+	return b.String()
+}
+
+// totaled is a metric that has totals.
+type totaled interface{ addTo(s *sum, t *Total) }
+
+// closedSet is a list whose numbers may be a closed set.
+type closedSet interface{ closed() bool }
+
+// NewTotals returns empty totals.
+func (s *Schema[M]) NewTotals() *Totals { return newTotals(s.fields) }
+
+func newTotals(fields []field) *Totals {
+	return &Totals{fields: fields, sums: make([]sum, len(fields))}
+}
+
+// AddTo adds the counts of b to t, which is of the same schema.
+func (b *Set[M]) AddTo(t *Totals) {
+	for i, m := range b.list {
+		f := &t.fields[i]
+		switch m := m.(type) {
+		case bySubject:
+			m.addTotals(&t.sums[i], f)
+		case totaled:
+			if f.total.Name != "" {
+				m.addTo(&t.sums[i], &f.total)
+			}
+		}
+	}
+}
+
+// part returns the totals of a subject.
+func (s *sum) part(name string, f *field) *Totals {
+	if f.subjectLabel() == "" {
+		name = ""
+	}
+	p := s.parts[name]
+	if p == nil {
+		if s.parts == nil {
+			s.parts = make(map[string]*Totals)
+		}
+		p = newTotals(f.subjects.(fielded).all())
+		s.parts[name] = p
+	}
+	return p
+}
+
+// fielded is a *Schema of any metrics.
+type fielded interface{ all() []field }
+
+func (s *Schema[M]) all() []field { return s.fields }
+
+func (e *Map[M]) addTotals(s *sum, f *field) {
+	for name, p := range e.parts {
+		if p.begun {
+			p.AddTo(s.part(name, f))
+		}
+	}
+}
+
+// distribution returns the values of s.
+func (s *sum) distribution(unit Unit) *Distribution {
+	if s.dist == nil {
+		s.dist = newDistribution(unit)
+	}
+	return s.dist
+}
+
+func (c counter) addTo(s *sum, _ *Total) { s.n += c.Value() }
+
+func (q rate) addTo(s *sum, _ *Total) { s.n += q.Total() }
+
+func (q quantile) addTo(s *sum, t *Total) {
+	d := s.distribution(t.Unit)
+	for v, n := range q.Bins() {
+		d.add(v/t.Per, n)
+	}
+	d.Sum += q.Sum() / t.Per
+}
+
+func (h histogram) addTo(s *sum, t *Total) {
+	d, below := s.distribution(t.Unit), uint64(0)
+	for bin := range h.Bins() {
+		d.add(bin.Upper/t.Per, bin.Cumulative-below)
+		below = bin.Cumulative
+	}
+	if above := h.Count() - below; above > 0 {
+		d.add(1e18/t.Per, above)
+	}
+	d.Sum += h.Sum() / t.Per
+}
+
+// known is a number that may have a name.
+type known interface{ Known() bool }
+
+func (t *TopNumbers[K]) closed() bool {
+	_, ok := any(K(0)).(known)
+	return ok
+}
+
+// otherCode is the label of all numbers without a name. They are one series, because senders choose
+// the numbers.
+const otherCode = "other"
+
+func (t *TopNumbers[K]) addTo(s *sum, _ *Total) {
+	if s.codes == nil {
+		s.codes = make(map[string]uint64)
+	}
+	for code, n := range t.All() {
+		name := otherCode
+		if any(code).(known).Known() {
+			name = code.String()
+		}
+		s.codes[name] += n
+	}
+}
+
+// Merge adds src, which is of the same schema and stays unchanged.
+func (t *Totals) Merge(src *Totals) {
+	for i := range src.sums {
+		from, to, f := &src.sums[i], &t.sums[i], &t.fields[i]
+		to.n += from.n
+		if from.dist != nil {
+			to.distribution(f.total.Unit).merge(from.dist)
+		}
+		for code, n := range from.codes {
+			if to.codes == nil {
+				to.codes = make(map[string]uint64)
+			}
+			to.codes[code] += n
+		}
+		for name, p := range from.parts {
+			to.part(name, f).Merge(p)
+		}
+	}
+}
+
+// Sums returns the series of metrics in enabled groups, in the order of their declaration. They
+// share no memory with t.
+func (t *Totals) Sums(groups GroupSet) []Sum {
+	return t.appendSums(nil, groups, nil)
+}
+
+func (t *Totals) appendSums(dst []Sum, groups GroupSet, labels []Label) []Sum {
+	seen := make(map[string]bool)
+	for i := range t.fields {
+		f, s := &t.fields[i], &t.sums[i]
+		if !groups.Has(f.groups) {
+			continue
+		}
+		if f.subjects != nil {
+			dst = t.appendSubjects(dst, groups, labels, f, s)
+			continue
+		}
+		if f.total.Name == "" {
+			continue
+		}
+		for _, own := range s.series(f) {
+			key := own.Key()
+			if seen[key] {
+				continue // another form of the same counts
+			}
+			seen[key] = true
+			own.Labels = append(own.Labels, labels...)
+			slices.SortFunc(own.Labels, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+			dst = append(dst, own)
+		}
+	}
+	return dst
+}
+
+func (t *Totals) appendSubjects(dst []Sum, groups GroupSet, labels []Label, f *field, s *sum) []Sum {
+	if f.subjectLabel() == "" && s.parts == nil {
+		s.part("", f) // counters begin at 0, before the first subject
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
+		own := labels
+		if label := f.subjectLabel(); label != "" {
+			own = append(labels[:len(labels):len(labels)], Label{label, name})
+		}
+		dst = s.parts[name].appendSums(dst, groups, own)
+	}
+	return dst
+}
+
+// series returns the series of s without the labels of subjects.
+func (s *sum) series(f *field) []Sum {
+	one := Sum{Total: f.total, Help: f.totalHelp(), Labels: slices.Clone(f.total.Labels), Groups: f.groups}
+	if f.total.Code == "" {
+		one.Count = s.n
+		if f.travels.Kind == KindQuantile || f.travels.Kind == KindHistogram {
+			one.Distribution = s.distribution(f.total.Unit).clone()
+		}
+		return []Sum{one}
+	}
+	var out []Sum
+	for _, code := range slices.Sorted(maps.Keys(s.codes)) {
+		own := one
+		own.Labels, own.Count = append(slices.Clone(one.Labels), Label{f.total.Code, code}), s.codes[code]
+		out = append(out, own)
+	}
+	return out
+}
+
+// totalHelp returns the help of a metric's totals, in base units. Metrics that differ in a label
+// have one help, made of their name.
+func (f *field) totalHelp() string {
+	t := &f.total
+	help := f.help
+	if len(t.Labels) > 0 || t.Code != "" {
+		help = strings.TrimSuffix(t.Name, "_total")
+		if unit := "_" + string(t.Unit); t.Unit != NoUnit {
+			help = strings.TrimSuffix(help, unit) + ", " + string(t.Unit)
+		}
+		help = strings.ReplaceAll(help, "_", " ")
+	}
+	if t.Unit == Seconds {
+		help = baseUnits.Replace(help)
+	}
+	return strings.TrimSuffix(help, " per second") // of a rate
+}
+
+var baseUnits = strings.NewReplacer("microseconds", "seconds", "milliseconds", "seconds", "nanoseconds", "seconds")
+
+// AddSums returns the sums of a and b by series: those of a first, then those that only b has. It
+// leaves both unchanged.
+func AddSums(a, b []Sum) []Sum {
+	out, index := slices.Clone(a), make(map[string]int, len(a))
+	for i := range out {
+		index[out[i].Key()] = i
+		if d := out[i].Distribution; d != nil {
+			out[i].Distribution = d.clone()
+		}
+	}
+	for i := range b {
+		at, ok := index[b[i].Key()]
+		switch {
+		case !ok:
+			out = append(out, b[i])
+		case out[at].Distribution != nil && b[i].Distribution != nil:
+			out[at].Distribution.merge(b[i].Distribution)
+		default:
+			out[at].Count += b[i].Count
+		}
+	}
+	return out
+}

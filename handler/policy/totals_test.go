@@ -1,0 +1,89 @@
+package policy_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/handler"
+	"visor/handler/policy"
+)
+
+// totalOf returns a total of the first module of r that has it.
+func totalOf(totals []handler.Totals, name string) uint64 {
+	for _, t := range totals {
+		for _, s := range t.Sums {
+			if s.Name == name {
+				return s.Count
+			}
+		}
+	}
+	return 0
+}
+
+// A policy that replaces another continues its totals, of handlers that both have. The former one
+// keeps its own.
+func TestTotalsContinue(t *testing.T) {
+	m, in := manager(t)
+	former := add(t, m, counting("a"))
+	in.feeds[0].frames <- packets(10)
+	in.feeds[0].frames <- nil
+	next := counting("a")
+	next.Modules = next.Modules[:1]
+	r, err := m.ReplacePolicy(next)
+	require.NoError(t, err)
+	in.feeds[0].frames <- packets(5)
+	in.feeds[0].frames <- nil
+	require.EqualValues(t, 10, totalOf(former.Totals(), "observed_events_total"))
+	require.EqualValues(t, 15, totalOf(r.Totals(), "observed_events_total"))
+	require.True(t, former.Replaced())
+	require.False(t, r.Replaced())
+	require.Len(t, r.Totals(), 1, "dns is gone")
+	require.Equal(t, former.Totals()[0].Since, r.Totals()[0].Since)
+
+	_, err = m.ReplacePolicy(policy.Policy{Name: "a", Input: next.Input, Modules: []policy.Module{{Name: "flow", Type: "flow"}}})
+	require.Error(t, err)
+	in.feeds[0].frames <- packets(5)
+	in.feeds[0].frames <- nil
+	require.EqualValues(t, 20, totalOf(m.Policy("a").Totals(), "observed_events_total"), "it goes on")
+
+	require.NoError(t, m.RemovePolicy("a"))
+	again := add(t, m, counting("a"))
+	require.Zero(t, totalOf(again.Totals(), "observed_events_total"), "a new policy begins at 0")
+}
+
+// A reader of the totals never sees one become less while policies are replaced under traffic.
+func TestTotalsGrow(t *testing.T) {
+	m, in := manager(t)
+	add(t, m, counting("a"))
+	feed := in.feeds[0]
+	var over atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !over.Load() {
+			feed.frames <- packets(7)
+		}
+	}()
+	read := make(chan struct{})
+	var fell []uint64
+	go func() {
+		defer close(read)
+		for last := uint64(0); !over.Load(); {
+			n := totalOf(m.Policy("a").Totals(), "observed_events_total")
+			if n < last {
+				fell = append(fell, last, n)
+			}
+			last = n
+		}
+	}()
+	for range 50 {
+		_, err := m.ReplacePolicy(counting("a"))
+		require.NoError(t, err)
+	}
+	over.Store(true)
+	<-done
+	<-read
+	require.Empty(t, fell)
+}
