@@ -39,9 +39,9 @@ func (g *Attachment) Totals() []Totals {
 // Totals returns the totals of Config.Handlers; see [Attachment.Totals].
 func (p *Pipeline) Totals() []Totals { return p.main.Totals() }
 
-// Continue returns totals that continue those of earlier handlers: of the same name, tap, type and
-// version. Earlier handlers without a successor are left out. A metric that the successor does not
-// count keeps its total.
+// Continue returns totals that continue the totals of earlier handlers: of the same name, tap, type
+// and version. Earlier handlers without a successor are left out. A metric that the successor does
+// not count keeps its total.
 func Continue(totals, earlier []Totals) []Totals {
 	out := slices.Clone(totals)
 	for i := range out {

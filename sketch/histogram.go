@@ -75,6 +75,20 @@ func (h *Histogram) Bins() iter.Seq[Bin] {
 	}
 }
 
+// Counts yields the bins that are not empty, in ascending order: the greatest value of the bin, and
+// the number of values. Values above the last bound are in a bin of +Inf.
+func (h *Histogram) Counts(yield func(greatest float64, n uint64) bool) {
+	for i, n := range h.counts {
+		upper := math.Inf(1)
+		if i < len(bounds) {
+			upper = bounds[i]
+		}
+		if n > 0 && !yield(upper, n) {
+			return
+		}
+	}
+}
+
 // Coarse yields bins whose bounds do not depend on the values: every sixth bin of [Histogram.Bins],
 // from 10 to 10⁸. Counts are exact. No bin holds values above 10⁸.
 func (h *Histogram) Coarse() iter.Seq[Bin] {
@@ -135,15 +149,18 @@ const (
 	histogramSum     = 1 // the sum follows the version
 )
 
-// MarshalBinary returns h as bytes: the version, then 1. Unsigned varints follow: the upper and
-// lower half of the sum in units of 2⁻²⁰, and for each bin that is not empty the distance from the
-// previous one (from -1 at first) and the count. It never fails.
+// MarshalBinary returns h as bytes: the version, then 1 if a sum follows, or 0. Unsigned varints
+// follow: the upper and lower half of the sum in units of 2⁻²⁰, and for each bin that is not empty
+// the distance from the previous one (from -1 at first) and the count. It never fails.
 func (h *Histogram) MarshalBinary() ([]byte, error) { return h.AppendBinary(nil) }
 
 // AppendBinary appends the output of MarshalBinary to dst.
 func (h *Histogram) AppendBinary(dst []byte) ([]byte, error) {
-	b := append(dst, histogramVersion, histogramSum)
-	b = binary.AppendUvarint(binary.AppendUvarint(b, h.sum.high), h.sum.low)
+	b := append(dst, histogramVersion, 0)
+	if h.sum != (fixed{}) {
+		b[len(b)-1] = histogramSum
+		b = binary.AppendUvarint(binary.AppendUvarint(b, h.sum.high), h.sum.low)
+	}
 	last := -1
 	for i, n := range h.counts {
 		if n > 0 {
@@ -155,7 +172,7 @@ func (h *Histogram) AppendBinary(dst []byte) ([]byte, error) {
 }
 
 // UnmarshalBinary sets h from the output of MarshalBinary. Other bytes are an error and leave h
-// unchanged. A histogram of an earlier version, with 0 in place of 1, has the sum 0.
+// unchanged. Bytes of an earlier version lack the sum, which is 0 then.
 func (h *Histogram) UnmarshalBinary(data []byte) error {
 	if len(data) < 2 || data[0] != histogramVersion || data[1] > histogramSum {
 		return errCorrupt("a histogram", "unknown version")

@@ -2,7 +2,6 @@ package sketch
 
 import (
 	"encoding/binary"
-	"iter"
 	"math"
 	"slices"
 )
@@ -228,31 +227,29 @@ func (q *Quantile) Reset() {
 	*q = Quantile{raw: q.raw[:0], bins: q.bins}
 }
 
-// Bins yields the samples by bin, in no certain order: the smallest value of the bin, and the number
-// of samples. A sample always falls into the same bin, also while the sketch is exact. So the
-// samples up to any value never become fewer, see [Quantile] for the width of a bin. Negative
-// samples and those below 2⁻²⁰ are in a bin of 0, those from 2⁴⁴ on in a bin of 2⁴⁴.
-func (q *Quantile) Bins() iter.Seq2[float64, uint64] {
-	return func(yield func(float64, uint64) bool) {
-		if !q.binned {
-			for _, v := range q.raw {
-				if !yield(binOf(v), 1) {
-					return
-				}
-			}
-			return
-		}
-		if q.low > 0 && !yield(0, q.low) {
-			return
-		}
-		for i, n := range q.all {
-			if !yield(lowest(i), n) {
+// Bins yields the samples by bin, in no certain order: the smallest value of the bin, and the
+// number of samples. A sample always falls into the same bin, also while the sketch is exact. So the
+// number of samples up to any value never becomes less. [Quantile] has the width of a bin. Negative
+// samples and those below 2⁻²⁰ are in a bin of 0, and samples from 2⁴⁴ on in a bin of 2⁴⁴.
+func (q *Quantile) Bins(yield func(smallest float64, n uint64) bool) {
+	if !q.binned {
+		for _, v := range q.raw {
+			if !yield(binOf(v), 1) {
 				return
 			}
 		}
-		if q.high > 0 {
-			yield(lowest(allBins), q.high)
+		return
+	}
+	if q.low > 0 && !yield(0, q.low) {
+		return
+	}
+	for i, n := range q.all {
+		if !yield(lowest(i), n) {
+			return
 		}
+	}
+	if q.high > 0 {
+		yield(lowest(allBins), q.high)
 	}
 }
 

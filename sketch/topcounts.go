@@ -3,7 +3,6 @@ package sketch
 import (
 	"cmp"
 	"encoding/binary"
-	"iter"
 	"math"
 )
 
@@ -83,7 +82,7 @@ func (t *TopCounts[K]) Len() (n int) {
 }
 
 // All yields the keys with their counts, in ascending order of keys.
-func (t *TopCounts[K]) All() iter.Seq2[K, uint64] { return t.counts }
+func (t *TopCounts[K]) All(yield func(key K, count uint64) bool) { t.counts(yield) }
 
 // counts yields the keys with their counts, in ascending order of keys.
 func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {

@@ -16,6 +16,7 @@ import (
 
 	"visor/capture"
 	"visor/export/httpapi"
+	"visor/export/prom/protobuf"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 	"visor/internal/golden"
@@ -364,6 +365,31 @@ func TestToken(t *testing.T) {
 		require.Equal(t, tt.status, w.Code, tt.path)
 		require.Equal(t, tt.status == 401, w.Header().Get("WWW-Authenticate") != "")
 	}
+}
+
+// TestCounters checks the totals of one policy and of all, as text and in protobuf.
+func TestCounters(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true, Instance: "ns1"})
+	a.create("first")
+	a.create("second")
+	all := a.do("GET", "/metrics/counters", "", "")
+	require.Equal(t, 200, all.Code)
+	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", all.Header().Get("Content-Type"))
+	one := a.do("GET", "/api/v1/policies/first/metrics/counters", "", "")
+	require.Contains(t, all.Body.String(), `policy="second"`)
+	require.Contains(t, all.Body.String(), "# TYPE visor_input_frames_total counter")
+	require.Contains(t, one.Body.String(), `visor_net_observed_events_total{instance="ns1",`)
+	require.NotContains(t, one.Body.String(), `policy="second"`)
+	for line := range strings.Lines(one.Body.String()) {
+		require.True(t, strings.HasPrefix(strings.TrimLeft(line, "# HELPTYPE"), "visor_"), line)
+	}
+	require.Equal(t, 404, a.do("GET", "/api/v1/policies/third/metrics/counters", "", "").Code)
+
+	r := httptest.NewRequest("GET", "/metrics/counters", nil)
+	r.Header.Set("Accept", protobuf.ContentType)
+	w := httptest.NewRecorder()
+	a.api.ServeHTTP(w, r)
+	require.Equal(t, protobuf.ContentType, w.Header().Get("Content-Type"))
 }
 
 func TestReady(t *testing.T) {

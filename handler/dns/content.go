@@ -70,13 +70,13 @@ type TrafficCounts struct {
 
 // Volume holds the counts of one transport.
 type Volume struct {
-	QueriesIPv4 sketch.Counter `metric:"traffic.{t}_queries_ipv4,traffic" help:"queries over {T} and IPv4"`
-	QueriesIPv6 sketch.Counter `metric:"traffic.{t}_queries_ipv6,traffic" help:"queries over {T} and IPv6"`
-	RepliesIPv4 sketch.Counter `metric:"traffic.{t}_replies_ipv4,traffic" help:"replies over {T} and IPv4"`
-	RepliesIPv6 sketch.Counter `metric:"traffic.{t}_replies_ipv6,traffic" help:"replies over {T} and IPv6"`
+	QueriesIPv4 sketch.Counter `metric:"traffic.{t}_queries_ipv4,traffic" total:"queries_by_transport transport={t} ip_version=4" help:"queries over {T} and IPv4"`
+	QueriesIPv6 sketch.Counter `metric:"traffic.{t}_queries_ipv6,traffic" total:"queries_by_transport transport={t} ip_version=6" help:"queries over {T} and IPv6"`
+	RepliesIPv4 sketch.Counter `metric:"traffic.{t}_replies_ipv4,traffic" total:"replies_by_transport transport={t} ip_version=4" help:"replies over {T} and IPv4"`
+	RepliesIPv6 sketch.Counter `metric:"traffic.{t}_replies_ipv6,traffic" total:"replies_by_transport transport={t} ip_version=6" help:"replies over {T} and IPv6"`
 
-	QuerySizes metric.Sizes `metric:"traffic.{t}_query_bytes,traffic" help:"length of queries over {T}, bytes"`
-	ReplySizes metric.Sizes `metric:"traffic.{t}_reply_bytes,traffic" help:"length of replies over {T}, bytes"`
+	QuerySizes metric.Sizes `metric:"traffic.{t}_query_bytes,traffic" total:"query_size_bytes transport={t}" help:"length of queries over {T}, bytes"`
+	ReplySizes metric.Sizes `metric:"traffic.{t}_reply_bytes,traffic" total:"reply_size_bytes transport={t}" help:"length of replies over {T}, bytes"`
 }
 
 // UDPSize is the size of the largest datagram that a sender accepts, as a list key.

@@ -10,7 +10,7 @@ import (
 // Distribution is empty. It is owned by one goroutine.
 //
 // A value counts as the smallest value of its bin in [sketch.Quantile], which is at most 0.2 per
-// cent below it, or as the greatest value of its bin in [sketch.Histogram]. So a bound is as sharp
+// cent below it, or as the greatest value of its bin in other histograms. So a bound is as sharp
 // as these bins, and exact for whole numbers up to 1024 of the metric's unit.
 type Distribution struct {
 	Count uint64
@@ -71,7 +71,7 @@ func (d *Distribution) add(v float64, n uint64) {
 		d.Zero += n
 		return
 	}
-	d.bucket(native(v), n)
+	d.bucket(native(min(v, math.MaxFloat64)), n)
 }
 
 // bucket adds n to the bucket of an index.

@@ -184,8 +184,8 @@ type bySubject interface {
 	declared() []Field
 	// travel returns the metrics of enabled groups of all subjects. It borrows them.
 	travel(groups GroupSet) *subjects
-	// addTotals adds the totals of all subjects to those of the field.
-	addTotals(s *sum, f *field)
+	// addTotals adds the totals of all subjects to the field.
+	addTotals(s *tally, f *field)
 	// load sets the subjects from those that were read, with metrics as declared.
 	load(from *subjects, list []declared)
 	// appendValues appends the values of all subjects. Their metrics are at path and are

@@ -37,7 +37,7 @@ const (
 	Ratio   Unit = "ratio"
 )
 
-// series identifies the totals of t among those of one module and subject.
+// series identifies the totals of t within a module and a subject.
 func (t *Total) series() string {
 	name := t.Name
 	for _, l := range t.Labels {

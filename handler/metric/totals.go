@@ -10,11 +10,11 @@ import (
 // cardinalities and gauges have none. A Totals is owned by one goroutine.
 type Totals struct {
 	fields []field
-	sums   []sum // by field
+	sums   []tally // by field
 }
 
-// sum is the total of one field.
-type sum struct {
+// tally is the total of one field.
+type tally struct {
 	n     uint64            // events of a counter or a rate
 	dist  *Distribution     // nil before the first value
 	codes map[string]uint64 // events by the name of a number
@@ -26,7 +26,7 @@ type sum struct {
 type Sum struct {
 	Total
 	Help   string
-	Labels []Label // sorted by name: those of the declaration, of a code and of subjects
+	Labels []Label // sorted by name: of the declaration, of a code and of subjects
 	Groups GroupSet
 	Count  uint64
 	// of a metric with values; nil for a counter
@@ -44,7 +44,7 @@ func (s *Sum) Key() string {
 }
 
 // totaled is a metric that has totals.
-type totaled interface{ addTo(s *sum, t *Total) }
+type totaled interface{ addTo(s *tally, t *Total) }
 
 // closedSet is a list whose numbers may be a closed set.
 type closedSet interface{ closed() bool }
@@ -53,7 +53,7 @@ type closedSet interface{ closed() bool }
 func (s *Schema[M]) NewTotals() *Totals { return newTotals(s.fields) }
 
 func newTotals(fields []field) *Totals {
-	return &Totals{fields: fields, sums: make([]sum, len(fields))}
+	return &Totals{fields: fields, sums: make([]tally, len(fields))}
 }
 
 // AddTo adds the counts of b to t, which is of the same schema.
@@ -72,7 +72,7 @@ func (b *Set[M]) AddTo(t *Totals) {
 }
 
 // part returns the totals of a subject.
-func (s *sum) part(name string, f *field) *Totals {
+func (s *tally) part(name string, f *field) *Totals {
 	if f.subjectLabel() == "" {
 		name = ""
 	}
@@ -92,7 +92,7 @@ type fielded interface{ all() []field }
 
 func (s *Schema[M]) all() []field { return s.fields }
 
-func (e *Map[M]) addTotals(s *sum, f *field) {
+func (e *Map[M]) addTotals(s *tally, f *field) {
 	for name, p := range e.parts {
 		if p.begun {
 			p.AddTo(s.part(name, f))
@@ -101,35 +101,47 @@ func (e *Map[M]) addTotals(s *sum, f *field) {
 }
 
 // distribution returns the values of s.
-func (s *sum) distribution(unit Unit) *Distribution {
+func (s *tally) distribution(unit Unit) *Distribution {
 	if s.dist == nil {
 		s.dist = newDistribution(unit)
 	}
 	return s.dist
 }
 
-func (c counter) addTo(s *sum, _ *Total) { s.n += c.Value() }
+func (c counter) addTo(s *tally, _ *Total) { s.n += c.Value() }
 
-func (q rate) addTo(s *sum, _ *Total) { s.n += q.Total() }
+func (q rate) addTo(s *tally, _ *Total) { s.n += q.Total() }
 
-func (q quantile) addTo(s *sum, t *Total) {
+func (q quantile) addTo(s *tally, t *Total) {
 	d := s.distribution(t.Unit)
-	for v, n := range q.Bins() {
+	for v, n := range q.Bins {
 		d.add(v/t.Per, n)
 	}
 	d.Sum += q.Sum() / t.Per
 }
 
-func (h histogram) addTo(s *sum, t *Total) {
-	d, below := s.distribution(t.Unit), uint64(0)
-	for bin := range h.Bins() {
-		d.add(bin.Upper/t.Per, bin.Cumulative-below)
-		below = bin.Cumulative
-	}
-	if above := h.Count() - below; above > 0 {
-		d.add(1e18/t.Per, above)
+func (h histogram) addTo(s *tally, t *Total) {
+	d := s.distribution(t.Unit)
+	for v, n := range h.Counts {
+		d.add(v/t.Per, n)
 	}
 	d.Sum += h.Sum() / t.Per
+}
+
+func (s *Sizes) addTo(sum *tally, t *Total)   { s.total(&sizes, sum, t) }
+func (s *Lengths) addTo(sum *tally, t *Total) { s.total(&lengths, sum, t) }
+
+// total adds the numbers to a distribution. A number counts as the greatest of its bin, and in the
+// sum as the middle.
+func (l *linear) total(s *scale, sum *tally, t *Total) {
+	d, width := sum.distribution(t.Unit), float64(s.width)
+	for bin, n := range l.counts {
+		if n > 0 {
+			least := float64(bin) * width
+			d.add((least+width-1)/t.Per, n)
+			d.Sum += (least + (width-1)/2) / t.Per * float64(n)
+		}
+	}
 }
 
 // known is a number that may have a name.
@@ -144,11 +156,11 @@ func (t *TopNumbers[K]) closed() bool {
 // the numbers.
 const otherCode = "other"
 
-func (t *TopNumbers[K]) addTo(s *sum, _ *Total) {
+func (t *TopNumbers[K]) addTo(s *tally, _ *Total) {
 	if s.codes == nil {
 		s.codes = make(map[string]uint64)
 	}
-	for code, n := range t.All() {
+	for code, n := range t.All {
 		name := otherCode
 		if any(code).(known).Known() {
 			name = code.String()
@@ -211,7 +223,7 @@ func (t *Totals) appendSums(dst []Sum, groups GroupSet, labels []Label) []Sum {
 	return dst
 }
 
-func (t *Totals) appendSubjects(dst []Sum, groups GroupSet, labels []Label, f *field, s *sum) []Sum {
+func (t *Totals) appendSubjects(dst []Sum, groups GroupSet, labels []Label, f *field, s *tally) []Sum {
 	if f.subjectLabel() == "" && s.parts == nil {
 		s.part("", f) // counters begin at 0, before the first subject
 	}
@@ -226,7 +238,7 @@ func (t *Totals) appendSubjects(dst []Sum, groups GroupSet, labels []Label, f *f
 }
 
 // series returns the series of s without the labels of subjects.
-func (s *sum) series(f *field) []Sum {
+func (s *tally) series(f *field) []Sum {
 	one := Sum{Total: f.total, Help: f.totalHelp(), Labels: slices.Clone(f.total.Labels), Groups: f.groups}
 	if f.total.Code == "" {
 		one.Count = s.n
@@ -264,7 +276,7 @@ func (f *field) totalHelp() string {
 
 var baseUnits = strings.NewReplacer("microseconds", "seconds", "milliseconds", "seconds", "nanoseconds", "seconds")
 
-// AddSums returns the sums of a and b by series: those of a first, then those that only b has. It
+// AddSums returns the sums of a and b by series: first all of a, then the rest of b. It
 // leaves both unchanged.
 func AddSums(a, b []Sum) []Sum {
 	out, index := slices.Clone(a), make(map[string]int, len(a))

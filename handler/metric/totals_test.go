@@ -162,7 +162,7 @@ func TestTotalsSplit(t *testing.T) {
 	}
 }
 
-// falls reports whether any number of b is below that of a.
+// falls reports whether any number of b is below its number in a.
 func falls(a, b *Distribution) bool {
 	if b.Count < a.Count || b.Sum < a.Sum || b.Zero < a.Zero {
 		return true

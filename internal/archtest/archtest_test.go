@@ -18,7 +18,11 @@ var rows = [][]string{
 	{"examples/*", "benchmarks"},
 	{"export/httpapi", "export/dashboard", "export/fleet"},
 	{"handler/policy/builtin"},
+<<<<<<< HEAD
 	{"handler/policy", "export/rssac002"},
+=======
+	{"handler/policy", "export/prom/collector"},
+>>>>>>> 1d36c1e (handler/metric, export: totals are tested, described and listed)
 	{"handler/*", "export", "export/*"},
 	{"handler", "handler/handlertest"},
 	{"handler/metric"},
@@ -53,7 +57,7 @@ var doors = map[string][]string{
 	"golang.org/x/term":                     {"examples/*"},
 	"github.com/stretchr/testify":           forTests,
 	"github.com/santhosh-tekuri/jsonschema": {"internal/schematest"},
-	"go.yaml.in/yaml":                       {"handler/policy"},
+	"go.yaml.in/yaml":                       {"handler/policy", "export/prom/collector"},
 	"github.com/segmentio/go-hll":           {"sketch"},
 	"github.com/prometheus/client_golang":   {"export/prom/collector"},
 	"github.com/dnstap/golang-dnstap":       {"capture/dnstap/mirror"},

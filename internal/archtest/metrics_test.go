@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,8 @@ func TestMetricsReference(t *testing.T) {
 		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. Groups in italics are visor's own:\n" +
 		"pktvisor lacks them. They are enabled by default, but not in a policy document: there `enable` names them, or has `everything`;\n" +
 		"`all` means pktvisor's groups. `<label>` in a JSON path is one of several subjects,\n" +
-		"which Prometheus has as a label. README.md and the package comment of handler/metric explain the kinds.\n")
+		"which Prometheus has as a label. README.md and the package comment of handler/metric explain the kinds.\n" +
+		"`total` is the metric since the start, at `/metrics/counters`; without a label of subjects it has all of them added up.\n")
 	for _, a := range builtin.Catalog().Handlers {
 		info, err := a.Info()
 		require.NoError(t, err)
@@ -30,8 +32,8 @@ func TestMetricsReference(t *testing.T) {
 		} else {
 			fmt.Fprintf(&b, "Groups: %s.\n", groupList(&info, info.GroupNames.All()))
 		}
-		b.WriteString("\n| JSON | Prometheus | kind | groups | meaning |\n|---|---|---|---|---|\n")
-		writeRows(&b, &info, "", info.Metrics)
+		b.WriteString("\n| JSON | Prometheus | total | kind | groups | meaning |\n|---|---|---|---|---|---|\n")
+		writeRows(&b, &info, "", nil, info.Metrics)
 	}
 	golden.Equal(t, "../../METRICS.md", []byte(b.String()))
 }
@@ -42,22 +44,45 @@ var kinds = map[metric.Kind]string{
 }
 
 // writeRows writes a line for each field. path leads to them.
-func writeRows(b *strings.Builder, info *handler.Info, path string, fields []metric.Field) {
+func writeRows(b *strings.Builder, info *handler.Info, path string, subjects []string, fields []metric.Field) {
 	for _, f := range fields {
 		own := path + strings.Join(f.Path, ".")
 		if f.Subjects != nil {
 			if own != "" && !strings.HasSuffix(own, ".") {
 				own += "."
 			}
-			writeRows(b, info, own+"<"+f.Label+">.", f.Subjects)
+			labels := subjects
+			if f.Total.Name != "" {
+				labels = append(slices.Clone(labels), f.Total.Name)
+			}
+			writeRows(b, info, own+"<"+f.Label+">.", labels, f.Subjects)
 			continue
 		}
 		name, help := f.Prom, f.Help
 		if f.Label != "" {
 			name += "{" + f.Label + "}"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", own, name, kinds[f.Kind], groupList(info, f.Groups), help)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", own, name, total(info, &f.Total, subjects), kinds[f.Kind], groupList(info, f.Groups), help)
 	}
+}
+
+// total returns the name of a metric's totals with its labels, or "" without any.
+func total(info *handler.Info, t *metric.Total, subjects []string) string {
+	if t.Name == "" {
+		return ""
+	}
+	labels := slices.Clone(subjects)
+	for _, l := range t.Labels {
+		labels = append(labels, l.Name+"="+l.Value)
+	}
+	if t.Code != "" {
+		labels = append(labels, t.Code)
+	}
+	name := "visor_" + info.Type + "_" + t.Name
+	if len(labels) > 0 {
+		name += "{" + strings.Join(labels, ",") + "}"
+	}
+	return name
 }
 
 // groupList names the groups in set.

@@ -77,6 +77,45 @@ func series(f *dto.MetricFamily) map[string]int {
 	return out
 }
 
+// TestCounters compares the totals of a registry, which checks them, with the text.
+func TestCounters(t *testing.T) {
+	p := pipeline(t, handler.Settings{Enable: []string{"all"}})
+	cfg := prom.Config{Labels: map[string]string{"server": "ns1"}}
+	registry := prometheus.NewPedanticRegistry()
+	require.NoError(t, registry.Register(collector.NewCounters(p, cfg)))
+	require.NoError(t, registry.Register(collector.New(p, cfg)), "beside the last period")
+	gathered, err := registry.Gather()
+	require.NoError(t, err)
+	var text bytes.Buffer
+	require.NoError(t, prom.WriteText(&text, export.Totals(p.Totals(), cfg)))
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	parsed, err := parser.TextToMetricFamilies(&text)
+	require.NoError(t, err)
+	require.Greater(t, len(parsed), 15)
+	for _, got := range gathered {
+		want := parsed[got.GetName()]
+		if want == nil {
+			continue
+		}
+		require.Equal(t, want.GetType(), got.GetType())
+		require.Len(t, got.Metric, len(want.Metric))
+		for i := range got.Metric {
+			require.InDelta(t, sumOf(want), sumOf(got), 1e-9, got.GetName())
+			require.Equal(t, want.Metric[i].Histogram.GetSampleCount() > 0, got.Metric[i].Histogram.GetSchema() != 0 && got.Metric[i].Histogram.GetSampleCount() > 0)
+		}
+		delete(parsed, got.GetName())
+	}
+	require.Empty(t, parsed)
+}
+
+// sumOf adds up the values of a family.
+func sumOf(f *dto.MetricFamily) (sum float64) {
+	for _, m := range f.Metric {
+		sum += m.Counter.GetValue() + m.Histogram.GetSampleSum() + float64(m.Histogram.GetSampleCount())
+	}
+	return sum
+}
+
 // TestRegistryOfHost registers the Collector together with metrics of the host program.
 func TestRegistryOfHost(t *testing.T) {
 	registry := prometheus.NewRegistry()

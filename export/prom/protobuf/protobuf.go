@@ -154,7 +154,8 @@ func distribution(s *export.Series) *dto.Histogram {
 		}
 		index := d.First + i
 		if spans := len(out.PositiveSpan); spans == 0 || index != next {
-			offset := index // the first span counts from 0, the others from the end of the previous one
+			// the first span counts from 0, the others from the end of the previous one
+			offset := index
 			if spans > 0 {
 				offset -= next
 			}
