@@ -18,11 +18,7 @@ var rows = [][]string{
 	{"examples/*", "benchmarks"},
 	{"export/httpapi", "export/dashboard", "export/fleet"},
 	{"handler/policy/builtin"},
-<<<<<<< HEAD
-	{"handler/policy", "export/rssac002"},
-=======
-	{"handler/policy", "export/prom/collector"},
->>>>>>> 1d36c1e (handler/metric, export: totals are tested, described and listed)
+	{"handler/policy", "export/rssac002", "export/prom/collector"},
 	{"handler/*", "export", "export/*"},
 	{"handler", "handler/handlertest"},
 	{"handler/metric"},
