@@ -228,9 +228,10 @@ func (q *Quantile) Reset() {
 }
 
 // Bins yields the samples by bin, in no certain order: the smallest value of the bin, and the
-// number of samples. A sample always falls into the same bin, also while the sketch is exact. So the
-// number of samples up to any value never becomes less. [Quantile] has the width of a bin. Negative
-// samples and those below 2⁻²⁰ are in a bin of 0, and samples from 2⁴⁴ on in a bin of 2⁴⁴.
+// number of samples. A sample always falls into the same bin, also while the sketch is exact. So
+// the number of samples up to any value never becomes less. [Quantile] has the width of a bin.
+// Negative samples and those below 2⁻²⁰ are in a bin of 0, and samples from 2⁴⁴ on in a bin of
+// 2⁴⁴.
 func (q *Quantile) Bins(yield func(smallest float64, n uint64) bool) {
 	if !q.binned {
 		for _, v := range q.raw {

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/decode"
 	"visor/export/prom"
 	"visor/export/prom/protobuf"
 	"visor/handler"
@@ -80,7 +81,9 @@ func scrape(t *testing.T, native bool) {
 	src := &steady{stop: make(chan struct{})}
 	h, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 2}})
 	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}, Period: time.Second})
+	own, err := decode.ParseNetSet("192.0.2.0/24") // the server's side: transactions are ingress
+	require.NoError(t, err)
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}, Period: time.Second, Hosts: own})
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() { done <- p.Run(context.Background()) }()
