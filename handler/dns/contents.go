@@ -206,22 +206,39 @@ func (s *contents) countTraffic(to *Content, m *handler.Message, reply int, code
 		to.Traffic.RCodes.Add(code, 1)
 	}
 	if reply == 0 && deep {
-		to.Traffic.source(m, h)
+		s.source(&to.Traffic, m, h)
 	}
 }
 
 // source counts the source of a query.
-func (c *TrafficCounts) source(m *handler.Message, h *hash64.Hasher) {
+func (s *contents) source(c *TrafficCounts, m *handler.Message, h *hash64.Hasher) {
 	addr := m.Packet.Src.Addr()
-	switch {
-	case addr.Is4():
-		c.IPv4.Add(h.IPv4(addr.As4()))
-	case addr.Is6():
-		a := addr.As16()
-		c.IPv6.Add(h.IPv6(a))
-		clear(a[8:])
-		c.IPv6by.Add(h.IPv6(a))
+	if addr.Is4() {
+		hash := h.IPv4(addr.As4())
+		if s.isNew(hash) {
+			c.IPv4.Add(hash)
+		}
+		return
 	}
+	a := addr.As16()
+	hash := h.IPv6(a)
+	if !s.isNew(hash) {
+		return
+	}
+	c.IPv6.Add(hash)
+	clear(a[8:])
+	c.IPv6by.Add(h.IPv6(a))
+}
+
+// isNew reports whether a source may be new. Most sources send more queries soon, which then need
+// no distinct count.
+func (s *contents) isNew(hash uint64) bool {
+	slot := &s.recent[hash>>(64-recentBits)]
+	if *slot == hash {
+		return false
+	}
+	*slot = hash
+	return true
 }
 
 // add adds n messages of a kind and size.
