@@ -40,6 +40,12 @@ type Failed struct {
 	Names metric.TopDomains `metric:"top_qname" prom:"dns_ede_top_qname" label:"qname" help:"names whose replies had the extended error"`
 }
 
+// failedNames is the capacity of a list of Failed, of which there may be nine.
+const failedNames = 256
+
+// Bind makes the list short.
+func (f *Failed) Bind() { f.Names.Limit(failedNames) }
+
 // HeaderCounts are the counts of header bits and of the first question.
 type HeaderCounts struct {
 	TC sketch.Counter `metric:"header.truncated,messages" help:"replies that were truncated (TC)"`

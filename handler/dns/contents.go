@@ -25,7 +25,11 @@ type contents struct {
 	rcodes  [2][plainCodes]uint64 // of queries and of replies
 	withOPT [4]uint64             // messages with EDNS: 1 for DO, plus 2 for replies
 	offers  [offers]uint64        // of EDNS
+	// hashes of sources that were counted since the last delivery
+	recent [1 << recentBits]uint64
 }
+
+const recentBits = 10 // log2 of the sources: 8 KiB
 
 // The bits of an index of header bits: AA, TC and RD as in the header, then CD and AD, then QR.
 const (
@@ -222,7 +226,7 @@ func (s *contents) source(c *TrafficCounts, m *handler.Message, h *hash64.Hasher
 	}
 	a := addr.As16()
 	hash := h.IPv6(a)
-	if !s.isNew(hash) {
+	if !addr.IsValid() || !s.isNew(hash) {
 		return
 	}
 	c.IPv6.Add(hash)

@@ -73,6 +73,9 @@ func (t *TopNames) Items(n int) []Item {
 // ready to use.
 type TopDomains struct{ names sketch.TopNames }
 
+// Limit sets the capacity of an empty list, see [sketch.TopNames.Limit].
+func (t *TopDomains) Limit(capacity int) { t.names.Limit(capacity) }
+
 // Add adds n to the count of name, whose hash h is [dnsmsg.Name.Hash]. It copies name when it
 // enters the list.
 func (t *TopDomains) Add(h uint64, name dnsmsg.Name, n uint64) { t.names.Add(h, name.Key(), n) }

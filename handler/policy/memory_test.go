@@ -26,6 +26,13 @@ func TestManagerMemory(t *testing.T) {
 	_, err = m.ReplacePolicy(counting("a"))
 	require.NoError(t, err, "the former one makes way")
 
+	more := counting("c")
+	for i := range more.Modules {
+		more.Modules[i].Enable = []string{"everything"}
+	}
+	_, err = m.AddPolicy(more)
+	require.ErrorContains(t, err, "it may need 71.3 MB (net 10.5 MB, dns 60.8 MB)", "with visor's own groups")
+
 	other := counting("c")
 	other.Input.Config, other.Modules = policy.Options{"bpf": "udp"}, other.Modules[:1]
 	_, err = m.AddPolicy(other)

@@ -26,8 +26,8 @@ func Catalog() policy.Catalog {
 			own(declare("dns", "2.0", "DnsStreamHandler", dns.NewTransactions, dnsEnv, dnsBytes), dnsOwnBytes),
 			declare("flow", "1.0", "FlowStreamHandler", flow.New, flowEnv, flowBytes),
 			anyKey(declare("input_resources", "1.0", "InputResourcesStreamHandler", resources.New, nil, nil)),
-			declare("net", "1.0", "NetStreamHandler", network.New, netEnv, netBytes),
-			declare("net", "2.0", "NetStreamHandler", network.NewByDirection, netEnv, netBytes),
+			own(declare("net", "1.0", "NetStreamHandler", network.New, netEnv, netBytes), netOwnBytes),
+			own(declare("net", "2.0", "NetStreamHandler", network.NewByDirection, netEnv, netBytes), netOwnBytes),
 			declare("netprobe", "1.0", "NetProbeStreamHandler", netprobe.New, nil, nil),
 			declare("pcap", "1.0", "PcapStreamHandler", pcap.New, nil, nil),
 		},
@@ -74,10 +74,14 @@ func asksBytes(periods int64, _ policy.Limits) int64 { return 3 * mib * periods 
 
 func dnsBytes(periods int64, _ policy.Limits) int64 { return 8*mib + 3*mib*(periods-1) }
 
-// dnsOwnBytes is for the ends of waiting queries, and for lists of clients and servers.
-func dnsOwnBytes(periods int64) int64 { return 12*mib + 4*mib*(periods-1) }
+// dnsOwnBytes is for the ends of waiting queries, for lists of clients and servers, and for names
+// behind extended errors.
+func dnsOwnBytes(periods int64) int64 { return 14*mib + 6*mib*(periods-1) }
 
 func netBytes(periods int64, _ policy.Limits) int64 { return mib * periods }
+
+// netOwnBytes is for lists of ports and subnets.
+func netOwnBytes(periods int64) int64 { return mib * periods }
 
 func flowBytes(_ int64, l policy.Limits) int64 { return int64(l.Flows()) }
 
