@@ -40,7 +40,7 @@ type Failed struct {
 	Names metric.TopDomains `metric:"top_qname" prom:"dns_ede_top_qname" label:"qname" help:"names whose replies had the extended error"`
 }
 
-// failedNames is the capacity of a list of Failed, of which there may be nine.
+// failedNames is the capacity of a list of Failed. There may be nine.
 const failedNames = 256
 
 // Bind makes the list short.

@@ -57,7 +57,7 @@ func TestTruthContent(t *testing.T) {
 }
 
 // tsharkContent returns tshark's counts. It returns false if a frame has several messages, whose
-// fields cannot be told apart.
+// fields cannot be separated.
 func tsharkContent(t *testing.T, file string) (map[string]uint64, bool) {
 	args := []string{"-r", file, "-Y", "dns && !icmp && !icmpv6", "-T", "fields", "-E", "separator=|"}
 	for _, f := range contentFields {
