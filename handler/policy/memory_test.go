@@ -71,8 +71,8 @@ func TestManagerOwnGroups(t *testing.T) {
 		want   string
 	}{
 		{policy.Module{Enable: []string{"all"}}, "dns 21.0 MB"},
-		{policy.Module{Enable: []string{"top_clients"}}, "dns 50.3 MB"},
-		{policy.Module{Own: true}, "dns 50.3 MB"},
+		{policy.Module{Enable: []string{"top_clients"}}, "dns 60.8 MB"},
+		{policy.Module{Own: true}, "dns 60.8 MB"},
 		{policy.Module{Own: true, Disable: []string{"all"}}, "dns 21.0 MB"},
 	} {
 		in := &inputs{}
