@@ -20,6 +20,9 @@ type Distribution struct {
 	First   int
 	Buckets []uint64
 
+	// sum in the metric's own unit: whole numbers add up to the same in any order
+	own, per float64
+
 	bounds  []float64
 	classic []uint64 // values by the index of the bound; one more for greater values
 }
@@ -40,10 +43,10 @@ var classicBounds = map[Unit][]float64{
 	},
 }
 
-// newDistribution returns an empty Distribution of values in unit.
-func newDistribution(unit Unit) *Distribution {
-	bounds := classicBounds[unit]
-	return &Distribution{bounds: bounds, classic: make([]uint64, len(bounds)+1)}
+// newDistribution returns an empty Distribution of the values of a metric.
+func newDistribution(t *Total) *Distribution {
+	bounds := classicBounds[t.Unit]
+	return &Distribution{per: t.Per, bounds: bounds, classic: make([]uint64, len(bounds)+1)}
 }
 
 // Bins yields the fixed bounds with the number of values up to each. The last bound is +Inf.
@@ -72,6 +75,12 @@ func (d *Distribution) add(v float64, n uint64) {
 		return
 	}
 	d.bucket(native(min(v, math.MaxFloat64)), n)
+}
+
+// addSum adds a sum in the metric's own unit.
+func (d *Distribution) addSum(own float64) {
+	d.own += own
+	d.Sum = d.own / d.per
 }
 
 // bucket adds n to the bucket of an index.
@@ -107,7 +116,7 @@ func native(v float64) int {
 // merge adds the values of src, which has the same bounds and stays unchanged.
 func (d *Distribution) merge(src *Distribution) {
 	d.Count += src.Count
-	d.Sum += src.Sum
+	d.addSum(src.own)
 	d.Zero += src.Zero
 	for i, n := range src.classic {
 		d.classic[i] += n

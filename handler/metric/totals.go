@@ -101,9 +101,9 @@ func (e *Map[M]) addTotals(s *tally, f *field) {
 }
 
 // distribution returns the values of s.
-func (s *tally) distribution(unit Unit) *Distribution {
+func (s *tally) distribution(t *Total) *Distribution {
 	if s.dist == nil {
-		s.dist = newDistribution(unit)
+		s.dist = newDistribution(t)
 	}
 	return s.dist
 }
@@ -113,19 +113,19 @@ func (c counter) addTo(s *tally, _ *Total) { s.n += c.Value() }
 func (q rate) addTo(s *tally, _ *Total) { s.n += q.Total() }
 
 func (q quantile) addTo(s *tally, t *Total) {
-	d := s.distribution(t.Unit)
+	d := s.distribution(t)
 	for v, n := range q.Bins {
 		d.add(v/t.Per, n)
 	}
-	d.Sum += q.Sum() / t.Per
+	d.addSum(q.Sum())
 }
 
 func (h histogram) addTo(s *tally, t *Total) {
-	d := s.distribution(t.Unit)
+	d := s.distribution(t)
 	for v, n := range h.Counts {
 		d.add(v/t.Per, n)
 	}
-	d.Sum += h.Sum() / t.Per
+	d.addSum(h.Sum())
 }
 
 func (s *Sizes) addTo(sum *tally, t *Total)   { s.total(&sizes, sum, t) }
@@ -134,12 +134,12 @@ func (s *Lengths) addTo(sum *tally, t *Total) { s.total(&lengths, sum, t) }
 // total adds the numbers to a distribution. A number counts as the greatest of its bin, and in the
 // sum as the middle.
 func (l *linear) total(s *scale, sum *tally, t *Total) {
-	d, width := sum.distribution(t.Unit), float64(s.width)
+	d, width := sum.distribution(t), float64(s.width)
 	for bin, n := range l.counts {
 		if n > 0 {
 			least := float64(bin) * width
 			d.add((least+width-1)/t.Per, n)
-			d.Sum += (least + (width-1)/2) / t.Per * float64(n)
+			d.addSum((least + (width-1)/2) * float64(n))
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (t *Totals) Merge(src *Totals) {
 		from, to, f := &src.sums[i], &t.sums[i], &t.fields[i]
 		to.n += from.n
 		if from.dist != nil {
-			to.distribution(f.total.Unit).merge(from.dist)
+			to.distribution(&f.total).merge(from.dist)
 		}
 		for code, n := range from.codes {
 			if to.codes == nil {
@@ -243,7 +243,7 @@ func (s *tally) series(f *field) []Sum {
 	if f.total.Code == "" {
 		one.Count = s.n
 		if f.travels.Kind == KindQuantile || f.travels.Kind == KindHistogram {
-			one.Distribution = s.distribution(f.total.Unit).clone()
+			one.Distribution = s.distribution(&f.total).clone()
 		}
 		return []Sum{one}
 	}
