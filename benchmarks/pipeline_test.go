@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"math/bits"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,21 +20,24 @@ import (
 	"visor/sketch/hash64"
 )
 
-// analyzers returns the named handlers with their default metrics.
+// analyzers returns the named handlers. Their metrics are those that pktvisor has by default. A
+// name with "+" has visor's own groups too, as library users have by default.
 func analyzers(tb testing.TB, names ...string) []handler.Handler {
 	var out []handler.Handler
 	for _, name := range names {
 		var h handler.Handler
 		var err error
-		switch name {
+		typ, own := strings.CutSuffix(name, "+")
+		set := handler.Settings{Name: name, PktvisorGroups: !own}
+		switch typ {
 		case "net":
-			h, err = network.New(network.Config{})
+			h, err = network.New(network.Config{Settings: set})
 		case "dns":
-			h, err = dns.New(dns.Config{})
+			h, err = dns.New(dns.Config{Settings: set})
 		case "net2":
-			h, err = network.NewByDirection(network.Config{Settings: handler.Settings{Name: name}})
+			h, err = network.NewByDirection(network.Config{Settings: set})
 		case "dns2":
-			h, err = dns.NewTransactions(dns.Config{Settings: handler.Settings{Name: name}})
+			h, err = dns.NewTransactions(dns.Config{Settings: set})
 		case "flow":
 			h, err = flow.New(flow.Config{})
 		case "pcap":
@@ -148,6 +152,9 @@ func BenchmarkWhole(b *testing.B) {
 			}{{"no-networks", decode.NetSet{}}, {"own-networks", ownNets(b)}} {
 				b.Run(own.name+"/workers=1", func(b *testing.B) {
 					perPacket(b, len(frames), func() { run(b, mem, 1, own.nets, "net", "dns", "pcap") })
+				})
+				b.Run(own.name+"/own-groups", func(b *testing.B) {
+					perPacket(b, len(frames), func() { run(b, mem, 1, own.nets, "net+", "dns+", "pcap") })
 				})
 				b.Run(own.name+"/workers=2", func(b *testing.B) {
 					queues := split(frames, 2)

@@ -3,7 +3,6 @@ package findings
 import (
 	"fmt"
 	"math"
-	"strings"
 )
 
 // detect looks at a view of a period with all detectors.
@@ -58,12 +57,3 @@ func grouped(digits string) string {
 
 // percent formats a share.
 func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }
-
-// names joins the names of parts for a sentence.
-func names(parts []Part) string {
-	var out []string
-	for _, p := range parts {
-		out = append(out, p.Name)
-	}
-	return strings.Join(out, ", ")
-}

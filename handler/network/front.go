@@ -43,9 +43,9 @@ func (d *declared[M]) newFront(g shapeGroups) front[M] {
 		groups:   d.Info().Groups,
 		filtered: cfg.GeoNotFound || cfg.ASNNotFound || len(cfg.GeoPrefixes) > 0 || len(cfg.ASNs) > 0,
 		cfg:      cfg,
-		remotes:  new(remotes),
 		shapes:   newShapes(d.Info().Groups, g),
 	}
+	f.remotes = &remotes{direct: cfg.Geo == nil && !f.shapes.addresses()}
 	if cfg.Geo != nil {
 		f.geo = cfg.Geo.NewCache()
 	}

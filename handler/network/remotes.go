@@ -12,8 +12,12 @@ import (
 // soon. Such a packet needs a hash and one comparison, not one in each list, two databases and a
 // distinct count. Another address takes a slot from its owner, whose packets then leave for the
 // lists. Lists accept weights, so their bounds stay the same.
+//
+// With pktvisor's groups alone, an address has two places, and a packet is faster without the slot.
 type remotes struct {
-	slots [1 << remoteBits]remote
+	direct bool // packets leave at once
+	one    remote
+	slots  [1 << remoteBits]remote
 	// adds the packets of an address to the lists
 	leave func(r *remote)
 }
@@ -52,6 +56,11 @@ func (t *remotes) note(addr netip.Addr, as role, h *hash64.Hasher) {
 		as |= roleIPv6
 	}
 	if high|low == 0 {
+		return
+	}
+	if t.direct {
+		t.one = remote{high, low, hash, 1, as}
+		t.leave(&t.one)
 		return
 	}
 	r := &t.slots[hash>>(64-remoteBits)]
