@@ -8,7 +8,8 @@ type Settings struct {
 	Disable []string // metric groups switched off before Enable is applied
 
 	// PktvisorGroups leaves groups that pktvisor lacks off, unless Enable names them. Policy
-	// documents set it, so that pktvisor's documents have pktvisor's answers.
+	// documents set it, so that pktvisor's documents have pktvisor's answers. The groups of dns and
+	// net that pktvisor lacks more than double the time of a DNS packet: 630 ns instead of 280.
 	PktvisorGroups bool
 
 	// DeepSample is the percentage of events sampled deeply, 1…100; 0 means 100.

@@ -204,7 +204,9 @@ func (t *clientCounts) arrive() {
 	for i := range all {
 		c := &all[i]
 		c.hash = c.client.sum(t.hash)
-		t.to.Distinct.Add(c.hash)
+		if c.sum[clientQueries]|c.sum[clientBytes] > 0 { // else its queries count in an earlier period
+			t.to.Distinct.Add(c.hash)
+		}
 		t.key.SetWords(c.hash, c.client.words(0), 16)
 		t.to.ByAddress.list.Add(&t.key, &c.sum)
 	}
