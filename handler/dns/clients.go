@@ -204,7 +204,8 @@ func (t *clientCounts) arrive() {
 	for i := range all {
 		c := &all[i]
 		c.hash = c.client.sum(t.hash)
-		if c.sum[clientQueries]|c.sum[clientBytes] > 0 { // else its queries count in an earlier period
+		// without either, its queries count in an earlier period
+		if c.sum[clientQueries]|c.sum[clientBytes] > 0 {
 			t.to.Distinct.Add(c.hash)
 		}
 		t.key.SetWords(c.hash, c.client.words(0), 16)
