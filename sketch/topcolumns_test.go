@@ -84,6 +84,9 @@ var columnWeights = map[string]func(key int) sketch.Columns{
 // Each weight is within the error, and the error within its bound, for keys of any length and
 // however the columns are related. A merge of parts keeps both.
 func TestTopColumnsBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of keys")
+	}
 	const capacity = 512
 	for name, weights := range columnWeights {
 		t.Run(name, func(t *testing.T) {

@@ -99,6 +99,9 @@ func TestTopDistinctIsExact(t *testing.T) {
 // TestTopDistinctZipf: the bounds hold for mixtures of keys whose numbers of sub-keys follow Zipf's
 // law, in any order, with each pair repeated.
 func TestTopDistinctZipf(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of keys")
+	}
 	for _, skew := range []float64{0.8, 1.1, 1.5} {
 		for _, weighted := range []bool{false, true} {
 			t.Run(fmt.Sprint(skew, weighted), func(t *testing.T) {
@@ -178,6 +181,9 @@ func moments(xs []float64) (mean, deviation float64) {
 
 // TestTopDistinctMerge: the parts of a stream merge within the bounds, however they are split.
 func TestTopDistinctMerge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of keys")
+	}
 	whole := mixture(20_000, 100_000, 1.1, false)
 	for _, parts := range []int{2, 5} {
 		split := make([]fanouts, parts)

@@ -173,6 +173,9 @@ func TestTopPairsSaturate(t *testing.T) {
 // Lists that share a budget stay within it. Small lists can grow when large ones cannot. The sum of
 // their sizes equals the used budget.
 func TestTopPairsBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of keys")
+	}
 	budget := &sketch.Budget{Max: 1 << 20}
 	lists := make([]pairs, 100)
 	rnd := rand.New(rand.NewPCG(1, 2))

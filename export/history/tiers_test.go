@@ -34,6 +34,9 @@ func fill(t *testing.T, s *history.Store, offset time.Duration, minutes, n int) 
 
 // Any range has the queries of the periods that start in it, whatever records it is merged from.
 func TestAnyRange(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out histories of weeks")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, history.Config{})
 		const minutes = 26 * 60
@@ -67,6 +70,9 @@ func TestAnyRange(t *testing.T) {
 
 // Old minutes are hours, old hours are days, and old days are gone.
 func TestExpire(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out histories of weeks")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, history.Config{Keep: history.Keep{Minute: 3 * time.Hour, Hour: 48 * time.Hour, Day: 96 * time.Hour}})
 		start := fill(t, s, 0, 25*60, 1)
@@ -158,6 +164,9 @@ func TestGaps(t *testing.T) {
 
 // Periods that are added late, as after a clock was set back, are in the hours and days, too.
 func TestLate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out histories of weeks")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, history.Config{Keep: history.Keep{Minute: 2 * time.Hour}})
 		start := fill(t, s, 0, 25*60, 1)
@@ -204,6 +213,9 @@ func TestChanged(t *testing.T) {
 
 // Over the bytes, minutes are deleted first, then hours, then days, and the file becomes smaller.
 func TestEvict(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out histories of weeks")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "history.db")
 		s := open(t, history.Config{Path: path, MaxBytes: 1 << 20})
