@@ -127,12 +127,16 @@ func TestKill(t *testing.T) {
 func TestTwoProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	cmd, out, _ := start(t, path)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, out)
+	}()
 	defer func() {
 		_ = cmd.Process.Kill()
-		_, _ = io.Copy(io.Discard, out)
+		<-ended
 		_ = cmd.Wait()
 	}()
-	go func() { _, _ = io.Copy(io.Discard, out) }()
 	_, err := history.Open(history.Config{Path: path})
 	require.ErrorIs(t, err, history.ErrInUse)
 	require.ErrorContains(t, err, "the test's child: ask it")
