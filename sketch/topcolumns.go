@@ -3,8 +3,6 @@ package sketch
 import (
 	"bytes"
 	"math"
-	"math/bits"
-	"math/rand/v2"
 	"unsafe"
 )
 
@@ -31,9 +29,7 @@ type Columns [ColumnCount]uint64
 //
 // A TopColumns is owned by one goroutine. The zero TopColumns holds 2048 keys and is ready to use.
 type TopColumns struct {
-	index    []uint32 // open addressing, linear probing; half of it free or more; see tag
-	odd      uint64   // the secret: a place in index is the highest bits of hash · odd
-	shift    uint8    // 64 − log2(len(index))
+	keyIndex
 	entries  []columnsEntry
 	capacity int // 0: columnsKeys
 	total    Columns
@@ -158,23 +154,7 @@ func (t *TopColumns) makeRoom() {
 
 // reindex makes the index of all entries.
 func (t *TopColumns) reindex() {
-	if n := 1 << bits.Len(uint(2*max(min(cap(t.entries), t.limit()), 1)-1)); n > len(t.index) {
-		t.index = make([]uint32, n)
-		t.shift = uint8(64 - bits.TrailingZeros(uint(n)))
-	}
-	for t.odd < 2 {
-		t.odd = rand.Uint64() | 1
-	}
-	clear(t.index)
-	mask := uint64(len(t.index) - 1)
-	for n := range t.entries {
-		product := t.entries[n].hash * t.odd
-		place := product >> (t.shift & 63)
-		for t.index[place&mask] != 0 {
-			place++
-		}
-		t.index[place&mask] = tag(product) | uint32(n+1)
-	}
+	t.rebuild(min(cap(t.entries), t.limit()), len(t.entries), func(n int) uint64 { return t.entries[n].hash })
 }
 
 // purge drops a quarter of the keys or more.

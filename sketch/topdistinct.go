@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"math"
 	"math/bits"
-	"math/rand/v2"
 	"slices"
 
 	"visor/sketch/hash64"
@@ -38,10 +37,8 @@ import (
 //
 // A TopDistinct is owned by one goroutine. The zero TopDistinct is ready to use.
 type TopDistinct struct {
-	index     []uint32 // open addressing, linear probing; half of it free or more; see tag
-	odd       uint64   // the secret: a place in index is the highest bits of hash · odd
-	shift     uint8    // 64 − log2(len(index))
-	full      bool     // keys were dropped; only pairs below threshold let keys enter
+	keyIndex
+	full      bool // keys were dropped; only pairs below threshold let keys enter
 	threshold uint64
 	entries   []distinctKey
 	capacity  int    // 0: distinctKeys
@@ -291,23 +288,7 @@ func (t *TopDistinct) compact() {
 
 // reindex makes the index of all entries.
 func (t *TopDistinct) reindex() {
-	if n := 1 << bits.Len(uint(2*max(min(cap(t.entries), t.limit()), 1)-1)); n > len(t.index) {
-		t.index = make([]uint32, n)
-		t.shift = uint8(64 - bits.TrailingZeros(uint(n)))
-	}
-	for t.odd < 2 {
-		t.odd = rand.Uint64() | 1
-	}
-	clear(t.index)
-	mask := uint64(len(t.index) - 1)
-	for n := range t.entries {
-		product := t.entries[n].hash * t.odd
-		place := product >> (t.shift & 63)
-		for t.index[place&mask] != 0 {
-			place++
-		}
-		t.index[place&mask] = tag(product) | uint32(n+1)
-	}
+	t.rebuild(min(cap(t.entries), t.limit()), len(t.entries), func(n int) uint64 { return t.entries[n].hash })
 }
 
 // Top returns the n keys with the most distinct sub-keys, ties in the order of their bytes.
