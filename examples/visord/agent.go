@@ -268,12 +268,21 @@ func (a *agent) secure(cfg *httpapi.Config) (err error) {
 	return err
 }
 
+// otelForms are the values of --otel-metrics.
+var otelForms = map[string]otlp.Form{"pktvisor": otlp.Periods, "cumulative": otlp.Cumulative, "both": otlp.Both}
+
 // pusher returns the pusher of metrics, or nil.
 func (a *agent) pusher() (*otlp.Pusher, error) {
 	if !a.o.otel {
 		return nil, nil
 	}
-	cfg := otlp.Config{Interval: time.Duration(a.o.otelInterval) * time.Second, Drain: a.o.otelDrain, Pending: a.memory.answers, Logger: a.log, Sources: a.sources}
+	cfg := otlp.Config{
+		Interval: time.Duration(a.o.otelInterval) * time.Second, Drain: a.o.otelDrain, Pending: a.memory.answers, Logger: a.log, Sources: a.sources,
+		Form: otelForms[a.o.otelMetrics],
+	}
+	if cfg.Form != otlp.Periods { // agents must not add to one another's sums
+		cfg.Resource = map[string]string{"service.name": "visord", "service.instance.id": a.origin().Agent}
+	}
 	u := url.URL{Scheme: a.o.otelProtocol, Host: net.JoinHostPort(a.o.otelHost, strconv.Itoa(int(a.o.otelPort)))}
 	if a.o.otelProtocol == "http" {
 		u.Path = a.o.otelPath

@@ -71,6 +71,7 @@ type options struct {
 
 	otel         bool
 	otelProtocol string
+	otelMetrics  string
 	otelHost     string
 	otelPort     portNumber
 	otelPath     string
@@ -113,7 +114,8 @@ Examples:
   visord --admin-api --config /etc/visord.yaml
         taps and policies from a file, and from clients over HTTP
   visord --geo-asn ASN.mmdb --prom-instance ns1 -l 0.0.0.0 auto
-        for Prometheus: scrape http://ns1:10853/metrics every minute
+        for Prometheus: scrape http://ns1:10853/metrics every minute; or counters that
+        only grow, at any interval, from http://ns1:10853/metrics/counters
   visord --history /var/lib/visor/history eth0
         remember the last days, for /api/v1/policies/default/history?from=-1d
   visord --otel --otel-host collector.example.net --otel-protocol grpc eth0
@@ -175,6 +177,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.Var(&o.otelPort, "otel-port", "its `port`; 4317 with --otel-protocol grpc")
 	fs.StringVar(&o.otelPath, "otel-path", "/v1/metrics", "its `path`, with http")
 	fs.StringVar(&o.otelProtocol, "otel-protocol", "http", "`http|grpc`")
+	fs.StringVar(&o.otelMetrics, "otel-metrics", "pktvisor", "`pktvisor|cumulative|both`: pktvisor's metrics of each period; or totals since the start, as sums and exponential histograms")
 	fs.IntVar(&o.otelInterval, "otel-interval", 60, "`seconds` between pushes; each pushes the periods that have ended since the last")
 	fs.DurationVar(&o.otelDrain, "otel-drain", time.Second, "maximum `time` for the last push when visord ends")
 	fs.BoolVar(&o.otelTLS, "otel-tls", false, "push over TLS")
@@ -370,6 +373,7 @@ func (o *options) validate() error {
 	_, hostErr := decode.ParseNetSet(o.hostSpec)
 	_, memoryErr := memoryLimit(o.memory, os.DirFS("/"))
 	_, historyErr := parseBytes(o.historyMax)
+	_, formKnown := otelForms[o.otelMetrics]
 	crash := o.crash[:]
 	switch {
 	case memoryErr != nil:
@@ -388,6 +392,8 @@ func (o *options) validate() error {
 		return errors.New("--otel-tls-key and --otel-tls-cert go together")
 	case o.otelProtocol != "http" && o.otelProtocol != "grpc":
 		return fmt.Errorf("--otel-protocol %s: must be http or grpc", o.otelProtocol)
+	case !formKnown:
+		return fmt.Errorf("--otel-metrics %s: must be pktvisor, cumulative or both", o.otelMetrics)
 	case o.otelInterval < 1 || time.Duration(o.otelInterval)*time.Second > time.Hour:
 		return fmt.Errorf("--otel-interval %d: must be from 1 to 3600 seconds", o.otelInterval)
 	case o.geoCache < 0:

@@ -46,6 +46,7 @@ func TestMisuse(t *testing.T) {
 		{"", []string{"--tls-client-ca", "x", "eth0"}, "--tls-client-ca needs --tls"},
 		{"", []string{"--otel-tls", "--otel-tls-key", "x", "eth0"}, "--otel-tls-key and --otel-tls-cert go together"},
 		{"", []string{"--otel-protocol", "udp", "eth0"}, "--otel-protocol udp: must be http or grpc"},
+		{"", []string{"--otel-metrics", "sums", "eth0"}, "--otel-metrics sums: must be pktvisor, cumulative or both"},
 		{"", []string{"--otel-interval", "0", "eth0"}, "--otel-interval 0: must be from 1 to 3600 seconds"},
 		{"", []string{"--geo-cache-size", "-1", "eth0"}, "must not be negative"},
 		{"", []string{"--syslog", "--log-file", "x", "eth0"}, "exclude each other"},

@@ -19,9 +19,7 @@ const scopePrefix = "pktvisor/"
 
 // scope returns the counts of modules for a policy, with the period of each module.
 func scope(policy string, modules []handler.Module) *metrics.ScopeMetrics {
-	s := &metrics.ScopeMetrics{Scope: &common.InstrumentationScope{
-		Name: scopePrefix + policy, Attributes: []*common.KeyValue{attribute("policy_name", policy)},
-	}}
+	s := newScope(scopePrefix, policy)
 	for i := range modules {
 		m := &modules[i]
 		at := span{nanos(m.Start), nanos(m.Start.Add(m.Length))}

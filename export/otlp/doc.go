@@ -11,6 +11,10 @@
 // connection fails after the receiver accepts a request but before it acknowledges it, the request
 // is sent again; OTLP has no deduplication.
 //
+// With [Config].Form a Pusher pushes totals since the start as cumulative sums and exponential
+// histograms, instead or as well: rates and quantiles of any range can be computed from them. A
+// total never becomes less while its start time stays the same, not even when a policy is replaced.
+//
 // Unlike pktvisor, a Pusher does not push the live period, retries, and respects its interval.
 // Histograms have the counts of their bins, and the DNS root has its (empty) name.
 package otlp

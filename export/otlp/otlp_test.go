@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"visor/capture"
+	"visor/decode"
 	"visor/export/otlp"
 	"visor/handler"
 	"visor/handler/dns"
@@ -40,11 +41,14 @@ type stream struct {
 	end    context.CancelFunc
 }
 
-func newStream(t testing.TB, s handler.Settings) *stream {
+// newStream returns a stream of a host with own networks.
+func newStream(t testing.TB, s handler.Settings, own ...string) *stream {
+	hosts, err := decode.ParseNetSet(strings.Join(own, ","))
+	require.NoError(t, err)
 	h, err := dns.New(dns.Config{Settings: s})
 	require.NoError(t, err)
 	out := &stream{frames: make(chan []capture.Frame)}
-	out.Pipeline, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{out}, Handlers: []handler.Handler{h}})
+	out.Pipeline, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{out}, Handlers: []handler.Handler{h}, Hosts: hosts})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -35,7 +35,11 @@ type Config struct {
 	Timeout time.Duration     // timeout of an attempt; 0 means 10 s
 	Drain   time.Duration     // time for the last attempts at the end; 0 means 1 s
 	Headers map[string]string // added to each request
-	TLS     *tls.Config       // for https and grpcs; nil means the default
+	Form    Form              // metrics to push; 0 means Periods
+	// attributes of the resource, such as service.instance.id. Several agents that push Cumulative
+	// metrics to one receiver need different ones.
+	Resource map[string]string
+	TLS      *tls.Config // for https and grpcs; nil means the default
 	// logs losses and an unreachable receiver; nil disables logging
 	Logger *slog.Logger
 }
@@ -63,9 +67,10 @@ type Source struct {
 // policy of visor/handler/policy.
 type asker interface {
 	Bucket(n int) (*handler.Snapshot, error)
+	Totals() []handler.Totals
 }
 
-// Stats counts requests. Each request has the metrics of one or more periods.
+// Stats counts requests. Each request has the metrics of one or more periods, or totals.
 type Stats struct {
 	Sent       uint64 // accepted by the receiver
 	Refused    uint64 // lost: rejected by the receiver
@@ -109,13 +114,21 @@ func New(cfg Config) (*Pusher, error) {
 	if cfg.Sources == nil {
 		return nil, errors.New("otlp: Config.Sources is required")
 	}
+	if cfg.Form < Periods || cfg.Form > Both {
+		return nil, fmt.Errorf("otlp: Config.Form %d does not exist", cfg.Form)
+	}
 	send, err := newTransport(&cfg)
 	if err != nil {
 		return nil, err
 	}
 	return &Pusher{
-		cfg: cfg, send: send, seen: make(map[asker]*pushed), ready: &metrics.ResourceMetrics{}, more: make(chan struct{}, 1),
+		cfg: cfg, send: send, seen: make(map[asker]*pushed), ready: empty(&cfg), more: make(chan struct{}, 1),
 	}, nil
+}
+
+// empty returns metrics of the resource, without any yet.
+func empty(cfg *Config) *metrics.ResourceMetrics {
+	return &metrics.ResourceMetrics{Resource: newResource(cfg.Resource)}
 }
 
 // Run pushes until ctx is done. Then it pushes the remaining periods, including the live ones, for
@@ -161,7 +174,7 @@ func (p *Pusher) undelivered() error {
 		for _, m := range waits.req.ResourceMetrics {
 			for _, s := range m.ScopeMetrics {
 				count += len(s.Metrics)
-				policies[strings.TrimPrefix(s.Scope.Name, scopePrefix)] = true
+				policies[s.Scope.Attributes[0].Value.GetStringValue()] = true
 			}
 		}
 	}
@@ -203,6 +216,9 @@ func (p *Pusher) collect(why occasion) {
 	p.over = why == ending
 	for _, src := range p.cfg.Sources() {
 		p.gather(src, p.starts(src.Of), why)
+		if p.cfg.Form.totals() && why != looking {
+			p.total(src)
+		}
 	}
 	maps.DeleteFunc(p.seen, func(_ asker, s *pushed) bool { return time.Since(s.at) > forgetAfter })
 	if why != looking {
@@ -233,21 +249,32 @@ func (p *Pusher) starts(src asker) map[string]time.Time {
 
 // gather adds the periods of a source that are not in last.
 func (p *Pusher) gather(src Source, last map[string]time.Time, why occasion) {
+	if !p.cfg.Form.periods() {
+		return
+	}
 	for _, modules := range fresh(src.Of, last, why) {
-		p.ready.ScopeMetrics = append(p.ready.ScopeMetrics, scope(src.Policy, modules))
+		p.add(scope(src.Policy, modules))
+	}
+}
+
+// add adds metrics of a policy to the next push.
+func (p *Pusher) add(s *metrics.ScopeMetrics) {
+	if len(s.Metrics) > 0 {
+		p.ready.ScopeMetrics = append(p.ready.ScopeMetrics, s)
 		p.queue(maxRequest)
 	}
 }
 
 // queue queues the gathered metrics if they are larger than size.
 func (p *Pusher) queue(size int) {
-	if proto.Size(p.ready) > size {
+	if len(p.ready.ScopeMetrics) > 0 && proto.Size(p.ready) > size {
 		p.enqueue(p.ready)
-		p.ready = &metrics.ResourceMetrics{}
+		p.ready = empty(&p.cfg)
 	}
 }
 
-// Last gathers the counts of a source that were not pushed yet, including the live period. Call it
+// Last gathers the counts of a source that were not pushed yet, including the live period, and its
+// totals, unless a policy that replaced it continues them. Call it
 // after Config.Sources no longer returns the source. They are pushed with the next periods.
 func (p *Pusher) Last(src Source) {
 	p.collecting.Lock()
@@ -258,6 +285,9 @@ func (p *Pusher) Last(src Source) {
 	last := p.starts(src.Of)
 	delete(p.seen, src.Of)
 	p.gather(src, last, ending)
+	if p.cfg.Form.totals() {
+		p.total(src)
+	}
 }
 
 // fresh returns the modules with a period that is not in last, period by period, the oldest first,

@@ -58,9 +58,9 @@ var doors = map[string][]string{
 	"github.com/prometheus/client_golang":   {"export/prom/collector"},
 	"github.com/dnstap/golang-dnstap":       {"capture/dnstap/mirror"},
 	"github.com/prometheus/client_model":    {"export/prom/protobuf", "export/prom/collector"},
-	"google.golang.org/protobuf":            {"export/otlp", "export/prom/protobuf", "export/prom/collector"},
-	"go.opentelemetry.io/proto":             {"export/otlp"},
-	"connectrpc.com/connect":                {"export/otlp"},
+	"google.golang.org/protobuf":            {"export/otlp", "export/prom/protobuf", "export/prom/collector", "internal/otlptest"},
+	"go.opentelemetry.io/proto":             {"export/otlp", "internal/otlptest"},
+	"connectrpc.com/connect":                {"export/otlp", "internal/otlptest"},
 	"github.com/influxdata/tdigest":         {"sketch"},
 	"go.etcd.io/bbolt":                      {"export/history"},
 }
