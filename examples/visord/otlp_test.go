@@ -48,7 +48,10 @@ func TestCumulative(t *testing.T) {
 	for i := range 4 {
 		sendTapped(t, socket, 10)
 		sent += 10
-		wait.Until(t, func() bool { return r.Value(queries) == sent }, func() (text string) { r.Look(func(got *otlptest.State) { text = fmt.Sprint(sent, got.Points) }); return text })
+		wait.Until(t, func() bool { return r.Value(queries) == sent }, func() (text string) {
+			r.Look(func(got *otlptest.State) { text = fmt.Sprint(sent, got.Points) })
+			return text
+		})
 		require.Equal(t, 200, p.change("PUT", "/api/v1/policies/names", tapped(socket, 2+i)))
 	}
 	r.Look(func(got *otlptest.State) {

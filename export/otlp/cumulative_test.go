@@ -95,7 +95,8 @@ func requireTotals(t testing.TB, got map[string]*metrics.Metric, families []expo
 	require.EqualValues(t, 20, counted)
 }
 
-// requireBuckets checks that all values are in the bucket of value. By the specification, index i has values in (base^i, base^(i+1)], base = 2^(2^-scale).
+// requireBuckets checks that all values are in the bucket of value. By the specification, index i
+// has values in (base^i, base^(i+1)], base = 2^(2^-scale).
 func requireBuckets(t testing.TB, p *metrics.ExponentialHistogramDataPoint, value float64) uint64 {
 	n := p.ZeroCount
 	for i, c := range p.Positive.BucketCounts {
@@ -142,8 +143,8 @@ type successor struct {
 
 func (s *successor) Replaced() bool { return s.replaced }
 
-// TestLastTotals checks that the last totals of a removed source are pushed. A replaced source has a
-// successor that continues its totals and pushes them.
+// TestLastTotals checks that the last totals of a removed source are pushed. A replaced source has
+// a successor that continues its totals and pushes them.
 func TestLastTotals(t *testing.T) {
 	r := otlptest.New()
 	srv := httptest.NewServer(r)

@@ -32,7 +32,7 @@ var rows = [][]string{
 // forTests are packages that only tests import, and their helpers.
 var forTests = []string{
 	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
-	"internal/sharedtest", "internal/netns", "internal/pgtest", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "internal/trafficgen", "internal/trafficgen/*", "handler/handlertest", "capture/sourcetest",
+	"internal/sharedtest", "internal/netns", "internal/otlptest", "internal/pgtest", "internal/promtest", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "internal/trafficgen", "internal/trafficgen/*", "handler/handlertest", "capture/sourcetest",
 }
 
 // doors are the only packages, except tests, that import a dependency: a program that does not
@@ -60,7 +60,7 @@ var doors = map[string][]string{
 	"github.com/prometheus/client_model":    {"export/prom/protobuf", "export/prom/collector"},
 	"google.golang.org/protobuf":            {"export/otlp", "export/prom/protobuf", "export/prom/collector", "internal/otlptest"},
 	"go.opentelemetry.io/proto":             {"export/otlp", "internal/otlptest"},
-	"connectrpc.com/connect":                {"export/otlp", "internal/otlptest"},
+	"connectrpc.com/connect":                {"export/otlp"},
 	"github.com/influxdata/tdigest":         {"sketch"},
 	"go.etcd.io/bbolt":                      {"export/history"},
 }
