@@ -21,9 +21,12 @@ const (
 	hasRegisters    = 255
 )
 
-// MarshalBinary returns t as bytes. It never fails.
-func (t *TopDistinct) MarshalBinary() ([]byte, error) {
-	b := []byte{distinctVersion}
+// MarshalBinary returns t as bytes, with all its keys. It never fails.
+func (t *TopDistinct) MarshalBinary() ([]byte, error) { return t.AppendHead(nil, 0), nil }
+
+// appendAll appends a list that is not cut.
+func (t *TopDistinct) appendAll(b []byte) []byte {
+	b = append(b, distinctVersion)
 	for _, v := range []uint64{uint64(t.limit()), t.refused, uint64(len(t.entries))} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -38,7 +41,7 @@ func (t *TopDistinct) MarshalBinary() ([]byte, error) {
 	for _, e := range all {
 		b = t.appendKey(b, e)
 	}
-	return b, nil
+	return b
 }
 
 func (t *TopDistinct) appendKey(b []byte, e *distinctKey) []byte {
@@ -59,6 +62,10 @@ func (t *TopDistinct) appendKey(b []byte, e *distinctKey) []byte {
 	for _, w := range used {
 		b = binary.LittleEndian.AppendUint64(b, w)
 	}
+	return t.appendSamples(b, e)
+}
+
+func (t *TopDistinct) appendSamples(b []byte, e *distinctKey) []byte {
 	if e.samples == 0 {
 		return append(b, 0)
 	}
@@ -71,16 +78,20 @@ func (t *TopDistinct) appendKey(b []byte, e *distinctKey) []byte {
 	return b
 }
 
-// UnmarshalBinary sets t from the output of MarshalBinary. Other bytes are an error and leave t
-// unchanged.
+// UnmarshalBinary sets t from the output of MarshalBinary or AppendHead. Other bytes are an error
+// and leave t unchanged.
 func (t *TopDistinct) UnmarshalBinary(data []byte) error {
 	const what = "a list of distinct sub-keys"
-	if len(data) == 0 || data[0] != distinctVersion {
+	if len(data) == 0 || data[0] != distinctVersion && data[0] != cutDistinctVersion {
 		return errCorrupt(what, "unknown version")
 	}
 	r := &reader{what: what, b: data[1:]}
 	capacity := r.uvarint()
 	out := TopDistinct{capacity: int(min(capacity, distinctKeys)), refused: r.uvarint()}
+	read := out.readKey
+	if data[0] == cutDistinctVersion {
+		out.cut, read = min(r.uvarint(), maxCut), out.readCut
+	}
 	n := r.uvarint()
 	out.threshold = r.uint64()
 	out.full = out.threshold > 0
@@ -88,7 +99,7 @@ func (t *TopDistinct) UnmarshalBinary(data []byte) error {
 		return errCorrupt(what, "numbers contradict each other")
 	}
 	for range n {
-		if why := out.readKey(r); r.err != nil {
+		if why := read(r); r.err != nil {
 			return r.err
 		} else if why != "" {
 			return errCorrupt(what, why)
@@ -108,14 +119,26 @@ func (t *TopDistinct) readKey(r *reader) (why string) {
 	hash, seed := r.uint64(), r.uint64()
 	missed, count, weight := r.amount(), r.amount(), r.amount()
 	key := r.take(r.uvarint())
+	e, why := t.enterRead(r, hash, seed, key, missed, count, weight)
+	if e == nil {
+		return why
+	}
+	if why := e.counter.read(r); why != "" || r.err != nil {
+		return why
+	}
+	return t.readSamples(r, e)
+}
+
+// enterRead makes an entry for a key that was read. It returns nil, and what is wrong or "".
+func (t *TopDistinct) enterRead(r *reader, hash, seed uint64, key []byte, missed, count, weight float64) (e *distinctKey, why string) {
 	if r.err != nil {
-		return ""
+		return nil, ""
 	}
 	if hash == 0 || seed == 0 || t.full && seed >= t.threshold || len(key) > keyMost || t.live+len(key) > arenaLive {
-		return "a key is out of range"
+		return nil, "a key is out of range"
 	}
 	if missed > math.MaxFloat32 || count < 1 || weight < 1 {
-		return "a count is out of range"
+		return nil, "a count is out of range"
 	}
 	e, free := t.find(hash, key)
 	if e == nil && !t.fits(len(key)) {
@@ -123,15 +146,12 @@ func (t *TopDistinct) readKey(r *reader) (why string) {
 		e, free = t.find(hash, key)
 	}
 	if e != nil || free < 0 {
-		return "a key is there twice"
+		return nil, "a key is there twice"
 	}
 	e = t.enter(free, hash, key, float32(missed))
-	e.seed = seed
+	e.seed, e.cut = seed, 0
 	e.counter.count, e.counter.weight = count, weight
-	if why := e.counter.read(r); why != "" || r.err != nil {
-		return why
-	}
-	return t.readSamples(r, e)
+	return e, ""
 }
 
 // read reads the hashes or registers of c.

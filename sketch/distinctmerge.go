@@ -12,6 +12,7 @@ import (
 func (t *TopDistinct) Merge(src *TopDistinct) {
 	missed := missedBelow(t.full, t.threshold)
 	t.missIn(src)
+	t.cutIn(src)
 	if threshold := t.mergedThreshold(src); threshold > 0 {
 		t.dropFrom(threshold)
 		t.reindex()
@@ -21,6 +22,7 @@ func (t *TopDistinct) Merge(src *TopDistinct) {
 		if e := t.entryFor(src.key(s), s, missed); e != nil {
 			e.seed = min(e.seed, s.seed)
 			e.missed += s.missed
+			e.cut = moreCut(e.cut, uint64(s.cut))
 			e.counter.merge(&s.counter)
 			t.assign(e)
 			if e.samples > 0 && s.samples > 0 {
@@ -29,6 +31,7 @@ func (t *TopDistinct) Merge(src *TopDistinct) {
 		}
 	}
 	t.refused = sum(t.refused, src.refused)
+	t.cut = min(sum(t.cut, src.cut), maxCut)
 }
 
 // missIn adds to the keys that src lacks what src may have missed of them.

@@ -45,6 +45,7 @@ type TopDistinct struct {
 	arena     []byte // keys, with gaps
 	live      int    // bytes of arena in use
 	refused   uint64 // pairs
+	cut       uint64 // see Cut
 	evidence  evidence
 }
 
@@ -62,6 +63,7 @@ type distinctKey struct {
 	at      uint32 // of the key in the arena
 	length  uint8
 	samples uint8   // one more than the number of its samples; 0 without
+	cut     uint32  // sub-keys that cuts may have left out, at most
 	missed  float32 // expected weight of the pairs before it entered, at most
 	counter distinctCounter
 }
@@ -72,8 +74,8 @@ type Distinct struct {
 	Count  uint64 // distinct sub-keys counted for it
 	Weight uint64 // the sum of their weights
 	// Missed is a bound on the expected number of sub-keys that Count lacks, because they occurred
-	// before the key entered the list. The probability of more than 7 times as many is below 0.1
-	// per cent.
+	// before the key entered the list, or because lists were cut on their way. The probability of
+	// more than 7 times as many is below 0.1 per cent.
 	Missed uint64
 	Exact  bool // Count is exact, apart from Missed
 	// Samples are copies of up to 8 sub-keys, chosen at random. 64 of the heaviest keys have
@@ -192,6 +194,14 @@ func (t *TopDistinct) place(e *distinctKey) uint64 {
 
 func (t *TopDistinct) key(e *distinctKey) []byte { return t.arena[e.at:][:e.length] }
 
+// missing returns the expected sub-keys of a key before it entered the list, at most.
+func (e *distinctKey) missing() float64 {
+	if e.counter.weight <= 0 {
+		return 0
+	}
+	return float64(e.missed) * e.counter.count / e.counter.weight
+}
+
 // enter makes an entry for a key, for which there is room. It returns nil if the key is refused.
 func (t *TopDistinct) enter(free int, h uint64, key []byte, missed float32) *distinctKey {
 	if free < 0 {
@@ -199,7 +209,7 @@ func (t *TopDistinct) enter(free int, h uint64, key []byte, missed float32) *dis
 		return nil
 	}
 	t.entries = append(t.entries, distinctKey{
-		hash: h, seed: math.MaxUint64, at: uint32(len(t.arena)), length: uint8(len(key)), missed: missed,
+		hash: h, seed: math.MaxUint64, at: uint32(len(t.arena)), length: uint8(len(key)), missed: missed, cut: uint32(t.cut),
 	})
 	t.arena = append(t.arena, key...)
 	t.live += len(key)
@@ -302,13 +312,7 @@ func (t *TopDistinct) TopWeight(n int) []Distinct {
 }
 
 func (t *TopDistinct) top(n int, by func(*distinctCounter) float64) (out []Distinct) {
-	all := make([]*distinctKey, len(t.entries))
-	for i := range all {
-		all[i] = &t.entries[i]
-	}
-	slices.SortFunc(all, func(a, b *distinctKey) int {
-		return cmp.Or(cmp.Compare(by(&b.counter), by(&a.counter)), bytes.Compare(t.key(a), t.key(b)))
-	})
+	all := t.sorted(by)
 	for _, e := range all[:min(max(n, 0), len(all))] {
 		out = append(out, t.distinct(e))
 	}
@@ -318,9 +322,7 @@ func (t *TopDistinct) top(n int, by func(*distinctCounter) float64) (out []Disti
 func (t *TopDistinct) distinct(e *distinctKey) Distinct {
 	c := &e.counter
 	d := Distinct{Key: bytes.Clone(t.key(e)), Count: rounded(c.count), Weight: rounded(c.weight), Exact: !c.dense}
-	if c.weight > 0 {
-		d.Missed = rounded(float64(e.missed) * c.count / c.weight)
-	}
+	d.Missed = sum(rounded(e.missing()), uint64(e.cut))
 	if e.samples > 0 {
 		d.Samples = t.evidence.groups[e.samples-1].samples()
 	}
@@ -338,7 +340,7 @@ func rounded(x float64) uint64 {
 func (t *TopDistinct) Len() int { return len(t.entries) }
 
 // Complete reports whether all keys are in the list, apart from refused ones.
-func (t *TopDistinct) Complete() bool { return !t.full }
+func (t *TopDistinct) Complete() bool { return !t.full && t.cut == 0 }
 
 // Refused returns the number of calls of Add with a key that shares its hash with four others.
 func (t *TopDistinct) Refused() uint64 { return t.refused }
@@ -356,7 +358,7 @@ func (t *TopDistinct) CopyFrom(src *TopDistinct) {
 func (t *TopDistinct) Reset() {
 	clear(t.index)
 	t.entries, t.arena, t.live = t.entries[:0], t.arena[:0], 0
-	t.full, t.threshold, t.refused = false, 0, 0
+	t.full, t.threshold, t.refused, t.cut = false, 0, 0, 0
 	t.evidence.reset()
 }
 

@@ -300,6 +300,7 @@ func FuzzTopDistinct(f *testing.F) {
 	data, err := list.MarshalBinary()
 	require.NoError(f, err)
 	f.Add(data)
+	f.Add(list.AppendHead(nil, 1))
 	f.Add([]byte{1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var got, other sketch.TopDistinct

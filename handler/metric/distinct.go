@@ -17,7 +17,7 @@ const distinctDomains = 256
 // It is owned by one goroutine. The zero TopDistinctNames is ready to use.
 type TopDistinctNames struct{ list sketch.TopDistinct }
 
-var _ traveller = (*TopDistinctNames)(nil)
+var _ cutter = (*TopDistinctNames)(nil)
 
 // Add counts a name below a domain, with the hash and the key of both; see [dnsmsg.Name]. The
 // domain is in its form as a whole name. The weight is the number of bytes of the name in front of
@@ -67,16 +67,14 @@ func (t *TopDistinctNames) render(v *Value, r Rendering) {
 	for _, d := range t.list.Top(distinctDomains) {
 		total += d.Count
 	}
-	renderTop(v, r, total, 0, t.Items(r.TopN))
+	renderTop(v, r, total, t.list.Cut(), t.Items(r.TopN))
 	v.Distinct = true
 }
 
 func (t *TopDistinctNames) wireKind() wireKind { return wireDistinctNames }
 
-func (t *TopDistinctNames) append(dst []byte) []byte {
-	data, err := t.list.MarshalBinary()
-	return mustAppend(append(dst, data...), err)
-}
+func (t *TopDistinctNames) append(dst []byte) []byte            { return t.appendHead(dst, 0) }
+func (t *TopDistinctNames) appendHead(dst []byte, n int) []byte { return t.list.AppendHead(dst, n) }
 
 func (t *TopDistinctNames) read(data []byte) error { return t.list.UnmarshalBinary(data) }
 func (t *TopDistinctNames) size() int              { return t.list.Size() }

@@ -18,7 +18,7 @@ type TopDistinctClients struct {
 	byClient bool
 }
 
-var _ traveller = (*TopDistinctClients)(nil)
+var _ cutter = (*TopDistinctClients)(nil)
 
 // ByClient makes an empty t a list of clients.
 func (t *TopDistinctClients) ByClient() { t.byClient = true }
@@ -76,20 +76,21 @@ func (t *TopDistinctClients) render(v *Value, r Rendering) {
 	for _, d := range t.list.Top(t.list.Len()) {
 		total += d.Count
 	}
-	renderTop(v, r, total, 0, t.Items(r.TopN))
+	renderTop(v, r, total, t.list.Cut(), t.Items(r.TopN))
 	v.Distinct = true
 }
 
 func (t *TopDistinctClients) wireKind() wireKind { return wireDistinctClients }
 func (t *TopDistinctClients) size() int          { return t.list.Size() }
 
-func (t *TopDistinctClients) append(dst []byte) []byte {
-	data, err := t.list.MarshalBinary()
+func (t *TopDistinctClients) append(dst []byte) []byte { return t.appendHead(dst, 0) }
+
+func (t *TopDistinctClients) appendHead(dst []byte, n int) []byte {
 	kind := byte(0)
 	if t.byClient {
 		kind = 1
 	}
-	return mustAppend(append(append(dst, kind), data...), err)
+	return t.list.AppendHead(append(dst, kind), n)
 }
 
 func (t *TopDistinctClients) read(data []byte) error {

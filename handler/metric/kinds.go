@@ -43,6 +43,17 @@ type traveller interface {
 	size() int
 }
 
+// cutter is a traveller that is a list with a sketch for each entry.
+type cutter interface {
+	traveller
+	// appendHead appends the n entries with the highest counts; 0 means all.
+	appendHead(dst []byte, n int) []byte
+}
+
+// cutShare divides the number of entries of a cutter. An entry has about ten times the bytes of
+// another list's entry.
+const cutShare = 4
+
 // newTraveller returns an empty state of a kind, or nil for other kinds.
 func newTraveller(k wireKind) traveller {
 	switch k {

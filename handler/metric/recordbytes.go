@@ -29,7 +29,8 @@ const (
 )
 
 // AppendBinary appends r in bytes: the declarations, then the values. Of each list it appends the n
-// entries with the highest counts; 0 means all. What it cuts is added to the list's error.
+// entries with the highest counts, and a quarter as many of a list of distinct names or clients; 0
+// means all. What it cuts is added to the list's error.
 func (r *Record) AppendBinary(dst []byte, n int) []byte {
 	return r.sum.append(appendDeclarations(dst, r.fields), r.fields, n)
 }
@@ -87,6 +88,8 @@ func appendValue(dst []byte, d *declared, value state, n int) []byte {
 	case lister:
 		h := m.head(n)
 		dst = h.append(dst)
+	case cutter:
+		dst = m.appendHead(dst, (n+cutShare-1)/cutShare)
 	case traveller:
 		dst = m.append(dst)
 	}

@@ -53,7 +53,8 @@ type Value struct {
 	// KindTop: the most by which an Estimate may exceed the true count. It is also the greatest
 	// possible count of an entry that is missing in the list. 0 for an exact list.
 	Error uint64
-	// KindTop: estimates are numbers of distinct names, with a standard error of up to 6.5 per cent
+	// KindTop: estimates are numbers of distinct names, with a standard error of up to 6.5 per
+	// cent. Where lists were cut on their way, they may be low by up to Error, instead of high.
 	Distinct  bool
 	Quantiles Quantiles // KindQuantile, KindRate; of Sizes and Lengths, bounds of bins
 	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
