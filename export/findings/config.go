@@ -23,7 +23,7 @@ type Config struct {
 	MinEvents  int `policy:"min_events" range:"1-1000000000" help:"events of a subject in a period below which nothing is concluded"`
 	MinLabels  int `policy:"min_labels" range:"1-1000000" help:"distinct names below a domain in a period for an attack with random labels"`
 	MinBytes   int `policy:"min_tunnel_bytes" range:"1-1000000000" help:"bytes of information in names below a domain in a minute for a tunnel"`
-	MinNames   int `policy:"min_scan_names" range:"1-1000000" help:"distinct names of one client in a period for an enumerator"`
+	MinNames   int `policy:"min_scan_names" range:"1-1000000" help:"distinct names of one client, or below one domain, in a period for an enumerator"`
 	MinTargets int `policy:"min_scan_targets" range:"1-1000000" help:"connection attempts without success in a period for a scan"`
 	Failing    int `policy:"failing_percent" range:"1-100" help:"share of failed queries that is trouble of a server"`
 }
@@ -34,7 +34,7 @@ func (c Config) withDefaults() Config {
 		byDefault int
 	}{
 		{&c.Warmup, 10}, {&c.Baseline, 60}, {&c.Resolve, 3}, {&c.Spike, 60}, {&c.MinEvents, 200}, {&c.MinLabels, 100},
-		{&c.MinBytes, 2000}, {&c.MinNames, 1000}, {&c.MinTargets, 100}, {&c.Failing, 20},
+		{&c.MinBytes, 2000}, {&c.MinNames, 100}, {&c.MinTargets, 100}, {&c.Failing, 20},
 	} {
 		*d.field = cmp.Or(*d.field, d.byDefault)
 	}

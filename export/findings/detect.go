@@ -11,6 +11,7 @@ func (w *Watcher) detect(v *view) {
 	case "dns":
 		v.randomLabels(&w.allow)
 		v.tunnels(&w.allow)
+		v.enumerators(&w.allow)
 		v.reflection()
 		before := len(v.found)
 		if v.oneServer(); len(v.found) == before {

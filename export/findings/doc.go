@@ -20,9 +20,9 @@
 // A finding lasts from its first sign until some periods without one: an episode. Thresholds are
 // lower while it lasts, so that it does not come and go.
 //
-// Findings use the metrics that a module has. For findings about names it needs the group
-// names_by_domain, which
-// a policy document enables by name or by "everything".
+// Findings use the metrics that a module has. For findings about names it needs the groups
+// names_by_domain, client_names and top_clients, which a policy document enables by name or by
+// "everything".
 //
 // Few false alarms are the goal. Findings with the severity [Attack] need two signs or more.
 // [Config] has thresholds and exceptions. Reverse zones, lists of bad addresses and services that

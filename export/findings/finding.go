@@ -18,8 +18,11 @@ const (
 	Spike Kind = "volume_spike"
 	// Reflection is a server that is abused to send large replies to a victim.
 	Reflection Kind = "reflection"
-	// Scan is a host that tries many ports or hosts, or a client that enumerates names.
+	// Scan is a host that tries many ports or hosts.
 	Scan Kind = "scan"
+	// Enumerator is a client that lists the names of a domain by trying words or numbers or by
+	// walking its zone, or that tries names of many domains.
+	Enumerator Kind = "enumerator"
 	// Trouble is a server that fails, times out or is slow.
 	Trouble Kind = "server_trouble"
 	// Vanished is a subject that had traffic and has none.
@@ -30,7 +33,7 @@ const (
 
 // Kinds returns all kinds.
 func Kinds() []Kind {
-	return []Kind{RandomLabels, Tunnel, Spike, Reflection, Scan, Trouble, Vanished, Capture}
+	return []Kind{RandomLabels, Tunnel, Spike, Reflection, Scan, Enumerator, Trouble, Vanished, Capture}
 }
 
 // Severity orders findings by urgency.

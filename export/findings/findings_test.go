@@ -183,6 +183,28 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
+// A server that is not asked any more, and a client subnet that does not ask, are reported.
+func TestVanishedHosts(t *testing.T) {
+	for subject, change := range map[string]func(*minute){
+		"192.0.2.55":  func(m *minute) { m.servers = 2 },
+		"10.0.0.0/24": func(m *minute) { m.skip = func(_, client string) bool { return strings.HasPrefix(client, "10.0.0.") } },
+	} {
+		s := scenario{mix: resolver, seed: 11, minutes: 28, qps: 20, change: func(m *minute) {
+			if m.n >= 24 {
+				change(m)
+			}
+		}}
+		var subjects []string
+		for _, f := range s.find(t, findings.Config{}) {
+			require.Equal(t, findings.Vanished, f.Kind, "%+v", f)
+			require.Equal(t, 24, minuteOf(f.Since))
+			subjects = append(subjects, f.Subject)
+		}
+		require.Contains(t, subjects, subject)
+		require.LessOrEqual(t, len(subjects), 2, "%v", subjects)
+	}
+}
+
 // A domain that had traffic for long and has none is reported. If all traffic ends, that is all.
 func TestVanished(t *testing.T) {
 	s := scenario{mix: authoritative, seed: 10, minutes: 28, qps: 20, change: func(m *minute) {

@@ -84,12 +84,39 @@ func (v *view) randomLabels(allow *allowed) {
 		}
 		bad := max(b.newFailed, min(unanswered, b.newNames))
 		usual := v.usualOf(failedNames, b.domain)
-		least := v.threshold(RandomLabels, b.domain, max(float64(v.cfg.MinLabels), 3*usual, 0.02*v.queries()))
-		if bad < least || bad < v.threshold(RandomLabels, b.domain, 0.4)*max(b.newQueries, 1) || bad < 0.4*b.newNames {
+		kind := RandomLabels
+		if v.ongoing(Enumerator, b.domain) {
+			kind = Enumerator
+		}
+		least := v.threshold(kind, b.domain, max(float64(v.cfg.MinLabels), 3*usual, 0.02*v.queries()))
+		if bad < least || bad < v.threshold(kind, b.domain, 0.4)*max(b.newQueries, 1) || bad < 0.4*b.newNames {
 			continue
 		}
-		v.reportLabels(b, bad)
+		switch f := v.formOf(&b); {
+		case f == random || b.newFailed < 0.5*bad:
+			v.reportLabels(b, bad)
+		case bad >= v.threshold(kind, b.domain, float64(v.cfg.MinNames)):
+			v.reportEnumerated(&b, bad, usual, formWords[f], Attack)
+		}
 	}
+}
+
+// formOf returns the form of the names without an answer below a domain. A finding that lasts keeps
+// its kind.
+func (v *view) formOf(b *below) form {
+	if v.ongoing(RandomLabels, b.domain) {
+		return random
+	}
+	f := random
+	for _, it := range v.items(v.path(failedNames)) {
+		if it.Name == b.domain {
+			f = formOf(b.domain, it.Samples, b.failed)
+		}
+	}
+	if f == random && v.ongoing(Enumerator, b.domain) {
+		return words
+	}
+	return f
 }
 
 func (v *view) reportLabels(b below, bad float64) {
@@ -103,7 +130,7 @@ func (v *view) reportLabels(b below, bad float64) {
 		{Name: "share of all queries", Value: 100 * share(queries, v.queries()), Unit: "per cent"},
 	}
 	s.Evidence.Examples = b.item.Samples
-	v.addClients(&s)
+	v.addAskers(&s, &b)
 	v.addLists(&s, "top_nxdomain", "top_srvfail", "top_qtype")
 	s.Text = fmt.Sprintf("Random labels below %s: %s queries per second for about %s distinct names in %s seconds, %s of these without an answer.",
 		b.domain, quantity(queries/v.length), quantity(b.names), quantity(v.length), percent(share(bad, b.names)))
@@ -128,7 +155,7 @@ func (v *view) tunnels(allow *allowed) {
 			{Name: "distinct names", Value: b.names}, {Name: "bytes of a name", Value: each},
 		}
 		s.Evidence.Examples = b.item.Samples
-		v.addClients(&s)
+		v.addAskers(&s, &b)
 		v.addLists(&s, "top_qtype")
 		s.Text = fmt.Sprintf("Names below %s carry %s bytes per second: %s distinct names of %s bytes in %s seconds.",
 			b.domain, quantity(bytes/v.length), quantity(b.names), quantity(each), quantity(v.length))
@@ -141,9 +168,9 @@ const weightSuffix = "/bytes"
 
 // addClients adds the clients with the most queries, and their networks, as evidence.
 func (v *view) addClients(s *signal) {
-	s.Evidence.Clients = v.list(v.path("top_clients"), 10)
-	s.Evidence.Subnets = v.list("top_client_subnets.queries", 10)
-	s.Evidence.AS = v.list("top_client_asns.queries", 10)
+	s.Evidence.Clients = v.list(v.path("top_clients"), evidenceLength)
+	s.Evidence.Subnets = v.list(v.path("top_client_subnets"), evidenceLength)
+	s.Evidence.AS = v.list("top_client_asns.queries", evidenceLength)
 	if len(s.Evidence.Clients) > 0 {
 		s.Evidence.Concentration = s.Evidence.Clients[0].Share
 	}
@@ -152,7 +179,7 @@ func (v *view) addClients(s *signal) {
 // addLists adds top lists as evidence.
 func (v *view) addLists(s *signal, lists ...string) {
 	for _, list := range lists {
-		if items := v.list(v.path(list), 10); len(items) > 0 {
+		if items := v.list(v.path(list), evidenceLength); len(items) > 0 {
 			s.Evidence.Lists = append(s.Evidence.Lists, List{v.path(list), items})
 		}
 	}

@@ -55,6 +55,7 @@ type minute struct {
 	queries int
 	reply   func(name string, server int) (code int, after time.Duration) // a negative code is none
 	skip    func(name, client string) bool
+	servers int // number of servers that are asked
 }
 
 var zones = func() (out []string) {
@@ -103,7 +104,7 @@ func (m *minute) ordinary() {
 		if m.skip != nil && m.skip(name, c) {
 			continue
 		}
-		server, after := m.rnd.IntN(3), time.Duration(1+m.rnd.ExpFloat64()*8)*time.Millisecond
+		server, after := m.rnd.IntN(m.servers), time.Duration(1+m.rnd.ExpFloat64()*8)*time.Millisecond
 		if m.reply != nil {
 			if other, late := m.reply(name, server); other != 0 || late > 0 {
 				code, answers, after = other, 0, max(late, after)
@@ -195,7 +196,7 @@ func (s *source) ReadBatch(b *capture.Batch) error {
 func (s *source) Close() error { return nil }
 
 func (s *source) make() []capture.Frame {
-	m := &minute{scenario: s.scenario, n: s.n, rnd: s.rnd}
+	m := &minute{scenario: s.scenario, n: s.n, rnd: s.rnd, servers: 3}
 	level := s.level(s.n, s.rnd)
 	mean := s.qps * 60 * level
 	m.queries = max(int(mean+math.Sqrt(mean)*s.rnd.NormFloat64()), 1)

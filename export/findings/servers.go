@@ -20,11 +20,28 @@ type server struct {
 // serverOthers is the subject that holds the servers without a place.
 const serverOthers = "others"
 
+// serverList is the metric of the servers.
+const serverList = "servers"
+
+// others returns the sum of the servers without a place.
+func (r *reading) others() (sum server) {
+	for _, s := range r.allServers() {
+		if s.name == serverOthers {
+			return s
+		}
+	}
+	return server{}
+}
+
 // servers returns the servers of the module, the busiest first.
-func (r *reading) servers() (out []server) {
+func (r *reading) servers() []server {
+	return slices.DeleteFunc(r.allServers(), func(s server) bool { return s.name == serverOthers })
+}
+
+func (r *reading) allServers() (out []server) {
 	index := make(map[string]int)
 	for _, v := range r.values {
-		if len(v.Path) != 3 || v.Path[0] != "servers" || v.Path[1] == serverOthers {
+		if len(v.Path) != 3 || v.Path[0] != serverList {
 			continue
 		}
 		i, ok := index[v.Path[1]]

@@ -1,26 +1,75 @@
 package findings
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
-// presence is the recent traffic of a subject in one list, or of a whole module.
+// presence is the recent traffic of a subject in one list.
 type presence struct {
-	list  string
-	rates []float64 // of the latest periods, oldest first
-	gone  int       // periods since it had traffic
+	subject subject
+	rates   []float64 // of the latest periods, oldest first
+	gone    int       // periods since it had traffic
 }
+
+// subject is an entry of a list whose traffic may vanish.
+type subject struct{ list, name string }
 
 const (
 	presencePeriods = 30
 	steadyPeriods   = 20   // periods with traffic before its end is a finding
 	maxPresence     = 1024 // subjects of a module
+	maxVanished     = 10   // findings of one list in a period; the busiest subjects
+	vanishedShare   = 0.02 // of the usual traffic; less is none
 )
 
-// vanishing are the lists whose entries are watched, with their words.
-var vanishing = map[string][]struct{ list, word string }{
-	"dns": {{"top_qname2", "the domain"}, {"top_subnets", "the client subnet"}, {"servers", "the server"}},
+// vanishing is a list whose entries are watched.
+type vanishing struct {
+	list, word string
+	whole      bool // the list has no direction
+}
+
+var vanishings = map[string][]vanishing{
+	"dns": {{"top_qname2", "the domain", false}, {"top_client_subnets", "the client subnet", true}, {serverList, "the server", true}},
+}
+
+// watched returns the lists of the view whose entries are watched.
+func (v *view) watched() (out []vanishing) {
+	for _, w := range vanishings[v.module.Type] {
+		if !w.whole || v.first {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// counted returns the events of each entry of a list, and the most that an entry can have that the
+// list lacks. It is not ok if the module lacks the list.
+func (v *view) counted(list string) (now map[string]float64, rest float64, ok bool) {
+	now = make(map[string]float64)
+	if list == serverList {
+		all := v.servers()
+		for i := range all {
+			now[all[i].name] = all[i].asked()
+		}
+		others := v.others()
+		return now, others.asked(), len(all) > 0
+	}
+	top := v.values[v.path(list)]
+	if top == nil {
+		return nil, 0, false
+	}
+	rest = float64(top.Error)
+	if n := len(top.Items); n >= listLength {
+		rest = max(rest, float64(top.Items[n-1].Estimate))
+	}
+	for _, it := range top.Items {
+		now[it.Name] = float64(it.Estimate)
+	}
+	return now, rest, true
 }
 
 // vanished finds subjects with steady traffic that have none in two periods in a row. If all
@@ -29,47 +78,59 @@ func (v *view) vanished() {
 	if v.allGone() {
 		return
 	}
-	for _, watched := range vanishing[v.module.Type] {
-		path := v.path(watched.list)
-		list := v.values[path]
-		if list == nil {
-			continue
-		}
-		rest := float64(list.Error) // the most that an entry can have that the list lacks
-		if len(list.Items) >= listLength {
-			rest = max(rest, float64(list.Items[len(list.Items)-1].Estimate))
-		}
-		now := make(map[string]float64)
-		for _, it := range list.Items {
-			now[it.Name] = float64(it.Estimate)
-		}
-		for id, p := range v.known {
-			name, ok := subjectOf(id, path)
-			if !ok || len(p.rates) < max(v.cfg.Warmup, steadyPeriods) {
-				continue
-			}
-			usual := median(p.rates) * v.length
-			count, present := now[name]
-			if !present {
-				count = rest
-			}
-			if steady(p.rates, v.length) && count < 0.02*usual && usual >= float64(v.cfg.MinEvents)/4 {
-				plain := strings.TrimPrefix(name, ".")
-				v.reportVanished(watched.word+" "+plain, v.subject(plain), usual/v.length)
-			}
+	for _, w := range v.watched() {
+		if now, rest, ok := v.counted(w.list); ok {
+			v.reportLost(w, v.lost(w, now, rest))
 		}
 	}
 }
 
-// steady reports whether a subject had so much traffic in each of the latest periods that its
-// absence is not an accident.
-func steady(rates []float64, length float64) bool {
-	for _, r := range rates {
-		if r*length < 10 {
-			return false
+// lost is a subject without its usual traffic.
+type lost struct {
+	name, subject string // the subject is that of the finding
+	usual         float64
+	ongoing       bool
+}
+
+// lost returns the subjects of a list that had steady traffic and have none.
+func (v *view) lost(w vanishing, now map[string]float64, rest float64) (out []lost) {
+	path := v.path(w.list)
+	for _, p := range v.known {
+		if p.subject.list != path || !p.lasts(v) {
+			continue
 		}
+		usual := median(p.rates) * v.length
+		count, present := now[p.subject.name]
+		if !present {
+			count = rest
+		}
+		if count >= vanishedShare*usual || usual < float64(v.cfg.MinEvents)/4 {
+			continue
+		}
+		l := lost{name: strings.TrimPrefix(p.subject.name, "."), usual: usual}
+		if l.subject = l.name; !w.whole {
+			l.subject = v.subject(l.name)
+		}
+		l.ongoing = v.ongoing(Vanished, l.subject)
+		out = append(out, l)
 	}
-	return true
+	slices.SortFunc(out, func(a, b lost) int {
+		if a.ongoing != b.ongoing {
+			if a.ongoing {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.usual, a.usual), strings.Compare(a.name, b.name))
+	})
+	return out
+}
+
+// reportLost reports subjects of one list that vanished together. Findings that last are first.
+func (v *view) reportLost(w vanishing, all []lost) {
+	for _, l := range all[:min(len(all), maxVanished)] {
+		v.reportVanished(w.word+" "+l.name, l.subject, l.usual/v.length)
+	}
 }
 
 // allGone finds a module without the traffic that it had.
@@ -80,7 +141,7 @@ func (v *view) allGone() bool {
 	}
 	b, ok := v.usual(vol[0].figure)
 	now := v.number(vol[0].figure)
-	if !ok || b.low*v.length < float64(v.cfg.MinEvents) || now > 0.02*b.low*v.length || b.spread > b.low/2 {
+	if !ok || b.low*v.length < float64(v.cfg.MinEvents) || now > vanishedShare*b.low*v.length || b.spread > b.low/2 {
 		return false
 	}
 	v.reportVanished("all "+vol[0].word, v.subject(vol[0].word), b.low)
@@ -97,45 +158,51 @@ func (v *view) reportVanished(what, subject string, usual float64) {
 
 // watchPresence adds the period to the subjects whose traffic may vanish.
 func (v *view) watchPresence() {
-	for _, watched := range vanishing[v.module.Type] {
-		path := v.path(watched.list)
-		seen := make(map[string]bool)
-		for _, it := range v.items(path) {
-			id := path + "\x00" + it.Name
-			seen[id] = true
-			p := v.known[id]
-			if p == nil {
-				if len(v.known) >= maxPresence || float64(it.Estimate) < 10 {
-					continue
-				}
-				p = &presence{list: path}
-				v.known[id] = p
-			}
-			p.gone = 0
-			p.add(float64(it.Estimate) / v.length)
+	for _, w := range v.watched() {
+		now, _, ok := v.counted(w.list)
+		if !ok {
+			continue
 		}
-		for id, p := range v.known {
-			if p.list != path || seen[id] {
-				continue
-			}
-			if p.gone++; p.gone > presencePeriods || !steady(p.rates, v.length) || len(p.rates) < steadyPeriods {
-				delete(v.known, id)
+		path := v.path(w.list)
+		for _, name := range slices.Sorted(maps.Keys(now)) {
+			v.watch(subject{path, name}, now[name])
+		}
+		for at, p := range v.known {
+			if _, seen := now[at.name]; at.list == path && !seen {
+				v.miss(p)
 			}
 		}
 	}
 }
 
-func (p *presence) add(rate float64) {
-	p.rates = append(p.rates, rate)
-	if n := len(p.rates); n > presencePeriods {
-		p.rates = p.rates[n-presencePeriods:]
+// watch adds a period to a subject with traffic.
+func (v *view) watch(at subject, events float64) {
+	p := v.known[at]
+	if p == nil {
+		if len(v.known) >= maxPresence || events < 10 {
+			return
+		}
+		p = &presence{subject: at}
+		v.known[at] = p
+	}
+	if p.lasts(v) && events < vanishedShare*median(p.rates)*v.length {
+		v.miss(p)
+		return
+	}
+	p.gone = 0
+	p.rates = append(p.rates, events/v.length)
+	p.rates = p.rates[max(len(p.rates)-presencePeriods, 0):]
+}
+
+// miss adds a period to a subject without traffic.
+func (v *view) miss(p *presence) {
+	if p.gone++; p.gone > presencePeriods || !p.lasts(v) {
+		delete(v.known, p.subject)
 	}
 }
 
-// subjectOf returns the name of a subject of a list.
-func subjectOf(id, path string) (string, bool) {
-	if len(id) > len(path) && id[:len(path)] == path && id[len(path)] == 0 {
-		return id[len(path)+1:], true
-	}
-	return "", false
+// lasts reports whether a subject had so much traffic in each of the latest periods that its
+// absence is not an accident.
+func (p *presence) lasts(v *view) bool {
+	return len(p.rates) >= min(max(v.cfg.Warmup, steadyPeriods), presencePeriods) && slices.Min(p.rates)*v.length >= 10
 }

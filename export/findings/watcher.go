@@ -83,7 +83,7 @@ type stream struct {
 	end          time.Time // end of the last period
 	series       map[string]*series
 	lists        map[string]*history
-	known        map[string]*presence
+	known        map[subject]*presence
 	episodes     map[string]*episode // by kind and subject
 }
 
@@ -192,7 +192,7 @@ func (w *Watcher) stream(r *reading) *stream {
 		}
 		s = &stream{
 			typ: m.Type, version: m.Version, groups: m.Groups, hash: m.HashID, series: make(map[string]*series),
-			lists: make(map[string]*history), known: make(map[string]*presence), episodes: before,
+			lists: make(map[string]*history), known: make(map[subject]*presence), episodes: before,
 		}
 		if s.episodes == nil {
 			s.episodes = make(map[string]*episode)
@@ -357,6 +357,9 @@ func (v *view) remember() {
 		v.figure(v.prefix+f.name).add(v.start, f.rate)
 	}
 	for _, name := range v.breakdowns() {
+		if _, whole := ofModule[name]; whole && !v.first {
+			continue // the first view has added it
+		}
 		path := v.path(name)
 		if v.lists[path] == nil {
 			v.lists[path] = &history{}
@@ -387,7 +390,7 @@ func (v *view) rememberWeights() {
 // breakdowns are the lists that show what grew.
 func (v *view) breakdowns() []string {
 	if v.module.Type == "dns" {
-		return []string{"top_qname2", "top_qname3", "top_qtype", "top_rcode", "top_udp_ports", "top_clients", allNames, failedNames}
+		return []string{"top_qname2", "top_qname3", "top_qtype", "top_rcode", "top_udp_ports", "top_clients", "top_failed_clients", clientNames, allNames, failedNames}
 	}
 	return []string{"top_ipv4", "top_ipv6", "top_asn", "top_geoLoc", "top_dst_port", "top_src_port", "top_ipv4_subnet", "top_ipv6_subnet"}
 }
