@@ -131,7 +131,9 @@ func (v *view) guessers(allow *allowed) {
 		failed, usual := float64(it.Estimate), v.usualOf("top_failed_clients", it.Name)
 		distinct := min(float64(n.Estimate), failed)
 		least := max(float64(v.cfg.MinNames), 3*usual, 0.02*v.queries())
-		if distinct < v.threshold(Enumerator, it.Name, least) || distinct < 0.6*queries[it.Name] {
+		asked := queries[it.Name]
+		rest := share(v.number("nxdomain")-failed, v.queries()-asked) // on a server whose clients all do so, it is ordinary
+		if distinct < v.threshold(Enumerator, it.Name, least) || distinct < 0.6*asked || rest > 0.3 {
 			continue
 		}
 		v.reportGuesser(it.Name, n, distinct, usual)

@@ -87,7 +87,7 @@ func (v *view) vanished() {
 
 // lost is a subject without its usual traffic.
 type lost struct {
-	name, subject string // the subject is that of the finding
+	name, subject string // of the finding
 	usual         float64
 	ongoing       bool
 }

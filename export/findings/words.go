@@ -103,7 +103,7 @@ var usualPairs = [26]string{
 	"acdegiost", "cdglmnoprstuw", "aeilopr", "", "adeiostu", "acehiopstu", "aehiorstu", "lmnrst", "ei", "aei", "", "", "",
 }
 
-// pronounced reports whether the pairs of letters in names are those of words.
+// pronounced reports whether the pairs of letters in names are as in words.
 func pronounced(fronts []string) bool {
 	usual, all := 0, 0
 	for _, f := range fronts {
