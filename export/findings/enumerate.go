@@ -45,11 +45,10 @@ func (v *view) reportEnumerated(b *below, count, usual float64, how string, seve
 
 // formWords are the words for forms of names.
 var formWords = map[form]string{
-	words: "most of which do not exist", serial: "one number after another", walking: "one name after another",
+	words: "and most of them do not exist", serial: "one number after another", walking: "one name after another",
 }
 
-// walkers finds queries for the proofs that a zone has of its gaps, each of which names the next
-// name.
+// walkers finds queries for the proofs that a zone has of its gaps. Each proof names the next name.
 func (v *view) walkers() {
 	walks := 0.0
 	for _, p := range v.grown("top_qtype", listLength) {
@@ -132,7 +131,8 @@ func (v *view) guessers(allow *allowed) {
 		distinct := min(float64(n.Estimate), failed)
 		least := max(float64(v.cfg.MinNames), 3*usual, 0.02*v.queries())
 		asked := queries[it.Name]
-		rest := share(v.number("nxdomain")-failed, v.queries()-asked) // on a server whose clients all do so, it is ordinary
+		// where all clients do so, it is ordinary
+		rest := share(v.number("nxdomain")-failed, v.queries()-asked)
 		if distinct < v.threshold(Enumerator, it.Name, least) || distinct < 0.6*asked || rest > 0.3 {
 			continue
 		}

@@ -35,7 +35,7 @@ func guess(n, clients int) func(*minute) {
 	}
 }
 
-// count returns n queries per minute for names with numbers, one after another, all of which exist.
+// count returns n queries per minute for names with numbers, one after another. They exist.
 func count(n, clients int) func(*minute) {
 	return func(m *minute) {
 		for i := range n {
@@ -91,8 +91,8 @@ func TestEnumerators(t *testing.T) {
 	}
 }
 
-// A client that asks for numbered names below a domain with exceptions is not reported, nor one with
-// many names that exist.
+// A client that asks for numbered names of an exception is not reported, nor one with many names
+// that exist.
 func TestNotEnumerated(t *testing.T) {
 	s := scenario{mix: resolver, seed: 50, minutes: 20, qps: 20, begin: 15, attack: count(400, 1)}
 	require.Empty(t, s.find(t, findings.Config{AllowSuffixes: []string{"counted.com"}}))
