@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"visor/anonymize"
 	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"
@@ -17,6 +18,9 @@ type Base[M any] struct {
 
 	Sampler Sampler
 	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
+	// Shown replaces the addresses of hosts, and names that contain them, where they enter a list
+	// or become a label. Nil returns them unchanged. See [Settings].Anonymize.
+	Shown *anonymize.Cache
 	// Deliver adds what the shard has counted elsewhere to Live, before a query reads Live and
 	// before Shift. It may be nil. The caller holds the worker's lock.
 	Deliver func()

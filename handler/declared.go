@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"visor/anonymize"
 	"visor/handler/metric"
 )
 
@@ -27,6 +28,7 @@ type Declared[M any] struct {
 	info       Info
 	schema     *metric.Schema[M]
 	deepSample int
+	anonymize  *anonymize.Method
 }
 
 // Declare returns the Declared of a kind of handler, or an error that joins all problems in s and
@@ -40,7 +42,7 @@ func Declare[M any](spec Spec, s Settings) (Declared[M], error) {
 	if schemaErr == nil {
 		info.Metrics = schema.Fields()
 	}
-	return Declared[M]{info, schema, s.DeepSample}, errors.Join(err, schemaErr)
+	return Declared[M]{info, schema, s.DeepSample, s.Anonymize}, errors.Join(err, schemaErr)
 }
 
 // info returns the Info of a handler with settings s.
@@ -69,7 +71,11 @@ func (spec Spec) info(s Settings) (Info, error) {
 func (d *Declared[M]) Info() Info { return d.info }
 
 // NewBase returns the Base of a new shard.
-func (d *Declared[M]) NewBase() Base[M] { return newBase(d.schema, d.info, d.deepSample) }
+func (d *Declared[M]) NewBase() Base[M] {
+	b := newBase(d.schema, d.info, d.deepSample)
+	b.Shown = d.anonymize.NewCache()
+	return b
+}
 
 // Bound sets a function that is called after each merge of metrics; see [metric.Schema.Bound]. Call
 // it before the handler is used.

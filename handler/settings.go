@@ -1,5 +1,7 @@
 package handler
 
+import "visor/anonymize"
+
 // Settings are the options common to all handlers. The zero Settings is ready to use.
 type Settings struct {
 	Name    string   // instance name; "" means the handler's type
@@ -11,6 +13,10 @@ type Settings struct {
 	// documents set it, so that pktvisor's documents have pktvisor's answers. The groups of dns and
 	// net that pktvisor lacks more than double the time of a DNS packet: 630 ns instead of 280.
 	PktvisorGroups bool
+
+	// Anonymize replaces the addresses of hosts before they enter a list; nil shows them whole.
+	// Locations, directions, filters, transactions and distinct counts use the whole addresses.
+	Anonymize *anonymize.Method
 
 	// DeepSample is the percentage of events sampled deeply, 1…100; 0 means 100.
 	DeepSample int `policy:"deep_sample_rate" range:"1-100,cut" help:"percent of the events that the costlier metrics see"`

@@ -12,6 +12,7 @@ import (
 type clientNames struct {
 	to     *Clients
 	hash   *hash64.Hasher
+	mask   *mask
 	recent [1 << pairBits]uint64 // hashes of pairs; 0 is none
 	text   [16]byte              // scratch
 }
@@ -24,11 +25,13 @@ func (t *clientNames) add(client address, m *handler.Message) {
 	pair := hash64.Mix(h ^ m.Hash<<1 ^ m.Hash>>63)
 	if last := &t.recent[pair>>(64-pairBits)]; *last != pair {
 		*last = pair
-		binary.BigEndian.PutUint64(t.text[:], client.high)
-		binary.BigEndian.PutUint64(t.text[8:], client.low)
-		name := m.Name.Key()
-		t.to.NamesByClients.Add(m.Hash, name, h, &t.text)
-		t.to.ClientsByNames.Add(m.Hash, name, h, &t.text)
+		shown := t.mask.address(client)
+		name, nameHash := t.mask.name(m.Name.Key(), m.Hash)
+		binary.BigEndian.PutUint64(t.text[:], shown.high)
+		binary.BigEndian.PutUint64(t.text[8:], shown.low)
+		// the key's hash is of what is shown, and the hash of what counts as distinct is not
+		t.to.NamesByClients.Add(nameHash, name, h, &t.text)
+		t.to.ClientsByNames.Add(m.Hash, name, shown.sum(t.hash), &t.text)
 	}
 }
 

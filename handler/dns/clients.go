@@ -29,6 +29,7 @@ type clientCounts struct {
 
 	to     *Clients
 	hash   *hash64.Hasher
+	mask   *mask
 	geo    *geo.Cache // nil without databases
 	v4, v6 int        // lengths of subnets' prefixes
 
@@ -208,6 +209,21 @@ func (t *clientCounts) arrive() {
 		if c.sum[clientQueries]|c.sum[clientBytes] > 0 {
 			t.to.Distinct.Add(c.hash)
 		}
+	}
+	if t.geo != nil {
+		for i := range all {
+			t.arriveGeo(&all[i])
+		}
+	}
+	if t.mask.by != nil {
+		for i := range all {
+			c := &all[i]
+			c.client = t.mask.address(c.client)
+			c.hash = c.client.sum(t.hash)
+		}
+	}
+	for i := range all {
+		c := &all[i]
 		t.key.SetWords(c.hash, c.client.words(0), 16)
 		t.to.ByAddress.list.Add(&t.key, &c.sum)
 	}
@@ -216,11 +232,6 @@ func (t *clientCounts) arrive() {
 		net, bits := c.client.subnet(t.v4, t.v6)
 		t.key.SetWords(t.hash.Pair(net.high^uint64(bits), net.low), net.words(bits), 17)
 		t.to.BySubnet.list.Add(&t.key, &c.sum)
-	}
-	if t.geo != nil {
-		for i := range all {
-			t.arriveGeo(&all[i])
-		}
 	}
 }
 

@@ -15,6 +15,7 @@ type contentGroups struct{ edns, messages, traffic metric.GroupSet }
 // An increment in a few kilobytes takes a nanosecond; a counter for each bit would take several.
 type contents struct {
 	edns, messages, traffic bool // groups that are on
+	mask                    *mask
 
 	bits    [bitKinds]uint64
 	lengths [2][256]uint64 // of names of queries and of replies, without the final zero
@@ -62,8 +63,8 @@ const (
 	offers
 )
 
-func newContents(groups metric.GroupSet, g contentGroups) *contents {
-	s := contents{edns: groups.Has(g.edns), messages: groups.Has(g.messages), traffic: groups.Has(g.traffic)}
+func newContents(groups metric.GroupSet, g contentGroups, mask *mask) *contents {
+	s := contents{mask: mask, edns: groups.Has(g.edns), messages: groups.Has(g.messages), traffic: groups.Has(g.traffic)}
 	if !s.edns && !s.messages && !s.traffic {
 		return nil
 	}
@@ -135,7 +136,7 @@ func (s *contents) countEDNS(to *Content, m *handler.Message, o dnsmsg.OPT, repl
 			s.countOptions(set)
 		}
 	} else if deep && set&dnsmsg.HasExtendedError != 0 {
-		countErrors(&to.EDNS, m, o.EDNS(m.Msg))
+		s.countErrors(&to.EDNS, m, o.EDNS(m.Msg))
 	}
 }
 
@@ -157,7 +158,7 @@ func (s *contents) countOptions(set dnsmsg.OptionSet) {
 const errorsKept = 8
 
 // countErrors counts the extended errors of a reply, and its name behind each.
-func countErrors(to *EDNSCounts, m *handler.Message, e dnsmsg.EDNS) {
+func (s *contents) countErrors(to *EDNSCounts, m *handler.Message, e dnsmsg.EDNS) {
 	for o := e.Options(); o.Next(); {
 		code, ok := o.ExtendedError()
 		if !ok {
@@ -165,7 +166,8 @@ func countErrors(to *EDNSCounts, m *handler.Message, e dnsmsg.EDNS) {
 		}
 		to.TopEDE.Add(code, 1)
 		if m.Named {
-			to.failed(code).Names.Add(m.Hash, m.Name, 1)
+			name, hash := s.mask.nameOf(m)
+			to.failed(code).Names.Add(hash, name, 1)
 		}
 	}
 }
@@ -280,7 +282,7 @@ func (s *contents) deliver(to *Content) {
 		}
 	}
 	addAll(&to.Traffic.RCodes, s.rcodes[1][:])
-	*s = contents{edns: s.edns, messages: s.messages, traffic: s.traffic}
+	*s = contents{mask: s.mask, edns: s.edns, messages: s.messages, traffic: s.traffic}
 }
 
 func (c *HeaderCounts) deliver(s *contents) {

@@ -13,7 +13,8 @@ func (h *Handler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 func (h *Handler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &shard{front: h.newFront(messageHosts), slow: slow, content: newContents(h.Info().Groups, messageContent)}
+		s := &shard{front: h.newFront(messageHosts), slow: slow}
+		s.content = newContents(h.Info().Groups, messageContent, s.mask)
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
 		s.connect(0, &s.Live.Counts, messageNames)
@@ -110,7 +111,7 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	s.sum.count(m)
 	deep := s.Sampler.Deep()
 	if m.DNSTap != nil {
-		s.taps.count(&s.Live.DNSTap, m, deep, s.Hash)
+		s.taps.count(&s.Live.DNSTap, m, deep, s.mask)
 	}
 	if s.content != nil {
 		s.content.count(&s.Live.Content, m, deep, s.Hash)

@@ -35,9 +35,9 @@ func (c *dnstapKinds) shift(each *metric.Map[DNSTapCounts]) {
 	}
 }
 
-// count updates the metrics of the message. deep reports whether it was sampled, and h hashes the
-// policy that it names.
-func (c *dnstapKinds) count(each *metric.Map[DNSTapCounts], m *handler.Message, deep bool, h *hash64.Hasher) {
+// count updates the metrics of the message. deep reports whether it was sampled, and k hides
+// addresses in the policy that it names.
+func (c *dnstapKinds) count(each *metric.Map[DNSTapCounts], m *handler.Message, deep bool, k *mask) {
 	t := c.at(each, m.DNSTapType)
 	if m.DNSTapType.Query() {
 		t.Queries.Add(1)
@@ -60,8 +60,9 @@ func (c *dnstapKinds) count(each *metric.Map[DNSTapCounts], m *handler.Message, 
 	if err != nil {
 		return
 	}
+	k.policy(&p)
 	if c.text = p.AppendText(c.text[:0]); len(c.text) > 0 {
-		t.Policies.Add(h.Sum(c.text), c.text, 1)
+		t.Policies.Add(k.hash.Sum(c.text), c.text, 1)
 	}
 }
 

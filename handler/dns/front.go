@@ -20,6 +20,7 @@ type front[M any] struct {
 	geo    *geo.Cache // nil without databases
 	public bool       // cut names at their public suffix
 	names  *nameCounts
+	mask   *mask
 	text   []byte // scratch for texts
 
 	own     hostGroups // enabled groups of clients and servers
@@ -49,16 +50,17 @@ func (d *declared[M]) newFront(own hostGroups) front[M] {
 		public: d.cfg.PublicSuffix,
 		names:  new(nameCounts),
 	}
+	f.mask = &mask{by: f.Shown, hash: f.Hash}
 	if d.cfg.Geo != nil {
 		f.geo = d.cfg.Geo.NewCache()
 	}
 	f.own = own.in(f.groups)
-	f.servers.hash = f.Hash
+	f.servers.hash, f.servers.mask = f.Hash, f.mask
 	if f.own.names != 0 {
-		f.pairs = &clientNames{hash: f.Hash}
+		f.pairs = &clientNames{hash: f.Hash, mask: f.mask}
 	}
 	if f.own.clients != 0 {
-		f.clients = &clientCounts{hash: f.Hash, geo: f.geo, v4: d.cfg.ClientSubnetV4, v6: d.cfg.ClientSubnetV6}
+		f.clients = &clientCounts{hash: f.Hash, mask: f.mask, geo: f.geo, v4: d.cfg.ClientSubnetV4, v6: d.cfg.ClientSubnetV6}
 	}
 	return f
 }
@@ -74,7 +76,7 @@ func (s *front[M]) Keyed(h *hash64.Hasher) {
 	if s.pairs != nil {
 		s.pairs.hash = h
 	}
-	s.servers.hash = h
+	s.servers.hash, s.mask.hash = h, h
 }
 
 // connectOwn makes the counts that pktvisor lacks go to the metrics of a new period.
@@ -109,7 +111,8 @@ func (s *front[M]) unanswered(e *end, timeouts *metric.TopDomains) {
 		s.servers.of(e.server).Unanswered.Add(1)
 	}
 	if s.own.timeouts != 0 && e.named {
-		s.single[0] = sketch.NameCount{Hash: e.hash, Name: e.name[:e.length], Count: 1}
+		name, hash := s.mask.name(e.name[:e.length], e.hash)
+		s.single[0] = sketch.NameCount{Hash: hash, Name: name, Count: 1}
 		timeouts.AddAll(s.single[:])
 	}
 }
@@ -151,7 +154,7 @@ func clientSubnet(query dnsmsg.Message) netip.Addr {
 // subnet counts a client subnet.
 func (s *front[M]) subnet(c *Counts, addr netip.Addr) {
 	c.ECS.Add(1)
-	s.text = addr.AppendTo(s.text[:0])
+	s.text = s.Shown.Subnet(addr).AppendTo(s.text[:0])
 	c.TopECS.Add(s.Hash.Sum(s.text), s.text, 1)
 	if s.geo == nil {
 		return

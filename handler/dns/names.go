@@ -44,6 +44,7 @@ type nameCount struct {
 // leavingName holds counts on their way to the lists.
 type leavingName struct {
 	counts
+	full uint64 // hash of the whole name, even if lists show another
 	name [256]byte
 }
 
@@ -179,7 +180,7 @@ func (s *front[M]) leave(c *counts, name []byte) {
 	}
 	t := s.names
 	l := &t.leaving[t.n]
-	l.counts = *c
+	l.counts, l.full = *c, c.hash
 	copy(l.name[:], name[:c.length+1])
 	c.bytes, c.messages = 0, [outcomes]uint16{}
 	if t.n++; t.n == len(t.leaving) {
@@ -192,6 +193,9 @@ func (s *front[M]) arrive() {
 	t := s.names
 	for i := range t.leaving[:t.n] {
 		c := &t.leaving[i]
+		if s.mask.by != nil {
+			s.mask.leaving(c)
+		}
 		t.lists[c.class.direction()].take(c, s.Hash)
 	}
 	for i := range t.lists {
@@ -275,7 +279,7 @@ func (s *front[M]) connect(dir decode.Direction, c *Counts, g nameGroups) {
 // take notes the counts of c for all lists.
 func (l *lists) take(c *leavingName, h *hash64.Hasher) {
 	if l.distinct != nil && c.length > 0 {
-		l.distinct.Add(c.hash)
+		l.distinct.Add(c.full)
 	}
 	all := uint64(0)
 	for o, n := range c.messages {
@@ -320,9 +324,9 @@ func (l *lists) countBelow(c *leavingName, h *hash64.Hasher) {
 	}
 	domain := c.name[at:c.length]
 	hash := h.Sum(domain)
-	l.below.Add(hash, domain, c.hash, c.name[:c.length], int(at))
+	l.below.Add(hash, domain, c.full, c.name[:c.length], int(at))
 	if c.messages[nxDomain]|c.messages[servFail]|c.messages[refused] != 0 {
-		l.failed.Add(hash, domain, c.hash, c.name[:c.length], int(at))
+		l.failed.Add(hash, domain, c.full, c.name[:c.length], int(at))
 	}
 }
 

@@ -32,6 +32,7 @@ const (
 type serverCounts struct {
 	to      *metric.Map[Server] // nil if they are off
 	hash    *hash64.Hasher
+	mask    *mask
 	entries []serverCount           // up to serversMost
 	index   [4 * serversMost]uint8  // open addressing; one more than the place in entries
 	waiting [1 << serverBits]uint32 // transactions of servers without an entry
@@ -50,8 +51,9 @@ type serverCount struct {
 
 const enterMargin = 8
 
-// of returns the counts of a server.
+// of returns the counts of a server. Servers that are shown as one address count together.
 func (t *serverCounts) of(server address) *Server {
+	server = t.mask.address(server)
 	if e := t.last; e != nil && e.server == server {
 		return t.counts(e)
 	}

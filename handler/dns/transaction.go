@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"visor/decode"
+	"visor/decode/dnsmsg"
 	"visor/handler"
 	"visor/handler/metric"
 	"visor/internal/flowtable"
@@ -103,5 +104,8 @@ func (s *shard) answered(to *OneWay, m *handler.Message, us int64, deep bool, sl
 // answers.
 func (s *shard) addSlow(slow *metric.TopNames, m *handler.Message) {
 	s.text, _, _ = m.Msg.AppendQuestionExact(s.text[:0])
+	if name, changed := s.mask.replace(m.Name.Key()); changed {
+		s.text = dnsmsg.NameFromKey(name).AppendText(s.text[:0])
+	}
 	slow.Add(s.Hash.Sum(s.text), s.text, 1)
 }

@@ -24,7 +24,7 @@ func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
 		for dir := range s.content {
-			s.content[dir] = newContents(h.Info().Groups, transactionContent)
+			s.content[dir] = newContents(h.Info().Groups, transactionContent, s.mask)
 		}
 		s.connectOwn(&s.Live.Clients, &s.Live.Servers)
 		out = append(out, s)
@@ -163,7 +163,7 @@ func (s *transactionShard) message(m *handler.Message) {
 			s.Events.Deep++
 		}
 		if m.DNSTap != nil {
-			s.taps.count(&s.Live.DNSTap, m, deep, s.Hash)
+			s.taps.count(&s.Live.DNSTap, m, deep, s.mask)
 		}
 		if s.Forward != nil && m.DNSTapType == 0 {
 			s.Forward.AddDNS(m)
@@ -350,6 +350,7 @@ func (s *transactionShard) countTime(d *Direction, m *handler.Message, us, slow 
 	d.Time.Add(float64(us))
 	d.Hist.Add(uint64(us))
 	if slow > 0 && us >= slow && m.Named {
-		d.Slow.Add(m.Hash, m.Name, 1)
+		name, hash := s.mask.nameOf(m)
+		d.Slow.Add(hash, name, 1)
 	}
 }

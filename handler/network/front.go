@@ -20,6 +20,7 @@ type front[M any] struct {
 	filtered bool // at least one filter is configured
 	sum      tally
 	remotes  *remotes
+	shown    remote // scratch
 	shapes   shapes
 }
 
@@ -99,17 +100,21 @@ func (f *front[M]) add(r *remote, card *sketch.Cardinality, c *Counts, to *Shape
 	if card != nil && f.groups.Has(groupCardinality) {
 		card.Add(r.hash)
 	}
-	switch on := card != nil && f.groups.Has(groupTopIPs); {
-	case on && v6:
-		c.TopIPv6.Add(r.hash, r.ipv6(), n)
-	case on:
-		c.TopIPv4.Add(r.hash, r.ipv4(), n)
-	}
 	if card != nil && f.geo != nil && f.groups.Has(groupTopGeo) {
 		f.places(r.addr(), c, n)
 	}
 	if r.role&roleSource != 0 && f.shapes.sources {
 		to.Sources.Add(r.hash)
+	}
+	if f.Shown != nil {
+		f.shown = r.shown(f.Shown, f.Hash)
+		r = &f.shown
+	}
+	switch on := card != nil && f.groups.Has(groupTopIPs); {
+	case on && v6:
+		c.TopIPv6.Add(r.hash, r.ipv6(), n)
+	case on:
+		c.TopIPv4.Add(r.hash, r.ipv4(), n)
 	}
 	if f.shapes.subnets {
 		f.subnet(r, to, n)

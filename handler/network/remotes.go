@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"visor/anonymize"
 	"visor/decode"
 	"visor/sketch/hash64"
 )
@@ -86,6 +87,19 @@ func (t *remotes) deliver() {
 	for i := range t.slots {
 		t.empty(&t.slots[i])
 	}
+}
+
+// shown returns r with the address that lists show.
+func (r remote) shown(by *anonymize.Cache, h *hash64.Hasher) remote {
+	addr := by.Addr(r.addr())
+	if addr.Is4() {
+		a := addr.As4()
+		r.low, r.hash = uint64(binary.BigEndian.Uint32(a[:])), h.IPv4(a)
+		return r
+	}
+	a := addr.As16()
+	r.high, r.low, r.hash = binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:]), h.IPv6(a)
+	return r
 }
 
 func (r *remote) ipv4() (a [4]byte) {

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"visor/anonymize"
 	"visor/export/findings"
 )
 
@@ -40,7 +41,9 @@ type Tap struct {
 	InputType string  // "pcap", "dnstap", "flow", "sflow", "netprobe" or "mock"
 	Config    Options // of the input
 	Tags      Options // tags for selection by policies
-	Posted    bool    // received over the API: it may only open files below ManagerConfig.APIFiles
+	// how all policies show the addresses of hosts; nil leaves it to each policy
+	Anonymize *anonymize.Config
+	Posted    bool // received over the API: it may only open files below ManagerConfig.APIFiles
 
 	faults map[string]*Error // problems of Config, by path
 }
@@ -63,8 +66,10 @@ type Policy struct {
 	Modules  []Module
 	Sequence bool // each module sees the events that passed its predecessor
 	Findings findings.Config
-	Fault    error // problem in its keys that prevents a start, or nil
-	Posted   bool  // received over the API, see Tap
+	// how addresses of hosts are shown; nil shows them whole. The tap's own setting precedes it
+	Anonymize *anonymize.Config
+	Fault     error // problem in its keys that prevents a start, or nil
+	Posted    bool  // received over the API, see Tap
 }
 
 // Input selects the traffic of a policy: the named tap, or all taps that the selector matches.

@@ -204,7 +204,7 @@ func TestParseWarnings(t *testing.T) {
 		{"version:", "versoin:", "the document has no key 'versoin'. Its keys are: version, visor (line 1, column 1); did you mean 'version'?"},
 		{"  taps:\n", "  tabs:\n", "the section 'visor' has no key 'tabs'. Its keys are: config, taps, global_handler_config, policies (line 3, column 3); did you mean 'taps'?"},
 		{"input_type: pcap\n      config", "input_type: pcap\n      input_type: pcap\n      config", "the key 'input_type' stands twice (line 6, column 7)"},
-		{"tags: {virtual", "tag: {virtual", "tap 'wired' has no key 'tag'. Its keys are: input_type, config, tags (line 7, column 7); did you mean 'tags'?"},
+		{"tags: {virtual", "tag: {virtual", "tap 'wired' has no key 'tag'. Its keys are: input_type, config, tags, anonymize (line 7, column 7); did you mean 'tags'?"},
 		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config: 5", "'global_handler_config' is not a map: it is ignored (line 8, column 26)"},
 		{"filter: {bpf: udp}", "filters: {bpf: udp}", "'input' has no key 'filters'. Its keys are: tap, tap_selector, input_type, config, filter (line 18, column 9); did you mean 'filter'?"},
 		{"        window_config: {", "        window: {", "'handlers' has no key 'window'. Its keys are: window_config, modules (line 20, column 9)"},

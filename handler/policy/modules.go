@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 
+	"visor/anonymize"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/flow"
@@ -30,6 +31,8 @@ type Module struct {
 
 // Env is the environment of modules.
 type Env struct {
+	Anonymize *anonymize.Method // nil shows whole addresses
+
 	Geo      *geo.DB        // nil without databases; the caller keeps ownership
 	Services *flow.Services // names of ports; nil shows numbers
 
@@ -78,7 +81,12 @@ func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, err
 				s.Name, s.Enable, s.Disable, s.PktvisorGroups = m.Name, m.Enable, m.Disable, !m.Own
 				s.Tap, _ = m.Config[tapKey].(string)
 			}
-			return func(env Env) (handler.Handler, error) { return make(cfg, env) }, problems
+			return func(env Env) (handler.Handler, error) {
+				if ok {
+					s.Anonymize = env.Anonymize
+				}
+				return make(cfg, env)
+			}, problems
 		},
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"strconv"
 
+	"visor/anonymize"
 	"visor/export/findings"
 	"visor/handler"
 	"visor/handler/metric"
@@ -91,7 +92,7 @@ func (s *schemas) policy(input object) object {
 	delete(window, "additionalProperties")
 	return record(object{
 		"kind": object{"const": "collection"}, "config": options.Schema(options.Keys[policyConfig]("")), "input": input,
-		"findings": options.Schema(options.Keys[findings.Config]("")),
+		"findings": options.Schema(options.Keys[findings.Config]("")), "anonymize": options.Schema(options.Keys[anonymize.Config]("")),
 		"handlers": record(object{
 			"window_config": window,
 			"modules": object{"anyOf": []any{
@@ -111,7 +112,9 @@ func singleton(entry object) object {
 // inputs adds the schemas of taps and policies. The keys of config and filter depend on the type.
 func (s *schemas) inputs() {
 	types := object{"enum": s.InputTypes()}
-	tap := record(object{"input_type": types, "config": table(), "tags": object{"type": []string{"object", "null"}}}, "input_type")
+	tap := record(object{"input_type": types, "config": table(), "tags": object{"type": []string{"object", "null"}},
+		"anonymize": options.Schema(options.Keys[anonymize.Config]("")),
+	}, "input_type")
 	tags := object{"type": "array", "items": singleton(object{"type": []string{"string", "number", "boolean", "null"}})}
 	selector := record(object{"all": tags, "any": tags})
 	selector["minProperties"], selector["maxProperties"] = 1, 1

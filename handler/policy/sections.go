@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"visor/anonymize"
 	"visor/handler/options"
 )
 
@@ -24,7 +25,8 @@ func (p *parser) taps(node *yaml.Node) (out []Tap) {
 		if tags := p.find(value, "tags"); tags != nil && tags.Tag != "!!null" {
 			t.Tags = p.options(value, "tags", "tap tags is not a map", "")
 		}
-		p.only(value, fmt.Sprintf("tap '%s'", t.Name), "input_type", "config", "tags")
+		t.Anonymize = p.anonymize(value, fmt.Sprintf("invalid anonymize for tap '%s': ", t.Name))
+		p.only(value, fmt.Sprintf("tap '%s'", t.Name), "input_type", "config", "tags", "anonymize")
 		p.checkTap(value, &t)
 		out = append(out, t)
 	}
@@ -86,7 +88,8 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 	}
 	p.policyConfig(node, &pol)
 	p.findings(node, &pol)
-	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers", "findings")
+	pol.Anonymize = p.anonymize(node, fmt.Sprintf("invalid anonymize for policy '%s': ", name))
+	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers", "findings", "anonymize")
 	pol.Fault = p.faults.orNil()
 	return pol
 }
@@ -123,6 +126,22 @@ func (p *parser) findings(node *yaml.Node, pol *Policy) {
 	if err := pol.Findings.Check(); err != nil {
 		p.fail(given, "%s%v", prefix, err)
 	}
+}
+
+// anonymize reads how addresses are shown, or returns nil without the section.
+func (p *parser) anonymize(node *yaml.Node, prefix string) *anonymize.Config {
+	given := p.find(node, "anonymize")
+	if given == nil {
+		return nil
+	}
+	cfg := new(anonymize.Config)
+	table := p.options(node, "anonymize", "anonymize is not a map", prefix)
+	problems := options.Read(table, cfg, "", options.Dialect{})
+	p.located(p.failAt, problems, prefix, given)
+	if err := cfg.Check(); err != nil && len(problems) == 0 {
+		p.fail(given, "%s%v", prefix, err)
+	}
+	return cfg
 }
 
 func (p *parser) input(node *yaml.Node, policy string) Input {

@@ -115,6 +115,10 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 	p := &r.Policy
 	env := m.cfg.Env
 	env.FlowBytes = m.limits().Flows()
+	var err error
+	if env.Anonymize, err = m.anonymizer(p, &part.Tap); err != nil {
+		return err
+	}
 	var handlers []handler.Handler
 	for _, mod := range part.Modules {
 		h, err := m.cfg.Types.Build(mod, env)

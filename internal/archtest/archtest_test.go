@@ -22,7 +22,7 @@ var rows = [][]string{
 	{"handler/*", "export", "export/*"},
 	{"handler", "handler/handlertest"},
 	{"handler/metric"},
-	{"capture", "capture/*", "sketch", "window", "geo"},
+	{"capture", "capture/*", "sketch", "window", "geo", "anonymize"},
 	{"decode", "decode/*", "capture/filter/cbpf"},
 	{"internal/flowtable", "internal/decompress", "internal/tlsfiles", "internal/wire"},
 	{"sketch/hash64", "handler/options"},

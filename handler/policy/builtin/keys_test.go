@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"visor/anonymize"
 	"visor/export/findings"
 	"visor/handler/options"
 	"visor/handler/policy/builtin"
@@ -30,6 +31,9 @@ func TestKeys(t *testing.T) {
 	}
 	b.WriteString("\n## Findings\n\nThe keys are part of `findings` of a policy. A number that is left out has its default, see package export/findings.\n")
 	table(&b, "### findings", options.Keys[findings.Config](""))
+	b.WriteString("\n## Anonymize\n\nThe keys are part of `anonymize` of a policy or of a tap, see package anonymize. The tap's section precedes the policy's.\n" +
+		"An empty section cuts addresses to 24 and 48 bits. Lengths and `key_file` exclude each other.\n")
+	table(&b, "### anonymize", options.Keys[anonymize.Config](""))
 	golden.Equal(t, "KEYS.md", []byte(b.String()))
 }
 

@@ -1,0 +1,21 @@
+// Package anonymize replaces addresses by others that do not identify a host. There are two
+// methods. One cuts an address to the prefix of its network:
+//
+//	m, err := anonymize.New(anonymize.Config{IPv4: 24, IPv6: 48})
+//	...
+//	cache := m.NewCache() // one for each goroutine
+//	fmt.Println(cache.Addr(addr)) // 192.0.2.0 for 192.0.2.77
+//
+// The other is Crypto-PAn (Xu, Fan, Ammar, Moon, "Prefix-preserving IP address anonymization",
+// 2002): a secret key determines a permutation of all addresses. Addresses that share a prefix
+// share one of the same length after it. So hosts and networks stay distinct, but only the key
+// leads back:
+//
+//	m, err := anonymize.New(anonymize.Config{Key: key})
+//
+// Names below in-addr.arpa and ip6.arpa contain addresses, which [Cache.AppendName] replaces.
+//
+// Handlers use a Method by [visor/handler.Settings], and documents of policies by their section
+// anonymize. Crypto-PAn does not resist an observer that can send packets of known addresses, or
+// that recognizes hosts by their traffic. Cutting does.
+package anonymize
