@@ -1,18 +1,9 @@
 package protobuf_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,6 +19,7 @@ import (
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/internal/packettest"
+	"visor/internal/promtest"
 	"visor/internal/wait"
 )
 
@@ -69,9 +61,7 @@ func TestPrometheus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: it takes 30 s")
 	}
-	if _, err := exec.LookPath("prometheus"); err != nil {
-		t.Skip("skipped: there is no prometheus (Debian: prometheus)")
-	}
+	promtest.Need(t, "prometheus")
 	for _, native := range []bool{false, true} {
 		t.Run(fmt.Sprintf("native %v", native), func(t *testing.T) { scrape(t, native) })
 	}
@@ -89,8 +79,13 @@ func scrape(t *testing.T, native bool) {
 	go func() { done <- p.Run(context.Background()) }()
 	srv := httptest.NewServer(protobuf.CountersHandler(p, prom.Config{Labels: map[string]string{"policy": "p"}}))
 	defer srv.Close()
-	query, stop := prometheus(t, strings.TrimPrefix(srv.URL, "http://"), native)
-	defer stop()
+	jobs := promtest.Jobs(strings.TrimPrefix(srv.URL, "http://"), "/metrics/counters", map[string]string{"quick": "200ms", "second": "1s", "slow": "2700ms"})
+	var features []string
+	if native {
+		features = append(features, "--enable-feature=native-histograms")
+	}
+	server := promtest.Start(t, jobs, features...)
+	query := server.Query
 
 	const queries = "visor_dns_queries_total"
 	wait.Until(t, func() bool { return query(`min(count_over_time(`+queries+`[1m]))`) >= 5 })
@@ -115,52 +110,5 @@ func scrape(t *testing.T, native bool) {
 		require.InEpsilon(t, 0.003, middle, 0.1)
 	}
 	require.Equal(t, sent, query(count))
-}
-
-// prometheus runs Prometheus with three jobs that scrape target. query returns the single value of
-// an expression, or NaN-like -1 without one.
-func prometheus(t *testing.T, target string, native bool) (query func(string) float64, stop func()) {
-	dir := t.TempDir()
-	config := "global: {scrape_timeout: 200ms}\nscrape_configs:\n"
-	for job, interval := range map[string]string{"quick": "200ms", "second": "1s", "slow": "2700ms"} {
-		config += fmt.Sprintf("  - {job_name: %s, scrape_interval: %s, metrics_path: /metrics/counters, static_configs: [{targets: [%q]}]}\n", job, interval, target)
-	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
-	args := []string{"--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", address}
-	if native {
-		args = append(args, "--enable-feature=native-histograms")
-	}
-	cmd := exec.Command("prometheus", args...)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	require.NoError(t, cmd.Start())
-	query = func(expr string) float64 {
-		resp, err := http.Get("http://" + address + "/api/v1/query?query=" + url.QueryEscape(expr))
-		if err != nil {
-			return -1
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		var answer struct {
-			Data struct {
-				Result []struct{ Value [2]any }
-			}
-		}
-		if json.Unmarshal(body, &answer) != nil || len(answer.Data.Result) != 1 {
-			return -1
-		}
-		v, err := strconv.ParseFloat(fmt.Sprint(answer.Data.Result[0].Value[1]), 64)
-		require.NoError(t, err)
-		return v
-	}
-	return query, func() {
-		require.NoError(t, cmd.Process.Signal(os.Interrupt))
-		require.NoError(t, cmd.Wait())
-		require.NotContains(t, log.String(), "level=warn component=\"scrape", log.String())
-	}
+	require.NotContains(t, server.Stop(), "level=warn component=\"scrape")
 }
