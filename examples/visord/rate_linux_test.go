@@ -46,7 +46,8 @@ func generate(socket string, stop chan struct{}) {
 		}
 		if conn == nil {
 			if c, err := net.Dial("unix", socket); err == nil {
-				conn, due = c, append([]byte("\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x02"), due...) // START
+				start := "\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x02" // a control frame
+				conn, due = c, append([]byte(start), due...)
 			}
 		}
 		if conn != nil {

@@ -47,7 +47,7 @@ func Start(t testing.TB, config string, args ...string) *Server {
 // Need skips the test if a program of Debian's package prometheus is missing.
 func Need(t testing.TB, program string) {
 	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("skipped: there is no %s (Debian: prometheus)", program)
+		t.Skipf("skipped: %s is not installed (Debian: prometheus)", program)
 	}
 }
 
