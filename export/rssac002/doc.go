@@ -5,11 +5,12 @@
 //
 //	day, err := handler.Merge(snapshots...) // of 00:00 to 24:00 UTC, from all workers and hosts
 //	...
-//	err = rssac002.Write(os.Stdout, day, rssac002.Config{Service: "b.root-servers.org"})
+//	err = rssac002.Write(os.Stdout, day, rssac002.Config{Service: "b.root-servers.net"})
 //
 // The snapshots need the dns handler with its group "traffic". Four of the six metrics are written:
 // traffic-volume, traffic-sizes, rcode-volume and unique-sources. Traffic cannot show the other
-// two, load-time and zone-size, which come from the server.
+// two, load-time and zone-size, which come from the server. Keys and bins match the files
+// that b.root-servers.net publishes as rssac002v5 (https://github.com/rssac-caucus/RSSAC002-data).
 //
 // Everything that the capture holds counts: choose an interface with the traffic of one service.
 // With local networks, version 2.0 of the handler separates that traffic from the server's own

@@ -17,7 +17,7 @@ import (
 
 // Config configures [Write].
 type Config struct {
-	Service string    // the name of the service, such as "b.root-servers.org"; required
+	Service string    // the name of the service, such as "b.root-servers.net"; required
 	Handler string    // the name of the dns handler; "" means the first one
 	Start   time.Time // of the day; zero means midnight UTC before the first traffic
 }
@@ -110,23 +110,37 @@ func (d *document) volume(t *dns.TrafficCounts) {
 	}
 }
 
+// The last bins of sizes have no upper bound. Root servers publish them as "288-" and "4096-".
+const (
+	lastRequest  = 288
+	lastResponse = 4096
+)
+
 func (d *document) sizes(t *dns.TrafficCounts) {
 	d.begin("traffic-sizes")
-	for _, v := range []struct {
-		name  string
-		sizes *metric.Sizes
-	}{
-		{"udp-request-sizes", &t.UDP.QuerySizes}, {"udp-response-sizes", &t.UDP.ReplySizes},
-		{"tcp-request-sizes", &t.TCP.QuerySizes}, {"tcp-response-sizes", &t.TCP.ReplySizes},
-	} {
-		if v.sizes.Count() == 0 {
-			fmt.Fprintf(d.out, "%s: {}\n", v.name)
+	d.bins("udp-request-sizes", &t.UDP.QuerySizes, lastRequest)
+	d.bins("udp-response-sizes", &t.UDP.ReplySizes, lastResponse)
+	d.bins("tcp-request-sizes", &t.TCP.QuerySizes, lastRequest)
+	d.bins("tcp-response-sizes", &t.TCP.ReplySizes, lastResponse)
+}
+
+// bins writes the bins of sizes below last, and the sum of the others.
+func (d *document) bins(name string, sizes *metric.Sizes, last int) {
+	if sizes.Count() == 0 {
+		fmt.Fprintf(d.out, "%s: {}\n", name)
+		return
+	}
+	fmt.Fprintf(d.out, "%s:\n", name)
+	greater := uint64(0)
+	for size, n := range sizes.Bins() {
+		if size >= last {
+			greater += n
 			continue
 		}
-		fmt.Fprintf(d.out, "%s:\n", v.name)
-		for size, n := range v.sizes.Bins() {
-			fmt.Fprintf(d.out, "  %d-%d: %d\n", size, size+metric.SizeBin-1, n)
-		}
+		fmt.Fprintf(d.out, "  %d-%d: %d\n", size, size+metric.SizeBin-1, n)
+	}
+	if greater > 0 {
+		fmt.Fprintf(d.out, "  %d-: %d\n", last, greater)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -41,8 +42,12 @@ func (d *day) message(msg []byte, client netip.Addr, reply bool) {
 		version = "ipv6"
 	}
 	d.volume[name+version]++
-	bin := len(msg) / 16 * 16
-	d.sizes[size][fmt.Sprintf("%d-%d", bin, bin+15)]++
+	bin, last := len(msg)/16*16, map[bool]int{false: 288, true: 4096}[reply]
+	key := fmt.Sprintf("%d-%d", bin, bin+15)
+	if bin >= last {
+		key = fmt.Sprintf("%d-", last)
+	}
+	d.sizes[size][key]++
 	switch {
 	case reply:
 	case client.Is4():
@@ -66,6 +71,9 @@ func generate() (frames []capture.Frame, d day) {
 			client, server = netip.AddrFrom16(a), "[2001:db8:53::1]:53"
 		}
 		q := packettest.Query(uint16(i), fmt.Sprintf("n%d.example.com", rnd.IntN(1<<rnd.IntN(30))), 1)
+		if i%50 == 0 {
+			q = append(q, make([]byte, rnd.IntN(400))...) // some pad their queries
+		}
 		reply := packettest.Reply(q, []byte{0, 0, 2, 3}[rnd.IntN(4)], rnd.IntN(400)*rnd.IntN(2))
 		from, at := netip.AddrPortFrom(client, 5000).String(), 24*time.Hour*time.Duration(i)/n
 		frames = append(frames, packettest.UDP(at, from, server, q))
@@ -141,6 +149,66 @@ func travelled(t *testing.T, s *handler.Snapshot) *handler.Snapshot {
 	out, err := handler.ReadSnapshot(data)
 	require.NoError(t, err)
 	return out
+}
+
+// TestPublished compares the keys and their order with the files that b.root-servers.net published
+// for 2024-06-01 as rssac002v5. Its own keys of DNS over TLS begin with "b-", and are not of
+// RSSAC002.
+func TestPublished(t *testing.T) {
+	const published = `---
+version: rssac002v5
+service: b.root-servers.net
+start-period: 2024-06-01T00:00:00Z
+metric: traffic-volume
+dns-udp-queries-received-ipv4: 6232483410
+dns-udp-queries-received-ipv6: 1491877279
+dns-tcp-queries-received-ipv4: 102349069
+dns-tcp-queries-received-ipv6: 29040102
+dns-udp-responses-sent-ipv4: 6134625028
+dns-udp-responses-sent-ipv6: 1481981475
+dns-tcp-responses-sent-ipv4: 96974432
+dns-tcp-responses-sent-ipv6: 28506501
+---
+version: rssac002v5
+service: b.root-servers.net
+start-period: 2024-06-01T00:00:00Z
+metric: traffic-sizes
+udp-request-sizes:
+  288-: 149326
+udp-response-sizes:
+  4096-: 1
+tcp-request-sizes:
+  288-: 2479
+tcp-response-sizes:
+  4096-: 2634
+---
+version: rssac002v5
+service: b.root-servers.net
+start-period: 2024-06-01T00:00:00Z
+metric: rcode-volume
+0: 4201423919
+---
+version: rssac002v5
+service: b.root-servers.net
+start-period: 2024-06-01T00:00:00Z
+metric: unique-sources
+num-sources-ipv4: 7612603
+num-sources-ipv6: 1469414
+num-sources-ipv6-aggregate: 448626
+`
+	const client, server, syn, ack = "198.51.100.1:5000", "192.0.2.1:53", 2, 16
+	query := packettest.Query(1, "example.com", 1)
+	q, r := append(query, make([]byte, 300)...), packettest.Reply(query, 0, 300)
+	frames := []capture.Frame{
+		packettest.UDP(0, client, server, q), packettest.UDP(0, server, client, r),
+		packettest.TCP(0, client, server, syn, 0, 0, nil), packettest.TCP(0, server, client, syn|ack, 0, 1, nil),
+		packettest.TCP(0, client, server, ack, 1, 1, packettest.Stream(q)), packettest.TCP(0, server, client, ack, 1, 1, packettest.Stream(r)),
+	}
+	var out bytes.Buffer
+	cfg := rssac002.Config{Service: "b.root-servers.net", Start: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)}
+	require.NoError(t, rssac002.Write(&out, analyse(t, "1.0", frames), cfg))
+	keys := regexp.MustCompile(`(?m): [0-9]+$`)
+	require.Equal(t, keys.ReplaceAllString(published, ""), keys.ReplaceAllString(out.String(), ""))
 }
 
 // documents reads YAML documents by metric. Keys are texts.
