@@ -31,9 +31,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // modules of a pipeline; modules that were read or merged keep their origins.
 //
 // Of each list it appends the entries with the highest counts, normally [DefaultEntries]; 0 means
-// all. Lists of distinct names or clients have a quarter as many. What it cuts is added to the
-// list's error, so that all bounds stay true. Metrics of disabled groups are not appended. The
-// bytes are not compressed; zstd makes them three times shorter.
+// all. Lists of distinct names or clients have an eighth as many. Entries below a 4096th of the
+// list's total are cut, too. What is cut is added to the list's error, so that all bounds stay
+// true. Metrics of disabled groups are not appended. The bytes are not compressed; zstd makes them
+// three times shorter.
 func (s *Snapshot) AppendBinary(dst []byte, by Origin, entries int) ([]byte, error) {
 	if len(s.Modules) > maxModules {
 		return nil, fmt.Errorf("handler: a snapshot of more than %d modules", maxModules)

@@ -17,7 +17,7 @@ import (
 const cutDistinctVersion = 2
 
 // sampledShare is the number of keys of a cut list for each key that keeps its samples.
-const sampledShare = 4
+const sampledShare = 2
 
 // AppendHead appends the n keys with the most distinct sub-keys as bytes for UnmarshalBinary; 0
 // means all. It leaves out most samples, and the hashes of sub-keys: 32 of these need as much room

@@ -1,6 +1,9 @@
 package sketch
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Head is the form in which a list travels: its heaviest entries, in descending order, with the
 // rest in the error. The true count of each key is from Lower to Upper, and Upper is Lower + Error.
@@ -27,6 +30,20 @@ func (h Head[K]) cut(entries []Entry[K], n int) Head[K] {
 		h.Entries[i].Lower -= most
 	}
 	return h
+}
+
+// From returns the Head without the entries whose count is below least.
+func (h Head[K]) From(least uint64) Head[K] {
+	n, _ := slices.BinarySearchFunc(h.Entries, least, func(e Entry[K], least uint64) int {
+		if e.Lower >= least {
+			return -1
+		}
+		return 1
+	})
+	if n == 0 && len(h.Entries) > 0 {
+		n = 1
+	}
+	return h.cut(h.Entries, n)
 }
 
 // more returns the number of entries that decide a cut to n; 0 means all.

@@ -30,8 +30,16 @@ const (
 	wireLast = wireDistinctClients
 )
 
-// wireVersion is the version of each kind's bytes.
-const wireVersion = 1
+// version returns the version of the bytes of values of kind k. All former ones are read.
+func (k wireKind) version() byte {
+	switch k {
+	case wireList: // texts that follow from their keys are left out
+		return 2
+	case wireDistinctNames, wireDistinctClients: // cut
+		return 2
+	}
+	return 1
+}
 
 // traveller is a state that can be appended to bytes, other than a lister.
 type traveller interface {
@@ -52,7 +60,7 @@ type cutter interface {
 
 // cutShare divides the number of entries of a cutter. An entry has about ten times the bytes of
 // another list's entry.
-const cutShare = 4
+const cutShare = 8
 
 // newTraveller returns an empty state of a kind, or nil for other kinds.
 func newTraveller(k wireKind) traveller {

@@ -3,6 +3,8 @@ package metric
 import (
 	"encoding/binary"
 	"math"
+	"net/netip"
+	"strconv"
 
 	"visor/decode/dnsmsg"
 	"visor/geo"
@@ -85,7 +87,9 @@ type list struct {
 	kind  keyKind
 	names sketch.TopNames
 	texts map[string]Item // of keys whose text does not follow
-	hash  *hash64.Hasher
+	// texts of other keys follow from their length; see derived
+	derived bool
+	hash    *hash64.Hasher
 }
 
 var _ lister = (*list)(nil)
@@ -95,6 +99,9 @@ func (l *list) keys() keyKind { return l.kind }
 func (l *list) item(key []byte) Item {
 	if item, ok := l.texts[string(key)]; ok {
 		return item
+	}
+	if l.derived && derivable(key) {
+		return Item{Name: derived(key)}
 	}
 	return l.kind.item(key)
 }
@@ -106,7 +113,7 @@ func (l *list) load(src *list) { l.copyFrom(src) }
 // Reset empties the list.
 func (l *list) Reset() {
 	l.names.Reset()
-	l.texts = nil
+	l.texts, l.derived = nil, false
 }
 
 func (l *list) mergeFrom(src state) { l.merge(src.(*list), (*sketch.TopNames).Merge) }
@@ -114,6 +121,7 @@ func (l *list) mergeKeys(src state) { l.merge(src.(*list), (*sketch.TopNames).Me
 
 func (l *list) merge(src *list, merge func(dst, src *sketch.TopNames)) {
 	merge(&l.names, &src.names)
+	l.derived = l.derived || src.derived
 	for key, item := range src.texts {
 		l.note(key, item)
 	}
@@ -144,7 +152,7 @@ func (l *list) forget() {
 func (l *list) copyFrom(src state) {
 	from := src.(*list)
 	l.Reset()
-	l.kind, l.hash = from.kind, from.hash
+	l.kind, l.hash, l.derived = from.kind, from.hash, from.derived
 	l.names.CopyFrom(&from.names)
 	for key, item := range from.texts {
 		l.note(key, item)
@@ -158,6 +166,9 @@ func (l *list) render(v *Value, r Rendering) {
 // size returns the memory of the list in bytes.
 func (l *list) size() int { return l.names.Size() + len(l.texts)*textBytes }
 
+// leastShare divides the total of a list. Entries below that share are cut.
+const leastShare = 4096
+
 // textBytes is the approximate memory of a text without its bytes.
 const textBytes = 128
 
@@ -166,7 +177,34 @@ const (
 	plainText = iota // no text: the key has its own
 	withText
 	withPlace // a text, a latitude and a longitude
+	derivedText
 )
+
+// derivable reports whether a key has the length of an address or a subnet.
+func derivable(key []byte) bool {
+	switch len(key) {
+	case 3, 6, 16, 17:
+		return true
+	}
+	return false
+}
+
+// derived returns the text of an address or a subnet by the length of its key, or "" for other
+// lengths: an address of 16 bytes, alone or followed by the length of a prefix, or the prefix of an
+// IPv4 /24 or an IPv6 /48.
+func derived(key []byte) string {
+	switch len(key) {
+	case 3:
+		return IPv4{key[0], key[1], key[2]}.String() + "/24"
+	case 6:
+		return IPv6{key[0], key[1], key[2], key[3], key[4], key[5]}.String() + "/48"
+	case 16:
+		return netip.AddrFrom16([16]byte(key)).Unmap().String()
+	case 17:
+		return derived(key[:16]) + "/" + strconv.Itoa(int(key[16]))
+	}
+	return ""
+}
 
 // append appends h in bytes: the kind of keys, total, error, refused counts, capacity, and the
 // entries with count, key and text. Counts are in descending order and are stored as differences.
@@ -197,6 +235,8 @@ func (h *head) appendText(dst, key []byte) []byte {
 		return wire.AppendText(wire.AppendText(dst, item.Lat), item.Lon)
 	case item.Name == h.kind.item(key).Name:
 		return append(dst, plainText)
+	case h.kind == keyOther && item.Name == derived(key):
+		return append(dst, derivedText)
 	}
 	return wire.AppendText(append(dst, withText), item.Name)
 }
@@ -248,6 +288,14 @@ func (l *list) read(r *wire.Reader, kind keyKind) {
 func (l *list) readText(r *wire.Reader, key []byte) {
 	switch form := r.Byte(); form {
 	case plainText:
+		if l.kind == keyOther && derivable(key) {
+			l.note(string(key), l.kind.item(key))
+		}
+	case derivedText:
+		l.derived = true
+		if l.kind != keyOther || !derivable(key) {
+			r.Failf("no text follows from a key of %d bytes", len(key))
+		}
 	case withText:
 		l.note(string(key), Item{Name: r.Text()})
 	case withPlace:

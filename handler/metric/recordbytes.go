@@ -29,8 +29,9 @@ const (
 )
 
 // AppendBinary appends r in bytes: the declarations, then the values. Of each list it appends the n
-// entries with the highest counts, and a quarter as many of a list of distinct names or clients; 0
-// means all. What it cuts is added to the list's error.
+// entries with the highest counts, and an eighth as many of a list of distinct names or clients; 0
+// means all. It leaves out entries below a 4096th of the list's total, too. What it cuts is added
+// to the list's error.
 func (r *Record) AppendBinary(dst []byte, n int) []byte {
 	return r.sum.append(appendDeclarations(dst, r.fields), r.fields, n)
 }
@@ -74,9 +75,9 @@ func appendValue(dst []byte, d *declared, value state, n int) []byte {
 		return wire.AppendText(append(dst, byte(u.kind), u.version), u.data)
 	}
 	if value == nil || d.leftOut {
-		return append(dst, byte(wireLeftOut), wireVersion, 0)
+		return append(dst, byte(wireLeftOut), wireLeftOut.version(), 0)
 	}
-	dst, at := wire.Open(append(dst, byte(d.wire), wireVersion))
+	dst, at := wire.Open(append(dst, byte(d.wire), d.wire.version()))
 	switch m := value.(type) {
 	case *subjects:
 		dst = binary.AppendUvarint(dst, uint64(len(m.parts)))
@@ -87,6 +88,9 @@ func appendValue(dst []byte, d *declared, value state, n int) []byte {
 		}
 	case lister:
 		h := m.head(n)
+		if n > 0 {
+			h.Head = h.From(h.Total / leastShare)
+		}
 		dst = h.append(dst)
 	case cutter:
 		dst = m.appendHead(dst, (n+cutShare-1)/cutShare)
@@ -195,7 +199,7 @@ func (in *reading) value(r *wire.Reader, d *declared) state {
 	switch {
 	case r.Err() != nil || kind == wireLeftOut || d.leftOut:
 		return nil
-	case kind > wireLast || version > wireVersion || d.keys >= keyKinds:
+	case kind > wireLast || version > kind.version() || d.keys >= keyKinds:
 		in.use(body.Len())
 		return &unknown{kind, version, bytes.Clone(body.Bytes(uint64(body.Len())))}
 	case kind != d.wire:
