@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"visor/decode"
+	"visor/decode/dnsmsg"
 	"visor/geo"
 	"visor/handler"
 	"visor/sketch/hash64"
@@ -90,6 +91,7 @@ type shard struct {
 	cfg    *Config
 	geo    *geo.Cache // nil without databases
 	text   []byte     // scratch
+	key    []byte     // scratch
 	single bool       // all time is one period
 
 	clients cache[netip.Addr]
@@ -208,12 +210,12 @@ func (s *shard) count(m *handler.Message) {
 
 func (s *shard) countClient(m *handler.Message, reply bool, unix int64) {
 	addr := client(m)
-	s.text = append(s.text[:0], "unknown"...)
-	if addr.IsValid() {
-		s.text = addr.AppendTo(s.text[:0])
-	}
-	hash := s.Hash.Sum(s.text)
+	hash := s.sumClient(addr)
 	s.Live.Clients.Add(hash)
+	if s.Shown != nil {
+		addr = s.Shown.Addr(addr)
+		hash = s.sumClient(addr)
+	}
 	if !reply {
 		s.Live.TopClients.Add(hash, s.text, 1)
 	}
@@ -227,10 +229,24 @@ func (s *shard) countClient(m *handler.Message, reply bool, unix int64) {
 	e.subject.add(m, unix)
 }
 
+// sumClient sets text to the text of a client, and returns its hash.
+func (s *shard) sumClient(addr netip.Addr) uint64 {
+	s.text = append(s.text[:0], "unknown"...)
+	if addr.IsValid() {
+		s.text = addr.AppendTo(s.text[:0])
+	}
+	return s.Hash.Sum(s.text)
+}
+
 func (s *shard) countName(m *handler.Message, reply bool, unix int64) {
 	s.text = m.Name.AppendText(s.text[:0])
 	hash := s.Hash.Sum(s.text)
 	s.Live.Names.Add(hash)
+	if key, changed := s.Shown.AppendName(s.key[:0], m.Name.Key()); changed {
+		s.key = key
+		s.text = dnsmsg.NameFromKey(key).AppendText(s.text[:0])
+		hash = s.Hash.Sum(s.text)
+	}
 	if !reply {
 		s.Live.TopQNames.Add(hash, s.text, 1)
 	}

@@ -203,8 +203,8 @@ func (s *shard) server(frame *decode.Packet, addr netip.Addr) {
 	if !frame.Layers.Has(decode.LayerEthernet) || len(frame.Frame) < 12 {
 		return
 	}
-	s.text = appendMAC(s.text[:0], frame.Frame[6:12])
-	s.text = addr.AppendTo(append(s.text, '/'))
+	s.text = s.appendMAC(s.text[:0], frame.Frame[6:12])
+	s.text = s.Shown.Addr(addr).AppendTo(append(s.text, '/'))
 	s.Live.TopServers.Add(s.Hash.Sum(s.text), s.text, 1)
 }
 
@@ -224,14 +224,19 @@ func (s *shard) acknowledged(tsNS int64, m dhcpmsg.V4, deep bool) {
 	if !ok || tsNS-begun >= s.ttl || addr.IsUnspecified() || !deep {
 		return
 	}
-	s.text = appendMAC(s.text[:0], r.mac[:])
-	s.text = appendName(append(s.text, '/'), r.name[:r.len])
-	s.text = addr.AppendTo(append(s.text, '/'))
+	s.text = s.appendMAC(s.text[:0], r.mac[:])
+	s.text = s.appendName(append(s.text, '/'), r.name[:r.len])
+	s.text = s.Shown.Addr(addr).AppendTo(append(s.text, '/'))
 	s.Live.TopClients.Add(s.Hash.Sum(s.text), s.text, 1)
 }
 
-func appendMAC(dst, mac []byte) []byte {
+// appendMAC appends a MAC address. If addresses are anonymized, only the first half is shown, which
+// identifies the maker (IEEE 802).
+func (s *shard) appendMAC(dst, mac []byte) []byte {
 	const digits = "0123456789abcdef"
+	if s.Shown != nil {
+		mac = []byte{mac[0], mac[1], mac[2], 0, 0, 0}
+	}
 	for i, b := range mac {
 		if i > 0 {
 			dst = append(dst, ':')
@@ -242,8 +247,12 @@ func appendMAC(dst, mac []byte) []byte {
 }
 
 // appendName appends a host name. It replaces characters outside printable ASCII, which are invalid
-// in names, with a question mark.
-func appendName(dst, name []byte) []byte {
+// in names, with a question mark. If addresses are anonymized, names are left out, because they often
+// name a person.
+func (s *shard) appendName(dst, name []byte) []byte {
+	if s.Shown != nil {
+		return append(dst, '-')
+	}
 	start := len(dst)
 	for _, b := range name {
 		if b == 0 { // some clients send the terminator of a C string

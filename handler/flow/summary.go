@@ -77,8 +77,8 @@ func (s *summary) addSubnet(text string) error {
 }
 
 // appendText appends the text shown instead of an address. It returns false if the address is
-// shown.
-func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) (text []byte, ok bool) {
+// shown. Wildcards show a network of the address after anonymization.
+func (s *summary) appendText(dst []byte, addr, shown netip.Addr, systems *geo.Cache) (text []byte, ok bool) {
 	if s.none || s.except.Contains(addr) {
 		return dst, false
 	}
@@ -97,7 +97,7 @@ func (s *summary) appendText(dst []byte, addr netip.Addr, systems *geo.Cache) (t
 		bits = s.wild4
 	}
 	if bits >= 0 {
-		if p, err := addr.Prefix(bits); err == nil {
+		if p, err := shown.Prefix(bits); err == nil {
 			return p.AppendTo(dst), true
 		}
 	}

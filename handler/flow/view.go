@@ -20,6 +20,7 @@ type view struct {
 	l4           transport
 	src, dst     end
 	conversation key
+	talk         uint64 // hash of the conversation for distinct counts
 	dscp, ecn    key
 	system       key // scratch
 }
@@ -104,6 +105,10 @@ func (v *view) describe(s *shard, f *decode.Flow) {
 	v.conversation.Clear()
 	if s.groups.Has(groupConversations) {
 		v.converse(s.Hash)
+		if v.talk = v.conversation.Hash(); s.Shown != nil {
+			a, b := v.src.whole(s.Hash), v.dst.whole(s.Hash)
+			v.talk = s.Hash.Pair(min(a, b), max(a, b))
+		}
 	}
 	if s.groups.Has(groupTopToS) {
 		v.dscp.text = appendDSCP(append(v.dscp.text[:0], formText), f.ToS>>2)
@@ -146,21 +151,35 @@ func (e *end) setPort(s *shard, l4 transport, port uint16) {
 }
 
 func (e *end) setAddr(s *shard) {
-	if e.ip.Is4() {
-		e.ipHash = s.Hash.IPv4(e.ip.As4())
-	} else {
-		e.ipHash = s.Hash.IPv6(e.ip.As16())
-	}
-	if s.h.summary.none {
+	e.ipHash = sum(s.Hash, e.ip)
+	if s.h.summary.none && s.Shown == nil {
 		e.addr.setAddr(e.ipHash, e.ip)
 		return
 	}
-	if text, ok := s.h.summary.appendText(e.name[:0], e.ip, s.geo); ok {
+	shown := s.Shown.Addr(e.ip)
+	if text, ok := s.h.summary.appendText(e.name[:0], e.ip, shown, s.geo); ok {
 		e.name, e.plain = text, false
 		e.addr.setText(s.Hash, text)
 		return
 	}
-	e.addr.setAddr(e.ipHash, e.ip)
+	e.plain = s.Shown == nil
+	e.addr.setAddr(sum(s.Hash, shown), shown)
+}
+
+func sum(h *hash64.Hasher, ip netip.Addr) uint64 {
+	if ip.Is4() {
+		return h.IPv4(ip.As4())
+	}
+	return h.IPv6(ip.As16())
+}
+
+// whole returns a hash of the address and the port, whole even if lists show another address. An
+// address with a text counts as that text.
+func (e *end) whole(h *hash64.Hasher) uint64 {
+	if e.addr.isText() {
+		return h.Pair(e.addr.Hash(), e.portHash)
+	}
+	return h.Pair(e.ipHash, e.portHash)
 }
 
 // converse builds the key of the conversation: both ends, in an order independent of the direction.
@@ -186,7 +205,7 @@ func (v *view) distinct(m *Interface, old seen) {
 		m.DstPorts.Add(v.dst.portHash)
 	}
 	if v.conversation.IsSet() {
-		m.Conversations.Add(v.conversation.Hash())
+		m.Conversations.Add(v.talk)
 	}
 }
 
