@@ -247,8 +247,8 @@ func (s *shard) appendMAC(dst, mac []byte) []byte {
 }
 
 // appendName appends a host name. It replaces characters outside printable ASCII, which are invalid
-// in names, with a question mark. If addresses are anonymized, names are left out, because they often
-// name a person.
+// in names, with a question mark. If addresses are anonymized, it leaves out the name, which often
+// identifies a person.
 func (s *shard) appendName(dst, name []byte) []byte {
 	if s.Shown != nil {
 		return append(dst, '-')

@@ -265,7 +265,7 @@ func endpoints(t *testing.T, out map[string][]byte, m *policy.Manager, log *slog
 	} {
 		w := httptest.NewRecorder()
 		api.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		if path != "/metrics" { // there is no policy "default"
+		if path != "/metrics" { // it needs a policy "default"
 			require.Equal(t, http.StatusOK, w.Code, path+" "+w.Body.String())
 		}
 		out["GET "+path] = w.Body.Bytes()
