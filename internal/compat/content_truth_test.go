@@ -30,15 +30,7 @@ var contentFields = []string{
 // TestTruthContent compares what messages contain with tshark's fields, on all captures of DNS in
 // which both find the same messages, one in a frame.
 func TestTruthContent(t *testing.T) {
-	root := sharedtest.Dir(t, "corpus")
-	if testing.Short() {
-		t.Skip("skipped: -short leaves out a hundred runs of tshark")
-	}
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("skipped: tshark is not installed")
-	}
-	files, err := filepath.Glob(filepath.Join(root, "dns", "*.pcap*"))
-	require.NoError(t, err)
+	files := contentCaptures(t)
 	compared, messages := 0, uint64(0)
 	for _, file := range files {
 		want, ok := tsharkContent(t, file)
@@ -56,28 +48,57 @@ func TestTruthContent(t *testing.T) {
 	require.Greater(t, compared, len(files)/2)
 }
 
-// tsharkContent returns tshark's counts. It returns false if a frame has several messages, whose
-// fields cannot be separated.
-func tsharkContent(t *testing.T, file string) (map[string]uint64, bool) {
-	args := []string{"-r", file, "-Y", "dns && !icmp && !icmpv6", "-T", "fields", "-E", "separator=|"}
-	for _, f := range contentFields {
+// contentCaptures returns the captures of DNS in the corpus. It skips the test without tshark.
+func contentCaptures(t *testing.T) []string {
+	root := sharedtest.Dir(t, "corpus")
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out a hundred runs of tshark")
+	}
+	if _, err := exec.LookPath("tshark"); err != nil {
+		t.Skip("skipped: tshark is not installed")
+	}
+	files, err := filepath.Glob(filepath.Join(root, "dns", "*.pcap*"))
+	require.NoError(t, err)
+	return files
+}
+
+// tsharkFields returns fields of tshark for the frames that a filter selects. It returns false if
+// tshark cannot read the capture, or if a frame has several messages, whose fields cannot be
+// separated.
+func tsharkFields(t *testing.T, file, filter string, names []string) (out []map[string]string, ok bool) {
+	args := []string{"-r", file, "-Y", filter, "-T", "fields", "-E", "separator=|"}
+	for _, f := range names {
 		args = append(args, "-e", f)
 	}
 	cmd := exec.Command("tshark", args...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
-	out, err := cmd.Output()
+	text, err := cmd.Output()
 	if err != nil {
 		return nil, false
 	}
-	counts := map[string]uint64{}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(string(text)) {
 		fields := map[string]string{}
-		for i, v := range strings.Split(strings.TrimSpace(line), "|") {
-			fields[contentFields[i]] = v
+		for i, v := range strings.Split(strings.TrimRight(line, "\n"), "|") {
+			if i < len(names) {
+				fields[names[i]] = v
+			}
 		}
 		if strings.Contains(fields["dns.flags.response"], ",") {
 			return nil, false
 		}
+		out = append(out, fields)
+	}
+	return out, true
+}
+
+// tsharkContent returns tshark's counts. It returns false without comparable ones.
+func tsharkContent(t *testing.T, file string) (map[string]uint64, bool) {
+	lines, ok := tsharkFields(t, file, "dns && !icmp && !icmpv6", contentFields)
+	if !ok {
+		return nil, false
+	}
+	counts := map[string]uint64{}
+	for _, fields := range lines {
 		countFields(counts, fields)
 	}
 	maps.DeleteFunc(counts, func(_ string, n uint64) bool { return n == 0 })
