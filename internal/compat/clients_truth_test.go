@@ -101,8 +101,8 @@ type exactQuery struct {
 	client, server netip.Addr
 }
 
-// count counts the messages of tshark's lines. It returns false if a frame has several addresses, as
-// in tunnels, or is cut, because visor counts the bytes that were captured.
+// count counts the messages of tshark's lines. It returns false if a frame has several addresses,
+// as in tunnels, or is cut, because visor counts the bytes that were captured.
 func (e exactClients) count(lines []map[string]string) bool {
 	open := make(map[string][]exactQuery)
 	last := time.Duration(0)
