@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"visor/capture/gopkt"
+	"visor/export/alert"
+	"visor/export/findings"
 	"visor/export/history"
 	"visor/export/httpapi"
 	"visor/export/otlp"
@@ -39,8 +40,9 @@ type agent struct {
 	log     *slog.Logger
 	sink    *logSink
 	manager *policy.Manager
-	history *history.Store // nil without one
-	push    *otlp.Pusher   // nil if metrics are not pushed
+	history *history.Store    // nil without one
+	alerts  *alert.Dispatcher // nil without receivers
+	push    *otlp.Pusher      // nil if metrics are not pushed
 	server  *http.Server
 	files   fileHelper
 	memory  memory
@@ -87,8 +89,16 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	if a.history != nil {
 		closed = a.remember
 	}
+	if err := a.openAlerts(); err != nil {
+		return err
+	}
+	defer a.closeAlerts()
+	var found func(findings.Finding)
+	if a.alerts != nil {
+		found = a.alerts.Add
+	}
 	a.manager = policy.NewManager(policy.ManagerConfig{
-		Types: builtin.Catalog(), Period: o.period, Closed: closed,
+		Types: builtin.Catalog(), Period: o.period, Closed: closed, Found: found,
 		Hash: hash,
 		Env:  env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
 		APIFiles: root, Fallback: gopkt.Fallback{},
@@ -220,6 +230,7 @@ func (a *agent) listen(stop func()) (net.Listener, error) {
 	if a.push != nil {
 		cfg.Push = func() httpapi.Push { return httpapi.Push(a.push.Stats()) }
 	}
+	a.alertStats(&cfg)
 	if err := a.secure(&cfg); err != nil {
 		return nil, err
 	}
@@ -256,9 +267,7 @@ func (a *agent) secure(cfg *httpapi.Config) (err error) {
 			return err
 		}
 	}
-	if info, err := os.Stat(a.o.tokenFile); err == nil && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
-		a.log.Warn(fmt.Sprintf("all users of this machine can read %s: chmod o-r", a.o.tokenFile))
-	}
+	a.warnReadable(a.o.tokenFile)
 	if a.o.tokenFile != "" && !a.o.tls && !a.o.local() {
 		a.log.Warn(fmt.Sprintf("the token crosses the network to %s in the clear: add --tls", cmp.Or(a.o.host, "all addresses")))
 	}
@@ -412,6 +421,7 @@ func (a *agent) reload() {
 		return
 	}
 	failed := a.manager.Reload(next)
+	a.reloadAlerts(next)
 	former := a.o.doc.Config
 	for key, value := range next.Config {
 		if fmt.Sprint(former[key]) != fmt.Sprint(value) {

@@ -70,8 +70,10 @@ type Finding struct {
 	// Since is the start of the first period that shows it, and Until the end of the last one.
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
-	// Resolved is set after some periods that do not show it.
+	// Resolved is set after some periods that do not show it. Ended is set too if the policy has
+	// ended before.
 	Resolved bool     `json:"resolved"`
+	Ended    bool     `json:"ended,omitempty"`
 	Figures  []Figure `json:"figures"` // the first one is the reason for the finding
 	Evidence Evidence `json:"evidence"`
 	Text     string   `json:"text"` // one sentence in English

@@ -112,8 +112,8 @@ type signal struct {
 	need  int     // periods in a row before it fires; 0 means 1
 }
 
-// Add looks at a closed period. It returns the findings that fired in it, and those that resolved.
-// A finding fires once for each episode, and resolves once.
+// Add looks at a closed period. It returns the findings that fired in it, those that became more
+// severe, and those that resolved. A finding fires once for each episode, and resolves once.
 func (w *Watcher) Add(s *handler.Snapshot) (changes []Finding) {
 	if w.cfg.Off {
 		return nil
@@ -138,7 +138,7 @@ func (w *Watcher) Add(s *handler.Snapshot) (changes []Finding) {
 func (w *Watcher) End() []Finding {
 	out := w.Active()
 	for i := range out {
-		out[i].Resolved = true
+		out[i].Resolved, out[i].Ended = true, true
 	}
 	w.active, w.streams = nil, make(map[string]*stream)
 	return out
@@ -256,7 +256,7 @@ func (w *Watcher) update(s *stream, module string, start time.Time, found []sign
 	return changes
 }
 
-// show adds a signal to its episode and reports whether it fires now.
+// show adds a signal to its episode and reports whether it fires now, or becomes more severe.
 func (w *Watcher) show(e *episode, sig *signal, module string, end time.Time) bool {
 	e.seen, e.quiet = e.seen+1, 0
 	since, key, worst := e.Since, e.Key, e.Severity
@@ -272,7 +272,7 @@ func (w *Watcher) show(e *episode, sig *signal, module string, end time.Time) bo
 		e.Key = fmt.Sprintf("%s/%s/%s/%d", sig.Kind, module, sig.Subject, sig.Since.Unix())
 	}
 	if e.fired || e.seen < sig.need {
-		return false
+		return e.fired && e.Severity.rank() > worst.rank()
 	}
 	e.fired = true
 	w.active = append(w.active, e)

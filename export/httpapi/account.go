@@ -74,6 +74,9 @@ func (a *API) ownFamilies() []export.Family {
 	if a.cfg.History != nil {
 		out = append(out, f.history(a.cfg.History.Stats())...)
 	}
+	if a.cfg.Alerts != nil {
+		out = append(out, f.alerts(a.cfg.Alerts())...)
+	}
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/export/alert"
 	"visor/export/httpapi"
 )
 
@@ -108,4 +109,29 @@ func TestPush(t *testing.T) {
 
 	a = newAgent(t, httpapi.Config{Admin: true})
 	require.NotContains(t, a.do("GET", "/api/v1/metrics/app", "", "").Body.String(), "push")
+}
+
+// TestAlerts checks that /metrics and /api/v1/metrics/app show the counts of alerts.
+func TestAlerts(t *testing.T) {
+	counts := alert.Stats{
+		Counts:    alert.Counts{Open: 1, Below: 2, Silenced: 3, Cooled: 4, Dropped: 5},
+		Receivers: []alert.ReceiverStats{{Name: "hook", Type: "webhook", Sent: 1, Repeated: 2, Retries: 3, Refused: 4, Expired: 5, Overflowed: 6, Pending: 7}},
+	}
+	a := newAgent(t, httpapi.Config{Admin: true, Alerts: func() alert.Stats { return counts }})
+	text := a.do("GET", "/metrics", "", "").Body.String()
+	for _, want := range []string{
+		"visor_alerts_open{} 1\n",
+		"visor_alert_findings_without_alert_total{reason=\"below\"} 2\n",
+		"visor_alert_findings_without_alert_total{reason=\"dropped\"} 5\n",
+		"visor_alert_messages_total{receiver=\"hook\",result=\"sent\"} 1\n",
+		"visor_alert_messages_total{receiver=\"hook\",result=\"overflowed\"} 6\n",
+		"visor_alert_repeats_total{receiver=\"hook\"} 2\n",
+		"visor_alert_retries_total{receiver=\"hook\"} 3\n",
+		"visor_alert_pending{receiver=\"hook\"} 7\n",
+	} {
+		require.Contains(t, text, want)
+	}
+	var answer struct{ App struct{ Alerts alert.Stats } }
+	require.NoError(t, json.Unmarshal(a.do("GET", "/api/v1/metrics/app", "", "").Body.Bytes(), &answer))
+	require.Equal(t, counts, answer.App.Alerts)
 }

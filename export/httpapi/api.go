@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"visor/export/alert"
 	"visor/export/history"
 	"visor/export/prom/protobuf"
 	"visor/handler"
@@ -50,6 +51,8 @@ type Config struct {
 	Certificates *Certificates  // certificates whose failures are shown as metrics; may be nil
 	Origin       handler.Origin // agent and program in snapshots
 	Push         func() Push    // counts of pushed metrics; nil omits them
+	// counts of alerts; nil omits them
+	Alerts func() alert.Stats
 	// answers for ranges of time; nil leaves them out. The caller keeps ownership
 	History *history.Store
 	// logs each request at debug level, and failures; nil disables logging

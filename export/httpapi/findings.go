@@ -68,6 +68,7 @@ func findingSchemas() object {
 			"kind":     object{"enum": findings.Kinds()},
 			"severity": object{"enum": []findings.Severity{findings.Info, findings.Warning, findings.Attack}},
 			"policy":   text, "module": text, "subject": text, "since": when, "until": when, "resolved": object{"type": "boolean"},
+			"ended":   object{"type": "boolean", "description": "it is resolved because its policy has ended"},
 			"figures": list(ref("FindingFigure")), "text": text,
 			"evidence": record(object{
 				"examples": list(text), "clients": parts, "subnets": parts, "as": parts, "shares": parts, "concentration": number,

@@ -25,6 +25,9 @@ func (a *API) app(*http.Request) reply {
 	if a.cfg.Push != nil {
 		app["push"] = a.cfg.Push()
 	}
+	if a.cfg.Alerts != nil {
+		app["alerts"] = a.cfg.Alerts()
+	}
 	return jsonReply(http.StatusOK, object{"app": app})
 }
 

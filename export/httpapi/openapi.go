@@ -140,6 +140,7 @@ func content(schema string) object {
 func componentSchemas(schemas map[string]answerSchema) (object, error) {
 	out := basicSchemas()
 	maps.Copy(out, findingSchemas())
+	maps.Copy(out, alertSchemas())
 	answers := make(map[string][]object) // keyed by schema key
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
 		var s object
@@ -179,7 +180,7 @@ func basicSchemas() object {
 	return object{
 		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "errors": object{"type": "array", "items": object{"type": "object"}, "description": "all problems of the document: text, line, column, severity, nearest"}, "warnings": warnings}},
 		"Nothing": object{"type": "object", "maxProperties": 0},
-		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}, "push": ref("Push")}, "version", "up_time_min")}, "app"),
+		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}, "push": ref("Push"), "alerts": ref("Alerts")}, "version", "up_time_min")}, "app"),
 		"Push": object{
 			"type": "object", "description": "What became of requests that push metrics; refused, expired and overflowed ones are lost", "additionalProperties": false,
 			"required":   []string{"sent", "refused", "expired", "overflowed", "retries", "rejected", "pending"},

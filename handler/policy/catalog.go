@@ -3,6 +3,8 @@ package policy
 import (
 	"cmp"
 	"slices"
+
+	"visor/handler/options"
 )
 
 // Catalog lists the inputs and handlers that documents may name. The zero Catalog is empty. Package
@@ -10,6 +12,25 @@ import (
 type Catalog struct {
 	Inputs   []InputType
 	Handlers []Analyzer
+	Sections []Section
+}
+
+// Section is a section of a configuration file for the agent itself. Documents from an API must not
+// have it: they get a warning, and the section has no effect.
+type Section struct {
+	Name string
+	Keys []options.Key // for the schema
+	// returns the problems of a table; nil accepts all
+	Check func(options.Table) options.Problems
+}
+
+// section returns the section with a name, or nil without one.
+func (c *Catalog) section(name string) *Section {
+	i := slices.IndexFunc(c.Sections, func(s Section) bool { return s.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &c.Sections[i]
 }
 
 // analyzer returns the handler type in a version, or nil without one. Version "" means "1.0".

@@ -18,6 +18,7 @@ type Document struct {
 	Taps     []Tap
 	Global   []Global // defaults of handler types
 	Policies []Policy
+	Own      map[string]Options // sections for the agent itself, by name: see [Section]
 	// keys without effect and unusable taps, which pktvisor ignores silently
 	Warnings []*Error
 
@@ -105,15 +106,21 @@ func (c Catalog) Parse(data []byte) (*Document, error) {
 	return doc, p.err()
 }
 
-// sections are the keys of the section visor.
-var sections = [...]string{"config", "taps", "global_handler_config", "policies"}
+// sections returns the keys of the section visor.
+func (p *parser) sections() []string {
+	out := []string{"config", "taps", "global_handler_config", "policies"}
+	for i := range p.types.Sections {
+		out = append(out, p.types.Sections[i].Name)
+	}
+	return out
+}
 
 // document reads the sections of a configuration file.
 func (p *parser) document(visor *yaml.Node, doc *Document) {
-	known := 0
+	known, sections := 0, p.sections()
 	for key, value := range p.pairs(visor) {
-		if !slices.Contains(sections[:], key.Value) {
-			p.unknown(key, "the section 'visor'", sections[:]...)
+		if !slices.Contains(sections, key.Value) {
+			p.unknown(key, "the section 'visor'", sections...)
 			continue
 		}
 		if known++; p.isSection(key, value) {
@@ -138,6 +145,21 @@ func (p *parser) readSection(name string, node *yaml.Node, doc *Document) {
 		for key := range p.pairs(node) {
 			doc.configKeys = append(doc.configKeys, key)
 		}
+	default:
+		p.own(name, node, doc)
+	}
+}
+
+// own reads a section for the agent itself.
+func (p *parser) own(name string, node *yaml.Node, doc *Document) {
+	prefix := fmt.Sprintf("invalid section '%s': ", name)
+	table := p.table(node, prefix)
+	if doc.Own == nil {
+		doc.Own = make(map[string]Options)
+	}
+	doc.Own[name] = table
+	if s := p.types.section(name); s.Check != nil {
+		p.located(p.failAt, s.Check(table), prefix, node)
 	}
 }
 
@@ -164,6 +186,7 @@ func (c Catalog) ParsePolicy(data []byte) (Policy, []*Error, error) {
 func parseSingle[T any](c Catalog, data []byte, what, section string, read func(*parser, *yaml.Node) []T) (one T, warnings []*Error, err error) {
 	p := &parser{types: c, budget: maxNodes}
 	if visor := p.root(data); visor != nil {
+		p.refuseOwn(visor)
 		node := p.find(visor, section)
 		switch {
 		case node == nil || node.Kind != yaml.MappingNode:
@@ -177,6 +200,15 @@ func parseSingle[T any](c Catalog, data []byte, what, section string, read func(
 		}
 	}
 	return one, p.warnings, p.err()
+}
+
+// refuseOwn warns about sections that only the configuration file of the agent may have.
+func (p *parser) refuseOwn(visor *yaml.Node) {
+	for key := range p.pairs(visor) {
+		if p.types.section(key.Value) != nil {
+			p.warnAt(key, nil, "'%s' has no effect here: only the configuration file of the agent may have it", key.Value)
+		}
+	}
 }
 
 // root returns the section "visor" of a document, or nil after an error.

@@ -43,9 +43,9 @@ type ManagerConfig struct {
 	// Closed. It must return soon and must not change the Manager; see [handler.AttachConfig].
 	Closed func(policy string, s *handler.Snapshot)
 
-	// Found is called for each finding that fires, and again when it is resolved, with the same
-	// Key. A policy that ends resolves its findings. Found must not call the Manager or its
-	// policies. It may be nil.
+	// Found is called for each finding that fires, when it becomes more severe, and when it is
+	// resolved, with the same Key. A policy that ends resolves its findings. Found must not call
+	// the Manager or its policies. It may be nil.
 	Found func(findings.Finding)
 
 	// Open opens an input. Nil means Types.Open with the Logger and Socket of the ManagerConfig.

@@ -29,9 +29,11 @@ func (c Catalog) Schemas(prefix string) (object, error) {
 		}
 	}
 	taps, policies := mapOf(s.ref("TapDefinition")), s.policies()
-	s.all["Configuration"] = document(record(object{
-		"config": table(), "global_handler_config": record(global), "taps": taps, "policies": policies,
-	}))
+	sections := object{"config": table(), "global_handler_config": record(global), "taps": taps, "policies": policies}
+	for i := range c.Sections {
+		sections[c.Sections[i].Name] = options.Schema(c.Sections[i].Keys)
+	}
+	s.all["Configuration"] = document(record(sections))
 	s.all["TapDocument"] = document(single("taps", taps))
 	s.all["PolicyDocument"] = document(single("policies", policies))
 	return s.all, nil

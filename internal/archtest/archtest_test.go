@@ -18,7 +18,7 @@ var rows = [][]string{
 	{"examples/*", "benchmarks"},
 	{"export/httpapi", "export/dashboard", "export/fleet"},
 	{"handler/policy/builtin"},
-	{"handler/policy", "export/rssac002", "export/prom/collector"},
+	{"handler/policy", "export/rssac002", "export/prom/collector", "export/alert"},
 	{"handler/*", "export", "export/*"},
 	{"handler", "handler/handlertest"},
 	{"handler/metric"},

@@ -1,6 +1,9 @@
 package builtin
 
 import (
+	"errors"
+
+	"visor/export/alert"
 	"visor/handler"
 	"visor/handler/asks"
 	"visor/handler/bgp"
@@ -9,6 +12,7 @@ import (
 	"visor/handler/flow"
 	"visor/handler/netprobe"
 	"visor/handler/network"
+	"visor/handler/options"
 	"visor/handler/pcap"
 	"visor/handler/policy"
 	"visor/handler/resources"
@@ -31,7 +35,14 @@ func Catalog() policy.Catalog {
 			declare("netprobe", "1.0", "NetProbeStreamHandler", netprobe.New, nil, nil),
 			declare("pcap", "1.0", "PcapStreamHandler", pcap.New, nil, nil),
 		},
+		Sections: []policy.Section{{Name: "alerts", Keys: alert.Keys(), Check: checkAlerts}},
 	}
+}
+
+func checkAlerts(table options.Table) options.Problems {
+	_, err := alert.Read(table)
+	problems, _ := errors.AsType[options.Problems](err)
+	return problems
 }
 
 // declare returns an analyzer with its name in pktvisor's error texts. The func adapt, which may be

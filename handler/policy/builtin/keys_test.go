@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"visor/anonymize"
+	"visor/export/alert"
 	"visor/export/findings"
 	"visor/handler/options"
 	"visor/handler/policy/builtin"
@@ -34,6 +35,8 @@ func TestKeys(t *testing.T) {
 	b.WriteString("\n## Anonymize\n\nThe keys are part of `anonymize` of a policy or of a tap, see package anonymize. The tap's section precedes the policy's.\n" +
 		"An empty section cuts addresses to 24 and 48 bits. Lengths and `key_file` exclude each other.\n")
 	table(&b, "### anonymize", options.Keys[anonymize.Config](""))
+	b.WriteString("\n## Alerts\n\nThe keys are part of `visor.alerts` of the agent's configuration file. Documents from the API cannot set them.\n")
+	table(&b, "### alerts", alert.Keys())
 	golden.Equal(t, "KEYS.md", []byte(b.String()))
 }
 
