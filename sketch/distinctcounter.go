@@ -90,7 +90,10 @@ func (c *distinctCounter) raise(h uint64, weight uint32) bool {
 }
 
 // chance returns the probability that a hash changes the register that has a rank.
-func chance(rank uint64) float64 { return math.Ldexp(1.0/distinctRegisters, -int(rank)) }
+func chance(rank uint64) float64 {
+	const bias, mantissa = 1023, 52
+	return math.Float64frombits((bias-rank)<<mantissa) / distinctRegisters
+}
 
 // densify switches to registers. Count and weight stay exact.
 func (c *distinctCounter) densify() {
@@ -106,10 +109,11 @@ func (c *distinctCounter) densify() {
 }
 
 func (c *distinctCounter) sumChange() {
-	c.change = 0
+	units := uint64(0) // of the least chance
 	for number := range uint64(distinctRegisters) {
-		c.change += chance(c.rank(number))
+		units += 1 << distinctRank >> c.rank(number)
 	}
+	c.change = float64(units) * chance(distinctRank)
 }
 
 // estimate returns the number of hashes by the registers: algorithm 6 of Ertl, see

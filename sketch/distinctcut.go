@@ -2,10 +2,8 @@ package sketch
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // The bytes of a TopDistinct that was cut have their own version. As unsigned varints follow the
@@ -42,16 +40,27 @@ func (t *TopDistinct) AppendHead(dst []byte, n int) []byte {
 
 // head returns the n keys with the most sub-keys, and the cut without the others.
 func (t *TopDistinct) head(n int) (kept []*distinctKey, cut uint64) {
-	all := t.sorted(func(c *distinctCounter) float64 { return math.Round(c.count) })
-	if n <= 0 || n >= len(all) {
-		return all, t.cut
+	best := headed(n, 0, func(a, b int) int { return bytes.Compare(t.key(&t.entries[a]), t.key(&t.entries[b])) })
+	for i := range t.entries {
+		count := rounded(t.entries[i].counter.count)
+		best.offer(Entry[int]{i, count, count})
+	}
+	all := best.sorted()
+	if n > 0 {
+		all = all[:min(n, len(all))]
+	}
+	var isKept [distinctKeys]bool
+	for _, e := range all {
+		isKept[e.Key] = true
+		kept = append(kept, &t.entries[e.Key])
 	}
 	cut = t.cut
-	for _, e := range all[n:] {
-		c := &e.counter
-		cut = max(cut, sum(rounded(math.Ceil(c.count+e.missing())), uint64(e.cut)))
+	for i := range t.entries {
+		if e := &t.entries[i]; !isKept[i] {
+			cut = max(cut, sum(rounded(math.Ceil(e.counter.count+e.missing())), uint64(e.cut)))
+		}
 	}
-	return all[:n], min(cut, maxCut)
+	return kept, min(cut, maxCut)
 }
 
 // appendCut appends a key of a cut list.
@@ -94,18 +103,6 @@ func (t *TopDistinct) readCut(r *reader) (why string) {
 		return why
 	}
 	return t.readSamples(r, e)
-}
-
-// sorted returns all keys in descending order, ties in the order of their bytes.
-func (t *TopDistinct) sorted(by func(*distinctCounter) float64) []*distinctKey {
-	all := make([]*distinctKey, len(t.entries))
-	for i := range all {
-		all[i] = &t.entries[i]
-	}
-	slices.SortFunc(all, func(a, b *distinctKey) int {
-		return cmp.Or(cmp.Compare(by(&b.counter), by(&a.counter)), bytes.Compare(t.key(a), t.key(b)))
-	})
-	return all
 }
 
 // maxCut is the greatest cut: more than 4,294,967,295 sub-keys count as that many.

@@ -1,8 +1,9 @@
 package sketch
 
 import (
+	"bytes"
 	"cmp"
-	"slices"
+	"math"
 )
 
 // Head is the form in which a list travels: its heaviest entries, in descending order, with the
@@ -16,49 +17,39 @@ type Head[K any] struct {
 	Capacity int    // of the list
 }
 
-// cut returns the Head of entries in descending order. If there are more than n, it drops the
-// others like a purge. It subtracts the greatest dropped count from all, so that Upper stays.
-func (h Head[K]) cut(entries []Entry[K], n int) Head[K] {
-	h.Entries = entries
-	if n <= 0 || len(entries) <= n {
-		return h
+// leastShare divides the total of a list. Head leaves out entries below that share.
+const leastShare = 4096
+
+// headed returns the leaders for a Head of n entries of a list.
+func headed[K any](n int, total uint64, compare func(a, b K) int) leaders[K] {
+	if n <= 0 {
+		return leaders[K]{n: math.MaxInt, compare: compare}
 	}
-	most := entries[n].Lower
-	h.Entries = entries[:n]
-	h.Error = sum(h.Error, most)
+	return leaders[K]{n: n + 1, least: total / leastShare, compare: compare} // one more decides the cut
+}
+
+// cut returns the Head of the n first entries. It drops the others, and those below, like a purge:
+// it subtracts the greatest dropped count from all, so that Upper stays.
+func (h Head[K]) cut(entries []Entry[K], n int, below uint64) Head[K] {
+	h.Entries = entries
+	if n > 0 && len(entries) > n {
+		below = entries[n].Lower
+		h.Entries = entries[:n]
+	}
+	h.Error = sum(h.Error, below)
 	for i := range h.Entries {
-		h.Entries[i].Lower -= most
+		h.Entries[i].Lower -= below
 	}
 	return h
 }
 
-// From returns the Head without the entries whose count is below least.
-func (h Head[K]) From(least uint64) Head[K] {
-	n, _ := slices.BinarySearchFunc(h.Entries, least, func(e Entry[K], least uint64) int {
-		if e.Lower >= least {
-			return -1
-		}
-		return 1
-	})
-	if n == 0 && len(h.Entries) > 0 {
-		n = 1
-	}
-	return h.cut(h.Entries, n)
-}
-
-// more returns the number of entries that decide a cut to n; 0 means all.
-func more(n, all int) int {
-	if n <= 0 || n >= all {
-		return all
-	}
-	return n + 1
-}
-
-// Head returns the n entries with the highest counts, or all if n is 0. Ties are in the order of
-// compare.
+// Head returns the n entries with the highest counts, without those below a 4096th of the total, or
+// all entries if n is 0. Ties are in the order of compare.
 func (t *TopK[K]) Head(n int, compare func(a, b K) int) Head[K] {
 	h := Head[K]{Total: t.t.total, Error: t.t.offset, Refused: t.t.refused, Capacity: t.t.limit()}
-	return h.cut(t.Top(more(n, t.t.used), compare), n)
+	best := headed(n, h.Total, compare)
+	t.offerAll(&best)
+	return h.cut(best.sorted(), n, best.below)
 }
 
 // SetHead makes t the list that h describes. hash returns the hash of a key.
@@ -77,17 +68,20 @@ func (t *table[V]) set(total, offset, refused uint64) {
 	t.total, t.offset, t.refused = total, sum(t.offset, offset), sum(t.refused, refused)
 }
 
-// Head returns the n entries with the highest counts, or all if n is 0. Ties are in the order of
-// their bytes. Keys borrow from the list until it changes.
+// Head returns the same as [TopK.Head]. Ties are in the order of their bytes. Keys borrow from the
+// list until it changes.
 func (t *TopNames) Head(n int) Head[[]byte] {
 	h := Head[[]byte]{Total: t.t.total, Error: t.t.offset, Refused: t.t.refused, Capacity: t.t.limit()}
-	return h.cut(t.Top(more(n, t.t.used)), n)
+	best := headed(n, h.Total, bytes.Compare)
+	t.offerAll(&best)
+	return h.cut(best.sorted(), n, best.below)
 }
 
 // SetHead makes t the list that h describes. hash returns the hash of a key. It copies the keys.
 func (t *TopNames) SetHead(h Head[[]byte], hash func([]byte) uint64) {
 	t.Reset()
 	t.Limit(h.Capacity)
+	t.t.reserve(min(len(h.Entries), maxCapacity))
 	for _, e := range h.Entries {
 		is := func(s span) bool { return string(t.name(s)) == string(e.Key) }
 		t.t.merge(max(hash(e.Key), 1), e.Lower, is, func() span { return t.keep(e.Key) })
@@ -104,10 +98,11 @@ func (t *TopNames) Size() int {
 	return cap(t.t.slots)*slotBytes + cap(t.arena) + cap(t.spare)
 }
 
-// Head returns the n entries with the greatest weights on one scale, or all if n is 0.
+// Head returns the same as [TopK.Head], of the weights on one scale.
 func (t *TopPairs) Head(n, scale int) Head[[]byte] {
 	h := Head[[]byte]{Total: t.total[scale], Error: t.error[scale], Refused: t.refused[scale], Capacity: t.limit()}
-	return h.cut(t.Top(more(n, t.Len()), scale), n)
+	best := headed(n, h.Total, t.compare)
+	return h.cut(t.best(&best, scale), n, best.below)
 }
 
 // SetHead makes one scale of t the list that h describes. t is empty at first, or has only the
@@ -129,17 +124,14 @@ func (t *TopPairs) SetHead(h Head[[]byte], scale int, hash func([]byte) uint64) 
 	t.refused[scale] = sum(t.refused[scale], h.Refused)
 }
 
-// Head returns the n keys with the highest counts, or all if n is 0.
+// Head returns the same as [TopK.Head].
 func (t *TopCounts[K]) Head(n int) Head[K] {
-	h := Head[K]{Total: t.rest, Error: t.error, Capacity: 1 << 16}
-	best := leaders[K]{n: more(n, h.Capacity), compare: cmp.Compare[K]}
+	h := Head[K]{Total: t.Total(), Error: t.error, Capacity: 1 << 16}
+	best := headed(n, h.Total, cmp.Compare[K])
 	for key, count := range t.counts {
-		h.Total = sum(h.Total, count)
-		if len(best.heap) < best.n || count >= best.heap[0].Lower {
-			best.offer(Entry[K]{key, count, sum(count, t.error)})
-		}
+		best.offer(Entry[K]{key, count, sum(count, t.error)})
 	}
-	return h.cut(best.sorted(), n)
+	return h.cut(best.sorted(), n, best.below)
 }
 
 // SetHead makes t the list that h describes. A key whose count does not exceed the error has no

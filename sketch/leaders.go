@@ -8,11 +8,15 @@ type leaders[K any] struct {
 	n       int
 	compare func(a, b K) int // decides between equal counts
 	heap    []Entry[K]       // the highest so far; a parent comes after its children
+	least   uint64           // entries with less are left out
+	below   uint64           // the greatest count that was left out for that
 }
 
 // offer inserts e if it belongs to the highest so far.
 func (l *leaders[K]) offer(e Entry[K]) {
 	switch {
+	case e.Lower < l.least:
+		l.below = max(l.below, e.Lower)
 	case len(l.heap) < l.n:
 		l.heap = append(l.heap, e)
 		l.up(len(l.heap) - 1)

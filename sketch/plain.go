@@ -51,7 +51,7 @@ func (c *Cardinality) SetPlain(data []byte) error {
 			return corrupt("a wrong length")
 		}
 		out.dense, out.isDense = slices.Clone(body), true
-		if slices.Max(out.dense) > rankMax+1 {
+		if !inRange(out.dense) {
 			return corrupt("a rank out of range")
 		}
 	default:
@@ -59,4 +59,14 @@ func (c *Cardinality) SetPlain(data []byte) error {
 	}
 	*c = out
 	return nil
+}
+
+// inRange reports whether all registers have ranks, eight at a time.
+func inRange(registers []byte) bool {
+	const tooHigh = 0xE0E0E0E0E0E0E0E0 // the bits of 32 and more
+	all := uint64(0)
+	for ; len(registers) >= 8; registers = registers[8:] {
+		all |= binary.LittleEndian.Uint64(registers)
+	}
+	return all&tooHigh == 0
 }

@@ -100,13 +100,17 @@ func (q *Quantile) bin(v float64, n uint64) {
 		}
 		return
 	}
-	c := q.bins[oct]
-	if c == nil {
-		c = new([octBins]uint64)
-		q.bins[oct] = c
-	}
+	c := q.octave(oct)
 	i := b >> binShift % octBins
 	c[i] = sum(c[i], n)
+}
+
+// octave returns the bins of a power of two.
+func (q *Quantile) octave(oct int) *[octBins]uint64 {
+	if q.bins[oct] == nil {
+		q.bins[oct] = new([octBins]uint64)
+	}
+	return q.bins[oct]
 }
 
 // Count returns the number of samples.
@@ -193,8 +197,14 @@ func (q *Quantile) Merge(src *Quantile) {
 	q.min, q.max = min(q.min, src.min), max(q.max, src.max)
 	q.n, q.low, q.high = sum(q.n, src.n), sum(q.low, src.low), sum(q.high, src.high)
 	q.sum.add(src.sum)
-	for i, n := range src.all {
-		q.bin(lowest(i), n)
+	for oct, from := range src.bins {
+		if from == nil {
+			continue
+		}
+		c := q.octave(oct)
+		for i, n := range from {
+			c[i] = sum(c[i], n)
+		}
 	}
 }
 
@@ -336,15 +346,24 @@ func (q *Quantile) read(r *reader) {
 	q.sum = fixed{r.uvarint(), r.uvarint()}
 	q.low, q.high = r.uvarint(), r.uvarint()
 	q.n = sum(q.low, q.high)
-	i := uint64(0)
-	for len(r.b) > 0 && r.err == nil {
-		step, n := r.uvarint(), r.uvarint()
-		i += step
-		if step >= allBins || i >= allBins || q.n+n < q.n {
-			r.err = errCorrupt("quantiles", "numbers contradict each other")
-			return
-		}
-		q.bin(lowest(int(i)), n)
-		q.n += n
+	if r.err == nil {
+		r.b, r.err = nil, q.readBins(r.b)
 	}
+}
+
+// readBins reads the distances and counts of bins.
+func (q *Quantile) readBins(b []byte) error {
+	i := uint64(0)
+	for len(b) > 0 {
+		step, k := binary.Uvarint(b)
+		n, l := binary.Uvarint(b[max(k, 0):])
+		if i += step; k <= 0 || l <= 0 || step >= allBins || i >= allBins || q.n+n < q.n {
+			return errCorrupt("quantiles", "numbers contradict each other")
+		}
+		q.n += n
+		c := q.octave(int(i / octBins))
+		c[i%octBins] = sum(c[i%octBins], n)
+		b = b[k+l:]
+	}
+	return nil
 }

@@ -164,9 +164,23 @@ func (t *table[V]) limit() int {
 }
 
 // grow doubles the slots.
-func (t *table[V]) grow() {
+func (t *table[V]) grow() { t.resize(max(minSlots, 2*len(t.slots))) }
+
+// reserve makes an empty table large enough for n entries.
+func (t *table[V]) reserve(n int) {
+	size := minSlots
+	for 3*size < 4*n {
+		size *= 2
+	}
+	if size > len(t.slots) {
+		t.resize(size)
+	}
+}
+
+// resize changes the number of slots to a higher power of two.
+func (t *table[V]) resize(n int) {
 	old := t.slots
-	t.slots = make([]entry[V], max(minSlots, 2*len(old)))
+	t.slots = make([]entry[V], n)
 	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.slots))))
 	t.odd |= 1
 	for t.odd == 1 {

@@ -225,9 +225,19 @@ func (t *TopColumns) compact() {
 
 // Top returns the n entries with the greatest weights in a column. Ties are in the order of their
 // bytes. Keys are copies.
-func (t *TopColumns) Top(n, column int) (out []Entry[[]byte]) {
-	compare := func(a, b *columnsEntry) int { return bytes.Compare(t.name(a.key), t.name(b.key)) }
-	best := leaders[*columnsEntry]{n: n, compare: compare}
+func (t *TopColumns) Top(n, column int) []Entry[[]byte] {
+	return t.best(&leaders[*columnsEntry]{n: n, compare: t.compare}, column)
+}
+
+func (t *TopColumns) compare(a, b *columnsEntry) int {
+	if !a.key.isLong() && !b.key.isLong() {
+		return a.key.compare(b.key)
+	}
+	return bytes.Compare(t.name(a.key), t.name(b.key))
+}
+
+// best returns the best entries of a column, in order.
+func (t *TopColumns) best(best *leaders[*columnsEntry], column int) (out []Entry[[]byte]) {
 	for i := range t.entries {
 		if e := &t.entries[i]; e.sum[column] > 0 {
 			best.offer(Entry[*columnsEntry]{e, e.sum[column], sum(e.sum[column], t.error[column])})
@@ -303,13 +313,14 @@ func (t *TopColumns) Reset() {
 	t.total, t.error, t.refused = Columns{}, Columns{}, 0
 }
 
-// Head returns the n entries with the greatest weights in a column, or all if n is 0.
+// Head returns the same as [TopK.Head], of the weights in a column.
 func (t *TopColumns) Head(n, column int) Head[[]byte] {
 	h := Head[[]byte]{Total: t.total[column], Error: t.error[column], Capacity: t.limit()}
 	if column == 0 {
 		h.Refused = t.refused
 	}
-	return h.cut(t.Top(more(n, t.Len()), column), n)
+	best := headed(n, h.Total, t.compare)
+	return h.cut(t.best(&best, column), n, best.below)
 }
 
 // SetHead makes one column of t the list that h describes. t is empty at first, or has only other

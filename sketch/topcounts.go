@@ -90,9 +90,12 @@ func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 		if p == nil {
 			continue
 		}
-		for j := range p {
-			key := K(i*pageKeys + j)
-			if count := t.count(key); count > 0 && !yield(key, count) {
+		for j, low := range p {
+			count := uint64(low)
+			if high := t.highs[i]; high != nil {
+				count |= high[j] << 16
+			}
+			if count > 0 && !yield(K(i*pageKeys+j), count) {
 				return
 			}
 		}

@@ -312,7 +312,13 @@ func (t *TopDistinct) TopWeight(n int) []Distinct {
 }
 
 func (t *TopDistinct) top(n int, by func(*distinctCounter) float64) (out []Distinct) {
-	all := t.sorted(by)
+	all := make([]*distinctKey, len(t.entries))
+	for i := range all {
+		all[i] = &t.entries[i]
+	}
+	slices.SortFunc(all, func(a, b *distinctKey) int {
+		return cmp.Or(cmp.Compare(by(&b.counter), by(&a.counter)), bytes.Compare(t.key(a), t.key(b)))
+	})
 	for _, e := range all[:min(max(n, 0), len(all))] {
 		out = append(out, t.distinct(e))
 	}

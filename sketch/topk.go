@@ -60,12 +60,16 @@ func (t *TopK[K]) add(i int, h uint64, key K, n uint64) {
 // Top returns the n entries with the highest counts, ties in the order of compare.
 func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
 	best := leaders[K]{n: n, compare: compare}
+	t.offerAll(&best)
+	return best.sorted()
+}
+
+func (t *TopK[K]) offerAll(best *leaders[K]) {
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 {
 			best.offer(Entry[K]{e.value, e.count, sum(e.count, t.t.offset)})
 		}
 	}
-	return best.sorted()
 }
 
 // Len returns the number of keys in the list.

@@ -146,12 +146,16 @@ func (t *TopNames) name(s span) []byte { return t.arena[s.at : s.at+s.len : s.at
 // from the list until it changes.
 func (t *TopNames) Top(n int) []Entry[[]byte] {
 	best := leaders[[]byte]{n: n, compare: bytes.Compare}
+	t.offerAll(&best)
+	return best.sorted()
+}
+
+func (t *TopNames) offerAll(best *leaders[[]byte]) {
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 {
 			best.offer(Entry[[]byte]{t.name(e.value), e.count, sum(e.count, t.t.offset)})
 		}
 	}
-	return best.sorted()
 }
 
 // Len returns the number of names in the list.

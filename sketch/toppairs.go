@@ -202,6 +202,16 @@ func (t *TopPairs) has(e *pairEntry, k *PairKey) bool {
 
 func (k shortKey) isLong() bool { return k[2]>>56 == isLong }
 
+// compare orders short keys by their bytes. Words hold these, the first byte in the lowest place.
+func (k shortKey) compare(o shortKey) int {
+	for i := range k {
+		if c := cmp.Compare(bits.ReverseBytes64(k[i]), bits.ReverseBytes64(o[i])); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
 // long returns a key in the arena.
 func (t *TopPairs) long(k shortKey) []byte { return t.arena[k[0] : k[0]+k[1]] }
 
@@ -375,8 +385,12 @@ func (t *TopPairs) compact() {
 
 // Top returns the n entries with the greatest weights on one scale. Ties are in the order of their
 // bytes. Keys are copies.
-func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
-	best := leaders[*pairEntry]{n: n, compare: t.compare}
+func (t *TopPairs) Top(n, scale int) []Entry[[]byte] {
+	return t.best(&leaders[*pairEntry]{n: n, compare: t.compare}, scale)
+}
+
+// best returns the best entries on a scale, in order.
+func (t *TopPairs) best(best *leaders[*pairEntry], scale int) (out []Entry[[]byte]) {
 	for i := range t.entries {
 		if e := &t.entries[i]; e.sum[scale] > 0 {
 			best.offer(Entry[*pairEntry]{e, e.sum[scale], sum(e.sum[scale], t.error[scale])})
@@ -388,18 +402,12 @@ func (t *TopPairs) Top(n, scale int) (out []Entry[[]byte]) {
 	return out
 }
 
-// compare orders keys by their bytes. Words hold the bytes of short keys, the first byte in the
-// lowest place.
+// compare orders keys by their bytes.
 func (t *TopPairs) compare(a, b *pairEntry) int {
 	if a.key.isLong() || b.key.isLong() {
 		return bytes.Compare(t.name(a), t.name(b))
 	}
-	for i := range a.key {
-		if c := cmp.Compare(bits.ReverseBytes64(a.key[i]), bits.ReverseBytes64(b.key[i])); c != 0 {
-			return c
-		}
-	}
-	return 0
+	return a.key.compare(b.key)
 }
 
 // name returns a copy of a key.

@@ -166,9 +166,6 @@ func (l *list) render(v *Value, r Rendering) {
 // size returns the memory of the list in bytes.
 func (l *list) size() int { return l.names.Size() + len(l.texts)*textBytes }
 
-// leastShare divides the total of a list. Entries below that share are cut.
-const leastShare = 4096
-
 // textBytes is the approximate memory of a text without its bytes.
 const textBytes = 128
 

@@ -88,9 +88,6 @@ func appendValue(dst []byte, d *declared, value state, n int) []byte {
 		}
 	case lister:
 		h := m.head(n)
-		if n > 0 {
-			h.Head = h.From(h.Total / leastShare)
-		}
 		dst = h.append(dst)
 	case cutter:
 		dst = m.appendHead(dst, (n+cutShare-1)/cutShare)
