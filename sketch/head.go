@@ -25,7 +25,8 @@ func headed[K any](n int, total uint64, compare func(a, b K) int) leaders[K] {
 	if n <= 0 {
 		return leaders[K]{n: math.MaxInt, compare: compare}
 	}
-	return leaders[K]{n: n + 1, least: total / leastShare, compare: compare} // one more decides the cut
+	// the entry after the last one decides what the cut subtracts
+	return leaders[K]{n: n + 1, least: total / leastShare, compare: compare}
 }
 
 // cut returns the Head of the n first entries. It drops the others, and those below, like a purge:
