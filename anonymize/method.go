@@ -107,12 +107,32 @@ func (cfg *Config) Check() error {
 	return errors.Join(errs...)
 }
 
-// String describes m without its key: "192.0.2.0/24 …" is not recognizable in it.
+// Shows reports whether a network is shown as it is, so that counts of its hosts alone identify none
+// of them. A nil Method shows all networks.
+func (m *Method) Shows(net netip.Prefix) bool {
+	return m == nil || m.block == nil && net.Bits() <= m.kept(net.Addr())
+}
+
+// String describes m without its key.
 func (m *Method) String() string {
 	if m.block != nil {
 		return "Crypto-PAn, " + m.cfg.Key.String()
 	}
 	return fmt.Sprintf("/%d and /%d, client subnets /%d and /%d", m.cfg.IPv4, m.cfg.IPv6, m.cfg.SubnetIPv4, m.cfg.SubnetIPv6)
+}
+
+// Options returns the keys of cfg, as in a document, without those that have their default.
+func (cfg *Config) Options() map[string]any {
+	out := make(map[string]any)
+	for key, bits := range map[string]int{"v4": cfg.IPv4, "v6": cfg.IPv6, "client_subnet_v4": cfg.SubnetIPv4, "client_subnet_v6": cfg.SubnetIPv6} {
+		if bits != 0 {
+			out[key] = bits
+		}
+	}
+	if cfg.KeyFile != "" {
+		out["key_file"] = cfg.KeyFile
+	}
+	return out
 }
 
 // kept returns the number of bits that remain of an address.

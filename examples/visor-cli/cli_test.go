@@ -59,9 +59,7 @@ func TestHelp(t *testing.T) {
 // TestBase checks that a drill-down stays within the traffic that the policy counts.
 func TestBase(t *testing.T) {
 	var info policyInfo
-	info.Taps = map[string]struct {
-		InputType string `json:"input_type"`
-	}{"wire": {"pcap"}}
+	info.Taps = map[string]tapInfo{"wire": {InputType: "pcap"}}
 	in := info.Input["x"]
 	in.Module.Config = map[string]any{"bpf": "port 53", "iface": "eth0"}
 	info.Input = map[string]struct {

@@ -147,14 +147,19 @@ func (c *client) policies(ctx context.Context) (names []string, err error) {
 
 // policyInfo holds the parts of a policy that are needed to create a similar one.
 type policyInfo struct {
-	Taps map[string]struct {
-		InputType string `json:"input_type"`
-	} `json:"taps"`
-	Input map[string]struct {
+	Taps      map[string]tapInfo `json:"taps"`
+	Anonymize map[string]any     `json:"anonymize"`
+	Input     map[string]struct {
 		Module struct {
 			Config map[string]any `json:"config"`
 		} `json:"module"`
 	} `json:"input"`
+}
+
+// tapInfo describes a tap.
+type tapInfo struct {
+	InputType string         `json:"input_type"`
+	Anonymize map[string]any `json:"anonymize"`
 }
 
 func (c *client) policy(ctx context.Context, name string) (policyInfo, error) {

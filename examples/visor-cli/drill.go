@@ -19,7 +19,8 @@ func (info policyInfo) base() (drill.Base, error) {
 	if len(taps) == 0 {
 		return drill.Base{}, errors.New("the policy has no tap that is still there")
 	}
-	base := drill.Base{Tap: taps[0], InputType: info.Taps[taps[0]].InputType}
+	tap := info.Taps[taps[0]]
+	base := drill.Base{Tap: taps[0], InputType: tap.InputType, Anonymize: info.Anonymize, TapAnonymize: tap.Anonymize}
 	for name, in := range info.Input {
 		if former, ok := in.Module.Config["bpf"].(string); ok && strings.HasPrefix(name, base.Tap+"-") {
 			base.BPF = former

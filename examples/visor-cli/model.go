@@ -255,7 +255,11 @@ func (c *client) drill(ctx context.Context, p *panel, policy, name string) (*dri
 	if err != nil {
 		return nil, err
 	}
-	plan, err := p.look(name, base.InputType)
+	entry, err := base.Entry(name)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := p.look(entry, base.InputType)
 	if err != nil {
 		return nil, fmt.Errorf("nothing is behind it: %w", err)
 	}

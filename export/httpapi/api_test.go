@@ -210,7 +210,7 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 409, `{"error":"policy with name 'p' already defined"}`},
 		{"DELETE", "/api/v1/policies/p", "", "", 200, `{}`},
 
-		{"POST", "/api/v1/taps?strict=1", js, `{"visor":{"taps":{"new":{"input_type":"mock","filter":{}}}}}`, 400, `{"error":"tap 'new' has no key 'filter'. Its keys are: input_type, config, tags (line 1, column 46)","errors":[{"column":46,"line":1,"nearest":"","severity":"error","text":"tap 'new' has no key`},
+		{"POST", "/api/v1/taps?strict=1", js, `{"visor":{"taps":{"new":{"input_type":"mock","filter":{}}}}}`, 400, `{"error":"tap 'new' has no key 'filter'. Its keys are: input_type, config, tags, anonymize (line 1, column 46)","errors":[{"column":46,"line":1,"nearest":"","severity":"error","text":"tap 'new' has no key`},
 		{"POST", "/api/v1/taps", js, `{"visor":{"taps":{"new":{"input_type":"mock","filter":{}}}},"orb":1}`, 201, `"tags":null,"warnings":["the document has no key 'orb'. Its keys are: version, visor (line 1, column 61)","tap 'new' has no key 'filter'.`},
 		{"GET", "/api/v1/taps/new", "", "", 200, `{"new":{"config":{},"input_type":"mock","interface":"visor.module.input/1.0","tags":null}}`},
 		{"DELETE", "/api/v1/taps/new", "", "", 200, `{}`},

@@ -142,6 +142,9 @@ func (a *API) ask(r *http.Request) reply {
 	if rep := unanswerable(of); rep.status != 0 {
 		return rep
 	}
+	if rep := revealing(of, &cfg); rep.status != 0 {
+		return rep
+	}
 	end := time.Now().Add(time.Duration(q.For))
 	wait, ok := a.askers.begin(end)
 	if !ok {
@@ -175,6 +178,18 @@ func unanswerable(of *policy.Running) reply {
 	return reply{}
 }
 
+// revealing returns the reply to a question about clients that the policy does not distinguish.
+func revealing(of *policy.Running, cfg *asks.Config) reply {
+	for i := range of.Parts {
+		for _, net := range cfg.OnlyClients.Prefixes() {
+			if by := of.Parts[i].Anonymize; !by.Shows(net) {
+				return failure(http.StatusUnprocessableEntity, fmt.Sprintf("client: the policy anonymizes addresses (%v), and %v is more exact", by, net))
+			}
+		}
+	}
+	return reply{}
+}
+
 // drill starts the temporary policy.
 func (a *API) drill(of *policy.Running, cfg *asks.Config) (*policy.Running, error) {
 	plan := drill.Asked(options(cfg))
@@ -187,6 +202,7 @@ func (a *API) drill(of *policy.Running, cfg *asks.Config) (*policy.Running, erro
 		return nil, err
 	}
 	p.Input, p.Posted = of.Policy.Input, of.Policy.Posted // all taps, and the same filter
+	p.Anonymize = of.Policy.Anonymize
 	return a.cfg.Policies.AddPolicy(p)
 }
 

@@ -30,7 +30,7 @@ type questions struct {
 	tap    *capture.Feed
 }
 
-func newQuestions(t *testing.T) *questions {
+func newQuestions(t *testing.T, keys ...string) *questions {
 	tap := capture.NewFeed()
 	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
 		return policy.Opened{Sources: []capture.Source{tap}}, nil
@@ -40,7 +40,7 @@ func newQuestions(t *testing.T) *questions {
 visor:
   taps: {wired: {input_type: pcap, config: {iface: eth0}}}
   policies:
-    p: {kind: collection, input: {tap: wired, input_type: pcap, filter: {bpf: "port 53"}}, handlers: {modules: {dns: {type: dns}}}}
+    p: {` + strings.Join(keys, "") + `kind: collection, input: {tap: wired, input_type: pcap, filter: {bpf: "port 53"}}, handlers: {modules: {dns: {type: dns}}}}
 `))
 	require.NoError(t, err)
 	require.NoError(t, m.Load(doc))
@@ -125,6 +125,32 @@ func TestAsk(t *testing.T) {
 		require.Len(t, metrics["p"], 3, "asks, dns and net")
 		require.Zero(t, q.drills())
 	}
+}
+
+// TestAskAnonymized: the answer about an anonymized policy is, too. A question about fewer hosts
+// than the policy shows as one is refused.
+func TestAskAnonymized(t *testing.T) {
+	q := newQuestions(t, "anonymize: {v4: 24}, ")
+	defer q.send()()
+	for _, client := range []string{"198.51.100.2", "198.51.100.0/25", "2001:db8::1"} {
+		status, _, answer := q.post(t.Context(), `{"client": "`+client+`", "for": "1s"}`)
+		require.Equal(t, 422, status)
+		require.Contains(t, string(answer["error"]), "the policy anonymizes addresses (/24 and /48")
+	}
+	for _, body := range []string{`{"client": "198.51.100.0/24", "for": "1s"}`, `{"qname": "deleted.example.com", "for": "1s"}`} {
+		status, _, answer := q.post(t.Context(), body)
+		require.Equal(t, 200, status, "%v", answer)
+		require.Contains(t, string(answer["answer"]), "198.51.100.0 (")
+		for key, text := range answer {
+			require.NotRegexp(t, `198\.51\.100\.[12]\b`, string(text), key)
+		}
+	}
+	resp, err := http.Get(q.server.URL + "/api/v1/policies/p")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"anonymize":{"v4":24}`)
 }
 
 // Four questions are answered at once. A client that goes away makes room for another.

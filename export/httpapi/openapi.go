@@ -188,7 +188,7 @@ func basicSchemas() object {
 		},
 		"Rates":   record(object{"packets": record(object{"in": count, "out": count}, "in", "out"), "warning": text}, "packets", "warning"),
 		"Schemas": object{"type": "array", "items": text},
-		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}, "warnings": warnings}, "config", "input_type", "interface", "tags"),
+		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}, "anonymize": anything, "warnings": warnings}, "config", "input_type", "interface", "tags"),
 		"Taps":    object{"type": []string{"object", "null"}, "additionalProperties": ref("Tap")},
 		"Account": object{
 			"type": "object", "description": "What became of events: offered is the sum of the others", "additionalProperties": false,
@@ -219,7 +219,7 @@ func basicSchemas() object {
 				"module":  record(object{"config": anything, "name": text, "running": flag, "type": text}, "config", "name", "running", "type"),
 			},
 		},
-		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule")), "warnings": warnings}, "taps", "input", "modules"),
+		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule")), "anonymize": anything, "warnings": warnings}, "taps", "input", "modules"),
 		"Policies": mapOf(ref("Policy")),
 		"Metrics":  mapOf(mapOf(ref("Module"))),
 		"Question": object{

@@ -223,7 +223,11 @@ func (a *API) tapObject(t *policy.Tap) object {
 	if t.Tags != nil {
 		tags = t.Tags
 	}
-	return object{"config": table(a.cfg.Policies.Types().Redact(t.InputType, t.Config)), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
+	out := object{"config": table(a.cfg.Policies.Types().Redact(t.InputType, t.Config)), "input_type": t.InputType, "interface": inputVersion, "tags": tags}
+	if t.Anonymize != nil {
+		out["anonymize"] = t.Anonymize.Options()
+	}
+	return out
 }
 
 // table returns o, or an empty object instead of null.
@@ -258,5 +262,9 @@ func (a *API) policyObject(p *policy.Running) object {
 			modules[info.Name] = module
 		}
 	}
-	return object{"taps": taps, "input": inputs, "modules": modules}
+	out := object{"taps": taps, "input": inputs, "modules": modules}
+	if p.Policy.Anonymize != nil {
+		out["anonymize"] = p.Policy.Anonymize.Options()
+	}
+	return out
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"visor/anonymize"
 	"visor/capture"
 	"visor/handler"
 )
@@ -30,6 +31,9 @@ type Part struct {
 	Input   string // name of the input
 	Group   *handler.Attachment
 	Modules []Module // with their names in Group, and all tables that were merged into theirs
+
+	// how the handlers show addresses; nil for whole ones
+	Anonymize *anonymize.Method
 
 	input *input
 	watch *watch // nil without findings

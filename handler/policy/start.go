@@ -116,9 +116,10 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 	env := m.cfg.Env
 	env.FlowBytes = m.limits().Flows()
 	var err error
-	if env.Anonymize, err = m.anonymizer(p, &part.Tap); err != nil {
+	if part.Anonymize, err = m.anonymizer(p, &part.Tap); err != nil {
 		return err
 	}
+	env.Anonymize = part.Anonymize
 	var handlers []handler.Handler
 	for _, mod := range part.Modules {
 		h, err := m.cfg.Types.Build(mod, env)

@@ -79,17 +79,22 @@ func RCode(entry, _ string) (Plan, error) {
 	return dnsFirst(object{"only_rcode": []string{entry}}), nil
 }
 
-// Address looks behind an address.
+// Address looks behind an address or a network.
 func Address(entry, inputType string) (Plan, error) {
-	addr, err := netip.ParseAddr(entry)
+	net, err := netip.ParsePrefix(entry)
+	bpf := "net " + entry
 	if err != nil {
-		return Plan{}, fmt.Errorf("%q is not an address", entry)
+		addr, err := netip.ParseAddr(entry)
+		if err != nil {
+			return Plan{}, fmt.Errorf("%q is not an address", entry)
+		}
+		net, bpf = netip.PrefixFrom(addr, addr.BitLen()), "host "+addr.String()
 	}
 	p := netFirst(nil)
 	if inputType == "dnstap" {
-		p.Filter = object{"only_hosts": []string{netip.PrefixFrom(addr, addr.BitLen()).String()}}
+		p.Filter = object{"only_hosts": []string{net.String()}}
 	} else {
-		p.Filter = object{"bpf": "host " + addr.String()}
+		p.Filter = object{"bpf": bpf}
 	}
 	return p, nil
 }
@@ -135,6 +140,35 @@ type Base struct {
 	Tap       string
 	InputType string
 	BPF       string // filter of the original policy; "" for all
+	// the section anonymize of the original policy, which the drill-down keeps; nil without one
+	Anonymize map[string]any
+	// the section of the tap, which the agent applies to all of its policies; nil without one
+	TapAnonymize map[string]any
+}
+
+// Entry returns what to look behind for an entry of a list. An address of a policy that cuts
+// addresses is its network. It returns an error if the entry is an encrypted address, which no
+// packet has.
+func (b *Base) Entry(entry string) (string, error) {
+	section := b.TapAnonymize
+	if section == nil {
+		section = b.Anonymize
+	}
+	addr, err := netip.ParseAddr(entry)
+	if err != nil || section == nil {
+		return entry, nil
+	}
+	if _, encrypted := section["key_file"]; encrypted {
+		return "", errors.New("the policy encrypts addresses")
+	}
+	key, bits := "v4", 24
+	if addr.Is6() {
+		key, bits = "v6", 48
+	}
+	if n, given := section[key].(float64); given { // from JSON
+		bits = int(n)
+	}
+	return netip.PrefixFrom(addr, bits).String(), nil
 }
 
 // Document returns the policy of a plan in JSON.
@@ -147,9 +181,11 @@ func (p *Plan) Document(name string, base Base) ([]byte, error) {
 	if p.Periods > 0 {
 		handlers["window_config"] = object{"num_periods": p.Periods}
 	}
-	return json.Marshal(object{"visor": object{"policies": object{name: object{
-		"kind": "collection", "config": object{"lease_secs": LeaseSeconds}, "input": input, "handlers": handlers,
-	}}}})
+	policy := object{"kind": "collection", "config": object{"lease_secs": LeaseSeconds}, "input": input, "handlers": handlers}
+	if base.Anonymize != nil {
+		policy["anonymize"] = base.Anonymize
+	}
+	return json.Marshal(object{"visor": object{"policies": object{name: policy}}})
 }
 
 // within returns the filter of the plan together with the one of the original policy.

@@ -43,6 +43,32 @@ func TestPlans(t *testing.T) {
 	require.Error(t, err)
 }
 
+// TestAnonymized: a drill-down keeps the section of the policy. An entry stands for a network.
+func TestAnonymized(t *testing.T) {
+	section := map[string]any{"v4": 20.0}
+	for _, base := range []drill.Base{{Anonymize: section}, {TapAnonymize: section, Anonymize: map[string]any{"v4": 32.0}}} {
+		for entry, want := range map[string]string{"192.0.16.0": "192.0.16.0/20", "2001:db8::": "2001:db8::/48", "53": "53"} {
+			got, err := base.Entry(entry)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+	}
+	_, err := (&drill.Base{Anonymize: map[string]any{"key_file": "a.key"}}).Entry("192.0.2.1")
+	require.ErrorContains(t, err, "encrypts addresses")
+	whole, err := new(drill.Base).Entry("192.0.2.1")
+	require.NoError(t, err)
+	require.Equal(t, "192.0.2.1", whole)
+
+	plan, err := drill.Address("192.0.16.0/20", "pcap")
+	require.NoError(t, err)
+	doc, err := plan.Document("drill-x", drill.Base{Tap: "wire", InputType: "pcap", Anonymize: section})
+	require.NoError(t, err)
+	require.Contains(t, string(doc), `"bpf":"net 192.0.16.0/20"`)
+	p, _, err := builtin.Catalog().ParsePolicy(doc)
+	require.NoError(t, err)
+	require.Equal(t, 20, p.Anonymize.IPv4)
+}
+
 // Whole documents are valid policies of the agent.
 func TestDocumentIsValid(t *testing.T) {
 	for _, plan := range []drill.Plan{drill.Asked(map[string]any{"only_qname": []string{"example.com"}}), must(drill.Suffix("example.com", "pcap")), must(drill.Address("192.0.2.1", "pcap"))} {
