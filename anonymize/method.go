@@ -107,8 +107,8 @@ func (cfg *Config) Check() error {
 	return errors.Join(errs...)
 }
 
-// Shows reports whether a network is shown as it is, so that counts of its hosts alone identify none
-// of them. A nil Method shows all networks.
+// Shows reports whether a network is shown as it is, so that counts of its hosts alone do not
+// identify one of them. A nil Method shows all networks.
 func (m *Method) Shows(net netip.Prefix) bool {
 	return m == nil || m.block == nil && net.Bits() <= m.kept(net.Addr())
 }
