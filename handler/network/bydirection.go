@@ -1,6 +1,8 @@
 package network
 
 import (
+	"net/netip"
+
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/metric"
@@ -55,7 +57,9 @@ func FromByDirection(s *handler.Snapshot) *DirectionMetrics { return handler.Fin
 // NewShard returns the part of h for one worker.
 func (h *DirectionHandler) NewShard() handler.Shard {
 	s := &directionShard{front: h.newFront(packetShapes)}
-	s.remotes.leave = s.left
+	if s.remotes != nil {
+		s.remotes.leave = s.left
+	}
 	s.Deliver = s.deliver
 	return s
 }
@@ -78,9 +82,18 @@ func (s *directionShard) deliver() {
 }
 
 // left adds the packets of an address to the metrics.
-func (s *directionShard) left(r *remote) {
-	d := s.dirs[r.role.direction()]
-	s.add(r, &d.IPs, &d.Counts, &d.Shape)
+func (s *directionShard) left(r *remote, hash uint64) {
+	for dir, d := range s.dirs {
+		n, source := r.of(decode.Direction(dir))
+		if n == 0 {
+			continue
+		}
+		if s.groups.Has(groupCardinality) {
+			d.IPs.Add(hash)
+		}
+		s.addPackets(r, hash, &d.Counts, n)
+		s.addShape(r, hash, &d.Shape, n, source)
+	}
 }
 
 // Shift closes the live period.
@@ -141,11 +154,20 @@ func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 	}
 	both := p.Dir == decode.Unknown || tapped
 	if (both || p.Dir == decode.ToHost) && p.Src.IsValid() {
-		s.remotes.note(p.Src.Addr(), role(p.Dir%3)|roleSource, s.Hash)
+		s.address(p.Src.Addr(), d, roleOf(p.Dir, true))
 	}
 	if (both || p.Dir == decode.FromHost) && p.Dst.IsValid() {
-		s.remotes.note(p.Dst.Addr(), role(p.Dir%3), s.Hash)
+		s.address(p.Dst.Addr(), d, roleOf(p.Dir, false))
 	}
+}
+
+// address counts a packet of an address.
+func (s *directionShard) address(addr netip.Addr, d *Direction, as role) {
+	if s.remotes == nil {
+		s.addDirect(addr, &d.IPs, &d.Counts)
+		return
+	}
+	s.remotes.note(addr, as)
 }
 
 // flush adds the counts of a second to the metrics and the account.

@@ -19,8 +19,8 @@ type front[M any] struct {
 	groups   metric.GroupSet
 	filtered bool // at least one filter is configured
 	sum      tally
-	remotes  *remotes
-	shown    remote // scratch
+	remotes  *remotes // nil if addresses are added to the lists at once
+	shown    remote   // scratch
 	shapes   shapes
 }
 
@@ -46,15 +46,20 @@ func (d *declared[M]) newFront(g shapeGroups) front[M] {
 		cfg:      cfg,
 		shapes:   newShapes(d.Info().Groups, g),
 	}
-	f.remotes = &remotes{direct: cfg.Geo == nil && !f.shapes.addresses()}
 	if cfg.Geo != nil {
 		f.geo = cfg.Geo.NewCache()
+	}
+	if f.geo != nil || f.Shown != nil || f.shapes.addresses() {
+		f.remotes = &remotes{hash: f.Hash}
 	}
 	return f
 }
 
-// Keyed passes the hasher of keys to the geo cache.
+// Keyed passes the hasher of keys to the slots of addresses and the geo cache.
 func (f *front[M]) Keyed(h *hash64.Hasher) {
+	if f.remotes != nil {
+		f.remotes.hash = h
+	}
 	if f.geo != nil {
 		f.geo.Keyed(h)
 	}
@@ -92,38 +97,69 @@ func (f *front[M]) forwardMessages(b *handler.Batch) {
 	}
 }
 
-// add adds the packets of an address to the lists of c and to card, unless card is nil, and to the
-// subnets and sources of to.
-func (f *front[M]) add(r *remote, card *sketch.Cardinality, c *Counts, to *Shape) {
-	n := uint64(r.packets)
-	v6 := r.role&roleIPv6 != 0
-	if card != nil && f.groups.Has(groupCardinality) {
-		card.Add(r.hash)
+// addDirect adds a packet of an address to pktvisor's lists in c and to card. Without databases,
+// visor's own groups and anonymization, an address has no more places than these, and the slot of a
+// [remotes] would not pay.
+func (f *front[M]) addDirect(addr netip.Addr, card *sketch.Cardinality, c *Counts) {
+	var hash uint64
+	top := f.groups.Has(groupTopIPs)
+	switch {
+	case addr.IsUnspecified():
+		return
+	case addr.Is4():
+		a := addr.As4()
+		if hash = f.Hash.IPv4(a); top {
+			c.TopIPv4.Add(hash, a, 1)
+		}
+	default:
+		a := addr.As16()
+		if hash = f.Hash.IPv6(a); top {
+			c.TopIPv6.Add(hash, a, 1)
+		}
 	}
-	if card != nil && f.geo != nil && f.groups.Has(groupTopGeo) {
+	if f.groups.Has(groupCardinality) {
+		card.Add(hash)
+	}
+}
+
+// addPackets adds n packets of an address to pktvisor's lists in c.
+func (f *front[M]) addPackets(r *remote, hash uint64, c *Counts, n uint64) {
+	if f.geo != nil && f.groups.Has(groupTopGeo) {
 		f.places(r.addr(), c, n)
 	}
-	if r.role&roleSource != 0 && f.shapes.sources {
-		to.Sources.Add(r.hash)
+	if !f.groups.Has(groupTopIPs) {
+		return
 	}
-	if f.Shown != nil {
-		f.shown = r.shown(f.Shown, f.Hash)
-		r = &f.shown
+	if r, hash = f.listed(r, hash); r.v6 {
+		c.TopIPv6.Add(hash, r.ipv6(), n)
+	} else {
+		c.TopIPv4.Add(hash, r.ipv4(), n)
 	}
-	switch on := card != nil && f.groups.Has(groupTopIPs); {
-	case on && v6:
-		c.TopIPv6.Add(r.hash, r.ipv6(), n)
-	case on:
-		c.TopIPv4.Add(r.hash, r.ipv4(), n)
+}
+
+// addShape adds n packets of an address to the subnets of c, and a source to its sources.
+func (f *front[M]) addShape(r *remote, hash uint64, c *Shape, n uint64, source bool) {
+	if source && f.shapes.sources {
+		c.Sources.Add(hash)
 	}
 	if f.shapes.subnets {
-		f.subnet(r, to, n)
+		r, _ = f.listed(r, hash)
+		f.subnet(r, c, n)
 	}
+}
+
+// listed returns the address that lists show, with its hash, valid until the next call.
+func (f *front[M]) listed(r *remote, hash uint64) (*remote, uint64) {
+	if f.Shown == nil {
+		return r, hash
+	}
+	f.shown.high, f.shown.low, f.shown.v6, hash = wordsOf(f.Shown.Addr(r.addr()), f.Hash)
+	return &f.shown, hash
 }
 
 // subnet counts n packets for the network of an address.
 func (f *front[M]) subnet(r *remote, to *Shape, n uint64) {
-	if r.role&roleIPv6 != 0 {
+	if r.v6 {
 		a := r.ipv6()
 		net := Subnet6(a[:6])
 		to.TopSubnets6.Add(f.Hash.Uint64(r.high>>16), net, n)

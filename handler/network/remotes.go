@@ -2,104 +2,101 @@ package network
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 
-	"visor/anonymize"
 	"visor/decode"
 	"visor/sketch/hash64"
 )
 
 // remotes counts packets by address before they are added to the lists. Most addresses come again
-// soon. Such a packet needs a hash and one comparison, not one in each list, two databases and a
-// distinct count. Another address takes a slot from its owner, whose packets then leave for the
-// lists. Lists accept weights, so their bounds stay the same.
-//
-// With pktvisor's groups alone, an address has two places, and a packet is faster without the slot.
+// soon: a client of a server sends and receives. Such a packet needs a hash and one comparison, not
+// one in each list, two databases and a distinct count. Another address takes a slot from its
+// owner, whose packets then leave for the lists. Lists accept weights, so their bounds stay the
+// same.
 type remotes struct {
-	direct bool // packets leave at once
-	one    remote
-	slots  [1 << remoteBits]remote
+	slots [1 << remoteBits]remote
 	// adds the packets of an address to the lists
-	leave func(r *remote)
+	leave func(r *remote, hash uint64)
+	hash  *hash64.Hasher
 }
 
 const remoteBits = 11 // log2 of the slots: 64 KiB
 
-// remote is an address with its packets. Addresses of two roles are separate.
+// remote is an address with its packets.
 type remote struct {
 	high, low uint64 // the address; high is 0 for IPv4
-	hash      uint64
-	packets   uint32
-	role      role
+	packets   [roles]uint16
+	v6        bool
 }
 
-// role is what an address is for the lists: a decode.Direction, plus bits.
+// role is what an address is in a packet: the packet's direction, and whether it is the source.
 type role uint8
 
-const (
-	roleIPv6   role = 4
-	roleSource role = 8 // of a packet
-)
+const roles = 6
 
-func (r role) direction() decode.Direction { return decode.Direction(r & 3) }
+func roleOf(dir decode.Direction, source bool) role {
+	r := role(dir%3) * 2
+	if source {
+		r++
+	}
+	return r
+}
 
 // note counts a packet of an address. It ignores the unspecified address.
-func (t *remotes) note(addr netip.Addr, as role, h *hash64.Hasher) {
-	var high, low, hash uint64
-	if addr.Is4() {
-		a := addr.As4()
-		low = uint64(binary.BigEndian.Uint32(a[:]))
-		hash = h.IPv4(a)
-	} else {
-		a := addr.As16()
-		high, low = binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
-		hash = h.IPv6(a)
-		as |= roleIPv6
-	}
+func (t *remotes) note(addr netip.Addr, as role) {
+	high, low, v6, hash := wordsOf(addr, t.hash)
 	if high|low == 0 {
 		return
 	}
-	if t.direct {
-		t.one = remote{high, low, hash, 1, as}
-		t.leave(&t.one)
-		return
-	}
 	r := &t.slots[hash>>(64-remoteBits)]
-	if r.low != low || r.high != high || r.role != as {
+	if r.low != low || r.high != high || r.v6 != v6 {
 		t.empty(r)
-		r.high, r.low, r.hash, r.role = high, low, hash, as
+		r.high, r.low, r.v6 = high, low, v6
 	}
-	if r.packets++; r.packets == 1<<31 {
+	n := &r.packets[as%roles]
+	if *n++; *n == math.MaxUint16 {
 		t.empty(r)
 	}
+}
+
+// wordsOf returns an address as the words of a remote, and its hash.
+func wordsOf(addr netip.Addr, h *hash64.Hasher) (high, low uint64, v6 bool, hash uint64) {
+	if addr.Is4() {
+		a := addr.As4()
+		return 0, uint64(binary.BigEndian.Uint32(a[:])), false, h.IPv4(a)
+	}
+	a := addr.As16()
+	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:]), true, h.IPv6(a)
 }
 
 // empty makes the packets of a slot leave.
 func (t *remotes) empty(r *remote) {
-	if r.packets > 0 {
-		t.leave(r)
-		r.packets = 0
+	if r.packets == [roles]uint16{} {
+		return
 	}
+	if r.v6 {
+		t.leave(r, t.hash.IPv6(r.ipv6()))
+	} else {
+		t.leave(r, t.hash.IPv4(r.ipv4()))
+	}
+	r.packets = [roles]uint16{}
 }
 
-// deliver makes all packets leave.
+// deliver makes all packets leave. A nil t has none.
 func (t *remotes) deliver() {
+	if t == nil {
+		return
+	}
 	for i := range t.slots {
 		t.empty(&t.slots[i])
 	}
 }
 
-// shown returns r with the address that lists show.
-func (r remote) shown(by *anonymize.Cache, h *hash64.Hasher) remote {
-	addr := by.Addr(r.addr())
-	if addr.Is4() {
-		a := addr.As4()
-		r.low, r.hash = uint64(binary.BigEndian.Uint32(a[:])), h.IPv4(a)
-		return r
-	}
-	a := addr.As16()
-	r.high, r.low, r.hash = binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:]), h.IPv6(a)
-	return r
+// of returns the packets in a direction, and reports whether the address was a source of some.
+func (r *remote) of(dir decode.Direction) (n uint64, source bool) {
+	as, to := r.packets[roleOf(dir, true)], r.packets[roleOf(dir, false)]
+	return uint64(as) + uint64(to), as > 0
 }
 
 func (r *remote) ipv4() (a [4]byte) {
@@ -114,7 +111,7 @@ func (r *remote) ipv6() (a [16]byte) {
 }
 
 func (r *remote) addr() netip.Addr {
-	if r.role&roleIPv6 != 0 {
+	if r.v6 {
 		return netip.AddrFrom16(r.ipv6())
 	}
 	return netip.AddrFrom4(r.ipv4())

@@ -1,15 +1,18 @@
 package network
 
 import (
+	"net/netip"
+
 	"visor/decode"
 	"visor/handler"
-	"visor/sketch"
 )
 
 // NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard {
 	s := &shard{front: h.newFront(packetShapes)}
-	s.remotes.leave = s.left
+	if s.remotes != nil {
+		s.remotes.leave = s.left
+	}
 	s.Deliver = s.deliver
 	return s
 }
@@ -28,15 +31,22 @@ func (s *shard) deliver() {
 }
 
 // left adds the packets of an address to the metrics.
-func (s *shard) left(r *remote) {
-	var card *sketch.Cardinality
-	switch r.role.direction() {
-	case decode.ToHost:
-		card = &s.Live.SrcIPsIn
-	case decode.FromHost:
-		card = &s.Live.DstIPsOut
+func (s *shard) left(r *remote, hash uint64) {
+	in, source := r.of(decode.ToHost)
+	out, _ := r.of(decode.FromHost)
+	if s.groups.Has(groupCardinality) {
+		if in > 0 {
+			s.Live.SrcIPsIn.Add(hash)
+		}
+		if out > 0 {
+			s.Live.DstIPsOut.Add(hash)
+		}
 	}
-	s.add(r, card, &s.Live.Counts, &s.Live.Shape)
+	if in+out > 0 {
+		s.addPackets(r, hash, &s.Live.Counts, in+out)
+	}
+	unknown, _ := r.of(decode.Unknown)
+	s.addShape(r, hash, &s.Live.Shape, in+out+unknown, source || unknown > 0)
 }
 
 // Process counts the batch's packets.
@@ -88,24 +98,42 @@ func (s *shard) countDeep(p *decode.Packet) {
 	}
 	switch p.Dir {
 	case decode.ToHost:
-		s.remotes.note(p.Src.Addr(), role(decode.ToHost)|roleSource, s.Hash)
+		s.source(p.Src.Addr())
 	case decode.FromHost:
-		s.remotes.note(p.Dst.Addr(), role(decode.FromHost), s.Hash)
+		s.destination(p.Dst.Addr())
 	default:
 		if s.shapes.addresses() {
-			s.remotes.note(p.Src.Addr(), role(decode.Unknown)|roleSource, s.Hash)
+			s.remotes.note(p.Src.Addr(), roleOf(decode.Unknown, true))
 		}
 	}
+}
+
+// source counts a packet of a source outside the local networks.
+func (s *shard) source(addr netip.Addr) {
+	if s.remotes == nil {
+		s.addDirect(addr, &s.Live.SrcIPsIn, &s.Live.Counts)
+		return
+	}
+	s.remotes.note(addr, roleOf(decode.ToHost, true))
+}
+
+// destination counts a packet to a destination outside the local networks.
+func (s *shard) destination(addr netip.Addr) {
+	if s.remotes == nil {
+		s.addDirect(addr, &s.Live.DstIPsOut, &s.Live.Counts)
+		return
+	}
+	s.remotes.note(addr, roleOf(decode.FromHost, false))
 }
 
 // tapped counts the addresses of a dnstap message. As in pktvisor, both count: the client's as a
 // source, and the server's as a destination.
 func (s *shard) tapped(p *decode.Packet) {
 	if p.Src.IsValid() {
-		s.remotes.note(p.Src.Addr(), role(decode.ToHost)|roleSource, s.Hash)
+		s.source(p.Src.Addr())
 	}
 	if p.Dst.IsValid() {
-		s.remotes.note(p.Dst.Addr(), role(decode.FromHost), s.Hash)
+		s.destination(p.Dst.Addr())
 	}
 }
 
