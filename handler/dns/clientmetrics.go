@@ -48,6 +48,7 @@ const (
 	clientNXDomain
 	clientFailed
 	clientUnanswered
+	clientColumns
 )
 
 // bind connects the metrics of c to their lists.

@@ -25,7 +25,8 @@ type clientCounts struct {
 	waiting [together]clientEvent
 	n       int // events in waiting
 	leaving [together]leavingClient
-	left    int // clients in leaving
+	left    int    // clients in leaving
+	touched uint64 // see count
 
 	to     *Clients
 	hash   *hash64.Hasher
@@ -40,12 +41,9 @@ const clientBits = 11 // log2 of the pairs of slots: 128 KiB
 
 // clientCount is a slot, of half a cache line. Its counts leave before one of them overflows.
 type clientCount struct {
-	client     address
-	queries    uint32
-	bytes      uint32
-	nxdomain   uint16
-	failed     uint16
-	unanswered uint16
+	client address
+	bytes  uint32                // of replies
+	events [clientColumns]uint16 // by kind
 }
 
 // clientEvent is what a client has done or received.
@@ -74,6 +72,9 @@ func addressOf(a netip.Addr) address {
 	b := a.As16()
 	return address{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
 }
+
+// differs returns 0 if a and b are equal. It needs no branch.
+func (a address) differs(b address) uint64 { return a.high ^ b.high | a.low ^ b.low }
 
 func (a address) is4() bool { return a.high == 0 && a.low&mappedMask == mapped }
 
@@ -145,50 +146,56 @@ func (t *clientCounts) add(client address, kind clientColumn, bytes int) {
 	}
 }
 
-// count counts the events that wait.
+// count counts the events that wait. It avoids branches where clients and kinds come in random
+// order.
 func (t *clientCounts) count() {
+	var places [together]uint16
+	sum := uint64(0)
+	for i := range t.waiting[:t.n] {
+		places[i] = uint16(t.waiting[i].client.sum(t.hash) >> (64 - clientBits))
+		sum += t.slots[places[i]&(1<<clientBits-1)][0].client.low
+	}
+	t.touched = sum // else the compiler would remove the loads
 	for i := range t.waiting[:t.n] {
 		e := &t.waiting[i]
-		two := &t.slots[e.client.sum(t.hash)>>(64-clientBits)]
-		c := &two[0]
-		if two[1].client == e.client {
-			c = &two[1]
+		two := &t.slots[places[i]&(1<<clientBits-1)]
+		way := 0
+		if two[1].client.differs(e.client) == 0 {
+			way = 1
 		}
+		c := &two[way&1]
 		if c.client != e.client {
-			if two[1].queries < c.queries {
-				c = &two[1]
-			}
-			t.leave(c)
-			c.client = e.client
+			c = t.take(two, e.client)
 		}
-		if c.add(e) {
+		c.bytes += e.bytes
+		n := &c.events[e.kind%clientColumns]
+		*n++
+		if c.bytes>>31|uint32(*n>>15) != 0 {
 			t.leave(c)
 		}
 	}
 	t.n = 0
 }
 
-// add counts an event. It returns true if c must leave before the next one.
-func (c *clientCount) add(e *clientEvent) (full bool) {
-	c.bytes += e.bytes
-	switch e.kind {
-	case clientQueries:
-		c.queries++
-	case clientNXDomain:
-		c.nxdomain++
-	case clientFailed:
-		c.failed++
-	case clientUnanswered:
-		c.unanswered++
+// take gives a client one of two slots.
+func (t *clientCounts) take(two *[2]clientCount, client address) *clientCount {
+	c := &two[0]
+	if two[1].events[clientQueries] < c.events[clientQueries] {
+		c = &two[1]
 	}
-	return (c.bytes|c.queries)>>31|uint32(c.nxdomain|c.failed|c.unanswered)>>15 != 0
+	t.leave(c)
+	c.client = client
+	return c
 }
 
 // leave sends the counts of c to the lists and sets them to 0.
 func (t *clientCounts) leave(c *clientCount) {
 	l := &t.leaving[t.left]
 	l.client = c.client
-	l.sum = sketch.Columns{uint64(c.queries), uint64(c.bytes), uint64(c.nxdomain), uint64(c.failed), uint64(c.unanswered)}
+	for kind, n := range c.events {
+		l.sum[kind] = uint64(n)
+	}
+	l.sum[clientBytes] = uint64(c.bytes)
 	*c = clientCount{client: c.client}
 	if l.sum == (sketch.Columns{}) {
 		return
