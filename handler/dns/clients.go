@@ -69,6 +69,10 @@ const (
 )
 
 func addressOf(a netip.Addr) address {
+	if a.Is4() {
+		b := a.As4()
+		return address{0, mapped | uint64(binary.BigEndian.Uint32(b[:]))}
+	}
 	b := a.As16()
 	return address{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
 }
@@ -110,12 +114,8 @@ func clientOf(m *handler.Message) (client address, ok bool) {
 	return addressOf(addr), addr.IsValid()
 }
 
-// message counts a query or a reply.
-func (t *clientCounts) message(m *handler.Message) {
-	client, ok := clientOf(m)
-	if !ok {
-		return
-	}
+// message counts a query or a reply of a client.
+func (t *clientCounts) message(client address, m *handler.Message) {
 	if m.Response() {
 		t.reply(client, m.Msg)
 	} else {

@@ -128,13 +128,8 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 // countDeep updates the metrics of sampled messages.
 func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
-	if s.clients != nil {
-		s.clients.message(m)
-	}
-	if s.pairs != nil && m.Named && !m.Response() {
-		if client, ok := clientOf(m); ok {
-			s.pairs.add(client, m)
-		}
+	if s.clients != nil || s.pairs != nil {
+		s.countClient(m)
 	}
 	if s.groups.Has(groupTopPorts) && m.Client != 0 {
 		b.TopPorts.Add(metric.Port(m.Client), 1)
@@ -156,6 +151,20 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b.TopQTypes.Add(m.Type, 1)
 	if s.groups&(groupCardinality|groupTopQNames) != 0 {
 		s.countName(m, 0, suffixLen)
+	}
+}
+
+// countClient counts a message by its client.
+func (s *shard) countClient(m *handler.Message) {
+	client, ok := clientOf(m)
+	if !ok {
+		return
+	}
+	if s.clients != nil {
+		s.clients.message(client, m)
+	}
+	if s.pairs != nil && m.Named && !m.Response() {
+		s.pairs.add(client, m)
 	}
 }
 

@@ -218,6 +218,7 @@ func (s *front[M]) deliver() {
 	if s.clients != nil {
 		s.clients.deliver()
 	}
+	s.servers.deliver()
 }
 
 // lists are the metrics that count the names of one direction.

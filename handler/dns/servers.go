@@ -39,6 +39,15 @@ type serverCounts struct {
 	enter   uint32                  // a lower bound of what a server needs to enter
 	last    *serverCount            // of the message before
 	others  *Server
+	times   [together]serverTime // to be added
+	timed   int                  // the number of these
+}
+
+// serverTime is the time of a transaction on its way to the distribution of its server. The
+// distributions of 64 servers are large; in a loop of their own, the loads of many times overlap.
+type serverTime struct {
+	to *sketch.Quantile
+	us float64
 }
 
 type serverCount struct {
@@ -115,6 +124,7 @@ func (t *serverCounts) least() *serverCount {
 // replace replaces the least busy server by another.
 func (t *serverCounts) replace(e *serverCount, server address, h uint64, count uint32) {
 	if e.own != nil {
+		t.deliver()
 		t.to.Fold(e.name, otherServers)
 	}
 	t.last = nil
@@ -159,7 +169,10 @@ func (t *serverCounts) reply(m *handler.Message, ns int64) {
 	s := t.of(addressOf(addr))
 	s.Trans.Add(1)
 	if ns != unknownTime {
-		s.Time.Add(float64(ns / 1000))
+		t.times[t.timed] = serverTime{&s.Time, float64(ns / 1000)}
+		if t.timed++; t.timed == len(t.times) {
+			t.deliver()
+		}
 	}
 	if m.Msg == nil {
 		return
@@ -170,6 +183,14 @@ func (t *serverCounts) reply(m *handler.Message, ns int64) {
 	if m.Msg.Truncated() {
 		s.Truncated.Add(1)
 	}
+}
+
+// deliver adds all times to the distributions.
+func (t *serverCounts) deliver() {
+	for i := range t.times[:t.timed] {
+		t.times[i].to.Add(t.times[i].us)
+	}
+	t.timed = 0
 }
 
 // boundServers folds the least busy servers into the others, so that 64 remain.
