@@ -16,12 +16,12 @@ const pageKeys = 256
 //
 // Only a list that was cut, see [TopCounts.SetHead], or merged with such a list has an error.
 //
-// A counter has two parts: the low 16 bits, 128 KiB together, and the others, at most 512 KiB. Few
+// A counter has two parts: the low 8 bits, 64 KiB together, and the others, at most 512 KiB. Few
 // counts need the others, so the counters of random ports stay in the second cache: 2 per cent of
 // a DNS packet's time.
 type TopCounts[K ~uint16] struct {
-	pages [1 << 16 / pageKeys]*[pageKeys]uint16
-	highs [1 << 16 / pageKeys]*[pageKeys]uint64 // in units of 1<<16; a page may be nil
+	pages [1 << 16 / pageKeys]*[pageKeys]uint8
+	highs [1 << 16 / pageKeys]*[pageKeys]uint64 // in units of 1<<8; a page may be nil
 	rest  uint64                                // the part of Total that is in no page
 	error uint64
 }
@@ -29,8 +29,8 @@ type TopCounts[K ~uint16] struct {
 // Add adds n to the count of key.
 func (t *TopCounts[K]) Add(key K, n uint64) {
 	if p := t.pages[key/pageKeys]; p != nil {
-		if low := uint64(p[key%pageKeys]) + n; low|n <= math.MaxUint16 {
-			p[key%pageKeys] = uint16(low)
+		if low := uint64(p[key%pageKeys]) + n; low|n <= math.MaxUint8 {
+			p[key%pageKeys] = uint8(low)
 			return
 		}
 	}
@@ -41,15 +41,15 @@ func (t *TopCounts[K]) Add(key K, n uint64) {
 func (t *TopCounts[K]) add(key K, n uint64) {
 	page, i := key/pageKeys, key%pageKeys
 	if t.pages[page] == nil {
-		t.pages[page] = new([pageKeys]uint16)
+		t.pages[page] = new([pageKeys]uint8)
 	}
 	count := sum(t.count(key), n)
-	if count > math.MaxUint16 && t.highs[page] == nil {
+	if count > math.MaxUint8 && t.highs[page] == nil {
 		t.highs[page] = new([pageKeys]uint64)
 	}
-	t.pages[page][i] = uint16(count)
+	t.pages[page][i] = uint8(count)
 	if high := t.highs[page]; high != nil {
-		high[i] = count >> 16
+		high[i] = count >> 8
 	}
 }
 
@@ -58,7 +58,7 @@ func (t *TopCounts[K]) count(key K) uint64 {
 	page, i := key/pageKeys, key%pageKeys
 	n := uint64(t.pages[page][i])
 	if high := t.highs[page]; high != nil {
-		n |= high[i] << 16
+		n |= high[i] << 8
 	}
 	return n
 }
