@@ -177,7 +177,7 @@ func (t *clientCounts) count() {
 	t.n = 0
 }
 
-// take gives a client one of two slots.
+// take assigns one of two slots to a client.
 func (t *clientCounts) take(two *[2]clientCount, client address) *clientCount {
 	c := &two[0]
 	if two[1].events[clientQueries] < c.events[clientQueries] {
