@@ -44,7 +44,7 @@ type serverCounts struct {
 }
 
 // serverTime is the time of a transaction on its way to the distribution of its server. The
-// distributions of 64 servers are large; in a loop of their own, the loads of many times overlap.
+// distributions of 64 servers are large; in a short loop, the loads of many times overlap.
 type serverTime struct {
 	to *sketch.Quantile
 	us float64
