@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"visor/anonymize"
 	"visor/decode"
 	"visor/handler/asks"
 	"visor/handler/policy/builtin"
@@ -51,6 +52,9 @@ type options struct {
 	version    bool
 	warnings   []string
 	question   asks.Question // of --name and --client; empty for a summary
+
+	anonymize       *anonymize.Method // nil shows whole addresses
+	anonymizeConfig *anonymize.Config // the same, for policies
 }
 
 // Formats of the answer.
@@ -138,7 +142,7 @@ shown, of the other files too), 2 wrong usage.
 // pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
-	var hosts, color, from, to string
+	var hosts, color, from, to, anonymous string
 	var ports []string
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
@@ -158,8 +162,9 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVar(&o.policyFile, "policy", "", "run the policies of an agent's `file` over the capture, with their handlers and filters; -i must be their input")
 	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets sampled for lists, cardinalities and times, 1 to 100")
+	fs.StringVar(&anonymous, "anonymize", "", "show only the first `bits` of addresses, as 24,48 for IPv4 and IPv6; or a file with a key of 64 hexadecimal digits, which encrypts them (Crypto-PAn)")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
-	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one")
+	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one, or a random one with --anonymize")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
 	fs.StringVar(&o.format, "format", "", "`text|json|pktvisor|rssac002`: the default is text on a terminal and json elsewhere")
 	fs.StringVar(&o.service, "service", "", "`name` of the DNS server in the format rssac002")
@@ -182,7 +187,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o.input = strings.ToLower(o.input)
 	o.setOutput(stdout)
 	o.clamp(fs.Changed("periods"))
-	return o, errors.Join(o.setTimes(from, to), o.setHosts(hosts), o.setPorts(ports), o.check(), o.setColor(color, stdout))
+	return o, errors.Join(o.setTimes(from, to), o.setHosts(hosts), o.setPorts(ports), o.setAnonymize(anonymous), o.check(), o.checkAnonymize(), o.setColor(color, stdout))
 }
 
 // clamp clamps numbers with a warning. pktvisor-reader shows five minutes unless the number of

@@ -99,6 +99,11 @@ func (j *job) readPolicies() (*policy.Document, error) {
 		p.Window["num_periods"] = uint64(cmp.Or(j.periods, 1)) // one period for the whole capture
 		fit = append(fit, p)
 	}
+	if j.anonymizeConfig != nil {
+		for i := range doc.Taps {
+			doc.Taps[i].Anonymize = j.anonymizeConfig
+		}
+	}
 	if doc.Policies = fit; len(fit) == 0 {
 		return nil, fmt.Errorf("%s: it has no policy for -i %s", j.policyFile, j.input)
 	}

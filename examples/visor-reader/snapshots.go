@@ -82,6 +82,8 @@ func (j *job) readSnapshots() (*handler.Snapshot, error) {
 	switch {
 	case !found:
 		return nil, nil
+	case j.anonymize != nil:
+		return nil, errors.New("--anonymize replaces addresses as they are counted, and cannot change a snapshot")
 	case len(captures) > 0:
 		return nil, fmt.Errorf("%s: not a snapshot; snapshots and captures cannot be read together: write a snapshot of the capture with --write-snapshot first", captures[0])
 	}

@@ -271,9 +271,13 @@ func (j *job) newPipeline(db *geo.DB, src capture.Source) (*handler.Pipeline, er
 	})
 }
 
-// hash returns the hasher with the key of --hash-key, or the public one.
+// hash returns the hasher with the key of --hash-key, or the public one. With --anonymize it is a
+// random one: with a public key, distinct counts of few hosts reveal addresses to those who try all.
 func (j *job) hash() (*hash64.Hasher, error) {
-	if j.hashKey == "" {
+	switch {
+	case j.hashKey == "" && j.anonymize != nil:
+		return hash64.Random(), nil
+	case j.hashKey == "":
 		return hash64.Fixed(), nil
 	}
 	key, err := hash64.ReadKey(j.hashKey)
@@ -303,6 +307,7 @@ func newHandlers(o options, db *geo.DB) (out []handler.Handler, err error) {
 	// the whole needs the live period and one that is being merged
 	settings := handler.Settings{
 		Periods: cmp.Or(o.periods, 2), DeepSample: o.deepSample, TopN: o.top, PktvisorGroups: o.format == formatPktvisor,
+		Anonymize: o.anonymize,
 	}
 	add := func(h handler.Handler, problem error) {
 		out, err = append(out, h), errors.Join(err, problem)
