@@ -26,11 +26,12 @@
 //	sketch     bounded summaries that merge: cardinality, top lists, quantiles, rates
 //	window     the live bucket and the last closed ones
 //	geo        location and autonomous system of an address
+//	anonymize  addresses without their last bits, or encrypted
 //	handler    the pipeline, and below it the analyzers; handler/policy runs YAML policies
 //	export     JSON and its schemas, text, Prometheus, OpenTelemetry; the REST API
 //
-// sketch, window, geo and decode can be used on their own. The examples are complete programs:
-// examples/visord is an agent, examples/visor-cli its terminal UI, and examples/visor-reader
-// summarises capture files. examples/sniff is a start for a program that captures, and
-// examples/dnsserver embeds visor in a server.
+// sketch, window, geo, anonymize and decode can be used on their own. The examples are complete
+// programs: examples/visord is an agent, examples/visor-cli its terminal UI, and
+// examples/visor-reader summarises capture files. examples/sniff is a start for a program that
+// captures, and examples/dnsserver embeds visor in a server.
 package visor

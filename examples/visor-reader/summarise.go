@@ -272,7 +272,7 @@ func (j *job) newPipeline(db *geo.DB, src capture.Source) (*handler.Pipeline, er
 }
 
 // hash returns the hasher with the key of --hash-key, or the public one. With --anonymize it is a
-// random one: with a public key, distinct counts of few hosts reveal addresses to those who try all.
+// random one: with a public key, a program that tries all addresses could find them.
 func (j *job) hash() (*hash64.Hasher, error) {
 	switch {
 	case j.hashKey == "" && j.anonymize != nil:

@@ -58,3 +58,32 @@ func TestAnonymize(t *testing.T) {
 	require.Equal(t, uint64(clients), m.Servers.Find("198.51.100.0").Trans.Value())
 	require.Equal(t, 1, m.Servers.Len())
 }
+
+// TestAnonymizeMerge: snapshots with and without whole addresses merge. Clients of both count once,
+// and lists have the entries of both.
+func TestAnonymizeMerge(t *testing.T) {
+	method, err := anonymize.New(anonymize.Config{})
+	require.NoError(t, err)
+	var merger handler.Merger
+	for i, m := range []*anonymize.Method{nil, method} {
+		h, err := dns.New(dns.Config{Settings: handler.Settings{Anonymize: m}})
+		require.NoError(t, err)
+		q := packettest.Query(1, "www.example.com", 1)
+		p, err := handler.NewPipeline(handler.Config{
+			Sources:  []capture.Source{capture.NewMemory([]capture.Frame{packettest.UDP(0, "203.0.113.7:5000", "198.51.100.53:53", q)})},
+			Handlers: []handler.Handler{h},
+		})
+		require.NoError(t, err)
+		require.NoError(t, p.Run(t.Context()))
+		snap, err := p.Bucket(0)
+		require.NoError(t, err)
+		require.NoError(t, merger.Add(snap, handler.Origin{Agent: fmt.Sprint(i)}))
+	}
+	sum := dns.From(merger.Snapshot())
+	require.Equal(t, uint64(1), sum.Clients.Distinct.Estimate())
+	var names []string
+	for _, item := range sum.Clients.ByAddress.Queries.Items(10) {
+		names = append(names, item.Name)
+	}
+	require.ElementsMatch(t, []string{"203.0.113.0", "203.0.113.7"}, names)
+}
