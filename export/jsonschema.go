@@ -8,6 +8,7 @@ import (
 
 	"visor/handler"
 	"visor/handler/metric"
+	"visor/internal/jsonschema"
 )
 
 // WriteJSONSchema writes the JSON Schema (draft 2020-12, https://json-schema.org) of a handler's
@@ -21,7 +22,7 @@ func WriteJSONSchema(w io.Writer, info handler.Info) error {
 	schema := root.schema()
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = fmt.Sprintf("%s %s", info.Type, info.Version)
-	schema["properties"].(object)["period"] = object{"$ref": "#/$defs/period"}
+	schema["properties"].(object)["period"] = jsonschema.Ref("#/$defs/period")
 	schema["$defs"] = definitions()
 	b, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
@@ -89,7 +90,7 @@ func (n *node) schema() object {
 	for name, child := range n.objects {
 		properties[name] = child.schema()
 	}
-	out := object{"type": "object", "properties": properties, "additionalProperties": false}
+	out := jsonschema.Record(properties)
 	if n.each != nil {
 		out["additionalProperties"] = n.each
 	}
@@ -131,7 +132,7 @@ func definitions() object {
 		for name, schema := range more {
 			properties[name] = schema
 		}
-		out := object{"type": "object", "properties": properties, "additionalProperties": false}
+		out := jsonschema.Record(properties)
 		if len(required) > 0 {
 			out["required"] = required
 		}

@@ -6,6 +6,7 @@ import (
 
 	"visor/export/findings"
 	"visor/handler/metric"
+	"visor/internal/jsonschema"
 )
 
 // findings answers with the findings of all policies, or of one.
@@ -51,28 +52,23 @@ func (f *families) addFindings(a *API) {
 
 // findingSchemas returns the schemas of findings.
 func findingSchemas() object {
-	record := func(properties object, required ...string) object {
-		return object{"type": "object", "properties": properties, "required": append([]string{}, required...), "additionalProperties": false}
-	}
-	list := func(items any) object { return object{"type": "array", "items": items} }
-	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name} }
 	text, number := object{"type": "string"}, object{"type": "number"}
 	when := object{"type": "string", "format": "date-time"}
-	parts := list(ref("FindingPart"))
+	parts := jsonschema.List(component("FindingPart"))
 	return object{
-		"Findings":      record(object{"active": list(ref("Finding")), "resolved": list(ref("Finding"))}, "active", "resolved"),
-		"FindingPart":   record(object{"name": text, "count": object{"type": "integer", "minimum": 0}, "share": number, "grown": number}, "name", "count", "share"),
-		"FindingFigure": record(object{"name": text, "value": number, "usual": number, "unit": text}, "name", "value"),
-		"Finding": record(object{
+		"Findings":      jsonschema.Record(object{"active": jsonschema.List(component("Finding")), "resolved": jsonschema.List(component("Finding"))}, "active", "resolved"),
+		"FindingPart":   jsonschema.Record(object{"name": text, "count": object{"type": "integer", "minimum": 0}, "share": number, "grown": number}, "name", "count", "share"),
+		"FindingFigure": jsonschema.Record(object{"name": text, "value": number, "usual": number, "unit": text}, "name", "value"),
+		"Finding": jsonschema.Record(object{
 			"key":      object{"type": "string", "description": "the same from the beginning of an episode to its end"},
 			"kind":     object{"enum": findings.Kinds()},
 			"severity": object{"enum": []findings.Severity{findings.Info, findings.Warning, findings.Attack}},
 			"policy":   text, "module": text, "subject": text, "since": when, "until": when, "resolved": object{"type": "boolean"},
 			"ended":   object{"type": "boolean", "description": "it is resolved because its policy has ended"},
-			"figures": list(ref("FindingFigure")), "text": text,
-			"evidence": record(object{
-				"examples": list(text), "clients": parts, "subnets": parts, "as": parts, "shares": parts, "concentration": number,
-				"lists": list(record(object{"name": text, "items": parts}, "name", "items")),
+			"figures": jsonschema.List(component("FindingFigure")), "text": text,
+			"evidence": jsonschema.Record(object{
+				"examples": jsonschema.List(text), "clients": parts, "subnets": parts, "as": parts, "shares": parts, "concentration": number,
+				"lists": jsonschema.List(jsonschema.Record(object{"name": text, "items": parts}, "name", "items")),
 			}),
 		}, "key", "kind", "severity", "module", "subject", "since", "until", "resolved", "figures", "evidence", "text"),
 	}

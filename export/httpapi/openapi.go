@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"visor/handler/policy"
+	"visor/internal/jsonschema"
 )
 
 // describe returns the OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0) of routes.
@@ -81,7 +82,7 @@ func (rt *route) operation(g *guard) object {
 		out["parameters"] = parameters
 	}
 	if rt.takes != "" {
-		ref := object{"schema": object{"$ref": "#/components/schemas/" + rt.takes}}
+		ref := object{"schema": component(rt.takes)}
 		if rt.takes == "Question" {
 			out["requestBody"] = object{"required": true, "content": object{"application/json": ref}}
 			return out
@@ -132,7 +133,7 @@ func content(schema string) object {
 	case "Schema":
 		return object{"application/json": object{"schema": object{"type": "object"}}}
 	}
-	return object{typeJSON: object{"schema": object{"$ref": "#/components/schemas/" + schema}}}
+	return object{typeJSON: object{"schema": component(schema)}}
 }
 
 // componentSchemas returns the schemas that the document refers to. It extracts the handlers'
@@ -153,7 +154,7 @@ func componentSchemas(schemas map[string]answerSchema) (object, error) {
 		delete(s, "$schema")
 		out[name] = s
 		key := schemas[name].key
-		answers[key] = append(answers[key], object{"$ref": "#/components/schemas/" + name})
+		answers[key] = append(answers[key], component(name))
 	}
 	byKey := make(object)
 	for key, refs := range answers {
@@ -161,35 +162,33 @@ func componentSchemas(schemas map[string]answerSchema) (object, error) {
 	}
 	out["Module"] = object{"type": "object", "properties": byKey, "additionalProperties": false, "maxProperties": 1}
 	summary := maps.Clone(byKey)
-	summary["period"] = object{"$ref": "#/components/schemas/period"}
+	summary["period"] = component("period")
 	out["Schemata"] = object{"type": "object", "properties": summary, "additionalProperties": false}
 	return out, nil
 }
 
+// component returns a reference to a schema of the description.
+func component(name string) object { return jsonschema.Ref("#/components/schemas/" + name) }
+
 // basicSchemas returns the schemas other than the handlers' answers.
 func basicSchemas() object {
-	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name} }
-	record := func(properties object, required ...string) object {
-		return object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
-	}
-	mapOf := func(values any) object { return object{"type": "object", "additionalProperties": values} }
 	text, count, flag := object{"type": "string"}, object{"type": "integer", "minimum": 0}, object{"type": "boolean"}
-	anything := object{"type": "object"}
+	anything := jsonschema.Any()
 	moment := object{"type": "string", "format": "date-time"}
 	warnings := object{"type": "array", "items": text, "description": "what the document has that has no effect; in the answer to the request that brought it"}
 	return object{
 		"Error":   object{"type": "object", "required": []string{"error"}, "properties": object{"error": text, "errors": object{"type": "array", "items": object{"type": "object"}, "description": "all problems of the document: text, line, column, severity, nearest"}, "warnings": warnings}},
 		"Nothing": object{"type": "object", "maxProperties": 0},
-		"App":     record(object{"app": record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}, "push": ref("Push"), "alerts": ref("Alerts")}, "version", "up_time_min")}, "app"),
+		"App":     jsonschema.Record(object{"app": jsonschema.Record(object{"version": text, "up_time_min": object{"type": "number", "minimum": 0}, "push": component("Push"), "alerts": component("Alerts")}, "version", "up_time_min")}, "app"),
 		"Push": object{
 			"type": "object", "description": "What became of requests that push metrics; refused, expired and overflowed ones are lost", "additionalProperties": false,
 			"required":   []string{"sent", "refused", "expired", "overflowed", "retries", "rejected", "pending"},
 			"properties": object{"sent": count, "refused": count, "expired": count, "overflowed": count, "retries": count, "rejected": count, "pending": count},
 		},
-		"Rates":   record(object{"packets": record(object{"in": count, "out": count}, "in", "out"), "warning": text}, "packets", "warning"),
+		"Rates":   jsonschema.Record(object{"packets": jsonschema.Record(object{"in": count, "out": count}, "in", "out"), "warning": text}, "packets", "warning"),
 		"Schemas": object{"type": "array", "items": text},
-		"Tap":     record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}, "anonymize": anything, "warnings": warnings}, "config", "input_type", "interface", "tags"),
-		"Taps":    object{"type": []string{"object", "null"}, "additionalProperties": ref("Tap")},
+		"Tap":     jsonschema.Record(object{"config": anything, "input_type": text, "interface": text, "tags": object{"type": []string{"object", "null"}}, "anonymize": anything, "warnings": warnings}, "config", "input_type", "interface", "tags"),
+		"Taps":    object{"type": []string{"object", "null"}, "additionalProperties": component("Tap")},
 		"Account": object{
 			"type": "object", "description": "What became of events: offered is the sum of the others", "additionalProperties": false,
 			"required":   []string{"offered", "analysed", "filtered", "not_sampled", "undecodable", "dropped"},
@@ -200,7 +199,7 @@ func basicSchemas() object {
 			"required": []string{"offered", "analysed", "filtered", "not_sampled", "undecodable", "dropped", "reasons", "first", "last"},
 			"properties": object{
 				"offered": count, "analysed": count, "filtered": count, "not_sampled": count, "undecodable": count, "dropped": count,
-				"reasons": object{"type": "array", "items": record(object{"text": text, "count": count}, "text", "count")},
+				"reasons": object{"type": "array", "items": jsonschema.Record(object{"text": text, "count": count}, "text", "count")},
 				"first":   object{"type": []string{"string", "null"}, "format": "date-time"},
 				"last":    object{"type": []string{"string", "null"}, "format": "date-time"},
 			},
@@ -208,20 +207,20 @@ func basicSchemas() object {
 		},
 		"Input": object{
 			"type": "object", "required": []string{"input", "module", "account"}, "properties": object{
-				"account": ref("InputAccount"),
-				"input":   record(object{"consumers": count, "running": flag}, "consumers", "running"),
-				"module":  record(object{"config": anything, "name": text}, "config", "name"),
+				"account": component("InputAccount"),
+				"input":   jsonschema.Record(object{"consumers": count, "running": flag}, "consumers", "running"),
+				"module":  jsonschema.Record(object{"config": anything, "name": text}, "config", "name"),
 			},
 		},
 		"HandlerModule": object{
 			"type": "object", "required": []string{"module", "account"}, "properties": object{
-				"account": ref("Account"),
-				"module":  record(object{"config": anything, "name": text, "running": flag, "type": text}, "config", "name", "running", "type"),
+				"account": component("Account"),
+				"module":  jsonschema.Record(object{"config": anything, "name": text, "running": flag, "type": text}, "config", "name", "running", "type"),
 			},
 		},
-		"Policy":   record(object{"taps": mapOf(ref("Tap")), "input": mapOf(ref("Input")), "modules": mapOf(ref("HandlerModule")), "anonymize": anything, "warnings": warnings}, "taps", "input", "modules"),
-		"Policies": mapOf(ref("Policy")),
-		"Metrics":  mapOf(mapOf(ref("Module"))),
+		"Policy":   jsonschema.Record(object{"taps": jsonschema.Map(component("Tap")), "input": jsonschema.Map(component("Input")), "modules": jsonschema.Map(component("HandlerModule")), "anonymize": anything, "warnings": warnings}, "taps", "input", "modules"),
+		"Policies": jsonschema.Map(component("Policy")),
+		"Metrics":  jsonschema.Map(jsonschema.Map(component("Module"))),
 		"Question": object{
 			"type": "object", "description": "At least one of qname, client and asn; a message must match all that are given", "additionalProperties": false, "minProperties": 1,
 			"properties": object{
@@ -238,17 +237,17 @@ func basicSchemas() object {
 		"HistoryRange": object{
 			"type": "object", "description": "from and to are the range that the counts cover", "required": []string{"from", "to", "records", "gaps", "metrics"}, "additionalProperties": false,
 			"properties": object{
-				"from": moment, "to": moment, "records": count, "gaps": object{"type": "array", "items": ref("Gap")},
-				"left_out": object{"type": "object", "additionalProperties": object{"type": "array", "items": text}, "description": "names of metrics without a value, by module: values of different hash keys do not merge"},
+				"from": moment, "to": moment, "records": count, "gaps": jsonschema.List(component("Gap")),
+				"left_out": object{"type": "object", "additionalProperties": jsonschema.List(text), "description": "names of metrics without a value, by module: values of different hash keys do not merge"},
 				"metrics":  object{"anyOf": []object{{"type": "null"}, {"type": "object", "description": "as of a window; with the parameter metrics a part of it"}}},
 			},
 		},
-		"History": object{"anyOf": []object{ref("HistoryRange"), record(object{
-			"from": moment, "to": moment, "step": object{"type": "number"}, "steps": object{"type": "array", "items": ref("HistoryRange")},
+		"History": object{"anyOf": []object{component("HistoryRange"), jsonschema.Record(object{
+			"from": moment, "to": moment, "step": object{"type": "number"}, "steps": jsonschema.List(component("HistoryRange")),
 		}, "from", "to", "step", "steps")}},
-		"SeriesAnswer": record(object{
-			"policy": text, "from": moment, "to": moment, "step": object{"type": "number"}, "gaps": object{"type": "array", "items": ref("Gap")},
-			"series": object{"type": "array", "items": record(object{
+		"SeriesAnswer": jsonschema.Record(object{
+			"policy": text, "from": moment, "to": moment, "step": object{"type": "number"}, "gaps": jsonschema.List(component("Gap")),
+			"series": object{"type": "array", "items": jsonschema.Record(object{
 				"metric": text, "module": text,
 				"points": object{"type": "array", "items": object{
 					"type": "array", "description": "value or null, between the start in seconds since 1970 and the length in seconds of the time that it covers", "minItems": 3, "maxItems": 3,
@@ -261,12 +260,12 @@ func basicSchemas() object {
 			"properties": object{
 				"answer":  object{"type": "string", "description": "the counts in words"},
 				"seconds": object{"type": "number", "description": "how long was counted"},
-				"metrics": ref("Metrics"),
+				"metrics": component("Metrics"),
 			},
 		},
 		"Summary": object{
 			"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
-			"patternProperties": object{"^[0-9]+m$": ref("Schemata")},
+			"patternProperties": object{"^[0-9]+m$": component("Schemata")},
 		},
 	}
 }

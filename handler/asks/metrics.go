@@ -115,6 +115,8 @@ func (s *Subject) OtherResults() uint64 {
 
 // bound folds the subjects beyond most after a merge, those with the fewest messages first.
 func (m *Metrics) bound(most int) {
-	fold(&m.ByClient, most, func(c *Client) *Subject { return &c.Subject })
-	fold(&m.ByQName, most, func(n *QName) *Subject { return &n.Subject })
+	m.ByClient.FoldLeast(most, Others, func(c *Client) uint64 { return c.messages() })
+	m.ByQName.FoldLeast(most, Others, func(n *QName) uint64 { return n.messages() })
 }
+
+func (s *Subject) messages() uint64 { return s.Queries.Value() + s.Replies.Value() }

@@ -1,12 +1,6 @@
 package asks
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-
-	"visor/handler/metric"
-)
+import "visor/handler/metric"
 
 // cache remembers the names of subjects and their counts in the live period, so that recurring
 // subjects do not allocate.
@@ -49,25 +43,4 @@ func open[M any](in *metric.Map[M], name string, most int) *M {
 		return in.At(Others)
 	}
 	return in.At(name)
-}
-
-// fold folds the subjects beyond the bound into Others, those with the fewest queries first.
-func fold[M any](in *metric.Map[M], most int, counts func(*M) *Subject) {
-	if in.Len() <= most+1 {
-		return
-	}
-	type row struct {
-		name string
-		n    uint64
-	}
-	var rows []row
-	for name, m := range in.All() {
-		if s := counts(m); name != Others {
-			rows = append(rows, row{name, s.Queries.Value() + s.Replies.Value()})
-		}
-	}
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.name, b.name)) })
-	for _, r := range rows[min(most, len(rows)):] {
-		in.Fold(r.name, Others)
-	}
 }

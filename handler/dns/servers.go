@@ -195,13 +195,5 @@ func (t *serverCounts) deliver() {
 
 // boundServers folds the least busy servers into the others, so that 64 remain.
 func boundServers(servers *metric.Map[Server]) {
-	for servers.Len() > serversMost+1 {
-		name, fewest := "", uint64(0)
-		for n, s := range servers.All() {
-			if busy := s.Trans.Value() + s.Unanswered.Value(); n != otherServers && (name == "" || busy < fewest) {
-				name, fewest = n, busy
-			}
-		}
-		servers.Fold(name, otherServers)
-	}
+	servers.FoldLeast(serversMost, otherServers, func(s *Server) uint64 { return s.Trans.Value() + s.Unanswered.Value() })
 }

@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -86,6 +87,29 @@ func (e *Map[M]) Fold(name, into string) {
 	e.part(into).Merge(p)
 	delete(e.parts, name)
 	e.used--
+}
+
+// FoldLeast folds all subjects except the most with the greatest weights into another one, which
+// does not count. Of equal weights the first names stay, so that the order of merges does not
+// matter.
+func (e *Map[M]) FoldLeast(most int, into string, weight func(*M) uint64) {
+	if e.used <= most {
+		return
+	}
+	type subject struct {
+		name   string
+		weight uint64
+	}
+	var all []subject
+	for name, m := range e.All() {
+		if name != into {
+			all = append(all, subject{name, weight(m)})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b subject) int { return cmp.Compare(b.weight, a.weight) })
+	for _, s := range all[min(most, len(all)):] {
+		e.Fold(s.name, into)
+	}
 }
 
 // Reset removes all subjects. It keeps the memory of each for its return, because subjects often

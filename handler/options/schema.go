@@ -1,6 +1,10 @@
 package options
 
-import "maps"
+import (
+	"maps"
+
+	"visor/internal/jsonschema"
+)
 
 // Schema returns the JSON Schema of a table with these keys and no others.
 func Schema(keys []Key) map[string]any {
@@ -8,7 +12,7 @@ func Schema(keys []Key) map[string]any {
 	for i := range keys {
 		properties[keys[i].Name] = keys[i].Schema()
 	}
-	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	return jsonschema.Record(properties)
 }
 
 // Texts of digits are numbers in pktvisor, and true and false in any case are flags.

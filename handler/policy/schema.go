@@ -8,6 +8,7 @@ import (
 	"visor/handler"
 	"visor/handler/metric"
 	"visor/handler/options"
+	"visor/internal/jsonschema"
 )
 
 type object = map[string]any
@@ -28,12 +29,12 @@ func (c Catalog) Schemas(prefix string) (object, error) {
 			global[a.Type] = s.ref(moduleOptions(a))
 		}
 	}
-	taps, policies := mapOf(s.ref("TapDefinition")), s.policies()
-	sections := object{"config": table(), "global_handler_config": record(global), "taps": taps, "policies": policies}
+	taps, policies := jsonschema.Map(s.ref("TapDefinition")), s.policies()
+	sections := object{"config": jsonschema.Any(), "global_handler_config": jsonschema.Record(global), "taps": taps, "policies": policies}
 	for i := range c.Sections {
 		sections[c.Sections[i].Name] = options.Schema(c.Sections[i].Keys)
 	}
-	s.all["Configuration"] = document(record(sections))
+	s.all["Configuration"] = document(jsonschema.Record(sections))
 	s.all["TapDocument"] = document(single("taps", taps))
 	s.all["PolicyDocument"] = document(single("policies", policies))
 	return s.all, nil
@@ -46,20 +47,7 @@ type schemas struct {
 	all    object
 }
 
-func (s *schemas) ref(name string) object { return object{"$ref": s.prefix + name} }
-
-func table() object { return object{"type": "object"} }
-
-// record returns the schema of a table with these keys and no others.
-func record(properties object, required ...string) object {
-	out := object{"type": "object", "properties": properties, "additionalProperties": false}
-	if required != nil {
-		out["required"] = required
-	}
-	return out
-}
-
-func mapOf(values any) object { return object{"type": "object", "additionalProperties": values} }
+func (s *schemas) ref(name string) object { return jsonschema.Ref(s.prefix + name) }
 
 func tableSchema(keys []options.Key, anyKey bool) object {
 	out := options.Schema(keys)
@@ -70,16 +58,16 @@ func tableSchema(keys []options.Key, anyKey bool) object {
 }
 
 func document(visor object) object {
-	return record(object{"version": object{"enum": []any{"1.0", 1}}, "visor": visor}, "visor")
+	return jsonschema.Record(object{"version": object{"enum": []any{"1.0", 1}}, "visor": visor}, "visor")
 }
 
 // single returns the schema of a section with one entry.
 func single(section string, entries object) object {
-	return record(object{section: object{"allOf": []any{entries}, "minProperties": 1, "maxProperties": 1}}, section)
+	return jsonschema.Record(object{section: object{"allOf": []any{entries}, "minProperties": 1, "maxProperties": 1}}, section)
 }
 
 func (s *schemas) policies() object {
-	out := mapOf(s.ref("PolicyDefinition"))
+	out := jsonschema.Map(s.ref("PolicyDefinition"))
 	out["propertyNames"] = object{"pattern": NamePattern, "not": object{"const": allPolicies}}
 	return out
 }
@@ -92,13 +80,13 @@ func (s *schemas) policy(input object) object {
 	beside := object{"type": "object", "minProperties": 2, "required": []string{"type"}}
 	window := options.Schema(options.Keys[handler.Settings](""))
 	delete(window, "additionalProperties")
-	return record(object{
+	return jsonschema.Record(object{
 		"kind": object{"const": "collection"}, "config": options.Schema(options.Keys[policyConfig]("")), "input": input,
 		"findings": options.Schema(options.Keys[findings.Config]("")), "anonymize": options.Schema(options.Keys[anonymize.Config]("")),
-		"handlers": record(object{
+		"handlers": jsonschema.Record(object{
 			"window_config": window,
 			"modules": object{"anyOf": []any{
-				mapOf(nested), object{"type": "array", "items": object{"anyOf": []any{singleton(nested), beside}}},
+				jsonschema.Map(nested), object{"type": "array", "items": object{"anyOf": []any{singleton(nested), beside}}},
 			}},
 		}, "modules"),
 	}, "kind", "input", "handlers")
@@ -106,7 +94,7 @@ func (s *schemas) policy(input object) object {
 
 // singleton returns the schema of a table with one entry of any name.
 func singleton(entry object) object {
-	out := mapOf(entry)
+	out := jsonschema.Map(entry)
 	out["minProperties"], out["maxProperties"] = 1, 1
 	return out
 }
@@ -114,14 +102,14 @@ func singleton(entry object) object {
 // inputs adds the schemas of taps and policies. The keys of config and filter depend on the type.
 func (s *schemas) inputs() {
 	types := object{"enum": s.InputTypes()}
-	tap := record(object{"input_type": types, "config": table(), "tags": object{"type": []string{"object", "null"}},
+	tap := jsonschema.Record(object{"input_type": types, "config": jsonschema.Any(), "tags": object{"type": []string{"object", "null"}},
 		"anonymize": options.Schema(options.Keys[anonymize.Config]("")),
 	}, "input_type")
 	tags := object{"type": "array", "items": singleton(object{"type": []string{"string", "number", "boolean", "null"}})}
-	selector := record(object{"all": tags, "any": tags})
+	selector := jsonschema.Record(object{"all": tags, "any": tags})
 	selector["minProperties"], selector["maxProperties"] = 1, 1
-	input := record(object{
-		"input_type": types, "config": table(), "filter": table(),
+	input := jsonschema.Record(object{
+		"input_type": types, "config": jsonschema.Any(), "filter": jsonschema.Any(),
 		"tap": object{"type": []string{"string", "number", "boolean"}, "minLength": 1}, "tap_selector": selector,
 	}, "input_type")
 	input["oneOf"] = []any{object{"required": []string{"tap"}}, object{"required": []string{"tap_selector"}}}
@@ -175,8 +163,8 @@ func (s *schemas) modules() error {
 	for _, typ := range s.handlerTypes() {
 		cases = append(cases, when(object{"type": object{"const": typ}}, object{"require_version": object{"enum": versions[typ]}}, "type"))
 	}
-	module := record(object{
-		"type": object{"enum": s.handlerTypes()}, "require_version": object{}, "config": table(), "filter": table(), "metric_groups": groupsSchema(nil),
+	module := jsonschema.Record(object{
+		"type": object{"enum": s.handlerTypes()}, "require_version": object{}, "config": jsonschema.Any(), "filter": jsonschema.Any(), "metric_groups": groupsSchema(nil),
 	}, "type")
 	module["allOf"] = cases
 	s.all["ModuleDefinition"] = module
@@ -198,7 +186,7 @@ func groupsSchema(names metric.GroupNames) object {
 	if len(names) > 0 {
 		list["items"] = object{"enum": names.Choices()}
 	}
-	out := record(object{"enable": list, "disable": list})
+	out := jsonschema.Record(object{"enable": list, "disable": list})
 	out["minProperties"] = 1
 	return out
 }

@@ -26,7 +26,7 @@ var rows = [][]string{
 	{"decode", "decode/*", "capture/filter/cbpf"},
 	{"internal/flowtable", "internal/decompress", "internal/tlsfiles", "internal/wire"},
 	{"sketch/hash64", "handler/options"},
-	{"internal/renewed", "internal/notices"},
+	{"internal/renewed", "internal/notices", "internal/jsonschema"},
 }
 
 // forTests are packages that only tests import, and their helpers.
