@@ -100,6 +100,9 @@ func (p *Pipeline) Attach(cfg AttachConfig) (*Attachment, error) {
 		}
 	}
 	exports := slices.ContainsFunc(infos, func(i Info) bool { return i.WantsFlows })
+	if g.delivery != nil {
+		g.delivery.input = p.input()
+	}
 	g.parts = newMembers(&cfg, len(p.workers), p.cfg.Hash)
 	g.since = p.clock.now()
 	now := g.since.UnixNano()

@@ -14,7 +14,8 @@ import (
 	"visor/sketch/hash64"
 )
 
-// A snapshot in bytes: the magic, the version, the modules in blocks, and the CRC-32C of all that.
+// A snapshot in bytes: the magic, the version, the modules in blocks, the input in a block, and the
+// CRC-32C of all that. The first snapshots end behind the modules.
 const (
 	snapshotMagic   = "vsnap"
 	snapshotVersion = 1
@@ -49,6 +50,8 @@ func (s *Snapshot) AppendBinary(dst []byte, by Origin, entries int) ([]byte, err
 		dst, at = wire.Open(dst)
 		dst = wire.Close(s.Modules[i].append(dst, by, entries), at)
 	}
+	dst, at := wire.Open(dst)
+	dst = wire.Close(s.Input.append(dst), at)
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
 }
 
@@ -130,7 +133,10 @@ func ReadSnapshot(data []byte) (*Snapshot, error) {
 		}
 		s.Modules = append(s.Modules, m)
 	}
-	if r.Err() != nil { // a newer version may append to the modules what this one ignores
+	if r.Err() == nil && r.Len() > 0 {
+		s.Input.read(r.Block())
+	}
+	if r.Err() != nil { // a newer version may append what this one ignores
 		return nil, fmt.Errorf("handler: this is not a snapshot: %w", r.Err())
 	}
 	return s, nil

@@ -38,6 +38,7 @@ type delivery struct {
 	closed func(*Snapshot)
 	mu     sync.Mutex // held during a delivery
 	last   period     // the latest delivered period
+	input  Input      // of the pipeline, until that period
 }
 
 func newDelivery(p *Pipeline, infos []Info, closed func(*Snapshot)) (*delivery, error) {
@@ -88,6 +89,8 @@ func (g *Attachment) deliver() {
 		if whole && err == nil {
 			g.pipeline.noteGap(d.last, kept[n])
 			d.last = kept[n]
+			now := g.pipeline.input()
+			s.Input, d.input = now.since(d.input), now
 			d.closed(s)
 		}
 	}

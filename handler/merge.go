@@ -58,6 +58,7 @@ func (g *Merger) Add(s *Snapshot, by Origin) error {
 		}
 	}
 	sum.Period = max(sum.Period, s.Period)
+	sum.Input.Add(s.Input)
 	for i := range modules {
 		g.add(&modules[i], counted[i])
 	}

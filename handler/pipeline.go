@@ -1,15 +1,12 @@
 package handler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -237,22 +234,13 @@ func (p *Pipeline) Span() Span {
 }
 
 // Reasons returns the reasons why input was not analyzed, the most frequent first. Each text occurs
-// once, with the sum of the counts of all sources and workers.
+// once, with the sum of the counts of all sources and workers. There are at most 256 texts.
 func (p *Pipeline) Reasons() []capture.Reason {
-	counts := make(map[string]uint64)
+	var all []capture.Reason
 	for _, w := range p.workers {
-		for _, r := range w.reasons() {
-			counts[r.Text] += r.Count
-		}
+		all = append(all, w.reasons()...)
 	}
-	out := make([]capture.Reason, 0, len(counts))
-	for text, n := range counts {
-		out = append(out, capture.Reason{Text: text, Count: n})
-	}
-	slices.SortFunc(out, func(a, b capture.Reason) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Text, b.Text))
-	})
-	return out
+	return append([]capture.Reason{}, reasonsOf(all)...) // not nil, for JSON
 }
 
 // HandlerAccounts returns the outcomes of the events shown to each of Config.Handlers, by module

@@ -15,6 +15,7 @@ type Snapshot struct {
 	Modules []Module
 	Window  int           // periods requested by Window; 0 for a single bucket
 	Period  time.Duration // length of a period
+	Input   Input         // of closed periods, and of snapshots merged from them
 }
 
 // Module holds the counts of one handler.

@@ -155,6 +155,25 @@ func contents(s *handler.Snapshot, inText bool) (lines []string) {
 			lines = append(lines, fmt.Sprintf("%s has for a part of the time or hosts only: %s", m.Name, strings.Join(m.Partial, ", ")))
 		}
 	}
+	return append(lines, input(&s.Input)...)
+}
+
+// maxReasons bounds the number of reasons in text.
+const maxReasons = 8
+
+// input returns what became of the input, if that is known.
+func input(in *handler.Input) (lines []string) {
+	for i, r := range in.Reasons {
+		if i == maxReasons {
+			lines = append(lines, fmt.Sprintf("%d more reasons", len(in.Reasons)-maxReasons))
+			break
+		}
+		lines = append(lines, fmt.Sprintf("left out: %s (%d)", export.Readable(r.Text), r.Count))
+	}
+	if a := in.Account; a.Offered > 0 {
+		lines = append(lines, fmt.Sprintf("input: %d frames: %d analysed, %d filtered, %d not sampled, %d undecodable, %d dropped",
+			a.Offered, a.Analysed, a.Filtered, a.NotSampled, a.Undecodable, a.Dropped))
+	}
 	return lines
 }
 

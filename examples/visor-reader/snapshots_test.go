@@ -32,6 +32,8 @@ func TestSnapshots(t *testing.T) {
 	require.Equal(t, want, got["4m"])
 	require.Contains(t, stderr, "net, dns, dhcp, bgp, pcap of sample.pcap, visor-reader (devel): 2026-01-01 00:00:00 to 2026-01-01 00:01:40")
 
+	require.Contains(t, stderr, "input: 2000 frames: 1000 analysed, 1000 filtered", "both parts read the whole file")
+
 	_, again, _ := call(t, nil, other)
 	require.Equal(t, got, parse(t, again), "a merged snapshot is a snapshot")
 	_, text, _ := call(t, nil, "--format", "text", "--top", "3", early, late)

@@ -27,7 +27,9 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 		return err
 	}
 	if j.writeTo != "" {
-		if err := j.writeSnapshot(snap); err != nil {
+		out := *snap
+		out.Input = handler.Input{Account: p.Account(), Reasons: p.Reasons()}
+		if err := j.writeSnapshot(&out); err != nil {
 			return err
 		}
 	}

@@ -97,3 +97,31 @@ func TestRange(t *testing.T) {
 		require.Equal(t, start.Add(10*time.Minute), a.To)
 	})
 }
+
+// A policy that is replaced within a period has two periods with the same start. Both are kept. The
+// same period twice is one.
+func TestReplacedPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now().Truncate(time.Hour)
+		s := open(t, history.Config{})
+		old, next := period(t, start, 3), period(t, start, 5)
+		s.Add("default", old, agent)
+		s.Add("default", next, agent)
+		s.Add("default", next, agent)
+		s.Add("default", period(t, start.Add(time.Minute), 7), agent)
+		synctest.Wait()
+		require.EqualValues(t, 1, s.Stats().Duplicates)
+		for end, want := range map[time.Duration]int{time.Minute: 8, 2 * time.Minute: 15} {
+			a, err := s.Range(t.Context(), "default", start, start.Add(end))
+			require.NoError(t, err)
+			require.Equal(t, want, queries(t, a))
+			require.Empty(t, a.Gaps)
+		}
+		var steps []int
+		for a, err := range s.Series(t.Context(), "default", start, start.Add(2*time.Minute), time.Minute) {
+			require.NoError(t, err)
+			steps = append(steps, queries(t, a))
+		}
+		require.Equal(t, []int{8, 7}, steps)
+	})
+}

@@ -1,22 +1,26 @@
 package history
 
 import (
+	"bytes"
+
 	bolt "go.etcd.io/bbolt"
 )
 
 // put writes r into its chain. A new record gets its numbers; one that replaces another keeps the
-// numbers of that. put returns the size of the value, or 0 if there is a record and it must not be
-// replaced.
+// numbers of that. put returns the size of the value, or 0 if r is there and must not be replaced.
+//
+// Two periods may start at the same time: when a policy is replaced, the old one ends and the new
+// one begins within a period of the pipeline. The second is then put a nanosecond later.
 func (r *record) put(tx *bolt.Tx, replace bool) (size int, err error) {
 	b, err := r.create(tx)
 	if err != nil {
 		return 0, err
 	}
+	if !replace && r.findPlace(b) {
+		return 0, nil
+	}
 	key := keyOf(r.start)
 	if has := b.Get(key); has != nil {
-		if !replace {
-			return 0, nil
-		}
 		before, err := peekRecord(has)
 		if err != nil {
 			return 0, err
@@ -27,6 +31,21 @@ func (r *record) put(tx *bolt.Tx, replace bool) (size int, err error) {
 	}
 	value := r.append(nil)
 	return len(value), b.Put(key, value)
+}
+
+// findPlace moves the start of r to a free one. It reports whether r is there already.
+func (r *record) findPlace(b *bolt.Bucket) (there bool) {
+	for {
+		has := b.Get(keyOf(r.start))
+		if has == nil {
+			return false
+		}
+		if other, err := peekRecord(has); err == nil && other.end == r.end && bytes.Equal(other.data, r.data) {
+			return true
+		}
+		r.start++
+		r.end = max(r.end, r.start+1)
+	}
 }
 
 // create returns the bucket of a chain, which it makes if it is missing.

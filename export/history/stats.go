@@ -15,7 +15,7 @@ type Stats struct {
 	Pending int         // periods that wait for the disk
 	// periods that were not written: they did not fit in Config.Pending, or the store was closed
 	Lost uint64
-	// periods that were not written because the policy has a period that starts at the same time
+	// periods that were not written because they are there already
 	Duplicates uint64
 	Damaged    uint64 // records that could not be read, each time
 	Refused    uint64 // merges of records that do not add up, as after a policy has changed

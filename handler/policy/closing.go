@@ -71,6 +71,7 @@ func (c *closing) pass() {
 	for i, p := range c.parts {
 		if p != nil {
 			out.Modules, out.Period = append(out.Modules, p.Modules...), p.Period
+			out.Input.Add(p.Input)
 		}
 		c.parts[i] = nil
 	}
