@@ -26,8 +26,9 @@ import (
 	"visor/internal/wait"
 )
 
-// TestChurn runs TestNSChurn in a network namespace. It needs root.
-func TestChurn(t *testing.T) {
+// TestInNamespace runs the tests whose names begin with TestNS in a network namespace. It needs
+// root.
+func TestInNamespace(t *testing.T) {
 	netns.Run(t, "dnsperf", "knotd")
 }
 

@@ -7,6 +7,7 @@ $TTL 3600
 @   NS  ns
 ns  A   192.0.2.53
 www A   192.0.2.1
+*.hosting A 192.0.2.2
 `
 
 const knotConfig = `
@@ -53,6 +54,27 @@ dnstap:
     dnstap-socket-path: "SOCKET"
     dnstap-log-client-query-messages: yes
     dnstap-log-client-response-messages: yes
+remote-control:
+    control-enable: no
+`
+
+const resolverConfig = `
+server:
+    interface: ADDRESS
+    port: 53
+    chroot: ""
+    username: ""
+    directory: "DIR"
+    pidfile: ""
+    use-syslog: no
+    module-config: "iterator"
+    do-daemonize: no
+    access-control: 0.0.0.0/0 allow
+    local-zone: "example.com." nodefault
+stub-zone:
+    name: "example.com"
+    stub-addr: SOCKET
+    stub-prime: no
 remote-control:
     control-enable: no
 `

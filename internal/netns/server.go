@@ -107,6 +107,12 @@ func Knot(t testing.TB, neighbour, address, socket string) {
 	s.Start(t, Place{Neighbour: neighbour, Address: address, Socket: socket})
 }
 
+// Resolver runs unbound in a neighbour. It asks an authoritative server for the names of example.com.
+func Resolver(t testing.TB, neighbour, address, authoritative string) {
+	config := strings.ReplaceAll(resolverConfig, "SOCKET", authoritative)
+	Server{"unbound", "unbound", config, []string{"-d", "-p", "-c"}}.Start(t, Place{Neighbour: neighbour, Address: address})
+}
+
 // folder returns a new folder that every user may enter, unlike the folders of package testing.
 func folder(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "visor-server-")
