@@ -107,7 +107,7 @@ func Knot(t testing.TB, neighbour, address, socket string) {
 	s.Start(t, Place{Neighbour: neighbour, Address: address, Socket: socket})
 }
 
-// Resolver runs unbound in a neighbour. It asks an authoritative server for the names of example.com.
+// Resolver runs unbound in a neighbour. It asks an authoritative server for names of example.com.
 func Resolver(t testing.TB, neighbour, address, authoritative string) {
 	config := strings.ReplaceAll(resolverConfig, "SOCKET", authoritative)
 	Server{"unbound", "unbound", config, []string{"-d", "-p", "-c"}}.Start(t, Place{Neighbour: neighbour, Address: address})
