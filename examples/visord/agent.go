@@ -41,6 +41,7 @@ type agent struct {
 	sink    *logSink
 	manager *policy.Manager
 	history *history.Store    // nil without one
+	setups  *setups           // nil without history
 	alerts  *alert.Dispatcher // nil without receivers
 	push    *otlp.Pusher      // nil if metrics are not pushed
 	server  *http.Server
@@ -86,8 +87,10 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 	}
 	log.Info("hash key " + hash.ID().String())
 	var closed func(string, *handler.Snapshot)
+	var past policy.Past
 	if a.history != nil {
-		closed = a.remember
+		closed, past = a.remember, a.past
+		a.setups = openSetups(a.o.historyDirectory())
 	}
 	if err := a.openAlerts(); err != nil {
 		return err
@@ -98,7 +101,7 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 		found = a.alerts.Add
 	}
 	a.manager = policy.NewManager(policy.ManagerConfig{
-		Types: builtin.Catalog(), Period: o.period, Closed: closed, Found: found,
+		Types: builtin.Catalog(), Period: o.period, Closed: closed, Past: past, Found: found,
 		Hash: hash,
 		Env:  env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
 		APIFiles: root, Fallback: gopkt.Fallback{},

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,6 +57,9 @@ func (p *process) terminate() {
 	require.Equal(p.t, exitDone, p.end())
 }
 
+// comparesWith matches the log of a policy that found earlier periods.
+var comparesWith = regexp.MustCompile(`findings compare with [1-9]\d* earlier periods`)
+
 // The history survives a restart: the answer has the periods before, the live one, and a gap.
 func TestHistory(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -72,6 +77,7 @@ func TestHistory(t *testing.T) {
 	p.terminate()
 
 	p = start(t, nil, "--history", dir, "--period", "1s", "mock")
+	wait.Until(t, func() bool { return comparesWith.MatchString(p.lines()) })
 	wait.Until(t, func() bool {
 		packets, after := p.total()
 		return packets > before && after >= names*0.9 // under the same key they merge
@@ -142,4 +148,24 @@ func TestHistoryOptions(t *testing.T) {
 		require.Equal(t, "/state/visor/history", o.historyDirectory())
 	}
 	require.Empty(t, (&options{}).historyDirectory())
+}
+
+// Periods of another configuration are not in the baselines of findings, also after a way back.
+func TestSetups(t *testing.T) {
+	dir, at := t.TempDir(), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i, tt := range []struct {
+		policy, setup string
+		hours, since  int
+	}{
+		{"a", "x", 0, 0}, {"b", "x", 1, 1}, {"a", "x", 2, 0}, {"a", "y", 3, 3}, {"a", "x", 4, 4}, {"b", "x", 5, 1},
+		{"a", "x", 2, 2}, // the clock was set back
+	} {
+		got, err := openSetups(dir).since(tt.policy, tt.setup, at.Add(time.Duration(tt.hours)*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, time.Duration(tt.since)*time.Hour, got.Sub(at), i)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "setups.json"), []byte("{"), 0o600))
+	got, err := openSetups(dir).since("b", "x", at.Add(6*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 6*time.Hour, got.Sub(at))
 }

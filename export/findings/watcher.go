@@ -87,8 +87,12 @@ type stream struct {
 	episodes     map[string]*episode // by kind and subject
 }
 
-// restart forgets the latest periods. Hours of earlier days stay.
-func (s *stream) restart() {
+// resume forgets the latest periods if the next one starts long after them. Hours of earlier days
+// stay.
+func (s *stream) resume(start time.Time) {
+	if s.end.IsZero() || start.Sub(s.end) <= gap {
+		return
+	}
 	for _, x := range s.series {
 		x.recent, x.next = nil, 0
 	}
@@ -144,8 +148,9 @@ func (w *Watcher) End() []Finding {
 	return out
 }
 
-// Learn adds an earlier period to the baseline of its hour on earlier days, and finds nothing. It
-// is for history: periods, or sums of hours, from before the first Add.
+// Learn adds an earlier period to the baselines, and finds nothing. It is for history, in order of
+// time, from before the first Add. A single period counts as one that Add has seen. A sum of
+// periods, such as of an hour, adds to the hours of earlier days alone.
 func (w *Watcher) Learn(s *handler.Snapshot) {
 	for i := range s.Modules {
 		m := &s.Modules[i]
@@ -154,11 +159,17 @@ func (w *Watcher) Learn(s *handler.Snapshot) {
 			continue
 		}
 		st := w.stream(r)
+		st.resume(r.start)
 		for _, v := range views(r, st, &w.cfg) {
+			if s.Period > 0 && m.Length <= s.Period {
+				v.remember()
+				continue
+			}
 			for _, f := range v.figures() {
 				st.figure(v.prefix+f.name).learn(r.start, f.rate)
 			}
 		}
+		st.end = r.end
 	}
 }
 
@@ -206,9 +217,7 @@ func (w *Watcher) stream(r *reading) *stream {
 func (w *Watcher) module(r *reading) []Finding {
 	s := w.stream(r)
 	var found []signal
-	if !s.end.IsZero() && r.start.Sub(s.end) > gap {
-		s.restart()
-	}
+	s.resume(r.start)
 	for _, v := range views(r, s, &w.cfg) {
 		w.detect(v)
 		found = append(found, v.found...)

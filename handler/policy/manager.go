@@ -43,6 +43,11 @@ type ManagerConfig struct {
 	// Closed. It must return soon and must not change the Manager; see [handler.AttachConfig].
 	Closed func(policy string, s *handler.Snapshot)
 
+	// Past returns earlier periods of a policy that starts, for the baselines of its findings. It
+	// is called for each tap of the policy, in a goroutine that the policy waits for. It may be
+	// nil. Policies with a lease have none.
+	Past Past
+
 	// Found is called for each finding that fires, when it becomes more severe, and when it is
 	// resolved, with the same Key. A policy that ends resolves its findings. Found must not call
 	// the Manager or its policies. It may be nil.

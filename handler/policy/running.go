@@ -2,6 +2,8 @@ package policy
 
 import (
 	"cmp"
+	"context"
+	"iter"
 	"maps"
 	"sync"
 	"time"
@@ -17,7 +19,9 @@ type Running struct {
 	Policy Policy
 	Parts  []Part
 
-	closing *closing      // nil if closed periods are not passed on
+	closing *closing // nil if closed periods are not passed on
+	// nil without earlier periods
+	past    func(context.Context) iter.Seq[*handler.Snapshot]
 	lease   time.Duration // 0 without a lease
 	mu      sync.Mutex    // guards the following fields
 	expires *time.Timer

@@ -100,6 +100,7 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	}
 	r := &Running{Policy: p, lease: p.Lease}
 	r.closing = m.newClosing(&r.Policy, len(parts))
+	r.past = m.past(&r.Policy, parts)
 	for i := range parts {
 		if err := m.start(r, i, &parts[i]); err != nil {
 			m.undo(r)
@@ -137,7 +138,7 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 	}
 	part.input = in
 	attach := handler.AttachConfig{Handlers: handlers, Sequence: p.Sequence}
-	if part.watch, err = m.newWatch(p, handlers); part.watch != nil {
+	if part.watch, err = m.newWatch(p, handlers, r.past); part.watch != nil {
 		attach.Closed = part.watch.add
 	}
 	attach.Closed = both(attach.Closed, r.closing.receiver(i, in, handlers))
@@ -145,6 +146,9 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 		part.Group, err = in.pipeline.Attach(attach)
 	}
 	if err != nil {
+		if part.watch != nil {
+			part.watch.end()
+		}
 		m.release(in)
 		return err
 	}
@@ -167,6 +171,9 @@ func (m *Manager) undo(r *Running) {
 	r.end()
 	for i := range r.Parts {
 		part := &r.Parts[i]
+		if part.watch != nil {
+			part.watch.stop() // the last period waits for it
+		}
 		part.Group.Detach()
 		if part.watch != nil {
 			part.watch.end()

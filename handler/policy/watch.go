@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -20,6 +21,10 @@ type watch struct {
 	log    *slog.Logger
 	found  func(findings.Finding) // may be nil
 
+	// closed when earlier periods are in the baselines; guards watcher until then
+	learned chan struct{}
+	stop    func() // ends learning
+
 	mu      sync.Mutex
 	watcher *findings.Watcher
 	recent  []findings.Finding // resolved, the newest last
@@ -27,10 +32,12 @@ type watch struct {
 
 // newWatch returns nil if nothing can be found: the policy wants no findings, no handler has a
 // detector, or one keeps no closed period.
-func (m *Manager) newWatch(p *Policy, handlers []handler.Handler) (*watch, error) {
+func (m *Manager) newWatch(p *Policy, handlers []handler.Handler, past func(context.Context) iter.Seq[*handler.Snapshot]) (*watch, error) {
 	useful := false
+	var modules []string
 	for _, h := range handlers {
 		info := h.Info()
+		modules = append(modules, info.Name)
 		useful = useful || findings.Analyzes(info.Type)
 		if info.Periods < 2 {
 			return nil, nil
@@ -39,12 +46,23 @@ func (m *Manager) newWatch(p *Policy, handlers []handler.Handler) (*watch, error
 	if !useful || p.Findings.Off {
 		return nil, nil
 	}
-	w, err := findings.NewWatcher(p.Findings)
-	return &watch{policy: p.Name, log: m.cfg.Logger, found: m.cfg.Found, watcher: w}, err
+	watcher, err := findings.NewWatcher(p.Findings)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w := &watch{policy: p.Name, log: m.cfg.Logger, found: m.cfg.Found, watcher: watcher, learned: make(chan struct{}), stop: stop}
+	if past == nil {
+		close(w.learned)
+	} else {
+		go w.learn(ctx, past, modules)
+	}
+	return w, nil
 }
 
 // add looks at a closed period.
 func (w *watch) add(s *handler.Snapshot) {
+	<-w.learned
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.publish(w.watcher.Add(s))
@@ -52,6 +70,8 @@ func (w *watch) add(s *handler.Snapshot) {
 
 // end resolves all findings, because nothing watches any more.
 func (w *watch) end() {
+	w.stop()
+	<-w.learned
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.publish(w.watcher.End())
@@ -82,6 +102,11 @@ func (w *watch) publish(changes []findings.Finding) {
 
 // findings returns the findings that have fired, and the resolved ones, the newest last.
 func (w *watch) findings() (active, recent []findings.Finding) {
+	select {
+	case <-w.learned:
+	default:
+		return nil, nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	active = w.watcher.Active()

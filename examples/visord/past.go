@@ -1,0 +1,107 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"visor/export/history"
+	"visor/handler"
+)
+
+// setups remembers since when each policy has its configuration, in a file beside the history.
+// Periods from before do not compare with later ones.
+type setups struct {
+	path string
+
+	mu sync.Mutex
+	of map[string]setup // by policy
+}
+
+type setup struct {
+	Setup string    `json:"setup"`
+	Since time.Time `json:"since"`
+}
+
+// openSetups reads the file. Without a valid one, all configurations are new.
+func openSetups(dir string) *setups {
+	s := &setups{path: filepath.Join(dir, "setups.json"), of: make(map[string]setup)}
+	if data, err := os.ReadFile(s.path); err == nil && json.Unmarshal(data, &s.of) != nil {
+		s.of = make(map[string]setup)
+	}
+	return s
+}
+
+// since returns the time from which on a policy has a setup, which may be now.
+func (s *setups) since(policy, id string, now time.Time) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, ok := s.of[policy]; ok && at.Setup == id && !at.Since.After(now) {
+		return at.Since, nil
+	}
+	s.of[policy] = setup{id, now}
+	data, err := json.Marshal(s.of)
+	if err == nil {
+		err = errors.Join(os.WriteFile(s.path+".new", data, 0o600), os.Rename(s.path+".new", s.path))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return now, nil // the history has ended
+	}
+	return now, err
+}
+
+// The times that baselines come from: hours of a week, and the latest periods.
+const (
+	pastDays   = 7
+	pastLatest = time.Hour
+)
+
+// past returns what the history has of a policy: sums of hours, then single periods.
+func (a *agent) past(ctx context.Context, policy, id string) iter.Seq[*handler.Snapshot] {
+	return func(yield func(*handler.Snapshot) bool) {
+		now := time.Now()
+		since, err := a.setups.since(policy, id, now)
+		if err != nil {
+			a.log.Error("setups of policies", "error", err)
+		}
+		latest := now.Add(-pastLatest).Truncate(time.Hour)
+		hours := latest.AddDate(0, 0, -pastDays)
+		if hours.Before(since) {
+			hours = since.Truncate(time.Hour).Add(time.Hour)
+		}
+		if latest.Before(since) {
+			latest = since
+		}
+		step := cmp.Or(a.o.period, time.Minute)
+		if now.Sub(latest)/step > history.MaxSteps {
+			latest = now.Add(-history.MaxSteps * step)
+		}
+		_ = a.periods(ctx, policy, hours, latest, time.Hour, yield) && a.periods(ctx, policy, latest, now, step, yield)
+	}
+}
+
+// periods yields what the history has between two times in steps. It reports whether to go on.
+func (a *agent) periods(ctx context.Context, policy string, from, to time.Time, step time.Duration, yield func(*handler.Snapshot) bool) bool {
+	if !from.Before(to) {
+		return true
+	}
+	for answer, err := range a.history.Series(ctx, policy, from, to, step) {
+		switch {
+		case errors.Is(err, history.ErrUnknownPolicy), ctx.Err() != nil:
+			return false
+		case err != nil:
+			a.log.Error("baselines of findings", "policy", policy, "error", err)
+			return false
+		case answer.Snapshot != nil && !yield(answer.Snapshot):
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,108 @@
+package findings_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/export/findings"
+	"visor/handler"
+)
+
+// changing is traffic that triples at minute 26 and loses a domain and a server then.
+func changing(seed uint64) *scenario {
+	return &scenario{mix: authoritative, seed: seed, minutes: 36, qps: 20, change: func(m *minute) {
+		if m.n >= 26 {
+			m.queries, m.servers = 3*m.queries, 2
+		}
+	}}
+}
+
+// periods returns the periods of a scenario.
+func (s *scenario) periods(t testing.TB) (out []*handler.Snapshot) {
+	s.run(t, func(p *handler.Snapshot) { out = append(out, p) })
+	return out
+}
+
+func watcher(t testing.TB) *findings.Watcher {
+	w, err := findings.NewWatcher(findings.Config{})
+	require.NoError(t, err)
+	return w
+}
+
+// fired returns the kinds of the findings that fire in periods.
+func fired(w *findings.Watcher, periods []*handler.Snapshot) map[findings.Kind]bool {
+	out := make(map[findings.Kind]bool)
+	for _, p := range periods {
+		for _, f := range w.Add(p) {
+			out[f.Kind] = out[f.Kind] || !f.Resolved
+		}
+	}
+	return out
+}
+
+// After a restart, a change of the policy or of the key that hashes, nothing is a spike or has
+// vanished for 10 periods. If history has the periods before the restart, both are found.
+func TestRestart(t *testing.T) {
+	all := changing(60).periods(t)
+	before, after := all[:26], all[26:36]
+	both := map[findings.Kind]bool{findings.Spike: true, findings.Vanished: true}
+
+	w := watcher(t)
+	fired(w, before)
+	require.Equal(t, both, fired(w, after), "without a restart")
+
+	require.Empty(t, fired(watcher(t), after), "a restart")
+
+	w = watcher(t)
+	for _, p := range before {
+		w.Learn(p)
+	}
+	require.Empty(t, w.Active())
+	require.Equal(t, both, fired(w, after), "a restart with history")
+
+	for name, change := range map[string]func(m *handler.Module){
+		"a policy with other groups":        func(m *handler.Module) { m.Groups ^= 1 << 30 },
+		"a policy with the other version":   func(m *handler.Module) { m.Version += " earlier" },
+		"another key":                       func(m *handler.Module) { m.HashID[0]++ },
+		"a policy with modules renamed":     func(m *handler.Module) { m.Name += "-earlier" },
+		"a gap in the history of two hours": func(m *handler.Module) { m.Start = m.Start.Add(-2 * time.Hour) },
+	} {
+		changed := make([]*handler.Snapshot, len(before))
+		for i, p := range before {
+			c := *p
+			c.Modules = append([]handler.Module(nil), p.Modules...)
+			for k := range c.Modules {
+				change(&c.Modules[k])
+			}
+			changed[i] = &c
+		}
+		w := watcher(t)
+		fired(w, changed)
+		require.Empty(t, fired(w, after), name)
+		w = watcher(t)
+		for _, p := range changed {
+			w.Learn(p)
+		}
+		require.Empty(t, fired(w, after), "history before %s", name)
+	}
+}
+
+// Sums of hours of earlier days are a baseline from the first period on.
+func TestLearnHours(t *testing.T) {
+	w := watcher(t)
+	for day := 3; day > 0; day-- {
+		s := scenario{mix: authoritative, seed: 60 + uint64(day), minutes: 20, qps: 20}
+		periods := s.periods(t)
+		sum, err := handler.Merge(periods...)
+		require.NoError(t, err)
+		for i := range sum.Modules {
+			sum.Modules[i].Start = sum.Modules[i].Start.AddDate(0, 0, -day)
+		}
+		w.Learn(sum)
+	}
+	require.Equal(t, map[findings.Kind]bool{findings.Spike: true}, fired(w, changing(64).periods(t)[26:30]))
+	w = watcher(t)
+	require.Empty(t, fired(w, changing(64).periods(t)[26:30]))
+}

@@ -1,0 +1,65 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+
+	"visor/handler"
+)
+
+// Past returns earlier periods of a policy in order of time: closed periods, as they were received
+// by [ManagerConfig.Closed], or sums of them. The setup identifies the configuration: its inputs, its modules
+// and the key that hashes. Periods that were counted under another one do not compare. The sequence
+// ends soon after ctx is done.
+type Past func(ctx context.Context, policy, setup string) iter.Seq[*handler.Snapshot]
+
+// setup identifies what a policy counts. It is "" if a configuration has no form as JSON.
+func (m *Manager) setup(p *Policy, parts []Part) string {
+	type counted struct {
+		Input   string
+		Modules []Module
+	}
+	var all []counted
+	for i := range parts {
+		all = append(all, counted{Input: parts[i].Input, Modules: parts[i].Modules})
+	}
+	text, err := json.Marshal(struct {
+		Parts    []counted
+		Filter   Options
+		Sequence bool
+		Period   int64
+		Key      string
+	}{all, p.Input.Filter, p.Sequence, int64(m.cfg.Period), m.cfg.Hash.ID().String()})
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%016x", m.cfg.Hash.Sum(text))
+}
+
+// past returns the earlier periods of a policy, or nil without any.
+func (m *Manager) past(p *Policy, parts []Part) func(context.Context) iter.Seq[*handler.Snapshot] {
+	setup := m.setup(p, parts)
+	if m.cfg.Past == nil || p.Lease > 0 || setup == "" {
+		return nil
+	}
+	return func(ctx context.Context) iter.Seq[*handler.Snapshot] { return m.cfg.Past(ctx, p.Name, setup) }
+}
+
+// learn adds earlier periods of some modules to the baselines, until ctx is done.
+func (w *watch) learn(ctx context.Context, past func(context.Context) iter.Seq[*handler.Snapshot], modules []string) {
+	defer close(w.learned)
+	n := 0
+	for s := range past(ctx) {
+		if ctx.Err() != nil {
+			return
+		}
+		n++
+		own := *s
+		own.Modules = slices.DeleteFunc(slices.Clone(s.Modules), func(m handler.Module) bool { return !slices.Contains(modules, m.Name) })
+		w.watcher.Learn(&own)
+	}
+	w.log.Info(fmt.Sprintf("policy [%s]: findings compare with %d earlier periods", w.policy, n))
+}
