@@ -11,9 +11,9 @@ import (
 )
 
 // Past returns earlier periods of a policy in order of time: closed periods, as they were received
-// by [ManagerConfig.Closed], or sums of them. The setup identifies the configuration: its inputs, its modules
-// and the key that hashes. Periods that were counted under another one do not compare. The sequence
-// ends soon after ctx is done.
+// by [ManagerConfig.Closed], or sums of them. The setup identifies the configuration: its inputs,
+// its modules and the key that hashes. Periods that were counted under another one do not compare.
+// The sequence ends soon after ctx is done.
 type Past func(ctx context.Context, policy, setup string) iter.Seq[*handler.Snapshot]
 
 // setup identifies what a policy counts. It is "" if a configuration has no form as JSON.
