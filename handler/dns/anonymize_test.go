@@ -52,6 +52,7 @@ func TestAnonymize(t *testing.T) {
 			require.Equal(t, list, name)
 		}
 	}
+	require.Equal(t, []string{"203.0.113.0"}, m.Clients.NamesByClients.Items(10)[0].Samples, "each text once")
 	require.Len(t, m.Clients.ByAddress.Queries.Items(10), 1)
 	require.Equal(t, uint64(clients), m.Clients.ClientsByNames.Items(10)[0].Estimate, "distinct names")
 	require.Equal(t, uint64(clients), m.Clients.NamesByClients.Items(10)[0].Estimate, "distinct clients")

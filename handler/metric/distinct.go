@@ -32,7 +32,7 @@ func (t *TopDistinctNames) Items(n int) (out []Item) {
 	for _, d := range t.list.Top(n) {
 		item := Item{Name: nameText(d.Key), Estimate: d.Count, Lower: d.Count, Weight: d.Weight}
 		for _, s := range d.Samples {
-			item.Samples = append(item.Samples, nameText(s))
+			item.Samples = appendSample(item.Samples, nameText(s))
 		}
 		out = append(out, item)
 	}

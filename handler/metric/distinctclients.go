@@ -3,6 +3,7 @@ package metric
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"visor/sketch"
 )
@@ -42,11 +43,19 @@ func (t *TopDistinctClients) Items(n int) (out []Item) {
 	for _, d := range t.list.Top(n) {
 		item := Item{Name: key(d.Key), Estimate: d.Count, Lower: d.Count, Weight: d.Weight}
 		for _, s := range d.Samples {
-			item.Samples = append(item.Samples, sample(s))
+			item.Samples = appendSample(item.Samples, sample(s))
 		}
 		out = append(out, item)
 	}
 	return out
+}
+
+// appendSample appends a sample that the list lacks. Samples that were anonymized may look alike.
+func appendSample(samples []string, one string) []string {
+	if slices.Contains(samples, one) {
+		return samples
+	}
+	return append(samples, one)
 }
 
 func clientText(key []byte) string {

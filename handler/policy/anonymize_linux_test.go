@@ -29,6 +29,8 @@ func TestAnonymizeErrors(t *testing.T) {
 		text := strings.Replace(good, "    all:\n", "    all:\n      anonymize: "+section+"\n", 1)
 		require.ErrorContains(t, refusal(builtin.Catalog().Parse([]byte(text))), want)
 	}
+	misspelt := strings.Replace(good, "    all:\n", "    all:\n      anonymise: {}\n", 1)
+	require.ErrorContains(t, refusal(builtin.Catalog().Parse([]byte(misspelt))), "(line 12, column 7); did you mean 'anonymize'?")
 	tap := strings.Replace(good, "    wired:\n", "    wired:\n      anonymize: {v6: 0}\n", 1)
 	_, err := builtin.Catalog().Parse([]byte(tap))
 	require.EqualError(t, err, "invalid anonymize for tap 'wired': v6 must be from 1 to 128 but is 0 (line 5, column 19)")

@@ -202,7 +202,7 @@ func TestParseErrors(t *testing.T) {
 func TestParseWarnings(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{"version:", "versoin:", "the document has no key 'versoin'. Its keys are: version, visor (line 1, column 1); did you mean 'version'?"},
-		{"  taps:\n", "  tabs:\n", "the section 'visor' has no key 'tabs'. Its keys are: config, taps, global_handler_config, policies (line 3, column 3); did you mean 'taps'?"},
+		{"  taps:\n", "  tabs:\n", "the section 'visor' has no key 'tabs'. Its keys are: config, taps, global_handler_config, policies, alerts (line 3, column 3); did you mean 'taps'?"},
 		{"input_type: pcap\n      config", "input_type: pcap\n      input_type: pcap\n      config", "the key 'input_type' stands twice (line 6, column 7)"},
 		{"tags: {virtual", "tag: {virtual", "tap 'wired' has no key 'tag'. Its keys are: input_type, config, tags, anonymize (line 7, column 7); did you mean 'tags'?"},
 		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config: 5", "'global_handler_config' is not a map: it is ignored (line 8, column 26)"},
@@ -215,7 +215,7 @@ func TestParseWarnings(t *testing.T) {
 		{"host_spec: 192.0.2.0/24", "pcap_source: pfring", "invalid tap config for tap 'wired': unknown pcap source (line 6, column 29)"},
 		{"dns: {only_rcode: 2}", "dsn: {only_rcode: 2}", "global_handler_config has no handler type 'dsn' (line 9, column 5); did you mean 'dns'?"},
 		{"dns: {only_rcode: 2}", "dns: {only_rcode: 2222222}", "invalid global_handler_config for 'dns': DnsStreamHandler: only_rcode filter contained an invalid/unsupported rcode (line 9, column 11)"},
-		{"taps:\n    wired:", "taps: {}\n  more:\n    wired:", "the section 'visor' has no key 'more'. Its keys are: config, taps, global_handler_config, policies (line 4, column 3)"},
+		{"taps:\n    wired:", "taps: {}\n  more:\n    wired:", "the section 'visor' has no key 'more'. Its keys are: config, taps, global_handler_config, policies, alerts (line 4, column 3)"},
 		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config:", "'global_handler_config' is not a map: it is ignored (line 8, column 25)"},
 		{"version: \"1.0\"\n", "orb: {backends: {}}\n", "the document has no key 'orb'. Its keys are: version, visor (line 1, column 1)"},
 		{"merge_like_handlers: true", "merge_like_handler: true", "'config' of policy 'all' has no key 'merge_like_handler'. Its keys are: merge_like_handlers, lease_secs (line 13, column 16); did you mean 'merge_like_handlers'?"},

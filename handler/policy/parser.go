@@ -231,8 +231,14 @@ func (p *parser) only(node *yaml.Node, where string, known ...string) {
 	}
 }
 
+// unknown warns about a key without effect. A misspelt anonymize is an error, because whole
+// addresses would be shown.
 func (p *parser) unknown(key *yaml.Node, where string, known ...string) {
-	p.warnAt(key, known, "%s has no key '%s'. Its keys are: %s", where, key.Value, strings.Join(known, ", "))
+	report := p.warnAt
+	if nearest(key.Value, known) == "anonymize" {
+		report = p.failAt
+	}
+	report(key, known, "%s has no key '%s'. Its keys are: %s", where, key.Value, strings.Join(known, ", "))
 }
 
 // nearest returns the valid name most similar to name, or "" if at least a third of name would
