@@ -6,8 +6,10 @@ import (
 	"math"
 )
 
-// pageKeys is the number of counts in a page of a TopCounts.
-const pageKeys = 256
+const (
+	pageKeys = 256 // counts in a page of a TopCounts
+	lowBits  = 8   // bits of a count in its low part
+)
 
 // TopCounts counts keys of 16 bits, such as ports and types, exactly: each key has a counter. It
 // allocates counters on demand in pages of 256 keys. It needs no hash and never evicts a key,
@@ -21,7 +23,7 @@ const pageKeys = 256
 // a DNS packet's time.
 type TopCounts[K ~uint16] struct {
 	pages [1 << 16 / pageKeys]*[pageKeys]uint8
-	highs [1 << 16 / pageKeys]*[pageKeys]uint64 // in units of 1<<8; a page may be nil
+	highs [1 << 16 / pageKeys]*[pageKeys]uint64 // in units of 1<<lowBits; a page may be nil
 	rest  uint64                                // the part of Total that is in no page
 	error uint64
 }
@@ -49,7 +51,7 @@ func (t *TopCounts[K]) add(key K, n uint64) {
 	}
 	t.pages[page][i] = uint8(count)
 	if high := t.highs[page]; high != nil {
-		high[i] = count >> 8
+		high[i] = count >> lowBits
 	}
 }
 
@@ -58,7 +60,7 @@ func (t *TopCounts[K]) count(key K) uint64 {
 	page, i := key/pageKeys, key%pageKeys
 	n := uint64(t.pages[page][i])
 	if high := t.highs[page]; high != nil {
-		n |= high[i] << 8
+		n |= high[i] << lowBits
 	}
 	return n
 }
@@ -93,7 +95,7 @@ func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 		for j, low := range p {
 			count := uint64(low)
 			if high := t.highs[i]; high != nil {
-				count |= high[j] << 16
+				count |= high[j] << lowBits
 			}
 			if count > 0 && !yield(K(i*pageKeys+j), count) {
 				return
