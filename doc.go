@@ -28,7 +28,7 @@
 //	geo        location and autonomous system of an address
 //	anonymize  addresses without their last bits, or encrypted
 //	handler    the pipeline, and below it the analyzers; handler/policy runs YAML policies
-//	export     JSON and its schemas, text, Prometheus, OpenTelemetry; the REST API
+//	export     JSON and its schemas, text, Prometheus, OpenTelemetry; findings; the REST API
 //
 // sketch, window, geo, anonymize and decode can be used on their own. The examples are complete
 // programs: examples/visord is an agent, examples/visor-cli its terminal UI, and

@@ -99,12 +99,13 @@ Options:
 %s
 The section visor.config of the configuration file may set each long option, with _ for
 -, such as 'log_file: /var/log/visord'; the command line wins. The exceptions are
---config, --check, --bpf, --host-spec, --help and --version.
+--config, --check, --bpf, --host-spec, --help and --version. The section visor.alerts
+sends findings, such as attacks, to webhooks and to Alertmanager; see README.md.
 
 Signals:
-  SIGHUP         reads the configuration file again and applies changes of taps and
-                 policies; reopens the log file
-  SIGTERM, SIGINT  end visord after the last push to OpenTelemetry
+  SIGHUP         reads the configuration file again and applies changes of taps,
+                 policies and silences of alerts; reopens the log file
+  SIGTERM, SIGINT  end visord after the last push to OpenTelemetry and the last alerts
 
 Examples:
   visord eth0
