@@ -111,8 +111,8 @@ func (m *manager) active() string {
 	return strings.Join(out, ", ")
 }
 
-// TestRealAlertmanager checks that Debian's Alertmanager shows an alert while it lasts, that its end
-// moves, that it is notified once of its begin and its end, and that outages lose nothing.
+// TestRealAlertmanager checks that Debian's Alertmanager shows an alert while it lasts, that it
+// notifies once of its begin and its end, and that outages lose nothing.
 func TestRealAlertmanager(t *testing.T) {
 	var n notified
 	hook := httptest.NewServer(&n)
@@ -133,7 +133,9 @@ func TestRealAlertmanager(t *testing.T) {
 	d.Add(finding("long.example", false))
 	wait.Until(t, func() bool { return stats(d).Retries > 2 })
 	m.start()
-	wait.Until(t, func() bool { return strings.Contains(n.text(), "resolved short.example") && m.active() == "long.example" }, n.text, m.active)
+	wait.Until(t, func() bool {
+		return strings.Contains(n.text(), "resolved short.example") && m.active() == "long.example"
+	}, n.text, m.active)
 	repeated := stats(d).Repeated
 	wait.Until(t, func() bool { return stats(d).Repeated > repeated+8 }) // longer than it would last
 	require.Equal(t, "long.example", m.active())

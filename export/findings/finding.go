@@ -100,7 +100,7 @@ type Evidence struct {
 	// Concentration is the share of the heaviest client, or of the heaviest part of what grew; from
 	// 0 to 1, 0 if unknown.
 	Concentration float64 `json:"concentration,omitempty"`
-	Lists         []List  `json:"lists,omitempty"` // related top lists of the period
+	Lists         []List  `json:"lists,omitempty"` // top lists of the period, related ones first
 }
 
 // Part is a part of the traffic.

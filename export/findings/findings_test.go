@@ -225,3 +225,32 @@ func TestVanished(t *testing.T) {
 	require.Equal(t, []findings.Kind{findings.Vanished, findings.Vanished}, kinds(found), "%+v", found)
 	require.Equal(t, []string{"DNS queries", "packets"}, []string{found[0].Subject, found[1].Subject})
 }
+
+// Each finding has the top lists of its period, once each.
+func TestEvidenceLists(t *testing.T) {
+	attack := scenario{mix: resolver, seed: 2, minutes: 30, qps: 20, begin: 15, attack: labels(600, 1000)}
+	spike := scenario{mix: resolver, seed: 3, minutes: 30, qps: 20, change: func(m *minute) {
+		if m.n >= 20 {
+			m.queries *= 2
+		}
+	}}
+	for _, s := range []scenario{attack, spike} {
+		found := s.find(t, findings.Config{})
+		require.NotEmpty(t, found)
+		for _, f := range found {
+			seen := make(map[string]int)
+			for _, l := range f.Evidence.Lists {
+				require.NotEmpty(t, l.Items)
+				require.LessOrEqual(t, len(l.Items), 10)
+				seen[l.Name]++
+			}
+			lists := []string{"top_qname2", "top_qtype", "top_rcode", "top_clients.queries", "names_by_domain"}
+			if f.Module == "net" {
+				lists = []string{"top_ipv4_subnet", "top_dst_port"} // top_ipv4 needs a direction
+			}
+			for _, name := range lists {
+				require.Equal(t, 1, seen[name], "%s of %s: %v %s", name, f.Kind, seen, f.Module)
+			}
+		}
+	}
+}

@@ -105,6 +105,7 @@ type view struct {
 	suffix string // of paths of lists and counters, in version 2.0
 	first  bool   // the first view of a module, which also shows what has no direction
 	found  []signal
+	minute []List // of minuteLists, nil before its first call
 }
 
 // directions are the scopes of version 2.0.

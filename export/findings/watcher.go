@@ -309,7 +309,31 @@ func (v *view) threshold(kind Kind, subject string, x float64) float64 {
 // report adds a signal. It fills in what is the same for all.
 func (v *view) report(s signal) {
 	s.Since, s.Evidence.Shares = v.start, v.shares()
+	for _, list := range v.minuteLists() {
+		if !slices.ContainsFunc(s.Evidence.Lists, func(l List) bool { return l.Name == list.Name }) {
+			s.Evidence.Lists = append(s.Evidence.Lists, list)
+		}
+	}
 	v.found = append(v.found, s)
+}
+
+// minuteLists returns the top lists of the period. Every finding has them as evidence, because
+// policies keep only a few periods.
+func (v *view) minuteLists() []List {
+	if v.minute == nil {
+		v.minute = []List{}
+		for _, name := range slices.Concat(v.breakdowns(), evidenceLists[v.module.Type]) {
+			if items := v.list(v.path(name), 10); len(items) > 0 {
+				v.minute = append(v.minute, List{v.path(name), items})
+			}
+		}
+	}
+	return v.minute
+}
+
+// evidenceLists are lists of evidence besides the breakdowns, by type of module.
+var evidenceLists = map[string][]string{
+	"dns": {"top_nxdomain", "top_srvfail", "top_refused", "top_timeouts", "top_ecs", "top_asn"},
 }
 
 // figure is a number that has a baseline.

@@ -23,7 +23,7 @@ func attacked(string, policy.Options, policy.Options) (policy.Opened, error) {
 	for i := range 600 {
 		at := time.Duration(i) * 100 * time.Millisecond
 		client := fmt.Sprintf("10.0.%d.%d:5000", i%7, i%200)
-		q := packettest.Query(uint16(i), fmt.Sprintf("x%04d.example.com", i*7919%10000), 1)
+		q := packettest.Query(uint16(i), fmt.Sprintf("%08x.example.com", uint32(i)*2654435761), 1)
 		frames = append(frames, packettest.UDP(at, client, "192.0.2.53:53", q), packettest.UDP(at+1e6, "192.0.2.53:53", client, packettest.Reply(q, 3, 0)))
 	}
 	return policy.Opened{Sources: []capture.Source{capture.NewMemory(frames)}}, nil
