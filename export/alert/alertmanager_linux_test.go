@@ -137,7 +137,8 @@ func TestRealAlertmanager(t *testing.T) {
 		return strings.Contains(n.text(), "resolved short.example") && m.active() == "long.example"
 	}, n.text, m.active)
 	repeated := stats(d).Repeated
-	wait.Until(t, func() bool { return stats(d).Repeated > repeated+8 }) // longer than it would last
+	// longer than it would last without repeats
+	wait.Until(t, func() bool { return stats(d).Repeated > repeated+8 })
 	require.Equal(t, "long.example", m.active())
 
 	m.stop()

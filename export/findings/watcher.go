@@ -331,7 +331,7 @@ func (v *view) minuteLists() []List {
 	return v.minute
 }
 
-// evidenceLists are lists of evidence besides the breakdowns, by type of module.
+// evidenceLists are further lists of evidence, by type of module.
 var evidenceLists = map[string][]string{
 	"dns": {"top_nxdomain", "top_srvfail", "top_refused", "top_timeouts", "top_ecs", "top_asn"},
 }
