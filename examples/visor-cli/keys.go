@@ -18,6 +18,7 @@ var bindings = []binding{
 	{"s", "sort by count, or by name"},
 	{"1 2 3, t", "look at the running minute, the last one, or five"},
 	{"p", "choose another policy"},
+	{"f", "show findings, such as attacks; Enter shows the evidence"},
 	{"space", "stand still, and go on"},
 	{"?", "show this"},
 	{"q, Ctrl-C", "quit"},
@@ -47,6 +48,8 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	case m.help:
 		m.help = false
 		return nil
+	case m.list != nil:
+		return m.findingKey(name)
 	}
 	return m.plainKey(name)
 }
@@ -70,6 +73,8 @@ func (m *model) plainKey(name string) tea.Cmd {
 			names, err := m.c.policies(context.Background())
 			return policiesMsg{names, err}
 		}
+	case "f":
+		m.list = &findingList{}
 	case "space":
 		m.paused = !m.paused
 	case "enter":

@@ -48,6 +48,8 @@ type model struct {
 	paused bool
 	choice *choice    // choice of a policy, if open
 	drill  *drilldown // nil on the first screen
+	found  foundMsg
+	list   *findingList // nil unless findings are shown
 }
 
 // choice is a list of policies to choose from.
@@ -86,7 +88,7 @@ type (
 
 // Init requests the version and the metrics of the agent.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(m.askVersion(), m.ask(), m.tick())
+	return tea.Batch(m.askVersion(), m.ask(), m.askFindings(), m.tick())
 }
 
 func (m *model) askVersion() tea.Cmd {
@@ -129,7 +131,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.paused && m.drill == nil {
 			return m, m.tick()
 		}
-		return m, tea.Batch(m.ask(), m.tick()) // this also renews the lease
+		return m, tea.Batch(m.ask(), m.askFindings(), m.tick()) // this also renews the lease
 	case versionMsg:
 		m.server = msg.version
 		if msg.err == nil && !strings.HasPrefix(msg.version, "4.") {
@@ -137,6 +139,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case summaryMsg:
 		m.take(msg)
+	case foundMsg:
+		if m.found.err = msg.err; msg.err == nil {
+			m.found = msg
+		}
 	case policiesMsg:
 		if m.err = msg.err; msg.err == nil {
 			m.choice = &choice{msg.names, max(0, slices.Index(msg.names, m.policy))}

@@ -122,6 +122,7 @@ type agent struct {
 	created []string // documents of created policies
 	removed []string // paths of removed policies
 	refuse  bool     // reject policies
+	attack  bool     // there are findings
 }
 
 func newAgent(t testing.TB) *agent {
@@ -134,6 +135,7 @@ func newAgent(t testing.TB) *agent {
 	mux.HandleFunc("GET /api/v1/policies/default", file("policies.json"))
 	mux.HandleFunc("GET /api/v1/policies/{policy}/metrics/bucket/{n}", a.metrics)
 	mux.HandleFunc("GET /api/v1/policies/{policy}/metrics/window/{n}", a.metrics)
+	mux.HandleFunc("GET /api/v1/findings", a.findings)
 	mux.HandleFunc("POST /api/v1/policies", a.create)
 	mux.HandleFunc("DELETE /api/v1/policies/{policy}", a.remove)
 	a.Server = httptest.NewServer(mux)
@@ -159,6 +161,18 @@ func (a *agent) metrics(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, _ = w.Write([]byte(strings.Replace(string(b), `"default":`, fmt.Sprintf("%q:", r.PathValue("policy")), 1)))
+}
+
+// findings has none unless there is an attack; pktvisor's agents lack the path.
+func (a *agent) findings(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	attack := a.attack
+	a.mu.Unlock()
+	if !attack {
+		http.NotFound(w, r)
+		return
+	}
+	file("findings.json")(w, r)
 }
 
 func (a *agent) create(w http.ResponseWriter, r *http.Request) {

@@ -29,7 +29,10 @@ func newStyles() styles {
 // View draws the screen.
 func (m *model) View() tea.View {
 	st := newStyles()
-	title, header := m.titleLine(st), m.header(st)
+	title, header := m.titleLine(st), append(m.banner(st), m.header(st)...)
+	if m.list != nil {
+		header = nil
+	}
 	body := append(header, m.body(st, m.height-2-len(header))...)
 	if m.err != nil && m.now != nil {
 		for i := range body { // the data are outdated
@@ -59,6 +62,8 @@ func (m *model) body(st styles, room int) []string {
 		return append(lines, st.dim.Render("any key goes back"))
 	case m.choice != nil:
 		return m.choiceLines(st, room)
+	case m.list != nil:
+		return m.findingLines(st, room)
 	case m.now == nil && m.err != nil:
 		return m.startScreen(st)
 	case m.now == nil:
@@ -336,9 +341,14 @@ func (m *model) footer(st styles) string {
 	if m.search != "" {
 		parts = append(parts, st.focus.Render("only /"+printable(m.search)))
 	}
-	if m.drill != nil {
+	switch {
+	case m.list != nil && m.list.evidence:
+		return st.dim.Render("↑ ↓ scroll · Esc all findings · f back to the numbers · q quit")
+	case m.list != nil:
+		return st.dim.Render("↑ ↓ choose · Enter evidence · Esc back to the numbers · q quit")
+	case m.drill != nil:
 		parts = append(parts, "Esc back")
-	} else {
+	default:
 		if p := m.focused(); p != nil && p.look != nil {
 			parts = append(parts, "Enter look behind")
 		}
