@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A finding that lasts is a banner above the numbers. Its evidence is two keys away. The answer is a
-// visord's, of a recorded attack and a scan.
+// A finding that lasts is a banner above the numbers. Its evidence is two keys away. The answer is
+// from a visord, about a recorded attack and a scan.
 func TestFindings(t *testing.T) {
 	a := newAgent(t)
 	tt := inTerminal(t, 130, 60, a.args()...)
