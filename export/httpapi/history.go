@@ -259,17 +259,22 @@ func (q *query) object(a *history.Answer, chosen selection) (historyObject, erro
 // history answers with the counts of a range, or of each step of it.
 func (a *API) history(r *http.Request) reply {
 	return a.ofHistory(r, func(ctx context.Context, q *query) (reply, error) {
-		chosen := newSelection(r.URL.Query()["metrics"])
+		chosen, known := newSelection(r.URL.Query()["metrics"]), make(paths)
 		if q.step == 0 {
 			answer, err := a.interval(ctx, q)
 			if err != nil {
 				return reply{}, err
+			}
+			known.add(answer.Snapshot)
+			if problem := known.problem(chosen); problem != "" {
+				return failure(http.StatusBadRequest, problem), nil
 			}
 			out, err := q.object(&answer, chosen)
 			return jsonReply(http.StatusOK, out), err
 		}
 		steps, size := make([]historyObject, 0), 0
 		err := a.series(ctx, q, func(answer *history.Answer) error {
+			known.add(answer.Snapshot)
 			step, err := q.object(answer, chosen)
 			if size += len(step.Metrics); size > maxHistory {
 				return errLarge
@@ -279,6 +284,9 @@ func (a *API) history(r *http.Request) reply {
 		})
 		if err != nil {
 			return reply{}, err
+		}
+		if problem := known.problem(chosen); problem != "" {
+			return failure(http.StatusBadRequest, problem), nil
 		}
 		return jsonReply(http.StatusOK, object{"from": clock(q.from), "to": clock(q.to), "step": q.step.Seconds(), "steps": steps}), nil
 	})
