@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -14,8 +15,28 @@ const maxSnapshot = 256 << 20
 
 // codec converts between snapshots and the data of records. It is safe for concurrent use.
 type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
+	plain *sync.Pool // of *[]byte, for snapshots before and after compression
+}
+
+// kept bounds the bytes of a buffer that stays in the pool.
+const kept = 4 << 20
+
+// buffer returns an empty buffer of the pool.
+func (c codec) buffer() *[]byte {
+	if b, ok := c.plain.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+// release puts a buffer back, with its new memory.
+func (c codec) release(b *[]byte, now []byte) {
+	if cap(now) <= kept {
+		*b = now[:0]
+		c.plain.Put(b)
+	}
 }
 
 func newCodec() (codec, error) {
@@ -24,11 +45,13 @@ func newCodec() (codec, error) {
 		return codec{}, err
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxSnapshot))
-	return codec{enc, dec}, err
+	return codec{enc, dec, new(sync.Pool)}, err
 }
 
 func (c codec) pack(s *handler.Snapshot, by handler.Origin) ([]byte, error) {
-	plain, err := s.AppendBinary(nil, by, handler.DefaultEntries)
+	b := c.buffer()
+	plain, err := s.AppendBinary(*b, by, handler.DefaultEntries)
+	defer func() { c.release(b, plain) }()
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +59,9 @@ func (c codec) pack(s *handler.Snapshot, by handler.Origin) ([]byte, error) {
 }
 
 func (c codec) unpack(data []byte) (*handler.Snapshot, error) {
-	plain, err := c.dec.DecodeAll(data, nil)
+	b := c.buffer()
+	plain, err := c.dec.DecodeAll(data, *b)
+	defer func() { c.release(b, plain) }()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}

@@ -19,8 +19,10 @@ import (
 
 // Config configures a Store. Path is required.
 type Config struct {
-	Path     string       // the file; it is made if missing, in a directory that exists
-	MaxBytes int64        // of the file, except while it is compacted; 0 means 2 GiB
+	Path string // the file; it is made if missing, in a directory that exists
+	// MaxBytes bounds the file, except while it is compacted; 0 means 2 GiB. The minutes of two
+	// hours stay in any case; see Stats.Over.
+	MaxBytes int64
 	Keep     Keep         // how long records are kept
 	Pending  int          // bytes of periods that may wait for the disk; 0 means 32 MiB
 	Owner    string       // names this process in the errors of others: "visord at http://..."

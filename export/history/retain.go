@@ -57,6 +57,7 @@ func (w *writer) evict() error {
 		}
 		for {
 			if used, _ := w.open.file.used(); used <= w.cfg.MaxBytes {
+				w.exceeds(0)
 				return nil
 			}
 			c, slot, err := w.eldest(t, before)
@@ -71,7 +72,22 @@ func (w *writer) evict() error {
 			}
 		}
 	}
+	used, _ := w.open.file.used()
+	w.exceeds(used - w.cfg.MaxBytes)
 	return nil
+}
+
+// exceeds notes and logs by how many bytes the records that must stay exceed Config.MaxBytes.
+func (w *writer) exceeds(bytes int64) {
+	bytes = max(bytes, 0)
+	w.mu.Lock()
+	before := w.stats.over
+	w.stats.over = bytes
+	w.mu.Unlock()
+	if bytes > 0 && before == 0 {
+		w.cfg.Logger.Warn("the history is larger than it may be: the minutes of two hours stay, and what is not merged yet",
+			"file", w.cfg.Path, "limit", w.cfg.MaxBytes, "over", bytes)
+	}
 }
 
 // eldest returns the chain of a tier with the earliest slot, if that ends before a time and may be

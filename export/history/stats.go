@@ -8,11 +8,13 @@ import (
 
 // Stats describes a Store.
 type Stats struct {
-	Tiers   []TierStats // minute, hour, day
-	Bytes   int64       // of the file in use
-	File    int64       // size of the file
-	Written uint64      // periods
-	Pending int         // periods that wait for the disk
+	Tiers []TierStats // minute, hour, day
+	Bytes int64       // of the file in use
+	File  int64       // size of the file
+	// bytes by which Bytes exceeds Config.MaxBytes, because the minutes of two hours stay
+	Over    int64
+	Written uint64 // periods
+	Pending int    // periods that wait for the disk
 	// periods that were not written: they did not fit in Config.Pending, or the store was closed
 	Lost uint64
 	// periods that were not written because they are there already
@@ -39,7 +41,7 @@ type TierStats struct {
 // counts is what the store counts. Store.mu guards it.
 type counts struct {
 	tiers                                                            [tiers]TierStats
-	bytes, file                                                      int64
+	bytes, file, over                                                int64
 	written, lost, duplicates, damaged, refused, compacted, repaired uint64
 
 	failing bool
@@ -53,7 +55,7 @@ func (s *Store) Stats() Stats {
 	defer s.mu.Unlock()
 	c := &s.stats
 	out := Stats{
-		Bytes: c.bytes, File: c.file, Written: c.written, Pending: len(s.queue.records), Lost: c.lost,
+		Bytes: c.bytes, File: c.file, Over: c.over, Written: c.written, Pending: len(s.queue.records), Lost: c.lost,
 		Duplicates: c.duplicates, Damaged: c.damaged, Refused: c.refused, Compacted: c.compacted, Repaired: c.repaired,
 		Failing: c.failing, LastError: c.last, LastErrorTime: c.lastAt,
 	}

@@ -28,6 +28,7 @@ func (f *families) history(s history.Stats) []export.Family {
 		family("failing", "1 if writing fails now", export.Gauge, failing),
 		family("bytes", "bytes of the file in use", export.Gauge, uint64(s.Bytes)),
 		family("file_bytes", "size of the file", export.Gauge, uint64(s.File)),
+		family("over_bytes", "bytes in use over the limit, because the minutes of two hours stay", export.Gauge, uint64(s.Over)),
 	}
 	tiers := []struct {
 		name, help string
