@@ -26,11 +26,11 @@
 // what is lost is a gap. A full disk or a file without write permission makes periods wait in
 // memory, as many as fit, until writing works again.
 //
-// A bounded reader checks the file before bbolt opens it: each page once, nested up to 32 times, all
-// values within their pages, and after an unclean end each record. It ends after 10 seconds at most.
-// bbolt therefore sees only trees, in which it cannot run in circles. Its panics and memory faults
-// are caught and count as damage. So damage cannot end the agent. A child process for the check
-// would add nothing, and a library cannot start one.
+// A bounded reader checks the file before bbolt opens it: each page once, nested up to 32 times,
+// all values within their pages, and after an unclean end each record. It ends after 10 seconds at
+// most. bbolt therefore sees only trees, in which it cannot run in circles. Its panics and memory
+// faults are caught and count as damage. So damage cannot end the agent. A child process for the
+// check would add nothing, and a library cannot start one.
 //
 // One process at a time may have a store. The file has mode 0600.
 package history
