@@ -194,6 +194,7 @@ func TestDownInEpisode(t *testing.T) {
 				require.Equal(t, []string{"fired example.com", "resolved example.com"}, s.events(t))
 				tries := s.tries
 				time.Sleep(24 * time.Hour)
+				synctest.Wait()
 				require.Equal(t, tries, s.tries, "nothing is sent after the resolved message")
 			})
 		})

@@ -50,8 +50,8 @@ func TestAlertmanager(t *testing.T) {
 		d.Add(f)
 		begin := time.Now()
 		time.Sleep(3*time.Minute + time.Second)
+		got := s.alerts(t) // its lock is of path too
 		require.Equal(t, "/api/v2/alerts", path)
-		got := s.alerts(t)
 		require.Len(t, got, 4, "an alert that lasts is sent again every minute")
 		for i, list := range got {
 			require.Len(t, list, 1)
