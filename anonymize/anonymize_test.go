@@ -221,3 +221,17 @@ func BenchmarkAddr(b *testing.B) {
 		})
 	}
 }
+
+func TestShows(t *testing.T) {
+	cut, err := anonymize.New(anonymize.Config{})
+	require.NoError(t, err)
+	keyed, err := anonymize.New(anonymize.Config{Key: &sampleKey})
+	require.NoError(t, err)
+	for net, shown := range map[string]bool{"192.0.2.0/24": true, "192.0.2.0/25": false, "2001:db8::/48": true, "2001:db8::/49": false} {
+		require.Equal(t, shown, cut.Shows(netip.MustParsePrefix(net)), net)
+		require.False(t, keyed.Shows(netip.MustParsePrefix(net)))
+		require.True(t, (*anonymize.Method)(nil).Shows(netip.MustParsePrefix(net)))
+	}
+	require.Equal(t, map[string]any{"v6": 32, "client_subnet_v4": 8}, (&anonymize.Config{IPv6: 32, SubnetIPv4: 8}).Options())
+	require.Equal(t, map[string]any{"key_file": "k"}, (&anonymize.Config{KeyFile: "k"}).Options())
+}
