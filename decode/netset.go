@@ -52,8 +52,8 @@ type net6 struct{ hi, lo, maskHi, maskLo uint64 }
 
 // ParseNetSet reads a comma-separated list of networks in CIDR form, such as
 // "192.0.2.0/24,2001:db8::/32". Bits behind the prefix are ignored. The empty string is an empty
-// set. The error texts are pktvisor's. Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address,
-// 0.0.0.0 too, and ::/0 every IPv6 address.
+// set. Unlike in pktvisor, 0.0.0.0/0 holds every IPv4 address, 0.0.0.0 too, and ::/0 every IPv6
+// address. The error is a [NetError].
 func ParseNetSet(spec string) (NetSet, error) {
 	var n NetSet
 	if strings.TrimSpace(spec) == "" {
@@ -71,17 +71,15 @@ func (n *NetSet) add(item string) error {
 	text, digits, ok := strings.Cut(item, "/")
 	width, err := strconv.ParseUint(digits, 10, 8)
 	if !ok || err != nil {
-		return fmt.Errorf("invalid CIDR: %s%s", item, suggestion(item))
+		return &NetError{Text: item}
 	}
 	addr, err := netip.ParseAddr(text)
 	v6 := strings.Contains(text, ":")
 	switch {
-	case v6 && (err != nil || addr.Zone() != ""):
-		return fmt.Errorf("invalid IPv6 address: %s", text)
-	case err != nil:
-		return fmt.Errorf("invalid IPv4 address: %s", text)
+	case err != nil || addr.Zone() != "":
+		return &NetError{Text: item, Addr: text}
 	case width > uint64(addr.BitLen()):
-		return fmt.Errorf("invalid CIDR: %s", item)
+		return &NetError{Text: item}
 	}
 	if v6 {
 		n.add6(addr, int(width))
@@ -91,16 +89,17 @@ func (n *NetSet) add(item string) error {
 	return nil
 }
 
-// suggestion returns how to write an address as a network: alone, or with its neighbours.
-func suggestion(item string) string {
-	addr, err := netip.ParseAddr(item)
-	switch {
-	case err != nil || addr.Zone() != "":
-		return ""
-	case addr.Is4():
-		return fmt.Sprintf("; did you mean %s/32 or %s?", addr, netip.PrefixFrom(addr, 24).Masked())
+// NetError describes a text that is not a network in CIDR form.
+type NetError struct {
+	Text string
+	Addr string // the address in Text if it is invalid; "" if the prefix length is
+}
+
+func (e *NetError) Error() string {
+	if e.Addr != "" {
+		return fmt.Sprintf("decode: network %q: the address is invalid", e.Text)
 	}
-	return fmt.Sprintf("; did you mean %s/128 or %s?", addr, netip.PrefixFrom(addr, 64).Masked())
+	return fmt.Sprintf("decode: network %q: the prefix length is missing or invalid", e.Text)
 }
 
 func (n *NetSet) add4(addr netip.Addr, width int) {

@@ -276,7 +276,7 @@ func (o *options) setPorts(list []string) (err error) {
 // setHosts parses the networks of -H. Its error explains the most frequent mistake, an address
 // without a prefix length.
 func (o *options) setHosts(list string) (err error) {
-	if o.hosts, err = decode.ParseNetSet(list); err == nil {
+	if o.hosts, err = builtin.ParseNetworks(list); err == nil {
 		return nil
 	}
 	for host := range strings.SplitSeq(list, ",") {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"visor/decode"
 	"visor/export/httpapi"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
@@ -371,7 +370,7 @@ func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error
 
 // validate checks the options and their combinations.
 func (o *options) validate() error {
-	_, hostErr := decode.ParseNetSet(o.hostSpec)
+	_, hostErr := builtin.ParseNetworks(o.hostSpec)
 	_, memoryErr := memoryLimit(o.memory, os.DirFS("/"))
 	_, historyErr := parseBytes(o.historyMax)
 	_, formKnown := otelForms[o.otelMetrics]

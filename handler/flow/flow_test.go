@@ -233,8 +233,8 @@ func TestSummary(t *testing.T) {
 	}
 	for name, sum := range map[string]flow.Summary{
 		"flow: Summary.Subnets has two wildcards":       {Subnets: []string{"0.0.0.0/8", "0.0.0.0/16"}},
-		"invalid CIDR: x":                               {Subnets: []string{"x"}},
-		"invalid CIDR: y":                               {Except: []string{"y"}},
+		`flow: Summary.Subnets: decode: network "x"`:    {Subnets: []string{"x"}},
+		`flow: Summary.Except: decode: network "y"`:     {Except: []string{"y"}},
 		`flow: Summary.ExceptASNs: "z" is not a number`: {ExceptASNs: []string{"z"}},
 	} {
 		_, err := flow.New(flow.Config{Summary: sum})

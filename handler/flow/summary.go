@@ -37,6 +37,9 @@ func newSummary(cfg *Summary) (summary, error) {
 	s := summary{cfg: cfg, wild4: -1, wild6: -1, none: !cfg.ByASN && len(cfg.Subnets) == 0}
 	var errs []error
 	except, err := parseNets(cfg.Except)
+	if err != nil {
+		err = fmt.Errorf("flow: Summary.Except: %w", err)
+	}
 	s.except = except
 	errs = append(errs, err)
 	for _, text := range cfg.Subnets {
@@ -57,7 +60,7 @@ func newSummary(cfg *Summary) (summary, error) {
 func (s *summary) addSubnet(text string) error {
 	nets, err := decode.ParseNetSet(text)
 	if err != nil {
-		return err
+		return fmt.Errorf("flow: Summary.Subnets: %w", err)
 	}
 	addr, digits, _ := strings.Cut(text, "/")
 	ip, err := netip.ParseAddr(strings.TrimSpace(addr))

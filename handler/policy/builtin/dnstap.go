@@ -66,13 +66,13 @@ func allowFrom(v any) (any, error) {
 func netSet(v any, rewrite func(string) string) (any, error) {
 	all, err := options.Each(v, func(text string) (string, error) {
 		text = rewrite(text)
-		_, err := decode.ParseNetSet(text)
+		_, err := ParseNetworks(text)
 		return text, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return decode.ParseNetSet(strings.Join(all, ","))
+	return ParseNetworks(strings.Join(all, ","))
 }
 
 // fileMode parses octal permissions. YAML and JSON have them as a number or a text: 0660, "0660",

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"visor/decode"
 	"visor/handler/flow"
 	"visor/handler/options"
 )
@@ -15,7 +14,7 @@ import (
 // networks checks networks in CIDR form.
 func networks(v any) (any, error) {
 	return options.Each(v, func(text string) (string, error) {
-		_, err := decode.ParseNetSet(text)
+		_, err := ParseNetworks(text)
 		return text, err
 	})
 }
@@ -23,7 +22,7 @@ func networks(v any) (any, error) {
 func subnets(v any) (any, error) {
 	wild := make(map[bool]bool) // by IP version; true is IPv4
 	return options.Each(v, func(text string) (string, error) {
-		if _, err := decode.ParseNetSet(text); err != nil {
+		if _, err := ParseNetworks(text); err != nil {
 			return "", err
 		}
 		p, err := netip.ParsePrefix(strings.TrimSpace(text))

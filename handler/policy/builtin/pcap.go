@@ -52,7 +52,7 @@ func hostSpec(v any) (any, error) {
 	if !ok {
 		return nil, options.ErrType
 	}
-	return decode.ParseNetSet(text)
+	return ParseNetworks(text)
 }
 
 func portNumbers(v any) (any, error) { return options.Each(v, parsePort) }
