@@ -1,4 +1,4 @@
-// Command peer is the part of benchmarks/peers.sh that is not a program of its own:
+// Command peer has the parts of benchmarks/peers.sh that no other program has:
 //
 //	peer gopacket FILE     decodes a capture with gopacket, and prints the number of DNS messages
 //	peer visor FILE        analyses a capture with the metrics that pktvisor has by default
