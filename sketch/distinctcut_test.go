@@ -22,6 +22,9 @@ func cutDown(t *testing.T, list *sketch.TopDistinct, n int) *sketch.TopDistinct 
 // TestTopDistinctCut: parts of a stream that are cut on their way merge within the bounds, however
 // they are split and in whatever order: of keys in the list, and of those that were left out.
 func TestTopDistinctCut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams")
+	}
 	whole := mixture(800, 30_000, 1.1, false)
 	for seed := range uint64(8) {
 		rnd := rand.New(rand.NewPCG(seed, 7))

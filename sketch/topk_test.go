@@ -97,6 +97,9 @@ func TestTopKIsExactWithinCapacity(t *testing.T) {
 // For a million keys in a list of six thousand, the ten heaviest are found in order and all bounds
 // hold. The same is true for 64 merged parts.
 func TestTopKRecallOnZipf(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams")
+	}
 	keys, truth := zipf(1_000_000, 3_000_000, 1.1)
 	for _, parts := range []int{1, 64} {
 		var whole sketch.TopK[uint32]

@@ -63,6 +63,9 @@ func generate(n, clients int) func(*minute) {
 }
 
 func TestEnumerators(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	for i, tt := range []struct {
 		name, subject string
 		severity      findings.Severity
@@ -94,6 +97,9 @@ func TestEnumerators(t *testing.T) {
 // A client that asks for numbered names of an exception is not reported, nor one with many names
 // that exist.
 func TestNotEnumerated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	s := scenario{mix: resolver, seed: 50, minutes: 20, qps: 20, begin: 15, attack: count(400, 1)}
 	require.Empty(t, s.find(t, findings.Config{AllowSuffixes: []string{"counted.com"}}))
 	s.attack = func(m *minute) {

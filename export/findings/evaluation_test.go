@@ -60,6 +60,9 @@ func (k *strike) found(t testing.TB, m mix, percent, clients int, seed uint64) b
 // Attacks of the least strength that must be found are found within two periods. With
 // -findings.table all strengths, numbers of clients and mixes are tried.
 func TestRecall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	if *long == "" {
 		for i := range strikes {
 			k := &strikes[i]

@@ -157,6 +157,9 @@ func TestScan(t *testing.T) {
 
 // One of three servers fails, gets slow or does not reply.
 func TestTrouble(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	for text, reply := range map[string]func() (int, time.Duration){
 		"Server 192.0.2.53 fails":   func() (int, time.Duration) { return 2, 0 },
 		"SERVFAIL or no reply":      func() (int, time.Duration) { return -1, 0 },
@@ -185,6 +188,9 @@ func TestTrouble(t *testing.T) {
 
 // A server that is not asked any more, and a client subnet that does not ask, are reported.
 func TestVanishedHosts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	for subject, change := range map[string]func(*minute){
 		"192.0.2.55":  func(m *minute) { m.servers = 2 },
 		"10.0.0.0/24": func(m *minute) { m.skip = func(_, client string) bool { return strings.HasPrefix(client, "10.0.0.") } },

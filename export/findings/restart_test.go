@@ -45,6 +45,9 @@ func fired(w *findings.Watcher, periods []*handler.Snapshot) map[findings.Kind]b
 // After a restart, a change of the policy or of the key that hashes, nothing is a spike or has
 // vanished for 10 periods. If history has the periods before the restart, both are found.
 func TestRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	all := changing(60).periods(t)
 	before, after := all[:26], all[26:36]
 	both := map[findings.Kind]bool{findings.Spike: true, findings.Vanished: true}
@@ -91,6 +94,9 @@ func TestRestart(t *testing.T) {
 
 // Sums of hours of earlier days are a baseline from the first period on.
 func TestLearnHours(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	w := watcher(t)
 	for day := 3; day > 0; day-- {
 		s := scenario{mix: authoritative, seed: 60 + uint64(day), minutes: 20, qps: 20}

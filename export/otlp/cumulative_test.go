@@ -49,6 +49,8 @@ func TestCumulative(t *testing.T) {
 		s.frames <- nil
 		if i < 5 || i >= 10 {
 			wait.Until(t, func() bool { return r.Value(aQueries) == i+1 })
+		} else {
+			wait.Until(t, func() bool { return p.Stats().Retries > 0 })
 		}
 	}
 	require.NoError(t, stop())
