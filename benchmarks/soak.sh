@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Attacks visord for MINUTES with everything that internal/attack has, beside ordinary DNS traffic
-# whose answers are known, in a cgroup of 512 MB: benchmarks/soak.sh MINUTES. It prints a line per
-# minute and fails if the agent dies, exceeds 400 MB, or answers wrongly. It needs root and iproute2.
+# whose answers are known, in a cgroup of 512 MB: benchmarks/soak.sh MINUTES. Policies of dns and net
+# have all metric groups, visor's own too. It prints a line per minute and fails if the agent dies,
+# exceeds 400 MB, or answers wrongly. It needs root and iproute2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 minutes=${1:-10}
@@ -50,9 +51,9 @@ visor:
     wire: {input_type: pcap, config: {iface: inside, host_spec: 198.51.100.0/24}}
     flows: {input_type: flow, config: {bind: 127.0.0.1, port: 2055, flow_type: netflow}}
   policies:
-    clean:  {kind: collection, input: {tap: wire, input_type: pcap, filter: {bpf: net 192.0.2.0/24}}, handlers: {modules: {dns: {type: dns}, net: {type: net}}}}
-    first:  {kind: collection, input: {tap: wire, input_type: pcap}, handlers: {modules: {net: {type: net}, dns: {type: dns}, dhcp: {type: dhcp}, bgp: {type: bgp}, pcap: {type: pcap}}}}
-    second: {kind: collection, input: {tap: wire, input_type: pcap}, handlers: {modules: {net: {type: net, require_version: "2.0"}, dns: {type: dns, require_version: "2.0"}}}}
+    clean:  {kind: collection, input: {tap: wire, input_type: pcap, filter: {bpf: net 192.0.2.0/24}}, handlers: {modules: {dns: {type: dns, metric_groups: &all {enable: [everything]}}, net: {type: net, metric_groups: *all}}}}
+    first:  {kind: collection, input: {tap: wire, input_type: pcap}, handlers: {modules: {net: {type: net, metric_groups: *all}, dns: {type: dns, metric_groups: *all}, dhcp: {type: dhcp}, bgp: {type: bgp}, pcap: {type: pcap}}}}
+    second: {kind: collection, input: {tap: wire, input_type: pcap}, handlers: {modules: {net: {type: net, require_version: "2.0", metric_groups: *all}, dns: {type: dns, require_version: "2.0", metric_groups: *all}}}}
     failed: {kind: collection, input: {tap: wire, input_type: pcap}, handlers: {modules: {dns: {type: dns, filter: {only_rcode: 3}}}}}
     routed: {kind: collection, input: {tap: flows, input_type: flow}, handlers: {modules: {flow: {type: flow}}}}
 CONFIG
