@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"visor/anonymize"
 	"visor/capture"
 	"visor/handler"
+	"visor/handler/anonymize"
 	"visor/handler/dns"
 	"visor/handler/network"
 )

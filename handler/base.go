@@ -1,7 +1,7 @@
 package handler
 
 import (
-	"visor/anonymize"
+	"visor/handler/anonymize"
 	"visor/handler/metric"
 	"visor/sketch"
 	"visor/sketch/hash64"

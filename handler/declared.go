@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"visor/anonymize"
+	"visor/handler/anonymize"
 	"visor/handler/metric"
 )
 

@@ -1,6 +1,6 @@
 package handler
 
-import "visor/anonymize"
+import "visor/handler/anonymize"
 
 // Settings are the options common to all handlers. The zero Settings is ready to use.
 type Settings struct {

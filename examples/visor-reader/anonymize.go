@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"visor/anonymize"
+	"visor/handler/anonymize"
 	"visor/handler/asks"
 )
 

@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"visor/anonymize"
 	"visor/decode"
+	"visor/handler/anonymize"
 	"visor/handler/asks"
 	"visor/handler/policy/builtin"
 )

@@ -3,10 +3,10 @@ package dns
 import (
 	"bytes"
 
-	"visor/anonymize"
 	"visor/decode/dnsmsg"
 	"visor/decode/dnstapmsg"
 	"visor/handler"
+	"visor/handler/anonymize"
 	"visor/sketch/hash64"
 )
 

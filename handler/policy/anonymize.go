@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"visor/anonymize"
+	"visor/handler/anonymize"
 )
 
 // keyMost is more than the length of a key file.

@@ -8,8 +8,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"visor/anonymize"
 	"visor/export/findings"
+	"visor/handler/anonymize"
 )
 
 // Document is the content of a YAML or JSON document of taps and policies, in its order.

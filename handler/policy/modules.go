@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"sync"
 
-	"visor/anonymize"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/anonymize"
 	"visor/handler/flow"
 	"visor/handler/metric"
 	"visor/handler/options"

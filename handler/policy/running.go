@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"visor/anonymize"
 	"visor/capture"
 	"visor/handler"
+	"visor/handler/anonymize"
 )
 
 // Running is a running policy: its handlers, once for each of its taps. It is safe for concurrent

@@ -3,9 +3,9 @@ package policy
 import (
 	"strconv"
 
-	"visor/anonymize"
 	"visor/export/findings"
 	"visor/handler"
+	"visor/handler/anonymize"
 	"visor/handler/metric"
 	"visor/handler/options"
 	"visor/internal/jsonschema"

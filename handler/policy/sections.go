@@ -7,7 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"visor/anonymize"
+	"visor/handler/anonymize"
 	"visor/handler/options"
 )
 

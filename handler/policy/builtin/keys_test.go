@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"visor/anonymize"
 	"visor/export/alert"
 	"visor/export/findings"
+	"visor/handler/anonymize"
 	"visor/handler/options"
 	"visor/handler/policy/builtin"
 	"visor/internal/golden"

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"visor/anonymize"
+	"visor/handler/anonymize"
 )
 
 func Example() {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"visor/anonymize"
+	"visor/handler/anonymize"
 )
 
 // sampleKey is the key of the sample trace that Crypto-PAn 1.0 comes with.
