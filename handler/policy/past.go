@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 
+	"visor/anonymize"
 	"visor/handler"
 )
 
@@ -19,20 +20,22 @@ type Past func(ctx context.Context, policy, setup string) iter.Seq[*handler.Snap
 // setup identifies what a policy counts. It is "" if a configuration has no form as JSON.
 func (m *Manager) setup(p *Policy, parts []Part) string {
 	type counted struct {
-		Input   string
-		Modules []Module
+		Input     string
+		Anonymize *anonymize.Config // of the tap, it precedes the policy's
+		Modules   []Module
 	}
 	var all []counted
 	for i := range parts {
-		all = append(all, counted{Input: parts[i].Input, Modules: parts[i].Modules})
+		all = append(all, counted{parts[i].Input, parts[i].Tap.Anonymize, parts[i].Modules})
 	}
 	text, err := json.Marshal(struct {
-		Parts    []counted
-		Filter   Options
-		Sequence bool
-		Period   int64
-		Key      string
-	}{all, p.Input.Filter, p.Sequence, int64(m.cfg.Period), m.cfg.Hash.ID().String()})
+		Parts     []counted
+		Filter    Options
+		Anonymize *anonymize.Config
+		Sequence  bool
+		Period    int64
+		Key       string
+	}{all, p.Input.Filter, p.Anonymize, p.Sequence, int64(m.cfg.Period), m.cfg.Hash.ID().String()})
 	if err != nil {
 		return ""
 	}

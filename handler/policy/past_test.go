@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/anonymize"
 	"visor/handler"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
@@ -49,6 +50,7 @@ func TestPast(t *testing.T) {
 		"input":         func(p *policy.Policy) { p.Input.Config = policy.Options{"host_spec": "10.0.0.0/8"} },
 		"module":        func(p *policy.Policy) { p.Modules[1].Version = "1.0" },
 		"module filter": func(p *policy.Policy) { p.Modules[1].Filter = policy.Options{"only_rcode": uint64(0)} },
+		"anonymize":     func(p *policy.Policy) { p.Anonymize = &anonymize.Config{IPv4: 16} },
 		"sequence":      func(p *policy.Policy) { p.Sequence = true },
 	} {
 		require.NotEqual(t, same, setup(change), name)
