@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,46 +20,109 @@ var long = flag.String("findings.table", "", "evaluate all scenarios, and write 
 // queries.
 type strike struct {
 	name   string
-	kind   findings.Kind
+	kinds  []findings.Kind // any of them names it
 	from   int
+	few    bool // each client must be active: at most 2
 	attack func(n, clients int) func(*minute)
+	other  func(n, clients int) func(*minute) // of another shape, which no threshold was set on
 }
 
+var (
+	randomKinds = []findings.Kind{findings.RandomLabels}
+	listKinds   = []findings.Kind{findings.Enumerator}
+)
+
 var strikes = []strike{
-	{"random labels, NXDOMAIN", findings.RandomLabels, 10, labels},
-	{"random labels, no reply", findings.RandomLabels, 10, func(n, clients int) func(*minute) {
-		return func(m *minute) {
-			for i := range n {
-				m.ask(m.at(), client(1<<20+i%clients), fmt.Sprintf("%08x.silent.com", m.rnd.Uint32()), 1, 0, -1, 0, 0)
-			}
+	{"random labels, errors", randomKinds, 10, false, labels, labels2},
+	{"random labels, no reply", randomKinds, 10, false, silent, silent2},
+	{"labels that look like words", []findings.Kind{findings.RandomLabels, findings.Enumerator}, 10, false, nil, spoken2},
+	{"tunnel", []findings.Kind{findings.Tunnel}, 10, false, tunnel, tunnel2},
+	{"scan of ports", []findings.Kind{findings.Scan}, 10, false, scan, scan2},
+	{"reflection", []findings.Kind{findings.Reflection}, 25, false, amplify, amplify2},
+	{"volume", []findings.Kind{findings.Spike}, 100, false, volume, volume2},
+	{"enumerator by words", listKinds, 10, false, guess, guess2},
+	{"enumerator by numbers", listKinds, 10, true, count, count2},
+	{"walk of a zone", listKinds, 10, false, walk, walk2},
+	{"names of many domains", listKinds, 25, true, generate, generate2},
+}
+
+// silent returns n queries per minute for random labels that get no reply.
+func silent(n, clients int) func(*minute) {
+	return func(m *minute) {
+		for i := range n {
+			m.ask(m.at(), client(1<<20+i%clients), fmt.Sprintf("%08x.silent.com", m.rnd.Uint32()), 1, 0, -1, 0, 0)
 		}
-	}},
-	{"tunnel", findings.Tunnel, 10, tunnel},
-	{"scan of ports", findings.Scan, 10, scan},
-	{"reflection", findings.Reflection, 25, amplify},
-	{"volume", findings.Spike, 100, func(n, clients int) func(*minute) {
-		return func(m *minute) {
-			for i := range n {
-				m.ask(m.at(), client(1<<20+i%clients), "www.zone3.de", 1, 0, 0, 1, 5e6)
-			}
+	}
+}
+
+// volume returns n queries per minute for a name that exists.
+func volume(n, clients int) func(*minute) {
+	return func(m *minute) {
+		for i := range n {
+			m.ask(m.at(), client(1<<20+i%clients), "www.zone3.de", 1, 0, 0, 1, 5e6)
 		}
-	}},
+	}
+}
+
+// shapes are the attacks of a kind, with their names.
+func (k *strike) shapes() (out []func(n, clients int) func(*minute)) {
+	for _, s := range []func(n, clients int) func(*minute){k.attack, k.other} {
+		if s != nil {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // found reports whether an attack is found within two periods.
-func (k *strike) found(t testing.TB, m mix, percent, clients int, seed uint64) bool {
+func (k *strike) found(t testing.TB, shape func(n, clients int) func(*minute), m mix, percent, clients int, seed uint64) bool {
 	const qps, begin = 30, 14
-	s := scenario{mix: m, seed: seed, minutes: begin + 2, qps: qps, begin: begin, attack: k.attack(qps*60*percent/100, clients)}
+	s := scenario{mix: m, seed: seed, minutes: begin + 2, qps: qps, begin: begin, attack: shape(qps*60*percent/100, clients)}
 	for _, f := range s.find(t, findings.Config{}) {
-		if f.Kind == k.kind && minuteOf(f.Since) >= begin {
+		if slices.Contains(k.kinds, f.Kind) && minuteOf(f.Since) >= begin {
 			return true
 		}
 	}
 	return false
 }
 
-// Attacks of the least strength that must be found are found within two periods. With
-// -findings.table all strengths, numbers of clients and mixes are tried.
+var (
+	strengths = []int{1, 5, 10, 25, 50, 100, 200, 500}
+	mixes     = []mix{resolver, authoritative, office}
+)
+
+// row writes the line of one shape to the table.
+func (k *strike) row(t testing.TB, b *strings.Builder, name string, shape func(n, clients int) func(*minute)) {
+	clients := []int{1, 100, 100_000}
+	if k.few {
+		clients = []int{1, 1, 2}
+	}
+	fmt.Fprintf(b, "\n%-36s", name)
+	hit, all := 0, 0
+	for _, p := range strengths {
+		n := 0
+		for i, c := range clients {
+			for _, m := range mixes {
+				ok := k.found(t, shape, m, p, c, uint64(1000*p+c+i))
+				if ok {
+					n++
+				}
+				if p >= k.from {
+					all++
+					if ok {
+						hit++
+					}
+				}
+			}
+		}
+		fmt.Fprintf(b, "%6d", n)
+	}
+	fmt.Fprintf(b, "   from %d %%: %d of %d", k.from, hit, all)
+	t.Log(name, hit, all)
+}
+
+// Attacks of the least strength that must be found are found within two periods, in both shapes.
+// With -findings.table all strengths, numbers of clients and mixes are tried.
 func TestRecall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
@@ -66,42 +130,31 @@ func TestRecall(t *testing.T) {
 	if *long == "" {
 		for i := range strikes {
 			k := &strikes[i]
-			require.True(t, k.found(t, []mix{resolver, authoritative, office}[i%3], k.from, []int{1, 1000}[i%2], 20+uint64(i)), k.name)
+			for n, shape := range k.shapes() {
+				clients := []int{1, 1000}[i%2]
+				if k.few {
+					clients = 1
+				}
+				require.True(t, k.found(t, shape, mixes[(i+n)%3], k.from, clients, 20+uint64(i)), "%s, shape %d", k.name, n)
+			}
 		}
 		return
 	}
-	strengths, clients, mixes := []int{1, 5, 10, 25, 50, 100, 200, 500}, []int{1, 100, 100_000}, []mix{resolver, authoritative, office}
 	var b strings.Builder
-	fmt.Fprintf(&b, "found within two periods, of %d scenarios each (%v clients, mixes %v), 30 queries/s\n%-26s", len(clients)*len(mixes), clients, mixes, "strength, % of ordinary")
+	fmt.Fprintf(&b, "found within two periods, of 9 scenarios each (1, 100 and 100,000 clients; mixes %v), 30 queries/s\n%-36s", mixes, "strength, % of ordinary")
 	for _, p := range strengths {
 		fmt.Fprintf(&b, "%6d", p)
 	}
 	for i := range strikes {
 		k := &strikes[i]
-		fmt.Fprintf(&b, "\n%-26s", k.name)
-		hit, all := 0, 0
-		for _, p := range strengths {
-			n := 0
-			for _, c := range clients {
-				for _, m := range mixes {
-					ok := k.found(t, m, p, c, uint64(1000*p+c+i))
-					if ok {
-						n++
-					}
-					if p >= k.from {
-						all++
-						if ok {
-							hit++
-						}
-					}
-				}
-			}
-			fmt.Fprintf(&b, "%6d", n)
+		if k.attack != nil {
+			k.row(t, &b, k.name, k.attack)
 		}
-		fmt.Fprintf(&b, "   recall from %d %%: %d of %d", k.from, hit, all)
-		t.Log(k.name, hit, all)
+		k.row(t, &b, "  "+k.name+", unseen", k.other)
 	}
 	b.WriteString("\n\n")
+	troubleTable(t, &b)
+	vanishedTable(t, &b)
 	for _, m := range mixes {
 		found := day(t, m, 20)
 		fmt.Fprintf(&b, "24 h of ordinary traffic, %s: %d findings, %d of them attacks\n", m, len(found), attacks(found))

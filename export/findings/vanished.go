@@ -24,6 +24,7 @@ const (
 	maxPresence     = 1024 // subjects of a module
 	maxVanished     = 10   // findings of one list in a period; the busiest subjects
 	vanishedShare   = 0.02 // of the usual traffic; less is none
+	absentShare     = 0.1  // of the usual traffic; the most that a list may hide
 )
 
 // vanishing is a list whose entries are watched.
@@ -100,11 +101,11 @@ func (v *view) lost(w vanishing, now map[string]float64, rest float64) (out []lo
 			continue
 		}
 		usual := median(p.rates) * v.length
-		count, present := now[p.subject.name]
-		if !present {
-			count = rest
+		count, most := now[p.subject.name], vanishedShare
+		if count == 0 {
+			count, most = rest, absentShare
 		}
-		if count >= vanishedShare*usual || usual < float64(v.cfg.MinEvents)/4 {
+		if count >= most*usual || usual < float64(v.cfg.MinEvents)/4 {
 			continue
 		}
 		l := lost{name: strings.TrimPrefix(p.subject.name, "."), usual: usual}
