@@ -122,21 +122,30 @@ func (v *view) guessers(allow *allowed) {
 	for _, it := range v.items(v.path("top_clients")) {
 		queries[it.Name] = float64(it.Estimate)
 	}
+	type guesser struct {
+		client                  string
+		names                   *metric.Item
+		failed, distinct, usual float64
+	}
+	var all []guesser
+	otherFailed, otherQueries := v.number("nxdomain"), v.queries()
 	for _, it := range v.items(v.path("top_failed_clients")) {
-		n := names[it.Name]
-		if n == nil || allow.client(it.Name) {
+		g := guesser{it.Name, names[it.Name], float64(it.Estimate), 0, v.usualOf("top_failed_clients", it.Name)}
+		if g.names == nil || allow.client(it.Name) {
 			continue
 		}
-		failed, usual := float64(it.Estimate), v.usualOf("top_failed_clients", it.Name)
-		distinct := min(float64(n.Estimate), failed)
-		least := max(float64(v.cfg.MinNames), 3*usual, 0.02*v.queries())
-		asked := queries[it.Name]
-		// where all clients do so, it is ordinary
-		rest := share(v.number("nxdomain")-failed, v.queries()-asked)
-		if distinct < v.threshold(Enumerator, it.Name, least) || distinct < 0.6*asked || rest > 0.3 {
-			continue
+		g.distinct = min(float64(g.names.Estimate), g.failed)
+		least := max(float64(v.cfg.MinNames), 3*g.usual, 0.02*v.queries())
+		if asked := queries[it.Name]; g.distinct >= v.threshold(Enumerator, it.Name, least) && g.distinct >= 0.6*asked {
+			all = append(all, g)
+			otherFailed, otherQueries = otherFailed-g.failed, otherQueries-asked
 		}
-		v.reportGuesser(it.Name, n, distinct, usual)
+	}
+	if share(otherFailed, otherQueries) > 0.3 {
+		return // where all clients do so, it is ordinary
+	}
+	for _, g := range all {
+		v.reportGuesser(g.client, g.names, g.distinct, g.usual)
 	}
 }
 

@@ -14,7 +14,12 @@ import (
 	"visor/handler"
 )
 
-var long = flag.String("findings.table", "", "evaluate all scenarios, and write the table to a `file`")
+var long = flag.String("findings.table", "", "evaluate all scenarios, and write the tables to `files` with this name and a suffix")
+
+// save writes a part of the evaluation.
+func save(t testing.TB, suffix string, b *strings.Builder) {
+	require.NoError(t, os.WriteFile(*long+suffix, []byte(b.String()), 0o666))
+}
 
 // strike is a kind of attack. It must be found from a strength on, in per cent of the ordinary
 // queries.
@@ -75,15 +80,16 @@ func (k *strike) shapes() (out []func(n, clients int) func(*minute)) {
 }
 
 // found reports whether an attack is found within two periods.
-func (k *strike) found(t testing.TB, shape func(n, clients int) func(*minute), m mix, percent, clients int, seed uint64) bool {
-	const qps, begin = 30, 14
-	s := scenario{mix: m, seed: seed, minutes: begin + 2, qps: qps, begin: begin, attack: shape(qps*60*percent/100, clients)}
-	for _, f := range s.find(t, findings.Config{}) {
-		if slices.Contains(k.kinds, f.Kind) && minuteOf(f.Since) >= begin {
-			return true
-		}
+func (k *strike) found(t testing.TB, b *background, attack func(*minute)) bool {
+	return b.first(t, attack, nil, func(f *findings.Finding) bool { return slices.Contains(k.kinds, f.Kind) }) > 0
+}
+
+// clients returns the number of clients in a third of the scenarios.
+func (k *strike) clients(third int) int {
+	if k.few {
+		return 1 + third/2
 	}
-	return false
+	return []int{1, 100, 100_000}[third]
 }
 
 var (
@@ -91,35 +97,8 @@ var (
 	mixes     = []mix{resolver, authoritative, office}
 )
 
-// row writes the line of one shape to the table.
-func (k *strike) row(t testing.TB, b *strings.Builder, name string, shape func(n, clients int) func(*minute)) {
-	clients := []int{1, 100, 100_000}
-	if k.few {
-		clients = []int{1, 1, 2}
-	}
-	fmt.Fprintf(b, "\n%-36s", name)
-	hit, all := 0, 0
-	for _, p := range strengths {
-		n := 0
-		for i, c := range clients {
-			for _, m := range mixes {
-				ok := k.found(t, shape, m, p, c, uint64(1000*p+c+i))
-				if ok {
-					n++
-				}
-				if p >= k.from {
-					all++
-					if ok {
-						hit++
-					}
-				}
-			}
-		}
-		fmt.Fprintf(b, "%6d", n)
-	}
-	fmt.Fprintf(b, "   from %d %%: %d of %d", k.from, hit, all)
-	t.Log(name, hit, all)
-}
+// events returns the number of an attack's events in a minute.
+func (b *background) events(percent int) int { return int(b.qps) * 60 * percent / 100 }
 
 // Attacks of the least strength that must be found are found within two periods, in both shapes.
 // With -findings.table all strengths, numbers of clients and mixes are tried.
@@ -127,18 +106,41 @@ func TestRecall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
-	if *long == "" {
+	if *long != "" {
+		recall(t)
+		return
+	}
+	for third, m := range mixes {
+		b := newBackground(t, m, 20+uint64(third))
 		for i := range strikes {
 			k := &strikes[i]
 			for n, shape := range k.shapes() {
-				clients := []int{1, 1000}[i%2]
-				if k.few {
-					clients = 1
+				if (i+n)%3 == third {
+					require.True(t, k.found(t, b, shape(b.events(k.from), k.clients(i%3))), "%s, shape %d", k.name, n)
 				}
-				require.True(t, k.found(t, shape, mixes[(i+n)%3], k.from, clients, 20+uint64(i)), "%s, shape %d", k.name, n)
 			}
 		}
-		return
+	}
+}
+
+// recall tries all scenarios. It writes a row for each shape of each kind of attack.
+func recall(t *testing.T) {
+	hits := make(map[[3]int]int) // by kind, shape and strength
+	for third := range 3 {
+		for _, m := range mixes {
+			b := newBackground(t, m, 100+uint64(third))
+			for i := range strikes {
+				k := &strikes[i]
+				for n, shape := range k.shapes() {
+					for at, percent := range strengths {
+						if k.found(t, b, shape(b.events(percent), k.clients(third))) {
+							hits[[3]int{i, n, at}]++
+						}
+					}
+				}
+			}
+			t.Log(third, m)
+		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "found within two periods, of 9 scenarios each (1, 100 and 100,000 clients; mixes %v), 30 queries/s\n%-36s", mixes, "strength, % of ordinary")
@@ -147,22 +149,26 @@ func TestRecall(t *testing.T) {
 	}
 	for i := range strikes {
 		k := &strikes[i]
-		if k.attack != nil {
-			k.row(t, &b, k.name, k.attack)
+		for n := range k.shapes() {
+			name, hit, all := k.name, 0, 0
+			if n > 0 || k.attack == nil {
+				name = "  unseen shape"
+			}
+			if k.attack == nil {
+				name = k.name
+			}
+			fmt.Fprintf(&b, "\n%-36s", name)
+			for at, percent := range strengths {
+				fmt.Fprintf(&b, "%6d", hits[[3]int{i, n, at}])
+				if percent >= k.from {
+					hit, all = hit+hits[[3]int{i, n, at}], all+9
+				}
+			}
+			fmt.Fprintf(&b, "   from %d %%: %d of %d", k.from, hit, all)
 		}
-		k.row(t, &b, "  "+k.name+", unseen", k.other)
 	}
-	b.WriteString("\n\n")
-	troubleTable(t, &b)
-	vanishedTable(t, &b)
-	for _, m := range mixes {
-		found := day(t, m, 20)
-		fmt.Fprintf(&b, "24 h of ordinary traffic, %s: %d findings, %d of them attacks\n", m, len(found), attacks(found))
-		for _, f := range found {
-			fmt.Fprintf(&b, "  minute %4d %s: %s\n", minuteOf(f.Since), f.Severity, f.Text)
-		}
-	}
-	require.NoError(t, os.WriteFile(*long, []byte(b.String()), 0o666))
+	b.WriteString("\n")
+	save(t, ".recall", &b)
 }
 
 // day returns the findings in a day of ordinary traffic.
@@ -189,7 +195,19 @@ func TestDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a day of traffic takes seconds")
 	}
-	found := day(t, resolver, 4)
-	require.Zero(t, attacks(found), "%+v", found)
-	require.LessOrEqual(t, len(found), 3, "%+v", found)
+	if *long == "" {
+		found := day(t, resolver, 4)
+		require.Zero(t, attacks(found), "%+v", found)
+		require.LessOrEqual(t, len(found), 3, "%+v", found)
+		return
+	}
+	var b strings.Builder
+	for _, m := range mixes {
+		found := day(t, m, 20)
+		fmt.Fprintf(&b, "24 h of ordinary traffic, %s: %d findings, %d of them attacks\n", m, len(found), attacks(found))
+		for _, f := range found {
+			fmt.Fprintf(&b, "  minute %4d %s: %s\n", minuteOf(f.Since), f.Severity, f.Text)
+		}
+	}
+	save(t, ".days", &b)
 }

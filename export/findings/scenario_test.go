@@ -20,6 +20,7 @@ import (
 	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/internal/packettest"
+	"visor/sketch/hash64"
 )
 
 // mix is a kind of ordinary traffic.
@@ -35,6 +36,7 @@ const (
 type scenario struct {
 	mix     mix
 	seed    uint64
+	start   int // first minute
 	minutes int
 	qps     float64       // queries per second, on average
 	rhythm  bool          // daily rhythm, deployments, content networks, pulses
@@ -225,8 +227,8 @@ func (s *scenario) run(t testing.TB, period func(*handler.Snapshot)) {
 	require.NoError(t, err)
 	var hosts decode.NetSet
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{&source{scenario: s, rnd: rand.New(rand.NewPCG(s.seed, 1))}}, Handlers: []handler.Handler{d, n},
-		Period: time.Minute, Closed: period, Hosts: hosts,
+		Sources: []capture.Source{&source{scenario: s, n: s.start, rnd: rand.New(rand.NewPCG(s.seed, 1+uint64(s.start)))}}, Handlers: []handler.Handler{d, n},
+		Period: time.Minute, Closed: period, Hosts: hosts, Hash: hash64.New(hash64.Key{1}),
 	})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(context.Background()))
@@ -239,6 +241,35 @@ func (s *scenario) find(t testing.TB, cfg findings.Config) []findings.Finding {
 	found, err := findings.Find(cfg, periods...)
 	require.NoError(t, err)
 	return found
+}
+
+// background is the ordinary traffic before an event. Many events share it.
+type background struct {
+	scenario
+	periods []*handler.Snapshot
+}
+
+// eventAfter is the minute in which events begin.
+const eventAfter = 14
+
+func newBackground(t testing.TB, m mix, seed uint64) *background {
+	b := &background{scenario: scenario{mix: m, seed: seed, minutes: eventAfter, begin: eventAfter, qps: 30}}
+	b.periods = b.scenario.periods(t)
+	return b
+}
+
+// first returns the period of an event of two minutes that is the first to show a finding, or 0.
+func (b *background) first(t testing.TB, attack, change func(*minute), is func(*findings.Finding) bool) int {
+	s := b.scenario
+	s.start, s.minutes, s.attack, s.change = eventAfter, eventAfter+2, attack, change
+	found, err := findings.Find(findings.Config{}, slices.Concat(b.periods, s.periods(t))...)
+	require.NoError(t, err)
+	for i := range found {
+		if n := minuteOf(found[i].Since) - eventAfter + 1; n > 0 && is(&found[i]) {
+			return n
+		}
+	}
+	return 0
 }
 
 // minuteOf returns the minute of a scenario at a time.

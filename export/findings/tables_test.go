@@ -52,20 +52,16 @@ func (s *scenario) first(t testing.TB, kind findings.Kind, subject string) int {
 }
 
 // found reports the first period that shows a fault of one server.
-func (k *trouble) found(t testing.TB, m mix, strength int, seed uint64) int {
-	const begin = 14
-	s := scenario{mix: m, seed: seed, minutes: begin + 2, qps: 30, begin: begin, change: func(m *minute) {
-		if m.n < begin {
-			return
-		}
+func (k *trouble) found(t testing.TB, b *background, strength int) int {
+	const failing = "192.0.2.54"
+	return b.first(t, nil, func(m *minute) {
 		m.reply = func(_ string, server int) (int, time.Duration) {
 			if server == 1 {
 				return k.reply(m, strength)
 			}
 			return 0, 0
 		}
-	}}
-	return s.first(t, findings.Trouble, "192.0.2.54")
+	}, func(f *findings.Finding) bool { return f.Kind == findings.Trouble && f.Subject == failing })
 }
 
 // vanishes reports the first period that shows that a subject has vanished.
@@ -95,7 +91,7 @@ func vanishes(t testing.TB, what string, m mix, percent int, seed uint64) int {
 }
 
 // line writes how many of 9 scenarios are found, and the first period that shows them.
-func line(b *strings.Builder, name string, strengths []int, from int, found func(strength int, m mix, seed uint64) int) {
+func line(b *strings.Builder, name string, strengths []int, from int, found func(strength, scenario int) int) {
 	fmt.Fprintf(b, "%-36s", name)
 	for _, s := range strengths {
 		fmt.Fprintf(b, "%6d", s)
@@ -105,7 +101,7 @@ func line(b *strings.Builder, name string, strengths []int, from int, found func
 	for _, s := range strengths {
 		n := 0
 		for i := range 9 {
-			first := found(s, mixes[i%3], uint64(100+i))
+			first := found(s, i)
 			if first > 0 {
 				n++
 			}
@@ -124,27 +120,39 @@ func line(b *strings.Builder, name string, strengths []int, from int, found func
 
 func troubleTable(t testing.TB, b *strings.Builder) {
 	b.WriteString("one server of three in trouble: found within two periods, of 9 scenarios (3 mixes, 3 seeds)\n")
+	var before [9]*background
+	for i := range before {
+		before[i] = newBackground(t, mixes[i%3], 100+uint64(i))
+	}
 	for i := range troubles {
 		k := &troubles[i]
-		line(b, k.name, k.strengths, k.from, func(strength int, m mix, seed uint64) int { return k.found(t, m, strength, seed) })
+		line(b, k.name, k.strengths, k.from, func(strength, scenario int) int { return k.found(t, before[scenario], strength) })
 	}
 }
 
 func vanishedTable(t testing.TB, b *strings.Builder) {
 	b.WriteString("\na subject with steady traffic vanishes: found within two periods, of 9 scenarios (3 mixes, 3 seeds)\n")
 	for _, what := range []string{"domain", "client subnet", "server"} {
-		line(b, what+", % of queries before", []int{1, 2, 5, 10, 25, 50}, 5, func(strength int, m mix, seed uint64) int {
-			return vanishes(t, what, m, strength, seed)
+		line(b, what+", % of queries before", []int{1, 2, 5, 10, 25, 50}, 5, func(strength, scenario int) int {
+			return vanishes(t, what, mixes[scenario%3], strength, 100+uint64(scenario))
 		})
 	}
 	b.WriteString("\n")
 }
 
 // One server in trouble, and vanished subjects, of the least strength that must be found.
+// With -findings.table all strengths are tried.
 func TestTables(t *testing.T) {
+	if *long != "" {
+		var b strings.Builder
+		troubleTable(t, &b)
+		vanishedTable(t, &b)
+		save(t, ".tables", &b)
+		return
+	}
 	for i := range troubles {
 		k := &troubles[i]
-		if got := k.found(t, mixes[i%3], k.from, 7); got != 1 {
+		if got := k.found(t, newBackground(t, mixes[i%3], 7), k.from); got != 1 {
 			t.Errorf("%s: first shown by period %d", k.name, got)
 		}
 	}
