@@ -17,7 +17,7 @@ type trouble struct {
 	reply     func(m *minute, strength int) (code int, after time.Duration)
 }
 
-// unlucky reports true in so many per cent of cases.
+// unlucky reports true with a probability in per cent.
 func (m *minute) unlucky(percent int) bool { return m.rnd.IntN(100) < percent }
 
 var troubles = []trouble{
