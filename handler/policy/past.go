@@ -7,8 +7,8 @@ import (
 	"iter"
 	"slices"
 
-	"visor/anonymize"
 	"visor/handler"
+	"visor/handler/anonymize"
 )
 
 // Past returns earlier periods of a policy in order of time: closed periods, as they were received

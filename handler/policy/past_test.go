@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"visor/anonymize"
 	"visor/handler"
+	"visor/handler/anonymize"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 	"visor/internal/wait"
