@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"math/rand/v2"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -38,8 +39,9 @@ func (c *counted) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 // attack passes a minute with random labels below example.com to the guard.
 func attack(t *testing.T, g *guard) {
 	var frames []capture.Frame
+	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 600 {
-		q := packettest.Query(uint16(i), fmt.Sprintf("no%04d.example.com", i*7919%10000), 1)
+		q := packettest.Query(uint16(i), strconv.FormatUint(r.Uint64(), 36)+".example.com", 1)
 		at := time.Duration(i) * 90 * time.Millisecond
 		frames = append(frames, packettest.UDP(at, "10.0.0.1:5000", "192.0.2.53:53", q), packettest.UDP(at+1e6, "192.0.2.53:53", "10.0.0.1:5000", packettest.Reply(q, 3, 0)))
 	}
