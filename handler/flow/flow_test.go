@@ -179,6 +179,23 @@ func TestNames(t *testing.T) {
 	require.True(t, labels[metric.Label{Name: "device_interface", Value: "edge|eth0"}])
 }
 
+// Distinct ports count by number, although ports that share a name are one entry of a list, with and
+// without a summary of addresses.
+func TestPortsOfOneName(t *testing.T) {
+	services, err := flow.ReadServices(strings.NewReader("Service Name,Port Number,Transport Protocol,Description\nrange,4990-5000,tcp,\n"))
+	require.NoError(t, err)
+	for _, sum := range []flow.Summary{{}, {Subnets: []string{"10.0.0.0/8"}}} {
+		var flows []decode.Flow
+		for port := range uint16(5) {
+			flows = append(flows, record("198.51.100.1", "203.0.113.1", 4990+port, 443, 6, 100))
+		}
+		m, _ := run(t, flow.Config{Services: services, Summary: sum}, sent(0, "192.0.2.254", packettest.NetFlow5(0, 0, flows...)))
+		in := m.Devices.Find("192.0.2.254").Interfaces.Find("1")
+		require.Equal(t, []string{"range 500"}, list(&in.InBytes.TopSrcPorts))
+		require.EqualValues(t, 5, in.SrcPorts.Estimate())
+	}
+}
+
 func TestServices(t *testing.T) {
 	services, err := flow.ReadServices(strings.NewReader(strings.Join([]string{
 		"Service Name,Port Number,Transport Protocol,Description",

@@ -162,7 +162,7 @@ func (e *end) setAddr(s *shard) {
 		e.addr.setText(s.Hash, text)
 		return
 	}
-	e.plain = s.Shown == nil
+	e.plain = e.plain && s.Shown == nil
 	e.addr.setAddr(sum(s.Hash, shown), shown)
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"visor/capture"
 	"visor/capture/dnstap"
-	"visor/decode"
+	"visor/handler/policy/builtin"
 	"visor/internal/sharedtest"
 )
 
@@ -66,7 +66,7 @@ func TestExpectedDNSTapInput(t *testing.T) {
 
 // file reads the fixture through the filter.
 func (e *inputEntry) file(t *testing.T) {
-	hosts, err := decode.ParseNetSet(e.hosts())
+	hosts, err := builtin.ParseNetworks(e.hosts())
 	want := e.Expect[0]
 	if want.Path == "$error" {
 		require.ErrorContains(t, err, want.Value.(string))
