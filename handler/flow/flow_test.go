@@ -179,8 +179,8 @@ func TestNames(t *testing.T) {
 	require.True(t, labels[metric.Label{Name: "device_interface", Value: "edge|eth0"}])
 }
 
-// Distinct ports count by number, although ports that share a name are one entry of a list, with and
-// without a summary of addresses.
+// Distinct ports count by number, although ports that share a name are one entry of a list. A
+// summary of addresses does not change that.
 func TestPortsOfOneName(t *testing.T) {
 	services, err := flow.ReadServices(strings.NewReader("Service Name,Port Number,Transport Protocol,Description\nrange,4990-5000,tcp,\n"))
 	require.NoError(t, err)
