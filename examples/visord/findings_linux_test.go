@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,25 +80,11 @@ func (p *process) seen(t testing.TB) time.Time {
 	return time.Now()
 }
 
-// background starts a program until the end of the test.
-func background(t testing.TB, cmd *exec.Cmd) {
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s: %s", cmd.Args, out.String())
-		}
-	})
-}
-
 // ask has dnsperf send questions to a server until the end of the test.
 func ask(t testing.TB, from, server string, rate int, questions []string) {
 	file := filepath.Join(t.TempDir(), "questions")
 	require.NoError(t, os.WriteFile(file, []byte(strings.Join(questions, "\n")+"\n"), 0o644))
-	background(t, exec.Command("dnsperf", "-a", from, "-s", server, "-d", file, "-l", "600", "-c", "16", "-q", "50", "-Q", fmt.Sprint(rate)))
+	netns.Background(t, exec.Command("dnsperf", "-a", from, "-s", server, "-d", file, "-l", "600", "-c", "16", "-q", "50", "-Q", fmt.Sprint(rate)))
 }
 
 // ordinaryQuestions are for names that exist, except one in a hundred.
@@ -194,9 +179,9 @@ func tunnelByIodine(t *testing.T, p *process, neighbour string) {
 		t.Skip("skipped: no TUN interfaces here")
 	}
 	p.quiet(t)
-	background(t, netns.Command(neighbour, "iodined", "-f", "-c", "-P", "secret", "-l", resolverAddress, "10.99.0.1/24", "t.example.org"))
+	netns.Background(t, netns.Command(neighbour, "iodined", "-f", "-c", "-P", "secret", "-l", resolverAddress, "10.99.0.1/24", "t.example.org"))
 	netns.IP(t, "route", "replace", resolverAddress+"/32", "dev", "visor0", "src", attackAddress)
-	background(t, exec.Command("iodine", "-f", "-r", "-P", "secret", resolverAddress, "t.example.org"))
+	netns.Background(t, exec.Command("iodine", "-f", "-r", "-P", "secret", resolverAddress, "t.example.org"))
 	wait.Until(t, func() bool { // the other end refuses, so the tunnel works
 		c, err := net.DialTimeout("tcp", "10.99.0.1:1", time.Second)
 		if err == nil {
@@ -228,9 +213,9 @@ func tunnelByDNS2TCP(t *testing.T, p *process, neighbour string) {
 	config := filepath.Join(t.TempDir(), "dns2tcpd")
 	text := fmt.Sprintf("listen = %s\nport = 53\nuser = root\nchroot = /tmp\ndomain = d.example.net\nresources = sink:%s\n", resolverAddress, sink.Addr())
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o644))
-	background(t, netns.Command(neighbour, "dns2tcpd", "-F", "-f", config))
+	netns.Background(t, netns.Command(neighbour, "dns2tcpd", "-F", "-f", config))
 	netns.IP(t, "route", "replace", resolverAddress+"/32", "dev", "visor0", "src", attackAddress)
-	background(t, exec.Command("dns2tcpc", "-z", "d.example.net", "-r", "sink", "-l", "22222", resolverAddress))
+	netns.Background(t, exec.Command("dns2tcpc", "-z", "d.example.net", "-r", "sink", "-l", "22222", resolverAddress))
 	var conn net.Conn
 	wait.Until(t, func() bool { // either program may not be ready
 		if conn, err = net.Dial("tcp", "127.0.0.1:22222"); err != nil {

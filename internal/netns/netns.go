@@ -103,6 +103,8 @@ func Command(neighbour string, program ...string) *exec.Cmd {
 // form; without addresses the cable carries no other traffic.
 func Cable(t testing.TB, here, there, neighbour string, addresses ...string) {
 	IP(t, "link", "add", here, "type", "veth", "peer", "name", there, "netns", neighbour)
+	// the kernel removes it with the neighbour, but only some time after that
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "delete", here).Run() })
 	require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+here+"/disable_ipv6", []byte("1"), 0o644))
 	out, err := Command(neighbour, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/"+there+"/disable_ipv6").CombinedOutput()
 	require.NoError(t, err, "%s", out)

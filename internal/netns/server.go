@@ -87,7 +87,7 @@ func (s Server) Start(t testing.TB, p Place) {
 		command = []string{"setpriv", "--reuid=" + s.User, "--regid=" + s.User, "--groups=" + p.Group, "--inh-caps=-all", "--bounding-set=-all"}
 	}
 	command = append(append(append(command, s.Name), s.args...), config)
-	run(t, p.command(command...))
+	Background(t, p.command(command...))
 	wait.Until(t, func() bool {
 		conn, err := net.Dial("tcp", net.JoinHostPort(p.Address, "53"))
 		return err == nil && conn.Close() == nil
@@ -141,8 +141,8 @@ func give(t testing.TB, name string, paths ...string) {
 	}
 }
 
-// run runs a command until the end of the test, and shows what it wrote if that fails.
-func run(t testing.TB, cmd *exec.Cmd) {
+// Background runs a command until the end of the test, and shows what it wrote if that fails.
+func Background(t testing.TB, cmd *exec.Cmd) {
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	require.NoError(t, cmd.Start())
@@ -150,7 +150,7 @@ func run(t testing.TB, cmd *exec.Cmd) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Log(log.String())
+			t.Logf("%s: %s", cmd.Args, log.String())
 		}
 	})
 }
