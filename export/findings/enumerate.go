@@ -80,7 +80,10 @@ func (v *view) mostGrown() (b below) {
 	return b
 }
 
-// counters finds a client that asks for numbered names of one domain, which may exist.
+// fewClients is the number of clients that may share the numbered names of a domain among them.
+const fewClients = 4
+
+// counters finds a few clients that ask for numbered names of one domain, which may exist.
 func (v *view) counters(allow *allowed) {
 	for _, b := range v.domains(allow) {
 		usual := v.usualOf(allNames, b.domain)
@@ -89,12 +92,20 @@ func (v *view) counters(allow *allowed) {
 			continue
 		}
 		f := formOf(b.domain, b.item.Samples, b.names)
-		clients := v.askers(&b)
-		if f != serial && f != walking || len(clients) == 0 || clients[0].Share < 0.5 {
+		if f != serial && f != walking || v.askedByFew(&b) < 0.5 {
 			continue
 		}
 		v.reportEnumerated(&b, b.newNames, usual, formWords[f], Warning)
 	}
+}
+
+// askedByFew returns the share of a domain's names that the heaviest clients ask for.
+func (v *view) askedByFew(b *below) (asked float64) {
+	clients := v.askers(b)
+	for _, c := range clients[:min(fewClients, len(clients))] {
+		asked += c.Share
+	}
+	return asked
 }
 
 // reported reports whether this period has a finding about the names of a domain.

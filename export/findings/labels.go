@@ -22,6 +22,8 @@ type below struct {
 	queries float64 // 0 if unknown
 
 	newNames, newFailed, newQueries float64
+
+	failures float64 // failed queries above the usual, estimated
 }
 
 // domains returns the domains with the most distinct names that have no exception.
@@ -44,7 +46,20 @@ func (v *view) domains(allow *allowed) (out []below) {
 		}
 		out = append(out, b)
 	}
+	v.estimateFailures(out)
 	return out
+}
+
+// estimateFailures divides the growth of failed queries among domains by the growth of their failed
+// names, because there are counts of failed queries for the whole module alone.
+func (v *view) estimateFailures(domains []below) {
+	names, queries := 0.0, v.failed()-v.usualCount("failed")
+	for i := range domains {
+		names += max(domains[i].newFailed, 0)
+	}
+	for i := range domains {
+		domains[i].failures = max(queries, 0) * share(domains[i].newFailed, names)
+	}
 }
 
 // messages returns how often lists of names count a query: version 1.0 counts its reply, too.
@@ -89,7 +104,8 @@ func (v *view) randomLabels(allow *allowed) {
 			kind = Enumerator
 		}
 		least := v.threshold(kind, b.domain, max(float64(v.cfg.MinLabels), 3*usual, 0.02*v.queries()))
-		if bad < least || bad < v.threshold(kind, b.domain, 0.4)*max(b.newQueries, 1) || bad < 0.4*b.newNames {
+		unique := bad >= v.threshold(kind, b.domain, 0.4)*max(b.newQueries, 1)
+		if bad < least || bad < 0.4*b.newNames || b.newNames < 0.4*bad || !unique && !b.repeats(bad) {
 			continue
 		}
 		switch f := v.formOf(&b); {
@@ -99,6 +115,12 @@ func (v *view) randomLabels(allow *allowed) {
 			v.reportEnumerated(&b, bad, usual, formWords[f], Attack)
 		}
 	}
+}
+
+// repeats reports whether most of the queries that are new fail although their names repeat: some
+// clients use the same list of names, or one client uses it again.
+func (b *below) repeats(bad float64) bool {
+	return bad >= 0.05*b.newQueries && b.failures >= 0.6*b.newQueries
 }
 
 // formOf returns the form of the names without an answer below a domain. A finding that lasts keeps
