@@ -107,6 +107,7 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 		APIFiles: root, Fallback: gopkt.Fallback{},
 	})
 	defer a.manager.Close()
+	defer a.suspendAlerts()
 	if err := a.load(); err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -19,8 +21,15 @@ const alertDrain = 5 * time.Second
 func (a *agent) alertConfig(doc *policy.Document) (alert.Config, error) {
 	cfg, err := alert.Read(doc.Own["alerts"])
 	cfg.Agent, cfg.Logger = a.origin().Agent, a.log
+	if dir := cmp.Or(a.o.historyDirectory(), a.o.stateDirectory()); dir != "" {
+		cfg.StateFile = filepath.Join(dir, alertsFile)
+	}
 	return cfg, err
 }
+
+// alertsFile is the name of the file of alerts that last, in the directory of the history or of the
+// state.
+const alertsFile = "alerts.json"
 
 // openAlerts starts sending alerts if the configuration file has receivers.
 func (a *agent) openAlerts() error {
@@ -33,8 +42,20 @@ func (a *agent) openAlerts() error {
 		a.warnReadable(r.TokenFile)
 		a.log.Info(fmt.Sprintf("alerts are sent to %s [%s]", r.Type, name))
 	}
+	if cfg.StateFile != "" {
+		if err := os.MkdirAll(filepath.Dir(cfg.StateFile), 0o700); err != nil {
+			a.log.Warn("alerts do not survive a restart", "error", err)
+		}
+	}
 	a.alerts, err = alert.New(cfg)
 	return err
+}
+
+// suspendAlerts has alerts outlive the policies, which end with the process.
+func (a *agent) suspendAlerts() {
+	if a.alerts != nil {
+		a.alerts.Suspend()
+	}
 }
 
 // closeAlerts sends what is pending. It runs after all policies have ended.

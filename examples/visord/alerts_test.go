@@ -114,6 +114,29 @@ func TestAlerts(t *testing.T) {
 	require.True(t, got[1].Findings[0].Ended)
 }
 
+// With a directory for state, an alert that lasts goes on after a restart.
+func TestAlertsAcrossRestart(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no signals on this system")
+	}
+	h := &hook{secret: []byte("0123456789abcdef")}
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	state, config := t.TempDir(), configFile(t, withAlerts(srv.URL, secretFile(t), "", attackFile(t)))
+	for range 2 {
+		p := start(t, nil, "--config", config, "--history", state)
+		p.logged("finding: Random labels below example.com")
+		wait.Until(t, func() bool { return len(h.messages()) > 0 })
+		_, text := p.get("/metrics")
+		require.Contains(t, text, "visor_alerts_open{} 1")
+		p.terminate()
+	}
+	require.Len(t, h.messages(), 1, "it fired once, and lasts")
+	info, err := os.Stat(filepath.Join(state, "alerts.json"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
 // A receiver that does not answer holds up the end for a bounded time.
 func TestAlertsAtEnd(t *testing.T) {
 	if runtime.GOOS == "windows" {

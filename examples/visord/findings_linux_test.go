@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -145,19 +146,44 @@ func TestNSFindings(t *testing.T) {
 	})
 	t.Run("tunnel of iodine", func(t *testing.T) { tunnelByIodine(t, p, neighbour) })
 	t.Run("tunnel of dns2tcp", func(t *testing.T) { tunnelByDNS2TCP(t, p, neighbour) })
-	t.Run("ten times the load", func(t *testing.T) {
-		p.quiet(t)
-		begin := time.Now()
-		ask(t, ordinaryAddress, serverAddress, 900, ordinaryQuestions())
-		wait.Until(t, func() bool { // the spike, seen in four periods
-			return slices.ContainsFunc(p.findings(), func(f findings.Finding) bool {
-				return f.Kind == findings.Spike && f.Until.After(begin.Add(4*foundPeriod))
-			})
-		}, func() string { return fmt.Sprintf("%+v", p.findings()) })
-		for _, f := range p.findings() {
-			require.False(t, f.Severity == findings.Attack && f.Until.After(begin), "%+v", f)
+	t.Run("ten times the load", tenTimesTheLoad)
+}
+
+// tenTimesTheLoad runs a visord of its own: the attacks before are pulses like this one.
+func tenTimesTheLoad(t *testing.T) {
+	p := start(t, nil, "--config", configFile(t, foundPolicy), "--period", foundPeriod.String())
+	before := p.loads(t, 12, 20)
+	ask(t, ordinaryAddress, serverAddress, 900, ordinaryQuestions())
+	p.loads(t, 4, 4*before) // a busy machine may not reach more
+	wait.Until(t, func() bool {
+		return slices.ContainsFunc(p.findings(), func(f findings.Finding) bool { return f.Kind == findings.Spike })
+	}, func() string { return fmt.Sprintf("%+v", p.findings()) })
+	for _, f := range p.findings() {
+		require.NotEqual(t, findings.Attack, f.Severity, "%+v", f)
+	}
+}
+
+// loads waits for some closed periods with at least a number of queries. It returns the least one.
+func (p *process) loads(t testing.TB, periods int, queries float64) (least float64) {
+	seen, body := make(map[int64]float64), "" // by the start of the period
+	wait.Until(t, func() bool {
+		_, body = p.get("/api/v1/policies/watched/metrics/bucket/1")
+		var answer map[string]map[string]struct {
+			DNS struct {
+				Period struct {
+					Start int64 `json:"start_ts"`
+				}
+				Packets struct{ Queries float64 } `json:"wire_packets"`
+			}
 		}
-	})
+		if json.Unmarshal([]byte(body), &answer) == nil {
+			if m := answer["watched"]["watched-wire-dns"].DNS; m.Packets.Queries >= queries {
+				seen[m.Period.Start] = m.Packets.Queries
+			}
+		}
+		return len(seen) >= periods
+	}, func() string { return fmt.Sprint(seen, queries, body) })
+	return slices.Min(slices.Collect(maps.Values(seen)))
 }
 
 // quiet waits until no finding lasts.

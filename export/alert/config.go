@@ -29,6 +29,10 @@ type Config struct {
 	Silences  map[string]Silence  `policy:"silences" help:"findings without alerts, by name of the silence"`
 	Receivers map[string]Receiver `policy:"receivers" help:"where alerts are sent, by name"`
 
+	// File with what has fired and with what waits, which makes alerts survive a restart: an alert
+	// that lasts goes on with its key, or is resolved. Only the owner can read it. "" means none.
+	StateFile string
+
 	Agent   string // name of this agent in messages and in the label instance; "" omits it
 	Pending int    // bytes of messages that may wait for a receiver; 0 means 8 MiB
 	// how long a message waits for its receiver; 0 means 24 hours

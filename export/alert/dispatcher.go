@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"visor/export/findings"
@@ -27,6 +28,11 @@ type Dispatcher struct {
 	last   int64
 	counts Counts
 	closed bool
+
+	suspended bool
+
+	state keeper
+	dirty atomic.Bool // the state file is outdated
 }
 
 // Counts are the numbers of findings that caused no alert, by reason.
@@ -48,15 +54,16 @@ func New(cfg Config) (*Dispatcher, error) {
 	if problems := cfg.problems(); len(problems) > 0 {
 		return nil, fmt.Errorf("alert: %w", errors.Join(problems.Unwrap()...))
 	}
-	d := &Dispatcher{cfg: cfg, groups: make(map[string]*group), changed: make(chan struct{}, 1)}
+	d := &Dispatcher{cfg: cfg, groups: make(map[string]*group), changed: make(chan struct{}, 1), state: keeper{path: cfg.StateFile}}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Receivers)) {
 		r := cfg.Receivers[name]
 		w, err := newWire(&cfg, &r)
 		if err != nil {
 			return nil, fmt.Errorf("alert: receiver %q: %w", name, err)
 		}
-		d.boxes = append(d.boxes, newOutbox(name, w, &cfg))
+		d.boxes = append(d.boxes, newOutbox(name, w, &cfg, d.save, func() { d.dirty.Store(true) }))
 	}
+	d.restore()
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	for _, box := range d.boxes {
@@ -71,7 +78,7 @@ func New(cfg Config) (*Dispatcher, error) {
 func (d *Dispatcher) Add(f findings.Finding) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	if d.closed || d.suspended && f.Ended {
 		return
 	}
 	g := d.groupOf(&f)
@@ -129,6 +136,9 @@ func (d *Dispatcher) wake() {
 func (d *Dispatcher) run(ctx context.Context) {
 	for {
 		wait := time.NewTimer(d.step())
+		if d.dirty.Swap(false) {
+			d.save()
+		}
 		select {
 		case <-ctx.Done():
 		case <-d.changed:
@@ -149,7 +159,7 @@ func (d *Dispatcher) step() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	if len(d.groups) == 0 {
+	if len(d.groups) == 0 && d.state.path == "" {
 		return time.Hour // Add ends the wait
 	}
 	next := now.Add(maxWait)
@@ -191,8 +201,17 @@ func (d *Dispatcher) Reload(cfg Config) (others bool, err error) {
 	return others, nil
 }
 
+// Suspend has alerts outlive this process, if there is a state file. Findings that end because
+// their policies end do not resolve alerts from now on. It is for the time before Close.
+func (d *Dispatcher) Suspend() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.suspended = d.state.path != ""
+}
+
 // Close resolves alerts without findings that last, and sends what is pending until ctx is done. It
-// returns an error that lists what was not sent.
+// returns an error that lists what was not sent. After Suspend, the state file has what is not
+// resolved or not sent for the next Dispatcher.
 func (d *Dispatcher) Close(ctx context.Context) error {
 	d.mu.Lock()
 	d.closed = true
@@ -211,6 +230,10 @@ func (d *Dispatcher) Close(ctx context.Context) error {
 	}
 	d.stop()
 	d.working.Wait()
+	d.save()
+	if len(lost) > 0 && d.state.path != "" && !d.state.failed {
+		return fmt.Errorf("alert: left for the next run: %s", strings.Join(lost, ", "))
+	}
 	if len(lost) > 0 {
 		return fmt.Errorf("alert: lost at the end: %s", strings.Join(lost, ", "))
 	}

@@ -30,11 +30,18 @@ type group struct {
 func (d *Dispatcher) groupOf(f *findings.Finding) *group {
 	of := map[string]string{"policy": f.Policy, "module": f.Module, "kind": string(f.Kind), "subject": f.Subject}
 	labels := make(map[string]string)
+	for _, name := range d.cfg.GroupBy {
+		labels[name] = of[name]
+	}
+	return d.groupBy(labels)
+}
+
+// groupBy returns the group with some labels.
+func (d *Dispatcher) groupBy(labels map[string]string) *group {
 	var id strings.Builder
 	for _, name := range groupable {
-		if slices.Contains(d.cfg.GroupBy, name) {
-			labels[name] = of[name]
-			id.WriteString(of[name] + "\x00")
+		if value, ok := labels[name]; ok {
+			id.WriteString(name + "=" + value + "\x00")
 		}
 	}
 	g := d.groups[id.String()]
@@ -58,7 +65,7 @@ func (d *Dispatcher) advance(g *group, now time.Time) {
 		if g.quiet.IsZero() {
 			g.quiet = now
 		}
-		if d.closed || now.Sub(g.quiet) >= d.cfg.ResolveAfter {
+		if d.closed && !d.suspended || now.Sub(g.quiet) >= d.cfg.ResolveAfter {
 			d.resolve(g, now)
 		}
 	}
@@ -85,6 +92,7 @@ func (d *Dispatcher) fire(g *group, now time.Time) {
 // resolve ends an episode.
 func (d *Dispatcher) resolve(g *group, now time.Time) {
 	d.send(newMessage(Resolved, g.episode, d.cfg.Agent, g.labels, g.ended))
+	d.dirty.Store(true)
 	g.episode, g.ended, g.quiet = "", nil, time.Time{}
 	if d.cfg.CoolDown > 0 && len(d.groups) <= maxGroups {
 		g.ready = now.Add(d.cfg.CoolDown)

@@ -36,6 +36,7 @@ type entry struct {
 	due      time.Time // when it is sent
 	born     time.Time // when the waiting message was made
 	busy     bool      // being sent
+	saved    bool      // in the state file
 }
 
 // waits reports whether a message waits for the receiver.
@@ -69,7 +70,9 @@ type outbox struct {
 	cfg     Config // its rules may be outdated
 	log     *slog.Logger
 	changed chan struct{} // has an entry if something may be due
-	done    chan struct{} // closed when all is sent after finish
+	// writes the state file, now or soon; advanced is called with mu
+	save, advanced func()
+	done           chan struct{} // closed when all is sent after finish
 
 	mu       sync.Mutex
 	entries  []*entry // in the order of their beginning
@@ -79,9 +82,9 @@ type outbox struct {
 	ending   bool
 }
 
-func newOutbox(name string, w wire, cfg *Config) *outbox {
+func newOutbox(name string, w wire, cfg *Config, save, advanced func()) *outbox {
 	return &outbox{
-		name: name, wire: w, cfg: *cfg, log: cfg.Logger.With("receiver", name), changed: make(chan struct{}, 1), done: make(chan struct{}),
+		name: name, wire: w, cfg: *cfg, save: save, advanced: advanced, log: cfg.Logger.With("receiver", name), changed: make(chan struct{}, 1), done: make(chan struct{}),
 		stats: ReceiverStats{Name: name, Type: w.kind()},
 	}
 }
@@ -145,6 +148,7 @@ func (o *outbox) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		batch, wait := o.next(time.Now())
 		if len(batch) > 0 {
+			o.keep(batch)
 			o.deliver(ctx, batch)
 			continue
 		}
@@ -183,6 +187,17 @@ func (o *outbox) next(now time.Time) (batch []parcel, wait time.Duration) {
 		batch[i].entry.busy = true
 	}
 	return batch, next.Sub(now)
+}
+
+// keep has alerts in the state file before they are sent for the first time. So an alert that was
+// sent has the same key after a restart.
+func (o *outbox) keep(batch []parcel) {
+	o.mu.Lock()
+	fresh := slices.ContainsFunc(batch, func(p parcel) bool { return !p.entry.saved })
+	o.mu.Unlock()
+	if fresh {
+		o.save()
+	}
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -236,10 +251,12 @@ func (o *outbox) deliver(ctx context.Context, batch []parcel) {
 		for _, p := range batch {
 			o.accepted(p, time.Now())
 		}
+		o.advanced()
 	case final:
 		if i := slices.Index(o.entries, batch[0].entry); i >= 0 {
 			o.drop(i, &o.stats.Refused, refused)
 		}
+		o.advanced()
 	default:
 		o.delay(err)
 	}

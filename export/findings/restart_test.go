@@ -112,3 +112,37 @@ func TestLearnHours(t *testing.T) {
 	w = watcher(t)
 	require.Empty(t, fired(w, changing(64).periods(t)[26:30]))
 }
+
+// A finding that becomes more severe is reported again, once, with the key that it fired with.
+func TestMoreSevere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	s := scenario{mix: resolver, seed: 61, minutes: 26, qps: 20, begin: 14}
+	s.attack = func(m *minute) {
+		switch {
+		case m.n < 17: // more of the usual
+			volume(3600, 500)(m)
+		case m.n < 21: // from addresses that are used once
+			volume(9000, 100_000)(m)
+		}
+	}
+	w := watcher(t)
+	var changes []findings.Finding
+	for _, p := range s.periods(t) {
+		for _, f := range w.Add(p) {
+			if f.Kind == findings.Spike && f.Module == "dns" {
+				changes = append(changes, f)
+			}
+		}
+	}
+	require.Len(t, changes, 3, "%+v", changes)
+	for _, f := range changes {
+		require.Equal(t, changes[0].Key, f.Key)
+	}
+	require.Equal(t, findings.Warning, changes[0].Severity)
+	require.Equal(t, findings.Attack, changes[1].Severity)
+	require.False(t, changes[1].Resolved)
+	require.True(t, changes[2].Resolved)
+	require.Equal(t, findings.Attack, changes[2].Severity, "the worst of the episode")
+}
