@@ -149,7 +149,7 @@ func TestNSFindings(t *testing.T) {
 	t.Run("ten times the load", tenTimesTheLoad)
 }
 
-// tenTimesTheLoad runs a visord of its own: the attacks before are pulses like this one.
+// tenTimesTheLoad starts another visord. To the first one, the attacks before are pulses like this.
 func tenTimesTheLoad(t *testing.T) {
 	p := start(t, nil, "--config", configFile(t, foundPolicy), "--period", foundPeriod.String())
 	before := p.loads(t, 12, 20)
