@@ -16,7 +16,7 @@ func Example() {
 		return
 	}
 	fmt.Println(p.Layers.Has(decode.LayerUDP), p.Dst.Port(), len(p.Payload), "bytes of DNS")
-	// Output: true 53 52 bytes of DNS
+	// Output: true 53 51 bytes of DNS
 }
 
 func ExampleNetSet() {

@@ -72,7 +72,11 @@ func sealed(b []byte) []byte {
 func TestReadSnapshotRejects(t *testing.T) {
 	data, err := first(t, "a", nil, 0).AppendBinary(nil, handler.Origin{}, 0)
 	require.NoError(t, err)
-	for n := range len(data) {
+	stride := 1
+	if testing.Short() {
+		stride = 7
+	}
+	for n := 0; n < len(data); n += stride {
 		_, err := handler.ReadSnapshot(data[:n])
 		require.Error(t, err, "%d bytes", n)
 		const input = 8 // bytes; the first snapshots end before it
@@ -81,7 +85,7 @@ func TestReadSnapshotRejects(t *testing.T) {
 			require.ErrorContains(t, err, "byte ", "%d bytes", n)
 		}
 	}
-	for i := range data {
+	for i := 0; i < len(data); i += stride {
 		damaged := slices.Clone(data)
 		damaged[i] ^= 0x40
 		_, err := handler.ReadSnapshot(damaged)

@@ -54,7 +54,7 @@ func TestCopyFrom(t *testing.T) {
 	copied(t, "TopK", func(s *sketch.TopK[uint64], v uint64) { s.Add(hash64.Mix(v), v, 1) })
 	copied(t, "TopNames", func(s *sketch.TopNames, v uint64) {
 		name := []byte{byte(v), byte(v >> 8), byte(v >> 16)}
-		s.Add(hash64.Fixed().Sum(name), name, 1)
+		s.Add(fixed.Sum(name), name, 1)
 	})
 	copied(t, "TopCounts", func(s *sketch.TopCounts[uint16], v uint64) { s.Add(uint16(v), 1) })
 	copied(t, "Quantile", func(s *sketch.Quantile, v uint64) { s.Add(float64(v)) })
@@ -70,7 +70,7 @@ func TestCopyFromAllocs(t *testing.T) {
 	var src, dst sketch.TopNames
 	for v := range uint64(10_000) {
 		name := []byte{byte(v), byte(v >> 8), 'x'}
-		src.Add(hash64.Fixed().Sum(name), name, 1)
+		src.Add(fixed.Sum(name), name, 1)
 	}
 	dst.CopyFrom(&src)
 	require.Zero(t, testing.AllocsPerRun(10, func() { dst.CopyFrom(&src) }))

@@ -20,7 +20,7 @@ type columns struct {
 }
 
 func (c *columns) add(name string, weights sketch.Columns) {
-	c.key.Set(hash64.Fixed().Sum([]byte(name)), []byte(name))
+	c.key.Set(fixed.Sum([]byte(name)), []byte(name))
 	c.list.Add(&c.key, &weights)
 	if c.truth == nil {
 		c.truth = make(map[string]sketch.Columns)
@@ -131,7 +131,7 @@ func TestTopColumnsHead(t *testing.T) {
 	}
 	var back sketch.TopColumns
 	for column := range sketch.ColumnCount {
-		back.SetHead(c.list.Head(0, column), column, hash64.Fixed().Sum)
+		back.SetHead(c.list.Head(0, column), column, fixed.Sum)
 	}
 	for column := range sketch.ColumnCount {
 		require.Equal(t, c.list.Top(math.MaxInt, column), back.Top(math.MaxInt, column))
@@ -158,7 +158,7 @@ func TestTopColumnsMergeKeys(t *testing.T) {
 
 func TestTopColumnsAllocs(t *testing.T) {
 	var c columns
-	key, hash := make([]byte, 16), hash64.Fixed()
+	key, hash := make([]byte, 16), fixed
 	i := uint64(0)
 	add := func() {
 		for range 1000 {

@@ -21,8 +21,7 @@ type fanouts struct {
 }
 
 func (f *fanouts) add(key, sub string, weight uint32) {
-	h := hash64.Fixed()
-	f.list.Add(h.Sum([]byte(key)), []byte(key), h.Sum([]byte(sub)), []byte(sub), weight)
+	f.list.Add(fixed.Sum([]byte(key)), []byte(key), fixed.Sum([]byte(sub)), []byte(sub), weight)
 	if f.truth == nil {
 		f.truth = make(map[string]map[string]uint32)
 	}

@@ -188,7 +188,7 @@ func TestTopNames(t *testing.T) {
 	name := make([]byte, 0, 64)
 	for _, k := range keys {
 		name = strconv.AppendInt(append(name[:0], "host-"...), int64(k), 10)
-		list.Add(hash64.Fixed().Sum(name), name, 1)
+		list.Add(fixed.Sum(name), name, 1)
 	}
 	clear(name[:cap(name)]) // the list has copies
 	var got []uint32

@@ -13,6 +13,9 @@ import (
 	"visor/sketch/hash64"
 )
 
+// fixed hashes the keys of the tests. A new Hasher for each key would take most of their time.
+var fixed = hash64.Fixed()
+
 // pairs is a TopPairs together with the true weights.
 type pairs struct {
 	list  sketch.TopPairs
@@ -21,7 +24,7 @@ type pairs struct {
 }
 
 func (p *pairs) add(name string, weight sketch.Pair) {
-	p.key.Set(hash64.Fixed().Sum([]byte(name)), []byte(name))
+	p.key.Set(fixed.Sum([]byte(name)), []byte(name))
 	p.list.Add(&p.key, weight)
 	if p.truth == nil {
 		p.truth = make(map[string]sketch.Pair)

@@ -53,6 +53,9 @@ func large(t *testing.T, path string) (start time.Time) {
 // A file whose pages are mostly unused is copied to a smaller one, while others read it. What the
 // crash of an earlier compaction left beside it does no harm, whether complete or not.
 func TestCompact(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out a file of 26 MiB, and copies of it")
+	}
 	path := filepath.Join(t.TempDir(), "history.db")
 	start := large(t, path)
 	was, err := os.Stat(path)

@@ -435,4 +435,5 @@ func TestOpenAPIGolden(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, json.Indent(&b, w.Body.Bytes(), "", " "))
 	golden.Equal(t, "testdata/openapi.json", append(b.Bytes(), '\n'))
+	a.description.Compile(t)
 }

@@ -108,10 +108,11 @@ func (q *questions) post(ctx context.Context, body string) (status int, retry st
 // A question is answered with the counts of its traffic alone, later than the server's timeouts
 // allow other requests. Then its policy is gone.
 func TestAsk(t *testing.T) {
+	t.Parallel() // it waits
 	q := newQuestions(t)
 	defer q.send()()
 	for body, want := range map[string]string{
-		`{"qname": "deleted.example.com", "for": "2s"}`: `(?s)"answer":"In 2s, one client asked for deleted.example.com: \d+ queries \(A \d+\), \d+ replies \(NXDOMAIN \d+\)\. Clients by queries: 198\.51\.100\.1 \(\d+\)\. First`,
+		`{"qname": "deleted.example.com", "for": "1s"}`: `(?s)"answer":"In 1s, one client asked for deleted.example.com: \d+ queries \(A \d+\), \d+ replies \(NXDOMAIN \d+\)\. Clients by queries: 198\.51\.100\.1 \(\d+\)\. First`,
 		`{"client": "198.51.100.2", "for": 1.5}`:        `one client in 198\.51\.100\.2 asked: .* Names by queries: www\.example\.com \(`,
 		`{"qname": "none.example.com", "for": "1s"}`:    `no client asked for none\.example\.com\.`,
 	} {
@@ -130,6 +131,7 @@ func TestAsk(t *testing.T) {
 // TestAskAnonymized: the answer about an anonymized policy is, too. A question about fewer hosts
 // than the policy shows as one is refused.
 func TestAskAnonymized(t *testing.T) {
+	t.Parallel() // it waits
 	q := newQuestions(t, "anonymize: {v4: 24}, ")
 	defer q.send()()
 	for _, client := range []string{"198.51.100.2", "198.51.100.0/25", "2001:db8::1"} {
@@ -155,6 +157,7 @@ func TestAskAnonymized(t *testing.T) {
 
 // Four questions are answered at once. A client that goes away makes room for another.
 func TestAskBounds(t *testing.T) {
+	t.Parallel() // it waits
 	q := newQuestions(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup

@@ -229,6 +229,7 @@ func TestWrongHistory(t *testing.T) {
 
 // The periods of a policy reach history once, with the modules of all its taps together.
 func TestClosedPeriods(t *testing.T) {
+	t.Parallel() // it waits
 	type period struct {
 		policy  string
 		modules []string

@@ -47,8 +47,8 @@ func traffic() capture.Frame {
 
 func TestConformance(t *testing.T) {
 	var frames []capture.Frame
-	for i := range 300 {
-		at := time.Duration(i) * 50 * time.Millisecond
+	for i := range 120 {
+		at := time.Duration(i) * 125 * time.Millisecond
 		var flows []decode.Flow
 		for k := range 10 {
 			f := record(fmt.Sprintf("198.51.100.%d", (i+k)%200), fmt.Sprintf("203.0.113.%d", k), uint16(1000+i), 443, 6, uint64(100*k+1))

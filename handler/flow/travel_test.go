@@ -17,14 +17,17 @@ import (
 // Whatever a handler can hold travels: the bytes of many devices and interfaces are read within the
 // memory that a reader allows for one snapshot.
 func TestManyInterfacesTravel(t *testing.T) {
-	const devices, ports = 100, 30
+	devices, ports := 100, 30
+	if testing.Short() {
+		devices = 15
+	}
 	var frames []capture.Frame
 	for d := range devices {
 		var flows []decode.Flow
 		for port := range ports {
 			for k := range 4 {
 				f := record(fmt.Sprintf("198.51.%d.%d", d%250, port), fmt.Sprintf("203.0.113.%d", k), uint16(1000+d+k), 443, 6, uint64(1000+port))
-				f.Input, f.Output = uint32(port), uint32(port+1)%ports
+				f.Input, f.Output = uint32(port), uint32((port+1)%ports)
 				flows = append(flows, f)
 			}
 		}
@@ -42,7 +45,7 @@ func TestManyInterfacesTravel(t *testing.T) {
 	for _, d := range flow.From(snap).Devices.All() {
 		interfaces += d.Interfaces.Len()
 	}
-	require.Greater(t, interfaces, 2900)
+	require.Greater(t, interfaces, devices*(ports-1))
 	data, err := snap.AppendBinary(nil, handler.Origin{}, handler.DefaultEntries)
 	require.NoError(t, err)
 	t.Logf("%d interfaces: %d bytes", interfaces, len(data))

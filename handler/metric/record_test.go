@@ -176,7 +176,11 @@ func TestRecord(t *testing.T) {
 // equals one set: exactly, or in lists within the stated errors.
 func TestRecordMerge(t *testing.T) {
 	s, groups := schema(t)
-	for seed := range uint64(12) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 2))
 		h := hash64.Random()
 		all := events(seed, 3000, 1+r.Uint32N(20_000))

@@ -85,7 +85,11 @@ func sameWithWorkers(t *testing.T, in []capture.Frame) {
 // Streams age by their own segments, and when a period begins: with wrong times, too, four workers
 // find the messages that one finds.
 func TestWrongTimes(t *testing.T) {
-	for seed := range uint64(30) {
+	seeds := uint64(30)
+	if testing.Short() {
+		seeds = 6
+	}
+	for seed := range seeds {
 		var file bytes.Buffer
 		_, err := trafficgen.WritePcap(&file, trafficgen.Config{Packets: most, Mix: trafficgen.Mix{DNSTCP: 100}, Seed: seed})
 		require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -13,20 +14,23 @@ import (
 
 // Description is an OpenAPI document's description of an API's answers.
 type Description struct {
-	schemas map[string]*jsonschema.Schema // by method, path pattern and status
-	paths   map[string]*regexp.Regexp     // by pattern
+	mu       sync.Mutex // for compiler
+	compiler *jsonschema.Compiler
+	schemas  map[string]string         // references, by method, path pattern and status
+	paths    map[string]*regexp.Regexp // by pattern
 }
 
 // answerType is the Content-Type of the validated answers.
 const answerType = "text/json"
 
-// Describe reads an OpenAPI 3.1 document, and compiles the schemas of all its answers in JSON.
+// Describe reads an OpenAPI 3.1 document. The schema of an answer in JSON is compiled when it is
+// first needed, or by [Description.Compile].
 func Describe(t testing.TB, document []byte) *Description {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	require.NoError(t, err)
 	c := jsonschema.NewCompiler()
 	require.NoError(t, c.AddResource("visor:///openapi.json", doc))
-	d := &Description{schemas: make(map[string]*jsonschema.Schema), paths: make(map[string]*regexp.Regexp)}
+	d := &Description{compiler: c, schemas: make(map[string]string), paths: make(map[string]*regexp.Regexp)}
 	parameter, escapes := regexp.MustCompile(`\{\w+\}`), strings.NewReplacer("~", "~0", "/", "~1")
 	for pattern, item := range member(doc, "paths") {
 		d.paths[pattern] = regexp.MustCompile("^" + parameter.ReplaceAllString(pattern, `[^/]+`) + "$")
@@ -35,15 +39,21 @@ func Describe(t testing.TB, document []byte) *Description {
 				if _, described := member(answer, "content")[answerType]; !described {
 					continue
 				}
-				s, err := c.Compile(fmt.Sprintf("visor:///openapi.json#/paths/%s/%s/responses/%s/content/%s/schema",
-					escapes.Replace(pattern), method, status, escapes.Replace(answerType)))
-				require.NoError(t, err)
-				d.schemas[strings.ToUpper(method)+" "+pattern+" "+status] = s
+				d.schemas[strings.ToUpper(method)+" "+pattern+" "+status] = fmt.Sprintf("visor:///openapi.json#/paths/%s/%s/responses/%s/content/%s/schema",
+					escapes.Replace(pattern), method, status, escapes.Replace(answerType))
 			}
 		}
 	}
 	require.NotEmpty(t, d.schemas)
 	return d
+}
+
+// Compile compiles the schemas of all answers.
+func (d *Description) Compile(t testing.TB) {
+	for answer, ref := range d.schemas {
+		_, err := d.compiler.Compile(ref)
+		require.NoError(t, err, answer)
+	}
 }
 
 func member(v any, key string) map[string]any {
@@ -59,8 +69,12 @@ func (d *Description) Validate(t testing.TB, method, path string, status int, co
 	}
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 	require.NoError(t, err, "%s %s: %.300s", method, path, body)
-	s := d.schemas[fmt.Sprintf("%s %s %d", method, d.pattern(path), status)]
-	require.NotNil(t, s, "%s %s: status %d is not described", method, path, status)
+	ref, described := d.schemas[fmt.Sprintf("%s %s %d", method, d.pattern(path), status)]
+	require.True(t, described, "%s %s: status %d is not described", method, path, status)
+	d.mu.Lock()
+	s, err := d.compiler.Compile(ref)
+	d.mu.Unlock()
+	require.NoError(t, err)
 	require.NoError(t, s.Validate(v), "%s %s: %.300s", method, path, body)
 }
 

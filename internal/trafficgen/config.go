@@ -8,6 +8,7 @@ const DefaultPackets = 100_000
 const (
 	defaultPPS     = 50_000
 	defaultNames   = 100_000
+	namesPerPacket = 50
 	defaultClients = 20_000
 	defaultLabels  = 1 << 22
 	defaultVictim  = "victim.example"
@@ -22,8 +23,10 @@ type Config struct {
 	Packets int
 	Start   time.Time // time at which the traffic begins; zero means 2026-01-01 00:00 UTC
 	// frames per second on average; 0 or less means 50,000. Conversations begin at exponential gaps
-	PPS   float64
-	Names int // queried names, by Zipf's law with exponent 1; 0 means 100,000
+	PPS float64
+	// queried names, by Zipf's law with exponent 1; 0 means 100,000, or 50 per frame if these are
+	// fewer: a name takes longer to make than a frame
+	Names int
 	// client addresses, by Zipf's law with exponent 1, 4 of 5 of them IPv4; 0 means 20,000
 	Clients int
 	Mix     Mix   // zero means the mix of Mixed
@@ -93,7 +96,11 @@ func (c Config) withDefaults() Config {
 		c.PPS = defaultPPS
 	}
 	c.PPS = min(max(c.PPS, 1e-3), 1e9)
-	c.Names = sized(c.Names, defaultNames)
+	names := defaultNames
+	if c.Packets > 0 {
+		names = min(names, max(namesPerPacket*c.Packets, popular))
+	}
+	c.Names = sized(c.Names, names)
 	c.Clients = sized(c.Clients, defaultClients)
 	c.Mix = c.Mix.withDefaults()
 	c.Flood.NXDomain = min(max(c.Flood.NXDomain, 0), 100)

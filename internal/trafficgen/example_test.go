@@ -9,7 +9,7 @@ import (
 func ExampleFrames() {
 	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(1000))
 	fmt.Println(len(frames), truth.DNSQueries, truth.DNSResponses, truth.RCodes[3])
-	// Output: 1000 572 428 62
+	// Output: 1000 568 432 58
 }
 
 func ExampleGen_Next() {
@@ -23,7 +23,7 @@ func ExampleGen_Next() {
 		fmt.Println(ts, len(frame))
 	}
 	// Output:
-	// 1767225600000000000 94
+	// 1767225600000000000 102
 	// 1767225600000082694 60
 	// 1767225600000162694 60
 }
