@@ -184,7 +184,7 @@ func BenchmarkTopColumnsAdd(b *testing.B) {
 			var key sketch.PairKey
 			for i := uint64(0); b.Loop(); i++ {
 				h := hash64.Mix(i % keys)
-				key.SetWords(h, [3]uint64{h}, 16)
+				key.SetWords(h, h, 0, 0, 16)
 				list.Add(&key, &sketch.Columns{1, 100, 0, 0, 0})
 			}
 		})

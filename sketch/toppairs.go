@@ -86,11 +86,13 @@ func (k *PairKey) Set(h uint64, key []byte) {
 	}
 }
 
-// SetWords makes k the key of the first n bytes of these words in little endian, whose hash is h.
+// SetWords makes k the key of the first n bytes of three words in little endian, whose hash is h.
 // It does what Set does, in a few instructions. n is at most 23, and the other bytes must be 0.
-func (k *PairKey) SetWords(h uint64, words [3]uint64, n int) {
-	k.hash, k.long, k.short = max(h, 1), nil, words
-	k.short[2] |= uint64(n) << 56
+//
+// The words are not an array: a copy of an array that was just written waits for these writes.
+func (k *PairKey) SetWords(h, first, second, third uint64, n int) {
+	k.hash, k.long = max(h, 1), nil
+	k.short[0], k.short[1], k.short[2] = first, second, third|uint64(n)<<56
 }
 
 // AppendTo appends the bytes of k.

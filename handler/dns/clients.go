@@ -231,20 +231,20 @@ func (t *clientCounts) arrive() {
 	}
 	for i := range all {
 		c := &all[i]
-		t.key.SetWords(c.hash, c.client.words(0), 16)
+		c.client.set(&t.key, c.hash, 0, 16)
 		t.to.ByAddress.list.Add(&t.key, &c.sum)
 	}
 	for i := range all {
 		c := &all[i]
 		net, bits := c.client.subnet(t.v4, t.v6)
-		t.key.SetWords(t.hash.Pair(net.high^uint64(bits), net.low), net.words(bits), 17)
+		net.set(&t.key, t.hash.Pair(net.high^uint64(bits), net.low), bits, 17)
 		t.to.BySubnet.list.Add(&t.key, &c.sum)
 	}
 }
 
-// words returns the bytes of a and the length of its prefix as words of a key.
-func (a address) words(bits byte) [3]uint64 {
-	return [3]uint64{mathbits.ReverseBytes64(a.high), mathbits.ReverseBytes64(a.low), uint64(bits)}
+// set sets a key to the first n bytes of a and the length of its prefix.
+func (a address) set(key *sketch.PairKey, hash uint64, bits byte, n int) {
+	key.SetWords(hash, mathbits.ReverseBytes64(a.high), mathbits.ReverseBytes64(a.low), uint64(bits), n)
 }
 
 // arriveGeo adds the counts of c to the lists of autonomous systems and places.

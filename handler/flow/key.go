@@ -51,22 +51,26 @@ func (k *key) setForm(hash uint64) {
 // isText reports whether k is a text.
 func (k *key) isText() bool { return k.form == formText }
 
+// setWords sets k to the first n bytes of three words.
+func (k *key) setWords(form byte, hash, first, second, third uint64, n int) {
+	k.form = form
+	k.words[0], k.words[1], k.words[2] = first, second, third
+	k.SetWords(hash, first, second, third, n)
+}
+
 func (k *key) setPort(hash uint64, port uint16) {
-	k.form, k.words = formPort, [3]uint64{uint64(formPort) | uint64(bits.ReverseBytes16(port))<<8}
-	k.SetWords(hash, k.words, 3)
+	k.setWords(formPort, hash, uint64(formPort)|uint64(bits.ReverseBytes16(port))<<8, 0, 0, 3)
 }
 
 func (k *key) setAddr(hash uint64, ip netip.Addr) {
 	if ip.Is4() {
 		a := ip.As4()
-		k.form, k.words = formIPv4, [3]uint64{uint64(formIPv4) | uint64(binary.LittleEndian.Uint32(a[:]))<<8}
-		k.SetWords(hash, k.words, 5)
+		k.setWords(formIPv4, hash, uint64(formIPv4)|uint64(binary.LittleEndian.Uint32(a[:]))<<8, 0, 0, 5)
 		return
 	}
 	a := ip.As16()
 	first, second := binary.LittleEndian.Uint64(a[:]), binary.LittleEndian.Uint64(a[8:])
-	k.form, k.words = formIPv6, [3]uint64{uint64(formIPv6) | first<<8, first>>56 | second<<8, second >> 56}
-	k.SetWords(hash, k.words, 17)
+	k.setWords(formIPv6, hash, uint64(formIPv6)|first<<8, first>>56|second<<8, second>>56, 17)
 }
 
 // setBoth sets k to an address and a port, each possibly text.
@@ -79,14 +83,11 @@ func (k *key) setBoth(h *hash64.Hasher, addr, port *key) {
 		return
 	}
 	hash, number := h.Pair(addr.Hash(), port.Hash()), port.words[0]>>8
-	k.form, k.words = addr.form, addr.words
-	if k.form == formIPv4 {
-		k.words[0] |= number << 40
-		k.SetWords(hash, k.words, 7)
+	if addr.form == formIPv4 {
+		k.setWords(formIPv4, hash, addr.words[0]|number<<40, 0, 0, 7)
 		return
 	}
-	k.words[2] |= number << 8
-	k.SetWords(hash, k.words, 19)
+	k.setWords(formIPv6, hash, addr.words[0], addr.words[1], addr.words[2]|number<<8, 19)
 }
 
 // setPair sets k to the pair of two addresses with ports, in either order.
