@@ -219,16 +219,9 @@ func (l *Listener) read(r *reader) error {
 		if s == nil {
 			return nil
 		}
-		s.addLive(frame)
-		for err == nil && !s.full() && r.buffered() {
-			if frame, err = r.next(); err == nil {
-				s.addLive(frame)
-			}
-		}
+		s.add(frame)
+		s.addAll(r.ahead(s.room()))
 		l.stats.frames.Add(uint64(len(s.frames)))
 		l.full <- s // never blocks: the channel has room for all slabs
-		if err != nil {
-			return err
-		}
 	}
 }

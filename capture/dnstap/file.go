@@ -7,17 +7,10 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"visor/capture"
-	"visor/decode"
-	"visor/decode/dnstapmsg"
 	"visor/internal/decompress"
 )
-
-// batchBytes is the number of bytes after which a batch of frames is full. A single larger frame
-// also fits.
-const batchBytes = 128 << 10
 
 // Error is returned for a damaged stream. Use errors.As to find it.
 type Error struct {
@@ -107,17 +100,18 @@ func (f *File) ReadBatch(b *capture.Batch) error {
 	b.Reset()
 	f.slab.reset()
 	for f.err == nil && !f.slab.full() && !f.closed.Load() {
-		if f.total == 0 && len(f.slab.frames) > 0 && !f.frames.buffered() {
-			break // a pipe: frames that have arrived do not wait for later ones
-		}
 		frame, err := f.frames.next()
 		switch {
 		case err == nil:
 			f.slab.add(frame)
+			f.slab.addAll(f.frames.ahead(f.slab.room()))
 		case err == io.EOF:
 			f.err = io.EOF
 		default:
 			f.err = f.damage(err)
+		}
+		if f.total == 0 && len(f.slab.frames) > 0 {
+			break // a pipe: frames that have arrived do not wait for later ones
 		}
 	}
 	switch {
@@ -150,43 +144,4 @@ func (f *File) Close() error {
 		return fmt.Errorf("dnstap: %w", err)
 	}
 	return nil
-}
-
-// slab is memory for a batch of frames.
-type slab struct {
-	frames []capture.Frame
-	buf    []byte
-	lastNS int64 // last timestamp found in a frame
-}
-
-// reset empties s. It releases the memory of long frames.
-func (s *slab) reset() {
-	s.frames, s.buf = s.frames[:0], s.buf[:0]
-	if cap(s.buf) > 2*batchBytes {
-		s.buf = nil
-	}
-}
-
-func (s *slab) full() bool { return len(s.frames) >= capture.BatchSize || len(s.buf) >= batchBytes }
-
-// add copies a frame. A frame without a timestamp gets the timestamp of the previous frame.
-func (s *slab) add(frame []byte) {
-	if ns := dnstapmsg.Time(frame); ns != 0 {
-		s.lastNS = ns
-	}
-	s.put(frame)
-}
-
-// addLive copies a frame. A frame without a timestamp gets the current time.
-func (s *slab) addLive(frame []byte) {
-	if s.lastNS = dnstapmsg.Time(frame); s.lastNS == 0 {
-		s.lastNS = time.Now().UnixNano()
-	}
-	s.put(frame)
-}
-
-func (s *slab) put(frame []byte) {
-	f := capture.Frame{TimeNS: s.lastNS, Data: frame, WireLen: uint32(len(frame)), Link: decode.LinkDNSTap}
-	f, s.buf = f.CopyTo(s.buf)
-	s.frames = append(s.frames, f)
 }

@@ -142,7 +142,7 @@ func Listen(cfg Config) (*Listener, error) {
 		full: make(chan *slab, slabs), free: make(chan *slab, slabs),
 	}
 	for range slabs {
-		l.free <- new(slab)
+		l.free <- &slab{live: true}
 	}
 	l.wg.Go(l.accept)
 	return l, nil

@@ -31,7 +31,7 @@ const outputDepth = 4096
 // NewOutput returns an Output.
 func NewOutput() *Output {
 	o := &Output{messages: make(chan []byte, outputDepth), ended: make(chan struct{})}
-	o.source = &outputSource{messages: o.messages, gone: make(chan struct{})}
+	o.source = &outputSource{slab: slab{live: true}, messages: o.messages, gone: make(chan struct{})}
 	return o
 }
 
@@ -90,7 +90,7 @@ func (s *outputSource) ReadBatch(b *capture.Batch) error {
 		if !ok {
 			return io.EOF
 		}
-		s.slab.addLive(m)
+		s.slab.add(m)
 	case <-s.gone:
 		return capture.ErrClosed
 	}
@@ -106,7 +106,7 @@ func (s *outputSource) takeMore() {
 			if !ok {
 				return
 			}
-			s.slab.addLive(m)
+			s.slab.add(m)
 		default:
 			return
 		}

@@ -24,7 +24,7 @@ type reader struct {
 	begun  func(now bool)
 	budget *budget       // limits the bytes in large; nil means no limit
 	gone   chan struct{} // closed to end a wait for the budget
-	held   int           // bytes of in that the last frame borrows
+	held   int           // bytes of in that the last frames borrow
 	large  []byte        // a frame that exceeds the buffer of in
 	taken  int           // bytes taken from the budget
 	first  [lengthLen]byte
@@ -81,15 +81,24 @@ func (r *reader) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// buffered reports whether next can return without waiting.
-func (r *reader) buffered() bool {
-	have := r.in.Buffered() - r.held
-	if have < lengthLen {
-		return false
+// ahead returns the data frames behind the last one, at most most, that are buffered as a whole.
+// Each follows its length. They borrow from r like the frame of next.
+func (r *reader) ahead(most int) []byte {
+	if r.stream.phase != started {
+		return nil
 	}
-	b, _ := r.in.Peek(r.held + lengthLen)
-	n := binary.BigEndian.Uint32(b[r.held:])
-	return n > 0 && uint64(have) >= lengthLen+uint64(n)
+	b, _ := r.in.Peek(r.in.Buffered())
+	b = b[r.held:]
+	end := 0
+	for ; most > 0 && len(b)-end >= lengthLen; most-- {
+		n := binary.BigEndian.Uint32(b[end:])
+		if n == 0 || n > maxFrame || int(n) > len(b)-end-lengthLen {
+			break
+		}
+		end += lengthLen + int(n)
+	}
+	r.held += end
+	return b[:end]
 }
 
 // control reads a control frame and answers it.

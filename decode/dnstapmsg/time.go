@@ -16,6 +16,10 @@ func Time(frame []byte) int64 {
 	for i := 0; i < len(body); {
 		tag := body[i]
 		i++
+		if isShort(body, i, tag) {
+			i += 1 + int(body[i])
+			continue
+		}
 		switch tag {
 		case 1<<3 | wireVarint:
 			typ, i = varintAt(body, i)
@@ -34,8 +38,18 @@ func Time(frame []byte) int64 {
 			return 0
 		}
 	}
-	m := Message{Type: Type(min(typ, 0xFF)), QueryTime: unixNano(sec[0], nsec[0]), ResponseTime: unixNano(sec[1], nsec[1])}
-	return m.TimeNS()
+	query, response := unixNano(sec[0], nsec[0]), unixNano(sec[1], nsec[1])
+	if response != 0 && !Type(min(typ, 0xFF)).Query() {
+		return response
+	}
+	return query
+}
+
+// isShort reports whether a field consists of fewer than 128 bytes. The tag ahead of i was read.
+// Addresses and most queries are such fields; with a call of skip for each, Time took 1.2 times as
+// long.
+func isShort(b []byte, i int, tag byte) bool {
+	return tag&0x87 == wireBytes && i < len(b) && int(b[i]) < min(0x80, len(b)-i)
 }
 
 // bodyOf returns the embedded message of a frame.
