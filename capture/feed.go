@@ -2,6 +2,7 @@ package capture
 
 import (
 	"cmp"
+	"encoding/binary"
 	"runtime"
 	"slices"
 	"sync"
@@ -44,7 +45,7 @@ type Feed struct {
 	next     atomic.Uint32
 	halfFull chan struct{} // signals that a shard is half full
 	closed   chan struct{}
-	once     sync.Once
+	ended    atomic.Bool // closed is closed, or will be at once
 	refused  atomic.Uint64 // submitted after Close, or while all shards were busy
 
 	// owned by the reader: frames taken from the shards
@@ -55,11 +56,15 @@ type Feed struct {
 	interval  time.Duration // time until the next poll
 }
 
-// feedFill is a buffer and the frames in it.
+// feedFill is a buffer of frames. Each follows its header, so that a submission writes to one place:
+// with a list of frames beside the bytes, Packet took 1.2 times as long in BenchmarkFeedAccepted.
 type feedFill struct {
-	frames []Frame
 	buf    []byte
+	frames int
 }
+
+// headerLen is the length of a header: time, length, link type.
+const headerLen = 8 + 4 + 4
 
 // feedShard is a buffer that goroutines fill, on its own cache lines.
 type feedShard struct {
@@ -90,7 +95,7 @@ func NewFeed() *Feed {
 }
 
 func newFeedFill() feedFill {
-	return feedFill{frames: make([]Frame, 0, feedFrames), buf: make([]byte, 0, feedBuffer)}
+	return feedFill{buf: make([]byte, 0, feedBuffer+feedFrames*headerLen)}
 }
 
 // Packet submits a packet captured at tsNS; link is the type of its first header. Packet copies
@@ -102,8 +107,8 @@ func (f *Feed) Packet(tsNS int64, link decode.LinkType, data []byte) bool {
 	}
 	ok := s.fill.fits(len(data))
 	if ok {
-		s.fill.buf = append(s.fill.buf, data...)
 		s.fill.add(tsNS, link, len(data))
+		s.fill.buf = append(s.fill.buf, data...)
 	}
 	return f.unlock(s, ok)
 }
@@ -123,19 +128,17 @@ func (f *Feed) Message(m *dnstapmsg.Message) bool {
 		if tsNS == 0 {
 			tsNS = time.Now().UnixNano()
 		}
-		s.fill.buf = m.AppendTo(s.fill.buf)
 		s.fill.add(tsNS, decode.LinkDNSTap, n)
+		s.fill.buf = m.AppendTo(s.fill.buf)
 	}
 	return f.unlock(s, ok)
 }
 
 // lock returns a free shard. It returns nil if all are busy or the Feed is closed.
 func (f *Feed) lock() *feedShard {
-	select {
-	case <-f.closed:
+	if f.ended.Load() {
 		f.refused.Add(1)
 		return nil
-	default:
 	}
 	s := f.local.Get().(*feedShard)
 	if s.mu.TryLock() {
@@ -154,7 +157,7 @@ func (f *Feed) unlock(s *feedShard, ok bool) bool {
 	if !ok {
 		s.dropped.Add(1)
 	}
-	full := len(s.fill.frames) == feedFrames/2 || len(s.fill.buf) > feedBuffer/2
+	full := s.fill.frames == feedFrames/2 || len(s.fill.buf) > feedBuffer/2
 	s.mu.Unlock()
 	f.local.Put(s)
 	if full {
@@ -167,16 +170,35 @@ func (f *Feed) unlock(s *feedShard, ok bool) bool {
 }
 
 func (f *feedFill) fits(n int) bool {
-	return len(f.frames) < cap(f.frames) && n <= cap(f.buf)-len(f.buf)
+	return f.frames < feedFrames && n <= cap(f.buf)-len(f.buf)-headerLen
 }
 
-// add appends a frame whose data are the last n bytes of the buffer.
+// add begins a frame of n bytes, which the caller appends to the buffer.
 func (f *feedFill) add(tsNS int64, link decode.LinkType, n int) {
-	end := len(f.buf)
-	f.frames = append(f.frames, Frame{TimeNS: tsNS, Data: f.buf[end-n : end : end], WireLen: uint32(n), Link: link})
+	at := len(f.buf)
+	f.buf = f.buf[:at+headerLen]
+	header := f.buf[at : at+headerLen]
+	binary.NativeEndian.PutUint64(header, uint64(tsNS))
+	binary.NativeEndian.PutUint32(header[8:], uint32(n))
+	binary.NativeEndian.PutUint32(header[12:], uint32(link))
+	f.frames++
 }
 
-func (f *feedFill) reset() { f.frames, f.buf = f.frames[:0], f.buf[:0] }
+// appendTo appends the frames of f, which borrow from it.
+func (f *feedFill) appendTo(dst []Frame) []Frame {
+	for b := f.buf; len(b) >= headerLen; {
+		n := binary.NativeEndian.Uint32(b[8:])
+		end := headerLen + int(n)
+		dst = append(dst, Frame{
+			TimeNS: int64(binary.NativeEndian.Uint64(b)), Data: b[headerLen:end:end], WireLen: n,
+			Link: decode.LinkType(binary.NativeEndian.Uint32(b[12:])),
+		})
+		b = b[end:]
+	}
+	return dst
+}
+
+func (f *feedFill) reset() { f.buf, f.frames = f.buf[:0], 0 }
 
 // ReadBatch replaces the contents of b with submitted frames, ordered by time, and waits for the
 // first. Frames borrow from t until the next ReadBatch. After Close it returns the remaining
@@ -221,7 +243,7 @@ func (f *Feed) gather(last bool) {
 		s.mu.Lock()
 		s.fill, *spare = *spare, s.fill
 		s.mu.Unlock()
-		f.taken = append(f.taken, spare.frames...)
+		f.taken = spare.appendTo(f.taken)
 	}
 	f.interval = idlePoll
 	if len(f.taken) > 0 {
@@ -263,6 +285,8 @@ func (f *Feed) Drops() uint64 {
 
 // Close ends the Feed. Frames submitted before remain to be read.
 func (f *Feed) Close() error {
-	f.once.Do(func() { close(f.closed) })
+	if !f.ended.Swap(true) {
+		close(f.closed)
+	}
 	return nil
 }
