@@ -45,7 +45,7 @@ type Feed struct {
 	next     atomic.Uint32
 	halfFull chan struct{} // signals that a shard is half full
 	closed   chan struct{}
-	ended    atomic.Bool // closed is closed, or will be at once
+	ended    atomic.Bool   // closed is closed, or will be at once
 	refused  atomic.Uint64 // submitted after Close, or while all shards were busy
 
 	// owned by the reader: frames taken from the shards
