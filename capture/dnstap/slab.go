@@ -17,7 +17,7 @@ const batchBytes = 128 << 10
 type slab struct {
 	frames []capture.Frame
 	buf    []byte
-	live   bool  // a frame without a timestamp gets the current time, not that of the previous frame
+	live   bool  // frames without a timestamp get the current time, not the last timestamp
 	lastNS int64 // last timestamp
 }
 

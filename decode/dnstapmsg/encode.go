@@ -93,8 +93,8 @@ func appendBytes(dst []byte, number uint8, b []byte) []byte {
 	return append(dst, b...)
 }
 
-// since1978 is the first time in ns whose seconds are a varint of five bytes, as those of all later
-// times are.
+// since1978 is the first time in ns whose seconds are a varint of five bytes. So are all later
+// ones.
 const since1978 = int64(1<<28) * int64(time.Second)
 
 // appendTime appends seconds as field number, and nanoseconds as the next one.
