@@ -69,7 +69,8 @@ func tapped(b *testing.B, network string) (*dnstap.Listener, net.Conn) {
 	})
 	const content = "protobuf:dnstap.Dnstap"
 	start := binary.BigEndian.AppendUint32(nil, 0)
-	for _, n := range []uint32{uint32(12 + len(content)), 2, 1, uint32(len(content))} { // START, a content type
+	// START with a content type
+	for _, n := range []uint32{uint32(12 + len(content)), 2, 1, uint32(len(content))} {
 		start = binary.BigEndian.AppendUint32(start, n)
 	}
 	_, err = conn.Write(append(start, content...))
