@@ -117,7 +117,7 @@ func BenchmarkHandler(b *testing.B) {
 	}{
 		{"none", []string{"pcap"}}, {"net", []string{"net"}}, {"dns", []string{"dns"}}, {"all", []string{"net", "dns", "pcap"}},
 		{"net2", []string{"net2"}}, {"dns2", []string{"dns2"}}, {"all2", []string{"net2", "dns2", "pcap"}},
-		{"both", []string{"net", "dns", "net2", "dns2", "pcap"}},
+		{"both", []string{"net", "dns", "net2", "dns2", "pcap"}}, {"both+", []string{"net+", "dns+", "net2+", "dns2+", "pcap"}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			perPacket(b, len(frames), func() { run(b, mem, 1, ownNets(b), bench.handlers...) })
