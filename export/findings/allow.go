@@ -61,6 +61,11 @@ func (a *allowed) name(domain string) bool {
 	return a.names[domain] || slices.ContainsFunc(a.suffixes, func(s string) bool { return strings.HasSuffix("."+domain, s) })
 }
 
+// ownName reports whether the configuration has an exception for a domain.
+func (a *allowed) ownName(domain string) bool {
+	return a.names[domain] || slices.Contains(a.suffixes[len(usualSuffixes):], "."+domain)
+}
+
 // client reports whether findings about an address are left out.
 func (a *allowed) client(text string) bool {
 	addr, err := netip.ParseAddr(text)

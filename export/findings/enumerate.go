@@ -19,8 +19,14 @@ const fewWalks = 50
 func (v *view) enumerators(allow *allowed) {
 	v.walkers()
 	v.counters(allow)
+	v.transfers()
+	before := len(v.found)
 	if v.first {
+		v.sweeps(allow)
 		v.guessers(allow)
+	}
+	if len(v.found) == before {
+		v.generated()
 	}
 }
 
@@ -46,6 +52,7 @@ func (v *view) reportEnumerated(b *below, count, usual float64, how string, seve
 // formWords are the words for forms of names.
 var formWords = map[form]string{
 	words: "and most of them do not exist", serial: "one number after another", walking: "one name after another",
+	proven: "each with the proof that it does not exist",
 }
 
 // walkers finds queries for the proofs that a zone has of its gaps. Each proof names the next name.
@@ -61,6 +68,24 @@ func (v *view) walkers() {
 		return
 	}
 	v.reportEnumerated(&b, walks, 0, "each from the proof that nothing is between two names", Attack)
+}
+
+// proves reports whether clients that ask for nothing else want the proof that each name does not
+// exist. The proofs of a zone, which have hashes of its names, list it (RFC 5155).
+func (v *view) proves(b *below) bool {
+	if !v.first || v.number("dnssec_ok")-v.usualCount("dnssec_ok") < 0.8*b.newQueries || v.askedByFew(b) < 0.8 {
+		return false
+	}
+	queries := make(map[string]float64)
+	for _, it := range v.items(v.path("top_clients")) {
+		queries[it.Name] = float64(it.Estimate)
+	}
+	names, asked := 0.0, 0.0
+	clients := v.askers(b)
+	for _, c := range clients[:min(fewClients, len(clients))] {
+		names, asked = names+float64(c.Count), asked+queries[c.Name]
+	}
+	return names >= 0.7*asked
 }
 
 // mostGrown returns the domain whose queries grew most.

@@ -49,6 +49,10 @@ var strikes = []strike{
 	{"enumerator by numbers", listKinds, 10, true, count, count2},
 	{"walk of a zone", listKinds, 10, false, walk, walk2},
 	{"names of many domains", listKinds, 25, true, generate, generate2},
+	{"names of many domains, many clients", listKinds, 25, false, infect, infect2},
+	{"sweep of reverse names", listKinds, 10, true, sweep, sweep2},
+	{"transfers of zones", listKinds, 10, false, transfer, transfer2},
+	{"proofs of a zone with hashes", listKinds, 10, true, hashed, hashed2},
 }
 
 // silent returns n queries per minute for random labels that get no reply.

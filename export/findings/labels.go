@@ -109,6 +109,7 @@ func (v *view) randomLabels(allow *allowed) {
 			continue
 		}
 		switch f := v.formOf(&b); {
+		case f == complete:
 		case f == random || b.newFailed < 0.5*bad:
 			v.reportLabels(b, bad)
 		case bad >= v.threshold(kind, b.domain, float64(v.cfg.MinNames)):
@@ -129,16 +130,23 @@ func (v *view) formOf(b *below) form {
 	if v.ongoing(RandomLabels, b.domain) {
 		return random
 	}
-	f := random
-	for _, it := range v.items(v.path(failedNames)) {
-		if it.Name == b.domain {
-			f = formOf(b.domain, it.Samples, b.failed)
-		}
-	}
-	if f == random && v.ongoing(Enumerator, b.domain) {
+	f := v.formOfFailed(b)
+	switch {
+	case f == random && v.proves(b):
+		return proven
+	case f == random && v.ongoing(Enumerator, b.domain):
 		return words
 	}
 	return f
+}
+
+func (v *view) formOfFailed(b *below) form {
+	for _, it := range v.items(v.path(failedNames)) {
+		if it.Name == b.domain {
+			return formOf(b.domain, it.Samples, b.failed)
+		}
+	}
+	return random
 }
 
 func (v *view) reportLabels(b below, bad float64) {

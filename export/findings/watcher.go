@@ -348,7 +348,7 @@ func (v *view) figures() (out []figure) {
 	if v.module.Type == "dns" {
 		out = append(out, v.servedFigures()...)
 		out = append(out, figure{"queries", v.queries() / v.length}, figure{"failed", v.failed() / v.length})
-		names = []string{"replies", "nxdomain", "srvfail", "refused", "nodata", "timed_out", "ipv4", "ipv6", "udp", "tcp", "names", "sources"}
+		names = []string{"replies", "nxdomain", "srvfail", "refused", "nodata", "timed_out", "ipv4", "ipv6", "udp", "tcp", "names", "sources", "dnssec_ok"}
 	}
 	if v.has(v.path("opening")) {
 		out = append(out, figure{"attempts", v.attempts() / v.length})
@@ -423,7 +423,7 @@ func (v *view) rememberWeights() {
 // breakdowns are the lists that show what grew.
 func (v *view) breakdowns() []string {
 	if v.module.Type == "dns" {
-		return []string{"top_qname2", "top_qname3", "top_qtype", "top_rcode", "top_udp_ports", "top_clients", "top_failed_clients", clientNames, allNames, failedNames}
+		return []string{"top_qname2", "top_qname3", "top_qtype", "top_rcode", "top_udp_ports", "top_clients", "top_failed_clients", "top_refused_clients", "top_refused", clientNames, allNames, failedNames}
 	}
 	return []string{"top_ipv4", "top_ipv6", "top_asn", "top_geoLoc", "top_dst_port", "top_src_port", "top_ipv4_subnet", "top_ipv6_subnet"}
 }

@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -9,10 +10,12 @@ import (
 type form uint8
 
 const (
-	random  form = iota // letters and digits without a meaning, or unknown
-	words               // words and short names, as in lists of usual names of hosts
-	serial              // names that differ in numbers, which are close together
-	walking             // names with a first label that asks for what follows a name
+	random   form = iota // letters and digits without a meaning, or unknown
+	words                // words and short names, as in lists of usual names of hosts
+	serial               // names that differ in numbers, which are close together
+	walking              // names with a first label that asks for what follows a name
+	proven               // random names, each with the proof that it does not exist
+	complete             // names that are complete, to which clients add a domain from their search list
 )
 
 // formOf returns the form of a sample of names below a domain, from all distinct ones.
@@ -31,10 +34,45 @@ func formOf(domain string, samples []string, distinct float64) form {
 		return walking
 	case counts(fronts, distinct):
 		return serial
+	case pronounced(fronts) && searched(fronts):
+		return complete
 	case pronounced(fronts):
 		return words
 	}
 	return random
+}
+
+// searched reports whether most names, without the labels that all have at their end, have two
+// labels or more, as complete names do.
+func searched(fronts []string) bool {
+	long := 0
+	rest := slices.Clone(fronts)
+	for cutLast(rest) {
+	}
+	for _, f := range rest {
+		if strings.Contains(f, ".") {
+			long++
+		}
+	}
+	return long > len(rest)*3/4
+}
+
+// cutLast removes the last label of all names if all have the same one. It reports whether it did.
+func cutLast(names []string) bool {
+	dot := strings.LastIndexByte(names[0], '.')
+	if dot < 0 {
+		return false
+	}
+	end := names[0][dot:]
+	for _, n := range names {
+		if !strings.HasSuffix(n, end) {
+			return false
+		}
+	}
+	for i := range names {
+		names[i] = strings.TrimSuffix(names[i], end)
+	}
+	return true
 }
 
 // walks reports whether most names begin with the label that follows no other in the order of a
