@@ -66,8 +66,12 @@ func (a *allowed) ownName(domain string) bool {
 	return a.names[domain] || slices.Contains(a.suffixes[len(usualSuffixes):], "."+domain)
 }
 
-// client reports whether findings about an address are left out.
+// client reports whether findings about an address, or all addresses of a network, are left out.
 func (a *allowed) client(text string) bool {
-	addr, err := netip.ParseAddr(text)
-	return err == nil && slices.ContainsFunc(a.clients, func(p netip.Prefix) bool { return p.Contains(addr.Unmap()) })
+	network, err := netip.ParsePrefix(text)
+	if addr, single := netip.ParseAddr(text); single == nil {
+		addr = addr.Unmap()
+		network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	return err == nil && slices.ContainsFunc(a.clients, func(p netip.Prefix) bool { return p.Bits() <= network.Bits() && p.Contains(network.Addr()) })
 }

@@ -159,7 +159,30 @@ func TestReflection(t *testing.T) {
 
 func TestScan(t *testing.T) {
 	s := scenario{mix: office, seed: 8, minutes: 20, qps: 20, begin: 15, attack: scan(600, 1)}
-	require.Contains(t, kinds(s.find(t, findings.Config{})), findings.Scan)
+	found := s.find(t, findings.Config{})
+	require.Contains(t, kinds(found), findings.Scan)
+	for _, f := range found {
+		if f.Kind == findings.Scan { // own networks are unknown, and the other side resets each attempt
+			require.Equal(t, "between 10.128.0.0/24 and 192.0.2.0/24", f.Subject)
+		}
+	}
+	s.attack = scan2(600, 1)
+	periods := s.periods(t)
+	for client, subjects := range map[string][]string{"": {"10.128.0.0/24"}, "10.128.0.0/28": {"10.128.0.0/24"}, "10.128.0.0/16": nil} {
+		var cfg findings.Config
+		if client != "" {
+			cfg.AllowClients = []string{client}
+		}
+		found, err := findings.Find(cfg, periods...)
+		require.NoError(t, err)
+		var got []string
+		for _, f := range found {
+			if f.Kind == findings.Scan {
+				got = append(got, f.Subject)
+			}
+		}
+		require.Equal(t, subjects, got, "exception for %q", client)
+	}
 }
 
 // One of three servers fails, gets slow or does not reply.

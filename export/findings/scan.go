@@ -1,6 +1,10 @@
 package findings
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // fewAttempts is the number of refused connections that is a sign of a scan in little traffic.
 const fewAttempts = 5
@@ -12,17 +16,14 @@ func (v *view) scanner(allow *allowed) {
 	}
 	tcp, opening, opened, reset := v.number("tcp"), v.number("opening"), v.number("opened"), v.number("rst")
 	ports, spread := v.ports()
-	host := v.heaviest()
-	name := host.Name
-	if name == "" {
-		name = "unknown host"
-	}
+	ends := v.scanned()
+	name := between(ends)
 	subject := v.subject(name)
 	usual := v.usualCount("attempts")
 	_, known := v.usual("attempts")
 	severity := Attack
 	switch tries := v.attempts(); {
-	case allow.client(host.Name):
+	case slices.ContainsFunc(ends, func(p Part) bool { return allow.client(p.Name) }):
 		return
 	case tries >= v.threshold(Scan, subject, max(float64(v.cfg.MinTargets), 3*usual)) && ports >= 50 &&
 		(known && v.narrow() < 0.5*tries || spread < 0.3 && opened < 0.3*opening):
@@ -37,7 +38,10 @@ func (v *view) scanner(allow *allowed) {
 		figureOf("failed attempts to connect", v.attempts(), usual, ""), {Name: "accepted", Value: opened}, {Name: "refused or reset", Value: reset}, {Name: "destination ports", Value: ports},
 	}
 	s.Evidence.Clients = append(v.list(v.path("top_ipv4"), 5), v.list(v.path("top_ipv6"), 5)...)
-	s.Evidence.Concentration = host.Share
+	s.Evidence.Subnets = append(v.list(v.path("top_ipv4_subnet"), 5), v.list(v.path("top_ipv6_subnet"), 5)...)
+	if len(ends) > 0 {
+		s.Evidence.Concentration = ends[0].Share
+	}
 	v.addLists(&s, "top_dst_port")
 	s.Text = fmt.Sprintf("Scan of ports, %s: %s attempts to connect, %s accepted, %s packets refused or reset, to %s ports.",
 		name, quantity(opening), quantity(opened), quantity(reset), quantity(ports))
@@ -68,12 +72,37 @@ func (v *view) ports() (n, most float64) {
 	return float64(len(list)), list[0].Share
 }
 
-// heaviest returns the address with the most packets.
-func (v *view) heaviest() (best Part) {
-	for _, list := range []string{"top_ipv4", "top_ipv6"} {
-		if items := v.list(v.path(list), 1); len(items) > 0 && items[0].Count > best.Count {
-			best = items[0]
-		}
+// scanned returns the address whose packets grew most. Without own networks no addresses are
+// counted, only the subnets of sources. Then it returns the subnet that grew most, and one that
+// grew by about as much, which is the other side.
+func (v *view) scanned() (ends []Part) {
+	if ends = v.mostOf("top_ipv4", "top_ipv6"); len(ends) > 0 {
+		return ends[:1]
 	}
-	return best
+	ends = v.mostOf("top_ipv4_subnet", "top_ipv6_subnet")
+	if len(ends) > 1 && ends[1].Grown < 0.5*ends[0].Grown {
+		return ends[:1]
+	}
+	return ends[:min(2, len(ends))]
+}
+
+// mostOf returns the entries of two lists that grew most, with their shares of the packets.
+func (v *view) mostOf(a, b string) (out []Part) {
+	out = append(v.grown(a, 2), v.grown(b, 2)...)
+	for i := range out {
+		out[i].Share = share(float64(out[i].Count), v.number("total"))
+	}
+	slices.SortStableFunc(out, func(a, b Part) int { return cmp.Compare(b.Grown, a.Grown) })
+	return out
+}
+
+// between names one end or both.
+func between(ends []Part) string {
+	switch len(ends) {
+	case 0:
+		return "unknown host"
+	case 1:
+		return ends[0].Name
+	}
+	return "between " + min(ends[0].Name, ends[1].Name) + " and " + max(ends[0].Name, ends[1].Name)
 }
