@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"slices"
 
 	"visor/handler"
 	"visor/handler/anonymize"
@@ -51,17 +50,44 @@ func (m *Manager) past(p *Policy, parts []Part) func(context.Context) iter.Seq[*
 	return func(ctx context.Context) iter.Seq[*handler.Snapshot] { return m.cfg.Past(ctx, p.Name, setup) }
 }
 
+// pastNames returns the names of handlers by the names of their modules in earlier periods. Periods
+// of a policy with merge_like_handlers have one module for all handlers that are alike: it is
+// compared with if there is only one such handler.
+func pastNames(p *Policy, parts int, handlers []handler.Handler) map[string]string {
+	names := make(map[string]string)
+	alike := make(map[string]int)
+	for _, h := range handlers {
+		alike[mergedName(h.Info().Schema)]++
+	}
+	for _, h := range handlers {
+		info := h.Info()
+		names[info.Name] = info.Name
+		if name := mergedName(info.Schema); p.Merge && parts == 1 && alike[name] == 1 {
+			names[name] = info.Name
+		}
+	}
+	return names
+}
+
 // learn adds earlier periods of some modules to the baselines, until ctx is done.
-func (w *watch) learn(ctx context.Context, past func(context.Context) iter.Seq[*handler.Snapshot], modules []string) {
+func (w *watch) learn(ctx context.Context, past func(context.Context) iter.Seq[*handler.Snapshot], names map[string]string) {
 	defer close(w.learned)
 	n := 0
 	for s := range past(ctx) {
 		if ctx.Err() != nil {
 			return
 		}
-		n++
 		own := *s
-		own.Modules = slices.DeleteFunc(slices.Clone(s.Modules), func(m handler.Module) bool { return !slices.Contains(modules, m.Name) })
+		own.Modules = nil
+		for _, m := range s.Modules {
+			if name := names[m.Name]; name != "" {
+				m.Name = name
+				own.Modules = append(own.Modules, m)
+			}
+		}
+		if len(own.Modules) > 0 {
+			n++
+		}
 		w.watcher.Learn(&own)
 	}
 	w.log.Info(fmt.Sprintf("policy [%s]: findings compare with %d earlier periods", w.policy, n))

@@ -1,8 +1,13 @@
 package policy_test
 
 import (
+	"bytes"
 	"context"
 	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,4 +67,54 @@ func TestPast(t *testing.T) {
 	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))
 	add(t, m, counting("a"))
 	require.NoError(t, m.Close())
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// Earlier periods of a policy with merge_like_handlers are merged, too. They count for its only
+// handler of a type.
+func TestPastOfMerged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		merge   bool
+		modules []policy.Module
+		learned string
+	}{
+		"merged":             {true, []policy.Module{{Name: "dns", Type: "dns"}}, "compare with 2 earlier"},
+		"not merged":         {false, []policy.Module{{Name: "dns", Type: "dns"}}, "compare with 0 earlier"},
+		"merged, two alike":  {true, []policy.Module{{Name: "dns", Type: "dns"}, {Name: "more", Type: "dns"}}, "compare with 0 earlier"},
+		"merged, two unlike": {true, []policy.Module{{Name: "dns", Type: "dns"}, {Name: "net", Type: "net"}}, "compare with 2 earlier"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log lines
+			m := policy.NewManager(policy.ManagerConfig{
+				Types: builtin.Catalog(), Open: (&inputs{}).open, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				Past: func(context.Context, string, string) iter.Seq[*handler.Snapshot] {
+					period := &handler.Snapshot{Modules: []handler.Module{{Info: handler.Info{Name: "dns_merged", Type: "dns"}}}}
+					return slices.Values([]*handler.Snapshot{period, period})
+				},
+			})
+			require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"iface": "eth0"}}))
+			p := counting("a")
+			p.Merge, p.Modules = tt.merge, tt.modules
+			add(t, m, p)
+			wait.Until(t, func() bool { return strings.Contains(log.text(), tt.learned) }, log.text)
+			require.NoError(t, m.Close())
+		})
+	}
 }

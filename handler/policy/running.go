@@ -20,6 +20,7 @@ type Running struct {
 	Parts  []Part
 
 	closing *closing // nil if closed periods are not passed on
+	inputs  int      // number of parts, before all are started
 	// nil without earlier periods
 	past    func(context.Context) iter.Seq[*handler.Snapshot]
 	lease   time.Duration // 0 without a lease
@@ -147,7 +148,7 @@ func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
 		alike[k] = append(alike[k], &modules[i])
 	}
 	for _, k := range kinds {
-		sum, err := handler.Join(alike[k][0].Schema+"_merged", alike[k]...)
+		sum, err := handler.Join(mergedName(alike[k][0].Schema), alike[k]...)
 		if err != nil {
 			return nil, err
 		}
@@ -155,6 +156,9 @@ func mergeLike(modules []handler.Module) (out []handler.Module, err error) {
 	}
 	return out, nil
 }
+
+// mergedName returns the name of the module that merges all modules of a schema.
+func mergedName(schema string) string { return schema + "_merged" }
 
 // Totals returns what the handlers of all taps have counted since the policy started. A policy that
 // replaces another one continues its totals, where the handlers are of the same kind and name. They

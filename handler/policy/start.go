@@ -98,7 +98,7 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	if err := m.fits(&p, parts); err != nil {
 		return nil, err
 	}
-	r := &Running{Policy: p, lease: p.Lease}
+	r := &Running{Policy: p, lease: p.Lease, inputs: len(parts)}
 	r.closing = m.newClosing(&r.Policy, len(parts))
 	r.past = m.past(&r.Policy, parts)
 	for i := range parts {
@@ -138,7 +138,7 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 	}
 	part.input = in
 	attach := handler.AttachConfig{Handlers: handlers, Sequence: p.Sequence}
-	if part.watch, err = m.newWatch(p, handlers, r.past); part.watch != nil {
+	if part.watch, err = m.newWatch(p, r.inputs, handlers, r.past); part.watch != nil {
 		attach.Closed = part.watch.add
 	}
 	attach.Closed = both(attach.Closed, r.closing.receiver(i, in, handlers))

@@ -32,12 +32,10 @@ type watch struct {
 
 // newWatch returns nil if nothing can be found: the policy wants no findings, no handler has a
 // detector, or one keeps no closed period.
-func (m *Manager) newWatch(p *Policy, handlers []handler.Handler, past func(context.Context) iter.Seq[*handler.Snapshot]) (*watch, error) {
+func (m *Manager) newWatch(p *Policy, parts int, handlers []handler.Handler, past func(context.Context) iter.Seq[*handler.Snapshot]) (*watch, error) {
 	useful := false
-	var modules []string
 	for _, h := range handlers {
 		info := h.Info()
-		modules = append(modules, info.Name)
 		useful = useful || findings.Analyzes(info.Type)
 		if info.Periods < 2 {
 			return nil, nil
@@ -55,7 +53,7 @@ func (m *Manager) newWatch(p *Policy, handlers []handler.Handler, past func(cont
 	if past == nil {
 		close(w.learned)
 	} else {
-		go w.learn(ctx, past, modules)
+		go w.learn(ctx, past, pastNames(p, parts, handlers))
 	}
 	return w, nil
 }
