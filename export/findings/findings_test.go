@@ -162,7 +162,7 @@ func TestScan(t *testing.T) {
 	found := s.find(t, findings.Config{})
 	require.Contains(t, kinds(found), findings.Scan)
 	for _, f := range found {
-		if f.Kind == findings.Scan { // own networks are unknown, and the other side resets each attempt
+		if f.Kind == findings.Scan { // the other side resets each attempt
 			require.Equal(t, "between 10.128.0.0/24 and 192.0.2.0/24", f.Subject)
 		}
 	}

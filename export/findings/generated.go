@@ -22,7 +22,7 @@ func (v *view) generated() {
 	s.Kind, s.Subject, s.Severity = Enumerator, subject, Warning
 	s.Figures = []Figure{figureOf("names that do not exist", growth+usual, usual, ""), {Name: "more distinct names", Value: names}}
 	for _, it := range v.items(v.path("top_nxdomain")) {
-		if it.Estimate <= 2 && len(s.Evidence.Examples) < evidenceLength { // others are asked for as usual
+		if it.Estimate <= 2 && len(s.Evidence.Examples) < evidenceLength { // others are usual
 			s.Evidence.Examples = append(s.Evidence.Examples, it.Name)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"visor/handler/metric"
 )
 
-// The networks whose reverse names a sweep asks for have at least these prefix lengths. Clients that
-// look up addresses of their logs ask for names of all networks.
+// The networks whose reverse names a sweep asks for have at least these prefix lengths. Clients
+// that look up addresses of their logs ask for names of all networks.
 const (
 	sweptBits4, sweptBits6 = 12, 32
 	// wideSweep is the factor of Config.MinNames from which on a client sweeps all networks.
@@ -111,7 +111,7 @@ func reversed(name string) (netip.Prefix, bool) {
 }
 
 // fill reads the labels of a name from the last one on as numbers. It returns their number, or 0 if
-// they are no part of an address.
+// they do not belong to an address.
 func fill(b []byte, name string, base, bits int) (n int) {
 	labels := strings.Split(name, ".")
 	if len(labels) > len(b) {

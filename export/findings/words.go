@@ -15,7 +15,7 @@ const (
 	serial               // names that differ in numbers, which are close together
 	walking              // names with a first label that asks for what follows a name
 	proven               // random names, each with the proof that it does not exist
-	complete             // names that are complete, to which clients add a domain from their search list
+	complete             // complete names, to which clients add a domain from a search list
 )
 
 // formOf returns the form of a sample of names below a domain, from all distinct ones.
