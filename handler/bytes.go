@@ -32,10 +32,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // modules of a pipeline; modules that were read or merged keep their origins.
 //
 // Of each list it appends the entries with the highest counts, normally [DefaultEntries]; 0 means
-// all. Lists of distinct names or clients have an eighth as many. Entries below a 4096th of the
-// list's total are cut, too. What is cut is added to the list's error, so that all bounds stay
-// true. Metrics of disabled groups are not appended. The bytes are not compressed; zstd makes them
-// three times shorter.
+// all. Lists of groups that pktvisor lacks have a quarter as many, and lists of distinct names or
+// clients a twelfth. Entries below a 4096th of the list's total are cut, too. What is cut is added
+// to the list's error, so that all bounds stay true.
+//
+// Unless entries is 0, quantiles of groups that pktvisor lacks travel in bins four times as wide.
+// They are within 0.8 per cent of the true ones then, instead of 0.2. Metrics of disabled groups
+// are not appended. The bytes are not compressed; zstd makes them three times shorter.
 func (s *Snapshot) AppendBinary(dst []byte, by Origin, entries int) ([]byte, error) {
 	if len(s.Modules) > maxModules {
 		return nil, fmt.Errorf("handler: a snapshot of more than %d modules", maxModules)
@@ -91,7 +94,7 @@ func (m *Module) append(dst []byte, by Origin, entries int) []byte {
 		dst = counted[i].append(dst)
 	}
 	dst, at := wire.Open(dst)
-	return wire.Close(m.counts.record(m.Groups).AppendBinary(dst, entries), at)
+	return wire.Close(m.counts.record(m.Groups, m.Own).AppendBinary(dst, entries), at)
 }
 
 // countedBy returns the origins of m: by, unless m was read or merged.
@@ -199,12 +202,14 @@ func readModule(r *wire.Reader, room *metric.Room) (m Module) {
 type counts interface {
 	// declaredBy returns the name of the struct that declares the metrics.
 	declaredBy() string
-	// record returns the metrics of enabled groups. It borrows them.
-	record(groups metric.GroupSet) *metric.Record
+	// record returns the metrics of enabled groups, some of which pktvisor lacks. It borrows them.
+	record(groups, own metric.GroupSet) *metric.Record
 }
 
-func (b *bucket[M]) declaredBy() string                           { return nameOf[M]() }
-func (b *bucket[M]) record(groups metric.GroupSet) *metric.Record { return b.Set.Record(groups) }
+func (b *bucket[M]) declaredBy() string { return nameOf[M]() }
+func (b *bucket[M]) record(groups, own metric.GroupSet) *metric.Record {
+	return b.Set.Record(groups, own)
+}
 
 // nameOf returns the name of a struct and its package: "dns.Metrics".
 func nameOf[M any]() string { return reflect.TypeFor[M]().String() }
@@ -215,8 +220,8 @@ type readCounts struct {
 	declared string
 }
 
-func (c *readCounts) declaredBy() string                    { return c.declared }
-func (c *readCounts) record(metric.GroupSet) *metric.Record { return c.Record }
+func (c *readCounts) declaredBy() string                         { return c.declared }
+func (c *readCounts) record(_, _ metric.GroupSet) *metric.Record { return c.Record }
 
 // show makes c the counts of m.
 func (m *Module) show(c *readCounts) {

@@ -59,28 +59,9 @@ func TestFirstFormat(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(firstFormat, pack.EncodeAll(data, nil), 0o644))
 	}
-	packed, err := os.ReadFile(firstFormat)
-	require.NoError(t, err)
-	unpack, err := zstd.NewReader(nil)
-	require.NoError(t, err)
-	defer unpack.Close()
-	data, err := unpack.DecodeAll(packed, nil)
-	require.NoError(t, err)
-	snap, err := handler.ReadSnapshot(data)
-	require.NoError(t, err)
+	snap := understood(t, firstFormat)
 	require.Len(t, snap.Modules, 3)
 	require.Equal(t, "first", snap.Modules[0].Counted[0].Agent)
-	again, err := snap.AppendBinary(nil, handler.Origin{}, 0)
-	require.NoError(t, err)
-	newer, err := handler.ReadSnapshot(again)
-	require.NoError(t, err)
-	for i, m := range snap.Modules {
-		require.Equal(t, m.Values(), newer.Modules[i].Values(), "all of it was understood")
-	}
-	more, err := newer.AppendBinary(nil, handler.Origin{}, 0)
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(again, more), "nothing changes on the way")
-
 	values := make(map[string]metric.Value)
 	for _, m := range snap.Modules {
 		for _, v := range m.Values() {
@@ -96,6 +77,51 @@ func TestFirstFormat(t *testing.T) {
 	require.NotZero(t, network.From(snap).RateTotal.Len())
 	require.NotZero(t, dns.From(snap).TopQName2.Len())
 	require.NotNil(t, dns.FromTransactions(snap))
+}
+
+// rowsFormat holds a snapshot with all own groups of the last format in which lists and quantiles
+// were rows instead of columns.
+const rowsFormat = "testdata/rows.vsnap.zst"
+
+// A snapshot of the format with rows must stay readable, too.
+func TestRowsFormat(t *testing.T) {
+	snap := understood(t, rowsFormat)
+	values := make(map[string]metric.Value)
+	for _, m := range snap.Modules {
+		for _, v := range m.Values() {
+			require.NotEqual(t, metric.KindUnknown, v.Kind)
+			values[v.Prom] = v
+		}
+	}
+	require.Len(t, values["packets_top_ipv4"].Items, 10)
+	require.Len(t, values["dns_top_clients_queries"].Items, 10)
+	require.Len(t, values["dns_clients_by_names"].Items, 3, "an eighth of 20")
+	require.NotEmpty(t, values["dns_clients_by_names"].Items[0].Samples)
+	require.NotZero(t, values["dns_server_xact_time_us"].Quantiles.P50)
+}
+
+// understood returns the snapshot in a file, of which nothing may be lost.
+func understood(t *testing.T, file string) *handler.Snapshot {
+	packed, err := os.ReadFile(file)
+	require.NoError(t, err)
+	unpack, err := zstd.NewReader(nil)
+	require.NoError(t, err)
+	defer unpack.Close()
+	data, err := unpack.DecodeAll(packed, nil)
+	require.NoError(t, err)
+	snap, err := handler.ReadSnapshot(data)
+	require.NoError(t, err)
+	again, err := snap.AppendBinary(nil, handler.Origin{}, 0)
+	require.NoError(t, err)
+	newer, err := handler.ReadSnapshot(again)
+	require.NoError(t, err)
+	for i, m := range snap.Modules {
+		require.Equal(t, m.Values(), newer.Modules[i].Values(), "all of it was understood")
+	}
+	more, err := newer.AppendBinary(nil, handler.Origin{}, 0)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(again, more), "nothing changes on the way")
+	return snap
 }
 
 // No bytes make ReadSnapshot panic, and what it returns can be shown, appended and merged.

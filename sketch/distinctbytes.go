@@ -82,14 +82,17 @@ func (t *TopDistinct) appendSamples(b []byte, e *distinctKey) []byte {
 // and leave t unchanged.
 func (t *TopDistinct) UnmarshalBinary(data []byte) error {
 	const what = "a list of distinct sub-keys"
-	if len(data) == 0 || data[0] != distinctVersion && data[0] != cutDistinctVersion {
+	if len(data) == 0 || data[0] < distinctVersion || data[0] > cutDistinctVersion {
 		return errCorrupt(what, "unknown version")
 	}
 	r := &reader{what: what, b: data[1:]}
 	capacity := r.uvarint()
 	out := TopDistinct{capacity: int(min(capacity, distinctKeys)), refused: r.uvarint()}
 	read := out.readKey
-	if data[0] == cutDistinctVersion {
+	switch data[0] {
+	case longDistinctVersion:
+		out.cut, read = min(r.uvarint(), maxCut), out.readLong
+	case cutDistinctVersion:
 		out.cut, read = min(r.uvarint(), maxCut), out.readCut
 	}
 	n := r.uvarint()
@@ -195,6 +198,11 @@ func (c *distinctCounter) readRegisters(r *reader) (why string) {
 
 // readSamples reads the samples of e.
 func (t *TopDistinct) readSamples(r *reader, e *distinctKey) (why string) {
+	return t.readGroup(r, e, r.uint64)
+}
+
+// readGroup reads the samples of e, whose hashes the function hash reads.
+func (t *TopDistinct) readGroup(r *reader, e *distinctKey, hash func() uint64) (why string) {
 	n := r.uvarint()
 	if n == 0 || r.err != nil {
 		return ""
@@ -205,7 +213,7 @@ func (t *TopDistinct) readSamples(r *reader, e *distinctKey) (why string) {
 	t.assign(e)
 	g := &t.evidence.groups[e.samples-1]
 	for range n - 1 {
-		h := r.uint64()
+		h := hash()
 		text := r.take(r.uvarint())
 		if r.err == nil && len(text) > sampleMost {
 			return "a sample is too long"

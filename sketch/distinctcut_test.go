@@ -93,7 +93,7 @@ func TestTopDistinctCutKeeps(t *testing.T) {
 		require.False(t, d.Exact)
 		require.InDelta(t, want.Missed, d.Missed, 1)
 		if i < 20 {
-			require.Equal(t, want.Samples, d.Samples)
+			require.Equal(t, want.Samples[:min(len(want.Samples), 4)], d.Samples)
 		} else {
 			require.Empty(t, d.Samples)
 		}

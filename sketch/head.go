@@ -41,7 +41,21 @@ func (h Head[K]) cut(entries []Entry[K], n int, below uint64) Head[K] {
 	for i := range h.Entries {
 		h.Entries[i].Lower -= below
 	}
+	if n > 0 {
+		h.trim(n / keptShare)
+	}
 	return h
+}
+
+// keptShare divides the number of entries that trim keeps.
+const keptShare = 8
+
+// trim drops the entries of which nothing is left, since their bounds are those of a key without an
+// entry. It keeps least entries, because a list of rare keys should show some of them.
+func (h *Head[K]) trim(least int) {
+	for len(h.Entries) > least && h.Entries[len(h.Entries)-1].Lower == 0 {
+		h.Entries = h.Entries[:len(h.Entries)-1]
+	}
 }
 
 // Head returns the n entries with the highest counts, without those below a 4096th of the total, or
@@ -129,9 +143,7 @@ func (t *TopPairs) SetHead(h Head[[]byte], scale int, hash func([]byte) uint64) 
 func (t *TopCounts[K]) Head(n int) Head[K] {
 	h := Head[K]{Total: t.Total(), Error: t.error, Capacity: 1 << 16}
 	best := headed(n, h.Total, cmp.Compare[K])
-	for key, count := range t.counts {
-		best.offer(Entry[K]{key, count, sum(count, t.error)})
-	}
+	t.offerAll(&best)
 	return h.cut(best.sorted(), n, best.below)
 }
 

@@ -12,6 +12,12 @@ type leaders[K any] struct {
 	below   uint64           // the greatest count that was left out for that
 }
 
+// worse reports whether an entry with that lower bound, of a list in which all entries have the same
+// error, would change nothing. It is a quick test before offer.
+func (l *leaders[K]) worse(lower uint64) bool {
+	return len(l.heap) >= l.n && l.n > 0 && lower < l.heap[0].Lower
+}
+
 // offer inserts e if it belongs to the highest so far.
 func (l *leaders[K]) offer(e Entry[K]) {
 	switch {

@@ -1,7 +1,6 @@
 package sketch
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
 )
@@ -26,6 +25,9 @@ const (
 // The error in rank is at most the share of the samples in the bin. Values below 2⁻²⁰ count as the
 // minimum, values from 2⁴⁴ on as the maximum.
 //
+// A coarse sketch was read from the bytes of [Quantile.AppendCoarse]; its values are within 0.8 per
+// cent.
+//
 // Merging adds bins and loses nothing: 64 merged parts equal one sketch of all samples. A t-digest
 // would be smaller, but its Add takes 13 to 100 times as long (1.3 ns here), and each merge costs
 // accuracy. Memory is 2.5 KiB, plus 4 KiB for each power of two that has samples.
@@ -43,6 +45,7 @@ type Quantile struct {
 	min, max float64
 	binned   bool // too many samples for raw
 	whole    bool // all samples in raw were whole numbers; valid iff binned
+	coarse   bool // four bins count as one; see AppendCoarse
 }
 
 // Add adds a sample. NaN is ignored.
@@ -151,7 +154,7 @@ func (q *Quantile) Quantile(p float64) float64 {
 
 // within returns the value at a share of the way through bin i.
 func (q *Quantile) within(i int, share float64) float64 {
-	low, high := lowest(i), lowest(i+1)
+	low, high := lowest(i), lowest(i+q.width())
 	switch {
 	case !q.whole:
 		return low + (high-low)*share
@@ -166,10 +169,31 @@ func lowest(i int) float64 {
 	return math.Float64frombits(uint64(i/octBins+octMin)<<52 | uint64(i%octBins)<<binShift)
 }
 
-// all yields the bins that are not empty, in ascending order.
+// coarseBins is the number of bins that count as one in a coarse sketch.
+const coarseBins = 4
+
+// width returns the number of bins that count as one.
+func (q *Quantile) width() int {
+	if q.coarse {
+		return coarseBins
+	}
+	return 1
+}
+
+// all yields the bins that are not empty, in ascending order. In a coarse sketch, each is the first
+// of several.
 func (q *Quantile) all(yield func(i int, n uint64) bool) {
 	for oct, c := range q.bins {
 		if c == nil {
+			continue
+		}
+		if q.coarse {
+			for i := 0; i < octBins; i += coarseBins {
+				n := sum(sum(c[i], c[i+1]), sum(c[i+2], c[i+3]))
+				if n > 0 && !yield(oct*octBins+i, n) {
+					return
+				}
+			}
 			continue
 		}
 		for i, n := range c {
@@ -193,7 +217,7 @@ func (q *Quantile) Merge(src *Quantile) {
 		q.binned, q.whole = true, src.whole
 	}
 	q.spread()
-	q.whole = q.whole && src.whole
+	q.whole, q.coarse = q.whole && src.whole, q.coarse || src.coarse
 	q.min, q.max = min(q.min, src.min), max(q.max, src.max)
 	q.n, q.low, q.high = sum(q.n, src.n), sum(q.low, src.low), sum(q.high, src.high)
 	q.sum.add(src.sum)
@@ -273,97 +297,4 @@ func binOf(v float64) float64 {
 		return lowest(allBins)
 	}
 	return math.Float64frombits(math.Float64bits(v) >> binShift << binShift)
-}
-
-const quantileVersion = 2
-
-// MarshalBinary returns q as bytes: the version, the form of the samples, then the samples. Raw
-// samples have 8 bytes each. Bins begin with the minimum and the maximum. Unsigned varints follow:
-// the upper and lower half of the sum in units of 2⁻²⁰, and the counts below and above all bins.
-// Then come, for each bin, the distance from the previous one and the count. It never fails.
-func (q *Quantile) MarshalBinary() ([]byte, error) { return q.AppendBinary(nil) }
-
-// AppendBinary appends the output of MarshalBinary to dst.
-func (q *Quantile) AppendBinary(dst []byte) ([]byte, error) {
-	at := len(dst) + 1
-	b := append(dst, quantileVersion, 0)
-	if !q.binned {
-		for _, v := range q.raw {
-			b = appendFloat(b, v)
-		}
-		return b, nil
-	}
-	b[at] = 1
-	if q.whole {
-		b[at] = 2
-	}
-	b = appendFloat(appendFloat(b, q.min), q.max)
-	for _, v := range [...]uint64{q.sum.high, q.sum.low, q.low, q.high} {
-		b = binary.AppendUvarint(b, v)
-	}
-	last := 0
-	for i, n := range q.all {
-		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(i-last)), n)
-		last = i
-	}
-	return b, nil
-}
-
-func appendFloat(b []byte, v float64) []byte {
-	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
-}
-
-func (r *reader) float() float64 { return math.Float64frombits(r.uint64()) }
-
-// UnmarshalBinary sets q from the output of MarshalBinary. Other bytes are an error and leave q
-// unchanged.
-func (q *Quantile) UnmarshalBinary(data []byte) error {
-	if len(data) < 2 || data[0] != quantileVersion || data[1] > 2 {
-		return errCorrupt("quantiles", "unknown version")
-	}
-	out := Quantile{binned: data[1] > 0, whole: data[1] == 2}
-	r := &reader{what: "quantiles", b: data[2:]}
-	if out.binned {
-		out.read(r)
-	} else {
-		for len(r.b) > 0 && len(out.raw) < rawMax {
-			out.Add(r.float())
-		}
-	}
-	switch {
-	case r.err != nil:
-		return r.err
-	case len(r.b) > 0 || !(out.min <= out.max) || out.n == 0 && out.max != 0:
-		return errCorrupt("quantiles", "numbers contradict each other")
-	}
-	*q = out
-	return nil
-}
-
-// read reads a sketch with bins.
-func (q *Quantile) read(r *reader) {
-	q.min, q.max = r.float(), r.float()
-	q.sum = fixed{r.uvarint(), r.uvarint()}
-	q.low, q.high = r.uvarint(), r.uvarint()
-	q.n = sum(q.low, q.high)
-	if r.err == nil {
-		r.b, r.err = nil, q.readBins(r.b)
-	}
-}
-
-// readBins reads the distances and counts of bins.
-func (q *Quantile) readBins(b []byte) error {
-	i := uint64(0)
-	for len(b) > 0 {
-		step, k := binary.Uvarint(b)
-		n, l := binary.Uvarint(b[max(k, 0):])
-		if i += step; k <= 0 || l <= 0 || step >= allBins || i >= allBins || q.n+n < q.n {
-			return errCorrupt("quantiles", "numbers contradict each other")
-		}
-		q.n += n
-		c := q.octave(int(i / octBins))
-		c[i%octBins] = sum(c[i%octBins], n)
-		b = b[k+l:]
-	}
-	return nil
 }

@@ -85,6 +85,41 @@ func TestQuantileError(t *testing.T) {
 	}
 }
 
+// Coarse bytes are within 0.8 per cent, also when they are merged with others, and travel on without
+// further loss.
+func TestQuantileCoarse(t *testing.T) {
+	const n = 100_000
+	for name := range samplers {
+		samples := draw(name, n)
+		one, fine, merged := quantileOf(samples), quantileOf(samples[:n/2]), new(sketch.Quantile)
+		merged.Merge(fine)
+		for _, part := range [][]float64{samples[n/2 : n/4*3], samples[n/4*3:]} {
+			data := quantileOf(part).AppendCoarse(nil)
+			var back sketch.Quantile
+			require.NoError(t, back.UnmarshalBinary(data))
+			again, err := back.MarshalBinary()
+			require.NoError(t, err)
+			require.Equal(t, data, again)
+			merged.Merge(&back)
+		}
+		require.Equal(t, one.Count(), merged.Count())
+		require.Equal(t, one.Sum(), merged.Sum())
+		sorted := slices.Sorted(slices.Values(samples))
+		for _, p := range []float64{0, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1} {
+			require.InEpsilon(t, 1+sorted[max(int(math.Ceil(p*n)), 1)-1], 1+merged.Quantile(p), 0.0081, "%s: value at %v", name, p)
+		}
+		total := uint64(0)
+		for _, n := range merged.Bins {
+			total += n
+		}
+		require.Equal(t, one.Count(), total)
+	}
+	few := quantileOf([]float64{1, 2, 3})
+	exact, err := few.MarshalBinary()
+	require.NoError(t, err)
+	require.Equal(t, exact, few.AppendCoarse(nil))
+}
+
 func TestQuantileIsExactForFewSamples(t *testing.T) {
 	samples := draw("log-normal", 256)
 	q := quantileOf(samples)

@@ -239,7 +239,7 @@ func (t *TopColumns) compare(a, b *columnsEntry) int {
 // best returns the best entries of a column, in order.
 func (t *TopColumns) best(best *leaders[*columnsEntry], column int) (out []Entry[[]byte]) {
 	for i := range t.entries {
-		if e := &t.entries[i]; e.sum[column] > 0 {
+		if e := &t.entries[i]; e.sum[column] > 0 && !best.worse(e.sum[column]) {
 			best.offer(Entry[*columnsEntry]{e, e.sum[column], sum(e.sum[column], t.error[column])})
 		}
 	}

@@ -69,10 +69,26 @@ func (t *TopCounts[K]) count(key K) uint64 {
 // plus Error.
 func (t *TopCounts[K]) Top(n int) []Entry[K] {
 	best := leaders[K]{n: n, compare: cmp.Compare[K]}
-	for key, count := range t.counts {
-		best.offer(Entry[K]{key, count, sum(count, t.error)})
-	}
+	t.offerAll(&best)
 	return best.sorted()
+}
+
+func (t *TopCounts[K]) offerAll(best *leaders[K]) {
+	for i, p := range t.pages {
+		if p == nil {
+			continue
+		}
+		high := t.highs[i]
+		for j, low := range p {
+			count := uint64(low)
+			if high != nil {
+				count |= high[j] << lowBits
+			}
+			if count > 0 && !best.worse(count) {
+				best.offer(Entry[K]{K(i*pageKeys + j), count, sum(count, t.error)})
+			}
+		}
+	}
 }
 
 // Len returns the number of distinct keys.
@@ -107,8 +123,20 @@ func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
 // Total returns the sum of all counts.
 func (t *TopCounts[K]) Total() (total uint64) {
 	total = t.rest
-	for _, count := range t.counts {
-		total = sum(total, count)
+	for i, p := range t.pages {
+		if p == nil {
+			continue
+		}
+		low := uint64(0)
+		for _, n := range p {
+			low += uint64(n)
+		}
+		total = sum(total, low)
+		if high := t.highs[i]; high != nil {
+			for _, n := range high {
+				total = sum(total, n<<lowBits)
+			}
+		}
 	}
 	return total
 }

@@ -66,7 +66,7 @@ func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
 
 func (t *TopK[K]) offerAll(best *leaders[K]) {
 	for i := range t.t.slots {
-		if e := &t.t.slots[i]; e.hash != 0 {
+		if e := &t.t.slots[i]; e.hash != 0 && !best.worse(e.count) {
 			best.offer(Entry[K]{e.value, e.count, sum(e.count, t.t.offset)})
 		}
 	}

@@ -152,7 +152,7 @@ func (t *TopNames) Top(n int) []Entry[[]byte] {
 
 func (t *TopNames) offerAll(best *leaders[[]byte]) {
 	for i := range t.t.slots {
-		if e := &t.t.slots[i]; e.hash != 0 {
+		if e := &t.t.slots[i]; e.hash != 0 && !best.worse(e.count) {
 			best.offer(Entry[[]byte]{t.name(e.value), e.count, sum(e.count, t.t.offset)})
 		}
 	}

@@ -394,7 +394,7 @@ func (t *TopPairs) Top(n, scale int) []Entry[[]byte] {
 // best returns the best entries on a scale, in order.
 func (t *TopPairs) best(best *leaders[*pairEntry], scale int) (out []Entry[[]byte]) {
 	for i := range t.entries {
-		if e := &t.entries[i]; e.sum[scale] > 0 {
+		if e := &t.entries[i]; e.sum[scale] > 0 && !best.worse(e.sum[scale]) {
 			best.offer(Entry[*pairEntry]{e, e.sum[scale], sum(e.sum[scale], t.error[scale])})
 		}
 	}

@@ -33,10 +33,12 @@ const (
 // version returns the version of the bytes of values of kind k. All former ones are read.
 func (k wireKind) version() byte {
 	switch k {
-	case wireList: // texts that follow from their keys are left out
+	case wireList:
+		return columnsVersion
+	case wireQuantile: // columns, and coarse bins
 		return 2
-	case wireDistinctNames, wireDistinctClients: // cut
-		return 2
+	case wireDistinctNames, wireDistinctClients: // cut, and shorter
+		return 3
 	}
 	return 1
 }
@@ -60,7 +62,7 @@ type cutter interface {
 
 // cutShare divides the number of entries of a cutter. An entry has about ten times the bytes of
 // another list's entry.
-const cutShare = 8
+const cutShare = 12
 
 // newTraveller returns an empty state of a kind, or nil for other kinds.
 func newTraveller(k wireKind) traveller {
@@ -111,6 +113,12 @@ func (c cardinality) size() int                { return c.Size() }
 func (q quantile) wireKind() wireKind       { return wireQuantile }
 func (q quantile) append(dst []byte) []byte { return mustAppend(q.AppendBinary(dst)) }
 func (q quantile) size() int                { return q.Size() }
+func (q quantile) appendShort(dst []byte, coarse bool) []byte {
+	if coarse {
+		return q.AppendCoarse(dst)
+	}
+	return q.append(dst)
+}
 func (q quantile) read(data []byte) error {
 	if err := q.UnmarshalBinary(data); err != nil {
 		return err

@@ -52,9 +52,9 @@ func TestTextsTravel(t *testing.T) {
 	one := count(v4[:], v6[:], append(v4[:], 24), append(v6[:], 48))
 	two := count([]byte("x234567890123456"), []byte("abc"), []byte("123456"), []byte("other"))
 	all := count(v4[:], v6[:], append(v4[:], 24), append(v6[:], 48))
-	sum := travel(t, one.Record(0), 0, h)
-	require.Less(t, len(one.Record(0).AppendBinary(nil, 0)), 170, "without texts")
-	sum.Merge(travel(t, two.Record(0), 0, h), nil)
+	sum := travel(t, one.Record(0, 0), 0, h)
+	require.Less(t, len(one.Record(0, 0).AppendBinary(nil, 0)), 170, "without texts")
+	sum.Merge(travel(t, two.Record(0, 0), 0, h), nil)
 	sum = travel(t, sum, 0, h)
 	want := make(map[string]uint64)
 	for _, b := range []*Set[mixedKeys]{two, all} {
@@ -85,7 +85,7 @@ func TestSmallEntriesAreCut(t *testing.T) {
 		b.Metrics.list.Add(&k, &sketch.Columns{uint64(1_000_000 >> min(i, 19))})
 	}
 	for n, length := range map[int]int{0: 100, 256: 12, 5: 5} {
-		v := travel(t, b.Record(0), n, h).Values(0, show)[0]
+		v := travel(t, b.Record(0, 0), n, h).Values(0, show)[0]
 		require.Len(t, v.Items, length)
 		require.Equal(t, total, v.Total)
 		for i, item := range v.Items[:min(length, 12)] {

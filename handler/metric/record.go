@@ -30,6 +30,7 @@ type declared struct {
 	// two values did not merge, so that there is none; it stays out of later merges, too
 	leftOut bool
 	partial bool // only some of the merged records declare it
+	own     bool // pktvisor lacks it; it travels with less detail
 }
 
 // part holds the values of a Record, or of a subject, by declaration. A value is nil if no record
@@ -236,9 +237,10 @@ func (k wireKind) kind() Kind {
 	return KindUnknown
 }
 
-// Record returns the metrics of b in enabled groups. It borrows them until b changes.
-func (b *Set[M]) Record(groups GroupSet) *Record {
-	return &Record{fields: b.schema.travels(groups), sum: *b.travel(groups)}
+// Record returns the metrics of b in enabled groups. It borrows them until b changes. Metrics of
+// groups in own travel with less detail; see [Record.AppendBinary].
+func (b *Set[M]) Record(groups, own GroupSet) *Record {
+	return &Record{fields: b.schema.travels(groups, own), sum: *b.travel(groups)}
 }
 
 // travel returns the values of metrics in enabled groups.
@@ -257,15 +259,27 @@ func (b *Set[M]) travel(groups GroupSet) *part {
 	return sum
 }
 
+// inherit makes the metrics of each subject as own as d.
+func (d *declared) inherit() {
+	for i := range d.sub {
+		d.sub[i].own = d.sub[i].own || d.own
+		d.sub[i].inherit()
+	}
+}
+
 // travels returns the declarations of metrics in enabled groups.
-func (s *Schema[M]) travels(groups GroupSet) (list []declared) {
+func (s *Schema[M]) travels(groups, own GroupSet) (list []declared) {
 	for _, f := range s.fields {
 		if !groups.Has(f.groups) {
 			continue
 		}
 		d := f.travels
-		if m, ok := f.subjects.(interface{ travels(GroupSet) []declared }); ok {
-			d.sub = m.travels(groups)
+		d.own = f.groups&own != 0
+		if m, ok := f.subjects.(interface {
+			travels(groups, own GroupSet) []declared
+		}); ok {
+			d.sub = m.travels(groups, own)
+			d.inherit()
 		}
 		list = append(list, d)
 	}

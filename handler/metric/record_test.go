@@ -150,13 +150,13 @@ func TestRecord(t *testing.T) {
 	s, groups := schema(t)
 	h := hash64.Random()
 	set := s.New()
-	empty := travel(t, set.Record(groups), 0, h)
+	empty := travel(t, set.Record(groups, 0), 0, h)
 	require.Equal(t, set.Values(groups, show), empty.Values(groups, show))
 	for _, e := range events(1, 20_000, 5000) {
 		set.Metrics.count(h, e)
 	}
 	want := set.Values(groups, show)
-	r := travel(t, set.Record(groups), 0, h)
+	r := travel(t, set.Record(groups, 0), 0, h)
 	require.Equal(t, want, r.Values(groups, show))
 	require.Equal(t, withoutTotals(s.Fields()), r.Fields(), "totals are of the program that counts")
 	m := Load[one]("x", r)
@@ -195,7 +195,7 @@ func TestRecordMerge(t *testing.T) {
 		bound := []int{0, 1, 10, 256}[seed%4]
 		var records []*Record
 		for _, p := range parts {
-			records = append(records, travel(t, p.Record(groups), bound, h))
+			records = append(records, travel(t, p.Record(groups, 0), bound, h))
 		}
 		for len(records) > 1 { // merge any two
 			i := r.IntN(len(records) - 1)
@@ -256,7 +256,7 @@ func TestRecordMergeKeys(t *testing.T) {
 		for _, e := range events(1, 100, 50) {
 			set.Metrics.count(h, e)
 		}
-		sum.Merge(travel(t, set.Record(groups), 0, h), nil)
+		sum.Merge(travel(t, set.Record(groups, 0), 0, h), nil)
 	}
 	require.Equal(t, []string{"x_distinct", "x_part_distinct"}, sum.LeftOut())
 	after, err := ReadRecord(sum.AppendBinary(nil, 0), hash64.ID{}, NewRoom(1<<20))
@@ -298,9 +298,9 @@ func TestRecordVersions(t *testing.T) {
 	two.Metrics.B.Add(3)
 	two.Metrics.C.Add(4)
 	sum := new(Record)
-	sum.Merge(travel(t, one.Record(1), 0, h), nil)
+	sum.Merge(travel(t, one.Record(1, 0), 0, h), nil)
 	regroup := func(g GroupSet) GroupSet { return g&1<<1 | g>>1 }
-	sum.Merge(travel(t, two.Record(3), 0, h), regroup)
+	sum.Merge(travel(t, two.Record(3, 0), 0, h), regroup)
 	require.Equal(t, []string{"x_a"}, sum.LeftOut())
 	require.Equal(t, []string{"x_c"}, sum.Partial())
 	values := sum.Values(3, show)
@@ -308,7 +308,7 @@ func TestRecordVersions(t *testing.T) {
 	require.Equal(t, []any{"x_b", uint64(5), "x_c", uint64(4)}, []any{values[0].Prom, values[0].Int, values[1].Prom, values[1].Int})
 	require.Len(t, sum.Values(1, show), 1)
 
-	data := one.Record(1).AppendBinary(nil, 0)
+	data := one.Record(1, 0).AppendBinary(nil, 0)
 	data[len(data)-8]++ // the kind of A's value and of its declaration
 	data[2] = data[len(data)-8]
 	for _, kind := range []byte{200, data[2]} {
@@ -346,7 +346,7 @@ func TestReadRecordIsBounded(t *testing.T) {
 			m.Times.Add(float64(uint64(1) << (k % 40)))
 		}
 	}
-	data := set.Record(0).AppendBinary(nil, 0)
+	data := set.Record(0, 0).AppendBinary(nil, 0)
 	require.Less(t, len(data), 300_000)
 	_, err = ReadRecord(data, hash64.ID{1}, NewRoom(len(data)))
 	require.ErrorContains(t, err, "its values need more than 64 MiB of memory")
@@ -364,7 +364,7 @@ func TestRecordsShareRoom(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		set.Metrics.Names.Add(h.Sum([]byte(name)), []byte(name), 1)
 	}
-	data := set.Record(GroupSet(math.MaxUint32)).AppendBinary(nil, 0)
+	data := set.Record(GroupSet(math.MaxUint32), 0).AppendBinary(nil, 0)
 	used := NewRoom(0)
 	_, err = ReadRecord(data, h.ID(), used)
 	require.NoError(t, err)
@@ -380,11 +380,11 @@ func TestRecordsShareRoom(t *testing.T) {
 func FuzzReadRecord(f *testing.F) {
 	s, groups := schema(f)
 	set := s.New()
-	f.Add(set.Record(groups).AppendBinary(nil, 0))
+	f.Add(set.Record(groups, 0).AppendBinary(nil, 0))
 	for _, e := range events(1, 20, 9) {
 		set.Metrics.count(hash64.Fixed(), e)
 	}
-	f.Add(set.Record(groups).AppendBinary(nil, 0))
+	f.Add(set.Record(groups, 0).AppendBinary(nil, 0))
 	f.Add(wire.AppendText(nil, "visor"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := ReadRecord(data, hash64.ID{1}, NewRoom(len(data)))
@@ -400,7 +400,7 @@ func FuzzReadRecord(f *testing.F) {
 		sum := new(Record)
 		sum.Merge(r, nil)
 		sum.Merge(r, nil)
-		other, err := ReadRecord(set.Record(groups).AppendBinary(nil, 0), hash64.ID{2}, NewRoom(1<<20))
+		other, err := ReadRecord(set.Record(groups, 0).AppendBinary(nil, 0), hash64.ID{2}, NewRoom(1<<20))
 		require.NoError(t, err)
 		sum.Merge(other, nil)
 		_, err = ReadRecord(sum.AppendBinary(nil, 5), hash64.ID{}, NewRoom(1<<20))

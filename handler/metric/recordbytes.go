@@ -26,14 +26,19 @@ const (
 	flagSparse
 	flagLeftOut
 	flagPartial
+	flagOwn
 )
 
 // AppendBinary appends r in bytes: the declarations, then the values. Of each list it appends the n
-// entries with the highest counts, and an eighth as many of a list of distinct names or clients; 0
-// means all. It leaves out entries below a 4096th of the list's total, too. What it cuts is added
-// to the list's error.
+// entries with the highest counts, a quarter as many if pktvisor lacks the list, and a twelfth as
+// many of a list of distinct names or clients; 0 means all. It leaves out entries below a 4096th of
+// the list's total, too. What it cuts is added to the list's error.
+//
+// If n is not 0, quantiles that pktvisor lacks have bins four times as wide. They are then within
+// 0.8 per cent of the true ones instead of 0.2.
 func (r *Record) AppendBinary(dst []byte, n int) []byte {
-	return r.sum.append(appendDeclarations(dst, r.fields), r.fields, n)
+	w := writing{n}
+	return w.part(appendDeclarations(dst, r.fields), &r.sum, r.fields)
 }
 
 func appendDeclarations(dst []byte, list []declared) []byte {
@@ -54,7 +59,7 @@ func appendDeclarations(dst []byte, list []declared) []byte {
 }
 
 func (d *declared) flags() (flags byte) {
-	for i, set := range [...]bool{d.Float, d.Sparse, d.leftOut, d.partial} {
+	for i, set := range [...]bool{d.Float, d.Sparse, d.leftOut, d.partial, d.own} {
 		if set {
 			flags |= 1 << i
 		}
@@ -62,15 +67,29 @@ func (d *declared) flags() (flags byte) {
 	return flags
 }
 
-// append appends the values: kind, version, length and bytes of each.
-func (p *part) append(dst []byte, list []declared, n int) []byte {
+// writing appends a Record.
+type writing struct{ n int } // entries of a list; 0 means all
+
+// part appends the values: kind, version, length and bytes of each.
+func (w writing) part(dst []byte, p *part, list []declared) []byte {
 	for i := range list {
-		dst = appendValue(dst, &list[i], p.values[i], n)
+		dst = w.value(dst, &list[i], p.values[i])
 	}
 	return dst
 }
 
-func appendValue(dst []byte, d *declared, value state, n int) []byte {
+// ownShare divides the number of entries of lists that pktvisor lacks, which are many.
+const ownShare = 4
+
+// entries returns the number of entries of a list.
+func (w writing) entries(d *declared) int {
+	if d.own {
+		return (w.n + ownShare - 1) / ownShare
+	}
+	return w.n
+}
+
+func (w writing) value(dst []byte, d *declared, value state) []byte {
 	if u, ok := value.(*unknown); ok {
 		return wire.AppendText(append(dst, byte(u.kind), u.version), u.data)
 	}
@@ -84,13 +103,15 @@ func appendValue(dst []byte, d *declared, value state, n int) []byte {
 		for _, name := range slices.Sorted(maps.Keys(m.parts)) {
 			p := m.parts[name]
 			dst = binary.AppendUvarint(wire.AppendText(dst, name), uint64(max(p.periods, 0)))
-			dst = p.append(dst, d.sub, n)
+			dst = w.part(dst, p, d.sub)
 		}
 	case lister:
-		h := m.head(n)
+		h := m.head(w.entries(d))
 		dst = h.append(dst)
 	case cutter:
-		dst = m.appendHead(dst, (n+cutShare-1)/cutShare)
+		dst = m.appendHead(dst, (w.n+cutShare-1)/cutShare)
+	case quantile:
+		dst = m.appendShort(dst, w.n > 0 && d.own)
 	case traveller:
 		dst = m.append(dst)
 	}
@@ -159,7 +180,7 @@ func (in *reading) declaration(r *wire.Reader, depth int) declared {
 	d := declared{wire: wireKind(r.Byte()), keys: keyKind(r.Byte())}
 	flags := r.Byte()
 	d.Float, d.Sparse = flags&flagFloat != 0, flags&flagSparse != 0
-	d.leftOut, d.partial = flags&flagLeftOut != 0, flags&flagPartial != 0
+	d.leftOut, d.partial, d.own = flags&flagLeftOut != 0, flags&flagPartial != 0, flags&flagOwn != 0
 	d.Groups = GroupSet(r.Int(math.MaxUint32))
 	d.Path = r.Texts()
 	d.Prom, d.Help, d.Label = r.Text(), r.Text(), r.Text()
@@ -208,7 +229,7 @@ func (in *reading) value(r *wire.Reader, d *declared) state {
 		return in.subjects(body, d)
 	case wireList:
 		l := &list{hash: in.hash}
-		l.read(body, d.keys)
+		l.read(body, d.keys, version)
 		in.use(l.size())
 		return l
 	}

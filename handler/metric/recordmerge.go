@@ -52,6 +52,7 @@ func (m merging) declarations(dst *[]declared, src []declared) {
 		own := &(*dst)[i]
 		common[i] = true
 		own.partial = own.partial || d.partial
+		own.own = own.own || d.own
 		own.leftOut = own.leftOut || d.leftOut || own.wire != d.wire || own.keys != d.keys ||
 			m.mixed && (own.wire == wireCardinality || own.wire == wireDistinctNames || own.wire == wireDistinctClients)
 		sub := m

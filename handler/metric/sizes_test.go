@@ -42,7 +42,7 @@ func TestSizes(t *testing.T) {
 	again := schema.New()
 	again.CopyFrom(sum)
 	equal(&again.Metrics)
-	data := sum.Record(0).AppendBinary(nil, 0)
+	data := sum.Record(0, 0).AppendBinary(nil, 0)
 	record, err := metric.ReadRecord(data, hash64.Fixed().ID(), metric.NewRoom(len(data)))
 	require.NoError(t, err)
 	equal(metric.Load[lengthMetrics]("t", record))

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"encoding/binary"
+	"reflect"
 
 	"visor/sketch"
 	"visor/sketch/hash64"
@@ -30,29 +31,30 @@ func (t *Top[K]) keys() keyKind {
 
 func (t *Top[K]) head(n int) head {
 	from := t.Head(n, K.Compare)
-	out, texts := headOf(from, bytesOf[K]), make(map[string]string)
-	kind := t.keys()
-	for i, e := range from.Entries {
-		if kind.text() {
-			texts[string(out.Entries[i].Key)] = e.Key.String()
-		}
-	}
-	return head{kind, out, func(key []byte) Item { return Item{Name: texts[string(key)]} }}
+	out := headOf(from, bytesOf[K])
+	return head{t.keys(), out, func(i int) Item { return Item{Name: from.Entries[i].Key.String()} }}
 }
 
-// bytesOf returns the bytes of a key of fixed size, or otherwise its text.
-func bytesOf[K Key[K]](key K) []byte {
-	if b, err := binary.Append(nil, binary.LittleEndian, key); err == nil {
+// bytesOf appends the bytes of a key of fixed size, or otherwise its text.
+func bytesOf[K Key[K]](dst []byte, key *K) []byte {
+	if v := reflect.ValueOf(key).Elem(); v.Kind() == reflect.Array && v.Type().Elem().Kind() == reflect.Uint8 {
+		return append(dst, v.Bytes()...)
+	}
+	if b, err := binary.Append(dst, binary.LittleEndian, *key); err == nil {
 		return b
 	}
-	return []byte(key.String())
+	return append(dst, (*key).String()...)
 }
 
-// headOf returns a Head with other keys.
-func headOf[K any](from sketch.Head[K], key func(K) []byte) sketch.Head[[]byte] {
+// headOf returns a Head with other keys. The function key appends the bytes of a key.
+func headOf[K any](from sketch.Head[K], key func([]byte, *K) []byte) sketch.Head[[]byte] {
 	out := sketch.Head[[]byte]{Total: from.Total, Error: from.Error, Refused: from.Refused, Capacity: from.Capacity}
-	for _, e := range from.Entries {
-		out.Entries = append(out.Entries, sketch.Entry[[]byte]{Key: key(e.Key), Lower: e.Lower, Upper: e.Upper})
+	out.Entries = make([]sketch.Entry[[]byte], len(from.Entries))
+	var all []byte
+	for i := range from.Entries {
+		e, at := &from.Entries[i], len(all)
+		all = key(all, &e.Key)
+		out.Entries[i] = sketch.Entry[[]byte]{Key: all[at:len(all):len(all)], Lower: e.Lower, Upper: e.Upper}
 	}
 	return out
 }
@@ -79,10 +81,9 @@ func (t *Top[K]) load(l *list) {
 func (t *TopNumbers[K]) keys() keyKind { return keyNumber }
 
 func (t *TopNumbers[K]) head(n int) head {
-	number := func(key K) []byte { return binary.BigEndian.AppendUint16(nil, uint16(key)) }
-	return head{keyNumber, headOf(t.Head(n), number), func(key []byte) Item {
-		return Item{Name: K(binary.BigEndian.Uint16(key)).String()}
-	}}
+	from := t.Head(n)
+	number := func(dst []byte, key *K) []byte { return binary.BigEndian.AppendUint16(dst, uint16(*key)) }
+	return head{keyNumber, headOf(from, number), func(i int) Item { return Item{Name: from.Entries[i].Key.String()} }}
 }
 
 func (t *TopNumbers[K]) load(l *list) {
@@ -112,7 +113,8 @@ func (t *TopSide) head(n int) head {
 	if t.list == nil {
 		return head{kind: keyOther}
 	}
-	return head{keyOther, t.list.Head(n, t.scale), t.item}
+	h := t.list.Head(n, t.scale)
+	return head{keyOther, h, func(i int) Item { return t.item(h.Entries[i].Key) }}
 }
 
 func (t *TopSide) load(l *list) {
