@@ -100,7 +100,7 @@ func TestRowsFormat(t *testing.T) {
 	require.NotZero(t, values["dns_server_xact_time_us"].Quantiles.P50)
 }
 
-// understood returns the snapshot in a file, of which nothing may be lost.
+// understood returns the snapshot in a file. The test fails if a part of it is lost.
 func understood(t *testing.T, file string) *handler.Snapshot {
 	packed, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -50,8 +50,8 @@ func (h Head[K]) cut(entries []Entry[K], n int, below uint64) Head[K] {
 // keptShare divides the number of entries that trim keeps.
 const keptShare = 8
 
-// trim drops the entries of which nothing is left, since their bounds are those of a key without an
-// entry. It keeps least entries, because a list of rare keys should show some of them.
+// trim drops the entries without a remaining count: a key without an entry has the same bounds. It
+// keeps least entries, because a list of rare keys should show some of them.
 func (h *Head[K]) trim(least int) {
 	for len(h.Entries) > least && h.Entries[len(h.Entries)-1].Lower == 0 {
 		h.Entries = h.Entries[:len(h.Entries)-1]

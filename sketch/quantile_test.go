@@ -85,8 +85,8 @@ func TestQuantileError(t *testing.T) {
 	}
 }
 
-// Coarse bytes are within 0.8 per cent, also when they are merged with others, and travel on without
-// further loss.
+// Coarse bytes are within 0.8 per cent, also when they are merged with others. They travel on
+// without further loss.
 func TestQuantileCoarse(t *testing.T) {
 	const n = 100_000
 	for name := range samplers {
