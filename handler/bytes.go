@@ -202,7 +202,7 @@ func readModule(r *wire.Reader, room *metric.Room) (m Module) {
 type counts interface {
 	// declaredBy returns the name of the struct that declares the metrics.
 	declaredBy() string
-	// record returns the metrics of enabled groups, some of which pktvisor lacks. It borrows them.
+	// record returns the metrics of enabled groups; pktvisor lacks those in own. It borrows them.
 	record(groups, own metric.GroupSet) *metric.Record
 }
 

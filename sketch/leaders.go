@@ -12,8 +12,8 @@ type leaders[K any] struct {
 	below   uint64           // the greatest count that was left out for that
 }
 
-// worse reports whether an entry with that lower bound would change nothing, in a list whose entries
-// have the same error. It is a quick test before offer.
+// worse reports whether an entry with that lower bound would change nothing, if all entries have
+// the same error. It is a quick test before offer.
 func (l *leaders[K]) worse(lower uint64) bool {
 	return len(l.heap) >= l.n && l.n > 0 && lower < l.heap[0].Lower
 }
