@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"math"
+	"slices"
 )
 
 // Head is the form in which a list travels: its heaviest entries, in descending order, with the
@@ -97,6 +98,11 @@ func (t *TopNames) SetHead(h Head[[]byte], hash func([]byte) uint64) {
 	t.Reset()
 	t.Limit(h.Capacity)
 	t.t.reserve(min(len(h.Entries), maxCapacity))
+	size := 0
+	for i := range h.Entries {
+		size += len(h.Entries[i].Key)
+	}
+	t.arena = slices.Grow(t.arena, size)
 	for _, e := range h.Entries {
 		is := func(s span) bool { return string(t.name(s)) == string(e.Key) }
 		t.t.merge(max(hash(e.Key), 1), e.Lower, is, func() span { return t.keep(e.Key) })

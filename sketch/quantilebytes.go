@@ -160,44 +160,56 @@ func (q *Quantile) readColumns(r *reader) {
 		r.take(math.MaxUint64)
 		return
 	}
-	distances := reader{b: r.b}
-	if !q.makeOctaves(r, n) {
+	b := r.b
+	low := q.makeOctaves(b, n)
+	if low < 0 || n > uint64(len(b)-low) {
+		r.err = errCorrupt(r.what, "a bin is out of range")
 		return
 	}
-	low := r.take(n)
 	i, count, width := uint64(0), uint64(0), uint64(q.width())
-	for j := range low {
-		step, rest := distances.short(), r.short()
+	at, end := 0, low+int(n) // of the distances, and of the rest
+	for j := low; j < low+int(n); j++ {
+		var step, rest uint64
+		step, at = short(b, at)
+		rest, end = short(b, end)
 		i += step * width
-		count += uint64(unzigzag(uint64(low[j]) | rest<<8))
-		if q.n+count < q.n || count == 0 || j > 0 && step == 0 || rest>>56 > 0 || r.err != nil {
-			r.err = errCorrupt("quantiles", "numbers contradict each other")
+		count += uint64(unzigzag(uint64(b[j]) | rest<<8))
+		if q.n+count < q.n || count == 0 || j > low && step == 0 || rest>>56 > 0 || end < 0 {
+			r.err = errCorrupt(r.what, "numbers contradict each other")
 			return
 		}
 		q.n += count
 		q.bins[i/octBins][i%octBins] = count
 	}
+	r.b = b[end:]
 }
 
-// short is uvarint for numbers that mostly have one byte.
-func (r *reader) short() uint64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 {
-		v := r.b[0]
-		r.b = r.b[1:]
-		return uint64(v)
+// short returns the unsigned varint at a position, which mostly has one byte, and the position
+// behind it. That is negative if there is no number.
+func short(b []byte, at int) (v uint64, next int) {
+	if uint(at) < uint(len(b)) && b[at] < 0x80 {
+		return uint64(b[at]), at + 1
 	}
-	return r.uvarint()
+	if at < 0 {
+		return 0, -1
+	}
+	v, n := binary.Uvarint(b[at:])
+	if n <= 0 {
+		return 0, -1
+	}
+	return v, at + n
 }
 
-// makeOctaves reads the distances of n bins, and makes these in one piece of memory.
-func (q *Quantile) makeOctaves(r *reader, n uint64) bool {
+// makeOctaves makes the bins at n distances, in one piece of memory. It returns the position behind
+// the distances. That is negative if one is out of range.
+func (q *Quantile) makeOctaves(b []byte, n uint64) (at int) {
 	var used [octaves]bool
-	i, many := uint64(0), 0
+	i, many, width := uint64(0), 0, uint64(q.width())
 	for range n {
-		step := r.short()
-		if i += step * uint64(q.width()); step >= allBins || i >= allBins || r.err != nil {
-			r.err = errCorrupt("quantiles", "a bin is out of range")
-			return false
+		var step uint64
+		step, at = short(b, at)
+		if i += step * width; at < 0 || step >= allBins || i >= allBins {
+			return -1
 		}
 		if oct := i / octBins; !used[oct] {
 			used[oct] = true
@@ -210,5 +222,5 @@ func (q *Quantile) makeOctaves(r *reader, n uint64) bool {
 			q.bins[oct], pages = &pages[0], pages[1:]
 		}
 	}
-	return true
+	return at
 }
