@@ -185,7 +185,7 @@ func (q *Quantile) readColumns(r *reader) {
 }
 
 // short returns the unsigned varint at a position, which mostly has one byte, and the position
-// behind it. That is negative if there is no number.
+// behind it. That is negative without a number.
 func short(b []byte, at int) (v uint64, next int) {
 	if uint(at) < uint(len(b)) && b[at] < 0x80 {
 		return uint64(b[at]), at + 1
