@@ -62,7 +62,7 @@ func (h *Head[K]) trim(least int) {
 // Head returns the n entries with the highest counts, without those below a 4096th of the total, or
 // all entries if n is 0. Ties are in the order of compare.
 func (t *TopK[K]) Head(n int, compare func(a, b K) int) Head[K] {
-	h := Head[K]{Total: t.t.total, Error: t.t.offset, Refused: t.t.refused, Capacity: t.t.limit()}
+	h := Head[K]{Total: t.t.total, Error: t.t.error(), Refused: t.t.refused, Capacity: t.t.limit()}
 	best := headed(n, h.Total, compare)
 	t.offerAll(&best)
 	return h.cut(best.sorted(), n, best.below)
@@ -87,7 +87,7 @@ func (t *table[V]) set(total, offset, refused uint64) {
 // Head returns the same as [TopK.Head]. Ties are in the order of their bytes. Keys borrow from the
 // list until it changes.
 func (t *TopNames) Head(n int) Head[[]byte] {
-	h := Head[[]byte]{Total: t.t.total, Error: t.t.offset, Refused: t.t.refused, Capacity: t.t.limit()}
+	h := Head[[]byte]{Total: t.t.total, Error: t.t.error(), Refused: t.t.refused, Capacity: t.t.limit()}
 	best := headed(n, h.Total, bytes.Compare)
 	t.offerAll(&best)
 	return h.cut(best.sorted(), n, best.below)
@@ -115,8 +115,8 @@ func (t *TopNames) SetHead(h Head[[]byte], hash func([]byte) uint64) {
 
 // Size returns the memory of the list in bytes.
 func (t *TopNames) Size() int {
-	const slotBytes = 24
-	return cap(t.t.slots)*slotBytes + cap(t.arena) + cap(t.spare)
+	const slotBytes, cellBytes = 24, 2
+	return cap(t.t.slots)*slotBytes + cap(t.t.cells)*cellBytes + cap(t.arena) + cap(t.spare)
 }
 
 // Head returns the same as [TopK.Head], of the weights on one scale.

@@ -50,16 +50,22 @@ type Quantile struct {
 
 // Add adds a sample. NaN is ignored.
 func (q *Quantile) Add(v float64) {
-	if q.binned && v >= q.min && v <= q.max {
-		q.n++
-		q.sum.add(fixedOf(v))
-		q.bin(v, 1)
-		return
+	b := math.Float64bits(v)
+	oct := b>>52 - octMin
+	if q.binned && v >= q.min && v <= q.max && oct < octaves-1 && q.bins[oct] != nil { // v is below 2⁴³
+		n := &q.bins[oct][b>>binShift%octBins]
+		units := uint64(int64(v*fixedUnit + 0.5))
+		if low := q.sum.low + units; low >= units && *n < math.MaxUint64 {
+			q.n++
+			q.sum.low = low
+			*n++
+			return
+		}
 	}
 	q.add(v)
 }
 
-// add is Add for the rare cases.
+// add is Add for all cases.
 func (q *Quantile) add(v float64) {
 	if math.IsNaN(v) {
 		return

@@ -15,7 +15,7 @@ type Entry[K any] struct {
 // pass the hash to all sketches.
 //
 // It is exact up to its capacity of distinct keys. Beyond, the counts of all keys are known to
-// within Error, which is at most Total / (0.4 · capacity). With the default capacity, a key with
+// within Error, which is at most Total / (0.2 · capacity). With the default capacity, a key with
 // 0.1 per cent of a stream is never missed. Memory is 16 bytes per slot plus the key's size, with
 // four slots for three keys of the capacity: 192 KiB for IPv4 addresses.
 //
@@ -54,6 +54,9 @@ func (t *TopK[K]) add(i int, h uint64, key K, n uint64) {
 		t.t.slots[i].count = sum(t.t.slots[i].count, n)
 		return
 	}
+	if i >= 0 && t.t.skip(h, n) {
+		return
+	}
 	t.t.enter(i, h, n, key)
 }
 
@@ -67,7 +70,7 @@ func (t *TopK[K]) Top(n int, compare func(a, b K) int) []Entry[K] {
 func (t *TopK[K]) offerAll(best *leaders[K]) {
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 && !best.worse(e.count) {
-			best.offer(Entry[K]{e.value, e.count, sum(e.count, t.t.offset)})
+			best.offer(Entry[K]{e.value, e.count, sum(e.count, t.t.error())})
 		}
 	}
 }
@@ -80,7 +83,7 @@ func (t *TopK[K]) Total() uint64 { return t.t.total }
 
 // Error returns the most by which Upper may exceed the true count. It is also the greatest possible
 // count of a key that is not in the list. 0 means that the list is exact.
-func (t *TopK[K]) Error() uint64 { return t.t.offset }
+func (t *TopK[K]) Error() uint64 { return t.t.error() }
 
 // Refused returns the sum of counts that the list cannot hold: the counts of keys whose hash four
 // others in it share. It is 0 unless an attacker chose keys for their hashes.
@@ -95,7 +98,7 @@ func (t *TopK[K]) Merge(src *TopK[K]) {
 // merge is Merge with a function under that returns the hash for an entry of src in t.
 func (t *TopK[K]) merge(src *TopK[K], under func(*entry[K]) uint64) {
 	total := sum(t.t.total, src.t.total)
-	t.t.offset = sum(t.t.offset, src.t.offset)
+	t.t.offset = sum(t.t.offset, src.t.error())
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
 			t.t.merge(under(e), e.count, func(v K) bool { return v == e.value }, func() K { return e.value })

@@ -116,6 +116,7 @@ func (t *TopNames) add(i int, h uint64, name []byte, n uint64) {
 		t.t.refused = sum(t.t.refused, n)
 	case i >= 0 && t.t.slots[i].hash == h:
 		t.t.slots[i].count = sum(t.t.slots[i].count, n)
+	case i >= 0 && t.t.skip(h, n):
 	case t.t.enter(i, h, n, t.keep(name)):
 		t.compact()
 	}
@@ -153,7 +154,7 @@ func (t *TopNames) Top(n int) []Entry[[]byte] {
 func (t *TopNames) offerAll(best *leaders[[]byte]) {
 	for i := range t.t.slots {
 		if e := &t.t.slots[i]; e.hash != 0 && !best.worse(e.count) {
-			best.offer(Entry[[]byte]{t.name(e.value), e.count, sum(e.count, t.t.offset)})
+			best.offer(Entry[[]byte]{t.name(e.value), e.count, sum(e.count, t.t.error())})
 		}
 	}
 }
@@ -165,7 +166,7 @@ func (t *TopNames) Len() int { return t.t.used }
 func (t *TopNames) Total() uint64 { return t.t.total }
 
 // Error returns the same as [TopK.Error].
-func (t *TopNames) Error() uint64 { return t.t.offset }
+func (t *TopNames) Error() uint64 { return t.t.error() }
 
 // Refused returns the same as [TopK.Refused].
 func (t *TopNames) Refused() uint64 { return t.t.refused }
@@ -178,7 +179,7 @@ func (t *TopNames) Merge(src *TopNames) {
 // merge is Merge with a function under that returns the hash for an entry of src in t.
 func (t *TopNames) merge(src *TopNames, under func(*entry[span]) uint64) {
 	total := sum(t.t.total, src.t.total)
-	t.t.offset = sum(t.t.offset, src.t.offset)
+	t.t.offset = sum(t.t.offset, src.t.error())
 	for i := range src.t.slots {
 		if e := &src.t.slots[i]; e.hash != 0 {
 			name := src.name(e.value)
