@@ -52,7 +52,8 @@ type Quantile struct {
 func (q *Quantile) Add(v float64) {
 	b := math.Float64bits(v)
 	oct := b>>52 - octMin
-	if q.binned && v >= q.min && v <= q.max && oct < octaves-1 && q.bins[oct] != nil { // v is below 2⁴³
+	// the units of a v of the last octave could exceed an int64
+	if q.binned && v >= q.min && v <= q.max && oct < octaves-1 && q.bins[oct] != nil {
 		n := &q.bins[oct][b>>binShift%octBins]
 		units := uint64(int64(v*fixedUnit + 0.5))
 		if low := q.sum.low + units; low >= units && *n < math.MaxUint64 {

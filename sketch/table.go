@@ -50,9 +50,10 @@ type table[V any] struct {
 	offset   uint64
 	total    uint64
 	refused  uint64
-	cells    []uint16 // counts of keys that did not enter, by the highest bits of their hash; one for each slot
-	most     uint64   // greatest count of a cell: the latest median; 0 before the first purge
-	skipped  uint64   // the greatest cell
+	// counts of keys that did not enter, by the highest bits of their hash; as many as slots
+	cells   []uint16
+	most    uint64 // greatest count of a cell: the latest median; 0 before the first purge
+	skipped uint64 // the greatest cell
 }
 
 type entry[V any] struct {
