@@ -147,6 +147,8 @@ func agree(t *testing.T, whole, sum *handler.Module) {
 		case w.Kind == metric.KindRate:
 			require.Equal(t, w.Quantiles.Sum, g.Quantiles.Sum, "%v", w.Path)
 			require.Equal(t, w.Quantiles.Max, g.Quantiles.Max, "%v %+v %+v", w.Path, w.Quantiles, g.Quantiles)
+		case last == "xact_time_us": // of a group that pktvisor lacks: it travels in coarse bins
+			near(t, w, g)
 		case w.Distinct: // a full list depends on the order of events
 		case w.Kind == metric.KindTop:
 			require.Equal(t, w.Total, g.Total, "%v", w.Path)
@@ -162,6 +164,15 @@ func agree(t *testing.T, whole, sum *handler.Module) {
 		default:
 			require.Equal(t, w, g, "%v", w.Path)
 		}
+	}
+}
+
+// near checks quantiles that are within 0.8 per cent of the true ones.
+func near(t *testing.T, want, got metric.Value) {
+	w, g := want.Quantiles, got.Quantiles
+	require.Equal(t, []any{w.N, w.Sum, w.Max}, []any{g.N, g.Sum, g.Max}, "%v", want.Path)
+	for i, exact := range []float64{w.P50, w.P90, w.P95, w.P99} {
+		require.InDelta(t, exact, []float64{g.P50, g.P90, g.P95, g.P99}[i], 1+0.01*exact, "%v", want.Path)
 	}
 }
 
