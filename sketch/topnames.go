@@ -24,14 +24,6 @@ type span struct {
 	len uint32
 }
 
-// NewTopNames returns a TopNames for capacity distinct names; 0 means [DefaultCapacity], and the
-// maximum is 1<<20.
-func NewTopNames(capacity int) *TopNames {
-	t := new(TopNames)
-	t.Limit(capacity)
-	return t
-}
-
 // Limit sets the capacity of an empty list; 0 means [DefaultCapacity], and the maximum is 1<<20.
 // Reset keeps it.
 func (t *TopNames) Limit(capacity int) { t.t.capacity = min(max(capacity, 0), maxCapacity) }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -99,13 +98,6 @@ type Pusher struct {
 	bytes   int
 	stats   Stats
 	more    chan struct{} // has an entry if pending may have one
-}
-
-// parcel is a waiting request.
-type parcel struct {
-	req  *request
-	size int
-	born time.Time
 }
 
 // New returns a Pusher that is ready to Run, or an error if cfg is invalid.
@@ -325,121 +317,8 @@ func fresh(src asker, last map[string]time.Time, why occasion) (out [][]handler.
 	return out
 }
 
-// enqueue queues a request, and drops the oldest ones beyond the limit.
-func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
-	req := &request{ResourceMetrics: []*metrics.ResourceMetrics{m}}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pending = append(p.pending, parcel{req, proto.Size(req), time.Now()})
-	p.bytes += p.pending[len(p.pending)-1].size
-	for p.bytes > p.cfg.Pending && len(p.pending) > 1 {
-		p.drop(&p.stats.Overflowed, "too much waits for the receiver")
-	}
-	select {
-	case p.more <- struct{}{}:
-	default:
-	}
-}
-
-// drop removes the oldest request and counts it in lost. The caller holds mu.
-func (p *Pusher) drop(lost *uint64, why string) {
-	p.bytes -= p.pending[0].size
-	p.pending = p.pending[1:]
-	*lost++
-	p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "because", why)
-}
-
-// oldest returns the request that has waited longest. It drops requests that have waited too long.
-func (p *Pusher) oldest() (parcel, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.pending) > 0 && time.Since(p.pending[0].born) > p.cfg.Budget {
-		p.drop(&p.stats.Expired, "the receiver was away for too long")
-	}
-	if len(p.pending) == 0 {
-		return parcel{}, false
-	}
-	return p.pending[0], true
-}
-
-// deliver sends queued requests in order until more is closed and the queue is empty, or ctx is
-// done.
-func (p *Pusher) deliver(ctx context.Context) {
-	for open := true; open; {
-		_, open = <-p.more
-		pause := p.cfg.Backoff
-		for ctx.Err() == nil {
-			next, waits := p.oldest()
-			if !waits {
-				break
-			}
-			if wait := p.attempt(ctx, next, pause); wait > 0 {
-				sleep(ctx, wait)
-				pause = min(2*pause, 30*time.Second)
-				p.count(func(s *Stats) { s.Retries++ })
-			} else {
-				pause = p.cfg.Backoff
-			}
-		}
-	}
-}
-
-// attempt sends a request once. It returns the time to wait before the next attempt, or 0 if the
-// request is finished.
-func (p *Pusher) attempt(ctx context.Context, next parcel, pause time.Duration) time.Duration {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
-	defer cancel()
-	resp, err := p.send(ctx, next.req)
-	if err == nil {
-		p.done(next, "")
-		if part := resp.GetPartialSuccess(); part.GetRejectedDataPoints() > 0 {
-			p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "points", part.RejectedDataPoints, "because", part.ErrorMessage)
-			p.count(func(s *Stats) { s.Rejected += uint64(part.RejectedDataPoints) })
-		}
-		return 0
-	}
-	if refused, ok := errors.AsType[refusal](err); ok {
-		p.done(next, refused.Error())
-		return 0
-	}
-	p.cfg.Logger.Warn("receiver does not take metrics, trying again", "receiver", p.cfg.Endpoint, "error", err)
-	wait := pause*3/4 + rand.N(pause/2+1) // jitter, so that many agents do not retry at once
-	if asked, ok := errors.AsType[later](err); ok {
-		wait = max(wait, min(asked.after, p.cfg.Budget))
-	}
-	return wait
-}
-
-// done removes a request from the queue, unless it was dropped meanwhile.
-func (p *Pusher) done(sent parcel, refused string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	waits := len(p.pending) > 0 && p.pending[0].req == sent.req
-	switch {
-	case refused != "" && waits:
-		p.drop(&p.stats.Refused, "the receiver refused them: "+refused)
-	case refused == "":
-		p.stats.Sent++
-		if waits {
-			p.bytes -= sent.size
-			p.pending = p.pending[1:]
-		} else {
-			p.stats.Overflowed-- // dropped in transit, but delivered after all
-		}
-	}
-}
-
 func (p *Pusher) count(change func(*Stats)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change(&p.stats)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

@@ -57,3 +57,28 @@ func TestReadmePicture(t *testing.T) {
 		require.Contains(t, string(out), line)
 	}
 }
+
+// TestReadmePackages: the table of README.md names each package that others may import, and each
+// example.
+func TestReadmePackages(t *testing.T) {
+	text := readme(t)
+	_, table, found := strings.Cut(text, "| package | contents |")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+	named := make(map[string]bool)
+	for _, row := range strings.Split(table, "\n| ")[1:] {
+		cell, _, _ := strings.Cut(row, " |")
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+			named[name[1]] = true
+			require.DirExists(t, name[1])
+		}
+	}
+	out, err := exec.Command("go", "list", "./...").Output()
+	require.NoError(t, err)
+	for name := range strings.FieldsSeq(string(out)) {
+		name = strings.TrimPrefix(name, "visor/")
+		if name != "visor" && name != "benchmarks" && !strings.HasPrefix(name, "internal/") && !strings.HasPrefix(name, "export/schemas") {
+			require.True(t, named[name], "%s is not in the table of packages", name)
+		}
+	}
+}
