@@ -21,17 +21,16 @@
 // Dependencies point one way: each package imports only packages listed above it. A test in
 // internal/archtest enforces that.
 //
-//	capture    sources of frames: files, interfaces, dnstap, flow exports, probes, memory; filters
-//	decode     packets: link layers, IP, TCP, UDP, DNS, DHCP, BGP, NetFlow, IPFIX, sFlow
-//	sketch     bounded summaries that merge: cardinality, top lists, quantiles, rates
-//	window     the live bucket and the last closed ones
-//	geo        location and autonomous system of an address
-//	anonymize  addresses without their last bits, or encrypted
-//	handler    the pipeline, and below it the analyzers; handler/policy runs YAML policies
-//	export     JSON and its schemas, text, Prometheus, OpenTelemetry; findings; the REST API
+//	decode   packets: link layers, IP, TCP, UDP, DNS, DHCP, BGP, NetFlow, IPFIX, sFlow
+//	capture  sources of frames: files, interfaces, dnstap, flow exports, probes, memory; filters
+//	sketch   bounded summaries that merge: cardinality, top lists, quantiles, rates
+//	window   the live bucket and the last closed ones
+//	geo      location and autonomous system of an address
+//	handler  the pipeline, and below it the analyzers; handler/policy runs YAML policies
+//	export   JSON and its schemas, text, Prometheus, OpenTelemetry; history, findings; the REST API
 //
-// sketch, window, geo, anonymize and decode can be used on their own. The examples are complete
-// programs: examples/visord is an agent, examples/visor-cli its terminal UI, and
-// examples/visor-reader summarises capture files. examples/sniff is a start for a program that
-// captures, and examples/dnsserver embeds visor in a server.
+// decode, sketch, window and geo can be used on their own. The examples are complete programs:
+// examples/visord is an agent, examples/visor-cli its terminal UI, and examples/visor-reader
+// summarises capture files. examples/sniff is a start for a program that captures,
+// examples/customhandler for an analyzer, and examples/dnsserver embeds visor in a server.
 package visor

@@ -89,9 +89,9 @@ Usage:
 FILE is a pcap or pcapng capture, plain or compressed with gzip, zstd or bzip2;
 with -i dnstap it is a Frame Streams file of dnstap messages. With -i netflow or -i
 sflow it is a capture of flow exports over UDP (NetFlow, IPFIX, sFlow), and their flows
-are summarised. - is standard input. Several files are
-read as one capture, merged by time. FILEs may also be snapshots, which --write-snapshot
-writes: their summaries are merged.
+are summarised. - is standard input. Several files are read as one capture, merged by
+time. FILEs may also be snapshots, which --write-snapshot writes: their summaries are
+merged.
 
 Options:
 %s
@@ -164,8 +164,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets sampled for lists, cardinalities and times, 1 to 100")
 	fs.StringVar(&anonymous, "anonymize", "", "show only the first `bits` of addresses, as 24,48 for IPv4 and IPv6; or a file with a key of 64 hexadecimal digits, which encrypts them (Crypto-PAn)")
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
-	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one, or a random one with --anonymize")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
+	fs.StringVar(&o.hashKey, "hash-key", "", "`file` with the key of the sketches' hash, 32 hexadecimal digits; without it the key is a public one, or a random one with --anonymize")
 	fs.StringVar(&o.format, "format", "", "`text|json|pktvisor|rssac002`: the default is text on a terminal and json elsewhere")
 	fs.StringVar(&o.service, "service", "", "`name` of the DNS server in the format rssac002")
 	fs.BoolVarP(&o.all, "all", "a", false, "also show zeros in text")
