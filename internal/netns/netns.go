@@ -14,9 +14,12 @@ package netns
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"testing"
+
+	"visor/internal/wait"
 
 	"github.com/stretchr/testify/require"
 )
@@ -82,6 +85,18 @@ func Pair(t testing.TB) {
 		require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0o644))
 		IP(t, "link", "set", name, "up")
 	}
+	Carries(t, Sender)
+	Carries(t, Receiver)
+}
+
+// Carries waits until an interface is in operation. Before that, which on a busy machine takes a
+// second after it is up, the kernel drops its frames silently.
+func Carries(t testing.TB, name string) {
+	wait.Until(t, func() bool {
+		i, err := net.InterfaceByName(name)
+		require.NoError(t, err)
+		return i.Flags&net.FlagRunning != 0
+	}, func() string { return name + " is not running" })
 }
 
 // Neighbour creates another namespace until the end of the test, with its loopback up. [Command]
@@ -114,4 +129,5 @@ func Cable(t testing.TB, here, there, neighbour string, addresses ...string) {
 	}
 	IP(t, "link", "set", here, "up")
 	IP(t, "-n", neighbour, "link", "set", there, "up")
+	Carries(t, here)
 }
