@@ -27,7 +27,7 @@
 //	window   the live bucket and the last closed ones
 //	geo      location and autonomous system of an address
 //	handler  the pipeline, and below it the analyzers; handler/policy runs YAML policies
-//	export   JSON and its schemas, text, Prometheus, OpenTelemetry; history, findings; the REST API
+//	export   JSON and its schemas, text, Prometheus, OpenTelemetry; history; findings; REST
 //
 // decode, sketch, window and geo can be used on their own. The examples are complete programs:
 // examples/visord is an agent, examples/visor-cli its terminal UI, and examples/visor-reader
