@@ -207,19 +207,20 @@ func between(start, end int64) handler.Interval {
 }
 
 // Add adds the counts of s to a, as of the live period. by is the origin of modules of a pipeline.
+// If the policy has changed and a does not add up with s, the former counts become a gap.
 func (a *Answer) Add(s *handler.Snapshot, by handler.Origin) error {
 	start, end, ok := timeOf(s)
 	if !ok {
 		return nil
 	}
 	sum := handler.Merger{Overlap: true}
-	if a.Snapshot != nil {
-		if err := sum.Add(a.Snapshot, handler.Origin{}); err != nil {
-			return err
-		}
-	}
 	if err := sum.Add(s, by); err != nil {
 		return err
+	}
+	if a.Snapshot != nil {
+		if err := sum.Add(a.Snapshot, handler.Origin{}); err != nil {
+			a.leaveOut(err)
+		}
 	}
 	if first := time.Unix(0, start); a.Snapshot == nil || first.Before(a.From) {
 		a.From = first
@@ -231,4 +232,11 @@ func (a *Answer) Add(s *handler.Snapshot, by handler.Origin) error {
 	name(a.Snapshot)
 	a.Gaps = without(a.Gaps, []handler.Interval{between(start, end)})
 	return nil
+}
+
+// leaveOut makes a gap of what a has.
+func (a *Answer) leaveOut(why error) {
+	a.Gaps = append(a.Gaps, Gap{handler.Interval{Start: a.From, End: a.To}, why.Error()})
+	slices.SortFunc(a.Gaps, func(g, h Gap) int { return g.Start.Compare(h.Start) })
+	a.Snapshot, a.Records = nil, 0
 }
