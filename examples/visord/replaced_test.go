@@ -1,10 +1,11 @@
+//go:build unix
+
 package main
 
 import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +18,6 @@ import (
 // A policy that is deleted and posted again with another analyzer under the same name shows what
 // counts now. What the former analyzer counted is a gap with its reason, never silently lost.
 func TestHistoryOfReplacedPolicy(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("skipped: no signals on this system")
-	}
 	p := start(t, nil, "--history", filepath.Join(t.TempDir(), "history"), "--period", "1s", "--admin-api",
 		"--config", configFile(t, "visor: {taps: {t: {input_type: mock}}}"))
 	post := func(typ string) {
