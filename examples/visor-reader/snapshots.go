@@ -16,6 +16,7 @@ import (
 
 	"visor/export"
 	"visor/handler"
+	"visor/internal/atomicfile"
 	"visor/internal/decompress"
 )
 
@@ -225,16 +226,7 @@ func (j *job) writeSnapshot(s *handler.Snapshot) error {
 		return err
 	}
 	defer enc.Close()
-	f, err := os.CreateTemp(filepath.Dir(j.writeTo), filepath.Base(j.writeTo)+".*")
-	if err != nil {
-		return fmt.Errorf("--write-snapshot: %w", err)
-	}
-	_, err = f.Write(enc.EncodeAll(data, nil))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), j.writeTo)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	if err := atomicfile.Write(j.writeTo, enc.EncodeAll(data, nil)); err != nil {
 		return fmt.Errorf("--write-snapshot: %w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"visor/export/history"
 	"visor/handler"
+	"visor/internal/atomicfile"
 )
 
 // setups remembers since when each policy has its configuration, in a file beside the history.
@@ -49,7 +50,7 @@ func (s *setups) since(policy, id string, now time.Time) (time.Time, error) {
 	s.of[policy] = setup{id, now}
 	data, err := json.Marshal(s.of)
 	if err == nil {
-		err = errors.Join(os.WriteFile(s.path+".new", data, 0o600), os.Rename(s.path+".new", s.path))
+		err = atomicfile.Write(s.path, data)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return now, nil // the history has ended

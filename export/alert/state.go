@@ -7,12 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"visor/export/findings"
+	"visor/internal/atomicfile"
 )
 
 // stateVersion is the version of the state file. Files of other versions are not read.
@@ -68,7 +68,7 @@ func (d *Dispatcher) save() {
 	defer d.state.mu.Unlock()
 	data, err := d.encode()
 	if err == nil {
-		err = replace(d.state.path, data)
+		err = atomicfile.Write(d.state.path, data)
 	}
 	if err != nil && !d.state.failed {
 		d.cfg.Logger.Error("alerts do not survive a restart", "file", d.state.path, "error", err)
@@ -126,23 +126,6 @@ func (o *outbox) saved(messages map[string]*Message) (out []savedEntry) {
 		out = append(out, s)
 	}
 	return out
-}
-
-// replace writes a file that only its owner can read. The file has the old or the new content.
-func replace(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }
 
 // restore reads the state file. Without a valid one, nothing has fired before.

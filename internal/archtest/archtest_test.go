@@ -24,7 +24,7 @@ var rows = [][]string{
 	{"handler/metric"},
 	{"capture", "capture/*", "sketch", "window", "geo", "handler/anonymize"},
 	{"decode", "decode/*", "capture/filter/cbpf"},
-	{"internal/flowtable", "internal/decompress", "internal/tlsfiles", "internal/wire"},
+	{"internal/atomicfile", "internal/flowtable", "internal/decompress", "internal/tlsfiles", "internal/wire"},
 	{"sketch/hash64", "handler/options"},
 	{"internal/renewed", "internal/notices", "internal/jsonschema"},
 }
