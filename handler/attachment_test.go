@@ -35,7 +35,7 @@ func events(t testing.TB, ask func(int) (*handler.Snapshot, error), bucket int) 
 // TestAttach attaches handlers to a running pipeline of two queues, with one frame per second each,
 // and detaches them.
 func TestAttach(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p, err := handler.NewPipeline(handler.Config{

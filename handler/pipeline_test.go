@@ -31,6 +31,14 @@ func handlers(t testing.TB, s handler.Settings) []handler.Handler {
 	return []handler.Handler{net, queries, losses}
 }
 
+// fewNames returns n frames of DNS with few names, which are soon made.
+func fewNames(n int) []capture.Frame {
+	cfg := trafficgen.VariedDNS(n)
+	cfg.Names = 100
+	frames, _ := trafficgen.Frames(cfg)
+	return frames
+}
+
 // run runs sources through the three analyzers.
 func run(t testing.TB, s handler.Settings, sources ...capture.Source) *handler.Pipeline {
 	return runBy(t, 1, s, sources...)
@@ -110,7 +118,7 @@ func at(frame capture.Frame, after time.Duration) capture.Frame {
 
 // TestPeriods closes a period at the first packet beyond its end, however late.
 func TestPeriods(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	f := made[0]
 	frames := []capture.Frame{
 		at(f, 0), at(f, 59*time.Second), // a period
@@ -148,7 +156,7 @@ func TestPeriods(t *testing.T) {
 
 // TestOnePeriod never closes it.
 func TestOnePeriod(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	frames := []capture.Frame{at(made[0], 0), at(made[0], time.Hour), at(made[0], 2*time.Hour)}
 	p := run(t, handler.Settings{Periods: 1}, capture.NewMemory(frames))
 	snap, err := p.Bucket(0)
@@ -174,7 +182,7 @@ func (b broken) ReadBatch(batch *capture.Batch) error {
 // TestSourceError keeps the counts before the error. The error is reported once, regardless of the
 // number of workers.
 func TestSourceError(t *testing.T) {
-	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(1000))
+	frames := fewNames(1000)
 	bad := errors.New("bad record at offset 7")
 	for _, workers := range []int{1, 3} {
 		sources := []capture.Source{broken{capture.NewMemory(frames), bad}}
@@ -218,7 +226,7 @@ func (e endless) Close() error {
 
 // TestLive queries a running pipeline and ends it by its context.
 func TestLive(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p, err := handler.NewPipeline(handler.Config{
@@ -259,7 +267,7 @@ func TestLive(t *testing.T) {
 // TestLivePeriods has a silent queue beside an active one, and then a time without traffic. The
 // clock closes the periods of both queues at the same time.
 func TestLivePeriods(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	synctest.Test(t, func(t *testing.T) {
 		busy := endless{made[0], make(chan struct{})}
 		silent := endless{made[0], make(chan struct{})}
@@ -325,7 +333,7 @@ func TestLiveness(t *testing.T) {
 
 // TestLiveTimes has frames with wrong timestamps. They count in the period of the clock.
 func TestLiveTimes(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now().UnixNano()
 		var frames []capture.Frame
@@ -375,7 +383,7 @@ type lossy struct{ *capture.Memory }
 func (lossy) Drops() uint64 { return 5 }
 
 func TestDrops(t *testing.T) {
-	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(100))
+	frames := fewNames(100)
 	p := run(t, handler.Settings{Periods: 1}, lossy{capture.NewMemory(frames)})
 	require.Equal(t, handler.Account{Offered: 105, Analysed: 100, Dropped: 5}, p.Account())
 	snap, err := p.Bucket(0)
@@ -411,7 +419,7 @@ func TestSilentModule(t *testing.T) {
 // TestWindowIsTime checks that a window includes the periods of the last five minutes, also with
 // silence between them.
 func TestWindowIsTime(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	var frames []capture.Frame
 	for _, second := range []int{0, 70, 200, 200, 310, 375} {
 		frames = append(frames, at(made[0], time.Duration(second)*time.Second))
@@ -429,7 +437,7 @@ func TestWindowIsTime(t *testing.T) {
 // TestSpan checks the span from the earliest frame to the latest, for any order of frames and any
 // number of workers.
 func TestSpan(t *testing.T) {
-	made, _ := trafficgen.Frames(trafficgen.VariedDNS(1))
+	made := fewNames(1)
 	f := made[0]
 	first := capture.NewMemory([]capture.Frame{at(f, time.Hour), at(f, 5*time.Second), at(f, time.Minute)})
 	second := capture.NewMemory([]capture.Frame{at(f, 2*time.Hour)})
@@ -446,7 +454,7 @@ func TestSpan(t *testing.T) {
 func TestFiltered(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		for want, keep := range map[uint64]bool{0: true, 100: false} {
-			frames, _ := trafficgen.Frames(trafficgen.VariedDNS(100))
+			frames := fewNames(100)
 			src := capture.Filter(capture.NewMemory(frames), func(*capture.Frame) (bool, error) { return keep, nil })
 			p, err := handler.NewPipeline(handler.Config{Sources: capture.Fanout(src, capture.FanoutConfig{Queues: workers})})
 			require.NoError(t, err)

@@ -57,6 +57,9 @@ func rankError(sorted []float64, v, p float64) float64 {
 // The rank is within 1 per cent at the median and 0.2 at the 99th percentile, and the value within
 // 0.2 per cent. That holds for one sketch, for 64 merged ones, and for 64 that were marshaled.
 func TestQuantileError(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams")
+	}
 	const n = 200_000
 	for name := range samplers {
 		samples := draw(name, n)

@@ -139,6 +139,9 @@ func mixture(distinct, n int, skew float64, weighted bool) *fanouts {
 // TestTopDistinctError: the estimate has the stated standard error and no bias, before and after a
 // merge.
 func TestTopDistinctError(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of keys")
+	}
 	for _, n := range []int{40, 100, 1000, 20_000} {
 		var stream, merged, weighed []float64
 		for run := range 200 {

@@ -31,11 +31,11 @@ func labels(n, clients int) func(*minute) {
 }
 
 func TestOrdinary(t *testing.T) {
-	minutes := 40
+	minutes, all := 40, []mix{resolver, authoritative, office}
 	if testing.Short() {
-		minutes = 20
+		minutes, all = 20, all[:1]
 	}
-	for _, m := range []mix{resolver, authoritative, office} {
+	for _, m := range all {
 		s := scenario{mix: m, seed: 1, minutes: minutes, qps: 20}
 		require.Empty(t, s.find(t, findings.Config{}), m)
 	}
@@ -60,6 +60,9 @@ func TestRandomLabels(t *testing.T) {
 }
 
 func TestSpike(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	double := func(m *minute) {
 		if m.n >= 20 && m.n < 30 {
 			m.queries *= 2
@@ -85,6 +88,9 @@ func TestWarmup(t *testing.T) {
 
 // One fired and one resolved change per episode, with the same key.
 func TestEpisode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	w, err := findings.NewWatcher(findings.Config{})
 	require.NoError(t, err)
 	attack := labels(600, 1000)
@@ -153,6 +159,9 @@ func TestTunnel(t *testing.T) {
 }
 
 func TestReflection(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	s := scenario{mix: resolver, seed: 7, minutes: 20, qps: 20, begin: 15, attack: amplify(400, 3)}
 	require.Contains(t, kinds(s.find(t, findings.Config{})), findings.Reflection)
 }
@@ -165,6 +174,9 @@ func TestScan(t *testing.T) {
 		if f.Kind == findings.Scan { // the other side resets each attempt
 			require.Equal(t, "between 10.128.0.0/24 and 192.0.2.0/24", f.Subject)
 		}
+	}
+	if testing.Short() {
+		return // the rest has more hours of generated traffic
 	}
 	s.attack = scan2(600, 1)
 	periods := s.periods(t)
@@ -243,6 +255,9 @@ func TestVanishedHosts(t *testing.T) {
 
 // A domain that had traffic for long and has none is reported. If all traffic ends, that is all.
 func TestVanished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	s := scenario{mix: authoritative, seed: 10, minutes: 28, qps: 20, change: func(m *minute) {
 		if m.n >= 24 {
 			m.skip = func(name, _ string) bool { return strings.HasSuffix(name, "zone1.net") }
@@ -264,6 +279,9 @@ func TestVanished(t *testing.T) {
 
 // Each finding has the top lists of its period, once each.
 func TestEvidenceLists(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
 	attack := scenario{mix: resolver, seed: 2, minutes: 18, qps: 20, begin: 15, attack: labels(600, 1000)}
 	spike := scenario{mix: resolver, seed: 3, minutes: 22, qps: 20, change: func(m *minute) {
 		if m.n >= 20 {

@@ -68,6 +68,9 @@ func waitFor(t *testing.T, s *history.Store, done func(history.Stats) bool) {
 
 // On a full disk periods wait, questions are answered, and writing resumes when there is room.
 func TestFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods of periods")
+	}
 	dir := mount(t, "2m")
 	ballast := filepath.Join(dir, "ballast")
 	require.NoError(t, os.WriteFile(ballast, make([]byte, 1500<<10), 0o600))

@@ -106,6 +106,9 @@ func TestExpire(t *testing.T) {
 
 // A series has each record once: where only hours are left, an answer replaces the steps in it.
 func TestSeries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out histories of hours")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, history.Config{Keep: history.Keep{Minute: 2 * time.Hour}})
 		start := fill(t, s, 17*time.Second, 6*60, 1)

@@ -58,7 +58,9 @@ func opens(typ string, config, _ policy.Options) (policy.Opened, error) {
 	if config["iface"] == "missing0" {
 		return policy.Opened{}, errors.New(`Couldn't find interface by provided name: "missing0"`)
 	}
-	frames, _ := trafficgen.Frames(trafficgen.Mixed(2000))
+	cfg := trafficgen.Mixed(2000)
+	cfg.Names = 1000
+	frames, _ := trafficgen.Frames(cfg)
 	start := frames[0].TimeNS
 	for i := range frames {
 		frames[i].TimeNS = start + int64(i)*int64(4*time.Minute)/int64(len(frames))

@@ -169,7 +169,11 @@ func analysed(t *testing.T, cfg dns.Config, workers int, frames []capture.Frame)
 // Both versions count clients, subnets, servers and timeouts exactly within the capacity of the
 // lists, for any number of workers.
 func TestHosts(t *testing.T) {
-	frames, truth := generated(20_000, 900, 30)
+	n := 20_000
+	if testing.Short() {
+		n = 5000
+	}
+	frames, truth := generated(n, 900, 30)
 	// later than all timeouts
 	frames = append(frames, packettest.UDP(40*time.Second, "192.0.2.1:53", "192.0.2.2:999", nil))
 	for _, workers := range []int{1, 3} {
@@ -186,6 +190,9 @@ func TestHosts(t *testing.T) {
 // The 64 busiest servers have separate counts, and the others share one. The counts of both add up.
 // A server with separate counts lacks less than 1/32 of all and 8.
 func TestManyServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	frames, truth := generated(30_000, 100, 3000)
 	frames = append(frames, packettest.UDP(40*time.Second, "192.0.2.1:53", "192.0.2.2:999", nil))
 	for _, workers := range []int{1, 3} {
@@ -215,6 +222,9 @@ func TestManyServers(t *testing.T) {
 
 // With more clients than the lists hold, each count is within the error of its list.
 func TestManyClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	frames, truth := generated(60_000, 20_000, 3)
 	h, err := dns.New(dns.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)

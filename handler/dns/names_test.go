@@ -93,6 +93,9 @@ func (s *asking) ReadBatch(b *capture.Batch) error {
 // TestNames sends messages in random order for more names than have slots, of all lengths. Lists
 // that are not full are exact, at the end and whenever a query comes.
 func TestNames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of names")
+	}
 	const names = 5000
 	rnd := rand.New(rand.NewPCG(1, 2))
 	want, distinct := named{}, map[string]bool{}
@@ -134,6 +137,9 @@ func TestNames(t *testing.T) {
 
 // TestNameOften counts more messages of a name than its slot can hold.
 func TestNameOften(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out long streams of names")
+	}
 	want := named{}
 	var frames []capture.Frame
 	for range 150_000 {

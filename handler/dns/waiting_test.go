@@ -56,6 +56,9 @@ func queries(n int) (frames []capture.Frame) {
 // number of workers.
 func TestUnanswered(t *testing.T) {
 	for _, perSecond := range []int{1, 10, 200} {
+		if testing.Short() && perSecond > 10 {
+			break // a flood
+		}
 		n := perSecond * 180
 		frames := queries(n)
 		for _, queues := range []int{1, 3} {
@@ -71,6 +74,9 @@ func TestUnanswered(t *testing.T) {
 
 // Evictions from a full table are counted. The outcomes add up to the number of queries.
 func TestEvicted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	frames := queries(36000)
 	for i := range 1000 { // some are answered
 		q := packettest.Query(uint16(i), "b.example", typeA)

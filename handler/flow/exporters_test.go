@@ -180,6 +180,9 @@ func TestSequenceOfFlows(t *testing.T) {
 
 // Exporter state forgotten for lack of memory is a reason too.
 func TestForgotten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out floods")
+	}
 	const n = 60_000
 	frames := make([]capture.Frame, 0, n)
 	for i := range uint32(n) {

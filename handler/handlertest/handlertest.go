@@ -7,8 +7,8 @@
 //		})
 //	}
 //
-// It feeds generated traffic of all kinds, some hundred thousand packets or half of them under
-// -short, and the frames passed by the caller. The handler must not filter.
+// It feeds generated traffic of all kinds, some hundred thousand packets or a quarter of them
+// under -short, and the frames passed by the caller. The handler must not filter.
 package handlertest
 
 import (
@@ -39,7 +39,7 @@ const packets = 20_000
 func Run(t *testing.T, make New, more ...capture.Frame) {
 	n := packets
 	if testing.Short() {
-		n /= 2
+		n /= 4
 	}
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(n))
 	frames = append(frames, more...)

@@ -152,7 +152,7 @@ func TestRecord(t *testing.T) {
 	set := s.New()
 	empty := travel(t, set.Record(groups, 0), 0, h)
 	require.Equal(t, set.Values(groups, show), empty.Values(groups, show))
-	for _, e := range events(1, 20_000, 5000) {
+	for _, e := range events(1, 8000, 5000) {
 		set.Metrics.count(h, e)
 	}
 	want := set.Values(groups, show)
@@ -178,7 +178,7 @@ func TestRecordMerge(t *testing.T) {
 	s, groups := schema(t)
 	seeds := uint64(12)
 	if testing.Short() {
-		seeds = 4
+		seeds = 2
 	}
 	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -332,6 +332,9 @@ func TestRecordVersions(t *testing.T) {
 
 // A few bytes cannot make the reader use much memory, and no bytes make it panic.
 func TestReadRecordIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out much memory")
+	}
 	type wide struct {
 		Hosts Map[struct {
 			Times sketch.Quantile `metric:"times" prom:"x_times"`

@@ -101,7 +101,9 @@ func add(t testing.TB, m *policy.Manager, p policy.Policy) *policy.Running {
 }
 
 func packets(n int) []capture.Frame {
-	frames, _ := trafficgen.Frames(trafficgen.VariedDNS(n))
+	cfg := trafficgen.VariedDNS(n)
+	cfg.Names = 100
+	frames, _ := trafficgen.Frames(cfg)
 	return frames
 }
 

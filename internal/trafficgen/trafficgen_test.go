@@ -84,6 +84,9 @@ func (r *recount) compare(truth trafficgen.Truth) {
 // The bytes are the same on every platform and with every version of Go. If this fails only on one,
 // the generator is wrong; if it fails on all, the traffic was changed.
 func TestSameBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out large amounts of traffic")
+	}
 	flood := trafficgen.NXDomainFlood(5_000, 50)
 	flood.Flood.RandomLabel = 30
 	for _, tt := range []struct {
