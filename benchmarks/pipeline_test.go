@@ -79,9 +79,10 @@ func runConfig(tb testing.TB, cfg handler.Config) *handler.Pipeline {
 func split(frames []capture.Frame, queues uint64) []*capture.Memory {
 	parts := make([][]capture.Frame, queues)
 	bytes := make([][]byte, queues)
+	flows := decode.NewFlowHasher(hash64.Fixed())
 	for i := range frames {
 		f := frames[i]
-		at, _ := bits.Mul64(decode.FlowHash(hash64.Fixed(), f.Data, f.Link), queues)
+		at, _ := bits.Mul64(flows.Hash(f.Data, f.Link), queues)
 		if cap(bytes[at])-len(bytes[at]) < len(f.Data) {
 			bytes[at] = make([]byte, 0, 64<<20)
 		}

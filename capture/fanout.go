@@ -27,7 +27,7 @@ type FanoutConfig struct {
 
 // Fanout spreads the frames of src over queues. Each queue is a Source with its own owner. Frames
 // with the same pair of addresses, in either direction, reach the same queue in the order of src.
-// [decode.FlowHash] chooses the queue.
+// [decode.FlowHasher] chooses the queue.
 //
 // One goroutine reads src. It copies frames, unless they are stable; see [IsStable]. Nothing is
 // dropped: a slow queue delays the reader, and then the other queues. So every queue needs its own
@@ -46,7 +46,7 @@ type FanoutConfig struct {
 // Memory is bounded: 8 batches per queue, with 128 KiB of copied frames each.
 func Fanout(src Source, cfg FanoutConfig) []Source {
 	h := cmp.Or(cfg.Hash, hash64.Fixed())
-	return newFanout(src, cfg, func(frame []byte, link decode.LinkType) uint64 { return decode.FlowHash(h, frame, link) })
+	return newFanout(src, cfg, decode.NewFlowHasher(h).Hash)
 }
 
 // slab is a batch on its way from the reader to a worker and back.

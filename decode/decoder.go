@@ -39,8 +39,9 @@ const maxDepth = 8
 // Decoder decodes frames. A Decoder is owned by one goroutine.
 type Decoder struct {
 	fallback LinkFallback
-	frags    *reassembler
-	inner    []*Packet // packets lent out as Inner, then free ones
+	frags    *reassembler // nil in a FlowHasher
+	piece    piece        // used without frags: the outermost fragment of the frame
+	inner    []*Packet    // packets lent out as Inner, then free ones
 	lent     int
 	depth    int
 }

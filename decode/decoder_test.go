@@ -162,6 +162,7 @@ func FuzzDecode(f *testing.F) {
 	for _, b := range fragments(true, udp(53, "0123456789abcdef"), 16) {
 		f.Add(uint16(decode.LinkRaw), b)
 	}
+	flows := decode.NewFlowHasher(hash64.Fixed())
 	f.Fuzz(func(t *testing.T, link uint16, frame []byte) {
 		before := bytes.Clone(frame)
 		dec := decode.NewDecoder(decode.Config{MaxDatagrams: 4, MaxFragBytes: 100_000})
@@ -177,7 +178,7 @@ func FuzzDecode(f *testing.F) {
 				}
 				require.LessOrEqual(t, len(q.Payload), 65535+len(frame))
 			}
-			decode.FlowHash(hash64.Fixed(), frame, decode.LinkType(link))
+			flows.Hash(frame, decode.LinkType(link))
 		}
 		require.Equal(t, before, frame, "the frame is only borrowed")
 	})

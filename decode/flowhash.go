@@ -1,19 +1,57 @@
 package decode
 
-import (
-	"visor/sketch/hash64"
-)
+import "visor/sketch/hash64"
 
-// FlowHash returns a hash of the outermost IP addresses of a frame, the same for both directions.
-// It distributes frames over workers. Ports are left out, so that fragments, which have none, reach
-// the same worker as the rest of their conversation. It returns 0 if it finds no IP, and always on
-// link types other than Ethernet, cooked, loopback and raw IP.
-func FlowHash(h *hash64.Hasher, frame []byte, link LinkType) uint64 {
-	b := frame
+// FlowHasher distributes frames over workers: it hashes the IP addresses of a frame so that both
+// directions of a conversation have the same hash.
+//
+// In tunnels the innermost addresses count. The two directions of a mirrored conversation may be in
+// tunnels between different hosts. Ports are left out, so that fragments, which have none, reach
+// the same worker as the rest of their conversation. All fragments of a datagram have the hash of
+// the fragment that came first: only the one at offset 0 shows a tunnel's content.
+//
+// A FlowHasher is owned by one goroutine. It takes 24 KiB.
+type FlowHasher struct {
+	hash    *hash64.Hasher
+	tunnels Decoder // does not reassemble
+	packet  Packet
+	// direct-mapped by the hash of addresses and ID. An overwritten entry separates fragments of a
+	// tunnel that are 1,024 fragmented datagrams apart
+	datagrams [1024]fragmented
+}
+
+// fragmented is a datagram of which a fragment was hashed.
+type fragmented struct {
+	key, hash uint64
+	begun     bool // the fragment at offset 0 was hashed
+}
+
+// NewFlowHasher returns a FlowHasher that hashes addresses with h.
+func NewFlowHasher(h *hash64.Hasher) *FlowHasher { return &FlowHasher{hash: h} }
+
+// Hash returns the hash of a frame. It is 0 if the frame has no IP addresses, and for DHCP over
+// IPv4: a client without an address has different pairs of addresses in requests and answers.
+func (f *FlowHasher) Hash(frame []byte, link LinkType) uint64 {
+	if hash, ok := f.plain(networkLayer(frame, link)); ok {
+		return hash
+	}
+	f.packet = Packet{Frame: frame, WireLen: uint32(len(frame)), Link: link}
+	d := &f.tunnels
+	d.lent, d.piece = 0, piece{}
+	_ = d.Decode(&f.packet) // what was found before an error counts
+	hash := f.pair(f.packet.Innermost())
+	if d.piece.of == nil {
+		return hash
+	}
+	return f.sameDatagram(d.piece, hash)
+}
+
+// networkLayer returns the IP packet of a frame whose link header is quickly stripped, or else nil.
+func networkLayer(b []byte, link LinkType) []byte {
 	switch link {
 	case LinkEthernet:
 		if len(b) < ethernetHeaderLen {
-			return 0
+			return nil
 		}
 		etherType := be16(b[12:])
 		b = b[ethernetHeaderLen:]
@@ -24,19 +62,19 @@ func FlowHash(h *hash64.Hasher, frame []byte, link LinkType) uint64 {
 			etherType, b = be16(b[2:]), b[4:]
 		}
 		if etherType != etherIPv4 && etherType != etherIPv6 {
-			return 0
+			return nil
 		}
+		return b
 	case LinkSLL:
-		b = skip(b, 16)
+		return skip(b, 16)
 	case LinkSLL2:
-		b = skip(b, 20)
+		return skip(b, 20)
 	case LinkNull, LinkLoop:
-		b = skip(b, 4)
+		return skip(b, 4)
 	case LinkRaw, LinkIPv4, LinkIPv6, linkRaw12, linkRaw14:
-	default:
-		return 0
+		return b
 	}
-	return pairHash(h, b)
+	return nil
 }
 
 func skip(b []byte, n int) []byte {
@@ -46,25 +84,100 @@ func skip(b []byte, n int) []byte {
 	return b[n:]
 }
 
-func pairHash(h *hash64.Hasher, b []byte) uint64 {
+// plain returns the hash of an IP packet that is neither a tunnel nor special in another way.
+func (f *FlowHasher) plain(b []byte) (hash uint64, ok bool) {
 	switch {
 	case len(b) >= ipv4HeaderLen && b[0]>>4 == 4:
-		if b[9] == protoUDP && isDHCP(b) {
-			return 0
+		isFragment := be16(b[6:])&0x3FFF != 0
+		if isFragment || isSpecial(b[9], skip(b, int(b[0]&15)*4)) {
+			return 0, false
 		}
-		src, dst := uint64(be32(b[12:])), uint64(be32(b[16:]))
-		return h.Pair(min(src, dst), max(src, dst))
+		return f.ipv4(be32(b[12:]), be32(b[16:])), true
 	case len(b) >= ipv6HeaderLen && b[0]>>4 == 6:
-		src, dst := h.IPv6([16]byte(b[8:])), h.IPv6([16]byte(b[24:]))
-		return h.Pair(min(src, dst), max(src, dst))
+		if isSpecial(b[6], b[ipv6HeaderLen:]) {
+			return 0, false
+		}
+		return f.ipv6([16]byte(b[8:]), [16]byte(b[24:])), true
+	}
+	return 0, false
+}
+
+// isSpecial reports whether the payload of an IP packet needs a closer look: it may contain a
+// packet, extension headers, or DHCP.
+func isSpecial(proto uint8, b []byte) bool {
+	switch proto {
+	case protoTCP, protoICMP, protoICMPv6:
+		return false
+	case protoUDP:
+		if len(b) < 4 {
+			return false
+		}
+		src, dst := be16(b), be16(b[2:])
+		return isTunnelPort(src) || isTunnelPort(dst) || isDHCP(dst)
+	}
+	return true
+}
+
+func isDHCP(port uint16) bool { return port == 67 || port == 68 }
+
+func (f *FlowHasher) pair(p *Packet) uint64 {
+	src, dst := p.Src.Addr(), p.Dst.Addr()
+	switch {
+	case p.Layers.Has(LayerIPv4) && p.Proto == protoUDP && isDHCP(p.Dst.Port()):
+		return 0
+	case p.Layers.Has(LayerIPv4):
+		a, b := src.As4(), dst.As4()
+		return f.ipv4(be32(a[:]), be32(b[:]))
+	case p.Layers.Has(LayerIPv6):
+		return f.ipv6(src.As16(), dst.As16())
 	}
 	return 0
 }
 
-// isDHCP reports whether an IPv4 packet of UDP is for a DHCP port. For a client without an address,
-// requests and answers do not share a pair of addresses.
-func isDHCP(b []byte) bool {
-	const dstPort = 2
-	at := int(b[0]&0x0F)*4 + dstPort
-	return len(b) >= at+2 && be16(b[at:])-67 <= 1
+func (f *FlowHasher) ipv4(src, dst uint32) uint64 {
+	return f.hash.Pair(uint64(min(src, dst)), uint64(max(src, dst)))
+}
+
+func (f *FlowHasher) ipv6(src, dst [16]byte) uint64 {
+	a, b := f.hash.IPv6(src), f.hash.IPv6(dst)
+	return f.hash.Pair(min(a, b), max(a, b))
+}
+
+// piece is a fragment that a Decoder without reassembly met, and the packet that it is.
+type piece struct {
+	of *Packet
+	fragment
+}
+
+// pieceOf decodes a fragment without reassembly. It looks into the tunnels of the first fragment.
+func (d *Decoder) pieceOf(p *Packet, f fragment) {
+	if d.piece.of == nil { // fragments in this fragment share its fate
+		d.piece = piece{p, f}
+	}
+	if f.offset > 0 {
+		return
+	}
+	if p.Layers.Has(LayerIPv6) {
+		_ = d.extensions(p, f.data)
+	} else {
+		d.transport(p, f.data)
+	}
+}
+
+// sameDatagram returns the hash for all fragments of a datagram. It is hash, unless another
+// fragment came first.
+func (f *FlowHasher) sameDatagram(p piece, hash uint64) uint64 {
+	id := uint64(p.id)
+	if p.of.Layers.Has(LayerIPv4) {
+		id = id<<8 | uint64(p.proto) // as RFC 791 section 3.2 has it
+	}
+	src, dst := f.hash.IPv6(p.of.Src.Addr().As16()), f.hash.IPv6(p.of.Dst.Addr().As16())
+	key := f.hash.Pair(f.hash.Pair(src, dst), id)
+	d := &f.datagrams[key%uint64(len(f.datagrams))]
+	// an ID is used again: a second beginning is another datagram
+	if d.key != key || p.offset == 0 && d.begun {
+		*d = fragmented{key: key, hash: hash}
+	}
+	d.begun = d.begun || p.offset == 0
+	return d.hash
 }

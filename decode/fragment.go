@@ -19,6 +19,10 @@ const maxDatagram = 65535
 // fragment decodes a fragment. The first fragment has a transport header. The one that completes a
 // datagram has the datagram as its Inner packet.
 func (d *Decoder) fragment(p *Packet, f fragment) {
+	if d.frags == nil {
+		d.pieceOf(p, f)
+		return
+	}
 	p.Layers |= LayerFragment
 	if f.offset == 0 {
 		d.transport(p, f.data)

@@ -103,16 +103,18 @@ func TestTransport(t *testing.T) {
 	require.Equal(t, "[2001:db8::2]:53", p.Dst.String())
 }
 
-func TestTunnels(t *testing.T) {
-	inner := ip6(17, udp(53, "abcd"))
+type tunnel struct {
+	name   string
+	packet []byte
+}
+
+// tunnels returns IPv4 packets that carry an IPv6 packet in each kind of tunnel.
+func tunnels(inner []byte) []tunnel {
 	frame := ethernet(0x86DD, inner)
 	withUDP := func(port uint16, head string, rest []byte) []byte {
 		return ip4(17, udp(port, string(join(unhex(head), rest))))
 	}
-	for _, tt := range []struct {
-		name   string
-		packet []byte
-	}{
+	return []tunnel{
 		{"IPv6 in IPv4", ip4(41, inner)},
 		{"EtherIP", ip4(97, join(unhex("3000"), frame))},
 		{"GRE", ip4(47, join(unhex("0000 86DD"), inner))},
@@ -140,7 +142,12 @@ func TestTunnels(t *testing.T) {
 		{"L2TPv3, PPP", ip4(115, join(unhex("0000004D FF03 0057"), inner))},
 		{"L2TPv3, IP", ip4(115, join(unhex("0000004D"), inner))},
 		{"L2TPv3 over UDP", withUDP(1701, "0003 0000 0000004D", frame)},
-	} {
+	}
+}
+
+func TestTunnels(t *testing.T) {
+	inner := ip6(17, udp(53, "abcd"))
+	for _, tt := range tunnels(inner) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := decoded(decode.LinkEthernet, ethernet(0x0800, tt.packet))
 			require.NoError(t, err)

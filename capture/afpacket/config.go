@@ -15,7 +15,11 @@ import (
 type Config struct {
 	// name, IP address, or "auto" for the Ethernet interface with the most traffic
 	Interface string
-	Queues    int // sources that share the traffic; 0 means 1
+	// sources that share the traffic; 0 means 1. The kernel keeps the two directions of a
+	// conversation together by its addresses, inside GRE and IP in IP too. Inside UDP (VXLAN,
+	// Geneve) it takes the outer addresses: for mirrors of several switches use 1 and
+	// [handler.Config].Workers
+	Queues int
 	// bytes of memory per queue; 0 means 32 MiB. Packets are dropped while it is full
 	RingSize int
 	// time after which a partly filled block is passed on; 0 means 100 ms
