@@ -94,7 +94,8 @@ func TestFlowHasherFragments(t *testing.T) {
 				require.Equal(t, want, hash(part))
 			}
 		}
-		other := hash(set(bytes.Clone(parts[0]), len(parts[0])-9, 9)) // the ID is used again, for other addresses
+		// the ID is used again, for other addresses
+		other := hash(set(bytes.Clone(parts[0]), len(parts[0])-9, 9))
 		require.NotEqual(t, want, other)
 		require.Equal(t, other, hash(parts[1]))
 

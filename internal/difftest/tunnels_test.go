@@ -11,8 +11,8 @@ import (
 	"visor/internal/packettest"
 )
 
-// Switches mirror queries and replies in tunnels of their own (found by FuzzWorkers). One worker
-// sees both, so that each transaction is answered.
+// Several switches mirror queries and replies, each in another tunnel (found by FuzzWorkers). One
+// worker sees both, so that each transaction is answered.
 func TestMirroredInTunnels(t *testing.T) {
 	const count = 30 // up to 32 clients of a name are exact with any number of workers
 	var in []capture.Frame
