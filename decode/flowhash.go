@@ -20,7 +20,7 @@ type FlowHasher struct {
 	datagrams [1024]fragmented
 }
 
-// fragmented is a datagram of which a fragment was hashed.
+// fragmented is a datagram with a fragment that was hashed.
 type fragmented struct {
 	key, hash uint64
 	begun     bool // the fragment at offset 0 was hashed

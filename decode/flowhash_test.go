@@ -107,7 +107,7 @@ func TestFlowHasherFragments(t *testing.T) {
 	}
 }
 
-// Whoever builds tunnels and fragments cannot make the reader allocate.
+// Tunnels and fragments do not make the reader allocate.
 func TestFlowHasherAllocs(t *testing.T) {
 	flows := decode.NewFlowHasher(hash64.Fixed())
 	frames := append(fragments(false, udp(6081, strings.Repeat("x", 100)), 64), ip4(4, ip4(47, unhex("0000 0800"))))
