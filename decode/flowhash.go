@@ -1,6 +1,10 @@
 package decode
 
-import "visor/sketch/hash64"
+import (
+	"net/netip"
+
+	"visor/sketch/hash64"
+)
 
 // FlowHasher distributes frames over workers: it hashes the IP addresses of a frame so that both
 // directions of a conversation have the same hash.
@@ -40,10 +44,10 @@ func (f *FlowHasher) Hash(frame []byte, link LinkType) uint64 {
 	d.lent, d.piece = 0, piece{}
 	_ = d.Decode(&f.packet) // what was found before an error counts
 	hash := f.pair(f.packet.Innermost())
-	if d.piece.of == nil {
-		return hash
+	if d.piece.src.IsValid() {
+		return f.sameDatagram(&d.piece, hash)
 	}
-	return f.sameDatagram(d.piece, hash)
+	return hash
 }
 
 // networkLayer returns the IP packet of a frame whose link header is quickly stripped, or else nil.
@@ -143,16 +147,16 @@ func (f *FlowHasher) ipv6(src, dst [16]byte) uint64 {
 	return f.hash.Pair(min(a, b), max(a, b))
 }
 
-// piece is a fragment that a Decoder without reassembly met, and the packet that it is.
+// piece is a fragment that a Decoder without reassembly met, with the addresses of its packet.
 type piece struct {
-	of *Packet
+	src, dst netip.Addr // invalid in the zero piece
 	fragment
 }
 
 // pieceOf decodes a fragment without reassembly. It looks into the tunnels of the first fragment.
 func (d *Decoder) pieceOf(p *Packet, f fragment) {
-	if d.piece.of == nil { // fragments in this fragment share its fate
-		d.piece = piece{p, f}
+	if !d.piece.src.IsValid() { // fragments in this fragment share its fate
+		d.piece = piece{p.Src.Addr(), p.Dst.Addr(), f}
 	}
 	if f.offset > 0 {
 		return
@@ -166,12 +170,12 @@ func (d *Decoder) pieceOf(p *Packet, f fragment) {
 
 // sameDatagram returns the hash for all fragments of a datagram. It is hash, unless another
 // fragment came first.
-func (f *FlowHasher) sameDatagram(p piece, hash uint64) uint64 {
+func (f *FlowHasher) sameDatagram(p *piece, hash uint64) uint64 {
 	id := uint64(p.id)
-	if p.of.Layers.Has(LayerIPv4) {
+	if p.src.Is4() {
 		id = id<<8 | uint64(p.proto) // as RFC 791 section 3.2 has it
 	}
-	src, dst := f.hash.IPv6(p.of.Src.Addr().As16()), f.hash.IPv6(p.of.Dst.Addr().As16())
+	src, dst := f.hash.IPv6(p.src.As16()), f.hash.IPv6(p.dst.As16())
 	key := f.hash.Pair(f.hash.Pair(src, dst), id)
 	d := &f.datagrams[key%uint64(len(f.datagrams))]
 	// an ID is used again: a second beginning is another datagram

@@ -135,4 +135,16 @@ func (d *Decoder) open(version uint8, number uint32) {
 	d.recs, d.gaps = 0, false
 	d.out.LostSets += d.src.lostSets
 	d.src.lostSets = 0
+	d.expire()
+}
+
+// expire drops the held sets of the current source that are too old. Other exporters' clocks do not
+// matter, so that the count is the same however exporters are spread over decoders.
+func (d *Decoder) expire() {
+	if d.src.heldSince == never || d.now-d.src.heldSince < d.held.ttl {
+		return
+	}
+	lost, oldest := d.held.expire(d.src.key, d.now)
+	d.src.heldSince = oldest
+	d.loseOwn(lost)
 }

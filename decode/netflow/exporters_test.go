@@ -145,3 +145,26 @@ func TestHeldIsReported(t *testing.T) {
 	require.Equal(t, []uint32{0, 1, 0}, []uint32{e.HeldSets, e.FoundSets, e.LostSets})
 	require.Len(t, e.Flows, 1)
 }
+
+// Held sets age by their own exporter's datagrams (found by FuzzWorkers: with several decoders, one
+// exporter's clock dropped the sets of others or did not).
+func TestHeldByOwnClock(t *testing.T) {
+	other := netip.MustParseAddrPort("192.0.2.99:4739")
+	waiting := packettest.IPFIX(1, 0, packettest.Set(256, commonRecord()...))
+	for _, tt := range []struct {
+		name        string
+		after       time.Duration
+		found, lost uint32
+	}{{"in time", time.Second, 1, 0}, {"too late", time.Hour, 0, 1}} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := netflow.New(netflow.Config{})
+			var e decode.FlowDatagram
+			d.Decode(0, router, waiting, &e)
+			d.Decode(int64(2*time.Hour), other, waiting, &e) // its clock is wrong
+			d.Decode(int64(tt.after), router, packettest.IPFIX(1, 0), &e)
+			require.Equal(t, tt.lost, e.LostSets, "counted with any next datagram")
+			d.Decode(int64(tt.after), router, packettest.IPFIX(1, 0, packettest.Set(2, common(256)...)), &e)
+			require.Equal(t, []uint32{tt.found, 0}, []uint32{e.FoundSets, e.LostSets})
+		})
+	}
+}

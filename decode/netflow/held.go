@@ -1,6 +1,9 @@
 package netflow
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // held stores data sets until their template arrives.
 type held struct {
@@ -29,6 +32,9 @@ type heldSet struct {
 // each template scans all held sets, so these must be few, a thousand in a MiB.
 const overhead = 1024
 
+// never is the time of the oldest set of a source without held sets.
+const never = math.MaxInt64
+
 // add stores a copy of a set. It returns the keys of the sets that were dropped for it, or its own
 // key if it is too large.
 func (h *held) add(key setKey, now int64, b []byte) (lost []setKey) {
@@ -41,13 +47,13 @@ func (h *held) add(key setKey, now int64, b []byte) (lost []setKey) {
 		h.want = make(map[setKey]int)
 	}
 	h.want[key]++
-	return h.drop(now)
+	return h.drop()
 }
 
-// drop drops the oldest sets while they are too old, or all sets are too many.
-func (h *held) drop(now int64) (lost []setKey) {
+// drop drops the oldest sets while all sets are too many.
+func (h *held) drop() (lost []setKey) {
 	lost = h.lost[:0]
-	for h.gone < len(h.sets) && (h.used > h.max || now-h.sets[h.gone].since >= h.ttl) {
+	for h.gone < len(h.sets) && h.used > h.max {
 		s := &h.sets[h.gone]
 		lost = append(lost, s.key)
 		h.forget(s)
@@ -68,23 +74,54 @@ func (h *held) forget(s *heldSet) {
 	}
 }
 
-// take calls read with each set that waited for a template, and removes it. It returns the keys of
-// expired sets.
-func (h *held) take(key setKey, now int64, read func([]byte)) (lost []setKey) {
-	lost = h.drop(now)
-	if h.want[key] == 0 {
-		return lost
-	}
-	rest := h.sets[:0]
-	for _, s := range h.sets[h.gone:] {
-		if s.key != key {
-			rest = append(rest, s)
-			continue
+// expire drops the sets of a source that are too old by the source's own clock. It returns their
+// number, and the time of the oldest set that it leaves, or [never].
+func (h *held) expire(source sourceKey, now int64) (lost uint32, oldest int64) {
+	oldest = never
+	h.keep(func(s *heldSet) bool {
+		switch {
+		case s.key.source != source:
+			return true
+		case now-s.since >= h.ttl:
+			lost++
+			return false
 		}
-		h.forget(&s)
-		read(s.data)
+		oldest = min(oldest, s.since)
+		return true
+	})
+	return lost, oldest
+}
+
+// take removes the sets that waited for a template and calls read with each, except those that are
+// too old: it returns their number. A source that was evicted leaves such sets.
+func (h *held) take(key setKey, now int64, read func([]byte)) (lost uint32) {
+	if h.want[key] == 0 {
+		return 0
+	}
+	h.keep(func(s *heldSet) bool {
+		switch {
+		case s.key != key:
+			return true
+		case now-s.since >= h.ttl:
+			lost++
+		default:
+			read(s.data)
+		}
+		return false
+	})
+	return lost
+}
+
+// keep removes the sets for which is returns false.
+func (h *held) keep(is func(*heldSet) bool) {
+	rest := h.sets[:0]
+	for i := h.gone; i < len(h.sets); i++ {
+		if s := &h.sets[i]; is(s) {
+			rest = append(rest, *s)
+		} else {
+			h.forget(s)
+		}
 	}
 	clear(h.sets[len(rest):])
 	h.sets, h.gone = rest, 0
-	return lost
 }

@@ -89,19 +89,28 @@ func (d *Decoder) dataSet(id uint16, b []byte) {
 		d.gaps = true
 		d.stats.HeldSets++
 		d.out.HeldSets++
+		d.src.heldSince = min(d.src.heldSince, d.now)
 		d.lose(d.held.add(setKey{d.src.key, id}, d.now, b))
 		return
 	}
 	d.records(t, b)
 }
 
+// loseOwn counts dropped sets of the current source.
+func (d *Decoder) loseOwn(sets uint32) {
+	d.stats.LostSets += uint64(sets)
+	d.out.LostSets += sets
+}
+
 // lose counts dropped sets for their sources.
 func (d *Decoder) lose(sets []setKey) {
 	for _, set := range sets {
-		d.stats.LostSets++
 		if set.source == d.src.key {
-			d.out.LostSets++
-		} else if s := d.sources.byKey[set.source]; s != nil {
+			d.loseOwn(1)
+			continue
+		}
+		d.stats.LostSets++
+		if s := d.sources.byKey[set.source]; s != nil {
 			s.lostSets++
 		}
 	}

@@ -27,6 +27,7 @@ type source struct {
 	sampling  sampling
 	sequence  sequence
 	lostSets  uint32 // to be reported with the next datagram
+	heldSince int64  // time of its oldest held set, or an earlier one; never without one
 	used      int    // bytes
 
 	newer, older *source // in order of use
@@ -68,7 +69,7 @@ func (s *sources) at(key sourceKey) *source {
 	if src := s.find(key); src != nil {
 		return src
 	}
-	src := &source{key: key}
+	src := &source{key: key, heldSince: never}
 	s.byKey[key] = src
 	s.link(src)
 	s.charge(src, sourceBytes)

@@ -68,7 +68,7 @@ func (d *Decoder) learn(id uint16, t *template) {
 	t.renewed = d.now
 	d.sources.put(d.src, id, t)
 	recs := d.recs
-	d.lose(d.held.take(setKey{d.src.key, id}, d.now, func(b []byte) {
+	d.loseOwn(d.held.take(setKey{d.src.key, id}, d.now, func(b []byte) {
 		d.out.FoundSets++
 		d.records(t, b)
 	}))
