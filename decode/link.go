@@ -139,6 +139,11 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) (uint16, []byte, erro
 		p.Layers |= LayerEthernet
 		return fixedHeader(b, ethernetHeaderLen+8, 12+8)
 	}
+	return d.otherLink(link, b)
+}
+
+// otherLink is [Decoder.link] for link types that decode does not support.
+func (d *Decoder) otherLink(link LinkType, b []byte) (uint16, []byte, error) {
 	if d.fallback == nil {
 		return 0, nil, ErrUnknownLink
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,6 @@ import (
 
 	"visor/capture/gopkt"
 	"visor/export/alert"
-	"visor/export/findings"
 	"visor/export/history"
 	"visor/export/otlp"
 	"visor/geo"
@@ -46,66 +46,18 @@ type agent struct {
 	files   fileHelper
 	memory  memory
 	ending  atomic.Bool
+	closers []func() // called at the end, the last first
 }
 
 // runAgent runs an agent until ctx is done or a client of the API stops it.
 func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	env, closeGeo, err := environment(o, log)
-	if err != nil {
-		return err
-	}
-	defer closeGeo()
 	a := &agent{o: o, log: log, sink: sink}
-	if err := a.bound(); err != nil {
+	defer a.close()
+	if err := a.open(); err != nil {
 		return err
 	}
-	if a.push, err = a.pusher(); err != nil {
-		return err
-	}
-	sockets, err := socketsHandedOver(log)
-	if err != nil {
-		return err
-	}
-	root, err := openRoot(o.apiFiles)
-	if err != nil {
-		return fmt.Errorf("--api-files: %w", err)
-	}
-	if root != nil {
-		defer root.Close()
-	}
-	if err := a.openHistory(); err != nil {
-		return err
-	}
-	defer a.closeHistory()
-	hash, err := a.hasher()
-	if err != nil {
-		return err
-	}
-	log.Info("hash key " + hash.ID().String())
-	var closed func(string, *handler.Snapshot)
-	var past policy.Past
-	if a.history != nil {
-		closed, past = a.remember, a.past
-		a.setups = openSetups(a.o.historyDirectory())
-	}
-	if err := a.openAlerts(); err != nil {
-		return err
-	}
-	defer a.closeAlerts()
-	var found func(findings.Finding)
-	if a.alerts != nil {
-		found = a.alerts.Add
-	}
-	a.manager = policy.NewManager(policy.ManagerConfig{
-		Types: builtin.Catalog(), Period: o.period, Closed: closed, Past: past, Found: found,
-		Hash: hash,
-		Env:  env, Memory: a.memory.work, Periods: o.periods, DeepSample: o.deepSample, Logger: log, Ended: a.ended, Socket: sockets.listen,
-		APIFiles: root, Fallback: gopkt.Fallback{},
-	})
-	defer a.manager.Close()
-	defer a.suspendAlerts()
 	if err := a.load(); err != nil {
 		return err
 	}
@@ -122,6 +74,79 @@ func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) e
 		log.Info("became user " + o.user)
 	}
 	return a.serve(ctx, listener)
+}
+
+// open opens the resources of policies, and the manager that runs them.
+func (a *agent) open() error {
+	env, closeGeo, err := environment(a.o, a.log)
+	if err != nil {
+		return err
+	}
+	a.atEnd(closeGeo)
+	if err := a.bound(); err != nil {
+		return err
+	}
+	if a.push, err = a.pusher(); err != nil {
+		return err
+	}
+	sockets, err := socketsHandedOver(a.log)
+	if err != nil {
+		return err
+	}
+	root, err := openRoot(a.o.apiFiles)
+	if err != nil {
+		return fmt.Errorf("--api-files: %w", err)
+	}
+	if root != nil {
+		a.atEnd(func() { _ = root.Close() }) // its files were only read
+	}
+	cfg, err := a.openStores()
+	if err != nil {
+		return err
+	}
+	cfg.Types, cfg.Env, cfg.Fallback = builtin.Catalog(), env, gopkt.Fallback{}
+	cfg.Period, cfg.Periods, cfg.DeepSample = a.o.period, a.o.periods, a.o.deepSample
+	cfg.Memory, cfg.Socket, cfg.APIFiles = a.memory.work, sockets.listen, root
+	cfg.Logger, cfg.Ended = a.log, a.ended
+	a.manager = policy.NewManager(cfg)
+	a.atEnd(func() { _ = a.manager.Close() }) // it returns nil
+	a.atEnd(a.suspendAlerts)
+	return nil
+}
+
+// openStores opens the history and the receivers of alerts. It returns the part of the manager's
+// configuration that feeds them.
+func (a *agent) openStores() (cfg policy.ManagerConfig, err error) {
+	if err := a.openHistory(); err != nil {
+		return cfg, err
+	}
+	a.atEnd(a.closeHistory)
+	if a.history != nil {
+		cfg.Closed, cfg.Past = a.remember, a.past
+		a.setups = openSetups(a.o.historyDirectory())
+	}
+	if cfg.Hash, err = a.hasher(); err != nil {
+		return cfg, err
+	}
+	a.log.Info("hash key " + cfg.Hash.ID().String())
+	if err := a.openAlerts(); err != nil {
+		return cfg, err
+	}
+	a.atEnd(a.closeAlerts)
+	if a.alerts != nil {
+		cfg.Found = a.alerts.Add
+	}
+	return cfg, nil
+}
+
+// atEnd has close call f.
+func (a *agent) atEnd(f func()) { a.closers = append(a.closers, f) }
+
+// close closes what open has opened, the last first.
+func (a *agent) close() {
+	for _, f := range slices.Backward(a.closers) {
+		f()
+	}
 }
 
 // bound divides the memory limit.

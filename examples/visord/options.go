@@ -132,10 +132,21 @@ PKTVISOR_PCAP_IFACE_DEFAULT, PKTVISOR_DNSTAP, PKTVISOR_NETFLOW, PKTVISOR_SFLOW.
 Exit status: 0 ended by a signal or over HTTP, 1 failed, 2 wrong usage or configuration.
 `
 
-// flags declares all options, which -h shows and the configuration file may set.
+// flags declares all options, which -h shows in this order and the configuration file may set.
 func (o *options) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("visord", pflag.ContinueOnError)
 	fs.SortFlags = false
+	o.policyFlags(fs)
+	o.serverFlags(fs)
+	o.databaseFlags(fs)
+	o.pushFlags(fs)
+	o.processFlags(fs)
+	o.ignoredFlags(fs)
+	fs.VisitAll(func(f *pflag.Flag) { f.Hidden = f.Usage == "" })
+	return fs
+}
+
+func (o *options) policyFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.config, "config", "", "configuration `file`, YAML or JSON: taps, policies, options")
 	fs.StringVar(&o.check, "check", "", "check a configuration `file`, list the policies that it would run, and exit")
 	fs.BoolVar(&o.strict, "strict", false, "reject documents with warnings, and a configuration file with a policy that cannot start")
@@ -143,7 +154,10 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVarP(&o.hostSpec, "host-spec", "H", "", "your own networks for the default tap, comma separated `CIDRs`, to separate ingress from egress")
 	fs.IntVar(&o.periods, "periods", 5, "default number of one-minute `periods` that policies keep, 1 to 10")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "default `percent` of packets sampled for lists, cardinalities and times, 1 to 100")
+}
 
+// serverFlags declares the options of the API.
+func (o *options) serverFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.memory, "memory-limit", "", "memory limit in `bytes`, such as 512M; the default is the cgroup's limit, or 512M. Policies that do not fit are rejected; 'off' disables the limit")
 	fs.StringVarP(&o.host, "host", "l", "localhost", "`address` that the API is served on")
 	o.port, o.otelPort = 10853, 4318
@@ -164,7 +178,9 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.pprof, "pprof", false, "serve Go's profiles at /debug/pprof/")
 	fs.StringVar(&o.instance, "prom-instance", "", "`ID` for the label 'instance' of Prometheus series")
 	fs.BoolVar(&o.sumIsMax, "prom-sum-is-max", false, "_sum of Prometheus' summaries is the greatest value, as in pktvisor, not the sum")
+}
 
+func (o *options) databaseFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.geoCity, "geo-city", "", "MaxMind city database `file`")
 	fs.StringVar(&o.geoASN, "geo-asn", "", "MaxMind ASN database `file`")
 	fs.StringVar(&o.defaultGeoCity, "default-geo-city", "", "`file` to use without --geo-city")
@@ -172,7 +188,9 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.IntVar(&o.geoCache, "geo-cache-size", 10000, "`addresses` cached per database; 0 disables the cache")
 	fs.StringVar(&o.services, "iana-service-port-registry", "", "names of ports for flow policies: IANA's `file`, CSV")
 	fs.StringVar(&o.defaultServices, "default-service-registry", "", "`file` to use without --iana-service-port-registry")
+}
 
+func (o *options) pushFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.otel, "otel", false, "push metrics to an OpenTelemetry receiver")
 	fs.StringVar(&o.otelHost, "otel-host", "localhost", "`host` of the receiver")
 	fs.Var(&o.otelPort, "otel-port", "its `port`; 4317 with --otel-protocol grpc")
@@ -184,7 +202,9 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.otelTLS, "otel-tls", false, "push over TLS")
 	fs.StringVar(&o.otelCert, "otel-tls-cert", "", "client certificate `file`, PEM")
 	fs.StringVar(&o.otelKey, "otel-tls-key", "", "key `file`, PEM")
+}
 
+func (o *options) processFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.daemon, "daemon", "d", false, "continue in the background once visord serves")
 	fs.StringVar(&o.user, "user", "", "switch to this `user` once all taps and ports are open; later policies cannot open interfaces")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
@@ -192,20 +212,20 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.syslog, "syslog", false, "log to syslog")
 	fs.BoolVar(&o.moduleList, "module-list", false, "list inputs and handlers, and exit")
 	fs.BoolVar(&o.version, "version", false, "print the version, and exit")
+	fs.DurationVar(&o.period, "period", 0, "") // hidden: short periods, for tests
+}
 
-	// Options of pktvisord without a meaning here. visor does not load modules and does not report
-	// crashes or usage. It always serves Prometheus.
+// ignoredFlags declares options of pktvisord without a meaning here. visor does not load modules,
+// and does not report crashes or usage. It always serves Prometheus.
+func (o *options) ignoredFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.crash[0], "cp-token", "", "")
 	fs.StringVar(&o.crash[1], "cp-url", "", "")
 	fs.StringVar(&o.crash[2], "cp-path", "", "")
 	fs.String("cp-custom", "", "")
 	fs.String("module-dir", "", "")
-	fs.DurationVar(&o.period, "period", 0, "")
 	fs.Bool("cp-disable", false, "")
 	fs.Bool("no-track", false, "")
 	fs.Bool("prometheus", false, "")
-	fs.VisitAll(func(f *pflag.Flag) { f.Hidden = f.Usage == "" })
-	return fs
 }
 
 // parseOptions parses the command line and the configuration file. With -h it writes the manual to
