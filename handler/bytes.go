@@ -130,14 +130,16 @@ func ReadSnapshot(data []byte) (*Snapshot, error) {
 	}
 	room := metric.NewRoom(len(data))
 	for range n {
-		m := readModule(r.Block(), room)
+		block := r.Block()
+		m := readModule(&block, room)
 		if r.Err() != nil {
 			break
 		}
 		s.Modules = append(s.Modules, m)
 	}
 	if r.Err() == nil && r.Len() > 0 {
-		s.Input.read(r.Block())
+		block := r.Block()
+		s.Input.read(&block)
 	}
 	if r.Err() != nil { // a newer version may append what this one ignores
 		return nil, fmt.Errorf("handler: this is not a snapshot: %w", r.Err())
@@ -236,9 +238,15 @@ func (m *Module) show(c *readCounts) {
 		to, ok := dst.counts.(*readCounts)
 		if ok {
 			to.Merge(c.Record, dst.regroup(m.GroupNames, m.Groups))
-			dst.show(to)
 		}
 		return ok
+	}
+}
+
+// finish shows what was added to m.
+func (m *Module) finish() {
+	if c, ok := m.counts.(*readCounts); ok {
+		m.show(c)
 	}
 }
 

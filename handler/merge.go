@@ -125,6 +125,11 @@ func (g *Merger) add(m *Module, counted []Counted) {
 func (g *Merger) Snapshot() *Snapshot {
 	s := g.sum
 	g.sum = nil
+	if s != nil {
+		for i := range s.Modules {
+			s.Modules[i].finish()
+		}
+	}
 	return s
 }
 

@@ -45,7 +45,7 @@ type Module struct {
 
 	counts counts // nil before the first part
 	render func(metric.Rendering) []metric.Value
-	// merges the metrics into another module's if the declarations are equal
+	// merges the metrics into another module's if the declarations are equal; finish follows
 	addTo func(*Module) bool
 	now   time.Time
 }
@@ -96,6 +96,7 @@ func Join(name string, modules ...*Module) (Module, error) {
 			return Module{}, fmt.Errorf("handler: %s is a %s %s, %s is a %s %s: they do not add up", name, sum.Type, sum.Version, m.Name, m.Type, m.Version)
 		}
 	}
+	sum.finish()
 	if _, ok := sum.counts.(*readCounts); !ok && sum.mixed {
 		sum.LeftOut = cardinalities(nil, sum.Metrics, sum.Groups)
 	}

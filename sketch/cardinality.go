@@ -170,9 +170,7 @@ func (c *Cardinality) Merge(src *Cardinality) {
 	if !c.isDense {
 		c.densify()
 	}
-	for i, r := range src.dense {
-		c.dense[i] = max(c.dense[i], r)
-	}
+	raiseAll(c.dense, src.dense)
 }
 
 // Size returns the memory of c in bytes.

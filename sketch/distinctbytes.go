@@ -101,6 +101,8 @@ func (t *TopDistinct) UnmarshalBinary(data []byte) error {
 	if r.err == nil && (capacity == 0 || capacity > distinctKeys || n > capacity) {
 		return errCorrupt(what, "numbers contradict each other")
 	}
+	const leastBytes = 40 // of a key
+	out.reserve(int(min(n, uint64(len(r.b)/leastBytes))))
 	for range n {
 		if why := read(r); r.err != nil {
 			return r.err
@@ -115,6 +117,14 @@ func (t *TopDistinct) UnmarshalBinary(data []byte) error {
 		*t = out
 	}
 	return r.err
+}
+
+// reserve makes an empty list large enough for n keys, and for the samples that a cut list has.
+func (t *TopDistinct) reserve(n int) {
+	const usualBytes = 32 // of a key
+	t.entries, t.arena = make([]distinctKey, 0, n), make([]byte, 0, usualBytes*n)
+	t.evidence.groups = make([]sampleGroup, 0, min((n+sampledShare-1)/sampledShare, sampledKeys))
+	t.reindex()
 }
 
 // readKey reads a key. It returns what is wrong with it, or "".
@@ -184,13 +194,18 @@ func (c *distinctCounter) read(r *reader) (why string) {
 }
 
 func (c *distinctCounter) readRegisters(r *reader) (why string) {
-	for i := range c.words {
-		c.words[i] = r.uint64()
+	b := r.take(distinctRegisters)
+	if b == nil {
+		return ""
 	}
-	for number := range uint64(distinctRegisters) {
-		if c.rank(number) > distinctRank {
-			return "a register is out of range"
-		}
+	outside := uint64(0)
+	for i := range c.words {
+		w := binary.LittleEndian.Uint64(b[8*i:])
+		c.words[i] = w
+		outside |= w | (w&^topBits + (127-distinctRank)*eachByte) // has the top bit of a higher rank
+	}
+	if outside&topBits != 0 {
+		return "a register is out of range"
 	}
 	c.sumChange()
 	return ""

@@ -108,10 +108,14 @@ func (c *distinctCounter) densify() {
 	c.sumChange()
 }
 
+// sumChange sets the probability of a change by the registers.
 func (c *distinctCounter) sumChange() {
 	units := uint64(0) // of the least chance
-	for number := range uint64(distinctRegisters) {
-		units += 1 << distinctRank >> c.rank(number)
+	for _, w := range c.words {
+		for range 8 {
+			units += 1 << distinctRank >> (w & 0x3F)
+			w >>= 8
+		}
 	}
 	c.change = float64(units) * chance(distinctRank)
 }
@@ -154,10 +158,8 @@ func (c *distinctCounter) merge(src *distinctCounter) {
 		c.mergeHashes(&before, mean)
 		return
 	}
-	for number := range uint64(distinctRegisters) {
-		if r := src.rank(number); r > c.rank(number) {
-			c.setRank(number, r)
-		}
+	for i, w := range src.words {
+		c.words[i] = greater(c.words[i], w)
 	}
 	c.sumChange()
 	c.count = min(max(c.estimate(), least), most)

@@ -50,11 +50,14 @@ func (t *TopDistinct) missIn(src *TopDistinct) {
 // mergedThreshold sets the seeds of the keys in both lists. It returns the threshold at which the
 // keys of both fit into t, or 0 if all fit. Thus no key leaves while others are merged.
 func (t *TopDistinct) mergedThreshold(src *TopDistinct) uint64 {
+	if !t.full && !src.full && len(t.entries)+len(src.entries) <= t.limit() && t.live+src.live <= arenaLive {
+		return 0
+	}
 	type candidate struct {
 		seed  uint64
 		bytes int
 	}
-	var all []candidate
+	all := make([]candidate, 0, len(t.entries)+len(src.entries))
 	for i := range t.entries {
 		e := &t.entries[i]
 		if s, _ := src.find(e.hash, t.key(e)); s != nil {

@@ -97,20 +97,33 @@ func (t *TopNames) Head(n int) Head[[]byte] {
 func (t *TopNames) SetHead(h Head[[]byte], hash func([]byte) uint64) {
 	t.Reset()
 	t.Limit(h.Capacity)
-	t.t.reserve(min(len(h.Entries), maxCapacity))
-	size := 0
-	for i := range h.Entries {
-		size += len(h.Entries[i].Key)
+	t.MergeHead(h, hash)
+}
+
+// MergeHead adds the list that h describes, like Merge. hash returns the hash of a key: from the
+// Hasher of the hashes in t. It copies new keys.
+func (t *TopNames) MergeHead(h Head[[]byte], hash func([]byte) uint64) {
+	if t.t.used == 0 {
+		t.makeRoom(h.Entries)
 	}
-	t.arena = slices.Grow(t.arena, size)
 	for _, e := range h.Entries {
-		is := func(s span) bool { return string(t.name(s)) == string(e.Key) }
+		is := func(s span) bool { return equal(t.name(s), e.Key) }
 		t.t.merge(max(hash(e.Key), 1), e.Lower, is, func() span { return t.keep(e.Key) })
 	}
 	if t.t.fit() {
 		t.compact()
 	}
-	t.t.set(h.Total, h.Error, h.Refused)
+	t.t.set(sum(t.t.total, h.Total), h.Error, h.Refused)
+}
+
+// makeRoom makes an empty list large enough for entries.
+func (t *TopNames) makeRoom(entries []Entry[[]byte]) {
+	t.t.reserve(min(len(entries), maxCapacity))
+	size := 0
+	for i := range entries {
+		size += len(entries[i].Key)
+	}
+	t.arena = slices.Grow(t.arena, size)
 }
 
 // Size returns the memory of the list in bytes.

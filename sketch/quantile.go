@@ -38,8 +38,9 @@ const (
 type Quantile struct {
 	raw      []float64
 	bins     [octaves]*[octBins]uint64
-	low      uint64 // samples below the bins
-	high     uint64 // samples above the bins
+	pairs    binPairs // instead of bins, while the sketch is as it was read
+	low      uint64   // samples below the bins
+	high     uint64   // samples above the bins
 	n        uint64
 	sum      fixed
 	min, max float64
@@ -87,6 +88,7 @@ func (q *Quantile) add(v float64) {
 
 // spread moves the raw samples into bins.
 func (q *Quantile) spread() {
+	q.unfold()
 	if q.binned {
 		return
 	}
@@ -190,6 +192,9 @@ func (q *Quantile) width() int {
 // all yields the bins that are not empty, in ascending order. In a coarse sketch, each is the first
 // of several.
 func (q *Quantile) all(yield func(i int, n uint64) bool) {
+	if !q.pairs.all(q.width(), yield) {
+		return
+	}
 	for oct, c := range q.bins {
 		if c == nil {
 			continue
@@ -228,6 +233,7 @@ func (q *Quantile) Merge(src *Quantile) {
 	q.min, q.max = min(q.min, src.min), max(q.max, src.max)
 	q.n, q.low, q.high = sum(q.n, src.n), sum(q.low, src.low), sum(q.high, src.high)
 	q.sum.add(src.sum)
+	q.addPairs(&src.pairs)
 	for oct, from := range src.bins {
 		if from == nil {
 			continue
@@ -244,12 +250,13 @@ func (q *Quantile) CopyFrom(src *Quantile) {
 	raw, bins := append(q.raw[:0], src.raw...), q.bins
 	copyPages(bins[:], src.bins[:])
 	*q = *src
-	q.raw, q.bins = raw, bins
+	q.raw, q.bins, q.pairs = raw, bins, binPairs{}
+	q.addPairs(&src.pairs)
 }
 
-// Size returns the memory of q in bytes.
+// Size returns the memory of q in bytes. A sketch that was read has less until it changes.
 func (q *Quantile) Size() int {
-	n := 8 * cap(q.raw)
+	n := 8*cap(q.raw) + q.pairs.size()
 	for _, c := range q.bins {
 		if c != nil {
 			n += 8 * octBins

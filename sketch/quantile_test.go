@@ -232,3 +232,40 @@ func ExampleQuantile() {
 	fmt.Println(times.Quantile(0.5), times.Quantile(0.99), times.Max())
 	// Output: 4999 9899 9999
 }
+
+// A sketch as it was read, its copy in used memory, and one that more samples were added to equal
+// the sketches that never travelled.
+func TestQuantileAfterBytes(t *testing.T) {
+	samples := draw("log-normal", 20_000)
+	first, all := quantileOf(samples[:10_000]), quantileOf(samples)
+	for name, data := range map[string][]byte{"fine": must(first.MarshalBinary()), "coarse": first.AppendCoarse(nil)} {
+		var read, added sketch.Quantile
+		require.NoError(t, read.UnmarshalBinary(data))
+		require.NoError(t, added.UnmarshalBinary(data))
+		copied := quantileOf(samples)
+		copied.CopyFrom(&read)
+		require.Equal(t, read.Size(), added.Size())
+		require.Equal(t, data, must(copied.MarshalBinary()))
+		for _, v := range samples[10_000:] {
+			added.Add(v)
+			copied.Add(v)
+		}
+		require.Equal(t, all.Count(), added.Count())
+		require.Equal(t, must(added.MarshalBinary()), must(copied.MarshalBinary()), name)
+		if name == "fine" {
+			require.Equal(t, must(all.MarshalBinary()), must(added.MarshalBinary()))
+		}
+		last := -1.0
+		for v := range added.Bins {
+			require.Greater(t, v, last, "in ascending order")
+			last = v
+		}
+	}
+}
+
+func must(data []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return data
+}

@@ -56,7 +56,7 @@ func (q *Quantile) append(b []byte, coarse bool) []byte {
 	for _, v := range [...]uint64{q.sum.high, q.sum.low, q.low, q.high} {
 		b = binary.AppendUvarint(b, v)
 	}
-	view := Quantile{bins: q.bins, coarse: coarse}
+	view := Quantile{bins: q.bins, pairs: q.pairs, coarse: coarse}
 	return view.appendColumns(b)
 }
 
@@ -153,7 +153,8 @@ func (q *Quantile) readRows(b []byte) error {
 	return nil
 }
 
-// readColumns reads the number of bins and their columns.
+// readColumns reads the number of bins and their columns. It leaves the bins in pairs: few of all
+// bins are in use, and most sketches are only merged into another one.
 func (q *Quantile) readColumns(r *reader) {
 	n := r.uvarint()
 	if r.err != nil || n > uint64(len(r.b))/3 {
@@ -161,27 +162,43 @@ func (q *Quantile) readColumns(r *reader) {
 		return
 	}
 	b := r.b
-	low := q.makeOctaves(b, n)
+	low := q.readDistances(b, int(n))
 	if low < 0 || n > uint64(len(b)-low) {
 		r.err = errCorrupt(r.what, "a bin is out of range")
 		return
 	}
-	i, count, width := uint64(0), uint64(0), uint64(q.width())
-	at, end := 0, low+int(n) // of the distances, and of the rest
-	for j := low; j < low+int(n); j++ {
-		var step, rest uint64
-		step, at = short(b, at)
+	count, end := uint64(0), low+int(n)
+	counts := make([]uint64, n)
+	for j, lowByte := range b[low:end] {
+		var rest uint64
 		rest, end = short(b, end)
-		i += step * width
-		count += uint64(unzigzag(uint64(b[j]) | rest<<8))
-		if q.n+count < q.n || count == 0 || j > low && step == 0 || rest>>56 > 0 || end < 0 {
+		count += uint64(unzigzag(uint64(lowByte) | rest<<8))
+		if q.n+count < q.n || count == 0 || rest>>56 > 0 || end < 0 {
 			r.err = errCorrupt(r.what, "numbers contradict each other")
 			return
 		}
 		q.n += count
-		q.bins[i/octBins][i%octBins] = count
+		counts[j] = count
 	}
+	q.pairs.counts = counts
 	r.b = b[end:]
+}
+
+// readDistances reads the numbers of n bins. It returns the position behind the distances, which is
+// negative if one is out of range.
+func (q *Quantile) readDistances(b []byte, n int) (at int) {
+	bins := make([]uint16, n)
+	i, width := uint64(0), uint64(q.width())
+	for j := range bins {
+		var step uint64
+		step, at = short(b, at)
+		if i += step * width; at < 0 || step >= allBins || i >= allBins || j > 0 && step == 0 {
+			return -1
+		}
+		bins[j] = uint16(i)
+	}
+	q.pairs.bins = bins
+	return at
 }
 
 // short returns the unsigned varint at a position, which mostly has one byte, and the position
@@ -198,29 +215,4 @@ func short(b []byte, at int) (v uint64, next int) {
 		return 0, -1
 	}
 	return v, at + n
-}
-
-// makeOctaves makes the bins at n distances, in one piece of memory. It returns the position behind
-// the distances. That is negative if one is out of range.
-func (q *Quantile) makeOctaves(b []byte, n uint64) (at int) {
-	var used [octaves]bool
-	i, many, width := uint64(0), 0, uint64(q.width())
-	for range n {
-		var step uint64
-		step, at = short(b, at)
-		if i += step * width; at < 0 || step >= allBins || i >= allBins {
-			return -1
-		}
-		if oct := i / octBins; !used[oct] {
-			used[oct] = true
-			many++
-		}
-	}
-	pages := make([][octBins]uint64, many)
-	for oct := range used {
-		if used[oct] {
-			q.bins[oct], pages = &pages[0], pages[1:]
-		}
-	}
-	return at
 }

@@ -80,9 +80,11 @@ type lister interface {
 // list is a list of any keys that was read from bytes. A list of numbers keeps each of them, as a
 // [TopNumbers] does.
 type list struct {
-	kind  keyKind
-	names sketch.TopNames
-	texts map[string]Item // of keys whose text does not follow
+	kind keyKind
+	// the list as it was read, until it changes: most are only merged into another one
+	folded *sketch.Head[[]byte]
+	names  sketch.TopNames // unless folded
+	texts  map[string]Item // of keys whose text does not follow
 	// texts of other keys follow from their length; see derived
 	derived bool
 	hash    *hash64.Hasher
@@ -103,23 +105,55 @@ func (l *list) item(key []byte) Item {
 }
 
 func (l *list) head(n int) head {
-	h := l.names.Head(n)
+	h := l.table().Head(n)
 	return head{l.kind, h, func(i int) Item { return l.item(h.Entries[i].Key) }}
 }
 
 func (l *list) load(src *list) { l.copyFrom(src) }
 
+// table returns the list with its keys in a table. It makes one if the list is folded, which it
+// leaves so: several goroutines may read a snapshot.
+func (l *list) table() *sketch.TopNames {
+	if l.folded == nil {
+		return &l.names
+	}
+	names := new(sketch.TopNames)
+	names.SetHead(*l.folded, l.hash.Sum)
+	return names
+}
+
+// unfold prepares the list for changes.
+func (l *list) unfold() {
+	if l.folded != nil {
+		l.names, l.folded = *l.table(), nil
+	}
+}
+
 // Reset empties the list.
 func (l *list) Reset() {
 	l.names.Reset()
-	l.texts, l.derived = nil, false
+	l.folded, l.texts, l.derived = nil, nil, false
 }
 
-func (l *list) mergeFrom(src state) { l.merge(src.(*list), (*sketch.TopNames).Merge) }
-func (l *list) mergeKeys(src state) { l.merge(src.(*list), (*sketch.TopNames).MergeKeys) }
+func (l *list) mergeFrom(src state) {
+	from := src.(*list)
+	l.unfold()
+	if from.folded != nil {
+		l.names.MergeHead(*from.folded, l.hash.Sum)
+	} else {
+		l.names.Merge(&from.names)
+	}
+	l.mergeTexts(from)
+}
 
-func (l *list) merge(src *list, merge func(dst, src *sketch.TopNames)) {
-	merge(&l.names, &src.names)
+func (l *list) mergeKeys(src state) {
+	from := src.(*list)
+	l.unfold()
+	l.names.MergeKeys(from.table())
+	l.mergeTexts(from)
+}
+
+func (l *list) mergeTexts(src *list) {
 	l.derived = l.derived || src.derived
 	for key, item := range src.texts {
 		l.note(key, item)
@@ -152,18 +186,34 @@ func (l *list) copyFrom(src state) {
 	from := src.(*list)
 	l.Reset()
 	l.kind, l.hash, l.derived = from.kind, from.hash, from.derived
-	l.names.CopyFrom(&from.names)
+	if from.folded != nil {
+		l.names.SetHead(*from.folded, l.hash.Sum)
+	} else {
+		l.names.CopyFrom(&from.names)
+	}
 	for key, item := range from.texts {
 		l.note(key, item)
 	}
 }
 
 func (l *list) render(v *Value, r Rendering) {
-	renderTop(v, r, l.names.Total(), l.names.Error(), items(l.names.Top(r.TopN), l.item))
+	names := l.table()
+	renderTop(v, r, names.Total(), names.Error(), items(names.Top(r.TopN), l.item))
 }
 
-// size returns the memory of the list in bytes.
-func (l *list) size() int { return l.names.Size() + len(l.texts)*textBytes }
+// size returns the memory of the list in bytes, in its greater form.
+func (l *list) size() int {
+	n := l.names.Size() + len(l.texts)*textBytes
+	if l.folded != nil {
+		for _, e := range l.folded.Entries {
+			n += 2*len(e.Key) + foldedBytes
+		}
+	}
+	return n
+}
+
+// foldedBytes is the memory of an entry in both forms, apart from its key.
+const foldedBytes = 128
 
 // textBytes is the approximate memory of a text without its bytes.
 const textBytes = 128

@@ -107,7 +107,22 @@ func (l *list) read(r *wire.Reader, kind keyKind, version byte) {
 	}
 	r.End()
 	if r.Err() == nil {
-		l.names.SetHead(h, l.hash.Sum)
+		keepKeys(h.Entries)
+		l.folded = &h
+	}
+}
+
+// keepKeys replaces the keys by copies.
+func keepKeys(entries []sketch.Entry[[]byte]) {
+	size := 0
+	for i := range entries {
+		size += len(entries[i].Key)
+	}
+	all := make([]byte, 0, size)
+	for i := range entries {
+		at := len(all)
+		all = append(all, entries[i].Key...)
+		entries[i].Key = all[at:len(all):len(all)]
 	}
 }
 

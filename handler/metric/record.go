@@ -67,24 +67,53 @@ func (d *declared) key() string {
 	return d.Prom
 }
 
-// indexOf returns the positions of declarations by key.
-func indexOf(list []declared) map[string]int {
-	index := make(map[string]int, len(list))
-	for i := range list {
-		index[list[i].key()] = i
+// same reports whether d and other have the same key.
+func (d *declared) same(other *declared) bool {
+	if d.wire == wireSubjects || other.wire == wireSubjects {
+		return d.key() == other.key()
 	}
-	return index
+	return d.Prom == other.Prom
+}
+
+// finder finds declarations by key.
+type finder struct {
+	list  []declared
+	index map[string]int // made when a place in the list is not enough
+}
+
+// find returns the position of d in the list, or -1. It looks at the place i first: mostly, lists
+// have the same order.
+func (f *finder) find(i int, d *declared) int {
+	if len(f.list) == 0 {
+		return -1
+	}
+	if i < len(f.list) && f.list[i].same(d) {
+		return i
+	}
+	if f.index == nil {
+		f.index = make(map[string]int, len(f.list))
+		for k := range f.list {
+			f.index[f.list[k].key()] = k
+		}
+	}
+	if at, ok := f.index[d.key()]; ok {
+		return at
+	}
+	return -1
 }
 
 // Fields returns the declared metrics, in order of declaration. They include metrics without a
 // value.
 func (r *Record) Fields() []Field { return fieldsOf(r.fields) }
 
-func fieldsOf(list []declared) (out []Field) {
-	for _, d := range list {
-		f := d.Field
-		f.Subjects = fieldsOf(d.sub)
-		out = append(out, f)
+func fieldsOf(list []declared) []Field {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]Field, len(list))
+	for i := range list {
+		out[i] = list[i].Field
+		out[i].Subjects = fieldsOf(list[i].sub)
 	}
 	return out
 }
@@ -175,10 +204,10 @@ func Load[M any](key string, r *Record) *M {
 }
 
 func (b *Set[M]) load(declarations []declared, p *part) {
-	index := indexOf(declarations)
+	in := finder{list: declarations}
 	for i, f := range b.schema.fields {
-		at, ok := index[f.travels.key()]
-		if !ok || p.values[at] == nil {
+		at := in.find(i, &f.travels)
+		if at < 0 || p.values[at] == nil {
 			continue
 		}
 		switch m := b.list[i].(type) {

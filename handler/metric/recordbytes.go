@@ -124,8 +124,9 @@ func (w writing) value(dst []byte, d *declared, value state) []byte {
 // which several Records may share; without enough room, ReadRecord returns an error.
 func ReadRecord(data []byte, id hash64.ID, room *Room) (*Record, error) {
 	r := wire.NewReader(data)
-	in := reading{Reader: r, hash: readHasher(id), room: room}
+	in := reading{Reader: r, hash: room.hasher(id), room: room}
 	out := &Record{hashID: id, hash: in.hash, mixed: id == hash64.ID{}}
+	r.CopyTexts(endOfDeclarations(*r))
 	out.fields = in.declarations(r, maxDepth)
 	out.sum = in.part(r, out.fields)
 	if r.End(); r.Err() != nil {
@@ -135,10 +136,23 @@ func ReadRecord(data []byte, id hash64.ID, room *Room) (*Record, error) {
 }
 
 // Room is the memory that Records read from bytes may use. It is owned by one goroutine.
-type Room struct{ bytes int }
+type Room struct {
+	bytes int
+	// the Hasher of the latest Record, which most others need, too
+	hash *hash64.Hasher
+	id   hash64.ID
+}
 
 // NewRoom returns the Room for Records with a number of bytes together: 64 MiB and 32 times these.
-func NewRoom(size int) *Room { return &Room{expansionAny + expansion*size} }
+func NewRoom(size int) *Room { return &Room{bytes: expansionAny + expansion*size} }
+
+// hasher returns the Hasher for the keys of lists; see readHasher.
+func (room *Room) hasher(id hash64.ID) *hash64.Hasher {
+	if room.hash == nil || room.id != id {
+		room.hash, room.id = readHasher(id), id
+	}
+	return room.hash
+}
 
 // reading reads a Record. All of its Readers share their error.
 type reading struct {
@@ -154,15 +168,31 @@ func (in *reading) use(bytes int) {
 	}
 }
 
+// endOfDeclarations returns the position behind the declarations that r is at.
+func endOfDeclarations(r wire.Reader) int {
+	for range r.Count(leastDeclaration) {
+		r.Block()
+	}
+	return r.At()
+}
+
+const leastDeclaration = 8 // bytes
+
+// usualMetrics is the number of metrics for which there is room at once.
+const usualMetrics = 256
+
 func (in *reading) declarations(r *wire.Reader, depth int) []declared {
-	n := r.Count(8)
+	n := r.Count(leastDeclaration)
 	if n > 0 && depth == 0 {
 		r.Failf("maps are nested more than %d times", maxDepth)
 	}
-	var list []declared
-	seen := make(map[string]bool)
+	if n == 0 {
+		return nil
+	}
+	list, seen := make([]declared, 0, min(n, usualMetrics)), make(map[string]bool, min(n, usualMetrics))
 	for range n {
-		d := in.declaration(r.Block(), depth)
+		block := r.Block()
+		d := in.declaration(&block, depth)
 		if in.Err() == nil && seen[d.key()] {
 			r.Failf("the metric %s is declared twice", d.key())
 		}
@@ -200,6 +230,7 @@ func (in *reading) declaration(r *wire.Reader, depth int) declared {
 
 // part reads the values of some declarations.
 func (in *reading) part(r *wire.Reader, list []declared) (p part) {
+	p.values = make([]state, 0, len(list))
 	for i := range list {
 		in.use(valueBytes)
 		if r.Err() != nil {
@@ -226,10 +257,10 @@ func (in *reading) value(r *wire.Reader, d *declared) state {
 	}
 	switch kind {
 	case wireSubjects:
-		return in.subjects(body, d)
+		return in.subjects(&body, d)
 	case wireList:
 		l := &list{hash: in.hash}
-		l.read(body, d.keys, version)
+		l.read(&body, d.keys, version)
 		in.use(l.size())
 		return l
 	}

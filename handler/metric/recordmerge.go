@@ -36,10 +36,11 @@ type merging struct {
 
 // declarations adds declarations of src to dst.
 func (m merging) declarations(dst *[]declared, src []declared) {
-	index, common := indexOf(*dst), make([]bool, len(*dst))
-	for _, d := range src {
+	in, common := finder{list: *dst}, make([]bool, len(*dst))
+	for at, d := range src {
 		metrics := d.sub
-		i, ok := index[d.key()]
+		i := in.find(at, &d)
+		ok := i >= 0
 		if !ok {
 			d.sub = nil
 			if m.regroup != nil {
@@ -72,9 +73,9 @@ func (m merging) parts(list []declared, dst *part, from []declared, src *part) {
 		dst.values = append(dst.values, nil)
 	}
 	dst.periods += src.periods
-	index := indexOf(list)
+	in := finder{list: list}
 	for i := range from {
-		at := index[from[i].key()]
+		at := in.find(i, &from[i])
 		if d := &list[at]; !d.leftOut {
 			d.leftOut = !m.value(d, &dst.values[at], &from[i], src.values[i])
 		}

@@ -65,7 +65,7 @@ func (t *Top[K]) load(l *list) {
 	if binary.Size(zero) < 0 {
 		return
 	}
-	from := l.names.Head(0)
+	from := l.table().Head(0)
 	out := sketch.Head[K]{Total: from.Total, Error: from.Error, Refused: from.Refused, Capacity: from.Capacity}
 	hashes := make(map[K]uint64, len(from.Entries))
 	for _, e := range from.Entries {
@@ -87,7 +87,7 @@ func (t *TopNumbers[K]) head(n int) head {
 }
 
 func (t *TopNumbers[K]) load(l *list) {
-	from := l.names.Head(0)
+	from := l.table().Head(0)
 	out := sketch.Head[K]{Total: from.Total, Error: from.Error}
 	for _, e := range from.Entries {
 		out.Entries = append(out.Entries, sketch.Entry[K]{Key: K(binary.BigEndian.Uint16(e.Key)), Lower: e.Lower})
@@ -97,15 +97,15 @@ func (t *TopNumbers[K]) load(l *list) {
 
 func (t *TopNames) keys() keyKind   { return keyName }
 func (t *TopNames) head(n int) head { return head{kind: keyName, Head: t.Head(n)} }
-func (t *TopNames) load(l *list)    { t.CopyFrom(&l.names) }
+func (t *TopNames) load(l *list)    { t.CopyFrom(l.table()) }
 
 func (t *TopDomains) keys() keyKind   { return keyDomain }
 func (t *TopDomains) head(n int) head { return head{kind: keyDomain, Head: t.names.Head(n)} }
-func (t *TopDomains) load(l *list)    { t.names.CopyFrom(&l.names) }
+func (t *TopDomains) load(l *list)    { t.names.CopyFrom(l.table()) }
 
 func (t *TopLocations) keys() keyKind   { return keyPlace }
 func (t *TopLocations) head(n int) head { return head{kind: keyPlace, Head: t.Head(n)} }
-func (t *TopLocations) load(l *list)    { t.CopyFrom(&l.names) }
+func (t *TopLocations) load(l *list)    { t.CopyFrom(l.table()) }
 
 func (t *TopSide) keys() keyKind { return keyOther }
 
@@ -119,7 +119,7 @@ func (t *TopSide) head(n int) head {
 
 func (t *TopSide) load(l *list) {
 	if t.list != nil {
-		t.list.SetHead(l.names.Head(0), t.scale, l.hash.Sum)
+		t.list.SetHead(l.table().Head(0), t.scale, l.hash.Sum)
 	}
 }
 

@@ -18,6 +18,7 @@ type Reader struct {
 	base int // position of b in the whole
 	at   int
 	err  *error // shared with the Readers of blocks
+	text string // a copy of the start of b; see CopyTexts
 }
 
 // NewReader returns a Reader of b.
@@ -62,6 +63,10 @@ func (r *Reader) Byte() byte {
 
 // Uvarint returns the next unsigned number.
 func (r *Reader) Uvarint() uint64 {
+	if r.at < len(r.b) && r.b[r.at] < 0x80 && *r.err == nil { // most numbers have one byte
+		r.at++
+		return uint64(r.b[r.at-1])
+	}
 	v, n := binary.Uvarint(r.b[r.at:])
 	if n <= 0 || *r.err != nil {
 		r.Failf("not a number")
@@ -97,13 +102,27 @@ func (r *Reader) Int(most int) int {
 func (r *Reader) Count(size int) int { return r.Int(r.Len() / size) }
 
 // Block returns the Reader of the next block, which is behind r's position afterwards.
-func (r *Reader) Block() *Reader {
+func (r *Reader) Block() Reader {
 	b := r.Bytes(r.Uvarint())
-	return &Reader{b: b, base: r.base + r.at - len(b), err: r.err}
+	in := Reader{b: b, base: r.base + r.at - len(b), err: r.err}
+	if r.at <= len(r.text) {
+		in.text = r.text[r.at-len(b) : r.at]
+	}
+	return in
 }
 
+// CopyTexts copies all up to a position at once. Texts in front of it, also those of blocks, are
+// then parts of that copy: for bytes that are mostly texts to keep.
+func (r *Reader) CopyTexts(end int) { r.text = string(r.b[:end-r.base]) }
+
 // Text returns the next text as a copy.
-func (r *Reader) Text() string { return string(r.Bytes(r.Uvarint())) }
+func (r *Reader) Text() string {
+	b := r.Bytes(r.Uvarint())
+	if r.at <= len(r.text) {
+		return r.text[r.at-len(b) : r.at]
+	}
+	return string(b)
+}
 
 // Texts returns the next list of texts, or nil if it is empty.
 func (r *Reader) Texts() (out []string) {
