@@ -2,7 +2,9 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"iter"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -56,6 +58,7 @@ type gapNS struct{ start, end int64 }
 func (p *plan) find(tx *bolt.Tx, from, to int64) error {
 	p.before = from
 	p.fill(tx, day, from, to)
+	slices.SortStableFunc(p.records, func(a, b record) int { return cmp.Compare(a.start, b.start) })
 	last, ok := p.last(tx, from)
 	if ok && last.end > from {
 		p.before = min(last.end, to)
@@ -107,9 +110,36 @@ func (p *plan) fill(tx *bolt.Tx, t tier, from, to int64) {
 		}
 		p.fill(tx, t-1, at, start)
 		p.add(r, &last)
+		if at != end {
+			p.addLate(tx, t, start)
+		}
 		at = end
 	}
 	p.fill(tx, t-1, at, to)
+}
+
+// addLate appends the records of the tier below that the records of a slot of t lack, and what they
+// lack in turn. These were written late: after a clock was set back, or the disk was away. They are
+// merged soon, unless the disk is full.
+func (p *plan) addLate(tx *bolt.Tx, t tier, slot int64) {
+	upto := uint64(0)
+	for r := range (chain{t, p.policy}).between(tx, slot, slot+t.length()) {
+		upto = max(upto, r.upto)
+	}
+	done := slot - 1
+	for r := range (chain{t - 1, p.policy}).between(tx, slot, slot+t.length()) {
+		if r.number > upto {
+			r.data = nil
+			p.records = append(p.records, r)
+		}
+		if t-1 == minute {
+			continue
+		}
+		if own := (t - 1).slot(r.start); own > done {
+			p.addLate(tx, t-1, own)
+			done = own
+		}
+	}
 }
 
 // finer reports whether there are records of finer tiers.

@@ -89,10 +89,10 @@ func (q query) known() error {
 	return err
 }
 
-// errChanged is the error of records that were deleted during the answer.
-var errChanged = errors.New("history: records were deleted during the answer")
+// errChanged is the error of records that were deleted or replaced during the answer.
+var errChanged = errors.New("history: records changed during the answer")
 
-// answer answers for a range, again if records are deleted meanwhile.
+// answer answers for a range, again if records change meanwhile.
 func (q query) answer(ctx context.Context, from, to time.Time) (a Answer, err error) {
 	for range 3 {
 		again := q
@@ -119,7 +119,10 @@ func (q *query) prepare(from, to time.Time) (a Answer, p plan, err error) {
 		p.before = max(p.before, q.covered)
 	}
 	if n := len(p.records); n > 0 {
-		q.any, q.used, q.covered = true, p.records[n-1].start, p.records[n-1].end
+		q.any, q.used = true, p.records[n-1].start
+		for _, r := range p.records {
+			q.covered = max(q.covered, r.end)
+		}
 	}
 	return Answer{Asked: handler.Interval{Start: from, End: to}, From: from, To: to}, p, nil
 }
@@ -186,6 +189,9 @@ func (q query) load(r *record) (*handler.Snapshot, error) {
 			return errChanged
 		}
 		found, bad = readRecord(value)
+		if found.sum != r.sum && r.number > 0 {
+			return errChanged // it may contain another record of the plan now
+		}
 		if bad == nil && (found.chain != r.chain || found.start != r.start) {
 			bad = fmt.Errorf("%w: it is in another's place", errDamaged)
 		}

@@ -52,6 +52,7 @@ type record struct {
 	number, before uint64
 	upto           uint64 // highest number of the tier below that was merged into this one
 	lossy          bool   // records between the one before and this one were lost by damage
+	sum            uint32 // the checksum of what was read
 	data           []byte // zstd
 }
 
@@ -96,7 +97,9 @@ func readRecord(b []byte) (r record, err error) {
 // peekRecord is readRecord without the check of the checksum.
 func peekRecord(b []byte) (r record, err error) {
 	in := wire.NewReader(b)
-	in.Bytes(4)
+	if sum := in.Bytes(4); sum != nil {
+		r.sum = binary.LittleEndian.Uint32(sum)
+	}
 	version, flags, t := in.Byte(), in.Byte(), in.Byte()
 	r.policy = in.Text()
 	r.tier, r.lossy = tier(t), flags&flagLossy != 0

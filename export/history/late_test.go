@@ -1,0 +1,50 @@
+package history_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"visor/export/history"
+)
+
+// Records that were written after their hour or day was merged, and are not merged yet, count in
+// each range. Once they are merged, they count once.
+func TestLateRecords(t *testing.T) {
+	s, w := history.OpenStepped(t, history.Config{Path: filepath.Join(t.TempDir(), "history.db"), Keep: forever})
+	start := time.Now().Truncate(24 * time.Hour).Add(-48 * time.Hour)
+	want := 0
+	add := func(at time.Duration, n int) {
+		s.Add("default", period(t, start.Add(at), n), agent)
+		require.NoError(t, w.Flush())
+		want += n
+	}
+	require24 := func(records int) {
+		t.Helper()
+		a, err := s.Range(t.Context(), "default", start, start.Add(24*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, want, queries(t, a))
+		require.Equal(t, records, a.Records)
+		sum := 0
+		for a, err := range s.Series(t.Context(), "default", start, start.Add(24*time.Hour), time.Hour) {
+			require.NoError(t, err)
+			sum += queries(t, a)
+		}
+		require.Equal(t, want, sum)
+	}
+	add(10*time.Minute, 3)
+	require24(1)
+	require.NoError(t, w.Merge())
+	require24(1)
+	add(20*time.Minute, 4) // its hour and its day are there
+	require24(2)
+	add(5*time.Minute, 6) // before all others
+	require24(3)
+	require.NoError(t, w.Merge())
+	require24(1)
+	add(70*time.Minute, 5)
+	require.NoError(t, w.Merge())
+	require24(1)
+}
