@@ -202,7 +202,7 @@ func (c *distinctCounter) readRegisters(r *reader) (why string) {
 	for i := range c.words {
 		w := binary.LittleEndian.Uint64(b[8*i:])
 		c.words[i] = w
-		outside |= w | (w&^topBits + (127-distinctRank)*eachByte) // has the top bit of a higher rank
+		outside |= w | (w&^topBits + (127-distinctRank)*eachByte) // a higher rank has the top bit
 	}
 	if outside&topBits != 0 {
 		return "a register is out of range"
