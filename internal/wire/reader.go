@@ -111,8 +111,8 @@ func (r *Reader) Block() Reader {
 	return in
 }
 
-// CopyTexts copies all up to a position at once. Texts in front of it, also those of blocks, are
-// then parts of that copy: for bytes that are mostly texts to keep.
+// CopyTexts copies all up to a position at once. Texts in front of it are then parts of that copy,
+// also in blocks. It is for bytes that are mostly texts to keep.
 func (r *Reader) CopyTexts(end int) { r.text = string(r.b[:end-r.base]) }
 
 // Text returns the next text as a copy.
