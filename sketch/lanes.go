@@ -15,8 +15,8 @@ func greater(a, b uint64) uint64 {
 	return a&mask | b&^mask
 }
 
-// raiseAll raises the registers of dst to greater ones of src. Both have the same length, which is a
-// multiple of 8.
+// raiseAll raises the registers of dst to greater ones of src. Both have the same length, and it is
+// a multiple of 8.
 func raiseAll(dst, src []byte) {
 	for len(dst) >= 8 && len(src) >= 8 {
 		a, b := binary.LittleEndian.Uint64(dst), binary.LittleEndian.Uint64(src)

@@ -33,11 +33,19 @@ type declared struct {
 	own     bool // pktvisor lacks it; it travels with less detail
 }
 
-// part holds the values of a Record, or of a subject, by declaration. A value is nil if no record
-// had it.
+// part holds the values of a Record, or of a subject, by declaration. A value is nil, or beyond the
+// end, if no record had it.
 type part struct {
 	values  []state
 	periods int
+}
+
+// value returns the value of declaration i, which is d. It is nil if there is none.
+func (p *part) value(i int, d *declared) state {
+	if i >= len(p.values) || d.leftOut {
+		return nil
+	}
+	return p.values[i]
 }
 
 // subjects is a Map that travels.
@@ -154,14 +162,15 @@ func (r *Record) Values(groups GroupSet, how Rendering) []Value {
 func (p *part) appendValues(dst []Value, list []declared, groups GroupSet, path []string, labels []Label, r Rendering) []Value {
 	for i := range list {
 		d := &list[i]
-		if !groups.Has(d.Groups) || p.values[i] == nil {
+		value := p.value(i, d)
+		if !groups.Has(d.Groups) || value == nil {
 			continue
 		}
 		v := Value{
 			Path: append(path[:len(path):len(path)], d.Path...), SubjectLen: len(path), Labels: labels,
 			Prom: d.Prom, Help: d.Help, Label: d.Label, Float: d.Float,
 		}
-		switch m := p.values[i].(type) {
+		switch m := value.(type) {
 		case *subjects:
 			dst = m.appendValues(dst, d, groups, v.Path, labels, r)
 		case metric:
@@ -207,20 +216,21 @@ func (b *Set[M]) load(declarations []declared, p *part) {
 	in := finder{list: declarations}
 	for i, f := range b.schema.fields {
 		at := in.find(i, &f.travels)
-		if at < 0 || p.values[at] == nil {
+		if at < 0 {
 			continue
 		}
+		value := p.value(at, &declarations[at])
 		switch m := b.list[i].(type) {
 		case bySubject:
-			if from, ok := p.values[at].(*subjects); ok {
+			if from, ok := value.(*subjects); ok {
 				m.load(from, declarations[at].sub)
 			}
 		case lister:
-			if from, ok := p.values[at].(*list); ok && from.kind == m.keys() {
+			if from, ok := value.(*list); ok && from.kind == m.keys() {
 				m.load(from)
 			}
 		case traveller:
-			if from, ok := p.values[at].(traveller); ok && from.wireKind() == m.wireKind() {
+			if from, ok := value.(traveller); ok && from.wireKind() == m.wireKind() {
 				m.copyFrom(from)
 			}
 		}

@@ -6,10 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visor/decode/dnsmsg"
@@ -411,37 +409,4 @@ func FuzzReadRecord(f *testing.F) {
 		_, err = ReadRecord(sum.AppendBinary(nil, 5), hash64.ID{}, NewRoom(1<<20))
 		require.NoError(t, err)
 	})
-}
-
-// A list that was read is shown, appended again and merged alike, whether it is folded or not, and
-// by several goroutines at once.
-func TestFoldedList(t *testing.T) {
-	type metrics struct {
-		Names TopNames `metric:"names" label:"name"`
-	}
-	h := hash64.Fixed()
-	schema, err := NewSchema[metrics]("x", nil)
-	require.NoError(t, err)
-	set := schema.New()
-	for i := range 100 {
-		name := []byte{byte('a' + i%26), byte('a' + i/26)}
-		set.Metrics.Names.Add(h.Sum(name), name, uint64(i+1))
-	}
-	data := set.Record(GroupSet(math.MaxUint32), 0).AppendBinary(nil, 0)
-	read, err := ReadRecord(data, h.ID(), NewRoom(0))
-	require.NoError(t, err)
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			var sum, twice Record
-			sum.Merge(read, nil)
-			assert.Equal(t, sum.Values(GroupSet(math.MaxUint32), Rendering{TopN: 20}), read.Values(GroupSet(math.MaxUint32), Rendering{TopN: 20}))
-			assert.Equal(t, data, sum.AppendBinary(nil, 0))
-			assert.Equal(t, data, read.AppendBinary(nil, 0))
-			sum.Merge(read, nil)
-			twice.Merge(&sum, nil)
-			assert.Equal(t, sum.AppendBinary(nil, 0), twice.AppendBinary(nil, 0))
-		})
-	}
-	group.Wait()
 }

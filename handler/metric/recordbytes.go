@@ -73,7 +73,7 @@ type writing struct{ n int } // entries of a list; 0 means all
 // part appends the values: kind, version, length and bytes of each.
 func (w writing) part(dst []byte, p *part, list []declared) []byte {
 	for i := range list {
-		dst = w.value(dst, &list[i], p.values[i])
+		dst = w.value(dst, &list[i], p.value(i, &list[i]))
 	}
 	return dst
 }
@@ -93,7 +93,7 @@ func (w writing) value(dst []byte, d *declared, value state) []byte {
 	if u, ok := value.(*unknown); ok {
 		return wire.AppendText(append(dst, byte(u.kind), u.version), u.data)
 	}
-	if value == nil || d.leftOut {
+	if value == nil {
 		return append(dst, byte(wireLeftOut), wireLeftOut.version(), 0)
 	}
 	dst, at := wire.Open(append(dst, byte(d.wire), d.wire.version()))

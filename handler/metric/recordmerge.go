@@ -77,7 +77,7 @@ func (m merging) parts(list []declared, dst *part, from []declared, src *part) {
 	for i := range from {
 		at := in.find(i, &from[i])
 		if d := &list[at]; !d.leftOut {
-			d.leftOut = !m.value(d, &dst.values[at], &from[i], src.values[i])
+			d.leftOut = !m.value(d, &dst.values[at], &from[i], src.value(i, &from[i]))
 		}
 	}
 	for i := range list {
@@ -152,10 +152,5 @@ func (m merging) subjects(d *declared, dst *subjects, from *declared, src *subje
 			dst.parts[name] = own
 		}
 		m.parts(d.sub, own, from.sub, p)
-	}
-	for _, p := range dst.parts { // that src does not have
-		for len(p.values) < len(d.sub) {
-			p.values = append(p.values, nil)
-		}
 	}
 }
