@@ -18,6 +18,7 @@ import (
 	"visor/capture/dnstap"
 	"visor/decode/dnstapmsg"
 	"visor/handler"
+	"visor/internal/cputime"
 )
 
 // taps returns Frame Streams data frames with the messages of varied, and their number.
@@ -90,9 +91,9 @@ func BenchmarkDnstapSocket(b *testing.B) {
 				began := cpuTime(b)
 				done := make(chan int64)
 				go func() {
-					start := threadTime(b)
+					start := cputime.Thread(b)
 					_, _ = conn.Write(stream)
-					done <- threadTime(b) - start
+					done <- cputime.Thread(b) - start
 				}()
 				sender += <-done
 				for sent += uint64(messages); l.Stats().Frames < sent; {
@@ -160,14 +161,4 @@ func writeAll(b *testing.B, raw syscall.RawConn, data []byte) (blocked time.Dura
 	})
 	require.NoError(b, err)
 	return blocked
-}
-
-// threadTime returns the CPU time of the calling thread in ns, and keeps the goroutine on it.
-func threadTime(b *testing.B) int64 {
-	runtime.LockOSThread() // to the end of the goroutine
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		b.Error(err)
-	}
-	return t.Nano()
 }

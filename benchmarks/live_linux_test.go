@@ -15,6 +15,7 @@ import (
 
 	"visor/capture/afpacket"
 	"visor/handler"
+	"visor/internal/cputime"
 	"visor/internal/netns"
 )
 
@@ -46,11 +47,11 @@ func BenchmarkLive(b *testing.B) {
 			defer close(done) // even if the socket cannot be opened
 			fd := sendingSocket(b, neighbour)
 			defer unix.Close(fd)
-			spent := threadTime(b)
+			spent := cputime.Thread(b)
 			for i := range frames {
 				_, _ = unix.Write(fd, frames[i].Data) // the statistics of the ring show losses
 			}
-			done <- threadTime(b) - spent
+			done <- cputime.Thread(b) - spent
 		}()
 		sender += <-done
 		elapsed += time.Since(start)

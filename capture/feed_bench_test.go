@@ -4,16 +4,15 @@ package capture_test
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"visor/capture"
 	"visor/decode"
+	"visor/internal/cputime"
 )
 
 // BenchmarkFeedAccepted measures the CPU time of the callers for submissions that are not dropped:
@@ -40,13 +39,13 @@ func BenchmarkFeedAccepted(b *testing.B) {
 					before := accepted.Load()
 					for range callers {
 						all.Go(func() {
-							start, n := threadTime(b), int64(0)
+							start, n := cputime.Thread(b), int64(0)
 							for range round / callers {
 								if bench.submit(feed) {
 									n++
 								}
 							}
-							spent.Add(threadTime(b) - start)
+							spent.Add(cputime.Thread(b) - start)
 							accepted.Add(n)
 						})
 					}
@@ -61,14 +60,4 @@ func BenchmarkFeedAccepted(b *testing.B) {
 			})
 		}
 	}
-}
-
-// threadTime returns the CPU time of the calling thread in ns, and keeps the goroutine on it.
-func threadTime(b *testing.B) int64 {
-	runtime.LockOSThread() // to the end of the goroutine
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		b.Error(err)
-	}
-	return t.Nano()
 }

@@ -40,8 +40,8 @@ type Coverage struct {
 // NewReport returns the report for the answer s of p.
 func NewReport(p *handler.Pipeline, s *handler.Snapshot) Report {
 	r := Report{Account: p.Account(), Reasons: append(p.Reasons(), unread(p)...)}
-	span := p.Span()
-	r.Coverage = Coverage{Of: r.Account.Offered - r.Account.Filtered - r.Account.Dropped, First: span.First(), Last: span.Last()}
+	r.Coverage.Of = r.Account.Offered - r.Account.Filtered - r.Account.Dropped
+	r.Coverage.First, r.Coverage.Last = p.Span()
 	for i := range s.Modules {
 		m := &s.Modules[i]
 		if m.Start.IsZero() || m.Frames < r.Coverage.Frames {

@@ -1,7 +1,5 @@
 package handler
 
-import "time"
-
 // Account counts events by outcome. Offered equals the sum of the other fields. A pipeline counts
 // frames. A handler counts the events shown to it: packets or DNS messages.
 type Account struct {
@@ -23,29 +21,16 @@ func (a *Account) Add(b Account) {
 	a.Dropped += b.Dropped
 }
 
-// Span is the time from the earliest frame to the latest. The zero Span contains no frame.
-type Span struct {
+// span is the time from the earliest frame to the latest. The zero span contains no frame.
+type span struct {
 	firstNS, lastNS int64
 	known           bool
 }
 
-// First returns the time of the earliest frame, or zero without frames.
-func (s Span) First() time.Time { return s.at(s.firstNS) }
-
-// Last returns the time of the latest frame, or zero without frames.
-func (s Span) Last() time.Time { return s.at(s.lastNS) }
-
-func (s Span) at(ns int64) time.Time {
-	if !s.known {
-		return time.Time{}
-	}
-	return time.Unix(0, ns)
-}
-
 // cover extends s by the time from firstNS to lastNS.
-func (s *Span) cover(firstNS, lastNS int64) {
+func (s *span) cover(firstNS, lastNS int64) {
 	if s.known {
 		firstNS, lastNS = min(s.firstNS, firstNS), max(s.lastNS, lastNS)
 	}
-	*s = Span{firstNS, lastNS, true}
+	*s = span{firstNS, lastNS, true}
 }

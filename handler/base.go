@@ -37,7 +37,7 @@ type Base[M any] struct {
 
 // newBase returns the Base of a shard of the handler that info describes.
 func newBase[M any](schema *metric.Schema[M], info Info, deepSample int) Base[M] {
-	b := Base[M]{schema: schema, info: info, Sampler: NewSampler(deepSample), Hash: hash64.Fixed(), totals: schema.NewTotals()}
+	b := Base[M]{schema: schema, info: info, Sampler: newSampler(deepSample), Hash: hash64.Fixed(), totals: schema.NewTotals()}
 	b.ring = window.NewRing(info.Periods, func() *bucket[M] { return newBucket(schema) })
 	b.attach()
 	return b
@@ -125,7 +125,7 @@ type buckets interface {
 	begin(p period, length int64)
 	// cover records that frames of the live period follow, the latest at ns. Events whose time is
 	// outside the period count in the current second.
-	cover(ns int64, now Second, frames uint64)
+	cover(ns int64, now second, frames uint64)
 	// refused returns the number of keys refused by lists in all periods.
 	refused() uint64
 	// addTotals adds the totals of all periods to sum, or to new totals if sum is nil.
@@ -153,12 +153,12 @@ func (b *Base[M]) end(ns int64) { b.bucket.stretch.close(ns) }
 func (b *Base[M]) begin(p period, length int64) {
 	b.bucket.stretch.begin(p)
 	if b.info.Periods > 1 { // a single bucket may have any length
-		first, last := SecondOf(p.start), SecondOf(p.start+length-1)
+		first, last := secondOf(p.start), secondOf(p.start+length-1)
 		*b.bucket.Seconds() = sketch.Seconds{First: first.Unix(), End: last.Unix() + 1, Now: first.Unix()}
 	}
 }
 
-func (b *Base[M]) cover(ns int64, now Second, frames uint64) {
+func (b *Base[M]) cover(ns int64, now second, frames uint64) {
 	b.bucket.stretch.lastNS = max(b.bucket.stretch.lastNS, ns)
 	b.bucket.frames += frames
 	b.bucket.Seconds().Now = now.Unix()

@@ -27,7 +27,7 @@ type countingShard struct{ Base[events] }
 
 func (s *countingShard) Process(b *Batch) {
 	for i := range b.Packets {
-		second := SecondOf(b.Packets[i].TimeNS)
+		second := secondOf(b.Packets[i].TimeNS)
 		s.Live.All.Add(1)
 		s.Live.Rate.Add(second.Unix(), 1)
 	}

@@ -18,6 +18,9 @@
 //
 // Handlers can be attached and detached while a pipeline runs ([Pipeline.Attach]).
 //
+// Snapshots travel and add up: [Snapshot.AppendBinary], [ReadSnapshot] and [Merge] serve programs
+// that combine hosts, minutes and versions.
+//
 // A handler declares each metric once, by a struct tag beside the field that counts
 // ([metric.Schema]). Metrics per subject use a [metric.Map]. Merging, resetting and all output
 // formats follow from the declaration.

@@ -14,14 +14,14 @@ type Events struct {
 	// Inputs that were rejected before they became events. Only the account counts them.
 	Ignored, Unread uint64
 
-	second Second
+	second second
 }
 
 // In reports whether tsNS is in the second of e.
-func (e *Events) In(tsNS int64) bool { return e.second.Has(tsNS) }
+func (e *Events) In(tsNS int64) bool { return e.second.has(tsNS) }
 
 // Begin sets the second of e to the one of tsNS. Events of another second must have been flushed.
-func (e *Events) Begin(tsNS int64) { e.second = SecondOf(tsNS) }
+func (e *Events) Begin(tsNS int64) { e.second = secondOf(tsNS) }
 
 // Unix returns the second of e, since 1970.
 func (e *Events) Unix() int64 { return e.second.Unix() }

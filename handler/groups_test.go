@@ -71,9 +71,17 @@ func TestOwnGroups(t *testing.T) {
 	}
 }
 
+// sampler returns the sampler of a handler with this rate.
+func sampler(t *testing.T, rate int) handler.Sampler {
+	d, err := handler.Declare[struct{}](handler.Spec{Type: "net"}, handler.Settings{DeepSample: rate})
+	require.NoError(t, err)
+	base := d.NewBase()
+	return base.Sampler
+}
+
 func TestSampler(t *testing.T) {
 	for _, rate := range []int{1, 10, 50, 99, 100} {
-		s, again := handler.NewSampler(rate), handler.NewSampler(rate)
+		s, again := sampler(t, rate), sampler(t, rate)
 		yes := 0
 		const n = 100_000
 		for range n {
@@ -101,7 +109,7 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 10, d.Info().Periods)
 	base := d.NewBase()
-	require.Equal(t, handler.NewSampler(1), base.Sampler)
+	require.Equal(t, sampler(t, 1), base.Sampler)
 
 	_, err = handler.Declare[none](handler.Spec{Type: "net"}, handler.Settings{TopPercentile: 101})
 	require.EqualError(t, err, "handler: TopPercentile 101 is not in 0…100")

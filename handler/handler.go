@@ -65,8 +65,13 @@ type Batch struct {
 	DNS     []Message       // the DNS messages in these frames, and in streams that they completed
 	BGP     []BGPMessage    // the BGP messages in streams that these frames completed
 	// flow exports in the UDP datagrams; only if a handler asks for them
-	Flows  []decode.FlowDatagram
-	Losses Losses // losses since the previous batch
+	Flows []decode.FlowDatagram
+	// packets since the previous batch that never became events
+	Losses struct {
+		Reassembly uint64 // TCP segments whose sequence numbers fit no stream
+		Kernel     uint64 // dropped by the kernel because the reader was late
+		Interface  uint64 // dropped by the interface
+	}
 
 	taps []dnstapmsg.Message // dnstap messages among Packets, by index
 }
@@ -81,13 +86,6 @@ func (b *Batch) AddDNS(m *Message) {
 	}
 	b.Packets = append(b.Packets, p)
 	b.DNS = append(b.DNS, *m)
-}
-
-// Losses counts packets that never became events, since the previous batch.
-type Losses struct {
-	Reassembly uint64 // TCP segments whose sequence numbers fit no stream
-	Kernel     uint64 // dropped by the kernel because the reader was late
-	Interface  uint64 // dropped by the interface
 }
 
 // Message is one DNS message, taken from a datagram, a reassembled datagram or a TCP stream.

@@ -63,7 +63,7 @@ func (e *liveEra) stepped(wallNS int64, running time.Duration) bool {
 
 // begin begins an era at a time.
 func (c *clock) begin(wallNS int64, running time.Duration) {
-	second := SecondOf(wallNS)
+	second := secondOf(wallNS)
 	next := &liveEra{number: 1, start: second.start, began: running, wallNS: wallNS, length: c.length}
 	if last := c.era.Load(); last != nil {
 		next.number, next.endedNS = last.number+1, last.wallNS+int64(running-last.began)
@@ -158,7 +158,7 @@ func (w *worker) processLive(frames []capture.Frame) {
 	era := w.clock.era.Load()
 	// the running period counts the frames until the change is noticed
 	stepped := era.stepped(wallNS, running)
-	w.now = SecondOf(wallNS)
+	w.now = secondOf(wallNS)
 	w.correct(frames, wallNS)
 	for len(frames) > 0 {
 		if !stepped {

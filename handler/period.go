@@ -71,7 +71,7 @@ func (e *extent) add(s stretch, openNS int64) {
 // seconds returns the length of e in whole seconds.
 func (e *extent) seconds() (sum int64) {
 	for _, x := range e.eras {
-		sum += max(0, SecondOf(x.end).Unix()-SecondOf(x.start).Unix())
+		sum += max(0, secondOf(x.end).Unix()-secondOf(x.start).Unix())
 	}
 	return sum + e.before/1e9
 }

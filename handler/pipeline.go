@@ -186,7 +186,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // settle counts everything that has timed out by the end of the input, the time of the latest frame
 // of all workers.
 func (p *Pipeline) settle() {
-	endNS := p.Span().lastNS
+	endNS := p.span().lastNS
 	for _, w := range p.workers {
 		w.settle(endNS)
 	}
@@ -219,15 +219,23 @@ func (p *Pipeline) Account() Account {
 }
 
 // Span returns the times of the earliest and the latest frame, including undecodable frames.
-// Filtered and lost frames do not count. Span is zero before the first frame.
-func (p *Pipeline) Span() Span {
-	var sum Span
+// Filtered and lost frames do not count. Both times are zero before the first frame.
+func (p *Pipeline) Span() (first, last time.Time) {
+	s := p.span()
+	if !s.known {
+		return first, last
+	}
+	return time.Unix(0, s.firstNS), time.Unix(0, s.lastNS)
+}
+
+// span returns the time covered by the frames of all workers.
+func (p *Pipeline) span() (sum span) {
 	for _, w := range p.workers {
 		w.mu.Lock()
-		span := w.span
+		s := w.span
 		w.mu.Unlock()
-		if span.known {
-			sum.cover(span.firstNS, span.lastNS)
+		if s.known {
+			sum.cover(s.firstNS, s.lastNS)
 		}
 	}
 	return sum

@@ -439,15 +439,17 @@ func TestWindowIsTime(t *testing.T) {
 func TestSpan(t *testing.T) {
 	made := fewNames(1)
 	f := made[0]
-	first := capture.NewMemory([]capture.Frame{at(f, time.Hour), at(f, 5*time.Second), at(f, time.Minute)})
-	second := capture.NewMemory([]capture.Frame{at(f, 2*time.Hour)})
-	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{first, second, capture.NewMemory(nil)}})
+	mixed := capture.NewMemory([]capture.Frame{at(f, time.Hour), at(f, 5*time.Second), at(f, time.Minute)})
+	late := capture.NewMemory([]capture.Frame{at(f, 2*time.Hour)})
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{mixed, late, capture.NewMemory(nil)}})
 	require.NoError(t, err)
-	require.True(t, p.Span().First().IsZero())
-	require.True(t, p.Span().Last().IsZero())
+	first, last := p.Span()
+	require.True(t, first.IsZero())
+	require.True(t, last.IsZero())
 	require.NoError(t, p.Run(t.Context()))
-	require.Equal(t, at(f, 5*time.Second).TimeNS, p.Span().First().UnixNano())
-	require.Equal(t, at(f, 2*time.Hour).TimeNS, p.Span().Last().UnixNano())
+	first, last = p.Span()
+	require.Equal(t, at(f, 5*time.Second).TimeNS, first.UnixNano())
+	require.Equal(t, at(f, 2*time.Hour).TimeNS, last.UnixNano())
 }
 
 // TestFiltered counts the frames that a source's filter rejects, even if it rejects all.

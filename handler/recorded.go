@@ -200,7 +200,7 @@ func (r *recorded) enter(ns int64) {
 	if r.era == 0 || ns < r.latest {
 		r.era++
 	}
-	second := SecondOf(ns)
+	second := secondOf(ns)
 	r.start, r.latest = second.start, ns
 }
 

@@ -61,8 +61,8 @@ type Sampler struct {
 	last  bool
 }
 
-// NewSampler returns a Sampler that selects rate percent of the events.
-func NewSampler(rate int) Sampler {
+// newSampler returns a Sampler that selects rate percent of the events.
+func newSampler(rate int) Sampler {
 	return Sampler{rate: uint64(rate), state: golden, last: true}
 }
 

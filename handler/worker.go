@@ -31,12 +31,12 @@ type worker struct {
 	packets  []decode.Packet
 	batch    Batch
 	account  Account            // frames, without those that the source lost or filtered
-	span     Span               // time covered by frames
+	span     span               // time covered by frames
 	failures map[failure]uint64 // undecodable frames
 	lost     uint64             // frames that the source had lost before the batch
 	lastSegs uint64
 	lastNS   int64     // latest frame of the batch
-	now      Second    // arrival of the batch: by the clock, or the latest frame of a recording
+	now      second    // arrival of the batch: by the clock, or the latest frame of a recording
 	frames   uint64    // frames in the batch
 	ways     [3]uint64 // DNS messages so far by direction
 	touched  byte
@@ -174,7 +174,7 @@ func (w *worker) change(to period) {
 	defer w.mu.Unlock()
 	endNS := to.start
 	if to.era != w.period.era {
-		second := SecondOf(w.lastNS)
+		second := secondOf(w.lastNS)
 		endNS = second.start + int64(time.Second)
 	}
 	w.enter(to, endNS)
@@ -209,7 +209,7 @@ func (w *worker) analyse(frames []capture.Frame) {
 	}
 	w.noteLosses()
 	if w.clock == nil {
-		w.now = SecondOf(w.lastNS)
+		w.now = secondOf(w.lastNS)
 	}
 	w.show()
 }
@@ -301,7 +301,7 @@ func (w *worker) countWays() {
 // noteLosses updates the counts of losses.
 func (w *worker) noteLosses() {
 	segs := w.dns.lost()
-	w.batch.Losses = Losses{Reassembly: segs - w.lastSegs}
+	w.batch.Losses.Reassembly = segs - w.lastSegs
 	w.lastSegs = segs
 	lost := capture.DropsOf(w.src)
 	w.batch.Losses.Kernel = lost - w.lost

@@ -231,10 +231,10 @@ func (j *job) accountOf(p *policy.Part, snap *handler.Snapshot) *export.Report {
 	if j.input == inputDNSTap {
 		r.Unit = "messages"
 	}
-	c, span := &r.Coverage, p.Span()
+	c := &r.Coverage
 	c.Of = r.Account.Offered - r.Account.Filtered - r.Account.Dropped
-	c.Frames, c.First, c.Last = c.Of, span.First(), span.Last()
-	c.From, c.To = c.First, c.Last
+	c.First, c.Last = p.Span()
+	c.Frames, c.From, c.To = c.Of, c.First, c.Last
 	if len(snap.Modules) > 0 && j.periods > 1 {
 		m := &snap.Modules[0]
 		c.Frames, c.From, c.To = m.Frames, m.Start, m.Start.Add(m.Length)

@@ -21,8 +21,8 @@ type inputAccount struct {
 
 func newInputAccount(part *policy.Part) inputAccount {
 	out := inputAccount{Account: part.Account(), Reasons: part.Reasons()}
-	if span := part.Span(); !span.First().IsZero() {
-		first, last := span.First().UTC(), span.Last().UTC()
+	if first, last := part.Span(); !first.IsZero() {
+		first, last = first.UTC(), last.UTC()
 		out.First, out.Last = &first, &last
 	}
 	return out
@@ -141,9 +141,9 @@ func (f *families) addInput(part *policy.Part) {
 	for _, r := range part.Reasons() {
 		f.add(&f.inputReasons, r.Count, labels, metric.Label{Name: "reason", Value: r.Text})
 	}
-	if span := part.Span(); !span.First().IsZero() {
-		f.add(&f.first, uint64(span.First().Unix()), labels)
-		f.add(&f.last, uint64(span.Last().Unix()), labels)
+	if first, last := part.Span(); !first.IsZero() {
+		f.add(&f.first, uint64(first.Unix()), labels)
+		f.add(&f.last, uint64(last.Unix()), labels)
 	}
 }
 

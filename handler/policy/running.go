@@ -82,8 +82,9 @@ func (p *Part) Outage() Outage {
 	return p.input.again.state()
 }
 
-// Span returns the times of the earliest and the latest frame of the input.
-func (p *Part) Span() handler.Span { return p.input.pipeline.Span() }
+// Span returns the times of the earliest and the latest frame of the input; see
+// [handler.Pipeline.Span].
+func (p *Part) Span() (first, last time.Time) { return p.input.pipeline.Span() }
 
 // ClockSteps returns the number of clock steps while the input ran live.
 func (p *Part) ClockSteps() uint64 { return p.input.pipeline.ClockSteps() }

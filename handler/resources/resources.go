@@ -152,10 +152,9 @@ func (s *shard) show(now int64) {
 }
 
 func (s *shard) event(now int64, n uint64) {
-	second := handler.SecondOf(now)
 	s.Live.Total.Add(n)
 	s.Live.DeepSamples.Add(n)
-	s.Live.Rate.Add(second.Unix(), n)
+	s.Live.Rate.Add(time.Unix(0, now).Unix(), n)
 	s.Events.Offered += n
 	s.Events.Deep += n
 }

@@ -31,7 +31,7 @@ var rows = [][]string{
 
 // forTests are packages that only tests import, and their helpers.
 var forTests = []string{
-	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
+	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/cputime", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
 	"internal/sharedtest", "internal/netns", "internal/otlptest", "internal/pgtest", "internal/promtest", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "internal/leaktest", "internal/trafficgen", "internal/trafficgen/*", "handler/handlertest", "capture/sourcetest",
 }
 
@@ -42,7 +42,7 @@ var doors = map[string][]string{
 	"github.com/oschwald/maxminddb-golang":  {"geo"},
 	"github.com/klauspost/compress":         {"internal/decompress", "export/httpapi", "export/history", "examples/visor-reader"},
 	"golang.org/x/net/publicsuffix":         {"decode/dnsmsg/suffix"},
-	"golang.org/x/sys":                      {"capture/*", "capture"},
+	"golang.org/x/sys":                      {"capture/*", "capture", "internal/cputime"},
 	"golang.org/x/net/bpf":                  {"capture/*", "capture"},
 	"golang.org/x/net/idna":                 {"export"},
 	"golang.org/x/text/width":               {"export"},

@@ -19,7 +19,7 @@ var inlined = map[string][]string{
 	},
 	"visor/decode/tcpstream": {"distance"},
 	"visor/handler": {
-		"(*Events).In", "(*Sampler).Deep", "SecondOf", "Second.Unix", "(*dnsPorts).has",
+		"(*Events).In", "(*Sampler).Deep", "secondOf", "second.Unix", "(*dnsPorts).has",
 		// generic functions, which are compiled here
 		"flowtable.(*Table).home", "flowtable.(*Table).find", "tcpstream.(*side).is",
 	},

@@ -1,0 +1,3 @@
+// Package cputime lets benchmarks measure the CPU time of one thread, which other work on the
+// machine does not change.
+package cputime
