@@ -6,8 +6,8 @@
 //		fmt.Println(f.Severity, f.Text)
 //	}
 //
-// It reads snapshots of closed periods of one policy, in order of time. They come from a pipeline or
-// from bytes. It needs nothing else, so a program that embeds visor can act on findings.
+// It reads snapshots of closed periods of one policy, in order of time. They come from a pipeline
+// or from bytes. It needs nothing else, so a program that embeds visor can act on findings.
 // A [Watcher] does the same one period at a time. [Watcher.Add] returns what fired and what
 // resolved.
 //
