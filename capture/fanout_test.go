@@ -97,6 +97,8 @@ func TestFanoutGivesEveryFrameOnce(t *testing.T) {
 // epochs is a source whose batches are one period each.
 type epochs struct{ capture.Source }
 
+func (e epochs) Stable() bool { return capture.IsStable(e.Source) }
+
 func (e epochs) ReadBatch(b *capture.Batch) error {
 	err := e.Source.ReadBatch(b)
 	if err == nil {
@@ -114,18 +116,22 @@ func TestFanoutPeriods(t *testing.T) {
 		for i := range periods * capture.BatchSize {
 			frames = append(frames, frame(i%pairs, i, int64(i)))
 		}
-		queues := capture.Fanout(epochs{capture.NewMemory(frames)}, capture.FanoutConfig{Queues: 3})
-		sum := 0
-		for _, g := range drain(queues) {
-			sum += len(g.frames)
-			for i, f := range g.frames {
-				require.Equal(t, f.TimeNS-f.TimeNS%capture.BatchSize+5, g.epochs[i])
+		stable := epochs{capture.NewMemory(frames)}
+		copied := epochs{struct{ capture.Source }{capture.NewMemory(frames)}}
+		for _, src := range []capture.Source{stable, copied} {
+			queues := capture.Fanout(src, capture.FanoutConfig{Queues: 3})
+			sum := 0
+			for _, g := range drain(queues) {
+				sum += len(g.frames)
+				for i, f := range g.frames {
+					require.Equal(t, f.TimeNS-f.TimeNS%capture.BatchSize+5, g.epochs[i])
+				}
+				require.Len(t, g.begun, periods)
+				require.True(t, slices.IsSorted(g.begun))
 			}
-			require.Len(t, g.begun, periods)
-			require.True(t, slices.IsSorted(g.begun))
+			require.Equal(t, periods*capture.BatchSize, sum)
+			_ = closeAll(queues)
 		}
-		require.Equal(t, periods*capture.BatchSize, sum)
-		_ = closeAll(queues)
 	}
 }
 
@@ -144,16 +150,105 @@ func TestFanoutErrorComesLast(t *testing.T) {
 
 func TestFanoutCloseOneQueue(t *testing.T) {
 	const n = 30_000
-	queues := capture.Fanout(newLive(many(1, n), 64, io.EOF), capture.FanoutConfig{Queues: 3})
-	var b capture.Batch
-	require.NoError(t, queues[1].ReadBatch(&b))
-	first := len(b.Frames)
-	require.NoError(t, queues[1].Close())
-	out := drain([]capture.Source{queues[0], queues[2]})
-	sum := first + len(out[0].frames) + len(out[1].frames)
-	require.EqualValues(t, n-sum, capture.DropsOf(queues[1]), "everything is accounted for")
-	require.Zero(t, capture.DropsOf(queues[0]))
-	_ = closeAll(queues)
+	for name, src := range map[string]capture.Source{
+		"stable": capture.NewMemory(many(1, n)),
+		"copied": newLive(many(1, n), 64, io.EOF),
+	} {
+		t.Run(name, func(t *testing.T) {
+			queues := capture.Fanout(src, capture.FanoutConfig{Queues: 3})
+			var b capture.Batch
+			require.NoError(t, queues[1].ReadBatch(&b))
+			first := len(b.Frames)
+			require.NoError(t, queues[1].Close())
+			out := drain([]capture.Source{queues[0], queues[2]})
+			sum := first + len(out[0].frames) + len(out[1].frames)
+			require.EqualValues(t, n-sum, capture.DropsOf(queues[1]), "everything is accounted for")
+			require.Zero(t, capture.DropsOf(queues[0]))
+			_ = closeAll(queues)
+		})
+	}
+}
+
+// counted counts the frames that a stable source has delivered. Its batches may be large.
+type counted struct {
+	capture.Source
+	size int
+	n    int
+}
+
+func (c *counted) Stable() bool { return true }
+
+func (c *counted) ReadBatch(b *capture.Batch) error {
+	var part capture.Batch
+	b.Reset()
+	for len(b.Frames) < c.size {
+		if err := c.Source.ReadBatch(&part); err != nil {
+			if len(b.Frames) > 0 {
+				return nil
+			}
+			return err
+		}
+		b.Frames = append(b.Frames, part.Frames...)
+		c.n += len(part.Frames)
+	}
+	return nil
+}
+
+// TestFanoutOfStableFrames checks that the queues read a recording by themselves, without a
+// goroutine, and that frames that are in no queue at the end count as dropped.
+func TestFanoutOfStableFrames(t *testing.T) {
+	for _, size := range []int{1, 256, 5000} {
+		synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
+			src := &counted{Source: capture.NewMemory(many(1, 100_000)), size: size}
+			queues := capture.Fanout(src, capture.FanoutConfig{Queues: 2})
+			synctest.Wait()
+			require.Zero(t, src.n, "read without a worker")
+			var b capture.Batch
+			given := uint64(0)
+			for _, q := range queues {
+				require.NoError(t, q.ReadBatch(&b))
+				given += uint64(len(b.Frames))
+			}
+			require.NoError(t, closeAll(queues))
+			require.EqualValues(t, src.n, given+capture.DropsOf(queues[0])+capture.DropsOf(queues[1]))
+			require.ErrorIs(t, queues[0].ReadBatch(&b), capture.ErrClosed)
+		})
+	}
+}
+
+// TestFanoutMeeting lets the readers of the queues wait for each other at each new period, as the
+// workers of a pipeline do. All frames are for the last queue, and a batch fills it several times.
+func TestFanoutMeeting(t *testing.T) {
+	const periods, size, workers = 20, 20 * capture.BatchSize, 3
+	frames := many(1, periods*size)
+	last := func([]byte, decode.LinkType) uint64 { return 1<<64 - 1 }
+	synctest.Test(t, func(t *testing.T) { // fails if all wait
+		src := epochs{&counted{Source: capture.NewMemory(frames), size: size}}
+		queues := capture.NewFanout(src, capture.FanoutConfig{Queues: workers}, last)
+		var meetings [periods]sync.WaitGroup
+		var wg sync.WaitGroup
+		for i := range meetings {
+			meetings[i].Add(workers)
+		}
+		sum := make([]int, workers)
+		for i, q := range queues {
+			wg.Go(func() {
+				var b capture.Batch
+				for epoch, next := int64(0), 0; q.ReadBatch(&b) == nil; sum[i] += len(b.Frames) {
+					if b.Epoch != epoch {
+						meetings[next].Done()
+						meetings[next].Wait()
+						epoch = b.Epoch
+						next++
+					}
+					time.Sleep(time.Second) // so that the other workers read
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, []int{0, 0, len(frames)}, sum)
+		_ = closeAll(queues)
+	})
 }
 
 func TestFanoutCloseEndsTheGoroutine(t *testing.T) {
