@@ -107,7 +107,9 @@ func (s *shard) export(e *decode.FlowDatagram) {
 		s.Events.Undecodable++
 	}
 	if n == 0 && !saysSomething(e) && s.devices[e.Device] == nil {
-		return // mostly templates, or garbage, which does not create a device for its sender
+		// mostly templates, or garbage, which does not create a device for its sender. It counts for
+		// devices that this worker knows, which may lack an sFlow agent with several sources
+		return
 	}
 	d := s.device(e.Device, max(len(e.Flows), 1))
 	m := d.metrics
