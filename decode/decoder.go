@@ -73,11 +73,11 @@ func (d *Decoder) Stats() Stats { return d.frags.stats }
 // type is unknown, or a header up to the network layer is cut or contradicts itself. p then holds
 // the layers found before. Frames of other network protocols are not an error.
 func (d *Decoder) Decode(p *Packet) error {
+	if p.Link == LinkEthernet && p.plain() {
+		return nil
+	}
 	p.Layers, p.Inner, p.Payload, p.Cut, p.Proto, p.Dir = 0, nil, nil, 0, 0, Unknown
 	if p.Link == LinkEthernet && len(p.Frame) >= ethernetHeaderLen {
-		if p.plain() {
-			return nil
-		}
 		p.Layers = LayerEthernet
 		return d.network(p, be16(p.Frame[12:]), p.Frame[ethernetHeaderLen:])
 	}

@@ -34,9 +34,10 @@ func (p *Packet) plain() bool {
 		n = total
 	}
 	p.Layers, p.Proto = LayerEthernet|LayerIPv4|LayerUDP, protoUDP
-	p.ToS, p.TTL = uint8(first>>32), uint8(second>>40)
-	p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[ip+12:])), src)
-	p.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[ip+16:])), dst)
-	p.Payload = b[payload:n]
+	p.ToS, p.TTL, p.Cut, p.Dir = uint8(first>>32), uint8(second>>40), 0, Unknown
+	source, target := [4]byte(b[ip+12:]), [4]byte(b[ip+16:])
+	// pointers are written together, with one check whether the garbage collector is running
+	p.Src, p.Dst, p.Payload, p.Inner = netip.AddrPortFrom(netip.AddrFrom4(source), src),
+		netip.AddrPortFrom(netip.AddrFrom4(target), dst), b[payload:n], nil
 	return true
 }

@@ -31,25 +31,33 @@ func (q *Question) Labels() int { return int(q.cuts & 0xFF) }
 // in canonical form with the final zero, as [NameFromWire] expects. The errors are those that
 // AppendQuestion returns.
 func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error) {
-	labels, last, second, third := 0, HeaderLen, HeaderLen, HeaderLen
-	for i := HeaderLen; i < len(m); {
-		n := int(m[i])
+	end, cuts := m.plainName()
+	if end == 0 || end+4 > len(m) || end > HeaderLen+maxName || m.QDCount() == 0 {
+		return m.appendCompressed(dst)
+	}
+	q = m.question(end)
+	q.cuts = cuts
+	return appendLower(dst, m[HeaderLen:end]), q, nil
+}
+
+// plainName returns the end of a first QNAME without compression and its cuts, or 0. The offsets of
+// the last labels are shifted through one word, so that the loop needs few registers.
+func (m Message) plainName() (end int, c cuts) {
+	name := m[HeaderLen:]
+	labels, starts := cuts(0), cuts(0)
+	for i := uint(0); i < uint(len(name)); {
+		n := uint(name[i])
 		if n == 0 {
-			if i+1+4 > len(m) || i >= HeaderLen+maxName || m.QDCount() == 0 {
-				break
-			}
-			q = m.question(i + 1)
-			q.cuts = newCuts(labels, second-HeaderLen, third-HeaderLen)
-			return appendLower(dst, m[HeaderLen:i+1]), q, nil
+			return HeaderLen + int(i) + 1, starts&0xFFFF00 | labels
 		}
 		if n >= 0x40 {
 			break
 		}
-		third, second, last = second, last, i
+		starts = starts<<8 | cuts(i)
 		labels++
 		i += n + 1
 	}
-	return m.appendCompressed(dst)
+	return 0, 0
 }
 
 // appendCompressed is AppendCanonical for any name.

@@ -61,16 +61,16 @@ func (m Message) CheckingDisabled() bool { return m[3]&0x10 != 0 }
 func (m Message) RCode() RCode { return RCode(m[3] & 15) }
 
 // QDCount returns the number of questions that the header claims.
-func (m Message) QDCount() uint16 { return be16(m[4:]) }
+func (m Message) QDCount() uint16 { return uint16(m[4])<<8 | uint16(m[5]) }
 
 // ANCount returns the number of answer records that the header claims.
-func (m Message) ANCount() uint16 { return be16(m[6:]) }
+func (m Message) ANCount() uint16 { return uint16(m[6])<<8 | uint16(m[7]) }
 
 // NSCount returns the number of authority records that the header claims.
-func (m Message) NSCount() uint16 { return be16(m[8:]) }
+func (m Message) NSCount() uint16 { return uint16(m[8])<<8 | uint16(m[9]) }
 
 // ARCount returns the number of additional records that the header claims.
-func (m Message) ARCount() uint16 { return be16(m[10:]) }
+func (m Message) ARCount() uint16 { return uint16(m[10])<<8 | uint16(m[11]) }
 
 // Question is the first question of a message, without its name.
 type Question struct {
@@ -110,5 +110,6 @@ func (m Message) appendQuestion(dst []byte, lower bool) ([]byte, Question, error
 
 // question reads the type and class at offset at.
 func (m Message) question(at int) Question {
-	return Question{Type: Type(be16(m[at:])), Class: be16(m[at+2:]), End: at + 4}
+	b := m[at : at+4]
+	return Question{Type: Type(uint16(b[0])<<8 | uint16(b[1])), Class: uint16(b[2])<<8 | uint16(b[3]), End: at + 4}
 }
