@@ -24,6 +24,13 @@ type FlowDatagram struct {
 	FoundSets uint32
 }
 
+// FlowSession identifies the transport session of a flow exporter and a collector (RFC 7011 section
+// 2). Templates and sequence numbers belong to one session. An exporter with two collectors has two.
+type FlowSession struct {
+	From netip.AddrPort // the exporter
+	To   netip.AddrPort // the collector
+}
+
 // Observed is where an exporter observed a flow: IE 61, flowDirection.
 type Observed uint8
 

@@ -46,10 +46,11 @@ func (r *exportReader) read(b *Batch) {
 // datagram decodes one datagram. If it begins with two zero bytes, its version has 32 bits, as in
 // sFlow.
 func (r *exportReader) datagram(p *decode.Packet, e *decode.FlowDatagram) {
+	session := decode.FlowSession{From: p.Src, To: p.Dst}
 	if len(p.Payload) < 2 || binary.BigEndian.Uint16(p.Payload) != 0 {
-		r.netflow.Decode(p.TimeNS, p.Src, p.Payload, e)
+		r.netflow.Decode(p.TimeNS, session, p.Payload, e)
 	} else {
-		r.sflow.Decode(p.TimeNS, p.Src, p.Payload, e)
+		r.sflow.Decode(p.TimeNS, session, p.Payload, e)
 	}
 	r.unread.note(e)
 	for i := range e.Flows {

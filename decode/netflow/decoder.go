@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"net/netip"
 	"time"
 
 	"visor/decode"
@@ -57,15 +56,15 @@ type Decoder struct {
 	fields  []byteRange // scratch
 
 	// state of the current datagram
-	now    int64
-	out    *decode.FlowDatagram
-	from   netip.AddrPort
-	src    *source
-	shared *source // for all domains of the exporter; nil if absent
-	ipx    bool    // the datagram is IPFIX
-	recs   uint32  // data records so far
-	gaps   bool    // it has a set whose records could not be counted
-	flood  bool    // it has more flows than maxFlows
+	now     int64
+	out     *decode.FlowDatagram
+	session decode.FlowSession
+	src     *source
+	shared  *source // for all domains of the exporter; nil if absent
+	ipx     bool    // the datagram is IPFIX
+	recs    uint32  // data records so far
+	gaps    bool    // it has a set whose records could not be counted
+	flood   bool    // it has more flows than maxFlows
 }
 
 // New returns a Decoder.
@@ -87,11 +86,11 @@ func (d *Decoder) Stats() Stats {
 	return st
 }
 
-// Decode reads a datagram that arrived from an exporter at tsNS. It sets all fields of e except
+// Decode reads a datagram of a session that arrived at tsNS. It sets all fields of e except
 // TimeNS and reuses the memory of e.Flows. Their Headers borrow from b.
-func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.FlowDatagram) {
-	*e = decode.FlowDatagram{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
-	d.now, d.out, d.from, d.flood = tsNS, e, from, false
+func (d *Decoder) Decode(tsNS int64, session decode.FlowSession, b []byte, e *decode.FlowDatagram) {
+	*e = decode.FlowDatagram{TimeNS: tsNS, Device: session.From.Addr(), Flows: e.Flows[:0]}
+	d.now, d.out, d.session, d.flood = tsNS, e, session, false
 	d.stats.Datagrams++
 	if e.Err = d.datagram(b); d.flood {
 		e.Err = decode.ErrMalformed
@@ -128,7 +127,7 @@ func (d *Decoder) datagram(b []byte) error {
 
 // open makes a source of the exporter current and creates it if needed.
 func (d *Decoder) open(version uint8, number uint32) {
-	key := sourceKey{from: d.from, number: number, version: version}
+	key := sourceKey{session: d.session, number: number, version: version}
 	d.shared = d.sources.find(key.exporter())
 	d.src = d.sources.at(key)
 	d.sources.open = d.src

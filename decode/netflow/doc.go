@@ -4,7 +4,7 @@
 //
 //	d := netflow.New(netflow.Config{})
 //	var e decode.FlowDatagram
-//	d.Decode(now, from, datagram, &e)
+//	d.Decode(now, session, datagram, &e)
 //	for i := range e.Flows {
 //		total += e.Flows[i].Bytes
 //	}

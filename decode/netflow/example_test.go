@@ -15,9 +15,10 @@ func Example() {
 		SrcPort: 53, DstPort: 4000, Proto: 17, Bytes: 1500, Packets: 3,
 	})
 
+	session := decode.FlowSession{From: netip.MustParseAddrPort("192.0.2.254:5000"), To: netip.MustParseAddrPort("192.0.2.1:2055")}
 	d := netflow.New(netflow.Config{})
 	var e decode.FlowDatagram
-	d.Decode(0, netip.MustParseAddrPort("192.0.2.254:5000"), datagram, &e)
+	d.Decode(0, session, datagram, &e)
 	for _, f := range e.Flows {
 		fmt.Println(f.Src, "to", f.Dst, f.Bytes, "bytes, one packet in", f.Sampling)
 	}

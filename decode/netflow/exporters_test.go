@@ -20,13 +20,13 @@ func TestExportersBehindOneAddress(t *testing.T) {
 	swapped := template(256, field(12, 4), field(8, 4), field(2, 4))
 	straight := template(256, field(8, 4), field(12, 4), field(2, 4))
 	data := packettest.Set(256, src, dst, uint32(1))
-	one, two := netip.MustParseAddrPort("203.0.113.9:40001"), netip.MustParseAddrPort("203.0.113.9:40002")
+	one, two := session("203.0.113.9:40001"), session("203.0.113.9:40002")
 	d := netflow.New(netflow.Config{})
 	var e decode.FlowDatagram
 	for i := range uint32(4) {
 		d.Decode(int64(i), one, packettest.NetFlow9(0, 100+i, packettest.Set(0, straight...), data), &e)
 		require.Equal(t, []decode.Flow{{Src: src, Dst: dst, Packets: 1}}, e.Flows)
-		require.Equal(t, one.Addr(), e.Device)
+		require.Equal(t, one.From.Addr(), e.Device)
 		d.Decode(int64(i), two, packettest.NetFlow9(0, 900_000+i, packettest.Set(0, swapped...), data), &e)
 		require.Equal(t, []decode.Flow{{Src: dst, Dst: src, Packets: 1}}, e.Flows)
 	}
@@ -146,10 +146,28 @@ func TestHeldIsReported(t *testing.T) {
 	require.Len(t, e.Flows, 1)
 }
 
+// An exporter with two collectors has two sessions: sequence numbers and templates of one do not
+// concern the other (found by FuzzWorkers, whose workers see one session each).
+func TestTwoCollectors(t *testing.T) {
+	d := netflow.New(netflow.Config{})
+	second := router
+	second.To = netip.MustParseAddrPort("192.0.2.2:2055")
+	var e decode.FlowDatagram
+	data := packettest.Set(256, commonRecord()...)
+	d.Decode(0, router, packettest.IPFIX(1, 100, packettest.Set(2, common(256)...), data), &e)
+	require.Len(t, e.Flows, 1)
+	d.Decode(1, second, packettest.IPFIX(1, 7, data), &e)
+	require.Empty(t, e.Flows)
+	require.Equal(t, []uint32{0, 1}, []uint32{e.LostFlows, e.HeldSets})
+	d.Decode(2, router, packettest.IPFIX(1, 101, data), &e)
+	require.Len(t, e.Flows, 1)
+	require.Zero(t, e.LostFlows)
+}
+
 // Held sets age by their own exporter's datagrams (found by FuzzWorkers: with several decoders, one
 // exporter's clock dropped the sets of others or did not).
 func TestHeldByOwnClock(t *testing.T) {
-	other := netip.MustParseAddrPort("192.0.2.99:4739")
+	other := session("192.0.2.99:4739")
 	waiting := packettest.IPFIX(1, 0, packettest.Set(256, commonRecord()...))
 	for _, tt := range []struct {
 		name        string

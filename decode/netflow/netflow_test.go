@@ -13,13 +13,18 @@ import (
 )
 
 var (
-	router = netip.MustParseAddrPort("192.0.2.254:5000")
-	other  = netip.MustParseAddrPort("192.0.2.253:5000")
+	router = session("192.0.2.254:5000")
+	other  = session("192.0.2.253:5000")
 	src    = netip.MustParseAddr("198.51.100.1")
 	dst    = netip.MustParseAddr("203.0.113.1")
 	src6   = netip.MustParseAddr("2001:db8::1")
 	dst6   = netip.MustParseAddr("2001:db8::2")
 )
+
+// session returns the session of an exporter with the test's collector.
+func session(from string) decode.FlowSession {
+	return decode.FlowSession{From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort("192.0.2.1:2055")}
+}
 
 // decoded reads datagrams from the router, one second apart, and returns all flows and the last
 // export.
@@ -37,7 +42,7 @@ func TestVersion5(t *testing.T) {
 	d := netflow.New(netflow.Config{})
 	flows, e := decoded(d, b)
 	require.Equal(t, []decode.Flow{f, f}, flows)
-	require.Equal(t, router.Addr(), e.Device)
+	require.Equal(t, router.From.Addr(), e.Device)
 	require.NoError(t, e.Err)
 
 	_, e = decoded(d, packettest.NetFlow5(15, 100, f)) // 12 was expected
@@ -226,14 +231,14 @@ func TestHeldBound(t *testing.T) {
 	d := netflow.New(netflow.Config{MaxHeld: 16384})
 	var e decode.FlowDatagram
 	for i := range 100 {
-		from := []netip.AddrPort{router, other}[i%2]
+		from := []decode.FlowSession{router, other}[i%2]
 		d.Decode(int64(i), from, packettest.IPFIX(1, 0, packettest.Set(256, make([]byte, 200))), &e)
 	}
 	st := d.Stats()
 	require.Equal(t, uint64(100), st.HeldSets)
 	require.InDelta(t, 100-16384/(200+1024), float64(st.LostSets), 1)
 	lost := uint32(0)
-	for _, from := range []netip.AddrPort{router, other} {
+	for _, from := range []decode.FlowSession{router, other} {
 		d.Decode(200, from, packettest.IPFIX(1, 0), &e)
 		lost += e.LostSets
 	}

@@ -1,15 +1,16 @@
 package netflow
 
 import (
-	"net/netip"
 	"unsafe"
+
+	"visor/decode"
 )
 
 // sourceKey identifies one observation domain of an exporter, or the state that applies to all its
-// domains. An exporter is an address and a port: several share one address behind NAT, and IPFIX
-// scopes state to the transport session (RFC 7011 section 8).
+// domains. An exporter is a session: several share one address behind NAT, and IPFIX scopes state to
+// the transport session (RFC 7011 section 8).
 type sourceKey struct {
-	from    netip.AddrPort
+	session decode.FlowSession
 	number  uint32 // observation domain, source id or engine; 0 if all is set
 	version uint8  // version of the protocol
 	all     bool   // for all domains: it has only sampling rates
@@ -17,7 +18,7 @@ type sourceKey struct {
 
 // exporter returns the key of the state that applies to all domains of the exporter.
 func (k sourceKey) exporter() sourceKey {
-	return sourceKey{from: k.from, version: k.version, all: true}
+	return sourceKey{session: k.session, version: k.version, all: true}
 }
 
 // source is the state of one observation domain of an exporter.

@@ -3,7 +3,7 @@
 //
 //	d := sflow.New()
 //	var e decode.FlowDatagram
-//	d.Decode(now, from, datagram, &e)
+//	d.Decode(now, session, datagram, &e)
 //	for i := range e.Flows {
 //		total += e.Flows[i].Bytes * uint64(e.Flows[i].Sampling)
 //	}
@@ -67,14 +67,14 @@ func (d *Decoder) Stats() Stats {
 	return st
 }
 
-// Decode reads a datagram that arrived from an address and port at tsNS. It sets all fields of e
-// except TimeNS and reuses the memory of e.Flows. Their Headers borrow from b. Device is the agent,
-// or the sender if the agent has no address.
-func (d *Decoder) Decode(tsNS int64, from netip.AddrPort, b []byte, e *decode.FlowDatagram) {
-	*e = decode.FlowDatagram{TimeNS: tsNS, Device: from.Addr(), Flows: e.Flows[:0]}
+// Decode reads a datagram of a session that arrived at tsNS. It sets all fields of e except TimeNS
+// and reuses the memory of e.Flows. Their Headers borrow from b. Device is the agent, or the sender
+// if the agent has no address.
+func (d *Decoder) Decode(tsNS int64, session decode.FlowSession, b []byte, e *decode.FlowDatagram) {
+	*e = decode.FlowDatagram{TimeNS: tsNS, Device: session.From.Addr(), Flows: e.Flows[:0]}
 	d.stats.Datagrams++
 	r := reader{b: b}
-	if e.Err = d.datagram(&r, from, e); e.Err != nil {
+	if e.Err = d.datagram(&r, session, e); e.Err != nil {
 		d.stats.Malformed++
 	}
 	d.stats.Flows += uint64(len(e.Flows))
@@ -159,13 +159,13 @@ func (r *reader) address() (netip.Addr, error) {
 // restarted.
 const maxGap = 1 << 24
 
-func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.FlowDatagram) error {
+func (d *Decoder) datagram(r *reader, session decode.FlowSession, e *decode.FlowDatagram) error {
 	h, err := r.datagram()
 	if err != nil {
 		return err
 	}
 	e.Device = h.agent
-	e.LostDatagrams = d.missing(&h, from, e.TimeNS)
+	e.LostDatagrams = d.missing(&h, session, e.TimeNS)
 	for ; h.samples > 0 && !r.failed; h.samples-- {
 		format := r.uint32()
 		s := r.part(r.uint32())
@@ -180,11 +180,11 @@ func (d *Decoder) datagram(r *reader, from netip.AddrPort, e *decode.FlowDatagra
 	return nil
 }
 
-// missing returns how many datagrams are missing before this one. Agents with the same private
-// address behind several senders are counted separately.
-func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32) {
+// missing returns how many datagrams of a session are missing before this one. Agents with the same
+// private address behind several senders are counted separately.
+func (d *Decoder) missing(h *header, session decode.FlowSession, tsNS int64) (n uint32) {
 	agent := d.hash.IPv6(h.agent.As16()) + uint64(h.subAgent)
-	key := d.hash.Pair(agent, d.hash.IPv6(from.Addr().As16())+uint64(from.Port()))
+	key := d.hash.Pair(agent, d.hash.Pair(d.endpoint(session.From), d.endpoint(session.To)))
 	next, known := d.agents.Get(key)
 	if !known {
 		next = d.agents.Put(key, tsNS)
@@ -193,6 +193,10 @@ func (d *Decoder) missing(h *header, from netip.AddrPort, tsNS int64) (n uint32)
 	}
 	*next = h.sequence + 1
 	return n
+}
+
+func (d *Decoder) endpoint(a netip.AddrPort) uint64 {
+	return d.hash.IPv6(a.Addr().As16()) + uint64(a.Port())
 }
 
 // sample reads a sample. Its format is a number of sflow.org, or of an enterprise in the upper 20

@@ -14,7 +14,11 @@ import (
 
 const agent = "192.0.2.254"
 
-var sender = netip.MustParseAddrPort("192.0.2.1:5000")
+var sender = session("192.0.2.1:5000")
+
+func session(from string) decode.FlowSession {
+	return decode.FlowSession{From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort("192.0.2.2:6343")}
+}
 
 func decoded(b []byte) (decode.FlowDatagram, sflow.Stats) {
 	d := sflow.New()
@@ -110,7 +114,7 @@ func TestAgentsOfOneAddress(t *testing.T) {
 	for n := range uint32(5) {
 		for i, from := range []string{"203.0.113.9:6343", "203.0.113.9:7000", "203.0.113.10:6343"} {
 			var e decode.FlowDatagram
-			d.Decode(0, netip.MustParseAddrPort(from), packettest.SFlow(agent, n+1000*uint32(i)), &e)
+			d.Decode(0, session(from), packettest.SFlow(agent, n+1000*uint32(i)), &e)
 			require.Zero(t, e.LostDatagrams)
 		}
 	}
@@ -122,7 +126,7 @@ func TestUnsupported(t *testing.T) {
 	unknown := append([]byte{0, 0, 0, 5, 0, 0, 0, 0}, good[12:]...)
 	e, _ := decoded(unknown)
 	require.ErrorIs(t, e.Err, sflow.ErrAgent)
-	require.Equal(t, sender.Addr(), e.Device)
+	require.Equal(t, sender.From.Addr(), e.Device)
 	require.Empty(t, e.Flows)
 	for _, version := range []byte{2, 4, 6} {
 		good[3] = version

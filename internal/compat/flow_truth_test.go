@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,15 +39,15 @@ func newExports() *exports {
 }
 
 // add reads a datagram if it is from a flow exporter.
-func (x *exports) add(tsNS int64, from netip.AddrPort, b []byte) {
+func (x *exports) add(tsNS int64, session decode.FlowSession, b []byte) {
 	if len(b) < 4 {
 		return
 	}
 	switch binary.BigEndian.Uint16(b) {
 	case 0:
-		x.sf.Decode(tsNS, from, b, &x.datagram)
+		x.sf.Decode(tsNS, session, b, &x.datagram)
 	case 1, 5, 7, 9, 10:
-		x.nf.Decode(tsNS, from, b, &x.datagram)
+		x.nf.Decode(tsNS, session, b, &x.datagram)
 	default:
 		return
 	}
@@ -75,7 +74,7 @@ func (x *exports) addFile(t *testing.T, path string) {
 			p := decode.Packet{TimeNS: f.TimeNS, Frame: f.Data, WireLen: f.WireLen, Link: f.Link}
 			_ = d.Decode(&p)
 			if in := p.Innermost(); in.Layers.Has(decode.LayerUDP) && !in.Layers.Has(decode.LayerFragment) {
-				x.add(f.TimeNS, in.Src, in.Payload)
+				x.add(f.TimeNS, decode.FlowSession{From: in.Src, To: in.Dst}, in.Payload)
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -153,7 +152,7 @@ func TestTruthFlow(t *testing.T) {
 		for i, file := range files {
 			b, err := os.ReadFile(file)
 			require.NoError(t, err)
-			x.add(int64(i), netip.MustParseAddrPort("192.0.2.1:5000"), b)
+			x.add(int64(i), decode.FlowSession{}, b)
 		}
 		compareFlow("extra/flowraw/"+group, &want, x, check)
 	}
