@@ -25,7 +25,8 @@ type FlowDatagram struct {
 }
 
 // FlowSession identifies the transport session of a flow exporter and a collector (RFC 7011 section
-// 2). Templates and sequence numbers belong to one session. An exporter with two collectors has two.
+// 2). Templates and sequence numbers belong to one session. An exporter with two collectors has two
+// sessions.
 type FlowSession struct {
 	From netip.AddrPort // the exporter
 	To   netip.AddrPort // the collector

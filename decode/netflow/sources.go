@@ -7,8 +7,8 @@ import (
 )
 
 // sourceKey identifies one observation domain of an exporter, or the state that applies to all its
-// domains. An exporter is a session: several share one address behind NAT, and IPFIX scopes state to
-// the transport session (RFC 7011 section 8).
+// domains. An exporter is a session: several share one address behind NAT, and IPFIX scopes state
+// to the transport session (RFC 7011 section 8).
 type sourceKey struct {
 	session decode.FlowSession
 	number  uint32 // observation domain, source id or engine; 0 if all is set

@@ -107,8 +107,8 @@ func (s *shard) export(e *decode.FlowDatagram) {
 		s.Events.Undecodable++
 	}
 	if n == 0 && !saysSomething(e) && s.devices[e.Device] == nil {
-		// mostly templates, or garbage, which does not create a device for its sender. It counts for
-		// devices that this worker knows, which may lack an sFlow agent with several sources
+		// mostly templates, or garbage, which does not create a device for its sender. It counts
+		// for the devices of this worker: an sFlow agent with several sources may not be there
 		return
 	}
 	d := s.device(e.Device, max(len(e.Flows), 1))

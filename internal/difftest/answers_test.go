@@ -70,7 +70,7 @@ func answers(t testing.TB, p *handler.Pipeline) map[string][]metric.Value {
 // sorted sorts values by their paths. Of lists of distinct sub-keys it drops what depends on the
 // order of events by definition, see [sketch.TopDistinct]: weights of sub-keys that two parts
 // counted, and samples of the heaviest keys. Unreadable datagrams count for the devices that a
-// worker has seen: those of an sFlow agent that has several sources reach several workers.
+// worker has seen, and an sFlow agent with several sources has several workers.
 func sorted(values []metric.Value) []metric.Value {
 	values = slices.DeleteFunc(values, func(v metric.Value) bool { return v.Path[len(v.Path)-1] == "datagrams_malformed" })
 	for i := range values {
