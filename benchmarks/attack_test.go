@@ -1,80 +1,66 @@
-package benchmarks_test
+package benchmarks
 
 import (
 	"bytes"
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
 	"visor/capture/pcapfile"
+	"visor/decode"
 	"visor/handler"
-	"visor/handler/dns"
-	"visor/handler/flow"
-	"visor/handler/network"
-	"visor/handler/pcap"
 	"visor/internal/attack"
 )
 
 // BenchmarkAttack measures the time of each attack and of ordinary traffic, per packet and per
-// byte. The bound is twice the time of an ordinary packet. A packet larger than an ordinary one, of
-// 80 bytes, may take longer if a byte of it takes no longer than an ordinary packet's. Then a link
-// full of the attack costs no more than a link full of ordinary packets. The flow handler takes
-// part where the attack targets it: compare its time per record, as BenchmarkFlowAttack measures
-// it.
+// byte, with pktvisor's groups of metrics and with all. The bound is twice the time of an ordinary
+// packet. A packet larger than an ordinary one, of 80 bytes, may take longer if a byte of it takes
+// no longer than an ordinary packet's. Then a link full of the attack costs no more than a link
+// full of ordinary packets. The flow handler takes part where the attack targets it: compare its
+// time per record, as BenchmarkFlowAttack measures it.
 func BenchmarkAttack(b *testing.B) {
 	const n = 200_000
-	flows := map[string]bool{"interfaces": true, "exporters": true, "templates": true}
+	pktvisor, all, flows := []string{"net", "dns", "pcap"}, []string{"net+", "dns+", "pcap"}, []string{"flow"}
 	for _, kind := range attack.Kinds() {
-		b.Run(kind.Name, func(b *testing.B) {
-			frames := kind.Frames(n)
-			bytes := 0
-			for _, f := range frames {
-				bytes += len(f.Data)
-			}
-			for b.Loop() {
-				p, err := handler.NewPipeline(handler.Config{
-					Sources:  []capture.Source{capture.NewMemory(frames)},
-					Handlers: attacked(b, flows[kind.Name]),
-				})
-				require.NoError(b, err)
-				require.NoError(b, p.Run(context.Background()))
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/packet")
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*bytes), "ns/byte")
-		})
+		frames := sync.OnceValue(func() []capture.Frame { return kind.Frames(n) })
+		switch kind.Name {
+		case "interfaces", "exporters", "templates":
+			b.Run(kind.Name, func(b *testing.B) { benchmarkAttack(b, frames(), flows) })
+		default:
+			b.Run(kind.Name+"/pktvisor", func(b *testing.B) { benchmarkAttack(b, frames(), pktvisor) })
+			b.Run(kind.Name+"/all", func(b *testing.B) { benchmarkAttack(b, frames(), all) })
+		}
 	}
-	b.Run("bomb", func(b *testing.B) { benchmarkBomb(b, n) })
+	b.Run("bomb", func(b *testing.B) { benchmarkBomb(b, n, all) })
+}
+
+func benchmarkAttack(b *testing.B, frames []capture.Frame, names []string) {
+	bytes := 0
+	for _, f := range frames {
+		bytes += len(f.Data)
+	}
+	mem := capture.NewMemory(frames)
+	for b.Loop() {
+		run(b, mem, 1, decode.NetSet{}, names...)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(frames)), "ns/packet")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*bytes), "ns/byte")
 }
 
 // benchmarkBomb reads n packets of a file that unpacks to a multiple of its size.
-func benchmarkBomb(b *testing.B, n int) {
+func benchmarkBomb(b *testing.B, n int, names []string) {
 	file := attack.Bomb(16 * n)
 	packets := uint64(0)
 	for b.Loop() {
 		src, err := pcapfile.NewReader(bytes.NewReader(file), "bomb")
 		require.NoError(b, err)
-		p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: attacked(b, false)})
+		p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: analyzers(b, names...)})
 		require.NoError(b, err)
 		require.NoError(b, p.Run(context.Background()))
 		packets += p.Account().Offered
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(packets), "ns/packet")
-}
-
-// attacked returns the handlers of an agent with default settings, or the flow handler.
-func attacked(b *testing.B, flows bool) (out []handler.Handler) {
-	add := func(h handler.Handler, err error) {
-		require.NoError(b, err)
-		out = append(out, h)
-	}
-	if flows {
-		add(flow.New(flow.Config{}))
-		return out
-	}
-	add(network.New(network.Config{}))
-	add(dns.New(dns.Config{}))
-	add(pcap.New(pcap.Config{}))
-	return out
 }

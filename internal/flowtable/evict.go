@@ -68,23 +68,46 @@ func (t *Table[V]) relieve(now uint64) {
 // the one farthest from now. The hand cycles through the table, so each entry has its turn. The
 // table is at least a quarter full, so the hand passes few empty slots on average.
 func (t *Table[V]) evictAny(now uint64) {
-	before := t.len
-	for t.len == before {
-		victim, worst := -1, uint64(0)
-		for range window {
-			t.expireSlot(t.hand, now)
-			if when := t.slots[t.hand].when; when != 0 {
-				if d := distance(when, now); victim < 0 || d > worst {
-					victim, worst = t.hand, d
-				}
-			}
-			t.hand = (t.hand + 1) & (len(t.slots) - 1)
-		}
-		if t.len == before && victim >= 0 {
-			t.tell(&t.slots[victim].v, Evicted)
-			t.remove(victim)
+	victim := t.farthest(now)
+	for victim < 0 {
+		t.hand = (t.hand + window) & (len(t.slots) - 1)
+		victim = t.farthest(now)
+	}
+	first, before := t.hand, t.len
+	t.hand = (t.hand + window) & (len(t.slots) - 1)
+	if when := t.slots[victim].when; when > now || t.expired(when, now) {
+		for i := range window {
+			t.expireSlot(first+i, now)
 		}
 	}
+	if t.len == before {
+		t.tell(&t.slots[victim].v, Evicted)
+		t.remove(victim)
+	}
+}
+
+// farthest returns the slot whose entry is farthest from now, of the window that begins at the
+// hand, or -1 if all are empty. It has no branches on times, which are unpredictable: a flood of
+// new entries calls it for each.
+func (t *Table[V]) farthest(now uint64) (victim int) {
+	victim = -1
+	worst := uint64(0)
+	slots := t.slots[t.hand : t.hand+window]
+	for i := range slots {
+		when := slots[i].when
+		d := distance(when, now) + 1 // above 0 also for an entry of now
+		if when == 0 {
+			d = 0
+		}
+		if d > worst {
+			victim = i
+		}
+		worst = max(worst, d)
+	}
+	if victim >= 0 {
+		victim += t.hand
+	}
+	return victim
 }
 
 // evictNear empties one of the possible slots of h, which are all in use, and returns the slot for
