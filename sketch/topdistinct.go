@@ -47,6 +47,7 @@ type TopDistinct struct {
 	refused   uint64 // pairs
 	cut       uint64 // see Cut
 	evidence  evidence
+	present   keyFilter
 }
 
 const (
@@ -94,8 +95,11 @@ func (t *TopDistinct) limit() int { return cmp.Or(t.capacity, distinctKeys) }
 // time. All hashes must come from a single hash64.Hasher.
 func (t *TopDistinct) Add(h uint64, key []byte, sub uint64, subkey []byte, weight uint32) {
 	h, weight = max(h, 1), max(weight, 1)
-	key = key[:min(len(key), keyMost)]
 	pair := pairHash(h, sub)
+	if t.full && !t.present.has(h*t.odd) && !below(pair, t.threshold, weight) {
+		return // as most pairs do, without a search in the index
+	}
+	key = key[:min(len(key), keyMost)]
 	e, free := t.find(h, key)
 	switch {
 	case e != nil:
@@ -214,6 +218,7 @@ func (t *TopDistinct) enter(free int, h uint64, key []byte, missed float32) *dis
 	t.arena = append(t.arena, key...)
 	t.live += len(key)
 	t.index[free] = tag(h*t.odd) | uint32(len(t.entries))
+	t.present.add(h * t.odd)
 	return &t.entries[len(t.entries)-1]
 }
 
@@ -299,6 +304,10 @@ func (t *TopDistinct) compact() {
 // reindex makes the index of all entries.
 func (t *TopDistinct) reindex() {
 	t.rebuild(min(cap(t.entries), t.limit()), len(t.entries), func(n int) uint64 { return t.entries[n].hash })
+	t.present = keyFilter{}
+	for i := range t.entries {
+		t.present.add(t.entries[i].hash * t.odd)
+	}
 }
 
 // Top returns the n keys with the most distinct sub-keys, ties in the order of their bytes.
@@ -365,6 +374,7 @@ func (t *TopDistinct) Reset() {
 	clear(t.index)
 	t.entries, t.arena, t.live = t.entries[:0], t.arena[:0], 0
 	t.full, t.threshold, t.refused, t.cut = false, 0, 0, 0
+	t.present = keyFilter{}
 	t.evidence.reset()
 }
 
