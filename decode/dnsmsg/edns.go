@@ -160,19 +160,21 @@ func (o OPT) OptionSet() OptionSet {
 }
 
 func (o OPT) optionSet() (set OptionSet) {
-	for c := (Options{rest: o[10:]}); c.Next(); {
-		switch c.code {
-		case OptionNSID:
-			set |= HasNSID
-		case OptionECS:
-			set |= HasClientSubnet
-		case OptionCookie:
-			set |= HasCookie
-		case OptionEDE:
-			set |= HasExtendedError
+	for rest := o[10:]; len(rest) >= 4; {
+		n := 4 + int(be16(rest[2:]))
+		if n > len(rest) {
+			break
 		}
+		if code := be16(rest); int(code) < len(optionBits) {
+			set |= optionBits[code]
+		}
+		rest = rest[n:]
 	}
 	return set
+}
+
+var optionBits = [...]OptionSet{
+	OptionNSID: HasNSID, OptionECS: HasClientSubnet, OptionCookie: HasCookie, OptionEDE: HasExtendedError,
 }
 
 // ExtendedError returns the info code of the current option. It returns false if the option is not

@@ -32,13 +32,22 @@ func (m Message) OPTBehind(end int) OPT {
 	if m.ARCount() == 0 {
 		return nil
 	}
-	if at := len(m) - optLen; at >= max(end, HeaderLen) && be32(m[at:])>>8 == uint32(TypeOPT) && be16(m[at+optLen-2:]) == 0 {
-		return OPT(m[at+1:])
+	if o := m.LastOPT(max(end, HeaderLen)); o != nil {
+		return o
 	}
 	if end == 0 || m.QDCount() != 1 {
 		return m.opt()
 	}
 	return m.optAt(end)
+}
+
+// LastOPT returns the record at the end of m if it is an OPT record without options, and begins at
+// offset from or later. Otherwise it returns nil. It is short enough to be inlined.
+func (m Message) LastOPT(from int) OPT {
+	if at := len(m) - optLen; at >= from && be32(m[at:])>>8 == uint32(TypeOPT) && be16(m[at+optLen-2:]) == 0 {
+		return OPT(m[at+1:])
+	}
+	return nil
 }
 
 // optLen is the length of an OPT record without options.

@@ -20,12 +20,12 @@ type clientNames struct {
 const pairBits = 12 // log2 of the recent pairs: 32 KiB
 
 // add counts a query of a client.
-func (t *clientNames) add(client address, m *handler.Message) {
-	h := client.sum(t.hash)
+func (t *clientNames) add(c *asking, m *handler.Message) {
+	h := c.hash
 	pair := hash64.Mix(h ^ m.Hash<<1 ^ m.Hash>>63)
 	if last := &t.recent[pair>>(64-pairBits)]; *last != pair {
 		*last = pair
-		shown := t.mask.address(client)
+		shown := t.mask.address(c.client)
 		name, nameHash := t.mask.name(m.Name.Key(), m.Hash)
 		binary.BigEndian.PutUint64(t.text[:], shown.high)
 		binary.BigEndian.PutUint64(t.text[8:], shown.low)

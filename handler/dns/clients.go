@@ -14,7 +14,6 @@ import (
 
 // clientCounts counts messages by client before they reach the lists. The clients of a link send
 // many messages each. Such a message needs one probe of one cache line, not one in each list.
-// Messages wait until there are some, so that the loads of their lines overlap.
 //
 // A client has two slots to choose from. If neither is its own, it takes the one with fewer
 // queries, so that busy clients stay. The counts of the owner leave for the lists of addresses,
@@ -22,11 +21,8 @@ import (
 // the same.
 type clientCounts struct {
 	slots   [1 << clientBits][2]clientCount
-	waiting [together]clientEvent
-	n       int // events in waiting
 	leaving [together]leavingClient
-	left    int    // clients in leaving
-	touched uint64 // see count
+	left    int // clients in leaving
 
 	to     *Clients
 	hash   *hash64.Hasher
@@ -46,13 +42,6 @@ type clientCount struct {
 	events [clientColumns]uint16 // by kind
 }
 
-// clientEvent is what a client has done or received.
-type clientEvent struct {
-	client address
-	bytes  uint32 // of a reply
-	kind   clientColumn
-}
-
 // leavingClient holds the counts of a client on their way to the lists.
 type leavingClient struct {
 	client address
@@ -68,12 +57,9 @@ const (
 	mappedMask = 0xFFFFFFFF << 32
 )
 
+// addressOf returns the address of a, without a branch.
 func addressOf(a netip.Addr) address {
-	if a.Is4() {
-		b := a.As4()
-		return address{0, mapped | uint64(binary.BigEndian.Uint32(b[:]))}
-	}
-	b := a.As16()
+	b := a.As16() // maps an IPv4 address
 	return address{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
 }
 
@@ -103,78 +89,59 @@ func (a address) subnet(v4, v6 int) (net address, bits byte) {
 	return address{a.high, a.low &^ (1<<(128-v6) - 1)}, byte(v6)
 }
 
-// clientOf returns the client's address: the sender of a query, or the receiver of a reply. It
-// returns false if m lacks it.
-func clientOf(m *handler.Message) (client address, ok bool) {
+// asking is the client of a message with its hash: the sender of a query, or the receiver of a
+// reply.
+type asking struct {
+	client address
+	hash   uint64
+	known  bool // the message has its address
+}
+
+// askingOf returns the client of m.
+func askingOf(m *handler.Message, h *hash64.Hasher) asking {
 	end := &m.Packet.Src
 	if m.Response() {
 		end = &m.Packet.Dst
 	}
 	addr := end.Addr()
-	return addressOf(addr), addr.IsValid()
+	if !addr.IsValid() {
+		return asking{}
+	}
+	client := addressOf(addr)
+	return asking{client, client.sum(h), true}
 }
 
-// message counts a query or a reply of a client.
-func (t *clientCounts) message(client address, m *handler.Message) {
-	if m.Response() {
-		t.reply(client, m.Msg)
-	} else {
-		t.add(client, clientQueries, 0)
-	}
+// replyKinds holds the kinds of replies by code: SERVFAIL is 2, NXDOMAIN is 3, and REFUSED is 5.
+var replyKinds = [16]clientColumn{
+	clientBytes, clientBytes, clientFailed, clientNXDomain, clientBytes, clientFailed, clientBytes, clientBytes,
+	clientBytes, clientBytes, clientBytes, clientBytes, clientBytes, clientBytes, clientBytes, clientBytes,
 }
 
 // reply counts a reply, which may be nil.
-func (t *clientCounts) reply(client address, reply dnsmsg.Message) {
-	if reply == nil {
-		return
-	}
-	kind := clientBytes
-	switch reply.RCode() {
-	case dnsmsg.RCodeNXDomain:
-		kind = clientNXDomain
-	case dnsmsg.RCodeServFail, dnsmsg.RCodeRefused:
-		kind = clientFailed
-	}
-	t.add(client, kind, len(reply))
-}
-
-// add counts an event of a client: one for the column of kind, and the bytes of a reply.
-func (t *clientCounts) add(client address, kind clientColumn, bytes int) {
-	t.waiting[t.n] = clientEvent{client, uint32(bytes), kind}
-	if t.n++; t.n == len(t.waiting) {
-		t.count()
+func (t *clientCounts) reply(c *asking, reply dnsmsg.Message) {
+	if reply != nil {
+		t.add(c, replyKinds[reply.RCode()&15], uint32(len(reply)))
 	}
 }
 
-// count counts the events that wait. It avoids branches where clients and kinds come in random
-// order.
-func (t *clientCounts) count() {
-	var places [together]uint16
-	sum := uint64(0)
-	for i := range t.waiting[:t.n] {
-		places[i] = uint16(t.waiting[i].client.sum(t.hash) >> (64 - clientBits))
-		sum += t.slots[places[i]&(1<<clientBits-1)][0].client.low
+// add counts an event of a client: one for the column of kind, and the bytes of a reply. It avoids
+// a branch between the slots.
+func (t *clientCounts) add(client *asking, kind clientColumn, bytes uint32) {
+	two := &t.slots[client.hash>>(64-clientBits)]
+	way := 0
+	if two[1].client.differs(client.client) == 0 {
+		way = 1
 	}
-	t.touched = sum // else the compiler would remove the loads
-	for i := range t.waiting[:t.n] {
-		e := &t.waiting[i]
-		two := &t.slots[places[i]&(1<<clientBits-1)]
-		way := 0
-		if two[1].client.differs(e.client) == 0 {
-			way = 1
-		}
-		c := &two[way&1]
-		if c.client != e.client {
-			c = t.take(two, e.client)
-		}
-		c.bytes += e.bytes
-		n := &c.events[e.kind%clientColumns]
-		*n++
-		if c.bytes>>31|uint32(*n>>15) != 0 {
-			t.leave(c)
-		}
+	c := &two[way]
+	if c.client.differs(client.client) != 0 {
+		c = t.take(two, client.client)
 	}
-	t.n = 0
+	c.bytes += bytes
+	n := &c.events[kind%clientColumns]
+	*n++
+	if c.bytes>>31|uint32(*n>>15) != 0 {
+		t.leave(c)
+	}
 }
 
 // take assigns one of two slots to a client.
@@ -262,7 +229,6 @@ func (t *clientCounts) arriveGeo(c *leavingClient) {
 
 // deliver adds all counts to the lists.
 func (t *clientCounts) deliver() {
-	t.count()
 	for i := range t.slots {
 		t.leave(&t.slots[i][0])
 		t.leave(&t.slots[i][1])

@@ -1,6 +1,9 @@
 package dns
 
 import (
+	"math/bits"
+	"net/netip"
+
 	"visor/decode"
 	"visor/decode/dnsmsg"
 	"visor/handler"
@@ -17,30 +20,31 @@ type contents struct {
 	edns, messages, traffic bool // groups that are on
 	mask                    *mask
 
-	bits    [bitKinds]uint64
-	lengths [2][256]uint64 // of names of queries and of replies, without the final zero
-	labels  [2][128]uint64 // of names of queries and of replies
-	opcodes [16]uint64
-	in      uint64 // questions of class IN
-	sizes   [sizeKinds][shortBins]uint64
-	rcodes  [2][plainCodes]uint64 // of queries and of replies
-	withOPT [4]uint64             // messages with EDNS: 1 for DO, plus 2 for replies
-	offers  [offers]uint64        // of EDNS
+	first    [256]uint64                      // messages by the third byte of the header: QR, opcode, AA, TC, RD
+	second   [2][256]uint64                   // queries and replies by the next byte: RA, AD, CD, RCODE
+	lengths  [2][maxLengths]uint64            // of names of queries and of replies, without the final zero
+	labels   [2][maxLabels]uint64             // of names of queries and of replies
+	classes  [maxClass + 1]uint64             // first questions by class; the last is not in use
+	sizes    [sizeKinds][shortBins + 1]uint64 // the last is not in use
+	rcodes   [16]uint64                       // of replies, by the header's bits
+	withOPT  [4]uint64                        // messages with EDNS: 1 for DO, plus 2 for replies
+	options  [2][optionSets]uint64            // queries and replies with EDNS by their options
+	versions uint64                           // messages of another version of EDNS than 0
 	// hashes of sources that were counted since the last delivery
 	recent [1 << recentBits]uint64
 }
 
 const recentBits = 10 // log2 of the sources: 8 KiB
 
-// The bits of an index of header bits: AA, TC and RD as in the header, then CD and AD, then QR.
+// Bits of the third and fourth byte of a header.
 const (
-	bitKinds = 1 << 6
-	bitRD    = 1
-	bitTC    = 2
-	bitAA    = 4
-	bitCD    = 8
-	bitAD    = 16
-	bitReply = 32
+	bitRD = 1
+	bitTC = 2
+	bitAA = 4
+	bitQR = 0x80
+
+	bitCD = 0x10
+	bitAD = 0x20
 )
 
 // The bits of an index of sizes.
@@ -50,18 +54,15 @@ const (
 	sizeIPv6  = 2
 	sizeTCP   = 4
 
-	shortBins  = 256 // of 16 bytes each; messages are rarely longer
-	plainCodes = 32  // greater codes are rare
+	shortBins = 256 // of 16 bytes each; messages are rarely longer
+
+	maxLengths = 256
+	maxLabels  = 128
+	maxClass   = 256 // greater classes are rare
 )
 
-// The indexes of counts of EDNS.
-const (
-	ednsCookies = iota
-	ednsNSID
-	ednsSubnets
-	ednsVersions
-	offers
-)
+// optionSets is the number of sets of options that a message may have.
+const optionSets = 2 * int(dnsmsg.HasExtendedError)
 
 func newContents(groups metric.GroupSet, g contentGroups, mask *mask) *contents {
 	s := contents{mask: mask, edns: groups.Has(g.edns), messages: groups.Has(g.messages), traffic: groups.Has(g.traffic)}
@@ -71,85 +72,132 @@ func newContents(groups metric.GroupSet, g contentGroups, mask *mask) *contents 
 	return &s
 }
 
-// count counts a message. Lists and distinct counts of to count it if deep.
-func (s *contents) count(to *Content, m *handler.Message, deep bool, h *hash64.Hasher) {
-	msg := m.Msg
-	if msg == nil {
-		return
-	}
-	reply := int(msg[2] >> 7)
-	if s.messages {
-		s.countBits(to, m, reply)
-	}
-	code := msg.RCode()
-	if (s.edns || s.traffic) && msg.ARCount() > 0 {
-		end := 0
+// count counts messages. Lists of to count those that are deep. The loop avoids branches on what
+// comes in random order, such as queries and replies, and leaves the rest to countMore.
+func (s *contents) count(to *Content, q *queue) {
+	rare, more := uint64(0), uint64(0) // messages for countRare and countMore
+	for i, m := range q.messages() {
+		if m.Msg == nil {
+			continue
+		}
+		header := (*[dnsmsg.HeaderLen]byte)(m.Msg)
+		reply := header[2] >> 7
+		s.first[header[2]]++
+		s.second[reply][header[3]]++
 		if m.Named {
-			end = m.End
+			s.lengths[reply][len(m.Name.Key())%maxLengths]++
+			s.labels[reply][m.Labels()%maxLabels]++
+			s.classes[min(m.Class, maxClass)]++
 		}
-		if o := msg.OPTBehind(end); o != nil {
-			code = o.RCode(code)
-			if s.edns {
-				s.countEDNS(to, m, o, reply, deep)
-			}
+		size := sizeOf(m)
+		if overIP(m) {
+			s.sizes[kindOf(m, reply)%sizeKinds][min(size/metric.SizeBin, shortBins)]++
+			s.rcodes[header[3]&15] += uint64(reply)
+		}
+		if size >= shortBins*metric.SizeBin || m.Class >= maxClass {
+			rare |= 1 << i
+		}
+		if header[10]|header[11] == 0 {
+			continue
+		}
+		if !m.Named {
+			more |= 1 << i
+			continue
+		}
+		o := m.Msg.LastOPT(m.End)
+		if o == nil || o[4]|o[5] != 0 { // options, a greater code, or another version
+			more |= 1 << i
+			continue
+		}
+		s.withOPT[reply<<1|o[6]>>7]++
+		if reply == 0 && s.edns && q.deep>>i&1 != 0 {
+			to.EDNS.TopUDPSize.AddOne(UDPSize(o.UDPSize()))
 		}
 	}
-	if s.traffic {
-		s.countTraffic(to, m, reply, code, deep, h)
+	for ; rare != 0; rare &= rare - 1 {
+		s.countRare(to, q.all[bits.TrailingZeros64(rare)])
+	}
+	for ; more != 0; more &= more - 1 {
+		i := bits.TrailingZeros64(more)
+		s.countMore(to, q.all[i], q.deep>>i&1 != 0)
 	}
 }
 
-// countBits counts the header and the question. It avoids branches where queries and replies come
-// in random order: reply is 1 for replies.
-func (s *contents) countBits(to *Content, m *handler.Message, reply int) {
-	msg := m.Msg
-	s.bits[(int(msg[2]&(bitRD|bitTC|bitAA)|msg[3]&0x30>>1)|reply*bitReply)&(bitKinds-1)]++
-	s.opcodes[msg.Opcode()&15]++
-	if !m.Named {
-		return
+// overIP reports whether the addresses of m and its transport are known. They are not if they are
+// missing in a dnstap message.
+func overIP(m *handler.Message) bool {
+	l := m.Packet.Layers
+	return l.Has(decode.LayerIP) && (m.TCP || l.Has(decode.LayerUDP))
+}
+
+// sizeOf returns the length of a message on the wire.
+func sizeOf(m *handler.Message) uint {
+	if m.TCP {
+		return uint(len(m.Msg))
 	}
-	if m.Class == uint16(dnsmsg.ClassIN) {
-		s.in++
-	} else {
+	return uint(len(m.Msg)) + uint(m.Packet.Cut)
+}
+
+// kindOf returns the index of a message's sizes.
+func kindOf(m *handler.Message, reply byte) (kind int) {
+	if m.TCP {
+		kind = sizeTCP
+	}
+	if m.Packet.Layers.Has(decode.LayerIPv6) {
+		kind |= sizeIPv6
+	}
+	return kind | int(reply)*sizeReply
+}
+
+// countRare counts what few messages have: a length of kilobytes, a class that is not in the table.
+func (s *contents) countRare(to *Content, m *handler.Message) {
+	if m.Named && m.Class >= maxClass && s.messages {
 		to.Bits.TopClasses.Add(dnsmsg.Class(m.Class), 1)
 	}
-	s.lengths[reply&1][len(m.Name.Key())&255]++
-	s.labels[reply&1][m.Labels()&127]++
+	if size := sizeOf(m); size >= shortBins*metric.SizeBin && s.traffic && overIP(m) {
+		to.Traffic.add(kindOf(m, m.Msg[2]>>7), int(size), 1)
+	}
+}
+
+// countMore counts an OPT record that is not at the end of its message or has more than a size.
+func (s *contents) countMore(to *Content, m *handler.Message, deep bool) {
+	end := 0
+	if m.Named {
+		end = m.End
+	}
+	o := m.Msg.OPTBehind(end)
+	if o == nil {
+		return
+	}
+	reply := m.Msg[2] >> 7
+	if o[4] != 0 && s.traffic && reply != 0 && overIP(m) {
+		s.rcodes[m.Msg.RCode()&15]--
+		to.Traffic.RCodes.Add(o.RCode(m.Msg.RCode()), 1)
+	}
+	if s.edns {
+		s.countEDNS(to, m, o, reply, deep)
+	}
 }
 
 // countEDNS counts an OPT record.
-func (s *contents) countEDNS(to *Content, m *handler.Message, o dnsmsg.OPT, reply int, deep bool) {
+func (s *contents) countEDNS(to *Content, m *handler.Message, o dnsmsg.OPT, reply byte, deep bool) {
 	at := reply << 1
 	if o.DO() {
 		at |= 1
 	}
-	s.withOPT[at&3]++
+	s.withOPT[at%4]++
 	if o.Version() != 0 {
-		s.offers[ednsVersions]++
+		s.versions++
 	}
 	set := o.OptionSet()
+	s.options[reply&1][set%dnsmsg.OptionSet(optionSets)]++
+	if !deep {
+		return
+	}
 	if reply == 0 {
-		if deep {
-			to.EDNS.TopUDPSize.Add(UDPSize(o.UDPSize()), 1)
-		}
-		if set != 0 {
-			s.countOptions(set)
-		}
-	} else if deep && set&dnsmsg.HasExtendedError != 0 {
+		to.EDNS.TopUDPSize.AddOne(UDPSize(o.UDPSize()))
+	} else if set&dnsmsg.HasExtendedError != 0 {
 		s.countErrors(&to.EDNS, m, o.EDNS(m.Msg))
-	}
-}
-
-// countOptions counts the options of a query.
-func (s *contents) countOptions(set dnsmsg.OptionSet) {
-	if set&dnsmsg.HasCookie != 0 {
-		s.offers[ednsCookies]++
-	}
-	if set&dnsmsg.HasNSID != 0 {
-		s.offers[ednsNSID]++
-	}
-	if set&dnsmsg.HasClientSubnet != 0 {
-		s.offers[ednsSubnets]++
 	}
 }
 
@@ -186,52 +234,22 @@ func (c *EDNSCounts) failed(code dnsmsg.ExtendedError) *Failed {
 	return c.EDE.At("other")
 }
 
-// countTraffic counts the size, the response code and the source.
-func (s *contents) countTraffic(to *Content, m *handler.Message, reply int, code dnsmsg.RCode, deep bool, h *hash64.Hasher) {
-	layers := m.Packet.Layers
-	if !layers.Has(decode.LayerIP) || !m.TCP && !layers.Has(decode.LayerUDP) {
-		return
-	}
-	kind, size := reply*sizeReply, len(m.Msg)
-	if m.TCP {
-		kind |= sizeTCP
-	} else {
-		size += int(m.Packet.Cut)
-	}
-	if layers.Has(decode.LayerIPv6) {
-		kind |= sizeIPv6
-	}
-	if bin := size / metric.SizeBin; bin < shortBins {
-		s.sizes[kind&(sizeKinds-1)][bin]++
-	} else {
-		to.Traffic.add(kind, size, 1)
-	}
-	if int(code) < plainCodes {
-		s.rcodes[reply&1][code]++
-	} else if reply != 0 {
-		to.Traffic.RCodes.Add(code, 1)
-	}
-	if reply == 0 && deep {
-		s.source(&to.Traffic, m, h)
+// source counts the source of a query: its client.
+func (s *contents) source(c *TrafficCounts, m *handler.Message, client *asking) {
+	if s.isNew(client.hash) && m.Msg != nil && overIP(m) {
+		c.source(m.Packet.Src.Addr(), s.mask.hash)
 	}
 }
 
-// source counts the source of a query.
-func (s *contents) source(c *TrafficCounts, m *handler.Message, h *hash64.Hasher) {
-	addr := m.Packet.Src.Addr()
+// source counts a source. Its keyed hashes are those of other lists of addresses, so that counts can
+// be compared.
+func (c *TrafficCounts) source(addr netip.Addr, h *hash64.Hasher) {
 	if addr.Is4() {
-		hash := h.IPv4(addr.As4())
-		if s.isNew(hash) {
-			c.IPv4.Add(hash)
-		}
+		c.IPv4.Add(h.IPv4(addr.As4()))
 		return
 	}
 	a := addr.As16()
-	hash := h.IPv6(a)
-	if !addr.IsValid() || !s.isNew(hash) {
-		return
-	}
-	c.IPv6.Add(hash)
+	c.IPv6.Add(h.IPv6(a))
 	clear(a[8:])
 	c.IPv6by.Add(h.IPv6(a))
 }
@@ -270,29 +288,46 @@ func (c *TrafficCounts) add(kind, size int, n uint64) {
 	}
 }
 
-// deliver adds the counts to the metrics and sets them to 0.
+// deliver adds the counts of the groups that are on to the metrics and sets them to 0.
 func (s *contents) deliver(to *Content) {
-	to.Bits.deliver(s)
-	to.EDNS.deliver(s)
-	for kind := range s.sizes {
-		for bin, n := range s.sizes[kind] {
-			if n > 0 {
-				to.Traffic.add(kind, bin*metric.SizeBin, n)
-			}
-		}
+	if s.messages {
+		to.Bits.deliver(s)
 	}
-	addAll(&to.Traffic.RCodes, s.rcodes[1][:])
+	if s.edns {
+		to.EDNS.deliver(s)
+	}
+	if s.traffic {
+		to.Traffic.deliver(s)
+	}
 	*s = contents{mask: s.mask, edns: s.edns, messages: s.messages, traffic: s.traffic}
 }
 
+func (c *TrafficCounts) deliver(s *contents) {
+	for kind := range s.sizes {
+		for bin, n := range s.sizes[kind][:shortBins] {
+			if n > 0 {
+				c.add(kind, bin*metric.SizeBin, n)
+			}
+		}
+	}
+	addAll(&c.RCodes, s.rcodes[:])
+}
+
 func (c *HeaderCounts) deliver(s *contents) {
-	for at, n := range s.bits {
-		c.addBits(at, n)
+	for at, n := range s.first {
+		if n > 0 {
+			c.addFirst(at, n)
+		}
 	}
-	addAll(&c.TopOpcodes, s.opcodes[:])
-	if s.in > 0 {
-		c.TopClasses.Add(dnsmsg.ClassIN, s.in)
+	for at := range s.second[0] {
+		if at&bitCD != 0 {
+			c.CD.Add(s.second[0][at])
+		}
+		if at&bitAD != 0 {
+			c.AD.Add(s.second[1][at])
+		}
 	}
+	addAll(&c.TopClasses, s.classes[:maxClass])
 	for length, n := range s.lengths[0] {
 		if n > 0 {
 			c.Bytes.Add(length+1, n) // with the final zero
@@ -305,29 +340,40 @@ func (c *HeaderCounts) deliver(s *contents) {
 	}
 }
 
-// addBits adds n messages with the same header bits.
-func (c *HeaderCounts) addBits(at int, n uint64) {
-	reply := at&bitReply != 0
-	on := func(bit int, of bool, to interface{ Add(uint64) }) {
-		if at&bit != 0 && of {
-			to.Add(n)
+// addFirst adds n messages with the same third byte of the header.
+func (c *HeaderCounts) addFirst(at int, n uint64) {
+	c.TopOpcodes.Add(dnsmsg.Opcode(at>>3&15), n)
+	if at&bitQR == 0 {
+		if at&bitRD != 0 {
+			c.RD.Add(n)
 		}
+		return
 	}
-	on(bitTC, reply, &c.TC)
-	on(bitAA, reply, &c.AA)
-	on(bitAD, reply, &c.AD)
-	on(bitCD, !reply, &c.CD)
-	on(bitRD, !reply, &c.RD)
+	if at&bitTC != 0 {
+		c.TC.Add(n)
+	}
+	if at&bitAA != 0 {
+		c.AA.Add(n)
+	}
 }
 
 func (c *EDNSCounts) deliver(s *contents) {
 	c.Queries.Add(s.withOPT[0] + s.withOPT[1])
 	c.Replies.Add(s.withOPT[2] + s.withOPT[3])
 	c.DO.Add(s.withOPT[1])
-	c.Cookies.Add(s.offers[ednsCookies])
-	c.NSID.Add(s.offers[ednsNSID])
-	c.Subnets.Add(s.offers[ednsSubnets])
-	c.Versions.Add(s.offers[ednsVersions])
+	c.Versions.Add(s.versions)
+	for at, n := range s.options[0] {
+		set := dnsmsg.OptionSet(at)
+		if set&dnsmsg.HasCookie != 0 {
+			c.Cookies.Add(n)
+		}
+		if set&dnsmsg.HasNSID != 0 {
+			c.NSID.Add(n)
+		}
+		if set&dnsmsg.HasClientSubnet != 0 {
+			c.Subnets.Add(n)
+		}
+	}
 }
 
 // addAll adds the counts of numbers to a list.

@@ -1,6 +1,8 @@
 package dns
 
 import (
+	mathbits "math/bits"
+
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/metric"
@@ -13,7 +15,7 @@ func (h *Handler) NewShard() handler.Shard { return h.NewShards(1)[0] }
 func (h *Handler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &shard{front: h.newFront(messageHosts), slow: slow}
+		s := &shard{front: h.newFront(messageHosts, messageContent.traffic), slow: slow}
 		s.content = newContents(h.Info().Groups, messageContent, s.mask)
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
@@ -33,6 +35,7 @@ type shard struct {
 	taps    dnstapKinds
 	sum     tally
 	content *contents // nil if its groups are off
+	queue   queue     // for content and for the counts of clients
 }
 
 // complete adds all counts to the metrics.
@@ -58,6 +61,7 @@ func (s *shard) Process(b *handler.Batch) {
 		}
 		s.message(&b.DNS[i])
 	}
+	s.countQueue()
 	s.flush()
 }
 
@@ -113,8 +117,8 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	if m.DNSTap != nil {
 		s.taps.count(&s.Live.DNSTap, m, deep, s.mask)
 	}
-	if s.content != nil {
-		s.content.count(&s.Live.Content, m, deep, s.Hash)
+	if (s.asks || s.content != nil) && s.queue.add(m, deep) {
+		s.countQueue()
 	}
 	if s.groups&(groupTransactions|messageHosts.all()) != 0 {
 		s.transaction(m, deep)
@@ -128,9 +132,6 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 // countDeep updates the metrics of sampled messages.
 func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	b := s.Live
-	if s.clients != nil || s.pairs != nil {
-		s.countClient(m)
-	}
 	if s.groups.Has(groupTopPorts) && m.Client != 0 {
 		b.TopPorts.Add(metric.Port(m.Client), 1)
 	}
@@ -154,16 +155,45 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	}
 }
 
-// countClient counts a message by its client.
-func (s *shard) countClient(m *handler.Message) {
-	client, ok := clientOf(m)
-	if !ok {
-		return
+// countQueue counts the messages that wait, for visor's own groups.
+func (s *shard) countQueue() {
+	q := &s.queue
+	if s.content != nil {
+		s.content.count(&s.Live.Content, q)
 	}
+	if s.asks {
+		s.countClients(q)
+	}
+	q.empty()
+}
+
+// countClients counts sampled messages by their client. A reply without its message, as dnstap may
+// have, does not count.
+func (s *shard) countClients(q *queue) {
+	sources := s.content != nil && s.content.traffic
+	for deep := q.deep; deep != 0; deep &= deep - 1 {
+		m := q.all[mathbits.TrailingZeros64(deep)]
+		client := askingOf(m, s.Hash)
+		switch reply := m.Response(); {
+		case !client.known:
+		case reply && s.clients != nil:
+			s.clients.reply(&client, m.Msg)
+		case reply:
+		default:
+			s.countQuery(m, &client, sources)
+		}
+	}
+}
+
+// countQuery counts a query by its client, and its source.
+func (s *shard) countQuery(m *handler.Message, client *asking, sources bool) {
 	if s.clients != nil {
-		s.clients.message(client, m)
+		s.clients.add(client, clientQueries, 0)
 	}
-	if s.pairs != nil && m.Named && !m.Response() {
+	if sources {
+		s.content.source(&s.Live.Content.Traffic, m, client)
+	}
+	if s.pairs != nil && m.Named {
 		s.pairs.add(client, m)
 	}
 }

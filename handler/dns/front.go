@@ -28,6 +28,7 @@ type front[M any] struct {
 	servers serverCounts
 	ends    ends
 	pairs   *clientNames        // nil if they are off
+	asks    bool                // some group counts by client
 	single  [1]sketch.NameCount // scratch for a list
 }
 
@@ -42,7 +43,9 @@ func (g hostGroups) in(set metric.GroupSet) hostGroups {
 	return hostGroups{g.clients & set, g.names & set, g.servers & set, g.timeouts & set}
 }
 
-func (d *declared[M]) newFront(own hostGroups) front[M] {
+// newFront returns the common fields of a shard with these groups; traffic is the one that counts
+// sources.
+func (d *declared[M]) newFront(own hostGroups, traffic metric.GroupSet) front[M] {
 	f := front[M]{
 		Base:   d.NewBase(),
 		groups: d.Info().Groups,
@@ -59,6 +62,7 @@ func (d *declared[M]) newFront(own hostGroups) front[M] {
 	if f.own.names != 0 {
 		f.pairs = &clientNames{hash: f.Hash, mask: f.mask}
 	}
+	f.asks = f.own.clients|f.own.names|f.groups&traffic != 0
 	if f.own.clients != 0 {
 		f.clients = &clientCounts{hash: f.Hash, mask: f.mask, geo: f.geo, v4: d.cfg.ClientSubnetV4, v6: d.cfg.ClientSubnetV6}
 	}
@@ -105,7 +109,7 @@ func (s *front[M]) unanswered(e *end, timeouts *metric.TopDomains) {
 		return
 	}
 	if s.clients != nil {
-		s.clients.add(e.client, clientUnanswered, 0)
+		s.clients.add(&asking{client: e.client, hash: e.client.sum(s.Hash)}, clientUnanswered, 0)
 	}
 	if s.own.servers != 0 {
 		s.servers.of(e.server).Unanswered.Add(1)

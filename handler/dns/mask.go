@@ -22,12 +22,21 @@ func (k *mask) address(a address) address {
 	if k.by == nil {
 		return a
 	}
-	return addressOf(k.by.Addr(a.addr()))
+	return k.replaceAddress(a)
 }
+
+func (k *mask) replaceAddress(a address) address { return addressOf(k.by.Addr(a.addr())) }
 
 // name returns the key and the hash of the name that is shown for a key with a hash. The key is
 // valid until the next call.
 func (k *mask) name(key []byte, hash uint64) (shown []byte, shownHash uint64) {
+	if k.by == nil {
+		return key, hash
+	}
+	return k.replaceName(key, hash)
+}
+
+func (k *mask) replaceName(key []byte, hash uint64) (shown []byte, shownHash uint64) {
 	if out, changed := k.replace(key); changed {
 		return out, k.hash.Sum(out)
 	}

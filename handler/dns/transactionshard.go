@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"math/bits"
 	"net/netip"
 	"time"
 
@@ -20,7 +21,7 @@ func (h *TransactionHandler) NewShard() handler.Shard { return h.NewShards(1)[0]
 func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
-		s := &transactionShard{front: h.newFront(transactionHosts), slow: slow}
+		s := &transactionShard{front: h.newFront(transactionHosts, transactionContent.traffic), slow: slow}
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
 		for dir := range s.content {
@@ -42,6 +43,7 @@ type transactionShard struct {
 	levels  levels       // of the live period
 	start   int64        // of the live period, ns
 	content [3]*contents // by decode.Direction of the query; nil if its groups are off
+	queues  [3]queue     // for content
 }
 
 // complete adds all counts to the metrics.
@@ -56,8 +58,34 @@ func (s *transactionShard) complete() {
 
 // contains counts what a message of a transaction in direction dir contains.
 func (s *transactionShard) contains(m *handler.Message, dir decode.Direction, deep bool) {
-	if content := s.content[dir]; content != nil {
-		content.count(&s.direction(dir).Content, m, deep, s.Hash)
+	if s.content[dir] != nil && s.queues[dir].add(m, deep) {
+		s.countQueue(dir)
+	}
+}
+
+// countQueue counts the messages of a direction that wait.
+func (s *transactionShard) countQueue(dir decode.Direction) {
+	q := &s.queues[dir]
+	if q.n == 0 {
+		return
+	}
+	to, content := &s.direction(dir).Content, s.content[dir]
+	content.count(to, q)
+	if content.traffic {
+		for deep := q.deep; deep != 0; deep &= deep - 1 {
+			s.source(content, &to.Traffic, q.all[bits.TrailingZeros64(deep)])
+		}
+	}
+	q.empty()
+}
+
+// source counts the source of a query.
+func (s *transactionShard) source(content *contents, to *TrafficCounts, m *handler.Message) {
+	if m.Response() {
+		return
+	}
+	if client := askingOf(m, s.Hash); client.known {
+		content.source(to, m, &client)
 	}
 }
 
@@ -87,6 +115,9 @@ func (s *transactionShard) Process(b *handler.Batch) {
 		m := &b.DNS[i]
 		s.Enter(m.TimeNS)
 		s.message(m)
+	}
+	for dir := range s.queues {
+		s.countQueue(decode.Direction(dir))
 	}
 }
 
@@ -128,7 +159,7 @@ func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 func (s *transactionShard) timedOut(d *Direction, e *end) {
 	d.TimedOut.Add(1)
 	if e != nil && s.clients != nil {
-		s.clients.add(e.client, clientQueries, 0)
+		s.clients.add(&asking{client: e.client, hash: e.client.sum(s.Hash)}, clientQueries, 0)
 	}
 	s.unanswered(e, &s.Live.Clients.Timeouts)
 }
@@ -264,17 +295,26 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 
 // countOwn updates the metrics of sampled transactions that pktvisor lacks.
 func (s *transactionShard) countOwn(m *handler.Message, took int64) {
-	if client, ok := clientOf(m); ok {
-		if s.clients != nil {
-			s.clients.add(client, clientQueries, 0)
-			s.clients.reply(client, m.Msg)
-		}
-		if s.pairs != nil && m.Named {
-			s.pairs.add(client, m)
-		}
+	if s.clients != nil || s.pairs != nil {
+		s.countClient(m)
 	}
 	if s.own.servers != 0 {
 		s.servers.reply(m, took)
+	}
+}
+
+// countClient counts a transaction by its client.
+func (s *transactionShard) countClient(m *handler.Message) {
+	client := askingOf(m, s.Hash)
+	if !client.known {
+		return
+	}
+	if s.clients != nil {
+		s.clients.add(&client, clientQueries, 0)
+		s.clients.reply(&client, m.Msg)
+	}
+	if s.pairs != nil && m.Named {
+		s.pairs.add(&client, m)
 	}
 }
 

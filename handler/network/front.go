@@ -153,8 +153,8 @@ func (f *front[M]) listed(r *remote, hash uint64) (*remote, uint64) {
 	if f.Shown == nil {
 		return r, hash
 	}
-	f.shown.high, f.shown.low, f.shown.v6, hash = wordsOf(f.Shown.Addr(r.addr()), f.Hash)
-	return &f.shown, hash
+	f.shown.set(f.Shown.Addr(r.addr()))
+	return &f.shown, f.shown.sum(f.Hash)
 }
 
 // subnet counts n packets for the network of an address.
@@ -166,7 +166,7 @@ func (f *front[M]) subnet(r *remote, to *Shape, n uint64) {
 		return
 	}
 	a := r.ipv4()
-	to.TopSubnets4.Add(f.Hash.Uint64(r.low>>8), Subnet4(a[:3]), n)
+	to.TopSubnets4.Add(f.Hash.Uint64(uint64(uint32(r.low)>>8)), Subnet4(a[:3]), n)
 }
 
 // places counts n packets for the location and the autonomous system of addr.

@@ -25,7 +25,7 @@ const remoteBits = 11 // log2 of the slots: 64 KiB
 
 // remote is an address with its packets.
 type remote struct {
-	high, low uint64 // the address; high is 0 for IPv4
+	high, low uint64 // the address; an IPv4 address is mapped to IPv6
 	packets   [roles]uint16
 	v6        bool
 }
@@ -45,12 +45,13 @@ func roleOf(dir decode.Direction, source bool) role {
 
 // note counts a packet of an address. It ignores the unspecified address.
 func (t *remotes) note(addr netip.Addr, as role) {
-	high, low, v6, hash := wordsOf(addr, t.hash)
-	if high|low == 0 {
+	b := addr.As16() // maps an IPv4 address, without a branch
+	high, low := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	if low<<32|high == 0 && (addr.IsUnspecified() || !addr.IsValid()) {
 		return
 	}
-	r := &t.slots[hash>>(64-remoteBits)]
-	if r.low != low || r.high != high || r.v6 != v6 {
+	r := &t.slots[t.hash.Pair(high, low)>>(64-remoteBits)]
+	if v6 := !addr.Is4(); r.low^low|r.high^high != 0 || r.v6 != v6 {
 		t.empty(r)
 		r.high, r.low, r.v6 = high, low, v6
 	}
@@ -60,14 +61,18 @@ func (t *remotes) note(addr netip.Addr, as role) {
 	}
 }
 
-// wordsOf returns an address as the words of a remote, and its hash.
-func wordsOf(addr netip.Addr, h *hash64.Hasher) (high, low uint64, v6 bool, hash uint64) {
-	if addr.Is4() {
-		a := addr.As4()
-		return 0, uint64(binary.BigEndian.Uint32(a[:])), false, h.IPv4(a)
+// set makes r the slot of an address.
+func (r *remote) set(addr netip.Addr) {
+	b := addr.As16()
+	r.high, r.low, r.v6 = binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), !addr.Is4()
+}
+
+// sum returns the hash of the address.
+func (r *remote) sum(h *hash64.Hasher) uint64 {
+	if r.v6 {
+		return h.IPv6(r.ipv6())
 	}
-	a := addr.As16()
-	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:]), true, h.IPv6(a)
+	return h.IPv4(r.ipv4())
 }
 
 // empty makes the packets of a slot leave.
@@ -75,11 +80,7 @@ func (t *remotes) empty(r *remote) {
 	if r.packets == [roles]uint16{} {
 		return
 	}
-	if r.v6 {
-		t.leave(r, t.hash.IPv6(r.ipv6()))
-	} else {
-		t.leave(r, t.hash.IPv4(r.ipv4()))
-	}
+	t.leave(r, r.sum(t.hash))
 	r.packets = [roles]uint16{}
 }
 
