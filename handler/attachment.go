@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"visor/handler/anonymize"
 	"visor/sketch/hash64"
 )
 
@@ -53,12 +54,13 @@ func (m *member) refused() (n uint64) {
 
 // newMembers returns an Attachment's parts for n workers.
 func newMembers(cfg *AttachConfig, n int, hash *hash64.Hasher) []*member {
-	members := make([]*member, n)
+	members, caches := make([]*member, n), make([]*anonymize.Cache, n)
 	for k := range members {
 		members[k] = &member{sequence: cfg.Sequence}
 	}
 	for _, h := range cfg.Handlers {
 		for k, s := range newShards(h, n) {
+			caches[k] = s.buckets().share(caches[k])
 			s.buckets().keyed(hash)
 			if s, ok := s.(keyed); ok {
 				s.Keyed(hash)

@@ -12,6 +12,7 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/handler"
+	"visor/handler/anonymize"
 	"visor/handler/flow"
 	"visor/handler/network"
 	"visor/internal/packettest"
@@ -133,4 +134,20 @@ func TestAttachExports(t *testing.T) {
 	twice.Handlers = append(twice.Handlers, twice.Handlers...)
 	_, err = p.Attach(twice)
 	require.EqualError(t, err, "handler: module name 'second' already exists")
+}
+
+// The handlers of a worker share what they remember of addresses, and workers do not.
+func TestSharedCaches(t *testing.T) {
+	method, err := anonymize.New(anonymize.Config{})
+	require.NoError(t, err)
+	var handlers []handler.Handler
+	for range 2 {
+		h, err := network.New(network.Config{Settings: handler.Settings{Anonymize: method}})
+		require.NoError(t, err)
+		handlers = append(handlers, h)
+	}
+	caches := handler.Shown(handlers, 2)
+	require.Same(t, caches[0][0], caches[0][1])
+	require.Same(t, caches[1][0], caches[1][1])
+	require.NotSame(t, caches[0][0], caches[1][0])
 }

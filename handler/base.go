@@ -117,6 +117,9 @@ type bucketed interface{ buckets() buckets }
 // buckets is the untyped interface of a Base, used by the pipeline. The caller must hold the
 // worker's lock.
 type buckets interface {
+	// share makes the shard use a cache of the same worker, if both anonymize alike. It returns the
+	// shard's cache, which may be nil.
+	share(with *anonymize.Cache) *anonymize.Cache
 	// keyed sets the hasher of keys, before the first batch.
 	keyed(h *hash64.Hasher)
 	// end records the end of the live period, before Shift.
@@ -144,6 +147,11 @@ type buckets interface {
 type part interface {
 	mergeLive(m *Module)   // adds the live bucket, under the query lock
 	mergeClosed(m *Module) // adds the closed buckets and releases them
+}
+
+func (b *Base[M]) share(with *anonymize.Cache) *anonymize.Cache {
+	b.Shown = b.Shown.Shared(with)
+	return b.Shown
 }
 
 func (b *Base[M]) keyed(h *hash64.Hasher) { b.Hash = h }

@@ -116,6 +116,22 @@ func TestListings(t *testing.T) {
 	}
 }
 
+// Two clients that share the reverse names of a network are found, although neither asks for as many
+// as a single one would have to.
+func TestSharedSweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	for i, attack := range []func(*minute){sweep(160, 2), sweep2(160, 2)} {
+		s := scenario{mix: mixes[i], seed: 170 + uint64(i), minutes: 18, qps: 20, begin: 15, attack: attack}
+		found := named(s.find(t, findings.Config{}))
+		require.Equal(t, []findings.Kind{findings.Enumerator, findings.Enumerator}, kinds(found), "%+v", found)
+		for _, f := range found {
+			require.Contains(t, f.Text, "reverse names of")
+		}
+	}
+}
+
 // None of these list names: a log is resolved, secondary servers copy zones, a mail server asks
 // lists of bad addresses, all names of a resolver fail for a while, validating resolvers carry an
 // attack.
@@ -127,6 +143,10 @@ func TestNotListings(t *testing.T) {
 		"addresses of a log": repeat(500, func(m *minute, _ int) {
 			name := fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", m.rnd.IntN(256), m.rnd.IntN(256), m.rnd.IntN(256), 1+m.rnd.IntN(223))
 			m.ask(m.at(), client(1<<20), name, 12, 0, 3*m.rnd.IntN(2), 1, 5e6)
+		}),
+		"addresses of the logs of a few hosts": repeat(300, func(m *minute, i int) {
+			name := fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", m.rnd.IntN(256), m.rnd.IntN(256), m.rnd.IntN(256), 1+m.rnd.IntN(223))
+			m.ask(m.at(), client(1<<20+i%4), name, 12, 0, 3*m.rnd.IntN(2), 1, 5e6)
 		}),
 		"secondary servers": repeat(30, func(m *minute, i int) { m.ask(m.at(), client(1<<20+i%3), zones[i%20], 252, 0, 0, 20, 5e6) }),
 		"lists of bad addresses": repeat(500, func(m *minute, i int) {

@@ -9,50 +9,89 @@ import (
 	"visor/handler/metric"
 )
 
-// The networks whose reverse names a sweep asks for have at least these prefix lengths. Clients
-// that look up addresses of their logs ask for names of all networks.
+// The networks whose reverse names a sweep asks for have at least these prefix lengths.
 const (
 	sweptBits4, sweptBits6 = 12, 32
 	// wideSweep is the factor of Config.MinNames from which on a client sweeps all networks.
 	wideSweep = 10
+	// sharing is the number of clients that may share a sweep among them.
+	sharing = 4
 )
 
+// sweep is a client that asks for reverse names.
+type sweep struct {
+	client       *metric.Item
+	network      netip.Prefix // has the addresses of its samples
+	names, usual float64      // reverse names in the period, and usually
+}
+
+// narrow reports whether a network is one that programs sweep. Clients that look up the addresses of
+// their logs ask for names of all networks.
+func narrow(network netip.Prefix) bool {
+	return network.Bits() >= sweptBits4 && (network.Addr().Is4() || network.Bits() >= sweptBits6)
+}
+
+// near reports whether a and b sweep the same network.
+func (a *sweep) near(b *sweep) bool {
+	return a.network.Addr().Is4() == b.network.Addr().Is4() && narrow(common(a.network, b.network))
+}
+
 // sweeps finds clients that ask for the reverse names of many addresses, one network after another.
+// Clients that share a network among them count together.
 func (v *view) sweeps(allow *allowed) {
 	if allow.ownName("in-addr.arpa") || allow.ownName("ip6.arpa") {
 		return
 	}
+	all := v.sweepers(allow)
+	for i := range all {
+		s := &all[i]
+		names := s.names
+		for j := range all {
+			if i != j && s.near(&all[j]) {
+				names += all[j].names
+			}
+		}
+		least := v.threshold(Enumerator, s.client.Name, max(float64(v.cfg.MinNames), 0.02*v.queries()))
+		if narrow(s.network) && names >= least || s.names >= max(least, wideSweep*float64(v.cfg.MinNames)) {
+			v.reportSweep(s)
+		}
+	}
+}
+
+// sweepers returns the clients whose names are mostly reverse names, and three times as many as
+// usual. Each has at least a share of what a finding needs.
+func (v *view) sweepers(allow *allowed) (all []sweep) {
 	items := v.items(v.path(clientNames))
 	for i := range items {
 		it := &items[i]
 		if allow.client(it.Name) {
 			continue
 		}
-		usual, names := v.usualOf(clientNames, it.Name), float64(it.Estimate)
-		least := v.threshold(Enumerator, it.Name, max(float64(v.cfg.MinNames), 3*usual, 0.02*v.queries()))
-		network, part := sweptNetwork(it.Samples)
-		if names *= part; names < least || part < 0.5 || len(it.Samples) < 4 {
+		s := sweep{client: it, names: float64(it.Estimate), usual: v.usualOf(clientNames, it.Name)}
+		part := 0.0
+		s.network, part = sweptNetwork(it.Samples)
+		if s.names *= part; part < 0.5 || len(it.Samples) < 4 {
 			continue
 		}
-		narrow := network.Bits() >= sweptBits4 && (network.Addr().Is4() || network.Bits() >= sweptBits6)
-		if narrow || names >= wideSweep*float64(v.cfg.MinNames) {
-			v.reportSweep(it, network, names, usual, narrow)
+		if s.names >= max(float64(v.cfg.MinNames)/sharing, 3*s.usual) {
+			all = append(all, s)
 		}
 	}
+	return all
 }
 
-func (v *view) reportSweep(client *metric.Item, network netip.Prefix, names, usual float64, narrow bool) {
-	s := signal{score: names / v.length}
-	s.Kind, s.Subject, s.Severity = Enumerator, client.Name, Warning
-	s.Figures = []Figure{figureOf("reverse names", names, usual, ""), {Name: "distinct names", Value: float64(client.Estimate)}}
-	s.Evidence.Examples, s.Evidence.Concentration = client.Samples, 1
-	s.Evidence.Clients = []Part{{Name: client.Name, Count: client.Estimate, Share: 1}}
+func (v *view) reportSweep(w *sweep) {
+	s := signal{score: w.names / v.length}
+	s.Kind, s.Subject, s.Severity = Enumerator, w.client.Name, Warning
+	s.Figures = []Figure{figureOf("reverse names", w.names, w.usual, ""), {Name: "distinct names", Value: float64(w.client.Estimate)}}
+	s.Evidence.Examples, s.Evidence.Concentration = w.client.Samples, 1
+	s.Evidence.Clients = []Part{{Name: w.client.Name, Count: w.client.Estimate, Share: 1}}
 	v.addLists(&s, "top_nxdomain", "top_qtype")
 	where := "many networks"
-	if narrow {
-		where = network.String()
+	if narrow(w.network) {
+		where = w.network.String()
 	}
-	s.Text = fmt.Sprintf("Client %s asks for the reverse names of %s: %s names in %s seconds.", client.Name, where, quantity(names), quantity(v.length))
+	s.Text = fmt.Sprintf("Client %s asks for the reverse names of %s: %s names in %s seconds.", w.client.Name, where, quantity(w.names), quantity(v.length))
 	v.report(s)
 }
 

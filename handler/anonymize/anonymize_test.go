@@ -164,6 +164,19 @@ func TestConfig(t *testing.T) {
 	require.Equal(t, netip.IPv6Loopback(), none.Addr(netip.IPv6Loopback()))
 }
 
+// Handlers of one worker share a Cache if they anonymize alike.
+func TestShared(t *testing.T) {
+	m, err := anonymize.New(anonymize.Config{})
+	require.NoError(t, err)
+	other, err := anonymize.New(anonymize.Config{})
+	require.NoError(t, err)
+	a, b, c := m.NewCache(), m.NewCache(), other.NewCache()
+	require.Same(t, a, b.Shared(a))
+	require.Same(t, c, c.Shared(a))
+	require.Same(t, a, a.Shared(nil))
+	require.Nil(t, (*anonymize.Cache)(nil).Shared(a))
+}
+
 func TestAllocs(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	name := wire("77.2.0.192.in-addr.arpa")

@@ -18,7 +18,9 @@ type slot struct {
 	flips     uint64 // of the half that is looked for
 }
 
-const slotBits = 11 // log2 of the slots: 64 KiB
+// slotBits is the log2 of the slots: 512 KiB. A client's address is looked for by several lists, at
+// different times. Under a flood of new addresses it must still be known at the last of them.
+const slotBits = 14
 
 // NewCache returns an empty Cache, or nil if m is nil.
 func (m *Method) NewCache() *Cache {
@@ -30,6 +32,15 @@ func (m *Method) NewCache() *Cache {
 		c.slots = make([]slot, 1<<slotBits)
 	}
 	return c
+}
+
+// Shared returns c, or other if both have the same Method. Handlers that one goroutine runs so share
+// what they remember. Each of c and other may be nil.
+func (c *Cache) Shared(other *Cache) *Cache {
+	if c == nil || other == nil || c.method != other.method {
+		return c
+	}
+	return other
 }
 
 // Addr returns the address that is shown for addr. An invalid address stays invalid.

@@ -31,7 +31,7 @@ type Clients struct {
 // TopClients are five lists of one table.
 type TopClients struct {
 	Queries    metric.TopSide `metric:"{top}.queries" label:"{by}" help:"{of} by queries"`
-	Bytes      metric.TopSide `metric:"{top}.reply_bytes" label:"{by}" help:"{of} by the bytes of replies to them"`
+	Bytes      metric.TopSide `metric:"{top}.reply_bytes" label:"{by}" help:"{of} by the bytes of replies to them, as on the wire"`
 	NXDomain   metric.TopSide `metric:"{top}.nxdomain" label:"{by}" help:"{of} by replies with RCODE NXDOMAIN"`
 	Failed     metric.TopSide `metric:"{top}.failed" label:"{by}" help:"{of} by replies with RCODE SERVFAIL or REFUSED"`
 	Unanswered metric.TopSide `metric:"{top}.unanswered" label:"{by}" help:"{of} by queries without a reply in time"`

@@ -5,7 +5,6 @@ import (
 	mathbits "math/bits"
 	"net/netip"
 
-	"visor/decode/dnsmsg"
 	"visor/geo"
 	"visor/handler"
 	"visor/sketch"
@@ -117,10 +116,11 @@ var replyKinds = [16]clientColumn{
 	clientBytes, clientBytes, clientBytes, clientBytes, clientBytes, clientBytes, clientBytes, clientBytes,
 }
 
-// reply counts a reply, which may be nil.
-func (t *clientCounts) reply(c *asking, reply dnsmsg.Message) {
-	if reply != nil {
-		t.add(c, replyKinds[reply.RCode()&15], uint32(len(reply)))
+// reply counts a reply by its length on the wire, even if the capture has a part of it. dnstap may
+// lack the message.
+func (t *clientCounts) reply(c *asking, m *handler.Message) {
+	if m.Msg != nil {
+		t.add(c, replyKinds[m.Msg.RCode()&15], uint32(sizeOf(m)))
 	}
 }
 

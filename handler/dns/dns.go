@@ -177,7 +177,7 @@ func (s *shard) countClients(q *queue) {
 		switch reply := m.Response(); {
 		case !client.known:
 		case reply && s.clients != nil:
-			s.clients.reply(&client, m.Msg)
+			s.clients.reply(&client, m)
 		case reply:
 		default:
 			s.countQuery(m, &client, sources)

@@ -69,7 +69,8 @@ func (d *declared[M]) newFront(own hostGroups, traffic metric.GroupSet) front[M]
 	return f
 }
 
-// Keyed passes the hasher of keys to the geo cache and to the counts of hosts.
+// Keyed passes the hasher of keys to the geo cache and to the counts of hosts, and what the
+// pipeline made of Shown.
 func (s *front[M]) Keyed(h *hash64.Hasher) {
 	if s.geo != nil {
 		s.geo.Keyed(h)
@@ -80,7 +81,7 @@ func (s *front[M]) Keyed(h *hash64.Hasher) {
 	if s.pairs != nil {
 		s.pairs.hash = h
 	}
-	s.servers.hash, s.mask.hash = h, h
+	s.servers.hash, s.mask.hash, s.mask.by = h, h, s.Shown
 }
 
 // connectOwn makes the counts that pktvisor lacks go to the metrics of a new period.

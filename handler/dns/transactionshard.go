@@ -311,7 +311,7 @@ func (s *transactionShard) countClient(m *handler.Message) {
 	}
 	if s.clients != nil {
 		s.clients.add(&client, clientQueries, 0)
-		s.clients.reply(&client, m.Msg)
+		s.clients.reply(&client, m)
 	}
 	if s.pairs != nil && m.Named {
 		s.pairs.add(&client, m)
