@@ -187,6 +187,18 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// The bytes of a reply are those on the wire, also if the capture has a part of them.
+func TestCutReplies(t *testing.T) {
+	query := packettest.Query(7, "www.example.com", typeA)
+	reply := packettest.Reply(query, 0, 20)
+	frames := exchange(0, time.Millisecond, "192.0.2.1:999", "192.0.2.53:53", query, reply)
+	frames[1].Data = frames[1].Data[:120] // the length on the wire stays
+	all, _ := analysed(t, dns.Config{}, 1, frames)
+	for version, got := range all {
+		require.Equal(t, map[string]uint64{"192.0.2.1": uint64(len(reply))}, got["client bytes"], "version %d.0", version+1)
+	}
+}
+
 // The 64 busiest servers have separate counts, and the others share one. The counts of both add up.
 // A server with separate counts lacks less than 1/32 of all and 8.
 func TestManyServers(t *testing.T) {
