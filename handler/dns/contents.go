@@ -20,16 +20,18 @@ type contents struct {
 	edns, messages, traffic bool // groups that are on
 	mask                    *mask
 
-	first    [256]uint64                      // messages by the third byte of the header: QR, opcode, AA, TC, RD
-	second   [2][256]uint64                   // queries and replies by the next byte: RA, AD, CD, RCODE
-	lengths  [2][maxLengths]uint64            // of names of queries and of replies, without the final zero
-	labels   [2][maxLabels]uint64             // of names of queries and of replies
-	classes  [maxClass + 1]uint64             // first questions by class; the last is not in use
-	sizes    [sizeKinds][shortBins + 1]uint64 // the last is not in use
-	rcodes   [16]uint64                       // of replies, by the header's bits
-	withOPT  [4]uint64                        // messages with EDNS: 1 for DO, plus 2 for replies
-	options  [2][optionSets]uint64            // queries and replies with EDNS by their options
-	versions uint64                           // messages of another version of EDNS than 0
+	first  [256]uint64    // messages by the third byte of the header: QR, opcode, AA, TC, RD
+	second [2][256]uint64 // queries and replies by the next byte: RA, AD, CD, RCODE
+	// names of queries and of replies, without the final zero
+	lengths [2][maxLengths]uint64
+	labels  [2][maxLabels]uint64 // of the same names
+	// first questions by class, and sizes; the last of each is not in use
+	classes  [maxClass + 1]uint64
+	sizes    [sizeKinds][shortBins + 1]uint64
+	rcodes   [16]uint64            // of replies, by the header's bits
+	withOPT  [4]uint64             // messages with EDNS: 1 for DO, plus 2 for replies
+	options  [2][optionSets]uint64 // queries and replies with EDNS by their options
+	versions uint64                // messages of another version of EDNS than 0
 	// hashes of sources that were counted since the last delivery
 	recent [1 << recentBits]uint64
 }
@@ -241,8 +243,7 @@ func (s *contents) source(c *TrafficCounts, m *handler.Message, client *asking) 
 	}
 }
 
-// source counts a source. Its keyed hashes are those of other lists of addresses, so that counts can
-// be compared.
+// source counts a source. It has the same hash as in other counts of addresses.
 func (c *TrafficCounts) source(addr netip.Addr, h *hash64.Hasher) {
 	if addr.Is4() {
 		c.IPv4.Add(h.IPv4(addr.As4()))
