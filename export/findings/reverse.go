@@ -25,7 +25,7 @@ type sweep struct {
 	names, usual float64      // reverse names in the period, and usually
 }
 
-// narrow reports whether a network is one that programs sweep. Clients that look up the addresses of
+// narrow reports whether a network is one that programs sweep. Clients that look up addresses of
 // their logs ask for names of all networks.
 func narrow(network netip.Prefix) bool {
 	return network.Bits() >= sweptBits4 && (network.Addr().Is4() || network.Bits() >= sweptBits6)

@@ -34,7 +34,7 @@ func (m *Method) NewCache() *Cache {
 	return c
 }
 
-// Shared returns c, or other if both have the same Method. Handlers that one goroutine runs so share
+// Shared returns c, or other if both have the same Method. So handlers of one goroutine share
 // what they remember. Each of c and other may be nil.
 func (c *Cache) Shared(other *Cache) *Cache {
 	if c == nil || other == nil || c.method != other.method {
