@@ -116,8 +116,8 @@ func TestListings(t *testing.T) {
 	}
 }
 
-// Two clients that share the reverse names of a network are found, although each asks for fewer than
-// a single one would have to.
+// Two clients that share the reverse names of a network are found, although each asks for fewer
+// than a single one would have to.
 func TestSharedSweep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
