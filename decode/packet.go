@@ -77,7 +77,7 @@ type Packet struct {
 	Flags      uint8     // TCP flags, valid iff LayerTCP
 	Dir        Direction // set by the pipeline, not by the Decoder
 	DNSTapType uint8     // dnstapmsg.Type, valid iff LayerDNSTap; set by the pipeline
-	DNSTapVia  uint8     // dnstapmsg.Protocol, valid and set like Tap
+	DNSTapVia  uint8     // dnstapmsg.Protocol, valid and set like DNSTapType
 }
 
 // TCP flags (RFC 9293 section 3.1).

@@ -117,8 +117,8 @@ Examples:
         '*.example.com' includes the names below it
   visor-reader --client 192.0.2.7 capture.pcap
         what a client asks for
-  visor-reader --history /var/lib/visor --from 03:00 --to 03:30 default
-        what an agent, which is not running, counted by its policy "default"
+  visor-reader --history /var/lib/visor/history --from 03:00 --to 03:30 default
+        what the policy "default" of an agent counted; the agent must not be running
   visor-reader --policy visord.yaml capture.pcap
         what the policies of an agent would have counted
   visor-reader -i dnstap queries.dnstap

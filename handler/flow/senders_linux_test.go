@@ -129,7 +129,8 @@ func play(t *testing.T, neighbour string, c played) (wrong []string) {
 			push(t) // only softflowd is left
 		}
 		if got, want := s.counts(t, c); got != want {
-			wrong = append(wrong, fmt.Sprintf("%s of %s: %+v, not %+v: %s", s.name, filepath.Base(c.path), got, want, tail(s.log.String())))
+			flows := difference(sentFlows(t, c.path), s.received.reported())
+			wrong = append(wrong, fmt.Sprintf("%s of %s: %+v, not %+v: %s: %s", s.name, filepath.Base(c.path), got, want, flows, tail(s.log.String())))
 		} else {
 			t.Logf("%s: %d packets of %d bytes", s.name, got.packets, got.bytes)
 		}
@@ -163,6 +164,7 @@ type sender struct {
 	program  *exec.Cmd
 	end      func() error // makes it export all flows
 	log      bytes.Buffer
+	received *recorder
 	pipeline *handler.Pipeline
 	stop     context.CancelFunc
 	done     chan error
@@ -177,8 +179,8 @@ func startSender(t *testing.T, name string, start start) *sender {
 	require.NoError(t, err)
 	h, err := flow.New(flow.Config{Settings: handler.Settings{Periods: 1}})
 	require.NoError(t, err)
-	s := &sender{name: name, done: make(chan error)}
-	s.pipeline, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})
+	s := &sender{name: name, received: &recorder{Source: src}, done: make(chan error)}
+	s.pipeline, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{s.received}, Handlers: []handler.Handler{h}})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
