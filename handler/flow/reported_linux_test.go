@@ -58,11 +58,12 @@ func (r *recorder) reported() map[talk]uint64 {
 		if dec.Reset(); dec.Decode(&p) != nil {
 			continue
 		}
+		session := decode.FlowSession{From: p.Src, To: p.Dst}
 		// the version of sFlow has 32 bits
 		if len(p.Payload) > 3 && p.Payload[0] == 0 && p.Payload[1] == 0 {
-			samples.Decode(p.TimeNS, p.Src, p.Payload, &e)
+			samples.Decode(p.TimeNS, session, p.Payload, &e)
 		} else {
-			flows.Decode(p.TimeNS, p.Src, p.Payload, &e)
+			flows.Decode(p.TimeNS, session, p.Payload, &e)
 		}
 		for i := range e.Flows {
 			f := &e.Flows[i]
