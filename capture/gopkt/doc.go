@@ -7,8 +7,8 @@
 //	src, err := gopkt.NewLive(handle, gopkt.Config{Batch: capture.BatchSize})
 //
 // [NewRecording] does the same for handles of files: gopacket's types do not show the difference.
-// [Fallback] finds the network packet in frames of link types that visor's own decoder does not
-// support, by the decoders of gopacket/layers.
+// [Fallback] finds the network packet of a frame by the decoders of gopacket/layers, for programs
+// that add link types to them.
 //
 // gopacket is slower than visor's sources and decoders, by a few hundred nanoseconds per packet.
 // Its decoders panic on some damaged packets, which this package recovers. A program that does not

@@ -18,10 +18,10 @@ const (
 	etherARP  = uint16(layers.EthernetTypeARP)
 )
 
-// Fallback finds network packets in frames of link types that visor does not decode. These are IEEE
-// 802.11 with and without radiotap or prism headers, PPP, FDDI, PFLOG, USB and others of
-// gopacket/layers. The zero Fallback is ready to use and safe for concurrent use. A frame costs
-// some allocations and up to a few microseconds.
+// Fallback finds network packets in frames by the decoders of gopacket/layers. Package decode
+// supports all of their link types in gopacket 1.1.19, and asks a fallback for no others. Fallback
+// is for programs that add link types to layers.LinkTypeMetadata. The zero Fallback is ready to use
+// and safe for concurrent use. A frame costs some allocations and up to a few microseconds.
 type Fallback struct{}
 
 // Network returns the EtherType of the first IPv4, IPv6 or ARP packet in a frame, and its bytes up

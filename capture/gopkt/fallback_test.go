@@ -75,6 +75,24 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// TestDecodeSupportsGopacketsLinks checks that decode supports all of gopacket's link types. So
+// visor's programs do without Fallback and what its import costs at their start. USB is an
+// exception: gopacket finds no network packets in it.
+func TestDecodeSupportsGopacketsLinks(t *testing.T) {
+	d := decode.NewDecoder(decode.Config{})
+	known := 0
+	for link := range 256 {
+		name := layers.LinkType(link).String()
+		if name == "UnknownLinkType" || link == int(layers.LinkTypeLinuxUSB) {
+			continue
+		}
+		known++
+		err := d.Decode(&decode.Packet{Frame: make([]byte, 64), Link: decode.LinkType(link)})
+		require.NotErrorIs(t, err, decode.ErrUnknownLink, "%d %s", link, name)
+	}
+	require.Greater(t, known, 10)
+}
+
 func FuzzFallback(f *testing.F) {
 	for _, link := range []uint16{0, 1, 9, 10, 12, 105, 113, 117, 119, 127, 189, 220} {
 		f.Add(link, make([]byte, 64))

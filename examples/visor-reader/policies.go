@@ -14,7 +14,6 @@ import (
 	"sync"
 
 	"visor/capture"
-	"visor/capture/gopkt"
 	"visor/export"
 	"visor/geo"
 	"visor/handler"
@@ -43,7 +42,7 @@ func (j *job) runPolicies(ctx context.Context, db *geo.DB) error {
 	}
 	ready := make(chan struct{})
 	m := policy.NewManager(policy.ManagerConfig{
-		Types: builtin.Catalog(), Env: policy.Env{Geo: db}, Hash: hash, Fallback: gopkt.Fallback{},
+		Types: builtin.Catalog(), Env: policy.Env{Geo: db}, Hash: hash,
 		Logger: slog.New(&inputErrors{j: j}),
 		Open: func(typ string, config, only policy.Options) (policy.Opened, error) {
 			return j.openFor(typ, config, only, ready)

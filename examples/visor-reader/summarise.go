@@ -15,7 +15,6 @@ import (
 	"visor/capture"
 	"visor/capture/dnstap"
 	"visor/capture/filter"
-	"visor/capture/gopkt"
 	"visor/capture/pcapfile"
 	"visor/geo"
 	"visor/handler"
@@ -264,7 +263,6 @@ func (j *job) newPipeline(db *geo.DB, src capture.Source) (*handler.Pipeline, er
 		Hosts:    o.hosts,
 		Period:   o.step,
 		Closed:   j.closed(),
-		Fallback: gopkt.Fallback{},
 		DNSPorts: o.dnsPorts,
 		// The capture comes from a trusted source, so every proxy in it is accepted.
 		ProxyFrom: []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)},

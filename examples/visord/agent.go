@@ -18,7 +18,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"visor/capture/gopkt"
 	"visor/export/alert"
 	"visor/export/history"
 	"visor/export/otlp"
@@ -104,7 +103,7 @@ func (a *agent) open() error {
 	if err != nil {
 		return err
 	}
-	cfg.Types, cfg.Env, cfg.Fallback = builtin.Catalog(), env, gopkt.Fallback{}
+	cfg.Types, cfg.Env = builtin.Catalog(), env
 	cfg.Period, cfg.Periods, cfg.DeepSample = a.o.period, a.o.periods, a.o.deepSample
 	cfg.Memory, cfg.Socket, cfg.APIFiles = a.memory.work, sockets.listen, root
 	cfg.Logger, cfg.Ended = a.log, a.ended
