@@ -23,6 +23,8 @@ type Report struct {
 	Hints    []string // suggestions for a better answer
 	Unit     string   // name of a frame in text; "" means packets
 	Done     string   // outcome of most frames in text; "" means analysed
+	// bounds of the answer's values that are not as usual; see [Bounds]
+	Bounds map[string]map[string]Bound
 	// distribution of events over time; may be empty
 	Timelines []Timeline
 	// more top-level keys of the JSON document, such as "findings"; may be nil
@@ -40,6 +42,7 @@ type Coverage struct {
 // NewReport returns the report for the answer s of p.
 func NewReport(p *handler.Pipeline, s *handler.Snapshot) Report {
 	r := Report{Account: p.Account(), Reasons: append(p.Reasons(), unread(p)...)}
+	r.Bounds = Bounds(s)
 	r.Coverage.Of = r.Account.Offered - r.Account.Filtered - r.Account.Dropped
 	r.Coverage.First, r.Coverage.Last = p.Span()
 	for i := range s.Modules {
@@ -76,8 +79,8 @@ func (c *Coverage) All() bool { return c.Frames >= c.Of }
 // maxReasons bounds the number of reasons in a line of text.
 const maxReasons = 8
 
-// Lines returns the report as text: errors, reasons and hints, if any. The last line is always the
-// account and the coverage.
+// Lines returns the report as text: errors, reasons, hints and bounds, if any. The last line is
+// always the account and the coverage.
 func (r *Report) Lines() []string {
 	lines := make([]string, 0, len(r.Errors)+len(r.Hints)+2)
 	for _, e := range r.Errors {
@@ -86,7 +89,8 @@ func (r *Report) Lines() []string {
 	if len(r.Reasons) > 0 {
 		lines = append(lines, "left out: "+r.reasons())
 	}
-	return append(append(lines, r.Hints...), r.account()+"; "+r.coverage())
+	lines = append(append(lines, r.Hints...), BoundLines(r.Bounds)...)
+	return append(lines, r.account()+"; "+r.coverage())
 }
 
 func (r *Report) reasons() string {
@@ -172,7 +176,7 @@ func between(from, to time.Time) string {
 }
 
 // WriteReportJSON is [WriteJSON] with the keys of r beside the answer: "account", "coverage", and,
-// if not empty, "errors", "hints" and "timeline", and the keys of Extra.
+// if not empty, "errors", "hints", "bounds" and "timeline", and the keys of Extra.
 func WriteReportJSON(w io.Writer, s *handler.Snapshot, r *Report) error {
 	doc := object{window(s): schemaObjects(s)}
 	maps.Copy(doc, r.object())
@@ -193,6 +197,9 @@ func (r *Report) object() object {
 	}
 	if len(r.Hints) > 0 {
 		out["hints"] = r.Hints
+	}
+	if len(r.Bounds) > 0 {
+		out["bounds"] = r.Bounds
 	}
 	maps.Copy(out, r.Extra)
 	lines := make(object)

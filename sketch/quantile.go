@@ -161,6 +161,16 @@ func (q *Quantile) Quantile(p float64) float64 {
 	return q.max
 }
 
+// Error returns the most by which a value of Quantile may differ from the true one, as a share of
+// it: 0 while the sketch is exact, 0.002, or 0.008 if it is coarse. Values beyond the bins are less
+// accurate.
+func (q *Quantile) Error() float64 {
+	if !q.binned {
+		return 0
+	}
+	return float64(q.width()) / octBins
+}
+
 // within returns the value at a share of the way through bin i.
 func (q *Quantile) within(i int, share float64) float64 {
 	low, high := lowest(i), lowest(i+q.width())

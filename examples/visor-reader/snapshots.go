@@ -156,7 +156,7 @@ func contents(s *handler.Snapshot, inText bool) (lines []string) {
 			lines = append(lines, fmt.Sprintf("%s has for a part of the time or hosts only: %s", m.Name, strings.Join(m.Partial, ", ")))
 		}
 	}
-	return append(lines, input(&s.Input)...)
+	return append(append(lines, export.BoundLines(export.Bounds(s))...), input(&s.Input)...)
 }
 
 // maxReasons bounds the number of reasons in text.

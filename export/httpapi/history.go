@@ -224,6 +224,8 @@ type historyObject struct {
 	Metrics json.RawMessage `json:"metrics"`
 	// metrics without a value by module, because values of different hash keys do not merge
 	LeftOut map[string][]string `json:"left_out,omitempty"`
+	// by module and metric: lists that are not exact, and quantiles that lost detail
+	Bounds map[string]map[string]export.Bound `json:"bounds,omitempty"`
 }
 
 func gapsOf(a *history.Answer) []gapObject {
@@ -248,6 +250,7 @@ func (q *query) object(a *history.Answer, chosen selection) (historyObject, erro
 			out.LeftOut[m.Name] = m.LeftOut
 		}
 	}
+	out.Bounds = export.Bounds(a.Snapshot)
 	var b bytes.Buffer
 	err := export.WritePoliciesJSON(&b, map[string]*handler.Snapshot{q.policy: a.Snapshot})
 	if err == nil {

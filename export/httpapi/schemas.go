@@ -103,10 +103,16 @@ func historySchemas() object {
 			"type": "object", "description": "a time without counts, which is not the same as counts of zero", "required": []string{"from", "to"}, "additionalProperties": false,
 			"properties": object{"from": moment, "to": moment, "reason": text},
 		},
+		"Bound": object{
+			"type": "object", "additionalProperties": false,
+			"description": "how far values may be from the true ones, by module and metric: counts of a list may be too_high or too_low, of all its counts; quantiles are within a share of the true values; lists without a bound are exact, quantiles within 0.002",
+			"properties":  object{"too_high": count, "too_low": count, "of": count, "within": object{"type": "number"}},
+		},
 		"HistoryRange": object{
 			"type": "object", "description": "from and to are the range that the counts cover", "required": []string{"from", "to", "records", "gaps", "metrics"}, "additionalProperties": false,
 			"properties": object{
 				"from": moment, "to": moment, "records": count, "gaps": jsonschema.List(component("Gap")),
+				"bounds":   jsonschema.Map(jsonschema.Map(component("Bound"))),
 				"left_out": object{"type": "object", "additionalProperties": jsonschema.List(text), "description": "names of metrics without a value, by module: values of different hash keys do not merge"},
 				"metrics":  object{"anyOf": []object{{"type": "null"}, {"type": "object", "description": "as of a window; with the parameter metrics a part of it"}}},
 			},

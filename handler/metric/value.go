@@ -55,7 +55,10 @@ type Value struct {
 	Error uint64
 	// KindTop: estimates are numbers of distinct names, with a standard error of up to 6.5 per
 	// cent. Where lists were cut on their way, they may be low by up to Error, instead of high.
-	Distinct  bool
+	Distinct bool
+	// KindQuantile: the most by which the values may differ from the true ones, as a share of
+	// these: 0 for an exact distribution, 1/512, or 1/128 after a journey with less detail.
+	Within    float64
 	Quantiles Quantiles // KindQuantile, KindRate; of Sizes and Lengths, bounds of bins
 	Bins      []Bin     // KindHistogram: cumulative bins without empty ones
 	Buckets   []Bin     // KindHistogram: cumulative bins with the same bounds in every answer
@@ -174,7 +177,7 @@ func (q quantile) render(v *Value, r Rendering) {
 	if r.Sketches {
 		v.Sketch = q.Quantile
 	}
-	v.Quantiles = Quantiles{N: q.Count(), Sum: q.Sum()}
+	v.Quantiles, v.Within = Quantiles{N: q.Count(), Sum: q.Sum()}, q.Error()
 	if q.Count() > 0 {
 		v.Quantiles.fill(q.Quantile.Quantile, q.Max())
 	}
