@@ -13,7 +13,7 @@ import (
 
 // Bound is how far the values of a metric may be from the true ones.
 type Bound struct {
-	// of a list: the most by which an estimate may be too high or too low, and the sum of all counts
+	// of a list: the most by which an estimate may be too high or too low, and the sum of counts
 	TooHigh uint64 `json:"too_high,omitempty"`
 	TooLow  uint64 `json:"too_low,omitempty"`
 	Of      uint64 `json:"of,omitempty"`

@@ -14,7 +14,7 @@ import (
 )
 
 // An answer of this program has no bounds to state while its lists are exact. After a journey it
-// has those of cut lists and of coarse quantiles.
+// has bounds for cut lists and for coarse quantiles.
 func TestBounds(t *testing.T) {
 	var frames []capture.Frame
 	for i := range 2000 {

@@ -102,7 +102,7 @@ func laterSnapshot(t *testing.T, agent string, at time.Time, n int, like handler
 	return asLater(t, data)
 }
 
-// asLater gives the struct of a snapshot its name in that build, and one metric an unknown kind.
+// asLater changes a snapshot: the struct of dns has its usual name, and a metric an unknown kind.
 func asLater(t *testing.T, data []byte) []byte {
 	data = bytes.Replace(data, []byte("main.Newest"), []byte("dns.Metrics"), 1)
 	const counterKind, version, unknownKind = 1, 1, 200
