@@ -101,38 +101,47 @@ func (e *extractor) proxied(b *Batch, frame, p *decode.Packet, client uint16) {
 	e.proxies.datagram(m, who, ok)
 }
 
-// add appends the message in payload to b.DNS. The capture lacks cut bytes of it.
+// add appends the message in payload to b.DNS. The capture lacks cut bytes of it. What is known
+// before the name is read is stored first, so that calls have little to save: 138 instructions
+// instead of 160.
 func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, client uint16, cut int) *Message {
 	if len(b.DNS) == cap(b.DNS) {
 		b.DNS = slices.Grow(b.DNS, 1)
 	}
 	b.DNS = b.DNS[:len(b.DNS)+1]
 	m := &b.DNS[len(b.DNS)-1]
-	msg, err := dnsmsg.Parse(payload)
-	switch {
-	case len(payload) == 0: // dnstap may omit the message
-	case err != nil:
-		e.short++
-	case msg.Impossible(len(msg) + cut):
-		err = dnsmsg.ErrMalformed
-		e.notDNS++
-	}
-	if err != nil {
+	m.Frame, m.Packet, m.Msg, m.DNSTap = frame, p, payload, nil
+	m.TimeNS, m.Client, m.TCP, m.Named, m.Broken, m.DNSTapType = p.TimeNS, client, false, false, false, 0
+	if !e.isDNS(m.Msg, cut) {
 		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Broken: true}
 		return m
 	}
+	m.Flow = e.flow(p)
 	start := len(e.names)
-	names, q, err := msg.AppendCanonical(e.names)
+	names, q, err := m.Msg.AppendCanonical(e.names)
 	if err != nil {
-		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Msg: msg, Flow: e.flow(p)}
+		m.Name, m.Hash, m.Question = dnsmsg.Name{}, 0, dnsmsg.Question{}
 		return m
 	}
 	e.names = names
-	name := dnsmsg.NameFromWire(names[start:])
-	m.Frame, m.Packet, m.Msg, m.Name = frame, p, msg, name
-	m.TimeNS, m.Flow, m.Hash, m.Client = p.TimeNS, e.flow(p), name.Hash(e.hash), client
-	m.Question, m.TCP, m.Named, m.Broken, m.DNSTapType, m.DNSTap = q, false, true, false, 0, nil
+	m.Name, m.Question, m.Named = dnsmsg.NameFromWire(names[start:]), q, true
+	m.Hash = m.Name.Hash(e.hash)
 	return m
+}
+
+// isDNS reports whether a message can be DNS, and counts those that cannot.
+func (e *extractor) isDNS(msg dnsmsg.Message, cut int) bool {
+	switch {
+	case len(msg) < dnsmsg.HeaderLen:
+		if len(msg) > 0 { // dnstap may omit the message
+			e.short++
+		}
+		return false
+	case msg.Impossible(len(msg) + cut):
+		e.notDNS++
+		return false
+	}
+	return true
 }
 
 // addDNSTap appends the message in a dnstap frame. Its port is the client's, or 0 if the frame

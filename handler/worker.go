@@ -233,15 +233,14 @@ func (w *worker) decode(frames []capture.Frame) {
 	}
 	w.decoder.Reset()
 	packets, undecodable := 0, uint64(0)
-	firstNS := frames[0].TimeNS
-	w.lastNS = firstNS
+	firstNS, lastNS := frames[0].TimeNS, frames[0].TimeNS
 	w.touched = touch(frames)
 	own, given := w.own()
 	addresses := !own.Empty()
 	for i := range frames {
 		f, p := &frames[i], &w.packets[packets]
 		packets++
-		firstNS, w.lastNS = min(firstNS, f.TimeNS), max(w.lastNS, f.TimeNS)
+		firstNS, lastNS = min(firstNS, f.TimeNS), max(lastNS, f.TimeNS)
 		p.TimeNS, p.Frame, p.WireLen, p.Link = f.TimeNS, f.Data, f.WireLen, f.Link
 		if f.Link == decode.LinkDNSTap {
 			if err := w.tap.decode(p, packets-1, len(w.packets)); err != nil {
@@ -270,7 +269,8 @@ func (w *worker) decode(frames []capture.Frame) {
 		}
 	}
 	w.batch.Packets, w.batch.taps = w.packets[:packets], w.tap.messages
-	w.span.cover(firstNS, w.lastNS)
+	w.lastNS = lastNS
+	w.span.cover(firstNS, lastNS)
 	w.frames = uint64(len(frames))
 	w.account.Offered += w.frames
 	w.account.Undecodable += undecodable
