@@ -108,7 +108,7 @@ func (s *shard) export(e *decode.FlowDatagram) {
 	}
 	if n == 0 && !saysSomething(e) && s.devices[e.Device] == nil {
 		// mostly templates, or garbage, which does not create a device for its sender. It counts
-		// for the devices of this worker: an sFlow agent with several sources may not be there
+		// for the devices of this worker: one with several addresses or collectors may not be there
 		return
 	}
 	d := s.device(e.Device, max(len(e.Flows), 1))
