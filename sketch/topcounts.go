@@ -103,17 +103,14 @@ func (t *TopCounts[K]) offerAll(best *leaders[K]) {
 
 // Len returns the number of distinct keys.
 func (t *TopCounts[K]) Len() (n int) {
-	for range t.counts {
+	for range t.All {
 		n++
 	}
 	return n
 }
 
 // All yields the keys with their counts, in ascending order of keys.
-func (t *TopCounts[K]) All(yield func(key K, count uint64) bool) { t.counts(yield) }
-
-// counts yields the keys with their counts, in ascending order of keys.
-func (t *TopCounts[K]) counts(yield func(K, uint64) bool) {
+func (t *TopCounts[K]) All(yield func(key K, count uint64) bool) {
 	for i, p := range t.pages {
 		if p == nil {
 			continue
@@ -157,7 +154,7 @@ func (t *TopCounts[K]) Error() uint64 { return t.error }
 
 // Merge adds the counts of src, which stays unchanged.
 func (t *TopCounts[K]) Merge(src *TopCounts[K]) {
-	for key, count := range src.counts {
+	for key, count := range src.All {
 		t.Add(key, count)
 	}
 	t.rest, t.error = sum(t.rest, src.rest), sum(t.error, src.error)
@@ -211,7 +208,7 @@ func (t *TopCounts[K]) MarshalBinary() ([]byte, error) {
 		b = binary.AppendUvarint(binary.AppendUvarint([]byte{cutVersion}, t.rest), t.error)
 	}
 	last := K(0)
-	for key, count := range t.counts {
+	for key, count := range t.All {
 		b = binary.AppendUvarint(b, uint64(key-last))
 		b = binary.AppendUvarint(b, count)
 		last = key

@@ -267,3 +267,14 @@ func BenchmarkFile(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/frame")
 	b.ReportMetric(0, "ns/op")
 }
+
+func TestReadBatchAllocs(t *testing.T) {
+	src, err := dnstap.NewFile(bytes.NewReader(file(60_000)), "test")
+	require.NoError(t, err)
+	var b capture.Batch
+	for range 10 {
+		require.NoError(t, src.ReadBatch(&b))
+	}
+	require.Zero(t, testing.AllocsPerRun(50, func() { _ = src.ReadBatch(&b) }))
+	require.NotEmpty(t, b.Frames)
+}
