@@ -1,6 +1,12 @@
 package history
 
-import "testing"
+import (
+	"errors"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
 
 // Steps are what the goroutine of a Store does, one by one.
 type Steps struct{ w *writer }
@@ -26,6 +32,16 @@ func OpenStepped(t *testing.T, cfg Config) (*Store, Steps) {
 
 // Flush writes the periods that wait.
 func (s Steps) Flush() error { return s.w.flush() }
+
+// LoseHour loses the records of an hour, as damage does, and looks for what is not merged.
+func (s Steps) LoseHour(policy string, at time.Time) error {
+	slot := hour.slot(at.UnixNano())
+	err := s.w.update(func(tx *bolt.Tx) error {
+		_, _, err := chain{hour, policy}.remove(tx, slot, slot+hour.length())
+		return err
+	})
+	return errors.Join(err, s.w.findUnmerged())
+}
 
 // Merge merges the records of slots that are over.
 func (s Steps) Merge() error { return s.w.mergeSlots() }

@@ -48,3 +48,33 @@ func TestLateRecords(t *testing.T) {
 	require.NoError(t, w.Merge())
 	require24(1)
 }
+
+// An hour that damage took is made again of its minutes. The day, which contains the lost one, does
+// not count them twice.
+func TestLostHour(t *testing.T) {
+	s, w := history.OpenStepped(t, history.Config{Path: filepath.Join(t.TempDir(), "history.db"), Keep: forever})
+	start := time.Now().Truncate(24 * time.Hour).Add(-48 * time.Hour)
+	for i := range 5 {
+		s.Add("default", period(t, start.Add(time.Duration(i)*20*time.Minute), 3), agent)
+	}
+	require.NoError(t, w.Flush())
+	require.NoError(t, w.Merge())
+	ask := func(span time.Duration) history.Answer {
+		a, err := s.Range(t.Context(), "default", start, start.Add(span))
+		require.NoError(t, err)
+		return a
+	}
+	for range 2 {
+		require.Equal(t, 9, queries(t, ask(time.Hour)))
+		require.Equal(t, 15, queries(t, ask(24*time.Hour)))
+		require.Equal(t, 1, ask(24*time.Hour).Records)
+		require.NoError(t, w.LoseHour("default", start))
+		require.NoError(t, w.Merge())
+	}
+	s.Add("default", period(t, start.Add(50*time.Minute), 4), agent) // late
+	require.NoError(t, w.Flush())
+	require.Equal(t, 19, queries(t, ask(24*time.Hour)))
+	require.NoError(t, w.Merge())
+	require.Equal(t, 19, queries(t, ask(24*time.Hour)))
+	require.Equal(t, 13, queries(t, ask(time.Hour)))
+}

@@ -160,9 +160,10 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 	var sum handler.Merger
 	sum.Overlap = true // a clock may have been set back
 	var r record
+	var parent *handler.Snapshot
 	if n := len(parents); n > 0 {
 		if s, err := w.unpack(&parents[n-1]); err == nil {
-			r = parents[n-1]
+			r, parent = parents[n-1], s
 			err = sum.Add(s, handler.Origin{})
 			if err != nil {
 				return nil, err
@@ -189,6 +190,10 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 			r.upto = max(r.upto, child.number)
 			continue
 		}
+		if child.tier == hour && parent != nil && covers(parent, s) {
+			r.upto = max(r.upto, child.number) // made again after damage: the day has the lost one
+			continue
+		}
 		if err := sum.Add(s, handler.Origin{}); err != nil {
 			w.tally(&w.stats.refused, 1)
 			if err := end(); err != nil {
@@ -204,6 +209,24 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 		r.end, r.upto = max(r.end, child.end), max(r.upto, child.number)
 	}
 	return out, end()
+}
+
+// covers reports whether the modules of s counted all of the time of those of part.
+func covers(s, part *handler.Snapshot) bool {
+	for i := range part.Modules {
+		m := &part.Modules[i]
+		k := slices.IndexFunc(s.Modules, func(other handler.Module) bool { return other.Name == m.Name })
+		if k < 0 {
+			return false
+		}
+		counted := spansOf(&s.Modules[k])
+		for _, span := range spansOf(m) {
+			if len(without([]Gap{{Interval: span}}, counted)) > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // unpack returns the snapshot of a record, and counts damage.
