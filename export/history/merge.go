@@ -211,7 +211,7 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 	return out, end()
 }
 
-// covers reports whether the modules of s counted all of the time of those of part.
+// covers reports whether each module of s counted all of the time of the same module of part.
 func covers(s, part *handler.Snapshot) bool {
 	for i := range part.Modules {
 		m := &part.Modules[i]
