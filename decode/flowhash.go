@@ -117,7 +117,7 @@ func isSpecial(proto uint8, b []byte) bool {
 			return false
 		}
 		src, dst := be16(b), be16(b[2:])
-		return isTunnelPort(src) || isTunnelPort(dst) || isDHCP(dst)
+		return isTunnelPort(src) || isTunnelPort(dst) || isDHCP(src) || isDHCP(dst)
 	}
 	return true
 }
@@ -127,7 +127,7 @@ func isDHCP(port uint16) bool { return port == 67 || port == 68 }
 func (f *FlowHasher) pair(p *Packet) uint64 {
 	src, dst := p.Src.Addr(), p.Dst.Addr()
 	switch {
-	case p.Layers.Has(LayerIPv4) && p.Proto == protoUDP && isDHCP(p.Dst.Port()):
+	case p.Layers.Has(LayerIPv4) && p.Proto == protoUDP && (isDHCP(p.Src.Port()) || isDHCP(p.Dst.Port())):
 		return 0
 	case p.Layers.Has(LayerIPv4):
 		a, b := src.As4(), dst.As4()

@@ -58,6 +58,8 @@ func TestFlowHasher(t *testing.T) {
 	require.Zero(t, flows.Hash(make([]byte, 100), decode.LinkIPNet))
 	discover := set(ip4(17, udp(67, "abcd")), 12, 0, 0, 0, 0)
 	require.Zero(t, flows.Hash(discover, decode.LinkRaw), "DHCP")
+	relayed := set(ip4(17, udp(1067, "abcd")), 20, 0, 67) // by a relay or server with another port
+	require.Zero(t, flows.Hash(relayed, decode.LinkRaw), "DHCP by the source port")
 	require.Zero(t, flows.Hash(ip4(47, join(unhex("0000 0800"), discover)), decode.LinkRaw), "DHCP in a tunnel")
 }
 
