@@ -16,13 +16,23 @@ const (
 	greKeyPresent = 0x2000
 )
 
-func isTunnelPort(port uint16) bool {
-	switch port {
-	case portL2TP, portGTPU, portTeredo, portVXLAN, portVXLANGPE, portGeneve, portMPLS, portVXLANOld, portGRE, portTZSP:
-		return true
-	}
-	return false
+// tunnelPorts holds each port of a tunnel at its remainder. The ports of most packets are random,
+// so a processor mispredicts the branches of a switch.
+var tunnelPorts = [31]uint16{
+	0:                 1, // so that 0 is not a port of a tunnel
+	portL2TP % 31:     portL2TP,
+	portGTPU % 31:     portGTPU,
+	portTeredo % 31:   portTeredo,
+	portVXLAN % 31:    portVXLAN,
+	portVXLANGPE % 31: portVXLANGPE,
+	portGeneve % 31:   portGeneve,
+	portMPLS % 31:     portMPLS,
+	portVXLANOld % 31: portVXLANOld,
+	portGRE % 31:      portGRE,
+	portTZSP % 31:     portTZSP,
 }
+
+func isTunnelPort(port uint16) bool { return tunnelPorts[port%31] == port }
 
 // tunnel decodes tunnels directly over IP.
 func (d *Decoder) tunnel(p *Packet, b []byte) {
