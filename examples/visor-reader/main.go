@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -26,6 +27,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program immediately
 	limitMemory()
+	delayCollection()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -39,6 +41,20 @@ func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
 	}
+}
+
+// firstCollection is a percentage for [debug.SetGCPercent]. The first garbage collection comes at a
+// heap of 16 MB with it, not at 4 MB, so a small file needs none: 15 ms became 12.5.
+const firstCollection = 400
+
+// delayCollection sets GOGC up to the first garbage collection, unless the environment sets it.
+func delayCollection() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	former := debug.SetGCPercent(firstCollection)
+	unused := new([64]byte) // above the size of objects that share their memory
+	runtime.AddCleanup(unused, func(percent int) { debug.SetGCPercent(percent) }, former)
 }
 
 // run is the whole program. It returns the exit code.
