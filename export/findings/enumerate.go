@@ -20,6 +20,7 @@ func (v *view) enumerators(allow *allowed) {
 	v.walkers()
 	v.counters(allow)
 	v.transfers()
+	v.copies(allow)
 	before := len(v.found)
 	if v.first {
 		v.sweeps(allow)

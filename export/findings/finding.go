@@ -21,7 +21,7 @@ const (
 	// Scan is a host that tries many ports or hosts.
 	Scan Kind = "scan"
 	// Enumerator is a client that lists the names of a domain by trying words or numbers or by
-	// walking its zone, or that tries names of many domains.
+	// walking or copying its zone, or that tries names of many domains.
 	Enumerator Kind = "enumerator"
 	// Trouble is a server that fails, times out or is slow.
 	Trouble Kind = "server_trouble"

@@ -36,6 +36,52 @@ func transfer(n, clients int) func(*minute) {
 	})
 }
 
+// copyZone copies a zone over TCP: the reply takes three messages, and the first has the question.
+func copyZone(clients ...string) func(*minute) {
+	return func(m *minute) {
+		for _, client := range clients {
+			m.id++
+			q := packettest.Query(m.id, "shop-zone.de", 252)
+			first := packettest.Reply(q, 0, 40)
+			rest := append([]byte(nil), first[:12]...)
+			rest[5] = 0 // no question
+			rest = append(rest, first[len(q):]...)
+			asked, from, to := packettest.Stream(q), client+":40000", "192.0.2.53:53"
+			at, back := m.at(), packettest.Stream(first, rest, rest)
+			m.frames = append(m.frames,
+				packettest.TCP(at, from, to, 2, 99, 0, nil), packettest.TCP(at, to, from, 0x12, 499, 100, nil),
+				packettest.TCP(at+1e6, from, to, 0x10, 100, 500, asked),
+				packettest.TCP(at+2e6, to, from, 0x10, 500, 100+uint32(len(asked)), back))
+		}
+	}
+}
+
+// A client that copies a zone for the first time is found, with the zone and its size. A secondary
+// server, which did so before, is not, and neither is a client that the configuration allows.
+func TestCopies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	secondary, thief := copyZone("10.9.9.9"), copyZone("10.9.9.9", "10.66.66.66")
+	attack := func(m *minute) {
+		switch m.n {
+		case 2, 20:
+			secondary(m)
+		case 16:
+			thief(m)
+		}
+	}
+	s := scenario{mix: authoritative, seed: 180, minutes: 22, qps: 20, attack: attack}
+	found := named(s.find(t, findings.Config{}))
+	require.Len(t, found, 1, "%+v", found)
+	f := found[0]
+	require.Equal(t, findings.Enumerator, f.Kind)
+	require.Equal(t, "10.66.66.66", f.Subject)
+	require.Equal(t, []string{"shop-zone.de"}, f.Evidence.Examples)
+	require.Contains(t, f.Text, "Client 10.66.66.66 copied the zone shop-zone.de, 1,974 bytes")
+	require.Empty(t, named(s.find(t, findings.Config{AllowClients: []string{"10.66.0.0/16"}})))
+}
+
 // transfer2 tries to copy parts of zones of a server that is not in charge.
 func transfer2(n, clients int) func(*minute) {
 	return repeat(n, func(m *minute, i int) {

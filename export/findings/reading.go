@@ -147,7 +147,7 @@ func (v *view) path(name string) string {
 // ofModule are the paths of metrics of both versions that have no direction.
 var ofModule = map[string]string{
 	"top_clients": "top_clients.queries", "top_failed_clients": "top_clients.nxdomain", "top_client_subnets": "top_client_subnets.queries",
-	"top_refused_clients": "top_clients.failed", "dnssec_ok": "edns.dnssec_ok", "top_timeouts": "top_timeouts", clientNames: clientNames, "sources": "cardinality.clients",
+	"top_refused_clients": "top_clients.failed", "dnssec_ok": "edns.dnssec_ok", "top_timeouts": "top_timeouts", copied: copied, clientNames: clientNames, "sources": "cardinality.clients",
 }
 
 // paths are the irregular paths, by type and version.

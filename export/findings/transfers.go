@@ -1,6 +1,9 @@
 package findings
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // transferTypes are query types that copy a zone (RFC 5936, RFC 1995).
 var transferTypes = map[string]bool{"AXFR": true, "IXFR": true}
@@ -46,4 +49,45 @@ func (v *view) transfers() {
 	}
 	s.Text += "."
 	v.report(s)
+}
+
+// copied are the clients that copied zones, and the zones, by bytes.
+const copied = "top_transfers"
+
+// maxCopiers bounds the clients whose copies of zones are known. Once there are as many, copies
+// of others are not looked at.
+const maxCopiers = 4096
+
+// copies finds clients that copied a zone and did not do so before. Secondary servers do it as soon
+// as a zone changes, so they are known after the first time.
+func (v *view) copies(allow *allowed) {
+	if _, warm := v.usual("queries"); !warm || !v.first || len(v.copiers) >= maxCopiers {
+		return
+	}
+	reported := make(map[string]bool)
+	for _, it := range v.items(copied) { // the greatest zone of a client first
+		client, zone, _ := strings.Cut(it.Name, " ")
+		if v.copiers[client] || reported[client] || allow.client(client) || allow.names[plain(zone)] {
+			continue
+		}
+		reported[client] = true
+		s := signal{score: float64(it.Estimate) / v.length}
+		s.Kind, s.Subject, s.Severity = Enumerator, client, Warning
+		s.Figures = []Figure{{Name: "bytes of the zone", Value: float64(it.Estimate)}}
+		s.Evidence.Examples, s.Evidence.Concentration = []string{zone}, 1
+		s.Evidence.Clients = []Part{{Name: client, Count: it.Estimate, Share: 1}}
+		v.addLists(&s, copied, "top_qtype")
+		s.Text = fmt.Sprintf("Client %s copied the zone %s, %s bytes, and copied none before.", client, zone, quantity(float64(it.Estimate)))
+		v.report(s)
+	}
+}
+
+// rememberCopiers keeps the clients that copied zones.
+func (v *view) rememberCopiers() {
+	for _, it := range v.items(copied) {
+		client, _, _ := strings.Cut(it.Name, " ")
+		if len(v.copiers) < maxCopiers {
+			v.copiers[client] = true
+		}
+	}
 }

@@ -84,6 +84,7 @@ type stream struct {
 	series       map[string]*series
 	lists        map[string]*history
 	known        map[subject]*presence
+	copiers      map[string]bool     // clients that copied zones
 	episodes     map[string]*episode // by kind and subject
 }
 
@@ -203,7 +204,7 @@ func (w *Watcher) stream(r *reading) *stream {
 		}
 		s = &stream{
 			typ: m.Type, version: m.Version, groups: m.Groups, hash: m.HashID, series: make(map[string]*series),
-			lists: make(map[string]*history), known: make(map[subject]*presence), episodes: before,
+			lists: make(map[string]*history), known: make(map[subject]*presence), copiers: make(map[string]bool), episodes: before,
 		}
 		if s.episodes == nil {
 			s.episodes = make(map[string]*episode)
@@ -383,6 +384,7 @@ func (v *view) usual(name string) (baseline, bool) {
 // remember adds the period to the baselines. Short periods, at the beginning and the end of a
 // stream, are not added.
 func (v *view) remember() {
+	v.rememberCopiers()
 	if v.short {
 		return
 	}

@@ -24,6 +24,9 @@ type Clients struct {
 	NamesByClients metric.TopDistinctClients `metric:"names_by_clients,client_names" label:"qname" help:"names with the most distinct clients"`
 	ClientsByNames metric.TopDistinctClients `metric:"clients_by_names,client_names" label:"client" help:"clients with the most distinct names"`
 
+	// A copy over several messages counts with all of them. Copies over UDP are not seen.
+	Transfers metric.TopNames `metric:"top_transfers,top_clients" label:"transfer" help:"clients and the zones that they copied over TCP (AXFR, IXFR), by the bytes of replies"`
+
 	// Timeouts cuts names of more than 63 bytes to their last labels.
 	Timeouts metric.TopDomains `metric:"top_timeouts,top_timeouts" label:"qname" help:"names of queries without a reply in time"`
 }

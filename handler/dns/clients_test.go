@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/decode"
 	"visor/decode/dnsmsg"
 	"visor/handler"
 	"visor/handler/dns"
@@ -185,6 +186,38 @@ func TestHosts(t *testing.T) {
 			require.InEpsilon(t, len(truth["client queries"]), distinct[version], 0.05)
 		}
 	}
+}
+
+// The copy of a zone counts with all of its messages, by client and zone. These do not count:
+// refused copies, replies to a client whose zone is up to date, and other replies over TCP.
+func TestTransfers(t *testing.T) {
+	const syn, ack, axfr, ixfr = decode.FlagSYN, decode.FlagACK, 252, 251
+	copied := packettest.Query(1, "example.com", axfr)
+	first := packettest.Reply(copied, 0, 40)
+	rest := slices.Concat(first[:12], first[len(copied):]) // without the question
+	rest[5] = 0
+	refused, current := packettest.Query(2, "example.net", axfr), packettest.Query(3, "example.org", ixfr)
+	other := packettest.Query(4, "www.example.com", typeA)
+	asked := packettest.Stream(copied, refused, current, other)
+	answered := packettest.Stream(first, rest, packettest.Reply(refused, 5, 0), rest, packettest.Reply(current, 0, 1), packettest.Reply(other, 0, 9))
+	frames := []capture.Frame{
+		packettest.TCP(0, client, server, syn, 99, 0, nil),
+		packettest.TCP(0, server, client, syn|ack, 499, 100, nil),
+		packettest.TCP(1e6, client, server, ack, 100, 500, asked),
+		packettest.TCP(2e6, server, client, ack, 500, 100+uint32(len(asked)), answered),
+	}
+	want := fmt.Sprintf("%s example.com %d", netip.MustParseAddrPort(client).Addr(), len(first)+2*len(rest))
+	for version, h := range []handler.Handler{newVersion(t, dns.New), newVersion(t, dns.NewTransactions)} {
+		p := handlertest.AnalyseBy(t, h, 1, capture.NewMemory(frames))
+		require.Equal(t, []string{want}, list(t, p, "dns_top_transfers"), "version %d.0", version+1)
+	}
+}
+
+func newVersion[H handler.Handler](t *testing.T, version func(dns.Config) (H, error)) handler.Handler {
+	t.Helper()
+	h, err := version(dns.Config{})
+	require.NoError(t, err)
+	return h
 }
 
 // The bytes of a reply are those on the wire, also if the capture has a part of them.

@@ -178,6 +178,9 @@ func (s *shard) countClients(q *queue) {
 		case !client.known:
 		case reply && s.clients != nil:
 			s.clients.reply(&client, m)
+			if m.TCP {
+				s.countTransfer(m, &s.Live.Clients.Transfers)
+			}
 		case reply:
 		default:
 			s.countQuery(m, &client, sources)

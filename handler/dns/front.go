@@ -27,9 +27,11 @@ type front[M any] struct {
 	clients *clientCounts
 	servers serverCounts
 	ends    ends
-	pairs   *clientNames        // nil if they are off
-	asks    bool                // some group counts by client
-	single  [1]sketch.NameCount // scratch for a list
+	pairs   *clientNames // nil if they are off
+	asks    bool         // some group counts by client
+
+	transfers transfers
+	single    [1]sketch.NameCount // scratch for a list
 }
 
 // hostGroups are the metric groups of clients and servers, in one version. A group is 0 if it is

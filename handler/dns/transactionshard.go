@@ -264,6 +264,9 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	if passes {
 		s.contains(m, q.dir, deep)
 	}
+	if passes && deep && m.TCP {
+		s.countTransfer(m, &s.Live.Clients.Transfers)
+	}
 	switch {
 	case ok && passes == q.filtered: // one half passes: the other half filters it
 		s.Live.Filtered.Add(1)
