@@ -160,55 +160,50 @@ func (t *TopColumns) reindex() {
 // purge drops a quarter of the keys or more.
 func (t *TopColumns) purge() {
 	most := len(t.entries) / 4 * 3
-	t.subtract(t.quantiles(len(t.entries) / 2))
-	if n := len(t.entries); n > most {
-		t.subtract(t.quantiles(n - 1 - n/(2*ColumnCount)))
+	for column := range ColumnCount {
+		t.subtract(column, t.quantile(column, len(t.entries)/2))
+	}
+	if t.drop(); len(t.entries) > most {
+		n := len(t.entries)
+		for column := range ColumnCount {
+			t.subtract(column, t.quantile(column, n-1-n/(2*ColumnCount)))
+		}
+		t.drop()
 	}
 	t.compact()
 }
 
-// quantiles returns the weights at a rank of each column, or up to an eighth more.
-func (t *TopColumns) quantiles(rank int) (at Columns) {
-	var zeros [ColumnCount]int
-	for i := range t.entries {
-		for column, weight := range t.entries[i].sum {
-			zeros[column] += int((weight|-weight)>>63 ^ 1) // without a branch
-		}
-	}
-	for column, n := range zeros {
-		if n <= rank { // most columns are errors, which few keys have
-			at[column] = t.quantile(column, rank)
-		}
-	}
-	return at
-}
-
 // quantile returns the weight at a rank of a column, or up to an eighth more.
 func (t *TopColumns) quantile(column, rank int) uint64 {
-	var classes [16 + 60*8]uint32
+	var classes [16 + 60*8]int
 	for i := range t.entries {
 		classes[class(t.entries[i].sum[column])]++
 	}
 	for i, n := range classes {
-		if rank -= int(n); rank < 0 {
+		if rank -= n; rank < 0 {
 			return classMax(i)
 		}
 	}
 	return math.MaxUint64
 }
 
-// subtract subtracts weights from all entries. It drops those without a remaining weight.
-func (t *TopColumns) subtract(less Columns) {
-	t.error.add(&less)
-	kept := t.entries[:0]
+// subtract subtracts a weight from a column of all entries.
+func (t *TopColumns) subtract(column int, less uint64) {
+	if less == 0 {
+		return
+	}
+	t.error[column] = sum(t.error[column], less)
 	for i := range t.entries {
 		e := &t.entries[i]
-		left := uint64(0)
-		for column := range e.sum {
-			e.sum[column] -= min(e.sum[column], less[column])
-			left |= e.sum[column]
-		}
-		if left != 0 {
+		e.sum[column] -= min(e.sum[column], less)
+	}
+}
+
+// drop drops the entries without a remaining weight.
+func (t *TopColumns) drop() {
+	kept := t.entries[:0]
+	for i := range t.entries {
+		if e := &t.entries[i]; e.sum != (Columns{}) {
 			kept = append(kept, *e)
 		}
 	}
