@@ -24,4 +24,11 @@
 // A handler declares each metric once, by a struct tag beside the field that counts
 // ([metric.Schema]). Metrics per subject use a [metric.Map]. Merging, resetting and all output
 // formats follow from the declaration.
+//
+// # Write a handler
+//
+// A handler of your own embeds [Declared], and its shard embeds a [Base]. [Declare] makes the first
+// from a [Spec], and NewBase the second. Process counts the events of a [Batch]. The example of
+// [Declare] is complete, and examples/customhandler adds options and a type for policies. Test it
+// with handlertest.Run.
 package handler
