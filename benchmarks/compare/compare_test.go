@@ -24,7 +24,7 @@ var (
 	src = netip.MustParseAddr("198.51.100.1")
 	dst = netip.MustParseAddr("203.0.113.1")
 
-	exporter = netip.MustParseAddrPort("192.0.2.254:5000")
+	exporter = decode.FlowSession{From: netip.MustParseAddrPort("192.0.2.254:5000")}
 )
 
 // v9 returns a datagram with a template, and one with 30 records of it.

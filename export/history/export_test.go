@@ -43,5 +43,10 @@ func (s Steps) LoseHour(policy string, at time.Time) error {
 	return errors.Join(err, s.w.findUnmerged())
 }
 
+// MergeHour merges the periods of an hour into it.
+func (s Steps) MergeHour(policy string, at time.Time) error {
+	return s.w.mergeSlot(chain{minute, policy}, hour.slot(at.UnixNano()))
+}
+
 // Merge merges the records of slots that are over.
 func (s Steps) Merge() error { return s.w.mergeSlots() }

@@ -69,6 +69,8 @@ func TestLostHour(t *testing.T) {
 		require.Equal(t, 15, queries(t, ask(24*time.Hour)))
 		require.Equal(t, 1, ask(24*time.Hour).Records)
 		require.NoError(t, w.LoseHour("default", start))
+		require.NoError(t, w.MergeHour("default", start))
+		require.Equal(t, 15, queries(t, ask(24*time.Hour)), "before the day is merged")
 		require.NoError(t, w.Merge())
 	}
 	s.Add("default", period(t, start.Add(50*time.Minute), 4), agent) // late

@@ -88,6 +88,7 @@ type slotRecords struct {
 	parents  []record // more than one if records do not add up
 	children []record // those that are not in a parent
 	grand    *record  // of the tier above the parents, if it contains the last of them
+	day      *record  // of a slot without parents, if it contains all hours that there are
 }
 
 // mergeSlot merges the records of c in a slot that are not in the tier above.
@@ -111,11 +112,19 @@ func (w *writer) mergeSlot(c chain, slot int64) error {
 	if err != nil {
 		return err
 	}
+	remade := in.day != nil && w.contains(in.day, out)
 	err = w.update(func(tx *bolt.Tx) error {
 		for i := range out {
 			if _, err := out[i].put(tx, true); err != nil {
 				return err
 			}
+			if remade { // no reader sees the hour beside a day that lacks its number
+				in.day.upto = max(in.day.upto, out[i].number)
+			}
+		}
+		if remade {
+			_, err := in.day.put(tx, true)
+			return err
 		}
 		return nil
 	})
@@ -141,17 +150,39 @@ func (in *slotRecords) read(tx *bolt.Tx, c chain, slot int64) error {
 			in.children = append(in.children, r.clone())
 		}
 	}
-	if above.tier == day || len(in.parents) == 0 {
+	if above.tier == day {
 		return nil
 	}
 	from := day.slot(slot)
 	for r := range (chain{day, c.policy}).between(tx, from, from+day.length()) {
-		if r.upto >= in.parents[len(in.parents)-1].number {
-			r = r.clone()
+		r = r.clone()
+		if n := len(in.parents); n == 0 {
+			in.day = &r
+		} else if r.upto >= in.parents[n-1].number {
 			in.grand = &r
 		}
 	}
+	for r := range above.between(tx, from, from+day.length()) {
+		if in.day != nil && r.number > in.day.upto {
+			in.day = nil
+		}
+	}
 	return nil
+}
+
+// contains reports whether a day has counted the time of new hours. Damage took them; they were
+// made again of their minutes.
+func (w *writer) contains(day *record, hours []record) bool {
+	whole, err := w.unpack(day)
+	if err != nil {
+		return false
+	}
+	for i := range hours {
+		if part, err := w.unpack(&hours[i]); err != nil || !covers(whole, part) {
+			return false
+		}
+	}
+	return true
 }
 
 // mergeRecords merges children into the last of parents, or into a new record. It begins another
