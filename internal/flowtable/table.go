@@ -9,7 +9,7 @@ import (
 const (
 	minSlots = 256
 	maxProbe = 64 // an entry is less than this many slots behind its home
-	window   = 16 // slots looked at to find one to evict
+	window   = 16 // the most slots looked at to find an entry to evict
 	signBit  = 1 << 63
 
 	defaultCapacity = 1 << 16
@@ -56,6 +56,7 @@ type Table[V any] struct {
 	ttl      uint64 // 0: never
 	oldest   uint64 // as slot.when
 	hand     int    // where the next search for a victim begins
+	old      uint64 // distance from now at which the search takes an entry at once
 	// entries that left since the last search for expired ones, including that search
 	credit int
 	stats  Stats

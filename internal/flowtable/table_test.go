@@ -266,3 +266,26 @@ func TestSteadyStateAllocs(t *testing.T) {
 	step()
 	require.Zero(t, testing.AllocsPerRun(20, step))
 }
+
+// A flood of new entries evicts old ones: hardly any leaves before a quarter of the table was
+// inserted after it.
+func TestEvictionSparesTheYoung(t *testing.T) {
+	const capacity = 1 << 14
+	now, evicted, young, ages := int64(0), 0, 0, int64(0)
+	table := flowtable.New[int64](flowtable.Config{Capacity: capacity})
+	table.OnLoss(func(put *int64, _ flowtable.Loss) {
+		age := now - *put
+		evicted++
+		ages += age
+		if age < capacity/4 {
+			young++
+		}
+	})
+	for now < 20*capacity {
+		now++
+		*table.Put(hash64.Mix(uint64(now)), now) = now
+	}
+	require.Equal(t, 19*capacity, evicted)
+	require.Less(t, young, evicted/200)
+	require.InEpsilon(t, capacity, ages/int64(evicted), 0.05, "the mean age")
+}
