@@ -143,10 +143,8 @@ func (q *queue) Progress() (done, total int64) { return ProgressOf(q.f.src) }
 // source.
 func (q *queue) Drops() uint64 {
 	n := q.lost.Load()
-	select {
-	case <-q.gone:
+	if q.isClosed() {
 		n += q.passed.Load() - q.given.Load()
-	default:
 	}
 	if q.index == 0 {
 		n += DropsOf(q.f.src)

@@ -6,8 +6,6 @@ import "encoding/binary"
 // labels and the offsets of the last two and the last three labels, if the name has as many.
 type cuts uint32
 
-func newCuts(labels, second, third int) cuts { return cuts(labels | second<<8 | third<<16) }
-
 // Cut returns the parts that pktvisor lists instead of name: the last two and the last three
 // labels. name and q must come from one call of AppendCanonical. A name with fewer labels is
 // returned whole. three is the root for two labels, and for names shorter than five bytes.
@@ -31,8 +29,9 @@ func (q *Question) Labels() int { return int(q.cuts & 0xFF) }
 // in canonical form with the final zero, as [NameFromWire] expects. The errors are those that
 // AppendQuestion returns.
 func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error) {
-	end, cuts := m.plainName()
-	if end == 0 || end+4 > len(m) || end > HeaderLen+maxName || m.QDCount() == 0 {
+	end, cuts := cutsOf(m[HeaderLen:])
+	end += HeaderLen
+	if end == HeaderLen || end+4 > len(m) || end > HeaderLen+maxName || m.QDCount() == 0 {
 		return m.appendCompressed(dst)
 	}
 	q = m.question(end)
@@ -40,15 +39,14 @@ func (m Message) AppendCanonical(dst []byte) (out []byte, q Question, err error)
 	return appendLower(dst, m[HeaderLen:end]), q, nil
 }
 
-// plainName returns the end of a first QNAME without compression and its cuts, or 0. The offsets of
-// the last labels are shifted through one word, so that the loop needs few registers.
-func (m Message) plainName() (end int, c cuts) {
-	name := m[HeaderLen:]
+// cutsOf returns the end of the uncompressed name at the start of name, and its cuts, or 0. The
+// offsets of the last labels are shifted through one word, so that the loop needs few registers.
+func cutsOf(name []byte) (end int, c cuts) {
 	labels, starts := cuts(0), cuts(0)
 	for i := uint(0); i < uint(len(name)); {
 		n := uint(name[i])
 		if n == 0 {
-			return HeaderLen + int(i) + 1, starts&0xFFFF00 | labels
+			return int(i) + 1, starts&0xFFFF00 | labels
 		}
 		if n >= 0x40 {
 			break
@@ -73,13 +71,7 @@ func (m Message) appendCompressed(dst []byte) (out []byte, q Question, err error
 		return dst, q, err
 	}
 	q = m.question(end)
-	name := out[len(dst) : len(out)-1]
-	var labels, last, second, third int
-	for i := 0; i < len(name); i += int(name[i]) + 1 {
-		third, second, last = second, last, i
-		labels++
-	}
-	q.cuts = newCuts(labels, second, third)
+	_, q.cuts = cutsOf(out[len(dst):])
 	return out, q, nil
 }
 
