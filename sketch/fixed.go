@@ -37,6 +37,17 @@ func (f *fixed) add(v fixed) {
 	}
 }
 
+// times returns f·n.
+func (f fixed) times(n uint64) fixed {
+	carry, low := bits.Mul64(f.low, n)
+	over, high := bits.Mul64(f.high, n)
+	high, carry = bits.Add64(high, carry, 0)
+	if over|carry > 0 {
+		return fixed{math.MaxUint64, math.MaxUint64}
+	}
+	return fixed{high, low}
+}
+
 func (f fixed) float() float64 {
 	if f.high == 0 && f.low%fixedUnit == 0 {
 		return float64(f.low / fixedUnit)

@@ -68,22 +68,26 @@ func (q *Quantile) Add(v float64) {
 }
 
 // add is Add for all cases.
-func (q *Quantile) add(v float64) {
-	if math.IsNaN(v) {
+func (q *Quantile) add(v float64) { q.AddN(v, 1) }
+
+// AddN adds n samples of the same value. NaN is ignored.
+func (q *Quantile) AddN(v float64, n uint64) {
+	if n == 0 || math.IsNaN(v) {
 		return
 	}
 	if q.n == 0 {
 		q.min, q.max = v, v
 	}
 	q.min, q.max = min(q.min, v), max(q.max, v)
-	q.n++
-	q.sum.add(fixedOf(v))
-	if !q.binned && len(q.raw) < rawMax {
+	q.n = sum(q.n, n)
+	q.sum.add(fixedOf(v).times(n))
+	for ; n > 0 && !q.binned && len(q.raw) < rawMax; n-- {
 		q.raw = append(q.raw, v)
-		return
 	}
-	q.spread()
-	q.bin(v, 1)
+	if n > 0 {
+		q.spread()
+		q.bin(v, n)
+	}
 }
 
 // spread moves the raw samples into bins.

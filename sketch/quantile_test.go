@@ -148,6 +148,37 @@ func TestQuantileWholeNumbers(t *testing.T) {
 	require.Equal(t, math.Trunc(q.Quantile(0.9995)), q.Quantile(0.9995))
 }
 
+// TestQuantileAddN adds samples one by one, and with their number, around the capacity of the exact
+// form.
+func TestQuantileAddN(t *testing.T) {
+	for _, n := range []uint64{0, 1, 255, 256, 257, 10_000} {
+		for _, v := range []float64{7, 0.5, -3, 1 << 50, math.NaN()} {
+			for _, before := range []int{0, 1, 255, 256, 300} {
+				var one, many sketch.Quantile
+				for i := range before {
+					one.Add(float64(i))
+					many.Add(float64(i))
+				}
+				for range n {
+					one.Add(v)
+				}
+				many.AddN(v, n)
+				require.Equal(t, bytesOf(t, &one), bytesOf(t, &many), "%d samples %v after %d", n, v, before)
+			}
+		}
+	}
+	var q sketch.Quantile
+	q.AddN(math.MaxFloat64, math.MaxUint64)
+	q.AddN(1, math.MaxUint64)
+	require.Equal(t, uint64(math.MaxUint64), q.Count(), "the greatest count stays")
+}
+
+func bytesOf(t *testing.T, q *sketch.Quantile) []byte {
+	data, err := q.MarshalBinary()
+	require.NoError(t, err)
+	return data
+}
+
 func TestQuantileEnds(t *testing.T) {
 	q := new(sketch.Quantile)
 	for range 200 {

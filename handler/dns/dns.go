@@ -83,10 +83,12 @@ func (s *shard) Shift(startNS int64) {
 func (s *shard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 
 func (s *shard) message(m *handler.Message) {
-	v := s.filter.judge(s.geo, m)
-	if v.verdict == skip { // not an event, see filter.predicate
-		s.Events.Ignored++
-		return
+	var v judgement
+	if !s.filter.none || m.DNSTapType != 0 {
+		if v = s.filter.judge(s.geo, m); v.verdict == skip { // not an event, see filter.predicate
+			s.Events.Ignored++
+			return
+		}
 	}
 	if !s.Events.In(m.TimeNS) {
 		s.flush()

@@ -49,12 +49,13 @@ func lower(names []string) []string {
 	return out
 }
 
-// judge applies the filters in pktvisor's order, cheap ones first.
+// judge applies the filters in pktvisor's order, cheap ones first. Messages from packets need no call
+// of it without a filter.
 func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	switch {
 	case m.DNSTapType != 0:
 		return f.judgeDNSTap(m)
-	case f.none || m.Broken:
+	case m.Broken:
 		return judgement{}
 	case !m.TCP && !f.predicate(m):
 		return judgement{verdict: skip}

@@ -75,7 +75,10 @@ func otherKey(key uint64, question uint32) uint64 { return hash64.Mix(key + uint
 func (w *waiting[V]) answer(m *handler.Message) (v V, startNS int64, ok bool) {
 	var a asked[V]
 	if m.Msg != nil {
-		a, startNS, ok = w.takeQuestion(transactionKey(m), question(m))
+		key, q := transactionKey(m), question(m)
+		if a, startNS, ok = w.open.Take(key); q != 0 && a.question != q {
+			a, startNS, ok = w.takeOther(key, q, a, startNS, ok)
+		}
 	}
 	if !ok && m.DNSTap != nil && m.DNSTap.QueryTime != 0 {
 		a, startNS, ok = w.open.Take(timeKey(m))
@@ -83,17 +86,14 @@ func (w *waiting[V]) answer(m *handler.Message) (v V, startNS int64, ok bool) {
 	return a.value, startNS, ok
 }
 
-// takeQuestion removes the query with this key and question, or otherwise with the key alone.
-func (w *waiting[V]) takeQuestion(key uint64, question uint32) (a asked[V], startNS int64, ok bool) {
-	a, startNS, ok = w.open.Take(key)
-	if question == 0 || a.question == question {
-		return a, startNS, ok
-	}
+// takeOther removes the query with another key, see otherKey, if it waits. The query a, which was
+// taken with the common key, then waits again. Otherwise a is the answer.
+func (w *waiting[V]) takeOther(key uint64, question uint32, a asked[V], startNS int64, ok bool) (asked[V], int64, bool) {
 	b, startB, okB := w.open.Take(otherKey(key, question))
 	if !okB {
 		return a, startNS, ok
 	}
-	if ok { // it continues to wait
+	if ok {
 		*w.open.Put(key, startNS) = a
 	}
 	return b, startB, true

@@ -68,12 +68,18 @@ type directionShard struct {
 	front[DirectionMetrics]
 	dirs [3]*Direction // of the live period, by decode.Direction; nil until there is a packet
 	// by decode.Direction
+	sizes    [3]sizes
 	shapings [3]shaping
 }
 
 // deliver adds all counts to the metrics.
 func (s *directionShard) deliver() {
 	s.remotes.deliver()
+	for dir, d := range s.dirs {
+		if d != nil {
+			s.sizes[dir].deliver(&d.PayloadSize)
+		}
+	}
 	for dir := range s.shapings {
 		if shape := &s.shapings[dir]; shape.used {
 			shape.deliver(&s.dirs[dir].Shape)
@@ -133,7 +139,7 @@ func (s *directionShard) direction(dir decode.Direction) *Direction {
 
 func (s *directionShard) packet(p *decode.Packet, d *Direction) {
 	if s.groups.Has(groupQuantiles) {
-		d.PayloadSize.Add(float64(len(p.Frame)))
+		s.sizes[p.Dir%3].count(len(p.Frame), &d.PayloadSize)
 	}
 	if s.shapes.shape {
 		s.shapings[p.Dir%3].count(&d.Shape, p)

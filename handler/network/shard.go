@@ -19,12 +19,14 @@ func (h *Handler) NewShard() handler.Shard {
 
 type shard struct {
 	front[Metrics]
+	sizes sizes
 	shape shaping
 }
 
 // deliver adds all counts to the metrics.
 func (s *shard) deliver() {
 	s.remotes.deliver()
+	s.sizes.deliver(&s.Live.PayloadSize)
 	if s.shape.used {
 		s.shape.deliver(&s.Live.Shape)
 	}
@@ -70,7 +72,7 @@ func (s *shard) packet(p *decode.Packet) {
 	if !s.admit(p) {
 		return
 	}
-	s.Live.PayloadSize.Add(float64(len(p.Frame)))
+	s.sizes.count(len(p.Frame), &s.Live.PayloadSize)
 	if s.shapes.shape {
 		s.shape.count(&s.Live.Shape, p)
 	}
