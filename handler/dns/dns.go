@@ -114,7 +114,8 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 	if s.Forward != nil && m.DNSTapType == 0 {
 		s.Forward.AddDNS(m)
 	}
-	s.sum.count(m)
+	reply := m.Response()
+	s.sum.count(m, reply)
 	deep := s.Sampler.Deep()
 	if m.DNSTap != nil {
 		s.taps.count(&s.Live.DNSTap, m, deep, s.mask)
@@ -123,16 +124,16 @@ func (s *shard) passed(m *handler.Message, suffixLen int) {
 		s.countQueue()
 	}
 	if s.groups&(groupTransactions|messageHosts.all()) != 0 {
-		s.transaction(m, deep)
+		s.transaction(m, reply, deep)
 	}
 	if deep {
 		s.Events.Deep++
-		s.countDeep(m, suffixLen)
+		s.countDeep(m, reply, suffixLen)
 	}
 }
 
 // countDeep updates the metrics of sampled messages.
-func (s *shard) countDeep(m *handler.Message, suffixLen int) {
+func (s *shard) countDeep(m *handler.Message, reply bool, suffixLen int) {
 	b := s.Live
 	if s.groups.Has(groupTopPorts) && m.Client != 0 {
 		b.TopPorts.Add(metric.Port(m.Client), 1)
@@ -140,7 +141,6 @@ func (s *shard) countDeep(m *handler.Message, suffixLen int) {
 	if m.Msg == nil {
 		return
 	}
-	reply := m.Msg.Response()
 	if !reply && s.groups.Has(groupTopECS) {
 		s.countECS(m)
 	}

@@ -25,21 +25,21 @@ const (
 )
 
 // count updates the metrics that are exact at every sampling rate.
-func (t *tally) count(m *handler.Message) {
-	k := 0
+func (t *tally) count(m *handler.Message, reply bool) {
+	k, l := 0, m.Packet.Layers
 	if m.TCP {
 		k |= kindTCP
 	}
-	if m.Packet.Layers.Has(decode.LayerIPv4) {
+	if l.Has(decode.LayerIPv4) {
 		k |= kindIPv4
 	}
-	if m.Packet.Layers.Has(decode.LayerIPv6) {
+	if l.Has(decode.LayerIPv6) {
 		k |= kindIPv6
 	}
-	if m.DNSTapType != 0 && !m.Packet.Layers.Has(decode.LayerUDP|decode.LayerTCP) {
+	if m.DNSTapType != 0 && !l.Has(decode.LayerUDP|decode.LayerTCP) {
 		k |= kindOther
 	}
-	if !m.Response() {
+	if !reply {
 		t.kinds[k]++
 		return
 	}

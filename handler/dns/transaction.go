@@ -41,8 +41,8 @@ func (s *shard) take(m *handler.Message) (q query, took int64, ok bool) {
 }
 
 // transaction opens a transaction if m is a query, and ends one if it is a reply.
-func (s *shard) transaction(m *handler.Message, deep bool) {
-	if !m.Response() {
+func (s *shard) transaction(m *handler.Message, reply, deep bool) {
+	if !reply {
 		if q, isNew := s.waiting.ask(m); isNew {
 			q.size = uint32(len(m.Msg))
 			if deep {
