@@ -240,7 +240,11 @@ func (w *worker) decode(frames []capture.Frame) {
 	for i := range frames {
 		f, p := &frames[i], &w.packets[packets]
 		packets++
-		firstNS, lastNS = min(firstNS, f.TimeNS), max(lastNS, f.TimeNS)
+		if f.TimeNS > lastNS {
+			lastNS = f.TimeNS
+		} else if f.TimeNS < firstNS {
+			firstNS = f.TimeNS
+		}
 		p.TimeNS, p.Frame, p.WireLen, p.Link = f.TimeNS, f.Data, f.WireLen, f.Link
 		if f.Link == decode.LinkDNSTap {
 			if err := w.tap.decode(p, packets-1, len(w.packets)); err != nil {

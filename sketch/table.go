@@ -65,6 +65,14 @@ type entry[V any] struct {
 // home returns the slot at which the search for h begins. There must be slots.
 func (t *table[V]) home(h uint64) uint64 { return h * t.odd >> (t.shift & 63) & uint64(len(t.slots)-1) }
 
+// first returns the slot at the home of h, where most keys are, or nil without slots.
+func (t *table[V]) first(h uint64) *entry[V] {
+	if len(t.slots) == 0 {
+		return nil
+	}
+	return &t.slots[h*t.odd>>(t.shift&63)&uint64(len(t.slots)-1)]
+}
+
 // find returns the first slot from the home of h on that has h or is free. It returns -1 if neither
 // is near.
 func (t *table[V]) find(h uint64) int {

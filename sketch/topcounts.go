@@ -39,16 +39,6 @@ func (t *TopCounts[K]) Add(key K, n uint64) {
 	t.add(key, n)
 }
 
-// AddOne adds 1 to the count of key. It is short enough to be inlined.
-func (t *TopCounts[K]) AddOne(key K) {
-	p := t.pages[key/pageKeys]
-	if p == nil || p[key%pageKeys] == math.MaxUint8 {
-		t.add(key, 1)
-		return
-	}
-	p[key%pageKeys]++
-}
-
 // add is Add where a page is missing or the low part overflows.
 func (t *TopCounts[K]) add(key K, n uint64) {
 	page, i := key/pageKeys, key%pageKeys

@@ -35,19 +35,17 @@ func (t *TopK[K]) Add(h uint64, key K, n uint64) {
 	}
 	h = max(h, 1) // 0 marks a free slot
 	t.t.total = sum(t.t.total, n)
-	i := t.t.find(h)
-	if i >= 0 {
-		if e := &t.t.slots[i]; e.hash == h && e.value == key {
-			e.count = sum(e.count, n)
-			return
-		}
+	if e := t.t.first(h); e != nil && e.hash == h && e.value == key {
+		e.count = sum(e.count, n)
+		return
 	}
-	t.add(i, h, key, n)
+	t.add(h, key, n)
 }
 
-// add is Add for a key that differs from the one in the slot that find returned.
-func (t *TopK[K]) add(i int, h uint64, key K, n uint64) {
-	if i >= 0 && t.t.slots[i].hash == h {
+// add is Add for a key that is not in the first slot.
+func (t *TopK[K]) add(h uint64, key K, n uint64) {
+	i := t.t.find(h)
+	if i >= 0 && t.t.slots[i].hash == h && t.t.slots[i].value != key {
 		i = t.t.other(h, func(v K) bool { return v == key })
 	}
 	if i >= 0 && t.t.slots[i].hash == h {

@@ -35,14 +35,11 @@ func (t *TopNames) Add(h uint64, name []byte, n uint64) {
 	}
 	h = max(h, 1) // 0 marks a free slot
 	t.t.total = sum(t.t.total, n)
-	i := t.t.find(h)
-	if i >= 0 {
-		if e := &t.t.slots[i]; e.hash == h && equal(t.name(e.value), name) {
-			e.count = sum(e.count, n)
-			return
-		}
+	if e := t.t.first(h); e != nil && e.hash == h && equal(t.name(e.value), name) {
+		e.count = sum(e.count, n)
+		return
 	}
-	t.add(i, h, name, n)
+	t.add(h, name, n)
 }
 
 // NameCount is a name with its hash and a count.
@@ -98,9 +95,10 @@ func equal(a, b []byte) bool {
 	return binary.LittleEndian.Uint64(a[last:]) == binary.LittleEndian.Uint64(b[last:])
 }
 
-// add is Add for a name that differs from the one in the slot that find returned.
-func (t *TopNames) add(i int, h uint64, name []byte, n uint64) {
-	if i >= 0 && t.t.slots[i].hash == h {
+// add is Add for a name that is not in the first slot.
+func (t *TopNames) add(h uint64, name []byte, n uint64) {
+	i := t.t.find(h)
+	if i >= 0 && t.t.slots[i].hash == h && !equal(t.name(t.t.slots[i].value), name) {
 		i = t.t.other(h, func(v span) bool { return string(t.name(v)) == string(name) })
 	}
 	switch {

@@ -113,7 +113,7 @@ func (s *contents) count(to *Content, q *queue) {
 		}
 		s.withOPT[reply<<1|o[6]>>7]++
 		if reply == 0 && s.edns && q.deep>>i&1 != 0 {
-			to.EDNS.TopUDPSize.AddOne(UDPSize(o.UDPSize()))
+			to.EDNS.TopUDPSize.Add(UDPSize(o.UDPSize()), 1)
 		}
 	}
 	for ; rare != 0; rare &= rare - 1 {
@@ -197,7 +197,7 @@ func (s *contents) countEDNS(to *Content, m *handler.Message, o dnsmsg.OPT, repl
 		return
 	}
 	if reply == 0 {
-		to.EDNS.TopUDPSize.AddOne(UDPSize(o.UDPSize()))
+		to.EDNS.TopUDPSize.Add(UDPSize(o.UDPSize()), 1)
 	} else if set&dnsmsg.HasExtendedError != 0 {
 		s.countErrors(&to.EDNS, m, o.EDNS(m.Msg))
 	}

@@ -119,7 +119,9 @@ func (s *directionShard) Process(b *handler.Batch) {
 			s.flush()
 			s.Events.Begin(p.TimeNS)
 		}
+		s.Events.Offered++
 		if s.admit(p) {
+			s.sum.count(p)
 			s.packet(p, s.direction(p.Dir%3))
 		}
 	}

@@ -65,9 +65,13 @@ func (f *front[M]) Keyed(h *hash64.Hasher) {
 	}
 }
 
-// admit counts p in the tally. It reports whether p passes the filters.
+// admit reports whether p passes the filters. It forwards p if a handler is fed.
 func (f *front[M]) admit(p *decode.Packet) bool {
-	f.Events.Offered++
+	return !f.filtered && f.Forward == nil || f.pass(p)
+}
+
+// pass is admit where there are filters or a handler is fed.
+func (f *front[M]) pass(p *decode.Packet) bool {
 	if f.filtered && !p.Layers.Has(decode.LayerDNSTap) && !f.match(p) {
 		f.Events.Filtered++
 		if f.Sampler.Last() {
@@ -79,7 +83,6 @@ func (f *front[M]) admit(p *decode.Packet) bool {
 	if f.Forward != nil && !p.Layers.Has(decode.LayerDNSTap) {
 		f.Forward.Packets = append(f.Forward.Packets, *p)
 	}
-	f.sum.count(p)
 	return true
 }
 

@@ -63,8 +63,8 @@ func (c *Shape) countPorts(p *decode.Packet) {
 	if !p.Layers.Has(decode.LayerUDP | decode.LayerTCP | decode.LayerSCTP) {
 		return
 	}
-	c.TopSrcPorts.AddOne(metric.Port(p.Src.Port()))
-	c.TopDstPorts.AddOne(metric.Port(p.Dst.Port()))
+	c.TopSrcPorts.Add(metric.Port(p.Src.Port()), 1)
+	c.TopDstPorts.Add(metric.Port(p.Dst.Port()), 1)
 }
 
 // deliver adds the counts to the metrics and sets them to 0.

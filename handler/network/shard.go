@@ -69,9 +69,11 @@ func (s *shard) Process(b *handler.Batch) {
 }
 
 func (s *shard) packet(p *decode.Packet) {
+	s.Events.Offered++
 	if !s.admit(p) {
 		return
 	}
+	s.sum.count(p)
 	s.sizes.count(len(p.Frame), &s.Live.PayloadSize)
 	if s.shapes.shape {
 		s.shape.count(&s.Live.Shape, p)
