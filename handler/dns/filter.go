@@ -49,8 +49,8 @@ func lower(names []string) []string {
 	return out
 }
 
-// judge applies the filters in pktvisor's order, cheap ones first. Messages from packets need no call
-// of it without a filter.
+// judge applies the filters in pktvisor's order, cheap ones first. Without filters, messages from
+// packets need no call of it.
 func (f *filter) judge(places *geo.Cache, m *handler.Message) judgement {
 	switch {
 	case m.DNSTapType != 0:
