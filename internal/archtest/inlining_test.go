@@ -23,9 +23,10 @@ var inlined = map[string][]string{
 		// generic functions, which are compiled here
 		"flowtable.(*Table).home", "flowtable.(*Table).find", "tcpstream.(*side).is",
 	},
-	"visor/handler/metric": {"GroupSet.Has"},
-	"visor/sketch":         {"(*Counter).Add", "(*table).home"},
-	"visor/sketch/hash64":  {"Mix", "(*Hasher).Uint64", "(*Hasher).IPv4", "sum.linear", "sum.nh"},
+	"visor/handler/metric":  {"GroupSet.Has"},
+	"visor/handler/network": {"(*front).admit", "(*sizes).count"},
+	"visor/sketch":          {"(*Counter).Add", "(*table).home", "(*table).first"},
+	"visor/sketch/hash64":   {"Mix", "(*Hasher).Uint64", "(*Hasher).IPv4", "sum.linear", "sum.nh"},
 }
 
 // TestInlining asks the compiler whether the functions of the hot path can be inlined, as the
