@@ -42,7 +42,7 @@ func (j *job) runPolicies(ctx context.Context, db *geo.DB) error {
 	}
 	ready := make(chan struct{})
 	m := policy.NewManager(policy.ManagerConfig{
-		Types: builtin.Catalog(), Env: policy.Env{Geo: db}, Hash: hash,
+		Types: builtin.Recordings(), Env: policy.Env{Geo: db}, Hash: hash,
 		Logger: slog.New(&inputErrors{j: j}),
 		Open: func(typ string, config, only policy.Options) (policy.Opened, error) {
 			return j.openFor(typ, config, only, ready)
@@ -77,7 +77,7 @@ func (j *job) readPolicies() (*policy.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := builtin.Catalog().Parse(data)
+	doc, err := builtin.Recordings().Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", j.policyFile, err)
 	}
@@ -138,7 +138,7 @@ func (j *job) openFor(typ string, config, only policy.Options, ready <-chan stru
 	var all policy.Opened
 	var sources []capture.Source
 	for _, name := range j.files {
-		o, err := builtin.Catalog().Open(policy.InputEnv{}, typ, recorded(typ, config, name), recorded(typ, only, ""))
+		o, err := builtin.Recordings().Open(policy.InputEnv{}, typ, recorded(typ, config, name), recorded(typ, only, ""))
 		if err != nil {
 			return o, errors.Join(err, closeAll(sources))
 		}

@@ -20,8 +20,35 @@ import (
 
 // Catalog returns visor's inputs and handlers. The caller owns the slices.
 func Catalog() policy.Catalog {
+	return catalog(
+		pcapInput((*pcapConfig).capture), dnstapInput((*dnstapConfig).openListener),
+		flowInput("flow", (*flowConfig).listen), flowInput("sflow", (*flowConfig).listen),
+		netprobeInput((*netprobeConfig).probe), mockInput((*mockConfig).mock),
+	)
+}
+
+// Recordings returns the Catalog for a program that reads files. It checks documents as Catalog
+// does, and refuses to open an input that is not a file. Such a program links neither live capture
+// nor HTTP and TLS, which are a fifth of its size. The caller owns the slices.
+func Recordings() policy.Catalog {
+	return catalog(
+		pcapInput(noFile[pcapConfig]), dnstapInput(noFile[dnstapConfig]),
+		flowInput("flow", noFile[flowConfig]), flowInput("sflow", noFile[flowConfig]),
+		netprobeInput(noFile[netprobeConfig]), mockInput(noFile[mockConfig]),
+	)
+}
+
+// opener opens an input that is not a file.
+type opener[C any] func(*C, policy.InputEnv) (policy.Opened, error)
+
+// noFile is the opener of programs that read files.
+func noFile[C any](*C, policy.InputEnv) (policy.Opened, error) {
+	return policy.Opened{}, errors.New("this program only reads files")
+}
+
+func catalog(inputs ...policy.InputType) policy.Catalog {
 	return policy.Catalog{
-		Inputs: []policy.InputType{pcapInput(), dnstapInput(), flowInput("flow"), flowInput("sflow"), netprobeInput(), mockInput()},
+		Inputs: inputs,
 		Handlers: []policy.Analyzer{
 			declare("asks", "1.0", "AsksStreamHandler", asks.New, asksEnv, asksBytes),
 			declare("bgp", "1.0", "BgpStreamHandler", bgp.New, nil, nil),

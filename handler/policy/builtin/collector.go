@@ -25,8 +25,13 @@ type flowConfig struct {
 // collectorBytes is the maximum of the state of exporters.
 const collectorBytes = 20 * mib
 
-func flowInput(name string) policy.InputType {
-	t := policy.DeclareInput(name, []string{"flow"}, flowConfig.open)
+func flowInput(name string, live opener[flowConfig]) policy.InputType {
+	t := policy.DeclareInput(name, []string{"flow"}, func(c flowConfig, env policy.InputEnv) (policy.Opened, error) {
+		if c.File != "" {
+			return captureFile(env, c.File, c.FIFO)
+		}
+		return live(&c, env)
+	})
 	t.Words.Choices = map[string]string{"flow_type": `invalid flow_type "%s". Supported types: "sflow", "netflow" and "ipfix"`}
 	t.FilterKeys, t.Datagrams = nil, true
 	return t
@@ -57,10 +62,7 @@ func (c *flowConfig) Bytes(l policy.Limits) int64 {
 
 func (c *flowConfig) address() string { return net.JoinHostPort(c.Bind, strconv.Itoa(c.Port)) }
 
-func (c flowConfig) open(env policy.InputEnv) (policy.Opened, error) {
-	if c.File != "" {
-		return captureFile(env, c.File, c.FIFO)
-	}
+func (c *flowConfig) listen(policy.InputEnv) (policy.Opened, error) {
 	src, err := collector.Listen(collector.Config{Address: c.address()})
 	if err != nil {
 		return policy.Opened{}, err
@@ -74,8 +76,10 @@ type mockConfig struct {
 	Fail any `policy:"except_on_start" type:"any" help:"the input fails when it starts"`
 }
 
-func mockInput() policy.InputType {
-	t := policy.DeclareInput("mock", []string{"net", "dns", "asks", "flow"}, mockConfig.open)
+func mockInput(live opener[mockConfig]) policy.InputType {
+	t := policy.DeclareInput("mock", []string{"net", "dns", "asks", "flow"}, func(c mockConfig, env policy.InputEnv) (policy.Opened, error) {
+		return live(&c, env)
+	})
 	t.AnyKey = true
 	t.Words.Readers = map[string]options.Reader{"except_on_start": func(v any) (any, error) { return v, nil }}
 	return t
@@ -89,7 +93,7 @@ func (c *mockConfig) Verify() error {
 	return nil
 }
 
-func (c mockConfig) open(policy.InputEnv) (policy.Opened, error) {
+func (c *mockConfig) mock(policy.InputEnv) (policy.Opened, error) {
 	if err := c.Verify(); err != nil {
 		return policy.Opened{}, err
 	}

@@ -42,8 +42,10 @@ type dnstapConfig struct {
 // dnstapBytes is the maximum of clients, long frames and batches.
 const dnstapBytes = 52 * mib
 
-func dnstapInput() policy.InputType {
-	t := policy.DeclareInput("dnstap", []string{"net", "dns", "asks"}, dnstapConfig.open)
+func dnstapInput(live opener[dnstapConfig]) policy.InputType {
+	t := policy.DeclareInput("dnstap", []string{"net", "dns", "asks"}, func(c dnstapConfig, env policy.InputEnv) (policy.Opened, error) {
+		return c.open(env, live)
+	})
 	t.Words.Readers = map[string]options.Reader{
 		"only_hosts": onlyHosts, "socket_mode": fileMode, "socket_owner": name, "socket_group": name, "allow_from": allowFrom,
 	}
@@ -142,11 +144,11 @@ func (c *dnstapConfig) listen() dnstap.Config {
 	return cfg
 }
 
-func (c dnstapConfig) open(env policy.InputEnv) (o policy.Opened, err error) {
+func (c *dnstapConfig) open(env policy.InputEnv, live opener[dnstapConfig]) (o policy.Opened, err error) {
 	if c.File != "" {
 		o, err = env.Recording(c.File, c.FIFO, func(r io.Reader) (capture.Source, error) { return dnstap.NewFile(r, c.File) })
 	} else {
-		o, err = c.openListener(env)
+		o, err = live(c, env)
 	}
 	if err == nil && !c.OnlyHosts.Empty() {
 		o.Sources[0] = dnstap.OnlyHosts(o.Sources[0], c.OnlyHosts)

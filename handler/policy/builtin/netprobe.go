@@ -67,8 +67,10 @@ type tlsOptions struct {
 	Key      string `policy:"key_file" help:"PEM file of its key"`
 }
 
-func netprobeInput() policy.InputType {
-	t := policy.DeclareInput("netprobe", []string{"netprobe"}, netprobeConfig.open)
+func netprobeInput(live opener[netprobeConfig]) policy.InputType {
+	t := policy.DeclareInput("netprobe", []string{"netprobe"}, func(c netprobeConfig, env policy.InputEnv) (policy.Opened, error) {
+		return live(&c, env)
+	})
 	t.FilterKeys, t.Redact = nil, redact
 	t.Words = options.Dialect{
 		Readers: map[string]options.Reader{
@@ -81,7 +83,7 @@ func netprobeInput() policy.InputType {
 	return t
 }
 
-func (c netprobeConfig) open(policy.InputEnv) (policy.Opened, error) {
+func (c *netprobeConfig) probe(policy.InputEnv) (policy.Opened, error) {
 	cfg := c.config()
 	var err error
 	if cfg.TLS, err = c.TLS.read(); err != nil {

@@ -22,17 +22,19 @@ func parsed[C any, P interface {
 }
 
 func parseFlow(opts policy.Options) (flowConfig, error) {
-	return parsed[flowConfig](flowInput("flow"), opts)
+	return parsed[flowConfig](flowInput("flow", (*flowConfig).listen), opts)
 }
 
-func parsePcap(opts policy.Options) (pcapConfig, error) { return parsed[pcapConfig](pcapInput(), opts) }
+func parsePcap(opts policy.Options) (pcapConfig, error) {
+	return parsed[pcapConfig](pcapInput((*pcapConfig).capture), opts)
+}
 
 func parseTap(opts policy.Options) (dnstapConfig, error) {
-	return parsed[dnstapConfig](dnstapInput(), opts)
+	return parsed[dnstapConfig](dnstapInput((*dnstapConfig).openListener), opts)
 }
 
 func parseProbe(opts policy.Options) (cfg probe.Config, err error) {
-	c, err := parsed[netprobeConfig](netprobeInput(), opts)
+	c, err := parsed[netprobeConfig](netprobeInput((*netprobeConfig).probe), opts)
 	if err != nil {
 		return cfg, err
 	}

@@ -38,8 +38,10 @@ type pcapConfig struct {
 // ms of a gigabit, or 300 ms of 100,000 DNS packets per second, in an agent that fits into 24 MiB.
 const ringMiB = 6
 
-func pcapInput() policy.InputType {
-	t := policy.DeclareInput("pcap", []string{"net", "dns", "asks", "dhcp", "bgp", "pcap"}, pcapConfig.open)
+func pcapInput(live opener[pcapConfig]) policy.InputType {
+	t := policy.DeclareInput("pcap", []string{"net", "dns", "asks", "dhcp", "bgp", "pcap"}, func(c pcapConfig, env policy.InputEnv) (policy.Opened, error) {
+		return c.open(env, live)
+	})
 	t.Words = options.Dialect{
 		Choices: map[string]string{"pcap_source": "unknown pcap source"},
 		Readers: map[string]options.Reader{"host_spec": hostSpec, "dns_ports": portNumbers, "proxy_from": proxies},
@@ -117,27 +119,42 @@ func (c *pcapConfig) Bytes(l policy.Limits) int64 {
 
 func (c *pcapConfig) ringSize() int { return cmp.Or(c.RingMB, ringMiB) << 20 }
 
-func (c pcapConfig) open(env policy.InputEnv) (o policy.Opened, err error) {
+func (c *pcapConfig) open(env policy.InputEnv, live opener[pcapConfig]) (o policy.Opened, err error) {
 	if err := c.Verify(); err != nil {
 		return o, err
 	}
-	source := "unknown"
-	switch {
-	case c.File != "":
+	if c.File != "" {
 		o, err = c.openFile(env)
-	case c.mock():
-		o, source = policy.NewOpened(mock.New(mock.Config{})), "mock"
-		o.Hosts, _ = decode.ParseNetSet(mock.LocalNets) // a constant
-	default:
-		source = "af_packet" // in all live capture
-		o, err = c.openInterface()
+	} else {
+		o, err = live(c, env)
 	}
 	if !c.Hosts.Empty() {
 		o.Hosts = c.Hosts
 	}
 	o.MaxConns, o.DNSPorts, o.ProxyFrom = c.MaxConns, c.DNSPorts, c.ProxyFrom
-	o.Facts = policy.Options{"available_iface": strings.Join(interfaces(), ","), policy.HostIPs: nil, "pcap_source": source}
+	o.Facts = policy.Options{"available_iface": strings.Join(interfaces(), ","), policy.HostIPs: nil, "pcap_source": c.source()}
 	return o, err
+}
+
+// source returns the source as pktvisor names it.
+func (c *pcapConfig) source() string {
+	switch {
+	case c.File != "":
+		return "unknown"
+	case c.mock():
+		return "mock"
+	}
+	return "af_packet" // in all live capture
+}
+
+// capture opens an interface, or makes up traffic.
+func (c *pcapConfig) capture(policy.InputEnv) (policy.Opened, error) {
+	if !c.mock() {
+		return c.openInterface()
+	}
+	o := policy.NewOpened(mock.New(mock.Config{}))
+	o.Hosts, _ = decode.ParseNetSet(mock.LocalNets) // a constant
+	return o, nil
 }
 
 // captureFile opens a capture file.
