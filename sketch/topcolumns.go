@@ -160,17 +160,38 @@ func (t *TopColumns) reindex() {
 // purge drops a quarter of the keys or more.
 func (t *TopColumns) purge() {
 	most := len(t.entries) / 4 * 3
-	for column := range ColumnCount {
-		t.subtract(column, t.quantile(column, len(t.entries)/2))
-	}
+	t.subtractAt(len(t.entries) / 2)
 	if t.drop(); len(t.entries) > most {
 		n := len(t.entries)
-		for column := range ColumnCount {
-			t.subtract(column, t.quantile(column, n-1-n/(2*ColumnCount)))
-		}
+		t.subtractAt(n - 1 - n/(2*ColumnCount))
 		t.drop()
 	}
 	t.compact()
+}
+
+// subtractAt subtracts the weight at a rank of each column from that column. Most columns of errors
+// have nothing to subtract, and need no quantile.
+func (t *TopColumns) subtractAt(rank int) {
+	weights := t.weights()
+	for column := range ColumnCount {
+		if rank >= len(t.entries)-int(weights[column]) {
+			t.subtract(column, t.quantile(column, rank))
+		}
+	}
+}
+
+// weights returns the number of entries with a weight in each column. It avoids branches.
+func (t *TopColumns) weights() [ColumnCount]uint64 {
+	var a, b, c, d, e uint64
+	for i := range t.entries {
+		w := &t.entries[i].sum
+		a += (w[0] | -w[0]) >> 63
+		b += (w[1] | -w[1]) >> 63
+		c += (w[2] | -w[2]) >> 63
+		d += (w[3] | -w[3]) >> 63
+		e += (w[4] | -w[4]) >> 63
+	}
+	return [ColumnCount]uint64{a, b, c, d, e}
 }
 
 // quantile returns the weight at a rank of a column, or up to an eighth more.

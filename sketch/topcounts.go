@@ -39,6 +39,17 @@ func (t *TopCounts[K]) Add(key K, n uint64) {
 	t.add(key, n)
 }
 
+// AddOne adds 1 to the count of key, or returns false where that needs more work; then the caller
+// calls Add. It is inlined, which a function that calls another for that work would not be.
+func (t *TopCounts[K]) AddOne(key K) bool {
+	p := t.pages[key/pageKeys]
+	if p == nil || p[key%pageKeys] == math.MaxUint8 {
+		return false
+	}
+	p[key%pageKeys]++
+	return true
+}
+
 // add is Add where a page is missing or the low part overflows.
 func (t *TopCounts[K]) add(key K, n uint64) {
 	page, i := key/pageKeys, key%pageKeys

@@ -264,34 +264,64 @@ func (t *TopDistinct) drop(n int) {
 		seeds[i] = t.entries[i].seed
 	}
 	all := seeds[:len(t.entries)]
-	slices.Sort(all)
-	t.dropFrom(all[len(all)-n])
+	t.dropFrom(nth(all, len(all)-n))
+}
+
+// nth returns the number that would be at place n if all were sorted. It reorders them. Expected
+// work is about three comparisons for each, if their order is random, as that of hashes is.
+func nth(all []uint64, n int) uint64 {
+	for len(all) > 1 {
+		pivot := max(min(all[0], all[len(all)-1]), min(max(all[0], all[len(all)-1]), all[len(all)/2]))
+		i, j := 0, len(all)-1
+		for i <= j { // all before i are at most the pivot, all behind j at least
+			for all[i] < pivot {
+				i++
+			}
+			for all[j] > pivot {
+				j--
+			}
+			if i <= j {
+				all[i], all[j] = all[j], all[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case n <= j:
+			all = all[:j+1]
+		case n >= i:
+			all, n = all[i:], n-i
+		default:
+			return pivot
+		}
+	}
+	return all[0]
 }
 
 // dropFrom drops the keys with a seed of threshold or more.
 func (t *TopDistinct) dropFrom(threshold uint64) {
 	t.full, t.threshold = true, threshold
-	kept := t.entries[:0]
-	for i := range t.entries {
+	for i := 0; i < len(t.entries); {
 		e := &t.entries[i]
 		if e.seed < threshold {
-			if e.samples > 0 {
-				t.evidence.owners[e.samples-1] = uint16(len(kept))
-			}
-			kept = append(kept, *e)
+			i++
 			continue
 		}
 		t.live -= int(e.length)
 		if e.samples > 0 {
 			t.evidence.release(int(e.samples - 1))
 		}
+		// the last entry takes the place; entries are large, and most stay
+		last := len(t.entries) - 1
+		if *e = t.entries[last]; i < last && e.samples > 0 {
+			t.evidence.owners[e.samples-1] = uint16(i)
+		}
+		t.entries = t.entries[:last]
 	}
-	t.entries = kept
 }
 
-// compact closes the gaps in the arena. Entries are in the order of their keys' places.
+// compact closes the gaps in the arena.
 func (t *TopDistinct) compact() {
-	arena := t.arena[:0]
+	arena := make([]byte, 0, cap(t.arena))
 	for i := range t.entries {
 		e := &t.entries[i]
 		at := uint32(len(arena))

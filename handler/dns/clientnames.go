@@ -19,19 +19,22 @@ type clientNames struct {
 
 const pairBits = 12 // log2 of the recent pairs: 32 KiB
 
-// add counts a query of a client.
-func (t *clientNames) add(c *asking, m *handler.Message) {
-	h := c.hash
+// add counts a query of a client with a hash.
+func (t *clientNames) add(client address, h uint64, m *handler.Message) {
 	pair := hash64.Mix(h ^ m.Hash<<1 ^ m.Hash>>63)
 	if last := &t.recent[pair>>(64-pairBits)]; *last != pair {
 		*last = pair
-		shown := t.mask.address(c.client)
+		shown, shownHash := client, h
+		if t.mask.by != nil {
+			shown = t.mask.replaceAddress(client)
+			shownHash = shown.sum(t.hash)
+		}
 		name, nameHash := t.mask.name(m.Name.Key(), m.Hash)
 		binary.BigEndian.PutUint64(t.text[:], shown.high)
 		binary.BigEndian.PutUint64(t.text[8:], shown.low)
 		// the key's hash is of what is shown, and the hash of what counts as distinct is not
 		t.to.NamesByClients.Add(nameHash, name, h, &t.text)
-		t.to.ClientsByNames.Add(m.Hash, name, shown.sum(t.hash), &t.text)
+		t.to.ClientsByNames.Add(m.Hash, name, shownHash, &t.text)
 	}
 }
 

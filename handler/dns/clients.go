@@ -32,7 +32,7 @@ type clientCounts struct {
 	key sketch.PairKey // scratch
 }
 
-const clientBits = 11 // log2 of the pairs of slots: 128 KiB
+const clientBits = 12 // log2 of the pairs of slots: 256 KiB
 
 // clientCount is a slot, of half a cache line. Its counts leave before one of them overflows.
 type clientCount struct {
@@ -88,26 +88,15 @@ func (a address) subnet(v4, v6 int) (net address, bits byte) {
 	return address{a.high, a.low &^ (1<<(128-v6) - 1)}, byte(v6)
 }
 
-// asking is the client of a message with its hash: the sender of a query, or the receiver of a
-// reply.
-type asking struct {
-	client address
-	hash   uint64
-	known  bool // the message has its address
-}
-
-// askingOf returns the client of m.
-func askingOf(m *handler.Message, h *hash64.Hasher) asking {
+// clientOf returns the client of m: the sender of a query, or the receiver of a reply. It returns
+// false if the message lacks its address.
+func clientOf(m *handler.Message) (client address, ok bool) {
 	end := &m.Packet.Src
 	if m.Response() {
 		end = &m.Packet.Dst
 	}
 	addr := end.Addr()
-	if !addr.IsValid() {
-		return asking{}
-	}
-	client := addressOf(addr)
-	return asking{client, client.sum(h), true}
+	return addressOf(addr), addr.IsValid()
 }
 
 // replyKinds holds the kinds of replies by code: SERVFAIL is 2, NXDOMAIN is 3, and REFUSED is 5.
@@ -118,26 +107,26 @@ var replyKinds = [16]clientColumn{
 
 // reply counts a reply by its length on the wire, even if the capture has a part of it. dnstap may
 // lack the message.
-func (t *clientCounts) reply(c *asking, m *handler.Message) {
+func (t *clientCounts) reply(client address, m *handler.Message) {
 	if m.Msg != nil {
-		t.add(c, replyKinds[m.Msg.RCode()&15], uint32(sizeOf(m)))
+		t.add(client, replyKinds[m.Msg.RCode()&15], uint32(sizeOf(m)))
 	}
 }
 
 // add counts an event of a client: one for the column of kind, and the bytes of a reply. It avoids
 // a branch between the slots.
-func (t *clientCounts) add(client *asking, kind clientColumn, bytes uint32) {
-	two := &t.slots[client.hash>>(64-clientBits)]
+func (t *clientCounts) add(client address, kind clientColumn, bytes uint32) {
+	two := &t.slots[t.hash.Slot(client.high, client.low)>>(64-clientBits)]
 	way := 0
-	if two[1].client.differs(client.client) == 0 {
+	if two[1].client.differs(client) == 0 {
 		way = 1
 	}
 	c := &two[way]
-	if c.client.differs(client.client) != 0 {
-		c = t.take(two, client.client)
+	if c.client.differs(client) != 0 {
+		c = t.take(two, client)
 	}
 	c.bytes += bytes
-	n := &c.events[kind%clientColumns]
+	n := &c.events[kind]
 	*n++
 	if c.bytes>>31|uint32(*n>>15) != 0 {
 		t.leave(c)

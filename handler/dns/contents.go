@@ -236,9 +236,9 @@ func (c *EDNSCounts) failed(code dnsmsg.ExtendedError) *Failed {
 	return c.EDE.At("other")
 }
 
-// source counts the source of a query: its client.
-func (s *contents) source(c *TrafficCounts, m *handler.Message, client *asking) {
-	if s.isNew(client.hash) && m.Msg != nil && overIP(m) {
+// source counts the source of a query: its client, which has a hash.
+func (s *contents) source(c *TrafficCounts, m *handler.Message, hash uint64) {
+	if s.isNew(hash) && m.Msg != nil && overIP(m) {
 		c.source(m.Packet.Src.Addr(), s.mask.hash)
 	}
 }

@@ -175,31 +175,39 @@ func (s *shard) countClients(q *queue) {
 	sources := s.content != nil && s.content.traffic
 	for deep := q.deep; deep != 0; deep &= deep - 1 {
 		m := q.all[mathbits.TrailingZeros64(deep)]
-		client := askingOf(m, s.Hash)
-		switch reply := m.Response(); {
-		case !client.known:
+		reply, end := m.Response(), &m.Packet.Src
+		if reply {
+			end = &m.Packet.Dst
+		}
+		addr := end.Addr()
+		switch {
+		case !addr.IsValid():
 		case reply && s.clients != nil:
-			s.clients.reply(&client, m)
+			s.clients.reply(addressOf(addr), m)
 			if m.TCP {
 				s.countTransfer(m, &s.Live.Clients.Transfers)
 			}
 		case reply:
 		default:
-			s.countQuery(m, &client, sources)
+			s.countQuery(m, addressOf(addr), sources)
 		}
 	}
 }
 
 // countQuery counts a query by its client, and its source.
-func (s *shard) countQuery(m *handler.Message, client *asking, sources bool) {
+func (s *shard) countQuery(m *handler.Message, client address, sources bool) {
 	if s.clients != nil {
 		s.clients.add(client, clientQueries, 0)
 	}
+	if !sources && s.pairs == nil {
+		return
+	}
+	hash := client.sum(s.Hash)
 	if sources {
-		s.content.source(&s.Live.Content.Traffic, m, client)
+		s.content.source(&s.Live.Content.Traffic, m, hash)
 	}
 	if s.pairs != nil && m.Named {
-		s.pairs.add(client, m)
+		s.pairs.add(client, hash, m)
 	}
 }
 

@@ -112,7 +112,7 @@ func (s *front[M]) unanswered(e *end, timeouts *metric.TopDomains) {
 		return
 	}
 	if s.clients != nil {
-		s.clients.add(&asking{client: e.client, hash: e.client.sum(s.Hash)}, clientUnanswered, 0)
+		s.clients.add(e.client, clientUnanswered, 0)
 	}
 	if s.own.servers != 0 {
 		s.servers.of(e.server).Unanswered.Add(1)

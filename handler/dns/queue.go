@@ -17,7 +17,7 @@ func (q *queue) add(m *handler.Message, deep bool) (full bool) {
 	if deep {
 		bit = 1
 	}
-	q.deep |= bit << q.n
+	q.deep |= bit << (q.n % together)
 	q.n++
 	return q.n == together
 }

@@ -37,10 +37,11 @@ type serverCounts struct {
 	index   [4 * serversMost]uint8  // open addressing; one more than the place in entries
 	waiting [1 << serverBits]uint32 // transactions of servers without an entry
 	enter   uint32                  // a lower bound of what a server needs to enter
-	last    *serverCount            // of the message before
-	others  *Server
-	times   [together]serverTime // to be added
-	timed   int                  // the number of these
+	// the place plus one of a server of late, by its slot; saves a hash and a search
+	near   [64]uint8
+	others *Server
+	times  [together]serverTime // to be added
+	timed  int                  // the number of these
 }
 
 // serverTime is the time of a transaction on its way to the distribution of its server. The
@@ -63,14 +64,17 @@ const enterMargin = 8
 // of returns the counts of a server. Servers that are shown as one address count together.
 func (t *serverCounts) of(server address) *Server {
 	server = t.mask.address(server)
-	if e := t.last; e != nil && e.server == server {
-		return t.counts(e)
+	near := &t.near[t.hash.Slot(server.high, server.low)>>(64-6)]
+	if *near != 0 {
+		if e := &t.entries[*near-1]; e.server == server {
+			return t.counts(e)
+		}
 	}
 	h := server.sum(t.hash)
 	i := h % uint64(len(t.index))
 	for ; t.index[i] != 0; i = (i + 1) % uint64(len(t.index)) {
 		if e := &t.entries[t.index[i]-1]; e.server == server {
-			t.last = e
+			*near = t.index[i]
 			return t.counts(e)
 		}
 	}
@@ -127,13 +131,13 @@ func (t *serverCounts) replace(e *serverCount, server address, h uint64, count u
 		t.deliver()
 		t.to.Fold(e.name, otherServers)
 	}
-	t.last = nil
 	*e = serverCount{server: server, hash: h, count: count}
 	t.reindex()
 }
 
 func (t *serverCounts) reindex() {
 	clear(t.index[:])
+	clear(t.near[:])
 	for n := range t.entries {
 		i := t.entries[n].hash % uint64(len(t.index))
 		for t.index[i] != 0 {
@@ -155,7 +159,7 @@ func (t *serverCounts) shift(to *metric.Map[Server]) {
 			kept = append(kept, e)
 		}
 	}
-	t.entries, t.last, t.others, t.enter = kept, nil, nil, 0
+	t.entries, t.others, t.enter = kept, nil, 0
 	clear(t.waiting[:])
 	t.reindex()
 }

@@ -84,8 +84,8 @@ func (s *transactionShard) source(content *contents, to *TrafficCounts, m *handl
 	if m.Response() {
 		return
 	}
-	if client := askingOf(m, s.Hash); client.known {
-		content.source(to, m, &client)
+	if client, ok := clientOf(m); ok {
+		content.source(to, m, client.sum(s.Hash))
 	}
 }
 
@@ -159,7 +159,7 @@ func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 func (s *transactionShard) timedOut(d *Direction, e *end) {
 	d.TimedOut.Add(1)
 	if e != nil && s.clients != nil {
-		s.clients.add(&asking{client: e.client, hash: e.client.sum(s.Hash)}, clientQueries, 0)
+		s.clients.add(e.client, clientQueries, 0)
 	}
 	s.unanswered(e, &s.Live.Clients.Timeouts)
 }
@@ -308,16 +308,16 @@ func (s *transactionShard) countOwn(m *handler.Message, took int64) {
 
 // countClient counts a transaction by its client.
 func (s *transactionShard) countClient(m *handler.Message) {
-	client := askingOf(m, s.Hash)
-	if !client.known {
+	client, ok := clientOf(m)
+	if !ok {
 		return
 	}
 	if s.clients != nil {
-		s.clients.add(&client, clientQueries, 0)
-		s.clients.reply(&client, m)
+		s.clients.add(client, clientQueries, 0)
+		s.clients.reply(client, m)
 	}
 	if s.pairs != nil && m.Named {
-		s.pairs.add(&client, m)
+		s.pairs.add(client, client.sum(s.Hash), m)
 	}
 }
 

@@ -50,7 +50,7 @@ func (t *remotes) note(addr netip.Addr, as role) {
 	if low<<32|high == 0 && (addr.IsUnspecified() || !addr.IsValid()) {
 		return
 	}
-	r := &t.slots[t.hash.Pair(high, low)>>(64-remoteBits)]
+	r := &t.slots[t.hash.Slot(high, low)>>(64-remoteBits)]
 	if v6 := !addr.Is4(); r.low^low|r.high^high != 0 || r.v6 != v6 {
 		t.empty(r)
 		r.high, r.low, r.v6 = high, low, v6

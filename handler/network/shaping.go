@@ -63,8 +63,12 @@ func (c *Shape) countPorts(p *decode.Packet) {
 	if !p.Layers.Has(decode.LayerUDP | decode.LayerTCP | decode.LayerSCTP) {
 		return
 	}
-	c.TopSrcPorts.Add(metric.Port(p.Src.Port()), 1)
-	c.TopDstPorts.Add(metric.Port(p.Dst.Port()), 1)
+	if port := metric.Port(p.Src.Port()); !c.TopSrcPorts.AddOne(port) {
+		c.TopSrcPorts.Add(port, 1)
+	}
+	if port := metric.Port(p.Dst.Port()); !c.TopDstPorts.AddOne(port) {
+		c.TopDstPorts.Add(port, 1)
+	}
 }
 
 // deliver adds the counts to the metrics and sets them to 0.
