@@ -170,26 +170,32 @@ func (s *shard) countQueue() {
 }
 
 // countClients counts sampled messages by their client. A reply without its message, as dnstap may
-// have, does not count.
+// have, does not count. Replies come first: nobody can predict which message is a query.
 func (s *shard) countClients(q *queue) {
+	replies := q.replies()
+	if s.clients != nil {
+		s.countReplies(q, q.deep&replies)
+	}
 	sources := s.content != nil && s.content.traffic
-	for deep := q.deep; deep != 0; deep &= deep - 1 {
-		m := q.all[mathbits.TrailingZeros64(deep)]
-		reply, end := m.Response(), &m.Packet.Src
-		if reply {
-			end = &m.Packet.Dst
-		}
-		addr := end.Addr()
-		switch {
-		case !addr.IsValid():
-		case reply && s.clients != nil:
-			s.clients.reply(addressOf(addr), m)
-			if m.TCP {
-				s.countTransfer(m, &s.Live.Clients.Transfers)
-			}
-		case reply:
-		default:
+	for rest := q.deep &^ replies; rest != 0; rest &= rest - 1 {
+		m := q.all[mathbits.TrailingZeros64(rest)%together]
+		if addr := m.Packet.Src.Addr(); addr.IsValid() {
 			s.countQuery(m, addressOf(addr), sources)
+		}
+	}
+}
+
+// countReplies counts these replies by their client.
+func (s *shard) countReplies(q *queue, replies uint64) {
+	for rest := replies; rest != 0; rest &= rest - 1 {
+		m := q.all[mathbits.TrailingZeros64(rest)%together]
+		addr := m.Packet.Dst.Addr()
+		if !addr.IsValid() {
+			continue
+		}
+		s.clients.reply(addressOf(addr), m)
+		if m.TCP {
+			s.countTransfer(m, &s.Live.Clients.Transfers)
 		}
 	}
 }

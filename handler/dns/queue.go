@@ -24,4 +24,16 @@ func (q *queue) add(m *handler.Message, deep bool) (full bool) {
 
 func (q *queue) messages() []*handler.Message { return q.all[:q.n] }
 
+// replies returns a bit for each message that is a reply.
+func (q *queue) replies() (set uint64) {
+	for i, m := range q.messages() {
+		bit := uint64(0)
+		if m.Response() {
+			bit = 1
+		}
+		set |= bit << (i % together)
+	}
+	return set
+}
+
 func (q *queue) empty() { q.n, q.deep = 0, 0 }

@@ -173,7 +173,7 @@ func (t *serverCounts) reply(m *handler.Message, ns int64) {
 	s := t.of(addressOf(addr))
 	s.Trans.Add(1)
 	if ns != unknownTime {
-		t.times[t.timed] = serverTime{&s.Time, float64(ns / 1000)}
+		t.times[t.timed%together] = serverTime{&s.Time, float64(ns / 1000)}
 		if t.timed++; t.timed == len(t.times) {
 			t.deliver()
 		}

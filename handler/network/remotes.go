@@ -55,7 +55,7 @@ func (t *remotes) note(addr netip.Addr, as role) {
 		t.empty(r)
 		r.high, r.low, r.v6 = high, low, v6
 	}
-	n := &r.packets[as%roles]
+	n := &r.packets[as]
 	if *n++; *n == math.MaxUint16 {
 		t.empty(r)
 	}
