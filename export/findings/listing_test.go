@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/export/findings"
+	"visor/handler"
 	"visor/internal/packettest"
 )
 
@@ -80,6 +81,29 @@ func TestCopies(t *testing.T) {
 	require.Equal(t, []string{"shop-zone.de"}, f.Evidence.Examples)
 	require.Contains(t, f.Text, "Client 10.66.66.66 copied the zone shop-zone.de, 1,974 bytes")
 	require.Empty(t, named(s.find(t, findings.Config{AllowClients: []string{"10.66.0.0/16"}})))
+}
+
+// A secondary server whose copies are in history is known after a restart, even if history has only
+// the sum of an hour. Without history it is found once.
+func TestCopiesBeforeRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	secondary := copyZone("10.9.9.9")
+	all := (&scenario{mix: authoritative, seed: 181, minutes: 24, qps: 20, attack: func(m *minute) {
+		if m.n == 2 || m.n > 21 {
+			secondary(m)
+		}
+	}}).periods(t)
+	past, err := handler.Merge(all[:10]...)
+	require.NoError(t, err)
+	for learn, want := range map[bool]map[findings.Kind]bool{true: {}, false: {findings.Enumerator: true}} {
+		w := watcher(t)
+		if learn {
+			w.Learn(past)
+		}
+		require.Equal(t, want, fired(w, all[10:]), "with history: %t", learn)
+	}
 }
 
 // transfer2 tries to copy parts of zones of a server that is not in charge.

@@ -59,7 +59,8 @@ const copied = "top_transfers"
 const maxCopiers = 4096
 
 // copies finds clients that copied a zone and did not do so before. Secondary servers do it as soon
-// as a zone changes, so they are known after the first time.
+// as a zone changes, so they are known after the first time. After a restart, those that history
+// has are known; without history, a secondary server that copies rarely is found once again.
 func (v *view) copies(allow *allowed) {
 	if _, warm := v.usual("queries"); !warm || !v.first || len(v.copiers) >= maxCopiers {
 		return

@@ -151,7 +151,8 @@ func (w *Watcher) End() []Finding {
 
 // Learn adds an earlier period to the baselines, and finds nothing. It is for history, in order of
 // time, from before the first Add. A single period counts as one that Add has seen. A sum of
-// periods, such as of an hour, adds to the hours of earlier days alone.
+// periods, such as of an hour, adds to the hours of earlier days and to the clients that copied
+// zones.
 func (w *Watcher) Learn(s *handler.Snapshot) {
 	for i := range s.Modules {
 		m := &s.Modules[i]
@@ -169,6 +170,7 @@ func (w *Watcher) Learn(s *handler.Snapshot) {
 			for _, f := range v.figures() {
 				st.figure(v.prefix+f.name).learn(r.start, f.rate)
 			}
+			v.rememberCopiers()
 		}
 		st.end = r.end
 	}
