@@ -21,7 +21,8 @@ import (
 type clientCounts struct {
 	slots   [1 << clientBits][2]clientCount
 	leaving [together]leavingClient
-	left    int // clients in leaving
+	left    int    // clients in leaving
+	touched uint64 // see touch
 
 	to     *Clients
 	hash   *hash64.Hasher
@@ -111,6 +112,15 @@ func (t *clientCounts) reply(client address, m *handler.Message) {
 	if m.Msg != nil {
 		t.add(client, replyKinds[m.Msg.RCode()&15], uint32(sizeOf(m)))
 	}
+}
+
+// touch loads the slots of clients, as [nameCounts.touch] does.
+func (t *clientCounts) touch(next []address) {
+	sum := uint64(0)
+	for i := range next {
+		sum += t.slots[t.hash.Slot(next[i].high, next[i].low)>>(64-clientBits)][0].client.low
+	}
+	t.touched = sum // else the compiler would remove the loop
 }
 
 // add counts an event of a client: one for the column of kind, and the bytes of a reply. It avoids

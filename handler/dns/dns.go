@@ -172,31 +172,23 @@ func (s *shard) countQueue() {
 // countClients counts sampled messages by their client. A reply without its message, as dnstap may
 // have, does not count. Replies come first: nobody can predict which message is a query.
 func (s *shard) countClients(q *queue) {
-	replies := q.replies()
+	known, replies := q.clients()
+	known &= q.deep
 	if s.clients != nil {
-		s.countReplies(q, q.deep&replies)
+		s.clients.touch(q.asking[:q.n])
+		for rest := known & replies; rest != 0; rest &= rest - 1 {
+			i := mathbits.TrailingZeros64(rest) % together
+			m := q.all[i]
+			s.clients.reply(q.asking[i], m)
+			if m.TCP {
+				s.countTransfer(m, &s.Live.Clients.Transfers)
+			}
+		}
 	}
 	sources := s.content != nil && s.content.traffic
-	for rest := q.deep &^ replies; rest != 0; rest &= rest - 1 {
-		m := q.all[mathbits.TrailingZeros64(rest)%together]
-		if addr := m.Packet.Src.Addr(); addr.IsValid() {
-			s.countQuery(m, addressOf(addr), sources)
-		}
-	}
-}
-
-// countReplies counts these replies by their client.
-func (s *shard) countReplies(q *queue, replies uint64) {
-	for rest := replies; rest != 0; rest &= rest - 1 {
-		m := q.all[mathbits.TrailingZeros64(rest)%together]
-		addr := m.Packet.Dst.Addr()
-		if !addr.IsValid() {
-			continue
-		}
-		s.clients.reply(addressOf(addr), m)
-		if m.TCP {
-			s.countTransfer(m, &s.Live.Clients.Transfers)
-		}
+	for rest := known &^ replies; rest != 0; rest &= rest - 1 {
+		i := mathbits.TrailingZeros64(rest) % together
+		s.countQuery(q.all[i], q.asking[i], sources)
 	}
 }
 

@@ -1,6 +1,10 @@
 package dns
 
-import "visor/handler"
+import (
+	"net/netip"
+
+	"visor/handler"
+)
 
 // queue holds messages of a batch until there are some. Counts in a loop over many messages take
 // half the instructions of counts between other work: tables and their bounds stay in registers.
@@ -8,6 +12,8 @@ type queue struct {
 	all  [together]*handler.Message
 	deep uint64 // a bit for each: it was sampled
 	n    int
+	// the client of each, see clients
+	asking [together]address
 }
 
 // add adds a message. It returns true if the queue is full: it must be emptied before the next.
@@ -24,16 +30,23 @@ func (q *queue) add(m *handler.Message, deep bool) (full bool) {
 
 func (q *queue) messages() []*handler.Message { return q.all[:q.n] }
 
-// replies returns a bit for each message that is a reply.
-func (q *queue) replies() (set uint64) {
+// clients sets the client of each message. It returns a bit for each that has its address, and for
+// each that is a reply.
+func (q *queue) clients() (known, replies uint64) {
 	for i, m := range q.messages() {
 		bit := uint64(0)
 		if m.Response() {
 			bit = 1
 		}
-		set |= bit << (i % together)
+		replies |= bit << (i % together)
+		ends := [2]*netip.AddrPort{&m.Packet.Src, &m.Packet.Dst}
+		addr := ends[bit].Addr() // without a branch
+		q.asking[i%together] = addressOf(addr)
+		if addr.IsValid() {
+			known |= 1 << (i % together)
+		}
 	}
-	return set
+	return known, replies
 }
 
 func (q *queue) empty() { q.n, q.deep = 0, 0 }
