@@ -267,8 +267,8 @@ func (t *TopDistinct) drop(n int) {
 	t.dropFrom(nth(all, len(all)-n))
 }
 
-// nth returns the number that would be at place n if all were sorted. It reorders them. Expected
-// work is about three comparisons for each, if their order is random, as that of hashes is.
+// nth returns the number that would be at place n if all were sorted. It reorders them. Numbers
+// in random order, such as hashes, need about three comparisons each.
 func nth(all []uint64, n int) uint64 {
 	for len(all) > 1 {
 		pivot := max(min(all[0], all[len(all)-1]), min(max(all[0], all[len(all)-1]), all[len(all)/2]))

@@ -13,8 +13,9 @@
 //
 //	m, err := anonymize.New(anonymize.Config{Key: key})
 //
-// An address that a worker has not seen lately takes 16 encryptions for IPv4, and 64 to 112 for IPv6.
-// A flood of packets that each have a new address costs 1.8 times as much as without Crypto-PAn.
+// An address that a worker has not seen lately takes 16 encryptions for IPv4, and 64 to 112 for
+// IPv6. A flood of packets that each have a new address costs 1.8 times as much as without
+// Crypto-PAn.
 //
 // Names below in-addr.arpa and ip6.arpa contain addresses, which [Cache.AppendName] replaces.
 //

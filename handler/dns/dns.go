@@ -170,7 +170,7 @@ func (s *shard) countQueue() {
 }
 
 // countClients counts sampled messages by their client. A reply without its message, as dnstap may
-// have, does not count. Replies come first: nobody can predict which message is a query.
+// have, does not count. Replies come first, since queries and replies are in random order.
 func (s *shard) countClients(q *queue) {
 	known, replies := q.clients()
 	known &= q.deep

@@ -24,9 +24,9 @@ var inlined = map[string][]string{
 		"flowtable.(*Table).home", "flowtable.(*Table).find", "tcpstream.(*side).is",
 	},
 	"visor/handler/metric":  {"GroupSet.Has"},
-	"visor/handler/network": {"(*front).admit", "(*sizes).count"},
+	"visor/handler/network": {"(*front).admit", "(*sizes).count", "sketch.(*TopCounts).AddOne"},
 	"visor/sketch":          {"(*Counter).Add", "(*table).home", "(*table).first"},
-	"visor/sketch/hash64":   {"Mix", "(*Hasher).Uint64", "(*Hasher).IPv4", "sum.linear", "sum.nh"},
+	"visor/sketch/hash64":   {"Mix", "(*Hasher).Uint64", "(*Hasher).IPv4", "(*Hasher).Slot", "sum.linear", "sum.nh"},
 }
 
 // TestInlining asks the compiler whether the functions of the hot path can be inlined, as the

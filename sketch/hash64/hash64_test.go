@@ -157,3 +157,32 @@ var fixed = []string{
 	"5979ad4300fab2fb", "c5dde2ebfdc70a9a", "607cc0531a47826d", "5116a3589f100e4a", "db6269e317da75ac", "c57c1d81a8c84347", "c3fa0a3f2d84ebf3",
 	"5e65b5a11ffd7e9f", "6e2606bd72259186", "23433a393158f8c1", "5b7ce87270797fc7", "8300873166ce5fbd", "5facad5fcf8021e6",
 }
+
+// Slots of addresses in a row, of networks in a row, and of both in their highest bits are spread:
+// none has more than eight times its share. They depend on the key alone.
+func TestSlot(t *testing.T) {
+	const slotBits, n = 11, 1 << 16
+	for name, address := range map[string]func(i uint64) (x, y uint64){
+		"IPv4":          func(i uint64) (uint64, uint64) { return 0, 0xFFFF<<32 | 10<<24 | i },
+		"IPv4 networks": func(i uint64) (uint64, uint64) { return 0, 0xFFFF<<32 | i<<16 },
+		"IPv6":          func(i uint64) (uint64, uint64) { return 0x20010DB8 << 32, i },
+		"IPv6 networks": func(i uint64) (uint64, uint64) { return 0x20010DB8<<32 | i, 1 },
+		"highest bits":  func(i uint64) (uint64, uint64) { return i << 56, i >> 8 << 56 },
+	} {
+		for key := range byte(20) {
+			h, same := hash64.New(hash64.Key{key}), hash64.New(hash64.Key{key})
+			var load [1 << slotBits]int
+			most := 0
+			for i := range uint64(n) {
+				x, y := address(i)
+				slot := h.Slot(x, y)
+				if slot != same.Slot(x, y) {
+					t.Fatalf("%s, key %d: two values for %x, %x", name, key, x, y)
+				}
+				load[slot>>(64-slotBits)]++
+				most = max(most, load[slot>>(64-slotBits)])
+			}
+			require.LessOrEqual(t, most, 8*n>>slotBits, "%s, key %d", name, key)
+		}
+	}
+}
