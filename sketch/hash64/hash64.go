@@ -206,8 +206,8 @@ func (h *Hasher) Pair(x, y uint64) uint64 {
 
 // Slot returns a number whose highest bits are a place for two integers in a table of slots. It
 // takes a fifth of the instructions of [Hasher.Pair]. Different integers may have the same number:
-// use it where two owners of a slot cost time, and never as the identity of a key. An attacker
-// who finds integers with the same slot gains no more than by new integers each time.
+// use it where two owners of a slot cost time, and never as the identity of a key. Integers
+// with the same slot cost no more than new integers each time, which any sender can make.
 func (h *Hasher) Slot(x, y uint64) uint64 { return (x*h.odds[0] ^ y) * h.odds[1] }
 
 // IPv4 returns the hash of an IPv4 address: the hash of its integer.
