@@ -9,7 +9,17 @@ import (
 
 // Write makes data the content of a file, which only its owner can read. The file has the old or
 // the new content, never a part of it. Nothing is left behind by an error.
+//
+// A link stays, and its target is written. A device or a pipe stays, too: it receives data.
 func Write(path string, data []byte) error {
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			return os.WriteFile(path, data, 0o600)
+		}
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // with mode 0600
 	if err != nil {
 		return err
