@@ -42,7 +42,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		for _, w := range o.warnings {
 			fmt.Fprintln(stderr, "visord: warning:", w)
 		}
-		fmt.Fprintf(stderr, "visord: %v\nTry 'visord --help'.\n", err)
+		fmt.Fprintln(stderr, "visord:", err)
+		if !o.badConfig { // the manual does not describe documents
+			fmt.Fprintln(stderr, "Try 'visord --help'.")
+		}
 		return exitMisuse
 	case o.version:
 		fmt.Fprintln(stdout, "visord", version())

@@ -35,6 +35,7 @@ type options struct {
 	check      string // configuration file to check
 	strict     bool
 	warnings   []string // warnings about the command line and the configuration file
+	badConfig  bool     // the error is about the configuration file
 
 	daemon  bool
 	verbose bool
@@ -252,6 +253,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		o.config = o.check
 	}
 	if err := o.configure(fs); err != nil {
+		o.badConfig = true
 		return o, err
 	}
 	if o.otelProtocol == "grpc" && !fs.Changed("otel-port") {

@@ -51,13 +51,6 @@ func TestMisuse(t *testing.T) {
 		{"", []string{"--geo-cache-size", "-1", "eth0"}, "must not be negative"},
 		{"", []string{"--syslog", "--log-file", "x", "eth0"}, "exclude each other"},
 		{"", []string{"--cp-token", "x", "eth0"}, "missing information to setup crashpad"},
-		{"", []string{"--config", "/nonexistent/visord.yaml"}, "/nonexistent/visord.yaml"},
-		{"a: [", []string{"eth0"}, "in config file: "},
-		{"hello", []string{"eth0"}, "invalid schema"},
-		{"{version: 2, visor: {}}", []string{"eth0"}, "unsupported version"},
-		{"visor: {config: {prot: 1}}", []string{"--strict", "eth0"}, "visor.config has no key 'prot' (line 1, column 18); did you mean 'port'?"},
-		{"{visor: {taps: {}}, orb: 1}", []string{"--strict", "eth0"}, "the document has no key 'orb'"},
-		{"visor: {config: {port: high}}", []string{"eth0"}, "visor.config: port: "},
 		{mock, []string{"--syslog", "--log-file", "x"}, "exclude each other"},
 	} {
 		args := tt.args
@@ -68,6 +61,27 @@ func TestMisuse(t *testing.T) {
 		require.Equal(t, exitMisuse, run(t.Context(), args, &stdout, &stderr), args)
 		require.Contains(t, stderr.String(), tt.want)
 		require.Contains(t, stderr.String(), "Try 'visord --help'.")
+		require.Empty(t, stdout.String())
+	}
+}
+
+// TestBadConfig checks that errors in the configuration file do not refer to the manual, which does
+// not describe it.
+func TestBadConfig(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "visord.yaml")
+	for _, tt := range []struct{ path, want string }{
+		{missing, missing},
+		{configFile(t, "a: ["), "in config file: "},
+		{configFile(t, "hello"), "invalid schema"},
+		{configFile(t, "{version: 2, visor: {}}"), "unsupported version"},
+		{configFile(t, "visor: {config: {prot: 1}}"), "visor.config has no key 'prot' (line 1, column 18); did you mean 'port'?"},
+		{configFile(t, "{visor: {taps: {}}, orb: 1}"), "the document has no key 'orb'"},
+		{configFile(t, "visor: {config: {port: high}}"), "visor.config: port: "},
+	} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, exitMisuse, run(t.Context(), []string{"--strict", "--config", tt.path, "eth0"}, &stdout, &stderr))
+		require.Contains(t, stderr.String(), tt.want)
+		require.NotContains(t, stderr.String(), "--help")
 		require.Empty(t, stdout.String())
 	}
 }
