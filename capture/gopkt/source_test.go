@@ -127,6 +127,13 @@ func TestConfig(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.ReadBatch(&b))
 	require.EqualValues(t, 276, b.Frames[0].Link)
+	require.False(t, s.Live())
+
+	s, err = gopkt.NewLive(&script{}, gopkt.Config{})
+	require.NoError(t, err)
+	require.True(t, s.Live(), "a pipeline closes periods by the clock, not by packets")
+	_, err = gopkt.NewLive(&script{}, gopkt.Config{Batch: 257})
+	require.Error(t, err)
 }
 
 func TestReadBatchAllocs(t *testing.T) {

@@ -19,6 +19,10 @@ func TestPlans(t *testing.T) {
 	}{
 		{drill.Address, "192.0.2.1", `"filter":{"bpf":"(port 53) and (host 192.0.2.1)"}`},
 		{drill.Suffix, "example.com", `"filter":{"bpf":"port 53"}`},
+		{drill.Suffix, "example.com.", `"only_qname_suffix":["example.com"]`},
+		{drill.QType, "AAAA", `"only_qtype":["AAAA"]`},
+		{drill.RCode, "NXDOMAIN", `"only_rcode":["NXDOMAIN"]`},
+		{drill.Port, "53", `"filter":{"bpf":"(port 53) and (udp port 53)"}`},
 		{drill.ASN, "64500/Example", `"only_asn_number":["64500"]`},
 		{drill.ASN, "64500", `"only_asn_number":["64500"]`},
 		{drill.ASN, "Unknown", `"asn_notfound":true`},
