@@ -3,6 +3,7 @@ package asks_test
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +142,25 @@ func TestBound(t *testing.T) {
 	}
 	require.EqualValues(t, 3000, sum)
 	require.Equal(t, "198.51.100.1", m.TopClients.Items(1)[0].Name)
+}
+
+// A name that no message can have is an error, not a name without clients. Lists show names below a
+// name as .example.com.
+func TestPossibleNames(t *testing.T) {
+	long := strings.Repeat("x", 63)
+	for name, ok := range map[string]bool{
+		".": true, "*.": true, "com": true, "example.com.": true, "*.example.com": true, long + ".com": true,
+		`a\..b`: true, `a\046.b`: true, strings.Repeat(`\001`, 63) + ".com": true, `a\`: true,
+		"..": false, ".example.com": false, "*..com": false, "a..b": false, "a..": false,
+		long + "x.com": false, strings.Repeat(`\001`, 64): false,
+	} {
+		_, err := asks.Question{QName: name}.Config()
+		if ok {
+			require.NoError(t, err, name)
+		} else {
+			require.ErrorContains(t, err, "labels have 1 to 63 bytes", name)
+		}
+	}
 }
 
 func TestWrongQuestions(t *testing.T) {

@@ -27,8 +27,11 @@ func (q Question) Config() (cfg Config, err error) {
 	} else if q.QName != "" {
 		cfg.OnlyQNames = []string{q.QName}
 	}
-	if len(q.QName) > maxText {
+	switch {
+	case len(q.QName) > maxText:
 		err = fmt.Errorf("qname: a name has at most %d bytes", maxText)
+	case !possible(strings.TrimPrefix(q.QName, "*.")):
+		err = fmt.Errorf("qname %q: labels have 1 to 63 bytes; write example.com, or *.example.com for names below it too", q.QName)
 	}
 	if q.Client != "" {
 		net, bad := parseClient(q.Client)
@@ -46,6 +49,30 @@ func (q Question) Config() (cfg Config, err error) {
 
 // maxText is the maximum length of a name as text: 255 bytes, all of them escaped.
 const maxText = 4 * 255
+
+// possible reports whether each label of a name has 1 to 63 bytes (RFC 1035 section 2.3.4). A name
+// that no message can have would get the answer that no client asked for it.
+func possible(name string) bool {
+	n := 0 // bytes of the label so far
+	for i := 0; i < len(name); i++ {
+		switch rest := name[i:]; {
+		case rest[0] == '.' && len(name) > 1:
+			if n == 0 {
+				return false
+			}
+			n = 0
+			continue
+		case len(rest) >= 4 && rest[0] == '\\' && rest[1] >= '0' && rest[1] <= '9': // \DDD
+			i += 3
+		case rest[0] == '\\':
+			i++
+		}
+		if n++; n > 63 {
+			return false
+		}
+	}
+	return true
+}
 
 func parseClient(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
