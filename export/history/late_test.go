@@ -80,3 +80,64 @@ func TestLostHour(t *testing.T) {
 	require.Equal(t, 19, queries(t, ask(24*time.Hour)))
 	require.Equal(t, 13, queries(t, ask(time.Hour)))
 }
+
+// Damage takes an hour while periods wait to be merged. The hour is made again: the day gets only the
+// periods that it lacks, and no answer counts one twice, before the day is merged or after.
+func TestLostHourWithLatePeriods(t *testing.T) {
+	const first, second = 30 * time.Minute, 90 * time.Minute
+	for _, tt := range []struct {
+		name  string
+		late  []time.Duration // written after the day was merged
+		moves bool            // whether an hour other than the lost one waits
+	}{
+		{"none", nil, false},
+		{"in a free time", []time.Duration{first}, false},
+		{"at a counted time", []time.Duration{20 * time.Minute}, false},
+		{"in the other hour", []time.Duration{second}, false},
+		{"in both", []time.Duration{second, first, 20 * time.Minute}, false},
+		{"in an hour without others", []time.Duration{5 * time.Hour, first}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, w := history.OpenStepped(t, history.Config{Path: filepath.Join(t.TempDir(), "history.db"), Keep: forever})
+			start := time.Now().Truncate(24 * time.Hour).Add(-48 * time.Hour)
+			hours := make(map[int]int)
+			all := 0
+			add := func(at time.Duration, n int) {
+				s.Add("default", period(t, start.Add(at), n), agent)
+				require.NoError(t, w.Flush())
+				hours[int(at/time.Hour)] += n
+				all += n
+			}
+			ask := func(from, to time.Duration) int {
+				a, err := s.Range(t.Context(), "default", start.Add(from), start.Add(to))
+				require.NoError(t, err)
+				return queries(t, a)
+			}
+			for i := range 5 {
+				add(time.Duration(i)*20*time.Minute, 3)
+			}
+			require.NoError(t, w.Merge())
+			for i, at := range tt.late {
+				add(at, 4+i)
+			}
+			require.NoError(t, w.LoseHour("default", start))
+			if tt.moves {
+				require.NoError(t, w.MergeHour("default", start.Add(5*time.Hour)))
+			}
+			require.LessOrEqual(t, ask(0, 24*time.Hour), all, "what is late may be a gap")
+			require.NoError(t, w.MergeHour("default", start))
+			require.Equal(t, all, ask(0, 24*time.Hour), "before the day is merged")
+			for range 2 {
+				require.NoError(t, w.Merge())
+				require.Equal(t, all, ask(0, 24*time.Hour))
+				for h, n := range hours {
+					require.Equal(t, n, ask(time.Duration(h)*time.Hour, time.Duration(h+1)*time.Hour), h)
+				}
+			}
+			add(first+time.Minute, 9)
+			require.NoError(t, w.Merge())
+			require.Equal(t, all, ask(0, 24*time.Hour))
+			require.Equal(t, hours[0], ask(0, time.Hour))
+		})
+	}
+}

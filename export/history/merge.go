@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -83,15 +84,16 @@ func (w *writer) mergeSlots() error {
 	return nil
 }
 
-// slotRecords are the records of a slot and of the one that contains it.
+// slotRecords are the records of a slot.
 type slotRecords struct {
 	parents  []record // more than one if records do not add up
 	children []record // those that are not in a parent
-	grand    *record  // of the tier above the parents, if it contains the last of them
-	day      *record  // of a slot without parents, if it contains all hours that there are
+	days     []record // of the day, if the parents are hours
 }
 
-// mergeSlot merges the records of c in a slot that are not in the tier above.
+// mergeSlot merges the records of c in a slot that are not in the tier above. If the day has counted
+// the hour already, what is late goes into both in one transaction, so that no reader sees the hour
+// beside a day that lacks a part of it.
 func (w *writer) mergeSlot(c chain, slot int64) error {
 	var in slotRecords
 	if err := w.open.view(func(tx *bolt.Tx) error { return in.read(tx, c, slot) }); err != nil {
@@ -101,30 +103,26 @@ func (w *writer) mergeSlot(c chain, slot int64) error {
 		return nil
 	}
 	out, err := w.mergeRecords(chain{c.tier + 1, c.policy}, in.parents, in.children)
-	if err == nil && in.grand != nil && len(in.parents) > 0 {
-		var more []record
-		more, err = w.mergeRecords(in.grand.chain, []record{*in.grand}, in.children)
-		for i := range more {
-			more[i].upto = in.grand.upto
-		}
-		out = append(out, more...)
-	}
 	if err != nil {
 		return err
 	}
-	remade := in.day != nil && w.contains(in.day, out)
+	if upto, late := w.inDay(&in); upto > 0 {
+		for i := range out {
+			out[i].number = cmp.Or(out[i].number, upto)
+		}
+		if len(late) > 0 {
+			more, err := w.mergeRecords(in.days[0].chain, in.days, late)
+			if err != nil {
+				return err
+			}
+			out = append(out, more...)
+		}
+	}
 	err = w.update(func(tx *bolt.Tx) error {
 		for i := range out {
 			if _, err := out[i].put(tx, true); err != nil {
 				return err
 			}
-			if remade { // no reader sees the hour beside a day that lacks its number
-				in.day.upto = max(in.day.upto, out[i].number)
-			}
-		}
-		if remade {
-			_, err := in.day.put(tx, true)
-			return err
 		}
 		return nil
 	})
@@ -140,13 +138,11 @@ func (w *writer) mergeSlot(c chain, slot int64) error {
 func (in *slotRecords) read(tx *bolt.Tx, c chain, slot int64) error {
 	above := chain{c.tier + 1, c.policy}
 	end := slot + above.tier.length()
-	var upto uint64
 	for r := range above.between(tx, slot, end) {
-		upto = max(upto, r.upto)
 		in.parents = append(in.parents, r.clone())
 	}
 	for r := range c.between(tx, slot, end) {
-		if r.number > upto {
+		if r.number > upto(in.parents) {
 			in.children = append(in.children, r.clone())
 		}
 	}
@@ -155,34 +151,45 @@ func (in *slotRecords) read(tx *bolt.Tx, c chain, slot int64) error {
 	}
 	from := day.slot(slot)
 	for r := range (chain{day, c.policy}).between(tx, from, from+day.length()) {
-		r = r.clone()
-		if n := len(in.parents); n == 0 {
-			in.day = &r
-		} else if r.upto >= in.parents[n-1].number {
-			in.grand = &r
-		}
-	}
-	for r := range above.between(tx, from, from+day.length()) {
-		if in.day != nil && r.number > in.day.upto {
-			in.day = nil
-		}
+		in.days = append(in.days, r.clone())
 	}
 	return nil
 }
 
-// contains reports whether a day has counted the time of new hours. Damage took them; they were
-// made again of their minutes.
-func (w *writer) contains(day *record, hours []record) bool {
-	whole, err := w.unpack(day)
-	if err != nil {
-		return false
+// upto returns the highest number that was merged into records.
+func upto(records []record) (n uint64) {
+	for _, r := range records {
+		n = max(n, r.upto)
 	}
-	for i := range hours {
-		if part, err := w.unpack(&hours[i]); err != nil || !covers(whole, part) {
-			return false
+	return n
+}
+
+// inDay returns the number of the last hour in the day if the day has counted the hour, and the
+// children that the day lacks. An hour without parents is in the day if damage took it: then the
+// day has some of its children.
+func (w *writer) inDay(in *slotRecords) (last uint64, late []record) {
+	last = upto(in.days)
+	if n := len(in.parents); last == 0 || n > 0 && in.parents[n-1].number > last {
+		return 0, nil
+	}
+	var seen uint64
+	var days []*handler.Snapshot
+	for i := range in.days {
+		if s, err := w.unpack(&in.days[i]); err == nil {
+			seen, days = max(seen, in.days[i].seen), append(days, s)
 		}
 	}
-	return true
+	for i := range in.children {
+		child := &in.children[i]
+		s, err := w.unpack(child)
+		if err == nil && (child.number > seen || !slices.ContainsFunc(days, func(d *handler.Snapshot) bool { return covers(d, s) })) {
+			late = append(late, *child)
+		}
+	}
+	if len(in.parents) == 0 && len(late) == len(in.children) {
+		return 0, nil
+	}
+	return last, late
 }
 
 // mergeRecords merges children into the last of parents, or into a new record. It begins another
@@ -191,12 +198,10 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 	var sum handler.Merger
 	sum.Overlap = true // a clock may have been set back
 	var r record
-	var parent *handler.Snapshot
 	if n := len(parents); n > 0 {
 		if s, err := w.unpack(&parents[n-1]); err == nil {
-			r, parent = parents[n-1], s
-			err = sum.Add(s, handler.Origin{})
-			if err != nil {
+			r = parents[n-1]
+			if err := sum.Add(s, handler.Origin{}); err != nil {
 				return nil, err
 			}
 		}
@@ -218,11 +223,7 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 		child := &children[i]
 		s, err := w.unpack(child)
 		if err != nil {
-			r.upto = max(r.upto, child.number)
-			continue
-		}
-		if child.tier == hour && parent != nil && covers(parent, s) {
-			r.upto = max(r.upto, child.number) // made again after damage: the day has the lost one
+			r.note(c.tier, child)
 			continue
 		}
 		if err := sum.Add(s, handler.Origin{}); err != nil {
@@ -237,9 +238,24 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 		if r.end == 0 && r.number == 0 {
 			r.start, r.end = child.start, child.end
 		}
-		r.end, r.upto = max(r.end, child.end), max(r.upto, child.number)
+		r.end = max(r.end, child.end)
+		r.note(c.tier, child)
 	}
 	return out, end()
+}
+
+// note notes that r, of a tier, contains child.
+func (r *record) note(t tier, child *record) {
+	if child.tier == t-1 {
+		r.upto = max(r.upto, child.number)
+	}
+	switch {
+	case t < day:
+	case child.tier == minute:
+		r.seen = max(r.seen, child.number)
+	default:
+		r.seen = max(r.seen, child.upto)
+	}
 }
 
 // covers reports whether each module of s counted all of the time of the same module of part.

@@ -57,11 +57,13 @@ func (c chain) create(tx *bolt.Tx) (*bolt.Bucket, error) {
 	return all.CreateBucketIfNotExists(bucketOf(c.policy))
 }
 
-// link numbers r, and links it with its neighbours. The next one is there only if a clock was set
-// back.
+// link numbers r unless it has a number, and links it with its neighbours. The next one is there
+// only if a clock was set back, or if r is made again after damage.
 func (r *record) link(b *bolt.Bucket, key []byte) (err error) {
-	if r.number, err = b.NextSequence(); err != nil {
-		return err
+	if r.number == 0 {
+		if r.number, err = b.NextSequence(); err != nil {
+			return err
+		}
 	}
 	c := b.Cursor()
 	next, value := c.Seek(key)

@@ -39,7 +39,8 @@ func (t tier) slot(ns int64) int64 {
 }
 
 // chain holds the records of a policy in a tier. They are numbered, and each contains the number of
-// the one before it, so that a missing record shows.
+// the one before it, so that a missing record shows. An hour made again after damage has the number
+// of the last hour in its day.
 type chain struct {
 	tier   tier
 	policy string
@@ -51,13 +52,14 @@ type record struct {
 	start, end     int64 // in ns since 1970
 	number, before uint64
 	upto           uint64 // highest number of the tier below that was merged into this one
+	seen           uint64 // of a day: highest number of a minute that was merged into it
 	lossy          bool   // records between the one before and this one were lost by damage
 	sum            uint32 // the checksum of what was read
 	data           []byte // zstd
 }
 
 const (
-	recordVersion = 1
+	recordVersion = 2 // 1 has no seen
 	flagLossy     = 1
 )
 
@@ -80,6 +82,7 @@ func (r *record) append(dst []byte) []byte {
 	dst = wire.AppendUvarint(dst, r.number)
 	dst = wire.AppendUvarint(dst, r.before)
 	dst = wire.AppendUvarint(dst, r.upto)
+	dst = wire.AppendUvarint(dst, r.seen)
 	dst = append(dst, r.data...)
 	binary.LittleEndian.PutUint32(dst[at:], crc32.Checksum(dst[at+4:], castagnoli))
 	return dst
@@ -106,12 +109,15 @@ func peekRecord(b []byte) (r record, err error) {
 	r.start = in.Varint()
 	length := in.Uvarint()
 	r.number, r.before, r.upto = in.Uvarint(), in.Uvarint(), in.Uvarint()
+	if r.seen = math.MaxUint64; version >= 2 {
+		r.seen = in.Uvarint()
+	}
 	r.data = in.Bytes(uint64(in.Len()))
 	r.end = r.start + int64(length)
 	switch {
 	case in.Err() != nil:
 		return r, fmt.Errorf("%w: %w", errDamaged, in.Err())
-	case version != recordVersion:
+	case version == 0 || version > recordVersion:
 		return r, fmt.Errorf("%w: its version %d is unknown; update this program", errDamaged, version)
 	case r.tier >= tiers || length > math.MaxInt64 || r.end < r.start:
 		return r, fmt.Errorf("%w: its time is out of range", errDamaged)

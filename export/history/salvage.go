@@ -114,7 +114,8 @@ func (s *scan) add(r *record, e element) {
 func (s *scan) copy(f *file) (records int, err error) {
 	for c, all := range s.found {
 		starts := slices.Sorted(maps.Keys(all))
-		var last, highest uint64
+		var last uint64
+		highest := s.merged(chain{c.tier + 1, c.policy})
 		for part := range slices.Chunk(starts, batch) {
 			err := f.update(func(tx *bolt.Tx) error {
 				b, err := c.create(tx)
@@ -141,6 +142,15 @@ func (s *scan) copy(f *file) (records int, err error) {
 		}
 	}
 	return records, nil
+}
+
+// merged returns the highest number that was merged into the records of c. Records of the tier below
+// may be lost, and new ones must not look merged.
+func (s *scan) merged(c chain) (n uint64) {
+	for _, f := range s.found[c] {
+		n = max(n, f.upto)
+	}
+	return n
 }
 
 func (s *scan) read(at found) (record, error) {
