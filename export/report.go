@@ -149,16 +149,22 @@ func (r *Report) coverage() string {
 }
 
 // Brief formats a duration in whole seconds, without units that are zero: "1h30m". A duration below
-// a second is "1s".
+// a second is "1s", and one from two days on begins with days: "31d".
 func Brief(d time.Duration) string {
-	s := max(d, time.Second).Round(time.Second).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
+	d = max(d, time.Second).Round(time.Second)
+	days := ""
+	if d >= 48*time.Hour {
+		if days, d = fmt.Sprintf("%dd", d/(24*time.Hour)), d%(24*time.Hour); d == 0 {
+			return days
+		}
 	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
+	rest := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(rest, zero) {
+			rest = rest[:len(rest)-2]
+		}
 	}
-	return s
+	return days + rest
 }
 
 // between formats a range of time. It omits the date of the end if that equals the date of the

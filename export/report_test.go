@@ -114,6 +114,8 @@ func TestBrief(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "1s", time.Second / 3: "1s", 59 * time.Second: "59s", time.Minute: "1m", 90 * time.Second: "1m30s",
 		10 * time.Minute: "10m", time.Hour: "1h", 90 * time.Minute: "1h30m", 30 * time.Hour: "30h", time.Hour + time.Second: "1h0m1s",
+		47 * time.Hour: "47h", 48 * time.Hour: "2d", 31 * 24 * time.Hour: "31d", 72*time.Hour + 5*time.Minute: "3d5m",
+		36742*time.Hour + 46*time.Minute + 34*time.Second: "1530d22h46m34s",
 	} {
 		require.Equal(t, want, export.Brief(d))
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"visor/handler"
 	"visor/handler/metric"
@@ -134,7 +133,7 @@ func (t *text) title(m *handler.Module) {
 	head := section(m)
 	when := "nothing seen"
 	if !m.Start.IsZero() {
-		when = fmt.Sprintf("%s, %s", m.Start.UTC().Format("2006-01-02 15:04:05 MST"), m.Length.Round(time.Second))
+		when = fmt.Sprintf("%s, %s", m.Start.UTC().Format("2006-01-02 15:04:05 MST"), Brief(m.Length))
 	}
 	fill := t.width - len(head) - len(when) - 6
 	if fill < 2 {

@@ -17,7 +17,8 @@ type Timeline struct {
 	Step   time.Duration // whole seconds
 	Counts []uint64      // events per step; the last step may be shorter
 	Peak   time.Time     // start of the minute with the most events, the earliest of equals
-	Most   uint64        // events in that minute
+	Span   time.Duration // length of the peak: a minute, or more where a long capture was counted coarsely
+	Most   uint64        // events in the peak
 }
 
 // timelineSteps are the round lengths of steps in seconds.
@@ -45,14 +46,19 @@ func NewTimeline(name string, r *sketch.Rate, n int) Timeline {
 	}
 	t.Start, t.Step = time.Unix(first-first%step, 0).UTC(), time.Duration(step)*time.Second
 	t.Counts = make([]uint64, last/step-first/step+1)
-	minute, sum := int64(0), uint64(0)
+	span := int64(60)
+	if span%r.Width() != 0 {
+		span = max(64, r.Width())
+	}
+	t.Span = time.Duration(span) * time.Second
+	at, sum := int64(0), uint64(0)
 	for sec, events := range r.Slots() {
 		t.Counts[sec/step-first/step] += events
-		if sec/60 != minute {
-			minute, sum = sec/60, 0
+		if sec/span != at {
+			at, sum = sec/span, 0
 		}
 		if sum += events; sum > t.Most {
-			t.Most, t.Peak = sum, time.Unix(60*minute, 0).UTC()
+			t.Most, t.Peak = sum, time.Unix(span*at, 0).UTC()
 		}
 	}
 	return t
@@ -80,10 +86,13 @@ func (t *Timeline) Columns() string {
 
 // Caption describes the length of a step and the peak.
 func (t *Timeline) Caption() string {
-	from := t.Start.Format(time.DateTime)
-	return fmt.Sprintf("%s from %s UTC, a column is %s; peak minute %s with %s", t.Name, from, Brief(t.Step), t.Peak.Format("2006-01-02 15:04"), thousands(t.Most))
+	peak := "minute " + t.Peak.Format("2006-01-02 15:04")
+	if t.Span != time.Minute {
+		peak = "of " + Brief(t.Span) + " from " + t.Peak.Format(time.DateTime)
+	}
+	return fmt.Sprintf("%s from %s UTC, a column is %s; peak %s with %s", t.Name, t.Start.Format(time.DateTime), Brief(t.Step), peak, thousands(t.Most))
 }
 
 func (t *Timeline) object() object {
-	return object{"start": stamp(t.Start), "step": int64(t.Step / time.Second), "counts": t.Counts, "peak": object{"minute": stamp(t.Peak), "count": t.Most}}
+	return object{"start": stamp(t.Start), "step": int64(t.Step / time.Second), "counts": t.Counts, "peak": object{"minute": stamp(t.Peak), "seconds": int64(t.Span / time.Second), "count": t.Most}}
 }

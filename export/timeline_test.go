@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -49,4 +50,21 @@ func TestTimeline(t *testing.T) {
 	got := export.NewTimeline("packets", &r, 4)
 	require.Equal(t, "▂█ ▅", got.Columns())
 	require.Equal(t, "packets from 2026-01-01 12:00:00 UTC, a column is 1m; peak minute 2026-01-01 12:01 with 8", got.Caption())
+}
+
+// Years are counted in slots longer than a minute. The peak is the time of a slot then, with its
+// length: no minute is known.
+func TestTimelineOfYears(t *testing.T) {
+	first := time.Date(2005, 9, 8, 19, 34, 38, 0, time.UTC)
+	for _, length := range []time.Duration{2 * time.Hour, 12 * time.Hour, 48 * time.Hour, 4 * 366 * 24 * time.Hour} {
+		var r sketch.Rate
+		r.Add(first.Unix(), 58)
+		r.Add(first.Add(length).Unix(), 2)
+		got := export.NewTimeline("packets", &r, 80)
+		require.Equal(t, uint64(58), got.Most)
+		require.Zero(t, int64(got.Span/time.Second)%r.Width(), length)
+		require.False(t, got.Peak.After(first), length)
+		require.True(t, got.Peak.Add(got.Span).After(first), length)
+		require.Equal(t, got.Span == time.Minute, strings.Contains(got.Caption(), "peak minute"), length)
+	}
 }

@@ -248,6 +248,13 @@ func TestAccount(t *testing.T) {
 	require.Equal(t, []string{"-b ip proto 99 lets no packet through"}, a.Hints)
 	require.Contains(t, stderr, "1,000 packets: 0 analysed, 1,000 filtered; the answer is empty")
 
+	for _, args := range [][]string{{"--from", "2027-01-01"}, {"--from", "+20s", "--to", "+10s"}} {
+		_, stdout, _ = call(t, nil, append(args, sample)...)
+		require.Equal(t, []string{"no packet is in the time of --from and --to"}, accountOf(t, stdout).Hints)
+		_, stdout, _ = call(t, nil, append(args, "-b", "udp", sample)...)
+		require.Equal(t, []string{"-b udp lets no packet through in the time of --from and --to"}, accountOf(t, stdout).Hints)
+	}
+
 	_, stdout, _ = call(t, nil, "--max-deep-sample", "10", sample)
 	a = accountOf(t, stdout)
 	require.Equal(t, a.Account.Offered, a.Account.Analysed+a.Account.NotSampled)

@@ -187,6 +187,9 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o.input = strings.ToLower(o.input)
 	o.setOutput(stdout)
 	o.clamp(fs.Changed("periods"))
+	if fs.Changed("step") && (o.step < time.Second || o.step%time.Second != 0) {
+		return o, fmt.Errorf("--step %v: must be whole seconds, as 10s, 1m or 1h", o.step)
+	}
 	return o, errors.Join(o.setTimes(from, to), o.setHosts(hosts), o.setPorts(ports), o.setAnonymize(anonymous), o.check(), o.checkAnonymize(), o.setColor(color, stdout))
 }
 
@@ -235,8 +238,6 @@ func (o *options) check() error {
 		return errors.New("--format rssac002 and --service NAME go together")
 	case o.format == formatRSSAC && (o.step != 0 || o.periods != 0 || o.question != (asks.Question{})):
 		return errors.New("--format rssac002 writes the whole input, and cannot go with --step, --periods, --name or --client")
-	case o.step != 0 && (o.step < time.Second || o.step%time.Second != 0):
-		return fmt.Errorf("--step %v: must be whole seconds, as 10s, 1m or 1h", o.step)
 	case o.step != 0 && o.periods != 0:
 		return errors.New("--step writes all of the capture, and cannot go with --periods or --format pktvisor")
 	case o.writeTo != "" && (o.step != 0 || o.periods != 0):

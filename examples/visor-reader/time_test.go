@@ -66,7 +66,7 @@ func TestSteps(t *testing.T) {
 	}
 	require.Equal(t, []string{"00:00:00 3", "00:00:10 2", "00:00:25 1", "00:01:40 1"}, counts)
 
-	for _, args := range [][]string{{"--step", "1500ms"}, {"--step", "-1m"}, {"--step", "1m", "--periods", "3"}, {"--step", "1m", "--format", "pktvisor"}} {
+	for _, args := range [][]string{{"--step", "0"}, {"--step", "1500ms"}, {"--step", "-1m"}, {"--step", "1m", "--periods", "3"}, {"--step", "1m", "--format", "pktvisor"}} {
 		code, _, stderr := call(t, nil, append(args, path)...)
 		require.Equal(t, exitMisused, code)
 		require.Contains(t, stderr, "--step")

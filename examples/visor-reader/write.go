@@ -175,8 +175,12 @@ func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Repor
 		}
 	}
 	hint(ctx.Err() != nil, "interrupted: the rest of the input was not read")
-	hint(r.Account.Offered > 0 && r.Account.Filtered == r.Account.Offered,
-		"-b %s lets no packet through", j.filter)
+	if r.Account.Offered > 0 && r.Account.Filtered == r.Account.Offered {
+		timed := j.from != nil || j.to != nil
+		hint(j.filter != "" && !timed, "-b %s lets no packet through", j.filter)
+		hint(j.filter == "" && timed, "no packet is in the time of --from and --to")
+		hint(j.filter != "" && timed, "-b %s lets no packet through in the time of --from and --to", j.filter)
+	}
 	hint(j.noFlows(snap, r),
 		"no flow record was found: without -i %s the packets themselves are summarised", j.input)
 	m := network.From(snap)

@@ -69,6 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	sink, warning, err := openLog(o, stdout, stderr, openSyslog)
 	if err != nil {
+		tellParent(err)
 		fmt.Fprintf(stdout, "Log init failed: %v\n", err)
 		return exitFailed
 	}

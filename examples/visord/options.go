@@ -260,6 +260,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		o.otelPort = 4317
 	}
 	o.clamp()
+	o.warnIdle(fs)
 	return o, errors.Join(absolute(&o.config), absolute(&o.logFile), absolute(&o.apiFiles), absolute(&o.history), o.validate())
 }
 
@@ -297,6 +298,18 @@ func (o *options) clamp() {
 			o.warnings = append(o.warnings, fmt.Sprintf("--%s %d: must be from 1 to %d; it is %d now", n.name, given, n.most, *n.value))
 		}
 	}
+}
+
+// warnIdle warns of options that have no effect without another.
+func (o *options) warnIdle(fs *pflag.FlagSet) {
+	fs.Visit(func(f *pflag.Flag) {
+		if strings.HasPrefix(f.Name, "tls-") && !o.tls {
+			o.warnings = append(o.warnings, fmt.Sprintf("--%s has no effect without --tls", f.Name))
+		}
+		if strings.HasPrefix(f.Name, "otel-") && !o.otel {
+			o.warnings = append(o.warnings, fmt.Sprintf("--%s has no effect without --otel", f.Name))
+		}
+	})
 }
 
 // portNumber is the number of a port, or 0 for any.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,24 @@ func TestWarnings(t *testing.T) {
 		"--max-deep-sample 0: must be from 1 to 100; it is 1 now",
 	}, o.warnings)
 	require.Equal(t, []any{"eth0", 10, 1}, []any{o.iface, o.periods, o.deepSample}, "the name of the program is that of pktvisor's image")
+}
+
+// TestIdleOptions checks that an option which needs another is not ignored silently, on the command
+// line and in the file.
+func TestIdleOptions(t *testing.T) {
+	path := configFile(t, "visor: {config: {otel_port: 4318}}")
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"--otel-host", "ns1", "--tls-cert", "x"}, []string{"--otel-host has no effect without --otel", "--otel-port has no effect without --otel", "--tls-cert has no effect without --tls"}},
+		{[]string{"--otel", "--otel-host", "ns1"}, nil},
+	} {
+		o, err := parseOptions(append(tt.args, "--config", path, "eth0"), nil)
+		require.NoError(t, err)
+		slices.Sort(o.warnings)
+		require.Equal(t, tt.want, o.warnings)
+	}
 }
 
 // TestOrbFile reads a file that configures both Orb's agent and pktvisord.

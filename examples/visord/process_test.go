@@ -265,9 +265,14 @@ func TestDaemon(t *testing.T) {
 		return err == nil && bytes.Contains(log, []byte("exit with success"))
 	})
 
-	out, err = exec.Command(path, "-d", "nosuch0").CombinedOutput()
-	require.Error(t, err)
-	require.Contains(t, string(out), "nosuch0")
+	for want, args := range map[string][]string{
+		"nosuch0":          {"-d", "nosuch0"},
+		"/nonexistent/log": {"-d", "--log-file", "/nonexistent/log", "mock"},
+	} {
+		out, err = exec.Command(path, args...).CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), want)
+	}
 }
 
 // TestNotify checks that systemd is notified when visord serves and when it ends.

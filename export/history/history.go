@@ -207,7 +207,7 @@ func (s *Store) Close() (err error) {
 		s.mu.Unlock()
 		if lost > 0 {
 			s.lose(lost, last)
-			err = fmt.Errorf("history: %d periods are lost: %w", lost, last)
+			err = fmt.Errorf("history: lost periods: %d: %w", lost, last)
 		}
 		if f := s.open.set(nil); f != nil {
 			err = errors.Join(err, f.close())

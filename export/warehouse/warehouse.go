@@ -130,7 +130,7 @@ func (w *Warehouse) Run(ctx context.Context) error {
 	for len(w.pending) > 0 {
 		w.drop()
 	}
-	return fmt.Errorf("warehouse: %d periods are lost: %w", lost, err)
+	return fmt.Errorf("warehouse: lost periods: %d: %w", lost, err)
 }
 
 // writeUntil writes until ctx is done. It waits ever longer while the database is away.

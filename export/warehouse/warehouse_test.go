@@ -125,7 +125,7 @@ func TestEnd(t *testing.T) {
 		w, stop = start(t, warehouse.Config{DB: db, Agent: "ns1"})
 		w.Put("default", p)
 		w.Put("other", p)
-		require.ErrorContains(t, stop(), "warehouse: 2 periods are lost: making the tables: away")
+		require.ErrorContains(t, stop(), "warehouse: lost periods: 2: making the tables: away")
 		require.Equal(t, uint64(2), w.Stats().Lost)
 	})
 }
