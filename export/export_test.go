@@ -260,7 +260,7 @@ func ExampleWriteText() {
 	}
 	_ = export.WriteText(os.Stdout, snap, export.TextConfig{Width: 60})
 	// Output:
-	// ── DNS ──────────────────────── 2026-01-01 00:00:00 UTC, 0s
+	// ── DNS ──────────────────────── 2026-01-01 00:00:00 UTC, 1s
 	// messages  events 1   sampled 1
 	//                       p50     p90     p95     p99     max
 	// events per second       1       1       1       1       1
