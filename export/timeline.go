@@ -17,7 +17,7 @@ type Timeline struct {
 	Step   time.Duration // whole seconds
 	Counts []uint64      // events per step; the last step may be shorter
 	Peak   time.Time     // start of the minute with the most events, the earliest of equals
-	Span   time.Duration // length of the peak: a minute, or more where a long capture was counted coarsely
+	Span   time.Duration // length of the peak: a minute, or more in captures of many hours
 	Most   uint64        // events in the peak
 }
 

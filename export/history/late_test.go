@@ -81,8 +81,8 @@ func TestLostHour(t *testing.T) {
 	require.Equal(t, 13, queries(t, ask(time.Hour)))
 }
 
-// Damage takes an hour while periods wait to be merged. The hour is made again: the day gets only the
-// periods that it lacks, and no answer counts one twice, before the day is merged or after.
+// Damage takes an hour while periods wait to be merged. The hour is made again: the day gets only
+// the periods that it lacks, and no answer counts one twice, before the day is merged or after.
 func TestLostHourWithLatePeriods(t *testing.T) {
 	const first, second = 30 * time.Minute, 90 * time.Minute
 	for _, tt := range []struct {

@@ -91,9 +91,9 @@ type slotRecords struct {
 	days     []record // of the day, if the parents are hours
 }
 
-// mergeSlot merges the records of c in a slot that are not in the tier above. If the day has counted
-// the hour already, what is late goes into both in one transaction, so that no reader sees the hour
-// beside a day that lacks a part of it.
+// mergeSlot merges the records of c in a slot that are not in the tier above. If the day has
+// counted the hour already, what is late goes into both in one transaction, so that no reader sees
+// the hour beside a day that lacks a part of it.
 func (w *writer) mergeSlot(c chain, slot int64) error {
 	var in slotRecords
 	if err := w.open.view(func(tx *bolt.Tx) error { return in.read(tx, c, slot) }); err != nil {

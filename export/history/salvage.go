@@ -144,8 +144,8 @@ func (s *scan) copy(f *file) (records int, err error) {
 	return records, nil
 }
 
-// merged returns the highest number that was merged into the records of c. Records of the tier below
-// may be lost, and new ones must not look merged.
+// merged returns the highest number that was merged into the records of c. Records of the tier
+// below may be lost, and new ones must not look merged.
 func (s *scan) merged(c chain) (n uint64) {
 	for _, f := range s.found[c] {
 		n = max(n, f.upto)
