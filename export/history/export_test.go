@@ -1,11 +1,17 @@
 package history
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"slices"
 	"testing"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"visor/internal/wire"
 )
 
 // Steps are what the goroutine of a Store does, one by one.
@@ -50,3 +56,21 @@ func (s Steps) MergeHour(policy string, at time.Time) error {
 
 // Merge merges the records of slots that are over.
 func (s Steps) Merge() error { return s.w.mergeSlots() }
+
+// Age rewrites the first day of a policy in version 1, which has no seen.
+func (s Steps) Age(policy string) error {
+	return s.w.update(func(tx *bolt.Tx) error {
+		b := chain{day, policy}.bucket(tx)
+		k, v := b.Cursor().First()
+		r, err := readRecord(v)
+		if err != nil {
+			return err
+		}
+		n := len(wire.AppendUvarint(nil, r.seen))
+		at := len(v) - len(r.data) - n
+		old := slices.Delete(bytes.Clone(v), at, at+n)
+		old[4] = 1
+		binary.LittleEndian.PutUint32(old, crc32.Checksum(old[4:], castagnoli))
+		return b.Put(k, old)
+	})
+}

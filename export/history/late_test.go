@@ -141,3 +141,28 @@ func TestLostHourWithLatePeriods(t *testing.T) {
 		})
 	}
 }
+
+// A day of version 1 does not have the number of its last minute. The covered time decides then.
+func TestLostHourOfVersion1(t *testing.T) {
+	s, w := history.OpenStepped(t, history.Config{Path: filepath.Join(t.TempDir(), "history.db"), Keep: forever})
+	start := time.Now().Truncate(24 * time.Hour).Add(-48 * time.Hour)
+	add := func(at time.Duration, n int) {
+		s.Add("default", period(t, start.Add(at), n), agent)
+		require.NoError(t, w.Flush())
+	}
+	add(0, 3)
+	add(20*time.Minute, 5)
+	add(80*time.Minute, 7)
+	require.NoError(t, w.Merge())
+	require.NoError(t, w.Age("default"))
+	add(30*time.Minute, 9) // late
+	require.NoError(t, w.LoseHour("default", start))
+	for range 2 {
+		require.NoError(t, w.Merge())
+		for span, want := range map[time.Duration]int{time.Hour: 17, 24 * time.Hour: 24} {
+			a, err := s.Range(t.Context(), "default", start, start.Add(span))
+			require.NoError(t, err)
+			require.Equal(t, want, queries(t, a))
+		}
+	}
+}
