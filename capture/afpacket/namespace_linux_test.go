@@ -44,20 +44,25 @@ func namespace(t testing.TB) {
 }
 
 // send sends frames.
-func send(t testing.TB, frames []capture.Frame) {
+func send(t testing.TB, frames []capture.Frame) { transmitter(t)(frames) }
+
+// transmitter returns a function that sends frames and does not allocate.
+func transmitter(t testing.TB) func(frames []capture.Frame) {
 	iface, err := net.InterfaceByName(sender)
 	require.NoError(t, err)
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
-	defer unix.Close(fd)
+	t.Cleanup(func() { unix.Close(fd) })
 	require.NoError(t, unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: iface.Index}))
-	for i := range frames {
-		_, err := unix.Write(fd, frames[i].Data)
-		for err == unix.ENOBUFS {
-			time.Sleep(time.Millisecond)
-			_, err = unix.Write(fd, frames[i].Data)
+	return func(frames []capture.Frame) {
+		for i := range frames {
+			_, err := unix.Write(fd, frames[i].Data)
+			for err == unix.ENOBUFS {
+				time.Sleep(time.Millisecond)
+				_, err = unix.Write(fd, frames[i].Data)
+			}
+			require.NoError(t, err)
 		}
-		require.NoError(t, err)
 	}
 }
 
@@ -114,6 +119,27 @@ func TestNSCapture(t *testing.T) {
 		require.Equal(t, want, got[i], "frame %d", i)
 	}
 	require.Equal(t, afpacket.Stats{Packets: 5000}, live.Stats())
+}
+
+// TestNSReadBatchAllocs checks that a queue allocates nothing while it reads frames and waits for
+// blocks.
+func TestNSReadBatchAllocs(t *testing.T) {
+	namespace(t)
+	frames, _ := trafficgen.Frames(trafficgen.Mixed(1000))
+	src, transmit := open(t, afpacket.Config{}).Sources()[0], transmitter(t)
+	timeout := time.AfterFunc(time.Minute, func() { src.Close() })
+	defer timeout.Stop()
+	var b capture.Batch
+	var failed error
+	taken := 0
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		transmit(frames)
+		for n := 0; n < len(frames) && failed == nil; taken, n = taken+len(b.Frames), n+len(b.Frames) {
+			failed = src.ReadBatch(&b)
+		}
+	}))
+	require.NoError(t, failed)
+	require.Equal(t, 11*len(frames), taken, "one run before those that count")
 }
 
 // TestNSQueues spreads traffic over queues. Every packet arrives once, and the packets of a

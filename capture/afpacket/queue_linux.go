@@ -43,6 +43,7 @@ const (
 type queue struct {
 	file    *os.File
 	conn    syscall.RawConn
+	ready   func(fd uintptr) bool // canReturn; a new method value for each wait would be allocated
 	iface   *net.Interface
 	link    decode.LinkType
 	ring    []byte
@@ -75,6 +76,7 @@ func openQueue(cfg *Config, on *target, group *fanout) (*queue, error) {
 		return nil, err
 	}
 	q := &queue{file: file, iface: on.iface, link: on.link, ring: ring, twice: on.iface.Flags&net.FlagLoopback != 0}
+	q.ready = q.canReturn
 	if q.conn, err = file.SyscallConn(); err != nil {
 		file.Close()
 		_ = unix.Munmap(ring)
@@ -146,9 +148,9 @@ func (q *queue) wait() error {
 	return nil
 }
 
-// ready reports whether wait can return. It clears a pending error of the socket. The socket has
+// canReturn reports whether wait can return. It clears a pending error of the socket. The socket has
 // one when the interface goes down, and works again when the interface is up.
-func (q *queue) ready(fd uintptr) bool {
+func (q *queue) canReturn(fd uintptr) bool {
 	if q.closed.Load() || q.status().Load()&unix.TP_STATUS_USER != 0 {
 		return true
 	}
