@@ -151,6 +151,7 @@ func TestViolations(t *testing.T) {
 // TestSlowClients checks that slow clients do not delay others: one sends nothing, one stops within
 // the handshake, one within a frame. A client may wait between frames.
 func TestSlowClients(t *testing.T) {
+	t.Parallel() // it waits
 	l := listen(t, dnstap.Config{Timeout: time.Second})
 	idle := dial(t, l)
 	send(t, idle, control(begin, contentType), data(message(0)))

@@ -185,6 +185,7 @@ func TestAllow(t *testing.T) {
 // TestIdleClientsMakeRoom fills a listener with idle clients: some have not begun, some have begun
 // and wait. A server that sends frames gets a place, and an active client keeps its place.
 func TestIdleClientsMakeRoom(t *testing.T) {
+	t.Parallel() // it waits
 	const places = 32
 	l, _ := listenTCP(t, dnstap.Config{Clients: places, PerAddress: places, Timeout: 1500 * time.Millisecond})
 	busy := dial(t, l)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
@@ -89,10 +90,10 @@ func (q *questions) send() (stop func()) {
 	return func() { close(quit); working.Wait() }
 }
 
-// post asks a question.
+// post asks a question. It may be called from any goroutine.
 func (q *questions) post(ctx context.Context, body string) (status int, retry string, answer map[string]json.RawMessage) {
 	req, err := http.NewRequestWithContext(ctx, "POST", q.server.URL+"/api/v1/policies/p/ask", strings.NewReader(body))
-	require.NoError(q.t, err)
+	assert.NoError(q.t, err)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -100,8 +101,8 @@ func (q *questions) post(ctx context.Context, body string) (status int, retry st
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	require.NoError(q.t, err)
-	require.NoError(q.t, json.NewDecoder(bytes.NewReader(b)).Decode(&answer), "%s", b)
+	assert.NoError(q.t, err)
+	assert.NoError(q.t, json.NewDecoder(bytes.NewReader(b)).Decode(&answer), "%s", b)
 	return resp.StatusCode, resp.Header.Get("Retry-After"), answer
 }
 
@@ -111,21 +112,25 @@ func TestAsk(t *testing.T) {
 	t.Parallel() // it waits
 	q := newQuestions(t)
 	defer q.send()()
+	var asking sync.WaitGroup // at once, because each takes a second
 	for body, want := range map[string]string{
 		`{"qname": "deleted.example.com", "for": "1s"}`: `(?s)"answer":"In 1s, one client asked for deleted.example.com: \d+ queries \(A \d+\), \d+ replies \(NXDOMAIN \d+\)\. Clients by queries: 198\.51\.100\.1 \(\d+\)\. First`,
 		`{"client": "198.51.100.2", "for": 1.5}`:        `one client in 198\.51\.100\.2 asked: .* Names by queries: www\.example\.com \(`,
 		`{"qname": "none.example.com", "for": "1s"}`:    `no client asked for none\.example\.com\.`,
 	} {
-		status, _, answer := q.post(t.Context(), body)
-		require.Equal(t, 200, status, "%v", answer)
-		text, err := json.Marshal(answer)
-		require.NoError(t, err)
-		require.Regexp(t, want, string(text))
-		var metrics map[string]map[string]map[string]any
-		require.NoError(t, json.Unmarshal(answer["metrics"], &metrics))
-		require.Len(t, metrics["p"], 3, "asks, dns and net")
-		require.Zero(t, q.drills())
+		asking.Go(func() {
+			status, _, answer := q.post(t.Context(), body)
+			assert.Equal(t, 200, status, "%v", answer)
+			text, err := json.Marshal(answer)
+			assert.NoError(t, err)
+			assert.Regexp(t, want, string(text))
+			var metrics map[string]map[string]map[string]any
+			assert.NoError(t, json.Unmarshal(answer["metrics"], &metrics))
+			assert.Len(t, metrics["p"], 3, "asks, dns and net")
+		})
 	}
+	asking.Wait()
+	require.Zero(t, q.drills())
 }
 
 // TestAskAnonymized: the answer about an anonymized policy is, too. A question about fewer hosts
@@ -139,14 +144,18 @@ func TestAskAnonymized(t *testing.T) {
 		require.Equal(t, 422, status)
 		require.Contains(t, string(answer["error"]), "the policy anonymizes addresses (/24 and /48")
 	}
+	var asking sync.WaitGroup
 	for _, body := range []string{`{"client": "198.51.100.0/24", "for": "1s"}`, `{"qname": "deleted.example.com", "for": "1s"}`} {
-		status, _, answer := q.post(t.Context(), body)
-		require.Equal(t, 200, status, "%v", answer)
-		require.Contains(t, string(answer["answer"]), "198.51.100.0 (")
-		for key, text := range answer {
-			require.NotRegexp(t, `198\.51\.100\.[12]\b`, string(text), key)
-		}
+		asking.Go(func() {
+			status, _, answer := q.post(t.Context(), body)
+			assert.Equal(t, 200, status, "%v", answer)
+			assert.Contains(t, string(answer["answer"]), "198.51.100.0 (")
+			for key, text := range answer {
+				assert.NotRegexp(t, `198\.51\.100\.[12]\b`, string(text), key)
+			}
+		})
 	}
+	asking.Wait()
 	resp, err := http.Get(q.server.URL + "/api/v1/policies/p")
 	require.NoError(t, err)
 	defer resp.Body.Close()

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -228,8 +229,9 @@ func TestWrongHistory(t *testing.T) {
 }
 
 // The periods of a policy reach history once, with the modules of all its taps together.
-func TestClosedPeriods(t *testing.T) {
-	t.Parallel() // it waits
+func TestClosedPeriods(t *testing.T) { synctest.Test(t, testClosedPeriods) }
+
+func testClosedPeriods(t *testing.T) {
 	type period struct {
 		policy  string
 		modules []string

@@ -335,7 +335,7 @@ func TestPending(t *testing.T) {
 		Endpoint: "http://127.0.0.1:1", Interval: time.Millisecond, Pending: 10_000, Backoff: time.Hour, Timeout: time.Millisecond,
 		Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
 	})
-	for i := range 20 {
+	for i := range 8 {
 		s.minute(i, 1)
 		wait.Until(t, func() bool {
 			now := p.Stats()
