@@ -43,7 +43,7 @@ const (
 type queue struct {
 	file    *os.File
 	conn    syscall.RawConn
-	ready   func(fd uintptr) bool // canReturn; a new method value for each wait would be allocated
+	ready   func(fd uintptr) bool // canReturn, as one value: each method value allocates
 	iface   *net.Interface
 	link    decode.LinkType
 	ring    []byte
@@ -148,8 +148,8 @@ func (q *queue) wait() error {
 	return nil
 }
 
-// canReturn reports whether wait can return. It clears a pending error of the socket. The socket has
-// one when the interface goes down, and works again when the interface is up.
+// canReturn reports whether wait can return. It clears a pending error of the socket. The socket
+// has one when the interface goes down, and works again when the interface is up.
 func (q *queue) canReturn(fd uintptr) bool {
 	if q.closed.Load() || q.status().Load()&unix.TP_STATUS_USER != 0 {
 		return true
