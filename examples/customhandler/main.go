@@ -7,6 +7,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -18,6 +19,15 @@ import (
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 )
+
+const usage = `customhandler runs policies that may use its analyzer "icmp" and its input "pings" beside
+visor's own, and prints their metrics as JSON and for Prometheus.
+
+Usage:
+  customhandler [FILE]
+
+FILE is a document of taps and policies. Without it this one runs:
+`
 
 const document = `
 visor:
@@ -46,10 +56,12 @@ func types() policy.Catalog {
 
 func main() {
 	log.SetFlags(0)
+	flag.Usage = func() { fmt.Fprint(flag.CommandLine.Output(), usage, document) }
+	flag.Parse()
 	text := []byte(document)
-	if len(os.Args) > 1 {
+	if flag.NArg() > 0 {
 		var err error
-		text, err = os.ReadFile(os.Args[1])
+		text, err = os.ReadFile(flag.Arg(0))
 		check(err)
 	}
 	m := policy.NewManager(policy.ManagerConfig{Types: types()})

@@ -19,12 +19,26 @@ import (
 	"github.com/miekg/dns"
 )
 
+const usage = `dnsserver is a small DNS server that analyses its own queries and responses. Ask it with
+dig @127.0.0.1 -p 5300 www.example.com; then http://127.0.0.1:8053/stats shows the top clients
+and names and the response times.
+
+Usage:
+  dnsserver [options]
+
+Options:
+`
+
 func main() {
 	log.SetFlags(0)
 	listen := flag.String("listen", "127.0.0.1:5300", "`address` on which to answer DNS, over UDP and TCP")
 	web := flag.String("http", "127.0.0.1:8053", "`address` of the answers about the answers: /stats and /metrics")
 	zone := flag.String("zone", "example.com", "`zone` to answer for: every name in it has the address 192.0.2.1, but those that begin with no")
 	protect := flag.Bool("guard", false, "answer names that never had an answer with NXDOMAIN while the zone is attacked with random labels")
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), usage)
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

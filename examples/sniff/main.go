@@ -1,11 +1,12 @@
-// Command sniff prints a summary of an interface's traffic every second. Its 30 lines are a start
-// for a program that captures.
+// Command sniff prints a summary of an interface's traffic every second. It is a start for a program
+// that captures.
 //
 //	sudo go run ./examples/sniff eth0 port 53
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -21,14 +22,25 @@ import (
 	"visor/handler/network"
 )
 
+const usage = `sniff prints a summary of an interface's traffic every second. It needs root.
+
+Usage:
+  sniff INTERFACE [FILTER]
+
+INTERFACE is a name such as eth0, an address of this host, or auto for the busiest one.
+FILTER is one of tcpdump's, such as: udp port 53 and not net 10.0.0.0/8
+`
+
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) < 2 {
-		log.Fatal("usage: sniff INTERFACE [FILTER]\nINTERFACE is a name as eth0, an address of this host, or auto for the busiest one;\n" +
-			"FILTER is one of tcpdump's, as: udp port 53 and not net 10.0.0.0/8")
+	flag.Usage = func() { fmt.Fprint(flag.CommandLine.Output(), usage) }
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
 	}
-	only := filter.Kernel(strings.Join(os.Args[2:], " "))
-	live, err := afpacket.Open(afpacket.Config{Interface: os.Args[1], Filter: only})
+	only := filter.Kernel(strings.Join(flag.Args()[1:], " "))
+	live, err := afpacket.Open(afpacket.Config{Interface: flag.Arg(0), Filter: only})
 	check(err)
 	net, err := network.New(network.Config{})
 	check(err)

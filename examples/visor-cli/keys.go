@@ -19,7 +19,7 @@ var bindings = []binding{
 	{"1 2 3, t", "look at the running minute, the last one, or five"},
 	{"p", "choose another policy"},
 	{"f", "show findings, such as attacks; Enter shows the evidence"},
-	{"space", "stand still, and go on"},
+	{"space", "pause, and resume"},
 	{"?", "show this"},
 	{"q, Ctrl-C", "quit"},
 }
