@@ -1,5 +1,5 @@
-// Command sniff prints a summary of an interface's traffic every second. It is a start for a program
-// that captures.
+// Command sniff prints a summary of an interface's traffic every second. It is a start for a
+// program that captures.
 //
 //	sudo go run ./examples/sniff eth0 port 53
 package main
