@@ -85,12 +85,13 @@ type Manager struct {
 	cfg    ManagerConfig
 	posted openFunc // opens inputs whose files were named over the API
 
-	changing sync.Mutex // held during a change; the holder may read the fields guarded by mu
+	// mu is held during a change, which may start and end policies and wait for them. It is the
+	// only writer of all that follows. Queries take no lock: they read a registry as it is.
 	mu       sync.Mutex
-	taps     map[string]Tap
-	policies map[string]*Running
+	taps     registry[Tap]
+	policies registry[*Running]
 
-	global map[string]Options // guarded by changing, like all fields below
+	global map[string]Options
 	inputs map[string]*input
 	loaded struct{ taps, policies []string } // taps and policies from documents
 }
@@ -117,7 +118,7 @@ func NewManager(cfg ManagerConfig) *Manager {
 		posted = cfg.Types.opener(InputEnv{Logger: cfg.Logger, Socket: cfg.Socket, files: below(cfg.APIFiles)})
 	}
 	return &Manager{
-		cfg: cfg, posted: posted, taps: make(map[string]Tap), global: make(map[string]Options), policies: make(map[string]*Running), inputs: make(map[string]*input),
+		cfg: cfg, posted: posted, global: make(map[string]Options), inputs: make(map[string]*input),
 	}
 }
 
@@ -126,61 +127,51 @@ func (m *Manager) Types() Catalog { return m.cfg.Types }
 
 // AddTap adds a tap. The tap is opened when a policy uses it.
 func (m *Manager) AddTap(t Tap) error {
-	m.changing.Lock()
-	defer m.changing.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, exists := m.taps[t.Name]; exists {
+	if _, exists := m.taps.all()[t.Name]; exists {
 		return fmt.Errorf("module name '%s' %w exists", t.Name, ErrExists)
 	}
-	m.taps[t.Name] = t
+	m.taps.change(func(all map[string]Tap) { all[t.Name] = t })
 	m.cfg.Logger.Info(fmt.Sprintf("tap [%s]: loaded, type %s", t.Name, t.InputType))
 	return nil
 }
 
 // RemoveTap removes a tap. Policies that use it continue.
 func (m *Manager) RemoveTap(name string) error {
-	m.changing.Lock()
-	defer m.changing.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, exists := m.taps[name]; !exists {
+	if _, exists := m.taps.all()[name]; !exists {
 		return fmt.Errorf("tap %q: %w", name, ErrUnknown)
 	}
-	delete(m.taps, name)
+	m.taps.change(func(all map[string]Tap) { delete(all, name) })
 	return nil
 }
 
 // Taps returns the taps sorted by name.
 func (m *Manager) Taps() []Tap {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.SortedFunc(maps.Values(m.taps), func(a, b Tap) int { return strings.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(maps.Values(m.taps.all()), func(a, b Tap) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Policies returns the running policies sorted by name.
 func (m *Manager) Policies() []*Running {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.SortedFunc(maps.Values(m.policies), func(a, b *Running) int { return strings.Compare(a.Policy.Name, b.Policy.Name) })
+	return slices.SortedFunc(maps.Values(m.policies.all()), func(a, b *Running) int { return strings.Compare(a.Policy.Name, b.Policy.Name) })
 }
 
 // Policy returns the policy with a name, or nil.
 func (m *Manager) Policy(name string) *Running {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.policies[name]
+	return m.policies.all()[name]
 }
 
 // AddPolicy starts a policy completely, or returns an error without any change.
 func (m *Manager) AddPolicy(p Policy) (*Running, error) {
-	m.changing.Lock()
-	defer m.changing.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.add(p)
 }
 
 func (m *Manager) add(p Policy) (*Running, error) {
-	if _, exists := m.policies[p.Name]; exists {
+	if _, exists := m.policies.all()[p.Name]; exists {
 		return nil, fmt.Errorf("policy with name '%s' %w defined", p.Name, ErrExists)
 	}
 	return m.replace(p)
@@ -190,13 +181,13 @@ func (m *Manager) add(p Policy) (*Running, error) {
 // at any moment, and on an error the old one continues. Only if both need exclusive use of the same
 // socket, the old one ends first. It is restarted if the new one fails.
 func (m *Manager) ReplacePolicy(p Policy) (*Running, error) {
-	m.changing.Lock()
-	defer m.changing.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.replace(p)
 }
 
 func (m *Manager) replace(p Policy) (*Running, error) {
-	former := m.policies[p.Name]
+	former := m.policies.all()[p.Name]
 	r, err := m.begin(p)
 	if errors.Is(err, syscall.EADDRINUSE) && former != nil {
 		m.remove(former)
@@ -228,26 +219,24 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 
 // show makes r visible under its name.
 func (m *Manager) show(r *Running) {
-	m.mu.Lock()
-	m.policies[r.Policy.Name] = r
-	m.mu.Unlock()
+	m.policies.change(func(all map[string]*Running) { all[r.Policy.Name] = r })
 	r.expire(func() { m.expired(r) })
 }
 
 // expired removes r unless another policy has replaced it.
 func (m *Manager) expired(r *Running) {
-	m.changing.Lock()
-	defer m.changing.Unlock()
-	if m.policies[r.Policy.Name] == r {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.policies.all()[r.Policy.Name] == r {
 		m.remove(r)
 	}
 }
 
 // RemovePolicy ends a policy, and its inputs unless other policies use them.
 func (m *Manager) RemovePolicy(name string) error {
-	m.changing.Lock()
-	defer m.changing.Unlock()
-	r := m.policies[name]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.policies.all()[name]
 	if r == nil {
 		return fmt.Errorf("policy %q: %w", name, ErrUnknown)
 	}
@@ -256,18 +245,16 @@ func (m *Manager) RemovePolicy(name string) error {
 }
 
 func (m *Manager) remove(r *Running) {
-	m.mu.Lock()
-	delete(m.policies, r.Policy.Name)
-	m.mu.Unlock()
+	m.policies.change(func(all map[string]*Running) { delete(all, r.Policy.Name) })
 	m.finish(r)
 }
 
 // Close ends all policies.
 func (m *Manager) Close() error {
-	m.changing.Lock()
-	defer m.changing.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, r := range m.Policies() {
-		if m.policies[r.Policy.Name] == r { // policies of resources end with their inputs
+		if m.policies.all()[r.Policy.Name] == r { // policies of resources end with their inputs
 			m.remove(r)
 		}
 	}

@@ -135,7 +135,7 @@ func (m *Manager) taken(except string) (sum int64) {
 			sum += in.bytes
 		}
 	}
-	for name, r := range m.policies {
+	for name, r := range m.policies.all() {
 		if name == except {
 			continue
 		}

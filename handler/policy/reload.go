@@ -32,8 +32,8 @@ func (m *Manager) Load(doc *Document) error {
 			return err
 		}
 	}
-	m.changing.Lock()
-	defer m.changing.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, t := range doc.Taps {
 		m.loaded.taps = append(m.loaded.taps, t.Name)
 	}
@@ -62,8 +62,8 @@ func (m *Manager) Load(doc *Document) error {
 // AddPolicy. A problem of one policy does not affect the others. The old version continues, and
 // Reload returns [StartErrors].
 func (m *Manager) Reload(doc *Document) error {
-	m.changing.Lock()
-	defer m.changing.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.reloadTaps(doc.Taps)
 	clear(m.global)
 	for _, g := range doc.Global {
@@ -74,7 +74,7 @@ func (m *Manager) Reload(doc *Document) error {
 		names = append(names, p.Name)
 	}
 	for _, name := range m.loaded.policies {
-		if r := m.policies[name]; r != nil && !slices.Contains(names, name) {
+		if r := m.policies.all()[name]; r != nil && !slices.Contains(names, name) {
 			m.remove(r)
 		}
 	}
@@ -92,21 +92,21 @@ func (m *Manager) Reload(doc *Document) error {
 }
 
 func (m *Manager) reloadTaps(taps []Tap) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, name := range m.loaded.taps {
-		delete(m.taps, name)
-	}
-	m.loaded.taps = nil
-	for _, t := range taps {
-		m.taps[t.Name] = t
-		m.loaded.taps = append(m.loaded.taps, t.Name)
-	}
+	m.taps.change(func(all map[string]Tap) {
+		for _, name := range m.loaded.taps {
+			delete(all, name)
+		}
+		m.loaded.taps = nil
+		for _, t := range taps {
+			all[t.Name] = t
+			m.loaded.taps = append(m.loaded.taps, t.Name)
+		}
+	})
 }
 
 // runs reports whether a policy runs with the same configuration as p.
 func (m *Manager) runs(p Policy) bool {
-	r := m.policies[p.Name]
+	r := m.policies.all()[p.Name]
 	if r == nil || !reflect.DeepEqual(r.Policy, p) {
 		return false
 	}

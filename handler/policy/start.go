@@ -14,14 +14,14 @@ import (
 // choose returns the taps of a policy.
 func (m *Manager) choose(p *Policy) (out []Tap, err error) {
 	if p.Input.Selector == nil {
-		t, ok := m.taps[p.Input.Tap]
+		t, ok := m.taps.all()[p.Input.Tap]
 		if !ok {
 			return nil, fmt.Errorf("tap '%s' does not exist", p.Input.Tap)
 		}
 		out = append(out, t)
 	} else {
-		for _, name := range slices.Sorted(maps.Keys(m.taps)) {
-			t := m.taps[name]
+		for _, name := range slices.Sorted(maps.Keys(m.taps.all())) {
+			t := m.taps.all()[name]
 			match, err := p.Input.Selector.matches(&t)
 			if err != nil {
 				return nil, err
@@ -270,8 +270,8 @@ func reopener(open openFunc, typ string, config, only Options) func() (capture.S
 
 // Retry immediately reopens inputs that are down. They are also retried every few seconds.
 func (m *Manager) Retry() {
-	m.changing.Lock()
-	defer m.changing.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, in := range m.inputs {
 		if in.again != nil {
 			in.again.retry()
@@ -302,7 +302,7 @@ func (m *Manager) release(in *input) {
 	}
 	if m.inputs[in.name] == in {
 		delete(m.inputs, in.name)
-		if r := m.policies[in.resources()]; r != nil && r.Parts[0].input == in {
+		if r := m.policies.all()[in.resources()]; r != nil && r.Parts[0].input == in {
 			m.remove(r)
 		}
 	}
