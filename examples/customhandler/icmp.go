@@ -25,22 +25,22 @@ type Config struct {
 // Handler analyses ICMP (RFC 792) and ICMPv6 (RFC 4443).
 type Handler struct {
 	handler.Declared[Metrics]
-	onlyErrors bool
+	cfg Config
 }
 
 // New returns a Handler, or an error for invalid settings.
 func New(cfg Config) (*Handler, error) {
 	d, err := handler.Declare[Metrics](handler.Spec{Type: "icmp"}, cfg.Settings)
-	return &Handler{d, cfg.OnlyErrors}, err
+	return &Handler{d, cfg}, err
 }
 
 // NewShard returns the part of h that one worker owns.
-func (h *Handler) NewShard() handler.Shard { return &shard{h.NewBase(), h.onlyErrors, nil} }
+func (h *Handler) NewShard() handler.Shard { return &shard{h.NewBase(), h.cfg, nil} }
 
 type shard struct {
 	handler.Base[Metrics]
-	onlyErrors bool
-	text       []byte // scratch
+	cfg  Config
+	text []byte // scratch
 }
 
 // Process counts the ICMP messages of a batch.
@@ -50,7 +50,7 @@ func (s *shard) Process(b *handler.Batch) {
 		name := typeName(p)
 		switch {
 		case name == "":
-		case s.onlyErrors && isEcho(name):
+		case s.cfg.OnlyErrors && isEcho(name):
 			s.Events.Offered, s.Events.Filtered = s.Events.Offered+1, s.Events.Filtered+1
 		default:
 			s.Events.Offered, s.Events.Deep = s.Events.Offered+1, s.Events.Deep+1

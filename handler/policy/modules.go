@@ -59,9 +59,9 @@ type Analyzer struct {
 // build makes the handler of a parsed module.
 type build func(Env) (handler.Handler, error)
 
-// Declare returns an Analyzer. Its configuration C is a struct that embeds [handler.Settings]. The
-// tags of its fields declare the keys, see package options. The function make receives the parsed
-// configuration.
+// Declare returns an Analyzer. Its configuration C is [handler.Settings], or a struct that embeds
+// it. The tags of its fields declare the keys, see package options. The function make receives the
+// parsed configuration.
 func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, error)) Analyzer {
 	return Analyzer{
 		Type: typ, Version: version, Keys: options.Keys[C](version), Class: typ,
@@ -76,19 +76,35 @@ func Declare[C any](typ, version string, make func(C, Env) (handler.Handler, err
 		prepare: func(m *Module, opts Options, d options.Dialect) (build, options.Problems) {
 			var cfg C
 			problems := options.Read(opts, &cfg, version, d)
-			s, ok := reflect.ValueOf(&cfg).Elem().FieldByName("Settings").Addr().Interface().(*handler.Settings)
-			if ok {
+			s := settingsOf(&cfg)
+			if s != nil {
 				s.Name, s.Enable, s.Disable, s.PktvisorGroups = m.Name, m.Enable, m.Disable, !m.Own
 				s.Tap, _ = m.Config[tapKey].(string)
 			}
 			return func(env Env) (handler.Handler, error) {
-				if ok {
+				if s != nil {
 					s.Anonymize = env.Anonymize
 				}
 				return make(cfg, env)
 			}, problems
 		},
 	}
+}
+
+// settingsOf returns the Settings that cfg is or embeds, or nil.
+func settingsOf(cfg any) *handler.Settings {
+	if s, ok := cfg.(*handler.Settings); ok {
+		return s
+	}
+	v := reflect.ValueOf(cfg).Elem()
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	if v = v.FieldByName("Settings"); !v.IsValid() {
+		return nil
+	}
+	s, _ := v.Addr().Interface().(*handler.Settings)
+	return s
 }
 
 // Info describes a handler of the type with default options.
