@@ -44,11 +44,14 @@ func (q *queue) put(fr *Frame) {
 		return
 	}
 	s := q.filling
-	f := *fr
-	if !q.f.stable {
-		f, s.buf = f.CopyTo(s.buf)
+	n := len(s.batch.Frames) // below BatchSize, which is the least capacity
+	s.batch.Frames = s.batch.Frames[:n+1]
+	to := &s.batch.Frames[n]
+	if q.f.stable {
+		*to = *fr // append would copy fr to the stack first: 87 -> 79 ns in BenchmarkFanout
+	} else {
+		*to, s.buf = fr.CopyTo(s.buf)
 	}
-	s.batch.Frames = append(s.batch.Frames, f)
 	if len(s.batch.Frames) >= BatchSize {
 		q.pass()
 	}
@@ -66,10 +69,21 @@ func (q *queue) take() bool {
 			s.batch.Frames = make([]Frame, 0, BatchSize)
 		}
 		s.batch.Frames, s.batch.Epoch, s.batch.Era, s.buf = s.batch.Frames[:0], q.f.epoch, q.f.era, s.buf[:0]
+		if q.f.stable { // the batch will be full
+			claim(s.batch.Frames[:BatchSize])
+		}
 		q.filling = s
 		return true
 	case <-q.gone:
 		return false
+	}
+}
+
+// claim writes to frames that another core has read, so that put finds their cache lines here.
+// Their misses overlap; put would wait for one after the other: 106 -> 79 ns in BenchmarkFanout.
+func claim(frames []Frame) {
+	for i := range frames {
+		frames[i].WireLen = 0
 	}
 }
 
