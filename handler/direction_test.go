@@ -63,3 +63,23 @@ func TestFramesSayDirections(t *testing.T) {
 		require.Equal(t, want, []uint64{m.In.Value(), m.Out.Value(), m.Unknown.Value()}, hosts)
 	}
 }
+
+// TestNoHosts runs a source that has no own addresses, and one that has not learned them yet.
+func TestNoHosts(t *testing.T) {
+	frames := []capture.Frame{packettest.UDP(0, "198.51.100.1:1", "192.0.2.1:2", nil)}
+	for name, src := range map[string]capture.Source{
+		"none": capture.NewMemory(frames), "unknown": &owned{Source: capture.NewMemory(frames)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, err := network.New(network.Config{})
+			require.NoError(t, err)
+			p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})
+			require.NoError(t, err)
+			require.Nil(t, p.Hosts())
+			require.NoError(t, p.Run(t.Context()))
+			snap, err := p.Bucket(0)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, network.From(snap).Unknown.Value())
+		})
+	}
+}
