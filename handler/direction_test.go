@@ -21,16 +21,6 @@ type owned struct {
 
 func (s *owned) Own() *decode.NetSet { return &s.own }
 
-// TestNoHosts: without networks, configured or of the source, there are none.
-func TestNoHosts(t *testing.T) {
-	h, err := network.New(network.Config{})
-	require.NoError(t, err)
-	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(nil)}, Handlers: []handler.Handler{h}})
-	require.NoError(t, err)
-	require.Nil(t, p.Hosts())
-	require.NoError(t, p.Run(t.Context()))
-}
-
 // TestFramesSayDirections checks the order of precedence. Frames may carry a direction. Otherwise
 // the source's own addresses determine it. Configured networks override both.
 func TestFramesSayDirections(t *testing.T) {
