@@ -205,7 +205,7 @@ func TestOffer(t *testing.T) {
 	part := len(stream) / (messages / perTick)
 	var blocked time.Duration
 	at := 0
-	// Linux gives threads with a real-time priority 0.95 s of each second: the pipeline needs it now
+	// with chrt -f, threads have a core for 0.95 s of each second: the pipeline needs them now
 	time.Sleep(time.Second)
 	clock := newSenderClock()
 	for i := range ticks {
@@ -221,9 +221,9 @@ func TestOffer(t *testing.T) {
 	fmt.Printf("offered: %g %g %g\n", 100*blocked.Seconds()/spent, ticks*perTick/spent, clock.away.Seconds()*1e3)
 }
 
-// senderClock is the time in which a sender had its core. Linux takes the core from a thread with a
-// real-time priority for 50 ms of each second, and then the sender must not send faster than it
-// says: it blocked up to 11 % of the time on what it had missed itself.
+// senderClock is the time in which a sender had its core. With chrt -f, a spinning thread loses its
+// core for 50 ms of each second. What the sender missed then is not sent later, because that would
+// exceed the rate.
 type senderClock struct {
 	start, last time.Time
 	away        time.Duration
