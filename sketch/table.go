@@ -237,6 +237,7 @@ func (t *table[V]) purge() {
 	median := t.median()
 	t.offset = sum(t.error(), median)
 	t.clearCells(min(median, math.MaxUint16))
+	start := slices.IndexFunc(t.slots, func(e entry[V]) bool { return e.hash == 0 })
 	for i := range t.slots {
 		e := &t.slots[i]
 		switch {
@@ -248,7 +249,7 @@ func (t *table[V]) purge() {
 			e.count -= median
 		}
 	}
-	t.settle()
+	t.settle(start)
 }
 
 // clearCells empties the cells. They take up to most from now on.
@@ -298,11 +299,11 @@ func classMax(i int) uint64 {
 	return uint64(8+(i-16)%8+1)<<top - 1
 }
 
-// settle moves every entry to where find looks for it, after others were dropped. Because it begins
-// behind a free slot, an entry can only move towards its home, past settled entries.
-func (t *table[V]) settle() {
+// settle moves every entry to where find looks for it, after others were dropped. The slot start
+// was free before that, so no entry has its home before start and its slot behind. An entry can
+// only move towards its home, past settled entries.
+func (t *table[V]) settle(start int) {
 	n := len(t.slots)
-	start := slices.IndexFunc(t.slots, func(e entry[V]) bool { return e.hash == 0 })
 	for i := range n {
 		slot := &t.slots[(start+i)%n]
 		if slot.hash == 0 {
