@@ -64,11 +64,8 @@ func (q *Quantile) Add(v float64) {
 			return
 		}
 	}
-	q.add(v)
+	q.AddN(v, 1)
 }
-
-// add is Add for all cases.
-func (q *Quantile) add(v float64) { q.AddN(v, 1) }
 
 // AddN adds n samples of the same value. NaN is ignored.
 func (q *Quantile) AddN(v float64, n uint64) {

@@ -51,22 +51,8 @@ func (q *Quantile) AddTDigest(d *tdigest.TDigest) {
 		weight += c.Weight
 		n := uint64(math.Round(weight)) - added
 		added += n
-		q.addMany(c.Mean, n)
+		q.AddN(c.Mean, n)
 	}
-}
-
-// addMany adds n samples of v, which must not be NaN.
-func (q *Quantile) addMany(v float64, n uint64) {
-	for ; n > 0 && !q.binned; n-- {
-		q.add(v)
-	}
-	if n == 0 {
-		return
-	}
-	q.min, q.max = min(q.min, v), max(q.max, v)
-	q.n = sum(q.n, n)
-	q.sum.add(fixedOf(v * float64(n)))
-	q.bin(v, n)
 }
 
 // AppendTDigest appends d in the text form of PostgreSQL's extension tdigest, version 1.0.0 and
