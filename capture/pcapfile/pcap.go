@@ -99,6 +99,8 @@ func touch(p []byte) byte {
 	return p[ahead] ^ p[ahead+64]
 }
 
+func (*pcap) again() {}
+
 // scan keeps its state in local variables and writes frames in place, which is faster than
 // appending to b.Frames.
 func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error) {

@@ -36,12 +36,18 @@ var (
 	errTooMany     = errors.New("more interfaces in a section than are accepted")
 )
 
-// pcapng is the format of draft-ietf-opsawg-pcapng. It holds the state of the current section.
+// pcapng is the format of draft-ietf-opsawg-pcapng.
 type pcapng struct {
+	ngSection
+	begun   ngSection // before the last scan
+	touched byte      // see ahead
+}
+
+// ngSection is the state of the current section.
+type ngSection struct {
 	interfaces []iface
 	lastNS     int64 // timestamp of the last packet, used for simple packet blocks, which have none
 	big        bool  // byte order
-	touched    byte  // see ahead
 }
 
 func (f *pcapng) u16(p []byte) uint16 {
@@ -60,7 +66,10 @@ func (f *pcapng) u32(p []byte) uint32 {
 	return v
 }
 
+func (f *pcapng) again() { f.ngSection = f.begun }
+
 func (f *pcapng) scan(p []byte, b *capture.Batch) (n int, miss missing, err error) {
+	f.begun = f.ngSection
 	for len(b.Frames) < capture.BatchSize {
 		f.touched ^= touch(p[n:])
 		if size := f.common(p[n:], b); size > 0 {
@@ -187,7 +196,7 @@ func (f *pcapng) section(body []byte) error {
 	if major := f.u16(body[4:]); major != 1 {
 		return fmt.Errorf("pcapng version %d.%d is not known, only 1.0", major, f.u16(body[6:]))
 	}
-	f.interfaces = f.interfaces[:0]
+	f.interfaces = nil // begun may hold them
 	return nil
 }
 

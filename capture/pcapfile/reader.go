@@ -15,6 +15,7 @@ const (
 	streamBuffer = 256 * 1024 // initial size of a stream's buffer
 	// bytes of a map that are read before the pages behind the reader are released
 	releaseStep = 64 * 1024 * 1024
+	blank       = 16 // bytes of a record's header that isBlank looks at
 )
 
 // Reader reads one capture file. It is owned by one goroutine; Close and Progress may be called
@@ -53,6 +54,8 @@ type format interface {
 	// record, miss describes the missing part. If the next record is invalid, err describes the
 	// fault. Both may follow frames.
 	scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
+	// again undoes what the last scan changed, so that its bytes can be scanned once more.
+	again()
 }
 
 // missing is the missing part of a record: size bytes, which begin skip bytes into the record. The
@@ -176,26 +179,37 @@ func (r *Reader) ReadBatch(b *capture.Batch) error {
 	if !r.mapped {
 		return r.read(b)
 	}
-	r.shrink()
 	err := r.readMapped(b)
-	if err == capture.ErrShrunk { // the file shrank during this call
+	for err == capture.ErrShrunk && r.shrink() {
+		err = r.readMapped(b)
+	}
+	if err == capture.ErrShrunk {
 		b.Frames, r.err = b.Frames[:0], r.damage(err)
 		return r.err
 	}
 	return err
 }
 
-// shrink removes the bytes that no longer exist from the buffer of a mapped file.
-func (r *Reader) shrink() {
+// shrink removes the bytes that no longer exist from the buffer of a mapped file. It reports
+// whether there were any; the last scan is then undone.
+func (r *Reader) shrink() bool {
 	size, ok := r.size()
 	if !ok || size >= int64(len(r.buf)) {
-		return // also after Close
+		return false // also after Close
 	}
 	r.buf, r.end = r.buf[:size], capture.ErrShrunk
 	if r.pos > len(r.buf) {
 		r.err = r.damage(capture.ErrShrunk)
 	}
+	r.format.again()
+	return true
 }
+
+// isBlank reports whether p is short or begins with zeros, like the bytes behind the end of a
+// shrunk file, up to the end of its page. A scan that passes the end finds an error there, or reads
+// zeros up to the next batch or to a page that no longer exists. So only a batch that is followed
+// by zeros needs the size of the file, and others make no system call: 18 -> 12 ns per packet.
+func isBlank(p []byte) bool { return len(p) < blank || [blank]byte(p) == [blank]byte{} }
 
 func (r *Reader) readMapped(b *capture.Batch) (err error) {
 	defer capture.RecoverFault(&err, capture.GuardFaults())
@@ -209,6 +223,10 @@ func (r *Reader) read(b *capture.Batch) error {
 	b.Reset()
 	for r.err == nil && len(b.Frames) == 0 && !r.closed.Load() {
 		n, miss, err := r.format.scan(r.buf[r.pos:], b)
+		if r.mapped && (err != nil || miss.size > 0 || isBlank(r.buf[r.pos+n:])) && r.shrink() {
+			b.Reset()
+			continue
+		}
 		r.pos += n
 		switch {
 		case err == errNext && len(b.Frames) > 0: // return these frames first

@@ -46,6 +46,8 @@ func detectSnoop(p []byte) (format, int, missing, error) {
 	return &snoop{link: link}, snoopHeader, missing{}, nil
 }
 
+func (*snoop) again() {}
+
 func (f *snoop) scan(p []byte, b *capture.Batch) (n int, miss missing, err error) {
 	for len(b.Frames) < capture.BatchSize {
 		rest := p[n:]
