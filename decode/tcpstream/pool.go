@@ -22,9 +22,6 @@ type Pool struct {
 // and the minimum is 128 KiB.
 func NewPool(limit int) *Pool { return &Pool{max: max(orDefault(limit, defaultBuffered), maxBlock)} }
 
-// Lent returns the lent bytes, in whole blocks.
-func (p *Pool) Lent() int { return p.live }
-
 // Crowded reports whether more than seven eighths of p are lent, so that users should return
 // blocks.
 func (p *Pool) Crowded() bool { return p.live > p.max-p.max/8 }

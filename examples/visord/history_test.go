@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -175,4 +176,19 @@ func TestSetups(t *testing.T) {
 	got, err := openSetups(dir).since("b", "x", at.Add(6*time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, 6*time.Hour, got.Sub(at))
+}
+
+// A disk that cannot keep the key does not stop the agent; a key file with other contents does.
+func TestHashKeyNotKept(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	p := start(t, []string{"STATE_DIRECTORY=" + missing}, "--admin-api", "--no-history")
+	p.logged("the hash key cannot be kept")
+
+	state := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(state, "hash-key"), []byte("not a key"), 0o600))
+	cmd := exec.Command(program.Path(t), "--admin-api", "--no-history")
+	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+state)
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "does not hold a key of 32 hexadecimal digits")
 }

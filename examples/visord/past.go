@@ -70,7 +70,7 @@ func (a *agent) past(ctx context.Context, policy, id string) iter.Seq[*handler.S
 		now := time.Now()
 		since, err := a.setups.since(policy, id, now)
 		if err != nil {
-			a.log.Error("setups of policies", "error", err)
+			a.log.Error("the setup of a policy cannot be kept: after a restart its findings compare with new periods alone", "policy", policy, "error", err)
 		}
 		latest := now.Add(-pastLatest).Truncate(time.Hour)
 		hours := latest.AddDate(0, 0, -pastDays)
