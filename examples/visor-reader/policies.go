@@ -78,11 +78,15 @@ func (j *job) readPolicies() (*policy.Document, error) {
 		return nil, err
 	}
 	doc, err := builtin.Recordings().Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", j.policyFile, err)
-	}
 	for _, w := range doc.Warnings {
 		fmt.Fprintf(j.stderr, "visor-reader: warning: %s: %v\n", j.policyFile, w)
+	}
+	if err != nil {
+		var all []error
+		for _, e := range policy.Problems(err) {
+			all = append(all, fmt.Errorf("%s: %w", j.policyFile, e))
+		}
+		return nil, errors.Join(all...)
 	}
 	var fit []policy.Policy
 	for _, p := range doc.Policies {

@@ -89,6 +89,12 @@ func TestPoliciesRefused(t *testing.T) {
 	code, _, stderr = call(t, nil, "--policy", file, "-b", "udp", path)
 	require.Equal(t, exitMisused, code)
 	require.Contains(t, stderr, "filters in its file")
+	require.NoError(t, os.WriteFile(file, []byte("visor:\n  tap: {}\n  policies:\n    p: {kind: none, input: {tap: x, input_type: pcap}}\n"), 0o600))
+	code, _, stderr = call(t, nil, "--policy", file, path)
+	require.Equal(t, exitUnread, code)
+	for _, want := range []string{"warning: " + file + ": ", file + ": unknown policy kind: none", file + ": missing or invalid handler configuration"} {
+		require.Contains(t, stderr, "visor-reader: "+want)
+	}
 	code, _, _ = call(t, nil, "--policy", file+".missing", path)
 	require.Equal(t, exitUnread, code)
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -42,7 +43,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		for _, w := range o.warnings {
 			fmt.Fprintln(stderr, "visord: warning:", w)
 		}
-		fmt.Fprintln(stderr, "visord:", err)
+		for problem := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(stderr, "visord:", problem)
+		}
 		if !o.badConfig { // the manual does not describe documents
 			fmt.Fprintln(stderr, "Try 'visord --help'.")
 		}

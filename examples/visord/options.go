@@ -370,11 +370,11 @@ func readConfig(path string) (*policy.Document, error) {
 	}
 	doc, err := builtin.Catalog().Parse(data)
 	if err != nil {
-		errs := []error{fmt.Errorf("%w in config file: %s", err, path)}
-		for _, e := range policy.Problems(err)[1:] {
-			errs = append(errs, e)
+		var all []error
+		for _, e := range policy.Problems(err) {
+			all = append(all, fmt.Errorf("%w in config file: %s", e, path))
 		}
-		err = errors.Join(errs...)
+		err = errors.Join(all...)
 	}
 	return doc, err
 }

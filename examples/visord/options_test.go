@@ -87,6 +87,26 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
+// All problems of a file are printed, each on a line with the program's name.
+func TestAllProblemsOfConfig(t *testing.T) {
+	path := configFile(t, `
+visor:
+  policies:
+    a: {kind: collection, input: {tap: t, input_type: mock}, handlers: {modules: {d: {type: dns, config: {bogus: 1}}}}}
+    b: {kind: collections, input: {tap: t, input_type: mock}}
+`)
+	for _, flag := range []string{"--config", "--check"} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, exitMisuse, run(t.Context(), []string{flag, path}, &stdout, &stderr))
+		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		require.Len(t, lines, 3)
+		for i, want := range []string{"unknown policy kind: collections", "missing or invalid handler configuration", "policy [a] failed to start: bogus"} {
+			require.True(t, strings.HasPrefix(lines[i], "visord: "+want), lines[i])
+			require.True(t, strings.HasSuffix(lines[i], "in config file: "+path), lines[i])
+		}
+	}
+}
+
 // TestConfig checks that the configuration file can set all options except those for the command
 // line alone, and that the command line wins.
 func TestConfig(t *testing.T) {

@@ -245,7 +245,9 @@ func TestParseManyProblems(t *testing.T) {
 
 	doc, err = builtin.Catalog().Parse([]byte(strings.ReplaceAll(text, "kind:", "kin:")))
 	require.EqualError(t, err, "missing or invalid policy kind at key 'kind' (line 12, column 7)")
-	require.Len(t, policy.Problems(err), 2, "of both policies")
+	problems := policy.Problems(err)
+	require.Len(t, problems, 4, "of both policies, and what keeps one from starting, for each of its modules")
+	require.Contains(t, problems[2].Text, "policy [all] failed to start: num_period")
 	require.Len(t, doc.Warnings, 4)
 
 	doc, err = builtin.Catalog().Parse([]byte("visor: {" + strings.Repeat("policy: {}, ", 200) + "taps: {" + strings.Repeat("t: {}, ", 200) + "}}"))

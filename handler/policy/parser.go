@@ -47,10 +47,18 @@ type parser struct {
 	depth    int // depth of tables
 	errors   Errors
 	faults   Errors // faults of the current policy, which keep it from starting
+	earlier  Errors // faults of the policies before it
 	warnings Errors
 }
 
+// err returns the errors of the document, or nil. The faults of its policies follow, so that a user
+// who mends them all does so in one go.
 func (p *parser) err() error {
+	if len(p.errors) > 0 {
+		for _, fault := range p.earlier {
+			p.errors.add(fault)
+		}
+	}
 	return p.errors.orNil()
 }
 

@@ -90,7 +90,7 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 	p.findings(node, &pol)
 	pol.Anonymize = p.anonymize(node, fmt.Sprintf("invalid anonymize for policy '%s': ", name))
 	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers", "findings", "anonymize")
-	pol.Fault = p.faults.orNil()
+	pol.Fault, p.earlier = p.faults.orNil(), append(p.earlier, p.faults...)
 	return pol
 }
 
