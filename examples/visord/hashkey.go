@@ -28,7 +28,7 @@ func (a *agent) hasher() (*hash64.Hasher, error) {
 	h, err := keyed(hash64.KeepKey(path))
 	if _, missing := os.Stat(path); err != nil && errors.Is(missing, fs.ErrNotExist) {
 		// a full disk stops the history, not the agent
-		a.log.Error("the hash key cannot be kept: distinct counts of this run will not merge with those of the next", "error", err)
+		a.log.Error("the hash key cannot be kept: distinct counts will not merge across a restart", "error", err)
 		return hash64.Random(), nil
 	}
 	return h, err

@@ -51,8 +51,8 @@ type parser struct {
 	warnings Errors
 }
 
-// err returns the errors of the document, or nil. The faults of its policies follow, so that a user
-// who mends them all does so in one go.
+// err returns the errors of the document, or nil. The faults of its policies follow: all problems
+// can be mended at once.
 func (p *parser) err() error {
 	if len(p.errors) > 0 {
 		for _, fault := range p.earlier {
