@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"visor/export/alert"
@@ -64,12 +65,14 @@ type API struct {
 	cfg     Config
 	mux     *http.ServeMux
 	started time.Time
-	openAPI []byte
-	schemas map[string]answerSchema // keyed by type and version
 	guard   guard
 	answers *renderings
 	askers  askers
 	encoder encoder
+
+	// made by the first request for them: this takes longer than the rest of New
+	schemas func() (map[string]answerSchema, error) // keyed by type and version
+	openAPI func() ([]byte, error)
 }
 
 var _ http.Handler = (*API)(nil)
@@ -88,17 +91,9 @@ func New(cfg Config) (*API, error) {
 	if a.guard, err = newGuard(&cfg); err != nil {
 		return nil, err
 	}
-	if a.schemas, err = handlerSchemas(cfg.Policies.Types()); err != nil {
-		return nil, err
-	}
 	routes := a.routes()
-	documents, err := cfg.Policies.Types().Schemas("#/components/schemas/")
-	if err != nil {
-		return nil, err
-	}
-	if a.openAPI, err = describe(routes, a.schemas, documents, cfg.Version, &a.guard); err != nil {
-		return nil, err
-	}
+	a.schemas = sync.OnceValues(func() (map[string]answerSchema, error) { return handlerSchemas(cfg.Policies.Types()) })
+	a.openAPI = sync.OnceValues(func() ([]byte, error) { return a.describe(routes) })
 	for i := range routes {
 		a.mount(&routes[i])
 	}

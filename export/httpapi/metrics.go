@@ -210,11 +210,19 @@ func (a *API) counters(r *http.Request, policies []*policy.Running, more ...expo
 }
 
 func (a *API) listSchemas(*http.Request) reply {
-	return jsonReply(http.StatusOK, slices.Sorted(maps.Keys(a.schemas)))
+	all, err := a.schemas()
+	if err != nil {
+		return failure(http.StatusInternalServerError, err.Error())
+	}
+	return jsonReply(http.StatusOK, slices.Sorted(maps.Keys(all)))
 }
 
 func (a *API) schema(r *http.Request) reply {
-	s, ok := a.schemas[r.PathValue("schema")]
+	all, err := a.schemas()
+	if err != nil {
+		return failure(http.StatusInternalServerError, err.Error())
+	}
+	s, ok := all[r.PathValue("schema")]
 	if !ok {
 		return nothing(r)
 	}
@@ -222,7 +230,11 @@ func (a *API) schema(r *http.Request) reply {
 }
 
 func (a *API) description(*http.Request) reply {
-	return reply{status: http.StatusOK, typ: "application/json", body: a.openAPI}
+	text, err := a.openAPI()
+	if err != nil {
+		return failure(http.StatusInternalServerError, err.Error())
+	}
+	return reply{status: http.StatusOK, typ: "application/json", body: text}
 }
 
 func healthy(*http.Request) reply {

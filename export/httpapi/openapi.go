@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,7 +15,15 @@ import (
 )
 
 // describe returns the OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0) of routes.
-func describe(routes []route, schemas map[string]answerSchema, documents object, version string, g *guard) ([]byte, error) {
+func (a *API) describe(routes []route) ([]byte, error) {
+	documents, err := a.cfg.Policies.Types().Schemas("#/components/schemas/")
+	if err != nil {
+		return nil, err
+	}
+	schemas, err := a.schemas()
+	if err != nil {
+		return nil, err
+	}
 	components, err := componentSchemas(schemas)
 	if err != nil {
 		return nil, err
@@ -28,15 +37,12 @@ func describe(routes []route, schemas map[string]answerSchema, documents object,
 			item = make(object)
 			paths[rt.path] = item
 		}
-		item[strings.ToLower(rt.method)] = rt.operation(g)
-	}
-	if version == "" {
-		version = "unknown"
+		item[strings.ToLower(rt.method)] = rt.operation(&a.guard)
 	}
 	doc := object{
 		"openapi": "3.1.0",
 		"info": object{
-			"title": "visor", "version": version, "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+			"title": "visor", "version": cmp.Or(a.cfg.Version, "unknown"), "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 			"description": "Taps, policies and metrics of a visor agent. Paths, bodies and status codes match pktvisor's agent.",
 		},
 		"servers":    []object{{"url": "/"}},
@@ -44,7 +50,7 @@ func describe(routes []route, schemas map[string]answerSchema, documents object,
 		"paths":      paths,
 		"components": object{"schemas": components},
 	}
-	if g.token != nil {
+	if a.guard.token != nil {
 		doc["components"].(object)["securitySchemes"] = object{"token": object{"type": "http", "scheme": "bearer"}}
 	}
 	b, err := json.Marshal(doc)
