@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -51,10 +52,11 @@ func bucket(t testing.TB, s handler.Settings, frames []capture.Frame) *handler.S
 	return snap
 }
 
-func traffic() []capture.Frame {
+// traffic returns the frames of most tests, which only read them.
+var traffic = sync.OnceValue(func() []capture.Frame {
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(3000))
 	return frames
-}
+})
 
 // TestGolden compares both formats with files that were reviewed.
 func TestGolden(t *testing.T) {

@@ -2,11 +2,13 @@
 package archtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,22 +73,30 @@ type pkg struct {
 	Standard   bool
 }
 
-// packages returns the module's packages with their imports, without tests.
-func packages(t *testing.T) (out []pkg) {
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "visor/...")
-	cmd.Dir = "../.."
-	raw, err := cmd.Output()
-	require.NoError(t, err)
-	dec := json.NewDecoder(strings.NewReader(string(raw)))
+// listed returns the module's packages with their imports, without tests. Each run of the go
+// command takes longer than the tests that read the list.
+var listed = sync.OnceValues(func() (out []pkg, err error) {
+	raw, err := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "visor/...").Output()
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
 	for {
 		var p pkg
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return out
-		} else {
-			require.NoError(t, err)
+		switch err := dec.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return out, nil
+		case err != nil:
+			return nil, err
 		}
 		out = append(out, p)
 	}
+})
+
+func packages(t *testing.T) []pkg {
+	all, err := listed()
+	require.NoError(t, err)
+	return all
 }
 
 // in reports whether path is one of patterns, or below one that ends with a star.
