@@ -87,7 +87,11 @@ func TestAttach(t *testing.T) {
 
 // Attaching and detaching under traffic must not disturb other handlers.
 func TestAttachWhileRunning(t *testing.T) {
-	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(100_000))
+	packets := 100_000
+	if testing.Short() {
+		packets = 20_000
+	}
+	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(packets))
 	src := capture.Fanout(capture.NewMemory(frames), capture.FanoutConfig{Queues: 2})
 	p, err := handler.NewPipeline(handler.Config{Sources: src, Handlers: handlers(t, handler.Settings{Periods: 1})})
 	require.NoError(t, err)

@@ -29,6 +29,9 @@ func TestAnonymize(t *testing.T) {
 		require.Equal(t, exitDone, code, stderr)
 		require.Contains(t, text, "198.51.100.0")
 		require.NotRegexp(t, `198\.51\.100\.[12]\b`, text)
+		if testing.Short() && args[0] != "--write-snapshot" {
+			continue // the other method runs all outputs again
+		}
 		code, text, _ = call(t, nil, append([]string{"--anonymize", key}, args...)...)
 		require.Equal(t, exitDone, code)
 		require.NotContains(t, text, "198.51.100")

@@ -151,6 +151,9 @@ func scan(n, hosts int) func(*minute) {
 }
 
 func TestTunnel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short generates one attack, of random labels")
+	}
 	s := scenario{mix: resolver, seed: 6, minutes: 20, qps: 20, begin: 15, attack: tunnel(120, 1)}
 	found := s.find(t, findings.Config{})
 	require.Equal(t, []findings.Kind{findings.Tunnel}, kinds(found))
@@ -167,6 +170,9 @@ func TestReflection(t *testing.T) {
 }
 
 func TestScan(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short generates one attack, of random labels")
+	}
 	s := scenario{mix: office, seed: 8, minutes: 20, qps: 20, begin: 15, attack: scan(600, 1)}
 	found := s.find(t, findings.Config{})
 	require.Contains(t, kinds(found), findings.Scan)
@@ -174,9 +180,6 @@ func TestScan(t *testing.T) {
 		if f.Kind == findings.Scan { // the other side resets each attempt
 			require.Equal(t, "between 10.128.0.0/24 and 192.0.2.0/24", f.Subject)
 		}
-	}
-	if testing.Short() {
-		return // the rest has more hours of generated traffic
 	}
 	s.attack = scan2(600, 1)
 	periods := s.periods(t)

@@ -24,7 +24,7 @@ func TestMergeOrder(t *testing.T) {
 	require.NoError(t, err)
 	runs, compared := 12, 0
 	if testing.Short() {
-		runs = 2
+		runs = 1
 	}
 	for seed := range uint64(runs) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
