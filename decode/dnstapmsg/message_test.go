@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"visor/decode/dnstapmsg"
 	"visor/internal/packettest"
@@ -265,6 +266,60 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, dnstapmsg.Parse(m.AppendTo(nil), &again))
 		require.Equal(t, fmt.Sprint(m), fmt.Sprint(again))
 	})
+}
+
+// FuzzFields compares the fields in arbitrary bytes with what protowire finds in them.
+func FuzzFields(f *testing.F) {
+	m := whole()
+	frame := m.AppendTo(nil)
+	f.Add(frame)
+	f.Add(frame[9:]) // fields of the embedded message, or parts of them
+	f.Add([]byte("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x0D\x01\x02\x03\x04\x11\x01\x02\x03\x04\x05\x06\x07\x08\x0A\x80\x01"))
+	f.Add([]byte("\x80\x01\x05\x81\x00\x05\x0A\x82\x00ab\x0A\x03ab"))
+	f.Add([]byte("\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F"))
+	f.Add([]byte("\x0D\xFF\xFF\xFF\xFF\x0D\x01"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := dnstapmsg.Fields(b)
+		for _, field := range got {
+			tag, n := protowire.ConsumeVarint(b)
+			require.Positive(t, n)
+			b = b[n:]
+			want := dnstapmsg.Field{Number: tag >> 3, Wire: uint8(tag & 7)}
+			want.Value, want.Bytes, n = consume(protowire.Type(tag&7), b)
+			require.Positive(t, n)
+			require.Equal(t, want, field)
+			require.Equal(t, len(field.Bytes), cap(field.Bytes))
+			b = b[n:]
+		}
+		if err == nil {
+			require.Empty(t, b)
+			return
+		}
+		tag, n := protowire.ConsumeVarint(b)
+		if n > 0 && tag>>3 > 0 {
+			_, _, n = consume(protowire.Type(tag&7), b[n:])
+			require.Negative(t, n)
+		}
+	})
+}
+
+// consume returns the value of a field, and its length or a negative number.
+func consume(typ protowire.Type, b []byte) (v uint64, data []byte, n int) {
+	switch typ {
+	case protowire.VarintType:
+		v, n = protowire.ConsumeVarint(b)
+	case protowire.Fixed64Type:
+		v, n = protowire.ConsumeFixed64(b)
+	case protowire.Fixed32Type:
+		var v32 uint32
+		v32, n = protowire.ConsumeFixed32(b)
+		v = uint64(v32)
+	case protowire.BytesType:
+		data, n = protowire.ConsumeBytes(b)
+	default: // a group
+		n = -1
+	}
+	return v, data, n
 }
 
 func BenchmarkParse(b *testing.B) {

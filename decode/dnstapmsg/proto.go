@@ -32,8 +32,36 @@ type fields struct {
 }
 
 // next advances to the next field. It returns false at the end, or if the rest is not a field: then
-// err is set.
+// err is set. Nearly all fields have a tag of one byte. With long for all of them, Parse took 1.6
+// times as long.
 func (f *fields) next() bool {
+	b := f.rest
+	if len(b) < 2 || b[0] >= 0x80 || b[0] < 1<<3 || f.err != nil {
+		return f.long()
+	}
+	v, end := uint64(b[1]), 2
+	if v >= 0x80 {
+		var n int
+		v, n = binary.Uvarint(b[1:])
+		end = 1 + n // at most 1 for a damaged varint
+	}
+	switch wire := b[0] & 7; {
+	case wire == wireFixed32 && len(b) >= 5:
+		f.value, f.bytes, f.rest = uint64(binary.LittleEndian.Uint32(b[1:])), nil, b[5:]
+	case wire == wireVarint && end > 1:
+		f.value, f.bytes, f.rest = v, nil, b[end:]
+	case wire == wireBytes && end > 1 && v <= uint64(len(b)-end):
+		to := end + int(v)
+		f.value, f.bytes, f.rest = 0, b[end:to:to], b[to:]
+	default:
+		return f.long()
+	}
+	f.number, f.wire = uint64(b[0]>>3), b[0]&7
+	return true
+}
+
+// long is next for every field.
+func (f *fields) long() bool {
 	if len(f.rest) == 0 || f.err != nil {
 		return false
 	}

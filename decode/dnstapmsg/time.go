@@ -20,13 +20,23 @@ func Time(frame []byte) int64 {
 			i += 1 + int(body[i])
 			continue
 		}
+		if tag&0x87 == wireVarint {
+			v, n := binary.Uvarint(body[i:])
+			if n <= 0 {
+				return 0
+			}
+			i += n
+			switch tag >> 3 {
+			case 1:
+				typ = v
+			case 8:
+				sec[0] = v
+			case 12:
+				sec[1] = v
+			}
+			continue
+		}
 		switch tag {
-		case 1<<3 | wireVarint:
-			typ, i = varintAt(body, i)
-		case 8<<3 | wireVarint:
-			sec[0], i = varintAt(body, i)
-		case 12<<3 | wireVarint:
-			sec[1], i = varintAt(body, i)
 		case 9<<3 | wireFixed32:
 			nsec[0], i = fixed32At(body, i)
 		case 13<<3 | wireFixed32:
@@ -57,15 +67,18 @@ func bodyOf(frame []byte) (body []byte, ok bool) {
 	for i := 0; i < len(frame); {
 		tag := frame[i]
 		i++
-		next := skip(frame, i, tag)
-		if next < 0 {
+		if tag != 14<<3|wireBytes {
+			if i = skip(frame, i, tag); i < 0 {
+				return nil, false
+			}
+			continue
+		}
+		n, from := varintAt(frame, i)
+		if from < 0 || n > uint64(len(frame)-from) {
 			return nil, false
 		}
-		if tag == 14<<3|wireBytes {
-			n, from := varintAt(frame, i)
-			body = frame[from : from+int(n)]
-		}
-		i = next
+		i = from + int(n)
+		body = frame[from:i]
 	}
 	return body, body != nil
 }
