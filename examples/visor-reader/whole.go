@@ -49,14 +49,14 @@ func (w *whole) merge() {
 	w.sum = sum
 }
 
-// snapshot returns the sum, or none if nothing was added.
-func (w *whole) snapshot(none *handler.Snapshot) (*handler.Snapshot, error) {
-	switch {
-	case w.sum == nil && len(w.pending) == 0:
-		return none, nil
-	case w.sum == nil && len(w.pending) == 1:
+// empty reports whether nothing was added.
+func (w *whole) empty() bool { return w.sum == nil && len(w.pending) == 0 }
+
+// snapshot returns the sum of what was added.
+func (w *whole) snapshot() (*handler.Snapshot, error) {
+	if w.sum == nil && len(w.pending) == 1 {
 		w.sum = w.pending[0]
-	default:
+	} else {
 		w.merge()
 	}
 	setWindow(w.sum)

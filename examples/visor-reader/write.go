@@ -62,14 +62,13 @@ func (j *job) writeRSSAC(snap *handler.Snapshot) error {
 // answer returns the answer to show. With --step it has been written already, and the report only
 // needs the last step.
 func (j *job) answer(p *handler.Pipeline) (*handler.Snapshot, error) {
-	if j.periods > 1 {
+	switch {
+	case j.periods > 1:
 		return p.Window(j.periods)
+	case j.periods == 0 && j.step == 0 && !j.whole.empty():
+		return j.whole.snapshot()
 	}
-	snap, err := p.Bucket(0)
-	if err == nil && j.periods == 0 && j.step == 0 {
-		return j.whole.snapshot(snap)
-	}
-	return snap, err
+	return p.Bucket(0)
 }
 
 // writeText writes everything at once, so that a reader that closes after the beginning causes no
