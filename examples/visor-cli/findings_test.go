@@ -30,7 +30,7 @@ func TestFindings(t *testing.T) {
 	require.Regexp(t, `resolved +scan +Scan of ports, 192\.0\.2\.9`, screen)
 	tt.keys("Enter")
 	screen = tt.shows("random_labels example.com · policy default")
-	for _, want := range []string{"distinct names without an answer: 622 (usual: 0)", "queries: 10.37 per second", "Examples", ".example.com", "Clients", "10.0.0.0", "top_qname2"} {
+	for _, want := range []string{"distinct names with an error or no reply: 622 (usual: 0)", "queries: 10.37 per second", "Examples", ".example.com", "Clients", "10.0.0.0", "top_qname2"} {
 		require.Contains(t, screen, want)
 	}
 	tt.keys("j", "j", "j", "k")

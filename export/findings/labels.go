@@ -154,7 +154,7 @@ func (v *view) reportLabels(b below, bad float64) {
 	s := signal{score: bad / v.length}
 	s.Kind, s.Subject, s.Severity = RandomLabels, b.domain, Attack
 	s.Figures = []Figure{
-		figureOf("distinct names without an answer", bad, v.usualOf(failedNames, b.domain), ""),
+		figureOf("distinct names with an error or no reply", bad, v.usualOf(failedNames, b.domain), ""),
 		{Name: "queries", Value: queries / v.length, Unit: perSecond},
 		{Name: "distinct names", Value: b.names},
 		{Name: "share of all queries", Value: 100 * share(queries, v.queries()), Unit: "per cent"},
@@ -162,7 +162,7 @@ func (v *view) reportLabels(b below, bad float64) {
 	s.Evidence.Examples = b.item.Samples
 	v.addAskers(&s, &b)
 	v.addLists(&s, "top_nxdomain", "top_srvfail", "top_qtype")
-	s.Text = fmt.Sprintf("Random labels below %s: %s queries per second for about %s distinct names in %s seconds, %s of these without an answer.",
+	s.Text = fmt.Sprintf("Random labels below %s: %s queries per second for about %s distinct names in %s seconds, %s of these with an error or no reply.",
 		b.domain, quantity(queries/v.length), quantity(b.names), quantity(v.length), percent(share(bad, b.names)))
 	v.report(s)
 }

@@ -86,6 +86,7 @@ type stream struct {
 	known        map[subject]*presence
 	copiers      map[string]bool     // clients that copied zones
 	episodes     map[string]*episode // by kind and subject
+	before       *stream             // nil unless a finding lasts, see keepUsual
 }
 
 // resume forgets the latest periods if the next one starts long after them. Hours of earlier days
@@ -99,6 +100,7 @@ func (s *stream) resume(start time.Time) {
 	}
 	clear(s.lists)
 	clear(s.known)
+	s.before = nil
 }
 
 // episode is a candidate, or a finding that has fired.
@@ -219,15 +221,25 @@ func (w *Watcher) stream(r *reading) *stream {
 // module looks at one module of a period.
 func (w *Watcher) module(r *reading) []Finding {
 	s := w.stream(r)
-	var found []signal
 	s.resume(r.start)
-	for _, v := range views(r, s, &w.cfg) {
-		w.detect(v)
-		found = append(found, v.found...)
+	all := views(r, s, &w.cfg)
+	found := w.lasting(r, s, w.look(all))
+	for _, v := range all {
 		v.remember()
 	}
 	s.end = r.end
-	return w.update(s, r.module.Name, r.start, found)
+	changes := w.update(s, r.module.Name, r.start, found)
+	s.dropUsual(r.start)
+	return changes
+}
+
+// look returns the signs in views.
+func (w *Watcher) look(all []*view) (found []signal) {
+	for _, v := range all {
+		w.detect(v)
+		found = append(found, v.found...)
+	}
+	return found
 }
 
 // update advances the episodes of a module by a period with its signals.
@@ -298,13 +310,13 @@ func (v *view) ongoing(kind Kind, subject string) bool {
 	return e != nil && e.fired
 }
 
-// hold is the factor for thresholds of findings that have fired.
-const hold = 0.6
+// lowered is the factor for thresholds of findings that have fired.
+const lowered = 0.6
 
 // threshold returns x, or less for a finding that has fired.
 func (v *view) threshold(kind Kind, subject string, x float64) float64 {
 	if v.ongoing(kind, subject) {
-		return hold * x
+		return lowered * x
 	}
 	return x
 }
