@@ -6,12 +6,8 @@ import (
 )
 
 // ends keeps the two ends and the name of each sampled query that waits for its reply, for the
-// counts of queries without one. A waiting query has a reference to them; 0 is none. The memory of
-// an answered query is used by the next one, so that the memory is near.
-type ends struct {
-	all  []end
-	free []uint32 // references that are not in use
-}
+// counts of queries without one.
+type ends struct{ kept[end] }
 
 // end is a waiting query. A name of more bytes than fit is cut to its last labels.
 type end struct {
@@ -30,13 +26,7 @@ func (t *ends) add(m *handler.Message, h *hash64.Hasher) uint32 {
 	if !src.IsValid() || !dst.IsValid() {
 		return 0
 	}
-	if len(t.free) == 0 {
-		t.all = append(t.all, end{})
-		t.free = append(t.free, uint32(len(t.all)))
-	}
-	ref := t.free[len(t.free)-1]
-	t.free = t.free[:len(t.free)-1]
-	e := &t.all[ref-1]
+	ref, e := t.next()
 	e.client, e.server, e.named = addressOf(src), addressOf(dst), m.Named
 	if m.Named {
 		e.keep(m, h)
@@ -59,14 +49,4 @@ func (e *end) keep(m *handler.Message, h *hash64.Hasher) {
 		return
 	}
 	e.length = uint8(copy(e.name[:], key))
-}
-
-// take returns the ends of a query and frees their reference. They are valid until the next add. It
-// returns nil for 0.
-func (t *ends) take(ref uint32) *end {
-	if ref == 0 {
-		return nil
-	}
-	t.free = append(t.free, ref)
-	return &t.all[ref-1]
 }

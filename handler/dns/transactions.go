@@ -3,8 +3,6 @@ package dns
 import (
 	"errors"
 
-	"visor/decode"
-	"visor/decode/dnsmsg"
 	"visor/handler"
 	"visor/handler/metric"
 	"visor/sketch"
@@ -119,31 +117,4 @@ func NewTransactions(cfg Config) (*TransactionHandler, error) {
 // one.
 func FromTransactions(s *handler.Snapshot) *TransactionMetrics {
 	return handler.Find[TransactionMetrics](s)
-}
-
-// countReply counts the header fields and the transport of a reply.
-func (d *Direction) countReply(m *handler.Message) {
-	switch {
-	case m.Packet.Layers.Has(decode.LayerIPv4):
-		d.IPv4.Add(1)
-	case m.Packet.Layers.Has(decode.LayerIPv6):
-		d.IPv6.Add(1)
-	}
-	if via := d.transport(m); via != nil {
-		via.Add(1)
-	}
-	if m.Msg == nil {
-		return
-	}
-	code := m.Msg.RCode()
-	d.addResult(code, 1)
-	if code == dnsmsg.RCodeNoError && m.Msg.ANCount() == 0 {
-		d.NoData.Add(1)
-	}
-	if m.Msg.Authoritative() {
-		d.AA.Add(1)
-	}
-	if m.Msg.AuthenticatedData() {
-		d.AD.Add(1)
-	}
 }

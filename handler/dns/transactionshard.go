@@ -11,7 +11,6 @@ import (
 	"visor/handler"
 	"visor/handler/metric"
 	"visor/internal/flowtable"
-	"visor/sketch"
 )
 
 // NewShard returns the part of h for one worker.
@@ -44,6 +43,8 @@ type transactionShard struct {
 	start   int64        // of the live period, ns
 	content [3]*contents // by decode.Direction of the query; nil if its groups are off
 	queues  [3]queue     // for content
+	subnets kept[netip.Addr]
+	sums    [3]replies // by decode.Direction of the query, until the next second
 }
 
 // complete adds all counts to the metrics.
@@ -58,7 +59,7 @@ func (s *transactionShard) complete() {
 
 // contains counts what a message of a transaction in direction dir contains.
 func (s *transactionShard) contains(m *handler.Message, dir decode.Direction, deep bool) {
-	if s.content[dir] != nil && s.queues[dir].add(m, deep) {
+	if s.queues[dir].add(m, deep) {
 		s.countQueue(dir)
 	}
 }
@@ -91,9 +92,9 @@ func (s *transactionShard) source(content *contents, to *TrafficCounts, m *handl
 
 // asker is the state that version 2.0 keeps for a query.
 type asker struct {
-	subnet   netip.Addr // EDNS client subnet; invalid without one
-	size     uint32     // length of the message, bytes
-	ends     uint32     // see [ends]
+	size     uint32 // length of the message, bytes
+	ends     uint32 // see [ends]
+	subnet   uint32 // EDNS client subnet, see subnets
 	dir      decode.Direction
 	disabled bool // checking is
 	filtered bool // the reply is dropped too
@@ -113,12 +114,27 @@ func (s *transactionShard) Process(b *handler.Batch) {
 			s.waiting.touch(next)
 		}
 		m := &b.DNS[i]
-		s.Enter(m.TimeNS)
+		if !s.Events.In(m.TimeNS) {
+			s.flush()
+			s.Events.Begin(m.TimeNS)
+		}
 		s.message(m)
 	}
 	for dir := range s.queues {
 		s.countQueue(decode.Direction(dir))
 	}
+	s.flush()
+}
+
+// flush adds the counts of a second to the metrics and the account.
+func (s *transactionShard) flush() {
+	for dir := range s.sums {
+		if t := &s.sums[dir]; t.all > 0 {
+			s.dirs[dir].addReplies(t, s.Events.Unix())
+			*t = replies{}
+		}
+	}
+	s.Flush()
 }
 
 // Shift closes the live period. Queries that have timed out by then count in it; pktvisor counts
@@ -146,6 +162,7 @@ func (s *transactionShard) Settle(nowNS int64) { s.waiting.expire(nowNS) }
 // lost counts a query that ended without a reply.
 func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 	e := s.ends.take(q.ends)
+	s.subnets.take(q.subnet)
 	switch {
 	case q.filtered:
 	case why == flowtable.Evicted:
@@ -167,15 +184,20 @@ func (s *transactionShard) timedOut(d *Direction, e *end) {
 // direction returns the metrics of a direction.
 func (s *transactionShard) direction(dir decode.Direction) *Direction {
 	if s.dirs[dir] == nil {
-		s.dirs[dir] = s.Live.Directions.At(dir.String())
-		s.connect(dir, &s.dirs[dir].Counts, transactionNames)
+		s.begin(dir)
 	}
 	return s.dirs[dir]
 }
 
+// begin makes the metrics of a direction.
+func (s *transactionShard) begin(dir decode.Direction) {
+	s.dirs[dir] = s.Live.Directions.At(dir.String())
+	s.connect(dir, &s.dirs[dir].Counts, transactionNames)
+}
+
 func (s *transactionShard) message(m *handler.Message) {
 	s.Events.Offered++
-	passes := s.filter.matchTransaction(s.geo, m)
+	passes := s.filter.none && m.DNSTapType == 0 || s.filter.matchTransaction(s.geo, m)
 	deep := false
 	switch {
 	case m.Broken:
@@ -209,7 +231,7 @@ func (s *transactionShard) message(m *handler.Message) {
 
 func (s *transactionShard) query(m *handler.Message, passes, deep bool) {
 	q, isNew := s.waiting.ask(m)
-	if passes {
+	if passes && s.content[0] != nil {
 		s.contains(m, m.Frame.Dir, deep)
 	}
 	if !isNew {
@@ -218,23 +240,25 @@ func (s *transactionShard) query(m *handler.Message, passes, deep bool) {
 		}
 		return
 	}
-	*q = s.remember(m.Msg)
+	s.remember(q, m.Msg)
 	q.dir, q.filtered = m.Frame.Dir, !passes
 	if deep {
 		q.ends = s.keepEnds(m)
 	}
 }
 
-// remember returns the state to keep for a query, or nil.
-func (s *transactionShard) remember(msg dnsmsg.Message) asker {
+// remember stores what to keep of a query's message, which may be nil, in q, which is empty.
+func (s *transactionShard) remember(q *asker, msg dnsmsg.Message) {
 	if msg == nil {
-		return asker{}
+		return
 	}
-	q := asker{size: uint32(len(msg)), disabled: msg.CheckingDisabled()}
+	q.size, q.disabled = uint32(len(msg)), msg.CheckingDisabled()
 	if s.groups.Has(xactTopECS) {
-		q.subnet = clientSubnet(msg)
+		if addr := clientSubnet(msg); addr.IsValid() {
+			ref, to := s.subnets.next()
+			q.subnet, *to = ref, addr
+		}
 	}
-	return q
 }
 
 // take removes the query of a reply. It returns the query's waiting time in ns, or unknownTime. If
@@ -244,7 +268,7 @@ func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok boo
 	if !met {
 		if m.DNSTap != nil {
 			msg, _ := dnsmsg.Parse(m.DNSTap.Query)
-			q = s.remember(msg)
+			s.remember(&q, msg)
 		}
 		q.dir = opposite(m.Frame.Dir)
 	}
@@ -259,9 +283,9 @@ func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok boo
 // reply's.
 func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	q, took, ok := s.take(m)
-	e := s.ends.take(q.ends)
+	e, subnet := s.ends.take(q.ends), s.subnets.take(q.subnet)
 	d := s.direction(q.dir)
-	if passes {
+	if passes && s.content[0] != nil {
 		s.contains(m, q.dir, deep)
 	}
 	if passes && deep && m.TCP {
@@ -281,15 +305,13 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 		s.timedOut(d, e)
 		return
 	}
-	d.Trans.Add(1)
-	d.RateTrans.Add(s.Events.Unix(), 1)
-	d.countReply(m)
-	if q.disabled {
-		d.CD.Add(1)
+	s.sums[q.dir].count(m, q.disabled)
+	if m.DNSTapType != 0 {
+		d.countTransport(m)
 	}
 	if deep {
 		s.countOwn(m, took)
-		s.countDeep(d, m, &q)
+		s.countDeep(d, m, q, subnet)
 		if took != unknownTime {
 			s.countTime(d, m, took/int64(time.Microsecond), s.levels[q.dir])
 		}
@@ -331,43 +353,36 @@ func opposite(dir decode.Direction) decode.Direction {
 	return dir
 }
 
-// transport returns the counter of the message's transport, or nil.
-func (d *Direction) transport(m *handler.Message) *sketch.Counter {
-	if m.DNSTapType == 0 {
-		if m.TCP {
-			return &d.TCP
-		}
-		return &d.UDP
-	}
+// countTransport counts the transport of a dnstap message.
+func (d *Direction) countTransport(m *handler.Message) {
 	switch dnstapmsg.Protocol(m.Packet.DNSTapVia) {
 	case dnstapmsg.UDP:
-		return &d.UDP
+		d.UDP.Add(1)
 	case dnstapmsg.TCP:
-		return &d.TCP
+		d.TCP.Add(1)
 	case dnstapmsg.DoT:
-		return &d.DoT
+		d.DoT.Add(1)
 	case dnstapmsg.DoH:
-		return &d.DoH
+		d.DoH.Add(1)
 	case dnstapmsg.DNSCryptUDP:
-		return &d.DNSCryptUDP
+		d.DNSCryptUDP.Add(1)
 	case dnstapmsg.DNSCryptTCP:
-		return &d.DNSCryptTCP
+		d.DNSCryptTCP.Add(1)
 	case dnstapmsg.DoQ:
-		return &d.DoQ
+		d.DoQ.Add(1)
 	}
-	return nil
 }
 
-// countDeep updates the metrics of sampled transactions, except times.
-func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q *asker) {
+// countDeep updates the metrics of sampled transactions, except times. subnet may be nil.
+func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q asker, subnet *netip.Addr) {
 	if s.groups.Has(xactTopPorts) && m.Client != 0 {
 		d.TopPorts.Add(metric.Port(m.Client), 1)
 	}
 	if s.groups.Has(xactTopSize) {
 		d.addRatio(q.size, m.Msg)
 	}
-	if q.subnet.IsValid() {
-		s.subnet(&d.Counts, q.subnet)
+	if subnet != nil {
+		s.subnet(&d.Counts, *subnet)
 	}
 	if m.Msg != nil && s.groups.Has(xactTopRCodes) {
 		// includes replies without a question, which pktvisor omits
