@@ -112,7 +112,8 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	m := &b.DNS[len(b.DNS)-1]
 	m.Frame, m.Packet, m.Msg, m.DNSTap = frame, p, payload, nil
 	m.TimeNS, m.Client, m.TCP, m.Named, m.Broken, m.DNSTapType = p.TimeNS, client, false, false, false, 0
-	if !e.isDNS(m.Msg, cut) {
+	if msg := dnsmsg.Message(payload); len(msg) < dnsmsg.HeaderLen || !msg.Ordinary(len(msg)+cut) && msg.Impossible(len(msg)+cut) {
+		e.reject(payload)
 		*m = Message{TimeNS: p.TimeNS, Frame: frame, Packet: p, Client: client, Broken: true}
 		return m
 	}
@@ -129,19 +130,14 @@ func (e *extractor) add(b *Batch, frame, p *decode.Packet, payload []byte, clien
 	return m
 }
 
-// isDNS reports whether a message can be DNS, and counts those that cannot.
-func (e *extractor) isDNS(msg dnsmsg.Message, cut int) bool {
+// reject counts a message that cannot be DNS.
+func (e *extractor) reject(msg []byte) {
 	switch {
-	case len(msg) < dnsmsg.HeaderLen:
-		if len(msg) > 0 { // dnstap may omit the message
-			e.short++
-		}
-		return false
-	case msg.Impossible(len(msg) + cut):
+	case len(msg) >= dnsmsg.HeaderLen:
 		e.notDNS++
-		return false
+	case len(msg) > 0: // dnstap may omit the message
+		e.short++
 	}
-	return true
 }
 
 // addDNSTap appends the message in a dnstap frame. Its port is the client's, or 0 if the frame

@@ -2,18 +2,18 @@ package dnsmsg
 
 import "encoding/binary"
 
+// Ordinary reports whether m has one question, as many records as its size bytes on the wire can
+// hold, opcode 0 and no unassigned flag. Most messages are so, and none of them is impossible.
+func (m Message) Ordinary(size int) bool {
+	const flags, one = 0x7840 << 32, 1 << 16
+	start, more := binary.BigEndian.Uint64(m), binary.BigEndian.Uint32(m[8:])
+	return start&(flags|0xFFFF0000) == one && HeaderLen+5+11*int(start&0xFFFF+uint64(more>>16+more&0xFFFF)) <= size
+}
+
 // Impossible reports whether m cannot be a DNS message. That is so if its counts do not fit its
 // size bytes on the wire, or its opcode or flags are not assigned. It must also not begin with a
 // plausible question or record. A merely damaged message is not impossible.
 func (m Message) Impossible(size int) bool {
-	// most messages have one question, few records, and opcode 0
-	const flags, one = 0x7840 << 32, 1 << 16
-	start, more := binary.BigEndian.Uint64(m), binary.BigEndian.Uint32(m[8:])
-	records := int(uint16(start)) + int(more>>16) + int(uint16(more))
-	return (start&(flags|0xFFFF0000) != one || HeaderLen+5+11*records > size) && m.impossible(size)
-}
-
-func (m Message) impossible(size int) bool {
 	const unassigned = 1<<3 | 0xFF80         // opcodes (RFC 6895 section 2.2)
 	counts := binary.BigEndian.Uint64(m[4:]) // of all four sections
 	questions := HeaderLen + 5*int(counts>>48)

@@ -33,7 +33,7 @@ const (
 
 // Begins reports whether b may be the beginning of a header.
 func Begins(b []byte) bool {
-	return len(b) > 0 && (b[0] == signature2[0] && begins(b, signature2) || b[0] == signature1[0] && begins(b, signature1))
+	return len(b) > 0 && (b[0] == signature2[0] || b[0] == signature1[0]) && (begins(b, signature2) || begins(b, signature1))
 }
 
 func begins(b []byte, signature string) bool {

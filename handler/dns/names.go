@@ -14,7 +14,8 @@ import (
 // nameCounts counts messages by name before they are added to the lists. Most names come again
 // soon: a reply has its query's name, and few names make most of the traffic. Such a message needs
 // one probe and one comparison, not one in each list and a hash for each part of its name. Of a
-// resolver's messages, 74 per cent find their name. Twice the slots (78 per cent) are not faster.
+// resolver's messages, 77 per cent find their name, and of its transactions 58. With half the slots
+// they are 74 and 52: no slower for messages, and 4 per cent more instructions for transactions.
 //
 // Another name takes a slot from its owner, whose counts then leave for the lists. They leave in
 // batches, see [sketch.TopNames.AddAll]. Lists accept weights, so their bounds stay the same.
@@ -28,7 +29,7 @@ type nameCounts struct {
 }
 
 const (
-	nameBits = 11 // log2 of the slots: 256 KiB
+	nameBits = 12 // log2 of the slots: 512 KiB
 	nameRoom = 96 // for a name with its final zero; longer ones leave at once
 	noPart   = math.MaxUint8
 	ahead    = 64 // messages whose slots are loaded together
@@ -203,7 +204,9 @@ func (s *front[M]) arrive() {
 	}
 	for i := range t.leaving[:t.n] {
 		c := &t.leaving[i]
-		t.lists[c.class.direction()].countBelow(c, s.Hash)
+		if l := &t.lists[c.class.direction()]; l.below != nil {
+			l.countBelow(c, s.Hash)
+		}
 	}
 	t.n = 0
 }
@@ -314,13 +317,13 @@ func (l *lists) notePart(kind listKind, c *leavingName, at uint8, n uint64, h *h
 	l.note(kind, h.Sum(part), part, n)
 }
 
-// countBelow counts c's name as one of the distinct names below its domain.
+// countBelow counts c's name as one of the distinct names below its domain, if below is on.
 func (l *lists) countBelow(c *leavingName, h *hash64.Hasher) {
 	at := c.two
 	if c.three != noPart && sharedSuffix(c.name[at:c.length]) {
 		at = c.three
 	}
-	if l.below == nil || at == 0 || c.length == 0 {
+	if at == 0 || c.length == 0 {
 		return
 	}
 	domain := c.name[at:c.length]

@@ -92,13 +92,22 @@ func (s *transactionShard) source(content *contents, to *TrafficCounts, m *handl
 
 // asker is the state that version 2.0 keeps for a query.
 type asker struct {
-	size     uint32 // length of the message, bytes
-	ends     uint32 // see [ends]
-	subnet   uint32 // EDNS client subnet, see subnets
-	dir      decode.Direction
-	disabled bool // checking is
-	filtered bool // the reply is dropped too
+	size   uint32 // length of the message, bytes
+	ends   uint32 // see [ends]
+	subnet uint32 // EDNS client subnet, see subnets
+	class  askerClass
 }
+
+// askerClass is a decode.Direction and flags. With more fields, the compiler would copy an asker
+// through memory.
+type askerClass uint8
+
+const (
+	disabled askerClass = 1 << (2 + iota) // checking is
+	filtered                              // the reply is dropped too
+)
+
+func (c askerClass) direction() decode.Direction { return decode.Direction(c & 3) }
 
 // Open returns the number of queries that wait for their reply.
 func (s *transactionShard) Open() int { return s.waiting.open.Len() }
@@ -164,11 +173,11 @@ func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 	e := s.ends.take(q.ends)
 	s.subnets.take(q.subnet)
 	switch {
-	case q.filtered:
+	case q.class&filtered != 0:
 	case why == flowtable.Evicted:
-		s.direction(q.dir).Evicted.Add(1)
+		s.direction(q.class.direction()).Evicted.Add(1)
 	default:
-		s.timedOut(s.direction(q.dir), e)
+		s.timedOut(s.direction(q.class.direction()), e)
 	}
 }
 
@@ -236,12 +245,15 @@ func (s *transactionShard) query(m *handler.Message, passes, deep bool) {
 	}
 	if !isNew {
 		if passes {
-			s.direction(q.dir).Retried.Add(1)
+			s.direction(q.class.direction()).Retried.Add(1)
 		}
 		return
 	}
+	q.class = askerClass(m.Frame.Dir)
+	if !passes {
+		q.class |= filtered
+	}
 	s.remember(q, m.Msg)
-	q.dir, q.filtered = m.Frame.Dir, !passes
 	if deep {
 		q.ends = s.keepEnds(m)
 	}
@@ -252,7 +264,10 @@ func (s *transactionShard) remember(q *asker, msg dnsmsg.Message) {
 	if msg == nil {
 		return
 	}
-	q.size, q.disabled = uint32(len(msg)), msg.CheckingDisabled()
+	q.size = uint32(len(msg))
+	if msg.CheckingDisabled() {
+		q.class |= disabled
+	}
 	if s.groups.Has(xactTopECS) {
 		if addr := clientSubnet(msg); addr.IsValid() {
 			ref, to := s.subnets.next()
@@ -270,7 +285,7 @@ func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok boo
 			msg, _ := dnsmsg.Parse(m.DNSTap.Query)
 			s.remember(&q, msg)
 		}
-		q.dir = opposite(m.Frame.Dir)
+		q.class |= askerClass(opposite(m.Frame.Dir))
 	}
 	if m.DNSTap == nil {
 		return q, apart(start, m.TimeNS), met
@@ -284,15 +299,16 @@ func (s *transactionShard) take(m *handler.Message) (q asker, took int64, ok boo
 func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	q, took, ok := s.take(m)
 	e, subnet := s.ends.take(q.ends), s.subnets.take(q.subnet)
-	d := s.direction(q.dir)
+	dir := q.class.direction()
+	d := s.direction(dir)
 	if passes && s.content[0] != nil {
-		s.contains(m, q.dir, deep)
+		s.contains(m, dir, deep)
 	}
 	if passes && deep && m.TCP {
 		s.countTransfer(m, &s.Live.Clients.Transfers)
 	}
 	switch {
-	case ok && passes == q.filtered: // one half passes: the other half filters it
+	case ok && passes == (q.class&filtered != 0): // one half passes: the other half filters it
 		s.Live.Filtered.Add(1)
 		return
 	case !passes:
@@ -305,26 +321,21 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 		s.timedOut(d, e)
 		return
 	}
-	s.sums[q.dir].count(m, q.disabled)
+	s.sums[dir].count(m, q.class&disabled != 0)
 	if m.DNSTapType != 0 {
 		d.countTransport(m)
 	}
 	if deep {
-		s.countOwn(m, took)
+		if s.clients != nil || s.pairs != nil {
+			s.countClient(m)
+		}
+		if s.own.servers != 0 {
+			s.servers.reply(m, took)
+		}
 		s.countDeep(d, m, q, subnet)
 		if took != unknownTime {
-			s.countTime(d, m, took/int64(time.Microsecond), s.levels[q.dir])
+			s.countTime(d, m, took/int64(time.Microsecond), s.levels[dir])
 		}
-	}
-}
-
-// countOwn updates the metrics of sampled transactions that pktvisor lacks.
-func (s *transactionShard) countOwn(m *handler.Message, took int64) {
-	if s.clients != nil || s.pairs != nil {
-		s.countClient(m)
-	}
-	if s.own.servers != 0 {
-		s.servers.reply(m, took)
 	}
 }
 
@@ -395,7 +406,7 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q asker, 
 		d.TopQTypes.Add(m.Type, 1)
 	}
 	if s.groups&(xactCardinality|xactTopQNames|xactTopRCodes|xactTopSize) != 0 {
-		s.countName(m, q.dir, 0)
+		s.countName(m, q.class.direction(), 0)
 	}
 }
 

@@ -156,7 +156,9 @@ func (h *Hasher) Sum(b []byte) uint64 {
 	case n > 0:
 		s = s.two(uint64(b[0])|uint64(b[n>>1])<<8|uint64(b[n-1])<<16, 0, p)
 	}
-	return h.finish(s)
+	// reduce the sum to 64 bits
+	t := sum{h.starts[0], 0}.linear(s.lo, &h.low).linear(s.hi, &h.high)
+	return mix(t.hi)
 }
 
 func (s sum) two(a, b uint64, p *pad) sum {
@@ -179,12 +181,6 @@ func (h *Hasher) long(b []byte) sum {
 		s = s.nh(b[i:], &h.pads[i/blockLen])
 	}
 	return s
-}
-
-// finish reduces a sum to 64 bits.
-func (h *Hasher) finish(s sum) uint64 {
-	t := sum{h.starts[0], 0}.linear(s.lo, &h.low).linear(s.hi, &h.high)
-	return mix(t.hi)
 }
 
 // mix is a bijection. It removes the linearity of the multiplication from the hash.
