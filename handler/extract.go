@@ -51,8 +51,13 @@ func (e *extractor) extract(b *Batch) {
 			e.addDNSTap(b, p, &b.taps[i])
 		case p.Layers.Has(decode.LayerFragment): // processed once, when the datagram is reassembled
 		case p.Layers.Has(decode.LayerUDP):
-			if client, ok := e.ports.client(p); ok {
-				e.datagram(b, frame, p, client)
+			client, ok := e.ports.client(p)
+			switch {
+			case !ok:
+			case e.proxies.clients != nil || proxymsg.Begins(p.Payload):
+				e.proxied(b, frame, p, client)
+			default:
+				e.add(b, frame, p, p.Payload, client, int(p.Cut))
 			}
 		case p.Layers.Has(decode.LayerTCP):
 			if _, ok := e.ports.client(p); ok || isBGP(p) {
@@ -82,19 +87,8 @@ func (e *extractor) start(b *Batch) {
 	e.proxies.packets = e.proxies.packets[:0]
 }
 
-// datagram adds the message in a UDP datagram.
-func (e *extractor) datagram(b *Batch, frame, p *decode.Packet, client uint16) {
-	if proxymsg.Begins(p.Payload) {
-		e.proxied(b, frame, p, client)
-		return
-	}
-	m := e.add(b, frame, p, p.Payload, client, int(p.Cut))
-	if e.proxies.clients != nil {
-		e.proxies.datagram(m, proxied{}, false)
-	}
-}
-
-// proxied adds the message in a UDP datagram that may begin with a PROXY protocol header.
+// proxied adds the message in a UDP datagram that may begin with a PROXY protocol header, or that
+// may answer one.
 func (e *extractor) proxied(b *Batch, frame, p *decode.Packet, client uint16) {
 	payload, who, ok := e.proxies.strip(p, p.Payload)
 	m := e.add(b, frame, p, payload, client, int(p.Cut))

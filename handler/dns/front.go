@@ -29,6 +29,7 @@ type front[M any] struct {
 	ends    ends
 	pairs   *clientNames // nil if they are off
 	asks    bool         // some group counts by client
+	waits   bool         // some group counts queries without a reply by their ends
 
 	transfers transfers
 	single    [1]sketch.NameCount // scratch for a list
@@ -64,6 +65,7 @@ func (d *declared[M]) newFront(own hostGroups, traffic metric.GroupSet) front[M]
 	if f.own.names != 0 {
 		f.pairs = &clientNames{hash: f.Hash, mask: f.mask}
 	}
+	f.waits = f.own != (hostGroups{})
 	f.asks = f.own.clients|f.own.names|f.groups&traffic != 0
 	if f.own.clients != 0 {
 		f.clients = &clientCounts{hash: f.Hash, mask: f.mask, geo: f.geo, v4: d.cfg.ClientSubnetV4, v6: d.cfg.ClientSubnetV6}
@@ -100,7 +102,7 @@ func (s *front[M]) connectOwn(c *Clients, servers *metric.Map[Server]) {
 // keepEnds keeps the ends of a sampled query for the case that no reply comes. It returns their
 // reference.
 func (s *front[M]) keepEnds(m *handler.Message) uint32 {
-	if s.own == (hostGroups{}) {
+	if !s.waits {
 		return 0
 	}
 	return s.ends.add(m, s.Hash)

@@ -14,14 +14,16 @@ type replies struct {
 	tcp    uint64    // without dnstap
 	dnstap uint64    // see Direction.countTransport
 	rcodes [16]uint64
+	deep   [16]uint64 // rcodes of sampled transactions
 	noData uint64
 	aa     uint64
 	ad     uint64
 	cd     uint64 // of queries
 }
 
-// count counts a transaction. disabled reports whether its query disabled checking.
-func (t *replies) count(m *handler.Message, disabled bool) {
+// count counts a transaction. disabled reports whether its query disabled checking, and deep
+// whether the reply was sampled.
+func (t *replies) count(m *handler.Message, disabled, deep bool) {
 	t.all++
 	t.ip[m.Packet.Layers/decode.LayerIPv4%4]++
 	switch {
@@ -38,6 +40,9 @@ func (t *replies) count(m *handler.Message, disabled bool) {
 	}
 	code := m.Msg.RCode() & 15
 	t.rcodes[code]++
+	if deep {
+		t.deep[code]++
+	}
 	if code == dnsmsg.RCodeNoError && m.Msg.ANCount() == 0 {
 		t.noData++
 	}
@@ -49,8 +54,9 @@ func (t *replies) count(m *handler.Message, disabled bool) {
 	}
 }
 
-// addReplies adds the transactions of a second.
-func (d *Direction) addReplies(t *replies, second int64) {
+// addReplies adds the transactions of a second. top reports whether the list of codes is on. It
+// includes replies without a question, which pktvisor omits.
+func (d *Direction) addReplies(t *replies, second int64, top bool) {
 	d.Trans.Add(t.all)
 	d.RateTrans.Add(second, t.all)
 	const v4, v6 = 1, 2
@@ -60,6 +66,9 @@ func (d *Direction) addReplies(t *replies, second int64) {
 	d.TCP.Add(t.tcp)
 	for code, n := range t.rcodes {
 		d.addResult(dnsmsg.RCode(code), n)
+		if top && t.deep[code] > 0 {
+			d.TopRCodes.Add(dnsmsg.RCode(code), t.deep[code])
+		}
 	}
 	d.NoData.Add(t.noData)
 	d.AA.Add(t.aa)

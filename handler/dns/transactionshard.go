@@ -139,7 +139,7 @@ func (s *transactionShard) Process(b *handler.Batch) {
 func (s *transactionShard) flush() {
 	for dir := range s.sums {
 		if t := &s.sums[dir]; t.all > 0 {
-			s.dirs[dir].addReplies(t, s.Events.Unix())
+			s.dirs[dir].addReplies(t, s.Events.Unix(), s.groups.Has(xactTopRCodes))
 			*t = replies{}
 		}
 	}
@@ -321,7 +321,7 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 		s.timedOut(d, e)
 		return
 	}
-	s.sums[dir].count(m, q.class&disabled != 0)
+	s.sums[dir].count(m, q.class&disabled != 0, deep)
 	if m.DNSTapType != 0 {
 		d.countTransport(m)
 	}
@@ -394,10 +394,6 @@ func (s *transactionShard) countDeep(d *Direction, m *handler.Message, q asker, 
 	}
 	if subnet != nil {
 		s.subnet(&d.Counts, *subnet)
-	}
-	if m.Msg != nil && s.groups.Has(xactTopRCodes) {
-		// includes replies without a question, which pktvisor omits
-		d.TopRCodes.Add(m.Msg.RCode(), 1)
 	}
 	if !m.Named {
 		return
