@@ -128,7 +128,9 @@ func (d *Decoder) datagram(b []byte) error {
 // open makes a source of the exporter current and creates it if needed.
 func (d *Decoder) open(version uint8, number uint32) {
 	key := sourceKey{session: d.session, number: number, version: version}
-	d.shared = d.sources.find(key.exporter())
+	if d.shared = nil; version >= 9 { // older ones have no options
+		d.shared = d.sources.find(key.exporter())
+	}
 	d.src = d.sources.at(key)
 	d.sources.open = d.src
 	d.recs, d.gaps = 0, false

@@ -55,10 +55,13 @@ type sources struct {
 	evicted   uint64  // templates and sources
 }
 
-// find returns a source, or nil.
+// find returns a source, or nil. Most datagrams come from the source of the one before.
 func (s *sources) find(key sourceKey) *source {
+	if s.newest != nil && s.newest.key == key {
+		return s.newest
+	}
 	src := s.byKey[key]
-	if src != nil && src != s.newest {
+	if src != nil {
 		s.unlink(src)
 		s.link(src)
 	}
