@@ -95,7 +95,7 @@ func testShrinksAnywhere(t *testing.T, build func(i int) []byte) {
 	require.Len(t, all, packets)
 	path := filepath.Join(t.TempDir(), "shrinks")
 	for size := ends[capture.BatchSize-1]; size < ends[600]; size++ {
-		if size%101 > 0 && (size < ends[510] || size > ends[512]) {
+		if size%331 > 0 && (size < ends[510] || size > ends[511]) {
 			continue
 		}
 		require.NoError(t, os.WriteFile(path, file, 0o600))
