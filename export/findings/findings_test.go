@@ -11,6 +11,7 @@ import (
 	"visor/export/findings"
 	"visor/handler"
 	"visor/internal/packettest"
+	"visor/internal/racetest"
 )
 
 // kinds returns the kinds of findings.
@@ -31,6 +32,7 @@ func labels(n, clients int) func(*minute) {
 }
 
 func TestOrdinary(t *testing.T) {
+	racetest.SkipSerial(t)
 	minutes, all := 40, []mix{resolver, authoritative, office}
 	if testing.Short() {
 		minutes, all = 20, all[:1]

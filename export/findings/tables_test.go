@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"visor/export/findings"
+	"visor/internal/racetest"
 )
 
 // trouble is a fault of one server of three. It must be found from a strength on.
@@ -143,6 +144,7 @@ func vanishedTable(t testing.TB, b *strings.Builder) {
 // One server in trouble, and vanished subjects, of the least strength that must be found.
 // With -findings.table all strengths are tried.
 func TestTables(t *testing.T) {
+	racetest.SkipSerial(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

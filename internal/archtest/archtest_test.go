@@ -34,7 +34,7 @@ var rows = [][]string{
 // forTests are packages that only tests import, and their helpers.
 var forTests = []string{
 	"internal/archtest", "internal/buildtest", "internal/certtest", "internal/compat", "internal/cputime", "internal/golden", "internal/mangle", "internal/mmdbtest", "internal/packettest",
-	"internal/sharedtest", "internal/netns", "internal/otlptest", "internal/pgtest", "internal/promtest", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "internal/leaktest", "internal/trafficgen", "internal/trafficgen/*", "handler/handlertest", "capture/sourcetest",
+	"internal/sharedtest", "internal/netns", "internal/otlptest", "internal/pgtest", "internal/promtest", "internal/racetest", "internal/schematest", "internal/wait", "internal/attack", "internal/attack/*", "internal/difftest", "internal/leaktest", "internal/trafficgen", "internal/trafficgen/*", "handler/handlertest", "capture/sourcetest",
 }
 
 // doors are the only packages, except tests, that import a dependency: a program that does not
