@@ -5,21 +5,25 @@ import (
 	"fmt"
 
 	"visor/capture"
+	"visor/capture/pcapfile"
 	"visor/handler"
 	"visor/handler/dns"
-	"visor/internal/trafficgen"
 )
 
-// Example runs the program of the tour on generated traffic.
+// Example runs the program of the tour.
 func Example() {
+	file, err := pcapfile.Open("examples/visor-reader/testdata/sample.pcap")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	queries, err := dns.New(dns.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	p, err := handler.NewPipeline(handler.Config{
-		// pcapfile.Open("capture.pcap")
-		Sources:  []capture.Source{trafficgen.NewSource(trafficgen.VariedDNS(10_000))},
+		Sources:  []capture.Source{file},
 		Handlers: []handler.Handler{queries},
 	})
 	if err != nil {
@@ -36,6 +40,6 @@ func Example() {
 		return
 	}
 	m := dns.From(snap)
-	fmt.Println(m.Queries.Value(), "queries and replies for about", m.QName.Estimate()/100*100, "names")
-	// Output: 5171 queries and replies for about 2500 names
+	fmt.Println(m.Queries.Value(), "queries and replies for about", m.QName.Estimate()/10*10, "names")
+	// Output: 46 queries and replies for about 40 names
 }

@@ -2,12 +2,12 @@ package handler_test
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"visor/capture"
 	"visor/decode"
 	"visor/handler"
-	"visor/internal/packettest"
 	"visor/sketch"
 )
 
@@ -51,7 +51,11 @@ func ExampleDeclare() {
 		fmt.Println(err)
 		return
 	}
-	request := packettest.Hex("ffffffffffff 020000000001 0806 0001 0800 06 04 0001 020000000001 c0000201 000000000000 c0000202")
+	request, err := hex.DecodeString("ffffffffffff0200000000010806" + "0001080006040001020000000001c0000201000000000000c0000202")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	frames := []capture.Frame{
 		{TimeNS: 1e18, Data: request, WireLen: uint32(len(request)), Link: decode.LinkEthernet},
 	}

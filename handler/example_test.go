@@ -5,20 +5,24 @@ import (
 	"fmt"
 
 	"visor/capture"
+	"visor/capture/pcapfile"
 	"visor/handler"
 	"visor/handler/dns"
-	"visor/internal/trafficgen"
 )
 
 func ExamplePipeline() {
+	file, err := pcapfile.Open("../examples/visor-reader/testdata/sample.pcap")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	queries, err := dns.New(dns.Config{Settings: handler.Settings{TopN: 3}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	p, err := handler.NewPipeline(handler.Config{
-		// or pcapfile.Open
-		Sources:  []capture.Source{trafficgen.NewSource(trafficgen.VariedDNS(10_000))},
+		Sources:  []capture.Source{file},
 		Handlers: []handler.Handler{queries},
 	})
 	if err != nil {
@@ -40,8 +44,8 @@ func ExamplePipeline() {
 		fmt.Println(item.Name, item.Estimate)
 	}
 	// Output:
-	// 5171 queries, 617 for names that do not exist
-	// A 4818
-	// AAAA 2346
-	// HTTPS 1184
+	// 46 queries, 3 for names that do not exist
+	// A 34
+	// HTTPS 20
+	// TXT 14
 }

@@ -60,7 +60,8 @@ type field struct {
 
 // NewSchema reads the declaration in M. The schema key is the JSON key and Prometheus prefix. It
 // returns an error for an unknown group in a tag and for a field that is not a metric. A name that
-// is invalid in Prometheus or used twice is an error, too. A handler's own tests find these errors.
+// is invalid in Prometheus or used twice, and a list or Map without a label, are errors, too. A
+// handler's own tests find these errors.
 func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 	s := &Schema[M]{key: key}
 	d := declaration{key: key, names: names}
@@ -68,10 +69,10 @@ func NewSchema[M any](key string, names GroupNames) (*Schema[M], error) {
 		return nil, err
 	}
 	s.fields = d.fields
-	if err := alternatives(s.fields); err != nil {
+	if err := unique(s.families()); err != nil {
 		return nil, err
 	}
-	return s, unique(s.families())
+	return s, alternatives(s.fields)
 }
 
 // families returns the Prometheus names of all metrics, including metrics of subjects.
@@ -185,6 +186,9 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 		f.subjects, err = m.declare(d.key, d.names)
 		f.travels = declare(&f, m)
 		f.total.Name = sf.Tag.Get("total")
+		if err == nil {
+			err = f.checkLabel()
+		}
 		return f, err
 	}
 	if f.prom == "" {
@@ -194,8 +198,22 @@ func (d *declaration) field(sf reflect.StructField, tag string, words *strings.R
 		return f, fmt.Errorf("invalid metric name: %s", f.prom)
 	}
 	f.travels = declare(&f, m)
+	if f.travels.Kind == KindTop {
+		if err := f.checkLabel(); err != nil {
+			return f, err
+		}
+	}
 	f.tagged = sf.Tag.Get("total") != ""
 	return f, f.setTotal(d.key, sf, m, words)
+}
+
+// checkLabel returns an error unless the tag label is valid in Prometheus. Prometheus discards
+// all metrics of a scrape for one invalid label.
+func (f *field) checkLabel() error {
+	if !validName(f.label) {
+		return fmt.Errorf("invalid label: %q; the tag label names the entries of a list or a Map in Prometheus", f.label)
+	}
+	return nil
 }
 
 // Fields returns the declared metrics in order of declaration.

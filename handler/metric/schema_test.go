@@ -47,6 +47,26 @@ func TestNewSchemaRejects(t *testing.T) {
 	_, err = metric.NewSchema[badName]("x", names)
 	require.ErrorContains(t, err, "invalid metric name: x_top-n")
 
+	type noLabel struct {
+		N metric.TopNames `metric:"n"`
+	}
+	_, err = metric.NewSchema[noLabel]("x", names)
+	require.ErrorContains(t, err, `noLabel.N: invalid label: ""`)
+	type badLabel struct {
+		N metric.Map[struct {
+			N sketch.Counter `metric:"n"`
+		}] `metric:"n" label:"a b"`
+	}
+	_, err = metric.NewSchema[badLabel]("x", names)
+	require.ErrorContains(t, err, `badLabel.N: invalid label: "a b"`)
+
+	type same struct {
+		N sketch.Counter `metric:"n"`
+		M sketch.Counter `metric:"n"`
+	}
+	_, err = metric.NewSchema[same]("x", names)
+	require.ErrorContains(t, err, "two metrics have the name x_n in Prometheus")
+
 	type child struct {
 		N sketch.Counter `metric:"n"`
 	}

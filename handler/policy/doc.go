@@ -10,9 +10,9 @@
 //
 // A [Catalog] lists the inputs and handlers that documents may name; package builtin has visor's.
 // [Catalog.Parse] reads a document of taps and policies, in YAML or JSON. If pktvisor refuses
-// something, it is an error, with pktvisor's text, the position and the nearest valid name. If
-// pktvisor silently ignores something, or something can never work, it is a warning with the same
-// data.
+// something, it is an error, with pktvisor's text, the position and the nearest valid name.
+// [Problems] returns all errors of a document. If pktvisor silently ignores something, or something
+// can never work, it is one of the document's warnings, with the same data.
 //
 // A [Manager] opens inputs and attaches and detaches the handlers of policies under traffic.
 // Policies with the same input share it. ReplacePolicy and Reload swap policies without losing

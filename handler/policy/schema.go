@@ -17,7 +17,7 @@ type object = map[string]any
 // a single tap or policy. They refer to each other by the prefix and their names. A valid document
 // has no errors and no warnings that depend on single values; what depends on several keys, as the
 // options of the tests of probes, is beyond a schema.
-func (c Catalog) Schemas(prefix string) (object, error) {
+func (c Catalog) Schemas(prefix string) (map[string]any, error) {
 	s := schemas{Catalog: c, prefix: prefix, all: make(object)}
 	if err := s.modules(); err != nil {
 		return nil, err
