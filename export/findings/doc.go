@@ -19,8 +19,8 @@
 //
 // A finding lasts from its first sign until some periods without one: an episode. Thresholds are
 // lower while it lasts, so that it does not come and go. While an attack or the trouble of a server
-// lasts, baselines are those from before, for a day at most: it does not become usual. A volume
-// does: after some time it is the new level.
+// lasts, baselines are those from before, for a day at most: it does not become usual, also where
+// [Watcher.Learn] sees it. A volume does: after some time it is the new level.
 //
 // Findings use the metrics that a module has. For findings about names it needs the groups
 // names_by_domain, client_names and top_clients, which a policy document enables by name or by

@@ -23,20 +23,28 @@ func (f *Finding) lasts() bool {
 }
 
 // lasting replaces the signs of findings that must not become usual. While some last, it takes what
-// stands out by the baselines from before. It keeps those baselines when the first sign comes.
+// stands out by the baselines from before. It keeps those baselines when the first sign comes, and
+// drops them when there is none for as long as findings need to resolve.
 func (w *Watcher) lasting(r *reading, s *stream, found []signal) []signal {
 	lasts := func(sig signal) bool { return sig.lasts() }
-	if s.before == nil {
-		if slices.ContainsFunc(found, lasts) {
-			s.before = s.copied(r.start)
+	if s.before != nil {
+		found = slices.DeleteFunc(found, lasts)
+		for _, sig := range w.look(views(r, s.before, &w.cfg)) {
+			if sig.lasts() {
+				found = append(found, sig)
+			}
 		}
-		return found
 	}
-	found = slices.DeleteFunc(found, lasts)
-	for _, sig := range w.look(views(r, s.before, &w.cfg)) {
-		if sig.lasts() {
-			found = append(found, sig)
-		}
+	switch sign := slices.ContainsFunc(found, lasts); {
+	case sign && s.before == nil:
+		s.before, s.calm = s.copied(r.start), 0
+	case sign:
+		s.calm = 0
+	default:
+		s.calm++
+	}
+	if s.before != nil && (s.calm >= w.cfg.Resolve || r.start.Sub(s.before.end) >= longest) {
+		s.before = nil
 	}
 	return found
 }
@@ -54,17 +62,4 @@ func (s *stream) copied(now time.Time) *stream {
 		c.lists[name] = &history{slices.Clone(h.past)}
 	}
 	return &c
-}
-
-// dropUsual drops the baselines from before the findings when none of these lasts, or after long.
-func (s *stream) dropUsual(now time.Time) {
-	if s.before == nil {
-		return
-	}
-	for _, e := range s.episodes {
-		if e.lasts() && now.Sub(s.before.end) < longest {
-			return
-		}
-	}
-	s.before = nil
 }

@@ -40,3 +40,38 @@ func TestLasting(t *testing.T) {
 		})
 	}
 }
+
+// An attack that began before a restart is found after it, although history has more of it than of
+// calm.
+func TestLastingRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	s := scenario{mix: resolver, seed: 6, minutes: 50, qps: 10, begin: 12, attack: labels(1000, 100)}
+	all := s.periods(t)
+	w := watcher(t)
+	for _, p := range all[:45] {
+		w.Learn(p)
+	}
+	require.Empty(t, w.Active())
+	require.True(t, fired(w, all[45:])[findings.RandomLabels])
+}
+
+// An attack that ended before a restart is not found after it.
+func TestEndedRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	attack := labels(1000, 100)
+	s := scenario{mix: resolver, seed: 6, minutes: 50, qps: 10, attack: func(m *minute) {
+		if m.n >= 12 && m.n < 44 {
+			attack(m)
+		}
+	}}
+	all := s.periods(t)
+	w := watcher(t)
+	for _, p := range all[:45] {
+		w.Learn(p)
+	}
+	require.NotContains(t, fired(w, all[45:]), findings.RandomLabels)
+}

@@ -86,7 +86,8 @@ type stream struct {
 	known        map[subject]*presence
 	copiers      map[string]bool     // clients that copied zones
 	episodes     map[string]*episode // by kind and subject
-	before       *stream             // nil unless a finding lasts, see keepUsual
+	before       *stream             // nil unless a finding lasts, see lasting
+	calm         int                 // periods in a row without a sign of such a finding
 }
 
 // resume forgets the latest periods if the next one starts long after them. Hours of earlier days
@@ -164,17 +165,22 @@ func (w *Watcher) Learn(s *handler.Snapshot) {
 		}
 		st := w.stream(r)
 		st.resume(r.start)
-		for _, v := range views(r, st, &w.cfg) {
-			if s.Period > 0 && m.Length <= s.Period {
-				v.remember()
-				continue
-			}
-			for _, f := range v.figures() {
-				st.figure(v.prefix+f.name).learn(r.start, f.rate)
-			}
-			v.rememberCopiers()
+		if s.Period > 0 && m.Length <= s.Period {
+			w.signs(r, st) // an attack in it must not become usual
+		} else {
+			st.learn(views(r, st, &w.cfg))
 		}
 		st.end = r.end
+	}
+}
+
+// learn adds a sum of periods to the hours of earlier days.
+func (s *stream) learn(all []*view) {
+	for _, v := range all {
+		for _, f := range v.figures() {
+			s.figure(v.prefix+f.name).learn(v.start, f.rate)
+		}
+		v.rememberCopiers()
 	}
 }
 
@@ -222,15 +228,19 @@ func (w *Watcher) stream(r *reading) *stream {
 func (w *Watcher) module(r *reading) []Finding {
 	s := w.stream(r)
 	s.resume(r.start)
+	found := w.signs(r, s)
+	s.end = r.end
+	return w.update(s, r.module.Name, r.start, found)
+}
+
+// signs returns the signs in a reading, and adds it to the baselines.
+func (w *Watcher) signs(r *reading, s *stream) []signal {
 	all := views(r, s, &w.cfg)
 	found := w.lasting(r, s, w.look(all))
 	for _, v := range all {
 		v.remember()
 	}
-	s.end = r.end
-	changes := w.update(s, r.module.Name, r.start, found)
-	s.dropUsual(r.start)
-	return changes
+	return found
 }
 
 // look returns the signs in views.
