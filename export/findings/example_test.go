@@ -52,5 +52,5 @@ func ExampleFind() {
 	}
 	// Output:
 	// attack example.com
-	// Random labels below example.com: 10 queries per second for about 281 distinct names in 29 seconds, 100 % of these with an error or no reply.
+	// Random labels below example.com: 10 queries per second for about 284 distinct names in 29 seconds, 100 % of these with an error or no reply.
 }
