@@ -54,7 +54,8 @@ func BenchmarkFeedAccepted(b *testing.B) {
 						require.NoError(b, feed.ReadBatch(&batch))
 					}
 				}
-				for range 4 { // the system provides new memory page by page, which takes longer than a call
+				// the system provides new memory page by page, which takes longer than a call
+				for range 4 {
 					submit()
 				}
 				spent.Store(0)
