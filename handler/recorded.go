@@ -94,7 +94,7 @@ func (r *recorded) read(b *capture.Batch) error {
 			b.Frames = append(b.Frames, r.in.Frames...)
 		}
 	}
-	n := r.judge(b.Frames)
+	n := r.correct(b.Frames)
 	for _, f := range b.Frames[n:] {
 		f.Data = bytes.Clone(f.Data)
 		r.held = append(r.held, f)
@@ -118,9 +118,9 @@ func (r *recorded) ongoing(frames []capture.Frame) bool {
 	return r.era > 0
 }
 
-// judge corrects the times of frames and returns the number of decided frames. The others wait for
-// more frames.
-func (r *recorded) judge(frames []capture.Frame) int {
+// correct corrects the times of frames and returns the number of decided frames. The others wait
+// for more frames.
+func (r *recorded) correct(frames []capture.Frame) int {
 	if !r.begun && len(frames) > 0 {
 		r.begun, r.at = true, confirmed(frames)
 	}

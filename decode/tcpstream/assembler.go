@@ -13,9 +13,9 @@ const (
 	nearStart = 1 << 16
 	maxLen    = 1 << 16 // accepted bytes on the wire of one segment
 
-	doubtSegments = 8             // segments after which acknowledged but unseen bytes are lost
-	linger        = 2_000_000_000 // ns for which an ended connection is remembered
-	maxEnded      = 1 << 14       // number of ended connections that are remembered
+	holeSegments = 8             // segments after which acknowledged but unseen bytes are lost
+	linger       = 2_000_000_000 // ns for which an ended connection is remembered
+	maxEnded     = 1 << 14       // number of ended connections that are remembered
 )
 
 // Assembler puts segments in order, each connection by itself. It is owned by one goroutine.
@@ -24,7 +24,7 @@ type Assembler[S any] struct {
 	free   []uint32
 	dead   []uint32 // ended, with events still to be read
 	table  *flowtable.Table[uint32]
-	ended  *flowtable.Table[epitaph]
+	ended  *flowtable.Table[closedConn]
 	lists  [lists]list
 	pieces []piece
 	pool   *Pool
@@ -47,8 +47,8 @@ type Assembler[S any] struct {
 	nowNS int64 // packet time of the latest segment
 	timed bool  // the times are valid
 
-	stepped bool
-	unswept [lists]uint32 // the connections that Advance looks at next
+	stepped   bool
+	unexpired [lists]uint32 // the connections that Advance looks at next
 
 	maxConns, maxPieces, maxPerStream int
 	idle, reorder                     int64
@@ -85,7 +85,7 @@ func New[S any](cfg Config[S]) *Assembler[S] {
 		conns:        make([]conn[S], 1, 16),
 		pieces:       make([]piece, 1, 16),
 		table:        flowtable.New[uint32](flowtable.Config{Capacity: cfg.MaxConns}),
-		ended:        flowtable.New[epitaph](flowtable.Config{Capacity: min(cfg.MaxConns, maxEnded), TTL: ttl}),
+		ended:        flowtable.New[closedConn](flowtable.Config{Capacity: min(cfg.MaxConns, maxEnded), TTL: ttl}),
 		pool:         cfg.Pool,
 		handshakes:   newHandshakes(cfg.MaxConns),
 		maxConns:     cfg.MaxConns,
@@ -107,7 +107,7 @@ func (a *Assembler[S]) Feed(seg Segment) {
 	a.tick(seg.TimeNS)
 	a.relieve()
 	if !a.stepped {
-		a.reap()
+		a.expireIdle()
 	}
 	a.stats.Segments++
 	wire := max(len(seg.Payload), min(seg.WireLen, maxLen))
@@ -131,10 +131,10 @@ func (a *Assembler[S]) Feed(seg Segment) {
 	}
 	if wire > 0 {
 		if !a.payload(ref, s, seq, seg.Payload, wire, seg.TimeNS) {
-			a.strange(i, &seg, wire)
+			a.outOfWindow(i, &seg, wire)
 			return
 		}
-		c.strange = 0
+		c.outside = 0
 	}
 	if seg.Flags&(FIN|SYN) == FIN {
 		s.finish(seq + uint32(wire))
@@ -142,7 +142,7 @@ func (a *Assembler[S]) Feed(seg Segment) {
 	if seg.Flags&ACK != 0 {
 		a.acknowledge(c, &seg)
 	}
-	a.judge(i, c)
+	a.expireHoles(i, c)
 	a.close(i, c)
 }
 
@@ -153,7 +153,7 @@ func (a *Assembler[S]) Advance(nowNS int64) {
 	a.tick(nowNS)
 	a.mode = endIdle
 	for l := range a.lists {
-		a.unswept[l] = a.lists[l].head
+		a.unexpired[l] = a.lists[l].head
 	}
 }
 
@@ -216,7 +216,7 @@ func (a *Assembler[S]) settle() {
 	}
 	a.spent = a.spent[:0]
 	if len(a.dead) > 0 {
-		a.bury()
+		a.recycle()
 	}
 }
 
@@ -225,7 +225,7 @@ func (a *Assembler[S]) refill() bool {
 	a.settle()
 	switch a.mode {
 	case endIdle:
-		if a.stepped && a.sweep() || !a.stepped && a.reap() {
+		if a.stepped && a.expireAll() || !a.stepped && a.expireIdle() {
 			return true
 		}
 	case endAll:

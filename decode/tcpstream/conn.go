@@ -2,14 +2,14 @@ package tcpstream
 
 // The flags of a side.
 const (
-	started  uint8 = 1 << iota // next and start are valid
-	synSeen                    // start came from a SYN
-	finSeen                    // fin is valid
-	opened                     // Open was delivered
-	hinted                     // the peer has acknowledged up to ack; the first byte is unknown
-	hintSyn                    // the acknowledgement answered the SYN
-	doubtful                   // doubt is valid: the peer has bytes that were not seen here
-	holding                    // it is in the list of holders
+	started   uint8 = 1 << iota // next and start are valid
+	synSeen                     // start came from a SYN
+	finSeen                     // fin is valid
+	opened                      // Open was delivered
+	hinted                      // the peer has acknowledged up to ack; the first byte is unknown
+	hintSyn                     // the acknowledgement answered the SYN
+	ackedHole                   // holeAck is valid: the peer has bytes that were not seen here
+	holding                     // it is in the list of holders
 )
 
 // side is one direction of a connection.
@@ -18,22 +18,22 @@ const (
 // while its peer has a hole. A side has pieces iff it is in the list of holders.
 type side[S any] struct {
 	state S
-	// packet time of this connection when doubt began, independent of other connections
-	doubtAt int64
-	heldAt  int64 // clock when holding began
-	next    uint32
-	start   uint32 // sequence number of the first byte
-	fin     uint32 // sequence number of the FIN, behind the last byte
-	ack     uint32 // the highest number that the peer has acknowledged
-	doubt   uint32 // the peer's acknowledgement when doubt began
-	first   uint32 // first piece, or 0
-	last    uint32
-	earlier uint32 // holders before and after this one, as ref, or 0
-	later   uint32
-	bytes   uint32 // in blocks of the pieces
-	pieces  uint16
-	doubts  uint8 // segments since doubt began
-	flags   uint8
+	// packet time of this connection when holeAck was set, independent of other connections
+	holeSince int64
+	heldAt    int64 // clock when holding began
+	next      uint32
+	start     uint32 // sequence number of the first byte
+	fin       uint32 // sequence number of the FIN, behind the last byte
+	ack       uint32 // the highest number that the peer has acknowledged
+	holeAck   uint32 // the peer's acknowledgement of a hole that is awaited
+	first     uint32 // first piece, or 0
+	last      uint32
+	earlier   uint32 // holders before and after this one, as ref, or 0
+	later     uint32
+	bytes     uint32 // in blocks of the pieces
+	pieces    uint16
+	holeAge   uint8 // segments since holeAck was set
+	flags     uint8
 }
 
 func (s *side[S]) is(f uint8) bool { return s.flags&f != 0 }
@@ -52,7 +52,7 @@ type conn[S any] struct {
 	prev    uint32
 	next    uint32
 	list    uint8
-	strange uint8 // consecutive segments with impossible sequence numbers
+	outside uint8 // consecutive segments with impossible sequence numbers
 	sides   [2]side[S]
 }
 
@@ -116,7 +116,7 @@ func (a *Assembler[S]) touch(i uint32, c *conn[S]) {
 func (a *Assembler[S]) begin(seg *Segment) uint32 {
 	if a.Len() >= a.maxConns {
 		a.stats.Evicted++
-		a.end(a.victim())
+		a.end(a.toEvict())
 	}
 	var i uint32
 	if last := len(a.free) - 1; last >= 0 {
@@ -127,7 +127,7 @@ func (a *Assembler[S]) begin(seg *Segment) uint32 {
 		i = uint32(len(a.conns) - 1)
 	}
 	c := &a.conns[i]
-	c.key, c.seen, c.strange = seg.Key, a.clock, 0
+	c.key, c.seen, c.outside = seg.Key, a.clock, 0
 	a.link(i, talking)
 	*a.table.Put(seg.Key, a.clock) = i
 	a.stats.Connections++
@@ -138,9 +138,9 @@ func (a *Assembler[S]) begin(seg *Segment) uint32 {
 	return i
 }
 
-// victim returns the connection to evict: one that is closing, otherwise one that was silent for
+// toEvict returns the connection to evict: one that is closing, otherwise one that was silent for
 // long, found with a few looks.
-func (a *Assembler[S]) victim() uint32 {
+func (a *Assembler[S]) toEvict() uint32 {
 	l := &a.lists
 	if l[closing].len > 0 {
 		return l[closing].head
@@ -200,8 +200,8 @@ func (a *Assembler[S]) endForGood(i uint32) {
 	}
 }
 
-// bury makes ended connections reusable once their events are no longer needed.
-func (a *Assembler[S]) bury() {
+// recycle makes ended connections reusable once their events are no longer needed.
+func (a *Assembler[S]) recycle() {
 	for _, i := range a.dead {
 		c := &a.conns[i]
 		for d := range c.sides {
@@ -222,9 +222,9 @@ func (a *Assembler[S]) bury() {
 	a.dead = a.dead[:0]
 }
 
-// epitaph describes an ended connection for a while, so that late segments of it do not begin
+// closedConn describes an ended connection for a while, so that late segments of it do not begin
 // another.
-type epitaph struct {
+type closedConn struct {
 	at    int64 // clock
 	next  [2]uint32
 	start [2]uint32
@@ -233,7 +233,7 @@ type epitaph struct {
 
 // covers reports whether seg belongs to the ended connection. A SYN belongs to it only if it is the
 // same SYN.
-func (e *epitaph) covers(seg *Segment) bool {
+func (e *closedConn) covers(seg *Segment) bool {
 	d := seg.Dir & 1
 	if seg.Flags&SYN != 0 {
 		return e.known[d] && seg.Seq+1 == e.start[d]

@@ -220,7 +220,7 @@ func TestRST(t *testing.T) {
 }
 
 func TestOutOfWindow(t *testing.T) {
-	strange := func(s tcpstream.Stats) []uint64 { return []uint64{s.OutOfWindow, s.Replaced, s.Connections} }
+	outside := func(s tcpstream.Stats) []uint64 { return []uint64{s.OutOfWindow, s.Replaced, s.Connections} }
 	const far = 1<<24 + 1000
 	run(t, []scenario{
 		{
@@ -228,28 +228,28 @@ func TestOutOfWindow(t *testing.T) {
 			steps: handshake(a(100, "abc"), a(100+far, "zzz"), a(103, "def"), a(100+far, "zzz"), a(106, "g")),
 			want:  []string{"0 open start", "0 abc", "0 def", "0 g"},
 			flush: []string{"0 end"},
-			check: strange, count: []uint64{2, 0, 1},
+			check: outside, count: []uint64{2, 0, 1},
 		},
 		{
 			name:  "twice in a row is another connection",
 			steps: handshake(a(100, "abc"), a(100+far, "xx"), a(102+far, "yy"), a(104+far, "zz")),
 			want:  []string{"0 open start", "0 abc", "0 end", "0 open", "0 yy", "0 zz"},
 			flush: []string{"0 end"},
-			check: strange, count: []uint64{2, 1, 2},
+			check: outside, count: []uint64{2, 1, 2},
 		},
 		{
-			name:  "far behind is as strange",
+			name:  "far behind is out of the window, too",
 			steps: handshake(a(100, "abc"), a(^uint32(far), "xx"), a(103, "d")),
 			want:  []string{"0 open start", "0 abc", "0 d"},
 			flush: []string{"0 end"},
-			check: strange, count: []uint64{1, 0, 1},
+			check: outside, count: []uint64{1, 0, 1},
 		},
 		{
 			name:  "the last that is believed",
 			steps: handshake(a(100, "abc"), a(103+1<<24, "z")),
 			want:  []string{"0 open start", "0 abc"},
 			flush: []string{"0 gap 16777216", "0 z", "0 end"},
-			check: strange, count: []uint64{0, 0, 1},
+			check: outside, count: []uint64{0, 0, 1},
 		},
 	})
 }

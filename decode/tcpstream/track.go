@@ -20,9 +20,9 @@ func (a *Assembler[S]) tick(nowNS int64) {
 	}
 }
 
-// reap ends a few of the connections that have been idle, or closing, for too long, and reports
-// whether it found any.
-func (a *Assembler[S]) reap() (any bool) {
+// expireIdle ends a few of the connections that have been idle, or closing, for too long, and
+// reports whether it found any.
+func (a *Assembler[S]) expireIdle() (any bool) {
 	for l := range a.lists {
 		for range 4 {
 			i := a.lists[l].head
@@ -54,13 +54,13 @@ func (a *Assembler[S]) endOld(i uint32, c *conn[S]) bool {
 	return true
 }
 
-// sweep is reap of all connections, whose clocks are not in the order of their lists, in steps. It
-// also drops the wait for what has been missing for too long.
-func (a *Assembler[S]) sweep() bool {
-	for l := range a.unswept {
-		for i := a.unswept[l]; i != 0; i = a.unswept[l] {
+// expireAll is expireIdle of all connections, in steps, because their clocks are not in the order
+// of their lists. It also drops the wait for what has been missing for too long.
+func (a *Assembler[S]) expireAll() bool {
+	for l := range a.unexpired {
+		for i := a.unexpired[l]; i != 0; i = a.unexpired[l] {
 			c := &a.conns[i]
-			a.unswept[l] = c.next
+			a.unexpired[l] = c.next
 			if a.endOld(i, c) || a.giveUpOld(i, c) {
 				return true
 			}
@@ -202,13 +202,13 @@ func (a *Assembler[S]) open(ref uint32, s *side[S]) {
 	a.tell(pending{kind: Open, ref: ref, timeNS: a.nowNS, start: s.flags&(synSeen|hintSyn) != 0})
 }
 
-// strange handles payload of seg that cannot belong to its stream. Once may be an accident. If it
-// repeats, this is another connection whose SYN was not seen.
-func (a *Assembler[S]) strange(i uint32, seg *Segment, wire int) {
+// outOfWindow handles payload of seg that cannot belong to its stream. Once may be an accident. If
+// it repeats, this is another connection whose SYN was not seen.
+func (a *Assembler[S]) outOfWindow(i uint32, seg *Segment, wire int) {
 	a.stats.OutOfWindow++
 	c := &a.conns[i]
-	c.strange++
-	if c.strange < 2 {
+	c.outside++
+	if c.outside < 2 {
 		return
 	}
 	a.stats.Replaced++
@@ -259,47 +259,47 @@ func (a *Assembler[S]) acknowledge(c *conn[S], seg *Segment) {
 	if ahead <= 0 || ahead > maxWindow {
 		return
 	}
-	if !s.is(doubtful) {
-		s.flags |= doubtful
+	if !s.is(ackedHole) {
+		s.flags |= ackedHole
 		s.ack = seg.Ack
-		a.doubt(s)
+		a.awaitHole(s)
 	} else if distance(seg.Ack, s.ack) > 0 {
 		s.ack = seg.Ack
 	}
 }
 
-// doubt starts waiting for the bytes that the peer has acknowledged.
-func (a *Assembler[S]) doubt(s *side[S]) {
-	s.doubt, s.doubtAt, s.doubts = s.ack, a.nowNS, 0
+// awaitHole starts waiting for the bytes that the peer has acknowledged.
+func (a *Assembler[S]) awaitHole(s *side[S]) {
+	s.holeAck, s.holeSince, s.holeAge = s.ack, a.nowNS, 0
 }
 
-// judge abandons the holes of c that the peer acknowledged long ago: the capture missed those
+// expireHoles abandons the holes of c that the peer acknowledged long ago: the capture missed those
 // segments.
-func (a *Assembler[S]) judge(i uint32, c *conn[S]) {
+func (a *Assembler[S]) expireHoles(i uint32, c *conn[S]) {
 	if a.stepped {
 		a.giveUpOld(i, c)
 	}
 	for d := range c.sides {
 		s := &c.sides[d]
-		if !s.is(doubtful) {
+		if !s.is(ackedHole) {
 			continue
 		}
-		s.doubts++
-		over := s.doubts > doubtSegments || a.nowNS-s.doubtAt >= a.reorder
+		s.holeAge++
+		over := s.holeAge > holeSegments || a.nowNS-s.holeSince >= a.reorder
 		if over {
-			s.doubts = doubtSegments
-			for a.hasHole(s) && distance(a.pieces[s.first].seq, s.doubt) <= 0 {
+			s.holeAge = holeSegments
+			for a.hasHole(s) && distance(a.pieces[s.first].seq, s.holeAck) <= 0 {
 				a.giveUp(i<<1|uint32(d), s)
 			}
 		}
-		resolved := distance(s.doubt, s.next) <= 0
+		resolved := distance(s.holeAck, s.next) <= 0
 		// the peer has acknowledged more of the hole since
-		longer := over && a.hasHole(s) && s.ack != s.doubt
+		longer := over && a.hasHole(s) && s.ack != s.holeAck
 		switch {
 		case resolved && distance(s.ack, s.next) <= 0:
-			s.flags &^= doubtful
+			s.flags &^= ackedHole
 		case resolved || longer:
-			a.doubt(s)
+			a.awaitHole(s)
 		}
 	}
 }
