@@ -1,6 +1,9 @@
 package handler
 
-import "visor/handler/anonymize"
+import (
+	"visor/handler/anonymize"
+	"visor/sketch/hash64"
+)
 
 // Settings are the options common to all handlers. The zero Settings is ready to use.
 type Settings struct {
@@ -80,11 +83,9 @@ func (s *Sampler) Deep() bool {
 // Last returns the latest decision, or true before the first. It is used to count filtered events.
 func (s *Sampler) Last() bool { return s.last }
 
-// draw is splitmix64 (Steele, Lea, Flood, 2014).
+// draw is splitmix64, see [hash64.Mix].
 func (s *Sampler) draw() uint64 {
+	z := hash64.Mix(s.state)
 	s.state += golden
-	z := s.state
-	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
-	z = (z ^ z>>27) * 0x94D049BB133111EB
-	return z ^ z>>31
+	return z
 }
