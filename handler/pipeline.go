@@ -183,6 +183,20 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return errors.Join(distinct(errs)...)
 }
 
+// Finished reports whether all sources have ended. Handlers that are attached now receive nothing.
+// Run may still deliver the last periods.
+func (p *Pipeline) Finished() bool {
+	for _, w := range p.workers {
+		w.mu.Lock()
+		finished := w.finished
+		w.mu.Unlock()
+		if !finished {
+			return false
+		}
+	}
+	return true
+}
+
 // settle counts everything that has timed out by the end of the input, the time of the latest frame
 // of all workers.
 func (p *Pipeline) settle() {

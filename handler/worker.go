@@ -41,6 +41,7 @@ type worker struct {
 	ways     [3]uint64 // DNS messages so far by direction
 	touched  byte
 	refused  uint64 // keys refused by lists of detached handlers
+	finished bool   // the source has ended
 }
 
 func newWorker(cfg *Config, src capture.Source) *worker {
@@ -348,6 +349,7 @@ func (w *worker) show() {
 func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.finished = true
 	w.batch.Packets, w.batch.Flows, w.frames = w.packets[:0], nil, 0
 	w.dns.flush(&w.batch)
 	w.noteLosses()

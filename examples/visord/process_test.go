@@ -426,6 +426,8 @@ func TestSecure(t *testing.T) {
 	require.Equal(t, 200, status)
 }
 
+var fileEnded = regexp.MustCompile(`visor_input_running\{[^}]*tap="file"[^}]*\} 0`)
+
 // TestPush checks that counts are pushed before the end, for existing policies and for a deleted
 // one.
 func TestPush(t *testing.T) {
@@ -452,6 +454,10 @@ func TestPush(t *testing.T) {
 	require.NoError(t, err)
 	p := start(t, nil, "--admin-api", "--otel", "--otel-host", host, "--otel-port", port, "--otel-path", "/otlp/v1", "--config", configFile(t, document(capture(t), "second")))
 	p.counted("recorded", 1000)
+	wait.Until(t, func() bool { // from then on the file is opened again
+		_, metrics := p.get("/metrics")
+		return fileEnded.MatchString(metrics)
+	})
 	const passing = "visor: {policies: {passing: {kind: collection, input: {tap: file, input_type: pcap}, handlers: {modules: {net: {type: net}}}}}}"
 	for _, method := range []string{"PUT", "DELETE"} {
 		req, err := http.NewRequest(method, p.url+"/api/v1/policies/passing", strings.NewReader(passing))
@@ -461,6 +467,9 @@ func TestPush(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, 200, resp.StatusCode)
+		if method == "PUT" {
+			p.counted("passing", 1000)
+		}
 	}
 	resp, err := http.Get(p.url + "/metrics")
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -254,6 +255,47 @@ visor:
 	require.NotZero(t, network.From(snap).In.Value())
 	require.NotZero(t, dns.From(snap).Filtered.Value())
 	require.ErrorContains(t, m.Load(&policy.Document{Global: doc.Global}), "already exists in global_handler_config")
+}
+
+// lingering is a recording whose Close waits, so that its pipeline has finished for a while before
+// it ends.
+type lingering struct {
+	*capture.Memory
+	closing, release chan struct{}
+	once             sync.Once
+}
+
+func (l *lingering) Close() error {
+	l.once.Do(func() {
+		close(l.closing)
+		<-l.release
+	})
+	return nil
+}
+
+// A policy that comes while a recording ends counts the recording from its beginning: the input
+// that ends has nothing left for it.
+func TestRecordingEnds(t *testing.T) {
+	frames, ends := packets(100), make(chan *lingering, 2)
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
+		l := &lingering{Memory: capture.NewMemory(frames), closing: make(chan struct{}), release: make(chan struct{})}
+		ends <- l
+		return policy.NewOpened(l), nil
+	}})
+	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap"}))
+	first := add(t, m, counting("first"))
+	l := <-ends
+	<-l.closing
+	time.AfterFunc(50*time.Millisecond, func() { close(l.release) }) // while AddPolicy waits
+	second := add(t, m, counting("second"))
+	l = <-ends
+	<-l.closing
+	close(l.release)
+	for _, r := range []*policy.Running{first, second} {
+		<-r.Parts[0].Ended()
+		require.Equal(t, uint64(100), eventsOf(t, r), r.Policy.Name)
+	}
+	require.NoError(t, m.Close())
 }
 
 // Policies start and end 300 times under traffic. The one that stays misses nothing, and no

@@ -207,8 +207,13 @@ func (m *Manager) inputName(tap string, config Options) string {
 // input returns the input of a part, and opens it if necessary. It reopens a recording that was
 // read to its end.
 func (m *Manager) input(p *Policy, part *Part) (*input, error) {
-	if in := m.inputs[part.Input]; in != nil && !in.over() {
-		return in, nil
+	if in := m.inputs[part.Input]; in != nil {
+		if in.pipeline.Finished() {
+			<-in.ended // it yields nothing more, and ends soon
+		}
+		if !in.over() {
+			return in, nil
+		}
 	}
 	open := openFunc(m.cfg.Open)
 	if part.Tap.Posted || p.Posted && m.namesFile(&p.Input) {

@@ -235,8 +235,8 @@ type plainMetrics struct {
 	Queries   sketch.Counter                 `metric:"queries" help:"queries"`
 	Responses sketch.Counter                 `metric:"responses" help:"responses"`
 	QNames    sketch.Cardinality             `metric:"qnames" help:"distinct names"`
-	QTypes    metric.TopNumbers[metric.Port] `metric:"qtypes" help:"types by number"`
-	RCodes    metric.TopNumbers[metric.Port] `metric:"rcodes" help:"codes by number"`
+	QTypes    metric.TopNumbers[metric.Port] `metric:"qtypes" label:"qtype" help:"types by number"`
+	RCodes    metric.TopNumbers[metric.Port] `metric:"rcodes" label:"rcode" help:"codes by number"`
 }
 
 type plain struct{ handler.Declared[plainMetrics] }
