@@ -113,7 +113,7 @@ func (m *Manager) fits(p *Policy, parts []Part) error {
 	opened := make(map[string]bool)
 	for i := range parts {
 		part := &parts[i]
-		if in := m.inputs[part.Input]; (in == nil || in.over()) && !opened[part.Input] {
+		if !opened[part.Input] && m.joinable(part.Input) == nil {
 			opened[part.Input] = true
 			add("input "+part.Tap.Name, m.inputBytes(part.Tap.InputType, merged(part.Tap.Config, p.Input.Config), p.Input.Filter))
 		}

@@ -204,16 +204,26 @@ func (m *Manager) inputName(tap string, config Options) string {
 	return fmt.Sprintf("%s-%x", tap, m.cfg.Hash.Sum([]byte(b.String())))
 }
 
-// input returns the input of a part, and opens it if necessary. It reopens a recording that was
-// read to its end.
+// joinable returns the input of that name if a new policy can join it, or nil if it must be opened.
+// A recording that was read to its end is opened again.
+func (m *Manager) joinable(name string) *input {
+	in := m.inputs[name]
+	if in == nil {
+		return nil
+	}
+	if in.pipeline.Finished() {
+		<-in.ended // it yields nothing more, and ends soon
+	}
+	if in.over() {
+		return nil
+	}
+	return in
+}
+
+// input returns the input of a part, and opens it if necessary.
 func (m *Manager) input(p *Policy, part *Part) (*input, error) {
-	if in := m.inputs[part.Input]; in != nil {
-		if in.pipeline.Finished() {
-			<-in.ended // it yields nothing more, and ends soon
-		}
-		if !in.over() {
-			return in, nil
-		}
+	if in := m.joinable(part.Input); in != nil {
+		return in, nil
 	}
 	open := openFunc(m.cfg.Open)
 	if part.Tap.Posted || p.Posted && m.namesFile(&p.Input) {
