@@ -100,9 +100,10 @@ func TestAlerts(t *testing.T) {
 	defer srv.Close()
 	p := start(t, nil, "--config", configFile(t, withAlerts(srv.URL, secretFile(t), "", attackFile(t))))
 	wait.Until(t, func() bool { return len(h.messages()) == 1 })
-	_, text := p.get("/metrics")
-	require.Contains(t, text, `visor_alert_messages_total{receiver="hook",result="sent"} 1`)
-	require.Contains(t, text, "visor_alerts_open{} 1")
+	wait.Until(t, func() bool { // the agent counts a message after the receiver has it
+		_, text := p.get("/metrics")
+		return strings.Contains(text, `visor_alert_messages_total{receiver="hook",result="sent"} 1`) && strings.Contains(text, "visor_alerts_open{} 1")
+	})
 	p.terminate()
 	got := h.messages()
 	require.Len(t, got, 2)
