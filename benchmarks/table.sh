@@ -56,10 +56,10 @@ tree() {
 	[ "$(id -u)" != 0 ] || ip netns exec visor-table env VISOR_TEST_NAMESPACE=1 "$bin/benchmarks" -test.run '^$' -test.bench 'Live$' -test.benchtime 1x
 	cd "$dir/capture"
 	"$bin/capture" -test.run '^$' -test.bench FeedAccepted -test.benchtime 20ms
-	local format=pktvisor # only pktvisor's groups of metrics, which is all that old readers have
-	"$bin/visor-reader" -h 2>&1 | grep -q 'json|pktvisor' || format=json
 	cd "$dir/capture/dnstap"
 	"$bin/capture_dnstap" -test.run '^$' -test.bench 'File$|Listener$' -test.benchtime 20ms
+	local format=pktvisor # only pktvisor's groups of metrics, which is all that old readers have
+	"$bin/visor-reader" -h 2>&1 | grep -q 'json|pktvisor' || format=json
 	for kind in varied mixed; do
 		timed "Reader/$kind" $packets ns/pkt "$bin/visor-reader" -j 1 --format $format -H 192.0.2.0/24,2001:db8:53::/48 "$work/$kind.pcap"
 		timed "Reader/$kind/jobs=2" $packets ns/pkt "$bin/visor-reader" -j 2 --format $format -H 192.0.2.0/24,2001:db8:53::/48 "$work/$kind.pcap"
