@@ -19,7 +19,8 @@ import (
 // subnets, autonomous systems and places, in batches. Lists accept weights, so their bounds stay
 // the same.
 type clientCounts struct {
-	slots   [1 << clientBits][2]clientCount
+	slots   [1 << slotBits][2]clientCount // 256 KiB
+	used    usedSlots
 	leaving [together]leavingClient
 	left    int    // clients in leaving
 	touched uint64 // see touch
@@ -32,8 +33,6 @@ type clientCounts struct {
 
 	key sketch.PairKey // scratch
 }
-
-const clientBits = 12 // log2 of the pairs of slots: 256 KiB
 
 // clientCount is a slot, of half a cache line. Its counts leave before one of them overflows.
 type clientCount struct {
@@ -118,7 +117,7 @@ func (t *clientCounts) reply(client address, m *handler.Message) {
 func (t *clientCounts) touch(next []address) {
 	sum := uint64(0)
 	for i := range next {
-		sum += t.slots[t.hash.Slot(next[i].high, next[i].low)>>(64-clientBits)][0].client.low
+		sum += t.slots[t.slotOf(next[i])][0].client.low
 	}
 	t.touched = sum // else the compiler would remove the loop
 }
@@ -126,14 +125,15 @@ func (t *clientCounts) touch(next []address) {
 // add counts an event of a client: one for the column of kind, and the bytes of a reply. It avoids
 // a branch between the slots.
 func (t *clientCounts) add(client address, kind clientColumn, bytes uint32) {
-	two := &t.slots[t.hash.Slot(client.high, client.low)>>(64-clientBits)]
+	slot := t.slotOf(client)
+	two := &t.slots[slot]
 	way := 0
 	if two[1].client.differs(client) == 0 {
 		way = 1
 	}
 	c := &two[way]
 	if c.client.differs(client) != 0 {
-		c = t.take(two, client)
+		c = t.take(slot, client)
 	}
 	c.bytes += bytes
 	n := &c.events[kind]
@@ -143,8 +143,15 @@ func (t *clientCounts) add(client address, kind clientColumn, bytes uint32) {
 	}
 }
 
+// slotOf returns the pair of slots of a client.
+func (t *clientCounts) slotOf(client address) uint64 {
+	return t.hash.Slot(client.high, client.low) >> (64 - slotBits)
+}
+
 // take assigns one of two slots to a client.
-func (t *clientCounts) take(two *[2]clientCount, client address) *clientCount {
+func (t *clientCounts) take(slot uint64, client address) *clientCount {
+	t.used.set(slot)
+	two := &t.slots[slot]
 	c := &two[0]
 	if two[1].events[clientQueries] < c.events[clientQueries] {
 		c = &two[1]
@@ -228,7 +235,8 @@ func (t *clientCounts) arriveGeo(c *leavingClient) {
 
 // deliver adds all counts to the lists.
 func (t *clientCounts) deliver() {
-	for i := range t.slots {
+	t.used.set(t.slotOf(address{})) // a slot without an owner seems to have this one
+	for i := range t.used.all {
 		t.leave(&t.slots[i][0])
 		t.leave(&t.slots[i][1])
 	}

@@ -122,6 +122,9 @@ func generated(n, clients, servers int) (frames []capture.Frame, truth hosts) {
 			q.client = netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::%x", c>>4, c)), q.client.Port())
 			q.server = netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("2001:db8:ffff::%x", s+1)), 53)
 		}
+		if c == 3 { // slots without an owner have this address
+			q.client = netip.AddrPortFrom(netip.IPv6Unspecified(), q.client.Port())
+		}
 		if r.IntN(10) > 0 {
 			q.took = time.Duration(1+r.IntN(900_000)) * time.Microsecond
 		}

@@ -21,7 +21,8 @@ import (
 // batches, see [sketch.TopNames.AddAll]. Lists accept weights, so their bounds stay the same.
 // Names that never come again, as in an attack, cost a fifth more than without a nameCounts: 50 ns.
 type nameCounts struct {
-	slots   [1 << nameBits]nameCount
+	slots   [1 << slotBits]nameCount // 512 KiB
+	used    usedSlots
 	leaving [together]leavingName
 	n       int      // names in leaving
 	lists   [3]lists // by decode.Direction
@@ -29,7 +30,6 @@ type nameCounts struct {
 }
 
 const (
-	nameBits = 12 // log2 of the slots: 512 KiB
 	nameRoom = 96 // for a name with its final zero; longer ones leave at once
 	noPart   = math.MaxUint8
 	ahead    = 64 // messages whose slots are loaded together
@@ -99,27 +99,27 @@ var outcomeOf = [16]outcome{
 func (t *nameCounts) touch(next []handler.Message) {
 	sum := uint64(0)
 	for i := range next {
-		sum += t.slot(&next[i]).hash
+		sum += t.slots[slotOf(&next[i])].hash
 	}
 	t.touched = sum // else the compiler would remove the loop
 }
 
-// slot returns the slot for the name of m, which may hold another name. The same file always yields
-// the same answer: the slot depends on the hash alone.
-func (t *nameCounts) slot(m *handler.Message) *nameCount {
-	return &t.slots[m.Hash>>(64-nameBits)]
-}
+// slotOf returns the slot for the name of m, which may hold another name. The same file always
+// yields the same answer: the slot depends on the hash alone.
+func slotOf(m *handler.Message) uint64 { return m.Hash >> (64 - slotBits) }
 
 // countName counts m by its name, which is cut at suffixLen.
 func (s *front[M]) countName(m *handler.Message, dir decode.Direction, suffixLen int) {
 	class := classOf(m, dir)
-	c := s.names.slot(m)
+	slot := slotOf(m)
+	c := &s.names.slots[slot]
 	if !c.is(m, class) {
 		if len(m.Name.Key()) >= nameRoom {
 			s.countLong(m, class, suffixLen)
 			return
 		}
 		s.leave(&c.counts, c.name[:])
+		s.names.used.set(slot)
 		c.counts = newCounts(m, class, s.parts(m, suffixLen))
 		c.name[copy(c.name[:], m.Name.Key())] = 0
 	}
@@ -213,7 +213,7 @@ func (s *front[M]) arrive() {
 
 // deliver adds all counts to the lists.
 func (s *front[M]) deliver() {
-	for i := range s.names.slots {
+	for i := range s.names.used.all {
 		c := &s.names.slots[i]
 		s.leave(&c.counts, c.name[:])
 	}
