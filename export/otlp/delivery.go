@@ -55,8 +55,9 @@ func (p *Pusher) oldest() (parcel, bool) {
 }
 
 // deliver sends queued requests in order until more is closed and the queue is empty, or ctx is
-// done.
-func (p *Pusher) deliver(ctx context.Context) {
+// done. When ended is closed, it no longer waits for the time of the next attempt, because the
+// receiver may be back.
+func (p *Pusher) deliver(ctx context.Context, ended <-chan struct{}) {
 	for open := true; open; {
 		_, open = <-p.more
 		pause := p.cfg.Backoff
@@ -66,8 +67,10 @@ func (p *Pusher) deliver(ctx context.Context) {
 				break
 			}
 			if wait := p.attempt(ctx, next, pause); wait > 0 {
-				sleep(ctx, wait)
 				pause = min(2*pause, 30*time.Second)
+				if !sleep(ctx, ended, wait) {
+					pause, ended = p.cfg.Backoff, nil
+				}
 				p.count(func(s *Stats) { s.Retries++ })
 			} else {
 				pause = p.cfg.Backoff
@@ -121,11 +124,15 @@ func (p *Pusher) done(sent parcel, refused string) {
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+// sleep sleeps for d. It returns false if it ended earlier.
+func sleep(ctx context.Context, ended <-chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
+	case <-ended:
 	case <-ctx.Done():
 	}
+	return false
 }

@@ -147,6 +147,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
+// refusedAll reports whether it has given all its answers.
+func (r *receiver) refusedAll() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.answers) == 0
+}
+
 func (r *receiver) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -298,6 +305,26 @@ func TestDrain(t *testing.T) {
 		require.EqualValues(t, 1, p.Stats().Pending)
 		s.end()
 	})
+}
+
+// TestEndAfterOutage checks that the end does not wait for the time of the next attempt, since the
+// receiver may be back.
+func TestEndAfterOutage(t *testing.T) {
+	r := newReceiver()
+	r.answers = []int{503}
+	address, stopServer := listen(t, "127.0.0.1:0", r)
+	defer stopServer()
+	s := newStream(t, handler.Settings{})
+	_, stop := running(t, otlp.Config{
+		Endpoint: "http://" + address, Interval: time.Millisecond, Backoff: time.Hour, Drain: time.Minute,
+		Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
+	})
+	s.minute(0, 1)
+	s.minute(1, 1)
+	wait.Until(t, r.refusedAll)
+	require.NoError(t, stop())
+	require.Equal(t, 2, r.count())
+	s.end()
 }
 
 // TestRarePushes checks that no period is lost at long intervals, even if the policy keeps few

@@ -131,7 +131,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 	delivered := make(chan struct{})
 	go func() {
 		defer close(delivered)
-		p.deliver(drain)
+		p.deliver(drain, ctx.Done())
 	}()
 	look, push := time.NewTicker(min(p.cfg.Interval, maxLook)), time.NewTicker(p.cfg.Interval)
 	defer look.Stop()

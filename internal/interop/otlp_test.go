@@ -89,7 +89,7 @@ func TestExactlyOnceOverGRPC(t *testing.T) {
 	r := &receiver{times: make(map[uint64]int), sums: make(map[uint64]int64)}
 	address, stopServer := r.listen(t, "127.0.0.1:0")
 	p, err := otlp.New(otlp.Config{
-		Endpoint: "grpc://" + address, Interval: time.Millisecond, Backoff: time.Millisecond,
+		Endpoint: "grpc://" + address, Interval: time.Millisecond, Backoff: time.Millisecond, Drain: time.Minute,
 		Sources: func() []otlp.Source { return []otlp.Source{{Policy: "default", Of: pipeline}} },
 	})
 	require.NoError(t, err)
