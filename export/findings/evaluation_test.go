@@ -108,7 +108,7 @@ func (b *background) events(percent int) int { return int(b.qps) * 60 * percent 
 // Attacks of the least strength that must be found are found within two periods, in both shapes.
 // With -findings.table all strengths, numbers of clients and mixes are tried.
 func TestRecall(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -198,7 +198,7 @@ func attacks(found []findings.Finding) (n int) {
 
 // A day with rhythm, deployments, content networks and pulses has no attacks, and few findings.
 func TestDay(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("a day of traffic takes seconds")
 	}

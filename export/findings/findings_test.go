@@ -32,7 +32,7 @@ func labels(n, clients int) func(*minute) {
 }
 
 func TestOrdinary(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	minutes, all := 40, []mix{resolver, authoritative, office}
 	if testing.Short() {
 		minutes, all = 20, all[:1]

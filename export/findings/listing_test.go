@@ -157,7 +157,7 @@ func infect2(n, clients int) func(*minute) {
 
 // Each way to list names has one finding with subject and evidence.
 func TestListings(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -208,7 +208,7 @@ func TestSharedSweep(t *testing.T) {
 // lists of bad addresses, all names of a resolver fail for a while, validating resolvers carry an
 // attack.
 func TestNotListings(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

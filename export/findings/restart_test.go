@@ -46,7 +46,7 @@ func fired(w *findings.Watcher, periods []*handler.Snapshot) map[findings.Kind]b
 // After a restart, a change of the policy or of the key that hashes, nothing is a spike or has
 // vanished for 10 periods. If history has the periods before the restart, both are found.
 func TestRestart(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -96,7 +96,7 @@ func TestRestart(t *testing.T) {
 
 // Sums of hours of earlier days are a baseline from the first period on.
 func TestLearnHours(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

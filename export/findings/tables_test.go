@@ -144,7 +144,7 @@ func vanishedTable(t testing.TB, b *strings.Builder) {
 // One server in trouble, and vanished subjects, of the least strength that must be found.
 // With -findings.table all strengths are tried.
 func TestTables(t *testing.T) {
-	racetest.SkipSerial(t)
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

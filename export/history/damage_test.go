@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/export/history"
+	"visor/internal/racetest"
 )
 
 // stored holds a store's file, whose minute i has i+1 queries.
@@ -85,6 +86,7 @@ func sum(from, to int) (n int) {
 // A file in which bytes have changed is opened, or is replaced by one with its undamaged records.
 // No answer is wrong.
 func TestFlippedBytes(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out floods of damage")
 	}

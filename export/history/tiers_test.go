@@ -12,6 +12,7 @@ import (
 
 	"visor/export/history"
 	"visor/handler"
+	"visor/internal/racetest"
 )
 
 // settle waits until the writer has swept.
@@ -34,6 +35,7 @@ func fill(t *testing.T, s *history.Store, offset time.Duration, minutes, n int) 
 
 // Any range has the queries of the periods that start in it, whatever records it is merged from.
 func TestAnyRange(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out histories of weeks")
 	}
@@ -70,6 +72,7 @@ func TestAnyRange(t *testing.T) {
 
 // Old minutes are hours, old hours are days, and old days are gone.
 func TestExpire(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out histories of weeks")
 	}
@@ -167,6 +170,7 @@ func TestGaps(t *testing.T) {
 
 // Periods that are added late, as after a clock was set back, are in the hours and days, too.
 func TestLate(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out histories of weeks")
 	}
@@ -216,6 +220,7 @@ func TestChanged(t *testing.T) {
 
 // Over the bytes, minutes are deleted first, then hours, then days, and the file becomes smaller.
 func TestEvict(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out histories of weeks")
 	}

@@ -18,6 +18,7 @@ import (
 	"visor/handler"
 	"visor/handler/dns"
 	"visor/handler/metric"
+	"visor/internal/racetest"
 	"visor/internal/trafficgen"
 )
 
@@ -33,6 +34,7 @@ const transactionTimeout = 5 * time.Second
 // TestTruthClients compares the counts by client, by subnet and by server with exact maps that are
 // made of tshark's fields, on all captures of DNS in which both find the same messages.
 func TestTruthClients(t *testing.T) {
+	racetest.SkipLong(t)
 	generated := filepath.Join(t.TempDir(), "generated.pcap")
 	_, err := trafficgen.WriteFile(generated, trafficgen.VariedDNS(4000))
 	require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"visor/decode/dnsmsg"
 	"visor/handler"
 	"visor/handler/dns"
+	"visor/internal/racetest"
 	"visor/internal/sharedtest"
 )
 
@@ -30,6 +31,7 @@ var contentFields = []string{
 // TestTruthContent compares what messages contain with tshark's fields, on all captures of DNS in
 // which both find the same messages, one in a frame.
 func TestTruthContent(t *testing.T) {
+	racetest.SkipLong(t)
 	files := contentCaptures(t)
 	compared, messages := 0, uint64(0)
 	for _, file := range files {

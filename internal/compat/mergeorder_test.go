@@ -12,6 +12,7 @@ import (
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/metric"
+	"visor/internal/racetest"
 	"visor/internal/trafficgen"
 	"visor/sketch/hash64"
 )
@@ -23,7 +24,7 @@ func TestMergeOrder(t *testing.T) {
 	own, err := decode.ParseNetSet(trafficgen.LocalNets)
 	require.NoError(t, err)
 	runs, compared := 12, 0
-	if testing.Short() {
+	if testing.Short() || racetest.Enabled {
 		runs = 1
 	}
 	for seed := range uint64(runs) {

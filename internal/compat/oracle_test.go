@@ -26,6 +26,7 @@ import (
 	"visor/handler/network"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
+	"visor/internal/racetest"
 	"visor/internal/schematest"
 	"visor/internal/sharedtest"
 	"visor/sketch"
@@ -80,6 +81,7 @@ func table(t *testing.T, path string) (rows []map[string]string) {
 // TestOracle runs pktvisor's policies over its fixtures and compares the answers: the reader's, and
 // the agent's with every filter and metric group of the handlers that visor has.
 func TestOracle(t *testing.T) {
+	racetest.SkipLong(t)
 	o := newOracle(t)
 	t.Run("reader", func(t *testing.T) { o.reader(t) })
 	t.Run("policy", func(t *testing.T) { o.policies(t) })

@@ -27,6 +27,7 @@ import (
 	"visor/handler/pcap"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
+	"visor/internal/racetest"
 	"visor/internal/sharedtest"
 	"visor/sketch"
 )
@@ -69,6 +70,7 @@ type count struct {
 
 // TestTruth compares visor with tshark on every capture that tshark read.
 func TestTruth(t *testing.T) {
+	racetest.SkipLong(t)
 	root := sharedtest.Dir(t, "corpus")
 	reasons := differences(t, "testdata/truth-differences.tsv")
 	files, equal := 0, 0
@@ -298,6 +300,7 @@ func isLocal(p *decode.Packet) bool {
 
 // TestConservation: every packet is accounted for, on any file of the corpus.
 func TestConservation(t *testing.T) {
+	racetest.SkipLong(t)
 	root := sharedtest.Dir(t, "corpus")
 	files := 0
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

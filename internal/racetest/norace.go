@@ -2,4 +2,5 @@
 
 package racetest
 
-const enabled = false
+// Enabled reports that the race detector is on.
+const Enabled = false

@@ -1,12 +1,13 @@
-// Package racetest leaves tests without concurrency out of runs with the race detector.
+// Package racetest keeps runs with the race detector short.
 package racetest
 
 import "testing"
 
-// SkipSerial skips a long test of one goroutine under the race detector, which takes ten times as
-// long and has nothing to find. A plain run of the tests does not skip it.
-func SkipSerial(t testing.TB) {
-	if enabled {
-		t.Skip("skipped: -race leaves out long tests of one goroutine")
+// SkipLong skips a long test under the race detector, which takes up to ten times as long. Use it
+// for tests of one goroutine, and for those whose goroutines shorter tests run too. A plain run of
+// the tests does not skip them.
+func SkipLong(t testing.TB) {
+	if Enabled {
+		t.Skip("skipped: -race leaves out long tests whose goroutines others run too")
 	}
 }
