@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/internal/racetest"
 	"visor/sketch"
 )
 
@@ -13,6 +14,7 @@ import (
 // of all keys are within the bounds, on scales of any size, and after the lists were copied, merged
 // and used again.
 func TestTopPairsAmongMadeUpKeys(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out long streams of keys")
 	}

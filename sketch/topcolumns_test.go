@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/internal/racetest"
 	"visor/sketch"
 	"visor/sketch/hash64"
 )
@@ -84,6 +85,7 @@ var columnWeights = map[string]func(key int) sketch.Columns{
 // Each weight is within the error, and the error within its bound, for keys of any length and
 // however the columns are related. A merge of parts keeps both.
 func TestTopColumnsBounds(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out long streams of keys")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/internal/racetest"
 	"visor/sketch"
 	"visor/sketch/hash64"
 )
@@ -98,6 +99,7 @@ func TestTopDistinctIsExact(t *testing.T) {
 // TestTopDistinctZipf: the bounds hold for mixtures of keys whose numbers of sub-keys follow Zipf's
 // law, in any order, with each pair repeated.
 func TestTopDistinctZipf(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out long streams of keys")
 	}
@@ -254,6 +256,7 @@ func TestTopDistinctAttack(t *testing.T) {
 // TestTopDistinctTenMillionKeys: keys with one per cent of all distinct pairs are found among ten
 // million others, and their counts are within the bounds.
 func TestTopDistinctTenMillionKeys(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out long streams of keys")
 	}

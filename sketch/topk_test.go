@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/internal/racetest"
 	"visor/sketch"
 	"visor/sketch/hash64"
 )
@@ -97,6 +98,7 @@ func TestTopKIsExactWithinCapacity(t *testing.T) {
 // For a million keys in a list of six thousand, the ten heaviest are found in order and all bounds
 // hold. The same is true for 64 merged parts.
 func TestTopKRecallOnZipf(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out long streams")
 	}

@@ -17,6 +17,7 @@ import (
 	"visor/capture/filter"
 	"visor/capture/pcapfile"
 	"visor/decode"
+	"visor/internal/racetest"
 	"visor/internal/sharedtest"
 )
 
@@ -41,6 +42,7 @@ var differences = map[string]string{
 // TestTcpdump compares filters with tcpdump: the frames of the corpus that match, and the
 // expressions that are invalid.
 func TestTcpdump(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out comparisons with tcpdump")
 	}

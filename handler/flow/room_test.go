@@ -19,6 +19,7 @@ import (
 	"visor/handler/flow"
 	"visor/internal/attack"
 	"visor/internal/packettest"
+	"visor/internal/racetest"
 )
 
 // volumes returns the bytes and records of all devices, and the bytes of subjects without a place.
@@ -131,6 +132,7 @@ func heap() int64 {
 // Forged exporters and interfaces take at most the memory that the handler may use. An ordinary
 // router beside them is counted completely, without losses.
 func TestAttack(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out floods")
 	}
@@ -161,6 +163,7 @@ func TestAttack(t *testing.T) {
 // many as one period does, so its memory and its JSON are bounded. The router present in all
 // periods has a place, and nothing is lost.
 func TestAttackedAnswer(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out floods")
 	}

@@ -12,11 +12,13 @@ import (
 	"visor/handler/flow"
 	"visor/handler/handlertest"
 	"visor/internal/packettest"
+	"visor/internal/racetest"
 )
 
 // Whatever a handler can hold travels: the bytes of many devices and interfaces are read within the
 // memory that a reader allows for one snapshot.
 func TestManyInterfacesTravel(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out routers with many interfaces")
 	}
