@@ -77,8 +77,8 @@ func (f *Framer) Next() bool {
 	return false
 }
 
-// whole takes a message that the data begin with, if all of it is there: the usual case, in half the
-// time.
+// whole takes a message that the data begin with, if all of it is there. This usual case takes half
+// the time.
 func (f *Framer) whole() bool {
 	if len(f.data) < 2 {
 		return false
