@@ -22,7 +22,7 @@ type Frame struct {
 	Link    decode.LinkType // how the bytes of Data begin
 
 	// Dir is the direction of the frame if the source can determine it without the addresses; see
-	// [Owner].
+	// [Owner]. Values that do not exist count as Unknown.
 	Dir decode.Direction
 }
 

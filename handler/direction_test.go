@@ -3,12 +3,14 @@ package handler_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
 	"visor/decode"
 	"visor/handler"
+	"visor/handler/dns"
 	"visor/handler/network"
 	"visor/internal/packettest"
 )
@@ -71,5 +73,47 @@ func TestNoHosts(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 1, network.From(snap).Unknown.Value())
 		})
+	}
+}
+
+// TestOtherDirections runs a source whose frames have a direction that does not exist. They count
+// as unknown.
+func TestOtherDirections(t *testing.T) {
+	for _, dir := range []decode.Direction{3, 4, 255} {
+		query := packettest.Query(7, "example.org", 1)
+		frames := []capture.Frame{
+			packettest.UDP(0, "198.51.100.1:4000", "192.0.2.1:53", query),
+			packettest.UDP(time.Millisecond, "192.0.2.1:53", "198.51.100.1:4000", packettest.Reply(query, 0, 1)),
+			packettest.UDP(time.Second, "198.51.100.1:4000", "192.0.2.1:53", packettest.Query(8, "example.org", 1)),
+			// ends the wait for a reply
+			packettest.UDP(time.Minute, "198.51.100.1:4000", "192.0.2.1:4000", nil),
+		}
+		for i := range frames {
+			frames[i].Dir = dir
+		}
+		total, err := network.New(network.Config{})
+		require.NoError(t, err)
+		byDirection, err := network.NewByDirection(network.Config{Settings: handler.Settings{Name: "net2"}})
+		require.NoError(t, err)
+		messages, err := dns.New(dns.Config{})
+		require.NoError(t, err)
+		transactions, err := dns.NewTransactions(dns.Config{Settings: handler.Settings{Name: "dns2"}})
+		require.NoError(t, err)
+		p, err := handler.NewPipeline(handler.Config{
+			Sources:  []capture.Source{capture.NewMemory(frames)},
+			Handlers: []handler.Handler{total, byDirection, messages, transactions},
+		})
+		require.NoError(t, err)
+		require.NoError(t, p.Run(t.Context()))
+		snap, err := p.Window(2)
+		require.NoError(t, err)
+
+		m := network.From(snap)
+		require.Equal(t, []uint64{0, 0, 4}, []uint64{m.In.Value(), m.Out.Value(), m.Unknown.Value()})
+		require.EqualValues(t, 4, network.FromByDirection(snap).Directions.Find("unknown").IPv4.Value())
+		require.EqualValues(t, 3, dns.From(snap).IPv4.Value())
+		unknown := dns.FromTransactions(snap).Directions.Find("unknown")
+		require.EqualValues(t, 1, unknown.Trans.Value())
+		require.EqualValues(t, 1, unknown.TimedOut.Value())
 	}
 }

@@ -274,7 +274,7 @@ func (w *worker) decodeEach(frames []capture.Frame) (packets int, undecodable ui
 		if !p.Layers.Has(decode.LayerIP) {
 			continue
 		}
-		if !given {
+		if !given && f.Dir <= decode.FromHost {
 			p.Dir = f.Dir
 		}
 		if p.Dir == decode.Unknown && own != nil {
