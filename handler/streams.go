@@ -28,8 +28,7 @@ type streams struct {
 	tcp      *tcpstream.Assembler[*side]
 	pool     *tcpstream.Pool
 	spare    []*side
-	oldest   *side // oldest side that holds part of a message
-	newest   *side
+	holders  side   // a ring of the sides that hold part of a message: later is the oldest
 	dropped  uint64 // messages dropped for lack of memory
 	searches dnsmsg.Searches
 
@@ -51,8 +50,7 @@ type side struct {
 	failed bool           // it does not carry DNS
 	heldNS int64          // time of the latest part of the incomplete message
 
-	holds          bool // is in the list of sides that hold data
-	earlier, later *side
+	earlier, later *side // in the ring of sides that hold part of a message, or nil
 }
 
 func newStreams(maxConns, bytes int, recorded bool) *streams {
@@ -60,6 +58,7 @@ func newStreams(maxConns, bytes int, recorded bool) *streams {
 		bytes = defaultStreamBytes
 	}
 	s := &streams{pool: tcpstream.NewPool(bytes)}
+	s.holders.earlier, s.holders.later = &s.holders, &s.holders
 	s.tcp = tcpstream.New(tcpstream.Config[*side]{
 		Idle: streamIdle, MaxConns: maxConns, Pool: s.pool, Stepped: recorded,
 		Release: func(d **side) {
@@ -123,7 +122,7 @@ func (o *origin) packet(nowNS int64) decode.Packet {
 
 // release recycles a side that has ended.
 func (s *streams) release(d *side) {
-	s.unlink(d)
+	d.unlink()
 	if d.framer.Cut() || d.bgp != nil && d.bgp.Cut() {
 		s.cut++
 	}
@@ -205,52 +204,35 @@ func (s *streams) introduced(d *side, data []byte) (rest []byte, h proxymsg.Head
 	return data, h, false
 }
 
-// link updates the list of sides that hold part of a message, the oldest first.
+// link updates the ring of sides that hold part of a message.
 func (s *streams) link(d *side) {
 	holds := d.framer.Held() > 0 || d.bgp != nil && d.bgp.Held() > 0
-	if holds == d.holds {
-		return
+	switch linked := d.later != nil; {
+	case linked && !holds:
+		d.unlink()
+	case holds && !linked: // the newest
+		d.earlier, d.later = s.holders.earlier, &s.holders
+		d.earlier.later, d.later.earlier = d, d
 	}
-	if !holds {
-		s.unlink(d)
-		return
-	}
-	d.holds, d.earlier, d.later = true, s.newest, nil
-	if s.newest != nil {
-		s.newest.later = d
-	} else {
-		s.oldest = d
-	}
-	s.newest = d
 }
 
-func (s *streams) unlink(d *side) {
-	if !d.holds {
-		return
-	}
-	if d.earlier != nil {
-		d.earlier.later = d.later
-	} else {
-		s.oldest = d.later
-	}
+func (d *side) unlink() {
 	if d.later != nil {
-		d.later.earlier = d.earlier
-	} else {
-		s.newest = d.earlier
+		d.earlier.later, d.later.earlier = d.later, d.earlier
+		d.earlier, d.later = nil, nil
 	}
-	d.holds, d.earlier, d.later = false, nil, nil
 }
 
 // relieve drops the oldest incomplete message if little memory is left.
 func (s *streams) relieve() {
-	if d := s.oldest; d != nil && s.pool.Crowded() {
+	if d := s.holders.later; d != &s.holders && s.pool.Crowded() {
 		if d.bgp != nil {
 			d.bgp.Gap()
 		} else {
 			d.framer.Drop()
 		}
 		s.dropped++
-		s.unlink(d)
+		d.unlink()
 	}
 }
 

@@ -49,7 +49,7 @@ type Stats struct {
 
 // Decoder decodes export datagrams. It is owned by one goroutine.
 type Decoder struct {
-	sources sources
+	sources *sources
 	held    held
 	ttl     int64 // of templates, ns
 	stats   Stats
@@ -70,7 +70,7 @@ type Decoder struct {
 // New returns a Decoder.
 func New(cfg Config) *Decoder {
 	return &Decoder{
-		sources: sources{max: cmp.Or(max(cfg.MaxBytes, 0), defaultBytes), byKey: make(map[sourceKey]*source)},
+		sources: newSources(cmp.Or(max(cfg.MaxBytes, 0), defaultBytes)),
 		ttl:     int64(cmp.Or(max(cfg.TemplateTTL, 0), defaultTemplateTTL)),
 		held: held{
 			max: cmp.Or(max(cfg.MaxHeld, 0), defaultHeld),

@@ -31,7 +31,7 @@ type source struct {
 	heldSince int64  // time of its oldest held set, or an earlier one; never without one
 	used      int    // bytes
 
-	newer, older *source // in order of use
+	older, newer *source // in the order of use
 }
 
 // The memory of a source and of a template in addition to their fields: their place in a map, and
@@ -49,21 +49,27 @@ const maxTemplates = 1024
 type sources struct {
 	max, used int // bytes
 	byKey     map[sourceKey]*source
-	newest    *source
-	oldest    *source
-	open      *source // the source of the current datagram, which is never evicted
-	evicted   uint64  // templates and sources
+	// a ring: order.newer is the least recently used source, order.older the most recently
+	order   source
+	open    *source // the source of the current datagram, which is never evicted
+	evicted uint64  // templates and sources
+}
+
+func newSources(max int) *sources {
+	s := &sources{max: max, byKey: make(map[sourceKey]*source)}
+	s.order.older, s.order.newer = &s.order, &s.order
+	return s
 }
 
 // find returns a source, or nil. Most datagrams come from the source of the one before.
 func (s *sources) find(key sourceKey) *source {
-	if s.newest != nil && s.newest.key == key {
-		return s.newest
+	if last := s.order.older; last.key == key && last != &s.order {
+		return last
 	}
 	src := s.byKey[key]
 	if src != nil {
-		s.unlink(src)
-		s.link(src)
+		src.unlink()
+		s.append(src)
 	}
 	return src
 }
@@ -75,7 +81,7 @@ func (s *sources) at(key sourceKey) *source {
 	}
 	src := &source{key: key, heldSince: never}
 	s.byKey[key] = src
-	s.link(src)
+	s.append(src)
 	s.charge(src, sourceBytes)
 	return src
 }
@@ -84,13 +90,13 @@ func (s *sources) at(key sourceKey) *source {
 func (s *sources) charge(src *source, bytes int) {
 	src.used += bytes
 	s.used += bytes
-	for s.used > s.max && s.oldest != s.open && s.oldest != src {
-		s.evict(s.oldest)
+	for s.used > s.max && s.order.newer != s.open && s.order.newer != src {
+		s.evict(s.order.newer)
 	}
 }
 
 func (s *sources) evict(src *source) {
-	s.unlink(src)
+	src.unlink()
 	delete(s.byKey, src.key)
 	s.used -= src.used
 	s.evicted += uint64(1 + len(src.templates))
@@ -122,25 +128,10 @@ func (s *sources) drop(src *source, id uint16) {
 	}
 }
 
-func (s *sources) link(src *source) {
-	src.older, src.newer = s.newest, nil
-	if s.newest != nil {
-		s.newest.newer = src
-	} else {
-		s.oldest = src
-	}
-	s.newest = src
+// append makes src the most recently used source.
+func (s *sources) append(src *source) {
+	src.older, src.newer = s.order.older, &s.order
+	src.older.newer, src.newer.older = src, src
 }
 
-func (s *sources) unlink(src *source) {
-	if src.newer != nil {
-		src.newer.older = src.older
-	} else {
-		s.newest = src.older
-	}
-	if src.older != nil {
-		src.older.newer = src.newer
-	} else {
-		s.oldest = src.newer
-	}
-}
+func (src *source) unlink() { src.older.newer, src.newer.older = src.newer, src.older }
