@@ -12,22 +12,6 @@ import (
 	"visor/internal/decompress"
 )
 
-// Error is returned for a damaged stream. Use errors.As to find it.
-type Error struct {
-	Path string // as given to Open or NewFile
-	// offset of the damaged frame in bytes, within the decompressed data of a compressed file
-	Offset int64
-	Err    error // cause
-}
-
-// Error returns "dnstap: PATH: offset N: cause".
-func (e *Error) Error() string {
-	return fmt.Sprintf("dnstap: %s: offset %d: %v", e.Path, e.Offset, e.Err)
-}
-
-// Unwrap returns e.Err.
-func (e *Error) Unwrap() error { return e.Err }
-
 // File is a Source of one Frame Streams file or of several concatenated ones. It is owned by one
 // goroutine; Close and Progress may be called from any.
 type File struct {
@@ -44,7 +28,7 @@ type File struct {
 var _ capture.Source = (*File)(nil)
 
 // Open opens a Frame Streams file, plain or compressed with gzip, zstd or bzip2. It returns the
-// error of os.Open, or an [*Error] if the file is not a Frame Streams file with dnstap.
+// error of os.Open, or a [*capture.FileError] if the file is not a Frame Streams file with dnstap.
 func Open(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,7 +54,7 @@ func NewFile(in io.Reader, name string) (*File, error) {
 	}
 	plain, err := unpacked(&decompress.Counter{In: in, Done: &f.done}, name)
 	if err != nil {
-		return nil, &Error{Path: name, Err: err}
+		return nil, &capture.FileError{Package: "dnstap", Path: name, Err: err}
 	}
 	f.frames = newReader(plain)
 	f.frames.many = true
@@ -94,8 +78,8 @@ func unpacked(in io.Reader, name string) (io.Reader, error) {
 }
 
 // ReadBatch replaces the contents of b with the next frames, at most capture.BatchSize. They borrow
-// from f until the next ReadBatch. It returns io.EOF at the end, an [*Error] if the file is damaged
-// or truncated, and [capture.ErrClosed] after Close.
+// from f until the next ReadBatch. It returns io.EOF at the end, a [*capture.FileError] if the file
+// is damaged or truncated, and [capture.ErrClosed] after Close.
 func (f *File) ReadBatch(b *capture.Batch) error {
 	b.Reset()
 	f.slab.reset()
@@ -128,7 +112,7 @@ func (f *File) damage(err error) error {
 	if err == io.ErrUnexpectedEOF {
 		err = errors.New("file ends within a frame")
 	}
-	return &Error{Path: f.path, Offset: f.frames.offset, Err: err}
+	return &capture.FileError{Package: "dnstap", Path: f.path, Offset: f.frames.offset, Err: err}
 }
 
 // Progress returns the number of bytes of the file that were read, and its size, or 0 if the size

@@ -191,7 +191,7 @@ func TestFileErrors(t *testing.T) {
 			if err == nil {
 				_, err = readAll(t, src)
 			}
-			var where *dnstap.Error
+			var where *capture.FileError
 			require.ErrorAs(t, err, &where)
 			require.ErrorContains(t, err, tt.want)
 		})
@@ -216,7 +216,7 @@ func TestCorpus(t *testing.T) {
 		for _, e := range entries {
 			src, err := dnstap.Open(filepath.Join(dir, e.Name()))
 			if err != nil {
-				var bad *dnstap.Error
+				var bad *capture.FileError
 				require.ErrorAs(t, err, &bad, e.Name())
 				continue
 			}

@@ -11,7 +11,7 @@
 //		if err := r.ReadBatch(&b); err == io.EOF {
 //			return nil
 //		} else if err != nil {
-//			return err // *pcapfile.Error has the offset of the damage
+//			return err // *capture.FileError has the offset of the damage
 //		}
 //		analyse(b.Frames)
 //	}

@@ -37,7 +37,7 @@ func Example() {
 			fmt.Printf("%d %q of %d bytes\n", f.TimeNS, f.Data, f.WireLen)
 		}
 	}
-	var damage *pcapfile.Error
+	var damage *capture.FileError
 	fmt.Println(err == io.EOF, errors.As(err, &damage), err)
 	// Output:
 	// 1700000000123456789 "a raw IP p" of 15 bytes

@@ -198,7 +198,7 @@ func TestDamage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := read(t, concat(tt.good, tt.damage))
 			require.Equal(t, []capture.Frame{want(0, "ok", 2, 1)}, got)
-			var damage *pcapfile.Error
+			var damage *capture.FileError
 			require.ErrorAs(t, err, &damage)
 			require.EqualError(t, damage.Err, tt.said)
 			require.Equal(t, "test", damage.Path)

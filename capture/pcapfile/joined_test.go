@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/capture"
 	"visor/capture/pcapfile"
 )
 
@@ -71,7 +72,7 @@ func TestJoinedDamage(t *testing.T) {
 		got, err := read(t, concat(first, second))
 		require.Len(t, got, 2)
 		require.ErrorContains(t, err, name)
-		var damage *pcapfile.Error
+		var damage *capture.FileError
 		require.ErrorAs(t, err, &damage)
 		require.EqualValues(t, len(first), damage.Offset)
 	}

@@ -72,7 +72,7 @@ func (m missing) cut(have int) error {
 
 // Open opens a capture file. A plain file is mapped into memory where the system supports it.
 // Compressed files and files that are not regular are read as streams. Open returns the error of
-// os.Open, or an [*Error] if the file is not a capture file.
+// os.Open, or a [*capture.FileError] if the file is not a capture file.
 func Open(path string) (*Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -92,8 +92,8 @@ func Open(path string) (*Reader, error) {
 }
 
 // NewReader reads a capture from in, which may be a pipe. Packets are returned as soon as they
-// arrive. NewReader waits for the first bytes, and returns an [*Error] if they do not begin a
-// capture. Errors contain name.
+// arrive. NewReader waits for the first bytes, and returns a [*capture.FileError] if they do not
+// begin a capture. Errors contain name.
 //
 // The Reader takes ownership of in: Close closes it if it is an io.Closer. If in.Close interrupts a
 // Read of another goroutine, as for pipes and sockets, it also interrupts ReadBatch. If NewReader
@@ -113,7 +113,7 @@ func NewReader(in io.Reader, name string) (*Reader, error) {
 		// The decompressor first reads the bytes that were read here.
 		plain, err := open(&rest{head: r.buf, err: r.end, in: r.in})
 		if err != nil {
-			return nil, &Error{Path: name, Err: err}
+			return nil, &capture.FileError{Package: "pcapfile", Path: name, Err: err}
 		}
 		r.in, r.buf, r.end = plain, make([]byte, 0, streamBuffer), nil
 	}
@@ -173,8 +173,8 @@ func (r *Reader) detect() error {
 // capture.BatchSize. For a stream it does not wait for more frames than have arrived. Frames in b
 // borrow from r until the next ReadBatch or Close, or until Close if r is Stable.
 //
-// ReadBatch returns io.EOF at the end, an [*Error] at a damage, and [capture.ErrClosed] after
-// Close.
+// ReadBatch returns io.EOF at the end, a [*capture.FileError] at a damage, and [capture.ErrClosed]
+// after Close.
 func (r *Reader) ReadBatch(b *capture.Batch) error {
 	if !r.mapped {
 		return r.read(b)
@@ -270,7 +270,7 @@ func (r *Reader) atEnd(miss missing) error {
 }
 
 func (r *Reader) damage(err error) error {
-	return &Error{Path: r.path, Offset: r.base + int64(r.pos), Err: err}
+	return &capture.FileError{Package: "pcapfile", Path: r.path, Offset: r.base + int64(r.pos), Err: err}
 }
 
 // fill reads until want bytes from r.pos on are in the buffer, or in ends. It drops the bytes

@@ -96,7 +96,7 @@ func TestCutAnywhere(t *testing.T) {
 					require.NoError(t, err, "%s %s cut at %d", form, name, n)
 					continue
 				}
-				var e *pcapfile.Error
+				var e *capture.FileError
 				require.ErrorAs(t, err, &e, "%s %s cut at %d", form, name, n)
 				require.EqualValues(t, damage, e.Offset, "%s %s cut at %d", form, name, n)
 				have := n - damage
@@ -206,7 +206,7 @@ func TestStreamFailures(t *testing.T) {
 			got, err := readAll(t, r)
 			require.NotEmpty(t, got)
 			require.ErrorIs(t, err, tt.cause)
-			var damage *pcapfile.Error
+			var damage *capture.FileError
 			require.ErrorAs(t, err, &damage)
 			require.Positive(t, damage.Offset)
 			require.False(t, r.Stable())

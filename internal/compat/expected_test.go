@@ -170,7 +170,7 @@ func openFixture(path, input string) (capture.Source, error) {
 func runPipeline(t *testing.T, cfg handler.Config, metrics string) (*handler.Snapshot, error) {
 	p, err := handler.NewPipeline(cfg)
 	require.NoError(t, err)
-	var damaged *dnstap.Error // the fixture ends within a frame; the frames before count
+	var damaged *capture.FileError // the fixture ends within a frame; the frames before count
 	if err := p.Run(context.Background()); !errors.As(err, &damaged) {
 		require.NoError(t, err)
 	}
