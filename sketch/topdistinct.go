@@ -321,14 +321,19 @@ func (t *TopDistinct) dropFrom(threshold uint64) {
 
 // compact closes the gaps in the arena.
 func (t *TopDistinct) compact() {
-	arena := make([]byte, 0, cap(t.arena))
-	for i := range t.entries {
-		e := &t.entries[i]
-		at := uint32(len(arena))
-		arena = append(arena, t.key(e)...)
+	var entries [distinctKeys]*distinctKey
+	inOrder := entries[:len(t.entries)]
+	for i := range inOrder {
+		inOrder[i] = &t.entries[i]
+	}
+	slices.SortFunc(inOrder, func(a, b *distinctKey) int { return cmp.Compare(a.at, b.at) })
+	used := t.arena[:0]
+	for _, e := range inOrder {
+		at := uint32(len(used))
+		used = append(used, t.key(e)...)
 		e.at = at
 	}
-	t.arena = arena
+	t.arena = used
 }
 
 // reindex makes the index of all entries.

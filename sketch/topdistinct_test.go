@@ -1,6 +1,7 @@
 package sketch_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -345,6 +346,29 @@ func TestTopDistinctDoesNotAllocate(t *testing.T) {
 		add()
 	}
 	require.Zero(t, testing.AllocsPerRun(5, add))
+}
+
+// TestTopDistinctLongKeys fills a list with keys that leave gaps, which it closes in place.
+func TestTopDistinctLongKeys(t *testing.T) {
+	var list sketch.TopDistinct
+	var key [200]byte
+	fill := func() {
+		list.Reset()
+		for i := range uint64(20_000) {
+			h := hash64.Mix(i)
+			binary.BigEndian.PutUint64(key[:], h)
+			binary.BigEndian.PutUint64(key[len(key)-8:], h)
+			list.Add(h, key[:], h, nil, 1)
+		}
+	}
+	fill()
+	require.Zero(t, testing.AllocsPerRun(3, fill))
+	require.Greater(t, list.Len(), 100)
+	for _, d := range list.Top(list.Len()) {
+		require.Equal(t, d.Key[:8], d.Key[len(d.Key)-8:])
+		require.Len(t, d.Key, len(key))
+		require.EqualValues(t, 1, d.Count)
+	}
 }
 
 // BenchmarkTopDistinct measures pairs of keys that are in the list, or stay out of it. Their hashes
