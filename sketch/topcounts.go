@@ -69,11 +69,15 @@ func (t *TopCounts[K]) add(key K, n uint64) {
 // count returns the count of a key in a page that exists.
 func (t *TopCounts[K]) count(key K) uint64 {
 	page, i := key/pageKeys, key%pageKeys
-	n := uint64(t.pages[page][i])
-	if high := t.highs[page]; high != nil {
-		n |= high[i] << lowBits
+	return joined(t.pages[page][i], t.highs[page], int(i))
+}
+
+// joined returns the count with a low part, and the high part at place i of a page that may be nil.
+func joined(low uint8, high *[pageKeys]uint64, i int) uint64 {
+	if high == nil {
+		return uint64(low)
 	}
-	return n
+	return high[i]<<lowBits | uint64(low)
 }
 
 // Top returns the n keys with the highest counts, ties in the order of the keys. Upper is Lower
@@ -89,13 +93,8 @@ func (t *TopCounts[K]) offerAll(best *leaders[K]) {
 		if p == nil {
 			continue
 		}
-		high := t.highs[i]
 		for j, low := range p {
-			count := uint64(low)
-			if high != nil {
-				count |= high[j] << lowBits
-			}
-			if count > 0 && !best.worse(count) {
+			if count := joined(low, t.highs[i], j); count > 0 && !best.worse(count) {
 				best.offer(Entry[K]{K(i*pageKeys + j), count, sum(count, t.error)})
 			}
 		}
@@ -117,11 +116,7 @@ func (t *TopCounts[K]) All(yield func(key K, count uint64) bool) {
 			continue
 		}
 		for j, low := range p {
-			count := uint64(low)
-			if high := t.highs[i]; high != nil {
-				count |= high[j] << lowBits
-			}
-			if count > 0 && !yield(K(i*pageKeys+j), count) {
+			if count := joined(low, t.highs[i], j); count > 0 && !yield(K(i*pageKeys+j), count) {
 				return
 			}
 		}
