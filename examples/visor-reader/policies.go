@@ -79,14 +79,10 @@ func (j *job) readPolicies() (*policy.Document, error) {
 	}
 	doc, err := builtin.Recordings().Parse(data)
 	for _, w := range doc.Warnings {
-		fmt.Fprintf(j.stderr, "visor-reader: warning: %s: %v\n", j.policyFile, w)
+		fmt.Fprintln(j.stderr, "visor-reader: warning:", policy.InFile(w, j.policyFile))
 	}
 	if err != nil {
-		var all []error
-		for _, e := range policy.Problems(err) {
-			all = append(all, fmt.Errorf("%s: %w", j.policyFile, e))
-		}
-		return nil, errors.Join(all...)
+		return nil, policy.InFile(err, j.policyFile)
 	}
 	var fit []policy.Policy
 	for _, p := range doc.Policies {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,8 +93,11 @@ func TestPoliciesRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("visor:\n  tap: {}\n  policies:\n    p: {kind: none, input: {tap: x, input_type: pcap}}\n"), 0o600))
 	code, _, stderr = call(t, nil, "--policy", file, path)
 	require.Equal(t, exitUnread, code)
-	for _, want := range []string{"warning: " + file + ": ", file + ": unknown policy kind: none", file + ": missing or invalid handler configuration"} {
-		require.Contains(t, stderr, "visor-reader: "+want)
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	require.Len(t, lines, 3)
+	for i, want := range []string{"warning: the section 'visor' has no key 'tap'", "unknown policy kind: none", "missing or invalid handler configuration"} {
+		require.True(t, strings.HasPrefix(lines[i], "visor-reader: "+want), lines[i])
+		require.True(t, strings.HasSuffix(lines[i], " in config file: "+file), lines[i])
 	}
 	code, _, _ = call(t, nil, "--policy", file+".missing", path)
 	require.Equal(t, exitUnread, code)

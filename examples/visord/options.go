@@ -274,13 +274,13 @@ func (o *options) configure(fs *pflag.FlagSet) (err error) {
 		return err
 	}
 	unknown, configErr := configure(fs, o.doc)
-	if err == nil && configErr != nil {
-		err = fmt.Errorf("%w in config file: %s", configErr, o.config)
+	if err == nil {
+		err = policy.InFile(configErr, o.config)
 	}
 	for _, w := range append(o.doc.Warnings, unknown...) {
 		o.warnings = append(o.warnings, w.Error())
 		if err == nil && o.strict {
-			err = fmt.Errorf("%w in config file: %s", w, o.config)
+			err = policy.InFile(w, o.config)
 		}
 	}
 	return err
@@ -369,14 +369,7 @@ func readConfig(path string) (*policy.Document, error) {
 		return nil, err
 	}
 	doc, err := builtin.Catalog().Parse(data)
-	if err != nil {
-		var all []error
-		for _, e := range policy.Problems(err) {
-			all = append(all, fmt.Errorf("%w in config file: %s", e, path))
-		}
-		err = errors.Join(all...)
-	}
-	return doc, err
+	return doc, policy.InFile(err, path)
 }
 
 // configure sets the options that the command line does not set. It returns unknown keys as

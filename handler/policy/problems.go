@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -45,4 +46,17 @@ func Problems(err error) []*Error {
 		return []*Error{one}
 	}
 	return nil
+}
+
+// InFile returns err with the name of its file, in pktvisord's words. If err has several
+// [Problems], each has the name, and errors.Join joins them.
+func InFile(err error, path string) error {
+	var named []error
+	for _, e := range Problems(err) {
+		named = append(named, fmt.Errorf("%w in config file: %s", e, path))
+	}
+	if named == nil && err != nil {
+		return fmt.Errorf("%w in config file: %s", err, path)
+	}
+	return errors.Join(named...)
 }
