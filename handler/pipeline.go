@@ -275,6 +275,15 @@ func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
 // Window returns the metrics of several periods of Config.Handlers; see [Attachment.Window].
 func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
+// Latest returns the period for monitoring: the last one that has ended, or the running one before
+// any has ended.
+func (p *Pipeline) Latest() (*Snapshot, error) {
+	if s, err := p.Bucket(1); err == nil {
+		return s, nil
+	}
+	return p.Bucket(0)
+}
+
 // Hosts returns the networks that currently determine directions: Config.Hosts or the sources'
 // networks. It returns nil if both are empty.
 func (p *Pipeline) Hosts() *decode.NetSet {

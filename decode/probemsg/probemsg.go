@@ -1,5 +1,5 @@
 // Package probemsg is the format in which active probes report events to handlers: one event per
-// frame of [decode.LinkProbe]. capture/probe writes them, handler/netprobe reads them.
+// frame of [visor/decode.LinkProbe]. capture/probe writes them, handler/netprobe reads them.
 //
 //	b := probemsg.Event{Kind: probemsg.Sent, Key: 7, Target: []byte("resolver")}.AppendTo(nil)
 //	e, err := probemsg.Parse(b)

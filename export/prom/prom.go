@@ -131,18 +131,10 @@ func line(b *bytes.Buffer, name string, labels []metric.Label, value string) {
 	b.WriteByte('\n')
 }
 
-// Latest returns the last ended period of p, or the live one before any has ended.
-func Latest(p *handler.Pipeline) (*handler.Snapshot, error) {
-	if s, err := p.Bucket(1); err == nil {
-		return s, nil
-	}
-	return p.Bucket(0)
-}
-
 // Handler returns an HTTP handler that answers with the metrics of p as text.
 func Handler(p *handler.Pipeline, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		s, err := Latest(p)
+		s, err := p.Latest()
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return

@@ -39,7 +39,7 @@ func traffic() []capture.Frame {
 }
 
 func text(t testing.TB, p *handler.Pipeline, cfg prom.Config) string {
-	s, err := prom.Latest(p)
+	s, err := p.Latest()
 	require.NoError(t, err)
 	var out bytes.Buffer
 	require.NoError(t, prom.WriteText(&out, export.Families(s, cfg)))

@@ -96,14 +96,14 @@ func (p *Part) Ended() <-chan struct{} { return p.input.ended }
 // that uses it.
 func (p *Part) Live() bool { return p.input.live }
 
-// Bucket returns the metrics of one period, see [handler.Group.Bucket], of the handlers of all
+// Bucket returns the metrics of one period, see [handler.Attachment.Bucket], of the handlers of all
 // taps.
 func (r *Running) Bucket(n int) (*handler.Snapshot, error) {
 	return r.collect(func(g *handler.Attachment) (*handler.Snapshot, error) { return g.Bucket(n) })
 }
 
-// Window returns the metrics of the n newest periods, see [handler.Group.Window], of the handlers
-// of all taps.
+// Window returns the metrics of the n newest periods, see [handler.Attachment.Window], of the
+// handlers of all taps.
 func (r *Running) Window(n int) (*handler.Snapshot, error) {
 	return r.collect(func(g *handler.Attachment) (*handler.Snapshot, error) { return g.Window(n) })
 }

@@ -39,7 +39,7 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics of the last ended period.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
-	s, err := prom.Latest(c.pipeline)
+	s, err := c.pipeline.Latest()
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(prometheus.NewDesc("visor", "metrics of a visor pipeline", nil, nil), err)
 		return

@@ -38,7 +38,7 @@ func TestSameAsText(t *testing.T) {
 	gathered, err := registry.Gather()
 	require.NoError(t, err)
 
-	s, err := prom.Latest(p)
+	s, err := p.Latest()
 	require.NoError(t, err)
 	var text bytes.Buffer
 	require.NoError(t, prom.WriteText(&text, export.Families(s, cfg)))

@@ -71,7 +71,7 @@ func read(t testing.TB, r io.Reader) map[string]*dto.MetricFamily {
 // in protobuf alone, and so are the native buckets, which must have all values.
 func TestSameAsText(t *testing.T) {
 	p := pipeline(t)
-	s, err := prom.Latest(p)
+	s, err := p.Latest()
 	require.NoError(t, err)
 	for _, families := range [][]export.Family{export.Totals(p.Totals(), prom.Config{}), export.Families(s, prom.Config{})} {
 		var text, binary bytes.Buffer
