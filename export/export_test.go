@@ -206,7 +206,7 @@ func TestJSONShape(t *testing.T) {
 	snap, err := p.Bucket(0)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	require.NoError(t, export.WritePolicyJSON(&b, "my policy", snap))
+	require.NoError(t, export.WritePoliciesJSON(&b, map[string]*handler.Snapshot{"my policy": snap}))
 	var policy map[string]map[string]map[string]any
 	require.NoError(t, json.Unmarshal(b.Bytes(), &policy))
 	require.Contains(t, policy["my policy"]["net"], "packets")
@@ -235,7 +235,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 func TestWriteErrors(t *testing.T) {
 	snap := bucket(t, handler.Settings{}, traffic())
 	require.ErrorIs(t, export.WriteJSON(full{}, snap), errFull)
-	require.ErrorIs(t, export.WritePolicyJSON(full{}, "p", snap), errFull)
+	require.ErrorIs(t, export.WritePoliciesJSON(full{}, map[string]*handler.Snapshot{"p": snap}), errFull)
 	require.ErrorIs(t, export.WriteText(full{}, snap, export.TextConfig{}), errFull)
 }
 

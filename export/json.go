@@ -18,7 +18,7 @@ import (
 // WriteJSON writes s to w as one line in the format of pktvisor-reader: {"1m":{"<schema>":{…},…}}
 // for a single bucket, {"5m":{…}} for a window of five. The key is in seconds if the periods are
 // not whole minutes. Keys are in byte order. If two modules have the same schema, the later one
-// wins; use [WritePolicyJSON] for these.
+// wins; use [WritePoliciesJSON] for these.
 func WriteJSON(w io.Writer, s *handler.Snapshot) error {
 	return write(w, object{window(s): schemaObjects(s)})
 }
@@ -57,13 +57,9 @@ func WriteDefaultJSON(w io.Writer, s *handler.Snapshot) error {
 	return write(w, object{window(s): schemas})
 }
 
-// WritePolicyJSON writes s to w as {"<policy>":{"<module>":{"<schema>":{…}},…}}, the format of the
-// per-policy routes of pktvisor's API.
-func WritePolicyJSON(w io.Writer, policy string, s *handler.Snapshot) error {
-	return WritePoliciesJSON(w, map[string]*handler.Snapshot{policy: s})
-}
-
-// WritePoliciesJSON is [WritePolicyJSON] for several policies in one object.
+// WritePoliciesJSON writes the answers of policies as
+// {"<policy>":{"<module>":{"<schema>":{…}},…},…}, the format of the per-policy routes of
+// pktvisor's API.
 func WritePoliciesJSON(w io.Writer, policies map[string]*handler.Snapshot) error {
 	all := make(object)
 	for name, s := range policies {

@@ -12,7 +12,7 @@ import (
 )
 
 // WriteJSONSchema writes the JSON Schema (draft 2020-12, https://json-schema.org) of a handler's
-// answers, that is, of the object below its schema key in [WriteJSON] and [WritePolicyJSON]. The
+// answers, that is, of the object below its schema key in [WriteJSON] and [WritePoliciesJSON]. The
 // schema follows from the declaration of the metrics. Metrics that the enabled groups always show
 // are required. If info.Groups is 0, the schema accepts answers with any groups.
 func WriteJSONSchema(w io.Writer, info handler.Info) error {

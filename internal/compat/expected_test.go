@@ -229,7 +229,7 @@ func toOptions(m map[string]any) policy.Options {
 func moduleDocs(t *testing.T, snap *handler.Snapshot) map[string]any {
 	schematest.Validate(t, snap)
 	var b bytes.Buffer
-	require.NoError(t, export.WritePolicyJSON(&b, "p", snap))
+	require.NoError(t, export.WritePoliciesJSON(&b, map[string]*handler.Snapshot{"p": snap}))
 	var doc map[string]map[string]any
 	require.NoError(t, json.Unmarshal(b.Bytes(), &doc))
 	return doc["p"]

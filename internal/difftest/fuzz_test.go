@@ -156,7 +156,7 @@ func FuzzOutputs(f *testing.F) {
 		snap, err := count(t, capture.NewMemory(in)).Bucket(0)
 		require.NoError(t, err)
 		var js, text, exposition bytes.Buffer
-		require.NoError(t, export.WritePolicyJSON(&js, "p", snap))
+		require.NoError(t, export.WritePoliciesJSON(&js, map[string]*handler.Snapshot{"p": snap}))
 		require.True(t, utf8.Valid(js.Bytes()) && json.Valid(js.Bytes()), "JSON")
 		require.NoError(t, export.WriteText(&text, snap, export.TextConfig{Width: 100}))
 		require.True(t, utf8.Valid(text.Bytes()), "text")

@@ -30,7 +30,7 @@ func Compile(t testing.TB, info handler.Info) *jsonschema.Schema {
 // Validate checks the answers of all modules of a snapshot against their schemas.
 func Validate(t testing.TB, snap *handler.Snapshot) {
 	var b bytes.Buffer
-	require.NoError(t, export.WritePolicyJSON(&b, "p", snap))
+	require.NoError(t, export.WritePoliciesJSON(&b, map[string]*handler.Snapshot{"p": snap}))
 	var doc map[string]map[string]map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(b.Bytes(), &doc))
 	for i := range snap.Modules {
