@@ -31,6 +31,6 @@
 //
 // decode, sketch, window and geo can be used on their own. The examples are complete programs:
 // examples/visord is an agent, examples/visor-cli its terminal UI, and examples/visor-reader
-// summarises capture files. examples/sniff is a start for a program that captures,
-// examples/customhandler for an analyzer, and examples/dnsserver embeds visor in a server.
+// summarises capture files. Start from examples/sniff to write a program that captures, and from
+// examples/customhandler to write an analyzer. examples/dnsserver embeds visor in a server.
 package visor

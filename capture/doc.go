@@ -24,10 +24,10 @@
 //
 // A source has two methods, ReadBatch and Close. ReadBatch resets the batch, waits for at least one
 // frame, and appends up to [BatchSize] frames that borrow the source's memory until the next call.
-// Close may come from another goroutine, and ends a waiting ReadBatch. The example of [Source] is
-// complete.
+// Close may be called from another goroutine and ends a waiting ReadBatch. The example of [Source]
+// is complete.
 //
-// What only some sources can do is an additional method: [LiveSource] for live capture,
-// [DropCounter] for losses, [Reasoner] for input that was left out. Test a source with
-// sourcetest.Run. To use it in policies, declare its options with policy.DeclareInput.
+// Optional abilities are additional methods: [LiveSource] for live capture, [DropCounter] for
+// losses, [Reasoner] for input that was left out. Test a source with sourcetest.Run. To use it in
+// policies, declare its options with policy.DeclareInput.
 package capture

@@ -31,8 +31,8 @@
 // packet costs little more than the cache miss on its header. Pipes, compressed files and other
 // readers are read through one reused buffer. Neither way allocates in the steady state.
 //
-// The package trusts no length in a file. All packets before a damage are returned, then the error.
-// The Reader does not search for packets after the damage. Memory is bounded by the largest
+// The package trusts no length in a file. All packets before the damage are returned, then the
+// error. The Reader does not search for packets behind it. Memory is bounded by the largest
 // accepted block, 16 MiB.
 //
 // A file that is truncated while it is read ends with [capture.ErrShrunk], after the packets read

@@ -13,12 +13,12 @@
 // An episode begins with the first finding, and ends when the last one has resolved.
 //
 // [Dispatcher.Add] does not wait for a receiver: it can be called where packets are counted. Each
-// receiver has its own queue and its own goroutine. A receiver that is down gets the messages when
-// it returns, in order: nothing is lost until the queue is full or a message is a day old. What is
-// lost is counted in [Stats]. A resolved message follows only a fired message that the receiver
-// accepted. After the resolved message, the key is not sent again. A receiver whose answer got lost
-// may see a message twice. It can recognize the message by its ID.
+// receiver has its own queue and its own goroutine. A receiver that is down gets the messages in
+// order when it returns. Messages are lost only when the queue is full or when they are a day old;
+// [Stats] counts them. A resolved message follows only a fired message that the receiver accepted.
+// After the resolved message, the key is not sent again. If a receiver's answer is lost, it may see
+// a message twice. It can recognize the message by its ID.
 //
-// Addresses and secrets are parts of [Config]. Documents that an API receives must not have them:
-// in visord they are in the configuration file. Redirects are refused.
+// Addresses and secrets belong to [Config], not to documents that an API receives. visord reads
+// them from its configuration file. Redirects are refused.
 package alert

@@ -7,9 +7,8 @@
 //	}
 //
 // It reads snapshots of closed periods of one policy, in order of time. They come from a pipeline
-// or from bytes. It needs nothing else, so a program that embeds visor can act on findings.
-// A [Watcher] does the same one period at a time. [Watcher.Add] returns what fired and what
-// resolved.
+// or from bytes. It needs nothing else, so a program that embeds visor can act on findings. A
+// [Watcher] does the same one period at a time. [Watcher.Add] returns what fired and what resolved.
 //
 // Some findings need only one period, such as an attack with random labels. Others compare with a
 // baseline: the median of earlier periods, with the median absolute deviation as the spread. Both
@@ -18,9 +17,9 @@
 // key of its hashes change, and after 30 minutes without a period.
 //
 // A finding lasts from its first sign until some periods without one: an episode. Thresholds are
-// lower while it lasts, so that it does not come and go. While an attack or the trouble of a server
-// lasts, baselines are those from before, for a day at most: it does not become usual, also where
-// [Watcher.Learn] sees it. A volume does: after some time it is the new level.
+// lower while it lasts, so that it does not flap. During an attack or a server's trouble, baselines
+// stay as they were before, for a day at most, so that it does not count as normal, not even in
+// what [Watcher.Learn] reads. A changed volume becomes the new level after some time.
 //
 // Findings use the metrics that a module has. For findings about names it needs the groups
 // names_by_domain, client_names and top_clients, which a policy document enables by name or by

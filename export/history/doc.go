@@ -1,5 +1,5 @@
-// Package history keeps the metrics of the last days in a file, for questions about any range of
-// time: what was it at 03:12?
+// Package history keeps the metrics of the last days in a file, so that you can ask about any range
+// of time: what happened at 03:12?
 //
 //	store, err := history.Open(history.Config{Path: "/var/lib/visor/history.db"})
 //	defer store.Close()
@@ -32,5 +32,5 @@
 // faults are caught and count as damage. So damage cannot end the agent. A child process for the
 // check would add nothing, and a library cannot start one.
 //
-// One process at a time may have a store. The file has mode 0600.
+// Only one process at a time can open a store. The file has mode 0600.
 package history

@@ -7,13 +7,13 @@
 //
 // Each period is pushed once, after it has ended. Names, attributes and scopes match pktvisor: one
 // scope per policy, with the attribute policy_name. Requests that the receiver does not accept are
-// kept and retried for Config.Budget, so a receiver that was away for less misses nothing. If the
-// connection fails after the receiver accepts a request but before it acknowledges it, the request
-// is sent again; OTLP has no deduplication.
+// kept and retried for Config.Budget, so a receiver that is down for a shorter time misses nothing.
+// If the connection fails after the receiver accepts a request but before it acknowledges it, the
+// request is sent again; OTLP has no deduplication.
 //
-// With [Config].Form a Pusher pushes totals since the start as cumulative sums and exponential
-// histograms, instead or as well: rates and quantiles of any range can be computed from them. A
-// total never becomes less while its start time stays the same, not even when a policy is replaced.
+// With [Config].Form a Pusher also pushes totals since the start, or pushes only these: cumulative
+// sums and exponential histograms, from which rates and quantiles of any range can be computed. A
+// total never decreases while its start time stays the same, even when a policy is replaced.
 //
 // Unlike pktvisor, a Pusher does not push the live period, retries, and respects its interval.
 // Histograms have the counts of their bins, and the DNS root has its (empty) name.

@@ -12,9 +12,8 @@
 // values. In pktvisor it is the greatest value; [Config].GreatestAsSum restores that. HELP
 // describes the sum.
 //
-// Counters that only grow are beside them: [CountersHandler], or [export.Totals] with [WriteText].
-// They have the totals since the start in base units, so that rate() is right at any interval of
-// scrapes:
+// [CountersHandler], or [export.Totals] with [WriteText], exports cumulative counters: the totals
+// since the start in base units, so that rate() is right at any scrape interval:
 //
 //	http.Handle("/metrics/counters", prom.CountersHandler(pipeline, prom.Config{}))
 package prom

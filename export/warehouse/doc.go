@@ -1,6 +1,7 @@
-// Package warehouse writes closed periods into PostgreSQL, so that analysts query hosts and weeks
-// in SQL. Counters become numbers, cardinalities become values of the extension hll, and quantiles
-// become values of the extension tdigest: SQL merges these without counting anything twice.
+// Package warehouse writes closed periods into PostgreSQL, so that analysts can query many hosts
+// and weeks in SQL. Counters become numbers, cardinalities become values of the extension hll, and
+// quantiles become values of the extension tdigest: SQL merges these without counting anything
+// twice.
 //
 //	db, err := sql.Open("pgx", "postgres://visor@warehouse/visor") // any driver of PostgreSQL
 //	w, err := warehouse.New(warehouse.Config{DB: db, Agent: "ns1"})
@@ -10,9 +11,9 @@
 //		...
 //	})
 //
-// The tables are made if they are missing; the extensions hll and tdigest must be installed. Each
-// row has the agent, the policy, the module, the metric's Prometheus name, the subject within it,
-// the start of the period and its length in seconds. A period that comes twice replaces its rows.
+// Missing tables are created; the extensions hll and tdigest must be installed. Each row has the
+// agent, the policy, the module, the metric's Prometheus name, the subject within it, the start of
+// the period and its length in seconds. If a period is written again, its rows are replaced.
 //
 //	-- distinct names asked for by all hosts in a week
 //	SELECT hll_cardinality(hll_union_agg(value)) FROM visor_distinct_checked
@@ -22,7 +23,7 @@
 //	SELECT agent, tdigest_percentile(value, 0.99) FROM visor_quantile
 //	WHERE metric = 'dns_xact_out_quantiles_us' GROUP BY agent;
 //
-// Cardinalities of hosts merge only if the hosts hash under one key (hash64.Key). Rows name theirs,
-// and visor_distinct_checked fails if the rows of a metric have several. Queries that filter by
-// hash_key use the table visor_distinct.
+// Cardinalities of hosts merge only if the hosts hash under one key (hash64.Key). Each row names
+// its key, and visor_distinct_checked fails if the rows of a metric have different keys. Queries
+// that filter by hash_key use the table visor_distinct.
 package warehouse

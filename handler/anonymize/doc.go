@@ -7,9 +7,9 @@
 //	fmt.Println(cache.Addr(addr)) // 192.0.2.0 for 192.0.2.77
 //
 // The other is Crypto-PAn (Xu, Fan, Ammar, Moon, "Prefix-preserving IP address anonymization",
-// 2002): a secret key determines a permutation of all addresses. Addresses that share a prefix
-// share one of the same length after it. So hosts and networks stay distinct, but only the key
-// leads back:
+// 2002): a secret key determines a permutation of all addresses. If two addresses share a prefix,
+// so do their replacements, of the same length. Hosts and networks stay distinct, but only the key
+// can reverse the mapping:
 //
 //	m, err := anonymize.New(anonymize.Config{Key: key})
 //
@@ -19,7 +19,7 @@
 //
 // Names below in-addr.arpa and ip6.arpa contain addresses, which [Cache.AppendName] replaces.
 //
-// Handlers use a Method by [visor/handler.Settings], and documents of policies by their section
-// anonymize. Crypto-PAn does not resist an observer that can send packets of known addresses, or
-// that recognizes hosts by their traffic. Cutting does.
+// Set a Method in [visor/handler.Settings]. Documents of policies have the section anonymize for
+// it. Crypto-PAn does not resist an observer that can send packets of known addresses, or that
+// recognizes hosts by their traffic. Cutting does.
 package anonymize

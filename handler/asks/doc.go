@@ -1,5 +1,5 @@
-// Package asks counts the clients that ask for a name, or what a client asks for. It answers the
-// question which clients still query a record that was deleted:
+// Package asks counts the clients that ask for a name, or what a client asks for. It answers
+// questions such as: which clients still query a deleted record?
 //
 //	h, err := asks.New(asks.Config{OnlyQNames: []string{"deleted.example.com"}})
 //	...

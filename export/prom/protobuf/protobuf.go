@@ -1,6 +1,7 @@
 // Package protobuf writes metrics in the protobuf exposition of Prometheus
 // (https://prometheus.io/docs/instrumenting/exposition_formats), which has native histograms. A
-// scraper asks for it with the header Accept, and Prometheus does so with native histograms on:
+// scraper requests it with the header Accept. Prometheus does so when native histograms are
+// enabled:
 //
 //	http.Handle("/metrics/counters", protobuf.CountersHandler(pipeline, prom.Config{}))
 //

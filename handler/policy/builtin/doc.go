@@ -4,6 +4,6 @@
 //	doc, err := m.Types().Parse(yaml)
 //
 // A program adds its own types to the Catalog, see [policy.Declare] and [policy.DeclareInput], or
-// makes one of the types that it needs. Calling Catalog links all sources and analyzers, and
-// calling Recordings only those for files. Package policy alone links none.
+// builds a Catalog of only the types that it needs. Calling Catalog links all sources and
+// analyzers, and calling Recordings only those for files. Package policy alone links none.
 package builtin

@@ -1,13 +1,13 @@
-// Package drill makes temporary policies that count only a part of the traffic of another policy:
-// what is behind a name, an address or a network. Terminal clients and the agent's own API share
-// it. The agent ends such a policy when no client queries it for [LeaseSeconds]:
+// Package drill makes temporary policies that count only a part of the traffic of another policy,
+// to show what is behind a name, an address or a network. Terminal clients and the agent's own API
+// share it. The agent ends such a policy when no client queries it for [LeaseSeconds]:
 //
 //	plan, err := drill.Suffix("example.com", "pcap")
 //	...
 //	doc, err := plan.Document(drill.NewName(), drill.Base{Tap: "eth0", InputType: "pcap"})
 //
-// The documents name only types of pktvisor, so an agent of pktvisor accepts them too. Only the
-// document of [Asked] needs visor's agent.
+// The documents name only types of pktvisor, so an agent of pktvisor accepts them too. Only [Asked]
+// makes a document that needs visor's agent.
 package drill
 
 import (
