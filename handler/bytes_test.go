@@ -127,7 +127,7 @@ func TestMergeRejects(t *testing.T) {
 	other.Modules[0].Version, other.Modules[1].Counted = "2.0", []handler.Counted{}
 	m = handler.Merger{}
 	require.NoError(t, m.Add(a, handler.Origin{}))
-	require.EqualError(t, m.Add(&other, handler.Origin{}), "handler: a-net is a net 1.0 and a net 2.0: they do not add up")
+	require.EqualError(t, m.Add(&other, handler.Origin{}), "handler: a-net is a net 1.0 and a net 2.0: they cannot be merged")
 	require.EqualValues(t, 2, network.From(m.Snapshot()).Total.Value())
 }
 

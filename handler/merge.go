@@ -87,7 +87,7 @@ func (g *Merger) check(m *Module) ([]Counted, error) {
 		return m.Counted, nil
 	}
 	if sum.Type != m.Type || sum.Version != m.Version || sum.Schema != m.Schema {
-		return nil, fmt.Errorf("handler: %s is a %s %s and a %s %s: they do not add up", m.Name, sum.Type, sum.Version, m.Type, m.Version)
+		return nil, fmt.Errorf("handler: %s is a %s %s and a %s %s: they cannot be merged", m.Name, sum.Type, sum.Version, m.Type, m.Version)
 	}
 	for i := range sum.Counted {
 		for k := range m.Counted {

@@ -93,7 +93,7 @@ func Join(name string, modules ...*Module) (Module, error) {
 		}
 		sum.cover(m)
 		if !m.addTo(&sum) {
-			return Module{}, fmt.Errorf("handler: %s is a %s %s, %s is a %s %s: they do not add up", name, sum.Type, sum.Version, m.Name, m.Type, m.Version)
+			return Module{}, fmt.Errorf("handler: %s is a %s %s, %s is a %s %s: they cannot be merged", name, sum.Type, sum.Version, m.Name, m.Type, m.Version)
 		}
 	}
 	sum.finish()

@@ -62,7 +62,7 @@ func TestJoin(t *testing.T) {
 	require.Equal(t, uint64(3), network.From(&handler.Snapshot{Modules: []handler.Module{*a}}).Total.Value(), "they stay as they were")
 
 	_, err = handler.Join("merged", a, dnsA)
-	require.EqualError(t, err, "handler: merged is a net 1.0, a-dns is a dns 1.0: they do not add up")
+	require.EqualError(t, err, "handler: merged is a net 1.0, a-dns is a dns 1.0: they cannot be merged")
 }
 
 // Modules hashed under different keys merge, in any order, except cardinalities, whose names Join

@@ -41,7 +41,7 @@ func TestHistoryOfReplacedPolicy(t *testing.T) {
 	}
 	changed := func(a answered) bool {
 		return slices.ContainsFunc(a.Gaps, func(g struct{ Reason string }) bool {
-			return strings.Contains(g.Reason, "p-t-m is a dns 1.0 and a net 1.0: they do not add up")
+			return strings.Contains(g.Reason, "p-t-m is a dns 1.0 and a net 1.0: they cannot be merged")
 		})
 	}
 

@@ -86,7 +86,7 @@ func (w *writer) mergeSlots() error {
 
 // slotRecords are the records of a slot.
 type slotRecords struct {
-	parents  []record // more than one if records do not add up
+	parents  []record // more than one if records cannot be merged
 	children []record // those that are not in a parent
 	days     []record // of the day, if the parents are hours
 }
@@ -193,7 +193,7 @@ func (w *writer) inDay(in *slotRecords) (last uint64, late []record) {
 }
 
 // mergeRecords merges children into the last of parents, or into a new record. It begins another
-// record whenever they do not add up.
+// record whenever they cannot be merged.
 func (w *writer) mergeRecords(c chain, parents, children []record) (out []record, err error) {
 	var sum handler.Merger
 	sum.Overlap = true // a clock may have been set back

@@ -20,7 +20,7 @@ type Stats struct {
 	// periods that were not written because they are there already
 	Duplicates uint64
 	Damaged    uint64 // records that could not be read, each time
-	Refused    uint64 // merges of records that do not add up, as after a policy has changed
+	Refused    uint64 // merges of records that do not fit together, as after a change of the policy
 	Compacted  uint64 // compactions of the file
 	Repaired   uint64 // damaged files that were replaced
 

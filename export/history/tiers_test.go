@@ -210,7 +210,7 @@ func TestChanged(t *testing.T) {
 			a, err := s.Range(t.Context(), "default", start, start.Add(time.Hour))
 			require.NoError(t, err)
 			require.Equal(t, 10, queries(t, a))
-			require.Contains(t, a.Gaps[0].Reason, "do not add up")
+			require.Contains(t, a.Gaps[0].Reason, "cannot be merged")
 			require.Equal(t, start.Add(30*time.Minute), a.Gaps[len(a.Gaps)-2].End, fmt.Sprint(a.Gaps))
 			time.Sleep(2 * time.Hour)
 		}

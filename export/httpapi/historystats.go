@@ -22,7 +22,7 @@ func (f *families) history(s history.Stats) []export.Family {
 		family("lost_total", "periods that were not written because too many waited for the disk, or because the agent ended", export.Counter, s.Lost),
 		family("duplicates_total", "periods that were not written because they are there already", export.Counter, s.Duplicates),
 		family("damaged_total", "records that could not be read", export.Counter, s.Damaged),
-		family("refused_total", "merges of records that do not add up, as after a change of the policy", export.Counter, s.Refused),
+		family("refused_total", "merges of records that do not fit together, as after a change of the policy", export.Counter, s.Refused),
 		family("compactions_total", "compactions of the file", export.Counter, s.Compacted),
 		family("pending", "periods that wait for the disk", export.Gauge, uint64(s.Pending)),
 		family("failing", "1 if writing fails now", export.Gauge, failing),

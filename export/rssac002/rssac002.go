@@ -27,7 +27,7 @@ var (
 	ErrNoService = errors.New("rssac002: Config.Service is required")
 	ErrNoTraffic = errors.New(`rssac002: the snapshot has no dns handler with the metric group "traffic"`)
 	// hosts with different hash keys counted the sources, so that their sum is unknown
-	ErrSources = errors.New("rssac002: sources were counted under different hash keys, and do not add up")
+	ErrSources = errors.New("rssac002: sources were counted under different hash keys, and cannot be merged")
 )
 
 // Write writes the measurements in s as YAML documents, in the order of RSSAC002.

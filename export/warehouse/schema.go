@@ -45,7 +45,7 @@ var schema = []string{
 		PRIMARY KEY (metric, period, agent, policy, module, subject))`,
 	`CREATE OR REPLACE FUNCTION visor_refuse(metric text) RETURNS hll LANGUAGE plpgsql AS $$
 		BEGIN
-			RAISE EXCEPTION '% was hashed under several keys, so its distinct counts do not add up', metric
+			RAISE EXCEPTION '% was hashed under several keys, so its distinct counts cannot be merged', metric
 				USING HINT = 'Query the table visor_distinct for one hash_key.';
 		END $$`,
 	`CREATE OR REPLACE VIEW visor_distinct_checked AS

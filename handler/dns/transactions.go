@@ -104,7 +104,7 @@ var _ handler.Handler = (*TransactionHandler)(nil)
 func NewTransactions(cfg Config) (*TransactionHandler, error) {
 	d, err := declare[TransactionMetrics](cfg, "2.0", xactGroupNames, xactDefaultGroups, xactOwnGroups)
 	if cfg.OnlyQueries || cfg.OnlyReplies {
-		err = errors.Join(err, errors.New("dns: version 2.0 counts transactions, and can not do with OnlyQueries or OnlyReplies"))
+		err = errors.Join(err, errors.New("dns: version 2.0 counts transactions and supports neither OnlyQueries nor OnlyReplies"))
 	}
 	if err != nil {
 		return nil, err
