@@ -17,12 +17,12 @@ import (
 // TestMetricsReference holds METRICS.md to the declarations of the metrics.
 func TestMetricsReference(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Metrics\n\nAll metrics of all analyzers, made of their declarations by `go test ./internal/archtest -run MetricsReference -update`.\n\n" +
-		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. Groups in italics are visor's own:\n" +
-		"pktvisor lacks them. They are enabled by default, but not in a policy document: there `enable` names them, or has `everything`;\n" +
-		"`all` means pktvisor's groups. `<label>` in a JSON path is one of several subjects,\n" +
-		"which Prometheus has as a label. README.md and the package comment of handler/metric explain the kinds.\n" +
-		"`total` is the metric since the start, at `/metrics/counters`; without a label of subjects it has all of them added up.\n")
+	b.WriteString("# Metrics\n\nAll metrics of all analyzers, generated from their declarations by `go test ./internal/archtest -run MetricsReference -update`.\n\n" +
+		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. pktvisor lacks the groups in\n" +
+		"italics. They are enabled by default in Go programs, and disabled in policy documents: list them in `enable` there, or use\n" +
+		"`everything`; `all` means pktvisor's groups. `<label>` in a JSON path stands for one of several subjects, which is a label in\n" +
+		"Prometheus. README.md and the package comment of handler/metric explain the kinds. `total` is the metric since the start, at\n" +
+		"`/metrics/counters`; where it has no label for the subjects, it is their sum.\n")
 	for _, a := range builtin.Catalog().Handlers {
 		info, err := a.Info()
 		require.NoError(t, err)
