@@ -39,7 +39,8 @@ func TestCumulative(t *testing.T) {
 	defer srv.Close()
 	s := newStream(t, handler.Settings{Name: "dns"}, "192.0.2.0/24")
 	p, stop := running(t, otlp.Config{
-		Endpoint: srv.URL, Interval: time.Millisecond, Backoff: time.Millisecond, Form: otlp.Cumulative,
+		// a busy machine must deliver totals as fast as they are pushed
+		Endpoint: srv.URL, Interval: 20 * time.Millisecond, Backoff: time.Millisecond, Drain: time.Minute, Form: otlp.Cumulative,
 		Resource: map[string]string{"service.instance.id": "ns1"},
 		Sources:  func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
 	})
