@@ -12,9 +12,13 @@ import (
 // events forwarded to the next handler. M is the struct that declares the analyzer's metrics. Live
 // points to the metrics of the live bucket.
 type Base[M any] struct {
-	Live    *M     // metrics of the live period
-	Events  Events // events since the last Flush
-	Forward *Batch // events forwarded to the next handler of a sequence; nil without one
+	Live   *M     // metrics of the live period
+	Events Events // events since the last Flush
+	// Forward is the input of the next handler of a sequence, and nil without one. Process appends
+	// the events that pass: to Packets, and also to DNS or BGP for messages; see [Batch.AddDNS]. The
+	// pipeline empties it before Process. Behind a handler that appends nothing, no handler of a
+	// sequence counts anything.
+	Forward *Batch
 
 	Sampler Sampler
 	Hash    *hash64.Hasher // hashes keys for sketches; set by the pipeline before the first batch
@@ -100,7 +104,7 @@ func (b *Base[M]) Forwarded() *Batch {
 	return b.Forward
 }
 
-// StartForward empties the list of forwarded events before a batch.
+// StartForward empties Forward. The pipeline calls it before Process.
 func (b *Base[M]) StartForward() {
 	if b.Forward != nil {
 		b.Forward.Packets, b.Forward.DNS, b.Forward.BGP = b.Forward.Packets[:0], b.Forward.DNS[:0], b.Forward.BGP[:0]
@@ -127,7 +131,7 @@ type buckets interface {
 	// begin makes p the live period, of a length in ns, after Shift.
 	begin(p period, length int64)
 	// cover records that frames of the live period follow, the latest at ns. Events whose time is
-	// outside the period count in the current second.
+	// outside the period count in the current second. It empties Forward.
 	cover(ns int64, now second, frames uint64)
 	// refused returns the number of keys refused by lists in all periods.
 	refused() uint64
@@ -167,6 +171,7 @@ func (b *Base[M]) begin(p period, length int64) {
 }
 
 func (b *Base[M]) cover(ns int64, now second, frames uint64) {
+	b.StartForward()
 	b.bucket.stretch.lastNS = max(b.bucket.stretch.lastNS, ns)
 	b.bucket.frames += frames
 	b.bucket.Seconds().Now = now.Unix()

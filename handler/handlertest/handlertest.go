@@ -8,7 +8,16 @@
 //	}
 //
 // It feeds generated traffic of all kinds, some hundred thousand packets or a quarter of them
-// under -short, and the frames passed by the caller. The handler must not filter.
+// under -short, and the frames passed by the caller. The handler must not filter. It tests, among
+// others:
+//
+//   - metrics have help texts
+//   - each event has one outcome, and counts in its own second
+//   - events that pass are forwarded once, or none is
+//   - nothing refers to a batch after Process
+//   - lists show addresses only as [handler.Settings].Anonymize permits
+//   - workers, periods and snapshots that travelled add up
+//   - packets do not allocate
 package handlertest
 
 import (
@@ -44,9 +53,14 @@ func Run(t *testing.T, make New, more ...capture.Frame) {
 	frames, _ := trafficgen.Frames(trafficgen.Mixed(n))
 	frames = append(frames, more...)
 	slices.SortStableFunc(frames, func(a, b capture.Frame) int { return cmp.Compare(a.TimeNS, b.TimeNS) })
-	t.Run("Info", func(t *testing.T) { testInfo(t, make) })
+	if !t.Run("Info", func(t *testing.T) { testInfo(t, make) }) {
+		return // the other tests would fail for the same reason
+	}
 	t.Run("Conservation", func(t *testing.T) { testConservation(t, make, frames) })
 	t.Run("BorrowedMemory", func(t *testing.T) { testBorrowedMemory(t, make, frames) })
+	t.Run("Batches", func(t *testing.T) { testBatches(t, make, frames) })
+	t.Run("Sequence", func(t *testing.T) { testSequence(t, make, frames) })
+	t.Run("Addresses", func(t *testing.T) { testAddresses(t, make, frames) })
 	t.Run("Workers", func(t *testing.T) { testWorkers(t, make, frames) })
 	t.Run("Periods", func(t *testing.T) { testPeriods(t, make, frames) })
 	t.Run("Travel", func(t *testing.T) { testTravel(t, make, frames) })
@@ -126,18 +140,32 @@ func testInfo(t *testing.T, make New) {
 	require.Equal(t, []int{3, 7}, []int{info.Periods, info.TopN})
 	require.NotEmpty(t, info.Schema)
 	require.NotEmpty(t, info.Version)
+	requireHelp(t, info.Metrics)
 	_, err = make(handler.Settings{TopPercentile: 101})
 	require.Error(t, err)
+}
+
+// requireHelp checks that each metric has a help text, which Prometheus, OpenTelemetry and the JSON
+// Schema show.
+func requireHelp(t *testing.T, metrics []metric.Field) {
+	for _, f := range metrics {
+		if len(f.Subjects) > 0 {
+			requireHelp(t, f.Subjects)
+			continue
+		}
+		require.NotEmpty(t, f.Help, "the metric %s has no tag help", f.Prom)
+	}
 }
 
 // testConservation checks that every event is analyzed, filtered, not sampled or undecodable.
 func testConservation(t *testing.T, make New, frames []capture.Frame) {
 	for _, deep := range []int{100, 20} {
 		_, a := answers(t, make, handler.Settings{DeepSample: deep}, capture.NewMemory(frames))
-		require.NotZero(t, a.Offered)
-		require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped)
+		require.NotZero(t, a.Offered, "no event: Process counts each in Events.Offered")
+		require.Equal(t, a.Offered, a.Analysed+a.Filtered+a.NotSampled+a.Undecodable+a.Dropped,
+			"outcomes of events in Events: they must not be more than Events.Offered")
 		if deep == 100 {
-			require.Zero(t, a.NotSampled)
+			require.Zero(t, a.NotSampled, "events that are in none of Events.Deep, Filtered and Undecodable, while Sampler.Deep accepts all")
 		}
 	}
 }
