@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -47,4 +48,27 @@ func feedCase(wrap func(*capture.Feed) capture.Source) sourcetest.Case {
 			}
 		}
 	}}
+}
+
+// TestExampleSource holds the source that programs copy against what Source describes.
+func TestExampleSource(t *testing.T) {
+	sourcetest.Run(t, sourcetest.Case{Frames: sourcetest.Endless, Lossy: true, Open: func(t testing.TB) (capture.Source, func(int)) {
+		r, w := io.Pipe()
+		submit := make(chan int, 64)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for n := range submit {
+				for range n {
+					_, _ = w.Write([]byte("\x00\x03abc")) // fails after Close, when nothing is read
+				}
+			}
+		}()
+		t.Cleanup(func() {
+			close(submit)
+			_ = r.Close()
+			<-done
+		})
+		return &tunnel{stream: r}, func(n int) { submit <- n }
+	}})
 }

@@ -35,10 +35,10 @@ type FanoutConfig struct {
 // with the same pair of addresses, in either direction, reach the same queue in the order of src.
 // [decode.FlowHasher] chooses the queue.
 //
-// A goroutine reads src and copies the frames. A recording with stable frames needs neither, see
-// [IsStable]: the queue that runs out of frames reads for all of them, so that two workers use no
-// more than two cores. Nothing is dropped: a slow queue delays the others. So every queue needs its
-// own goroutine that reads it.
+// From the first ReadBatch of a queue on, a goroutine reads src and copies the frames. A recording
+// with stable frames needs neither, see [IsStable]: the queue that runs out of frames reads for all
+// of them, so that two workers use no more than two cores. Nothing is dropped: a slow queue delays
+// the others. So every queue needs its own goroutine that reads it.
 //
 // A batch of a queue is passed on when it is full, when the period changes, and at the end. It is
 // also passed on when a live source returns less than a full batch, so that its frames do not wait.
@@ -73,7 +73,8 @@ type fanout struct {
 	epoch  int64 // period of the batches that are being filled
 	era    int
 	open   atomic.Int32  // number of queues that are not closed
-	turn   chan struct{} // holds the turn while no worker reads; empty if a goroutine reads
+	shared bool          // the workers take turns to read, so there is no goroutine
+	turn   chan struct{} // holds the turn while nobody reads
 	done   chan struct{} // closed when all queues have ended
 
 	// mu is held while frames of src are read. The last Close takes it before it closes src,
@@ -84,7 +85,8 @@ type fanout struct {
 
 func newFanout(src Source, cfg FanoutConfig, hash func([]byte, decode.LinkType) uint64) []Source {
 	n := max(cfg.Queues, 1)
-	f := &fanout{src: src, hash: hash, stable: IsStable(src), turn: make(chan struct{}, 1), done: make(chan struct{})}
+	stable := IsStable(src)
+	f := &fanout{src: src, hash: hash, stable: stable, shared: stable && !IsLive(src), turn: make(chan struct{}, 1), done: make(chan struct{})}
 	f.open.Store(int32(n))
 	out := make([]Source, n)
 	for i := range n {
@@ -92,11 +94,7 @@ func newFanout(src Source, cfg FanoutConfig, hash func([]byte, decode.LinkType) 
 		f.queues = append(f.queues, q)
 		out[i] = q
 	}
-	if f.stable && !IsLive(src) {
-		f.turn <- struct{}{}
-	} else {
-		go f.run()
-	}
+	f.turn <- struct{}{}
 	return out
 }
 
@@ -124,9 +122,13 @@ func (f *fanout) run() {
 	}
 }
 
-// readFor reads src for all queues until q has some batches to read. The worker of q calls it and
-// has the turn.
+// readFor reads src for all queues until q has some batches to read, or starts the goroutine that
+// does. The worker of q calls it and has the turn.
 func (f *fanout) readFor(q *queue) {
+	if !f.shared {
+		go f.run() // and keeps the turn
+		return
+	}
 	for f.goesOn(q) {
 		if err := f.step(); err != nil {
 			f.finish(err) // and keeps the turn
@@ -243,7 +245,11 @@ func (f *fanout) close() error {
 	err := f.src.Close()
 	select {
 	case <-f.turn:
-		f.finish(ErrClosed)
+		if f.shared {
+			f.finish(ErrClosed)
+		} else {
+			f.run() // counts the frames that src has accepted as dropped
+		}
 	case <-f.done:
 	}
 	return err

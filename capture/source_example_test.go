@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"visor/capture"
@@ -15,6 +17,7 @@ import (
 type tunnel struct {
 	stream io.ReadCloser
 	buf    []byte
+	closed atomic.Bool
 }
 
 var _ capture.Source = (*tunnel)(nil)
@@ -22,26 +25,39 @@ var _ capture.Source = (*tunnel)(nil)
 // ReadBatch reads one packet. The frame borrows from t until the next call.
 func (t *tunnel) ReadBatch(b *capture.Batch) error {
 	b.Reset()
-	var length [2]byte
-	if _, err := io.ReadFull(t.stream, length[:]); err != nil {
+	err := t.readPacket()
+	switch {
+	case t.closed.Load():
+		return capture.ErrClosed // not the error of the closed stream
+	case err != nil:
 		return err // io.EOF between two packets is the end
 	}
-	n := int(binary.BigEndian.Uint16(length[:]))
-	if cap(t.buf) < n {
-		t.buf = make([]byte, n)
-	}
-	t.buf = t.buf[:n]
-	if _, err := io.ReadFull(t.stream, t.buf); err != nil {
-		return io.ErrUnexpectedEOF
-	}
 	b.Frames = append(b.Frames, capture.Frame{
-		TimeNS: time.Now().UnixNano(), Data: t.buf, WireLen: uint32(n), Link: decode.LinkRaw,
+		TimeNS: time.Now().UnixNano(), Data: t.buf, WireLen: uint32(len(t.buf)), Link: decode.LinkRaw,
 	})
 	return nil
 }
 
+func (t *tunnel) readPacket() error {
+	var length [2]byte
+	if _, err := io.ReadFull(t.stream, length[:]); err != nil {
+		return err
+	}
+	n := int(binary.BigEndian.Uint16(length[:]))
+	t.buf = slices.Grow(t.buf[:0], n)[:n]
+	if _, err := io.ReadFull(t.stream, t.buf); err != nil {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
 // Close ends the stream, and with it a waiting ReadBatch.
-func (t *tunnel) Close() error { return t.stream.Close() }
+func (t *tunnel) Close() error {
+	if t.closed.Swap(true) {
+		return nil
+	}
+	return t.stream.Close()
+}
 
 // Live makes the clock close periods, even without packets.
 func (t *tunnel) Live() bool { return true }
