@@ -115,10 +115,13 @@ func (p *Pipeline) Attach(cfg AttachConfig) (*Attachment, error) {
 	return g, nil
 }
 
-// infosOf returns the Info of each handler, or an error if two have the same name.
+// infosOf returns the Info of each handler, or an error if one is nil or two have the same name.
 func infosOf(handlers []Handler) (infos []Info, err error) {
 	seen := make(map[string]bool)
-	for _, h := range handlers {
+	for i, h := range handlers {
+		if h == nil {
+			return nil, fmt.Errorf("handler: Config.Handlers[%d] is nil", i)
+		}
 		info := h.Info()
 		if seen[info.Name] {
 			return nil, fmt.Errorf("handler: module name '%s' already exists", info.Name)

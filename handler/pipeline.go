@@ -65,11 +65,14 @@ type Pipeline struct {
 	main    *Attachment // handlers of Config.Handlers
 	workers []*worker
 	clock   *clock
+	started atomic.Bool               // Run was called
 	ended   atomic.Pointer[time.Time] // when Run returned
 	closing closing
 }
 
-// NewPipeline returns a Pipeline ready to Run, or an error listing the problems in cfg.
+// NewPipeline returns a Pipeline ready to Run, or an error listing the problems in cfg. Nothing is
+// read before Run, which closes the sources. With an error, or without a call of Run, the caller
+// closes them.
 func NewPipeline(cfg Config) (*Pipeline, error) {
 	var err error
 	if cfg.live, err = areLive(cfg.Sources); err != nil {
@@ -107,7 +110,10 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 // areLive reports whether sources are live, or returns an error if only some are.
 func areLive(sources []capture.Source) (bool, error) {
 	live := 0
-	for _, src := range sources {
+	for i, src := range sources {
+		if src == nil {
+			return false, fmt.Errorf("handler: Config.Sources[%d] is nil", i)
+		}
 		if capture.IsLive(src) {
 			live++
 		}
@@ -159,8 +165,11 @@ func (p *Pipeline) share() {
 
 // Run reads all sources to their end, or until ctx is done, and closes them. It returns nil at the
 // end of all recordings or when ctx is done, and otherwise the joined errors of the sources. The
-// counts stay available in all cases.
+// counts stay available in all cases. A second Run is an error.
 func (p *Pipeline) Run(ctx context.Context) error {
+	if p.started.Swap(true) {
+		return errors.New("handler: the pipeline has been run")
+	}
 	stop := context.AfterFunc(ctx, p.closeSources)
 	defer stop()
 	if p.cfg.live {

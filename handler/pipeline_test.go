@@ -98,6 +98,35 @@ func TestNewPipelineErrors(t *testing.T) {
 	twice := append(handlers(t, handler.Settings{}), handlers(t, handler.Settings{})...)
 	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: twice})
 	require.EqualError(t, err, "handler: module name 'net' already exists")
+	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src, nil}})
+	require.EqualError(t, err, "handler: Config.Sources[1] is nil")
+	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{nil}})
+	require.EqualError(t, err, "handler: Config.Handlers[0] is nil")
+}
+
+// TestNotRun makes pipelines of several workers that never run, one of them with an error. Nothing
+// reads their sources, and no goroutine is left.
+func TestNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
+		cfg := handler.Config{Sources: []capture.Source{stuck{}}, Workers: 3, Handlers: handlers(t, handler.Settings{Periods: 1})}
+		_, err := handler.NewPipeline(cfg)
+		require.NoError(t, err)
+		cfg.Closed = func(*handler.Snapshot) {}
+		_, err = handler.NewPipeline(cfg)
+		require.ErrorContains(t, err, "Closed needs 2 periods")
+	})
+}
+
+// stuck is a source that waits without end.
+type stuck struct{}
+
+func (stuck) ReadBatch(*capture.Batch) error { select {} }
+func (stuck) Close() error                   { return nil }
+
+// TestRunTwice runs a pipeline again, which would count nothing.
+func TestRunTwice(t *testing.T) {
+	p := run(t, handler.Settings{}, capture.NewMemory(fewNames(1)))
+	require.EqualError(t, p.Run(context.Background()), "handler: the pipeline has been run")
 }
 
 func TestNothingSeen(t *testing.T) {
