@@ -73,8 +73,8 @@ type fanout struct {
 	epoch  int64 // period of the batches that are being filled
 	era    int
 	open   atomic.Int32  // number of queues that are not closed
-	shared bool          // the workers take turns to read, so there is no goroutine
-	turn   chan struct{} // holds the turn while nobody reads
+	shared bool          // the workers take turns to read, instead of a goroutine
+	turn   chan struct{} // holds the turn while no worker and no goroutine reads
 	done   chan struct{} // closed when all queues have ended
 
 	// mu is held while frames of src are read. The last Close takes it before it closes src,

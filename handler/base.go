@@ -15,9 +15,9 @@ type Base[M any] struct {
 	Live   *M     // metrics of the live period
 	Events Events // events since the last Flush
 	// Forward is the input of the next handler of a sequence, and nil without one. Process appends
-	// the events that pass: to Packets, and also to DNS or BGP for messages; see [Batch.AddDNS]. The
-	// pipeline empties it before Process. Behind a handler that appends nothing, no handler of a
-	// sequence counts anything.
+	// the events that pass: to Packets, and also to DNS or BGP for messages; see [Batch.AddDNS].
+	// The pipeline empties it before Process. Behind a handler that appends nothing, no handler of
+	// a sequence counts anything.
 	Forward *Batch
 
 	Sampler Sampler

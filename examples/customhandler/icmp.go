@@ -48,18 +48,17 @@ func (s *shard) Process(b *handler.Batch) {
 	for i := range b.Packets {
 		p := b.Packets[i].Innermost()
 		name := typeName(p)
-		if name == "" {
-			continue // not an event of this analyzer
-		}
-		s.Events.Offered++
-		if s.cfg.OnlyErrors && isEcho(name) {
-			s.Events.Filtered++
-			continue
-		}
-		s.Events.Deep++ // a costly analyzer asks s.Sampler.Deep first
-		s.count(p, name)
-		if s.Forward != nil { // another handler follows in a sequence
-			s.Forward.Packets = append(s.Forward.Packets, b.Packets[i])
+		switch {
+		case name == "":
+		case s.cfg.OnlyErrors && isEcho(name):
+			s.Events.Offered, s.Events.Filtered = s.Events.Offered+1, s.Events.Filtered+1
+		default:
+			// a costly analyzer asks s.Sampler.Deep which events count in Deep
+			s.Events.Offered, s.Events.Deep = s.Events.Offered+1, s.Events.Deep+1
+			s.count(p, name)
+			if s.Forward != nil { // another handler follows in a sequence
+				s.Forward.Packets = append(s.Forward.Packets, b.Packets[i])
+			}
 		}
 	}
 }
@@ -74,7 +73,7 @@ func (s *shard) count(p *decode.Packet, name string) {
 		s.Live.Senders.Add(s.Hash.IPv6(a.As16()))
 	}
 	if target := quoted(p); target.IsValid() && name == unreachable {
-		s.text = s.Shown.Addr(target).AppendTo(s.text[:0]) // cut or encrypted where a policy says so
+		s.text = s.Shown.Addr(target).AppendTo(s.text[:0]) // as the policy asks for
 		s.Live.Lost.Add(s.Hash.Sum(s.text), s.text, 1)
 	}
 }

@@ -16,8 +16,8 @@ import (
 // faultVariable names the fault of the handler in a process of TestFaulty.
 const faultVariable = "HANDLERTEST_FAULT"
 
-// TestFaulty runs the suite on handlers with a fault, each in a process of its own, and on one
-// without. The suite must name the fault.
+// TestFaulty runs the suite on handlers with a fault, each in another process, and on one without
+// a fault. The suite must name the fault.
 func TestFaulty(t *testing.T) {
 	if fault, ok := os.LookupEnv(faultVariable); ok {
 		handlertest.Run(t, func(s handler.Settings) (handler.Handler, error) { return newSenders(fault, s) })

@@ -19,8 +19,8 @@ import (
 	"visor/sketch"
 )
 
-// testBatches passes frames one by one. The answers must be those of full batches: each event
-// counts in its own second, see [handler.Base.Enter].
+// testBatches passes frames one by one. The answers must equal the answers for full batches: each
+// event counts in its own second, see [handler.Base.Enter].
 func testBatches(t *testing.T, make New, frames []capture.Frame) {
 	frames = slices.Clone(frames)
 	for i := range frames { // ten a second: a batch has frames of many seconds
@@ -54,8 +54,8 @@ func (s *single) ReadBatch(b *capture.Batch) error {
 
 func (s *single) Close() error { return s.frames.Close() }
 
-// testSequence puts another handler behind the one under test. If any event is passed on, each event
-// that passes is passed on once.
+// testSequence puts another handler behind the one under test. If it passes
+// any event on, it passes each on once.
 func testSequence(t *testing.T, make New, frames []capture.Frame) {
 	first, err := make(allTime(handler.Settings{Name: "first"}))
 	require.NoError(t, err)
