@@ -63,7 +63,7 @@ func (a *API) ownFamilies() []export.Family {
 				seen[part.Input] = true
 				f.addInput(part)
 			}
-			f.addModules(p.Policy.Name, part.Group)
+			f.addModules(p.Policy.Name, part.Attachment)
 		}
 	}
 	f.addFindings(a)
@@ -125,7 +125,7 @@ func (f *families) addInput(part *policy.Part) {
 	labels := []metric.Label{{Name: "input", Value: part.Input}, {Name: "tap", Value: part.Tap.Name}}
 	account := part.Account()
 	running, outage := uint64(0), part.Outage()
-	if part.Source().Running {
+	if part.InputStatus().Running {
 		running = 1
 	}
 	f.add(&f.running, running, labels)

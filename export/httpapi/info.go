@@ -11,15 +11,15 @@ import (
 // moduleObject describes the i-th module of a part. For modules that track DNS transactions it
 // includes their state.
 func moduleObject(part *policy.Part, i int) object {
-	info, mod := part.Group.Infos()[i], &part.Modules[i]
+	info, mod := part.Attachment.Infos()[i], &part.Modules[i]
 	config := make(object)
 	for _, table := range []policy.Options{mod.Config, mod.Filter} {
 		for key, value := range table {
 			config[key] = value
 		}
 	}
-	out := object{"module": object{"config": config, "name": info.Name, "running": part.Source().Running, "type": info.Schema}}
-	if open, follows := part.Group.Open()[info.Name]; follows {
+	out := object{"module": object{"config": config, "name": info.Name, "running": part.InputStatus().Running, "type": info.Schema}}
+	if open, follows := part.Attachment.Open()[info.Name]; follows {
 		out["dns"] = object{"xact": object{"open": open}}
 		out["metrics"] = object{"deep_sample_rate": sampleRate(mod), "periods_configured": info.Periods, "periods": periodObjects(part, i)}
 	}
@@ -40,7 +40,7 @@ func sampleRate(mod *policy.Module) uint64 {
 func periodObjects(part *policy.Part, i int) []object {
 	out := []object{}
 	for n := 0; ; n++ {
-		snap, err := part.Group.Bucket(n)
+		snap, err := part.Attachment.Bucket(n)
 		if err != nil {
 			return out
 		}

@@ -248,15 +248,15 @@ func (a *API) policyObject(p *policy.Running) object {
 		if slices.ContainsFunc(there, func(t policy.Tap) bool { return t.Name == part.Tap.Name }) {
 			taps[part.Tap.Name] = a.tapObject(&part.Tap)
 		}
-		src := part.Source()
+		src := part.InputStatus()
 		inputs[part.Input] = object{
 			"input":   object{"consumers": src.Policies, "running": src.Running},
 			"module":  object{"config": table(a.cfg.Policies.Types().Redact(src.Type, src.Config)), "name": part.Input},
 			src.Type:  table(src.Facts),
 			"account": newInputAccount(part),
 		}
-		accounts := part.Group.Accounts()
-		for j, info := range part.Group.Infos() {
+		accounts := part.Attachment.Accounts()
+		for j, info := range part.Attachment.Infos() {
 			module := moduleObject(part, j)
 			module["account"] = accounts[info.Name]
 			modules[info.Name] = module

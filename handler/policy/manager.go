@@ -98,10 +98,16 @@ type Manager struct {
 
 // Errors that callers may distinguish.
 var (
-	ErrExists  = errors.New("already")               // a tap or a policy with that name
+	ErrExists  = errors.New("name is taken")         // by a tap or a policy
 	ErrNoTap   = errors.New("no tap match found")    // a selector matches nothing
 	ErrUnknown = errors.New("policy does not exist") // or a tap
 )
+
+// existsError is an [ErrExists] with pktvisor's text.
+type existsError string
+
+func (e existsError) Error() string        { return string(e) }
+func (e existsError) Is(target error) bool { return target == ErrExists }
 
 // NewManager returns a Manager without taps and policies.
 func NewManager(cfg ManagerConfig) *Manager {
@@ -130,7 +136,7 @@ func (m *Manager) AddTap(t Tap) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, exists := m.taps.all()[t.Name]; exists {
-		return fmt.Errorf("module name '%s' %w exists", t.Name, ErrExists)
+		return existsError("module name '" + t.Name + "' already exists")
 	}
 	m.taps.change(func(all map[string]Tap) { all[t.Name] = t })
 	m.cfg.Logger.Info(fmt.Sprintf("tap [%s]: loaded, type %s", t.Name, t.InputType))
@@ -172,7 +178,7 @@ func (m *Manager) AddPolicy(p Policy) (*Running, error) {
 
 func (m *Manager) add(p Policy) (*Running, error) {
 	if _, exists := m.policies.all()[p.Name]; exists {
-		return nil, fmt.Errorf("policy with name '%s' %w defined", p.Name, ErrExists)
+		return nil, existsError("policy with name '" + p.Name + "' already defined")
 	}
 	return m.replace(p)
 }

@@ -109,7 +109,7 @@ func packets(n int) []capture.Frame {
 }
 
 func eventsOf(t testing.TB, r *policy.Running) uint64 {
-	snap, err := r.Parts[0].Group.Bucket(0)
+	snap, err := r.Parts[0].Attachment.Bucket(0)
 	require.NoError(t, err)
 	return network.From(snap).Events.Value()
 }
@@ -125,7 +125,7 @@ func TestManagerShares(t *testing.T) {
 	a, b, c := m.Policy("a"), m.Policy("b"), m.Policy("c")
 	require.Equal(t, a.Parts[0].Input, b.Parts[0].Input)
 	require.NotEqual(t, a.Parts[0].Input, c.Parts[0].Input)
-	require.Equal(t, "a-wired-net", a.Parts[0].Group.Infos()[0].Name)
+	require.Equal(t, "a-wired-net", a.Parts[0].Attachment.Infos()[0].Name)
 
 	in.feeds[0].frames <- packets(100)
 	in.feeds[0].frames <- nil // taken when the batch before has been counted
@@ -250,7 +250,7 @@ visor:
 	require.NoError(t, m.Load(doc))
 	r := m.Policy("all")
 	wait.Until(t, func() bool { return eventsOf(t, r) == truth.Packets })
-	snap, err := r.Parts[0].Group.Bucket(0)
+	snap, err := r.Parts[0].Attachment.Bucket(0)
 	require.NoError(t, err)
 	require.NotZero(t, network.From(snap).In.Value())
 	require.NotZero(t, dns.From(snap).Filtered.Value())
@@ -376,7 +376,7 @@ visor:
 		fmt.Println(err)
 		return
 	}
-	for _, info := range m.Policy("everything").Parts[0].Group.Infos() {
+	for _, info := range m.Policy("everything").Parts[0].Attachment.Infos() {
 		fmt.Println(info.Name)
 	}
 	// Output:

@@ -100,11 +100,11 @@ func TestNSInterfaceComesBack(t *testing.T) {
 		wait.Until(t, func() bool { return m.Down() != nil })
 		// the second is the text since a first retry
 		require.Regexp(t, "is gone|Couldn't find interface", m.Down().Error())
-		require.False(t, part.Source().Running)
+		require.False(t, part.InputStatus().Running)
 		netns.Pair(t)
 		m.Retry()
 		wait.Until(t, func() bool { return m.Down() == nil })
-		require.True(t, part.Source().Running)
+		require.True(t, part.InputStatus().Running)
 		require.Equal(t, i+1, part.Outage().Gaps)
 		require.NotZero(t, part.Outage().Down)
 		before := part.Account().Analysed

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 )
@@ -39,7 +38,7 @@ func (m *Manager) Load(doc *Document) error {
 	}
 	for _, g := range doc.Global {
 		if _, exists := m.global[g.Type]; exists {
-			return fmt.Errorf("stream handler type '%s' %w exists in global_handler_config configuration", g.Type, ErrExists)
+			return existsError("stream handler type '" + g.Type + "' already exists in global_handler_config configuration")
 		}
 		m.global[g.Type] = g.Config
 	}

@@ -64,7 +64,7 @@ func TestInputIsOpenedAgain(t *testing.T) {
 		require.ErrorContains(t, m.Down(), "interface is gone")
 		time.Sleep(61 * time.Second)
 		require.ErrorContains(t, m.Down(), "no such device")
-		require.False(t, part.Source().Running)
+		require.False(t, part.InputStatus().Running)
 		require.Zero(t, eventsOf(t, r), "the minute after")
 
 		mu.Lock()

@@ -32,10 +32,10 @@ type Running struct {
 
 // Part is a policy's share of one tap.
 type Part struct {
-	Tap     Tap    // configuration when the policy started
-	Input   string // name of the input
-	Group   *handler.Attachment
-	Modules []Module // with their names in Group, and all tables that were merged into theirs
+	Tap        Tap    // configuration when the policy started
+	Input      string // name of the input
+	Attachment *handler.Attachment
+	Modules    []Module // with their names in Attachment, and all tables that were merged into theirs
 
 	// how the handlers show addresses; nil for whole ones
 	Anonymize *anonymize.Method
@@ -44,8 +44,8 @@ type Part struct {
 	watch *watch // nil without findings
 }
 
-// Source describes the input of a Part.
-type Source struct {
+// InputStatus describes the input of a Part.
+type InputStatus struct {
 	Type     string
 	Config   Options // the tap's, overridden by the policy's
 	Facts    Options // facts in addition to the configuration
@@ -53,11 +53,11 @@ type Source struct {
 	Running  bool    // it has neither ended nor failed
 }
 
-// Source describes the part's current input.
-func (p *Part) Source() Source {
+// InputStatus describes the part's current input.
+func (p *Part) InputStatus() InputStatus {
 	p.input.mu.Lock()
 	defer p.input.mu.Unlock()
-	s := Source{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: p.input.running()}
+	s := InputStatus{Type: p.Tap.InputType, Config: maps.Clone(p.input.config), Facts: maps.Clone(p.input.facts), Policies: p.input.policies, Running: p.input.running()}
 	if _, shown := s.Facts[HostIPs]; shown {
 		s.Facts[HostIPs] = shownNets(cmp.Or(p.input.pipeline.Hosts(), &p.input.hosts))
 	}
@@ -121,7 +121,7 @@ func (r *Running) Latest() (*handler.Snapshot, error) {
 func (r *Running) collect(ask func(*handler.Attachment) (*handler.Snapshot, error)) (*handler.Snapshot, error) {
 	out := &handler.Snapshot{}
 	for i := range r.Parts {
-		s, err := ask(r.Parts[i].Group)
+		s, err := ask(r.Parts[i].Attachment)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +177,7 @@ func (r *Running) Totals() []handler.Totals {
 func (r *Running) total() []handler.Totals {
 	var out []handler.Totals
 	for i := range r.Parts {
-		out = append(out, r.Parts[i].Group.Totals()...)
+		out = append(out, r.Parts[i].Attachment.Totals()...)
 	}
 	return handler.Continue(out, r.earlier)
 }

@@ -81,7 +81,7 @@ func TestReplaceSocket(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, former.Parts[0].Input, r.Parts[0].Input)
 	<-former.Parts[0].Ended()
-	require.True(t, r.Parts[0].Source().Running)
+	require.True(t, r.Parts[0].InputStatus().Running)
 	require.Len(t, m.Policies(), 2)
 
 	p.Input.Config = policy.Options{"tcp": "x"} // a socket is there too, and wins
@@ -147,7 +147,7 @@ func TestReload(t *testing.T) {
 	in.fail = errors.New("no such device")
 	require.ErrorContains(t, m.Reload(doc("eth3", 3000, "second")), "no such device")
 	require.NotSame(t, last[1], m.Policy("dns"), "the others get theirs")
-	require.Equal(t, policy.Options{"iface": "eth2"}, m.Policy("second").Parts[0].Source().Config, "it goes on as it was")
+	require.Equal(t, policy.Options{"iface": "eth2"}, m.Policy("second").Parts[0].InputStatus().Config, "it goes on as it was")
 }
 
 // A policy with a lease ends unless a client queries it.

@@ -143,7 +143,7 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 	}
 	attach.Closed = both(attach.Closed, r.closing.receiver(i, in, handlers))
 	if err == nil {
-		part.Group, err = in.pipeline.Attach(attach)
+		part.Attachment, err = in.pipeline.Attach(attach)
 	}
 	if err != nil {
 		if part.watch != nil {
@@ -174,7 +174,7 @@ func (m *Manager) undo(r *Running) {
 		if part.watch != nil {
 			part.watch.stop() // the last period waits for it
 		}
-		part.Group.Detach()
+		part.Attachment.Detach()
 		if part.watch != nil {
 			part.watch.end()
 		}
