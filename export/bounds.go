@@ -66,7 +66,7 @@ func (b Bound) share() float64 {
 	return b.Within
 }
 
-// BoundLines returns what Bounds returned as text, a line for each kind of bound.
+// BoundLines returns the result of Bounds as text, a line for each kind of bound.
 func BoundLines(bounds map[string]map[string]Bound) (lines []string) {
 	var high, low, within worst
 	for _, module := range bounds {

@@ -5,7 +5,7 @@ import (
 	"visor/handler/metric"
 )
 
-// Totals returns what handlers have counted since they were attached, as counters and histograms
+// Totals returns the counts of handlers since they were attached, as counters and histograms
 // that only grow. Names follow the conventions of Prometheus: visor_, the handler's type, what is
 // counted, and the base unit or _total, as in visor_dns_queries_total. They have closed sets of
 // labels only; lists, cardinalities and gauges are left out.

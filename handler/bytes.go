@@ -200,7 +200,7 @@ func readModule(r *wire.Reader, room *metric.Room) (m Module) {
 	return m
 }
 
-// counts is what a Module counted: a *bucket[M], or what was read from bytes.
+// counts holds the counts of a Module: a *bucket[M], or the result of reading bytes.
 type counts interface {
 	// declaredBy returns the name of the struct that declares the metrics.
 	declaredBy() string
@@ -243,7 +243,7 @@ func (m *Module) show(c *readCounts) {
 	}
 }
 
-// finish shows what was added to m.
+// finish shows the counts added to m.
 func (m *Module) finish() {
 	if c, ok := m.counts.(*readCounts); ok {
 		m.show(c)

@@ -55,10 +55,10 @@ func reasonsOf(list []capture.Reason) (out []capture.Reason) {
 	return reasonsOf(out) // the text may be there already
 }
 
-// input returns what the input of p was until now.
+// input returns the counts of p's input so far.
 func (p *Pipeline) input() Input { return Input{p.Account(), p.Reasons()} }
 
-// since returns what was added to an earlier Input. Counts that a source corrected down are 0.
+// since returns the increase over an earlier Input. Counts that a source corrected down are 0.
 func (i Input) since(before Input) (out Input) {
 	now, was := i.Account.fields(), before.Account.fields()
 	for k, field := range out.Account.fields() {

@@ -162,7 +162,7 @@ func contents(s *handler.Snapshot, inText bool) (lines []string) {
 // maxReasons bounds the number of reasons in text.
 const maxReasons = 8
 
-// input returns what became of the input, if that is known.
+// input returns the outcome of the input, if it is known.
 func input(in *handler.Input) (lines []string) {
 	for i, r := range in.Reasons {
 		if i == maxReasons {

@@ -209,8 +209,8 @@ func (d *Dispatcher) Suspend() {
 	d.suspended = d.state.path != ""
 }
 
-// Close resolves alerts without findings that last, and sends what is pending until ctx is done. It
-// returns an error that lists what was not sent. After Suspend, the state file has what is not
+// Close resolves alerts without findings that last, and sends pending messages until ctx is done.
+// It returns an error that lists what was not sent. After Suspend, the state file has what is not
 // resolved or not sent for the next Dispatcher.
 func (d *Dispatcher) Close(ctx context.Context) error {
 	d.mu.Lock()
@@ -256,13 +256,13 @@ func (d *Dispatcher) Stats() Stats {
 	return s
 }
 
-// Stats counts what became of findings and messages.
+// Stats counts findings and messages by outcome.
 type Stats struct {
 	Counts
 	Receivers []ReceiverStats `json:"receivers"` // sorted by name
 }
 
-// ReceiverStats counts what became of the messages for a receiver.
+// ReceiverStats counts the messages for a receiver by outcome.
 type ReceiverStats struct {
 	Name       string `json:"name"`
 	Type       string `json:"type"`       // Webhook or Alertmanager

@@ -5,7 +5,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	defer d.Close(ctx) // sends what is pending
+//	defer d.Close(ctx) // sends pending messages
 //	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Found: d.Add})
 //
 // Findings with equal labels, such as the same attack in two policies, are one alert. An alert has

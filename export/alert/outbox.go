@@ -143,7 +143,7 @@ func (o *outbox) drop(i int, lost *uint64, why error) {
 	o.log.Error("alert is lost", "key", e.key, "because", why.Error())
 }
 
-// run sends what is due until ctx is done.
+// run sends messages when they are due, until ctx is done.
 func (o *outbox) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		batch, wait := o.next(time.Now())
@@ -162,7 +162,7 @@ func (o *outbox) run(ctx context.Context) {
 	}
 }
 
-// next returns what is due, or the time until something may be.
+// next returns the messages that are due, or the time until one may be.
 func (o *outbox) next(now time.Time) (batch []parcel, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -218,7 +218,7 @@ func (o *outbox) pending(e *entry) *Message {
 	return nil
 }
 
-// expire drops what has waited too long.
+// expire drops messages that have waited too long.
 func (o *outbox) expire(now time.Time) {
 	for i := 0; i < len(o.entries); i++ {
 		if e := o.entries[i]; e.waits() && now.Sub(e.born) > o.cfg.Keep {
@@ -310,7 +310,7 @@ func (o *outbox) delay(err error) {
 	o.retry = time.Now().Add(pause)
 }
 
-// finish makes the outbox send what is pending without delay, and nothing after that.
+// finish makes the outbox send pending messages without delay, and nothing after that.
 func (o *outbox) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -21,7 +21,7 @@ const stateVersion = 1
 // maxState is the number of bytes of a state file. Beyond it messages are left out, then all.
 const maxState = 64 << 20
 
-// state is what the state file holds: alerts that last, cool-downs and messages that wait.
+// state is the contents of the state file: alerts that last, cool-downs and messages that wait.
 type state struct {
 	Version  int                     `json:"version"`
 	Last     int64                   `json:"last"` // of Dispatcher.last

@@ -69,7 +69,7 @@ func (s *series) last(n int) (out []float64) {
 	return out
 }
 
-// baseline is what is usual: the range from low to high, and the spread of values around it.
+// baseline is the usual level: the range from low to high, and the spread of values around it.
 type baseline struct {
 	low, high float64 // medians of the latest periods and of this hour on earlier days
 	spread    float64 // standard deviation, robust

@@ -14,7 +14,7 @@ const (
 	RandomLabels Kind = "random_labels"
 	// Tunnel is a domain whose names carry data.
 	Tunnel Kind = "tunnel"
-	// Spike is traffic far above what is usual.
+	// Spike is traffic far above the usual level.
 	Spike Kind = "volume_spike"
 	// Reflection is a server that is abused to send large replies to a victim.
 	Reflection Kind = "reflection"

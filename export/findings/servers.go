@@ -9,7 +9,7 @@ import (
 	"visor/handler/metric"
 )
 
-// server is what a module counts of a DNS server.
+// server holds a module's counts of a DNS server.
 type server struct {
 	name                 string
 	answered, unanswered float64

@@ -63,7 +63,7 @@ func (c *checking) run() error {
 	return c.free()
 }
 
-// place is a bucket, and what was read of it.
+// place is a bucket, and the parts of it that were read.
 type place struct {
 	path    []string
 	last    record // the record before; without data
@@ -95,7 +95,7 @@ func (c *checking) walk(id uint64, in *place, keys bounds, depth int) error {
 	return c.entries(n, in, keys, depth)
 }
 
-// entries checks the entries of a node, and what is below them.
+// entries checks the entries of a node, and the nodes below them.
 func (c *checking) entries(n node, in *place, keys bounds, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%w: its pages are nested too deep", errStructure)

@@ -152,7 +152,7 @@ func (p *plan) finer(tx *bolt.Tx, t tier, from, to int64) bool {
 	return false
 }
 
-// add appends r, and what is missing between it and the record before in its chain.
+// add appends r, and the gap between it and the previous record in its chain.
 func (p *plan) add(r record, last *record) {
 	r.data = nil
 	missing := r.lossy || last.number != 0 && r.number != 0 && r.before != last.number

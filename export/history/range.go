@@ -13,7 +13,7 @@ import (
 	"visor/handler"
 )
 
-// Answer is what was counted in a range.
+// Answer holds the counts of a range.
 type Answer struct {
 	// nil if nothing was counted; the caller may change it
 	Snapshot *handler.Snapshot
@@ -240,7 +240,7 @@ func (a *Answer) Add(s *handler.Snapshot, by handler.Origin) error {
 	return nil
 }
 
-// leaveOut makes a gap of what a has.
+// leaveOut adds a gap of a's whole range.
 func (a *Answer) leaveOut(why error) {
 	a.Gaps = append(a.Gaps, Gap{handler.Interval{Start: a.From, End: a.To}, why.Error()})
 	slices.SortFunc(a.Gaps, func(g, h Gap) int { return g.Start.Compare(h.Start) })

@@ -8,7 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// openFile opens the file and reads what it contains. It replaces a damaged file.
+// openFile opens the file and reads its contents. It replaces a damaged file.
 func (w *writer) openFile() error {
 	f, err := openFile(w.cfg.Path, false)
 	if errors.Is(err, errStructure) || errors.Is(err, errDamaged) {

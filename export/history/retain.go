@@ -9,7 +9,8 @@ import (
 // keepMinutes is the time for which minutes are kept although the file exceeds Config.MaxBytes.
 const keepMinutes = 2 * time.Hour
 
-// span is the length of what is deleted at once from a tier: the records that are merged into one.
+// span is the length of time that is deleted at once from a tier: the records that are merged into
+// one.
 func (t tier) span() int64 { return min(t+1, day).length() }
 
 // oldest returns the earliest slot of c. It returns false if c is empty, or the slot's records are

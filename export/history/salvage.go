@@ -110,7 +110,7 @@ func (s *scan) add(r *record, e element) {
 	}
 }
 
-// copy writes what was found to f. A record after a missing one is marked.
+// copy writes the records found to f. A record after a missing one is marked.
 func (s *scan) copy(f *file) (records int, err error) {
 	for c, all := range s.found {
 		starts := slices.Sorted(maps.Keys(all))

@@ -38,7 +38,7 @@ type TierStats struct {
 	Evicted uint64 // records that were deleted for Config.MaxBytes
 }
 
-// counts is what the store counts. Store.mu guards it.
+// counts are the counters of the store. Store.mu guards them.
 type counts struct {
 	tiers                                                            [tiers]TierStats
 	bytes, file, over                                                int64
@@ -49,7 +49,7 @@ type counts struct {
 	lastAt  time.Time
 }
 
-// Stats returns what was counted since Open.
+// Stats returns the counts since Open.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -51,7 +51,7 @@ func (w *writer) run() {
 	}
 }
 
-// work writes the queue, merges what is over, and deletes what is too old or too much.
+// work writes the queue, merges complete hours and days, and deletes old or excess records.
 func (w *writer) work() error {
 	if err := w.reopen(); err != nil {
 		return err

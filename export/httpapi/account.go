@@ -102,7 +102,7 @@ func newFamilies(instance string) *families {
 		instance:      instance,
 		refused:       counter("visor_http_refused_total", "requests that were answered 503 because too many answers were being made"),
 		renewals:      counter("visor_http_renewals_failed_total", "times that the token file or a certificate could not be read again after it had changed"),
-		pushed:        counter("visor_push_requests_total", "requests that push metrics by what became of them: sent, or refused, expired or overflowed, which are lost"),
+		pushed:        counter("visor_push_requests_total", "requests that push metrics by outcome: sent, or refused, expired or overflowed, which are lost"),
 		retries:       counter("visor_push_retries_total", "further tries to push a request"),
 		rejected:      counter("visor_push_points_rejected_total", "data points that the receiver left out of requests that it took"),
 		pending:       gauge("visor_push_pending", "requests that wait for the receiver"),
@@ -112,12 +112,12 @@ func newFamilies(instance string) *families {
 		gapTime:       counter("visor_input_gap_seconds_total", "how long a live input was down"),
 		steps:         counter("visor_input_clock_steps_total", "times that the clock was put while a live input ran; each began a period"),
 		inputOffered:  counter("visor_input_offered_total", "frames that an input was offered: the sum of visor_input_frames_total"),
-		inputFrames:   counter("visor_input_frames_total", "frames of an input by what became of them"),
+		inputFrames:   counter("visor_input_frames_total", "frames of an input by outcome"),
 		inputReasons:  counter("visor_input_reasons_total", "input that was not analysed, by the reason"),
 		first:         gauge("visor_input_first_frame_timestamp_seconds", "time of the earliest frame of an input"),
 		last:          gauge("visor_input_last_frame_timestamp_seconds", "time of the latest frame of an input"),
 		moduleOffered: counter("visor_module_offered_total", "events that a module of a policy was shown: the sum of visor_module_events_total"),
-		moduleEvents:  counter("visor_module_events_total", "events that a module of a policy was shown, by what became of them"),
+		moduleEvents:  counter("visor_module_events_total", "events that a module of a policy was shown, by outcome"),
 	}
 }
 

@@ -18,7 +18,7 @@ func (f *families) alerts(s alert.Stats) []export.Family {
 	for _, r := range []capture.Reason{{Text: "below", Count: s.Below}, {Text: "silenced", Count: s.Silenced}, {Text: "cooled", Count: s.Cooled}, {Text: "dropped", Count: s.Dropped}} {
 		f.add(&quiet, r.Count, nil, metric.Label{Name: "reason", Value: r.Text})
 	}
-	sent := export.Family{Name: "visor_alert_messages_total", Help: "messages to a receiver of alerts by what became of them: sent, or refused, expired or overflowed, which are lost", Type: export.Counter}
+	sent := export.Family{Name: "visor_alert_messages_total", Help: "messages to a receiver of alerts by outcome: sent, or refused, expired or overflowed, which are lost", Type: export.Counter}
 	repeated := export.Family{Name: "visor_alert_repeats_total", Help: "further times that a receiver accepted alerts that last", Type: export.Counter}
 	retries := export.Family{Name: "visor_alert_retries_total", Help: "failed attempts to send alerts, each of them with a further one", Type: export.Counter}
 	pending := export.Family{Name: "visor_alert_pending", Help: "messages that wait for a receiver of alerts", Type: export.Gauge}

@@ -45,7 +45,7 @@ func (p paths) has(path string) bool {
 	return false
 }
 
-// problem returns what is wrong with a selection, or "". Without any counts it cannot be wrong.
+// problem returns the fault of a selection, or "". Without any counts it cannot be wrong.
 func (p paths) problem(s selection) string {
 	for _, path := range s {
 		if len(p) > 0 && !p.has(path) {

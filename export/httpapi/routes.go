@@ -81,8 +81,8 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/metrics/rates", "Deprecated, and always 0: see 'live' in bucket 0", "app", "", "Rates", ok, nil, rates},
 		{"GET", "/api/v1/metrics/bucket/{n}", "One period of the policy 'default'; 0 is the running one", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultBucket},
 		{"GET", "/api/v1/metrics/window/{n}", "The n newest periods of the policy 'default', merged", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultWindow},
-		{"GET", "/metrics", "The policy 'default' for Prometheus: the last period that has ended; and what became of all input of the agent (visor_…)", "metrics", "", "text", ok, []int{missing, broken}, a.defaultPrometheus},
-		{"GET", "/metrics/counters", "All policies for Prometheus, as counters and histograms of the time since their start, which only grow; and what became of all input of the agent (visor_…). In protobuf, if the client prefers it, with native histograms", "metrics", "", "text", ok, nil, a.allCounters},
+		{"GET", "/metrics", "The policy 'default' for Prometheus: the last period that has ended; and the account of all input of the agent (visor_…)", "metrics", "", "text", ok, []int{missing, broken}, a.defaultPrometheus},
+		{"GET", "/metrics/counters", "All policies for Prometheus, as counters and histograms of the time since their start, which only grow; and the account of all input of the agent (visor_…). In protobuf, if the client prefers it, with native histograms", "metrics", "", "text", ok, nil, a.allCounters},
 
 		{"GET", "/api/v1/taps", "All taps", "taps", "", "Taps", ok, nil, a.taps},
 		{"GET", "/api/v1/taps/{tap}", "One tap", "taps", "", "Taps", ok, []int{missing}, a.tap},

@@ -130,7 +130,8 @@ func (l *seriesList) problem() string {
 	return ""
 }
 
-// valueOf returns the value of a metric in m. A list has none; the problem names what has.
+// valueOf returns the value of a metric in m. If the metric has no single value, problem describes
+// where its values are.
 func valueOf(m *handler.Module, name string) (value any, found bool, problem string) {
 	path, ok := strings.CutPrefix(name, m.Schema+".")
 	if !ok {

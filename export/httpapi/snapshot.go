@@ -28,7 +28,7 @@ func (e *encoder) compress(data []byte) ([]byte, error) {
 }
 
 // snapshot answers with the last closed period of a policy as bytes, compressed with zstd. With a
-// range in the query, it answers with what history has of it.
+// range in the query, it answers with the history of that range.
 func (a *API) snapshot(r *http.Request) reply {
 	if values := r.URL.Query(); values.Has("from") || values.Has("to") {
 		return a.historySnapshot(r)

@@ -124,7 +124,7 @@ func empty(cfg *Config) *metrics.ResourceMetrics {
 }
 
 // Run pushes until ctx is done. Then it pushes the remaining periods, including the live ones, for
-// at most Config.Drain. It returns an error that describes what was lost at the end.
+// at most Config.Drain. It returns an error that describes the losses at the end.
 func (p *Pusher) Run(ctx context.Context) error {
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -23,7 +23,7 @@ func makeTables(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// schema is what makeTables makes.
+// schema is the schema that makeTables creates.
 //
 // The column type of value in visor_distinct follows sketch.Cardinality.MarshalBinary. The view
 // compares the keys of all rows of a metric: a window is computed before the conditions of a query

@@ -114,7 +114,7 @@ func (w *Warehouse) Stats() Stats {
 	return s
 }
 
-// Run writes until ctx is done, then what still waits, for at most Config.Drain. It returns an
+// Run writes until ctx is done, then the waiting rows, for at most Config.Drain. It returns an
 // error if periods are lost at the end.
 func (w *Warehouse) Run(ctx context.Context) error {
 	w.writeUntil(ctx)

@@ -35,7 +35,7 @@ func (m *Method) NewCache() *Cache {
 }
 
 // Shared returns c, or other if both have the same Method. So handlers of one goroutine share
-// what they remember. Each of c and other may be nil.
+// their entries. Each of c and other may be nil.
 func (c *Cache) Shared(other *Cache) *Cache {
 	if c == nil || other == nil || c.method != other.method {
 		return c

@@ -31,7 +31,7 @@ type Distribution struct {
 // OpenTelemetry.
 const NativeSchema = 3
 
-// classicBounds are the bounds for each unit. They cover what networks and DNS measure.
+// classicBounds are the bounds for each unit. They cover the values of networks and DNS.
 var classicBounds = map[Unit][]float64{
 	Seconds: {
 		1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,

@@ -9,7 +9,7 @@ import (
 	"visor/sketch/hash64"
 )
 
-// keyKind is what the keys of a list are, in bytes. Numbers are never reused.
+// keyKind is the kind of a list's keys, in bytes. Numbers are never reused.
 type keyKind byte
 
 const (

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Totals hold what the sets of a schema have counted together, in forms that only grow. Lists,
+// Totals hold the counts of all sets of a schema together, in forms that only grow. Lists,
 // cardinalities and gauges have none. A Totals is owned by one goroutine.
 type Totals struct {
 	fields []field

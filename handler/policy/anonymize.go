@@ -31,8 +31,8 @@ func (m *Manager) anonymizer(p *Policy, t *Tap) (*anonymize.Method, error) {
 	return anonymize.New(cfg)
 }
 
-// keyOpener returns what opens key files. Like captures, those that the API names are below a
-// directory.
+// keyOpener returns a function that opens key files. Like captures, those that the API names are
+// below a directory.
 func (m *Manager) keyOpener(posted bool) opener {
 	if posted {
 		return below(m.cfg.APIFiles)

@@ -16,7 +16,7 @@ import (
 // The sequence ends soon after ctx is done.
 type Past func(ctx context.Context, policy, setup string) iter.Seq[*handler.Snapshot]
 
-// setup identifies what a policy counts. It is "" if a configuration has no form as JSON.
+// setup identifies a policy's metrics and traffic. It is "" if a configuration has no form as JSON.
 func (m *Manager) setup(p *Policy, parts []Part) string {
 	type counted struct {
 		Input     string

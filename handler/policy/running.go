@@ -35,7 +35,8 @@ type Part struct {
 	Tap        Tap    // configuration when the policy started
 	Input      string // name of the input
 	Attachment *handler.Attachment
-	Modules    []Module // with their names in Attachment, and all tables that were merged into theirs
+	// with their names in Attachment, and all tables that were merged into theirs
+	Modules []Module
 
 	// how the handlers show addresses; nil for whole ones
 	Anonymize *anonymize.Method
