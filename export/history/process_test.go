@@ -91,11 +91,11 @@ func TestKill(t *testing.T) {
 		rounds = 10
 	}
 	written := 0
-	for round := range rounds {
+	for round := 0; round < rounds || written == 0; round++ { // a busy child needs more time
 		cmd, out, n := start(t, path)
 		require.GreaterOrEqual(t, n, written, "what was written is there")
 		written = n
-		kill := time.AfterFunc(time.Duration(round*37%60)*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		kill := time.AfterFunc(time.Duration(round*37%60+round/10)*time.Millisecond, func() { _ = cmd.Process.Kill() })
 		for {
 			line, err := out.ReadString('\n')
 			if err != nil {
