@@ -146,7 +146,7 @@ func (m *model) findingLines(st styles, room int) []string {
 func findingLine(st styles, f *findings.Finding, chosen bool, width int) string {
 	state := string(f.Severity)
 	if f.Resolved {
-		state = "resolved"
+		state = resolvedWord(f)
 	}
 	line := fmt.Sprintf("%s  %-8s  %-12s  %s", f.Since.Local().Format("01-02 15:04"), state, ansi.Truncate(printable(f.Policy), 12, "…"), printable(f.Text))
 	line = ansi.Truncate(line, width, "…")
@@ -159,6 +159,14 @@ func findingLine(st styles, f *findings.Finding, chosen bool, width int) string 
 	return st.severityStyle(f.Severity).Render(line)
 }
 
+// resolvedWord returns "usual" for a finding that is resolved because it has become usual.
+func resolvedWord(f *findings.Finding) string {
+	if f.Usual {
+		return "usual"
+	}
+	return "resolved"
+}
+
 // evidenceLines describe a finding with its figures and its lists, two lists side by side if they
 // fit.
 func evidenceLines(st styles, f *findings.Finding, width int) (lines []string) {
@@ -167,7 +175,7 @@ func evidenceLines(st styles, f *findings.Finding, width int) (lines []string) {
 	}
 	state := "lasts"
 	if f.Resolved {
-		state = "resolved"
+		state = resolvedWord(f)
 	}
 	lines = append(lines, fmt.Sprintf("%s %s · policy %s, module %s · from %s, %s · %s", f.Kind, printable(f.Subject), printable(f.Policy), printable(f.Module),
 		f.Since.Local().Format(time.DateTime), export.Brief(f.Until.Sub(f.Since)), state), "")

@@ -17,9 +17,10 @@
 // key of its hashes change, and after 30 minutes without a period.
 //
 // A finding lasts from its first sign until some periods without one: an episode. Thresholds are
-// lower while it lasts, so that it does not flap. During an attack or a server's trouble, baselines
-// stay as they were before, for a day at most, so that it does not count as normal, not even in
-// what [Watcher.Learn] reads. A changed volume becomes the new level after some time.
+// lower while it lasts, so that it does not flap. It is compared with the baselines from before it,
+// so that it does not count as normal after some minutes, not even in what [Watcher.Learn] reads.
+// After a day it does, and a greater volume that is not an attack does after two hours: it is
+// resolved, with [Finding].Usual set.
 //
 // Findings use the metrics that a module has. For findings about names it needs the groups
 // names_by_domain, client_names and top_clients, which a policy document enables by name or by

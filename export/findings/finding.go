@@ -71,9 +71,10 @@ type Finding struct {
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
 	// Resolved is set after some periods that do not show it. Ended is set too if the policy has
-	// ended before.
+	// ended before, and Usual if it lasted for so long that it counts as usual.
 	Resolved bool     `json:"resolved"`
 	Ended    bool     `json:"ended,omitempty"`
+	Usual    bool     `json:"usual,omitempty"`
 	Figures  []Figure `json:"figures"` // the first one is the reason for the finding
 	Evidence Evidence `json:"evidence"`
 	Text     string   `json:"text"` // one sentence in English

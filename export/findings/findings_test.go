@@ -202,6 +202,27 @@ func TestScan(t *testing.T) {
 	}
 }
 
+// Before there is a baseline, a scan from one port is found, and refused connections to one server
+// are none.
+func TestScanAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short generates one attack, of random labels")
+	}
+	refused := func(m *minute) {
+		for range 600 {
+			from, at := fmt.Sprintf("%s:%d", client(m.rnd.IntN(200)*5), 32768+m.rnd.IntN(28000)), m.at()
+			m.frames = append(m.frames, packettest.TCP(at, from, "192.0.2.9:8443", 2, 1, 0, nil), packettest.TCP(at+1e6, "192.0.2.9:8443", from, 0x14, 0, 2, nil))
+		}
+	}
+	s := scenario{mix: resolver, seed: 8, minutes: 3, qps: 5, attack: scan(600, 1)}
+	found := s.of(t, findings.Scan)
+	require.Len(t, found, 1)
+	require.Equal(t, 0, minuteOf(found[0].Since))
+	require.Equal(t, "between 10.128.0.0/24 and 192.0.2.0/24", found[0].Subject)
+	s.attack = refused
+	require.Empty(t, s.of(t, findings.Scan))
+}
+
 // One of three servers fails, gets slow or does not reply.
 func TestTrouble(t *testing.T) {
 	if testing.Short() {

@@ -1,6 +1,8 @@
 package findings_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,9 +24,6 @@ func TestLasting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, begin := range []int{0, 3, 12} {
-				if name == "scan" && begin < 10 {
-					continue // without own networks, a scan needs a baseline
-				}
 				s := scenario{mix: resolver, seed: 5, minutes: begin + minutes, qps: 10, begin: begin, attack: attack}
 				var attacks []findings.Finding
 				for _, f := range s.find(t, findings.Config{}) {
@@ -74,4 +73,94 @@ func TestEndedRestart(t *testing.T) {
 		w.Learn(p)
 	}
 	require.NotContains(t, fired(w, all[45:]), findings.RandomLabels)
+}
+
+// during returns an attack from one minute to before another.
+func during(from, to int, attack func(*minute)) func(*minute) {
+	return func(m *minute) {
+		if m.n >= from && m.n < to {
+			attack(m)
+		}
+	}
+}
+
+// What lasts longer than a day is usual then, as is a greater volume after two hours.
+func TestUsual(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	for _, c := range []struct {
+		kind    findings.Kind
+		minutes int
+		event   func(*minute)
+	}{
+		{findings.RandomLabels, 24 * 60, labels(200, 10)},
+		{findings.Spike, 2 * 60, volume(400, 10)},
+	} {
+		t.Run(string(c.kind), func(t *testing.T) {
+			t.Parallel()
+			s := scenario{mix: resolver, seed: 7, minutes: 30 + c.minutes, qps: 3, begin: 15, attack: c.event}
+			found := s.of(t, c.kind)
+			require.NotEmpty(t, found)
+			for _, f := range found {
+				require.True(t, f.Resolved && f.Usual, "%+v", f)
+				require.Contains(t, f.Text, "counts as usual now")
+				require.Equal(t, 15, minuteOf(f.Since))
+				require.InDelta(t, 15+c.minutes, minuteOf(f.Until), 1)
+			}
+		})
+	}
+}
+
+// A greater volume, and the absence of a domain or of all traffic, last until their end.
+func TestUntilEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	const begin, end = 25, 115
+	for name, c := range map[string]struct {
+		kind   findings.Kind
+		change func(*minute)
+	}{
+		"volume": {findings.Spike, func(m *minute) { m.queries *= 3 }},
+		"domain": {findings.Vanished, func(m *minute) {
+			m.skip = func(name, _ string) bool { return strings.HasSuffix(name, "zone1.net") }
+		}},
+		"all": {findings.Vanished, func(m *minute) { m.queries = 1 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := scenario{mix: authoritative, seed: 9, minutes: end + 5, qps: 20, change: during(begin, end, c.change)}
+			found := s.of(t, c.kind)
+			require.NotEmpty(t, found)
+			for _, f := range found {
+				require.True(t, f.Resolved && !f.Usual, "%+v", f)
+				require.InDelta(t, begin, minuteOf(f.Since), 1, "%+v", f)
+				require.InDelta(t, end, minuteOf(f.Until), 1)
+			}
+		})
+	}
+}
+
+// A tunnel that began in the night does not keep the baselines of the night for others: more wrong
+// names by day are not an attack.
+func TestLastingNight(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	s := scenario{mix: resolver, seed: 30, minutes: 5 * 60, qps: 4, attack: during(60, 290, tunnel(60, 1)), change: func(m *minute) {
+		labels(60+max(m.n-60, 0)*3/2, 20)(m)
+	}}
+	for _, f := range s.find(t, findings.Config{}) {
+		if f.Severity == findings.Attack {
+			require.Equal(t, findings.Tunnel, f.Kind, "%+v", f)
+			require.InDelta(t, 60, minuteOf(f.Since), 1)
+			require.InDelta(t, 290, minuteOf(f.Until), 1)
+		}
+	}
+}
+
+// of returns the episodes of a kind.
+func (s *scenario) of(t testing.TB, kind findings.Kind) []findings.Finding {
+	return slices.DeleteFunc(s.find(t, findings.Config{}), func(f findings.Finding) bool { return f.Kind != kind })
 }

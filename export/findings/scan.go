@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // fewAttempts is the number of refused connections that is a sign of a scan in little traffic.
@@ -26,7 +27,7 @@ func (v *view) scanner(allow *allowed) {
 	case slices.ContainsFunc(ends, func(p Part) bool { return allow.client(p.Name) }):
 		return
 	case tries >= v.threshold(Scan, subject, max(float64(v.cfg.MinTargets), 3*usual)) && ports >= 50 &&
-		(known && v.narrow() < 0.5*tries || spread < 0.3 && opened < 0.3*opening):
+		(known && v.narrow() < 0.5*tries || opened < 0.3*opening && (spread < 0.3 || !known && v.fromOnePort(opening))):
 	case v.scope == "" && tcp < 200 && reset >= fewAttempts && reset >= 0.3*tcp && reset > 2*opened && ports > fewAttempts && opening > 0 && usual == 0:
 		severity = Warning
 	default:
@@ -70,6 +71,29 @@ func (v *view) ports() (n, most float64) {
 		return 0, 0
 	}
 	return float64(len(list)), list[0].Share
+}
+
+// firstEphemeral is the first port of clients on most systems.
+const firstEphemeral = 32768
+
+// fromOnePort reports whether most traffic is of a scanner that has one source port. Replies go to
+// it, so it leads both lists, as the port of a server does that refuses connections. Clients of a
+// server have ephemeral ports; a scanner tries lower ones.
+func (v *view) fromOnePort(opening float64) bool {
+	from, to := v.items(v.path("top_src_port")), v.items(v.path("top_dst_port"))
+	if len(from) == 0 || from[0].Name != to[0].Name || opening < 0.25*v.number("total") {
+		return false
+	}
+	if port, err := strconv.Atoi(from[0].Name); err != nil || port < 1024 {
+		return false
+	}
+	low := 0
+	for _, it := range to[1:] {
+		if port, err := strconv.Atoi(it.Name); err != nil || port < firstEphemeral {
+			low++ // those with a name are low, too
+		}
+	}
+	return float64(low) >= 0.8*float64(len(to)-1)
 }
 
 // scanned returns the address whose packets grew most. Without own networks no addresses are

@@ -130,7 +130,7 @@ func (v *view) lost(w vanishing, now map[string]float64, rest float64) (out []lo
 // reportLost reports subjects of one list that vanished together. Findings that last are first.
 func (v *view) reportLost(w vanishing, all []lost) {
 	for _, l := range all[:min(len(all), maxVanished)] {
-		v.reportVanished(w.word+" "+l.name, l.subject, l.usual/v.length)
+		v.report(vanishedSignal(w.word+" "+l.name, l.subject, l.usual/v.length))
 	}
 }
 
@@ -145,16 +145,18 @@ func (v *view) allGone() bool {
 	if !ok || b.low*v.length < float64(v.cfg.MinEvents) || now > vanishedShare*b.low*v.length || b.spread > b.low/2 {
 		return false
 	}
-	v.reportVanished("all "+vol[0].word, v.subject(vol[0].word), b.low)
+	s := vanishedSignal("all "+vol[0].word, v.subject(vol[0].word), b.low)
+	s.allGone = true
+	v.report(s)
 	return true
 }
 
-func (v *view) reportVanished(what, subject string, usual float64) {
+func vanishedSignal(what, subject string, usual float64) signal {
 	s := signal{score: usual, need: 2}
 	s.Kind, s.Subject, s.Severity = Vanished, subject, Warning
 	s.Figures = []Figure{figureOf("events", 0, usual, perSecond)}
 	s.Text = fmt.Sprintf("Traffic of %s has vanished; %s per second were usual.", what, quantity(usual))
-	v.report(s)
+	return s
 }
 
 // watchPresence adds the period to the subjects whose traffic may vanish.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"visor/export"
 	"visor/handler"
 	"visor/handler/metric"
 	"visor/sketch/hash64"
@@ -86,8 +87,8 @@ type stream struct {
 	known        map[subject]*presence
 	copiers      map[string]bool     // clients that copied zones
 	episodes     map[string]*episode // by kind and subject
-	before       *stream             // nil unless a finding lasts, see lasting
-	calm         int                 // periods in a row without a sign of such a finding
+	held         map[held]*holding   // signs that last, see lasting
+	before       *stream             // with the baselines from before they came; nil if none lasts
 }
 
 // resume forgets the latest periods if the next one starts long after them. Hours of earlier days
@@ -101,6 +102,7 @@ func (s *stream) resume(start time.Time) {
 	}
 	clear(s.lists)
 	clear(s.known)
+	clear(s.held)
 	s.before = nil
 }
 
@@ -111,6 +113,8 @@ type episode struct {
 	seen  int // periods in a row that show it
 	quiet int // periods in a row that do not
 	fired bool
+
+	settled time.Duration // it lasted for so long that it is usual now; 0 if not
 }
 
 // signal is a sign of a finding in one period.
@@ -118,6 +122,8 @@ type signal struct {
 	Finding
 	score float64 // how strong; the evidence is of the strongest period
 	need  int     // periods in a row before it fires; 0 means 1
+
+	allGone bool // all traffic has vanished, which leaves out its parts
 }
 
 // Add looks at a closed period. It returns the findings that fired in it, those that became more
@@ -215,6 +221,7 @@ func (w *Watcher) stream(r *reading) *stream {
 		s = &stream{
 			typ: m.Type, version: m.Version, groups: m.Groups, hash: m.HashID, series: make(map[string]*series),
 			lists: make(map[string]*history), known: make(map[subject]*presence), copiers: make(map[string]bool), episodes: before,
+			held: make(map[held]*holding),
 		}
 		if s.episodes == nil {
 			s.episodes = make(map[string]*episode)
@@ -257,7 +264,7 @@ func (w *Watcher) update(s *stream, module string, start time.Time, found []sign
 	now := make(map[string]bool)
 	for i := range found {
 		sig := &found[i]
-		id := string(sig.Kind) + "/" + module + "/" + sig.Subject
+		id := episodeID(sig.Kind, module, sig.Subject)
 		now[id] = true
 		e := s.episodes[id]
 		if e == nil {
@@ -276,12 +283,12 @@ func (w *Watcher) update(s *stream, module string, start time.Time, found []sign
 			continue
 		}
 		e.seen, e.quiet = 0, e.quiet+1
-		if e.fired && e.quiet < w.cfg.Resolve {
+		if e.fired && e.quiet < w.cfg.Resolve && e.settled == 0 {
 			continue
 		}
 		delete(s.episodes, id)
 		if e.fired {
-			e.Resolved = true
+			e.resolve()
 			changes = append(changes, e.Finding)
 			w.active = slices.DeleteFunc(w.active, func(a *episode) bool { return a == e })
 		}
@@ -290,9 +297,22 @@ func (w *Watcher) update(s *stream, module string, start time.Time, found []sign
 	return changes
 }
 
+// episodeID identifies an episode that lasts, in all modules.
+func episodeID(kind Kind, module, subject string) string {
+	return string(kind) + "/" + module + "/" + subject
+}
+
+// resolve ends a finding.
+func (e *episode) resolve() {
+	e.Resolved, e.Usual = true, e.settled > 0
+	if e.Usual {
+		e.Text += " It has not ended, but has lasted for " + export.Brief(e.settled) + " and counts as usual now."
+	}
+}
+
 // show adds a signal to its episode and reports whether it fires now, or becomes more severe.
 func (w *Watcher) show(e *episode, sig *signal, module string, end time.Time) bool {
-	e.seen, e.quiet = e.seen+1, 0
+	e.seen, e.quiet, e.settled = e.seen+1, 0, 0
 	since, key, worst := e.Since, e.Key, e.Severity
 	if sig.score >= e.score {
 		e.Finding, e.score = sig.Finding, sig.score
@@ -316,7 +336,7 @@ func (w *Watcher) show(e *episode, sig *signal, module string, end time.Time) bo
 // ongoing reports whether a finding about a subject has fired and is not resolved. Detectors then
 // use lower thresholds, so that a finding does not come and go.
 func (v *view) ongoing(kind Kind, subject string) bool {
-	e := v.episodes[string(kind)+"/"+v.module.Name+"/"+subject]
+	e := v.episodes[episodeID(kind, v.module.Name, subject)]
 	return e != nil && e.fired
 }
 

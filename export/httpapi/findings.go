@@ -65,6 +65,7 @@ func findingSchemas() object {
 			"severity": object{"enum": []findings.Severity{findings.Info, findings.Warning, findings.Attack}},
 			"policy":   text, "module": text, "subject": text, "since": when, "until": when, "resolved": object{"type": "boolean"},
 			"ended":   object{"type": "boolean", "description": "it is resolved because its policy has ended"},
+			"usual":   object{"type": "boolean", "description": "it is resolved because it lasted for so long that it counts as usual"},
 			"figures": jsonschema.List(component("FindingFigure")), "text": text,
 			"evidence": jsonschema.Record(object{
 				"examples": jsonschema.List(text), "clients": parts, "subnets": parts, "as": parts, "shares": parts, "concentration": number,
