@@ -381,6 +381,26 @@ func TestSilences(t *testing.T) {
 	})
 }
 
+// Values that can never have an effect are errors.
+func TestConfigErrors(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		cfg  alert.Config
+	}{
+		{`no kind of finding is "spike". Kinds are: random_labels, `, alert.Config{Silences: map[string]alert.Silence{"s": {Kind: "spike"}}}},
+		{"neither ? nor #", alert.Config{Receivers: map[string]alert.Receiver{"r": {Type: alert.Alertmanager, URL: "http://localhost:9093/?team=a"}}}},
+		{"", alert.Config{Silences: map[string]alert.Silence{"s": {Kind: "volume_*"}, "all": {}}}},
+		{"", alert.Config{Receivers: map[string]alert.Receiver{"r": {Type: alert.Webhook, URL: "http://localhost/?team=a"}}}},
+	} {
+		_, err := alert.New(c.cfg)
+		if c.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, c.want)
+	}
+}
+
 // Findings below the least severity cause no alert, until they become more severe.
 func TestSeverity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -159,15 +159,27 @@ func (r *Receiver) check() error {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		// without the URL, which may have a password
 		return errors.New("url must begin with http:// or https:// and a host")
+	case r.Type == Alertmanager && (u.RawQuery != "" || u.Fragment != ""):
+		return errors.New("url of an Alertmanager has neither ? nor #: it is the base of the API")
 	case r.SecretFile != "" && r.Type != Webhook:
 		return errors.New("secret_file is for webhooks: an Alertmanager does not check signatures")
 	}
 	return nil
 }
 
+func kinds() (out []string) {
+	for _, k := range findings.Kinds() {
+		out = append(out, string(k))
+	}
+	return out
+}
+
 func (s *Silence) check() error {
-	if !s.From.IsZero() && !s.Until.IsZero() && !s.From.Before(s.Until) {
+	switch {
+	case !s.From.IsZero() && !s.Until.IsZero() && !s.From.Before(s.Until):
 		return errors.New("until must be after from")
+	case !slices.ContainsFunc(findings.Kinds(), func(k findings.Kind) bool { return matches(s.Kind, string(k)) }):
+		return fmt.Errorf("no kind of finding is %q. Kinds are: %s", s.Kind, strings.Join(kinds(), ", "))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -30,7 +29,30 @@ var usualSuffixes = []string{
 	"plex.direct", "ui.direct", "myfritz.net", "dyndns.org", "duckdns.org", "ts.net", "local", "dns-sd._udp.local",
 }
 
-func newAllowed(cfg *Config) (a allowed, err error) {
+// checkName returns an error for what is not the name of a domain.
+func checkName(name string) error {
+	for label := range strings.SplitSeq(plain(name), ".") {
+		if label == "" || strings.Contains(label, "*") {
+			return fmt.Errorf("%q is not a domain; allow_suffixes has the names below a domain, without *", name)
+		}
+	}
+	return nil
+}
+
+// network returns a network, or an address as one.
+func network(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		err = fmt.Errorf("%q is neither an address nor a network", text)
+	}
+	return p.Masked(), err
+}
+
+func newAllowed(cfg *Config) (a allowed) {
 	a.names = make(map[string]bool)
 	for _, n := range cfg.AllowNames {
 		a.names[plain(n)] = true
@@ -39,17 +61,11 @@ func newAllowed(cfg *Config) (a allowed, err error) {
 		a.suffixes = append(a.suffixes, "."+plain(s))
 	}
 	for _, c := range cfg.AllowClients {
-		p, bad := netip.ParsePrefix(c)
-		if addr, single := netip.ParseAddr(c); single == nil {
-			p, bad = netip.PrefixFrom(addr, addr.BitLen()), nil
+		if p, err := network(c); err == nil {
+			a.clients = append(a.clients, p)
 		}
-		if bad != nil {
-			err = errors.Join(err, fmt.Errorf("findings: client %q is neither an address nor a network", c))
-			continue
-		}
-		a.clients = append(a.clients, p.Masked())
 	}
-	return a, err
+	return a
 }
 
 // plain returns a name in lower case without dots at its ends.
@@ -68,10 +84,6 @@ func (a *allowed) ownName(domain string) bool {
 
 // client reports whether findings about an address, or all addresses of a network, are left out.
 func (a *allowed) client(text string) bool {
-	network, err := netip.ParsePrefix(text)
-	if addr, single := netip.ParseAddr(text); single == nil {
-		addr = addr.Unmap()
-		network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	return err == nil && slices.ContainsFunc(a.clients, func(p netip.Prefix) bool { return p.Bits() <= network.Bits() && p.Contains(network.Addr()) })
+	n, err := network(text)
+	return err == nil && slices.ContainsFunc(a.clients, func(p netip.Prefix) bool { return p.Bits() <= n.Bits() && p.Contains(n.Addr()) })
 }

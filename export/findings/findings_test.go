@@ -120,6 +120,12 @@ func TestConfig(t *testing.T) {
 		_, err := findings.NewWatcher(cfg)
 		require.Error(t, err)
 	}
+	_, err := findings.NewWatcher(findings.Config{Resolve: -1, AllowNames: []string{"example.com.", "*.example.com", "a..b", ""}})
+	require.ErrorContains(t, err, "resolve_periods must not be negative but is -1\n")
+	for _, name := range []string{`"*.example.com"`, `"a..b"`, `""`} {
+		require.ErrorContains(t, err, "allow_names: "+name+" is not a domain")
+	}
+	require.NotContains(t, err.Error(), `"example.com."`)
 }
 
 // tunnel returns n queries per minute whose names carry data.

@@ -2,6 +2,7 @@ package findings
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,14 +28,10 @@ const maxActive = 256
 // NewWatcher returns a Watcher, or an error that lists the problems in cfg.
 func NewWatcher(cfg Config) (*Watcher, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.Check(); err != nil {
-		return nil, err
+	if problems := cfg.problems(); len(problems) > 0 {
+		return nil, fmt.Errorf("findings: %w", errors.Join(problems.Unwrap()...))
 	}
-	allow, err := newAllowed(&cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &Watcher{cfg: cfg, allow: allow, streams: make(map[string]*stream)}, nil
+	return &Watcher{cfg: cfg, allow: newAllowed(&cfg), streams: make(map[string]*stream)}, nil
 }
 
 // Find returns all episodes in the periods of one policy, in the order of their beginning. The

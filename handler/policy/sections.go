@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -122,10 +123,12 @@ func (p *parser) findings(node *yaml.Node, pol *Policy) {
 	if given == nil {
 		return
 	}
-	p.located(p.failAt, options.Read(table, &pol.Findings, "", options.Dialect{}), prefix, given)
-	if err := pol.Findings.Check(); err != nil {
-		p.fail(given, "%s%v", prefix, err)
+	problems := options.Read(table, &pol.Findings, "", options.Dialect{})
+	var invalid options.Problems
+	if errors.As(pol.Findings.Check(), &invalid) {
+		problems = append(problems, invalid...)
 	}
+	p.located(p.failAt, problems, prefix, given)
 }
 
 // anonymize reads how addresses are shown, or returns nil without the section.

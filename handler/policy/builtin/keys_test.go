@@ -30,7 +30,7 @@ func TestKeys(t *testing.T) {
 	for _, a := range types.Handlers {
 		table(&b, "### "+a.Type+" "+a.Version, a.Keys)
 	}
-	b.WriteString("\n## Findings\n\nThe keys are part of `findings` of a policy. A number that is left out has its default, see package export/findings.\n")
+	b.WriteString("\n## Findings\n\nThe keys are part of `findings` of a policy.\n")
 	table(&b, "### findings", options.Keys[findings.Config](""))
 	b.WriteString("\n## Anonymize\n\nThe keys are part of `anonymize` of a policy or of a tap, see package anonymize. The tap's section precedes the policy's.\n" +
 		"An empty section cuts addresses to 24 and 48 bits. Lengths and `key_file` exclude each other.\n")
