@@ -2,6 +2,7 @@ package findings_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +80,9 @@ func TestSpike(t *testing.T) {
 		require.True(t, f.Resolved)
 		require.Equal(t, 30, minuteOf(f.Until))
 		require.InDelta(t, 2, f.Figures[0].Value / *f.Figures[0].Usual, 0.2)
+		for _, part := range slices.Concat(f.Evidence.Clients, f.Evidence.Subnets) {
+			require.Positive(t, part.Share, "of the growth: %+v", part)
+		}
 	}
 }
 

@@ -45,6 +45,17 @@ func (f *Finding) attacks() bool {
 	return false
 }
 
+// forget returns the number of periods without a sign after which the baselines from before have no
+// use for a subject. An attack or trouble may return, and the latest baselines have learned from
+// it. For a greater volume they have the pulses that recur.
+func (c *Config) forget(kind Kind) int {
+	switch kind {
+	case Spike, Vanished:
+		return c.Resolve
+	}
+	return max(c.Resolve, c.Baseline)
+}
+
 // lasting returns the signs in a reading, from the signs by the latest baselines. It keeps the
 // baselines from before the first sign until none lasts any more.
 func (w *Watcher) lasting(r *reading, s *stream, found []signal) []signal {
@@ -56,9 +67,9 @@ func (w *Watcher) lasting(r *reading, s *stream, found []signal) []signal {
 		h.calm++
 	}
 	for i := range found {
-		s.hold(r, &found[i].Finding)
+		s.hold(r, &found[i].Finding, w.cfg.Resolve)
 	}
-	maps.DeleteFunc(s.held, func(_ held, h *holding) bool { return h.calm >= w.cfg.Resolve })
+	maps.DeleteFunc(s.held, func(key held, h *holding) bool { return h.calm >= w.cfg.forget(key.kind) })
 	if len(s.held) == 0 {
 		s.before = nil
 	}
@@ -66,7 +77,7 @@ func (w *Watcher) lasting(r *reading, s *stream, found []signal) []signal {
 }
 
 // hold keeps a sign, and the baselines if it is the first one.
-func (s *stream) hold(r *reading, f *Finding) {
+func (s *stream) hold(r *reading, f *Finding, resolve int) {
 	if f.longest() == 0 {
 		return
 	}
@@ -77,6 +88,9 @@ func (s *stream) hold(r *reading, f *Finding) {
 		}
 		h = &holding{since: r.start}
 		s.held[held{f.Kind, f.Subject}] = h
+	}
+	if h.calm > resolve { // the next episode
+		h.since = r.start
 	}
 	h.longest, h.calm = max(h.longest, f.longest()), 0
 	if s.before == nil {

@@ -142,6 +142,33 @@ func TestUntilEnd(t *testing.T) {
 	}
 }
 
+// An attack that pauses is found again at once, although the baselines of its pause have learned
+// from it.
+func TestAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	for name, attack := range map[string]func(*minute){
+		"labels": labels(1000, 100), "silent": silent(1000, 100), "tunnel": tunnel(1000, 1), "scan": scan(1000, 1),
+		"reflection": amplify(2000, 2), "enumerator": guess(1000, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := scenario{mix: resolver, seed: 5, minutes: 60, qps: 10, attack: func(m *minute) {
+				during(12, 42, attack)(m)
+				during(48, 60, attack)(m)
+			}}
+			var since []int
+			for _, f := range s.find(t, findings.Config{}) {
+				if f.Severity == findings.Attack {
+					since = append(since, minuteOf(f.Since))
+				}
+			}
+			require.Equal(t, []int{12, 48}, since)
+		})
+	}
+}
+
 // A tunnel that began in the night does not keep the baselines of the night for others: more wrong
 // names by day are not an attack.
 func TestLastingNight(t *testing.T) {

@@ -63,12 +63,9 @@ func (v *view) reportSpike(word, subject string, rate, usual float64) {
 		if v.distinct(name) {
 			continue
 		}
-		parts := v.grown(name, 10)
-		for i := range parts {
-			parts[i].Share = share(parts[i].Grown, growth)
-			if name == "top_ipv4" || name == "top_ipv6" || name == "top_clients" {
-				s.Evidence.Clients = append(s.Evidence.Clients, parts[i])
-			}
+		parts := v.partsOf(name, growth)
+		if name == "top_ipv4" || name == "top_ipv6" || name == "top_clients" {
+			s.Evidence.Clients = append(s.Evidence.Clients, parts...)
 		}
 		if len(parts) > 0 {
 			s.Evidence.Lists = append(s.Evidence.Lists, List{Name: v.path(name), Items: parts})
@@ -79,8 +76,8 @@ func (v *view) reportSpike(word, subject string, rate, usual float64) {
 	if len(s.Evidence.Clients) > 0 {
 		s.Evidence.Concentration = s.Evidence.Clients[0].Share
 	}
-	s.Evidence.AS = v.grown("top_asn", 5)
-	s.Evidence.Subnets = append(v.grown("top_ipv4_subnet", 5), v.grown("top_ipv6_subnet", 5)...)
+	s.Evidence.AS = v.partsOf("top_asn", growth)
+	s.Evidence.Subnets = append(v.partsOf("top_ipv4_subnet", growth), v.partsOf("top_ipv6_subnet", growth)...)
 	v.describeSpread(&s, growth)
 	slices.SortStableFunc(causes, func(a, b Part) int { return cmp.Compare(b.Share, a.Share) })
 	if len(causes) > 0 && causes[0].Share >= 0.5 {
@@ -88,6 +85,15 @@ func (v *view) reportSpike(word, subject string, rate, usual float64) {
 	}
 	s.Text += "."
 	v.report(s)
+}
+
+// partsOf returns the entries of a list that grew most, with their shares of the growth.
+func (v *view) partsOf(list string, growth float64) []Part {
+	parts := v.grown(list, evidenceLength)
+	for i := range parts {
+		parts[i].Share = share(parts[i].Grown, growth)
+	}
+	return parts
 }
 
 // describeSpread adds how many sources the growth has. Many new sources with few packets each are

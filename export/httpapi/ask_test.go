@@ -115,7 +115,7 @@ func TestAsk(t *testing.T) {
 	var asking sync.WaitGroup // at once, because each takes a second
 	for body, want := range map[string]string{
 		`{"qname": "deleted.example.com", "for": "1s"}`: `(?s)"answer":"In 1s, one client asked for deleted.example.com: \d+ queries \(A \d+\), \d+ replies \(NXDOMAIN \d+\)\. Clients by queries: 198\.51\.100\.1 \(\d+\)\. First`,
-		`{"client": "198.51.100.2", "for": 1.5}`:        `one client in 198\.51\.100\.2 asked: .* Names by queries: www\.example\.com \(`,
+		`{"client": "198.51.100.2", "for": 1.5}`:        `one client at 198\.51\.100\.2 asked: .* Names by queries: www\.example\.com \(`,
 		`{"qname": "none.example.com", "for": "1s"}`:    `no client asked for none\.example\.com\.`,
 	} {
 		asking.Go(func() {
@@ -201,6 +201,7 @@ func TestWrongQuestions(t *testing.T) {
 		{"recorded", `{"qname": "a", "name": "b"}`, 400, `unknown field \"name\"`},
 		{"recorded", `{"client": "x"}`, 400, `must be an address or a network`},
 		{"recorded", `{"asn": "Example"}`, 400, `must be the number of an autonomous system`},
+		{"recorded", `{"asn": 4294967296}`, 400, `must be the number of an autonomous system`},
 		{"recorded", `qname`, 400, `not a question as {\"qname\": \"www.example.com\"`},
 	} {
 		w := a.do("POST", "/api/v1/policies/"+tt.policy+"/ask", "application/json", tt.body)

@@ -93,14 +93,16 @@ func TestBelow(t *testing.T) {
 
 // A client has its names. Results without a counter are counted too.
 func TestClient(t *testing.T) {
-	for _, client := range []string{"203.0.113.3", "203.0.113.0/24", "::ffff:203.0.113.3"} {
+	for client, words := range map[string]string{
+		"203.0.113.3": "at 203.0.113.3", "203.0.113.0/24": "in 203.0.113.0/24", "::ffff:203.0.113.3": "at ::ffff:203.0.113.3",
+	} {
 		q := asks.Question{Client: client}
 		m := ask(t, q, traffic())
 		require.EqualValues(t, 20, m.Queries.Value())
 		www, apex := m.ByQName.Find("www.example.com"), m.ByQName.Find("example.com")
 		require.Equal(t, []uint64{10, 10, 0}, []uint64{www.HTTPS.Value(), www.NoData.Value(), www.OtherTypes()})
 		require.Equal(t, []uint64{10, 10, 0}, []uint64{apex.OtherTypes(), apex.ServFail.Value(), apex.OtherResults()})
-		require.Contains(t, m.Sentence(q, time.Minute), "In 1m0s, one client in "+client+" asked: 20 queries (")
+		require.Contains(t, m.Sentence(q, time.Minute), "In 1m0s, one client "+words+" asked: 20 queries (")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"visor/decode"
@@ -40,7 +41,7 @@ func (q Question) Config() (cfg Config, err error) {
 	if q.ASN != "" {
 		number := strings.TrimPrefix(strings.ToUpper(q.ASN), "AS")
 		cfg.OnlyASNs = []string{number}
-		if strings.Trim(number, "0123456789") != "" || number == "" || len(number) > 10 {
+		if _, bad := strconv.ParseUint(number, 10, 32); bad != nil {
 			err = errors.Join(err, fmt.Errorf("asn %q: must be the number of an autonomous system, as 64500", q.ASN))
 		}
 	}
@@ -108,7 +109,11 @@ func (q Question) clients(n uint64) string {
 	default:
 		out = fmt.Sprint(n, " clients")
 	}
-	if q.Client != "" {
+	switch _, err := netip.ParseAddr(q.Client); {
+	case q.Client == "":
+	case err == nil:
+		out += " at " + q.Client
+	default:
 		out += " in " + q.Client
 	}
 	if q.ASN != "" {
