@@ -6,8 +6,8 @@ import "fmt"
 // hosts compute the name of their server. Of a few clients, it is guessers that finds them.
 func (v *view) generated() {
 	b, known := v.usual("nxdomain")
-	if !known {
-		return
+	if !known || !v.has(v.path(failedNames)) || !v.has(v.path("top_failed_clients")) {
+		return // it could be one client, or one domain
 	}
 	usual := b.high * v.length
 	growth := v.number("nxdomain") - usual

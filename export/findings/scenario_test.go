@@ -43,6 +43,8 @@ type scenario struct {
 	begin   int           // first minute of the attack
 	attack  func(*minute) // adds an attack's frames; nil without
 	change  func(*minute) // changes the ordinary traffic; nil without
+
+	pktvisor bool // only pktvisor's groups of metrics
 }
 
 // minute is one minute of traffic in the making.
@@ -220,7 +222,7 @@ func (s *source) make() []capture.Frame {
 
 // run passes the periods of a scenario to a function.
 func (s *scenario) run(t testing.TB, period func(*handler.Snapshot)) {
-	settings := handler.Settings{Periods: 2}
+	settings := handler.Settings{Periods: 2, PktvisorGroups: s.pktvisor}
 	d, err := dns.New(dns.Config{Settings: settings})
 	require.NoError(t, err)
 	n, err := network.New(network.Config{Settings: settings})
