@@ -6,10 +6,13 @@ import (
 	"time"
 )
 
-// Baselines learn from every period, and after some minutes an attack is usual for them. So while
-// findings last, detectors look for their subjects with the baselines from before the first one.
-// A new attack needs a sign by both baselines, because the latest ones have learned from the other
-// attack, and those from before may be of the night.
+// Baselines learn from every period, and after some minutes an attack is usual for them. So while a
+// finding lasts, detectors look for its subject with the baselines from before. A new attack needs
+// a sign by the latest baselines and by the oldest ones: the latest have learned from the other
+// attack, and the oldest may be of the night.
+
+// maxBefore bounds the copies of baselines of a module. Further signs share the last one.
+const maxBefore = 8
 
 // held is the kind and the subject of a sign.
 type held struct {
@@ -21,7 +24,8 @@ type held struct {
 type holding struct {
 	since   time.Time
 	longest time.Duration
-	calm    int // periods in a row without it
+	calm    int     // periods in a row without it
+	before  *stream // with the baselines from before it
 }
 
 // longest returns the time after which a finding is usual; 0 if its detector needs no baseline. A
@@ -57,34 +61,55 @@ func (c *Config) forget(kind Kind) int {
 }
 
 // lasting returns the signs in a reading, from the signs by the latest baselines. It keeps the
-// baselines from before the first sign until none lasts any more.
+// baselines from before each sign until that does not last any more.
 func (w *Watcher) lasting(r *reading, s *stream, found []signal) []signal {
 	s.settle(r)
-	if s.before != nil {
-		found = s.compared(found, w.look(views(r, s.before, &w.cfg)))
+	if len(s.before) > 0 {
+		found = w.compared(r, s, found)
 	}
 	for _, h := range s.held {
 		h.calm++
 	}
+	var now *stream // shared by all signs that begin
 	for i := range found {
-		s.hold(r, &found[i].Finding, w.cfg.Resolve)
+		if h := s.hold(r, &found[i].Finding, w.cfg.Resolve); h != nil && h.before == nil {
+			if now == nil {
+				now = s.keep()
+			}
+			h.before = now
+		}
 	}
 	maps.DeleteFunc(s.held, func(key held, h *holding) bool { return h.calm >= w.cfg.forget(key.kind) })
-	if len(s.held) == 0 {
-		s.before = nil
-	}
+	s.release()
 	return found
 }
 
-// hold keeps a sign, and the baselines if it is the first one.
-func (s *stream) hold(r *reading, f *Finding, resolve int) {
+// keep returns a copy of the baselines.
+func (s *stream) keep() *stream {
+	if len(s.before) < maxBefore {
+		s.before = append(s.before, s.copied())
+	}
+	return s.before[len(s.before)-1]
+}
+
+// release removes the copies of baselines that no sign needs.
+func (s *stream) release() {
+	used := make(map[*stream]bool)
+	for _, h := range s.held {
+		used[h.before] = true
+	}
+	s.before = slices.DeleteFunc(s.before, func(b *stream) bool { return !used[b] })
+}
+
+// hold keeps a sign. It returns nil if there are too many, or if the sign needs no baselines.
+func (s *stream) hold(r *reading, f *Finding, resolve int) *holding {
 	if f.longest() == 0 {
-		return
+		return nil
 	}
 	h := s.held[held{f.Kind, f.Subject}]
 	if h == nil {
 		if len(s.held) >= maxActive {
-			return
+			return nil
 		}
 		h = &holding{since: r.start}
 		s.held[held{f.Kind, f.Subject}] = h
@@ -93,9 +118,7 @@ func (s *stream) hold(r *reading, f *Finding, resolve int) {
 		h.since = r.start
 	}
 	h.longest, h.calm = max(h.longest, f.longest()), 0
-	if s.before == nil {
-		s.before = s.copied()
-	}
+	return h
 }
 
 // settle ends what has lasted for so long that it is usual.
@@ -109,25 +132,24 @@ func (s *stream) settle(r *reading) {
 			e.settled = h.longest
 		}
 	}
-	if len(s.held) == 0 {
-		s.before = nil
-	}
+	s.release()
 }
 
-// compared returns the signs of a reading, from the signs by the latest baselines and the signs by
-// the baselines from before.
-func (s *stream) compared(latest, before []signal) (out []signal) {
+// compared returns the signs of a reading by the latest baselines and by those from before.
+func (w *Watcher) compared(r *reading, s *stream, latest []signal) (out []signal) {
 	signs := make(map[held]bool)
 	for i := range latest {
 		signs[held{latest[i].Kind, latest[i].Subject}] = true
 	}
 	shown, gone := make(map[held]bool), false
-	for i := range before {
-		sig := &before[i]
-		key := held{sig.Kind, sig.Subject}
-		if s.held[key] != nil || sig.attacks() && signs[key] {
-			shown[key], gone = true, gone || sig.allGone
-			out = append(out, *sig)
+	for i, before := range s.before {
+		for _, sig := range w.look(views(r, before, &w.cfg)) {
+			key := held{sig.Kind, sig.Subject}
+			h := s.held[key]
+			if h != nil && h.before == before || h == nil && i == 0 && sig.attacks() && signs[key] {
+				shown[key], gone = true, gone || sig.allGone
+				out = append(out, sig)
+			}
 		}
 	}
 	for i := range latest {

@@ -142,6 +142,25 @@ func TestUntilEnd(t *testing.T) {
 	}
 }
 
+// All traffic vanishes while a spike lasts, whose baselines are of less traffic.
+func TestVanishedFromSpike(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	s := scenario{mix: resolver, seed: 9, minutes: 110, qps: 3, change: func(m *minute) {
+		if m.n >= 60 {
+			m.queries = 10
+		} else if m.n >= 20 {
+			m.queries *= 10
+		}
+	}}
+	for _, f := range s.of(t, findings.Vanished) {
+		require.InDelta(t, 60, minuteOf(f.Since), 1, "%+v", f)
+		require.False(t, f.Resolved, "%+v", f)
+	}
+	require.Len(t, s.of(t, findings.Vanished), 2, "queries and packets")
+}
+
 // An attack that pauses is found again at once, although the baselines of its pause have learned
 // from it.
 func TestAgain(t *testing.T) {

@@ -85,7 +85,7 @@ type stream struct {
 	copiers      map[string]bool     // clients that copied zones
 	episodes     map[string]*episode // by kind and subject
 	held         map[held]*holding   // signs that last, see lasting
-	before       *stream             // with the baselines from before they came; nil if none lasts
+	before       []*stream           // with the baselines from before they came, the oldest first
 }
 
 // resume forgets the latest periods if the next one starts long after them. Hours of earlier days
