@@ -95,7 +95,7 @@ func TestFindingsBlock(t *testing.T) {
 	}
 	a, _ := newAttacked(t)
 	for block, problem := range map[string]string{
-		"min_labels: 0": "min_labels must be from 1", "allow_clients: [x]": "neither an address nor a network", "no_such: 1": "no_such", "warmup_periods: 100": "Warmup",
+		"min_labels: 0": "min_labels must be from 1", "allow_clients: [x]": "neither an address nor a network", "no_such: 1": "no_such", "warmup_periods: 100": "warmup_periods is 100",
 	} {
 		w := a.do("POST", "/api/v1/policies", "application/x-yaml", watched(block))
 		require.GreaterOrEqual(t, w.Code, 400, block)
