@@ -28,6 +28,10 @@ var (
 	// errNext is returned by scan at the start of another capture file, in a concatenation of
 	// several files.
 	errNext = errors.New("another file begins")
+
+	// errZeros is returned for the zeros that a crash leaves at the end of a file. They would be
+	// packets of 1970 without bytes.
+	errZeros = errors.New("zeros in place of a packet; the file was not written to its end")
 )
 
 const expected = "a pcap, pcapng or snoop capture, plain or in gzip, zstd or bzip2,"

@@ -165,6 +165,7 @@ func TestDamage(t *testing.T) {
 	}{
 		{"pcap length", pcap, words(little, 0, 0, 256<<10+1, 0), "packet of 262145 bytes, above the maximum of 262144"},
 		{"pcap length of all ones", pcap, words(little, 0, 0, uint32(math.MaxUint32), 0), "packet of 4294967295 bytes, above the maximum of 262144"},
+		{"pcap zeros", pcap, make([]byte, 4096), "zeros in place of a packet; the file was not written to its end"},
 		{"pcap header cut", pcap, words(little, 0, uint16(0), "x"), "packet header cut (7 of 16 bytes)"},
 		{"pcap data cut", pcap, words(little, 0, 0, 98, 98, "0123456789"), "packet data cut (10 of 98 bytes)"},
 		{"pcapng block of no length", ng, words(little, 5, 0, 0), "block of type 0x00000005 with a length of 0 bytes"},

@@ -105,6 +105,8 @@ func TestOtherCompressions(t *testing.T) {
 		_, err = pcapfile.Open(save(t, "a.pcap", []byte(magic)))
 		require.ErrorContains(t, err, "which is not read here")
 	}
-	_, err := pcapfile.NewReader(io.MultiReader(), "a.pcap")
+	_, err := pcapfile.NewReader(strings.NewReader("\xFD7zXZ\x00\x00\x04"+strings.Repeat("x", 100)), "standard input")
+	require.ErrorContains(t, err, "unpack it first, as by xz -dc | visor-reader -")
+	_, err = pcapfile.NewReader(io.MultiReader(), "a.pcap")
 	require.ErrorContains(t, err, "empty file")
 }

@@ -116,6 +116,10 @@ func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 		}
 		sec, sub := binary.LittleEndian.Uint32(rest), binary.LittleEndian.Uint32(rest[4:])
 		captured, original := binary.LittleEndian.Uint32(rest[8:]), binary.LittleEndian.Uint32(rest[12:])
+		if sec|captured|original == 0 { // no packet has a length of 0
+			err = errZeros
+			break
+		}
 		if mayBegin(sec) {
 			if len(rest) < pcapHeader {
 				miss = missing{"packet header", 0, pcapHeader}
