@@ -20,9 +20,11 @@ type Report struct {
 	Reasons  []capture.Reason // reasons why frames or their contents were not analysed
 	Coverage Coverage
 	Errors   []string // input that could not be read, or not to its end
-	Hints    []string // suggestions for a better answer
-	Unit     string   // name of a frame in text; "" means packets
-	Done     string   // outcome of most frames in text; "" means analysed
+	// the rest of the input was not read, because the program was interrupted
+	Interrupted bool
+	Hints       []string // suggestions for a better answer
+	Unit        string   // name of a frame in text; "" means packets
+	Done        string   // outcome of most frames in text; "" means analysed
 	// bounds of the answer's values that are not as usual; see [Bounds]
 	Bounds map[string]map[string]Bound
 	// distribution of events over time; may be empty
@@ -137,7 +139,7 @@ func (r *Report) coverage() string {
 	switch {
 	case c.Of == 0:
 		return "the answer is empty"
-	case c.All() && len(r.Errors) > 0:
+	case c.All() && (len(r.Errors) > 0 || r.Interrupted):
 		return "the answer covers all that could be read, " + between(c.First, c.Last)
 	case c.All():
 		return "the answer covers all of the input, " + between(c.First, c.Last)

@@ -16,7 +16,8 @@ func (o *options) setAnonymize(text string) (err error) {
 		return nil
 	}
 	cfg := &anonymize.Config{KeyFile: text}
-	if v4, v6, ok := strings.Cut(text, ","); ok {
+	_, notNumber := strconv.Atoi(text)
+	if v4, v6, ok := strings.Cut(text, ","); ok || notNumber == nil {
 		var bad error
 		cfg = new(anonymize.Config)
 		cfg.IPv4, err = strconv.Atoi(v4)

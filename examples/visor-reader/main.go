@@ -62,16 +62,25 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	opts, err := parseOptions(args, stdout)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		return exitDone
+		return written(opts.helpErr, stderr)
 	case err != nil:
 		fmt.Fprintf(stderr, "visor-reader: %v\nTry 'visor-reader --help'.\n", err)
 		return exitMisused
 	case opts.version:
-		fmt.Fprintln(stdout, "visor-reader", version())
-		return exitDone
+		_, err := fmt.Fprintln(stdout, "visor-reader", version())
+		return written(err, stderr)
 	}
 	for _, w := range opts.warnings {
 		fmt.Fprintln(stderr, "visor-reader: warning:", w)
 	}
 	return summarise(ctx, opts, stdin, stdout, stderr)
+}
+
+// written returns the exit code after an output that had an error, or nil.
+func written(err error, stderr io.Writer) int {
+	if err != nil {
+		fmt.Fprintln(stderr, "visor-reader:", err)
+		return exitUnread
+	}
+	return exitDone
 }

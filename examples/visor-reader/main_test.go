@@ -400,6 +400,9 @@ func TestErrors(t *testing.T) {
 		{[]string{"--width", "-3", sample}, exitMisused, "--width -3: must be a number of columns"},
 		{[]string{"testdata"}, exitUnread, "testdata is a directory: name its files, such as testdata/*.pcap"},
 		{[]string{"-b", "dns and host 192.0.2.1", sample}, exitMisused, "did you mean 'port 53'?"},
+		{[]string{"--anonymize", "24", sample}, exitMisused, "--anonymize 24: must be two lengths, as 24,48, or a file with a key"},
+		{[]string{"--write-snapshot", "-", sample}, exitMisused, "--write-snapshot -: must be a file"},
+		{[]string{"-", sample, "-"}, exitMisused, "- is named twice"},
 		{[]string{"missing.pcap"}, exitUnread, "missing.pcap"},
 		{[]string{"main.go"}, exitUnread, "main.go"},
 	} {
@@ -436,6 +439,7 @@ func TestInterrupted(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitDone, run(ctx, []string{"--periods", "1", "-"}, in, &stdout, &stderr))
 	require.Contains(t, stderr.String(), "interrupted")
+	require.Contains(t, stderr.String(), "the answer covers all that could be read")
 	parse(t, stdout.String())
 }
 
@@ -445,9 +449,23 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
 func TestCannotWrite(t *testing.T) {
-	var stderr bytes.Buffer
-	require.Equal(t, exitUnread, run(t.Context(), []string{sample}, nil, full{}, &stderr))
-	require.Contains(t, stderr.String(), os.ErrClosed.Error())
+	for _, arg := range []string{sample, "-h", "--version"} {
+		var stderr bytes.Buffer
+		require.Equal(t, exitUnread, run(t.Context(), []string{arg}, nil, full{}, &stderr), arg)
+		require.Contains(t, stderr.String(), os.ErrClosed.Error())
+	}
+}
+
+// TestReadTwice names a capture twice, also by a link.
+func TestReadTwice(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link.pcap")
+	path, err := filepath.Abs(sample)
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(path, link))
+	code, stdout, stderr := call(t, nil, path, link)
+	require.Equal(t, exitDone, code)
+	require.Contains(t, stderr, "link.pcap is read twice, and its packets count twice")
+	require.EqualValues(t, 2000, accountOf(t, stdout).Account.Offered)
 }
 
 // TestFlows summarises the flow records of a router.

@@ -50,6 +50,7 @@ type options struct {
 	all        bool // also show zeros
 	verbose    bool
 	version    bool
+	helpErr    error // of writing the manual
 	warnings   []string
 	question   asks.Question // of --name and --client; empty for a summary
 
@@ -134,8 +135,8 @@ The format pktvisor is JSON with only the keys of pktvisor-reader; without --per
 covers the last five minutes. With --step, JSON is a line for each step. The format
 rssac002 is the YAML of RSSAC002v5 for a DNS server, from captures or snapshots of a day.
 
-Exit status: 0 done, 1 a file could not be read to its end (what could be read is
-shown, of the other files too), 2 wrong usage.
+Exit status: 0 done, or ended by Ctrl-C, 1 a file could not be read to its end (what
+could be read is shown, of the other files too), 2 wrong usage.
 `
 
 // parseOptions parses the command line. With -h it writes the manual to stdout and returns
@@ -146,7 +147,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var ports []string
 	fs := pflag.NewFlagSet("visor-reader", pflag.ContinueOnError)
 	fs.SortFlags = false
-	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
+	fs.Usage = func() { _, o.helpErr = fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
 	fs.StringVarP(&o.input, "input", "i", inputPcap, "`type` of input: pcap, dnstap, netflow or sflow")
 	fs.StringVarP(&o.filter, "bpf", "b", "", "tcpdump `filter`: only matching packets are analysed")
 	fs.StringVarP(&hosts, "host", "H", "", "your own networks, comma separated `CIDRs`, to separate ingress from egress")
@@ -250,12 +251,26 @@ func (o *options) check() error {
 		return errors.New("--policy runs over a capture, and cannot go with --history")
 	case o.policyFile != "" && slices.Contains(o.files, "-"):
 		return errors.New("--policy reads files, and cannot read standard input")
+	case o.writeTo == "-":
+		return errors.New("--write-snapshot -: must be a file; standard output has the summary")
+	case slices.Index(o.files, "-") != lastIndex(o.files, "-"):
+		return errors.New("- is named twice, but standard input can be read once")
 	case o.top < 1:
 		return fmt.Errorf("--top %d: must be 1 or more", o.top)
 	case o.width < 0:
 		return fmt.Errorf("--width %d: must be a number of columns", o.width)
 	}
 	return nil
+}
+
+// lastIndex returns the last place of a name, or -1.
+func lastIndex(names []string, name string) int {
+	for i := len(names) - 1; i >= 0; i-- {
+		if names[i] == name {
+			return i
+		}
+	}
+	return -1
 }
 
 // setTimes parses --from and --to.

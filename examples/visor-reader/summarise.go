@@ -25,6 +25,7 @@ import (
 	"visor/handler/flow"
 	"visor/handler/network"
 	"visor/handler/pcap"
+	"visor/internal/decompress"
 	"visor/sketch/hash64"
 )
 
@@ -145,7 +146,14 @@ func (j *job) openInput(ctx context.Context) (capture.Source, error) {
 // records the others as problems.
 func (j *job) openFiles(ctx context.Context) capture.Source {
 	var sources []capture.Source
+	seen := make(map[string]bool)
 	for _, name := range j.files {
+		if path, err := filepath.EvalSymlinks(name); err == nil {
+			if seen[path] {
+				fmt.Fprintf(j.stderr, "visor-reader: warning: %s is read twice, and its packets count twice\n", name)
+			}
+			seen[path] = true
+		}
 		src, err := openFile(ctx, j.input, name, j.stdin)
 		if err != nil {
 			j.complain(suggest(err, j.input, name))
@@ -207,7 +215,7 @@ func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a directory: name its files, such as %s", name, filepath.Join(name, "*.pcap"))
 	}
-	in, label := stdin, "standard input"
+	in, label := stdin, decompress.StandardInput
 	if name != "-" {
 		in, label = special(name), name
 	}

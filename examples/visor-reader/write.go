@@ -120,6 +120,7 @@ func (j *job) report(ctx context.Context, p *handler.Pipeline, snap *handler.Sna
 	if j.input == inputDNSTap {
 		r.Unit = "messages"
 	}
+	r.Interrupted = ctx.Err() != nil
 	for _, err := range j.problems {
 		r.Errors = append(r.Errors, err.Error())
 	}

@@ -52,12 +52,18 @@ var unpackers = []struct{ magic, name, command string }{
 	{"7z\xBC\xAF\x27\x1C", "7-Zip", "7z x -so"},
 }
 
+// StandardInput is the name of standard input in errors.
+const StandardInput = "standard input"
+
 // Foreign returns an error for a file that begins with head. It names the compression and a command
 // that decompresses the file for reader, a command that reads a pipe. It returns nil unless that is
 // a compression that Detect does not support.
 func Foreign(head []byte, name, reader string) error {
 	for _, u := range unpackers {
 		if bytes.HasPrefix(head, []byte(u.magic)) {
+			if name == StandardInput {
+				return fmt.Errorf("compressed by %s, which is not read here; unpack it first, as by %s | %s", u.name, u.command, reader)
+			}
 			return fmt.Errorf("compressed by %s, which is not read here; unpack it into a pipe: %s %s | %s", u.name, u.command, name, reader)
 		}
 	}
