@@ -8,11 +8,20 @@ import (
 
 	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	metrics "go.opentelemetry.io/proto/slim/otlp/metrics/v1"
+	"google.golang.org/protobuf/proto"
 
 	"visor/export"
 	"visor/handler"
 	"visor/handler/metric"
 )
+
+// Marshal returns the metrics of a snapshot as the body of a request to a receiver, in protobuf. It
+// is for programs that deliver themselves, and for snapshots that were read or merged; a [Pusher]
+// delivers the periods of a pipeline. The attributes of the resource may be nil.
+func Marshal(policy string, s *handler.Snapshot, resource map[string]string) ([]byte, error) {
+	of := &metrics.ResourceMetrics{Resource: newResource(resource), ScopeMetrics: []*metrics.ScopeMetrics{scope(policy, s.Modules)}}
+	return proto.Marshal(&request{ResourceMetrics: []*metrics.ResourceMetrics{of}})
+}
 
 // scopePrefix precedes the name of a policy in the name of its scope.
 const scopePrefix = "pktvisor/"
@@ -22,7 +31,7 @@ func scope(policy string, modules []handler.Module) *metrics.ScopeMetrics {
 	s := newScope(scopePrefix, policy)
 	for i := range modules {
 		m := &modules[i]
-		at := span{nanos(m.Start), nanos(m.Start.Add(m.Length))}
+		at := span{nanos(m.Start), nanos(end(m))}
 		alone := &handler.Snapshot{Modules: modules[i : i+1]}
 		cfg := export.FamilyConfig{Labels: map[string]string{"policy": policy}, Handler: true}
 		for _, f := range export.Families(alone, cfg) {
@@ -30,6 +39,19 @@ func scope(policy string, modules []handler.Module) *metrics.ScopeMetrics {
 		}
 	}
 	return s
+}
+
+// end returns the end of the counts of a module. Merged counts may have gaps.
+func end(m *handler.Module) time.Time {
+	last := m.Start.Add(m.Length)
+	for _, c := range m.Counted {
+		for _, span := range c.Spans {
+			if span.End.After(last) {
+				last = span.End
+			}
+		}
+	}
+	return last
 }
 
 // span is a period in ns since 1970.

@@ -5,6 +5,9 @@
 //	...
 //	err = p.Run(ctx) // until ctx is done
 //
+// The function sources returns what to push, such as a pipeline: []otlp.Source{{Of: pipeline}}.
+// [Marshal] returns the request for one snapshot.
+//
 // Each period is pushed once, after it has ended. Names, attributes and scopes match pktvisor: one
 // scope per policy, with the attribute policy_name. Requests that the receiver does not accept are
 // kept and retried for Config.Budget, so a receiver that is down for a shorter time misses nothing.

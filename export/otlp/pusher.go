@@ -59,11 +59,12 @@ func (cfg Config) withDefaults() Config {
 // Source is a policy to push.
 type Source struct {
 	Policy string
-	Of     asker
+	// a *handler.Pipeline, a *handler.Attachment, or a *policy.Running; see [Marshal] for snapshots
+	Of asker
 }
 
-// asker is the source of a policy's metrics: a *handler.Pipeline, a *handler.Attachment, or a
-// policy of visor/handler/policy.
+// asker is the source of a policy's metrics. Bucket is called with 0, 1 and so on until it returns
+// an error, at most as often as a module keeps periods.
 type asker interface {
 	Bucket(n int) (*handler.Snapshot, error)
 	Totals() []handler.Totals
@@ -288,13 +289,14 @@ func fresh(src asker, last map[string]time.Time, why occasion) (out [][]handler.
 	// start of the oldest period found, because a period may end between two calls and then appear
 	// twice
 	found := make(map[string]time.Time)
-	for n := 0; ; n++ {
+	for n, kept := 0, 1; n < kept; n++ {
 		snap, err := src.Bucket(n)
 		if err != nil {
 			break
 		}
 		var modules []handler.Module
 		for _, m := range snap.Modules {
+			kept = max(kept, m.Periods)
 			running := n == 0 && why != ending && (m.Periods > 1 || why == looking)
 			newer, again := m.Start.After(last[m.Name]), !found[m.Name].IsZero() && !m.Start.Before(found[m.Name])
 			if !running && !m.Start.IsZero() && newer && !again && !m.Silent() {
