@@ -202,7 +202,7 @@ func (f *feedFill) appendTo(dst []Frame) []Frame {
 func (f *feedFill) reset() { f.buf, f.frames = f.buf[:0], 0 }
 
 // ReadBatch replaces the contents of b with submitted frames, ordered by time, and waits for the
-// first. Frames borrow from t until the next ReadBatch. After Close it returns the remaining
+// first. Frames borrow from f until the next ReadBatch. After Close it returns the remaining
 // frames, and then [ErrClosed].
 func (f *Feed) ReadBatch(b *Batch) error {
 	b.Reset()

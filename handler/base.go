@@ -78,7 +78,8 @@ func (b *Base[M]) Account() Account {
 	return sum
 }
 
-// Enter begins the second of an event at tsNS. It flushes the events of another second.
+// Enter begins the second of an event at tsNS. It flushes the events of another second. Call it for
+// each event before it counts in Events, if the metrics embed [EventCounts] or [PassedCounts].
 func (b *Base[M]) Enter(tsNS int64) {
 	if !b.Events.In(tsNS) {
 		b.Flush()

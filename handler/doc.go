@@ -28,7 +28,8 @@
 // # Write a handler
 //
 // A handler of your own embeds [Declared], and its shard embeds a [Base]. [Declare] makes the first
-// from a [Spec], and NewBase the second. Process counts the events of a [Batch]. The example of
-// [Declare] is complete, and examples/customhandler adds options and a type for policies. Test it
-// with handlertest.Run.
+// from a [Spec], and NewBase the second. Process counts the events of a [Batch]: the outcome of
+// each in Base.Events ([Events]), and the metrics in Base.Live. The example of [Declare] is
+// complete, and examples/customhandler adds options and a type for policies. Test it with
+// handlertest.Run.
 package handler

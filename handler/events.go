@@ -5,6 +5,16 @@ import "visor/sketch"
 // Events counts the events of a shard by outcome. [Base.Flush] adds them to the account, and to the
 // metrics if these embed [EventCounts] or [PassedCounts]. Shards accumulate the events of a second,
 // because most packets of a batch share one.
+//
+// Process counts each event in Offered, and then once in Filtered, Undecodable or Deep. An event in
+// none of these passed, but Sampler.Deep left it out:
+//
+//	s.Enter(p.TimeNS) // needed for EventCounts and PassedCounts, which have rates
+//	s.Events.Offered++
+//	if !s.Sampler.Deep() {
+//		continue
+//	}
+//	s.Events.Deep++
 type Events struct {
 	Offered     uint64 // all events
 	Filtered    uint64 // events that did not pass a filter

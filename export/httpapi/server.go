@@ -19,13 +19,19 @@ func NewServer(h http.Handler) *http.Server {
 	}
 }
 
-// TLSFiles names files in PEM format.
+// TLSFiles names files in PEM format:
+//
+//	struct {
+//		Cert, Key string // of the server, with intermediate certificates
+//		ClientCA  string // if set, clients must have a certificate signed by one of these
+//	}
 type TLSFiles = tlsfiles.Files
 
-// Certificates serve TLS from files. They are safe for concurrent use.
+// Certificates serve TLS from files. They are safe for concurrent use. The method Config returns a
+// *tls.Config for [http.Server].TLSConfig, and Failures the number of renewals that failed.
 type Certificates = tlsfiles.Certificates
 
-// FileReader reads a file. nil means os.ReadFile.
+// FileReader is a func(path string) ([]byte, error) that reads a file. nil means [os.ReadFile].
 type FileReader = renewed.Reader
 
 // NewCertificates returns the certificates of files, or an error if they are invalid. If a file

@@ -2,6 +2,7 @@ package metric_test
 
 import (
 	"fmt"
+	"strconv"
 
 	"visor/handler/metric"
 	"visor/sketch"
@@ -31,6 +32,23 @@ func Example() {
 	// Output:
 	// mine_queries 3 []
 	// mine_top_names 0 [{a.example 2 2   0 []} {b.example 1 1   0 []}]
+}
+
+// hops is the key of a list of numbers.
+type hops uint16
+
+func (h hops) String() string { return strconv.Itoa(int(h)) + " hops" }
+
+func ExampleTopNumbers() {
+	var list metric.TopNumbers[hops]
+	list.Add(64, 2)
+	list.Add(63, 5)
+	for _, item := range list.Items(10) {
+		fmt.Println(item.Name, item.Estimate)
+	}
+	// Output:
+	// 63 hops 5
+	// 64 hops 2
 }
 
 // A field with the tag must be a metric.

@@ -33,13 +33,21 @@ func (t *Top[K]) Items(n int) []Item {
 	return items(t.Top(n, K.Compare), func(k K) Item { return Item{Name: k.String()} })
 }
 
-// Code is the constraint for keys of a [TopNumbers] list: a named number of 16 bits.
+// Code is the constraint for keys of a [TopNumbers] list: a named number of 16 bits, such as a
+// [Port]. The text of String is the name of an entry.
 type Code interface {
 	~uint16
 	String() string
 }
 
-// TopNumbers is an exact top list of numbers that can be a metric.
+// TopNumbers is an exact top list of numbers that can be a metric, such as a TopNumbers[Port] of
+// ports. For other numbers define a type with a text:
+//
+//	type Hops uint16
+//
+//	func (h Hops) String() string { return strconv.Itoa(int(h)) }
+//
+// Its method Add, of [sketch.TopCounts], takes the number itself, without a hash.
 type TopNumbers[K Code] struct{ sketch.TopCounts[K] }
 
 func (t *TopNumbers[K]) mergeFrom(src state) { t.Merge(&src.(*TopNumbers[K]).TopCounts) }
