@@ -140,12 +140,12 @@ func (q *Quantile) Max() float64 { return q.max }
 func (q *Quantile) Sum() float64 { return q.sum.float() }
 
 // Quantile returns the value at rank p, from 0 to 1: the smallest sample that is not below p·Count
-// samples. It returns 0 without samples.
+// samples. It returns 0 without samples, and for NaN. Other p count as the nearest bound.
 func (q *Quantile) Quantile(p float64) float64 {
-	rank := uint64(min(max(1, math.Ceil(p*float64(q.n))), float64(q.n)))
-	if q.n == 0 {
+	if q.n == 0 || math.IsNaN(p) {
 		return 0
 	}
+	rank := uint64(min(max(1, math.Ceil(p*float64(q.n))), float64(q.n)))
 	if !q.binned {
 		return slices.Sorted(slices.Values(q.raw))[rank-1]
 	}

@@ -199,6 +199,26 @@ func TestQuantileEnds(t *testing.T) {
 	require.Equal(t, q.Count(), back.Count())
 }
 
+// TestQuantileBeyond asks for ranks that do not exist.
+func TestQuantileBeyond(t *testing.T) {
+	var few, many sketch.Quantile
+	var rate sketch.Rate
+	for i := range 1000 {
+		many.Add(float64(i))
+		rate.Add(int64(i), uint64(i+1))
+	}
+	few.Add(3)
+	few.Add(5)
+	for _, q := range []*sketch.Quantile{&few, &many} {
+		require.Equal(t, q.Min(), q.Quantile(-1))
+		require.Equal(t, q.Max(), q.Quantile(99))
+		require.Zero(t, q.Quantile(math.NaN()))
+	}
+	seconds := rate.Over(1000, math.MaxInt64)
+	require.EqualValues(t, 1, seconds.Quantile(-1))
+	require.EqualValues(t, 1000, seconds.Quantile(99))
+}
+
 func TestQuantileResetAndAllocations(t *testing.T) {
 	samples := draw("exponential", 5000)
 	q := quantileOf(samples)

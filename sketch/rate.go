@@ -170,9 +170,9 @@ func (d Distribution) Count() uint64 { return d.n }
 func (d Distribution) Total() uint64 { return d.total }
 
 // Quantile returns the rate, in events per second, that is not exceeded in a share p of the
-// seconds.
+// seconds, from 0 to 1. Other p count as the nearest bound.
 func (d Distribution) Quantile(p float64) uint64 {
-	rank := min(max(uint64(math.Ceil(p*float64(d.slots))), 1), d.slots)
+	rank := min(uint64(max(math.Ceil(p*float64(d.slots)), 1)), d.slots)
 	silent := d.slots - uint64(len(d.active))
 	if rank <= silent {
 		return 0 // also without any seconds
