@@ -99,6 +99,13 @@ func touch(p []byte) byte {
 	return p[ahead] ^ p[ahead+64]
 }
 
+// zeroRun is the number of zeros that are not packets. Fewer are taken for packets without bytes,
+// as other programs do.
+const zeroRun = 1024
+
+// zeros reports whether p begins with many zeros.
+func zeros(p []byte) bool { return len(p) >= zeroRun && [zeroRun]byte(p) == [zeroRun]byte{} }
+
 func (*pcap) again() {}
 
 // scan keeps its state in local variables and writes frames in place, which is faster than
@@ -116,7 +123,7 @@ func (f *pcap) scan(p []byte, b *capture.Batch) (n int, miss missing, err error)
 		}
 		sec, sub := binary.LittleEndian.Uint32(rest), binary.LittleEndian.Uint32(rest[4:])
 		captured, original := binary.LittleEndian.Uint32(rest[8:]), binary.LittleEndian.Uint32(rest[12:])
-		if sec|captured|original == 0 { // no packet has a length of 0
+		if sec|captured|original == 0 && zeros(rest) {
 			err = errZeros
 			break
 		}
