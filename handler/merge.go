@@ -9,7 +9,8 @@ import (
 )
 
 // Merge returns the combined counts of snapshots, as if one pipeline had seen everything. They may
-// be of any hosts, minutes and workers, and of different versions of programs. See [Merger].
+// be of any hosts, minutes and workers, and of different versions of programs. The result is
+// nil without snapshots. See [Merger].
 func Merge(snapshots ...*Snapshot) (*Snapshot, error) {
 	var m Merger
 	for _, s := range snapshots {
