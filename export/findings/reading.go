@@ -35,8 +35,8 @@ func read(m *handler.Module, period time.Duration) *reading {
 	if m.Start.IsZero() || m.Silent() || !Analyzes(m.Type) {
 		return nil
 	}
-	if length <= 0 {
-		length = max(period, time.Second)
+	if length <= 0 { // less than a second
+		length = time.Second
 	}
 	long := *m
 	long.TopN, long.TopPercentile = listLength, 0

@@ -1,6 +1,7 @@
 package findings_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -148,4 +149,24 @@ func TestMoreSevere(t *testing.T) {
 	require.False(t, changes[1].Resolved)
 	require.True(t, changes[2].Resolved)
 	require.Equal(t, findings.Attack, changes[2].Severity, "the worst of the episode")
+}
+
+// A policy that ends in the first second of a period leaves one of length 0. It does not
+// reach into the first period of the next policy.
+func TestEndAtOnce(t *testing.T) {
+	s := scenario{mix: resolver, seed: 8, minutes: 4, qps: 10}
+	all := s.periods(t)
+	cut := func(p *handler.Snapshot, start time.Time, length time.Duration) *handler.Snapshot {
+		c := *p
+		c.Modules = slices.Clone(p.Modules)
+		for i := range c.Modules {
+			c.Modules[i].Start, c.Modules[i].Length = start, length
+		}
+		return &c
+	}
+	w := watcher(t)
+	w.Learn(all[0])
+	end := all[1].Modules[0].Start
+	w.Learn(cut(all[1], end, 0))
+	require.Empty(t, w.Add(cut(all[2], end.Add(5*time.Second), 55*time.Second)))
 }
