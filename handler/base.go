@@ -105,8 +105,8 @@ func (b *Base[M]) Forwarded() *Batch {
 	return b.Forward
 }
 
-// StartForward empties Forward. The pipeline calls it before Process.
-func (b *Base[M]) StartForward() {
+// startForward empties Forward, before Process.
+func (b *Base[M]) startForward() {
 	if b.Forward != nil {
 		b.Forward.Packets, b.Forward.DNS, b.Forward.BGP = b.Forward.Packets[:0], b.Forward.DNS[:0], b.Forward.BGP[:0]
 	}
@@ -172,7 +172,7 @@ func (b *Base[M]) begin(p period, length int64) {
 }
 
 func (b *Base[M]) cover(ns int64, now second, frames uint64) {
-	b.StartForward()
+	b.startForward()
 	b.bucket.stretch.lastNS = max(b.bucket.stretch.lastNS, ns)
 	b.bucket.frames += frames
 	b.bucket.Seconds().Now = now.Unix()

@@ -116,7 +116,6 @@ func (s *shard) Shift(startNS int64) {
 
 // Process counts the batch's DNS messages.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	for i := range b.DNS {
 		m := &b.DNS[i]
 		s.Enter(m.TimeNS)

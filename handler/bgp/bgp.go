@@ -52,7 +52,6 @@ type shard struct {
 
 // Process counts the batch's BGP messages.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	for i := range b.BGP {
 		m := &b.BGP[i]
 		if m.Msg == nil {

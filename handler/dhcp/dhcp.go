@@ -98,7 +98,6 @@ const maxName = 63 // a label of a domain name (RFC 1035, section 2.3.4), becaus
 
 // Process counts the batch's DHCP messages.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	for i := range b.Packets {
 		frame := &b.Packets[i]
 		p := frame.Innermost()

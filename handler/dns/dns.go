@@ -51,7 +51,6 @@ func (s *shard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		if i%ahead == 0 {

@@ -114,7 +114,6 @@ func (s *transactionShard) Open() int { return s.waiting.open.Len() }
 
 // Process counts the batch's DNS messages.
 func (s *transactionShard) Process(b *handler.Batch) {
-	s.StartForward()
 	s.levels = s.slow.at(s.start)
 	for i := range b.DNS {
 		if i%ahead == 0 {

@@ -89,7 +89,6 @@ func (s *shard) Keyed(h *hash64.Hasher) {
 
 // Process counts the batch's flow records.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	s.budget.Max = s.h.share()
 	for i := range b.Flows {
 		s.export(&b.Flows[i])

@@ -166,7 +166,6 @@ type test struct{ target string }
 
 // Process counts the batch's events.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	for i := range b.Packets {
 		if p := &b.Packets[i]; p.Layers.Has(decode.LayerProbe) {
 			s.open.Expire(p.TimeNS)

@@ -112,7 +112,6 @@ func (s *directionShard) Shift(startNS int64) {
 
 // Process counts the batch's packets.
 func (s *directionShard) Process(b *handler.Batch) {
-	s.StartForward()
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		if !s.Events.In(p.TimeNS) {

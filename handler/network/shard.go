@@ -53,7 +53,6 @@ func (s *shard) left(r *remote, hash uint64) {
 
 // Process counts the batch's packets.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	for i := range b.Packets {
 		p := &b.Packets[i]
 		if !s.Events.In(p.TimeNS) {

@@ -51,7 +51,6 @@ type shard struct {
 
 // Process counts the batch's losses. Its packets are events without analysis.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	n := uint64(len(b.Packets))
 	s.Events.Offered += n
 	s.Events.Deep += n

@@ -119,7 +119,6 @@ type shard struct {
 
 // Process takes a sample if the interval has passed.
 func (s *shard) Process(b *handler.Batch) {
-	s.StartForward()
 	if !s.first || len(b.Packets) == 0 {
 		return
 	}
