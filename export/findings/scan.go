@@ -81,7 +81,7 @@ const firstEphemeral = 32768
 // server have ephemeral ports; a scanner tries lower ones.
 func (v *view) fromOnePort(opening float64) bool {
 	from, to := v.items(v.path("top_src_port")), v.items(v.path("top_dst_port"))
-	if len(from) == 0 || from[0].Name != to[0].Name || opening < 0.25*v.number("total") {
+	if len(from) == 0 || len(to) == 0 || from[0].Name != to[0].Name || opening < 0.25*v.number("total") {
 		return false
 	}
 	if port, err := strconv.Atoi(from[0].Name); err != nil || port < 1024 {
