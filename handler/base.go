@@ -16,8 +16,8 @@ type Base[M any] struct {
 	Events Events // events since the last Flush
 	// Forward is the input of the next handler of a sequence, and nil without one. Process appends
 	// the events that pass: to Packets, and also to DNS or BGP for messages; see [Batch.AddDNS].
-	// The pipeline empties it before Process. Behind a handler that appends nothing, no handler of
-	// a sequence counts anything.
+	// The pipeline empties it before Process. A handler that appends sets Spec.Forwards; behind
+	// another one, no handler of a sequence counts anything.
 	Forward *Batch
 
 	Sampler Sampler

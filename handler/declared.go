@@ -20,6 +20,7 @@ type Spec struct {
 	// [Settings.PktvisorGroups] unless Settings.Enable names them
 	Own        metric.GroupSet
 	WantsFlows bool // the handler reads [Batch].Flows
+	Forwards   bool // the handler passes events on in a sequence, see [Base].Forward
 }
 
 // Declared is embedded by handlers. It provides Info and the [Base] of each shard. M is the struct
@@ -63,7 +64,7 @@ func (spec Spec) info(s Settings) (Info, error) {
 	return Info{
 		Name: s.Name, Tap: s.Tap, Type: spec.Type, Version: cmp.Or(spec.Version, "1.0"), Schema: spec.Schema,
 		Periods: s.Periods, TopN: s.TopN, TopPercentile: s.TopPercentile,
-		Groups: groups, GroupNames: spec.Groups, Own: spec.Own, WantsFlows: spec.WantsFlows,
+		Groups: groups, GroupNames: spec.Groups, Own: spec.Own, WantsFlows: spec.WantsFlows, Forwards: spec.Forwards,
 	}, nil
 }
 

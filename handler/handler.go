@@ -36,6 +36,8 @@ type Info struct {
 	// the handler reads [Batch].Flows, so the pipeline decodes every UDP datagram as a flow
 	// export
 	WantsFlows bool
+	// the handler passes events on in a sequence, see [Base].Forward; false if it was read
+	Forwards bool
 }
 
 // Shard is a handler's part in one worker. The worker's goroutine owns it. Analyzers embed a

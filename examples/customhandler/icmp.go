@@ -30,7 +30,7 @@ type Handler struct {
 
 // New returns a Handler, or an error for invalid settings.
 func New(cfg Config) (*Handler, error) {
-	d, err := handler.Declare[Metrics](handler.Spec{Type: "icmp"}, cfg.Settings)
+	d, err := handler.Declare[Metrics](handler.Spec{Type: "icmp", Forwards: true}, cfg.Settings)
 	return &Handler{d, cfg}, err
 }
 

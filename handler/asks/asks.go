@@ -47,7 +47,7 @@ var ErrNoASN = errors.New("asks: OnlyASNs needs a database of autonomous systems
 
 // New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
-	d, err := handler.Declare[Metrics](handler.Spec{Type: "asks"}, cfg.Settings)
+	d, err := handler.Declare[Metrics](handler.Spec{Type: "asks", Forwards: true}, cfg.Settings)
 	cfg.OnlyQNames, cfg.OnlySuffixes = canonical(cfg.OnlyQNames), canonical(cfg.OnlySuffixes)
 	if len(cfg.OnlyASNs) > 0 && (cfg.Geo == nil || !cfg.Geo.HasASN()) {
 		err = errors.Join(err, ErrNoASN)

@@ -78,7 +78,7 @@ func declare[M any](cfg Config, version string, names metric.GroupNames, default
 	if cfg.Transactions == 0 {
 		cfg.Transactions = 65536
 	}
-	spec := handler.Spec{Type: "dns", Version: version, Groups: names, Defaults: defaults, Own: own}
+	spec := handler.Spec{Type: "dns", Version: version, Groups: names, Defaults: defaults, Own: own, Forwards: true}
 	cfg.ClientSubnetV4 = cmp.Or(cfg.ClientSubnetV4, 24)
 	cfg.ClientSubnetV6 = cmp.Or(cfg.ClientSubnetV6, 48)
 	d, err := handler.Declare[M](spec, cfg.Settings)

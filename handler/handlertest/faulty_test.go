@@ -28,6 +28,7 @@ func TestFaulty(t *testing.T) {
 		"no help":               "the metric nohelp_top_senders has no tag help",
 		"no outcome":            "events that are in none of Events.Deep, Filtered and Undecodable",
 		"no second":             "does Process call Enter for each event?",
+		"forwards in secret":    "Spec.Forwards",
 		"forwards twice":        "events in Base.Forward, and events that passed",
 		"shows whole addresses": "shows an address that Settings.Anonymize hides",
 	} {
@@ -61,7 +62,7 @@ func newSenders(fault string, s handler.Settings) (handler.Handler, error) {
 		d, err := handler.Declare[countsWithoutHelp](handler.Spec{Type: "nohelp"}, s)
 		return &withoutHelp{d}, err
 	}
-	d, err := handler.Declare[counts](handler.Spec{Type: "senders"}, s)
+	d, err := handler.Declare[counts](handler.Spec{Type: "senders", Forwards: fault != "forwards in secret"}, s)
 	return &senders{d, fault}, err
 }
 

@@ -54,8 +54,8 @@ func (s *single) ReadBatch(b *capture.Batch) error {
 
 func (s *single) Close() error { return s.frames.Close() }
 
-// testSequence puts another handler behind the one under test. If it passes
-// any event on, it passes each on once.
+// testSequence puts another handler behind the one under test. If it passes any event on, it passes
+// each on once, and Spec.Forwards is set.
 func testSequence(t *testing.T, make New, frames []capture.Frame) {
 	first, err := make(allTime(handler.Settings{Name: "first"}))
 	require.NoError(t, err)
@@ -71,6 +71,7 @@ func testSequence(t *testing.T, make New, frames []capture.Frame) {
 	a := p.HandlerAccounts()["first"]
 	seen := p.HandlerAccounts()["witness"].Offered
 	require.LessOrEqual(t, seen, a.Analysed+a.NotSampled, "events in Base.Forward, and events that passed")
+	require.Equal(t, first.Info().Forwards, seen > 0, "Spec.Forwards, and whether one of %d events passed", a.Analysed+a.NotSampled)
 }
 
 // witness is a handler that counts packets.

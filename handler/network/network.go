@@ -48,7 +48,7 @@ type declared[M any] struct {
 }
 
 func declare[M any](cfg Config, version, schema string, groups metric.GroupNames) (declared[M], error) {
-	spec := handler.Spec{Type: "net", Version: version, Schema: schema, Groups: groups, Defaults: groups.All() &^ ownGroups, Own: ownGroups}
+	spec := handler.Spec{Type: "net", Version: version, Schema: schema, Groups: groups, Defaults: groups.All() &^ ownGroups, Own: ownGroups, Forwards: true}
 	d, err := handler.Declare[M](spec, cfg.Settings)
 	errs := []error{err}
 	for _, asn := range cfg.ASNs {

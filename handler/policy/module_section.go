@@ -25,11 +25,25 @@ func (p *parser) handlers(node *yaml.Node, pol *Policy) {
 		}
 	default:
 		pol.Sequence = true
-		for _, item := range modules.Content {
+		for i, item := range modules.Content {
 			p.item(pol, p.resolve(item), window)
+			if i+1 == len(pol.Modules) && i+1 < len(modules.Content) {
+				p.checkForwards(item, &pol.Modules[i])
+			}
 		}
 	}
 	p.only(node, "'handlers'", "window_config", "modules")
+}
+
+// checkForwards warns of a module that is not the last of its sequence and passes no events on.
+func (p *parser) checkForwards(node *yaml.Node, m *Module) {
+	a := p.types.analyzer(m.Type, m.Version)
+	if a == nil {
+		return // already an error
+	}
+	if info, err := a.Info(); err == nil && !info.Forwards {
+		p.warnAt(node, nil, "module '%s' of type '%s' passes no events on: the modules behind it in the sequence count nothing", m.Name, m.Type)
+	}
 }
 
 // item reads a module of a sequence: the name with a nested map, or the name with the module's keys
