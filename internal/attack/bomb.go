@@ -16,8 +16,8 @@ func Bomb(size int) []byte {
 	b = appendBlock(b, raw, len(header)+len(packet))
 	b = append(append(b, header...), packet...)
 	// 131,072 bytes from 16 bytes before: no literals, one sequence, and a table of one code for
-	// each of its numbers. The bits behind are a 1, those of the offset, and those of the length
-	// (section 3.1.1.3.2).
+	// each of its numbers. Behind it are a 1, the offset's bits and the length's (section
+	// 3.1.1.3.2).
 	const bits = 1<<20 | (16+3-1<<4)<<16 | (most - 65539)
 	again := []byte{0, 1, 0x54, 0, 4, 52, bits & 0xFF, bits >> 8 & 0xFF, bits >> 16}
 	for ; size > most; size -= most {
