@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/export/findings"
+	"visor/internal/racetest"
 )
 
 var (
@@ -76,6 +77,7 @@ func named(found []findings.Finding) (out []findings.Finding) {
 }
 
 func TestEnumerators(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -112,6 +114,7 @@ func TestEnumerators(t *testing.T) {
 // A client that asks for numbered names of an exception is not reported, nor one with many names
 // that exist.
 func TestNotEnumerated(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -128,6 +131,7 @@ func TestNotEnumerated(t *testing.T) {
 // A zone whose names were asked for before is not attacked when its server fails, also if clients
 // repeat their queries.
 func TestOutageIsNoAttack(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

@@ -63,6 +63,7 @@ func TestRandomLabels(t *testing.T) {
 }
 
 func TestSpike(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -94,6 +95,7 @@ func TestWarmup(t *testing.T) {
 
 // One fired and one resolved change per episode, with the same key.
 func TestEpisode(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -163,6 +165,7 @@ func scan(n, hosts int) func(*minute) {
 }
 
 func TestTunnel(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short generates one attack, of random labels")
 	}
@@ -174,6 +177,7 @@ func TestTunnel(t *testing.T) {
 }
 
 func TestReflection(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -182,6 +186,7 @@ func TestReflection(t *testing.T) {
 }
 
 func TestScan(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short generates one attack, of random labels")
 	}
@@ -215,6 +220,7 @@ func TestScan(t *testing.T) {
 // Before there is a baseline, a scan from one port is found, and refused connections to one server
 // are none.
 func TestScanAtOnce(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short generates one attack, of random labels")
 	}
@@ -235,6 +241,7 @@ func TestScanAtOnce(t *testing.T) {
 
 // One of three servers fails, gets slow or does not reply.
 func TestTrouble(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -266,6 +273,7 @@ func TestTrouble(t *testing.T) {
 
 // A server that is not asked any more, and a client subnet that does not ask, are reported.
 func TestVanishedHosts(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -291,6 +299,7 @@ func TestVanishedHosts(t *testing.T) {
 
 // A domain that had traffic for long and has none is reported. If all traffic ends, that is all.
 func TestVanished(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -315,6 +324,7 @@ func TestVanished(t *testing.T) {
 
 // Each finding has the top lists of its period, once each.
 func TestEvidenceLists(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

@@ -7,10 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/export/findings"
+	"visor/internal/racetest"
 )
 
 // With only pktvisor's groups many attacks are not found, but none is taken for another one.
 func TestFewGroups(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

@@ -8,11 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/export/findings"
+	"visor/internal/racetest"
 )
 
 // Attacks that last for an hour are one finding until their end, although they are usual by then:
 // those that are there from the first period on, and those after some ordinary ones.
 func TestLasting(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -43,6 +45,7 @@ func TestLasting(t *testing.T) {
 // An attack that began before a restart is found after it, although history has more of it than of
 // calm.
 func TestLastingRestart(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -58,6 +61,7 @@ func TestLastingRestart(t *testing.T) {
 
 // An attack that ended before a restart is not found after it.
 func TestEndedRestart(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -86,6 +90,7 @@ func during(from, to int, attack func(*minute)) func(*minute) {
 
 // What lasts longer than a day is usual then, as is a greater volume after two hours.
 func TestUsual(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -114,6 +119,7 @@ func TestUsual(t *testing.T) {
 
 // A greater volume, and the absence of a domain or of all traffic, last until their end.
 func TestUntilEnd(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -144,6 +150,7 @@ func TestUntilEnd(t *testing.T) {
 
 // All traffic vanishes while a spike lasts, whose baselines are of less traffic.
 func TestVanishedFromSpike(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -164,6 +171,7 @@ func TestVanishedFromSpike(t *testing.T) {
 // An attack that pauses is found again at once, although the baselines of its pause have learned
 // from it.
 func TestAgain(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -191,6 +199,7 @@ func TestAgain(t *testing.T) {
 // A tunnel that began in the night does not keep the baselines of the night for others: more wrong
 // names by day are not an attack.
 func TestLastingNight(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

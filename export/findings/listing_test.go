@@ -61,6 +61,7 @@ func copyZone(clients ...string) func(*minute) {
 // A client that copies a zone for the first time is found, with the zone and its size. A secondary
 // server, which did so before, is not, and neither is a client that the configuration allows.
 func TestCopies(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -87,6 +88,7 @@ func TestCopies(t *testing.T) {
 // A secondary server whose copies are in history is known after a restart, even if history has only
 // the sum of an hour. Without history it is found once.
 func TestCopiesBeforeRestart(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
@@ -191,6 +193,7 @@ func TestListings(t *testing.T) {
 // Two clients that share the reverse names of a network are found, although each asks for fewer
 // than a single one would have to.
 func TestSharedSweep(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}

@@ -119,6 +119,7 @@ func TestLearnHours(t *testing.T) {
 
 // A finding that becomes more severe is reported again, once, with the key that it fired with.
 func TestMoreSevere(t *testing.T) {
+	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
