@@ -253,7 +253,7 @@ func (o *options) check() error {
 		return errors.New("--policy reads files, and cannot read standard input")
 	case o.writeTo == "-":
 		return errors.New("--write-snapshot -: must be a file; standard output has the summary")
-	case slices.Index(o.files, "-") != lastIndex(o.files, "-"):
+	case slices.Contains(o.files[slices.Index(o.files, "-")+1:], "-"):
 		return errors.New("- is named twice, but standard input can be read once")
 	case o.top < 1:
 		return fmt.Errorf("--top %d: must be 1 or more", o.top)
@@ -261,16 +261,6 @@ func (o *options) check() error {
 		return fmt.Errorf("--width %d: must be a number of columns", o.width)
 	}
 	return nil
-}
-
-// lastIndex returns the last place of a name, or -1.
-func lastIndex(names []string, name string) int {
-	for i := len(names) - 1; i >= 0; i-- {
-		if names[i] == name {
-			return i
-		}
-	}
-	return -1
 }
 
 // setTimes parses --from and --to.
