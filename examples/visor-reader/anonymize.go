@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,15 +32,9 @@ func (o *options) setAnonymize(text string) (err error) {
 	return nil
 }
 
-// checkAnonymize refuses what cannot be anonymized.
-func (o *options) checkAnonymize() error {
-	if o.anonymize == nil {
-		return nil
-	}
-	if o.history != "" {
-		return errors.New("--anonymize replaces addresses as they are counted, and cannot go with --history")
-	}
-	if o.question == (asks.Question{}) {
+// checkClient refuses a --client that is more exact than what --anonymize shows.
+func (o *options) checkClient() error {
+	if o.anonymize == nil || o.question == (asks.Question{}) {
 		return nil
 	}
 	cfg, err := o.question.Config()

@@ -53,7 +53,7 @@ func TestAnonymize(t *testing.T) {
 		{[]string{"--anonymize", policies, path}, exitMisused, "a key of Crypto-PAn has 64 hexadecimal digits"},
 		{[]string{"--anonymize", "24,48", "--client", "198.51.100.1", path}, exitMisused, "more exact than --anonymize allows"},
 		{[]string{"--anonymize", "24,48", "--history", dir, "p"}, exitMisused, "cannot go with --history"},
-		{[]string{"--anonymize", "24,48", snapshot}, exitUnread, "cannot change a snapshot"},
+		{[]string{"--anonymize", "24,48", snapshot}, exitMisused, "cannot change a snapshot"},
 	} {
 		code, _, stderr := call(t, nil, tt.args...)
 		require.Equal(t, tt.code, code, tt.args)

@@ -70,7 +70,7 @@ func TestHistoryMisused(t *testing.T) {
 	for args, want := range map[string]string{
 		"--history " + dir + " other":                     `no policy "other"; it has default`,
 		"--history " + dir + " a b":                       "one policy",
-		"--history " + dir + " -b udp default":            "cannot go with -b",
+		"--history " + dir + " -b udp default":            "--bpf cannot go with --history",
 		"--history " + dir + "/missing default":           "no such file",
 		"--history " + dir + " --from 2030-01-01 default": "is not before",
 		"--history " + dir + " --to 2025-01-01 default":   "is not before",

@@ -248,7 +248,7 @@ func TestAccount(t *testing.T) {
 	require.Equal(t, []string{"-b ip proto 99 lets no packet through"}, a.Hints)
 	require.Contains(t, stderr, "1,000 packets: 0 analysed, 1,000 filtered; the answer is empty")
 
-	for _, args := range [][]string{{"--from", "2027-01-01"}, {"--from", "+20s", "--to", "+10s"}} {
+	for _, args := range [][]string{{"--from", "2027-01-01"}, {"--from", "2025-01-01", "--to", "2025-01-02"}} {
 		_, stdout, _ = call(t, nil, append(args, sample)...)
 		require.Equal(t, []string{"no packet is in the time of --from and --to"}, accountOf(t, stdout).Hints)
 		_, stdout, _ = call(t, nil, append(args, "-b", "udp", sample)...)

@@ -53,6 +53,7 @@ type options struct {
 	helpErr    error // of writing the manual
 	warnings   []string
 	question   asks.Question // of --name and --client; empty for a summary
+	given      []string      // names of the options on the command line
 
 	anonymize       *anonymize.Method // nil shows whole addresses
 	anonymizeConfig *anonymize.Config // the same, for policies
@@ -71,6 +72,10 @@ const (
 	maxPeriods    = 10
 	maxDeepSample = 100
 )
+
+// countingOptions are options of how packets are counted. They have no effect on what has been
+// counted already: snapshots and the history.
+var countingOptions = []string{"bpf", "host", "dns-ports", "periods", "name", "client", "policy", "max-deep-sample", "anonymize", "geo-city", "geo-asn"}
 
 // Contents of FILE.
 const (
@@ -185,13 +190,14 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	if o.version {
 		return o, nil
 	}
+	fs.Visit(func(f *pflag.Flag) { o.given = append(o.given, f.Name) })
 	o.input = strings.ToLower(o.input)
 	o.setOutput(stdout)
 	o.clamp(fs.Changed("periods"))
 	if fs.Changed("step") && (o.step < time.Second || o.step%time.Second != 0) {
 		return o, fmt.Errorf("--step %v: must be whole seconds, as 10s, 1m or 1h", o.step)
 	}
-	return o, errors.Join(o.setTimes(from, to), o.setHosts(hosts), o.setPorts(ports), o.setAnonymize(anonymous), o.check(), o.checkAnonymize(), o.setColor(color, stdout))
+	return o, errors.Join(o.setTimes(from, to), o.setHosts(hosts), o.setPorts(ports), o.setAnonymize(anonymous), o.check(), o.checkClient(), o.setColor(color, stdout))
 }
 
 // clamp clamps numbers with a warning. pktvisor-reader shows five minutes unless the number of
@@ -214,6 +220,17 @@ func (o *options) clamped(flag string, n, most int) int {
 	return use
 }
 
+// among lists the names that are on the command line.
+func (o *options) among(names []string) string {
+	var out []string
+	for _, name := range names {
+		if slices.Contains(o.given, name) {
+			out = append(out, "--"+name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
 func (o *options) check() error {
 	if o.question != (asks.Question{}) {
 		if _, err := o.question.Config(); err != nil {
@@ -223,8 +240,10 @@ func (o *options) check() error {
 	switch {
 	case o.history != "" && len(o.files) > 1:
 		return errors.New("--history answers for one policy")
-	case o.history != "" && (o.filter != "" || o.periods != 0):
-		return errors.New("--history has summaries, and cannot go with -b, --periods or --format pktvisor")
+	case o.history != "" && o.among(countingOptions) != "":
+		return fmt.Errorf("%s cannot go with --history, which has been counted already", o.among(countingOptions))
+	case o.history != "" && o.format == formatPktvisor:
+		return errors.New("--format pktvisor shows the last minutes of a capture, and cannot go with --history")
 	case o.history == "" && len(o.files) == 0:
 		return errors.New("no FILE given")
 	case !slices.Contains([]string{inputPcap, inputDNSTap, inputNetFlow, inputSFlow}, o.input):
@@ -247,8 +266,6 @@ func (o *options) check() error {
 		return errors.New("--name and --client look at DNS messages, and cannot go with --step or flows")
 	case o.policyFile != "" && (o.step != 0 || o.writeTo != "" || o.filter != "" || o.question != (asks.Question{}) || slices.Contains([]string{formatPktvisor, formatRSSAC}, o.format)):
 		return errors.New("--policy has filters in its file, and cannot go with -b, --step, --write-snapshot, --name, --client or --format pktvisor and rssac002")
-	case o.policyFile != "" && o.history != "":
-		return errors.New("--policy runs over a capture, and cannot go with --history")
 	case o.policyFile != "" && slices.Contains(o.files, "-"):
 		return errors.New("--policy reads files, and cannot read standard input")
 	case o.writeTo == "-":

@@ -67,6 +67,9 @@ func (j *job) runPolicies(ctx context.Context, db *geo.DB) error {
 			}
 		}
 	}
+	if misused(errors.Join(j.problems...)) {
+		return nil // it was printed
+	}
 	return j.writePolicies(running)
 }
 

@@ -80,11 +80,12 @@ func (j *job) readSnapshots() (*handler.Snapshot, error) {
 			j.complain(fmt.Errorf("%s: %w", name, err))
 		}
 	}
+	late := j.among(append([]string{"from", "to", "step"}, countingOptions...))
 	switch {
 	case !found:
 		return nil, nil
-	case j.anonymize != nil:
-		return nil, errors.New("--anonymize replaces addresses as they are counted, and cannot change a snapshot")
+	case late != "":
+		return nil, misuse{fmt.Errorf("%s cannot change a snapshot, which has been counted already", late)}
 	case len(captures) > 0:
 		return nil, fmt.Errorf("%s: not a snapshot; snapshots and captures cannot be read together: write a snapshot of the capture with --write-snapshot first", captures[0])
 	}

@@ -65,6 +65,12 @@ func TestSnapshotsRefuse(t *testing.T) {
 		require.Equal(t, exitMisused, code)
 		require.Contains(t, stderr, "--write-snapshot writes the whole capture")
 	}
+	for _, args := range [][]string{{"--from", "+1s"}, {"--to", "00:01"}, {"--step", "1m"}, {"-H", "192.0.2.0/24"}, {"-b", "udp"}, {"--periods", "5"}, {"--name", "a.example"}, {"--client", "192.0.2.1"}, {"--policy", "x"}, {"--geo-asn", "x"}} {
+		code, stdout, stderr := call(t, nil, append(args, one)...)
+		require.Equal(t, exitMisused, code, args)
+		require.Contains(t, stderr, " cannot change a snapshot")
+		require.Empty(t, stdout)
+	}
 	missing := filepath.Join(t.TempDir(), "no", "x.vsnap")
 	code, _, stderr = call(t, nil, "--write-snapshot", missing, sample)
 	require.Equal(t, exitUnread, code)

@@ -44,13 +44,23 @@ type job struct {
 func summarise(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Writer) int {
 	j := &job{options: o, stdin: stdin, stdout: stdout, stderr: stderr}
 	j.complain(j.run(ctx))
-	switch _, misused := errors.AsType[*filter.Error](errors.Join(j.problems...)); {
-	case misused:
+	switch {
+	case misused(errors.Join(j.problems...)):
 		return exitMisused
 	case len(j.problems) > 0:
 		return exitUnread
 	}
 	return exitDone
+}
+
+// misuse is an error of the command line that only the input shows.
+type misuse struct{ error }
+
+// misused reports whether err is the command line's fault.
+func misused(err error) bool {
+	_, filters := errors.AsType[*filter.Error](err)
+	_, options := errors.AsType[misuse](err)
+	return filters || options
 }
 
 // complain stores and prints the errors joined in err.
@@ -94,7 +104,7 @@ func (j *job) run(ctx context.Context) error {
 	show := startProgress(j.options, p, src, j.stderr)
 	err = p.Run(ctx)
 	show.stop()
-	if _, misused := errors.AsType[*filter.Error](err); misused {
+	if misused(err) {
 		return err
 	}
 	j.complain(err)

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +99,19 @@ func TestFromTo(t *testing.T) {
 		code, _, stderr := call(t, nil, "--from", bad, path)
 		require.Equal(t, exitMisused, code, bad)
 		require.Contains(t, stderr, "--from "+bad+": must be a time")
+	}
+}
+
+// TestFromAfterTo: a range that ends before it begins is a mistake, not an empty answer.
+func TestFromAfterTo(t *testing.T) {
+	path := writeCapture(t, decode.LinkEthernet, 0, 10, 20)
+	policies := filepath.Join(t.TempDir(), "p.yaml")
+	require.NoError(t, os.WriteFile(policies, []byte("visor: {policies: {p: {kind: collection, input: {tap: t, input_type: pcap}, handlers: {modules: {n: {type: net}}}}}}"), 0o600))
+	for _, args := range [][]string{{"--from", "+20s", "--to", "+10s"}, {"--from", "00:00:10", "--to", "00:00:10"}, {"--from", "00:20", "--to", "00:10", "--policy", policies}} {
+		code, stdout, stderr := call(t, nil, append(args, path)...)
+		require.Equal(t, exitMisused, code, args)
+		require.Regexp(t, `^visor-reader: --from 2026-01-01 00:\d\d:\d\d is not before --to 2026-01-01 00:\d\d:\d\d\n`, stderr)
+		require.Empty(t, stdout)
 	}
 }
 

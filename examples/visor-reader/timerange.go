@@ -64,6 +64,14 @@ func onDay(clock time.Duration) moment {
 	}
 }
 
+// ordered returns an error if a range that has both ends is empty.
+func ordered(from, to moment, first time.Time) error {
+	if from == nil || to == nil || from(first).Before(to(first)) {
+		return nil
+	}
+	return fmt.Errorf("--from %s is not before --to %s", from(first).UTC().Format(time.DateTime), to(first).UTC().Format(time.DateTime))
+}
+
 // within returns the frames of src from one time until before another.
 func within(src capture.Source, from, to moment) capture.Source {
 	if from == nil && to == nil {
@@ -80,6 +88,9 @@ func within(src capture.Source, from, to moment) capture.Source {
 			}
 			if to != nil {
 				high = to(first).UnixNano()
+			}
+			if err := ordered(from, to, first); err != nil {
+				return false, misuse{err}
 			}
 		}
 		return low <= f.TimeNS && f.TimeNS < high, nil
