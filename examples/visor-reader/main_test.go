@@ -264,6 +264,15 @@ func TestAccount(t *testing.T) {
 	require.Contains(t, accountOf(t, stdout).Hints[0], "no flow record was found")
 	require.Contains(t, stderr, "1,000 packets: 1,000 read;")
 
+	for port, input := range map[string]string{"2055": "netflow", "6343": "sflow", "9": ""} {
+		_, stdout, _ = call(t, nil, "-H", "192.0.2.0/24", writePackets(t, decode.LinkEthernet, "192.0.2.1:"+port, 0, 1))
+		var want []string
+		if input != "" {
+			want = []string{"most packets go to port " + port + ", where devices export flows: -i " + input + " summarises the flows"}
+		}
+		require.Equal(t, want, accountOf(t, stdout).Hints)
+	}
+
 	_, stdout, _ = call(t, nil, "-H", "203.0.113.77/32", sample)
 	require.Equal(t, []string{"the direction of all packets is unknown: no packet is from or to the networks of -H"}, accountOf(t, stdout).Hints)
 	_, stdout, _ = call(t, nil, "-H", trafficgen.LocalNets, sample)
@@ -272,13 +281,18 @@ func TestAccount(t *testing.T) {
 
 // writeCapture writes a capture of UDP packets at the given seconds, and returns its path.
 func writeCapture(t testing.TB, link decode.LinkType, seconds ...int) string {
+	return writePackets(t, link, "192.0.2.1:9", seconds...)
+}
+
+// writePackets is writeCapture with a destination.
+func writePackets(t testing.TB, link decode.LinkType, to string, seconds ...int) string {
 	path := filepath.Join(t.TempDir(), "made.pcap")
 	f, err := os.Create(path)
 	require.NoError(t, err)
 	w, err := pcapfile.NewWriter(f, pcapfile.WriterConfig{Link: link})
 	require.NoError(t, err)
 	for _, second := range seconds {
-		frame := packettest.UDP(0, "198.51.100.9:5000", "192.0.2.1:9", []byte("discarded"))
+		frame := packettest.UDP(0, "198.51.100.9:5000", to, []byte("discarded"))
 		frame.TimeNS += int64(second) * 1e9
 		frame.Link = link
 		require.NoError(t, w.WriteFrame(frame))

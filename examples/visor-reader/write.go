@@ -167,6 +167,23 @@ func (j *job) noFlows(snap *handler.Snapshot, r *export.Report) bool {
 	return flows && r.Coverage.Frames > 0 && !export.Counted(&snap.Modules[0])
 }
 
+// exportPorts are the usual ports of flow exports, with the input that reads them.
+var exportPorts = map[string]string{"2055": inputNetFlow, "4739": inputNetFlow, "9995": inputNetFlow, "9996": inputNetFlow, "6343": inputSFlow}
+
+// exports returns the port that more than half of the packets go to, and the input that reads them,
+// if it is a port of flow exports.
+func exports(m *network.Metrics) (port, input string) {
+	if m == nil {
+		return "", ""
+	}
+	for _, it := range m.TopDstPorts.Items(1) {
+		if it.Estimate > m.TopDstPorts.Total()/2 {
+			return it.Name, exportPorts[it.Name]
+		}
+	}
+	return "", ""
+}
+
 // hints returns the reasons for an empty answer, and suggestions for a better one.
 func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Report) (out []string) {
 	hint := func(when bool, text string, args ...any) {
@@ -184,6 +201,8 @@ func (j *job) hints(ctx context.Context, snap *handler.Snapshot, r *export.Repor
 	hint(j.noFlows(snap, r),
 		"no flow record was found: without -i %s the packets themselves are summarised", j.input)
 	m := network.From(snap)
+	port, flows := exports(m)
+	hint(flows != "", "most packets go to port %s, where devices export flows: -i %s summarises the flows", port, flows)
 	unknown := m != nil && m.Total.Value() > 0 && m.Unknown.Value() == m.Total.Value()
 	hint(unknown && j.hosts.Empty(), "the direction of all packets is unknown: "+
 		"with -H and your networks, directions are known, remote addresses are listed and DNS transactions timed")
