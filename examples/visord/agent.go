@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,7 +202,9 @@ func (a *agent) load() error {
 		return err
 	}
 	for _, e := range failed {
-		a.log.Error(e.Error())
+		for problem := range strings.SplitSeq(policy.InFile(e, a.o.config).Error(), "\n") {
+			a.log.Error(problem)
+		}
 	}
 	if a.o.iface != "" {
 		if err := a.manager.AddTap(defaultTap(a.o)); err != nil {
@@ -366,10 +369,10 @@ func (a *agent) reload() {
 	next, err := readConfig(a.o.config)
 	if next != nil {
 		for _, w := range next.Warnings {
-			a.log.Warn(w.Error())
+			a.log.Warn(policy.InFile(w, a.o.config).Error())
 		}
 		if err == nil && a.o.strict && len(next.Warnings) > 0 {
-			err = next.Warnings[0]
+			err = policy.InFile(next.Warnings[0], a.o.config)
 		}
 	}
 	if err != nil {

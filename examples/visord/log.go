@@ -28,7 +28,7 @@ type logSink struct {
 // with a warning.
 func openLog(o options, stdout, stderr io.Writer, syslog func() (io.Writer, error)) (s *logSink, warning string, err error) {
 	s = &logSink{path: o.logFile, out: stdout}
-	if o.syslog {
+	if o.syslog && o.logFile == "" {
 		if s.out, err = syslog(); err != nil {
 			warning, s.out = fmt.Sprintf("--syslog: %v; the log goes to standard error", err), stderr
 		}

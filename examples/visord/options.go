@@ -239,7 +239,11 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	}
 	fs := o.flags()
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
-	if err := fs.Parse(whole(args, fs)); err != nil {
+	args, err := whole(args, fs)
+	if err == nil {
+		err = fs.Parse(args)
+	}
+	if err != nil {
 		return o, err
 	}
 	if o.version || o.moduleList {
@@ -278,9 +282,10 @@ func (o *options) configure(fs *pflag.FlagSet) (err error) {
 		err = policy.InFile(configErr, o.config)
 	}
 	for _, w := range append(o.doc.Warnings, unknown...) {
-		o.warnings = append(o.warnings, w.Error())
+		named := policy.InFile(w, o.config)
+		o.warnings = append(o.warnings, named.Error())
 		if err == nil && o.strict {
-			err = policy.InFile(w, o.config)
+			err = named
 		}
 	}
 	return err
@@ -300,16 +305,32 @@ func (o *options) clamp() {
 	}
 }
 
-// warnIdle warns of options that have no effect without another.
+// warnIdle warns of options that have no effect. pktvisord accepts them in silence.
 func (o *options) warnIdle(fs *pflag.FlagSet) {
 	fs.Visit(func(f *pflag.Flag) {
-		if strings.HasPrefix(f.Name, "tls-") && !o.tls {
-			o.warnings = append(o.warnings, fmt.Sprintf("--%s has no effect without --tls", f.Name))
-		}
-		if strings.HasPrefix(f.Name, "otel-") && !o.otel {
-			o.warnings = append(o.warnings, fmt.Sprintf("--%s has no effect without --otel", f.Name))
+		if why := o.idle(f.Name); why != "" {
+			o.warnings = append(o.warnings, fmt.Sprintf("--%s has no effect %s", f.Name, why))
 		}
 	})
+}
+
+// idle returns why a given option has no effect, or "".
+func (o *options) idle(name string) string {
+	switch {
+	case strings.HasPrefix(name, "tls-") && !o.tls:
+		return "without --tls"
+	case strings.HasPrefix(name, "otel-") && !o.otel:
+		return "without --otel"
+	case (name == "bpf" || name == "host-spec") && o.iface == "":
+		return "without IFACE: it is of the default policy; taps have the keys bpf and host_spec"
+	case name == "syslog" && o.syslog && o.logFile != "":
+		return "beside --log-file"
+	case name == "module-dir":
+		return "here: all modules are built in"
+	case name == "cp-token":
+		return "here: crashes are not reported, they are in the log"
+	}
+	return ""
 }
 
 // portNumber is the number of a port, or 0 for any.
@@ -337,7 +358,7 @@ func absolute(path *string) (err error) {
 }
 
 // whole completes abbreviated long options that have one completion. pktvisord accepts them.
-func whole(args []string, fs *pflag.FlagSet) []string {
+func whole(args []string, fs *pflag.FlagSet) ([]string, error) {
 	out := slices.Clone(args)
 	for i, arg := range out {
 		if arg == "--" {
@@ -354,11 +375,15 @@ func whole(args []string, fs *pflag.FlagSet) []string {
 				found = append(found, f.Name)
 			}
 		})
-		if len(found) == 1 {
+		switch len(found) {
+		case 0: // the parser refuses it
+		case 1:
 			out[i] = "--" + found[0] + strings.TrimPrefix(arg, name)
+		default:
+			return nil, fmt.Errorf("%s may be --%s", name, strings.Join(found, " or --"))
 		}
 	}
-	return out
+	return out, nil
 }
 
 // readConfig reads a configuration file. On error it returns the part that was read, for its
@@ -427,12 +452,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("--otel-interval %d: must be from 1 to 3600 seconds", o.otelInterval)
 	case o.geoCache < 0:
 		return fmt.Errorf("--geo-cache-size %d: must not be negative", o.geoCache)
-	case o.syslog && o.logFile != "":
-		return errors.New("--syslog and --log-file exclude each other")
 	case slices.Contains(crash, "") && slices.ContainsFunc(crash, func(s string) bool { return s != "" }):
 		return errors.New("missing information to setup crashpad")
-	case o.iface == "" && (o.bpf != "" || o.hostSpec != ""):
-		return errors.New("-b and -H are of the default policy, which needs IFACE")
 	case o.adminAPI && !o.insecure && !o.guarded():
 		return fmt.Errorf("--admin-api on %s lets every client that reaches that address change policies: "+
 			"add --api-token-file or --tls-client-ca, or --insecure to allow it", cmp.Or(o.host, "all addresses"))

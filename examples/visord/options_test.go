@@ -34,7 +34,8 @@ func TestMisuse(t *testing.T) {
 		{"", nil, "Nothing to do: specify --admin-api or IFACE."},
 		{"", []string{"eth0", "eth1"}, "one IFACE at most"},
 		{"", []string{"--no-such"}, "unknown flag: --no-such"},
-		{"", []string{"--otel-t", "eth0"}, "unknown flag: --otel-t"},
+		{"", []string{"--otel-t", "eth0"}, "--otel-t may be --otel-tls or --otel-tls-cert or --otel-tls-key"},
+		{"", []string{"--geo-c=x", "eth0"}, "--geo-c may be --geo-city or --geo-cache-size"},
 		{"", []string{"-p", "70000", "eth0"}, "invalid argument \"70000\" for \"-p, --port\" flag: a port is a number from 0 to 65535"},
 		{"", []string{"-H", "192.0.2.1", "eth0"}, "-H, --host-spec: invalid CIDR: 192.0.2.1; did you mean 192.0.2.1/32 or 192.0.2.0/24?"},
 		{"", []string{"--admin-api", "-l", "0.0.0.0"}, "--admin-api on 0.0.0.0 lets every client that reaches that address change policies"},
@@ -42,7 +43,6 @@ func TestMisuse(t *testing.T) {
 		{"visor: {config: {admin_api: true, host: ns1.example}}", nil, "add --api-token-file or --tls-client-ca, or --insecure"},
 		{"", []string{"--memory-limit", "1T", "eth0"}, "--memory-limit 1T: must be bytes as 536870912, 512M or 2G, or 'off'"},
 		{"", []string{"--otel-port", "x", "eth0"}, "a port is a number from 0 to 65535"},
-		{"", []string{"-b", "port 53", "--admin-api"}, "which needs IFACE"},
 		{"", []string{"--tls", "eth0"}, "you must specify --tls-key and --tls-cert to use --tls"},
 		{"", []string{"--tls-client-ca", "x", "eth0"}, "--tls-client-ca needs --tls"},
 		{"", []string{"--otel-tls", "--otel-tls-key", "x", "eth0"}, "--otel-tls-key and --otel-tls-cert go together"},
@@ -50,9 +50,8 @@ func TestMisuse(t *testing.T) {
 		{"", []string{"--otel-metrics", "sums", "eth0"}, "--otel-metrics sums: must be pktvisor, cumulative or both"},
 		{"", []string{"--otel-interval", "0", "eth0"}, "--otel-interval 0: must be from 1 to 3600 seconds"},
 		{"", []string{"--geo-cache-size", "-1", "eth0"}, "must not be negative"},
-		{"", []string{"--syslog", "--log-file", "x", "eth0"}, "exclude each other"},
 		{"", []string{"--cp-token", "x", "eth0"}, "missing information to setup crashpad"},
-		{mock, []string{"--syslog", "--log-file", "x"}, "exclude each other"},
+		{mock, []string{"--history", "x", "--no-history"}, "exclude each other"},
 	} {
 		args := tt.args
 		if tt.config != "" {
@@ -115,7 +114,7 @@ visor:
   config: {port: 8080, host: 0.0.0.0, verbose: true, admin_api: "true", geo_cache_size: 5, prom_instance: 7, prom_sum_is_max: true, otel: true, otel_protocol: grpc, no_track: true, insecure: true}
 `)
 	_, err := parseOptions([]string{"--config", path, "-p", "9090", "--prom", "eth0"}, nil)
-	require.ErrorContains(t, err, "unknown flag: --prom", "it begins two names")
+	require.ErrorContains(t, err, "--prom may be --prom-instance or --prom-sum-is-max or --prometheus")
 	o, err := parseOptions([]string{"--config", path, "-p", "9090", "--max-d=50", "eth0"}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []any{portNumber(9090), "0.0.0.0", true, true, 5, "7", true, portNumber(4317), 50, "eth0"},
@@ -140,9 +139,9 @@ func TestWarnings(t *testing.T) {
 	o, err := parseOptions([]string{"pktvisord", "--config", path, "--periods", "99", "--max-deep-sample", "0", "eth0"}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"'taps' is not a map: it is ignored (line 1, column 15)",
-		"visor.config has no key 'bpf' (line 1, column 44)",
-		"visor.config has no key 'log_level' (line 1, column 26)",
+		"'taps' is not a map: it is ignored (line 1, column 15) in config file: " + path,
+		"visor.config has no key 'bpf' (line 1, column 44) in config file: " + path,
+		"visor.config has no key 'log_level' (line 1, column 26) in config file: " + path,
 		"--periods 99: must be from 1 to 10; it is 10 now",
 		"--max-deep-sample 0: must be from 1 to 100; it is 1 now",
 	}, o.warnings)
@@ -159,12 +158,22 @@ func TestIdleOptions(t *testing.T) {
 	}{
 		{[]string{"--otel-host", "ns1", "--tls-cert", "x"}, []string{"--otel-host has no effect without --otel", "--otel-port has no effect without --otel", "--tls-cert has no effect without --tls"}},
 		{[]string{"--otel", "--otel-host", "ns1"}, nil},
+		{[]string{"--otel", "--syslog", "--log-file", "x"}, []string{"--syslog has no effect beside --log-file"}},
+		{[]string{"--otel", "--module-dir", "x"}, []string{"--module-dir has no effect here: all modules are built in"}},
+		{[]string{"--otel", "--cp-token", "t", "--cp-url", "u", "--cp-path", "p", "--cp-custom", "c", "--no-track", "--prometheus"},
+			[]string{"--cp-token has no effect here: crashes are not reported, they are in the log"}},
 	} {
 		o, err := parseOptions(append(tt.args, "--config", path, "eth0"), nil)
 		require.NoError(t, err)
 		slices.Sort(o.warnings)
 		require.Equal(t, tt.want, o.warnings)
 	}
+	o, err := parseOptions([]string{"--admin-api", "-b", "udp", "-H", "192.0.2.0/24"}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"--bpf has no effect without IFACE: it is of the default policy; taps have the keys bpf and host_spec",
+		"--host-spec has no effect without IFACE: it is of the default policy; taps have the keys bpf and host_spec",
+	}, o.warnings)
 }
 
 // TestOrbFile reads a file that configures both Orb's agent and pktvisord.
@@ -177,7 +186,7 @@ orb:
 `)
 	o, err := parseOptions([]string{"--admin-api", "-l", "localhost", "-p", "10853", "--config", path, "--otel", "--otel-host", "localhost", "--otel-port", "4318", "--cp-custom", "id"}, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{"the document has no key 'orb'. Its keys are: version, visor (line 4, column 1)"}, o.warnings)
+	require.Equal(t, []string{"the document has no key 'orb'. Its keys are: version, visor (line 4, column 1) in config file: " + path}, o.warnings)
 	require.Equal(t, "default_pcap", o.doc.Taps[0].Name)
 }
 
@@ -210,8 +219,9 @@ func TestEnvironment(t *testing.T) {
 func TestTryOut(t *testing.T) {
 	check := func(text string) (int, string) {
 		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), []string{"--check", configFile(t, text)}, &stdout, &stderr)
-		return code, stdout.String() + stderr.String()
+		path := configFile(t, text)
+		code := run(t.Context(), []string{"--check", path}, &stdout, &stderr)
+		return code, strings.ReplaceAll(stdout.String()+stderr.String(), path, "FILE")
 	}
 	code, said := check("visor: {taps: {wire: {input_type: pcap, config: {iface: nosuch0}}}}")
 	require.Equal(t, exitDone, code)
@@ -225,10 +235,10 @@ visor:
 `
 	code, said = check(two)
 	require.Equal(t, exitMisuse, code)
-	require.Equal(t, `warning: 'handlers' has no key 'config'. Its keys are: window_config, modules (line 5, column 76)
+	require.Equal(t, `warning: 'handlers' has no key 'config'. Its keys are: window_config, modules (line 5, column 76) in config file: FILE
 tap t: mock
 policy good: tap t, handlers a (net), dns (dns)
-error: tap 'none' does not exist
+error: policy [bad]: tap 'none' does not exist in config file: FILE
 `, said)
 	code, said = check("{orb: 1, visor: {config: {x: 1}, policies: {p: {}}}}")
 	require.Contains(t, said, "visord: warning: the document has no key 'orb'")
@@ -251,6 +261,10 @@ func TestNoSyslog(t *testing.T) {
 	sink.logger(false).Info("hello")
 	require.Contains(t, stderr.String(), "hello")
 	require.Empty(t, stdout.String())
+
+	_, warning, err = openLog(options{syslog: true, logFile: filepath.Join(t.TempDir(), "log")}, &stdout, &stderr, func() (io.Writer, error) { return nil, errors.New("no /dev/log") })
+	require.NoError(t, err)
+	require.Empty(t, warning, "a file wins, as in pktvisord")
 }
 
 // TestHelp checks that all options are documented in lines of limited width.

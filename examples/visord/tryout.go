@@ -39,22 +39,14 @@ func tryOut(o options, stdout io.Writer) int {
 		failed = append(failed, err)
 	}
 	for _, e := range failed {
-		printAll(stdout, e)
+		for problem := range strings.SplitSeq(policy.InFile(e, o.config).Error(), "\n") {
+			fmt.Fprintln(stdout, "error:", problem)
+		}
 	}
 	if err != nil {
 		return exitMisuse
 	}
 	return exitDone
-}
-
-// printAll prints an error and the other problems of the same document or policy.
-func printAll(w io.Writer, err error) {
-	fmt.Fprintln(w, "error:", err)
-	if all := policy.Problems(err); len(all) > 1 {
-		for _, e := range all[1:] {
-			fmt.Fprintln(w, "error:", e)
-		}
-	}
 }
 
 // parts lists the handlers of a policy by tap.

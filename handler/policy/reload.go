@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 )
@@ -20,6 +21,21 @@ func (e StartErrors) orNil() error {
 		return nil
 	}
 	return e
+}
+
+// choiceError is an error about the taps of a policy. Its text is pktvisor's and does not name the
+// policy.
+type choiceError struct{ error }
+
+// Unwrap returns the error.
+func (e choiceError) Unwrap() error { return e.error }
+
+// of adds the name of a policy to an error without it.
+func of(p *Policy, err error) error {
+	if _, nameless := errors.AsType[choiceError](err); nameless {
+		return fmt.Errorf("policy [%s]: %w", p.Name, err)
+	}
+	return err
 }
 
 // Load adds the taps, the defaults of handlers and the policies of a document. If a policy cannot
@@ -46,7 +62,7 @@ func (m *Manager) Load(doc *Document) error {
 	for _, p := range doc.Policies {
 		_, err := m.add(p)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, of(&p, err))
 		}
 		if !errors.Is(err, ErrExists) {
 			m.loaded.policies = append(m.loaded.policies, p.Name)
@@ -84,7 +100,7 @@ func (m *Manager) Reload(doc *Document) error {
 			continue
 		}
 		if _, err := m.replace(p); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, of(&p, err))
 		}
 	}
 	return errs.orNil()

@@ -242,7 +242,7 @@ visor:
 		require.ErrorContains(t, failed[0], "policy [key] failed to start: x is an invalid/unsupported config or filter")
 		require.ErrorContains(t, failed[0], "(line 5, column ")
 		require.EqualError(t, failed[1], "policy [input] failed to start: mock error on start")
-		require.EqualError(t, failed[2], "tap 'none' does not exist")
+		require.EqualError(t, failed[2], "policy [tap]: tap 'none' does not exist")
 		require.NotNil(t, m.Policy("good"))
 		require.Len(t, m.Policies(), 2, "good, and what its input costs")
 	}

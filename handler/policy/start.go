@@ -91,7 +91,7 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	parts, err := m.plan(&p)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, choiceError{err}
 	case p.Fault != nil:
 		return nil, p.Fault
 	}
