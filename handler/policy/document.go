@@ -229,7 +229,7 @@ func (p *parser) root(data []byte) *yaml.Node {
 	case visor == nil && p.isAnswer(top):
 		return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "taps"}, top}}
 	case visor == nil:
-		p.fail(top, "invalid schema")
+		p.fail(top, "invalid schema%s", p.misplaced(top))
 		return nil
 	case version != nil && version.Value != "1.0":
 		p.fail(version, "unsupported version")
@@ -237,6 +237,23 @@ func (p *parser) root(data []byte) *yaml.Node {
 	}
 	p.only(top, "the document", "version", "visor")
 	return visor
+}
+
+// misplaced describes a document whose content belongs elsewhere: Orb shows policies, and taps,
+// without what is around them.
+func (p *parser) misplaced(top *yaml.Node) string {
+	has := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return p.find(top, key) != nil })
+	}
+	switch {
+	case has("kind", "handlers"):
+		return ": it is the body of a policy, which belongs below 'visor', 'policies' and a name"
+	case has("taps", "policies"):
+		return ": 'taps' and 'policies' belong below 'visor'"
+	case has("orb"):
+		return ": 'orb' configures Orb's agent; 'taps' and 'policies' belong below 'visor'"
+	}
+	return ""
 }
 
 // tapInterface is the interface of every tap in the API.
