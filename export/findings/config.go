@@ -3,6 +3,7 @@ package findings
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -83,6 +84,21 @@ func (c *Config) problems() (problems options.Problems) {
 			if err := list.check(item); err != nil {
 				problems = append(problems, options.At(fmt.Errorf("%s: %w", list.key, err), list.key, strconv.Itoa(i)))
 			}
+		}
+	}
+	return problems
+}
+
+// Unmatched returns the items of AllowClients that match no client, because shown changes addresses
+// before they are compared.
+func (c *Config) Unmatched(shown func(netip.Addr) netip.Addr) (problems options.Problems) {
+	for i, item := range c.AllowClients {
+		net, err := network(item)
+		if err != nil {
+			continue
+		}
+		if as := shown(net.Addr()); !net.Contains(as) {
+			problems = append(problems, options.At(fmt.Errorf("allow_clients: %q matches no client: anonymize shows its clients as %v", item, as), "allow_clients", strconv.Itoa(i)))
 		}
 	}
 	return problems

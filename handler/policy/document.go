@@ -127,6 +127,7 @@ func (p *parser) document(visor *yaml.Node, doc *Document) {
 			p.readSection(key.Value, value, doc)
 		}
 	}
+	p.checkAllowedOnTaps(p.find(visor, "policies"), doc)
 	if known == 0 && len(visor.Content) > 0 { // pktvisor's own test refuses it
 		p.fail(visor, "no policies found in schema")
 	}

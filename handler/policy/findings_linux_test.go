@@ -10,6 +10,13 @@ import (
 	"visor/handler/policy/builtin"
 )
 
+func texts(all []*policy.Error) (out []string) {
+	for _, e := range all {
+		out = append(out, e.Error())
+	}
+	return out
+}
+
 // TestFindingsErrors: each wrong value of the block has its own position.
 func TestFindingsErrors(t *testing.T) {
 	const of = "invalid findings for policy 'all': "
@@ -24,6 +31,25 @@ func TestFindingsErrors(t *testing.T) {
 		text := strings.Replace(good, "    all:\n", "    all:\n      findings: "+block+"\n", 1)
 		require.ErrorContains(t, refusal(builtin.Catalog().Parse([]byte(text))), want)
 	}
+	const found = "findings of policy 'all': allow_clients: "
+	for block, want := range map[string][]string{
+		"findings: {allow_clients: [192.0.2.77]}": nil, // the tap shows whole addresses
+		"anonymize: {v4: 24, v6: 48}\n      findings: {allow_clients: [192.0.2.77, 192.0.2.0, 192.0.2.0/26, 192.0.2.64/26, 10.0.0.0/8, '2001:db8::1']}": {
+			found + `"192.0.2.77" matches no client: anonymize shows its clients as 192.0.2.0 (line 13, column 34)`,
+			found + `"192.0.2.64/26" matches no client: anonymize shows its clients as 192.0.2.0 (line 13, column 71)`,
+			found + `"2001:db8::1" matches no client: anonymize shows its clients as 2001:db8:: (line 13, column 98)`,
+		},
+		"anonymize: {key_file: /k}\n      findings: {allow_clients: [192.0.2.77]}": nil,
+	} {
+		doc, err := builtin.Catalog().Parse([]byte(strings.Replace(good, "    all:\n", "    all:\n      "+block+"\n", 1)))
+		require.NoError(t, err)
+		require.Equal(t, want, texts(doc.Warnings))
+	}
+	onTap := strings.NewReplacer("    all:\n", "    all:\n      findings: {allow_clients: [192.0.2.77]}\n", "host_spec: 192.0.2.0/24}\n", "host_spec: 192.0.2.0/24}\n      anonymize: {v4: 16, v6: 32}\n").Replace(good)
+	doc, err := builtin.Catalog().Parse([]byte(onTap))
+	require.NoError(t, err)
+	require.Equal(t, []string{found + `"192.0.2.77" matches no client: anonymize shows its clients as 192.0.0.0 (line 13, column 34)`}, texts(doc.Warnings))
+
 	two := strings.Replace(good, "    all:\n", "    all:\n      findings: {allow_clients: [x, y], spike_percent: 9}\n", 1)
 	var got []string
 	for _, p := range policy.Problems(refusal(builtin.Catalog().Parse([]byte(two)))) {

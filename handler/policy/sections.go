@@ -90,6 +90,7 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 	p.policyConfig(node, &pol)
 	p.findings(node, &pol)
 	pol.Anonymize = p.anonymize(node, fmt.Sprintf("invalid anonymize for policy '%s': ", name))
+	p.checkAllowed(node, &pol, pol.Anonymize)
 	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers", "findings", "anonymize")
 	pol.Fault, p.earlier = p.faults.orNil(), append(p.earlier, p.faults...)
 	return pol
@@ -129,6 +130,34 @@ func (p *parser) findings(node *yaml.Node, pol *Policy) {
 		problems = append(problems, invalid...)
 	}
 	p.located(p.failAt, problems, prefix, given)
+}
+
+// checkAllowed warns about exceptions for clients that are never seen, because they are shown by
+// the networks of cfg. What is encrypted cannot be compared here.
+func (p *parser) checkAllowed(node *yaml.Node, pol *Policy, cfg *anonymize.Config) {
+	if cfg == nil || cfg.KeyFile != "" {
+		return
+	}
+	method, err := anonymize.New(*cfg)
+	if err != nil {
+		return // reported before
+	}
+	p.located(p.warnAt, pol.Findings.Unmatched(method.NewCache().Addr), fmt.Sprintf("findings of policy '%s': ", pol.Name), p.find(node, "findings"))
+}
+
+// checkAllowedOnTaps is checkAllowed for what the taps of policies show.
+func (p *parser) checkAllowedOnTaps(policies *yaml.Node, doc *Document) {
+	for key, node := range p.pairs(policies) {
+		for i := range doc.Policies {
+			pol := &doc.Policies[i]
+			for j := range doc.Taps {
+				t := &doc.Taps[j]
+				if pol.Name == key.Value && pol.Input.uses(t) {
+					p.checkAllowed(node, pol, t.Anonymize)
+				}
+			}
+		}
+	}
 }
 
 // anonymize reads how addresses are shown, or returns nil without the section.

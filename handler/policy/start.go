@@ -42,6 +42,15 @@ func (m *Manager) choose(p *Policy) (out []Tap, err error) {
 	return out, nil
 }
 
+// uses reports whether a policy with this input uses a tap.
+func (in *Input) uses(t *Tap) bool {
+	if in.Selector == nil {
+		return in.Tap == t.Name
+	}
+	match, err := in.Selector.matches(t)
+	return match && err == nil
+}
+
 // matches compares tags in the order of the selector.
 func (s *Selector) matches(t *Tap) (bool, error) {
 	for _, want := range s.Tags {
