@@ -119,7 +119,7 @@ func (p *Pipeline) Attach(cfg AttachConfig) (*Attachment, error) {
 func infosOf(handlers []Handler) (infos []Info, err error) {
 	seen := make(map[string]bool)
 	for i, h := range handlers {
-		if h == nil {
+		if isNil(h) {
 			return nil, fmt.Errorf("handler: Config.Handlers[%d] is nil", i)
 		}
 		info := h.Info()

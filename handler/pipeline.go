@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,11 +108,18 @@ func NewPipeline(cfg Config) (*Pipeline, error) {
 	return p, nil
 }
 
+// isNil reports whether a handler or a source is nil, or the nil pointer of a constructor whose
+// error was not checked.
+func isNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
+}
+
 // areLive reports whether sources are live, or returns an error if only some are.
 func areLive(sources []capture.Source) (bool, error) {
 	live := 0
 	for i, src := range sources {
-		if src == nil {
+		if isNil(src) {
 			return false, fmt.Errorf("handler: Config.Sources[%d] is nil", i)
 		}
 		if capture.IsLive(src) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visor/capture"
+	"visor/capture/pcapfile"
 	"visor/decode"
 	"visor/handler"
 	"visor/handler/dns"
@@ -102,6 +103,15 @@ func TestNewPipelineErrors(t *testing.T) {
 	require.EqualError(t, err, "handler: Config.Sources[1] is nil")
 	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{nil}})
 	require.EqualError(t, err, "handler: Config.Handlers[0] is nil")
+
+	unchecked, bad := dns.New(dns.Config{Timeout: -1})
+	require.Error(t, bad)
+	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{unchecked}})
+	require.EqualError(t, err, "handler: Config.Handlers[0] is nil", "the nil pointer of a constructor that failed")
+	file, bad := pcapfile.Open("testdata/none.pcap")
+	require.Error(t, bad)
+	_, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{file}})
+	require.EqualError(t, err, "handler: Config.Sources[0] is nil")
 }
 
 // TestNotRun makes pipelines of several workers that never run, one of them with an error. Nothing
