@@ -160,7 +160,7 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/metrics/app", "", "", 200, `"version":"4.5.0"`},
 		{"GET", "/api/v1/metrics/bucket/0", "", "", 404, `{"error":"no \"default\" policy exists"}`},
 		{"GET", "/api/v1/metrics/window/5", "", "", 404, `{"error":"no \"default\" policy exists"}`},
-		{"GET", "/metrics", "", "", 404, `is not there`},
+		{"GET", "/metrics", "", "", 404, `no "default" policy exists, and nothing else runs`},
 		{"GET", "/api/v1/policies", "", "", 200, `{}`},
 		{"GET", "/api/v1/policies/__all/metrics/window/2", "", "", 200, `{}`},
 		{"GET", "/api/v1/policies/__all", "", "", 404, `{"error":"policy does not exists"}`},

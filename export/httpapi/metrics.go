@@ -131,14 +131,14 @@ func written(fn func(io.Writer) error) reply {
 
 // defaultPrometheus returns the metrics of the policy "default", as pktvisor does, followed by the
 // agent's own metrics. Without a default policy and own metrics it answers like pktvisor, with 404.
-func (a *API) defaultPrometheus(r *http.Request) reply {
+func (a *API) defaultPrometheus(*http.Request) reply {
 	var chosen []*policy.Running
 	if p := a.cfg.Policies.Policy("default"); p != nil {
 		chosen = append(chosen, p)
 	}
 	own := a.ownFamilies()
 	if len(chosen) == 0 && len(own) == 0 {
-		return nothing(r)
+		return reply{status: http.StatusNotFound, typ: typeText, body: []byte(`no "default" policy exists, and nothing else runs`)}
 	}
 	return a.exposition(chosen, false, own...)
 }
