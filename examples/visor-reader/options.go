@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -296,23 +295,12 @@ func (o *options) setPorts(list []string) (err error) {
 	return nil
 }
 
-// setHosts parses the networks of -H. Its error explains the most frequent mistake, an address
-// without a prefix length.
+// setHosts parses the networks of -H.
 func (o *options) setHosts(list string) (err error) {
-	if o.hosts, err = builtin.ParseNetworks(list); err == nil {
-		return nil
+	if o.hosts, err = builtin.ParseNetworks(list); err != nil {
+		return fmt.Errorf("-H %s: %w", list, err)
 	}
-	for host := range strings.SplitSeq(list, ",") {
-		if addr, bad := netip.ParseAddr(strings.TrimSpace(host)); bad == nil {
-			network := 24
-			if addr.Is6() {
-				network = 64
-			}
-			return fmt.Errorf("-H %s: a network has a length: %s/%d is this address alone, %v its network",
-				addr, addr, addr.BitLen(), netip.PrefixFrom(addr, network).Masked())
-		}
-	}
-	return fmt.Errorf("-H %s: %w; networks look like 192.0.2.0/24 or 2001:db8::/32", list, err)
+	return nil
 }
 
 // setOutput chooses the output for options that are not set.

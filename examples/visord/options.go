@@ -300,7 +300,7 @@ func (o *options) clamp() {
 	}{{"periods", &o.periods, 10}, {"max-deep-sample", &o.deepSample, 100}} {
 		if given := *n.value; given < 1 || given > n.most {
 			*n.value = min(max(given, 1), n.most)
-			o.warnings = append(o.warnings, fmt.Sprintf("--%s %d: must be from 1 to %d; it is %d now", n.name, given, n.most, *n.value))
+			o.warnings = append(o.warnings, fmt.Sprintf("--%s %d: must be from 1 to %d; %d is used", n.name, given, n.most, *n.value))
 		}
 	}
 }
@@ -437,7 +437,7 @@ func (o *options) validate() error {
 	case o.noHistory && o.history != "":
 		return errors.New("--history and --no-history exclude each other")
 	case hostErr != nil:
-		return fmt.Errorf("-H, --host-spec: %w", hostErr)
+		return fmt.Errorf("-H %s: %w", o.hostSpec, hostErr)
 	case o.tls && (o.files.Key == "" || o.files.Cert == ""):
 		return errors.New("you must specify --tls-key and --tls-cert to use --tls")
 	case !o.tls && o.files.ClientCA != "":

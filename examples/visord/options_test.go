@@ -37,7 +37,7 @@ func TestMisuse(t *testing.T) {
 		{"", []string{"--otel-t", "eth0"}, "--otel-t may be --otel-tls or --otel-tls-cert or --otel-tls-key"},
 		{"", []string{"--geo-c=x", "eth0"}, "--geo-c may be --geo-city or --geo-cache-size"},
 		{"", []string{"-p", "70000", "eth0"}, "invalid argument \"70000\" for \"-p, --port\" flag: a port is a number from 0 to 65535"},
-		{"", []string{"-H", "192.0.2.1", "eth0"}, "-H, --host-spec: invalid CIDR: 192.0.2.1; did you mean 192.0.2.1/32 or 192.0.2.0/24?"},
+		{"", []string{"-H", "192.0.2.1", "eth0"}, "-H 192.0.2.1: invalid CIDR: 192.0.2.1; did you mean 192.0.2.1/32 or 192.0.2.0/24?"},
 		{"", []string{"--admin-api", "-l", "0.0.0.0"}, "--admin-api on 0.0.0.0 lets every client that reaches that address change policies"},
 		{"", []string{"--admin-api", "-l", ""}, "--admin-api on all addresses lets"},
 		{"visor: {config: {admin_api: true, host: ns1.example}}", nil, "add --api-token-file or --tls-client-ca, or --insecure"},
@@ -142,8 +142,8 @@ func TestWarnings(t *testing.T) {
 		"'taps' is not a map: it is ignored (line 1, column 15) in config file: " + path,
 		"visor.config has no key 'bpf' (line 1, column 44) in config file: " + path,
 		"visor.config has no key 'log_level' (line 1, column 26) in config file: " + path,
-		"--periods 99: must be from 1 to 10; it is 10 now",
-		"--max-deep-sample 0: must be from 1 to 100; it is 1 now",
+		"--periods 99: must be from 1 to 10; 10 is used",
+		"--max-deep-sample 0: must be from 1 to 100; 1 is used",
 	}, o.warnings)
 	require.Equal(t, []any{"eth0", 10, 1}, []any{o.iface, o.periods, o.deepSample}, "the name of the program is that of pktvisor's image")
 }
