@@ -240,6 +240,10 @@ tap t: mock
 policy good: tap t, handlers a (net), dns (dns)
 error: policy [bad]: tap 'none' does not exist in config file: FILE
 `, said)
+	code, said = check("visor: {taps: {t: {input_type: pcap, config: {iface: lo, bpf: port}}}, policies: {p: {kind: collection, input: {tap: t, input_type: pcap}, handlers: {modules: {}}}}}")
+	require.Equal(t, exitMisuse, code)
+	require.Contains(t, said, "error: policy [p] failed to start: Failed to parse bpf filter: port: ")
+	require.True(t, strings.HasSuffix(said, " in config file: FILE\n"), said)
 	code, said = check("{orb: 1, visor: {config: {x: 1}, policies: {p: {}}}}")
 	require.Contains(t, said, "visord: warning: the document has no key 'orb'")
 	require.Contains(t, said, "visord: warning: visor.config has no key 'x'")

@@ -51,12 +51,16 @@ func Problems(err error) []*Error {
 // InFile returns err with the name of its file, in pktvisord's words. If err has several
 // [Problems], each has the name, and errors.Join joins them.
 func InFile(err error, path string) error {
-	var named []error
-	for _, e := range Problems(err) {
-		named = append(named, fmt.Errorf("%w in config file: %s", e, path))
-	}
-	if named == nil && err != nil {
+	problems := Problems(err)
+	switch {
+	case err == nil:
+		return nil
+	case len(problems) < 2: // err may have more words
 		return fmt.Errorf("%w in config file: %s", err, path)
+	}
+	var named []error
+	for _, e := range problems {
+		named = append(named, fmt.Errorf("%w in config file: %s", e, path))
 	}
 	return errors.Join(named...)
 }
