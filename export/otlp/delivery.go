@@ -86,6 +86,7 @@ func (p *Pusher) attempt(ctx context.Context, next parcel, pause time.Duration) 
 	defer cancel()
 	resp, err := p.send(ctx, next.req)
 	if err == nil {
+		p.reached()
 		p.done(next, "")
 		if part := resp.GetPartialSuccess(); part.GetRejectedDataPoints() > 0 {
 			p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "points", part.RejectedDataPoints, "because", part.ErrorMessage)
@@ -94,15 +95,27 @@ func (p *Pusher) attempt(ctx context.Context, next parcel, pause time.Duration) 
 		return 0
 	}
 	if refused, ok := errors.AsType[refusal](err); ok {
+		p.reached()
 		p.done(next, refused.Error())
 		return 0
 	}
-	p.cfg.Logger.Warn("receiver does not take metrics, trying again", "receiver", p.cfg.Endpoint, "error", err)
+	if !p.away { // once, not every 30 s of an outage
+		p.cfg.Logger.Warn("receiver does not take metrics, trying again", "receiver", p.cfg.Endpoint, "error", err)
+	}
+	p.away = true
 	wait := pause*3/4 + rand.N(pause/2+1) // jitter, so that many agents do not retry at once
 	if asked, ok := errors.AsType[later](err); ok {
 		wait = max(wait, min(asked.after, p.cfg.Budget))
 	}
 	return wait
+}
+
+// reached logs the end of an outage.
+func (p *Pusher) reached() {
+	if p.away {
+		p.cfg.Logger.Info("receiver answers again", "receiver", p.cfg.Endpoint)
+	}
+	p.away = false
 }
 
 // done removes a request from the queue, unless it was dropped meanwhile.

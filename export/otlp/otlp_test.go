@@ -189,14 +189,24 @@ func listen(t testing.TB, address string, h http.Handler) (at string, stop func(
 }
 
 func (r *receiver) grpc() http.Handler {
+	return overGRPC(func(req *collector.ExportMetricsServiceRequest) error {
+		if r.refuse() != 0 {
+			return connect.NewError(connect.CodeUnavailable, io.EOF)
+		}
+		r.take(req)
+		return nil
+	})
+}
+
+// overGRPC serves the service of receivers with the answers of a function.
+func overGRPC(answer func(*collector.ExportMetricsServiceRequest) error) http.Handler {
 	const method = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 	mux := http.NewServeMux()
 	mux.Handle(method, connect.NewUnaryHandler(method,
 		func(_ context.Context, req *connect.Request[collector.ExportMetricsServiceRequest]) (*connect.Response[collector.ExportMetricsServiceResponse], error) {
-			if r.refuse() != 0 {
-				return nil, connect.NewError(connect.CodeUnavailable, io.EOF)
+			if err := answer(req.Msg); err != nil {
+				return nil, err
 			}
-			r.take(req.Msg)
 			return connect.NewResponse(&collector.ExportMetricsServiceResponse{}), nil
 		}))
 	return mux

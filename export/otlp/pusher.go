@@ -88,6 +88,7 @@ func (s Stats) Lost() uint64 { return s.Refused + s.Expired + s.Overflowed }
 type Pusher struct {
 	cfg  Config
 	send transport
+	away bool // of deliver: the last attempt found no receiver that accepts or rejects
 
 	collecting sync.Mutex               // guards the following fields
 	seen       map[asker]*pushed        // state of each source

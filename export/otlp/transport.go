@@ -16,7 +16,9 @@ import (
 
 	"connectrpc.com/connect"
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/metrics/v1"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 type (
@@ -47,7 +49,7 @@ func newTransport(cfg *Config) (transport, error) {
 		return nil, fmt.Errorf("otlp: endpoint %q must be a URL, as http://localhost:4318 or grpc://localhost:4317", cfg.Endpoint)
 	}
 	secure := u.Scheme == "https" || u.Scheme == "grpcs"
-	client := &http.Client{Transport: roundTripper(cfg, secure)}
+	client := &http.Client{Transport: roundTripper(cfg, secure), CheckRedirect: keepsPost}
 	switch u.Scheme {
 	case "http", "https":
 		if u.Path == "" || u.Path == "/" {
@@ -73,6 +75,15 @@ func roundTripper(cfg *Config, secure bool) *http.Transport {
 	t.Protocols.SetHTTP2(secure)
 	t.Protocols.SetUnencryptedHTTP2(grpc && !secure)
 	return t
+}
+
+// keepsPost follows only redirects that repeat the request. After others, the answer to a GET of
+// some page would look like an accepted request.
+func keepsPost(next *http.Request, _ []*http.Request) error {
+	if next.Method != http.MethodPost {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func (cfg *Config) overHTTP(client *http.Client, u *url.URL) transport {
@@ -102,23 +113,26 @@ func (cfg *Config) overHTTP(client *http.Client, u *url.URL) transport {
 // maxResponse is the number of bytes of an answer that are read; an answer is a sentence at most.
 const maxResponse = 64 << 10
 
+// readResponse returns the error of a response. With a status 2xx the receiver has accepted the
+// request, even if its message cannot be read.
 func readResponse(resp *http.Response) (*response, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
-	switch {
-	case resp.StatusCode >= 200 && resp.StatusCode < 300:
+	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
+	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		out := &response{}
-		if err == nil && resp.Header.Get("Content-Type") == "application/x-protobuf" {
-			err = proto.Unmarshal(body, out)
-		}
-		if err != nil {
-			return nil, refusal{err} // accepted, but the receiver's message is lost
+		if readErr != nil || resp.Header.Get("Content-Type") != "application/x-protobuf" || proto.Unmarshal(body, out) != nil {
+			return &response{}, nil
 		}
 		return out, nil
-	case retryable(resp.StatusCode):
-		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return nil, later{errors.New(resp.Status), time.Duration(max(0, seconds)) * time.Second}
 	}
-	return nil, refusal{errors.New(resp.Status)}
+	err := errors.New(resp.Status)
+	if len(body) > 0 {
+		err = fmt.Errorf("%s: %.200q", resp.Status, body)
+	}
+	if retryable(resp.StatusCode) {
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return nil, later{err, time.Duration(max(0, seconds)) * time.Second}
+	}
+	return nil, refusal{err}
 }
 
 // retryable reports whether a status allows a retry, by "Retryable Response Codes" of the
@@ -142,14 +156,47 @@ func (cfg *Config) overGRPC(client *http.Client, u *url.URL) transport {
 		if err == nil {
 			return resp.Msg, nil
 		}
-		switch connect.CodeOf(err) { // the specification, "Failures"
-		case connect.CodeCanceled, connect.CodeDeadlineExceeded, connect.CodeAborted, connect.CodeOutOfRange, connect.CodeUnavailable,
-			connect.CodeDataLoss, connect.CodeResourceExhausted:
-			return nil, err
-		// not an answer of gRPC, for instance from a proxy or a broken connection
-		case connect.CodeUnknown:
-			return nil, err
-		}
-		return nil, refusal{err}
+		return nil, grpcVerdict(err)
 	}
+}
+
+// grpcVerdict returns the error of an answer over gRPC, by "Failures" of the specification. A
+// receiver that is short of resources states a delay. Without one, the request is too large for it.
+func grpcVerdict(err error) error {
+	after, asked := retryInfo(err)
+	switch connect.CodeOf(err) {
+	case connect.CodeCanceled, connect.CodeDeadlineExceeded, connect.CodeAborted, connect.CodeOutOfRange, connect.CodeUnavailable,
+		connect.CodeDataLoss:
+		return later{err, after}
+	case connect.CodeResourceExhausted:
+		if asked {
+			return later{err, after}
+		}
+	// not an answer of gRPC, for instance from a proxy or a broken connection
+	case connect.CodeUnknown:
+		return err
+	}
+	return refusal{err}
+}
+
+// retryInfo returns the delay of a google.rpc.RetryInfo among the details of an error.
+func retryInfo(err error) (after time.Duration, ok bool) {
+	of, _ := errors.AsType[*connect.Error](err)
+	if of == nil {
+		return 0, false
+	}
+	for _, d := range of.Details() {
+		if d.Type() != "google.rpc.RetryInfo" {
+			continue
+		}
+		// message RetryInfo { google.protobuf.Duration retry_delay = 1; }
+		_, _, tag := protowire.ConsumeTag(d.Bytes())
+		field, _ := protowire.ConsumeBytes(d.Bytes()[max(0, tag):])
+		delay := &durationpb.Duration{}
+		if proto.Unmarshal(field, delay) == nil {
+			after = max(0, delay.AsDuration())
+		}
+		return after, true
+	}
+	return 0, false
 }
