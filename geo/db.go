@@ -35,7 +35,8 @@ type DB struct {
 	once sync.Once
 }
 
-// Open loads the databases. The error names the file that could not be loaded and the reason.
+// Open loads the databases. The error names the file that could not be loaded and the reason. A
+// City database in place of an ASN database is an error too.
 func Open(cfg Config) (*DB, error) {
 	if cfg.CityPath == "" && cfg.ASNPath == "" {
 		return nil, errors.New("geo: neither a City nor an ASN database is named")
@@ -51,8 +52,13 @@ func Open(cfg Config) (*DB, error) {
 	}
 	db := &DB{cfg: cfg, quit: make(chan struct{})}
 	var errCity, errASN error
-	db.city, errCity = openFile(cfg.CityPath)
-	db.asn, errASN = openFile(cfg.ASNPath)
+	db.city, errCity = openFile(cfg.CityPath, "locations", func(r maxminddb.Result) bool {
+		at := decodeLocation(r, nil)
+		return at.Text != Unknown || at.Lat != ""
+	})
+	db.asn, errASN = openFile(cfg.ASNPath, "autonomous system numbers", func(r maxminddb.Result) bool {
+		return decodeAS(r, nil).Number != 0
+	})
 	if err := errors.Join(errCity, errASN); err != nil {
 		return nil, err
 	}
@@ -98,7 +104,9 @@ func (db *DB) watch() {
 // file is a database file with its last loaded content.
 type file struct {
 	path    string
-	seen    os.FileInfo // file info at the last attempt to load
+	needs   string                      // what the database must have
+	has     func(maxminddb.Result) bool // reports whether a record has it
+	seen    os.FileInfo                 // file info at the last attempt to load
 	current atomic.Pointer[edition]
 }
 
@@ -107,11 +115,11 @@ type file struct {
 type edition struct{ reader *maxminddb.Reader }
 
 // openFile returns nil if path is empty.
-func openFile(path string) (*file, error) {
+func openFile(path, needs string, has func(maxminddb.Result) bool) (*file, error) {
 	if path == "" {
 		return nil, nil
 	}
-	f := &file{path: path}
+	f := &file{path: path, needs: needs, has: has}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("geo: %w", err)
@@ -131,8 +139,29 @@ func (f *file) load() error {
 	if err != nil {
 		return fmt.Errorf("geo: %s is not a MaxMind database: %w", f.path, err)
 	}
+	if !f.useful(reader) {
+		return fmt.Errorf("geo: %s has no %s, it is a database of type %q", f.path, f.needs, reader.Metadata.DatabaseType)
+	}
 	f.current.Store(&edition{reader})
 	return nil
+}
+
+// maxSearched is the number of networks that are searched for useful records.
+const maxSearched = 1 << 16
+
+// useful reports whether a database has a record with what is needed. Without one, all addresses
+// would be Unknown.
+func (f *file) useful(db *maxminddb.Reader) bool {
+	n := 0
+	for record := range db.Networks(maxminddb.IncludeNetworksWithoutData()) {
+		if f.has(record) {
+			return true
+		}
+		if n++; n == maxSearched {
+			break
+		}
+	}
+	return false
 }
 
 // refresh loads the file again if it has changed.

@@ -27,9 +27,11 @@ var (
 			"subdivisions": []record{{"iso_code": "E"}, {"iso_code": "X"}}, "city": english("Linköping"),
 			"location": record{"latitude": 58.4167, "longitude": 15.6167},
 		},
-		"192.0.2.128/25":  {"continent": record{"code": "NA"}, "country": record{"iso_code": "US"}, "city": english("Milton")},
-		"198.51.100.0/24": {"continent": record{"code": "AS"}, "location": record{"latitude": 0.0, "longitude": -0.5}},
-		"2001:db8::/32":   {"continent": record{"code": "OC"}, "country": english("Fiji")},
+		"192.0.2.128/25":   {"continent": record{"code": "NA"}, "country": record{"iso_code": "US"}, "city": english("Milton")},
+		"198.51.100.0/24":  {"continent": record{"code": "AS"}, "location": record{"latitude": 0.0, "longitude": -0.5}},
+		"203.0.113.0/25":   {"location": record{"latitude": 1.0, "longitude": 2.0}},
+		"203.0.113.128/25": {},
+		"2001:db8::/32":    {"continent": record{"code": "OC"}, "country": english("Fiji")},
 	}
 	networks = map[string]record{
 		"192.0.2.0/24":    {"autonomous_system_number": uint32(64500), "autonomous_system_organization": "Example Net"},
@@ -55,6 +57,8 @@ func TestCity(t *testing.T) {
 		"198.51.100.1":       {"AS", "0.000000", "-0.500000"},
 		"2001:db8::1":        {"OC/Fiji", "", ""},
 		"::ffff:192.0.2.200": {"NA/US/Milton", "", ""},
+		"203.0.113.1":        {geo.Unknown, "1.000000", "2.000000"}, // no names
+		"203.0.113.200":      {geo.Unknown, "", ""},                 // an empty record
 		"127.0.0.1":          {geo.Unknown, "", ""},
 		"::1":                {geo.Unknown, "", ""},
 	} {
@@ -118,6 +122,15 @@ func TestOpenErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("not a database"), 0o600))
 	_, err = geo.Open(geo.Config{ASNPath: path})
 	require.ErrorContains(t, err, path+" is not a MaxMind database")
+
+	city, asn, empty := mmdbtest.Write(t, "Test-City", cities), mmdbtest.Write(t, "Test-ASN", networks), mmdbtest.Write(t, "Test-Empty", nil)
+	for _, wrong := range []string{city, empty} {
+		_, err = geo.Open(geo.Config{ASNPath: wrong})
+		require.ErrorContains(t, err, wrong+" has no autonomous system numbers")
+	}
+	_, err = geo.Open(geo.Config{CityPath: asn, ASNPath: city})
+	require.ErrorContains(t, err, asn+` has no locations, it is a database of type "Test-ASN"`)
+	require.ErrorContains(t, err, "has no autonomous system numbers")
 }
 
 // TestReload replaces the file below a DB with another one, breaks it, and removes it.
@@ -146,6 +159,11 @@ func TestReload(t *testing.T) {
 		require.Equal(t, uint32(64999), c.ASN(addr).Number)
 		require.Contains(t, log.String(), "the old one serves")
 
+		require.NoError(t, os.WriteFile(path, mmdbtest.Build("Test-City", cities), 0o600))
+		pass()
+		require.Equal(t, uint32(64999), c.ASN(addr).Number)
+		require.Contains(t, log.String(), "has no autonomous system numbers")
+
 		require.NoError(t, os.Remove(path))
 		pass()
 		require.Equal(t, uint32(64999), c.ASN(addr).Number)
@@ -163,14 +181,14 @@ func FuzzDatabase(f *testing.F) {
 			return
 		}
 		require.NoError(t, os.WriteFile(path, raw, 0o600))
-		db, err := geo.Open(geo.Config{CityPath: path, ASNPath: path, Reload: -1})
-		if err != nil {
-			return
+		if db, err := geo.Open(geo.Config{CityPath: path, Reload: -1}); err == nil {
+			defer db.Close()
+			require.NotEmpty(t, db.NewCache().City(a).Text)
 		}
-		defer db.Close()
-		c := db.NewCache()
-		require.NotEmpty(t, c.ASN(a).Text)
-		require.NotNil(t, c.City(a))
+		if db, err := geo.Open(geo.Config{ASNPath: path, Reload: -1}); err == nil {
+			defer db.Close()
+			require.NotEmpty(t, db.NewCache().ASN(a).Text)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package geo
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -62,7 +63,8 @@ type cityRecord struct {
 	} `maxminddb:"location"`
 }
 
-// decodeLocation returns the Location of a record, or Unknown if the record cannot be read.
+// decodeLocation returns the Location of a record. Unlike pktvisor, which returns an empty text for
+// a record without names, it returns Unknown.
 func decodeLocation(r maxminddb.Result, h *hash64.Hasher) *Location {
 	var rec cityRecord
 	if !r.Found() || r.Decode(&rec) != nil {
@@ -82,7 +84,7 @@ func decodeLocation(r maxminddb.Result, h *hash64.Hasher) *Location {
 			text += "/" + part
 		}
 	}
-	return newLocation(h, text, degrees(rec.Location.Lat), degrees(rec.Location.Lon))
+	return newLocation(h, cmp.Or(text, Unknown), degrees(rec.Location.Lat), degrees(rec.Location.Lon))
 }
 
 func newLocation(h *hash64.Hasher, text, lat, lon string) *Location {
