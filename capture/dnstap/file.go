@@ -109,7 +109,10 @@ func (f *File) ReadBatch(b *capture.Batch) error {
 }
 
 func (f *File) damage(err error) error {
-	if err == io.ErrUnexpectedEOF {
+	switch {
+	case err == io.ErrUnexpectedEOF && f.done.Load() == 0:
+		err = errors.New("empty file, where Frame Streams were expected")
+	case err == io.ErrUnexpectedEOF:
 		err = errors.New("file ends within a frame")
 	}
 	return &capture.FileError{Package: "dnstap", Path: f.path, Offset: f.frames.offset, Err: err}

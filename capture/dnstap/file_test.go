@@ -174,6 +174,7 @@ func TestFileErrors(t *testing.T) {
 		name, want string
 		bytes      []byte
 	}{
+		{"empty", "offset 0: empty file, where Frame Streams were expected", nil},
 		{"a pcap file", "not Frame Streams", []byte("\xD4\xC3\xB2\xA1\x02\x00\x04\x00")},
 		{"another content", `does not carry "protobuf:dnstap.Dnstap"`, control(begin, "protobuf:other")},
 		{"long control frame", "control frame is malformed", binary.BigEndian.AppendUint32(make([]byte, 4), 513)},
