@@ -14,7 +14,6 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -202,9 +201,7 @@ func (a *agent) load() error {
 		return err
 	}
 	for _, e := range failed {
-		for problem := range strings.SplitSeq(policy.InFile(e, a.o.config).Error(), "\n") {
-			a.log.Error(problem)
-		}
+		a.log.Error(e.Error())
 	}
 	if a.o.iface != "" {
 		if err := a.manager.AddTap(defaultTap(a.o)); err != nil {
