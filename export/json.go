@@ -17,10 +17,27 @@ import (
 
 // WriteJSON writes s to w as one line in the format of pktvisor-reader: {"1m":{"<schema>":{…},…}}
 // for a single bucket, {"5m":{…}} for a window of five. The key is in seconds if the periods are
-// not whole minutes. Keys are in byte order. If two modules have the same schema, the later one
-// wins; use [WritePoliciesJSON] for these.
+// not whole minutes. Keys are in byte order. If two modules have the same schema, all schemas are
+// below the names of their modules, as in [WritePoliciesJSON].
 func WriteJSON(w io.Writer, s *handler.Snapshot) error {
+	if shared(s) {
+		return write(w, object{window(s): moduleObjects(s)})
+	}
 	return write(w, object{window(s): schemaObjects(s)})
+}
+
+// shared reports whether two modules that are shown have the same schema.
+func shared(s *handler.Snapshot) bool {
+	seen := make(map[string]bool)
+	for i := range s.Modules {
+		if m := &s.Modules[i]; !m.Silent() {
+			if seen[m.Schema] {
+				return true
+			}
+			seen[m.Schema] = true
+		}
+	}
+	return false
 }
 
 // window returns the length of s, in minutes if these are whole.
@@ -32,6 +49,7 @@ func window(s *handler.Snapshot) string {
 	return fmt.Sprintf("%dm", covered/time.Minute)
 }
 
+// schemaObjects returns the metrics by schema. Of modules with the same one, the last wins.
 func schemaObjects(s *handler.Snapshot) object {
 	schemas := make(object)
 	for i := range s.Modules {
@@ -63,15 +81,19 @@ func WriteDefaultJSON(w io.Writer, s *handler.Snapshot) error {
 func WritePoliciesJSON(w io.Writer, policies map[string]*handler.Snapshot) error {
 	all := make(object)
 	for name, s := range policies {
-		modules := make(object)
-		for i := range s.Modules {
-			if m := &s.Modules[i]; !m.Silent() {
-				modules[m.Name] = object{m.Schema: moduleObject(m)}
-			}
-		}
-		all[name] = modules
+		all[name] = moduleObjects(s)
 	}
 	return write(w, all)
+}
+
+func moduleObjects(s *handler.Snapshot) object {
+	modules := make(object)
+	for i := range s.Modules {
+		if m := &s.Modules[i]; !m.Silent() {
+			modules[m.Name] = object{m.Schema: moduleObject(m)}
+		}
+	}
+	return modules
 }
 
 type object = map[string]any

@@ -60,6 +60,7 @@ func openSnapshot(name string) io.ReadCloser {
 func (j *job) readSnapshots() (*handler.Snapshot, error) {
 	var merger handler.Merger
 	var captures []string
+	var names names
 	found := false
 	for _, name := range j.files {
 		in := openSnapshot(name)
@@ -73,6 +74,7 @@ func (j *job) readSnapshots() (*handler.Snapshot, error) {
 		if err == nil {
 			var s *handler.Snapshot
 			if s, err = handler.ReadSnapshot(data); err == nil {
+				names.plain(s)
 				err = merger.Add(s, handler.Origin{})
 			}
 		}
@@ -95,6 +97,42 @@ func (j *job) readSnapshots() (*handler.Snapshot, error) {
 	}
 	setWindow(s)
 	return s, nil
+}
+
+// names names modules so that captures and agents merge, on whatever taps these count. An agent has
+// the names of the policy and of the tap in the names of modules.
+type names struct {
+	policy string // the first policy. Others may count the same packets, so they do not merge
+}
+
+// plain gives each module of s that has no second of its kind the name of the kind.
+func (n *names) plain(s *handler.Snapshot) {
+	kinds := make(map[string]int)
+	for i := range s.Modules {
+		kinds[kind(&s.Modules[i])]++
+	}
+	for i := range s.Modules {
+		m := &s.Modules[i]
+		policy, one := policyOf(m)
+		n.policy = cmp.Or(n.policy, policy)
+		if one && (policy == "" || policy == n.policy) && kinds[kind(m)] == 1 {
+			m.Name = kind(m)
+		}
+	}
+}
+
+// kind returns the type of a module, with its version unless that is 1.0.
+func kind(m *handler.Module) string { return strings.TrimSuffix(m.Type+"-"+m.Version, "-1.0") }
+
+// policyOf returns the policy that counted a module, "" for a capture. It is not one if several did.
+func policyOf(m *handler.Module) (policy string, one bool) {
+	for i := range m.Counted {
+		if i > 0 && m.Counted[i].Policy != policy {
+			return "", false
+		}
+		policy = m.Counted[i].Policy
+	}
+	return policy, true
 }
 
 // showSnapshot writes merged snapshots, and what is in them.

@@ -1,13 +1,20 @@
 package main
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"visor/capture"
+	"visor/capture/pcapfile"
 	"visor/decode"
+	"visor/handler"
+	"visor/handler/network"
 	"visor/internal/trafficgen"
 )
 
@@ -39,6 +46,57 @@ func TestSnapshots(t *testing.T) {
 	_, text, _ := call(t, nil, "--format", "text", "--top", "3", early, late)
 	require.Contains(t, text, "── DNS ──")
 	require.Contains(t, text, "net, dns, dhcp, bgp, pcap of sample.pcap")
+}
+
+// agentSnapshot returns the snapshot of an agent's policy, with one module of net for each name.
+func agentSnapshot(t *testing.T, policy, tap string, modules ...string) string {
+	src, err := pcapfile.Open(sample)
+	require.NoError(t, err)
+	var handlers []handler.Handler
+	for _, name := range modules {
+		h, err := network.New(network.Config{Settings: handler.Settings{Name: policy + "-" + tap + "-" + name, Tap: tap}})
+		require.NoError(t, err)
+		handlers = append(handlers, h)
+	}
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: handlers})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	s, err := p.Window(5)
+	require.NoError(t, err)
+	data, err := s.AppendBinary(nil, handler.Origin{Agent: "ns1", Policy: policy}, handler.DefaultEntries)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "agent.vsnap")
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	return path
+}
+
+// TestSnapshotsOfAgents checks that captures merge with agents, and agents with each other, though
+// agents name modules by policy and tap. Modules that do not merge are all shown.
+func TestSnapshotsOfAgents(t *testing.T) {
+	const net = "default"
+	file, eth0, eth1 := snapshotOf(t, sample), agentSnapshot(t, net, "eth0", "net"), agentSnapshot(t, net, "eth1", "traffic")
+	code, stdout, stderr := call(t, nil, file, eth0, eth1)
+	require.Equal(t, exitDone, code, stderr)
+	require.Equal(t, uint64(3000), parse(t, stdout)["4m"].Packets.Total)
+	require.Contains(t, stderr, "net of ns1, policy default: ")
+
+	both := filepath.Join(t.TempDir(), "both.vsnap")
+	_, _, _ = call(t, nil, "--write-snapshot", both, eth0, eth1)
+	_, stdout, _ = call(t, nil, both, file)
+	require.Equal(t, uint64(3000), parse(t, stdout)["4m"].Packets.Total, "a merged snapshot merges again")
+
+	for other, names := range map[string][]string{
+		agentSnapshot(t, "edge", "eth0", "net"): {"edge-eth0-net", "net"},                    // may count the same packets
+		agentSnapshot(t, net, "eth2", "a", "b"): {"default-eth2-a", "default-eth2-b", "net"}, // may have different filters
+	} {
+		_, stdout, _ = call(t, nil, eth0, other)
+		var doc map[string]map[string]map[string]struct{ Total int }
+		require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
+		require.Equal(t, names, slices.Sorted(maps.Keys(doc["4m"])))
+		for _, name := range names {
+			require.Equal(t, 1000, doc["4m"][name]["packets"].Total, name)
+		}
+	}
 }
 
 func TestSnapshotsRefuse(t *testing.T) {
