@@ -105,7 +105,7 @@ type names struct {
 	policy string // the first policy. Others may count the same packets, so they do not merge
 }
 
-// plain gives each module of s that has no second of its kind the name of the kind.
+// plain names each module of s by its kind, unless s has two of that kind.
 func (n *names) plain(s *handler.Snapshot) {
 	kinds := make(map[string]int)
 	for i := range s.Modules {
@@ -124,7 +124,7 @@ func (n *names) plain(s *handler.Snapshot) {
 // kind returns the type of a module, with its version unless that is 1.0.
 func kind(m *handler.Module) string { return strings.TrimSuffix(m.Type+"-"+m.Version, "-1.0") }
 
-// policyOf returns the policy that counted a module, "" for a capture. It is not one if several did.
+// policyOf returns the policy that counted a module, "" for a capture, or false if several did.
 func policyOf(m *handler.Module) (policy string, one bool) {
 	for i := range m.Counted {
 		if i > 0 && m.Counted[i].Policy != policy {

@@ -73,8 +73,8 @@ func agentSnapshot(t *testing.T, policy, tap string, modules ...string) string {
 // TestSnapshotsOfAgents checks that captures merge with agents, and agents with each other, though
 // agents name modules by policy and tap. Modules that do not merge are all shown.
 func TestSnapshotsOfAgents(t *testing.T) {
-	const net = "default"
-	file, eth0, eth1 := snapshotOf(t, sample), agentSnapshot(t, net, "eth0", "net"), agentSnapshot(t, net, "eth1", "traffic")
+	const policy = "default"
+	file, eth0, eth1 := snapshotOf(t, sample), agentSnapshot(t, policy, "eth0", "net"), agentSnapshot(t, policy, "eth1", "traffic")
 	code, stdout, stderr := call(t, nil, file, eth0, eth1)
 	require.Equal(t, exitDone, code, stderr)
 	require.Equal(t, uint64(3000), parse(t, stdout)["4m"].Packets.Total)
@@ -85,9 +85,10 @@ func TestSnapshotsOfAgents(t *testing.T) {
 	_, stdout, _ = call(t, nil, both, file)
 	require.Equal(t, uint64(3000), parse(t, stdout)["4m"].Packets.Total, "a merged snapshot merges again")
 
+	// another policy may count the same packets, and a second module may have other filters
 	for other, names := range map[string][]string{
-		agentSnapshot(t, "edge", "eth0", "net"): {"edge-eth0-net", "net"},                    // may count the same packets
-		agentSnapshot(t, net, "eth2", "a", "b"): {"default-eth2-a", "default-eth2-b", "net"}, // may have different filters
+		agentSnapshot(t, "edge", "eth0", "net"): {"edge-eth0-net", "net"},
+		agentSnapshot(t, policy, "eth2", "a", "b"): {"default-eth2-a", "default-eth2-b", "net"},
 	} {
 		_, stdout, _ = call(t, nil, eth0, other)
 		var doc map[string]map[string]map[string]struct{ Total int }
