@@ -87,7 +87,7 @@ func TestSnapshotsOfAgents(t *testing.T) {
 
 	// another policy may count the same packets, and a second module may have other filters
 	for other, names := range map[string][]string{
-		agentSnapshot(t, "edge", "eth0", "net"): {"edge-eth0-net", "net"},
+		agentSnapshot(t, "edge", "eth0", "net"):    {"edge-eth0-net", "net"},
 		agentSnapshot(t, policy, "eth2", "a", "b"): {"default-eth2-a", "default-eth2-b", "net"},
 	} {
 		_, stdout, _ = call(t, nil, eth0, other)
