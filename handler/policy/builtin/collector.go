@@ -40,7 +40,7 @@ func flowInput(name string, live opener[flowConfig]) policy.InputType {
 var errNoBind = errors.New("flow config must specify port and bind")
 
 // Check implements [policy.Checker].
-func (c *flowConfig) Check(_ policy.Options, found options.Problems) options.Problems {
+func (c *flowConfig) Check(table policy.Options, found options.Problems) options.Problems {
 	_, err := netip.ParseAddr(c.Bind)
 	switch {
 	case c.File != "" || found.Has("bind", "port", "pcap_file"):
@@ -48,9 +48,10 @@ func (c *flowConfig) Check(_ policy.Options, found options.Problems) options.Pro
 		return append(found, options.At(errNoBind, "bind"))
 	case c.Port == 0:
 		return append(found, options.At(errNoBind, "port"))
-	case err != nil || c.Port > 0xFFFF:
-		err = fmt.Errorf("flow config: bind %q and port %d must be an IP address and a port number", c.Bind, c.Port)
-		return append(found, options.At(err, "bind"))
+	case c.Port > 0xFFFF:
+		return append(found, options.At(fmt.Errorf("invalid port: %v; ports are 1 to 65535", table["port"]), "port"))
+	case err != nil:
+		return append(found, options.At(fmt.Errorf("flow config: bind %q must be an IP address", c.Bind), "bind"))
 	}
 	return found
 }

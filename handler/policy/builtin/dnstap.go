@@ -114,8 +114,8 @@ func (c *dnstapConfig) Check(table policy.Options, found options.Problems) optio
 	case c.TCP == "":
 		found = append(found, options.At(errors.New("config must specify one of: socket, dnstap_file"), "socket"))
 	default:
-		if _, port, err := net.SplitHostPort(c.TCP); err != nil || port == "" {
-			found = append(found, options.At(errors.New("invalid tcp address specification, use HOST:PORT"), "tcp"))
+		if err := checkAddress(c.TCP); err != nil {
+			found = append(found, options.At(err, "tcp"))
 		}
 		if c.tls() != (tlsfiles.Files{}) && (c.Cert == "" || c.Key == "") {
 			found = append(found, options.At(errors.New("tls_cert and tls_key go together, and tls_client_ca needs both"), "tls_cert"))
@@ -123,6 +123,18 @@ func (c *dnstapConfig) Check(table policy.Options, found options.Problems) optio
 		misplaced("is for a socket, not for tcp", "socket_mode", "socket_owner", "socket_group")
 	}
 	return found
+}
+
+// checkAddress checks HOST:PORT. Its errors are pktvisor's.
+func checkAddress(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil || port == "" {
+		return errors.New("invalid tcp address specification, use HOST:PORT")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("unable to parse tcp address specification, use HOST:PORT")
+	}
+	return nil
 }
 
 // Bytes implements [policy.Sizer].

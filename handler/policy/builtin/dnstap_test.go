@@ -57,6 +57,7 @@ func TestParseTapInput(t *testing.T) {
 	for want, opts := range map[string]policy.Options{
 		"config must specify one of: socket, dnstap_file":                nil,
 		"invalid tcp address specification, use HOST:PORT":               {"tcp": "6000"},
+		"unable to parse tcp address specification, use HOST:PORT":       {"tcp": "localhost:dnstap"},
 		"file is an invalid/unsupported config":                          {"file": "x"},
 		"socket_mode 0999: must be permissions in octal, as 0660":        {"socket": "s", "socket_mode": "0999"},
 		"socket_mode 1777: must be permissions":                          {"socket": "s", "socket_mode": uint64(1777)},

@@ -36,6 +36,9 @@ func checkInterface(name string) error {
 func unknownInterface(name string, names []string) error {
 	//lint:ignore ST1005 it is pktvisor's text
 	err := fmt.Errorf("Couldn't find interface by provided name: \"%s\". Available interfaces: %s", name, strings.Join(names, ","))
+	if name == "any" {
+		err = fmt.Errorf("%w; 'any' does not exist here: make a tap for each interface, and let the policy select them by a tag", err)
+	}
 	return &options.Problem{Path: []string{"iface", name}, Known: names, Err: err}
 }
 

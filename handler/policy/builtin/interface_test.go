@@ -28,6 +28,7 @@ func TestUnknownInterface(t *testing.T) {
 		require.NoError(t, checkInterface(i.Name))
 	}
 	require.NoError(t, checkInterface("auto"))
+	require.ErrorContains(t, checkInterface("any"), "'any' does not exist here: make a tap for each interface")
 	require.NoError(t, checkInterface("192.0.2.1"), "capture looks for addresses")
 }
 

@@ -133,7 +133,8 @@ func TestInputs(t *testing.T) {
 	for want, opts := range map[string]policy.Options{
 		`invalid flow_type "netflow5"`:               {"flow_type": "netflow5"},
 		"flow config must specify port and bind":     {"bind": "127.0.0.1"},
-		"must be an IP address and a port number":    {"bind": "here", "port": uint64(1)},
+		"invalid port: 99999; ports are 1 to 65535":  {"bind": "127.0.0.1", "port": uint64(99999)},
+		`bind "here" must be an IP address`:          {"bind": "here", "port": uint64(1)},
 		"x is an invalid/unsupported config":         {"x": true},
 		"wrong type for key: port":                   {"port": "a"},
 		"The valid configs/filters are: port, bind,": {"y": true},
