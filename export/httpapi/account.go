@@ -57,13 +57,14 @@ func (a *API) ownFamilies() []export.Family {
 	f := newFamilies(a.cfg.Instance)
 	seen := make(map[string]bool)
 	for _, p := range a.cfg.Policies.Policies() {
+		accounts := p.Accounts()
 		for i := range p.Parts {
 			part := &p.Parts[i]
 			if !seen[part.Input] {
 				seen[part.Input] = true
 				f.addInput(part)
 			}
-			f.addModules(p.Policy.Name, part.Attachment)
+			f.addModules(p.Policy.Name, part.Attachment.Infos(), accounts)
 		}
 	}
 	f.addFindings(a)
@@ -173,9 +174,8 @@ func (f *families) addPush(p Push) {
 	f.add(&f.pending, p.Pending, nil)
 }
 
-func (f *families) addModules(policy string, group *handler.Attachment) {
-	accounts := group.Accounts()
-	for _, info := range group.Infos() {
+func (f *families) addModules(policy string, infos []handler.Info, accounts map[string]handler.Account) {
+	for _, info := range infos {
 		labels := []metric.Label{{Name: "module", Value: info.Name}, {Name: "policy", Value: policy}}
 		account := accounts[info.Name]
 		f.add(&f.moduleOffered, account.Offered, labels)

@@ -83,6 +83,11 @@ func TestAccount(t *testing.T) {
 		require.NotContains(t, body, "offered")
 		require.False(t, strings.Contains(body, "visor_"), path)
 	}
+
+	// a policy that replaces it reads the recording again and continues its counters
+	require.Equal(t, 200, a.do("PUT", "/api/v1/policies/odd", "application/x-yaml", odd).Code)
+	require.Contains(t, a.do("GET", "/metrics/counters", "", "").Body.String(),
+		`visor_module_offered_total{instance="edge-1",module="odd-odd-net",policy="odd"} 3000`+"\n")
 }
 
 // TestPush checks that /metrics and /api/v1/metrics/app show the counts of pushed requests.

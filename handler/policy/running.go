@@ -26,8 +26,14 @@ type Running struct {
 	lease   time.Duration // 0 without a lease
 	mu      sync.Mutex    // guards the following fields
 	expires *time.Timer
-	earlier []handler.Totals // of the policies that this one has replaced
-	handed  []handler.Totals // its own totals when another one replaced it; nil before
+	earlier counts  // of the policies that this one has replaced
+	handed  *counts // its own when another one replaced it; nil before
+}
+
+// counts are what the handlers of a policy have counted since it started.
+type counts struct {
+	totals   []handler.Totals
+	accounts map[string]handler.Account // by module name
 }
 
 // Part is a policy's share of one tap.
@@ -169,7 +175,7 @@ func (r *Running) Totals() []handler.Totals {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.handed != nil {
-		return r.handed
+		return r.handed.totals
 	}
 	return r.total()
 }
@@ -180,16 +186,39 @@ func (r *Running) total() []handler.Totals {
 	for i := range r.Parts {
 		out = append(out, r.Parts[i].Attachment.Totals()...)
 	}
-	return handler.Continue(out, r.earlier)
+	return handler.Continue(out, r.earlier.totals)
 }
 
-// hand makes next continue the totals of r, which then no longer change: next has counted all
+// Accounts returns the outcomes of the events shown to each module since the policy started, by its
+// name. A policy that replaces another one continues the accounts of modules with the same name.
+func (r *Running) Accounts() map[string]handler.Account {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.handed != nil {
+		return r.handed.accounts
+	}
+	return r.account()
+}
+
+// account is Accounts before a replacement. The caller holds mu.
+func (r *Running) account() map[string]handler.Account {
+	out := make(map[string]handler.Account)
+	for i := range r.Parts {
+		for name, sum := range r.Parts[i].Attachment.Accounts() {
+			sum.Add(r.earlier.accounts[name])
+			out[name] = sum
+		}
+	}
+	return out
+}
+
+// hand makes next continue the counts of r, which then no longer change: next has counted all
 // events since it began, so that no event is missing and no total becomes less.
 func (r *Running) hand(next *Running) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.handed = r.total()
-	next.earlier = r.handed
+	r.handed = &counts{r.total(), r.account()}
+	next.earlier = *r.handed
 }
 
 // Replaced reports whether another policy continues the totals of r.

@@ -37,9 +37,14 @@ func TestTotalsContinue(t *testing.T) {
 	in.feeds[0].frames <- nil
 	require.EqualValues(t, 10, totalOf(former.Totals(), "observed_events_total"))
 	require.EqualValues(t, 15, totalOf(r.Totals(), "observed_events_total"))
+	name := r.Totals()[0].Name
+	require.EqualValues(t, 10, former.Accounts()[name].Offered)
+	require.EqualValues(t, 15, r.Accounts()[name].Offered)
+	require.EqualValues(t, 15, r.Accounts()[name].Analysed)
 	require.True(t, former.Replaced())
 	require.False(t, r.Replaced())
 	require.Len(t, r.Totals(), 1, "dns is gone")
+	require.Len(t, r.Accounts(), 1)
 	require.Equal(t, former.Totals()[0].Since, r.Totals()[0].Since)
 
 	_, err = m.ReplacePolicy(policy.Policy{Name: "a", Input: next.Input, Modules: []policy.Module{{Name: "flow", Type: "flow"}}})
