@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func (a *API) ask(r *http.Request) reply {
 	if of == nil {
 		return failure(http.StatusNotFound, "policy does not exist")
 	}
-	if rep := unanswerable(of); rep.status != 0 {
+	if rep := a.unanswerable(of); rep.status != 0 {
 		return rep
 	}
 	if rep := revealing(of, &cfg); rep.status != 0 {
@@ -168,12 +169,24 @@ func (a *API) ask(r *http.Request) reply {
 	return answerTo(&q, of.Policy.Name, p, time.Since(started))
 }
 
-// unanswerable returns the reply about a policy whose input is over or has no DNS messages.
-func unanswerable(of *policy.Running) reply {
+// unanswerable returns the reply about a policy with a tap that is over, gone, or has no DNS
+// messages.
+func (a *API) unanswerable(of *policy.Running) reply {
+	there := a.cfg.Policies.Taps()
 	for i := range of.Parts {
-		if !of.Parts[i].Live() {
-			return failure(http.StatusUnprocessableEntity, fmt.Sprintf("tap %s reads a recording: ask visor-reader --name or --client about it", of.Parts[i].Tap.Name))
+		t := &of.Parts[i].Tap
+		problem := ""
+		switch {
+		case !of.Parts[i].Live():
+			problem = "reads a recording: ask visor-reader --name or --client about it"
+		case !a.cfg.Policies.Types().Takes(t.InputType, "asks"):
+			problem = fmt.Sprintf("has no DNS messages: its type is %s", t.InputType)
+		case !slices.ContainsFunc(there, func(other policy.Tap) bool { return other.Name == t.Name }):
+			problem = "was deleted: create it again first"
+		default:
+			continue
 		}
+		return failure(http.StatusUnprocessableEntity, fmt.Sprintf("tap %s %s", t.Name, problem))
 	}
 	return reply{}
 }

@@ -33,13 +33,16 @@ type questions struct {
 
 func newQuestions(t *testing.T, keys ...string) *questions {
 	tap := capture.NewFeed()
-	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
-		return policy.Opened{Sources: []capture.Source{tap}}, nil
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(typ string, _, _ policy.Options) (policy.Opened, error) {
+		if typ != "pcap" {
+			return policy.NewOpened(capture.NewFeed()), nil
+		}
+		return policy.NewOpened(tap), nil
 	}})
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	doc, err := builtin.Catalog().Parse([]byte(`
 visor:
-  taps: {wired: {input_type: pcap, config: {iface: eth0}}}
+  taps: {wired: {input_type: pcap, config: {iface: eth0}}, routers: {input_type: flow, config: {bind: 127.0.0.1, port: 2055}}}
   policies:
     p: {` + strings.Join(keys, "") + `kind: collection, input: {tap: wired, input_type: pcap, filter: {bpf: "port 53"}}, handlers: {modules: {dns: {type: dns}}}}
 `))
@@ -212,5 +215,18 @@ func TestWrongQuestions(t *testing.T) {
 	status, _, answer := q.post(t.Context(), `{"asn": 64500}`)
 	require.Equal(t, 422, status)
 	require.Contains(t, string(answer["error"]), "no database of autonomous systems")
+	require.NoError(t, q.manager.RemoveTap("wired"))
+	status, _, answer = q.post(t.Context(), `{"qname": "a"}`)
+	require.Equal(t, 422, status)
+	require.Contains(t, string(answer["error"]), "tap wired was deleted: create it again first")
+	_, err := q.manager.AddPolicy(policy.Policy{Name: "flows", Input: policy.Input{Tap: "routers", InputType: "flow"}})
+	require.NoError(t, err)
+	resp, err := http.Post(q.server.URL+"/api/v1/policies/flows/ask", "application/json", strings.NewReader(`{"qname": "a"}`))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, 422, resp.StatusCode)
+	require.Contains(t, string(body), "tap routers has no DNS messages: its type is flow")
 	require.Equal(t, 404, newAgent(t, httpapi.Config{}).do("POST", "/api/v1/policies/p/ask", "application/json", "{}").Code, "it needs the admin API")
 }

@@ -128,8 +128,8 @@ func (t *InputType) problems(config, only Options) options.Problems {
 	return problems
 }
 
-// takes reports whether inputs of a type can feed handlers of a type.
-func (c *Catalog) takes(input, typ string) bool {
+// Takes reports whether inputs of a type can feed handlers of a type.
+func (c Catalog) Takes(input, typ string) bool {
 	t := c.input(input)
 	return typ == "input_resources" || t != nil && slices.Contains(t.Feeds, typ)
 }

@@ -136,7 +136,7 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 		if err != nil {
 			return err
 		}
-		if !m.cfg.Types.takes(part.Tap.InputType, mod.Type) {
+		if !m.cfg.Types.Takes(part.Tap.InputType, mod.Type) {
 			return m.cfg.Types.refusal(&mod, part.Input)
 		}
 		handlers = append(handlers, h)
