@@ -50,8 +50,9 @@ func (in *input) watch(t *Tap, periods int) (*Running, error) {
 	}
 	in.usage = usage
 	return &Running{
-		Policy: Policy{Name: name, Input: Input{Tap: t.Name, InputType: t.InputType}, Modules: []Module{mod}},
-		Parts:  []Part{{Tap: *t, Input: in.name, Attachment: group, Modules: []Module{mod}, input: in}},
+		measures: true,
+		Policy:   Policy{Name: name, Input: Input{Tap: t.Name, InputType: t.InputType}, Modules: []Module{mod}},
+		Parts:    []Part{{Tap: *t, Input: in.name, Attachment: group, Modules: []Module{mod}, input: in}},
 	}, nil
 }
 

@@ -194,6 +194,9 @@ func (m *Manager) ReplacePolicy(p Policy) (*Running, error) {
 
 func (m *Manager) replace(p Policy) (*Running, error) {
 	former := m.policies.all()[p.Name]
+	if former != nil && former.measures {
+		return nil, existsError("policy with name '" + p.Name + "' measures an input")
+	}
 	r, err := m.begin(p)
 	if errors.Is(err, syscall.EADDRINUSE) && former != nil {
 		m.remove(former)

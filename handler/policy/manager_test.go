@@ -355,6 +355,32 @@ func TestManagerResources(t *testing.T) {
 	require.Equal(t, []uint64{2, 4}, []uint64{resources.From(snap).Policies.Value(), resources.From(snap).Handlers.Value()})
 }
 
+// A policy may not take the name of the one that measures an input. One that has such a name before
+// the input is opened keeps it, and ends like any other.
+func TestManagerResourcesName(t *testing.T) {
+	m, in := manager(t)
+	a := add(t, m, counting("a"))
+	name := a.Parts[0].Input + "-resources"
+	_, err := m.ReplacePolicy(counting(name))
+	require.ErrorIs(t, err, policy.ErrExists)
+	require.Equal(t, "input_resources", m.Policy(name).Parts[0].Modules[0].Type)
+	require.NoError(t, m.RemovePolicy("a"))
+	require.Zero(t, in.openNow())
+
+	other := counting(name)
+	other.Input = policy.Input{Tap: "names", InputType: "dnstap"}
+	same := add(t, m, other)
+	add(t, m, counting("a"))
+	require.Same(t, same, m.Policy(name))
+	_, err = m.ReplacePolicy(counting(name))
+	require.NoError(t, err)
+	require.Equal(t, 1, in.openNow())
+	require.NoError(t, m.RemovePolicy("a"))
+	require.NoError(t, m.RemovePolicy(name))
+	require.Zero(t, in.openNow())
+	require.Empty(t, m.Policies())
+}
+
 func ExampleManager() {
 	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
 	defer m.Close()

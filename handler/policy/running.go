@@ -19,8 +19,9 @@ type Running struct {
 	Policy Policy
 	Parts  []Part
 
-	closing *closing // nil if closed periods are not passed on
-	inputs  int      // number of parts, before all are started
+	measures bool     // the policy measures the cost of its input, and ends with it
+	closing  *closing // nil if closed periods are not passed on
+	inputs   int      // number of parts, before all are started
 	// nil without earlier periods
 	past    func(context.Context) iter.Seq[*handler.Snapshot]
 	lease   time.Duration // 0 without a lease

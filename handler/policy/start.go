@@ -187,7 +187,7 @@ func (m *Manager) undo(r *Running) {
 		if part.watch != nil {
 			part.watch.end()
 		}
-		if r.Policy.Name != part.input.resources() {
+		if !r.measures {
 			part.input.change(-1, -countHandlers(&r.Policy))
 			m.release(part.input)
 		}
@@ -248,7 +248,9 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 		m.release(in)
 		return nil, err
 	}
-	m.show(watch)
+	if m.policies.all()[watch.Policy.Name] == nil {
+		m.show(watch)
+	}
 	return in, nil
 }
 
@@ -326,7 +328,7 @@ func (m *Manager) release(in *input) {
 	}
 	if m.inputs[in.name] == in {
 		delete(m.inputs, in.name)
-		if r := m.policies.all()[in.resources()]; r != nil && r.Parts[0].input == in {
+		if r := m.policies.all()[in.resources()]; r != nil && r.measures && r.Parts[0].input == in {
 			m.remove(r)
 		}
 	}
