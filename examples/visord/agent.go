@@ -46,14 +46,18 @@ type agent struct {
 	memory  memory
 	ending  atomic.Bool
 	closers []func() // called at the end, the last first
+	lost    error    // of closeHistory
 }
 
 // runAgent runs an agent until ctx is done or a client of the API stops it.
-func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) error {
+func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	a := &agent{o: o, log: log, sink: sink}
-	defer a.close()
+	defer func() {
+		a.close()
+		err = errors.Join(err, a.lost)
+	}()
 	if err := a.open(); err != nil {
 		return err
 	}
@@ -122,7 +126,9 @@ func (a *agent) openStores() (cfg policy.ManagerConfig, err error) {
 	a.atEnd(a.closeHistory)
 	if a.history != nil {
 		cfg.Closed, cfg.Past = a.remember, a.past
-		a.setups = openSetups(a.o.historyDirectory())
+		if a.setups, err = openSetups(a.o.historyDirectory()); err != nil {
+			a.log.Error("the setups of policies are lost: findings compare with new periods alone", "file", a.setups.path, "error", err)
+		}
 	}
 	if cfg.Hash, err = a.hasher(); err != nil {
 		return cfg, err

@@ -113,6 +113,6 @@ func (a *agent) closeHistory() {
 		return
 	}
 	if err := a.history.Close(); err != nil {
-		a.log.Error("history is incomplete", "error", err)
+		a.lost = fmt.Errorf("the history is incomplete: %w", err)
 	}
 }

@@ -168,14 +168,30 @@ func TestSetups(t *testing.T) {
 		{"a", "x", 0, 0}, {"b", "x", 1, 1}, {"a", "x", 2, 0}, {"a", "y", 3, 3}, {"a", "x", 4, 4}, {"b", "x", 5, 1},
 		{"a", "x", 2, 2}, // the clock was set back
 	} {
-		got, err := openSetups(dir).since(tt.policy, tt.setup, at.Add(time.Duration(tt.hours)*time.Hour))
+		s, err := openSetups(dir)
+		require.NoError(t, err)
+		got, err := s.since(tt.policy, tt.setup, at.Add(time.Duration(tt.hours)*time.Hour))
 		require.NoError(t, err)
 		require.Equal(t, time.Duration(tt.since)*time.Hour, got.Sub(at), i)
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "setups.json"), []byte("{"), 0o600))
-	got, err := openSetups(dir).since("b", "x", at.Add(6*time.Hour))
-	require.NoError(t, err)
-	require.Equal(t, 6*time.Hour, got.Sub(at))
+	for damaged, valid := range map[string]bool{"": false, "{": false, "[]": false, `{"b": 1}`: false, "null": true} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "setups.json"), []byte(damaged), 0o600))
+		s, err := openSetups(dir)
+		require.Equal(t, valid, err == nil, "%q %v", damaged, err)
+		got, err := s.since("b", "x", at.Add(6*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, 6*time.Hour, got.Sub(at))
+	}
+}
+
+// An agent that loses periods at its end, because they cannot be written, has failed.
+func TestHistoryLost(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `ulimit -f 0; exec "$@"`, "sh", program.Path(t), "--period", "1s", "--history", t.TempDir(), "--port", "0", "mock")
+	p := launch(t, cmd)
+	p.logged("the history cannot be written")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, exitFailed, p.end())
+	require.Contains(t, p.lines(), "the history is incomplete: history: lost periods: ")
 }
 
 // A disk that cannot keep the key does not stop the agent; a key file with other contents does.

@@ -31,13 +31,21 @@ type setup struct {
 	Since time.Time `json:"since"`
 }
 
-// openSetups reads the file. Without a valid one, all configurations are new.
-func openSetups(dir string) *setups {
-	s := &setups{path: filepath.Join(dir, "setups.json"), of: make(map[string]setup)}
-	if data, err := os.ReadFile(s.path); err == nil && json.Unmarshal(data, &s.of) != nil {
+// openSetups reads the file. Without a valid one, all configurations are new, and an error says why
+// an existing one is not.
+func openSetups(dir string) (*setups, error) {
+	s := &setups{path: filepath.Join(dir, "setups.json")}
+	data, err := os.ReadFile(s.path)
+	if err == nil {
+		err = json.Unmarshal(data, &s.of)
+	}
+	if err != nil || s.of == nil { // the JSON null is valid, too
 		s.of = make(map[string]setup)
 	}
-	return s
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return s, err
 }
 
 // since returns the time from which on a policy has a setup, which may be now.
