@@ -248,7 +248,7 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 		m.release(in)
 		return nil, err
 	}
-	if m.policies.all()[watch.Policy.Name] == nil {
+	if r := m.policies.all()[watch.Policy.Name]; r == nil || r.measures { // of a recording that has ended
 		m.show(watch)
 	}
 	return in, nil
