@@ -31,8 +31,8 @@ type setup struct {
 	Since time.Time `json:"since"`
 }
 
-// openSetups reads the file. Without a valid one, all configurations are new, and an error says why
-// an existing one is not.
+// openSetups reads the file. Without a valid one, all configurations are new. It returns an error,
+// too, if the file exists and is invalid.
 func openSetups(dir string) (*setups, error) {
 	s := &setups{path: filepath.Join(dir, "setups.json")}
 	data, err := os.ReadFile(s.path)

@@ -248,7 +248,8 @@ func (m *Manager) input(p *Policy, part *Part) (*input, error) {
 		m.release(in)
 		return nil, err
 	}
-	if r := m.policies.all()[watch.Policy.Name]; r == nil || r.measures { // of a recording that has ended
+	// there may be one of a recording that has ended
+	if r := m.policies.all()[watch.Policy.Name]; r == nil || r.measures {
 		m.show(watch)
 	}
 	return in, nil
