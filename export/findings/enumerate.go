@@ -74,7 +74,7 @@ func (v *view) walkers() {
 // proves reports whether clients that ask for nothing else want the proof that each name does not
 // exist. The proofs of a zone, which have hashes of its names, list it (RFC 5155).
 func (v *view) proves(b *below) bool {
-	if !v.first || v.number("dnssec_ok")-v.usualCount("dnssec_ok") < 0.8*b.newQueries || v.askedByFew(b) < 0.8 {
+	if v.number("dnssec_ok")-v.usualCount("dnssec_ok") < 0.8*b.newQueries || v.askedByFew(b) < 0.8 {
 		return false
 	}
 	queries := make(map[string]float64)

@@ -105,36 +105,50 @@ var (
 // events returns the number of an attack's events in a minute.
 func (b *background) events(percent int) int { return int(b.qps) * 60 * percent / 100 }
 
-// Attacks of the least strength that must be found are found within two periods, in both shapes.
-// With -findings.table all strengths, numbers of clients and mixes are tried.
+// versions are of the modules, with the suffix of their tables: 1.0, and 2.0 with own networks.
+var versions = []version{{false, "1.0", ""}, {true, "2.0", "2"}}
+
+type version struct {
+	two    bool
+	name   string
+	suffix string
+}
+
+// Attacks of the least strength that must be found are found within two periods, in both shapes and
+// by the modules of both versions. With -findings.table all strengths, numbers of clients and mixes
+// are tried.
 func TestRecall(t *testing.T) {
 	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
-	if *long != "" {
-		recall(t)
-		return
-	}
-	for third, m := range mixes {
-		b := newBackground(t, m, 20+uint64(third))
-		for i := range strikes {
-			k := &strikes[i]
-			for n, shape := range k.shapes() {
-				if (i+n)%3 == third {
-					require.True(t, k.found(t, b, shape(b.events(k.from), k.clients(i%3))), "%s, shape %d", k.name, n)
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			if *long != "" {
+				recall(t, &v)
+				return
+			}
+			for third, m := range mixes {
+				b := newBackground(t, m, 20+uint64(third), v.two)
+				for i := range strikes {
+					k := &strikes[i]
+					for n, shape := range k.shapes() {
+						if (i+n)%3 == third {
+							require.True(t, k.found(t, b, shape(b.events(k.from), k.clients(i%3))), "%s, shape %d", k.name, n)
+						}
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
 // recall tries all scenarios. It writes a row for each shape of each kind of attack.
-func recall(t *testing.T) {
+func recall(t *testing.T, v *version) {
 	hits := make(map[[3]int]int) // by kind, shape and strength
 	for third := range 3 {
 		for _, m := range mixes {
-			b := newBackground(t, m, 100+uint64(third))
+			b := newBackground(t, m, 100+uint64(third), v.two)
 			for i := range strikes {
 				k := &strikes[i]
 				for n, shape := range k.shapes() {
@@ -145,11 +159,11 @@ func recall(t *testing.T) {
 					}
 				}
 			}
-			t.Log(third, m)
+			t.Log(v.name, third, m)
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "found within two periods, of 9 scenarios each (1, 100 and 100,000 clients; mixes %v), 30 queries/s\n%-36s", mixes, "strength, % of ordinary")
+	fmt.Fprintf(&b, "found within two periods, of 9 scenarios each (1, 100 and 100,000 clients; mixes %v), 30 queries/s, version %s\n%-36s", mixes, v.name, "strength, % of ordinary")
 	for _, p := range strengths {
 		fmt.Fprintf(&b, "%6d", p)
 	}
@@ -174,15 +188,15 @@ func recall(t *testing.T) {
 		}
 	}
 	b.WriteString("\n")
-	save(t, ".recall", &b)
+	save(t, ".recall"+v.suffix, &b)
 }
 
 // day returns the findings in a day of ordinary traffic.
-func day(t testing.TB, m mix, qps float64) []findings.Finding {
+func day(t testing.TB, m mix, qps float64, version2 bool) []findings.Finding {
 	w, err := findings.NewWatcher(findings.Config{})
 	require.NoError(t, err)
 	var all findings.Collector
-	s := scenario{mix: m, seed: 30, minutes: 24 * 60, qps: qps, rhythm: true}
+	s := scenario{mix: m, seed: 30, minutes: 24 * 60, qps: qps, rhythm: true, version2: version2}
 	s.run(t, func(p *handler.Snapshot) { all.Add(w.Add(p)) })
 	return all.Findings(w)
 }
@@ -202,19 +216,28 @@ func TestDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a day of traffic takes seconds")
 	}
-	if *long == "" {
-		found := day(t, resolver, 4)
-		require.Zero(t, attacks(found), "%+v", found)
-		require.LessOrEqual(t, len(found), 3, "%+v", found)
-		return
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			if *long != "" {
+				days(t, &v)
+				return
+			}
+			found := day(t, resolver, 4, v.two)
+			require.Zero(t, attacks(found), "%+v", found)
+			require.LessOrEqual(t, len(found), 3, "%+v", found)
+		})
 	}
+}
+
+// days writes what is found in a day of each mix.
+func days(t *testing.T, v *version) {
 	var b strings.Builder
 	for _, m := range mixes {
-		found := day(t, m, 20)
-		fmt.Fprintf(&b, "24 h of ordinary traffic, %s: %d findings, %d of them attacks\n", m, len(found), attacks(found))
+		found := day(t, m, 20, v.two)
+		fmt.Fprintf(&b, "24 h of ordinary traffic, %s, version %s: %d findings, %d of them attacks\n", m, v.name, len(found), attacks(found))
 		for _, f := range found {
 			fmt.Fprintf(&b, "  minute %4d %s: %s\n", minuteOf(f.Since), f.Severity, f.Text)
 		}
 	}
-	save(t, ".days", &b)
+	save(t, ".days"+v.suffix, &b)
 }

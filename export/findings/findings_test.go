@@ -230,13 +230,15 @@ func TestScanAtOnce(t *testing.T) {
 			m.frames = append(m.frames, packettest.TCP(at, from, "192.0.2.9:8443", 2, 1, 0, nil), packettest.TCP(at+1e6, "192.0.2.9:8443", from, 0x14, 0, 2, nil))
 		}
 	}
-	s := scenario{mix: resolver, seed: 8, minutes: 3, qps: 5, attack: scan(600, 1)}
-	found := s.of(t, findings.Scan)
-	require.Len(t, found, 1)
-	require.Equal(t, 0, minuteOf(found[0].Since))
-	require.Equal(t, "between 10.128.0.0/24 and 192.0.2.0/24", found[0].Subject)
-	s.attack = refused
-	require.Empty(t, s.of(t, findings.Scan))
+	for version2, subject := range map[bool]string{false: "between 10.128.0.0/24 and 192.0.2.0/24", true: "10.128.0.0 (in)"} {
+		s := scenario{mix: resolver, seed: 8, minutes: 3, qps: 5, attack: scan(600, 1), version2: version2}
+		found := s.of(t, findings.Scan)
+		require.Len(t, found, 1)
+		require.Equal(t, 0, minuteOf(found[0].Since))
+		require.Equal(t, subject, found[0].Subject)
+		s.attack = refused
+		require.Empty(t, s.of(t, findings.Scan))
+	}
 }
 
 // One of three servers fails, gets slow or does not reply.
@@ -334,7 +336,9 @@ func TestEvidenceLists(t *testing.T) {
 			m.queries *= 2
 		}
 	}}
-	for _, s := range []scenario{attack, spike} {
+	attack2, spike2 := attack, spike
+	attack2.version2, spike2.version2 = true, true
+	for _, s := range []scenario{attack, spike, attack2, spike2} {
 		found := s.find(t, findings.Config{})
 		require.NotEmpty(t, found)
 		for _, f := range found {
@@ -345,8 +349,15 @@ func TestEvidenceLists(t *testing.T) {
 				seen[l.Name]++
 			}
 			lists := []string{"top_qname2", "top_qtype", "top_rcode", "top_clients.queries", "names_by_domain"}
+			if s.version2 {
+				lists = []string{"in.top_qname2_xacts", "in.top_qtype_xacts", "in.top_rcode_xacts", "top_clients.queries", "in.names_by_domain_xacts"}
+			}
 			if f.Module == "net" {
-				lists = []string{"top_ipv4_subnet", "top_dst_port"} // top_ipv4 needs a direction
+				lists = []string{"top_ipv4_subnet", "top_src_port", "top_dst_port"} // top_ipv4 needs a direction
+			}
+			if f.Module == "net" && s.version2 {
+				_, direction, _ := strings.Cut(strings.TrimSuffix(f.Subject, ")"), " (")
+				lists = []string{direction + ".top_ipv4_subnet", direction + ".top_src_port", direction + ".top_dst_port", direction + ".top_ipv4_packets"}
 			}
 			for _, name := range lists {
 				require.Equal(t, 1, seen[name], "%s of %s: %v %s", name, f.Kind, seen, f.Module)

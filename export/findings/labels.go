@@ -38,6 +38,9 @@ func (v *view) domains(allow *allowed) (out []below) {
 			continue
 		}
 		b := below{domain: it.Name, item: it, names: float64(it.Estimate), failed: failed[it.Name], queries: queries[it.Name]}
+		if v.module.Version == "2.0" { // the list of queries has only those with a reply
+			b.queries = max(b.queries, b.names)
+		}
 		b.newNames = b.names - v.usualOf(allNames, it.Name)
 		b.newFailed = b.failed - v.usualOf(failedNames, it.Name)
 		b.newQueries = b.queries

@@ -147,15 +147,15 @@ func (v *view) path(name string) string {
 // ofModule are the paths of metrics of both versions that have no direction.
 var ofModule = map[string]string{
 	"top_clients": "top_clients.queries", "top_failed_clients": "top_clients.nxdomain", "top_client_subnets": "top_client_subnets.queries",
-	"top_refused_clients": "top_clients.failed", "dnssec_ok": "edns.dnssec_ok", "top_timeouts": "top_timeouts", copied: copied, clientNames: clientNames, "sources": "cardinality.clients",
+	"top_refused_clients": "top_clients.failed", "top_timeouts": "top_timeouts", copied: copied, clientNames: clientNames, "sources": "cardinality.clients",
 }
 
 // paths are the irregular paths, by type and version.
 var paths = map[string]map[string]string{
-	"dns1.0": {"timed_out": "xact.counts.timed_out", "names": "cardinality.qname", "ratio": "xact.ratio.quantiles", "time_in": "xact.in.quantiles_us", "time_out": "xact.out.quantiles_us"},
-	"dns2.0": {"timed_out": "timeout_queries", "names": "cardinality.qname", "queries": "xacts", "replies": "xacts", "ratio": "response_query_size_ratio", "time_in": "xact_time_us", "time_out": "xact_time_us"},
+	"dns1.0": {"query_bytes": "traffic.udp_query_bytes", "reply_bytes": "traffic.udp_reply_bytes", "dnssec_ok": "edns.dnssec_ok", "timed_out": "xact.counts.timed_out", "names": "cardinality.qname", "ratio": "xact.ratio.quantiles", "time_in": "xact.in.quantiles_us", "time_out": "xact.out.quantiles_us"},
+	"dns2.0": {"query_bytes": "traffic.udp_query_bytes", "reply_bytes": "traffic.udp_reply_bytes", "dnssec_ok": "edns.dnssec_ok", "timed_out": "timeout_queries", "names": "cardinality.qname", "queries": "xacts", "replies": "xacts", "ratio": "response_query_size_ratio", "time_in": "xact_time_us", "time_out": "xact_time_us"},
 	"net1.0": {"sources": "cardinality.sources", "bytes": "rates.bytes_total", "syn": "protocol.tcp.syn", "top_asn": "top_ASN", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port"},
-	"net2.0": {"sources": "cardinality.ips", "bytes": "rates.bps", "total": "total_packets", "syn": "tcp.syn_packets", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port"},
+	"net2.0": {"sources": "cardinality.ips", "bytes": "rates.bps", "total": "total_packets", "syn": "tcp.syn_packets", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port", "top_src_port": "top_src_port", "top_ipv4_subnet": "top_ipv4_subnet", "top_ipv6_subnet": "top_ipv6_subnet", "top_geoLoc": "top_geo_loc_packets"},
 }
 
 // number returns a count of the view by its name in version 1.0.

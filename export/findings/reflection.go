@@ -24,8 +24,8 @@ func (v *view) reflection() {
 	if known {
 		least = 0.1
 	}
-	ratio := v.values[v.path("ratio")]
-	if heavy < v.threshold(Reflection, subject, max(float64(v.cfg.MinEvents), least*v.queries())) || ratio == nil || ratio.Quantiles.P95 < 5 ||
+	ratio := v.amplification()
+	if heavy < v.threshold(Reflection, subject, max(float64(v.cfg.MinEvents), least*v.queries())) || ratio < 5 ||
 		name.Grown*v.length/v.messages() < 0.5*heavy {
 		return
 	}
@@ -33,12 +33,25 @@ func (v *view) reflection() {
 	s.Kind, s.Subject, s.Severity = Reflection, subject, Attack
 	s.Figures = []Figure{
 		{Name: "queries with large replies", Value: heavy / v.length, Unit: perSecond},
-		{Name: "size of a reply to its query, 95th percentile", Value: ratio.Quantiles.P95},
+		{Name: "size of a reply to its query, 95th percentile", Value: ratio},
 	}
 	s.Evidence.Examples = []string{plain(name.Name)}
 	v.addClients(&s)
 	v.addLists(&s, "top_qtype", "top_udp_ports")
 	s.Text = fmt.Sprintf("Amplification: %s more queries per second than usual have types with large replies, most of them for %s; replies are up to %s times as long as queries.",
-		quantity(heavy/v.length), plain(name.Name), quantity(ratio.Quantiles.P95))
+		quantity(heavy/v.length), plain(name.Name), quantity(ratio))
 	v.report(s)
+}
+
+// amplification returns how many times longer replies are than queries, the 95th percentile. If the
+// module does not compare each reply with its query, it is estimated from the sizes of both.
+func (v *view) amplification() float64 {
+	if ratio := v.values[v.path("ratio")]; ratio != nil {
+		return ratio.Quantiles.P95
+	}
+	asked, replied := v.values[v.path("query_bytes")], v.values[v.path("reply_bytes")]
+	if asked == nil || replied == nil || asked.Quantiles.P50 == 0 {
+		return 0
+	}
+	return replied.Quantiles.P95 / asked.Quantiles.P50
 }

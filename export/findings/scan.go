@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // fewAttempts is the number of refused connections that is a sign of a scan in little traffic.
@@ -15,7 +16,7 @@ func (v *view) scanner(allow *allowed) {
 	if !v.has(v.path("opening")) {
 		return
 	}
-	tcp, opening, opened, reset := v.number("tcp"), v.number("opening"), v.number("opened"), v.number("rst")
+	tcp, opening, opened, reset := v.number("tcp"), v.number("opening"), v.answers("opened"), v.answers("rst")
 	ports, spread := v.ports()
 	ends := v.scanned()
 	name := between(ends)
@@ -28,7 +29,7 @@ func (v *view) scanner(allow *allowed) {
 		return
 	case tries >= v.threshold(Scan, subject, max(float64(v.cfg.MinTargets), 3*usual)) && ports >= 50 &&
 		(known && v.narrow() < 0.5*tries || opened < 0.3*opening && (spread < 0.3 || !known && v.fromOnePort(opening))):
-	case v.scope == "" && tcp < 200 && reset >= fewAttempts && reset >= 0.3*tcp && reset > 2*opened && ports > fewAttempts && opening > 0 && usual == 0:
+	case !v.oneWay() && tcp < 200 && reset >= fewAttempts && reset >= 0.3*tcp && reset > 2*opened && ports > fewAttempts && opening > 0 && usual == 0:
 		severity = Warning
 	default:
 		return
@@ -50,7 +51,21 @@ func (v *view) scanner(allow *allowed) {
 }
 
 // attempts returns the number of attempts to connect that were not accepted.
-func (v *view) attempts() float64 { return max(v.number("opening")-v.number("opened"), 0) }
+func (v *view) attempts() float64 { return max(v.number("opening")-v.answers("opened"), 0) }
+
+// oneWay reports whether the view has the packets of one direction alone.
+func (v *view) oneWay() bool { return v.scope == "in" || v.scope == "out" }
+
+// answers returns a number of packets that answer the ones of the view. They have the other
+// direction.
+func (v *view) answers(name string) float64 {
+	path := v.path(name)
+	if v.oneWay() {
+		other := map[string]string{"in": "out.", "out": "in."}[v.scope]
+		path = other + strings.TrimPrefix(path, v.prefix)
+	}
+	return v.count(path)
+}
 
 // narrow returns by how much the destination port grew that grew most. It leaves out the port that
 // grew most as a source, which is where replies to the scanner go.
@@ -77,23 +92,33 @@ func (v *view) ports() (n, most float64) {
 const firstEphemeral = 32768
 
 // fromOnePort reports whether most traffic is of a scanner that has one source port. Replies go to
-// it, so it leads both lists, as the port of a server does that refuses connections. Clients of a
-// server have ephemeral ports; a scanner tries lower ones.
+// it, so it leads both lists, as the port of a server does that refuses connections. A view of one
+// direction lacks the replies. Clients of a server have ephemeral ports; a scanner tries lower ones.
 func (v *view) fromOnePort(opening float64) bool {
 	from, to := v.items(v.path("top_src_port")), v.items(v.path("top_dst_port"))
-	if len(from) == 0 || len(to) == 0 || from[0].Name != to[0].Name || opening < 0.25*v.number("total") {
+	if len(from) == 0 || len(to) == 0 || opening < 0.25*v.number("total") {
 		return false
+	}
+	if v.oneWay() {
+		if float64(from[0].Estimate) < 0.5*opening {
+			return false
+		}
+	} else {
+		if from[0].Name != to[0].Name {
+			return false
+		}
+		to = to[1:]
 	}
 	if port, err := strconv.Atoi(from[0].Name); err != nil || port < 1024 {
 		return false
 	}
 	low := 0
-	for _, it := range to[1:] {
+	for _, it := range to {
 		if port, err := strconv.Atoi(it.Name); err != nil || port < firstEphemeral {
 			low++ // those with a name are low, too
 		}
 	}
-	return float64(low) >= 0.8*float64(len(to)-1)
+	return float64(low) >= 0.8*float64(len(to))
 }
 
 // scanned returns the address whose packets grew most. Without own networks no addresses are

@@ -45,6 +45,7 @@ type scenario struct {
 	change  func(*minute) // changes the ordinary traffic; nil without
 
 	pktvisor bool // only pktvisor's groups of metrics
+	version2 bool // modules of version 2.0, which separate directions, with the servers' networks
 }
 
 // minute is one minute of traffic in the making.
@@ -222,18 +223,32 @@ func (s *source) make() []capture.Frame {
 
 // run passes the periods of a scenario to a function.
 func (s *scenario) run(t testing.TB, period func(*handler.Snapshot)) {
-	settings := handler.Settings{Periods: 2, PktvisorGroups: s.pktvisor}
-	d, err := dns.New(dns.Config{Settings: settings})
-	require.NoError(t, err)
-	n, err := network.New(network.Config{Settings: settings})
-	require.NoError(t, err)
-	var hosts decode.NetSet
+	handlers, hosts := s.handlers(t)
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{&source{scenario: s, n: s.start, rnd: rand.New(rand.NewPCG(s.seed, 1+uint64(s.start)))}}, Handlers: []handler.Handler{d, n},
+		Sources: []capture.Source{&source{scenario: s, n: s.start, rnd: rand.New(rand.NewPCG(s.seed, 1+uint64(s.start)))}}, Handlers: handlers,
 		Period: time.Minute, Closed: period, Hosts: hosts, Hash: hash64.New(hash64.Key{1}),
 	})
 	require.NoError(t, err)
 	require.NoError(t, p.Run(context.Background()))
+}
+
+// handlers returns the modules, and the own networks.
+func (s *scenario) handlers(t testing.TB) ([]handler.Handler, decode.NetSet) {
+	settings := handler.Settings{Periods: 2, PktvisorGroups: s.pktvisor}
+	if !s.version2 {
+		d, err := dns.New(dns.Config{Settings: settings})
+		require.NoError(t, err)
+		n, err := network.New(network.Config{Settings: settings})
+		require.NoError(t, err)
+		return []handler.Handler{d, n}, decode.NetSet{}
+	}
+	d, err := dns.NewTransactions(dns.Config{Settings: settings})
+	require.NoError(t, err)
+	n, err := network.NewByDirection(network.Config{Settings: settings})
+	require.NoError(t, err)
+	hosts, err := decode.ParseNetSet("192.0.2.0/24,2001:db8:53::/48")
+	require.NoError(t, err)
+	return []handler.Handler{d, n}, hosts
 }
 
 // find returns the episodes of a scenario.
@@ -254,8 +269,8 @@ type background struct {
 // eventAfter is the minute in which events begin.
 const eventAfter = 14
 
-func newBackground(t testing.TB, m mix, seed uint64) *background {
-	b := &background{scenario: scenario{mix: m, seed: seed, minutes: eventAfter, begin: eventAfter, qps: 30}}
+func newBackground(t testing.TB, m mix, seed uint64, version2 bool) *background {
+	b := &background{scenario: scenario{mix: m, seed: seed, minutes: eventAfter, begin: eventAfter, qps: 30, version2: version2}}
 	b.periods = b.scenario.periods(t)
 	return b
 }

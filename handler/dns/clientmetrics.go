@@ -20,14 +20,14 @@ type Clients struct {
 	ByASN     TopClients `with:"top=top_client_asns by=asn of=autonomous systems of clients,top_clients"`
 	ByPlace   TopClients `with:"top=top_client_places by=geo_loc of=locations of clients,top_clients"`
 
-	// names and clients of sampled queries, in version 2.0 of transactions
+	// names and clients of sampled queries, in version 2.0 of those whose end is known
 	NamesByClients metric.TopDistinctClients `metric:"names_by_clients,client_names" label:"qname" help:"names with the most distinct clients"`
 	ClientsByNames metric.TopDistinctClients `metric:"clients_by_names,client_names" label:"client" help:"clients with the most distinct names"`
 
 	// A copy over several messages counts with all of them. Copies over UDP are not seen.
 	Transfers metric.TopNames `metric:"top_transfers,top_clients" label:"transfer" help:"clients and the zones that they copied over TCP (AXFR, IXFR), by the bytes of replies"`
 
-	// Timeouts cuts names of more than 63 bytes to their last labels.
+	// Timeouts cuts names of more than 62 bytes to their last labels.
 	Timeouts metric.TopDomains `metric:"top_timeouts,top_timeouts" label:"qname" help:"names of queries without a reply in time"`
 }
 

@@ -3,7 +3,6 @@ package dns
 import (
 	"encoding/binary"
 
-	"visor/handler"
 	"visor/sketch/hash64"
 )
 
@@ -19,9 +18,10 @@ type clientNames struct {
 
 const pairBits = 12 // log2 of the recent pairs: 32 KiB
 
-// add counts a query of a client with a hash.
-func (t *clientNames) add(client address, h uint64, m *handler.Message) {
-	pair := hash64.Mix(h ^ m.Hash<<1 ^ m.Hash>>63)
+// add counts a query of a client with the hash h. key is that of its name or of the last labels,
+// keyHash is the hash of key, and hash that of the whole name.
+func (t *clientNames) add(client address, h uint64, key []byte, keyHash, hash uint64) {
+	pair := hash64.Mix(h ^ hash<<1 ^ hash>>63)
 	if last := &t.recent[pair>>(64-pairBits)]; *last != pair {
 		*last = pair
 		shown, shownHash := client, h
@@ -29,12 +29,12 @@ func (t *clientNames) add(client address, h uint64, m *handler.Message) {
 			shown = t.mask.replaceAddress(client)
 			shownHash = shown.sum(t.hash)
 		}
-		name, nameHash := t.mask.name(m.Name.Key(), m.Hash)
+		name, nameHash := t.mask.name(key, keyHash)
 		binary.BigEndian.PutUint64(t.text[:], shown.high)
 		binary.BigEndian.PutUint64(t.text[8:], shown.low)
 		// the key's hash is of what is shown, and the hash of what counts as distinct is not
 		t.to.NamesByClients.Add(nameHash, name, h, &t.text)
-		t.to.ClientsByNames.Add(m.Hash, name, shownHash, &t.text)
+		t.to.ClientsByNames.Add(hash, name, shownHash, &t.text)
 	}
 }
 

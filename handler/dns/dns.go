@@ -204,7 +204,7 @@ func (s *shard) countQuery(m *handler.Message, client address, sources bool) {
 		s.content.source(&s.Live.Content.Traffic, m, hash)
 	}
 	if s.pairs != nil && m.Named {
-		s.pairs.add(client, hash, m)
+		s.pairs.add(client, hash, m.Name.Key(), m.Hash, m.Hash)
 	}
 }
 

@@ -105,7 +105,7 @@ func (s *front[M]) keepEnds(m *handler.Message) uint32 {
 	if !s.waits {
 		return 0
 	}
-	return s.ends.add(m, s.Hash)
+	return s.ends.add(m)
 }
 
 // unanswered counts a query whose reply did not come in time. e is nil if it was not sampled.
@@ -119,8 +119,8 @@ func (s *front[M]) unanswered(e *end, timeouts *metric.TopDomains) {
 	if s.own.servers != 0 {
 		s.servers.of(e.server).Unanswered.Add(1)
 	}
-	if s.own.timeouts != 0 && e.named {
-		name, hash := s.mask.name(e.name[:e.length], e.hash)
+	if s.own.timeouts != 0 && e.flags&named != 0 {
+		name, hash := s.mask.name(e.key(), e.keyHash(s.Hash))
 		s.single[0] = sketch.NameCount{Hash: hash, Name: name, Count: 1}
 		timeouts.AddAll(s.single[:])
 	}
@@ -133,21 +133,21 @@ type parts struct{ two, three dnsmsg.Name }
 // there instead.
 func (s *front[M]) parts(m *handler.Message, suffixLen int) (p parts) {
 	if suffixLen != 0 || s.public && m.DNSTapType == 0 {
-		p.two, p.three = s.cut(m, suffixLen)
+		p.two, p.three = s.cut(m.Name, suffixLen)
 	} else {
 		p.two, p.three = m.Question.Cut(m.Name)
 	}
 	return p
 }
 
-// cut cuts the name one and two labels before a suffix. A configured suffix need not begin at a
+// cut cuts a name one and two labels before a suffix. A configured suffix need not begin at a
 // label; otherwise it is the public suffix.
-func (s *front[M]) cut(m *handler.Message, suffixLen int) (two, three dnsmsg.Name) {
-	s.text = m.Name.AppendText(s.text[:0])
+func (s *front[M]) cut(name dnsmsg.Name, suffixLen int) (two, three dnsmsg.Name) {
+	s.text = name.AppendText(s.text[:0])
 	if suffixLen == 0 {
 		suffixLen = suffix.Len(s.text)
 	}
-	return m.Name.Aggregate(s.text, suffixLen)
+	return name.Aggregate(s.text, suffixLen)
 }
 
 // clientSubnet returns the client subnet of a query, or an invalid address. It finds the option

@@ -114,6 +114,7 @@ type Counts struct {
 	TopNoError  metric.TopDomains `metric:"top_noerror{xacts},{details}" label:"qname" help:"names answered with NOERROR"`
 	TopBytes    metric.TopDomains `metric:"{bytes},{sizes}" label:"qname" help:"names by the bytes of their replies"`
 
+	// in version 2.0 also names of queries without a reply in time, cut to the last 62 bytes
 	Names  metric.TopDistinctNames `metric:"names_by_domain{xacts},names_by_domain" label:"domain" help:"domains with the most distinct names below them"`
 	Failed metric.TopDistinctNames `metric:"failed_names_by_domain{xacts},names_by_domain" label:"domain" help:"domains with the most distinct names below them answered with NXDOMAIN, SERVFAIL or REFUSED"`
 

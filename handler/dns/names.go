@@ -319,11 +319,8 @@ func (l *lists) notePart(kind listKind, c *leavingName, at uint8, n uint64, h *h
 
 // countBelow counts c's name as one of the distinct names below its domain, if below is on.
 func (l *lists) countBelow(c *leavingName, h *hash64.Hasher) {
-	at := c.two
-	if c.three != noPart && sharedSuffix(c.name[at:c.length]) {
-		at = c.three
-	}
-	if at == 0 || c.length == 0 {
+	at := domainAt(c.name[:c.length], c.two, c.three)
+	if at == 0 {
 		return
 	}
 	domain := c.name[at:c.length]
@@ -332,6 +329,34 @@ func (l *lists) countBelow(c *leavingName, h *hash64.Hasher) {
 	if c.messages[nxDomain]|c.messages[servFail]|c.messages[refused] != 0 {
 		l.failed.Add(hash, domain, c.full, c.name[:c.length], int(at))
 	}
+}
+
+// countEndBelow is countBelow for the name of a query without a reply. Of a long name, the bytes
+// that were not kept do not count.
+func (s *front[M]) countEndBelow(l *lists, e *end) {
+	wire, _ := s.mask.name(e.key(), e.hash)
+	if e.flags&cut == 0 {
+		wire = wire[:len(wire)+1] // a final zero is behind the key
+	}
+	whole := dnsmsg.NameFromWire(wire)
+	p := parts{whole.Last(2), whole.Last(3)}
+	if s.public && e.flags&tapped == 0 {
+		p.two, p.three = s.cut(whole, 0)
+	}
+	name := whole.Key()
+	if at := domainAt(name, begin(name, p.two), begin(name, p.three)); at > 0 {
+		domain := name[at:]
+		l.below.Add(s.Hash.Sum(domain), domain, e.hash, name, int(at))
+	}
+}
+
+// domainAt returns where the domain of a name begins, from where its last two and three labels do.
+// It is 0 if the name is a domain.
+func domainAt(name []byte, two, three uint8) uint8 {
+	if three != noPart && two > 0 && sharedSuffix(name[two:]) {
+		return three
+	}
+	return two
 }
 
 // sharedSuffix reports whether a name of two labels looks like a suffix that many owners share,

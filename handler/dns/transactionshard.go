@@ -21,6 +21,7 @@ func (h *TransactionHandler) NewShards(n int) (out []handler.Shard) {
 	slow := new(slowness)
 	for range n {
 		s := &transactionShard{front: h.newFront(transactionHosts, transactionContent.traffic), slow: slow}
+		s.waits = s.waits || s.groups.Has(xactDomains)
 		s.waiting = newWaiting(&h.cfg, s.lost)
 		s.Deliver = s.complete
 		for dir := range s.content {
@@ -176,17 +177,30 @@ func (s *transactionShard) lost(q *asker, why flowtable.Loss) {
 	case why == flowtable.Evicted:
 		s.direction(q.class.direction()).Evicted.Add(1)
 	default:
-		s.timedOut(s.direction(q.class.direction()), e)
+		s.timedOut(q.class.direction(), e)
 	}
 }
 
-// timedOut counts a query whose reply did not come in time.
-func (s *transactionShard) timedOut(d *Direction, e *end) {
-	d.TimedOut.Add(1)
-	if e != nil && s.clients != nil {
+// timedOut counts a query whose reply did not come in time. Its name counts for the lists of
+// clients and domains, which would miss an attack that gets no replies otherwise.
+func (s *transactionShard) timedOut(dir decode.Direction, e *end) {
+	s.direction(dir).TimedOut.Add(1)
+	s.unanswered(e, &s.Live.Clients.Timeouts)
+	if e == nil {
+		return
+	}
+	if s.clients != nil {
 		s.clients.add(e.client, clientQueries, 0)
 	}
-	s.unanswered(e, &s.Live.Clients.Timeouts)
+	if e.flags&named == 0 {
+		return
+	}
+	if s.pairs != nil {
+		s.pairs.add(e.client, e.client.sum(s.Hash), e.key(), e.keyHash(s.Hash), e.hash)
+	}
+	if l := &s.names.lists[dir]; l.below != nil {
+		s.countEndBelow(l, e)
+	}
 }
 
 // direction returns the metrics of a direction.
@@ -317,7 +331,7 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 		return
 	}
 	if took >= s.waiting.timeout {
-		s.timedOut(d, e)
+		s.timedOut(dir, e)
 		return
 	}
 	s.sums[dir].count(m, q.class&disabled != 0, deep)
@@ -349,7 +363,7 @@ func (s *transactionShard) countClient(m *handler.Message) {
 		s.clients.reply(client, m)
 	}
 	if s.pairs != nil && m.Named {
-		s.pairs.add(client, client.sum(s.Hash), m)
+		s.pairs.add(client, client.sum(s.Hash), m.Name.Key(), m.Hash, m.Hash)
 	}
 }
 
