@@ -1,6 +1,8 @@
 package handler
 
 import (
+	"net/netip"
+
 	"visor/decode"
 	"visor/decode/bgpmsg"
 	"visor/decode/dnsmsg"
@@ -95,7 +97,8 @@ type Message struct {
 	TimeNS int64 // time of the frame that completed the message
 	// that frame's outermost packet; its addresses determine the direction
 	Frame *decode.Packet
-	// the innermost packet, with the addresses and ports of client and server
+	// the innermost packet, with the addresses and ports of client and server. The source of a
+	// dnstap message is its client, even of a response, as in pktvisor; see Ends
 	Packet          *decode.Packet
 	Msg             dnsmsg.Message // the message
 	Name            dnsmsg.Name    // first QNAME; valid iff Named
@@ -125,4 +128,14 @@ func (m *Message) Response() bool {
 		return m.DNSTapType != 0 && !m.DNSTapType.Query()
 	}
 	return m.Msg.Response()
+}
+
+// Ends returns the addresses of the client, which asks, and of the server. An address that dnstap
+// lacks is invalid.
+func (m *Message) Ends() (client, server netip.Addr) {
+	client, server = m.Packet.Src.Addr(), m.Packet.Dst.Addr()
+	if m.DNSTap == nil && m.Response() {
+		client, server = server, client
+	}
+	return client, server
 }

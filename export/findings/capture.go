@@ -23,9 +23,10 @@ func (v *view) drops() {
 	v.report(s)
 }
 
-// oneSided finds DNS without queries, or without replies.
+// oneSided finds DNS without queries, or without replies. Servers may log one of them alone by
+// dnstap.
 func (v *view) oneSided() {
-	if v.module.Version != "1.0" {
+	if v.module.Version != "1.0" || v.dnstap() {
 		return
 	}
 	queries, replies := v.number("queries"), v.number("replies")
@@ -62,3 +63,13 @@ func (v *view) clockStep() {
 }
 
 func (v *view) end() time.Time { return v.stream.end }
+
+// dnstap reports whether messages came by dnstap.
+func (v *view) dnstap() bool {
+	for _, value := range v.values {
+		if value.Path[0] == "dnstap" {
+			return true
+		}
+	}
+	return false
+}

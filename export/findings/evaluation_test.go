@@ -105,31 +105,33 @@ var (
 // events returns the number of an attack's events in a minute.
 func (b *background) events(percent int) int { return int(b.qps) * 60 * percent / 100 }
 
-// versions are of the modules, with the suffix of their tables: 1.0, and 2.0 with own networks.
-var versions = []version{{false, "1.0", ""}, {true, "2.0", "2"}}
+// input is how traffic comes, and to which modules.
+type input struct {
+	name, suffix     string // the suffix is of its tables
+	version2, dnstap bool
+}
 
-type version struct {
-	two    bool
-	name   string
-	suffix string
+var inputs = []input{
+	{"version 1.0", "", false, false}, {"version 2.0", "2", true, false},
+	{"version 1.0, dnstap", "tap", false, true}, {"version 2.0, dnstap", "2tap", true, true},
 }
 
 // Attacks of the least strength that must be found are found within two periods, in both shapes and
-// by the modules of both versions. With -findings.table all strengths, numbers of clients and mixes
+// from all inputs. With -findings.table all strengths, numbers of clients and mixes
 // are tried.
 func TestRecall(t *testing.T) {
 	racetest.SkipLong(t)
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
-	for _, v := range versions {
-		t.Run(v.name, func(t *testing.T) {
+	for _, in := range inputs {
+		t.Run(in.name, func(t *testing.T) {
 			if *long != "" {
-				recall(t, &v)
+				recall(t, &in)
 				return
 			}
 			for third, m := range mixes {
-				b := newBackground(t, m, 20+uint64(third), v.two)
+				b := newBackground(t, m, 20+uint64(third), &in)
 				for i := range strikes {
 					k := &strikes[i]
 					for n, shape := range k.shapes() {
@@ -144,11 +146,11 @@ func TestRecall(t *testing.T) {
 }
 
 // recall tries all scenarios. It writes a row for each shape of each kind of attack.
-func recall(t *testing.T, v *version) {
+func recall(t *testing.T, in *input) {
 	hits := make(map[[3]int]int) // by kind, shape and strength
 	for third := range 3 {
 		for _, m := range mixes {
-			b := newBackground(t, m, 100+uint64(third), v.two)
+			b := newBackground(t, m, 100+uint64(third), in)
 			for i := range strikes {
 				k := &strikes[i]
 				for n, shape := range k.shapes() {
@@ -159,11 +161,11 @@ func recall(t *testing.T, v *version) {
 					}
 				}
 			}
-			t.Log(v.name, third, m)
+			t.Log(in.name, third, m)
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "found within two periods, of 9 scenarios each (1, 100 and 100,000 clients; mixes %v), 30 queries/s, version %s\n%-36s", mixes, v.name, "strength, % of ordinary")
+	fmt.Fprintf(&b, "found within two periods, of 9 scenarios each (1, 100 and 100,000 clients; mixes %v), 30 queries/s, %s\n%-36s", mixes, in.name, "strength, % of ordinary")
 	for _, p := range strengths {
 		fmt.Fprintf(&b, "%6d", p)
 	}
@@ -188,15 +190,15 @@ func recall(t *testing.T, v *version) {
 		}
 	}
 	b.WriteString("\n")
-	save(t, ".recall"+v.suffix, &b)
+	save(t, ".recall"+in.suffix, &b)
 }
 
 // day returns the findings in a day of ordinary traffic.
-func day(t testing.TB, m mix, qps float64, version2 bool) []findings.Finding {
+func day(t testing.TB, m mix, qps float64, in *input) []findings.Finding {
 	w, err := findings.NewWatcher(findings.Config{})
 	require.NoError(t, err)
 	var all findings.Collector
-	s := scenario{mix: m, seed: 30, minutes: 24 * 60, qps: qps, rhythm: true, version2: version2}
+	s := scenario{mix: m, seed: 30, minutes: 24 * 60, qps: qps, rhythm: true, version2: in.version2, dnstap: in.dnstap}
 	s.run(t, func(p *handler.Snapshot) { all.Add(w.Add(p)) })
 	return all.Findings(w)
 }
@@ -216,13 +218,13 @@ func TestDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a day of traffic takes seconds")
 	}
-	for _, v := range versions {
-		t.Run(v.name, func(t *testing.T) {
+	for _, in := range inputs {
+		t.Run(in.name, func(t *testing.T) {
 			if *long != "" {
-				days(t, &v)
+				days(t, &in)
 				return
 			}
-			found := day(t, resolver, 4, v.two)
+			found := day(t, resolver, 4, &in)
 			require.Zero(t, attacks(found), "%+v", found)
 			require.LessOrEqual(t, len(found), 3, "%+v", found)
 		})
@@ -230,14 +232,14 @@ func TestDay(t *testing.T) {
 }
 
 // days writes what is found in a day of each mix.
-func days(t *testing.T, v *version) {
+func days(t *testing.T, in *input) {
 	var b strings.Builder
 	for _, m := range mixes {
-		found := day(t, m, 20, v.two)
-		fmt.Fprintf(&b, "24 h of ordinary traffic, %s, version %s: %d findings, %d of them attacks\n", m, v.name, len(found), attacks(found))
+		found := day(t, m, 20, in)
+		fmt.Fprintf(&b, "24 h of ordinary traffic, %s, %s: %d findings, %d of them attacks\n", m, in.name, len(found), attacks(found))
 		for _, f := range found {
 			fmt.Fprintf(&b, "  minute %4d %s: %s\n", minuteOf(f.Since), f.Severity, f.Text)
 		}
 	}
-	save(t, ".days"+v.suffix, &b)
+	save(t, ".days"+in.suffix, &b)
 }

@@ -324,6 +324,32 @@ func TestVanished(t *testing.T) {
 	require.Equal(t, []string{"DNS queries", "packets"}, []string{found[0].Subject, found[1].Subject})
 }
 
+// Half of the growth of a spike is one domain. Version 1.0 counts its queries and replies.
+func TestSpikeCause(t *testing.T) {
+	racetest.SkipLong(t)
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	for _, in := range inputs {
+		s := scenario{mix: resolver, seed: 3, minutes: 20, qps: 20, version2: in.version2, dnstap: in.dnstap, change: func(m *minute) {
+			if m.n >= 15 {
+				m.queries = m.queries * 3 / 2
+				volume(600, 100)(m)
+			}
+		}}
+		found := slices.DeleteFunc(s.of(t, findings.Spike), func(f findings.Finding) bool { return f.Module != "dns" })
+		require.Len(t, found, 1, in.name)
+		shares := make(map[string]float64)
+		for _, l := range found[0].Evidence.Lists {
+			for _, item := range l.Items {
+				shares[item.Name] += item.Share
+			}
+		}
+		require.InDelta(t, 0.5, shares[".zone3.de"], 0.1, in.name)
+		require.NotContains(t, found[0].Text, "100 %")
+	}
+}
+
 // Each finding has the top lists of its period, once each.
 func TestEvidenceLists(t *testing.T) {
 	racetest.SkipLong(t)
@@ -352,8 +378,8 @@ func TestEvidenceLists(t *testing.T) {
 			if s.version2 {
 				lists = []string{"in.top_qname2_xacts", "in.top_qtype_xacts", "in.top_rcode_xacts", "top_clients.queries", "in.names_by_domain_xacts"}
 			}
-			if f.Module == "net" {
-				lists = []string{"top_ipv4_subnet", "top_src_port", "top_dst_port"} // top_ipv4 needs a direction
+			if f.Module == "net" { // top_ipv4 needs a direction
+				lists = []string{"top_ipv4_subnet", "top_src_port", "top_dst_port"}
 			}
 			if f.Module == "net" && s.version2 {
 				_, direction, _ := strings.Cut(strings.TrimSuffix(f.Subject, ")"), " (")

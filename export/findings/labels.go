@@ -67,7 +67,7 @@ func (v *view) estimateFailures(domains []below) {
 
 // messages returns how often lists of names count a query: version 1.0 counts its reply, too.
 func (v *view) messages() float64 {
-	if v.module.Version == "2.0" || v.number("replies") < v.queries()/10 {
+	if v.module.Version == "2.0" || v.repliesAlone() || v.number("replies") < v.queries()/10 {
 		return 1
 	}
 	return 2

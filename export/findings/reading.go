@@ -161,12 +161,29 @@ var paths = map[string]map[string]string{
 // number returns a count of the view by its name in version 1.0.
 func (v *view) number(name string) float64 { return v.count(v.path(name)) }
 
-// queries returns the number of queries, also of those without a reply.
+// queries returns the number of queries, also of those without a reply. Where only replies are
+// seen, as dnstap may have them, each stands for its query.
 func (v *view) queries() float64 {
-	if v.module.Version == "2.0" {
+	switch {
+	case v.module.Version == "2.0":
 		return v.number("queries") + v.number("timed_out")
+	case v.repliesAlone():
+		return v.number("replies")
 	}
 	return v.number("queries")
+}
+
+// repliesAlone reports whether the module counts messages and sees hardly any queries.
+func (v *view) repliesAlone() bool {
+	return v.module.Version != "2.0" && v.number("queries") < v.number("replies")/10
+}
+
+// total returns a number that is a volume of traffic.
+func (v *view) total(figure string) float64 {
+	if figure == "queries" {
+		return v.queries()
+	}
+	return v.number(figure)
 }
 
 // failed returns the number of queries that got an error or no reply.

@@ -93,7 +93,8 @@ const firstEphemeral = 32768
 
 // fromOnePort reports whether most traffic is of a scanner that has one source port. Replies go to
 // it, so it leads both lists, as the port of a server does that refuses connections. A view of one
-// direction lacks the replies. Clients of a server have ephemeral ports; a scanner tries lower ones.
+// direction lacks the replies. Clients of a server have ephemeral ports; a scanner tries lower
+// ones.
 func (v *view) fromOnePort(opening float64) bool {
 	from, to := v.items(v.path("top_src_port")), v.items(v.path("top_dst_port"))
 	if len(from) == 0 || len(to) == 0 || opening < 0.25*v.number("total") {

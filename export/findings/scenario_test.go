@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/decode/dnstapmsg"
 	"visor/export/findings"
 	"visor/handler"
 	"visor/handler/dns"
@@ -46,6 +48,7 @@ type scenario struct {
 
 	pktvisor bool // only pktvisor's groups of metrics
 	version2 bool // modules of version 2.0, which separate directions, with the servers' networks
+	dnstap   bool // servers log queries and replies by dnstap
 }
 
 // minute is one minute of traffic in the making.
@@ -95,9 +98,28 @@ func (m *minute) ask(at time.Duration, client, name string, qtype uint16, server
 		to = fmt.Sprintf("[2001:db8:53::%d]:53", 53+server)
 	}
 	q := packettest.Query(m.id, name, qtype)
+	if m.dnstap {
+		m.log(at, netip.MustParseAddrPort(from), netip.MustParseAddrPort(to), q, code, answers, after)
+		return
+	}
 	m.frames = append(m.frames, packettest.UDP(at, from, to, q))
 	if code >= 0 {
 		m.frames = append(m.frames, packettest.UDP(at+after, to, from, packettest.Reply(q, byte(code), answers)))
+	}
+}
+
+// log adds a query with its reply, by dnstap.
+func (m *minute) log(at time.Duration, from, to netip.AddrPort, query []byte, code, answers int, after time.Duration) {
+	d := dnstapmsg.Message{
+		Type: dnstapmsg.ClientQuery, IPv4: from.Addr().Is4(), IPv6: from.Addr().Is6(), Protocol: dnstapmsg.UDP,
+		QueryAddr: from.Addr().AsSlice(), ResponseAddr: to.Addr().AsSlice(), QueryPort: from.Port(), ResponsePort: to.Port(),
+		QueryTime: first.Add(at).UnixNano(), Query: query,
+	}
+	m.frames = append(m.frames, packettest.DNSTap(d))
+	if code >= 0 {
+		d.Type, d.Query, d.Response = dnstapmsg.ClientResponse, nil, packettest.Reply(query, byte(code), answers)
+		d.ResponseTime = d.QueryTime + int64(after)
+		m.frames = append(m.frames, packettest.DNSTap(d))
 	}
 }
 
@@ -269,8 +291,8 @@ type background struct {
 // eventAfter is the minute in which events begin.
 const eventAfter = 14
 
-func newBackground(t testing.TB, m mix, seed uint64, version2 bool) *background {
-	b := &background{scenario: scenario{mix: m, seed: seed, minutes: eventAfter, begin: eventAfter, qps: 30, version2: version2}}
+func newBackground(t testing.TB, m mix, seed uint64, in *input) *background {
+	b := &background{scenario: scenario{mix: m, seed: seed, minutes: eventAfter, begin: eventAfter, qps: 30, version2: in.version2, dnstap: in.dnstap}}
 	b.periods = b.scenario.periods(t)
 	return b
 }
@@ -289,7 +311,8 @@ func (b *background) first(t testing.TB, attack, change func(*minute), is func(*
 	return 0
 }
 
+// first is the beginning of all scenarios.
+var first = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // minuteOf returns the minute of a scenario at a time.
-func minuteOf(at time.Time) int {
-	return int(at.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Minute)
-}
+func minuteOf(at time.Time) int { return int(at.Sub(first) / time.Minute) }

@@ -24,13 +24,10 @@ func (v *view) spike() {
 	for _, vol := range volumes[v.module.Type] {
 		subject := v.subject(vol.word)
 		b, ok := v.usual(vol.figure)
-		if !ok {
+		if !ok || vol.figure == "queries" && v.repliesAlone() {
 			continue
 		}
-		rate := v.number(vol.figure) / v.length
-		if vol.figure == "queries" {
-			rate = v.queries() / v.length
-		}
+		rate := v.total(vol.figure) / v.length
 		factor := 1 + v.threshold(Spike, subject, float64(v.cfg.Spike))/100
 		noise := 6 * max(b.spread, math.Sqrt(b.high/v.length))
 		limit := max(b.high*factor, b.high+v.threshold(Spike, subject, noise))
@@ -39,7 +36,7 @@ func (v *view) spike() {
 			fresh && v.figure(v.prefix+vol.figure).recurs(b.high+0.7*(rate-b.high)) {
 			continue
 		}
-		v.reportSpike(vol.word, subject, rate, b.high)
+		v.reportSpike(vol, subject, rate, b.high)
 		return
 	}
 }
@@ -51,13 +48,16 @@ func (v *view) distinct(list string) bool {
 }
 
 // reportSpike reports a spike with what grew.
-func (v *view) reportSpike(word, subject string, rate, usual float64) {
+func (v *view) reportSpike(vol volume, subject string, rate, usual float64) {
 	growth := rate - usual
 	s := signal{score: rate, need: 2}
 	s.Kind, s.Subject, s.Severity = Spike, subject, Warning
-	s.Figures = []Figure{figureOf(word, rate, usual, perSecond)}
-	s.Text = word + " rose to " + quantity(rate) + " per second from the usual " + quantity(usual)
+	s.Figures = []Figure{figureOf(vol.word, rate, usual, perSecond)}
+	s.Text = vol.word + " rose to " + quantity(rate) + " per second from the usual " + quantity(usual)
 
+	if vol.figure == "bytes" { // lists count packets
+		growth = v.growth("total")
+	}
 	var causes []Part
 	for _, name := range v.breakdowns() {
 		if v.distinct(name) {
@@ -69,7 +69,10 @@ func (v *view) reportSpike(word, subject string, rate, usual float64) {
 		}
 		if len(parts) > 0 {
 			s.Evidence.Lists = append(s.Evidence.Lists, List{Name: v.path(name), Items: parts})
-			causes = append(causes, parts[0])
+			if cause := parts[0]; cause.Name != "NOERROR" {
+				cause.Name = causeWords[name] + plain(cause.Name)
+				causes = append(causes, cause)
+			}
 		}
 	}
 	slices.SortStableFunc(s.Evidence.Clients, func(a, b Part) int { return cmp.Compare(b.Grown, a.Grown) })
@@ -87,8 +90,25 @@ func (v *view) reportSpike(word, subject string, rate, usual float64) {
 	v.report(s)
 }
 
-// partsOf returns the entries of a list that grew most, with their shares of the growth.
+// causeWords come before an entry of a list that does not explain itself.
+var causeWords = map[string]string{
+	"top_qtype": "type ", "top_rcode": "code ", "top_udp_ports": "client port ", "top_dst_port": "destination port ", "top_src_port": "source port ",
+}
+
+// ofMessages are the lists that count a query and its reply in version 1.0.
+var ofMessages = []string{"top_qname2", "top_qname3", "top_qtype", "top_udp_ports"}
+
+// growth returns by how much a volume is above its usual level, per second.
+func (v *view) growth(figure string) float64 {
+	b, _ := v.usual(figure)
+	return v.total(figure)/v.length - b.high
+}
+
+// partsOf returns the entries of a list that grew most, with their shares of the growth of events.
 func (v *view) partsOf(list string, growth float64) []Part {
+	if slices.Contains(ofMessages, list) {
+		growth *= v.messages()
+	}
 	parts := v.grown(list, evidenceLength)
 	for i := range parts {
 		parts[i].Share = share(parts[i].Grown, growth)

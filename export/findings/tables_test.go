@@ -66,7 +66,7 @@ func (k *trouble) found(t testing.TB, b *background, strength int) int {
 }
 
 // vanishes reports the first period that shows that a subject has vanished.
-func vanishes(t testing.TB, what string, m mix, percent int, seed uint64, version2 bool) int {
+func vanishes(t testing.TB, what string, m mix, percent int, seed uint64, in *input) int {
 	const begin = 24
 	steady := func(m *minute) {
 		for i := range 30 * 60 * percent / 100 {
@@ -82,13 +82,13 @@ func vanishes(t testing.TB, what string, m mix, percent int, seed uint64, versio
 			m.ask(m.at(), from, name, 1, server, 0, 1, 5e6)
 		}
 	}
-	s := scenario{mix: m, seed: seed, minutes: begin + 2, qps: 30, begin: begin, version2: version2, change: func(m *minute) {
+	s := scenario{mix: m, seed: seed, minutes: begin + 2, qps: 30, begin: begin, version2: in.version2, dnstap: in.dnstap, change: func(m *minute) {
 		if m.n < begin {
 			steady(m)
 		}
 	}}
 	subject := map[string]string{"domain": "gone-zone.org", "client subnet": "10.77.7.0/24", "server": "192.0.2.99"}[what]
-	if what == "domain" && version2 {
+	if what == "domain" && in.version2 {
 		subject += " (in)"
 	}
 	return s.first(t, findings.Vanished, subject)
@@ -122,11 +122,11 @@ func line(b *strings.Builder, name string, strengths []int, from int, found func
 	fmt.Fprintf(b, "   from %d: %d of %d, first shown by period %d or before\n", from, hit, all, late)
 }
 
-func troubleTable(t testing.TB, b *strings.Builder, version2 bool) {
+func troubleTable(t testing.TB, b *strings.Builder, in *input) {
 	b.WriteString("one server of three in trouble: found within two periods, of 9 scenarios (3 mixes, 3 seeds)\n")
 	var before [9]*background
 	for i := range before {
-		before[i] = newBackground(t, mixes[i%3], 100+uint64(i), version2)
+		before[i] = newBackground(t, mixes[i%3], 100+uint64(i), in)
 	}
 	for i := range troubles {
 		k := &troubles[i]
@@ -134,11 +134,11 @@ func troubleTable(t testing.TB, b *strings.Builder, version2 bool) {
 	}
 }
 
-func vanishedTable(t testing.TB, b *strings.Builder, version2 bool) {
+func vanishedTable(t testing.TB, b *strings.Builder, in *input) {
 	b.WriteString("\na subject with steady traffic vanishes: found within two periods, of 9 scenarios (3 mixes, 3 seeds)\n")
 	for _, what := range []string{"domain", "client subnet", "server"} {
 		line(b, what+", % of queries before", []int{1, 2, 5, 10, 25, 50}, 5, func(strength, scenario int) int {
-			return vanishes(t, what, mixes[scenario%3], strength, 100+uint64(scenario), version2)
+			return vanishes(t, what, mixes[scenario%3], strength, 100+uint64(scenario), in)
 		})
 	}
 	b.WriteString("\n")
@@ -151,24 +151,24 @@ func TestTables(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short leaves out hours of generated traffic")
 	}
-	for _, v := range versions {
-		t.Run(v.name, func(t *testing.T) {
+	for _, in := range inputs {
+		t.Run(in.name, func(t *testing.T) {
 			if *long != "" {
 				var b strings.Builder
-				fmt.Fprintf(&b, "version %s\n", v.name)
-				troubleTable(t, &b, v.two)
-				vanishedTable(t, &b, v.two)
-				save(t, ".tables"+v.suffix, &b)
+				fmt.Fprintf(&b, "%s\n", in.name)
+				troubleTable(t, &b, &in)
+				vanishedTable(t, &b, &in)
+				save(t, ".tables"+in.suffix, &b)
 				return
 			}
 			for i := range troubles {
 				k := &troubles[i]
-				if got := k.found(t, newBackground(t, mixes[i%3], 7, v.two), k.from); got != 1 {
+				if got := k.found(t, newBackground(t, mixes[i%3], 7, &in), k.from); got != 1 {
 					t.Errorf("%s: first shown by period %d", k.name, got)
 				}
 			}
 			for i, what := range []string{"domain", "client subnet", "server"} {
-				if got := vanishes(t, what, mixes[i], 5, 8, v.two); got != 1 {
+				if got := vanishes(t, what, mixes[i], 5, 8, &in); got != 1 {
 					t.Errorf("%s: first shown by period %d", what, got)
 				}
 			}

@@ -141,7 +141,7 @@ func (v *view) allGone() bool {
 		return false
 	}
 	b, ok := v.usual(vol[0].figure)
-	now := v.number(vol[0].figure)
+	now := v.total(vol[0].figure)
 	if !ok || b.low*v.length < float64(v.cfg.MinEvents) || now > vanishedShare*b.low*v.length || b.spread > b.low/2 {
 		return false
 	}

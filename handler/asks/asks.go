@@ -93,6 +93,7 @@ type shard struct {
 	text   []byte     // scratch
 	key    []byte     // scratch
 	single bool       // all time is one period
+	tapped bool       // dnstap has queries, not only responses
 
 	clients cache[netip.Addr]
 	names   cache[string]
@@ -120,6 +121,9 @@ func (s *shard) Process(b *handler.Batch) {
 		m := &b.DNS[i]
 		s.Enter(m.TimeNS)
 		s.Events.Offered++
+		if m.DNSTap != nil && !m.Response() {
+			s.tapped = true
+		}
 		switch {
 		case m.Broken:
 			s.Events.Undecodable++
@@ -136,10 +140,8 @@ func (s *shard) Process(b *handler.Batch) {
 
 // client returns the address of the end that asks. It is invalid if dnstap does not have it.
 func client(m *handler.Message) netip.Addr {
-	if m.Response() {
-		return m.Packet.Dst.Addr().Unmap()
-	}
-	return m.Packet.Src.Addr().Unmap()
+	addr, _ := m.Ends()
+	return addr.Unmap()
 }
 
 // match reports whether m passes the filters.
@@ -185,29 +187,31 @@ func (s *shard) count(m *handler.Message) {
 		unix = 0
 	}
 	reply := m.Response()
+	asked := !reply || m.DNSTap != nil && !s.tapped // the reply stands for its query
 	if reply {
 		b.Replies.Add(1)
-	} else {
+	}
+	if asked {
 		b.Queries.Add(1)
 	}
 	if !s.Sampler.Deep() {
 		return
 	}
 	s.Events.Deep++
-	s.countClient(m, reply, unix)
+	s.countClient(m, asked, unix)
 	if reply && m.Msg != nil {
 		b.TopRCodes.Add(m.Msg.RCode(), 1)
 	}
 	if !m.Named {
 		return
 	}
-	if !reply {
+	if asked {
 		b.TopQTypes.Add(m.Type, 1)
 	}
-	s.countName(m, reply, unix)
+	s.countName(m, asked, unix)
 }
 
-func (s *shard) countClient(m *handler.Message, reply bool, unix int64) {
+func (s *shard) countClient(m *handler.Message, asked bool, unix int64) {
 	addr := client(m)
 	hash := s.sumClient(addr)
 	s.Live.Clients.Add(hash)
@@ -215,7 +219,7 @@ func (s *shard) countClient(m *handler.Message, reply bool, unix int64) {
 		addr = s.Shown.Addr(addr)
 		hash = s.sumClient(addr)
 	}
-	if !reply {
+	if asked {
 		s.Live.TopClients.Add(hash, s.text, 1)
 	}
 	e := s.clients.entries[addr]
@@ -225,7 +229,7 @@ func (s *shard) countClient(m *handler.Message, reply bool, unix int64) {
 	if e.period != s.clients.period {
 		e.period, e.subject = s.clients.period, &open(&s.Live.ByClient, e.name, s.cfg.Details).Subject
 	}
-	e.subject.add(m, unix)
+	e.subject.add(m, asked, unix)
 }
 
 // sumClient sets text to the text of a client, and returns its hash.
@@ -237,7 +241,7 @@ func (s *shard) sumClient(addr netip.Addr) uint64 {
 	return s.Hash.Sum(s.text)
 }
 
-func (s *shard) countName(m *handler.Message, reply bool, unix int64) {
+func (s *shard) countName(m *handler.Message, asked bool, unix int64) {
 	s.text = m.Name.AppendText(s.text[:0])
 	hash := s.Hash.Sum(s.text)
 	s.Live.Names.Add(hash)
@@ -246,7 +250,7 @@ func (s *shard) countName(m *handler.Message, reply bool, unix int64) {
 		s.text = dnsmsg.NameFromKey(key).AppendText(s.text[:0])
 		hash = s.Hash.Sum(s.text)
 	}
-	if !reply {
+	if asked {
 		s.Live.TopQNames.Add(hash, s.text, 1)
 	}
 	e := s.names.entries[string(s.text)]
@@ -257,5 +261,5 @@ func (s *shard) countName(m *handler.Message, reply bool, unix int64) {
 	if e.period != s.names.period {
 		e.period, e.subject = s.names.period, &open(&s.Live.ByQName, e.name, s.cfg.Details).Subject
 	}
-	e.subject.add(m, unix)
+	e.subject.add(m, asked, unix)
 }

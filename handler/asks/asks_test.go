@@ -11,6 +11,7 @@ import (
 
 	"visor/capture"
 	"visor/decode/dnsmsg"
+	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/asks"
@@ -89,6 +90,30 @@ func TestBelow(t *testing.T) {
 	m := ask(t, asks.Question{QName: "*.example.com"}, frames)
 	require.EqualValues(t, 34, m.Queries.Value())
 	require.EqualValues(t, 3, m.Names.Estimate())
+}
+
+// dnstap yields the same answer, also from servers that log responses alone.
+func TestDNSTap(t *testing.T) {
+	var both, responses []capture.Frame
+	for i := range 10 {
+		query := packettest.Query(uint16(i), "deleted.example.com", uint16(dnsmsg.TypeA))
+		m := dnstapmsg.Message{
+			Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryAddr: []byte{198, 51, 100, byte(i % 2)}, ResponseAddr: []byte{192, 0, 2, 53},
+			QueryPort: 5353, ResponsePort: 53, Query: query, QueryTime: int64(1+i) * 1e9,
+		}
+		both = append(both, packettest.DNSTap(m))
+		m.Type, m.Response, m.ResponseTime = dnstapmsg.ClientResponse, packettest.Reply(query, 3, 0), m.QueryTime+1e6
+		both, responses = append(both, packettest.DNSTap(m)), append(responses, packettest.DNSTap(m))
+	}
+	for _, frames := range [][]capture.Frame{both, responses} {
+		m := ask(t, asks.Question{QName: "deleted.example.com"}, frames)
+		require.Equal(t, []uint64{10, 10, 2}, []uint64{m.Queries.Value(), m.Replies.Value(), m.Clients.Estimate()})
+		one := m.ByClient.Find("198.51.100.1")
+		require.Equal(t, []uint64{5, 5, 5, 5}, []uint64{one.Queries.Value(), one.Replies.Value(), one.A.Value(), one.NXDomain.Value()})
+		require.Equal(t, 2, m.TopClients.Len())
+		require.EqualValues(t, 10, ask(t, asks.Question{Client: "198.51.100.0/24"}, frames).Queries.Value())
+		require.Zero(t, ask(t, asks.Question{Client: "192.0.2.53"}, frames).Replies.Value())
+	}
 }
 
 // A client has its names. Results without a counter are counted too.

@@ -59,14 +59,16 @@ type Subject struct {
 	Last     metric.Max     `metric:"last_seconds" prom:"asks_{of}_last_seconds" sparse:"true" help:"time of the last message, seconds since 1970"`
 }
 
-// add counts a message.
-func (s *Subject) add(m *handler.Message, unix int64) {
+// add counts a message. It is a query, or stands for one, if asked is set.
+func (s *Subject) add(m *handler.Message, asked bool, unix int64) {
 	if unix > 0 {
 		s.First.Add(uint64(unix))
 		s.Last.Add(uint64(unix))
 	}
 	if m.Response() {
 		s.reply(m.Msg)
+	}
+	if !asked {
 		return
 	}
 	s.Queries.Add(1)

@@ -18,8 +18,8 @@ type clientNames struct {
 
 const pairBits = 12 // log2 of the recent pairs: 32 KiB
 
-// add counts a query of a client with the hash h. key is that of its name or of the last labels,
-// keyHash is the hash of key, and hash that of the whole name.
+// add counts a query of a client with the hash h. key is the key of its name or of the last labels,
+// and keyHash the hash of key. The whole name has the other hash.
 func (t *clientNames) add(client address, h uint64, key []byte, keyHash, hash uint64) {
 	pair := hash64.Mix(h ^ hash<<1 ^ hash>>63)
 	if last := &t.recent[pair>>(64-pairBits)]; *last != pair {

@@ -88,14 +88,9 @@ func (a address) subnet(v4, v6 int) (net address, bits byte) {
 	return address{a.high, a.low &^ (1<<(128-v6) - 1)}, byte(v6)
 }
 
-// clientOf returns the client of m: the sender of a query, or the receiver of a reply. It returns
-// false if the message lacks its address.
+// clientOf returns the client of m. It returns false if the message lacks its address.
 func clientOf(m *handler.Message) (client address, ok bool) {
-	end := &m.Packet.Src
-	if m.Response() {
-		end = &m.Packet.Dst
-	}
-	addr := end.Addr()
+	addr, _ := m.Ends()
 	return addressOf(addr), addr.IsValid()
 }
 

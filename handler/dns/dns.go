@@ -169,9 +169,10 @@ func (s *shard) countQueue() {
 }
 
 // countClients counts sampled messages by their client. A reply without its message, as dnstap may
-// have, does not count. Replies come first, since queries and replies are in random order.
+// have, does not count as one. Replies come first, since queries and replies are in random order.
+// Where dnstap has no queries, each reply stands for its query.
 func (s *shard) countClients(q *queue) {
-	known, replies := q.clients()
+	known, replies, taps := q.clients()
 	known &= q.deep
 	if s.clients != nil {
 		s.clients.touch(q.asking[:q.n])
@@ -184,8 +185,11 @@ func (s *shard) countClients(q *queue) {
 			}
 		}
 	}
-	sources := s.content != nil && s.content.traffic
-	for rest := known &^ replies; rest != 0; rest &= rest - 1 {
+	sources, asked := s.content != nil && s.content.traffic, known&^replies
+	if !s.taps.asks {
+		asked |= known & taps
+	}
+	for rest := asked; rest != 0; rest &= rest - 1 {
 		i := mathbits.TrailingZeros64(rest) % together
 		s.countQuery(q.all[i], q.asking[i], sources)
 	}

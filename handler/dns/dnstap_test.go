@@ -17,12 +17,6 @@ import (
 	"visor/internal/packettest"
 )
 
-// tapped returns a dnstap frame.
-func tapped(m dnstapmsg.Message) capture.Frame {
-	b := m.AppendTo(nil)
-	return capture.Frame{TimeNS: m.TimeNS(), Data: b, WireLen: uint32(len(b)), Link: decode.LinkDNSTap}
-}
-
 // tapTime is the time of the tests' first query.
 var tapTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
@@ -94,7 +88,7 @@ func TestTapTransactions(t *testing.T) {
 			for i := range n {
 				q, r := tapExchange(i, took)
 				for _, m := range tt.server(&q, &r) {
-					frames = append(frames, tapped(m))
+					frames = append(frames, packettest.DNSTap(m))
 					logged++
 					if m.Type.Query() {
 						queries++
@@ -110,6 +104,23 @@ func TestTapTransactions(t *testing.T) {
 			require.Equal(t, []uint64{n, 0, 0}, []uint64{in.Trans.Value(), in.Orphans.Value(), in.TimedOut.Value()})
 			require.Equal(t, []uint64{n, 0, n}, []uint64{in.UDP.Value(), in.IPv6.Value(), in.IPv4.Value()})
 			require.Nil(t, m2.Directions.Find("out"))
+			for _, c := range []*dns.Clients{&m.Clients, &m2.Clients} {
+				require.EqualValues(t, 1, c.Distinct.Estimate())
+				for _, item := range c.ByAddress.Queries.Items(9) {
+					require.Equal(t, metric.Item{Name: "198.51.100.9", Estimate: n, Lower: n}, item)
+				}
+				require.EqualValues(t, n, c.ByAddress.Queries.Total())
+				if tt.named {
+					require.EqualValues(t, "198.51.100.9", c.ByAddress.NXDomain.Items(9)[0].Name)
+					require.EqualValues(t, n, c.ByAddress.NXDomain.Items(9)[0].Estimate)
+				}
+				// version 1.0 counts the names of queries
+				if tt.named && (tt.name != "queries without the message" || c == &m2.Clients) {
+					require.EqualValues(t, n, c.ClientsByNames.Items(9)[0].Estimate)
+				}
+			}
+			require.EqualValues(t, n, m.Servers.Find("192.0.2.1").Trans.Value())
+			require.EqualValues(t, n, m2.Servers.Find("192.0.2.1").Trans.Value())
 
 			if tt.named {
 				require.EqualValues(t, n, in.NXDomain.Value())
@@ -123,7 +134,7 @@ func TestTapTransactions(t *testing.T) {
 			}
 
 			later, _ := tapExchange(70_000, 0) // queries that still wait then have timed out
-			frames = append(frames, tapped(later))
+			frames = append(frames, packettest.DNSTap(later))
 			m, _ = run(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
 			require.Zero(t, m.TimedOut.Value())
 			m2, _ = runTransactions(t, dns.Config{Settings: handler.Settings{Periods: 2}}, frames...)
@@ -136,15 +147,15 @@ func TestTapTransactions(t *testing.T) {
 // out query. If it logs queries too, its query has already been counted as timed out.
 func TestTapLate(t *testing.T) {
 	q, r := tapExchange(0, 8*time.Second)
-	m, _ := run(t, dns.Config{}, tapped(r))
+	m, _ := run(t, dns.Config{}, packettest.DNSTap(r))
 	require.Equal(t, []uint64{0, 1}, []uint64{m.Trans.Value(), m.TimedOut.Value()})
-	m2, _ := runTransactions(t, dns.Config{}, tapped(r))
+	m2, _ := runTransactions(t, dns.Config{}, packettest.DNSTap(r))
 	require.EqualValues(t, 1, m2.Directions.Find("in").TimedOut.Value())
 
 	other, _ := tapExchange(70_000, 0) // a minute later: the first query is gone
 	r.ResponseTime = other.QueryTime + 1
 	other.QueryPort++
-	frames := []capture.Frame{tapped(q), tapped(other), tapped(r)}
+	frames := []capture.Frame{packettest.DNSTap(q), packettest.DNSTap(other), packettest.DNSTap(r)}
 	cfg := dns.Config{Settings: handler.Settings{Periods: 5}}
 	_, p := run(t, cfg, frames...)
 	both, err := p.Window(2)
@@ -162,7 +173,7 @@ func TestTapMatching(t *testing.T) {
 	query, response := tapExchange(0, 3*time.Millisecond)
 	asked, answered := query, response
 	asked.Type, answered.Type, asked.QueryPort, answered.QueryPort = dnstapmsg.ResolverQuery, dnstapmsg.ResolverResponse, 6000, 6000
-	frames := []capture.Frame{tapped(query), tapped(asked), tapped(response), tapped(answered)}
+	frames := []capture.Frame{packettest.DNSTap(query), packettest.DNSTap(asked), packettest.DNSTap(response), packettest.DNSTap(answered)}
 	m, _ := run(t, dns.Config{}, frames...)
 	require.Equal(t, []uint64{2, 1, 1}, []uint64{m.Trans.Value(), m.In.Total.Value(), m.Out.Total.Value()})
 	require.InEpsilon(t, 3_000, m.In.Time.Max(), 0.01)
@@ -180,11 +191,11 @@ func TestTapTypes(t *testing.T) {
 		if i < 2 {
 			r.Policy = policy.AppendTo(nil)
 		}
-		frames = append(frames, tapped(q), tapped(r))
+		frames = append(frames, packettest.DNSTap(q), packettest.DNSTap(r))
 	}
 	strange, _ := tapExchange(9, 0)
 	strange.Type, strange.Policy = 99, []byte("\xFF")
-	frames = append(frames, tapped(strange))
+	frames = append(frames, packettest.DNSTap(strange))
 
 	m, p := run(t, dns.Config{}, frames...)
 	m2, _ := runTransactions(t, dns.Config{}, frames...)
@@ -215,7 +226,7 @@ func TestDNSTap(t *testing.T) {
 	broken := m
 	broken.Query = q[:5]
 	garbage := capture.Frame{TimeNS: 1e18, Data: []byte("garbage"), Link: decode.LinkDNSTap}
-	frames := []capture.Frame{tapped(m), tapped(response), tapped(secure), tapped(silent), tapped(broken), garbage}
+	frames := []capture.Frame{packettest.DNSTap(m), packettest.DNSTap(response), packettest.DNSTap(secure), packettest.DNSTap(silent), packettest.DNSTap(broken), garbage}
 
 	settings := handler.Settings{Enable: []string{"top_ecs"}}
 	got, p := run(t, dns.Config{Settings: settings}, frames...)

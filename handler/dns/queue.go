@@ -30,15 +30,18 @@ func (q *queue) add(m *handler.Message, deep bool) (full bool) {
 
 func (q *queue) messages() []*handler.Message { return q.all[:q.n] }
 
-// clients sets the client of each message. It returns a bit for each that has its address, and for
-// each that is a reply.
-func (q *queue) clients() (known, replies uint64) {
+// clients sets the client of each message. It returns a bit for each that has its address, for each
+// that is a reply, and for each of dnstap.
+func (q *queue) clients() (known, replies, taps uint64) {
 	for i, m := range q.messages() {
 		bit := uint64(0)
 		if m.Response() {
 			bit = 1
 		}
 		replies |= bit << (i % together)
+		if m.DNSTap != nil { // the client is its source, see [handler.Message.Ends]
+			bit, taps = 0, taps|1<<(i%together)
+		}
 		ends := [2]*netip.AddrPort{&m.Packet.Src, &m.Packet.Dst}
 		addr := ends[bit].Addr() // without a branch
 		q.asking[i%together] = addressOf(addr)
@@ -46,7 +49,7 @@ func (q *queue) clients() (known, replies uint64) {
 			known |= 1 << (i % together)
 		}
 	}
-	return known, replies
+	return known, replies, taps
 }
 
 func (q *queue) empty() { q.n, q.deep = 0, 0 }

@@ -166,7 +166,7 @@ func (t *serverCounts) shift(to *metric.Map[Server]) {
 
 // reply counts a transaction of ns nanoseconds, or of unknownTime.
 func (t *serverCounts) reply(m *handler.Message, ns int64) {
-	addr := m.Packet.Src.Addr()
+	_, addr := m.Ends()
 	if !addr.IsValid() {
 		return
 	}

@@ -127,7 +127,7 @@ func TestTransactionDNSTap(t *testing.T) {
 		} else {
 			m.Response = msg
 		}
-		frames = append(frames, tapped(m))
+		frames = append(frames, packettest.DNSTap(m))
 	}
 	for i, via := range []dnstapmsg.Protocol{dnstapmsg.UDP, dnstapmsg.TCP, dnstapmsg.DoT, dnstapmsg.DoH, dnstapmsg.DNSCryptUDP, dnstapmsg.DNSCryptTCP, dnstapmsg.DoQ} {
 		q := packettest.Query(uint16(i), "a.example.", typeA)

@@ -81,9 +81,9 @@ func (s *transactionShard) countQueue(dir decode.Direction) {
 	q.empty()
 }
 
-// source counts the source of a query.
+// source counts the source of a query. Where dnstap has no queries, a reply stands for its query.
 func (s *transactionShard) source(content *contents, to *TrafficCounts, m *handler.Message) {
-	if m.Response() {
+	if m.Response() && (m.DNSTap == nil || s.taps.asks) {
 		return
 	}
 	if client, ok := clientOf(m); ok {

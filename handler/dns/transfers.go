@@ -59,7 +59,8 @@ func (s *front[M]) beginTransfer(m *handler.Message) *transfer {
 	x := &s.transfers.latest[s.transfers.next%len(s.transfers.latest)]
 	s.transfers.next++
 	x.flow, x.id = m.Flow, m.Msg.ID()
-	client := s.mask.address(addressOf(m.Packet.Dst.Addr()))
+	addr, _ := m.Ends()
+	client := s.mask.address(addressOf(addr))
 	zone, _ := s.mask.nameOf(m)
 	x.text = zone.AppendText(append(client.addr().AppendTo(x.text[:0]), ' '))
 	return x

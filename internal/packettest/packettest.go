@@ -18,6 +18,7 @@ import (
 
 	"visor/capture"
 	"visor/decode"
+	"visor/decode/dnstapmsg"
 )
 
 const (
@@ -67,6 +68,12 @@ func frame(after time.Duration, src, dst netip.Addr, proto byte, payload []byte)
 	b = append(append(b, src.AsSlice()...), dst.AsSlice()...)
 	b = append(b, payload...)
 	return capture.Frame{TimeNS: start + int64(after), Data: b, WireLen: uint32(len(b)), Link: decode.LinkEthernet}
+}
+
+// DNSTap returns a dnstap frame, at the time of its message.
+func DNSTap(m dnstapmsg.Message) capture.Frame {
+	b := m.AppendTo(nil)
+	return capture.Frame{TimeNS: m.TimeNS(), Data: b, WireLen: uint32(len(b)), Link: decode.LinkDNSTap}
 }
 
 // Query returns a DNS query for a name without escapes, of a type and class IN. With options, it
