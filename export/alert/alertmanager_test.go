@@ -121,6 +121,45 @@ func TestAlertmanagerOutage(t *testing.T) {
 	}
 }
 
+// TestAlertmanagerContinued checks that the end of an alert, which waits after an outage, does not
+// end a later alert with equal labels.
+func TestAlertmanagerContinued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(503)}
+		d := managed(t, s)
+		first, second := finding("example.com", false), finding("example.com", false)
+		d.Add(first)
+		time.Sleep(time.Hour)
+		first.Resolved = true
+		d.Add(first)
+		s.become(nil)
+		for len(s.alerts(t)) == 0 {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(10 * time.Second)
+		second.Key = "second"
+		d.Add(second)
+		time.Sleep(10 * time.Minute)
+		lists := s.alerts(t)
+		for i := range lists {
+			for _, a := range lists[i] {
+				require.False(t, a.EndsAt.Before(lists[max(0, i-1)][0].EndsAt), "%d has ended: %v", i, a)
+			}
+		}
+		second.Resolved = true
+		d.Add(second)
+		synctest.Wait()
+		got := s.alerts(t)
+		require.Len(t, got, len(lists)+1)
+		require.Len(t, got[len(lists)], 1)
+		require.True(t, got[len(lists)][0].EndsAt.Equal(time.Now()))
+		time.Sleep(time.Hour)
+		require.Len(t, s.alerts(t), len(got))
+		require.Zero(t, stats(d).Pending)
+		require.Zero(t, stats(d).Overflowed+stats(d).Expired+stats(d).Refused)
+	})
+}
+
 // Many alerts go in few requests. One that is rejected does not take others with it.
 func TestAlertmanagerBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -167,6 +168,7 @@ func (o *outbox) next(now time.Time) (batch []parcel, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.expire(now)
+	o.join()
 	next := now.Add(time.Hour)
 	for _, e := range o.entries {
 		switch m := o.pending(e); {
@@ -226,6 +228,27 @@ func (o *outbox) expire(now time.Time) {
 			i--
 		}
 	}
+}
+
+// join leaves out the ends of alerts that later ones with equal labels continue, if the receiver has
+// states of alerts. It takes both for one alert, so the end of the first would end the second.
+func (o *outbox) join() {
+	if o.wire.repeat() == 0 {
+		return
+	}
+	for i := 0; i < len(o.entries); i++ {
+		e := o.entries[i]
+		if e.told && e.resolved != nil && !e.busy && slices.ContainsFunc(o.entries[i+1:], e.equals) {
+			o.entries = slices.Delete(o.entries, i, i+1)
+			o.advanced()
+			i--
+		}
+	}
+}
+
+// equals reports whether two alerts have equal labels.
+func (e *entry) equals(other *entry) bool {
+	return e.fired.Severity == other.fired.Severity && maps.Equal(e.fired.Labels, other.fired.Labels)
 }
 
 // deliver sends a batch once. If the receiver rejects a batch, its parts are sent one by one.
