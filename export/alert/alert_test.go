@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -326,6 +327,27 @@ func TestResolveAfter(t *testing.T) {
 		}
 		require.Equal(t, []string{"fired example.com"}, s.events(t))
 		time.Sleep(time.Minute + time.Second)
+		require.Equal(t, []string{"fired example.com", "resolved example.com"}, s.events(t))
+	})
+}
+
+// TestReplaced checks that an alert goes on while policies replace one another, and is resolved if
+// the last one does not find it again.
+func TestReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		d := start(t, s, func(c *alert.Config) { c.ResolveAfter = time.Minute })
+		for i := range 3 {
+			f := finding("example.com", false)
+			f.Key += fmt.Sprint(i)
+			d.Add(f)
+			time.Sleep(10 * time.Minute)
+			f.Resolved, f.Ended, f.Replaced = true, true, true
+			d.Add(f)
+			time.Sleep(2 * time.Minute)
+		}
+		require.Equal(t, []string{"fired example.com"}, s.events(t))
+		time.Sleep(3*time.Minute + time.Second)
 		require.Equal(t, []string{"fired example.com", "resolved example.com"}, s.events(t))
 	})
 }

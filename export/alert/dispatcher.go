@@ -90,6 +90,9 @@ func (d *Dispatcher) Add(f findings.Finding) {
 		d.countQuiet(g, &f)
 		if g.episode != "" {
 			g.ended = strongest(append(g.ended, f))
+			if f.Replaced {
+				g.wait(time.Now(), &d.cfg)
+			}
 		}
 	case f.Resolved:
 	case !known && rank(f.Severity) < rank(d.cfg.MinSeverity):

@@ -55,8 +55,8 @@ type keeper struct {
 	failed bool       // the last attempt
 }
 
-// afterRestart is how long an alert of an earlier process may be without a finding. Findings that
-// need no baseline return within two periods.
+// afterRestart is how long an alert of an earlier process, or of a policy that was replaced, may be
+// without a finding. Findings that need no baseline return within two periods.
 const afterRestart = 5 * time.Minute
 
 // save writes the state file, if there is one. It does not hold the lock while it writes.
@@ -185,8 +185,13 @@ func (d *Dispatcher) restoreGroup(s *savedGroup, now time.Time) {
 	g := d.groupBy(s.Labels)
 	g.episode, g.ended, g.ready = s.Episode, strongest(s.Found), earlier(s.Ready, now.Add(d.cfg.CoolDown))
 	if g.episode != "" {
-		g.quiet = now.Add(max(afterRestart-d.cfg.ResolveAfter, 0))
+		g.wait(now, &d.cfg)
 	}
+}
+
+// wait has an alert without findings last, because another policy may find them again.
+func (g *group) wait(now time.Time, cfg *Config) {
+	g.quiet = now.Add(max(afterRestart-cfg.ResolveAfter, 0))
 }
 
 // restore resumes the alerts of a receiver. Messages without their texts are lost.

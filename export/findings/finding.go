@@ -72,9 +72,12 @@ type Finding struct {
 	Until time.Time `json:"until"`
 	// Resolved is set after some periods that do not show it. Ended is set too if the policy has
 	// ended before, and Usual if it lasted for so long that it counts as usual.
-	Resolved bool     `json:"resolved"`
-	Ended    bool     `json:"ended,omitempty"`
-	Usual    bool     `json:"usual,omitempty"`
+	Resolved bool `json:"resolved"`
+	Ended    bool `json:"ended,omitempty"`
+	Usual    bool `json:"usual,omitempty"`
+	// Replaced is set with Ended if another policy has replaced the one of the finding. If it lasts,
+	// that policy finds it again, with another key.
+	Replaced bool     `json:"replaced,omitempty"`
 	Figures  []Figure `json:"figures"` // the first one is the reason for the finding
 	Evidence Evidence `json:"evidence"`
 	Text     string   `json:"text"` // one sentence in English

@@ -64,9 +64,10 @@ func findingSchemas() object {
 			"kind":     object{"enum": findings.Kinds()},
 			"severity": object{"enum": []findings.Severity{findings.Info, findings.Warning, findings.Attack}},
 			"policy":   text, "module": text, "subject": text, "since": when, "until": when, "resolved": object{"type": "boolean"},
-			"ended":   object{"type": "boolean", "description": "it is resolved because its policy has ended"},
-			"usual":   object{"type": "boolean", "description": "it is resolved because it lasted for so long that it counts as usual"},
-			"figures": jsonschema.List(component("FindingFigure")), "text": text,
+			"ended":    object{"type": "boolean", "description": "it is resolved because its policy has ended"},
+			"replaced": object{"type": "boolean", "description": "another policy has replaced the one that has ended, and finds it again if it lasts"},
+			"usual":    object{"type": "boolean", "description": "it is resolved because it lasted for so long that it counts as usual"},
+			"figures":  jsonschema.List(component("FindingFigure")), "text": text,
 			"evidence": jsonschema.Record(object{
 				"examples": jsonschema.List(text), "clients": parts, "subnets": parts, "as": parts, "shares": parts, "concentration": number,
 				"lists": jsonschema.List(jsonschema.Record(object{"name": text, "items": parts}, "name", "items")),

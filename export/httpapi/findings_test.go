@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +33,12 @@ func attacked(string, policy.Options, policy.Options) (policy.Opened, error) {
 // newAttacked returns an agent whose input is an attack, and the changes of its findings.
 func newAttacked(t *testing.T) (*agent, *[]findings.Finding) {
 	changes := new([]findings.Finding)
-	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: attacked, Found: func(f findings.Finding) { *changes = append(*changes, f) }})
+	var mu sync.Mutex
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: attacked, Found: func(f findings.Finding) {
+		mu.Lock()
+		defer mu.Unlock()
+		*changes = append(*changes, f)
+	}})
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	doc, err := builtin.Catalog().Parse([]byte(taps))
 	require.NoError(t, err)
@@ -82,6 +88,27 @@ func TestFindings(t *testing.T) {
 	require.Len(t, *changes, 2, "it fires, and is resolved when nothing watches any more")
 	require.True(t, (*changes)[1].Resolved)
 	require.Equal(t, (*changes)[0].Key, (*changes)[1].Key)
+	require.True(t, (*changes)[1].Ended)
+	require.False(t, (*changes)[1].Replaced)
+}
+
+// TestFindingsOfReplacedPolicy checks that a finding of a policy which another one replaces ends as
+// replaced, so that its alert goes on.
+func TestFindingsOfReplacedPolicy(t *testing.T) {
+	a, changes := newAttacked(t)
+	require.Equal(t, http.StatusCreated, a.do("POST", "/api/v1/policies", "application/x-yaml", watched("")).Code)
+	<-a.manager.Policy("p").Parts[0].Ended()
+	w := a.do("PUT", "/api/v1/policies/p", "application/x-yaml", watched("min_labels: 11"))
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	<-a.manager.Policy("p").Parts[0].Ended()
+	var ended []findings.Finding
+	for _, f := range *changes {
+		if f.Ended {
+			ended = append(ended, f)
+		}
+	}
+	require.Len(t, ended, 1)
+	require.True(t, ended[0].Replaced)
 }
 
 // The findings block of a policy has thresholds and exceptions.

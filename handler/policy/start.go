@@ -156,7 +156,7 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 	}
 	if err != nil {
 		if part.watch != nil {
-			part.watch.end()
+			part.watch.end(false)
 		}
 		m.release(in)
 		return err
@@ -185,7 +185,7 @@ func (m *Manager) undo(r *Running) {
 		}
 		part.Attachment.Detach()
 		if part.watch != nil {
-			part.watch.end()
+			part.watch.end(r.Replaced())
 		}
 		if !r.measures {
 			part.input.change(-1, -countHandlers(&r.Policy))

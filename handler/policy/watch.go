@@ -66,13 +66,18 @@ func (w *watch) add(s *handler.Snapshot) {
 	w.publish(w.watcher.Add(s))
 }
 
-// end resolves all findings, because nothing watches any more.
-func (w *watch) end() {
+// end resolves all findings, because nothing watches any more, or another policy has replaced the
+// one that is watched.
+func (w *watch) end(replaced bool) {
 	w.stop()
 	<-w.learned
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.publish(w.watcher.End())
+	changes := w.watcher.End()
+	for i := range changes {
+		changes[i].Replaced = replaced
+	}
+	w.publish(changes)
 }
 
 // publish logs changes and passes them on.
