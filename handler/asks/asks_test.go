@@ -14,6 +14,7 @@ import (
 	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
+	"visor/handler/anonymize"
 	"visor/handler/asks"
 	"visor/handler/handlertest"
 	"visor/internal/mmdbtest"
@@ -58,9 +59,14 @@ func traffic() (out []capture.Frame) {
 }
 
 func ask(t *testing.T, q asks.Question, frames []capture.Frame) *asks.Metrics {
+	return askWith(t, q, frames, func(*asks.Config) {})
+}
+
+func askWith(t *testing.T, q asks.Question, frames []capture.Frame, change func(*asks.Config)) *asks.Metrics {
 	cfg, err := q.Config()
 	require.NoError(t, err)
 	cfg.Periods = 1
+	change(&cfg)
 	h, err := asks.New(cfg)
 	require.NoError(t, err)
 	snap, err := handlertest.AnalyseBy(t, h, 1, capture.NewMemory(frames)).Bucket(0)
@@ -138,16 +144,20 @@ func TestASN(t *testing.T) {
 	require.NoError(t, err)
 	defer db.Close()
 	q := asks.Question{ASN: "AS64500"}
-	cfg, err := q.Config()
-	require.NoError(t, err)
-	cfg.Periods, cfg.Geo = 1, db
-	h, err := asks.New(cfg)
-	require.NoError(t, err)
-	snap, err := handlertest.AnalyseBy(t, h, 1, capture.NewMemory(traffic())).Bucket(0)
-	require.NoError(t, err)
-	m := asks.From(snap)
+	m := askWith(t, q, traffic(), func(c *asks.Config) { c.Geo = db })
 	require.EqualValues(t, 20, m.Queries.Value())
 	require.Contains(t, m.Sentence(q, time.Minute), "one client in AS64500 asked: 20 queries")
+}
+
+// TestAnonymized checks that a list of networks, which has fewer entries than there are clients, is
+// not said to leave some out.
+func TestAnonymized(t *testing.T) {
+	by, err := anonymize.New(anonymize.Config{})
+	require.NoError(t, err)
+	q := asks.Question{QName: "deleted.example.com"}
+	m := askWith(t, q, traffic(), func(c *asks.Config) { c.Anonymize = by })
+	require.Contains(t, m.Sentence(q, time.Minute), "2 clients asked for deleted.example.com: 14 queries")
+	require.Contains(t, m.Sentence(q, time.Minute), "Clients by queries: 198.51.100.0 (14). First seen")
 }
 
 // Subjects beyond the bound share an entry, and the lists find the heaviest ones nevertheless.

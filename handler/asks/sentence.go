@@ -66,7 +66,7 @@ func most(what string, items []metric.Item, all uint64) string {
 }
 
 // list returns the items in brackets. If all is not 0, it is a list without brackets that counts
-// the items left out.
+// the items left out. A shorter list is complete: anonymized addresses are fewer than all clients.
 func list(items []metric.Item, all uint64) string {
 	var parts []string
 	for _, it := range items {
@@ -81,7 +81,7 @@ func list(items []metric.Item, all uint64) string {
 		return ""
 	case all == 0:
 		return " (" + text + ")"
-	case all > uint64(len(parts)):
+	case len(parts) == shown && all > shown:
 		return fmt.Sprintf(" %s and %d more", text, all-uint64(len(parts)))
 	default:
 		return " " + text
