@@ -230,8 +230,8 @@ func (o *outbox) expire(now time.Time) {
 	}
 }
 
-// join leaves out the ends of alerts that later ones with equal labels continue, if the receiver has
-// states of alerts. It takes both for one alert, so the end of the first would end the second.
+// join leaves out the ends of alerts that later ones with equal labels continue, for a receiver
+// with states. It takes both for one alert, so the end of the first would end the second.
 func (o *outbox) join() {
 	if o.wire.repeat() == 0 {
 		return

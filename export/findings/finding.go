@@ -75,8 +75,8 @@ type Finding struct {
 	Resolved bool `json:"resolved"`
 	Ended    bool `json:"ended,omitempty"`
 	Usual    bool `json:"usual,omitempty"`
-	// Replaced is set with Ended if another policy has replaced the one of the finding. If it lasts,
-	// that policy finds it again, with another key.
+	// Replaced is set with Ended if another policy has replaced the one that has ended. If the
+	// finding lasts, that policy finds it again, with another key.
 	Replaced bool     `json:"replaced,omitempty"`
 	Figures  []Figure `json:"figures"` // the first one is the reason for the finding
 	Evidence Evidence `json:"evidence"`

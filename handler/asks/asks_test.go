@@ -149,8 +149,8 @@ func TestASN(t *testing.T) {
 	require.Contains(t, m.Sentence(q, time.Minute), "one client in AS64500 asked: 20 queries")
 }
 
-// TestAnonymized checks that a list of networks, which has fewer entries than there are clients, is
-// not said to leave some out.
+// TestAnonymized checks that a list of networks leaves out nothing, although it has fewer entries
+// than there are clients.
 func TestAnonymized(t *testing.T) {
 	by, err := anonymize.New(anonymize.Config{})
 	require.NoError(t, err)
