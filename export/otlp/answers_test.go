@@ -3,6 +3,8 @@ package otlp_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -159,4 +161,44 @@ func TestOutageLog(t *testing.T) {
 	require.Equal(t, otlp.Stats{Sent: 2, Retries: 5}, stats)
 	require.Equal(t, 1, strings.Count(log, "does not take metrics"), log)
 	require.Equal(t, 1, strings.Count(log, "answers again"), log)
+}
+
+// TestSizes checks that requests stay below 1 MiB, and that nothing is left out or sent twice where
+// one ends.
+func TestSizes(t *testing.T) {
+	const policies = 100
+	var requests, metrics int
+	seen := make(map[string]int)
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		msg := &collector.ExportMetricsServiceRequest{}
+		if err != nil || len(body) > 1<<20 || proto.Unmarshal(body, msg) != nil {
+			t.Error("a request of ", len(body), err)
+		}
+		requests++
+		for _, s := range msg.ResourceMetrics[0].ScopeMetrics {
+			for _, m := range s.Metrics {
+				seen[s.Scope.Name+" "+m.Name]++
+				metrics++
+			}
+		}
+	})
+	address, stopServer := listen(t, "127.0.0.1:0", h)
+	defer stopServer()
+	s := newStream(t, handler.Settings{Tap: strings.Repeat("long", 30)})
+	s.minute(0, 1)
+	_, stop := running(t, otlp.Config{
+		Endpoint: "http://" + address, Form: otlp.Cumulative, Drain: time.Minute,
+		Sources: func() (out []otlp.Source) {
+			for i := range policies {
+				out = append(out, otlp.Source{Policy: fmt.Sprint(i), Of: s.Pipeline})
+			}
+			return out
+		},
+	})
+	require.NoError(t, stop())
+	s.end()
+	require.Greater(t, requests, 1)
+	require.Len(t, seen, metrics, "once each")
+	require.Zero(t, metrics%policies, "as many of each policy")
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	metrics "go.opentelemetry.io/proto/slim/otlp/metrics/v1"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"visor/handler"
@@ -93,6 +94,7 @@ type Pusher struct {
 	collecting sync.Mutex               // guards the following fields
 	seen       map[asker]*pushed        // state of each source
 	ready      *metrics.ResourceMetrics // metrics for the next push
+	size       int                      // about its size in bytes
 	over       bool                     // no more requests are queued
 
 	mu      sync.Mutex
@@ -115,14 +117,15 @@ func New(cfg Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pusher{
-		cfg: cfg, send: send, seen: make(map[asker]*pushed), ready: empty(&cfg), more: make(chan struct{}, 1),
-	}, nil
+	p := &Pusher{cfg: cfg, send: send, seen: make(map[asker]*pushed), more: make(chan struct{}, 1)}
+	p.empty()
+	return p, nil
 }
 
-// empty returns metrics of the resource, without any yet.
-func empty(cfg *Config) *metrics.ResourceMetrics {
-	return &metrics.ResourceMetrics{Resource: newResource(cfg.Resource)}
+// empty makes ready have the resource without metrics.
+func (p *Pusher) empty() {
+	p.ready = &metrics.ResourceMetrics{Resource: newResource(p.cfg.Resource)}
+	p.size = proto.Size(p.ready)
 }
 
 // Run pushes until ctx is done. Then it pushes the remaining periods, including the live ones, for
@@ -185,9 +188,9 @@ func (p *Pusher) Stats() Stats {
 	return s
 }
 
-// maxRequest is the size in bytes at which a request is complete. Receivers accept 4 MiB by gRPC's
-// default.
-const maxRequest = 1 << 20
+// maxRequest is the size in bytes that a request does not exceed, unless a single metric is larger.
+// By default receivers accept 4 MiB over gRPC, and 1 MiB behind nginx.
+const maxRequest = 1_000_000
 
 // maxLook is the longest interval between checks for ended periods, independent of Interval. A
 // policy may keep a single ended period.
@@ -216,7 +219,7 @@ func (p *Pusher) collect(why occasion) {
 	}
 	maps.DeleteFunc(p.seen, func(_ asker, s *pushed) bool { return time.Since(s.at) > forgetAfter })
 	if why != looking {
-		p.queue(0)
+		p.queue()
 	}
 }
 
@@ -251,19 +254,34 @@ func (p *Pusher) gather(src Source, last map[string]time.Time, why occasion) {
 	}
 }
 
-// add adds metrics of a policy to the next push.
+// add adds metrics of a policy to the next push. A scope that does not fit into a request continues
+// in the next one.
 func (p *Pusher) add(s *metrics.ScopeMetrics) {
-	if len(s.Metrics) > 0 {
-		p.ready.ScopeMetrics = append(p.ready.ScopeMetrics, s)
-		p.queue(maxRequest)
+	var part *metrics.ScopeMetrics // of ready
+	for _, m := range s.Metrics {
+		size := protowire.SizeTag(2) + protowire.SizeBytes(proto.Size(m))
+		if p.size+size > maxRequest {
+			p.queue()
+			part = nil
+		}
+		if part == nil {
+			part = &metrics.ScopeMetrics{Scope: s.Scope}
+			p.ready.ScopeMetrics = append(p.ready.ScopeMetrics, part)
+			p.size += proto.Size(part) + scopeOverhead
+		}
+		part.Metrics = append(part.Metrics, m)
+		p.size += size
 	}
 }
 
-// queue queues the gathered metrics if they are larger than size.
-func (p *Pusher) queue(size int) {
-	if len(p.ready.ScopeMetrics) > 0 && proto.Size(p.ready) > size {
+// scopeOverhead is the number of bytes of the tags and lengths around a scope.
+const scopeOverhead = 16
+
+// queue queues the gathered metrics.
+func (p *Pusher) queue() {
+	if len(p.ready.ScopeMetrics) > 0 {
 		p.enqueue(p.ready)
-		p.ready = empty(&p.cfg)
+		p.empty()
 	}
 }
 
