@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -195,6 +196,17 @@ func TestAdvice(t *testing.T) {
 			all = append(all, strings.ReplaceAll(a.what+" "+a.command, port, "PORT"))
 		}
 		require.Contains(t, strings.Join(all, "\n"), tt.want, m.err)
+	}
+}
+
+// TestStartTitle checks the title for an absent agent, and for one that answers with an error.
+func TestStartTitle(t *testing.T) {
+	for title, err := range map[string]error{
+		"No agent answers at ":     errors.New("connection refused"),
+		" answers with an error\n": fmt.Errorf("summary: %w", &refusal{status: http.StatusNotFound}),
+	} {
+		m := &model{c: &client{base: "http://ns1"}, err: err}
+		require.Contains(t, strings.Join(m.startScreen(styles{}), "\n"), title)
 	}
 }
 

@@ -11,7 +11,11 @@ import (
 
 // startScreen is shown until an agent answers. It shows the error and advice.
 func (m *model) startScreen(st styles) []string {
-	lines := []string{"", st.title.Render("No agent answers at " + m.c.base), "", "  " + printable(reason(m.err))}
+	title := "No agent answers at " + m.c.base
+	if refused := (*refusal)(nil); errors.As(m.err, &refused) {
+		title = "The agent at " + m.c.base + " answers with an error"
+	}
+	lines := []string{"", st.title.Render(title), "", "  " + printable(reason(m.err))}
 	for _, a := range m.advice() {
 		lines = append(lines, "", "  "+a.what)
 		if a.command != "" {
