@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"visor/sketch"
 )
 
 // Totals hold the counts of all sets of a schema together, in forms that only grow. Lists,
@@ -15,9 +17,9 @@ type Totals struct {
 
 // tally is the total of one field.
 type tally struct {
-	n     uint64            // events of a counter or a rate
-	dist  *Distribution     // nil before the first value
-	codes map[string]uint64 // events by the name of a number
+	n     sketch.Counter            // events of a counter or a rate
+	dist  *Distribution             // nil before the first value
+	codes map[string]sketch.Counter // events by the name of a number
 	// of a Map: by subject, or under "" if the subjects are added up
 	parts map[string]*Totals
 }
@@ -108,9 +110,9 @@ func (s *tally) distribution(t *Total) *Distribution {
 	return s.dist
 }
 
-func (c counter) addTo(s *tally, _ *Total) { s.n += c.Value() }
+func (c counter) addTo(s *tally, _ *Total) { s.n.Add(c.Value()) }
 
-func (q rate) addTo(s *tally, _ *Total) { s.n += q.Total() }
+func (q rate) addTo(s *tally, _ *Total) { s.n.Add(q.Total()) }
 
 func (q quantile) addTo(s *tally, t *Total) {
 	d := s.distribution(t)
@@ -157,31 +159,35 @@ func (t *TopNumbers[K]) closed() bool {
 const otherCode = "other"
 
 func (t *TopNumbers[K]) addTo(s *tally, _ *Total) {
-	if s.codes == nil {
-		s.codes = make(map[string]uint64)
-	}
 	for code, n := range t.All {
 		name := otherCode
 		if any(code).(known).Known() {
 			name = code.String()
 		}
-		s.codes[name] += n
+		s.addCode(name, n)
 	}
+}
+
+// addCode adds n to the count of a code.
+func (s *tally) addCode(name string, n uint64) {
+	if s.codes == nil {
+		s.codes = make(map[string]sketch.Counter)
+	}
+	sum := s.codes[name]
+	sum.Add(n)
+	s.codes[name] = sum
 }
 
 // Merge adds src, which is of the same schema and stays unchanged.
 func (t *Totals) Merge(src *Totals) {
 	for i := range src.sums {
 		from, to, f := &src.sums[i], &t.sums[i], &t.fields[i]
-		to.n += from.n
+		to.n.Merge(&from.n)
 		if from.dist != nil {
 			to.distribution(&f.total).merge(from.dist)
 		}
 		for code, n := range from.codes {
-			if to.codes == nil {
-				to.codes = make(map[string]uint64)
-			}
-			to.codes[code] += n
+			to.addCode(code, n.Value())
 		}
 		for name, p := range from.parts {
 			to.part(name, f).Merge(p)
@@ -241,7 +247,7 @@ func (t *Totals) appendSubjects(dst []Sum, groups GroupSet, labels []Label, f *f
 func (s *tally) series(f *field) []Sum {
 	one := Sum{Total: f.total, Help: f.totalHelp(), Labels: slices.Clone(f.total.Labels), Groups: f.groups}
 	if f.total.Code == "" {
-		one.Count = s.n
+		one.Count = s.n.Value()
 		if f.travels.Kind == KindQuantile || f.travels.Kind == KindHistogram {
 			one.Distribution = s.distribution(&f.total).clone()
 		}
@@ -250,7 +256,7 @@ func (s *tally) series(f *field) []Sum {
 	var out []Sum
 	for _, code := range slices.Sorted(maps.Keys(s.codes)) {
 		own := one
-		own.Labels, own.Count = append(slices.Clone(one.Labels), Label{f.total.Code, code}), s.codes[code]
+		own.Labels, own.Count = append(slices.Clone(one.Labels), Label{f.total.Code, code}), uint64(s.codes[code])
 		out = append(out, own)
 	}
 	return out
@@ -294,7 +300,9 @@ func AddSums(a, b []Sum) []Sum {
 		case out[at].Distribution != nil && b[i].Distribution != nil:
 			out[at].Distribution.merge(b[i].Distribution)
 		default:
-			out[at].Count += b[i].Count
+			sum := sketch.Counter(out[at].Count)
+			sum.Add(b[i].Count)
+			out[at].Count = sum.Value()
 		}
 	}
 	return out

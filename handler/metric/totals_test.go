@@ -49,6 +49,28 @@ func keys(sums []Sum) (out []string) {
 	return out
 }
 
+// Exporters of flows choose the numbers that are added up: totals of two periods, of two workers
+// and of a replaced policy stay at the highest number like the counters, and do not begin again.
+func TestTotalsSaturate(t *testing.T) {
+	s, err := NewSchema[totalsMetrics]("x", GroupNames{"waits"})
+	require.NoError(t, err)
+	totals := func(n uint64) *Totals {
+		set, sum := s.New(), s.NewTotals()
+		set.Metrics.TCP.Add(n)
+		set.Metrics.Bytes.Add(7, n)
+		set.Metrics.Types.Add(dnsmsg.TypeA, n)
+		set.AddTo(sum)
+		return sum
+	}
+	most, merged := totals(math.MaxUint64), totals(5)
+	merged.Merge(most)
+	for _, sums := range [][]Sum{merged.Sums(0), AddSums(totals(5).Sums(0), most.Sums(0))} {
+		require.Contains(t, keys(sums), "by_transport_total[{transport tcp}] 18446744073709551615")
+		require.Contains(t, keys(sums), "bytes_total[] 18446744073709551615")
+		require.Contains(t, keys(sums), "by_type_total[{qtype A}] 18446744073709551615")
+	}
+}
+
 // TestTotals checks names, units, labels, and which metrics have totals. The subjects of a map add
 // up unless the map is a closed set.
 func TestTotals(t *testing.T) {
