@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"math/rand/v2"
 	"path/filepath"
 	"testing"
 	"time"
@@ -44,9 +45,43 @@ func TestLateRecords(t *testing.T) {
 	require24(3)
 	require.NoError(t, w.Merge())
 	require24(1)
-	add(70*time.Minute, 5)
+	add(70*time.Minute, 5) // the day is there, its hour is not
+	require24(2)
 	require.NoError(t, w.Merge())
 	require24(1)
+}
+
+// Whenever periods are written and merged, and in which order they come, each answer has them all.
+func TestAnyOrder(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 6 {
+		s, w := history.OpenStepped(t, history.Config{Path: filepath.Join(t.TempDir(), "history.db"), Keep: forever})
+		start := time.Now().Truncate(24 * time.Hour).Add(-72 * time.Hour)
+		want, at, taken := 0, 0, make(map[int]bool)
+		for range 30 {
+			at += 1 + r.IntN(120)
+			if r.IntN(4) == 0 {
+				at = r.IntN(at) // late
+			}
+			for taken[at] {
+				at++
+			}
+			taken[at] = true
+			n := 1 + r.IntN(5)
+			s.Add("default", period(t, start.Add(time.Duration(at)*time.Minute), n), agent)
+			want += n
+			if r.IntN(3) > 0 {
+				continue
+			}
+			require.NoError(t, w.Flush())
+			if r.IntN(2) == 0 {
+				require.NoError(t, w.Merge())
+			}
+			a, err := s.Range(t.Context(), "default", start, time.Now())
+			require.NoError(t, err)
+			require.Equal(t, want, queries(t, a))
+		}
+	}
 }
 
 // An hour that damage took is made again of its minutes. The day, which contains the lost one, does

@@ -122,9 +122,12 @@ func (p *plan) fill(tx *bolt.Tx, t tier, from, to int64) {
 // lack in turn. These were written late: after a clock was set back, or the disk was away. They are
 // merged soon, unless the disk is full.
 func (p *plan) addLate(tx *bolt.Tx, t tier, slot int64) {
-	upto := uint64(0)
+	var upto, seen uint64
 	for r := range (chain{t, p.policy}).between(tx, slot, slot+t.length()) {
-		upto = max(upto, r.upto)
+		upto, seen = max(upto, r.upto), max(seen, r.seen)
+	}
+	if t == day && seen > 0 {
+		p.addUnmerged(tx, slot, seen)
 	}
 	done := slot - 1
 	for r := range (chain{t - 1, p.policy}).between(tx, slot, slot+t.length()) {
@@ -138,6 +141,29 @@ func (p *plan) addLate(tx *bolt.Tx, t tier, slot int64) {
 		if own := (t - 1).slot(r.start); own > done {
 			p.addLate(tx, t-1, own)
 			done = own
+		}
+	}
+}
+
+// addUnmerged appends the minutes of a day that are in no hour yet, as the first of an hour that
+// were written after the day was merged. Minutes up to number seen are in the day, even if damage
+// took their hour.
+func (p *plan) addUnmerged(tx *bolt.Tx, slot int64, seen uint64) {
+	own, merged := slot-1, false
+	for r := range (chain{minute, p.policy}).between(tx, slot, slot+day.length()) {
+		if r.number <= seen {
+			continue
+		}
+		if at := hour.slot(r.start); at > own {
+			own, merged = at, false
+			for range (chain{hour, p.policy}).between(tx, at, at+hour.length()) {
+				merged = true
+				break
+			}
+		}
+		if !merged {
+			r.data = nil
+			p.records = append(p.records, r)
 		}
 	}
 }
