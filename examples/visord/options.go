@@ -321,6 +321,8 @@ func (o *options) idle(name string) string {
 		return "without --tls"
 	case strings.HasPrefix(name, "otel-") && !o.otel:
 		return "without --otel"
+	case strings.HasPrefix(name, "otel-tls-") && !o.otelTLS:
+		return "without --otel-tls: metrics are not encrypted"
 	case (name == "bpf" || name == "host-spec") && o.iface == "":
 		return "without IFACE: it is of the default policy; taps have the keys bpf and host_spec"
 	case name == "syslog" && o.syslog && o.logFile != "":

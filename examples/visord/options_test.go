@@ -158,6 +158,10 @@ func TestIdleOptions(t *testing.T) {
 	}{
 		{[]string{"--otel-host", "ns1", "--tls-cert", "x"}, []string{"--otel-host has no effect without --otel", "--otel-port has no effect without --otel", "--tls-cert has no effect without --tls"}},
 		{[]string{"--otel", "--otel-host", "ns1"}, nil},
+		{[]string{"--otel", "--otel-tls-cert", "x", "--otel-tls-key", "x"}, []string{
+			"--otel-tls-cert has no effect without --otel-tls: metrics are not encrypted", "--otel-tls-key has no effect without --otel-tls: metrics are not encrypted",
+		}},
+		{[]string{"--otel", "--otel-tls", "--otel-tls-cert", "x", "--otel-tls-key", "x"}, nil},
 		{[]string{"--otel", "--syslog", "--log-file", "x"}, []string{"--syslog has no effect beside --log-file"}},
 		{[]string{"--otel", "--module-dir", "x"}, []string{"--module-dir has no effect here: all modules are built in"}},
 		{[]string{"--otel", "--cp-token", "t", "--cp-url", "u", "--cp-path", "p", "--cp-custom", "c", "--no-track", "--prometheus"},
