@@ -130,7 +130,8 @@ Examples:
 Without --config, the variables of Orb's images name taps: PKTVISOR_PCAP,
 PKTVISOR_PCAP_IFACE_DEFAULT, PKTVISOR_DNSTAP, PKTVISOR_NETFLOW, PKTVISOR_SFLOW.
 
-Exit status: 0 ended by a signal or over HTTP, 1 failed, 2 wrong usage or configuration.
+Exit status: 0 ended by a signal or over HTTP, 1 failed or lost the last
+periods of the history, 2 wrong usage or configuration.
 `
 
 // flags declares all options, which -h shows in this order and the configuration file may set.
