@@ -350,6 +350,29 @@ func TestSpikeCause(t *testing.T) {
 	}
 }
 
+// Lists may see a part of the events. Attacks are found, and their rates are those of all events.
+func TestSampled(t *testing.T) {
+	racetest.SkipLong(t)
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	for kind, attack := range map[findings.Kind]func(*minute){
+		findings.RandomLabels: labels(1800, 100), findings.Reflection: amplify(1800, 2), findings.Enumerator: generate(1800, 1),
+	} {
+		for _, version2 := range []bool{false, true} {
+			s := scenario{mix: resolver, seed: 4, minutes: 16, qps: 30, begin: 14, attack: attack, version2: version2, sample: 10}
+			found := s.of(t, kind)
+			require.Len(t, found, 1, kind)
+			require.Equal(t, 14, minuteOf(found[0].Since))
+			for _, f := range found[0].Figures {
+				if f.Unit == "per second" {
+					require.InDelta(t, 30, f.Value, 9, "%s of %s", f.Name, kind)
+				}
+			}
+		}
+	}
+}
+
 // Each finding has the top lists of its period, once each.
 func TestEvidenceLists(t *testing.T) {
 	racetest.SkipLong(t)

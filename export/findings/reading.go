@@ -21,6 +21,7 @@ type reading struct {
 	length float64 // seconds
 	short  bool    // less than a quarter of a period: too little to compare
 	values map[string]*metric.Value
+	factor float64 // events for each one that lists count: more than 1 if they count a sample
 }
 
 // analyzed are the types of modules that have detectors.
@@ -48,8 +49,38 @@ func read(m *handler.Module, period time.Duration) *reading {
 	for i := range values {
 		r.values[strings.Join(values[i].Path, ".")] = &values[i]
 	}
+	r.unsample()
 	return r
 }
+
+// unsample multiplies what lists count by the sampling rate, as counters are exact. Distinct names
+// are multiplied too, since names that few clients ask for are what findings are about.
+func (r *reading) unsample() {
+	r.factor = 1
+	for _, paths := range [][2]string{{"events", "deep_samples"}, {"wire_packets.events", "wire_packets.deep_samples"}, {"observed_packets", "deep_sampled_packets"}} {
+		if all, deep := r.count(paths[0]), r.count(paths[1]); deep > 0 {
+			r.factor = max(all/deep, 1)
+		}
+	}
+	if r.factor == 1 {
+		return
+	}
+	for _, v := range r.values {
+		v.Total, v.Error = r.whole(v.Total), r.whole(v.Error)
+		for i := range v.Items {
+			it := &v.Items[i]
+			it.Estimate, it.Lower, it.Weight = r.whole(it.Estimate), r.whole(it.Lower), r.whole(it.Weight)
+		}
+	}
+	for _, prefix := range append([]string{""}, directions...) {
+		if v := r.values[strings.TrimPrefix(prefix+".cardinality.qname", ".")]; v != nil {
+			v.Int = r.whole(v.Int)
+		}
+	}
+}
+
+// whole returns the number of events for n in a list.
+func (r *reading) whole(n uint64) uint64 { return uint64(r.factor * float64(n)) }
 
 // has reports whether the module has a metric.
 func (r *reading) has(path string) bool { return r.values[path] != nil }

@@ -49,6 +49,7 @@ type scenario struct {
 	pktvisor bool // only pktvisor's groups of metrics
 	version2 bool // modules of version 2.0, which separate directions, with the servers' networks
 	dnstap   bool // servers log queries and replies by dnstap
+	sample   int  // per cent of the events that lists see; 0 means all
 }
 
 // minute is one minute of traffic in the making.
@@ -256,7 +257,7 @@ func (s *scenario) run(t testing.TB, period func(*handler.Snapshot)) {
 
 // handlers returns the modules, and the own networks.
 func (s *scenario) handlers(t testing.TB) ([]handler.Handler, decode.NetSet) {
-	settings := handler.Settings{Periods: 2, PktvisorGroups: s.pktvisor}
+	settings := handler.Settings{Periods: 2, PktvisorGroups: s.pktvisor, DeepSample: s.sample}
 	if !s.version2 {
 		d, err := dns.New(dns.Config{Settings: settings})
 		require.NoError(t, err)

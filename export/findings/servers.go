@@ -51,11 +51,11 @@ func (r *reading) allServers() (out []server) {
 		}
 		switch s := &out[i]; v.Path[2] {
 		case "xacts":
-			s.answered = float64(v.Int)
+			s.answered = r.factor * float64(v.Int)
 		case "unanswered":
-			s.unanswered = float64(v.Int)
+			s.unanswered = r.factor * float64(v.Int)
 		case "srvfail":
-			s.failed = float64(v.Int)
+			s.failed = r.factor * float64(v.Int)
 		case "xact_time_us":
 			s.time = v.Quantiles
 		}
