@@ -350,7 +350,7 @@ func TestSpikeCause(t *testing.T) {
 	}
 }
 
-// Lists may see a part of the events. Attacks are found, and their rates are those of all events.
+// Lists may see a part of the events. Attacks are found, with their whole rates.
 func TestSampled(t *testing.T) {
 	racetest.SkipLong(t)
 	if testing.Short() {
