@@ -64,18 +64,43 @@ func (p *parser) checkPolicyInput(node *yaml.Node, in *Input, prefix string) {
 
 // checkModule reports the invalid keys of a module, including its window_config.
 func (p *parser) checkModule(a *Analyzer, pol *Policy, m Module, node, window *yaml.Node) {
+	p.warnPeriods(pol, &m, p.find(node, "config"), window)
 	m.Config = merged(m.Config, pol.Window)
 	prefix := failedToStart(pol.Name)
 	_, problems := a.read(&m)
 	p.located(p.faultAt, problems, prefix, p.find(node, "filter"), p.find(node, "config"), window)
 	info, err := a.Info()
-	for _, list := range p.pairs(p.find(node, "metric_groups")) {
+	groups := p.find(node, "metric_groups")
+	if err == nil && groups != nil && len(info.GroupNames) == 0 {
+		p.warnAt(groups, nil, "'metric_groups' of module '%s' has no effect: type '%s' has no groups", m.Name, m.Type)
+	}
+	for _, list := range p.pairs(groups) {
 		for _, item := range list.Content {
 			p.checkGroup(&info, p.resolve(item), prefix)
 		}
 	}
 	if err != nil {
 		p.faultAt(node, nil, "%s%v", prefix, err)
+	}
+}
+
+// warnPeriods warns about the keys that pktvisor takes from a policy's window_config, or from the
+// command line without one, and clamps in silence.
+func (p *parser) warnPeriods(pol *Policy, m *Module, config, window *yaml.Node) {
+	table := merged(m.Config, pol.Window)
+	for _, k := range []struct {
+		key  string
+		most uint64
+	}{{"num_periods", 10}, {"deep_sample_rate", 100}} {
+		at := p.place([]string{k.key}, window, config)
+		n, number := table[k.key].(uint64)
+		switch {
+		case at == nil:
+		case pol.Window == nil:
+			p.warnAt(at, nil, "'%s' of module '%s' has no effect without a window_config: write it there", k.key, m.Name)
+		case number && (n < 1 || n > k.most):
+			p.warnAt(at, nil, "%s %d: must be from 1 to %d; %d is used", k.key, n, k.most, min(max(n, 1), k.most))
+		}
 	}
 }
 

@@ -225,6 +225,12 @@ func TestParseWarnings(t *testing.T) {
 		{"- first: {type: net}", "- first: {type: dhcp}", "module 'first' of type 'dhcp' passes no events on: the modules behind it in the sequence count nothing (line 34, column 13)"},
 		{"window_config: {num_periods: 3, deep_sample_rate: \"50\"}", "window_config: 3", "'window_config' is not a map: it is ignored (line 20, column 24)"},
 		{"{enable: [top_ecs], disable:", "{enabled: [top_ecs], disable:", "'metric_groups' has no key 'enabled'. Its keys are: enable, disable (line 27, column 29); did you mean 'enable'?"},
+		{`{num_periods: 3, deep_sample_rate: "50"}`, "{num_periods: 60}", "num_periods 60: must be from 1 to 10; 10 is used (line 20, column 25)"},
+		{`{num_periods: 3, deep_sample_rate: "50"}`, "{deep_sample_rate: 0}", "deep_sample_rate 0: must be from 1 to 100; 1 is used (line 20, column 25)"},
+		{"- first: {type: net}", "- first: {type: net, config: {num_periods: 3}}", "'num_periods' of module 'first' has no effect without a window_config: write it there (line 34, column 41)"},
+		{"- first: {type: net}", "- {first: {type: net}, fourth: {type: dhcp}}", "'fourth' is ignored: an item of a sequence is one module, and this is 'first' (line 34, column 34)"},
+		{"third: {type: pcap}", "third: {type: pcap, metric_groups: {enable: [all]}}", "'metric_groups' of module 'third' has no effect: type 'pcap' has no groups (line 37, column 56)"},
+		{"third: {third: {type: pcap}}", "third: {third: {type: pcap}, filter: {}}", "module 'third' has no key 'filter'. Its keys are: third (line 37, column 42)"},
 	} {
 		require.Contains(t, good, tt.old)
 		doc, err := builtin.Catalog().Parse([]byte(strings.Replace(good, tt.old, tt.new, 1)))

@@ -52,6 +52,7 @@ const guestDocument = `visor:
       kind: collection
       input: {tap: t, input_type: made}
       handlers:
+        window_config: {}
         modules:
           m: {type: sizes, config: {least_size: 64, num_periods: 2}}
 `
@@ -65,7 +66,7 @@ func TestGuests(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, doc.Warnings)
 	require.NoError(t, m.Load(doc))
-	require.Equal(t, []any{64, 5, "p-t-m", "t"}, []any{got.Least, got.Periods, got.Name, got.Tap})
+	require.Equal(t, []any{64, 2, "p-t-m", "t"}, []any{got.Least, got.Periods, got.Name, got.Tap})
 	p := m.Policy("p")
 	<-p.Parts[0].Ended()
 	require.Equal(t, uint64(3), p.Parts[0].Account().Offered)
@@ -75,9 +76,9 @@ func TestGuests(t *testing.T) {
 func TestGuestErrors(t *testing.T) {
 	var got guestConfig
 	for old, tt := range map[string][2]string{
-		"least_size: 64": {"least_size: 0", "policy [p] failed to start: least_size must be from 1 to 9000 but is 0 (line 10, column 37)"},
-		"num_periods":    {"num_period", "policy [p] failed to start: num_period is an invalid/unsupported config or filter. The valid configs/filters are: least_size, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold (line 10, column 53); did you mean 'num_periods'?"},
-		"type: sizes":    {"type: sises", "Policy 'p' requires stream handler type 'sises' and version '1.0' which is not available (line 10, column 21); did you mean 'sizes'?"},
+		"least_size: 64": {"least_size: 0", "policy [p] failed to start: least_size must be from 1 to 9000 but is 0 (line 11, column 37)"},
+		"num_periods":    {"num_period", "policy [p] failed to start: num_period is an invalid/unsupported config or filter. The valid configs/filters are: least_size, deep_sample_rate, num_periods, topn_count, topn_percentile_threshold (line 11, column 53); did you mean 'num_periods'?"},
+		"type: sizes":    {"type: sises", "Policy 'p' requires stream handler type 'sises' and version '1.0' which is not available (line 11, column 21); did you mean 'sizes'?"},
 		"frames: 3":      {"frames: x", "invalid tap config for tap 't': wrong type for key: frames (line 3, column 36)"},
 	} {
 		doc, err := guests(&got).Parse([]byte(strings.Replace(guestDocument, old, tt[0], 1)))

@@ -54,10 +54,14 @@ func (p *parser) item(pol *Policy, item, window *yaml.Node) {
 		return
 	}
 	key, value := item.Content[0], p.resolve(item.Content[1])
+	rest := *item
+	rest.Content = item.Content[2:]
 	if value.Kind == yaml.ScalarNode && value.Value == "" {
-		rest := *item
-		rest.Content = item.Content[2:]
 		value = &rest
+	} else {
+		for other := range p.pairs(&rest) {
+			p.warnAt(other, nil, "'%s' is ignored: an item of a sequence is one module, and this is '%s'", other.Value, key.Value)
+		}
 	}
 	p.module(pol, key, value, window)
 }
@@ -65,6 +69,7 @@ func (p *parser) item(pol *Policy, item, window *yaml.Node) {
 func (p *parser) module(pol *Policy, key, node, window *yaml.Node) {
 	// pktvisor accepts one redundant level
 	if inner := p.find(node, key.Value); inner != nil && p.find(node, "type") == nil {
+		p.only(node, fmt.Sprintf("module '%s'", key.Value), key.Value)
 		node = inner
 	}
 	if !p.isName(key, "expecting handler module identifier") || !p.isMap(node, "expecting Handler configuration map") {
