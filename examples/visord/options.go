@@ -234,9 +234,15 @@ func (o *options) ignoredFlags(fs *pflag.FlagSet) {
 // stdout and returns pflag.ErrHelp.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o := options{doc: &policy.Document{}}
-	// pktvisor's image expects the name of a program first
-	if len(args) > 0 && args[0] == "pktvisord" {
-		args = args[1:]
+	if len(args) > 0 { // pktvisor's image expects the name of a program first
+		switch args[0] {
+		case "pktvisord":
+			args = args[1:]
+		case "pktvisor-reader", "pktvisor-pcap":
+			return o, fmt.Errorf("%s is visor-reader here, a program of its own", args[0])
+		case "pktvisor-cli", "pktvisor":
+			return o, fmt.Errorf("%s is visor-cli here, a program of its own", args[0])
+		}
 	}
 	fs := o.flags()
 	fs.Usage = func() { fmt.Fprintf(stdout, manual, fs.FlagUsagesWrapped(88)) }
