@@ -239,9 +239,9 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		case "pktvisord":
 			args = args[1:]
 		case "pktvisor-reader", "pktvisor-pcap":
-			return o, fmt.Errorf("%s is visor-reader here, a program of its own", args[0])
+			return o, fmt.Errorf("%s: run the program visor-reader, which is separate", args[0])
 		case "pktvisor-cli", "pktvisor":
-			return o, fmt.Errorf("%s is visor-cli here, a program of its own", args[0])
+			return o, fmt.Errorf("%s: run the program visor-cli, which is separate", args[0])
 		}
 	}
 	fs := o.flags()

@@ -33,8 +33,8 @@ func TestMisuse(t *testing.T) {
 	}{
 		{"", nil, "Nothing to do: specify --admin-api or IFACE."},
 		{"", []string{"eth0", "eth1"}, "one IFACE at most"},
-		{"", []string{"pktvisor-reader", "--help"}, "pktvisor-reader is visor-reader here"},
-		{"", []string{"pktvisor-cli", "-H", "ns1"}, "pktvisor-cli is visor-cli here"},
+		{"", []string{"pktvisor-reader", "--help"}, "pktvisor-reader: run the program visor-reader"},
+		{"", []string{"pktvisor-cli", "-H", "ns1"}, "pktvisor-cli: run the program visor-cli"},
 		{"", []string{"--no-such"}, "unknown flag: --no-such"},
 		{"", []string{"--otel-t", "eth0"}, "--otel-t may be --otel-tls or --otel-tls-cert or --otel-tls-key"},
 		{"", []string{"--geo-c=x", "eth0"}, "--geo-c may be --geo-city or --geo-cache-size"},
