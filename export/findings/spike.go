@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 )
 
 // volumes are the figures whose growth is a spike, with their words, the first of each type that
@@ -70,7 +71,7 @@ func (v *view) reportSpike(vol volume, subject string, rate, usual float64) {
 		if len(parts) > 0 {
 			s.Evidence.Lists = append(s.Evidence.Lists, List{Name: v.path(name), Items: parts})
 			if cause := parts[0]; cause.Name != "NOERROR" {
-				cause.Name = causeWords[name] + plain(cause.Name)
+				cause.Name = causeWords[name] + strings.TrimPrefix(cause.Name, ".")
 				causes = append(causes, cause)
 			}
 		}
@@ -82,12 +83,24 @@ func (v *view) reportSpike(vol volume, subject string, rate, usual float64) {
 	s.Evidence.AS = v.partsOf("top_asn", growth)
 	s.Evidence.Subnets = append(v.partsOf("top_ipv4_subnet", growth), v.partsOf("top_ipv6_subnet", growth)...)
 	v.describeSpread(&s, growth)
-	slices.SortStableFunc(causes, func(a, b Part) int { return cmp.Compare(b.Share, a.Share) })
-	if len(causes) > 0 && causes[0].Share >= 0.5 {
-		s.Text += "; " + percent(causes[0].Share) + " of the growth is " + causes[0].Name
-	}
-	s.Text += "."
+	s.Text += becauseOf(causes) + "."
 	v.report(s)
+}
+
+// becauseOf returns the words for what makes at least half of a growth, each of another kind.
+func becauseOf(causes []Part) (text string) {
+	slices.SortStableFunc(causes, func(a, b Part) int { return cmp.Compare(b.Share, a.Share) })
+	for i, c := range causes[:min(3, len(causes))] {
+		switch {
+		case c.Share < 0.5:
+			return text
+		case i == 0:
+			text = "; " + percent(c.Share) + " of the growth is " + c.Name
+		default:
+			text += ", " + percent(c.Share) + " is " + c.Name
+		}
+	}
+	return text
 }
 
 // causeWords come before an entry of a list that does not explain itself.
