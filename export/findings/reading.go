@@ -53,16 +53,21 @@ func read(m *handler.Module, period time.Duration) *reading {
 	return r
 }
 
+// leastFactor is the least factor that shows a sample. Messages that cannot be read are in no list
+// either, and are a small part of all.
+const leastFactor = 1.5
+
 // unsample multiplies what lists count by the sampling rate, as counters are exact. Distinct names
 // are multiplied too, since names that few clients ask for are what findings are about.
 func (r *reading) unsample() {
 	r.factor = 1
 	for _, paths := range [][2]string{{"events", "deep_samples"}, {"wire_packets.events", "wire_packets.deep_samples"}, {"observed_packets", "deep_sampled_packets"}} {
 		if all, deep := r.count(paths[0]), r.count(paths[1]); deep > 0 {
-			r.factor = max(all/deep, 1)
+			r.factor = all / deep
 		}
 	}
-	if r.factor == 1 {
+	if r.factor < leastFactor {
+		r.factor = 1
 		return
 	}
 	for _, v := range r.values {
