@@ -31,7 +31,9 @@ const group = "4253"
 
 func TestNSServers(t *testing.T) {
 	netns.Inside(t)
+	const address, client = "127.0.0.53", "127.0.0.1"
 	netns.IP(t, "link", "set", "lo", "up")
+	netns.IP(t, "addr", "add", address, "dev", "lo") // named listens on an interface's addresses alone
 	for _, server := range netns.Servers() {
 		t.Run(server.Name, func(t *testing.T) {
 			server.Skip(t)
@@ -45,15 +47,16 @@ func TestNSServers(t *testing.T) {
 			require.NoError(t, err)
 			logged, captured := watch(t, tap), watch(t, lo.Sources()...)
 
-			server.Start(t, netns.Place{Address: "127.0.0.1", Socket: path, Group: group})
-			sent, completed := netns.Perform(t, "127.0.0.1", 900, 300)()
+			server.Start(t, netns.Place{Address: address, Socket: path, Group: group})
+			sent, completed := netns.Perform(t, address, 900, 300, "-a", client)()
 			for what, counts := range map[string]func() tally{"dnstap": logged, "loopback": captured} {
 				var got tally
 				wait.Until(t, func() bool { // servers flush their messages once a second
 					got = counts()
 					return got.queries >= sent && got.replies >= completed
 				}, func() string { return fmt.Sprintf("%s: %+v, of %d queries and %d replies", what, got, sent, completed) })
-				require.Equal(t, tally{sent, completed, completed}, got, what)
+				want := tally{sent, completed, completed, client, fmt.Sprint(address, " ", completed)}
+				require.Equal(t, want, got, what)
 			}
 			require.Zero(t, lo.Stats().Drops)
 			require.Empty(t, tap.Reasons())
@@ -62,8 +65,11 @@ func TestNSServers(t *testing.T) {
 	}
 }
 
-// tally holds the counts of an analyzer.
-type tally struct{ queries, replies, transactions uint64 }
+// tally holds the counts of an analyzer, the clients that got replies and the servers.
+type tally struct {
+	queries, replies, transactions uint64
+	clients, servers               string
+}
 
 // watch runs sources through the DNS analyzer. It returns a function that returns the counts.
 func watch(t *testing.T, sources ...capture.Source) func() tally {
@@ -82,6 +88,13 @@ func watch(t *testing.T, sources ...capture.Source) func() tally {
 		snap, err := p.Bucket(0)
 		require.NoError(t, err)
 		m := dns.From(snap)
-		return tally{m.Queries.Value(), m.Replies.Value(), m.Trans.Value()}
+		got := tally{m.Queries.Value(), m.Replies.Value(), m.Trans.Value(), "", ""}
+		for _, c := range m.Clients.ByAddress.Bytes.Items(9) {
+			got.clients += c.Name
+		}
+		for name, s := range m.Servers.All() {
+			got.servers += fmt.Sprint(name, " ", s.Trans.Value())
+		}
+		return got
 	}
 }

@@ -18,11 +18,12 @@ const questions = "www.example.com A\nnosuch.example.com AAAA\nexample.com NS\n"
 // Perform has dnsperf send n queries to a server, rate per second. The returned function waits for
 // its counts. Above a few thousand per second, knot and bind9 drop dnstap messages because their
 // queue is full (512 messages per thread, libfstrm's default). At most 20 queries are open, so that
-// a busy machine does not catch up in a burst.
-func Perform(t testing.TB, server string, n, rate int) (wait func() (sent, completed uint64)) {
+// a busy machine does not catch up in a burst. dnsperf gets more options.
+func Perform(t testing.TB, server string, n, rate int, more ...string) (wait func() (sent, completed uint64)) {
 	file := filepath.Join(t.TempDir(), "questions")
 	require.NoError(t, os.WriteFile(file, []byte(questions), 0o644))
-	cmd := exec.Command("dnsperf", "-s", server, "-d", file, "-n", strconv.Itoa(n/3), "-c", "32", "-q", "20", "-Q", strconv.Itoa(rate))
+	args := append(more, "-s", server, "-d", file, "-n", strconv.Itoa(n/3), "-c", "32", "-q", "20", "-Q", strconv.Itoa(rate))
+	cmd := exec.Command("dnsperf", args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(t, cmd.Start())
