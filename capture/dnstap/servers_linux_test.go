@@ -33,7 +33,7 @@ func TestNSServers(t *testing.T) {
 	netns.Inside(t)
 	const address, client = "127.0.0.53", "127.0.0.1"
 	netns.IP(t, "link", "set", "lo", "up")
-	netns.IP(t, "addr", "add", address, "dev", "lo") // named listens on an interface's addresses alone
+	netns.IP(t, "addr", "add", address, "dev", "lo") // named listens on addresses of interfaces
 	for _, server := range netns.Servers() {
 		t.Run(server.Name, func(t *testing.T) {
 			server.Skip(t)
