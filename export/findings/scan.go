@@ -100,14 +100,10 @@ func (v *view) fromOnePort(opening float64) bool {
 	if len(from) == 0 || len(to) == 0 || opening < 0.25*v.number("total") {
 		return false
 	}
-	if v.oneWay() {
-		if float64(from[0].Estimate) < 0.5*opening {
-			return false
-		}
-	} else {
-		if from[0].Name != to[0].Name {
-			return false
-		}
+	switch {
+	case v.oneWay() && float64(from[0].Estimate) < 0.5*opening, !v.oneWay() && from[0].Name != to[0].Name:
+		return false
+	case !v.oneWay():
 		to = to[1:]
 	}
 	if port, err := strconv.Atoi(from[0].Name); err != nil || port < 1024 {
