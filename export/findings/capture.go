@@ -49,6 +49,10 @@ func (v *view) oneSided() {
 	v.report(s)
 }
 
+const clock = "clock" // subject of steps
+
+func isStep(s signal) bool { return s.Kind == Capture && s.Subject == clock }
+
 // clockStep finds periods that begin before the last one ended.
 func (v *view) clockStep() {
 	back := v.end().Sub(v.start)
@@ -56,7 +60,7 @@ func (v *view) clockStep() {
 		return
 	}
 	s := signal{score: back.Seconds()}
-	s.Kind, s.Subject, s.Severity = Capture, "clock", Warning
+	s.Kind, s.Subject, s.Severity = Capture, clock, Warning
 	s.Figures = []Figure{{Name: "overlap", Value: back.Seconds(), Unit: "seconds"}}
 	s.Text = fmt.Sprintf("The clock was set back by %s seconds: a time is counted twice.", quantity(back.Seconds()))
 	v.report(s)

@@ -273,6 +273,19 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
+// A clock that was set back is one finding, though all modules of the policy show it.
+func TestClock(t *testing.T) {
+	for _, version2 := range []bool{false, true} {
+		s := scenario{mix: office, seed: 9, minutes: 3, qps: 5, version2: version2}
+		periods := s.periods(t)
+		found, err := findings.Find(findings.Config{}, append(periods, periods[1])...)
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, "clock", found[0].Subject)
+		require.InDelta(t, 120, found[0].Figures[0].Value, 2)
+	}
+}
+
 // A server that is not asked any more, and a client subnet that does not ask, are reported.
 func TestVanishedHosts(t *testing.T) {
 	racetest.SkipLong(t)

@@ -20,6 +20,7 @@ type Watcher struct {
 	allow   allowed
 	streams map[string]*stream // by module
 	active  []*episode         // fired, and not resolved
+	stepped bool               // a module of the latest period shows a step of the clock
 }
 
 // maxActive bounds the episodes of a Watcher, and the candidates of a module.
@@ -130,6 +131,7 @@ func (w *Watcher) Add(s *handler.Snapshot) (changes []Finding) {
 		return nil
 	}
 	seen := make(map[string]bool)
+	w.stepped = false
 	for i := range s.Modules {
 		m := &s.Modules[i]
 		if r := read(m, s.Period); r != nil {
@@ -233,6 +235,12 @@ func (w *Watcher) module(r *reading) []Finding {
 	s := w.stream(r)
 	s.resume(r.start)
 	found := w.signs(r, s)
+	if slices.ContainsFunc(found, isStep) {
+		if w.stepped { // all modules have the same clock
+			found = slices.DeleteFunc(found, isStep)
+		}
+		w.stepped = true
+	}
 	s.end = r.end
 	return w.update(s, r.module.Name, r.start, found)
 }
