@@ -68,11 +68,11 @@ func TestBase(t *testing.T) {
 			Config map[string]any `json:"config"`
 		} `json:"module"`
 	}{"wire-5e1f": in}
-	base, err := info.base()
+	base, err := info.base("all")
 	require.NoError(t, err)
-	require.Equal(t, drill.Base{Tap: "wire", InputType: "pcap", BPF: "port 53"}, base)
+	require.Equal(t, drill.Base{Policy: "all", Tap: "wire", InputType: "pcap", BPF: "port 53"}, base)
 	none := policyInfo{}
-	_, err = none.base()
+	_, err = none.base("all")
 	require.ErrorContains(t, err, "no tap")
 }
 
@@ -227,4 +227,18 @@ func TestHistogram(t *testing.T) {
 	require.Empty(t, histogram(node{"5": 0.0, "+Inf": 0.0}, "n"))
 	require.Empty(t, histogram(node{}, "n"))
 	require.Equal(t, "▏       ", bar(1, 1000))
+}
+
+// TestDrillEnds: the screen returns to the policy when the agent has ended a drill-down. No number
+// of it stays.
+func TestDrillEnds(t *testing.T) {
+	m := newModel(nil, options{policy: "all"})
+	m.drill, m.now = &drilldown{"Top IPv4: 192.0.2.1", "drill-1"}, newSummary(nil)
+	m.Update(summaryMsg{policy: "drill-1", err: &refusal{http.StatusServiceUnavailable, "busy"}})
+	require.NotNil(t, m.drill)
+	m.Update(summaryMsg{policy: "drill-1", err: &refusal{http.StatusNotFound, "policy does not exist"}})
+	require.Nil(t, m.drill)
+	require.Nil(t, m.now)
+	require.Equal(t, "all", m.shown())
+	require.Contains(t, m.note, "the agent has ended the drill-down")
 }

@@ -14,13 +14,13 @@ type drilldown struct {
 }
 
 // base returns the traffic of a policy, on its first tap.
-func (info policyInfo) base() (drill.Base, error) {
+func (info policyInfo) base(policy string) (drill.Base, error) {
 	taps := sortedKeys(info.Taps)
 	if len(taps) == 0 {
 		return drill.Base{}, errors.New("the policy has no tap that is still there")
 	}
 	tap := info.Taps[taps[0]]
-	base := drill.Base{Tap: taps[0], InputType: tap.InputType, Anonymize: info.Anonymize, TapAnonymize: tap.Anonymize}
+	base := drill.Base{Policy: policy, Tap: taps[0], InputType: tap.InputType, Anonymize: info.Anonymize, TapAnonymize: tap.Anonymize}
 	for name, in := range info.Input {
 		if former, ok := in.Module.Config["bpf"].(string); ok && strings.HasPrefix(name, base.Tap+"-") {
 			base.BPF = former

@@ -164,6 +164,11 @@ func (m *model) take(msg summaryMsg) {
 	if msg.policy != m.shown() {
 		return
 	}
+	if r, ok := errors.AsType[*refusal](msg.err); ok && r.status == http.StatusNotFound && m.drill != nil {
+		m.clear() // the next tick asks for the policy again
+		m.drill, m.note = nil, "the agent has ended the drill-down: its policy has ended, or shows addresses in another way now"
+		return
+	}
 	if m.err = msg.err; msg.err != nil {
 		return
 	}
@@ -257,7 +262,7 @@ func (c *client) drill(ctx context.Context, p *panel, policy, name string) (*dri
 	if err != nil {
 		return nil, err
 	}
-	base, err := info.base()
+	base, err := info.base(policy)
 	if err != nil {
 		return nil, err
 	}

@@ -163,8 +163,8 @@ func (a *API) ask(r *http.Request) reply {
 	}
 	defer func() { _ = a.cfg.Policies.RemovePolicy(p.Policy.Name) }() // it may be gone already
 	started := time.Now()
-	if !renew(r.Context(), p, time.Duration(q.For)) {
-		return failure(http.StatusServiceUnavailable, "the client is gone")
+	if rep := renew(r.Context(), p, time.Duration(q.For)); rep.status != 0 {
+		return rep
 	}
 	return answerTo(&q, of.Policy.Name, p, time.Since(started))
 }
@@ -206,7 +206,7 @@ func revealing(of *policy.Running, cfg *asks.Config) reply {
 // drill starts the temporary policy.
 func (a *API) drill(of *policy.Running, cfg *asks.Config) (*policy.Running, error) {
 	plan := drill.Asked(options(cfg))
-	doc, err := plan.Document(drill.NewName(), drill.Base{Tap: of.Parts[0].Tap.Name, InputType: of.Policy.Input.InputType})
+	doc, err := plan.Document(drill.NewName(), drill.Base{Policy: of.Policy.Name, Tap: of.Parts[0].Tap.Name, InputType: of.Policy.Input.InputType})
 	if err != nil {
 		return nil, err
 	}
@@ -241,8 +241,9 @@ func texts(nets *decode.NetSet) (out []string) {
 	return out
 }
 
-// renew renews the lease of a policy for some time. It returns false if ctx is done earlier.
-func renew(ctx context.Context, p *policy.Running, length time.Duration) bool {
+// renew renews the lease of a policy for some time. It returns the reply to a question that ends
+// earlier.
+func renew(ctx context.Context, p *policy.Running, length time.Duration) reply {
 	end := time.NewTimer(length)
 	defer end.Stop()
 	ticker := time.NewTicker(renewPeriod)
@@ -250,13 +251,24 @@ func renew(ctx context.Context, p *policy.Running, length time.Duration) bool {
 	for {
 		select {
 		case <-end.C:
-			return true
+			return endedEarly(p)
 		case <-ticker.C:
 			p.Renew()
+		case <-p.Ended():
+			return endedEarly(p)
 		case <-ctx.Done():
-			return false
+			return failure(http.StatusServiceUnavailable, "the client is gone")
 		}
 	}
+}
+
+// endedEarly returns the reply to a question whose policy has ended. Its status is 0 if the policy
+// runs.
+func endedEarly(p *policy.Running) reply {
+	if reason := p.Reason(); reason != nil {
+		return failure(http.StatusConflict, fmt.Sprintf("the question was ended early: %v", reason))
+	}
+	return reply{}
 }
 
 // answerTo returns the counts of a question, and a sentence about them.

@@ -18,6 +18,7 @@ import (
 	"visor/capture"
 	"visor/decode"
 	"visor/export/httpapi"
+	"visor/handler/anonymize"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 	"visor/internal/packettest"
@@ -165,6 +166,44 @@ func TestAskAnonymized(t *testing.T) {
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"anonymize":{"v4":24}`)
+}
+
+// TestAskAnonymizedMeanwhile: a question ends when its policy begins to hide addresses, and so does
+// one whose temporary policy is removed.
+func TestAskAnonymizedMeanwhile(t *testing.T) {
+	q := newQuestions(t)
+	drill := func() (name string) {
+		for _, p := range q.manager.Policies() {
+			if strings.HasPrefix(p.Policy.Name, "drill-") {
+				name = p.Policy.Name
+			}
+		}
+		return name
+	}
+	for _, tt := range []struct {
+		change func()
+		want   string
+	}{
+		{func() { require.NoError(t, q.manager.RemovePolicy(drill())) }, `"the question was ended early: it was removed"`},
+		{func() {
+			p := q.manager.Policy("p").Policy
+			p.Anonymize = &anonymize.Config{IPv4: 16}
+			_, err := q.manager.ReplacePolicy(p)
+			require.NoError(t, err)
+		}, `"the question was ended early: policy 'p' shows addresses in another way now"`},
+		{func() { require.NoError(t, q.manager.RemovePolicy("p")) }, `"the question was ended early: policy 'p' has ended"`},
+	} {
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			status, _, answer := q.post(t.Context(), `{"qname": "deleted.example.com", "for": "300s"}`)
+			assert.Equal(t, 409, status, tt.want)
+			assert.JSONEq(t, tt.want, string(answer["error"]))
+		})
+		wait.Until(t, func() bool { return q.drills() == 1 })
+		tt.change()
+		asking.Wait()
+		require.Zero(t, q.drills())
+	}
 }
 
 // Four questions are answered at once. A client that goes away makes room for another.

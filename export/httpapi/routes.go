@@ -115,7 +115,7 @@ func (a *API) routes() []route {
 		{"DELETE", "/api/v1/taps/{tap}", "Delete a tap; policies that use it run on", "taps", "", "Nothing", ok, []int{missing}, a.removeTap},
 		{"POST", "/api/v1/policies", "Create a policy", "policies", "PolicyDocument", "Policies", created, []int{bad, exists, tooLarge, unfit, broken}, a.addPolicy},
 		{"PUT", "/api/v1/policies/{policy}", "Replace a policy without a gap, or create it", "policies", "PolicyDocument", "Policies", ok, []int{bad, exists, tooLarge, unfit, broken}, a.replacePolicy},
-		{"POST", "/api/v1/policies/{policy}/ask", "Count only what is asked for a name, or by a client or an autonomous system, for some time; answers then", "policies", "Question", "Answer", ok, []int{missing, bad, tooLarge, unfit, unavailable, broken}, a.ask},
+		{"POST", "/api/v1/policies/{policy}/ask", "Count only what is asked for a name, or by a client or an autonomous system, for some time; answers then", "policies", "Question", "Answer", ok, []int{missing, bad, exists, tooLarge, unfit, unavailable, broken}, a.ask},
 		{"DELETE", "/api/v1/policies/{policy}", "End a policy", "policies", "", "Nothing", ok, []int{missing}, a.removePolicy},
 	}...)
 	if a.cfg.Stop != nil {

@@ -245,6 +245,25 @@ func TestShows(t *testing.T) {
 		require.False(t, keyed.Shows(netip.MustParsePrefix(net)))
 		require.True(t, (*anonymize.Method)(nil).Shows(netip.MustParsePrefix(net)))
 	}
+	otherCut, err := anonymize.New(anonymize.Config{IPv6: 32})
+	require.NoError(t, err)
+	sameCut, err := anonymize.New(anonymize.Config{IPv4: 24})
+	require.NoError(t, err)
+	otherKey := sampleKey
+	sameKeyed, err := anonymize.New(anonymize.Config{Key: &otherKey})
+	require.NoError(t, err)
+	differs := sampleKey
+	differs[0]++
+	otherKeyed, err := anonymize.New(anonymize.Config{Key: &differs})
+	require.NoError(t, err)
+	var none *anonymize.Method
+	for _, tt := range []struct {
+		a, b *anonymize.Method
+		want bool
+	}{{cut, sameCut, true}, {cut, otherCut, false}, {keyed, sameKeyed, true}, {keyed, otherKeyed, false}, {cut, keyed, false}, {none, cut, false}, {none, none, true}} {
+		require.Equal(t, tt.want, tt.a.Equal(tt.b))
+		require.Equal(t, tt.want, tt.b.Equal(tt.a))
+	}
 	require.Equal(t, map[string]any{"v6": 32, "client_subnet_v4": 8}, (&anonymize.Config{IPv6: 32, SubnetIPv4: 8}).Options())
 	require.Equal(t, map[string]any{"key_file": "k"}, (&anonymize.Config{KeyFile: "k"}).Options())
 }

@@ -113,6 +113,18 @@ func (m *Method) Shows(net netip.Prefix) bool {
 	return m == nil || m.block == nil && net.Bits() <= m.kept(net.Addr())
 }
 
+// Equal reports whether m and other replace all addresses alike. A nil Method replaces none.
+func (m *Method) Equal(other *Method) bool {
+	if m == nil || other == nil {
+		return m == other
+	}
+	a, b := m.cfg, other.cfg
+	if a.Key != nil && b.Key != nil {
+		return *a.Key == *b.Key // whatever file has it
+	}
+	return a == b
+}
+
 // String describes m without its key.
 func (m *Method) String() string {
 	if m.block != nil {

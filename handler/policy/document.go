@@ -61,7 +61,10 @@ type Policy struct {
 	Merge bool // merge_like_handlers: handlers of the same type are shown as one
 	// lease_secs: the policy ends if it is not renewed for this time; querying its metrics over the
 	// API renews it. 0 means without a lease
-	Lease    time.Duration
+	Lease time.Duration
+	// original: the policy whose traffic this one shows more closely. This one ends with it, and
+	// when it is replaced by one that shows addresses in another way. "" is none
+	Original string
 	Input    Input
 	Window   Options // window_config of all modules; nil without one
 	Modules  []Module

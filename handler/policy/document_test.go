@@ -221,7 +221,7 @@ func TestParseWarnings(t *testing.T) {
 		{"taps:\n    wired:", "taps: {}\n  more:\n    wired:", "the section 'visor' has no key 'more'. Its keys are: config, taps, global_handler_config, policies, alerts (line 4, column 3)"},
 		{"  global_handler_config:\n    dns: {only_rcode: 2}", "  global_handler_config:", "'global_handler_config' is not a map: it is ignored (line 8, column 25)"},
 		{"version: \"1.0\"\n", "orb: {backends: {}}\n", "the document has no key 'orb'. Its keys are: version, visor (line 1, column 1)"},
-		{"merge_like_handlers: true", "merge_like_handler: true", "'config' of policy 'all' has no key 'merge_like_handler'. Its keys are: merge_like_handlers, lease_secs (line 13, column 16); did you mean 'merge_like_handlers'?"},
+		{"merge_like_handlers: true", "merge_like_handler: true", "'config' of policy 'all' has no key 'merge_like_handler'. Its keys are: merge_like_handlers, lease_secs, original (line 13, column 16); did you mean 'merge_like_handlers'?"},
 		{"- first: {type: net}", "- first: {type: dhcp}", "module 'first' of type 'dhcp' passes no events on: the modules behind it in the sequence count nothing (line 34, column 13)"},
 		{"window_config: {num_periods: 3, deep_sample_rate: \"50\"}", "window_config: 3", "'window_config' is not a map: it is ignored (line 20, column 24)"},
 		{"{enable: [top_ecs], disable:", "{enabled: [top_ecs], disable:", "'metric_groups' has no key 'enabled'. Its keys are: enable, disable (line 27, column 29); did you mean 'enable'?"},

@@ -50,9 +50,9 @@ func (in *input) watch(t *Tap, periods int) (*Running, error) {
 	}
 	in.usage = usage
 	return &Running{
-		measures: true,
-		Policy:   Policy{Name: name, Input: Input{Tap: t.Name, InputType: t.InputType}, Modules: []Module{mod}},
-		Parts:    []Part{{Tap: *t, Input: in.name, Attachment: group, Modules: []Module{mod}, input: in}},
+		measures: true, ended: make(chan struct{}),
+		Policy: Policy{Name: name, Input: Input{Tap: t.Name, InputType: t.InputType}, Modules: []Module{mod}},
+		Parts:  []Part{{Tap: *t, Input: in.name, Attachment: group, Modules: []Module{mod}, input: in}},
 	}, nil
 }
 

@@ -199,7 +199,7 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 	}
 	r, err := m.begin(p)
 	if errors.Is(err, syscall.EADDRINUSE) && former != nil {
-		m.remove(former)
+		m.remove(former, errReplaced)
 		if r, err = m.begin(p); err != nil {
 			again, failed := m.begin(former.Policy)
 			if failed != nil {
@@ -221,7 +221,7 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 	}
 	m.show(r)
 	if former != nil {
-		m.finish(former)
+		m.finish(former, errReplaced)
 	}
 	return r, nil
 }
@@ -230,6 +230,7 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 func (m *Manager) show(r *Running) {
 	m.policies.change(func(all map[string]*Running) { all[r.Policy.Name] = r })
 	r.expire(func() { m.expired(r) })
+	m.endDrilldowns(r.Policy.Name, r)
 }
 
 // expired removes r unless another policy has replaced it.
@@ -237,7 +238,7 @@ func (m *Manager) expired(r *Running) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.policies.all()[r.Policy.Name] == r {
-		m.remove(r)
+		m.remove(r, errExpired)
 	}
 }
 
@@ -249,13 +250,14 @@ func (m *Manager) RemovePolicy(name string) error {
 	if r == nil {
 		return fmt.Errorf("policy %q: %w", name, ErrUnknown)
 	}
-	m.remove(r)
+	m.remove(r, errRemoved)
 	return nil
 }
 
-func (m *Manager) remove(r *Running) {
+func (m *Manager) remove(r *Running, reason error) {
 	m.policies.change(func(all map[string]*Running) { delete(all, r.Policy.Name) })
-	m.finish(r)
+	m.endDrilldowns(r.Policy.Name, nil)
+	m.finish(r, reason)
 }
 
 // Close ends all policies.
@@ -264,7 +266,7 @@ func (m *Manager) Close() error {
 	defer m.mu.Unlock()
 	for _, r := range m.Policies() {
 		if m.policies.all()[r.Policy.Name] == r { // policies of resources end with their inputs
-			m.remove(r)
+			m.remove(r, errClosed)
 		}
 	}
 	return nil

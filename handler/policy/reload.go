@@ -74,8 +74,9 @@ func (m *Manager) Load(doc *Document) error {
 // Reload applies the difference between the loaded documents and doc. Policies missing in it end,
 // and new ones start. Policies are replaced if the policy, one of its taps, or a default of its
 // handlers has changed. All others continue undisturbed, including those added by AddTap and
-// AddPolicy. A problem of one policy does not affect the others. The old version continues, and
-// Reload returns [StartErrors].
+// AddPolicy, unless a tap has another section anonymize: it applies to all policies. A problem of
+// one policy does not affect the others. The old version continues, and Reload returns
+// [StartErrors].
 func (m *Manager) Reload(doc *Document) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,7 +91,7 @@ func (m *Manager) Reload(doc *Document) error {
 	}
 	for _, name := range m.loaded.policies {
 		if r := m.policies.all()[name]; r != nil && !slices.Contains(names, name) {
-			m.remove(r)
+			m.remove(r, errRemoved)
 		}
 	}
 	m.loaded.policies = names
@@ -103,7 +104,24 @@ func (m *Manager) Reload(doc *Document) error {
 			errs = append(errs, of(&p, err))
 		}
 	}
+	for _, r := range m.Policies() {
+		if slices.Contains(names, r.Policy.Name) || r != m.policies.all()[r.Policy.Name] || !m.shownAnew(r) {
+			continue
+		}
+		if _, err := m.replace(r.Policy); err != nil {
+			errs = append(errs, of(&r.Policy, err))
+		}
+	}
 	return errs.orNil()
+}
+
+// shownAnew reports whether a tap of a running policy has another section anonymize by now. A
+// drill-down follows its original.
+func (m *Manager) shownAnew(r *Running) bool {
+	return !r.measures && r.Policy.Original == "" && slices.ContainsFunc(r.Parts, func(part Part) bool {
+		t, ok := m.taps.all()[part.Tap.Name]
+		return ok && !reflect.DeepEqual(t.Anonymize, part.Tap.Anonymize)
+	})
 }
 
 func (m *Manager) reloadTaps(taps []Tap) {

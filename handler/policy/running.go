@@ -29,6 +29,9 @@ type Running struct {
 	expires *time.Timer
 	earlier counts  // of the policies that this one has replaced
 	handed  *counts // its own when another one replaced it; nil before
+	reason  error   // why it has ended; set before ended is closed
+
+	ended chan struct{}
 }
 
 // counts are what the handlers of a policy have counted since it started.
@@ -229,6 +232,16 @@ func (r *Running) Replaced() bool {
 	return r.handed != nil
 }
 
+// Ended is closed when the policy has ended or another one has replaced it.
+func (r *Running) Ended() <-chan struct{} { return r.ended }
+
+// Reason returns why the policy has ended, or nil before that.
+func (r *Running) Reason() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reason
+}
+
 // Renew restarts the lease of a policy. It has no effect without a lease or after its end.
 func (r *Running) Renew() {
 	r.mu.Lock()
@@ -247,10 +260,12 @@ func (r *Running) expire(over func()) {
 	}
 }
 
-// end ends the lease.
-func (r *Running) end() {
+// end ends the lease, and closes ended.
+func (r *Running) end(reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.reason = reason
+	close(r.ended)
 	if r.expires != nil {
 		r.expires.Stop()
 		r.expires = nil

@@ -100,6 +100,8 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 type policyConfig struct {
 	Merge bool          `policy:"merge_like_handlers" help:"shows handlers of the same type as one"`
 	Lease time.Duration `policy:"lease_secs" range:"0-86400,cut" help:"the policy ends when no client has requested its metrics for this long"`
+
+	Original string `policy:"original" help:"the policy whose traffic this one shows more closely: it ends with that one, and when that one shows addresses in another way"`
 }
 
 func (p *parser) policyConfig(node *yaml.Node, pol *Policy) {
@@ -111,7 +113,7 @@ func (p *parser) policyConfig(node *yaml.Node, pol *Policy) {
 			p.located(p.failAt, options.Problems{wrong}, prefix, given)
 		}
 	}
-	pol.Merge, pol.Lease = cfg.Merge, cfg.Lease
+	pol.Merge, pol.Lease, pol.Original = cfg.Merge, cfg.Lease, cfg.Original
 	if given != nil {
 		p.only(given, fmt.Sprintf("'config' of policy '%s'", pol.Name), options.Names(options.Keys[policyConfig](""))...)
 	}

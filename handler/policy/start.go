@@ -107,15 +107,19 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	if err := m.fits(&p, parts); err != nil {
 		return nil, err
 	}
-	r := &Running{Policy: p, lease: p.Lease, inputs: len(parts)}
+	r := &Running{Policy: p, lease: p.Lease, inputs: len(parts), ended: make(chan struct{})}
 	r.closing = m.newClosing(&r.Policy, len(parts))
 	r.past = m.past(&r.Policy, parts)
 	for i := range parts {
 		if err := m.start(r, i, &parts[i]); err != nil {
-			m.undo(r)
+			m.undo(r, errNotBegun)
 			return nil, fmt.Errorf("%s%w", failedToStart(p.Name), err)
 		}
 		r.Parts = parts[:i+1]
+	}
+	if err := m.checkOriginal(r); err != nil {
+		m.undo(r, errNotBegun)
+		return nil, fmt.Errorf("%s%w", failedToStart(p.Name), err)
 	}
 	return r, nil
 }
@@ -175,9 +179,9 @@ func countHandlers(p *Policy) int {
 }
 
 // undo detaches the handlers of a policy and ends unused inputs.
-func (m *Manager) undo(r *Running) {
+func (m *Manager) undo(r *Running, reason error) {
 	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: stopping", r.Policy.Name))
-	r.end()
+	r.end(reason)
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		if part.watch != nil {
@@ -196,8 +200,8 @@ func (m *Manager) undo(r *Running) {
 }
 
 // finish is undo for a visible policy.
-func (m *Manager) finish(r *Running) {
-	m.undo(r)
+func (m *Manager) finish(r *Running, reason error) {
+	m.undo(r, reason)
 	if m.cfg.Ended != nil {
 		m.cfg.Ended(r)
 	}
@@ -330,7 +334,7 @@ func (m *Manager) release(in *input) {
 	if m.inputs[in.name] == in {
 		delete(m.inputs, in.name)
 		if r := m.policies.all()[in.resources()]; r != nil && r.measures && r.Parts[0].input == in {
-			m.remove(r)
+			m.remove(r, errRemoved)
 		}
 	}
 	in.run(m.cfg.Logger) // to close its sources

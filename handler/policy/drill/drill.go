@@ -1,10 +1,12 @@
 // Package drill makes temporary policies that count only a part of the traffic of another policy,
 // to show what is behind a name, an address or a network. Terminal clients and the agent's own API
-// share it. The agent ends such a policy when no client queries it for [LeaseSeconds]:
+// share it. The agent ends such a policy when no client queries it for [LeaseSeconds], when the
+// original policy ends, and when one that shows addresses in another way replaces that:
 //
 //	plan, err := drill.Suffix("example.com", "pcap")
 //	...
-//	doc, err := plan.Document(drill.NewName(), drill.Base{Tap: "eth0", InputType: "pcap"})
+//	base := drill.Base{Policy: "all", Tap: "eth0", InputType: "pcap"}
+//	doc, err := plan.Document(drill.NewName(), base)
 //
 // The documents name only types of pktvisor, so an agent of pktvisor accepts them too. Only [Asked]
 // makes a document that needs visor's agent.
@@ -139,7 +141,8 @@ func Asked(filter map[string]any) Plan {
 type Base struct {
 	Tap       string
 	InputType string
-	BPF       string // filter of the original policy; "" for all
+	Policy    string // name of the original policy
+	BPF       string // its filter; "" for all
 	// the section anonymize of the original policy, which the drill-down keeps; nil without one
 	Anonymize map[string]any
 	// the section of the tap, which the agent applies to all of its policies; nil without one
@@ -181,7 +184,8 @@ func (p *Plan) Document(name string, base Base) ([]byte, error) {
 	if p.Periods > 0 {
 		handlers["window_config"] = object{"num_periods": p.Periods}
 	}
-	policy := object{"kind": "collection", "config": object{"lease_secs": LeaseSeconds}, "input": input, "handlers": handlers}
+	config := object{"lease_secs": LeaseSeconds, "original": base.Policy}
+	policy := object{"kind": "collection", "config": config, "input": input, "handlers": handlers}
 	if base.Anonymize != nil {
 		policy["anonymize"] = base.Anonymize
 	}

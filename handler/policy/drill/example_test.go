@@ -15,7 +15,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	doc, err := plan.Document("drill-1", drill.Base{Tap: "eth0", InputType: "pcap"})
+	doc, err := plan.Document("drill-1", drill.Base{Policy: "all", Tap: "eth0", InputType: "pcap"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -26,11 +26,11 @@ func Example() {
 		return
 	}
 	for _, line := range strings.Split(out.String(), "\n") {
-		if strings.Contains(line, "lease_secs") || strings.Contains(line, "example.com") {
+		if strings.Contains(line, "original") || strings.Contains(line, "example.com") {
 			fmt.Println(strings.TrimSpace(line))
 		}
 	}
 	// Output:
-	// "lease_secs": 15
+	// "original": "all"
 	// "example.com"
 }
