@@ -3,10 +3,10 @@
 //
 //	api, err := httpapi.New(httpapi.Config{Policies: manager, Admin: true})
 //	...
-//	err = httpapi.NewServer(api).ListenAndServe()
+//	err = httpapi.NewServer(api).ListenAndServe() // at localhost:10853
 //
 // Clients can read policies and metrics. With Config.Admin they can also create and delete taps and
-// policies.
+// policies: on an address other than localhost, require a token or client certificates.
 //
 // GET /openapi.json describes the API. It is generated from the table of routes and has the JSON
 // Schemas of all handlers. There are routes that pktvisor does not have:

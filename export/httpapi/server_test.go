@@ -40,6 +40,7 @@ func serve(t testing.TB, change func(*http.Server)) (address string) {
 	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true})
 	require.NoError(t, err)
 	srv := httpapi.NewServer(api)
+	require.Equal(t, "localhost:10853", srv.Addr, "only this host can reach it, unless the caller decides otherwise")
 	change(srv)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
