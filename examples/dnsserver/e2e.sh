@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks the server with dnsperf, and holds what it tells of itself against what dnsperf counted. Called by .ci/run.
+# Asks the server with dnsperf, and compares its counts with those of dnsperf. Called by .ci/run.
 set -euo pipefail
 cd "$(dirname "$0")"
 if ! command -v dnsperf >/dev/null || ! command -v curl >/dev/null; then
@@ -26,9 +26,10 @@ curl -sf http://127.0.0.1:8063/metrics >"$work/metrics"
 grep -q "\"queries\": $sent," "$work/stats" || fail "dnsperf sent $sent; $(cat "$work/stats")"
 grep -q '"distinct_clients": 1,' "$work/stats" || fail "one client: $(cat "$work/stats")"
 grep -q '"name": "www.example.com"' "$work/stats" || fail "no names: $(cat "$work/stats")"
+tr -d ' \n' <"$work/stats" | grep -q "\"top_clients\":\[{\"name\":\"127.0.0.1\",\"count\":$sent}\]" || fail "no clients: $(cat "$work/stats")"
 grep -Eq '"p99_us": [1-9]' "$work/stats" || fail "no times: $(cat "$work/stats")"
 grep -q "^dns_wire_packets_queries{} $sent\$" "$work/metrics" || fail "metrics: $(grep queries "$work/metrics")"
 kill -INT "$server"
 wait "$server" || fail "Ctrl-C gave exit code $?"
 grep -q "\"queries\": $sent," "$work/out" || fail "no summary at the end"
-echo "dnsserver: $sent queries of dnsperf, as many told; $(grep p99 "$work/stats")"
+echo "dnsserver: counted the $sent queries of dnsperf; $(grep p99 "$work/stats")"

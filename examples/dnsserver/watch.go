@@ -13,7 +13,7 @@ import (
 	"visor/export/prom"
 	"visor/handler"
 	dnshandler "visor/handler/dns"
-	"visor/handler/network"
+	"visor/handler/metric"
 )
 
 // watcher is visor inside the server: a feed that accepts queries and responses, and a pipeline
@@ -25,17 +25,13 @@ type watcher struct {
 
 // newWatcher returns a watcher that passes each closed period to closed.
 func newWatcher(closed func(*handler.Snapshot)) (*watcher, error) {
-	net, err := network.New(network.Config{})
-	if err != nil {
-		return nil, err
-	}
 	queries, err := dnshandler.New(dnshandler.Config{})
 	if err != nil {
 		return nil, err
 	}
 	feed := capture.NewFeed()
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{feed}, Handlers: []handler.Handler{net, queries}, Closed: closed,
+		Sources: []capture.Source{feed}, Handlers: []handler.Handler{queries}, Closed: closed,
 	})
 	return &watcher{feed, p}, err
 }
@@ -68,16 +64,24 @@ func (t *teller) WriteMsg(reply *dns.Msg) error {
 
 // stats is the answer of /stats.
 type stats struct {
-	Queries  uint64      `json:"queries"`
-	Clients  uint64      `json:"distinct_clients"`
-	P99      float64     `json:"p99_us"`
-	TopNames []nameCount `json:"top_names"`
-	Dropped  uint64      `json:"dropped"`
+	Queries    uint64  `json:"queries"`
+	Clients    uint64  `json:"distinct_clients"`
+	P99        float64 `json:"p99_us"`
+	TopClients []count `json:"top_clients"` // by queries
+	TopNames   []count `json:"top_names"`   // by messages: queries and replies
+	Dropped    uint64  `json:"dropped"`
 }
 
-type nameCount struct {
+type count struct {
 	Name  string `json:"name"`
-	Count uint64 `json:"messages"` // queries and replies
+	Count uint64 `json:"count"`
+}
+
+func counts(items []metric.Item) (out []count) {
+	for _, item := range items {
+		out = append(out, count{item.Name, item.Estimate})
+	}
+	return out
 }
 
 // summary returns the statistics of the last five minutes.
@@ -95,12 +99,12 @@ func (w *watcher) stats() stats {
 		return stats{}
 	}
 	m := dnshandler.From(snap)
-	s := stats{Queries: m.Queries.Value(), Clients: network.From(snap).SrcIPsIn.Estimate(), Dropped: w.feed.Drops()}
+	s := stats{
+		Queries: m.Queries.Value(), Clients: m.Clients.Distinct.Estimate(), Dropped: w.feed.Drops(),
+		TopClients: counts(m.Clients.ByAddress.Queries.Items(10)), TopNames: counts(m.TopQName3.Items(10)),
+	}
 	if m.In.Time.Count() > 0 {
 		s.P99 = m.In.Time.Quantile(0.99)
-	}
-	for _, item := range m.TopQName3.Items(10) {
-		s.TopNames = append(s.TopNames, nameCount{item.Name, item.Estimate})
 	}
 	return s
 }
