@@ -67,11 +67,7 @@ func (s *shard) count(p *decode.Packet, name string) {
 	s.Live.Messages.Add(1)
 	s.text = append(s.text[:0], name...)
 	s.Live.Types.Add(s.Hash.Sum(s.text), s.text, 1)
-	if a := p.Src.Addr(); a.Is4() {
-		s.Live.Senders.Add(s.Hash.IPv4(a.As4()))
-	} else {
-		s.Live.Senders.Add(s.Hash.IPv6(a.As16()))
-	}
+	s.Live.Senders.Add(s.Hash.Addr(p.Src.Addr()))
 	if target := quoted(p); target.IsValid() && name == unreachable {
 		s.text = s.Shown.Addr(target).AppendTo(s.text[:0]) // as the policy asks for
 		s.Live.Lost.Add(s.Hash.Sum(s.text), s.text, 1)

@@ -45,12 +45,12 @@ visor:
 // types returns visor's inputs and analyzers together with this program's types.
 func types() policy.Catalog {
 	t := builtin.Catalog()
-	t.Handlers = append(t.Handlers, policy.Declare("icmp", "1.0", func(cfg Config, _ policy.Env) (handler.Handler, error) {
-		return New(cfg)
-	}))
-	t.Inputs = append(t.Inputs, policy.DeclareInput("pings", []string{"icmp"}, func(cfg PingsConfig, _ policy.InputEnv) (policy.Opened, error) {
+	t.Inputs = append(t.Inputs, policy.DeclareInput("pings", []string{"net"}, func(cfg PingsConfig, _ policy.InputEnv) (policy.Opened, error) {
 		return policy.Opened{Sources: []capture.Source{pings(cfg)}}, nil
 	}))
+	t.Add(policy.Declare("icmp", "1.0", func(cfg Config, _ policy.Env) (handler.Handler, error) {
+		return New(cfg)
+	}), "pings", "pcap", "mock") // the inputs of its policies
 	return t
 }
 

@@ -151,7 +151,7 @@ func (e *end) setPort(s *shard, l4 transport, port uint16) {
 }
 
 func (e *end) setAddr(s *shard) {
-	e.ipHash = sum(s.Hash, e.ip)
+	e.ipHash = s.Hash.Addr(e.ip)
 	if s.h.summary.none && s.Shown == nil {
 		e.addr.setAddr(e.ipHash, e.ip)
 		return
@@ -163,14 +163,7 @@ func (e *end) setAddr(s *shard) {
 		return
 	}
 	e.plain = e.plain && s.Shown == nil
-	e.addr.setAddr(sum(s.Hash, shown), shown)
-}
-
-func sum(h *hash64.Hasher, ip netip.Addr) uint64 {
-	if ip.Is4() {
-		return h.IPv4(ip.As4())
-	}
-	return h.IPv6(ip.As16())
+	e.addr.setAddr(s.Hash.Addr(shown), shown)
 }
 
 // whole returns a hash of the address and the port, whole even if lists show another address. An

@@ -8,11 +8,21 @@ import (
 )
 
 // Catalog lists the inputs and handlers that documents may name. The zero Catalog is empty. Package
-// builtin has visor's own, and a program adds its types to them.
+// builtin has visor's own. A program adds its analyzers with Add, and appends its inputs.
 type Catalog struct {
 	Inputs   []InputType
 	Handlers []Analyzer
 	Sections []Section
+}
+
+// Add adds an analyzer, for policies on inputs of these types: policies on other inputs cannot name it.
+func (c *Catalog) Add(a Analyzer, inputs ...string) {
+	c.Handlers = append(c.Handlers, a)
+	for i := range c.Inputs {
+		if slices.Contains(inputs, c.Inputs[i].Name) {
+			c.Inputs[i].Feeds = append(c.Inputs[i].Feeds, a.Type)
+		}
+	}
 }
 
 // Section is a section of a configuration file for the agent itself. Documents from an API must not

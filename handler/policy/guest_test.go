@@ -30,17 +30,17 @@ type guestInput struct {
 // received.
 func guests(got *guestConfig) policy.Catalog {
 	types := builtin.Catalog()
-	types.Handlers = append(types.Handlers, policy.Declare("sizes", "1.0", func(cfg guestConfig, _ policy.Env) (handler.Handler, error) {
-		*got = cfg
-		return pcap.New(pcap.Config{Settings: cfg.Settings})
-	}))
-	types.Inputs = append(types.Inputs, policy.DeclareInput("made", []string{"sizes"}, func(cfg guestInput, _ policy.InputEnv) (policy.Opened, error) {
+	types.Inputs = append(types.Inputs, policy.DeclareInput("made", nil, func(cfg guestInput, _ policy.InputEnv) (policy.Opened, error) {
 		frames := make([]capture.Frame, cfg.Frames)
 		for i := range frames {
 			frames[i] = packettest.UDP(0, "192.0.2.1:5000", "192.0.2.2:53", nil)
 		}
 		return policy.Opened{Sources: []capture.Source{capture.NewMemory(frames)}}, nil
 	}))
+	types.Add(policy.Declare("sizes", "1.0", func(cfg guestConfig, _ policy.Env) (handler.Handler, error) {
+		*got = cfg
+		return pcap.New(pcap.Config{Settings: cfg.Settings})
+	}), "made", "pcap")
 	return types
 }
 
@@ -70,6 +70,18 @@ func TestGuests(t *testing.T) {
 	p := m.Policy("p")
 	<-p.Parts[0].Ended()
 	require.Equal(t, uint64(3), p.Parts[0].Account().Offered)
+}
+
+// Add makes an analyzer available to policies on the named inputs alone.
+func TestGuestInputs(t *testing.T) {
+	var got guestConfig
+	types := guests(&got)
+	for input, want := range map[string]bool{"made": true, "pcap": true, "dnstap": false} {
+		require.Equal(t, want, types.Takes(input, "sizes"), input)
+	}
+	require.False(t, types.Takes("made", "dns"), "made feeds no other analyzer")
+	require.True(t, types.Takes("pcap", "dns"), "pcap still feeds its own")
+	require.False(t, builtin.Catalog().Takes("pcap", "sizes"), "the next Catalog is as before")
 }
 
 // Their options are checked with line and column, like the options of visor's types.

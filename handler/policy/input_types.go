@@ -11,7 +11,7 @@ import (
 // InputType is a type of inputs for taps. [DeclareInput] returns one.
 type InputType struct {
 	Name  string
-	Feeds []string // types of handlers
+	Feeds []string // types of handlers whose policies may use it; see [Catalog.Add]
 	Keys  []options.Key
 	// keys that a policy's filter may have; nil ignores the filter
 	FilterKeys []options.Key

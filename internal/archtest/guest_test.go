@@ -14,15 +14,14 @@ import (
 type addition struct{ what, file, after, lines string }
 
 // additions hold what it takes to add to the guest: a metric is declared in one line and counted in
-// one; an option is one line and its use; an analyzer is a file, and two places before policies may
+// one; an option is one line and its use; an analyzer is a file, and one place before policies may
 // name it.
 var additions = []addition{
 	{"a metric is declared", "icmp.go", "type Metrics struct {", "Bytes sketch.Counter `metric:\"bytes\" help:\"bytes of ICMP packets\"`"},
 	{"a metric is counted", "icmp.go", "s.Live.Messages.Add(1)", "s.Live.Bytes.Add(uint64(p.WireLen))"},
 	{"an option is declared", "icmp.go", "handler.Settings\n", "OnlyV4 bool `policy:\"only_v4\" help:\"ignores ICMPv6\"`"},
 	{"an option is used", "icmp.go", "case name == \"\":", "case s.cfg.OnlyV4 && p.Layers.Has(decode.LayerICMPv6):"},
-	{"an analyzer has a type", "main.go", "t := builtin.Catalog()", `t.Handlers = append(t.Handlers, policy.Declare("arp", "1.0", func(s handler.Settings, _ policy.Env) (handler.Handler, error) { return NewARP(s) }))`},
-	{"an input feeds the analyzer", "main.go", `[]string{"icmp"`, `, "arp"`},
+	{"an analyzer has a type, and inputs", "main.go", "// the inputs of its policies", `t.Add(policy.Declare("arp", "1.0", func(s handler.Settings, _ policy.Env) (handler.Handler, error) { return NewARP(s) }), "pings")`},
 	{"a policy names the analyzer", "main.go", "modules:\n", "          arp: {type: arp}"},
 	{"a policy sets the option", "main.go", "only_errors: false, ", "only_v4: true, "},
 }

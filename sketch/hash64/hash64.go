@@ -3,7 +3,7 @@
 //
 //	h := hash64.New(key) // or Random(), or Fixed()
 //	names.Add(h.Sum(name), name, 1)
-//	clients.Add(h.IPv4(addr))
+//	clients.Add(h.Addr(addr))
 //
 // Hosts with equal keys compute equal hashes, so their sketches can be merged. [Hasher.ID]
 // identifies a key without revealing it.
@@ -26,6 +26,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
+	"net/netip"
 )
 
 // Key is the seed of a Hasher's secret.
@@ -213,6 +214,14 @@ func (h *Hasher) IPv4(a [4]byte) uint64 { return h.Uint64(uint64(binary.BigEndia
 func (h *Hasher) IPv6(a [16]byte) uint64 {
 	x, y := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
 	return mix(sum{h.starts[3], 0}.linear(x, &h.first).linear(y, &h.second).hi)
+}
+
+// Addr returns the hash of an IPv4 or IPv6 address, without its zone.
+func (h *Hasher) Addr(a netip.Addr) uint64 {
+	if a.Is4() {
+		return h.IPv4(a.As4())
+	}
+	return h.IPv6(a.As16())
 }
 
 // Mix returns a number that depends only on x, by a bijection (the finaliser of splitmix64: Steele,

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,8 @@ func TestFixed(t *testing.T) {
 	got = append(got, fmt.Sprintf("%016x", h.Uint64(1)), fmt.Sprintf("%016x", h.Pair(1, 2)), fmt.Sprintf("%016x", h.IPv6([16]byte{15: 1})))
 	require.Equal(t, fixed, got)
 	require.Equal(t, h.Uint64(0xC0000201), h.IPv4([4]byte{192, 0, 2, 1}))
+	require.Equal(t, h.IPv4([4]byte{192, 0, 2, 1}), h.Addr(netip.MustParseAddr("192.0.2.1")))
+	require.Equal(t, h.IPv6([16]byte{15: 1}), h.Addr(netip.MustParseAddr("::1%lo")))
 	require.Len(t, hash64.FixedKey, 16)
 }
 
