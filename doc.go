@@ -13,7 +13,7 @@
 //		Handlers: []handler.Handler{queries},
 //	})
 //	err = p.Run(ctx)
-//	snap, err := p.Bucket(0)
+//	snap, err := p.Window(5) // the last five minutes, also while Run runs
 //	m := dns.From(snap)
 //	fmt.Println(m.Queries.Value(), "queries for", m.QName.Estimate(), "names")
 //	err = export.WriteJSON(os.Stdout, snap)               // visor/export

@@ -34,12 +34,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	snap, err := p.Bucket(0)
+	snap, err := p.Window(5)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	m := dns.From(snap)
-	fmt.Println(m.Queries.Value(), "queries and replies for about", m.QName.Estimate()/10*10, "names")
-	// Output: 46 queries and replies for about 40 names
+	fmt.Println(m.Queries.Value(), "queries for", m.QName.Estimate(), "names")
+	// Output: 246 queries for 182 names
 }

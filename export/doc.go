@@ -1,6 +1,6 @@
 // Package export writes a [handler.Snapshot] as JSON or text.
 //
-//	snap, err := pipeline.Bucket(0)
+//	snap, err := pipeline.Window(5)
 //	...
 //	err = export.WriteJSON(os.Stdout, snap)
 //	err = export.WriteText(os.Stdout, snap, export.TextConfig{Width: 80, Color: true})

@@ -33,7 +33,7 @@ func ExamplePipeline() {
 		fmt.Println(err)
 		return
 	}
-	snap, err := p.Bucket(0)
+	snap, err := p.Window(5)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -44,8 +44,8 @@ func ExamplePipeline() {
 		fmt.Println(item.Name, item.Estimate)
 	}
 	// Output:
-	// 46 queries, 3 for names that do not exist
-	// A 34
-	// HTTPS 20
-	// TXT 14
+	// 246 queries, 33 for names that do not exist
+	// A 202
+	// AAAA 109
+	// HTTPS 63
 }

@@ -286,10 +286,12 @@ func (p *Pipeline) Reasons() []capture.Reason {
 // name.
 func (p *Pipeline) HandlerAccounts() map[string]Account { return p.main.Accounts() }
 
-// Bucket returns the metrics of one period of Config.Handlers; see [Attachment.Bucket].
+// Bucket returns the metrics of one period of Config.Handlers: 0 is the live one, and 1 the last
+// closed one; see [Attachment.Bucket].
 func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
 
-// Window returns the metrics of several periods of Config.Handlers; see [Attachment.Window].
+// Window returns the merged metrics of the n newest periods of Config.Handlers, including the live
+// one. n is from 2 to Settings.Periods, which are 5 by default; see [Attachment.Window].
 func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
 // Latest returns the period for monitoring: the last one that has ended, or the running one before

@@ -76,7 +76,7 @@ func main() {
 		for i := range p.Parts {
 			<-p.Parts[i].Ended()
 		}
-		snap, err := p.Latest()
+		snap, err := p.Window(5)
 		check(err)
 		check(export.WriteJSON(os.Stdout, snap))
 		fmt.Println()

@@ -1,14 +1,19 @@
 // Package findings draws conclusions from metrics: an attack with random labels, a spike, a scan, a
 // server in trouble, with the evidence for each.
 //
-//	found, err := findings.Find(findings.Config{}, periods...)
-//	for _, f := range found {
-//		fmt.Println(f.Severity, f.Text)
-//	}
+//	watcher, err := findings.NewWatcher(findings.Config{})
+//	...
+//	p, err := handler.NewPipeline(handler.Config{Sources: sources, Handlers: handlers,
+//		Closed: func(s *handler.Snapshot) { // each minute
+//			for _, f := range watcher.Add(s) {
+//				fmt.Println(f.Severity, f.Resolved, f.Text)
+//			}
+//		},
+//	})
 //
-// It reads snapshots of closed periods of one policy, in order of time. They come from a pipeline
-// or from bytes. It needs nothing else, so a program that embeds visor can act on findings. A
-// [Watcher] does the same one period at a time. [Watcher.Add] returns what fired and what resolved.
+// A [Watcher] takes the closed periods of one policy, in order of time. They come from a pipeline or
+// from bytes. [Watcher.Add] returns what fired and what resolved. [Find] does the same for periods
+// that are all there.
 //
 // Some findings need only one period, such as an attack with random labels. Others compare with a
 // baseline: the median of earlier periods, with the median absolute deviation as the spread. Both
@@ -23,8 +28,8 @@
 // resolved, with [Finding].Usual set.
 //
 // Findings use the metrics that a module has. For findings about names it needs the groups
-// names_by_domain, client_names and top_clients, which a policy document enables by name or by
-// "everything".
+// names_by_domain, client_names and top_clients. They are enabled in Go programs; a policy document
+// enables them by name or by "everything".
 //
 // Few false alarms are the goal. Findings with the severity [Attack] need two signs or more.
 // [Config] has thresholds and exceptions. Reverse zones, lists of bad addresses and services that

@@ -12,9 +12,9 @@ import (
 	"visor/internal/packettest"
 )
 
-// A server is asked for names that do not exist, 300 in a minute. In a program, frames come from a
-// network interface or from the server itself.
-func ExampleFind() {
+// attack returns a source of queries for names that do not exist, 300 in a minute. In a program,
+// frames come from a network interface or from the server itself.
+func attack() capture.Source {
 	var frames []capture.Frame
 	for i := range 300 {
 		at := time.Duration(i) * 100 * time.Millisecond
@@ -23,6 +23,46 @@ func ExampleFind() {
 			packettest.UDP(at, fmt.Sprintf("10.0.0.%d:5000", i%200), "192.0.2.53:53", q),
 			packettest.UDP(at+1e6, "192.0.2.53:53", fmt.Sprintf("10.0.0.%d:5000", i%200), packettest.Reply(q, 3, 0)))
 	}
+	return capture.NewMemory(frames)
+}
+
+// A program acts on findings while its pipeline runs.
+func ExampleWatcher() {
+	queries, err := dns.New(dns.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	watcher, err := findings.NewWatcher(findings.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	act := func(changes []findings.Finding) {
+		for _, f := range changes {
+			fmt.Println(f.Severity, f.Kind, f.Subject, "resolved:", f.Resolved)
+		}
+	}
+	p, err := handler.NewPipeline(handler.Config{
+		Sources: []capture.Source{attack()}, Handlers: []handler.Handler{queries},
+		Closed: func(s *handler.Snapshot) { act(watcher.Add(s)) }, // once a minute
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := p.Run(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	act(watcher.End())
+	// Output:
+	// attack random_labels example.com resolved: false
+	// attack random_labels example.com resolved: true
+}
+
+// A program looks at the closed periods of a recording.
+func ExampleFind() {
 	h, err := dns.New(dns.Config{})
 	if err != nil {
 		fmt.Println(err)
@@ -30,7 +70,7 @@ func ExampleFind() {
 	}
 	var periods []*handler.Snapshot
 	p, err := handler.NewPipeline(handler.Config{
-		Sources: []capture.Source{capture.NewMemory(frames)}, Handlers: []handler.Handler{h}, Period: time.Minute,
+		Sources: []capture.Source{attack()}, Handlers: []handler.Handler{h},
 		Closed: func(s *handler.Snapshot) { periods = append(periods, s) },
 	})
 	if err != nil {
