@@ -15,7 +15,8 @@ type Catalog struct {
 	Sections []Section
 }
 
-// Add adds an analyzer, for policies on inputs of these types: policies on other inputs cannot name it.
+// Add adds an analyzer, for policies on inputs of these types. Policies on other inputs cannot name
+// it.
 func (c *Catalog) Add(a Analyzer, inputs ...string) {
 	c.Handlers = append(c.Handlers, a)
 	for i := range c.Inputs {
