@@ -11,9 +11,9 @@
 //		},
 //	})
 //
-// A [Watcher] takes the closed periods of one policy, in order of time. They come from a pipeline or
-// from bytes. [Watcher.Add] returns what fired and what resolved. [Find] does the same for periods
-// that are all there.
+// A [Watcher] takes the closed periods of one policy, in order of time. They come from a pipeline
+// or from bytes. [Watcher.Add] returns what fired and what resolved. [Find] does the same for
+// periods that are all there.
 //
 // Some findings need only one period, such as an attack with random labels. Others compare with a
 // baseline: the median of earlier periods, with the median absolute deviation as the spread. Both

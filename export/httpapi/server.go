@@ -9,9 +9,10 @@ import (
 	"visor/internal/tlsfiles"
 )
 
-// NewServer returns a server for h at pktvisor's address, localhost:10853, with timeouts against slow
-// clients. The header of a request must arrive within 10 seconds and the body within 30; the client
-// must accept the answer within 60. The caller may change all of these, and closes the server.
+// NewServer returns a server for h at pktvisor's address, localhost:10853, with timeouts against
+// slow clients. The header of a request must arrive within 10 seconds and the body within 30; the
+// client must accept the answer within 60. The caller may change all of these, and closes the
+// server.
 func NewServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Addr: "localhost:10853", Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
