@@ -30,6 +30,7 @@ type server struct {
 	bodies  []string                // accepted
 	tries   int
 	headers []http.Header // of accepted requests
+	later   string        // Retry-After of the answers
 }
 
 func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -56,6 +57,7 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.bodies, s.headers = append(s.bodies, string(body)), append(s.headers, r.Header)
 	}
 	w := httptest.NewRecorder()
+	w.Header().Set("Retry-After", s.later)
 	w.WriteHeader(status)
 	return w.Result(), nil
 }
@@ -472,6 +474,27 @@ func TestClose(t *testing.T) {
 				require.LessOrEqual(t, time.Since(begin), 5*time.Second)
 				d.Add(finding("later.example", false))
 			})
+		})
+	}
+}
+
+// The next attempt waits as long as the receiver asks, but not longer than a minute.
+func TestRetryAfter(t *testing.T) {
+	for later, want := range map[string]time.Duration{
+		"30": 30 * time.Second, "3600": time.Minute, "Sat, 01 Jan 2000 00:00:30 GMT": 30 * time.Second, "Sat, 01 Jan 2000 01:00:00 GMT": time.Minute,
+	} {
+		synctest.Test(t, func(t *testing.T) { // begins at 2000-01-01
+			s := &server{answer: always(503), later: later}
+			d := start(t, s, nil)
+			d.Add(finding("example.com", false))
+			synctest.Wait()
+			s.become(nil)
+			time.Sleep(want - time.Second)
+			synctest.Wait()
+			require.Empty(t, s.events(t), later)
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			require.Equal(t, []string{"fired example.com"}, s.events(t), later)
 		})
 	}
 }

@@ -12,9 +12,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
+
+	"visor/internal/retryafter"
 )
 
 // refusal is the error of a receiver that rejects a message for good.
@@ -145,8 +146,7 @@ func verdict(resp *http.Response, text []byte) error {
 	if final(resp.StatusCode) {
 		return refusal{err}
 	}
-	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	return later{err, time.Duration(min(max(0, seconds), 3600)) * time.Second}
+	return later{err, retryafter.Delay(resp.Header)}
 }
 
 // final reports whether a later attempt would fail too. Wrong passwords and absent paths are mended

@@ -85,6 +85,24 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestRetryAfter checks that a request over HTTP is not repeated before the receiver asks for it,
+// in seconds or as a date.
+func TestRetryAfter(t *testing.T) {
+	const date = "Sun, 06 Nov 1994 08:49:37 GMT"
+	for _, later := range []string{"1", "Sun, 06 Nov 1994 08:49:38 GMT"} {
+		var times []time.Time
+		stats, _ := answered(t, "http", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if times = append(times, time.Now()); len(times) == 1 {
+				w.Header().Set("Retry-After", later)
+				w.Header().Set("Date", date)
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		require.Equal(t, otlp.Stats{Sent: 2, Retries: 1}, stats)
+		require.GreaterOrEqual(t, times[1].Sub(times[0]), time.Second, later)
+	}
+}
+
 // answered returns the counts and the log after two requests to a receiver.
 func answered(t *testing.T, scheme string, h http.Handler) (otlp.Stats, string) {
 	address, stopServer := listen(t, "127.0.0.1:0", h)

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"visor/internal/retryafter"
 )
 
 type (
@@ -129,8 +130,7 @@ func readResponse(resp *http.Response) (*response, error) {
 		err = fmt.Errorf("%s: %.200q", resp.Status, body)
 	}
 	if retryable(resp.StatusCode) {
-		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return nil, later{err, time.Duration(max(0, seconds)) * time.Second}
+		return nil, later{err, retryafter.Delay(resp.Header)}
 	}
 	return nil, refusal{err}
 }

@@ -28,7 +28,7 @@ var rows = [][]string{
 	{"decode", "decode/*", "capture/filter/cbpf"},
 	{"internal/atomicfile", "internal/flowtable", "internal/decompress", "internal/tlsfiles", "internal/wire"},
 	{"sketch/hash64", "handler/options"},
-	{"internal/renewed", "internal/notices", "internal/jsonschema"},
+	{"internal/renewed", "internal/notices", "internal/jsonschema", "internal/retryafter"},
 }
 
 // forTests are packages that only tests import, and their helpers.
