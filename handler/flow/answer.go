@@ -66,7 +66,9 @@ func (m *Metrics) boundInterfaces(most int) {
 	for device, d := range m.Devices.All() {
 		for name, i := range d.Interfaces.All() {
 			if name != Others {
-				all = append(all, subject{device, name, d.Interfaces.Periods(name), i.InPackets.All.Value() + i.OutPackets.All.Value()})
+				packets := i.InPackets.All
+				packets.Merge(&i.OutPackets.All) // saturates: exporters choose the numbers
+				all = append(all, subject{device, name, d.Interfaces.Periods(name), packets.Value()})
 			}
 		}
 	}
