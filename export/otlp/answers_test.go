@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -101,6 +102,28 @@ func TestRetryAfter(t *testing.T) {
 		require.Equal(t, otlp.Stats{Sent: 2, Retries: 1}, stats)
 		require.GreaterOrEqual(t, times[1].Sub(times[0]), time.Second, later)
 	}
+}
+
+// TestRejectedSaturates checks that the count of rejected points, which the receiver states, does
+// not begin again at 0.
+func TestRejectedSaturates(t *testing.T) {
+	body, err := proto.Marshal(&collector.ExportMetricsServiceResponse{
+		PartialSuccess: &collector.ExportMetricsPartialSuccess{RejectedDataPoints: math.MaxInt64},
+	})
+	require.NoError(t, err)
+	address, stopServer := listen(t, "127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		_, _ = w.Write(body)
+	}))
+	defer stopServer()
+	s := newStream(t, handler.Settings{Periods: 1}) // the single period is pushed each time
+	s.minute(0, 1)
+	p, stop := running(t, otlp.Config{
+		Endpoint: "http://" + address, Interval: time.Millisecond, Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
+	})
+	wait.Until(t, func() bool { return p.Stats().Sent > 2 })
+	require.NoError(t, stop())
+	require.Equal(t, uint64(math.MaxUint64), p.Stats().Rejected)
 }
 
 // answered returns the counts and the log after two requests to a receiver.

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	metrics "go.opentelemetry.io/proto/slim/otlp/metrics/v1"
 	"google.golang.org/protobuf/proto"
+
+	"visor/sketch"
 )
 
 // parcel is a waiting request.
@@ -17,15 +20,20 @@ type parcel struct {
 	born time.Time
 }
 
-// enqueue queues a request, and drops the oldest ones beyond the limit.
+// enqueue queues a request, and drops the oldest ones beyond the limit, except the one that is
+// being sent: whether it is lost is not known yet, and counts of losses never fall.
 func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
 	req := &request{ResourceMetrics: []*metrics.ResourceMetrics{m}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending = append(p.pending, parcel{req, proto.Size(req), time.Now()})
 	p.bytes += p.pending[len(p.pending)-1].size
-	for p.bytes > p.cfg.Pending && len(p.pending) > 1 {
-		p.drop(&p.stats.Overflowed, "too much waits for the receiver")
+	first := 0
+	if p.sending {
+		first = 1
+	}
+	for p.bytes > p.cfg.Pending && len(p.pending) > first+1 {
+		p.drop(first, &p.stats.Overflowed, "too much waits for the receiver")
 	}
 	select {
 	case p.more <- struct{}{}:
@@ -33,24 +41,30 @@ func (p *Pusher) enqueue(m *metrics.ResourceMetrics) {
 	}
 }
 
-// drop removes the oldest request and counts it in lost. The caller holds mu.
-func (p *Pusher) drop(lost *uint64, why string) {
-	p.bytes -= p.pending[0].size
-	p.pending = p.pending[1:]
+// drop removes the i-th request and counts it in lost. The caller holds mu.
+func (p *Pusher) drop(i int, lost *uint64, why string) {
+	p.remove(i)
 	*lost++
 	p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "because", why)
 }
 
-// oldest returns the request that has waited longest. It drops requests that have waited too long.
+func (p *Pusher) remove(i int) {
+	p.bytes -= p.pending[i].size
+	p.pending = slices.Delete(p.pending, i, i+1)
+}
+
+// oldest returns the request that has waited longest, to be sent. It drops requests that have
+// waited too long.
 func (p *Pusher) oldest() (parcel, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.pending) > 0 && time.Since(p.pending[0].born) > p.cfg.Budget {
-		p.drop(&p.stats.Expired, "the receiver was away for too long")
+		p.drop(0, &p.stats.Expired, "the receiver was away for too long")
 	}
 	if len(p.pending) == 0 {
 		return parcel{}, false
 	}
+	p.sending = true
 	return p.pending[0], true
 }
 
@@ -85,18 +99,21 @@ func (p *Pusher) attempt(ctx context.Context, next parcel, pause time.Duration) 
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
 	resp, err := p.send(ctx, next.req)
+	p.sent(err)
 	if err == nil {
 		p.reached()
-		p.done(next, "")
 		if part := resp.GetPartialSuccess(); part.GetRejectedDataPoints() > 0 {
 			p.cfg.Logger.Error("metrics are lost", "receiver", p.cfg.Endpoint, "points", part.RejectedDataPoints, "because", part.ErrorMessage)
-			p.count(func(s *Stats) { s.Rejected += uint64(part.RejectedDataPoints) })
+			p.count(func(s *Stats) {
+				rejected := sketch.Counter(s.Rejected) // saturates: the receiver chooses the number
+				rejected.Add(uint64(part.RejectedDataPoints))
+				s.Rejected = rejected.Value()
+			})
 		}
 		return 0
 	}
-	if refused, ok := errors.AsType[refusal](err); ok {
+	if _, final := errors.AsType[refusal](err); final {
 		p.reached()
-		p.done(next, refused.Error())
 		return 0
 	}
 	if !p.away { // once, not every 30 s of an outage
@@ -118,22 +135,17 @@ func (p *Pusher) reached() {
 	p.away = false
 }
 
-// done removes a request from the queue, unless it was dropped meanwhile.
-func (p *Pusher) done(sent parcel, refused string) {
+// sent ends the attempt to send the oldest request. It removes the request if the receiver accepted
+// it or rejected it for good.
+func (p *Pusher) sent(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	waits := len(p.pending) > 0 && p.pending[0].req == sent.req
-	switch {
-	case refused != "" && waits:
-		p.drop(&p.stats.Refused, "the receiver refused them: "+refused)
-	case refused == "":
+	p.sending = false
+	if err == nil {
 		p.stats.Sent++
-		if waits {
-			p.bytes -= sent.size
-			p.pending = p.pending[1:]
-		} else {
-			p.stats.Overflowed-- // dropped in transit, but delivered after all
-		}
+		p.remove(0)
+	} else if refused, ok := errors.AsType[refusal](err); ok {
+		p.drop(0, &p.stats.Refused, "the receiver refused them: "+refused.Error())
 	}
 }
 

@@ -384,6 +384,44 @@ func TestPending(t *testing.T) {
 	require.Error(t, stop())
 }
 
+// TestPendingInTransit has too many requests wait while the oldest is being sent, which then
+// arrives. The count of lost requests is a counter of the agent: it must not fall.
+func TestPendingInTransit(t *testing.T) {
+	r, asked, answer := newReceiver(), make(chan bool, 1), make(chan bool)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		select {
+		case asked <- true:
+			<-answer
+		default:
+		}
+		r.ServeHTTP(w, req)
+	}))
+	defer srv.Close()
+	release := sync.OnceFunc(func() { close(answer) })
+	defer release()
+	s := newStream(t, handler.Settings{})
+	p, stop := running(t, otlp.Config{
+		Endpoint: srv.URL, Interval: time.Millisecond, Pending: 1, Drain: time.Minute,
+		Sources: func() []otlp.Source { return []otlp.Source{{"a", s.Pipeline}} },
+	})
+	for i := range 5 { // minute 4 is live
+		s.minute(i, 1)
+		wait.Until(t, func() bool {
+			now := p.Stats()
+			return now.Pending+now.Lost() == uint64(i)
+		})
+		if i == 1 {
+			wait.Until(t, func() bool { return len(asked) == 1 })
+		}
+	}
+	require.Equal(t, otlp.Stats{Overflowed: 2, Pending: 2}, p.Stats(), "the oldest and the newest wait")
+	release()
+	wait.Until(t, func() bool { return p.Stats().Sent == 2 })
+	require.NoError(t, stop())
+	require.Equal(t, otlp.Stats{Overflowed: 2, Sent: 3}, p.Stats())
+	require.Equal(t, 3, r.count())
+}
+
 // TestRefused checks that a rejected request is not retried.
 func TestRefused(t *testing.T) {
 	r := newReceiver()

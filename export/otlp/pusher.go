@@ -98,7 +98,8 @@ type Pusher struct {
 	over       bool                     // no more requests are queued
 
 	mu      sync.Mutex
-	pending []parcel
+	pending []parcel // the oldest first
+	sending bool     // the oldest is being sent
 	bytes   int
 	stats   Stats
 	more    chan struct{} // has an entry if pending may have one
