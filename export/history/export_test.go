@@ -39,6 +39,28 @@ func OpenStepped(t *testing.T, cfg Config) (*Store, Steps) {
 // Flush writes the periods that wait.
 func (s Steps) Flush() error { return s.w.flush() }
 
+// Hold delays transactions until the function that it returns is called.
+func (s Steps) Hold(t *testing.T) (release func()) {
+	t.Helper()
+	held, done := make(chan bool), make(chan bool)
+	go func() {
+		_ = s.w.open.file.update(func(*bolt.Tx) error {
+			close(held)
+			<-done
+			return nil
+		})
+	}()
+	<-held
+	return func() { close(done) }
+}
+
+// Writing returns the number of periods that are being written.
+func (s Steps) Writing() int {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return s.w.queue.writing
+}
+
 // LoseHour loses the records of an hour, as damage does, and looks for what is not merged.
 func (s Steps) LoseHour(policy string, at time.Time) error {
 	slot := hour.slot(at.UnixNano())

@@ -171,27 +171,28 @@ func (s *Store) lose(n int, err error) {
 type queue struct {
 	records []record
 	bytes   int
-	gone    uint64 // records that were removed
+	writing int // of the oldest records: how many are being written
 }
 
-// push appends r. It drops records over a number of bytes, and returns how many.
+// push appends r. It drops the oldest records over a number of bytes, and returns how many. It does
+// not drop records that are being written: whether they are lost is not known yet, and the count of
+// losses never falls.
 func (q *queue) push(r record, most int) (lost int) {
 	q.records = append(q.records, r)
 	q.bytes += len(r.data)
-	for q.bytes > most {
-		q.pop(1)
+	for q.bytes > most && len(q.records) > q.writing {
+		q.remove(q.writing, q.writing+1)
 		lost++
 	}
 	return lost
 }
 
-// pop removes the oldest n records.
-func (q *queue) pop(n int) {
-	for i := range n {
-		q.bytes -= len(q.records[i].data)
+// remove removes the records from index i up to j.
+func (q *queue) remove(i, j int) {
+	for _, r := range q.records[i:j] {
+		q.bytes -= len(r.data)
 	}
-	q.records = slices.Delete(q.records, 0, n)
-	q.gone += uint64(n)
+	q.records = slices.Delete(q.records, i, j)
 }
 
 // Close writes the periods that wait and closes the file. It returns an error if periods are lost.
@@ -203,7 +204,7 @@ func (s *Store) Close() (err error) {
 		}
 		s.mu.Lock()
 		lost, last := len(s.queue.records), s.stats.last
-		s.queue.pop(lost)
+		s.queue.remove(0, lost)
 		s.mu.Unlock()
 		if lost > 0 {
 			s.lose(lost, last)

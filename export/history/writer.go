@@ -119,22 +119,23 @@ func (w *writer) flush() error {
 	for {
 		w.mu.Lock()
 		waiting := slices.Clone(w.queue.records[:min(len(w.queue.records), batch)])
-		gone := w.queue.gone
+		w.queue.writing = len(waiting)
 		w.mu.Unlock()
 		if len(waiting) == 0 {
 			return nil
 		}
 		duplicates, err := w.write(waiting)
+		w.mu.Lock()
+		w.queue.writing = 0
+		if err == nil {
+			w.queue.remove(0, len(waiting))
+			w.stats.written += uint64(len(waiting) - duplicates)
+			w.stats.duplicates += uint64(duplicates)
+		}
+		w.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		w.mu.Lock()
-		dropped := min(int(w.queue.gone-gone), len(waiting)) // by Add meanwhile
-		w.stats.lost -= uint64(dropped)
-		w.queue.pop(len(waiting) - dropped)
-		w.stats.written += uint64(len(waiting) - duplicates)
-		w.stats.duplicates += uint64(duplicates)
-		w.mu.Unlock()
 	}
 }
 
