@@ -209,6 +209,7 @@ func TestAnswers(t *testing.T) {
 		{"PUT", "/api/v1/policies/q", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 400, `the path names policy 'q', the body 'p'`},
 		{"PUT", "/api/v1/policies/p", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 200, `"modules":{}`},
 		{"PUT", "/api/v1/policies/p", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{"net":{"type":"net"}}}}`), 200, `"p-wired-net"`},
+		{"POST", "/api/v1/policies", js, strings.Replace(policyOf(`{"kind":"collection","config":{"original":"none"},"input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), `"p"`, `"drill"`, 1), 409, `the original policy has changed: policy 'none' does not exist`},
 		{"POST", "/api/v1/policies", js, policyOf(`{"kind":"collection","input":{"tap":"wired","input_type":"pcap"},"handlers":{"modules":{}}}`), 409, `{"error":"policy with name 'p' already defined"}`},
 		{"DELETE", "/api/v1/policies/p", "", "", 200, `{}`},
 
@@ -321,6 +322,20 @@ func TestStrict(t *testing.T) {
 	require.Equal(t, 400, w.Code)
 	require.Contains(t, w.Body.String(), "did you mean 'tags'?")
 	require.Equal(t, 201, a.do("POST", "/api/v1/taps", "application/json", `{"visor":{"taps":{"new":{"input_type":"mock","tags":{}}}}}`).Code)
+}
+
+// TestAllowedOnTap: a policy on a tap that hides addresses gets the warnings that a configuration
+// file with both would get.
+func TestAllowedOnTap(t *testing.T) {
+	a := newAgent(t, httpapi.Config{Admin: true})
+	require.Equal(t, 201, a.do("POST", "/api/v1/taps", "application/json", `{"visor":{"taps":{"hiding":{"input_type":"mock","anonymize":{"v4":24}}}}}`).Code)
+	doc := `{"visor":{"policies":{"p":{"kind":"collection","input":{"tap":"hiding","input_type":"mock"},"findings":{"allow_clients":["192.0.2.1"]},"handlers":{"modules":{"net":{"type":"net"}}}}}}}`
+	w := a.do("POST", "/api/v1/policies?strict=1", "application/json", doc)
+	require.Equal(t, 400, w.Code)
+	require.Contains(t, w.Body.String(), "matches no client: anonymize shows its clients as 192.0.2.0 (line 1, column")
+	w = a.do("POST", "/api/v1/policies", "application/json", doc)
+	require.Equal(t, 201, w.Code)
+	require.Contains(t, w.Body.String(), "matches no client")
 }
 
 // TestReadOnly checks the answers for clients without permission to change.

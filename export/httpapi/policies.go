@@ -80,7 +80,7 @@ func refused(err error, warnings []*policy.Error) reply {
 	status := http.StatusInternalServerError
 	_, wrong := errors.AsType[*policy.Error](err)
 	switch {
-	case errors.Is(err, policy.ErrExists):
+	case errors.Is(err, policy.ErrExists), errors.Is(err, policy.ErrOriginal):
 		status = http.StatusConflict
 	case errors.Is(err, policy.ErrNoTap), errors.Is(err, policy.ErrMemory):
 		status = http.StatusUnprocessableEntity
@@ -169,7 +169,7 @@ func (a *API) start(r *http.Request, name string, status int, begin func(policy.
 	if bad.status != 0 {
 		return bad
 	}
-	p, warnings, err := a.cfg.Policies.Types().ParsePolicy(body)
+	p, warnings, err := a.cfg.Policies.ParsePolicy(body)
 	p.Posted = true
 	if err = a.accept(r, warnings, err); err != nil {
 		return refused(err, warnings)

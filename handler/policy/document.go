@@ -130,7 +130,7 @@ func (p *parser) document(visor *yaml.Node, doc *Document) {
 			p.readSection(key.Value, value, doc)
 		}
 	}
-	p.checkAllowedOnTaps(p.find(visor, "policies"), doc)
+	p.checkAllowed(p.find(visor, "policies"), doc.Policies, doc.Taps)
 	if known == 0 && len(visor.Content) > 0 { // pktvisor's own test refuses it
 		p.fail(visor, "no policies found in schema")
 	}
@@ -183,7 +183,21 @@ func (c Catalog) ParseTap(data []byte) (Tap, []*Error, error) {
 
 // ParsePolicy parses a document with a single policy. It returns the warnings in any case.
 func (c Catalog) ParsePolicy(data []byte) (Policy, []*Error, error) {
-	return parseSingle(c, data, "policy", "policies", (*parser).policies)
+	return parsePolicy(c, data, nil)
+}
+
+// ParsePolicy is [Catalog.ParsePolicy] for a policy on the taps of m: there are also warnings about
+// what can never work on them.
+func (m *Manager) ParsePolicy(data []byte) (Policy, []*Error, error) {
+	return parsePolicy(m.cfg.Types, data, m.Taps())
+}
+
+func parsePolicy(c Catalog, data []byte, taps []Tap) (Policy, []*Error, error) {
+	return parseSingle(c, data, "policy", "policies", func(p *parser, node *yaml.Node) []Policy {
+		all := p.policies(node)
+		p.checkAllowed(node, all, taps)
+		return all
+	})
 }
 
 // parseSingle reads the only entry of a section.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visor/handler/anonymize"
 	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 )
@@ -15,6 +16,24 @@ func texts(all []*policy.Error) (out []string) {
 		out = append(out, e.Error())
 	}
 	return out
+}
+
+// TestAllowedOnTaps: a policy from the API gets the same warnings as in a document with its tap.
+func TestAllowedOnTaps(t *testing.T) {
+	m, _ := manager(t)
+	require.NoError(t, m.AddTap(policy.Tap{Name: "hiding", InputType: "pcap", Anonymize: &anonymize.Config{IPv4: 16}, Tags: policy.Options{"hides": true}}))
+	const posted = `{"visor": {"policies": {"p": {"kind": "collection", "input": {%s, "input_type": "pcap"},
+"findings": {"allow_clients": ["192.0.2.77"]}, "handlers": {"modules": {"net": {"type": "net"}}}}}}}`
+	for tap, want := range map[string][]string{
+		`"tap": "wired"`:  nil,
+		`"tap": "hiding"`: {`findings of policy 'p': allow_clients: "192.0.2.77" matches no client: anonymize shows its clients as 192.0.0.0 (line 2, column 32)`},
+		`"tap_selector": {"any": [{"hides": true}, {"virtual": true}]}`: {`findings of policy 'p': allow_clients: "192.0.2.77" matches no client: anonymize shows its clients as 192.0.0.0 (line 2, column 32)`},
+	} {
+		p, warnings, err := m.ParsePolicy([]byte(strings.Replace(posted, "%s", tap, 1)))
+		require.NoError(t, err)
+		require.Equal(t, "p", p.Name)
+		require.Equal(t, want, texts(warnings), tap)
+	}
 }
 
 // TestFindingsErrors: each wrong value of the block has its own position.
@@ -49,6 +68,11 @@ func TestFindingsErrors(t *testing.T) {
 	doc, err := builtin.Catalog().Parse([]byte(onTap))
 	require.NoError(t, err)
 	require.Equal(t, []string{found + `"192.0.2.77" matches no client: anonymize shows its clients as 192.0.0.0 (line 13, column 34)`}, texts(doc.Warnings))
+
+	coarser := strings.NewReplacer("192.0.2.77", "192.0.2.0/24", "v4: 16", "v4: 24", "      findings:", "      anonymize: {v4: 16}\n      findings:").Replace(onTap)
+	doc, err = builtin.Catalog().Parse([]byte(coarser))
+	require.NoError(t, err)
+	require.Empty(t, doc.Warnings, "the tap's section applies, not the policy's")
 
 	two := strings.Replace(good, "    all:\n", "    all:\n      findings: {allow_clients: [x, y], spike_percent: 9}\n", 1)
 	var got []string

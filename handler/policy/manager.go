@@ -101,6 +101,9 @@ var (
 	ErrExists  = errors.New("name is taken")         // by a tap or a policy
 	ErrNoTap   = errors.New("no tap match found")    // a selector matches nothing
 	ErrUnknown = errors.New("policy does not exist") // or a tap
+
+	// the original of a policy that starts has ended, or shows addresses in another way
+	ErrOriginal = errors.New("the original policy has changed")
 )
 
 // existsError is an [ErrExists] with pktvisor's text.

@@ -22,9 +22,12 @@ func (m *Manager) checkOriginal(r *Running) error {
 	}
 	of := m.policies.all()[r.Policy.Original]
 	if of == nil {
-		return fmt.Errorf("its original '%s' does not exist", r.Policy.Original)
+		return fmt.Errorf("%w: policy '%s' does not exist", ErrOriginal, r.Policy.Original)
 	}
-	return r.unlike(of)
+	if err := r.unlike(of); err != nil {
+		return fmt.Errorf("%w: %w", ErrOriginal, err)
+	}
+	return nil
 }
 
 // unlike returns an error if r shows the addresses of a tap in another way than its original.

@@ -42,9 +42,9 @@ func TestOriginal(t *testing.T) {
 	require.Same(t, other, m.Policy("other"))
 
 	_, err = m.AddPolicy(closer("drill-2", former))
-	require.EqualError(t, err, "policy [drill-2] failed to start: policy 'p' shows addresses in another way now")
+	require.EqualError(t, err, "policy [drill-2] failed to start: the original policy has changed: policy 'p' shows addresses in another way now")
 	_, err = m.AddPolicy(closer("drill-2", policy.Policy{Name: "none"}))
-	require.EqualError(t, err, "policy [drill-2] failed to start: its original 'none' does not exist")
+	require.EqualError(t, err, "policy [drill-2] failed to start: the original policy has changed: policy 'none' does not exist")
 	drilled = add(t, m, closer("drill-2", p))
 	require.NoError(t, m.RemovePolicy("p"))
 	require.Nil(t, m.Policy("drill-2"))

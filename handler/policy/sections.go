@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,7 +91,6 @@ func (p *parser) policy(name string, node *yaml.Node) Policy {
 	p.policyConfig(node, &pol)
 	p.findings(node, &pol)
 	pol.Anonymize = p.anonymize(node, fmt.Sprintf("invalid anonymize for policy '%s': ", name))
-	p.checkAllowed(node, &pol, pol.Anonymize)
 	p.only(node, fmt.Sprintf("policy '%s'", name), "kind", "config", "input", "handlers", "findings", "anonymize")
 	pol.Fault, p.earlier = p.faults.orNil(), append(p.earlier, p.faults...)
 	return pol
@@ -134,31 +134,50 @@ func (p *parser) findings(node *yaml.Node, pol *Policy) {
 	p.located(p.failAt, problems, prefix, given)
 }
 
-// checkAllowed warns about exceptions for clients that are never seen, because they are shown by
-// the networks of cfg. What is encrypted cannot be compared here.
-func (p *parser) checkAllowed(node *yaml.Node, pol *Policy, cfg *anonymize.Config) {
-	if cfg == nil || cfg.KeyFile != "" {
-		return
-	}
-	method, err := anonymize.New(*cfg)
-	if err != nil {
-		return // reported before
-	}
-	p.located(p.warnAt, pol.Findings.Unmatched(method.NewCache().Addr), fmt.Sprintf("findings of policy '%s': ", pol.Name), p.find(node, "findings"))
-}
-
-// checkAllowedOnTaps is checkAllowed for what the taps of policies show.
-func (p *parser) checkAllowedOnTaps(policies *yaml.Node, doc *Document) {
+// checkAllowed warns about exceptions of policies for clients that are never seen, because the
+// policy or one of its taps shows networks in place of them.
+func (p *parser) checkAllowed(policies *yaml.Node, all []Policy, taps []Tap) {
 	for key, node := range p.pairs(policies) {
-		for i := range doc.Policies {
-			pol := &doc.Policies[i]
-			for j := range doc.Taps {
-				t := &doc.Taps[j]
-				if pol.Name == key.Value && pol.Input.uses(t) {
-					p.checkAllowed(node, pol, t.Anonymize)
-				}
+		for i := range all {
+			if all[i].Name == key.Value {
+				p.checkAllowedIn(node, &all[i], all[i].shown(taps))
 			}
 		}
+	}
+}
+
+// shown returns how a policy shows addresses on the taps that it uses. A tap's own setting
+// precedes the policy's.
+func (p *Policy) shown(taps []Tap) (out []anonymize.Config) {
+	add := func(cfg *anonymize.Config) {
+		if cfg != nil && !slices.Contains(out, *cfg) {
+			out = append(out, *cfg)
+		}
+	}
+	used := false
+	for i := range taps {
+		if p.Input.uses(&taps[i]) {
+			used = true
+			add(cmp.Or(taps[i].Anonymize, p.Anonymize))
+		}
+	}
+	if !used {
+		add(p.Anonymize)
+	}
+	return out
+}
+
+// checkAllowedIn is checkAllowed for one policy. What is encrypted cannot be compared here.
+func (p *parser) checkAllowedIn(node *yaml.Node, pol *Policy, shown []anonymize.Config) {
+	for _, cfg := range shown {
+		if cfg.KeyFile != "" {
+			continue
+		}
+		method, err := anonymize.New(cfg)
+		if err != nil {
+			return // reported before
+		}
+		p.located(p.warnAt, pol.Findings.Unmatched(method.NewCache().Addr), fmt.Sprintf("findings of policy '%s': ", pol.Name), p.find(node, "findings"))
 	}
 }
 
