@@ -209,6 +209,30 @@ func TestSignals(t *testing.T) {
 	require.Contains(t, p.lines(), "exit with success")
 }
 
+// TestSignalWhileAsked checks that a question does not delay the end, and is answered.
+func TestSignalWhileAsked(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: no signals on this system")
+	}
+	p := start(t, nil, "--admin-api", "mock")
+	answers := make(chan string, 1)
+	go func() {
+		resp, err := http.Post(p.url+"/api/v1/policies/default/ask", "application/json", strings.NewReader(`{"qname": "www.example.com", "for": "300s"}`))
+		if err != nil {
+			answers <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		answers <- fmt.Sprint(resp.StatusCode, " ", string(body), " ", err)
+	}()
+	p.logged("policy [drill-")
+	wait.Until(t, func() bool { return len(p.policies()) == 2 })
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, `503 {"error":"the question was ended early: the program ends"} <nil>`, <-answers)
+	require.Equal(t, exitDone, p.end())
+}
+
 // TestStartFails checks that a failed start prints the cause and exits with 1.
 func TestStartFails(t *testing.T) {
 	path := program.Path(t)

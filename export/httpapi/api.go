@@ -70,6 +70,9 @@ type API struct {
 	askers  askers
 	encoder encoder
 
+	draining chan struct{} // closed by Drain
+	drain    sync.Once
+
 	// made by the first request for them: this takes longer than the rest of New
 	schemas func() (map[string]answerSchema, error) // keyed by type and version
 	openAPI func() ([]byte, error)
@@ -86,7 +89,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &API{cfg: cfg, mux: http.NewServeMux(), started: time.Now(), answers: newRenderings(cmp.Or(cfg.AnswerBytes, answerBytes))}
+	a := &API{cfg: cfg, mux: http.NewServeMux(), started: time.Now(), answers: newRenderings(cmp.Or(cfg.AnswerBytes, answerBytes)), draining: make(chan struct{})}
 	var err error
 	if a.guard, err = newGuard(&cfg); err != nil {
 		return nil, err
@@ -102,6 +105,11 @@ func New(cfg Config) (*API, error) {
 	}
 	return a, nil
 }
+
+// Drain ends the waiting of requests: a question is answered with 503, and a new policy without
+// waiting for its recording. It is for [http.Server.RegisterOnShutdown], since Shutdown would
+// otherwise wait for them.
+func (a *API) Drain() { a.drain.Do(func() { close(a.draining) }) }
 
 // reply is the answer of a route.
 type reply struct {

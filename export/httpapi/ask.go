@@ -163,7 +163,7 @@ func (a *API) ask(r *http.Request) reply {
 	}
 	defer func() { _ = a.cfg.Policies.RemovePolicy(p.Policy.Name) }() // it may be gone already
 	started := time.Now()
-	if rep := renew(r.Context(), p, time.Duration(q.For)); rep.status != 0 {
+	if rep := a.renew(r.Context(), p, time.Duration(q.For)); rep.status != 0 {
 		return rep
 	}
 	return answerTo(&q, of.Policy.Name, p, time.Since(started))
@@ -243,7 +243,7 @@ func texts(nets *decode.NetSet) (out []string) {
 
 // renew renews the lease of a policy for some time. It returns the reply to a question that ends
 // earlier.
-func renew(ctx context.Context, p *policy.Running, length time.Duration) reply {
+func (a *API) renew(ctx context.Context, p *policy.Running, length time.Duration) reply {
 	end := time.NewTimer(length)
 	defer end.Stop()
 	ticker := time.NewTicker(renewPeriod)
@@ -258,6 +258,8 @@ func renew(ctx context.Context, p *policy.Running, length time.Duration) reply {
 			return endedEarly(p)
 		case <-ctx.Done():
 			return failure(http.StatusServiceUnavailable, "the client is gone")
+		case <-a.draining:
+			return failure(http.StatusServiceUnavailable, "the question was ended early: the program ends")
 		}
 	}
 }

@@ -206,6 +206,21 @@ func TestAskAnonymizedMeanwhile(t *testing.T) {
 	}
 }
 
+// TestShutdown: a server that ends answers the questions that it had, and waits for none.
+func TestShutdown(t *testing.T) {
+	q := newQuestions(t)
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		status, _, answer := q.post(t.Context(), `{"qname": "deleted.example.com", "for": "300s"}`)
+		assert.Equal(t, 503, status)
+		assert.JSONEq(t, `"the question was ended early: the program ends"`, string(answer["error"]))
+	})
+	wait.Until(t, func() bool { return q.drills() == 1 })
+	require.NoError(t, q.server.Config.Shutdown(t.Context()))
+	asking.Wait()
+	require.Zero(t, q.drills())
+}
+
 // Four questions are answered at once. A client that goes away makes room for another.
 func TestAskBounds(t *testing.T) {
 	t.Parallel() // it waits

@@ -181,12 +181,12 @@ func (a *API) start(r *http.Request, name string, status int, begin func(policy.
 	if err != nil {
 		return refused(err, warnings)
 	}
-	await(r.Context(), running)
+	a.await(r.Context(), running)
 	return jsonReply(status, object{p.Name: warned(a.policyObject(running), warnings)})
 }
 
 // await waits until the recordings of a policy are read, for a limited time.
-func await(ctx context.Context, p *policy.Running) {
+func (a *API) await(ctx context.Context, p *policy.Running) {
 	ctx, cancel := context.WithTimeout(ctx, readingTime)
 	defer cancel()
 	for i := range p.Parts {
@@ -196,6 +196,8 @@ func await(ctx context.Context, p *policy.Running) {
 		select {
 		case <-p.Parts[i].Ended():
 		case <-ctx.Done():
+			return
+		case <-a.draining:
 			return
 		}
 	}

@@ -34,8 +34,12 @@ type renderings struct {
 type rendering struct {
 	done  chan struct{}
 	rep   reply
-	users int // guarded by renderings.mu, like bytes
+	users int // guarded by renderings.mu, like the following fields
+	stay  int // users that have not disconnected
 	bytes int
+
+	wanted context.Context // done when no user stays
+	leave  context.CancelFunc
 }
 
 func newRenderings(most int) *renderings {
@@ -54,13 +58,16 @@ func (rs *renderings) answer(ctx context.Context, key string, render func() repl
 	}
 	if !shared {
 		r = &rendering{done: make(chan struct{})}
+		r.wanted, r.leave = context.WithCancel(context.Background())
 		rs.running[key] = r
 	}
 	r.users++
+	r.stay++
 	rs.mu.Unlock()
+	defer context.AfterFunc(ctx, func() { rs.disconnect(key, r) })()
 	sent = func() { rs.release(r) }
-	if !shared {
-		rs.render(ctx, key, r, render)
+	if !shared { // also if the client disconnects, because others may wait for this answer
+		rs.render(key, r, render)
 		return r.rep, sent
 	}
 	select {
@@ -71,13 +78,30 @@ func (rs *renderings) answer(ctx context.Context, key string, render func() repl
 	}
 }
 
+// disconnect notes that a client no longer waits for an answer. Without any, it is not made.
+func (rs *renderings) disconnect(key string, r *rendering) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r.stay--; r.stay == 0 {
+		rs.end(key, r)
+	}
+}
+
+// end has later clients wait for another answer. The caller holds mu.
+func (rs *renderings) end(key string, r *rendering) {
+	r.leave()
+	if rs.running[key] == r {
+		delete(rs.running, key)
+	}
+}
+
 // render waits for a slot and makes an answer.
-func (rs *renderings) render(ctx context.Context, key string, r *rendering, render func() reply) {
+func (rs *renderings) render(key string, r *rendering, render func() reply) {
 	rep := busy()
 	defer func() { // also if render panics, because other clients wait for it
 		rs.finish(key, r, rep)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, renderWait)
+	ctx, cancel := context.WithTimeout(r.wanted, renderWait)
 	defer cancel()
 	select {
 	case rs.slots <- struct{}{}:
@@ -99,7 +123,7 @@ func (rs *renderings) finish(key string, r *rendering, rep reply) {
 	}
 	r.rep, r.bytes = rep, len(rep.body)
 	rs.bytes += r.bytes
-	delete(rs.running, key)
+	rs.end(key, r)
 	close(r.done)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -66,6 +67,56 @@ func TestRenderings(t *testing.T) {
 		require.EqualValues(t, renderAtOnce, most.Load())
 		require.Zero(t, rs.bytes, "all is sent")
 		require.Empty(t, rs.running)
+	})
+}
+
+// TestRenderingsLeave checks that a client that disconnects while it waits costs no other client
+// its answer, and that an answer without clients is not made.
+func TestRenderingsLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rs := newRenderings(answerBytes)
+		gate, made := make(chan struct{}), 0
+		for i := range renderAtOnce {
+			go rs.answer(t.Context(), fmt.Sprint(i), func() reply { <-gate; return reply{} })
+		}
+		synctest.Wait()
+		render := func() reply { made++; return reply{status: http.StatusOK} }
+		var clients sync.WaitGroup
+		ask := func(ctx context.Context, status int) {
+			clients.Go(func() {
+				rep, sent := rs.answer(ctx, "same", render)
+				sent()
+				assert.Equal(t, status, rep.status)
+			})
+			synctest.Wait()
+		}
+		first, leave := context.WithCancel(t.Context())
+		ask(first, http.StatusOK)
+		ask(t.Context(), http.StatusOK)
+		leave()
+		synctest.Wait()
+		ask(t.Context(), http.StatusOK)
+		close(gate)
+		clients.Wait()
+		require.Equal(t, 1, made, "for all three")
+
+		gate = make(chan struct{})
+		for i := range renderAtOnce {
+			go rs.answer(t.Context(), fmt.Sprint(i), func() reply { <-gate; return reply{} })
+		}
+		synctest.Wait()
+		first, leave = context.WithCancel(t.Context())
+		second, leaveToo := context.WithCancel(t.Context())
+		ask(first, http.StatusServiceUnavailable)
+		ask(second, http.StatusServiceUnavailable)
+		leave()
+		leaveToo()
+		clients.Wait() // before there is a slot
+		require.Equal(t, 1, made)
+		ask(t.Context(), http.StatusOK)
+		close(gate)
+		clients.Wait()
+		require.Equal(t, 2, made)
 	})
 }
 

@@ -12,12 +12,16 @@ import (
 // NewServer returns a server for h at pktvisor's address, localhost:10853, with timeouts against
 // slow clients. The header of a request must arrive within 10 seconds and the body within 30; the
 // client must accept the answer within 60. The caller may change all of these, and closes the
-// server.
+// server. If h is an API, Shutdown drains it.
 func NewServer(h http.Handler) *http.Server {
-	return &http.Server{
+	s := &http.Server{
 		Addr: "localhost:10853", Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 	}
+	if a, ok := h.(*API); ok {
+		s.RegisterOnShutdown(a.Drain)
+	}
+	return s
 }
 
 // TLSFiles names files in PEM format:
