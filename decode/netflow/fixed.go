@@ -30,7 +30,8 @@ func layoutOf(version uint16, b []byte) layout {
 	return layout{header: 24, record: 52, most: 30, proto: 38, tos: 39, sequence: 16}
 }
 
-// fixed reads datagrams of versions 1, 5 and 7. Several may follow each other.
+// fixed reads datagrams of versions 1, 5 and 7. Several may follow each other. The whole records of
+// one that was cut count, and it is an error.
 func (d *Decoder) fixed(version uint16, b []byte) bool {
 	l := layoutOf(version, b)
 	for len(b) > 0 {
@@ -39,7 +40,7 @@ func (d *Decoder) fixed(version uint16, b []byte) bool {
 		}
 		n := int(binary.BigEndian.Uint16(b[2:]))
 		end := l.header + n*l.record
-		if n == 0 || n > l.most || end > len(b) {
+		if n == 0 || n > l.most {
 			return false
 		}
 		d.fixedHeader(version, &l, b, uint32(n))
@@ -48,8 +49,11 @@ func (d *Decoder) fixed(version uint16, b []byte) bool {
 			// the two bits above are the mode
 			rate = uint32(binary.BigEndian.Uint16(b[22:]) & 0x3FFF)
 		}
-		for at := l.header; at < end; at += l.record {
+		for at := l.header; at+l.record <= min(end, len(b)); at += l.record {
 			d.out.Flows = append(d.out.Flows, l.flow(b[at:at+l.record:at+l.record], rate))
+		}
+		if end > len(b) {
+			return false
 		}
 		b = b[end:]
 	}

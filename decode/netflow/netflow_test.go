@@ -2,6 +2,7 @@ package netflow_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -102,6 +103,29 @@ func TestTemplates(t *testing.T) {
 		require.Equal(t, []decode.Flow{commonFlow}, flows, name)
 		require.NoError(t, e.Err)
 		require.Equal(t, netflow.Stats{Datagrams: 1, Flows: 1, Templates: 1}, d.Stats())
+	}
+}
+
+// The whole records of a datagram that was cut count, and so do those of a set that claims to be
+// longer than its message, as some exporters send.
+func TestCut(t *testing.T) {
+	record := packettest.Set(256, commonRecord()...)
+	two := packettest.Set(256, append(commonRecord(), commonRecord()...)...)
+	long := slices.Clone(record)
+	long[3] += 2
+	v9, ipfix := packettest.Set(0, common(256)...), packettest.Set(2, common(256)...)
+	cut := func(b []byte) []byte { return b[:len(b)-1] }
+	for name, b := range map[string][]byte{
+		"NetFlow 5":              cut(packettest.NetFlow5(0, 0, commonFlow, commonFlow)),
+		"NetFlow 9":              cut(packettest.NetFlow9(1, 0, v9, two)),
+		"IPFIX":                  cut(packettest.IPFIX(1, 0, ipfix, two)),
+		"set beyond its message": packettest.IPFIX(1, 0, ipfix, long),
+	} {
+		flows, e := decoded(netflow.New(netflow.Config{}), b)
+		require.Len(t, flows, 1, name)
+		require.Equal(t, src, flows[0].Src)
+		require.Equal(t, uint64(1500), flows[0].Bytes)
+		require.ErrorIs(t, e.Err, decode.ErrMalformed, name)
 	}
 }
 

@@ -32,13 +32,13 @@ func (d *Decoder) ipfix(b []byte) bool {
 		return false
 	}
 	n := int(binary.BigEndian.Uint16(b[2:]))
-	if n < ipfixHeaderLen || n > len(b) {
+	if n < ipfixHeaderLen {
 		return false
 	}
 	d.ipx = true
 	d.open(10, binary.BigEndian.Uint32(b[12:]))
 	number := binary.BigEndian.Uint32(b[8:])
-	ok := d.sets(b[ipfixHeaderLen:n])
+	ok := d.sets(b[ipfixHeaderLen:min(n, len(b))]) && n <= len(b)
 	d.out.LostFlows += d.src.sequence.ipfix(number, d.recs)
 	if d.gaps || !ok {
 		d.src.sequence.synced = false // the number of records is unknown
@@ -46,12 +46,16 @@ func (d *Decoder) ipfix(b []byte) bool {
 	return ok
 }
 
-// sets reads the sets of a datagram.
+// sets reads the sets of a datagram. The last one may claim to be longer than the datagram, by an
+// exporter's fault or because a capture has cut it: its whole records count, and it is an error.
 func (d *Decoder) sets(b []byte) (ok bool) {
 	for len(b) >= setHeaderLen {
 		id, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 		if id == 0 && n == 0 { // padding outside any set
 			return true
+		}
+		if n > len(b) && id >= minDataSet {
+			d.dataSet(id, b[setHeaderLen:])
 		}
 		if n < setHeaderLen || n > len(b) {
 			return false
