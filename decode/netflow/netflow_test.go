@@ -106,8 +106,8 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// The whole records of a datagram that was cut count, and so do those of a set that claims to be
-// longer than its message, as some exporters send.
+// The whole records of a datagram that was cut count, and so do the records of a set that claims to
+// be longer than its message, as some exporters send.
 func TestCut(t *testing.T) {
 	record := packettest.Set(256, commonRecord()...)
 	two := packettest.Set(256, append(commonRecord(), commonRecord()...)...)
