@@ -100,8 +100,8 @@ Options:
 The section visor.config of the configuration file may set each long option, with _ for
 -, such as 'log_file: /var/log/visord'; the command line wins. The exceptions are
 --config, --check, --bpf, --host-spec, --help and --version. The section visor.alerts
-sends findings, such as attacks, to webhooks and to Alertmanager: see the README of
-examples/visord.
+sends findings, such as attacks, to webhooks and to Alertmanager: see
+examples/visord/alerts.md.
 
 Signals:
   SIGHUP         reads the configuration file again and applies changes of taps,

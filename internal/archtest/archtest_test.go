@@ -68,7 +68,7 @@ var doors = map[string][]string{
 }
 
 type pkg struct {
-	ImportPath string
+	ImportPath, Doc string
 	Imports    []string
 	Standard   bool
 }
@@ -76,7 +76,7 @@ type pkg struct {
 // listed returns the module's packages with their imports, without tests. Each run of the go
 // command takes longer than the tests that read the list.
 var listed = sync.OnceValues(func() (out []pkg, err error) {
-	raw, err := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "visor/...").Output()
+	raw, err := exec.Command("go", "list", "-json=ImportPath,Doc,Imports,Standard", "visor/...").Output()
 	if err != nil {
 		return nil, err
 	}

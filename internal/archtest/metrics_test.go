@@ -21,7 +21,7 @@ func TestMetricsReference(t *testing.T) {
 		"A metric is shown if all its groups are enabled; the groups in bold are enabled by default. pktvisor lacks the groups in\n" +
 		"italics. They are enabled by default in Go programs, and disabled in policy documents: list them in `enable` there, or use\n" +
 		"`everything`; `all` means pktvisor's groups. `<label>` in a JSON path stands for one of several subjects, which is a label in\n" +
-		"Prometheus. README.md and the package comment of handler/metric explain the kinds. `total` is the metric since the start, at\n" +
+		"Prometheus. The package comment of handler/metric explains the kinds. `total` is the metric since the start, at\n" +
 		"`/metrics/counters`; where it has no label for the subjects, it is their sum.\n")
 	for _, a := range builtin.Catalog().Handlers {
 		info, err := a.Info()

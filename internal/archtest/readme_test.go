@@ -1,6 +1,7 @@
 package archtest
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -58,25 +60,70 @@ func TestReadmePicture(t *testing.T) {
 	}
 }
 
-// TestReadmePackages: the table of README.md names each package that others may import, and each
-// example.
-func TestReadmePackages(t *testing.T) {
+// TestReadmeNames: the packages and names that README.md tells readers to use exist, and go list,
+// to which it refers, describes each package.
+func TestReadmeNames(t *testing.T) {
 	text := readme(t)
-	_, table, found := strings.Cut(text, "| package | contents |")
-	require.True(t, found)
-	table, _, _ = strings.Cut(table, "\n\n")
-	named := make(map[string]bool)
-	for _, row := range strings.Split(table, "\n| ")[1:] {
-		cell, _, _ := strings.Cut(row, " |")
-		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
-			named[name[1]] = true
-			require.DirExists(t, name[1])
+	for _, m := range regexp.MustCompile("`((?:capture|decode|sketch|window|geo|handler|export)[a-z/0-9]*)(?:\\.([A-Z][\\w.]*))?`").FindAllStringSubmatch(text, -1) {
+		require.DirExists(t, m[1])
+		if m[2] != "" {
+			names, _ := namesOf(t, m[1])
+			require.True(t, names[m[2]], "package %s has no %s", m[1], m[2])
 		}
 	}
 	for _, p := range packages(t) {
-		name := strings.TrimPrefix(p.ImportPath, "visor/")
-		if name != "visor" && name != "benchmarks" && !strings.HasPrefix(name, "internal/") && !strings.HasPrefix(name, "export/schemas") {
-			require.True(t, named[name], "%s is not in the table of packages", name)
+		if !strings.HasPrefix(p.ImportPath, "visor/internal/") {
+			require.NotEmpty(t, p.Doc, "%s has no package comment", p.ImportPath)
 		}
 	}
+}
+
+// TestExamplesNamed: examples/README.md lists every example.
+func TestExamplesNamed(t *testing.T) {
+	readme(t)
+	list, err := os.ReadFile("examples/README.md")
+	require.NoError(t, err)
+	dirs, err := filepath.Glob("examples/*/README.md")
+	require.NoError(t, err)
+	require.Greater(t, len(dirs), 5)
+	for _, dir := range dirs {
+		name := filepath.Base(filepath.Dir(dir))
+		require.Contains(t, string(list), "["+name+"]("+name+")")
+	}
+}
+
+// TestPageLinks: links between pages lead to files, and to headings in them.
+func TestPageLinks(t *testing.T) {
+	readme(t)
+	links := regexp.MustCompile(`\]\(([^):#]*)(#[^)]*)?\)`)
+	headings := regexp.MustCompile(`(?m)^#+ (.*)$`)
+	mark := regexp.MustCompile(`[^\p{L}\p{N} -]`)
+	seen := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, m := range links.FindAllStringSubmatch(string(text), -1) {
+			target := path
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(path), m[1])
+			}
+			seen++
+			info, err := os.Stat(target)
+			if !assert.NoError(t, err, path) || m[2] == "" || info.IsDir() {
+				continue
+			}
+			page, err := os.ReadFile(target)
+			require.NoError(t, err)
+			var anchors []string
+			for _, h := range headings.FindAllStringSubmatch(string(page), -1) {
+				anchors = append(anchors, "#"+strings.ReplaceAll(mark.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-"))
+			}
+			assert.Contains(t, anchors, m[2], path)
+		}
+		return nil
+	}))
+	require.Greater(t, seen, 30)
 }
