@@ -69,8 +69,8 @@ var doors = map[string][]string{
 
 type pkg struct {
 	ImportPath, Doc string
-	Imports    []string
-	Standard   bool
+	Imports         []string
+	Standard        bool
 }
 
 // listed returns the module's packages with their imports, without tests. Each run of the go
