@@ -60,7 +60,7 @@ func TestReadmePicture(t *testing.T) {
 	}
 }
 
-// TestReadmeNames: the packages and names that README.md tells readers to use exist, and go list,
+// TestReadmeNames: the packages and names that README.md recommends exist, and go list,
 // to which it refers, describes each package.
 func TestReadmeNames(t *testing.T) {
 	text := readme(t)
