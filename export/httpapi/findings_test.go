@@ -2,9 +2,11 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,10 +33,13 @@ func attacked(string, policy.Options, policy.Options) (policy.Opened, error) {
 }
 
 // newAttacked returns an agent whose input is an attack, and the changes of its findings.
-func newAttacked(t *testing.T) (*agent, *[]findings.Finding) {
+func newAttacked(t *testing.T) (*agent, *[]findings.Finding) { return newAttackedBy(t, attacked) }
+
+// newAttackedBy is newAttacked with another opener of inputs.
+func newAttackedBy(t *testing.T, open func(string, policy.Options, policy.Options) (policy.Opened, error)) (*agent, *[]findings.Finding) {
 	changes := new([]findings.Finding)
 	var mu sync.Mutex
-	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: attacked, Found: func(f findings.Finding) {
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: open, Found: func(f findings.Finding) {
 		mu.Lock()
 		defer mu.Unlock()
 		*changes = append(*changes, f)
@@ -93,22 +98,33 @@ func TestFindings(t *testing.T) {
 }
 
 // TestFindingsOfReplacedPolicy checks that a finding of a policy which another one replaces ends as
-// replaced, so that its alert goes on.
+// replaced, so that its alert goes on. In the second case, the former policy must end before the new
+// one can open its socket, and in the third the new one fails nevertheless.
 func TestFindingsOfReplacedPolicy(t *testing.T) {
-	a, changes := newAttacked(t)
-	require.Equal(t, http.StatusCreated, a.do("POST", "/api/v1/policies", "application/x-yaml", watched("")).Code)
-	<-a.manager.Policy("p").Parts[0].Ended()
-	w := a.do("PUT", "/api/v1/policies/p", "application/x-yaml", watched("min_labels: 11"))
-	require.Equal(t, http.StatusOK, w.Code, w.Body)
-	<-a.manager.Policy("p").Parts[0].Ended()
-	var ended []findings.Finding
-	for _, f := range *changes {
-		if f.Ended {
-			ended = append(ended, f)
+	for _, failures := range [][]error{nil, {syscall.EADDRINUSE}, {syscall.EADDRINUSE, errors.New("no such device")}} {
+		opened, failed := 0, failures
+		a, changes := newAttackedBy(t, func(typ string, config, only policy.Options) (policy.Opened, error) {
+			if opened++; opened > 1 && len(failed) > 0 {
+				err := failed[0]
+				failed = failed[1:]
+				return policy.Opened{}, err
+			}
+			return attacked(typ, config, only)
+		})
+		require.Equal(t, http.StatusCreated, a.do("POST", "/api/v1/policies", "application/x-yaml", watched("")).Code)
+		<-a.manager.Policy("p").Parts[0].Ended()
+		w := a.do("PUT", "/api/v1/policies/p", "application/x-yaml", watched("min_labels: 11"))
+		require.Equal(t, len(failures) < 2, w.Code == http.StatusOK, w.Body)
+		<-a.manager.Policy("p").Parts[0].Ended()
+		var ended []findings.Finding
+		for _, f := range *changes {
+			if f.Ended {
+				ended = append(ended, f)
+			}
 		}
+		require.Len(t, ended, 1)
+		require.True(t, ended[0].Replaced)
 	}
-	require.Len(t, ended, 1)
-	require.True(t, ended[0].Replaced)
 }
 
 // The findings block of a policy has thresholds and exceptions.

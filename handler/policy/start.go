@@ -189,7 +189,7 @@ func (m *Manager) undo(r *Running, reason error) {
 		}
 		part.Attachment.Detach()
 		if part.watch != nil {
-			part.watch.end(r.Replaced())
+			part.watch.end(reason == errReplaced)
 		}
 		if !r.measures {
 			part.input.change(-1, -countHandlers(&r.Policy))
