@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,15 +47,16 @@ type agent struct {
 	files   fileHelper
 	memory  memory
 	ending  atomic.Bool
-	closers []func() // called at the end, the last first
-	lost    error    // of closeHistory
+	closers []func()       // called at the end, the last first
+	lost    error          // of closeHistory
+	started policy.Options // of the configuration file
 }
 
 // runAgent runs an agent until ctx is done or a client of the API stops it.
 func runAgent(ctx context.Context, o options, sink *logSink, log *slog.Logger) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	a := &agent{o: o, log: log, sink: sink}
+	a := &agent{o: o, log: log, sink: sink, started: o.doc.Config}
 	defer func() {
 		a.close()
 		err = errors.Join(err, a.lost)
@@ -207,7 +210,7 @@ func (a *agent) load() error {
 		return err
 	}
 	for _, e := range failed {
-		a.log.Error(e.Error())
+		a.log.Error(advised(e))
 	}
 	if a.o.iface != "" {
 		if err := a.manager.AddTap(defaultTap(a.o)); err != nil {
@@ -378,22 +381,59 @@ func (a *agent) reload() {
 			err = policy.InFile(next.Warnings[0], a.o.config)
 		}
 	}
-	if err != nil {
-		a.log.Error("configuration is not reloaded", "error", err)
-		return
+	if err == nil && next.Policies == nil && len(a.o.doc.Policies) > 0 {
+		err = policy.InFile(errors.New("all policies would end, because the section 'policies' is missing; 'policies: {}' ends them"), a.o.config)
 	}
-	failed := a.manager.Reload(next)
+	if err == nil {
+		err = a.apply(next)
+	}
+	if err != nil {
+		for problem := range strings.SplitSeq(err.Error(), "\n") {
+			a.log.Error("configuration is not reloaded", "error", problem)
+		}
+	}
+}
+
+// apply applies a document that was read again. It returns an error if nothing has changed.
+func (a *agent) apply(next *policy.Document) error {
+	err := a.manager.Reload(next)
+	failed, some := errors.AsType[policy.StartErrors](err)
+	if err != nil && !some {
+		return err
+	}
 	a.reloadAlerts(next)
-	former := a.o.doc.Config
-	for key, value := range next.Config {
-		if fmt.Sprint(former[key]) != fmt.Sprint(value) {
+	a.warnChanged(next.Config)
+	a.o.doc = next
+	for _, e := range failed {
+		a.log.Error(advised(e))
+	}
+	if len(failed) > 0 {
+		a.log.Error("configuration reloaded in part from " + a.o.config + ": policies with errors run on as they were, or not at all")
+		return nil
+	}
+	a.log.Info("configuration reloaded from " + a.o.config)
+	return nil
+}
+
+// warnChanged warns about options that differ from those at the start.
+func (a *agent) warnChanged(next policy.Options) {
+	keys := make(map[string]bool)
+	for _, of := range []policy.Options{a.started, next} {
+		for key := range of {
+			keys[key] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if fmt.Sprint(a.started[key]) != fmt.Sprint(next[key]) {
 			a.log.Warn("visor.config." + key + " has changed: that needs a restart")
 		}
 	}
-	a.o.doc = next
-	if failed != nil {
-		a.log.Error("configuration reloaded in part from "+a.o.config, "error", failed)
-		return
+}
+
+// advised returns the text of an error about a policy, with the option that helps.
+func advised(err error) string {
+	if errors.Is(err, policy.ErrMemory) {
+		return err.Error() + "; --memory-limit sets the limit of the process, twice as much"
 	}
-	a.log.Info("configuration reloaded from " + a.o.config)
+	return err.Error()
 }

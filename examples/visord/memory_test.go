@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"runtime/debug"
@@ -90,7 +91,7 @@ func TestPolicyDoesNotFit(t *testing.T) {
 	require.Equal(t, 201, status, answer)
 	status, answer = send("POST", "", policy("b", `"dns":{"type":"dns"},"net":{"type":"net"}`))
 	require.Equal(t, 422, status)
-	require.Contains(t, answer, "policy [b] does not fit into the memory limit: it may need 26.2 MB (dns 21.0 MB, net 5.2 MB), and others 24.4 MB of 33.6 MB")
+	require.Contains(t, answer, "policy [b] does not fit into the memory limit: it may need 25.0 MiB (dns 20.0 MiB, net 5.0 MiB), and others 23.3 MiB of 32.0 MiB")
 	status, _ = send("POST", "", policy("c", `"net":{"type":"net"}`))
 	require.Equal(t, 201, status)
 	status, answer = send("PUT", "/a", policy("a", `"dns":{"type":"dns"}`))
@@ -99,4 +100,23 @@ func TestPolicyDoesNotFit(t *testing.T) {
 	require.Equal(t, 200, status)
 	status, answer = send("POST", "", policy("b", `"dns":{"type":"dns"}`))
 	require.Equal(t, 201, status, answer)
+}
+
+// TestCheckMemory checks that --check finds policies that would not fit at the start.
+func TestCheckMemory(t *testing.T) {
+	path := configFile(t, `
+visor:
+  config: {memory_limit: 40M}
+  taps: {t: {input_type: mock}}
+  policies:
+    a: {kind: collection, input: {tap: t, input_type: mock}, handlers: {modules: {net: {type: net}}}}
+    b: {kind: collection, input: {tap: t, input_type: mock}, handlers: {modules: {dns: {type: dns}}}}
+`)
+	var out bytes.Buffer
+	require.Equal(t, exitMisuse, run(t.Context(), []string{"--check", path}, &out, &out))
+	require.Contains(t, out.String(), "policy a: tap t, handlers net (net)")
+	require.Contains(t, out.String(), "error: policy [b] does not fit into the memory limit: it may need 20.0 MiB (dns 20.0 MiB), and others ")
+	require.Contains(t, out.String(), "; --memory-limit sets the limit of the process, twice as much")
+	require.NotContains(t, out.String(), "policy b:")
+	require.Equal(t, exitDone, run(t.Context(), []string{"--check", path, "--memory-limit", "off"}, &out, &out))
 }

@@ -203,6 +203,18 @@ func TestSignals(t *testing.T) {
 	p.logged("configuration is not reloaded error=\"no policies found in schema")
 	require.Len(t, p.policies(), 3, "what was goes on")
 
+	misspelt := strings.NewReplacer("policies:", "policeis:", "periods: 3", "").Replace(document(recording, "third"))
+	require.NoError(t, os.WriteFile(path, []byte(misspelt), 0o600))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	p.logged("did you mean 'policies'?")
+	p.logged("configuration is not reloaded error=\"all policies would end, because the section 'policies' is missing; 'policies: {}' ends them in config file: ")
+	require.Len(t, p.policies(), 3)
+
+	require.NoError(t, os.WriteFile(path, []byte("visor: {policies: {}}"), 0o600))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	wait.Until(t, func() bool { return len(p.policies()) == 0 })
+	wait.Until(t, func() bool { return strings.Count(p.lines(), "visor.config.periods has changed") == 2 }, func() string { return "a key that is gone" })
+
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, exitDone, p.end())
 	require.Contains(t, p.lines(), "Shutting down")

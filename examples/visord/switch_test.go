@@ -64,7 +64,8 @@ visor:
 	require.Equal(t, []string{"good"}, p.policies())
 	require.Contains(t, p.lines(), `[error] policy [bad] failed to start: Couldn't find interface by provided name: "nosuch0". Available interfaces: `)
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
-	p.logged("configuration reloaded in part from " + path)
+	p.logged("configuration reloaded in part from " + path + ": policies with errors run on as they were, or not at all")
+	require.Equal(t, 2, strings.Count(p.lines(), `[error] policy [bad] failed to start: Couldn't find interface`), "in the same words as at the start")
 	require.NotContains(t, p.lines(), "configuration reloaded from")
 	require.Equal(t, []string{"good"}, p.policies())
 

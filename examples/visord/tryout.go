@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"visor/handler/policy"
@@ -17,12 +18,17 @@ func tryOut(o options, stdout io.Writer) int {
 	for _, w := range o.warnings {
 		fmt.Fprintln(stdout, "warning:", w)
 	}
+	limit, err := memoryLimit(o.memory, os.DirFS("/"))
+	if err != nil {
+		fmt.Fprintln(stdout, "error:", err)
+		return exitMisuse
+	}
 	m := policy.NewManager(policy.ManagerConfig{
 		Types:   builtin.Catalog(),
-		Periods: o.periods, DeepSample: o.deepSample, Open: builtin.Catalog().CheckInput, Logger: slog.New(slog.DiscardHandler),
+		Periods: o.periods, DeepSample: o.deepSample, Open: builtin.Catalog().CheckInput, Logger: slog.New(slog.DiscardHandler), Memory: shareOut(limit).work,
 	})
 	defer m.Close()
-	err := m.Load(o.doc)
+	err = m.Load(o.doc)
 	for _, t := range m.Taps() {
 		fmt.Fprintf(stdout, "tap %s: %s\n", t.Name, t.InputType)
 	}
@@ -39,7 +45,7 @@ func tryOut(o options, stdout io.Writer) int {
 		failed = append(failed, err)
 	}
 	for _, e := range failed {
-		for problem := range strings.SplitSeq(policy.InFile(e, o.config).Error(), "\n") {
+		for problem := range strings.SplitSeq(advised(policy.InFile(e, o.config)), "\n") {
 			fmt.Fprintln(stdout, "error:", problem)
 		}
 	}

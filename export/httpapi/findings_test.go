@@ -98,8 +98,8 @@ func TestFindings(t *testing.T) {
 }
 
 // TestFindingsOfReplacedPolicy checks that a finding of a policy which another one replaces ends as
-// replaced, so that its alert goes on. In the second case, the former policy must end before the new
-// one can open its socket, and in the third the new one fails nevertheless.
+// replaced, so that its alert goes on. In the second case, the former policy must end before the
+// new one can open its socket, and in the third the new one fails nevertheless.
 func TestFindingsOfReplacedPolicy(t *testing.T) {
 	for _, failures := range [][]error{nil, {syscall.EADDRINUSE}, {syscall.EADDRINUSE, errors.New("no such device")}} {
 		opened, failed := 0, failures

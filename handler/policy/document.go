@@ -16,8 +16,8 @@ import (
 type Document struct {
 	Config   Options // the agent's configuration: visor.config
 	Taps     []Tap
-	Global   []Global // defaults of handler types
-	Policies []Policy
+	Global   []Global           // defaults of handler types
+	Policies []Policy           // nil without the section
 	Own      map[string]Options // sections for the agent itself, by name: see [Section]
 	// keys without effect and unusable taps, which pktvisor ignores silently
 	Warnings []*Error

@@ -109,6 +109,16 @@ var (
 // existsError is an [ErrExists] with pktvisor's text.
 type existsError string
 
+func existsTap(name string) error { return existsError("module name '" + name + "' already exists") }
+
+func existsPolicy(name string) error {
+	return existsError("policy with name '" + name + "' already defined")
+}
+
+func existsGlobal(typ string) error {
+	return existsError("stream handler type '" + typ + "' already exists in global_handler_config configuration")
+}
+
 func (e existsError) Error() string        { return string(e) }
 func (e existsError) Is(target error) bool { return target == ErrExists }
 
@@ -139,7 +149,7 @@ func (m *Manager) AddTap(t Tap) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, exists := m.taps.all()[t.Name]; exists {
-		return existsError("module name '" + t.Name + "' already exists")
+		return existsTap(t.Name)
 	}
 	m.taps.change(func(all map[string]Tap) { all[t.Name] = t })
 	m.cfg.Logger.Info(fmt.Sprintf("tap [%s]: loaded, type %s", t.Name, t.InputType))
@@ -181,7 +191,7 @@ func (m *Manager) AddPolicy(p Policy) (*Running, error) {
 
 func (m *Manager) add(p Policy) (*Running, error) {
 	if _, exists := m.policies.all()[p.Name]; exists {
-		return nil, existsError("policy with name '" + p.Name + "' already defined")
+		return nil, existsPolicy(p.Name)
 	}
 	return m.replace(p)
 }

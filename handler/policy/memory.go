@@ -108,7 +108,7 @@ func (m *Manager) fits(p *Policy, parts []Part) error {
 	need, sum := int64(0), []string{}
 	add := func(what string, n int64) {
 		need += n
-		sum = append(sum, fmt.Sprintf("%s %s", what, megabytes(n)))
+		sum = append(sum, fmt.Sprintf("%s %s", what, mebibytes(n)))
 	}
 	opened := make(map[string]bool)
 	for i := range parts {
@@ -125,7 +125,7 @@ func (m *Manager) fits(p *Policy, parts []Part) error {
 		return nil
 	}
 	return fmt.Errorf("policy [%s] %w: it may need %s (%s), and others %s of %s", p.Name, ErrMemory,
-		megabytes(need), strings.Join(sum, ", "), megabytes(taken), megabytes(m.cfg.Memory))
+		mebibytes(need), strings.Join(sum, ", "), mebibytes(taken), mebibytes(m.cfg.Memory))
 }
 
 // taken is the maximum of all inputs, and of all policies except one.
@@ -146,4 +146,4 @@ func (m *Manager) taken(except string) (sum int64) {
 	return sum
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/mib) }

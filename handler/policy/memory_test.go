@@ -20,8 +20,8 @@ func TestManagerMemory(t *testing.T) {
 	add(t, m, counting("b"))
 	_, err := m.AddPolicy(counting("c"))
 	require.ErrorIs(t, err, policy.ErrMemory)
-	require.ErrorContains(t, err, "policy [c] does not fit into the memory limit: it may need 26.2 MB (net 5.2 MB, dns 21.0 MB), and others ")
-	require.ErrorContains(t, err, " of 104.9 MB")
+	require.ErrorContains(t, err, "policy [c] does not fit into the memory limit: it may need 25.0 MiB (net 5.0 MiB, dns 20.0 MiB), and others ")
+	require.ErrorContains(t, err, " of 100.0 MiB")
 	require.Len(t, in.feeds, 1)
 	_, err = m.ReplacePolicy(counting("a"))
 	require.NoError(t, err, "the former one makes way")
@@ -31,7 +31,7 @@ func TestManagerMemory(t *testing.T) {
 		more.Modules[i].Enable = []string{"everything"}
 	}
 	_, err = m.AddPolicy(more)
-	require.ErrorContains(t, err, "it may need 71.3 MB (net 10.5 MB, dns 60.8 MB)", "with visor's own groups")
+	require.ErrorContains(t, err, "it may need 68.0 MiB (net 10.0 MiB, dns 58.0 MiB)", "with visor's own groups")
 
 	other := counting("c")
 	other.Input.Config, other.Modules = policy.Options{"bpf": "udp"}, other.Modules[:1]
@@ -49,7 +49,7 @@ func TestManagerMemory(t *testing.T) {
 
 // An input that asks for more TCP connections than fit receives fewer, and its bound counts.
 func TestManagerConnections(t *testing.T) {
-	for conns, want := range map[uint64]string{1000: "10.6 MB", 300_000: "62."} {
+	for conns, want := range map[uint64]string{1000: "10.1 MiB", 300_000: "59."} {
 		in := &inputs{}
 		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open, Memory: 200 << 20})
 		defer m.Close()
@@ -70,10 +70,10 @@ func TestManagerOwnGroups(t *testing.T) {
 		module policy.Module
 		want   string
 	}{
-		{policy.Module{Enable: []string{"all"}}, "dns 21.0 MB"},
-		{policy.Module{Enable: []string{"top_clients"}}, "dns 60.8 MB"},
-		{policy.Module{Own: true}, "dns 60.8 MB"},
-		{policy.Module{Own: true, Disable: []string{"all"}}, "dns 21.0 MB"},
+		{policy.Module{Enable: []string{"all"}}, "dns 20.0 MiB"},
+		{policy.Module{Enable: []string{"top_clients"}}, "dns 58.0 MiB"},
+		{policy.Module{Own: true}, "dns 58.0 MiB"},
+		{policy.Module{Own: true, Disable: []string{"all"}}, "dns 20.0 MiB"},
 	} {
 		in := &inputs{}
 		m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open, Memory: 16 << 20})

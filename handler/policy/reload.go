@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"syscall"
 )
 
 // StartErrors holds the reasons why policies of a document did not start: one error each.
@@ -54,7 +55,7 @@ func (m *Manager) Load(doc *Document) error {
 	}
 	for _, g := range doc.Global {
 		if _, exists := m.global[g.Type]; exists {
-			return existsError("stream handler type '" + g.Type + "' already exists in global_handler_config configuration")
+			return existsGlobal(g.Type)
 		}
 		m.global[g.Type] = g.Config
 	}
@@ -71,15 +72,33 @@ func (m *Manager) Load(doc *Document) error {
 	return errs.orNil()
 }
 
+// checkNames returns an error about a tap or a default that a document has twice.
+func (d *Document) checkNames() error {
+	for i := range d.Taps {
+		if slices.ContainsFunc(d.Taps[:i], func(t Tap) bool { return t.Name == d.Taps[i].Name }) {
+			return existsTap(d.Taps[i].Name)
+		}
+	}
+	for i := range d.Global {
+		if slices.ContainsFunc(d.Global[:i], func(g Global) bool { return g.Type == d.Global[i].Type }) {
+			return existsGlobal(d.Global[i].Type)
+		}
+	}
+	return nil
+}
+
 // Reload applies the difference between the loaded documents and doc. Policies missing in it end,
 // and new ones start. Policies are replaced if the policy, one of its taps, or a default of its
 // handlers has changed. All others continue undisturbed, including those added by AddTap and
 // AddPolicy, unless a tap has another section anonymize: it applies to all policies. A problem of
 // one policy does not affect the others. The old version continues, and Reload returns
-// [StartErrors].
+// [StartErrors]. Any other error concerns taps or defaults, and nothing has changed.
 func (m *Manager) Reload(doc *Document) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := doc.checkNames(); err != nil {
+		return err
+	}
 	m.reloadTaps(doc.Taps)
 	clear(m.global)
 	for _, g := range doc.Global {
@@ -95,15 +114,7 @@ func (m *Manager) Reload(doc *Document) error {
 		}
 	}
 	m.loaded.policies = names
-	var errs StartErrors
-	for _, p := range doc.Policies {
-		if m.runs(p) {
-			continue
-		}
-		if _, err := m.replace(p); err != nil {
-			errs = append(errs, of(&p, err))
-		}
-	}
+	errs := m.reloadPolicies(doc.Policies)
 	for _, r := range m.Policies() {
 		if slices.Contains(names, r.Policy.Name) || r != m.policies.all()[r.Policy.Name] || !m.shownAnew(r) {
 			continue
@@ -113,6 +124,37 @@ func (m *Manager) Reload(doc *Document) error {
 		}
 	}
 	return errs.orNil()
+}
+
+// reloadPolicies starts or replaces the policies that differ. One whose socket another one has not
+// left yet is tried again after the others.
+func (m *Manager) reloadPolicies(all []Policy) (errs StartErrors) {
+	var waiting []Policy
+	for _, p := range all {
+		if slices.ContainsFunc(waiting, func(other Policy) bool { return other.Name == p.Name }) {
+			errs = append(errs, existsPolicy(p.Name))
+		} else {
+			waiting = append(waiting, p)
+		}
+	}
+	waiting = slices.DeleteFunc(waiting, m.runs)
+	for {
+		var again []Policy
+		var busy StartErrors
+		for _, p := range waiting {
+			_, err := m.replace(p)
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE):
+				again, busy = append(again, p), append(busy, of(&p, err))
+			case err != nil:
+				errs = append(errs, of(&p, err))
+			}
+		}
+		if len(again) == 0 || len(again) == len(waiting) {
+			return append(errs, busy...)
+		}
+		waiting = again
+	}
 }
 
 // shownAnew reports whether a tap of a running policy has another section anonymize by now. A

@@ -3,7 +3,9 @@ package policy_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -148,6 +150,56 @@ func TestReload(t *testing.T) {
 	require.ErrorContains(t, m.Reload(doc("eth3", 3000, "second")), "no such device")
 	require.NotSame(t, last[1], m.Policy("dns"), "the others get theirs")
 	require.Equal(t, policy.Options{"iface": "eth2"}, m.Policy("second").Parts[0].InputStatus().Config, "it goes on as it was")
+}
+
+// A name that a document has twice is an error in a reload, as it is in a load.
+func TestReloadTwice(t *testing.T) {
+	in := &inputs{}
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: in.open})
+	defer m.Close()
+	doc, err := builtin.Catalog().Parse(fmt.Appendf(nil, reloaded, "eth1", 1000, "first"))
+	require.NoError(t, err)
+	require.NoError(t, m.Load(doc))
+	before := m.Policies()
+
+	twice := *doc
+	twice.Taps = append(slices.Clone(doc.Taps), policy.Tap{Name: "wired", InputType: "flow"})
+	require.EqualError(t, m.Reload(&twice), "module name 'wired' already exists")
+	twice = *doc
+	twice.Global = append(slices.Clone(doc.Global), doc.Global[0])
+	require.EqualError(t, m.Reload(&twice), "stream handler type 'dns' already exists in global_handler_config configuration")
+	twice = *doc
+	second := doc.Policies[0]
+	second.Modules = nil
+	twice.Policies = append(slices.Clone(doc.Policies), second)
+	require.EqualError(t, m.Reload(&twice), "policy with name 'net' already defined")
+	require.Equal(t, before, m.Policies())
+}
+
+// A policy may take the socket that another one leaves in the same reload, whatever their order.
+func TestReloadSockets(t *testing.T) {
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
+	defer m.Close()
+	dir := t.TempDir()
+	parse := func(sockets map[string]string) *policy.Document {
+		text := "visor:\n  taps:\n"
+		for _, name := range slices.Sorted(maps.Keys(sockets)) {
+			text += fmt.Sprintf("    %s: {input_type: dnstap, config: {socket: %s/%s}}\n", name, dir, sockets[name])
+		}
+		text += "  policies:\n"
+		for _, name := range slices.Sorted(maps.Keys(sockets)) {
+			text += fmt.Sprintf("    %s: {kind: collection, input: {tap: %s, input_type: dnstap}, handlers: {modules: {dns: {type: dns}}}}\n", name, name)
+		}
+		doc, err := builtin.Catalog().Parse([]byte(text))
+		require.NoError(t, err)
+		return doc
+	}
+	require.NoError(t, m.Load(parse(map[string]string{"m": "1", "n": "2"})))
+	require.NoError(t, m.Reload(parse(map[string]string{"a": "1", "m": "2", "n": "3"})))
+	for name, socket := range map[string]string{"a": "1", "m": "2", "n": "3"} {
+		require.Equal(t, dir+"/"+socket, m.Policy(name).Parts[0].InputStatus().Config["socket"])
+	}
+	require.ErrorContains(t, m.Reload(parse(map[string]string{"a": "1", "b": "1", "m": "2", "n": "3"})), "policy [b] failed to start: dnstap: listen unix "+dir+"/1: address already in use")
 }
 
 // A policy with a lease ends unless a client queries it.

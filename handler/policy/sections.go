@@ -57,7 +57,8 @@ const allPolicies = "__all"
 
 // policies reads the policies. It refuses names that are invalid in the API's paths, because such a
 // policy could not be deleted. pktvisor accepts them.
-func (p *parser) policies(node *yaml.Node) (out []Policy) {
+func (p *parser) policies(node *yaml.Node) []Policy {
+	out := []Policy{} // not nil: there is a section
 	for key, value := range p.pairs(node) {
 		if !p.isName(key, "expecting policy identifier") || !p.isMap(value, "expecting policy configuration map") {
 			continue
