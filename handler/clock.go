@@ -12,7 +12,7 @@ import (
 // clock assigns events of a live pipeline to periods. Periods are consecutive, start when the
 // pipeline starts, and are the same for all workers. A frame's timestamp selects its period, but
 // never a period ahead of the clock or an earlier one. When the clock steps, forward or back, the
-// running period ends and an era begins.
+// live period ends and an era begins.
 type clock struct {
 	// the time, and the monotonic time since the start
 	read   func() (wallNS int64, running time.Duration)
@@ -156,7 +156,7 @@ func (w *worker) advance(to period) {
 func (w *worker) processLive(frames []capture.Frame) {
 	wallNS, running := w.clock.read()
 	era := w.clock.era.Load()
-	// the running period counts the frames until the change is noticed
+	// the live period counts the frames until the change is noticed
 	stepped := era.stepped(wallNS, running)
 	w.now = secondOf(wallNS)
 	w.correct(frames, wallNS)

@@ -9,7 +9,7 @@
 //	})
 //	...
 //	err = p.Run(ctx)
-//	snap, err := p.Window(5) // the live period, and the last four that have ended
+//	snap, err := p.Window(5) // the live period, and the last four closed ones
 //
 // Each source is a queue with its own worker. A worker decodes a batch of frames once. It extracts
 // DNS and BGP messages, also from TCP streams, IP fragments and tunnels. It decodes flow exports if

@@ -294,8 +294,8 @@ func (p *Pipeline) Bucket(n int) (*Snapshot, error) { return p.main.Bucket(n) }
 // one. n is from 2 to Settings.Periods, which are 5 by default; see [Attachment.Window].
 func (p *Pipeline) Window(n int) (*Snapshot, error) { return p.main.Window(n) }
 
-// Latest returns the period for monitoring: the last one that has ended, or the running one before
-// any has ended.
+// Latest returns the period for monitoring: the last closed one, or the live one before any has
+// closed.
 func (p *Pipeline) Latest() (*Snapshot, error) {
 	if s, err := p.Bucket(1); err == nil {
 		return s, nil

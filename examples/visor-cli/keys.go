@@ -16,7 +16,7 @@ var bindings = []binding{
 	{"Enter", "show the clients and names behind the entry; Esc goes back"},
 	{"/", "show entries that contain a text; Esc shows all again"},
 	{"s", "sort by count, or by name"},
-	{"1 2 3, t", "look at the running minute, the last one, or five"},
+	{"1 2 3, t", "look at the live minute, the last one, or five"},
 	{"p", "choose another policy"},
 	{"f", "show findings, such as attacks; Enter shows the evidence"},
 	{"space", "pause, and resume"},

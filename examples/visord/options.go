@@ -199,7 +199,7 @@ func (o *options) pushFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.otelPath, "otel-path", "/v1/metrics", "its `path`, with http")
 	fs.StringVar(&o.otelProtocol, "otel-protocol", "http", "`http|grpc`")
 	fs.StringVar(&o.otelMetrics, "otel-metrics", "pktvisor", "`pktvisor|cumulative|both`: pktvisor's metrics of each period; or totals since the start, as sums and exponential histograms")
-	fs.IntVar(&o.otelInterval, "otel-interval", 60, "`seconds` between pushes; each pushes the periods that have ended since the last")
+	fs.IntVar(&o.otelInterval, "otel-interval", 60, "`seconds` between pushes; each pushes the periods that have closed since the last")
 	fs.DurationVar(&o.otelDrain, "otel-drain", time.Second, "maximum `time` for the last push when visord ends")
 	fs.BoolVar(&o.otelTLS, "otel-tls", false, "push over TLS")
 	fs.StringVar(&o.otelCert, "otel-tls-cert", "", "client certificate `file`, PEM")

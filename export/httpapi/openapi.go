@@ -93,7 +93,7 @@ func (rt *route) operation(g *guard) object {
 			out["requestBody"] = object{"required": true, "content": object{"application/json": ref}}
 			return out
 		}
-		strict := object{"name": "strict", "in": "query", "schema": object{"type": "boolean"}, "description": "refuse a document that there are warnings about"}
+		strict := object{"name": "strict", "in": "query", "schema": object{"type": "boolean"}, "description": "reject a document that has warnings"}
 		out["parameters"] = append(parameters, strict)
 		out["requestBody"] = object{"required": true, "content": object{"application/json": ref, "application/x-yaml": ref}}
 	}

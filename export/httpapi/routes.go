@@ -79,9 +79,9 @@ func (a *API) routes() []route {
 	all := []route{
 		{"GET", "/api/v1/metrics/app", "Version and uptime of the program", "app", "", "App", ok, nil, a.app},
 		{"GET", "/api/v1/metrics/rates", "Deprecated, and always 0: see 'live' in bucket 0", "app", "", "Rates", ok, nil, rates},
-		{"GET", "/api/v1/metrics/bucket/{n}", "One period of the policy 'default'; 0 is the running one", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultBucket},
+		{"GET", "/api/v1/metrics/bucket/{n}", "One period of the policy 'default'; 0 is the live one", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultBucket},
 		{"GET", "/api/v1/metrics/window/{n}", "The n newest periods of the policy 'default', merged", "metrics", "", "Summary", ok, []int{missing, broken}, a.defaultWindow},
-		{"GET", "/metrics", "The policy 'default' for Prometheus: the last period that has ended; and the account of all input of the agent (visor_…)", "metrics", "", "text", ok, []int{missing, broken}, a.defaultPrometheus},
+		{"GET", "/metrics", "The policy 'default' for Prometheus: the last closed period; and the account of all input of the agent (visor_…)", "metrics", "", "text", ok, []int{missing, broken}, a.defaultPrometheus},
 		{"GET", "/metrics/counters", "All policies for Prometheus, as counters and histograms of the time since their start, which only grow; and the account of all input of the agent (visor_…). In protobuf, if the client prefers it, with native histograms", "metrics", "", "text", ok, nil, a.allCounters},
 
 		{"GET", "/api/v1/taps", "All taps", "taps", "", "Taps", ok, nil, a.taps},
@@ -89,13 +89,13 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/policies", "All policies, including those for the cost of inputs", "policies", "", "Policies", ok, nil, a.policies},
 		{"GET", "/api/v1/policies/{policy}", "One policy", "policies", "", "Policies", ok, []int{missing}, a.policy},
 
-		{"GET", "/api/v1/policies/{policy}/metrics/bucket/{n}", "One period of a policy, or of all by the name __all; 0 is the running one", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.bucket},
+		{"GET", "/api/v1/policies/{policy}/metrics/bucket/{n}", "One period of a policy, or of all by the name __all; 0 is the live one", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.bucket},
 		{"GET", "/api/v1/policies/{policy}/metrics/window/{n}", "The n newest periods of a policy, or of all by the name __all, merged", "metrics", "", "Metrics", ok, []int{missing, early, broken}, a.window},
-		{"GET", "/api/v1/policies/{policy}/metrics/prometheus", "A policy, or all by the name __all, for Prometheus: the last period that has ended", "metrics", "", "text", ok, []int{missing, broken}, a.prometheus},
+		{"GET", "/api/v1/policies/{policy}/metrics/prometheus", "A policy, or all by the name __all, for Prometheus: the last closed period", "metrics", "", "text", ok, []int{missing, broken}, a.prometheus},
 		{"GET", "/api/v1/policies/{policy}/metrics/counters", "A policy, or all by the name __all, for Prometheus: counters and histograms of the time since its start, which only grow", "metrics", "", "text", ok, []int{missing}, a.policyCounters},
 
-		{"GET", "/api/v1/policies/{policy}/snapshot", "The last period of a policy that has ended, or a range of time from its history, as bytes that visor-reader and handler.ReadSnapshot read and merge; compressed with zstd", "metrics", "", "snapshot", ok, []int{missing, bad, early, broken}, a.snapshot},
-		{"GET", "/api/v1/policies/{policy}/history", "What a policy counted in a range of time, as one or by steps; the running period included", "metrics", "", "History", ok, []int{missing, bad, broken}, a.history},
+		{"GET", "/api/v1/policies/{policy}/snapshot", "The last closed period of a policy, or a range of time from its history, as bytes that visor-reader and handler.ReadSnapshot read and merge; compressed with zstd", "metrics", "", "snapshot", ok, []int{missing, bad, early, broken}, a.snapshot},
+		{"GET", "/api/v1/policies/{policy}/history", "What a policy counted in a range of time, as one or by steps; the live period included", "metrics", "", "History", ok, []int{missing, bad, broken}, a.history},
 		{"GET", "/api/v1/policies/{policy}/metrics/series", "Values of some metrics of a policy over time, for charts", "metrics", "", "SeriesAnswer", ok, []int{missing, bad, broken}, a.metricSeries},
 
 		{"GET", "/api/v1/findings", "What stands out in the traffic of all policies: what lasts, and what ended lately", "findings", "", "Findings", ok, nil, a.findings},

@@ -26,7 +26,7 @@ type Config struct {
 	// http://localhost:4318/v1/metrics (the default path) or grpc://localhost:4317
 	Endpoint string
 	Sources  func() []Source // returns the sources to push; called at each interval
-	Interval time.Duration   // interval between pushes of ended periods; 0 means 60 s
+	Interval time.Duration   // interval between pushes of closed periods; 0 means 60 s
 	// how long requests are kept that the receiver does not accept; 0 means 15 minutes
 	Budget  time.Duration
 	Pending int // maximum size of the kept requests in bytes; 0 means 64 MiB
@@ -193,8 +193,8 @@ func (p *Pusher) Stats() Stats {
 // By default receivers accept 4 MiB over gRPC, and 1 MiB behind nginx.
 const maxRequest = 1_000_000
 
-// maxLook is the longest interval between checks for ended periods, independent of Interval. A
-// policy may keep a single ended period.
+// maxLook is the longest interval between checks for closed periods, independent of Interval. A
+// policy may keep a single closed period.
 const maxLook = 30 * time.Second
 
 // occasion is the reason for collecting periods.
@@ -206,7 +206,7 @@ const (
 	ending // the live periods are pushed too
 )
 
-// collect gathers the periods that have ended since the last call. It queues them, unless the
+// collect gathers the periods that have closed since the last call. It queues them, unless the
 // occasion is looking.
 func (p *Pusher) collect(why occasion) {
 	p.collecting.Lock()

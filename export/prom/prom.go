@@ -6,11 +6,11 @@
 // A program with a registry of client_golang registers a collector (visor/export/prom/collector)
 // instead. Both export the same families ([export.Families]).
 //
-// The metrics cover the last ended period, usually a minute, or the live one before any has ended.
-// They are not cumulative, so counters have the type gauge. All series of a histogram have the same
-// buckets, so histograms of several hosts can be added up. The _sum of a summary is the sum of its
-// values. In pktvisor it is the greatest value; [Config].GreatestAsSum restores that. HELP
-// describes the sum.
+// The metrics cover the last closed period, usually a minute, or the live one before any has
+// closed. They are not cumulative, so counters have the type gauge. All series of a histogram have
+// the same buckets, so histograms of several hosts can be added up. The _sum of a summary is the
+// sum of its values. In pktvisor it is the greatest value; [Config].GreatestAsSum restores that.
+// HELP describes the sum.
 //
 // [CountersHandler], or [export.Totals] with [WriteText], exports cumulative counters: the totals
 // since the start in base units, so that rate() is right at any scrape interval:

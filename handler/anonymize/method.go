@@ -21,8 +21,8 @@ type Config struct {
 	IPv6 int `policy:"v6" range:"1-128" help:"bits that are kept of an IPv6 address, 48 by default"`
 
 	// of EDNS client subnets; 0 means IPv4 and IPv6
-	SubnetIPv4 int `policy:"client_subnet_v4" range:"1-32" help:"bits that are kept of an IPv4 client subnet of EDNS; the default is v4"`
-	SubnetIPv6 int `policy:"client_subnet_v6" range:"1-128" help:"bits that are kept of an IPv6 client subnet of EDNS; the default is v6"`
+	SubnetIPv4 int `policy:"client_subnet_v4" range:"1-32" help:"bits that are kept of an IPv4 client subnet of EDNS; v4 by default"`
+	SubnetIPv6 int `policy:"client_subnet_v6" range:"1-128" help:"bits that are kept of an IPv6 client subnet of EDNS; v6 by default"`
 
 	// KeyFile has the key of Crypto-PAn, see [ParseKey]. [New] reads it unless Key is set.
 	KeyFile string `policy:"key_file" type:"file" help:"file with the key of Crypto-PAn, 64 hexadecimal digits; addresses are then encrypted, not cut"`

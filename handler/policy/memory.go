@@ -81,7 +81,7 @@ func (m *Manager) partBytes(part *Part) (sum int64) {
 	return sum
 }
 
-// moduleBytes is the maximum of a module: the running period and the closed ones.
+// moduleBytes is the maximum of a module: the live period and the closed ones.
 func (m *Manager) moduleBytes(mod *Module) int64 {
 	opts := merged(mod.Config, mod.Filter)
 	periods := int64(5)

@@ -119,8 +119,7 @@ func (r *Running) Window(n int) (*handler.Snapshot, error) {
 	return r.collect(func(g *handler.Attachment) (*handler.Snapshot, error) { return g.Window(n) })
 }
 
-// Latest returns the period for monitoring: the last one that has ended, or the running one before
-// that.
+// Latest returns the period for monitoring: the last closed one, or the live one before that.
 func (r *Running) Latest() (*handler.Snapshot, error) {
 	if s, err := r.Bucket(1); err == nil {
 		return s, nil

@@ -37,7 +37,7 @@ func New(p *handler.Pipeline, cfg prom.Config) *Collector { return &Collector{p,
 // unchecked collector.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect sends the metrics of the last ended period.
+// Collect sends the metrics of the last closed period.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	s, err := c.pipeline.Latest()
 	if err != nil {

@@ -27,10 +27,10 @@ type dnstapConfig struct {
 	File       string        `policy:"dnstap_file" type:"file" help:"Frame Streams file to read in place of listening, also in gzip, zstd or bzip2"`
 	FIFO       bool          `policy:"allow_fifo" help:"the file may be a named pipe"`
 	OnlyHosts  decode.NetSet `policy:"only_hosts" in:"filter" type:"list of texts" help:"passes messages with an end in one of these networks; without effect in config"`
-	Mode       fs.FileMode   `policy:"socket_mode" type:"number or text" help:"octal permissions of the socket; the default is 0660"`
-	Owner      string        `policy:"socket_owner" type:"number or text" help:"user of the socket; the default is the user of the process"`
-	Group      string        `policy:"socket_group" type:"number or text" help:"group of the socket; the default is the group of the process"`
-	Allow      decode.NetSet `policy:"allow_from" type:"list of texts" help:"addresses and networks of clients over TCP; the default is all"`
+	Mode       fs.FileMode   `policy:"socket_mode" type:"number or text" help:"octal permissions of the socket; 0660 by default"`
+	Owner      string        `policy:"socket_owner" type:"number or text" help:"user of the socket; the user of the process by default"`
+	Group      string        `policy:"socket_group" type:"number or text" help:"group of the socket; the group of the process by default"`
+	Allow      decode.NetSet `policy:"allow_from" type:"list of texts" help:"addresses and networks of clients over TCP; all by default"`
 	Clients    int           `policy:"max_clients" range:"0-1048576,cut" help:"clients connected at once; 0 means 1024"`
 	PerAddress int           `policy:"max_clients_per_address" range:"0-1048576,cut" help:"clients from one address; 0 means a quarter of max_clients"`
 	Idle       time.Duration `policy:"idle_timeout_secs" help:"longest silence between two frames; 0 is without a limit"`

@@ -19,15 +19,15 @@ import (
 // are additions to pktvisor.
 type netprobeConfig struct {
 	Test           string                    `policy:"test_type" values:"ping tcp http doh dns" help:"how targets are tested"`
-	Interval       uint64                    `policy:"interval_msec" help:"time between two tests of a target; the default is 5000"`
-	Timeout        uint64                    `policy:"timeout_msec" help:"time for a test, at most interval_msec; the default is 2000"`
-	Packets        uint64                    `policy:"packets_per_test" help:"echo requests per test; the default is 1"`
-	PacketInterval uint64                    `policy:"packets_interval_msec" help:"time between these; the default is 25"`
-	Payload        uint64                    `policy:"packet_payload_size" help:"bytes of an echo request, at most 65500; the default is 48"`
+	Interval       uint64                    `policy:"interval_msec" help:"time between two tests of a target; 5000 by default"`
+	Timeout        uint64                    `policy:"timeout_msec" help:"time for a test, at most interval_msec; 2000 by default"`
+	Packets        uint64                    `policy:"packets_per_test" help:"echo requests per test; 1 by default"`
+	PacketInterval uint64                    `policy:"packets_interval_msec" help:"time between these; 25 by default"`
+	Payload        uint64                    `policy:"packet_payload_size" help:"bytes of an echo request, at most 65500; 48 by default"`
 	Targets        map[string]probeTarget    `policy:"targets" help:"what is tested, by name"`
 	Method         string                    `policy:"http_method" help:"method of http, or of doh: GET or POST"`
 	QName          string                    `policy:"qname" help:"name to ask for in doh and dns"`
-	QType          dnsmsg.Type               `policy:"qtype" type:"text" help:"type to ask for; the default is A"`
+	QType          dnsmsg.Type               `policy:"qtype" type:"text" help:"type to ask for; A by default"`
 	Expected       []probe.Statuses          `policy:"expected_status" help:"codes of success, as 204, 2xx or 200-299; http"`
 	Failure        []probe.Statuses          `policy:"failure_status" help:"codes of failure, as 204, 2xx or 200-299; http"`
 	Contains       string                    `policy:"expected_body" help:"text that the body must have; http"`
@@ -46,7 +46,7 @@ type netprobeConfig struct {
 	Headers        map[string]*regexp.Regexp `policy:"fail_if_header_not_matches" help:"regular expressions by header; http"`
 	MaxAge         time.Duration             `policy:"max_last_modified_diff_secs" help:"greatest age by the header Last-Modified; http"`
 	HTTPVersions   []string                  `policy:"valid_http_versions" help:"1.0, 1.1, 2 or 3; http"`
-	Transport      probe.Transport           `policy:"transport" type:"text" values:"udp tcp dot" help:"how dns asks; the default is udp"`
+	Transport      probe.Transport           `policy:"transport" type:"text" values:"udp tcp dot" help:"how dns asks; udp by default"`
 	Port           uint16                    `policy:"port" range:"0-65535,cut" help:"port of dns targets without one"`
 }
 
@@ -54,7 +54,7 @@ type netprobeConfig struct {
 type probeTarget struct {
 	Host    string        `policy:"target" help:"address or name; of http and doh a URL"`
 	Port    uint16        `policy:"port" range:"0-65535,cut" help:"port of tcp and dns"`
-	Version int           `policy:"ip_version" range:"0-99,cut" help:"4 or 6; the default is any"`
+	Version int           `policy:"ip_version" range:"0-99,cut" help:"4 or 6; any by default"`
 	Headers options.Table `policy:"headers" help:"headers to send; http"`
 	Resolve []string      `policy:"resolve" help:"host:port:address: where connections to a host go instead; http and doh"`
 }

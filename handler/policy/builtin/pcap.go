@@ -28,7 +28,7 @@ type pcapConfig struct {
 	File      string         `policy:"pcap_file" type:"file" help:"capture file to read"`
 	_         bool           `policy:"debug" help:"has no effect"`
 	MaxConns  int            `policy:"tcp_packet_reassembly_cache_limit" range:"0-268435456,cut" help:"TCP connections that are followed; 0 is the default"`
-	DNSPorts  []uint16       `policy:"dns_ports" help:"ports of DNS over UDP and TCP; the default is 53, 5353, 5355 and 53000"`
+	DNSPorts  []uint16       `policy:"dns_ports" help:"ports of DNS over UDP and TCP; 53, 5353, 5355 and 53000 by default"`
 	ProxyFrom []netip.Prefix `policy:"proxy_from" help:"trusted proxies, whose PROXY protocol headers ahead of DNS are believed"`
 	FIFO      bool           `policy:"allow_fifo" help:"the file may be a named pipe"`
 	RingMB    int            `policy:"af_packet_ring_mb" range:"0-1024,cut" help:"MiB of the kernel's ring for live capture; 0 is the default"`
