@@ -40,6 +40,17 @@ func (t Type) Served() bool {
 	return f == AuthQuery || f == ClientQuery || f == UpdateQuery
 }
 
+// Families is a set of families of types. All unknown types are one.
+type Families uint16
+
+// Add adds the family of t.
+func (f *Families) Add(t Type) { *f |= t.bit() }
+
+// Has reports whether f has the family of t.
+func (f Families) Has(t Type) bool { return f&t.bit() != 0 }
+
+func (t Type) bit() Families { return 1 << min((uint(t)+1)/2, 8) }
+
 // String returns the name of t's family in pktvisor's filters: "auth", "resolver", "client",
 // "forwarder", "stub", "tool", "update", or "" for an unknown one.
 func (t Type) String() string {

@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"visor/decode"
 	"visor/decode/dnsmsg"
+	"visor/decode/dnstapmsg"
 	"visor/geo"
 	"visor/handler"
 	"visor/sketch/hash64"
@@ -37,7 +37,9 @@ type Config struct {
 // Handler counts which clients ask for which names. It is immutable and safe for concurrent use.
 type Handler struct {
 	handler.Declared[Metrics]
-	cfg Config
+	cfg             Config
+	names, suffixes []dnsmsg.Name // OnlyQNames and OnlySuffixes
+	systems         []uint32      // OnlyASNs
 }
 
 var _ handler.Handler = (*Handler)(nil)
@@ -48,29 +50,37 @@ var ErrNoASN = errors.New("asks: OnlyASNs needs a database of autonomous systems
 // New returns a Handler, or an error listing all problems in cfg.
 func New(cfg Config) (*Handler, error) {
 	d, err := handler.Declare[Metrics](handler.Spec{Type: "asks", Forwards: true}, cfg.Settings)
-	cfg.OnlyQNames, cfg.OnlySuffixes = canonical(cfg.OnlyQNames), canonical(cfg.OnlySuffixes)
+	names, err := parseNames(err, "OnlyQNames", cfg.OnlyQNames)
+	suffixes, err := parseNames(err, "OnlySuffixes", cfg.OnlySuffixes)
 	if len(cfg.OnlyASNs) > 0 && (cfg.Geo == nil || !cfg.Geo.HasASN()) {
 		err = errors.Join(err, ErrNoASN)
 	}
-	for _, number := range cfg.OnlyASNs {
-		if _, bad := strconv.ParseUint(number, 10, 32); bad != nil {
-			err = errors.Join(err, fmt.Errorf("asks: OnlyASNs: %q is not a number", number))
+	var systems []uint32
+	for _, text := range cfg.OnlyASNs {
+		number, bad := strconv.ParseUint(text, 10, 32)
+		if bad != nil {
+			err = errors.Join(err, fmt.Errorf("asks: OnlyASNs: %q is not a number", text))
 		}
+		systems = append(systems, uint32(number))
 	}
 	if err != nil {
 		return nil, err
 	}
 	cfg.Details = cmp.Or(cfg.Details, defaultDetails)
 	d.Bound(func(m *Metrics) { m.bound(cfg.Details) })
-	return &Handler{d, cfg}, nil
+	return &Handler{d, cfg, names, suffixes, systems}, nil
 }
 
-// canonical returns names as dnsmsg writes them: in lower case, without the final dot.
-func canonical(names []string) (out []string) {
-	for _, n := range names {
-		out = append(out, strings.ToLower(strings.TrimSuffix(n, ".")))
+// parseNames returns the names of an option. It adds their problems to err.
+func parseNames(err error, option string, texts []string) (out []dnsmsg.Name, _ error) {
+	for _, text := range texts {
+		name, bad := dnsmsg.ParseName(text)
+		if bad != nil {
+			err = errors.Join(err, fmt.Errorf("asks: %s: %q: %w", option, text, bad))
+		}
+		out = append(out, name)
 	}
-	return out
+	return out, err
 }
 
 // From returns the metrics of the first Handler in s, or nil without one.
@@ -78,7 +88,7 @@ func From(s *handler.Snapshot) *Metrics { return handler.Find[Metrics](s) }
 
 // NewShard returns the part of h for one worker.
 func (h *Handler) NewShard() handler.Shard {
-	s := &shard{Base: h.NewBase(), cfg: &h.cfg, single: h.Info().Periods == 1}
+	s := &shard{Base: h.NewBase(), of: h, single: h.Info().Periods == 1}
 	s.clients, s.names = newCache[netip.Addr](h.cfg.Details), newCache[string](h.cfg.Details)
 	if h.cfg.Geo != nil {
 		s.geo = h.cfg.Geo.NewCache()
@@ -88,12 +98,12 @@ func (h *Handler) NewShard() handler.Shard {
 
 type shard struct {
 	handler.Base[Metrics]
-	cfg    *Config
-	geo    *geo.Cache // nil without databases
-	text   []byte     // scratch
-	key    []byte     // scratch
-	single bool       // all time is one period
-	tapped bool       // dnstap has queries, not only responses
+	of     *Handler
+	geo    *geo.Cache         // nil without databases
+	text   []byte             // scratch
+	key    []byte             // scratch
+	single bool               // all time is one period
+	tapped dnstapmsg.Families // dnstap has queries of these, not only responses
 
 	clients cache[netip.Addr]
 	names   cache[string]
@@ -122,7 +132,7 @@ func (s *shard) Process(b *handler.Batch) {
 		s.Enter(m.TimeNS)
 		s.Events.Offered++
 		if m.DNSTap != nil && !m.Response() {
-			s.tapped = true
+			s.tapped.Add(m.DNSTapType)
 		}
 		switch {
 		case m.Broken:
@@ -146,48 +156,41 @@ func client(m *handler.Message) netip.Addr {
 
 // match reports whether m passes the filters.
 func (s *shard) match(m *handler.Message) bool {
-	c := s.cfg
+	c := &s.of.cfg
 	return (c.OnlyClients.Empty() || c.OnlyClients.Contains(client(m))) && s.matchName(m) && s.matchASN(m)
 }
 
 func (s *shard) matchName(m *handler.Message) bool {
-	if len(s.cfg.OnlyQNames)+len(s.cfg.OnlySuffixes) == 0 {
+	if len(s.of.names)+len(s.of.suffixes) == 0 {
 		return true
 	}
 	if !m.Named {
 		return false
 	}
-	s.text = m.Name.AppendText(s.text[:0])
-	is := func(name string) bool { return string(s.text) == name }
-	below := func(name string) bool { return isBelow(s.text, name) }
-	return slices.ContainsFunc(s.cfg.OnlyQNames, is) || slices.ContainsFunc(s.cfg.OnlySuffixes, below)
-}
-
-// isBelow reports whether name is suffix or ends with its labels.
-func isBelow(name []byte, suffix string) bool {
-	n := len(name) - len(suffix)
-	return suffix == "" || n >= 0 && string(name[n:]) == suffix && (n == 0 || name[n-1] == '.')
+	is := func(name dnsmsg.Name) bool { return string(m.Name.Key()) == string(name.Key()) }
+	return slices.ContainsFunc(s.of.names, is) || slices.ContainsFunc(s.of.suffixes, m.Name.Under)
 }
 
 func (s *shard) matchASN(m *handler.Message) bool {
-	if len(s.cfg.OnlyASNs) == 0 {
+	if len(s.of.systems) == 0 {
 		return true
 	}
 	if s.geo == nil {
 		return false
 	}
 	as := s.geo.ASN(client(m))
-	return as != nil && slices.Contains(s.cfg.OnlyASNs, strconv.FormatUint(uint64(as.Number), 10))
+	return as != nil && slices.Contains(s.of.systems, as.Number)
 }
 
 // count counts a message that passed the filters.
 func (s *shard) count(m *handler.Message) {
 	b, unix := s.Live, s.Events.Unix()
-	if s.cfg.timeless {
+	if s.of.cfg.timeless {
 		unix = 0
 	}
 	reply := m.Response()
-	asked := !reply || m.DNSTap != nil && !s.tapped // the reply stands for its query
+	// a reply without queries of its type stands for its query
+	asked := !reply || m.DNSTap != nil && !s.tapped.Has(m.DNSTapType)
 	if reply {
 		b.Replies.Add(1)
 	}
@@ -227,7 +230,7 @@ func (s *shard) countClient(m *handler.Message, asked bool, unix int64) {
 		e = s.clients.add(addr, string(s.text))
 	}
 	if e.period != s.clients.period {
-		e.period, e.subject = s.clients.period, &open(&s.Live.ByClient, e.name, s.cfg.Details).Subject
+		e.period, e.subject = s.clients.period, &open(&s.Live.ByClient, e.name, s.of.cfg.Details).Subject
 	}
 	e.subject.add(m, asked, unix)
 }
@@ -259,7 +262,7 @@ func (s *shard) countName(m *handler.Message, asked bool, unix int64) {
 		e = s.names.add(name, name)
 	}
 	if e.period != s.names.period {
-		e.period, e.subject = s.names.period, &open(&s.Live.ByQName, e.name, s.cfg.Details).Subject
+		e.period, e.subject = s.names.period, &open(&s.Live.ByQName, e.name, s.of.cfg.Details).Subject
 	}
 	e.subject.add(m, asked, unix)
 }

@@ -3,6 +3,7 @@ package asks_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,28 @@ func TestBelow(t *testing.T) {
 	require.EqualValues(t, 3, m.Names.Estimate())
 }
 
+// TestNameForms asks for names in other forms than lists show them.
+func TestNameForms(t *testing.T) {
+	var frames []capture.Frame
+	for i, label := range []string{"foo.example", "example", `x\y`} {
+		name := append(append([]byte{byte(len(label))}, label...), "\x03com\x00"...)
+		query := packettest.Query(uint16(i), "", 1)
+		query = append(append(query[:12:12], name...), query[13:]...)
+		frames = append(frames, packettest.UDP(0, "198.51.100.1:5353", "192.0.2.53:53", query))
+	}
+	for qname, want := range map[string]uint64{
+		`FOO\.example.com`: 1, `foo\046ex\097mple.com.`: 1, `*.example.com`: 1, `x\092y.com`: 1, `x\\y.com`: 1, "*.com": 3, "*.": 3, ".": 0,
+	} {
+		require.Equal(t, want, ask(t, asks.Question{QName: qname}, frames).Queries.Value(), qname)
+	}
+	for qname, want := range map[string]string{"münchen.de": "xn--", `*.a\`: "backslash"} {
+		_, err := asks.Question{QName: qname}.Config()
+		require.ErrorContains(t, err, want)
+		_, err = asks.New(asks.Config{OnlySuffixes: []string{strings.TrimPrefix(qname, "*.")}})
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // dnstap yields the same answer, also from servers that log responses alone.
 func TestDNSTap(t *testing.T) {
 	var both, responses []capture.Frame
@@ -111,7 +134,9 @@ func TestDNSTap(t *testing.T) {
 		m.Type, m.Response, m.ResponseTime = dnstapmsg.ClientResponse, packettest.Reply(query, 3, 0), m.QueryTime+1e6
 		both, responses = append(both, packettest.DNSTap(m)), append(responses, packettest.DNSTap(m))
 	}
-	for _, frames := range [][]capture.Frame{both, responses} {
+	query := packettest.Query(1, "other.example.com", uint16(dnsmsg.TypeA))
+	upstream := packettest.DNSTap(dnstapmsg.Message{Type: dnstapmsg.ResolverQuery, Query: query, QueryTime: 1e9})
+	for _, frames := range [][]capture.Frame{both, responses, slices.Concat([]capture.Frame{upstream}, responses)} {
 		m := ask(t, asks.Question{QName: "deleted.example.com"}, frames)
 		require.Equal(t, []uint64{10, 10, 2}, []uint64{m.Queries.Value(), m.Replies.Value(), m.Clients.Estimate()})
 		one := m.ByClient.Find("198.51.100.1")
@@ -146,6 +171,8 @@ func TestASN(t *testing.T) {
 	q := asks.Question{ASN: "AS64500"}
 	m := askWith(t, q, traffic(), func(c *asks.Config) { c.Geo = db })
 	require.EqualValues(t, 20, m.Queries.Value())
+	zeros := askWith(t, asks.Question{ASN: "as064500"}, traffic(), func(c *asks.Config) { c.Geo = db })
+	require.EqualValues(t, 20, zeros.Queries.Value())
 	require.Contains(t, m.Sentence(q, time.Minute), "one client in AS64500 asked: 20 queries")
 }
 
@@ -187,9 +214,9 @@ func TestPossibleNames(t *testing.T) {
 	long := strings.Repeat("x", 63)
 	for name, ok := range map[string]bool{
 		".": true, "*.": true, "com": true, "example.com.": true, "*.example.com": true, long + ".com": true,
-		`a\..b`: true, `a\046.b`: true, strings.Repeat(`\001`, 63) + ".com": true, `a\`: true,
+		`a\..b`: true, `a\046.b`: true, strings.Repeat(`\001`, 63) + ".com": true,
 		"..": false, ".example.com": false, "*..com": false, "a..b": false, "a..": false,
-		long + "x.com": false, strings.Repeat(`\001`, 64): false,
+		long + "x.com": false, strings.Repeat(`\001`, 64): false, strings.Repeat(long+".", 4): false,
 	} {
 		_, err := asks.Question{QName: name}.Config()
 		if ok {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"visor/decode"
+	"visor/decode/dnsmsg"
 )
 
 // Question is a question about DNS traffic: which clients ask for a name, or what clients ask for.
@@ -23,16 +24,15 @@ func (q Question) Config() (cfg Config, err error) {
 	if q == (Question{}) {
 		return cfg, errors.New("one of qname, client and asn is required")
 	}
-	if suffix, below := strings.CutPrefix(q.QName, "*."); below {
+	suffix, below := strings.CutPrefix(q.QName, "*.")
+	if below {
 		cfg.OnlySuffixes = []string{suffix}
 	} else if q.QName != "" {
 		cfg.OnlyQNames = []string{q.QName}
 	}
-	switch {
-	case len(q.QName) > maxText:
-		err = fmt.Errorf("qname: a name has at most %d bytes", maxText)
-	case !possible(strings.TrimPrefix(q.QName, "*.")):
-		err = fmt.Errorf("qname %q: labels have 1 to 63 bytes; write example.com, or *.example.com for names below it too", q.QName)
+	// a name that no message can have would get the answer that no client asked for it
+	if _, bad := dnsmsg.ParseName(suffix); bad != nil {
+		err = fmt.Errorf("qname %.300q: %w; write example.com, or *.example.com for names below it too", q.QName, bad)
 	}
 	if q.Client != "" {
 		net, bad := parseClient(q.Client)
@@ -46,33 +46,6 @@ func (q Question) Config() (cfg Config, err error) {
 		}
 	}
 	return cfg, err
-}
-
-// maxText is the maximum length of a name as text: 255 bytes, all of them escaped.
-const maxText = 4 * 255
-
-// possible reports whether each label of a name has 1 to 63 bytes (RFC 1035 section 2.3.4). A name
-// that no message can have would get the answer that no client asked for it.
-func possible(name string) bool {
-	n := 0 // bytes of the label so far
-	for i := 0; i < len(name); i++ {
-		switch rest := name[i:]; {
-		case rest[0] == '.' && len(name) > 1:
-			if n == 0 {
-				return false
-			}
-			n = 0
-			continue
-		case len(rest) >= 4 && rest[0] == '\\' && rest[1] >= '0' && rest[1] <= '9': // \DDD
-			i += 3
-		case rest[0] == '\\':
-			i++
-		}
-		if n++; n > 63 {
-			return false
-		}
-	}
-	return true
 }
 
 func parseClient(text string) (netip.Prefix, error) {

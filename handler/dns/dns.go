@@ -170,7 +170,7 @@ func (s *shard) countQueue() {
 
 // countClients counts sampled messages by their client. A reply without its message, as dnstap may
 // have, does not count as one. Replies come first, since queries and replies are in random order.
-// Where dnstap has no queries, each reply stands for its query.
+// Where dnstap has no queries of a type, each reply stands for its query.
 func (s *shard) countClients(q *queue) {
 	known, replies, taps := q.clients()
 	known &= q.deep
@@ -186,8 +186,10 @@ func (s *shard) countClients(q *queue) {
 		}
 	}
 	sources, asked := s.content != nil && s.content.traffic, known&^replies
-	if !s.taps.asks {
-		asked |= known & taps
+	for rest := known & replies & taps; rest != 0; rest &= rest - 1 {
+		if i := mathbits.TrailingZeros64(rest) % together; !s.taps.asks.Has(q.all[i].DNSTapType) {
+			asked |= 1 << i
+		}
 	}
 	for rest := asked; rest != 0; rest &= rest - 1 {
 		i := mathbits.TrailingZeros64(rest) % together

@@ -24,8 +24,8 @@ type dnstapKinds struct {
 	// metrics of the live period by family of message types; the first is for unknown types. nil
 	// until there is a message
 	kinds [dnstapmsg.UpdateResponse/2 + 1]*DNSTapCounts
-	asks  bool   // queries were seen, not only responses
-	text  []byte // scratch
+	asks  dnstapmsg.Families // of which queries were seen, not only responses
+	text  []byte             // scratch
 }
 
 // shift drops the metrics of the closed period; each belongs to the new one.
@@ -41,7 +41,7 @@ func (c *dnstapKinds) count(each *metric.Map[DNSTapCounts], m *handler.Message, 
 	t := c.at(each, m.DNSTapType)
 	if m.DNSTapType.Query() {
 		t.Queries.Add(1)
-		c.asks = true
+		c.asks.Add(m.DNSTapType)
 	} else {
 		t.Responses.Add(1)
 	}
@@ -103,7 +103,7 @@ func (c *dnstapKinds) duration(m *handler.Message, startNS int64, met bool, time
 	switch {
 	case t.QueryTime != 0 && t.ResponseTime != 0:
 		took = apart(t.QueryTime, t.ResponseTime)
-		return took, met || !c.asks || took < timeout
+		return took, met || !c.asks.Has(m.DNSTapType) || took < timeout
 	case met:
 		return apart(startNS, m.TimeNS), true
 	case len(t.Query) > 0 && len(t.Response) > 0:

@@ -246,3 +246,26 @@ func TestDNSTap(t *testing.T) {
 	got, _ = run(t, dns.Config{OnlyDNSTap: dnstapmsg.ResolverResponse, OnlyQTypes: []dnsmsg.Type{typeAAAA}}, frames...)
 	require.Equal(t, []uint64{1, 3}, []uint64{got.Total.Value(), got.Filtered.Value()}, "of the other filters none concerns dnstap")
 }
+
+// TestTapResponsesOfOneType has a resolver that logs responses to its clients, and both messages of
+// transactions with other servers. Each response to a client stands for its query.
+func TestTapResponsesOfOneType(t *testing.T) {
+	var frames []capture.Frame
+	for i := range 20 {
+		query, response := tapExchange(i, time.Millisecond)
+		asked, answered := query, response
+		asked.Type, answered.Type = dnstapmsg.ResolverQuery, dnstapmsg.ResolverResponse
+		asked.QueryAddr, answered.QueryAddr = []byte{192, 0, 2, 1}, []byte{192, 0, 2, 1}
+		frames = append(frames, packettest.DNSTap(asked), packettest.DNSTap(answered), packettest.DNSTap(response))
+	}
+	want := []string{"192.0.2.1 20", "198.51.100.9 20"}
+	m, p := run(t, dns.Config{}, frames...)
+	require.ElementsMatch(t, want, list(t, p, "dns_top_clients_queries"))
+	require.ElementsMatch(t, want, list(t, p, "dns_clients_by_names"))
+	require.EqualValues(t, 2, m.Traffic.IPv4.Estimate())
+	m2, p := runTransactions(t, dns.Config{}, frames...)
+	require.ElementsMatch(t, want, list(t, p, "dns_top_clients_queries"))
+	for _, dir := range []string{"in", "out"} {
+		require.EqualValues(t, 1, m2.Directions.Find(dir).Traffic.IPv4.Estimate(), dir)
+	}
+}

@@ -81,9 +81,10 @@ func (s *transactionShard) countQueue(dir decode.Direction) {
 	q.empty()
 }
 
-// source counts the source of a query. Where dnstap has no queries, a reply stands for its query.
+// source counts the source of a query. Where dnstap has no queries of a type, a reply stands for
+// its query.
 func (s *transactionShard) source(content *contents, to *TrafficCounts, m *handler.Message) {
-	if m.Response() && (m.DNSTap == nil || s.taps.asks) {
+	if m.Response() && (m.DNSTap == nil || s.taps.asks.Has(m.DNSTapType)) {
 		return
 	}
 	if client, ok := clientOf(m); ok {
