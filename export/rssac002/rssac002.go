@@ -18,16 +18,17 @@ import (
 // Config configures [Write].
 type Config struct {
 	Service string    // the name of the service, such as "b.root-servers.net"; required
-	Handler string    // the name of the dns handler; "" means the first one
+	Handler string    // the name of the dns handler; "" means the first one of each source
 	Start   time.Time // of the day; zero means midnight UTC before the first traffic
 }
 
 // The errors of [Write]. Others come from the writer.
 var (
 	ErrNoService = errors.New("rssac002: Config.Service is required")
-	ErrNoTraffic = errors.New(`rssac002: the snapshot has no dns handler with the metric group "traffic"`)
+	ErrNoTraffic = errors.New(`rssac002: the snapshot has no traffic of a dns handler with the metric group "traffic"`)
 	// hosts with different hash keys counted the sources, so that their sum is unknown
 	ErrSources = errors.New("rssac002: sources were counted under different hash keys, and cannot be merged")
+	ErrSampled = errors.New("rssac002: sources were counted in a sample of the messages: the policy's deep_sample_rate must be 100")
 )
 
 // Write writes the measurements in s as YAML documents, in the order of RSSAC002.
@@ -35,19 +36,24 @@ func Write(w io.Writer, s *handler.Snapshot, cfg Config) error {
 	if cfg.Service == "" {
 		return ErrNoService
 	}
-	m := find(s, cfg.Handler)
-	if m == nil {
-		return ErrNoTraffic
+	m, err := find(s, cfg.Handler)
+	if err != nil {
+		return err
 	}
-	if slices.Contains(m.LeftOut, "dns_cardinality_sources_ipv4") {
+	traffic, sampled := received(&m)
+	switch {
+	case m.Start.IsZero():
+		return ErrNoTraffic
+	case slices.Contains(m.LeftOut, "dns_cardinality_sources_ipv4"):
 		return ErrSources
+	case sampled:
+		return ErrSampled
 	}
 	if cfg.Start.IsZero() {
 		cfg.Start = m.Start.UTC().Truncate(24 * time.Hour)
 	}
 	out := bufio.NewWriter(w)
 	d := document{out: out, service: cfg.Service, start: cfg.Start.UTC().Format(time.RFC3339)}
-	traffic := received(m)
 	d.volume(traffic)
 	d.sizes(traffic)
 	d.codes(traffic)
@@ -55,33 +61,60 @@ func Write(w io.Writer, s *handler.Snapshot, cfg Config) error {
 	return out.Flush()
 }
 
-// find returns the dns module with a name, or the first one, if it counts traffic.
-func find(s *handler.Snapshot, name string) *handler.Module {
+// find returns the dns module with a name that counts traffic, or the sum of the first ones of all
+// sources: interfaces, or hosts.
+func find(s *handler.Snapshot, name string) (handler.Module, error) {
+	var found []*handler.Module
 	for i := range s.Modules {
 		m := &s.Modules[i]
 		group := slices.Index(m.GroupNames, "traffic")
-		if m.Type == "dns" && (name == "" || m.Name == name) && group >= 0 && m.Groups.Has(1<<group) {
-			return m
+		if m.Type != "dns" || name != "" && m.Name != name || group < 0 || !m.Groups.Has(1<<group) {
+			continue
+		}
+		if !slices.ContainsFunc(found, func(other *handler.Module) bool { return other.Tap == m.Tap }) {
+			found = append(found, m)
 		}
 	}
-	return nil
+	switch len(found) {
+	case 0:
+		return handler.Module{}, ErrNoTraffic
+	case 1:
+		return *found[0], nil
+	}
+	return handler.Join(found[0].Name, found...)
 }
 
-// received returns the traffic of the service. Without local networks, version 2.0 has all of it in
-// direction "unknown".
-func received(m *handler.Module) *dns.TrafficCounts {
+// received returns the traffic of the service, and whether its sources are those of a sample.
+// Without local networks, version 2.0 has all traffic in direction "unknown".
+func received(m *handler.Module) (traffic *dns.TrafficCounts, sampled bool) {
 	s := &handler.Snapshot{Modules: []handler.Module{*m}}
 	if v1 := dns.From(s); v1 != nil {
-		return &v1.Traffic
+		return &v1.Traffic, messages(&v1.Traffic) > v1.DeepSamples.Value()
 	}
-	if v2 := dns.FromTransactions(s); v2 != nil {
-		for _, dir := range []string{"in", "unknown"} {
-			if d := v2.Directions.Find(dir); d != nil {
-				return &d.Traffic
-			}
+	v2 := dns.FromTransactions(s)
+	if v2 == nil {
+		return new(dns.TrafficCounts), false
+	}
+	all := uint64(0)
+	for _, d := range v2.Directions.All() {
+		all += messages(&d.Traffic)
+	}
+	traffic = new(dns.TrafficCounts)
+	for _, dir := range []string{"in", "unknown"} {
+		if d := v2.Directions.Find(dir); d != nil {
+			traffic = &d.Traffic
+			break
 		}
 	}
-	return new(dns.TrafficCounts)
+	return traffic, all > v2.DeepSamples.Value()
+}
+
+// messages returns the number of messages in t.
+func messages(t *dns.TrafficCounts) (n uint64) {
+	for _, v := range []*dns.Volume{&t.UDP, &t.TCP} {
+		n += v.QueriesIPv4.Value() + v.QueriesIPv6.Value() + v.RepliesIPv4.Value() + v.RepliesIPv6.Value()
+	}
+	return n
 }
 
 // document writes documents of one service and day.

@@ -131,10 +131,14 @@ func TestWrite(t *testing.T) {
 }
 
 func analyse(t *testing.T, version string, frames []capture.Frame) *handler.Snapshot {
+	return analyseWith(t, version, handler.Settings{Name: "dns", Periods: 1}, frames)
+}
+
+func analyseWith(t *testing.T, version string, settings handler.Settings, frames []capture.Frame) *handler.Snapshot {
 	var h handler.Handler
-	h, err := dns.New(dns.Config{Settings: handler.Settings{Name: "dns", Periods: 1}})
+	h, err := dns.New(dns.Config{Settings: settings})
 	if version == "2.0" {
-		h, err = dns.NewTransactions(dns.Config{Settings: handler.Settings{Name: "dns", Periods: 1}})
+		h, err = dns.NewTransactions(dns.Config{Settings: settings})
 	}
 	require.NoError(t, err)
 	snap, err := handlertest.Analyse(t, h, capture.NewMemory(frames)).Bucket(0)
@@ -240,11 +244,54 @@ func TestWriteErrors(t *testing.T) {
 	snap := analyse(t, "1.0", frames[:10])
 	require.ErrorIs(t, rssac002.Write(io.Discard, snap, rssac002.Config{}), rssac002.ErrNoService)
 	require.ErrorIs(t, rssac002.Write(io.Discard, snap, rssac002.Config{Service: "a", Handler: "other"}), rssac002.ErrNoTraffic)
+	require.ErrorIs(t, rssac002.Write(io.Discard, analyse(t, "1.0", nil), rssac002.Config{Service: "a"}), rssac002.ErrNoTraffic)
 	h, err := dns.New(dns.Config{Settings: handler.Settings{PktvisorGroups: true}})
 	require.NoError(t, err)
 	snap, err = handlertest.Analyse(t, h, capture.NewMemory(frames[:10])).Bucket(0)
 	require.NoError(t, err)
 	require.ErrorIs(t, rssac002.Write(io.Discard, snap, rssac002.Config{Service: "a"}), rssac002.ErrNoTraffic)
+}
+
+// TestSeveralSources has a server with two interfaces, each a tap of one policy: their traffic is
+// added up, and a client of both counts once. A second handler of a tap does not count it again.
+func TestSeveralSources(t *testing.T) {
+	frames, want := generate()
+	for _, version := range []string{"1.0", "2.0"} {
+		taps := map[string][]capture.Frame{}
+		for i, f := range frames { // a query and its reply may have different interfaces
+			tap := fmt.Sprint("eth", i/3%2)
+			taps[tap] = append(taps[tap], f)
+		}
+		day := new(handler.Snapshot)
+		for _, tap := range []string{"eth0", "eth1"} {
+			m := analyse(t, version, taps[tap]).Modules[0]
+			m.Name, m.Tap = "p-"+tap+"-dns", tap
+			again := m
+			again.Name = "p-" + tap + "-filtered"
+			day.Modules = append(day.Modules, m, again)
+		}
+		for _, s := range []*handler.Snapshot{day, travelled(t, day)} {
+			var out bytes.Buffer
+			require.NoError(t, rssac002.Write(&out, s, rssac002.Config{Service: "test"}))
+			docs := documents(t, &out)
+			for name, n := range want.volume {
+				require.EqualValues(t, n, docs["traffic-volume"][name], name)
+			}
+			require.Equal(t, len(want.v4), docs["unique-sources"]["num-sources-ipv4"])
+			require.Equal(t, len(want.prefix), docs["unique-sources"]["num-sources-ipv6-aggregate"])
+		}
+	}
+}
+
+// TestSampled: sources of a sample are fewer than those of all messages.
+func TestSampled(t *testing.T) {
+	frames, _ := generate()
+	for _, version := range []string{"1.0", "2.0"} {
+		for _, rate := range []int{1, 10, 90} {
+			snap := analyseWith(t, version, handler.Settings{Name: "dns", Periods: 1, DeepSample: rate}, frames)
+			require.ErrorIs(t, rssac002.Write(io.Discard, snap, rssac002.Config{Service: "a"}), rssac002.ErrSampled)
+		}
+	}
 }
 
 // A capture of a query and its reply, as the measurements of its day.
