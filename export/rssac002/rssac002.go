@@ -84,7 +84,7 @@ func find(s *handler.Snapshot, name string) (handler.Module, error) {
 	return handler.Join(found[0].Name, found...)
 }
 
-// received returns the traffic of the service, and whether its sources are those of a sample.
+// received returns the traffic of the service, and whether its sources are of a sample.
 // Without local networks, version 2.0 has all traffic in direction "unknown".
 func received(m *handler.Module) (traffic *dns.TrafficCounts, sampled bool) {
 	s := &handler.Snapshot{Modules: []handler.Module{*m}}

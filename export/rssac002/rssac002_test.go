@@ -283,7 +283,7 @@ func TestSeveralSources(t *testing.T) {
 	}
 }
 
-// TestSampled: sources of a sample are fewer than those of all messages.
+// TestSampled: a sample of the messages has fewer sources than all of them.
 func TestSampled(t *testing.T) {
 	frames, _ := generate()
 	for _, version := range []string{"1.0", "2.0"} {
