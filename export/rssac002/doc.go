@@ -14,7 +14,7 @@
 //
 // Everything in the capture is counted, so choose an interface with the traffic of one service
 // only. With local networks, version 2.0 of the handler separates that traffic from the server's
-// own queries. Several sources, such as the interfaces of a server, are added up. A handler with a
-// deep_sample_rate other than 100 counted the sources in a sample. Distinct counts are exact to 2048 and estimates above, see
-// [visor/sketch.Cardinality].
+// own queries. Several sources, such as the interfaces of a server, are added up. Distinct counts
+// are exact to 2048 and estimates above, see [visor/sketch.Cardinality]. With a deep_sample_rate
+// below 100 they would be counts of a sample, which is an error.
 package rssac002
