@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"visor/decode"
+	"visor/decode/dnsmsg"
 	"visor/export"
 	"visor/handler"
 	"visor/handler/asks"
@@ -191,12 +192,19 @@ func (a *API) unanswerable(of *policy.Running) reply {
 	return reply{}
 }
 
-// revealing returns the reply to a question about clients that the policy does not distinguish.
+// revealing returns the reply to a question about clients, or names of addresses, that the policy
+// does not distinguish.
 func revealing(of *policy.Running, cfg *asks.Config) reply {
 	for i := range of.Parts {
+		by := of.Parts[i].Anonymize
 		for _, net := range cfg.OnlyClients.Prefixes() {
-			if by := of.Parts[i].Anonymize; !by.Shows(net) {
+			if !by.Shows(net) {
 				return failure(http.StatusUnprocessableEntity, fmt.Sprintf("client: the policy anonymizes addresses (%v), and %v is more exact", by, net))
+			}
+		}
+		for _, text := range slices.Concat(cfg.OnlyQNames, cfg.OnlySuffixes) {
+			if name, err := dnsmsg.ParseName(text); err == nil && !by.ShowsName(name.Key()) {
+				return failure(http.StatusUnprocessableEntity, fmt.Sprintf("qname: the policy anonymizes addresses (%v), and the name of one is more exact", by))
 			}
 		}
 	}

@@ -148,6 +148,13 @@ func TestAskAnonymized(t *testing.T) {
 		require.Equal(t, 422, status)
 		require.Contains(t, string(answer["error"]), "the policy anonymizes addresses (/24 and /48")
 	}
+	for _, name := range []string{"2.100.51.198.in-addr.arpa", "*.2.100.51.198.IN-ADDR.ARPA.", "1.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"} {
+		status, _, answer := q.post(t.Context(), `{"qname": "`+name+`", "for": "1s"}`)
+		require.Equal(t, 422, status)
+		require.Contains(t, string(answer["error"]), "the name of one is more exact")
+	}
+	status, _, _ := q.post(t.Context(), `{"qname": "*.100.51.198.in-addr.arpa", "for": "1s"}`)
+	require.Equal(t, 200, status, "lists show it, too")
 	var asking sync.WaitGroup
 	for _, body := range []string{`{"client": "198.51.100.0/24", "for": "1s"}`, `{"qname": "deleted.example.com", "for": "1s"}`} {
 		asking.Go(func() {

@@ -125,6 +125,16 @@ func (m *Method) Equal(other *Method) bool {
 	return a == b
 }
 
+// ShowsName reports whether a name, the key of a [visor/decode/dnsmsg.Name], is shown as it is. A
+// nil Method shows all names.
+func (m *Method) ShowsName(name []byte) bool {
+	if m == nil {
+		return true
+	}
+	_, changed := m.NewCache().AppendName(nil, name)
+	return !changed
+}
+
 // String describes m without its key.
 func (m *Method) String() string {
 	if m.block != nil {
