@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"visor/decode/dnsmsg"
 )
 
 // allowed holds the exceptions.
@@ -36,7 +38,19 @@ func checkName(name string) error {
 			return fmt.Errorf("%q is not a domain; allow_suffixes has the names below a domain, without *", name)
 		}
 	}
+	if _, err := dnsmsg.ParseName(plain(name)); err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
 	return nil
+}
+
+// domain returns the name of an exception as lists show it.
+func domain(text string) string {
+	name, err := dnsmsg.ParseName(plain(text))
+	if err != nil {
+		return plain(text) // Check reports it
+	}
+	return name.String()
 }
 
 // network returns a network, or an address as one.
@@ -55,10 +69,10 @@ func network(text string) (netip.Prefix, error) {
 func newAllowed(cfg *Config) (a allowed) {
 	a.names = make(map[string]bool)
 	for _, n := range cfg.AllowNames {
-		a.names[plain(n)] = true
+		a.names[domain(n)] = true
 	}
 	for _, s := range slices.Concat(usualSuffixes, cfg.AllowSuffixes) {
-		a.suffixes = append(a.suffixes, "."+plain(s))
+		a.suffixes = append(a.suffixes, "."+domain(s))
 	}
 	for _, c := range cfg.AllowClients {
 		if p, err := network(c); err == nil {

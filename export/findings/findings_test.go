@@ -57,9 +57,11 @@ func TestRandomLabels(t *testing.T) {
 	require.NotEmpty(t, f.Evidence.Examples)
 	require.Contains(t, f.Text, "victim.com")
 
-	allowed, err := findings.Find(findings.Config{AllowNames: []string{"Victim.com."}}, periods...)
-	require.NoError(t, err)
-	require.NotContains(t, kinds(allowed), findings.RandomLabels)
+	for _, name := range []string{"Victim.com.", `v\105ctim.com`} {
+		allowed, err := findings.Find(findings.Config{AllowNames: []string{name}}, periods...)
+		require.NoError(t, err)
+		require.NotContains(t, kinds(allowed), findings.RandomLabels)
+	}
 }
 
 func TestSpike(t *testing.T) {
@@ -126,11 +128,12 @@ func TestConfig(t *testing.T) {
 		_, err := findings.NewWatcher(cfg)
 		require.Error(t, err)
 	}
-	_, err := findings.NewWatcher(findings.Config{Resolve: -1, AllowNames: []string{"example.com.", "*.example.com", "a..b", ""}})
+	_, err := findings.NewWatcher(findings.Config{Resolve: -1, AllowNames: []string{"example.com.", "*.example.com", "a..b", "", "münchen.de"}})
 	require.ErrorContains(t, err, "resolve_periods must not be negative but is -1\n")
 	for _, name := range []string{`"*.example.com"`, `"a..b"`, `""`} {
 		require.ErrorContains(t, err, "allow_names: "+name+" is not a domain")
 	}
+	require.ErrorContains(t, err, `allow_names: "münchen.de": write names of other alphabets as in DNS: xn--`)
 	require.NotContains(t, err.Error(), `"example.com."`)
 }
 
