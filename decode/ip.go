@@ -40,7 +40,7 @@ func (d *Decoder) shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, e
 	case etherVLAN, etherQinQ, etherOldQinQ, etherOldQinQ2, etherOldQinQ3:
 		p.Layers |= LayerVLAN
 		return fixedHeader(b, 4, 2)
-	case etherVNTag, etherETag, etherITag, etherCMD, etherNSH:
+	case etherVNTag, etherETag, etherITag, etherFabricPath, etherTRILL, etherCMD, etherNSH:
 		return rareTag(etherType, b)
 	case etherMPLS, etherMPLSMulti:
 		p.Layers |= LayerMPLS

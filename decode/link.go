@@ -61,6 +61,7 @@ const (
 	etherMPLS         = 0x8847
 	etherMPLSMulti    = 0x8848
 	etherPPPoE        = 0x8864
+	etherFabricPath   = 0x8903 // Cisco FabricPath
 	etherCMD          = 0x8909 // Cisco MetaData
 	etherVNTag        = 0x8926 // Cisco VN-Tag
 	etherETag         = 0x893F // IEEE 802.1BR
@@ -69,6 +70,7 @@ const (
 	etherITag         = 0x88E7 // IEEE 802.1ah
 	etherERSPAN       = 0x88BE
 	etherERSPAN3      = 0x22EB
+	etherTRILL        = 0x22F3
 	etherOldQinQ      = 0x9100
 	etherOldQinQ2     = 0x9200
 	etherOldQinQ3     = 0x9300

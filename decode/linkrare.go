@@ -107,10 +107,27 @@ func rareTag(etherType uint16, b []byte) (uint16, []byte, error) {
 		return fixedHeader(b, 8, 6)
 	case etherITag: // IEEE 802.1ah: service instance, then the customer's Ethernet header
 		return fixedHeader(b, 4+ethernetHeaderLen, 4+12)
+	case etherFabricPath: // tree and time to live, then the hosts' Ethernet header
+		return fixedHeader(b, 2+ethernetHeaderLen, 2+12)
+	case etherTRILL:
+		return trill(b)
 	case etherNSH:
 		return nsh(b)
 	}
 	return cmd(b)
+}
+
+// trill strips a TRILL header with its options (RFC 6325 section 3.2), and the hosts' Ethernet
+// header.
+func trill(b []byte) (uint16, []byte, error) {
+	if len(b) < 2 {
+		return 0, nil, ErrTruncated
+	}
+	if b[0]>>6 != 0 { // version
+		return 0, nil, ErrMalformed
+	}
+	n := 6 + 4*int(be16(b)>>6&0x1F)
+	return fixedHeader(b, n+ethernetHeaderLen, n+12)
 }
 
 // cmd strips Cisco MetaData: version, length in words, options of that length, EtherType.
