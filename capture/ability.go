@@ -101,6 +101,8 @@ func FilteredOf(src Source) uint64 {
 type Reason struct {
 	Text  string `json:"text"`
 	Count uint64 `json:"count"`
+	// of Count: input that waits and may still be analysed. Only this part of Count may fall
+	Waiting uint64 `json:"waiting,omitempty"`
 }
 
 // Reasoner is implemented by sources that record why they left out input.

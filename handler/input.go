@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"sync"
 
 	"visor/capture"
 	"visor/internal/wire"
@@ -26,33 +27,63 @@ const (
 func (i *Input) Add(b Input) {
 	i.Account.Add(b.Account)
 	if len(b.Reasons) > 0 {
-		i.Reasons = reasonsOf(slices.Concat(i.Reasons, b.Reasons))
+		i.Reasons = boundReasons(reasonsOf(slices.Concat(i.Reasons, b.Reasons)))
 	}
 }
 
 // reasonsOf returns a list with each text once, the most frequent first.
 func reasonsOf(list []capture.Reason) (out []capture.Reason) {
-	counts := make(map[string]uint64)
+	sums := make(map[string]capture.Reason)
 	for _, r := range list {
-		counts[r.Text] += r.Count
+		sum := sums[r.Text]
+		sums[r.Text] = capture.Reason{Text: r.Text, Count: sum.Count + r.Count, Waiting: sum.Waiting + r.Waiting}
 	}
-	for text, n := range counts {
-		if n > 0 {
-			out = append(out, capture.Reason{Text: text, Count: n})
+	for _, r := range sums {
+		if r.Count > 0 {
+			out = append(out, r)
 		}
 	}
 	slices.SortFunc(out, func(a, b capture.Reason) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Text, b.Text))
 	})
-	if len(out) <= maxReasons {
-		return out
+	return out
+}
+
+// boundReasons counts the texts of a list beyond the most frequent ones together.
+func boundReasons(list []capture.Reason) []capture.Reason {
+	if len(list) <= maxReasons {
+		return list
 	}
-	rest := capture.Reason{Text: otherReasons}
-	for _, r := range out[maxReasons-1:] {
-		rest.Count += r.Count
+	for i := maxReasons - 1; i < len(list); i++ {
+		list[i].Text = otherReasons
 	}
-	out = append(out[:maxReasons-1], rest)
-	return reasonsOf(out) // the text may be there already
+	return reasonsOf(list)
+}
+
+// ownReasons are the texts that count on their own, the first ones of a pipeline. A text that
+// counted among the others stays there, because no count of a pipeline falls.
+type ownReasons struct {
+	mu    sync.Mutex
+	texts map[string]bool
+}
+
+// bound counts the texts of a list that are not own together.
+func (o *ownReasons) bound(list []capture.Reason) []capture.Reason {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.texts == nil {
+		o.texts = make(map[string]bool)
+	}
+	for i := range list {
+		switch r := &list[i]; {
+		case o.texts[r.Text]:
+		case len(o.texts) < maxReasons-1:
+			o.texts[r.Text] = true
+		default:
+			r.Text = otherReasons
+		}
+	}
+	return reasonsOf(list)
 }
 
 // input returns the counts of p's input so far.

@@ -60,3 +60,37 @@ func TestInputIsBounded(t *testing.T) {
 	require.Equal(t, "other reasons", in.Reasons[0].Text)
 	require.Equal(t, capture.Reason{Text: "cause 999", Count: 1001}, in.Reasons[1])
 }
+
+// causes is a source without frames that has reasons.
+type causes struct {
+	*capture.Memory
+	reasons []capture.Reason
+}
+
+func (c *causes) Reasons() []capture.Reason { return c.reasons }
+
+// The reasons of a pipeline are bounded, and no count falls when another cause becomes frequent.
+func TestReasonsNeverFall(t *testing.T) {
+	src := &causes{Memory: capture.NewMemory(nil)}
+	for i := range 1000 {
+		src.reasons = append(src.reasons, capture.Reason{Text: fmt.Sprint("cause ", i), Count: uint64(1000 - i)})
+	}
+	p, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{src}})
+	require.NoError(t, err)
+	counts := func() (sum uint64, out map[string]uint64) {
+		out = make(map[string]uint64)
+		for _, r := range p.Reasons() {
+			out[r.Text] = r.Count
+			sum += r.Count
+		}
+		require.Len(t, out, 256)
+		return sum, out
+	}
+	_, before := counts()
+	src.reasons[999].Count += 1_000_000
+	sum, after := counts()
+	require.EqualValues(t, 1000*1001/2+1_000_000, sum)
+	for text, n := range before {
+		require.GreaterOrEqual(t, after[text], n, text)
+	}
+}

@@ -69,6 +69,7 @@ type Pipeline struct {
 	started atomic.Bool               // Run was called
 	ended   atomic.Pointer[time.Time] // when Run returned
 	closing closing
+	reasons ownReasons
 }
 
 // NewPipeline returns a Pipeline ready to Run, or an error listing the problems in cfg. Nothing is
@@ -279,7 +280,7 @@ func (p *Pipeline) Reasons() []capture.Reason {
 	for _, w := range p.workers {
 		all = append(all, w.reasons()...)
 	}
-	return append([]capture.Reason{}, reasonsOf(all)...) // not nil, for JSON
+	return append([]capture.Reason{}, p.reasons.bound(reasonsOf(all))...) // not nil, for JSON
 }
 
 // HandlerAccounts returns the outcomes of the events shown to each of Config.Handlers, by module

@@ -12,7 +12,13 @@ import (
 )
 
 // unread counts the data of flow exporters that could not be read, by cause and device.
-type unread map[unreadKey]int64
+type unread map[unreadKey]unreadCount
+
+// unreadCount is a number of datagrams or data sets.
+type unreadCount struct {
+	all  int64 // without data sets that were read later
+	lost int64 // of all: they will not be read
+}
 
 // unreadKey is the reason why a device's data was not read.
 type unreadKey struct {
@@ -35,25 +41,25 @@ const maxUnread = 64
 
 // note counts the unread parts of a datagram.
 func (u *unread) note(e *decode.FlowDatagram) {
-	if e.Err == nil && e.HeldSets|e.FoundSets == 0 {
+	if e.Err == nil && e.HeldSets|e.FoundSets|e.LostSets == 0 {
 		return
 	}
-	u.add(e.Device, noTemplate, int64(e.HeldSets)-int64(e.FoundSets))
+	u.add(e.Device, noTemplate, unreadCount{int64(e.HeldSets) - int64(e.FoundSets), int64(e.LostSets)})
 	switch {
 	case e.Err == nil:
 	case errors.Is(e.Err, netflow.ErrVersion):
-		u.add(e.Device, unknownNetFlow, 1)
+		u.add(e.Device, unknownNetFlow, unreadCount{1, 1})
 	case errors.Is(e.Err, sflow.ErrVersion):
-		u.add(e.Device, unknownSFlow, 1)
+		u.add(e.Device, unknownSFlow, unreadCount{1, 1})
 	case errors.Is(e.Err, sflow.ErrAgent):
-		u.add(e.Device, unknownAgent, 1)
+		u.add(e.Device, unknownAgent, unreadCount{1, 1})
 	default:
-		u.add(e.Device, malformedExport, 1)
+		u.add(e.Device, malformedExport, unreadCount{1, 1})
 	}
 }
 
-func (u *unread) add(device netip.Addr, cause unreadCause, n int64) {
-	if n == 0 {
+func (u *unread) add(device netip.Addr, cause unreadCause, n unreadCount) {
+	if n == (unreadCount{}) {
 		return
 	}
 	key := unreadKey{device, cause}
@@ -63,8 +69,18 @@ func (u *unread) add(device netip.Addr, cause unreadCause, n int64) {
 	if *u == nil {
 		*u = make(unread)
 	}
-	if (*u)[key] += n; (*u)[key] == 0 {
+	sum := (*u)[key]
+	sum.all, sum.lost = sum.all+n.all, sum.lost+n.lost
+	if (*u)[key] = sum; sum == (unreadCount{}) {
 		delete(*u, key)
+	}
+}
+
+// end counts the data sets that wait for their template as lost, at the end of the input.
+func (u unread) end() {
+	for key, n := range u {
+		n.lost = max(n.lost, n.all)
+		u[key] = n
 	}
 }
 
@@ -79,8 +95,8 @@ func (r *exportReader) appendReasons(dst []capture.Reason) []capture.Reason {
 // appendReasons appends the data still unread. A data set is read when its template arrives.
 func (u unread) appendReasons(dst []capture.Reason) []capture.Reason {
 	for key, n := range u {
-		if n > 0 {
-			dst = append(dst, capture.Reason{Text: key.String(), Count: uint64(n)})
+		if all := max(n.all, n.lost); all > 0 {
+			dst = append(dst, capture.Reason{Text: key.String(), Count: uint64(all), Waiting: uint64(all - n.lost)})
 		}
 	}
 	return dst

@@ -350,6 +350,9 @@ func (w *worker) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.finished = true
+	if w.exports != nil {
+		w.exports.unread.end()
+	}
 	w.batch.Packets, w.batch.Flows, w.frames = w.packets[:0], nil, 0
 	w.dns.flush(&w.batch)
 	w.noteLosses()

@@ -89,7 +89,7 @@ type families struct {
 
 	pushed, retries, rejected, pending, finding export.Family
 
-	refused, renewals, inputOffered, inputFrames, inputReasons, first, last, moduleOffered, moduleEvents export.Family
+	refused, renewals, inputOffered, inputFrames, inputReasons, inputWaiting, first, last, moduleOffered, moduleEvents export.Family
 }
 
 func newFamilies(instance string) *families {
@@ -115,6 +115,7 @@ func newFamilies(instance string) *families {
 		inputOffered:  counter("visor_input_offered_total", "frames that an input was offered: the sum of visor_input_frames_total"),
 		inputFrames:   counter("visor_input_frames_total", "frames of an input by outcome"),
 		inputReasons:  counter("visor_input_reasons_total", "input that was not analysed, by the reason"),
+		inputWaiting:  gauge("visor_input_waiting", "input that was not analysed yet, by what it waits for"),
 		first:         gauge("visor_input_first_frame_timestamp_seconds", "time of the earliest frame of an input"),
 		last:          gauge("visor_input_last_frame_timestamp_seconds", "time of the latest frame of an input"),
 		moduleOffered: counter("visor_module_offered_total", "events that a module of a policy was shown: the sum of visor_module_events_total"),
@@ -140,7 +141,11 @@ func (f *families) addInput(part *policy.Part) {
 		f.add(&f.inputFrames, r.Count, labels, metric.Label{Name: "result", Value: r.Text})
 	}
 	for _, r := range part.Reasons() {
-		f.add(&f.inputReasons, r.Count, labels, metric.Label{Name: "reason", Value: r.Text})
+		reason := metric.Label{Name: "reason", Value: r.Text}
+		f.add(&f.inputReasons, r.Count-r.Waiting, labels, reason)
+		if r.Waiting > 0 {
+			f.add(&f.inputWaiting, r.Waiting, labels, reason)
+		}
 	}
 	if first, last := part.Span(); !first.IsZero() {
 		f.add(&f.first, uint64(first.Unix()), labels)
@@ -197,7 +202,7 @@ func (f *families) add(to *export.Family, n uint64, labels []metric.Label, more 
 
 // list returns the families that have series.
 func (f *families) list() (out []export.Family) {
-	for _, family := range []export.Family{f.refused, f.renewals, f.pushed, f.retries, f.rejected, f.pending, f.finding, f.running, f.gaps, f.gapTime, f.steps, f.inputOffered, f.inputFrames, f.inputReasons, f.first, f.last, f.moduleOffered, f.moduleEvents} {
+	for _, family := range []export.Family{f.refused, f.renewals, f.pushed, f.retries, f.rejected, f.pending, f.finding, f.running, f.gaps, f.gapTime, f.steps, f.inputOffered, f.inputFrames, f.inputReasons, f.inputWaiting, f.first, f.last, f.moduleOffered, f.moduleEvents} {
 		if len(family.Series) > 0 {
 			out = append(out, family)
 		}

@@ -2,14 +2,20 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"visor/capture"
 	"visor/export/alert"
 	"visor/export/httpapi"
+	"visor/handler/policy"
+	"visor/handler/policy/builtin"
+	"visor/internal/packettest"
+	"visor/internal/wait"
 )
 
 // odd is a policy whose input has 2,000 frames. A filter rejects 500, and two have an unknown link
@@ -139,4 +145,43 @@ func TestAlerts(t *testing.T) {
 	var answer struct{ App struct{ Alerts alert.Stats } }
 	require.NoError(t, json.Unmarshal(a.do("GET", "/api/v1/metrics/app", "", "").Body.Bytes(), &answer))
 	require.Equal(t, counts, answer.App.Alerts)
+}
+
+// TestReasonsNeverFall checks that data sets which wait for their template are a gauge. They count
+// among the reasons when they are lost, and not when they are read at last: a counter never falls.
+func TestReasonsNeverFall(t *testing.T) {
+	tap := capture.NewFeed()
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Open: func(string, policy.Options, policy.Options) (policy.Opened, error) {
+		return policy.NewOpened(tap), nil
+	}})
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	doc, err := builtin.Catalog().Parse([]byte(`
+visor:
+  taps: {routers: {input_type: flow, config: {bind: 127.0.0.1, port: 2055}}}
+  policies: {default: {kind: collection, input: {tap: routers, input_type: flow}, handlers: {modules: {flow: {type: flow}}}}}
+`))
+	require.NoError(t, err)
+	require.NoError(t, m.Load(doc))
+	api, err := httpapi.New(httpapi.Config{Policies: m, Admin: true, Hosts: []string{"example.com"}})
+	require.NoError(t, err)
+	a := &agent{t: t, api: api, manager: m}
+	a.describe("")
+
+	export := func(sets ...[]byte) {
+		f := packettest.UDP(0, "192.0.2.1:50000", "192.0.2.100:2055", packettest.NetFlow9(1, 0, sets...))
+		require.True(t, tap.Packet(time.Now().UnixNano(), f.Link, f.Data))
+	}
+	shows := func(want ...string) {
+		wait.Until(t, func() bool {
+			text := a.do("GET", "/metrics", "", "").Body.String()
+			return !slices.ContainsFunc(want, func(line string) bool { return !strings.Contains(text, line+"\n") })
+		})
+	}
+	const labels, reason = `{input="`, `",tap="routers",reason="no template yet from 192.0.2.1, data sets"}`
+	input := a.manager.Policies()[0].Parts[0].Input
+	export(packettest.Set(256, make([]byte, 8)), packettest.Set(256, make([]byte, 8)), packettest.Set(257, make([]byte, 8)))
+	shows("visor_input_waiting"+labels+input+reason+" 3", "visor_input_reasons_total"+labels+input+reason+" 0")
+	require.Contains(t, a.do("GET", "/api/v1/policies", "", "").Body.String(), `"count":3,"waiting":3`)
+	export(packettest.Set(0, uint16(256), uint16(1), uint16(1), uint16(8))) // octets
+	shows("visor_input_waiting"+labels+input+reason+" 1", "visor_input_reasons_total"+labels+input+reason+" 0")
 }

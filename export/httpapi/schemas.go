@@ -35,7 +35,7 @@ func policySchemas() object {
 			"required": []string{"offered", "analysed", "filtered", "not_sampled", "undecodable", "dropped", "reasons", "first", "last"},
 			"properties": object{
 				"offered": count, "analysed": count, "filtered": count, "not_sampled": count, "undecodable": count, "dropped": count,
-				"reasons": object{"type": "array", "items": jsonschema.Record(object{"text": text, "count": count}, "text", "count")},
+				"reasons": object{"type": "array", "items": jsonschema.Record(object{"text": text, "count": count, "waiting": count}, "text", "count")},
 				"first":   object{"type": []string{"string", "null"}, "format": "date-time"},
 				"last":    object{"type": []string{"string", "null"}, "format": "date-time"},
 			},

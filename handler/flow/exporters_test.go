@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"testing"
 	"time"
@@ -192,4 +193,52 @@ func TestForgotten(t *testing.T) {
 	require.Len(t, p.Reasons(), 1)
 	require.Equal(t, "flow exporters and templates forgotten for want of room", p.Reasons()[0].Text)
 	require.Greater(t, p.Reasons()[0].Count, uint64(n))
+}
+
+// watched calls look before each batch of a frame, when the former ones have been analysed.
+type watched struct {
+	frames []capture.Frame
+	look   func()
+}
+
+func (w *watched) ReadBatch(b *capture.Batch) error {
+	w.look()
+	b.Reset()
+	if len(w.frames) == 0 {
+		return io.EOF
+	}
+	b.Frames, w.frames = append(b.Frames, w.frames[0]), w.frames[1:]
+	return nil
+}
+
+func (w *watched) Close() error { return nil }
+
+// Data sets that wait for their template are marked, because they may still be read. The other part
+// of a reason never falls: it is a counter of the agent. At the end nothing waits any more.
+func TestUnreadWaits(t *testing.T) {
+	data := packettest.Set(256, ends("10.0.0.1", "10.0.0.2", uint32(1000))...)
+	other := packettest.Set(257, ends("10.0.0.1", "10.0.0.2", uint32(1000))...)
+	template := packettest.Set(0, fields(256, octets...)...)
+	at := func(minute int, sets ...[]byte) capture.Frame {
+		return sent(time.Duration(minute)*time.Minute, "192.0.2.1", packettest.NetFlow9(1, uint32(minute), sets...))
+	}
+	src := &watched{frames: []capture.Frame{at(0, data), at(1, data, data), at(5, data), at(6, data), at(7, template), at(8, data), at(9, other)}}
+	var p *handler.Pipeline
+	var got []string
+	src.look = func() {
+		for _, r := range p.Reasons() {
+			got = append(got, fmt.Sprintf("%d, waiting %d", r.Count, r.Waiting))
+		}
+	}
+	h, err := flow.New(flow.Config{})
+	require.NoError(t, err)
+	p, err = handler.NewPipeline(handler.Config{Sources: []capture.Source{src}, Handlers: []handler.Handler{h}})
+	require.NoError(t, err)
+	require.NoError(t, p.Run(t.Context()))
+	require.Equal(t, []string{
+		"1, waiting 1", "3, waiting 3", "4, waiting 3", // the first one has waited for 5 minutes
+		"5, waiting 2", "3, waiting 0", "3, waiting 0", // their template came
+		"4, waiting 1",
+	}, got)
+	require.Equal(t, []capture.Reason{{Text: "no template yet from 192.0.2.1, data sets", Count: 4}}, p.Reasons())
 }
