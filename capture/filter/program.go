@@ -1,9 +1,11 @@
 package filter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"golang.org/x/net/bpf"
 
@@ -29,6 +31,18 @@ func Compile(expr string, link decode.LinkType) (*Program, error) {
 		return nil, err
 	}
 	return compile(expr, e, link, net.DefaultResolver.LookupNetIP)
+}
+
+// Check returns the error of [Compile] for an expression, but does not look up names of hosts: any
+// name is valid.
+func Check(expr string, link decode.LinkType) error {
+	e, err := parse(expr)
+	if err == nil {
+		_, err = compile(expr, e, link, func(_ context.Context, _, _ string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}, nil
+		})
+	}
+	return err
 }
 
 func compile(expr string, e expression, link decode.LinkType, lookup lookup) (*Program, error) {

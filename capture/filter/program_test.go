@@ -63,7 +63,9 @@ func TestErrors(t *testing.T) {
 		require.Equal(t, tc.column, wrong.Column, "%v", err)
 		require.Contains(t, wrong.Reason, tc.reason, tc.expr)
 		require.Contains(t, err.Error(), fmt.Sprintf("column %d", tc.column))
+		require.Equal(t, err, filter.Check(tc.expr, decode.LinkEthernet))
 	}
+	require.NoError(t, filter.Check("host nosuch.invalid and ip6 host nosuch.invalid", decode.LinkEthernet))
 	_, err := filter.Compile("tcp", decode.LinkPFLog)
 	require.ErrorContains(t, err, "link type 117 cannot be filtered")
 }

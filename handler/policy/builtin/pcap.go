@@ -87,6 +87,9 @@ func parseNet(text string) (netip.Prefix, error) {
 
 // Check implements [policy.Checker].
 func (c *pcapConfig) Check(_ policy.Options, found options.Problems) options.Problems {
+	if err := filter.Check(c.Filter, decode.LinkEthernet); err != nil {
+		found = append(found, options.At(c.filterError(err), "bpf"))
+	}
 	if c.live() && c.Interface == "" && !found.Has("iface", "pcap_file", "pcap_source") {
 		found = append(found, options.At(errors.New("no iface was specified for live capture"), "iface"))
 	}
@@ -103,9 +106,17 @@ func (c *pcapConfig) Verify() error {
 		return nil
 	}
 	if _, err := filter.Compile(c.Filter, decode.LinkEthernet); err != nil {
-		return &policy.Error{Text: fmt.Sprintf("Failed to parse bpf filter: %s: %v", c.Filter, err)}
+		return &policy.Error{Text: c.filterError(err).Error()}
 	}
 	return nil
+}
+
+// filterError begins with pktvisor's text.
+func (c *pcapConfig) filterError(err error) error {
+	if wrong, ok := errors.AsType[*filter.Error](err); ok {
+		err = fmt.Errorf("column %d of the filter: %s", wrong.Column, wrong.Reason)
+	}
+	return fmt.Errorf("Failed to parse bpf filter: %s: %w", c.Filter, err)
 }
 
 // Bytes implements [policy.Sizer].
