@@ -150,9 +150,10 @@ func TestManagerShares(t *testing.T) {
 // A policy that cannot start leaves nothing behind.
 func TestManagerErrors(t *testing.T) {
 	for want, change := range map[string]func(p *policy.Policy, in *inputs){
-		"policy [b] failed to start: wrong":    func(p *policy.Policy, _ *inputs) { p.Fault = errors.New("policy [b] failed to start: wrong") },
-		"policy with name 'a' already defined": func(p *policy.Policy, _ *inputs) { p.Name = "a" },
-		"tap 'x' does not exist":               func(p *policy.Policy, _ *inputs) { p.Input.Tap = "x" },
+		"policy [b] failed to start: wrong":                func(p *policy.Policy, _ *inputs) { p.Fault = errors.New("policy [b] failed to start: wrong") },
+		"policy with name 'a' already defined":             func(p *policy.Policy, _ *inputs) { p.Name = "a" },
+		"tap 'x' does not exist":                           func(p *policy.Policy, _ *inputs) { p.Input.Tap = "x" },
+		"tap 'wird' does not exist; did you mean 'wired'?": func(p *policy.Policy, _ *inputs) { p.Input.Tap = "wird" },
 		"input_type for policy specified tap 'wired' doesn't match tap's defined input type: dnstap/pcap": func(p *policy.Policy, _ *inputs) { p.Input.InputType = "dnstap" },
 		"no tap match found for specified 'input.tap_selector' tags":                                      func(p *policy.Policy, _ *inputs) { p.Input.Selector = &policy.Selector{} },
 		"policy [b] failed to start: FlowStreamHandler: unsupported input event proxy wired-": func(p *policy.Policy, _ *inputs) {

@@ -79,6 +79,25 @@ func TestNSVLANFilter(t *testing.T) {
 	}
 }
 
+// TestNSInterfaceDown warns about an interface that is down. It is captured when it is up.
+func TestNSInterfaceDown(t *testing.T) {
+	netns.Inside(t)
+	netns.Pair(t)
+	netns.IP(t, "link", "set", netns.Receiver, "down")
+	var log bytes.Buffer
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, m.AddTap(policy.Tap{Name: "wired", InputType: "pcap", Config: policy.Options{"iface": netns.Receiver}}))
+	r, err := m.AddPolicy(counting("a"))
+	require.NoError(t, err)
+	netns.IP(t, "link", "set", netns.Receiver, "up")
+	wait.Until(t, func() bool {
+		send(t, packettest.UDP(0, "192.0.2.1:5000", "192.0.2.53:53", packettest.Query(1, "www.example.com", 1)).Data)
+		return r.Parts[0].Account().Analysed > 0
+	})
+	require.NoError(t, m.Close())
+	require.Equal(t, 1, strings.Count(log.String(), "interface "+netns.Receiver+" is down: it has no traffic until it is up"), log.String())
+}
+
 // TestNSInterfaceComesBack deletes an interface and recreates it. Its policy continues, with a
 // counted gap.
 func TestNSInterfaceComesBack(t *testing.T) {

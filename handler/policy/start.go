@@ -16,7 +16,7 @@ func (m *Manager) choose(p *Policy) (out []Tap, err error) {
 	if p.Input.Selector == nil {
 		t, ok := m.taps.all()[p.Input.Tap]
 		if !ok {
-			return nil, fmt.Errorf("tap '%s' does not exist", p.Input.Tap)
+			return nil, fmt.Errorf("tap '%s' does not exist%s", p.Input.Tap, m.didYouMean(p.Input.Tap))
 		}
 		out = append(out, t)
 	} else {
@@ -40,6 +40,14 @@ func (m *Manager) choose(p *Policy) (out []Tap, err error) {
 		}
 	}
 	return out, nil
+}
+
+// didYouMean returns the end of an error about an unknown tap: the nearest name, if there is one.
+func (m *Manager) didYouMean(tap string) string {
+	if name := nearest(tap, slices.Sorted(maps.Keys(m.taps.all()))); name != "" {
+		return fmt.Sprintf("; did you mean '%s'?", name)
+	}
+	return ""
 }
 
 // uses reports whether a policy with this input uses a tap.

@@ -3,6 +3,7 @@ package builtin
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -40,6 +41,15 @@ func unknownInterface(name string, names []string) error {
 		err = fmt.Errorf("%w; 'any' does not exist here: make a tap for each interface, and let the policy select them by a tag", err)
 	}
 	return &options.Problem{Path: []string{"iface", name}, Known: names, Err: err}
+}
+
+// warnDown warns about an interface without traffic because it is down. It is captured as soon as
+// it is up.
+func warnDown(log *slog.Logger, name string) {
+	iface, err := net.InterfaceByName(name)
+	if log != nil && err == nil && iface.Flags&net.FlagUp == 0 {
+		log.Warn(fmt.Sprintf("interface %s is down: it has no traffic until it is up (ip link set %s up)", name, name))
+	}
 }
 
 // explained adds an alternative to errors of live capture.

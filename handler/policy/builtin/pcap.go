@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -159,9 +160,9 @@ func (c *pcapConfig) source() string {
 }
 
 // capture opens an interface, or makes up traffic.
-func (c *pcapConfig) capture(policy.InputEnv) (policy.Opened, error) {
+func (c *pcapConfig) capture(env policy.InputEnv) (policy.Opened, error) {
 	if !c.mock() {
-		return c.openInterface()
+		return c.openInterface(env.Logger)
 	}
 	o := policy.NewOpened(mock.New(mock.Config{}))
 	o.Hosts, _ = decode.ParseNetSet(mock.LocalNets) // a constant
@@ -192,7 +193,7 @@ func (c *pcapConfig) filtered(src capture.Source) (policy.Opened, error) {
 
 // openInterface opens an interface. Where the configuration does not determine directions, the
 // interface does, see [capture.Owner].
-func (c *pcapConfig) openInterface() (policy.Opened, error) {
+func (c *pcapConfig) openInterface(log *slog.Logger) (policy.Opened, error) {
 	if err := checkInterface(c.Interface); err != nil {
 		return policy.Opened{}, err
 	}
@@ -206,10 +207,11 @@ func (c *pcapConfig) openInterface() (policy.Opened, error) {
 		cfg.Filter = nil
 		opened, err = afpacket.Open(cfg)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return policy.Opened{}, explained(err)
-	case tagged:
+	}
+	warnDown(log, opened.Interface())
+	if tagged {
 		return c.filtered(opened.Sources()[0]) // cfg requests one
 	}
 	return policy.Opened{Sources: opened.Sources()}, nil
