@@ -347,13 +347,56 @@ func TestSomeFiles(t *testing.T) {
 	}
 }
 
-// TestDNSTapFile checks that the error for a dnstap file names the option to use.
-func TestDNSTapFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "queries.dnstap")
-	require.NoError(t, os.WriteFile(path, []byte{0, 0, 0, 0, 0, 0, 0, 34, 0, 0, 0, 2}, 0o600))
-	code, _, stderr := call(t, nil, path)
-	require.Equal(t, exitUnread, code)
-	require.Contains(t, stderr, "for a dnstap file use -i dnstap")
+// TestOtherKinds checks that the error for a file of another kind, or for such data in a pipe,
+// names the kind and what to do.
+func TestOtherKinds(t *testing.T) {
+	dir := t.TempDir()
+	snapshot := filepath.Join(dir, "s")
+	code, _, stderr := call(t, nil, "--write-snapshot", snapshot, sample)
+	require.Equal(t, exitDone, code, stderr)
+	packets, err := os.ReadFile(sample)
+	require.NoError(t, err)
+	counts, err := os.ReadFile(snapshot)
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		content []byte
+		args    []string
+		want    string
+	}{
+		{[]byte{0, 0, 0, 0, 0, 0, 0, 34, 0, 0, 0, 2}, nil, "for a dnstap file use -i dnstap"},
+		{packets, []string{"-i", "dnstap"}, "it is a capture of packets: leave out -i dnstap"},
+		{counts, nil, "it is a snapshot of visor: write it to a file, and name that as FILE"},
+		{counts, []string{"-i", "dnstap"}, "it is a snapshot of visor: write it to a file, and name that as FILE"},
+	} {
+		var packed bytes.Buffer
+		w := gzip.NewWriter(&packed)
+		_, err := w.Write(tt.content)
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		forms := [][]byte{tt.content, packed.Bytes()}
+		isSnapshot := bytes.Equal(tt.content, counts)
+		if isSnapshot { // it is compressed already
+			forms = forms[:1]
+		}
+		for _, content := range forms {
+			code, stdout, stderr := call(t, bytes.NewReader(content), append(tt.args, "-")...)
+			require.Equal(t, exitUnread, code)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, tt.want)
+
+			path := filepath.Join(dir, "file")
+			require.NoError(t, os.WriteFile(path, content, 0o600))
+			f, err := os.Open(path)
+			require.NoError(t, err)
+			_, _, stderr = call(t, f, append(tt.args, "-")...)
+			require.NoError(t, f.Close())
+			require.Contains(t, stderr, tt.want)
+			if !isSnapshot { // it would be read
+				_, _, stderr = call(t, nil, append(tt.args, path)...)
+				require.Contains(t, stderr, tt.want)
+			}
+		}
+	}
 }
 
 // TestPatterns checks that patterns are expanded, because shells of Windows do not, but existing

@@ -36,14 +36,10 @@ func openSnapshot(name string) io.ReadCloser {
 	if err != nil {
 		return nil
 	}
-	in := bufio.NewReader(f)
-	head, _ := in.Peek(decompress.MagicLen) // a short file has a short head
-	plain := io.Reader(in)
-	if open := decompress.Detect(head); open != nil {
-		if plain, err = open(in); err != nil {
-			f.Close()
-			return nil
-		}
+	plain, err := unpacked(f)
+	if err != nil {
+		f.Close()
+		return nil
 	}
 	content := bufio.NewReader(plain)
 	if magic, _ := content.Peek(len(snapshotMagic)); string(magic) != snapshotMagic {
@@ -54,6 +50,16 @@ func openSnapshot(name string) io.ReadCloser {
 		io.Reader
 		io.Closer
 	}{content, f}
+}
+
+// unpacked returns the decompressed contents of in.
+func unpacked(in io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReader(in)
+	head, _ := buffered.Peek(decompress.MagicLen) // a short file has a short head
+	if open := decompress.Detect(head); open != nil {
+		return open(buffered)
+	}
+	return buffered, nil
 }
 
 // readSnapshots merges the files if they are snapshots. It returns nil if none is one.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -166,7 +167,7 @@ func (j *job) openFiles(ctx context.Context) capture.Source {
 		}
 		src, err := openFile(ctx, j.input, name, j.stdin)
 		if err != nil {
-			j.complain(suggest(err, j.input, name))
+			j.complain(err)
 			continue
 		}
 		sources = append(sources, src)
@@ -181,21 +182,19 @@ func (j *job) openFiles(ctx context.Context) capture.Source {
 // nanoseconds, and pcapng.
 var captureMagics = []uint32{0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a}
 
-// suggest adds the -i option that a file seems to need to its error.
-func suggest(err error, input, name string) error {
-	if special(name) != nil {
-		return err // the bytes read from it are lost
-	}
-	f, bad := os.Open(name)
+// suggest adds to the error of a file what the file seems to be, and what to do with it.
+func suggest(err error, input string, beginning []byte) error {
+	start := make([]byte, len(snapshotMagic))
+	plain, bad := unpacked(bytes.NewReader(beginning))
 	if bad != nil {
 		return err
 	}
-	defer f.Close()
-	var head [4]byte
-	if _, bad := io.ReadFull(f, head[:]); bad != nil {
+	if _, bad := io.ReadFull(plain, start); bad != nil {
 		return err
 	}
-	switch magic := binary.BigEndian.Uint32(head[:]); {
+	switch magic := binary.BigEndian.Uint32(start); {
+	case string(start) == snapshotMagic:
+		return fmt.Errorf("%w; it is a snapshot of visor: write it to a file, and name that as FILE", err)
 	case input == inputDNSTap && slices.Contains(captureMagics, magic):
 		return fmt.Errorf("%w; it is a capture of packets: leave out -i dnstap", err)
 	case input != inputDNSTap && magic == 0: // Frame Streams begin with zeros
@@ -204,8 +203,47 @@ func suggest(err error, input, name string) error {
 	return err
 }
 
-// interruptible returns in, or a pipe that is fed from it, because ctx cannot interrupt a waiting
-// Read of a terminal or a pipe.
+// maxBeginning is the number of bytes of an input that suggest may see: a block of zstd at least.
+const maxBeginning = 256 << 10
+
+// beginning keeps the first bytes of a pipe, because they cannot be read again.
+type beginning struct {
+	*io.PipeReader
+	bytes []byte
+}
+
+func (b *beginning) Read(p []byte) (int, error) {
+	n, err := b.PipeReader.Read(p)
+	if room := maxBeginning - len(b.bytes); room > 0 {
+		b.bytes = append(b.bytes, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+// beginningOf returns the first bytes of an input that could not be read.
+func beginningOf(in io.Reader, name string) []byte {
+	switch in := in.(type) {
+	case *beginning:
+		return in.bytes
+	case *os.File:
+		return firstBytes(in)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return firstBytes(f)
+}
+
+func firstBytes(f *os.File) []byte {
+	out := make([]byte, maxBeginning)
+	n, _ := f.ReadAt(out, 0)
+	return out[:n]
+}
+
+// interruptible returns in, or a *beginning that is fed from it, because ctx cannot interrupt a
+// waiting Read of a terminal or a pipe.
 func interruptible(ctx context.Context, in io.Reader) io.Reader {
 	if f, ok := in.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
@@ -218,7 +256,7 @@ func interruptible(ctx context.Context, in io.Reader) io.Reader {
 		_, err := io.Copy(w, in)
 		w.CloseWithError(err)
 	}()
-	return r
+	return &beginning{PipeReader: r}
 }
 
 func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture.Source, error) {
@@ -229,13 +267,25 @@ func openFile(ctx context.Context, input, name string, stdin io.Reader) (capture
 	if name != "-" {
 		in, label = special(name), name
 	}
+	if in != nil {
+		in = interruptible(ctx, in)
+	}
+	src, err := openAs(input, in, label)
+	if err != nil {
+		return nil, suggest(err, input, beginningOf(in, name))
+	}
+	return src, nil
+}
+
+// openAs opens an input: in, or without it a file.
+func openAs(input string, in io.Reader, name string) (capture.Source, error) {
 	switch {
 	case input == inputDNSTap && in != nil:
-		return dnstap.NewFile(interruptible(ctx, in), label)
+		return dnstap.NewFile(in, name)
 	case input == inputDNSTap:
 		return dnstap.Open(name)
 	case in != nil:
-		return pcapfile.NewReader(interruptible(ctx, in), label)
+		return pcapfile.NewReader(in, name)
 	}
 	return pcapfile.Open(name)
 }
