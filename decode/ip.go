@@ -21,7 +21,7 @@ func (d *Decoder) network(p *Packet, etherType uint16, b []byte) error {
 			p.Layers |= LayerARP
 			return nil
 		}
-		next, rest, err := d.shim(p, etherType, b)
+		next, rest, err := shim(p, etherType, b)
 		if err != nil {
 			p.Layers |= LayerMalformed
 			return err
@@ -35,7 +35,7 @@ func (d *Decoder) network(p *Packet, etherType uint16, b []byte) error {
 }
 
 // shim strips one tag, label stack or session header between the link header and IP.
-func (d *Decoder) shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, error) {
+func shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, error) {
 	switch etherType {
 	case etherVLAN, etherQinQ, etherOldQinQ, etherOldQinQ2, etherOldQinQ3:
 		p.Layers |= LayerVLAN
@@ -44,7 +44,7 @@ func (d *Decoder) shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, e
 		return rareTag(etherType, b)
 	case etherMPLS, etherMPLSMulti:
 		p.Layers |= LayerMPLS
-		return d.mpls(p, b)
+		return mpls(b)
 	case etherPPPoE:
 		p.Layers |= LayerPPPoE
 		return pppoe(b)
@@ -59,7 +59,7 @@ func (d *Decoder) shim(p *Packet, etherType uint16, b []byte) (uint16, []byte, e
 
 // mpls strips a label stack (RFC 3032). The payload type is not stated: IP is recognized by its
 // version, a pseudowire by its control word (RFC 4385).
-func (d *Decoder) mpls(p *Packet, b []byte) (uint16, []byte, error) {
+func mpls(b []byte) (uint16, []byte, error) {
 	bottom := false
 	for n := 0; !bottom; n++ {
 		if len(b) < 4 {

@@ -114,7 +114,7 @@ func localRoute(msg []byte) (netip.Prefix, bool) {
 	if len(msg) < unix.SizeofRtMsg || msg[table] != unix.RT_TABLE_LOCAL || msg[kind] != unix.RTN_LOCAL && msg[kind] != unix.RTN_ANYCAST {
 		return netip.Prefix{}, false
 	}
-	dst, _ := attribute(msg[unix.SizeofRtMsg:], unix.RTA_DST)
+	dst := attribute(msg[unix.SizeofRtMsg:], unix.RTA_DST)
 	addr, ok := netip.AddrFromSlice(dst)
 	if !ok {
 		return netip.Prefix{}, false
@@ -137,9 +137,9 @@ func (n *netlink) passes(index int) (passes bool, err error) {
 }
 
 func bridges(attrs []byte) bool {
-	info, _ := attribute(attrs, unix.IFLA_LINKINFO)
+	info := attribute(attrs, unix.IFLA_LINKINFO)
 	for _, kind := range []uint16{unix.IFLA_INFO_KIND, unix.IFLA_INFO_SLAVE_KIND} {
-		switch name, _ := attribute(info, kind); cString(name) {
+		switch cString(attribute(info, kind)) {
 		case "bridge", "openvswitch":
 			return true
 		}
@@ -151,11 +151,9 @@ func bridges(attrs []byte) bool {
 // values.
 func forwards(attrs []byte) bool {
 	const conf4, conf6 = 1, 2 // IFLA_INET_CONF, IFLA_INET6_CONF
-	families, _ := attribute(attrs, unix.IFLA_AF_SPEC)
-	v4, _ := attribute(families, unix.AF_INET)
-	v6, _ := attribute(families, unix.AF_INET6)
-	settings4, _ := attribute(v4, conf4)
-	settings6, _ := attribute(v6, conf6)
+	families := attribute(attrs, unix.IFLA_AF_SPEC)
+	settings4 := attribute(attribute(families, unix.AF_INET), conf4)
+	settings6 := attribute(attribute(families, unix.AF_INET6), conf6)
 	// the switch is the first setting of both families
 	on := func(settings []byte) bool { return len(settings) >= 4 && u32(settings) != 0 }
 	return on(settings4) || on(settings6)

@@ -97,8 +97,8 @@ func (n *netlink) answer(b []byte, dump bool, each func(msg []byte)) (done bool,
 	return done, nil
 }
 
-// attribute returns the value of the first attribute of a type.
-func attribute(b []byte, typ uint16) ([]byte, bool) {
+// attribute returns the value of the first attribute of a type, or nil without one.
+func attribute(b []byte, typ uint16) []byte {
 	const nested = 0x8000
 	for len(b) >= 4 {
 		size := int(u16(b))
@@ -106,11 +106,11 @@ func attribute(b []byte, typ uint16) ([]byte, bool) {
 			break
 		}
 		if u16(b[2:])&^nested == typ {
-			return b[4:size], true
+			return b[4:size]
 		}
 		b = b[min((size+3)&^3, len(b)):]
 	}
-	return nil, false
+	return nil
 }
 
 func put32(b []byte, v uint32) { binary.NativeEndian.PutUint32(b, v) }

@@ -141,7 +141,7 @@ func (w *Watcher) Add(s *handler.Snapshot) (changes []Finding) {
 	}
 	for name, st := range w.streams {
 		if !seen[name] {
-			changes = append(changes, w.update(st, name, time.Time{}, nil)...)
+			changes = append(changes, w.update(st, name, nil)...)
 		}
 	}
 	return changes
@@ -242,7 +242,7 @@ func (w *Watcher) module(r *reading) []Finding {
 		w.stepped = true
 	}
 	s.end = r.end
-	return w.update(s, r.module.Name, r.start, found)
+	return w.update(s, r.module.Name, found)
 }
 
 // signs returns the signs in a reading, and adds it to the baselines.
@@ -265,7 +265,7 @@ func (w *Watcher) look(all []*view) (found []signal) {
 }
 
 // update advances the episodes of a module by a period with its signals.
-func (w *Watcher) update(s *stream, module string, start time.Time, found []signal) (changes []Finding) {
+func (w *Watcher) update(s *stream, module string, found []signal) (changes []Finding) {
 	now := make(map[string]bool)
 	for i := range found {
 		sig := &found[i]

@@ -40,7 +40,7 @@ func (w *writer) compact() error {
 		return err
 	}
 	w.open.set(f)
-	w.tally(&w.stats.compacted, 1)
+	w.tally(&w.stats.compacted)
 	syncDirectory(w.cfg.Path)
 	return old.close()
 }

@@ -227,7 +227,7 @@ func (w *writer) mergeRecords(c chain, parents, children []record) (out []record
 			continue
 		}
 		if err := sum.Add(s, handler.Origin{}); err != nil {
-			w.tally(&w.stats.refused, 1)
+			w.tally(&w.stats.refused)
 			if err := end(); err != nil {
 				return nil, err
 			}
@@ -280,7 +280,7 @@ func covers(s, part *handler.Snapshot) bool {
 func (s *Store) unpack(r *record) (*handler.Snapshot, error) {
 	out, err := s.codec.unpack(r.data)
 	if err != nil {
-		s.tally(&s.stats.damaged, 1)
+		s.tally(&s.stats.damaged)
 	}
 	return out, err
 }

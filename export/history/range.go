@@ -202,7 +202,7 @@ func (q query) load(r *record) (*handler.Snapshot, error) {
 		return nil, err
 	}
 	if bad != nil {
-		q.tally(&q.stats.damaged, 1)
+		q.tally(&q.stats.damaged)
 		return nil, bad
 	}
 	return q.unpack(&found)

@@ -46,7 +46,7 @@ func (w *writer) salvage(damage error) (*file, error) {
 	if err != nil {
 		return nil, errors.Join(damage, err)
 	}
-	w.tally(&w.stats.repaired, 1)
+	w.tally(&w.stats.repaired)
 	w.cfg.Logger.Error("the history was damaged: its undamaged records are in a new file", "error", damage,
 		"file", w.cfg.Path, "records", records, "damaged_file", damagedFile(w.cfg.Path))
 	return openFile(w.cfg.Path, false)

@@ -66,11 +66,11 @@ func (s *Store) Stats() Stats {
 	return out
 }
 
-// tally adds to a count.
-func (s *Store) tally(count *uint64, n int) {
+// tally adds one to a count.
+func (s *Store) tally(count *uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*count += uint64(n)
+	*count++
 }
 
 // count counts the records of the file.

@@ -37,7 +37,7 @@ func (g *Gen) openDial(s *session) *dial {
 }
 
 // add plans one segment. A change of direction takes half a round trip.
-func (d *dial) add(dir direction, flags uint8, off uint32, n int, noise bool) *item {
+func (d *dial) add(dir direction, flags uint8, off uint32, n int, noise bool) {
 	it := item{gap: 12_000, seq: d.seq[dir], off: off, n: uint16(n), flags: flags, dir: dir, noise: noise}
 	if dir != d.last {
 		it.gap = d.rtt / 2
@@ -51,7 +51,6 @@ func (d *dial) add(dir direction, flags uint8, off uint32, n int, noise bool) *i
 	}
 	d.last = dir
 	d.s.items = append(d.s.items, it)
-	return &d.s.items[len(d.s.items)-1]
 }
 
 // send plans the data from off to end in segments of at most size bytes; the other end acknowledges
