@@ -132,6 +132,23 @@ func TestMergeRejects(t *testing.T) {
 	require.EqualValues(t, 2, network.From(m.Snapshot()).Total.Value())
 }
 
+// A sum of several periods is a window of them, so that export.WriteJSON names it by its length.
+// Hosts that counted the same period add nothing.
+func TestMergeWindow(t *testing.T) {
+	counted := func(agent string, at int64) *handler.Snapshot {
+		return read(t, first(t, agent, nil, at, at+59), handler.Origin{Agent: agent})
+	}
+	for want, parts := range map[int][]*handler.Snapshot{
+		0: {counted("a", 0), counted("b", 0)},
+		3: {counted("a", 0), counted("a", 60), counted("b", 60), counted("a", 600)},
+	} {
+		sum, err := handler.Merge(parts...)
+		require.NoError(t, err)
+		require.Equal(t, want, sum.Window)
+		require.Equal(t, handler.PeriodLength, sum.Period)
+	}
+}
+
 // Gaps between periods are not time that was covered.
 func TestMergeGaps(t *testing.T) {
 	sum, err := handler.Merge(first(t, "a", nil, 0, 9), first(t, "a", nil, 600, 619))

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -126,10 +127,16 @@ func (g *Merger) add(m *Module, counted []Counted) {
 func (g *Merger) Snapshot() *Snapshot {
 	s := g.sum
 	g.sum = nil
-	if s != nil {
-		for i := range s.Modules {
-			s.Modules[i].finish()
-		}
+	if s == nil {
+		return nil
+	}
+	covered, period := time.Duration(0), cmp.Or(s.Period, PeriodLength)
+	for i := range s.Modules {
+		s.Modules[i].finish()
+		covered = max(covered, s.Modules[i].Length)
+	}
+	if n := int((covered + period - 1) / period); n > 1 {
+		s.Window = n
 	}
 	return s
 }

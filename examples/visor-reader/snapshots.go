@@ -101,7 +101,6 @@ func (j *job) readSnapshots() (*handler.Snapshot, error) {
 	if s == nil {
 		return nil, errors.New("no snapshot could be read")
 	}
-	setWindow(s)
 	return s, nil
 }
 
