@@ -199,8 +199,6 @@ func (f *feedFill) appendTo(dst []Frame) []Frame {
 	return dst
 }
 
-func (f *feedFill) reset() { f.buf, f.frames = f.buf[:0], 0 }
-
 // ReadBatch replaces the contents of b with submitted frames, ordered by time, and waits for the
 // first. Frames borrow from f until the next ReadBatch. After Close it returns the remaining
 // frames, and then [ErrClosed].
@@ -240,7 +238,7 @@ func (f *Feed) gather(last bool) {
 	f.taken, f.delivered = append(f.taken[:0], f.held...), 0
 	for i := range f.shards {
 		s, spare := &f.shards[i], &f.spare[i]
-		spare.reset()
+		spare.buf, spare.frames = spare.buf[:0], 0
 		s.mu.Lock()
 		s.fill, *spare = *spare, s.fill
 		s.mu.Unlock()

@@ -156,7 +156,6 @@ const (
 	protoL2TP     = 115
 	protoSCTP     = 132
 	protoMobility = 135
-	protoUDPLite  = 136
 	protoHIP      = 139
 	protoShim6    = 140
 )

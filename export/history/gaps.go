@@ -42,7 +42,7 @@ func (a *Answer) setGaps(before int64, lost []gapNS) {
 func without(gaps []Gap, intervals []handler.Interval) (out []Gap) {
 	for _, g := range gaps {
 		at := g.Start
-		for _, x := range ordered(intervals) {
+		for _, x := range slices.SortedFunc(slices.Values(intervals), byStart) {
 			if end := earlier(x.Start, g.End); end.Sub(at) >= time.Second {
 				out = append(out, Gap{handler.Interval{Start: at, End: end}, g.Reason})
 			}
@@ -57,11 +57,7 @@ func without(gaps []Gap, intervals []handler.Interval) (out []Gap) {
 	return out
 }
 
-func ordered(list []handler.Interval) []handler.Interval {
-	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b handler.Interval) int { return a.Start.Compare(b.Start) })
-	return list
-}
+func byStart(a, b handler.Interval) int { return a.Start.Compare(b.Start) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -105,24 +105,14 @@ func (a *askers) begin(end time.Time) (wait time.Duration, ok bool) {
 		a.ends = append(a.ends, end)
 		return 0, true
 	}
-	first := a.ends[0]
-	for _, t := range a.ends {
-		if t.Before(first) {
-			first = t
-		}
-	}
-	return time.Until(first), false
+	return time.Until(slices.MinFunc(a.ends, time.Time.Compare)), false
 }
 
 func (a *askers) end(end time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for i, t := range a.ends {
-		if t.Equal(end) {
-			a.ends = append(a.ends[:i], a.ends[i+1:]...)
-			return
-		}
-	}
+	i := slices.Index(a.ends, end)
+	a.ends = slices.Delete(a.ends, i, i+1)
 }
 
 // ask counts only the traffic of a question for some time, and answers with the counts. It makes a
