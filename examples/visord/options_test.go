@@ -307,7 +307,7 @@ func TestSample(t *testing.T) {
 	all := regexp.MustCompile(`(?m)^( *)# ((  )*\S+:.*)$`).ReplaceAllString(string(sample), "$1$2")
 	for text, policies := range map[string]int{string(sample): 2, all: 5} {
 		var stdout, stderr bytes.Buffer
-		require.Equal(t, exitDone, run(t.Context(), []string{"--check", configFile(t, text)}, &stdout, &stderr), "%s%s", &stdout, &stderr)
+		require.Equal(t, exitDone, run(t.Context(), []string{"--memory-limit", "2G", "--check", configFile(t, text)}, &stdout, &stderr), "%s%s", &stdout, &stderr)
 		require.Equal(t, policies, strings.Count(stdout.String(), "policy "), &stdout)
 		require.NotContains(t, stdout.String(), "warning")
 	}
