@@ -13,7 +13,7 @@ import (
 // immutable.
 type Snapshot struct {
 	Modules []Module
-	Window  int           // periods requested by Window, or covered by merged ones; 0 for a single bucket
+	Window  int           // periods requested by Window, or that a sum covers; 0 for one bucket
 	Period  time.Duration // length of a period
 	Input   Input         // of closed periods, and of snapshots merged from them
 }
