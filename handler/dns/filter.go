@@ -84,6 +84,16 @@ func (f *filter) matchTransaction(places *geo.Cache, m *handler.Message) bool {
 	return ok && f.matchSubnet(places, m) && f.matchName(m)
 }
 
+// matchQuestion applies the filters of the question, which both halves of a transaction have, to a
+// message of either. dnstap messages pass.
+func (f *filter) matchQuestion(m *handler.Message) bool {
+	if m.DNSTapType != 0 {
+		return true
+	}
+	_, ok := f.suffix(m)
+	return ok && f.matchType(m) && f.matchName(m)
+}
+
 // suffix returns the length of the first suffix in the list that the name ends with. It returns 0
 // without a list.
 func (f *filter) suffix(m *handler.Message) (length int, ok bool) {

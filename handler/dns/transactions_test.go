@@ -175,3 +175,51 @@ func ExampleNewTransactions() {
 	}
 	// Output: unknown 1 transaction, 1 of them NXDOMAIN
 }
+
+// TestFilteredContents: what pktvisor lacks counts the messages whose question passes, not all
+// replies if the filter is one of queries, nor all queries if it is one of replies.
+func TestFilteredContents(t *testing.T) {
+	var frames []capture.Frame
+	for i, name := range []string{"a.one.example", "b.two.example", "c.two.example", "d.two.example"} {
+		for k, qtype := range []uint16{uint16(typeA), uint16(typeAAAA), uint16(typeAAAA)} {
+			at := time.Duration(len(frames)) * time.Millisecond
+			q := packettest.Query(uint16(10*i+k), name, qtype, packettest.ECS("203.0.113.0/24"))
+			frames = append(frames, packettest.UDP(at, client, server, q))
+			if k < 2 { // the last query gets no reply
+				reply := packettest.Query(uint16(10*i+k), name, qtype, []byte{0, 15, 0, 2, 0, 6})
+				reply[2] |= 0x80
+				frames = append(frames, packettest.UDP(at+time.Millisecond, server, client, reply))
+			}
+		}
+	}
+	frames = append(frames, packettest.UDP(time.Minute, client, "192.0.2.1:9", nil))
+	for name, tt := range map[string]struct {
+		cfg           dns.Config
+		queries, lost uint64
+	}{
+		"none": {dns.Config{}, 12, 4}, "name": {dns.Config{OnlyQNames: []string{"b.two.example"}}, 3, 1},
+		"suffix": {dns.Config{OnlySuffixes: []string{".one.example"}}, 3, 1}, "type": {dns.Config{OnlyQTypes: []dnsmsg.Type{typeAAAA}}, 8, 4},
+		"type without timeouts": {dns.Config{OnlyQTypes: []dnsmsg.Type{dnsmsg.TypeA}}, 4, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, p := runTransactions(t, tt.cfg, frames...)
+			var d dns.Content
+			for _, one := range m.Directions.All() {
+				if one.Traffic.UDP.QueriesIPv4.Value() > 0 {
+					d = one.Content
+				}
+			}
+			replies := tt.queries - tt.lost
+			require.Equal(t, []uint64{tt.queries, replies}, []uint64{d.Traffic.UDP.QueriesIPv4.Value(), d.Traffic.UDP.RepliesIPv4.Value()})
+			require.Equal(t, []uint64{tt.queries, replies}, []uint64{d.EDNS.Queries.Value(), d.EDNS.Replies.Value()})
+			require.Equal(t, []uint64{tt.queries, tt.queries + replies}, []uint64{d.Bits.Labels.Count(), d.Bits.TopClasses.Top(1)[0].Lower})
+			require.Equal(t, replies, d.EDNS.TopEDE.Top(1)[0].Lower)
+			require.Equal(t, replies, d.Traffic.RCodes.Top(1)[0].Lower)
+			own, lost := m.Clients.ByAddress.Queries.Items(1)[0].Estimate, uint64(0)
+			for _, item := range m.Clients.Timeouts.Items(9) {
+				lost += item.Estimate
+			}
+			require.Equal(t, []uint64{tt.queries, tt.lost}, []uint64{own, lost}, list(t, p, "dns_top_timeouts"))
+		})
+	}
+}

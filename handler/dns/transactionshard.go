@@ -58,8 +58,12 @@ func (s *transactionShard) complete() {
 	}
 }
 
-// contains counts what a message of a transaction in direction dir contains.
+// contains counts what a message of a transaction in direction dir contains, if its question passes
+// the filters, whichever half of a transaction they are for.
 func (s *transactionShard) contains(m *handler.Message, dir decode.Direction, deep bool) {
+	if !s.filter.none && !s.filter.matchQuestion(m) {
+		return
+	}
 	if s.queues[dir].add(m, deep) {
 		s.countQueue(dir)
 	}
@@ -268,7 +272,7 @@ func (s *transactionShard) query(m *handler.Message, passes, deep bool) {
 		q.class |= filtered
 	}
 	s.remember(q, m.Msg)
-	if deep {
+	if deep && (s.filter.none || s.filter.matchQuestion(m)) {
 		q.ends = s.keepEnds(m)
 	}
 }
@@ -315,10 +319,11 @@ func (s *transactionShard) reply(m *handler.Message, passes, deep bool) {
 	e, subnet := s.ends.take(q.ends), s.subnets.take(q.subnet)
 	dir := q.class.direction()
 	d := s.direction(dir)
-	if passes && s.content[0] != nil {
+	both := passes && q.class&filtered == 0 // the query passed too, if it was seen
+	if both && s.content[0] != nil {
 		s.contains(m, dir, deep)
 	}
-	if passes && deep && m.TCP {
+	if both && deep && m.TCP {
 		s.countTransfer(m, &s.Live.Clients.Transfers)
 	}
 	switch {
