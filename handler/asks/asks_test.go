@@ -113,6 +113,10 @@ func TestNameForms(t *testing.T) {
 	} {
 		require.Equal(t, want, ask(t, asks.Question{QName: qname}, frames).Queries.Value(), qname)
 	}
+	for qname, want := range map[string]string{".": "In 1s, no client asked for the root.", "*.": "In 1s, no client asked for any name."} {
+		q := asks.Question{QName: qname}
+		require.Equal(t, want, ask(t, q, nil).Sentence(q, time.Second))
+	}
 	for qname, want := range map[string]string{"münchen.de": "xn--", `*.a\`: "backslash"} {
 		_, err := asks.Question{QName: qname}.Config()
 		require.ErrorContains(t, err, want)

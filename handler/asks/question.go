@@ -65,6 +65,10 @@ func (q Question) ask() string {
 	switch suffix, below := strings.CutPrefix(q.QName, "*."); {
 	case q.QName == "":
 		return "asked"
+	case q.QName == ".":
+		return "asked for the root"
+	case suffix == "":
+		return "asked for any name"
 	case below:
 		return "asked for " + suffix + " and names below it"
 	}
