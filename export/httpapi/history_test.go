@@ -27,6 +27,12 @@ import (
 
 // minute returns a closed period with some DNS messages.
 func minute(t *testing.T, start time.Time, messages int) *handler.Snapshot {
+	h, err := dns.New(dns.Config{Settings: handler.Settings{Name: "p-wired-dns"}})
+	require.NoError(t, err)
+	return minuteOf(t, h, start, messages)
+}
+
+func minuteOf(t *testing.T, h handler.Handler, start time.Time, messages int) *handler.Snapshot {
 	var frames []capture.Frame
 	for i := range messages {
 		f := packettest.UDP(0, "198.51.100.1:4000", "192.0.2.53:53", packettest.Query(uint16(i), "www.example.com", 1))
@@ -36,8 +42,6 @@ func minute(t *testing.T, start time.Time, messages int) *handler.Snapshot {
 	last := packettest.UDP(0, "198.51.100.1:4000", "192.0.2.53:9", nil)
 	last.TimeNS = start.UnixNano() + int64(time.Minute) - 1 // a recording ends with its last packet
 	frames = append(frames, last)
-	h, err := dns.New(dns.Config{Settings: handler.Settings{Name: "p-wired-dns"}})
-	require.NoError(t, err)
 	s, err := handlertest.Analyse(t, h, capture.NewMemory(frames)).Bucket(0)
 	require.NoError(t, err)
 	s.Period = time.Minute
@@ -190,6 +194,33 @@ func TestHistorySnapshot(t *testing.T) {
 	s, err := handler.ReadSnapshot(data)
 	require.NoError(t, err)
 	require.EqualValues(t, 50, dns.From(s).Queries.Value())
+}
+
+// TestHistoryOfDirections selects metrics of version 2.0, whose paths begin with a direction.
+func TestHistoryOfDirections(t *testing.T) {
+	r := newRemembering(t)
+	h, err := dns.NewTransactions(dns.Config{Settings: handler.Settings{Name: "q-wired-dns"}})
+	require.NoError(t, err)
+	r.store.Add("q", minuteOf(t, h, r.began, 5), handler.Origin{Policy: "q"})
+	wait.Until(t, func() bool { return r.store.Stats().Written == 10 })
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"dns.in.traffic.udp_queries_ipv4": {200, `"dns":{"in":{"traffic":{"udp_queries_ipv4":5}},`},
+		"dns.in.traffic,dns.period":       {200, `"udp_queries_ipv4":5`},
+		"dns.in":                          {200, `"udp_queries_ipv4":5`},
+		"dns.out.xacts":                   {200, `"metrics":`}, // none in this minute
+		"dns.in.traffick":                 {400, "no such metric; the nearest ones are dns.*.traffic."},
+		"dns.in.xacts.x":                  {400, "no such metric"},
+		"net.in":                          {400, "no such metric"},
+	} {
+		for _, step := range []string{"", "&step=1m"} {
+			w := r.do("GET", fmt.Sprintf("/api/v1/policies/q/history?from=%s&to=%s&metrics=%s%s", r.at(0), r.at(1), path, step), "", "")
+			require.Equal(t, want.status, w.Code, "%s: %s", path, w.Body)
+			require.Contains(t, w.Body.String(), want.text, path)
+		}
+	}
 }
 
 func TestWrongHistory(t *testing.T) {

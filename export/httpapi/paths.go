@@ -11,7 +11,8 @@ import (
 	"visor/handler/metric"
 )
 
-// paths are the paths of the metrics that a policy has, and whether they have parts.
+// paths are the paths of the metrics that a policy has, and whether they have parts. An asterisk
+// stands for the direction in paths of version 2.0, which some periods lack: dns.*.xacts.
 type paths map[string]bool
 
 // add adds the metrics of s, which may be nil.
@@ -22,21 +23,43 @@ func (p paths) add(s *handler.Snapshot) {
 	for i := range s.Modules {
 		m := &s.Modules[i]
 		p[m.Schema+".period"] = true
-		for _, f := range m.Metrics {
-			switch f.Kind {
-			case metric.KindCardinality, metric.KindGauge:
-				p[m.Schema+"."+strings.Join(f.Path, ".")] = false
-			case metric.KindCounter:
-				p[m.Schema+"."+strings.Join(f.Path, ".")] = f.Subjects != nil
-			default:
-				p[m.Schema+"."+strings.Join(f.Path, ".")] = true
+		p.addFields(m.Schema+".", m.Metrics)
+	}
+}
+
+func (p paths) addFields(prefix string, fields []metric.Field) {
+	for _, f := range fields {
+		path := prefix + strings.Join(f.Path, ".")
+		switch f.Kind {
+		case metric.KindCardinality, metric.KindGauge:
+			p[path] = false
+		case metric.KindCounter:
+			if path == prefix {
+				p.addFields(prefix+"*.", f.Subjects)
+			} else {
+				p[path] = f.Subjects != nil
 			}
+		default:
+			p[path] = true
 		}
 	}
 }
 
 // has reports whether a path names a metric, a part of it, or several metrics.
 func (p paths) has(path string) bool {
+	return p.names(path) || p.names(anyDirection(path))
+}
+
+// anyDirection returns a path with an asterisk in place of its second part.
+func anyDirection(path string) string {
+	parts := strings.SplitN(path, ".", 3)
+	if len(parts) > 1 {
+		parts[1] = "*"
+	}
+	return strings.Join(parts, ".")
+}
+
+func (p paths) names(path string) bool {
 	for own, parts := range p {
 		if own == path || strings.HasPrefix(own, path+".") || parts && strings.HasPrefix(path, own+".") {
 			return true
@@ -59,7 +82,8 @@ func (p paths) problem(s selection) string {
 func (p paths) near(path string) []string {
 	const most = 3
 	all := slices.Sorted(maps.Keys(p))
-	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(likeness(b, path), likeness(a, path)) })
+	like := func(own string) float64 { return max(likeness(own, path), likeness(own, anyDirection(path))) }
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(like(b), like(a)) })
 	return all[:min(len(all), most)]
 }
 
