@@ -8,8 +8,9 @@
 //	base := drill.Base{Policy: "all", Tap: "eth0", InputType: "pcap"}
 //	doc, err := plan.Document(drill.NewName(), base)
 //
-// The documents name only types of pktvisor, so an agent of pktvisor accepts them too. Only [Asked]
-// makes a document that needs visor's agent.
+// The documents name only types of pktvisor, so an agent of pktvisor accepts them too. Only
+// [Asked], and names and autonomous systems of dnstap, need visor's agent: pktvisor's filters of
+// these let all dnstap messages pass, and its handlers do not hand them on.
 package drill
 
 import (
@@ -32,6 +33,7 @@ const Prefix = "drill-"
 type Plan struct {
 	Filter  map[string]any // filter of the input
 	Modules []any          // sequence of handlers
+	Apart   bool           // each handler counts all of the traffic, not what the former passes
 	Periods int            // number of periods kept; 0 means the agent's default
 }
 
@@ -63,22 +65,42 @@ func netFirst(filter object) Plan {
 	return Plan{Modules: []any{module("hosts", "net", "2.0", filter), module("names", "dns", "1.0", nil)}}
 }
 
-// Suffix looks behind a name: the messages for it and for names that end with it.
-func Suffix(entry, _ string) (Plan, error) {
-	if entry == "" {
+// dnstap is the type of input whose messages only the module asks can select.
+const dnstap = "dnstap"
+
+// askedFirst counts the dnstap messages that pass a filter of the module asks.
+func askedFirst(filter object) Plan {
+	return Plan{Modules: []any{module("asks", "asks", "1.0", filter), module("names", "dns", "1.0", nil)}}
+}
+
+// packetsOnly returns an error if dnstap messages cannot be selected by something.
+func packetsOnly(inputType, by string) error {
+	if inputType == dnstap {
+		return fmt.Errorf("dnstap cannot be filtered by %s", by)
+	}
+	return nil
+}
+
+// Suffix looks behind a name: the messages for it and for names that end with it, or of dnstap for
+// names below it.
+func Suffix(entry, inputType string) (Plan, error) {
+	switch {
+	case entry == "":
 		return Plan{}, errors.New("every name is below the root")
+	case inputType == dnstap: // a part of a name has a dot in front
+		return askedFirst(object{"only_qname_suffix": []string{strings.TrimPrefix(entry, ".")}}), nil
 	}
 	return dnsFirst(object{"only_qname_suffix": []string{strings.TrimSuffix(entry, ".")}}), nil
 }
 
 // QType looks behind a query type, as AAAA.
-func QType(entry, _ string) (Plan, error) {
-	return dnsFirst(object{"only_qtype": []string{entry}}), nil
+func QType(entry, inputType string) (Plan, error) {
+	return dnsFirst(object{"only_qtype": []string{entry}}), packetsOnly(inputType, "type")
 }
 
 // RCode looks behind a response code, as NXDOMAIN.
-func RCode(entry, _ string) (Plan, error) {
-	return dnsFirst(object{"only_rcode": []string{entry}}), nil
+func RCode(entry, inputType string) (Plan, error) {
+	return dnsFirst(object{"only_rcode": []string{entry}}), packetsOnly(inputType, "response code")
 }
 
 // Address looks behind an address or a network.
@@ -93,8 +115,8 @@ func Address(entry, inputType string) (Plan, error) {
 		net, bpf = netip.PrefixFrom(addr, addr.BitLen()), "host "+addr.String()
 	}
 	p := netFirst(nil)
-	if inputType == "dnstap" {
-		p.Filter = object{"only_hosts": []string{net.String()}}
+	if inputType == dnstap {
+		p.Filter, p.Apart = object{"only_hosts": []string{net.String()}}, true
 	} else {
 		p.Filter = object{"bpf": bpf}
 	}
@@ -103,32 +125,33 @@ func Address(entry, inputType string) (Plan, error) {
 
 // Port looks behind a UDP port.
 func Port(entry, inputType string) (Plan, error) {
-	if inputType == "dnstap" {
-		return Plan{}, errors.New("dnstap cannot be filtered by port")
-	}
 	p := netFirst(nil)
 	p.Filter = object{"bpf": "udp port " + entry}
-	return p, nil
+	return p, packetsOnly(inputType, "port")
 }
 
 // Place looks behind a location, as EU/Sweden.
-func Place(entry, _ string) (Plan, error) {
+func Place(entry, inputType string) (Plan, error) {
 	if entry == "Unknown" {
-		return netFirst(object{"geoloc_notfound": true}), nil
+		return netFirst(object{"geoloc_notfound": true}), packetsOnly(inputType, "location")
 	}
-	return netFirst(object{"only_geoloc_prefix": []string{entry}}), nil
+	return netFirst(object{"only_geoloc_prefix": []string{entry}}), packetsOnly(inputType, "location")
 }
 
 // ASN looks behind an autonomous system. It parses the number in front of the organisation's name.
-func ASN(entry, _ string) (Plan, error) {
+func ASN(entry, inputType string) (Plan, error) {
 	if entry == "Unknown" {
-		return netFirst(object{"asn_notfound": true}), nil
+		return netFirst(object{"asn_notfound": true}), packetsOnly(inputType, "unknown system")
 	}
 	number, _, _ := strings.Cut(entry, "/")
 	if strings.Trim(number, "0123456789") != "" || number == "" {
 		return Plan{}, fmt.Errorf("%q has no AS number", entry)
 	}
-	return netFirst(object{"only_asn_number": []string{number}}), nil
+	filter := object{"only_asn_number": []string{number}}
+	if inputType == dnstap {
+		return askedFirst(filter), nil
+	}
+	return netFirst(filter), nil
 }
 
 // Asked counts which clients ask for which names. The filter holds options of the module asks, an
@@ -181,6 +204,13 @@ func (p *Plan) Document(name string, base Base) ([]byte, error) {
 		input["filter"] = filter
 	}
 	handlers := object{"modules": p.Modules}
+	if p.Apart {
+		modules := object{}
+		for _, m := range p.Modules {
+			maps.Copy(modules, m.(object))
+		}
+		handlers["modules"] = modules
+	}
 	if p.Periods > 0 {
 		handlers["window_config"] = object{"num_periods": p.Periods}
 	}

@@ -1,13 +1,26 @@
 package drill_test
 
 import (
+	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"visor/capture"
+	"visor/capture/dnstap"
+	"visor/capture/filter"
+	"visor/decode"
+	"visor/decode/dnstapmsg"
+	"visor/geo"
+	"visor/handler/dns"
+	"visor/handler/policy"
 	"visor/handler/policy/builtin"
 	"visor/handler/policy/drill"
+	"visor/internal/mmdbtest"
+	"visor/internal/packettest"
 )
 
 // A drill-down stays within the traffic that the policy counts.
@@ -71,6 +84,87 @@ func TestAnonymized(t *testing.T) {
 	p, _, err := builtin.Catalog().ParsePolicy(doc)
 	require.NoError(t, err)
 	require.Equal(t, 20, p.Anonymize.IPv4)
+}
+
+// TestPlansSelect runs plans over the same traffic as packets and as dnstap. Each counts the
+// messages of its entry alone.
+func TestPlansSelect(t *testing.T) {
+	inputs := map[string][]capture.Frame{}
+	start := packettest.UDP(0, "192.0.2.1:9", "192.0.2.1:9", nil).TimeNS
+	for i := range 15 {
+		at := time.Duration(i) * time.Millisecond
+		client, name := netip.MustParseAddr("198.51.100.1"), "a.example.com"
+		if i%3 == 0 {
+			client, name = netip.MustParseAddr("203.0.113.3"), "b.example.org"
+		}
+		server := netip.MustParseAddr("192.0.2.53")
+		from, to := netip.AddrPortFrom(client, 4000).String(), netip.AddrPortFrom(server, 53).String()
+		query := packettest.Query(uint16(i), name, 1)
+		reply := packettest.Reply(query, 0, 1)
+		inputs["pcap"] = append(inputs["pcap"], packettest.UDP(at, from, to, query), packettest.UDP(at+1e5, to, from, reply))
+		m := dnstapmsg.Message{
+			Type: dnstapmsg.ClientQuery, IPv4: true, Protocol: dnstapmsg.UDP, QueryAddr: client.AsSlice(), ResponseAddr: server.AsSlice(),
+			QueryPort: 4000, ResponsePort: 53, Query: query, QueryTime: start + int64(at),
+		}
+		inputs["dnstap"] = append(inputs["dnstap"], packettest.DNSTap(m))
+		m.Type, m.Response, m.ResponseTime = dnstapmsg.ClientResponse, reply, m.QueryTime+1e5
+		inputs["dnstap"] = append(inputs["dnstap"], packettest.DNSTap(m))
+	}
+	known := map[string]mmdbtest.Record{"203.0.113.0/24": {"autonomous_system_number": uint32(64500)}}
+	db, err := geo.Open(geo.Config{ASNPath: mmdbtest.Write(t, "ASN", known), Reload: -1})
+	require.NoError(t, err)
+	defer db.Close()
+	for input, frames := range inputs {
+		for _, tt := range []struct {
+			look  drill.Look
+			entry string
+			want  uint64
+		}{
+			{drill.Suffix, ".example.com", 20}, {drill.Suffix, "b.example.org", 10}, {drill.Suffix, "c.example.org", 0},
+			{drill.Address, "203.0.113.3", 10}, {drill.Address, "198.51.100.0/24", 20}, {drill.ASN, "64500", 10},
+		} {
+			plan, err := tt.look(tt.entry, input)
+			require.NoError(t, err)
+			doc, err := plan.Document("drill-x", drill.Base{Tap: "t", InputType: input})
+			require.NoError(t, err)
+			require.Equal(t, tt.want, behind(t, doc, input, frames, db), "%s of %s: %s", tt.entry, input, doc)
+		}
+	}
+	for _, look := range []drill.Look{drill.QType, drill.RCode, drill.Port, drill.Place} {
+		_, err := look("Unknown", "dnstap")
+		require.ErrorContains(t, err, "dnstap cannot be filtered by ")
+	}
+}
+
+// behind returns the number of messages that the policy in a document counts.
+func behind(t *testing.T, doc []byte, input string, frames []capture.Frame, db *geo.DB) uint64 {
+	own, err := decode.ParseNetSet("192.0.2.0/24") // net's filters are of remote addresses
+	require.NoError(t, err)
+	m := policy.NewManager(policy.ManagerConfig{
+		Types: builtin.Catalog(), Env: policy.Env{Geo: db},
+		Open: func(_ string, _, only policy.Options) (policy.Opened, error) {
+			var src capture.Source = capture.NewMemory(frames)
+			var err error
+			if hosts, ok := only["only_hosts"]; ok {
+				nets, bad := decode.ParseNetSet(strings.Trim(fmt.Sprint(hosts), "[]"))
+				src, err = dnstap.OnlyHosts(src, nets), bad
+			}
+			if bpf, ok := only["bpf"].(string); ok {
+				src, err = filter.NewSource(src, bpf)
+			}
+			return policy.Opened{Sources: []capture.Source{src}, Hosts: own}, err
+		},
+	})
+	defer m.Close()
+	require.NoError(t, m.AddTap(policy.Tap{Name: "t", InputType: input}))
+	p, _, err := builtin.Catalog().ParsePolicy(doc)
+	require.NoError(t, err)
+	r, err := m.AddPolicy(p)
+	require.NoError(t, err)
+	<-r.Parts[0].Ended()
+	snap, err := r.Bucket(0)
+	require.NoError(t, err)
+	return dns.From(snap).Total.Value()
 }
 
 // Whole documents are valid policies of the agent.
