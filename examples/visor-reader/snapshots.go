@@ -143,9 +143,7 @@ func policyOf(m *handler.Module) (policy string, one bool) {
 // showSnapshot writes merged snapshots, and what is in them.
 func (j *job) showSnapshot(s *handler.Snapshot) error {
 	if j.writeTo != "" {
-		if err := j.writeSnapshot(s); err != nil {
-			return err
-		}
+		j.complain(j.writeSnapshot(s))
 	}
 	for i := range s.Modules {
 		s.Modules[i].TopN = j.top

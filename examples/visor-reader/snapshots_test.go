@@ -131,7 +131,11 @@ func TestSnapshotsRefuse(t *testing.T) {
 		require.Empty(t, stdout)
 	}
 	missing := filepath.Join(t.TempDir(), "no", "x.vsnap")
-	code, _, stderr = call(t, nil, "--write-snapshot", missing, sample)
-	require.Equal(t, exitUnread, code)
-	require.Contains(t, stderr, "--write-snapshot: ")
+	for _, input := range []string{sample, one} { // the answer is shown all the same
+		_, want, _ := call(t, nil, input)
+		code, stdout, stderr := call(t, nil, "--write-snapshot", missing, input)
+		require.Equal(t, exitUnread, code)
+		require.Contains(t, stderr, "--write-snapshot: open "+missing+": ")
+		require.Equal(t, want, stdout)
+	}
 }

@@ -26,14 +26,12 @@ func (j *job) write(ctx context.Context, p *handler.Pipeline) error {
 	if err != nil {
 		return err
 	}
+	report := j.report(ctx, p, snap)
 	if j.writeTo != "" {
 		out := *snap
 		out.Input = handler.Input{Account: p.Account(), Reasons: p.Reasons()}
-		if err := j.writeSnapshot(&out); err != nil {
-			return err
-		}
+		j.complain(j.writeSnapshot(&out)) // the answer is shown all the same
 	}
-	report := j.report(ctx, p, snap)
 	switch {
 	case j.step > 0:
 		err = j.steps.err

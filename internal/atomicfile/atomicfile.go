@@ -2,7 +2,9 @@
 package atomicfile
 
 import (
+	"cmp"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -22,15 +24,24 @@ func Write(path string, data []byte) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // with mode 0600
 	if err != nil {
-		return err
+		return named(err, path)
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if err = cmp.Or(named(err, path), named(f.Close(), path)); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// named makes err name path and not the temporary file.
+func named(err error, path string) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
+		of.Path = path
 	}
 	return err
 }

@@ -26,7 +26,10 @@ func TestWrite(t *testing.T) {
 	if runtime.GOOS != "windows" {
 		require.EqualValues(t, 0o600, info.Mode().Perm())
 	}
-	require.ErrorIs(t, atomicfile.Write(filepath.Join(dir, "missing", "state"), nil), fs.ErrNotExist)
+	missing := filepath.Join(dir, "missing", "state")
+	err = atomicfile.Write(missing, nil)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "open "+missing+": ", "not the temporary file")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o700))
 	require.Error(t, atomicfile.Write(filepath.Join(dir, "folder"), nil))
 	left, err := os.ReadDir(dir)
