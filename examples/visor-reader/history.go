@@ -17,6 +17,8 @@ import (
 // historyFile is the name of an agent's history in its directory.
 const historyFile = "history.db"
 
+var errEmptyHistory = errors.New("the history is empty")
+
 // showHistory answers from the history of an agent, which must not be running.
 func (j *job) showHistory(ctx context.Context) error {
 	path := j.history
@@ -34,6 +36,8 @@ func (j *job) showHistory(ctx context.Context) error {
 		return err
 	case len(j.files) == 0:
 		return j.listPolicies(policies)
+	case len(policies) == 0:
+		return errEmptyHistory
 	}
 	var names []string
 	for _, p := range policies {
@@ -57,7 +61,7 @@ func (j *job) listPolicies(policies []history.Policy) error {
 		return out.Encode(list)
 	}
 	if len(policies) == 0 {
-		return errors.New("the history is empty")
+		return errEmptyHistory
 	}
 	for _, p := range policies {
 		if _, err := fmt.Fprintf(j.stdout, "%-24s  %s to %s UTC\n", p.Name, p.From.UTC().Format(time.DateTime), p.To.UTC().Format(time.DateTime)); err != nil {
@@ -76,8 +80,11 @@ func (j *job) showPolicy(ctx context.Context, store *history.Store, p history.Po
 	if j.to != nil {
 		to = j.to(p.From)
 	}
+	if err := ordered(j.from, j.to, p.From); err != nil {
+		return misuse{err}
+	}
 	if !from.Before(to) {
-		return fmt.Errorf("--from %s is not before --to %s", from.UTC().Format(time.DateTime), to.UTC().Format(time.DateTime))
+		return j.nothing(&p, from, to)
 	}
 	if j.step > 0 {
 		return j.historySteps(ctx, store, p.Name, from, to)
@@ -87,8 +94,7 @@ func (j *job) showPolicy(ctx context.Context, store *history.Store, p history.Po
 		return err
 	}
 	if a.Snapshot == nil {
-		return fmt.Errorf("%s has nothing from %s to %s UTC; it has %s to %s", p.Name, from.UTC().Format(time.DateTime),
-			to.UTC().Format(time.DateTime), p.From.UTC().Format(time.DateTime), p.To.UTC().Format(time.DateTime))
+		return j.nothing(&p, from, to)
 	}
 	if err := j.showSnapshot(a.Snapshot); err != nil {
 		return err
@@ -97,6 +103,18 @@ func (j *job) showPolicy(ctx context.Context, store *history.Store, p history.Po
 		fmt.Fprintln(j.stderr, "visor-reader:", line)
 	}
 	return nil
+}
+
+// nothing returns the error for a range of p without periods.
+func (j *job) nothing(p *history.Policy, from, to time.Time) error {
+	asked := ""
+	if j.from != nil {
+		asked += " from " + from.UTC().Format(time.DateTime)
+	}
+	if j.to != nil {
+		asked += " to " + to.UTC().Format(time.DateTime)
+	}
+	return fmt.Errorf("%s has nothing%s UTC; it has %s to %s", p.Name, asked, p.From.UTC().Format(time.DateTime), p.To.UTC().Format(time.DateTime))
 }
 
 // historySteps writes the steps of a range. The step doubles until the range has few enough.

@@ -66,14 +66,15 @@ func TestHistory(t *testing.T) {
 }
 
 func TestHistoryMisused(t *testing.T) {
-	dir := historyOf(t, "default", writeCapture(t, decode.LinkEthernet, 0, 70))
+	dir, empty := historyOf(t, "default", writeCapture(t, decode.LinkEthernet, 0, 70)), historyOf(t, "default", writeCapture(t, decode.LinkEthernet))
 	for args, want := range map[string]string{
 		"--history " + dir + " other":                     `no policy "other"; it has default`,
 		"--history " + dir + " a b":                       "one policy",
 		"--history " + dir + " -b udp default":            "--bpf cannot go with --history",
 		"--history " + dir + "/missing default":           "no such file",
-		"--history " + dir + " --from 2030-01-01 default": "is not before",
-		"--history " + dir + " --to 2025-01-01 default":   "is not before",
+		"--history " + dir + " --from 2030-01-01 default": "default has nothing from 2030-01-01 00:00:00 UTC; it has 2026-01-01 00:00:00 to 2026-01-01 00:01:11",
+		"--history " + dir + " --to 2025-01-01 default":   "default has nothing to 2025-01-01 00:00:00 UTC; it has",
+		"--history " + empty + " default":                 "the history is empty",
 		"--history " + dir + " --periods 5 default":       "--periods",
 		"--history " + dir + " --format pktvisor default": "pktvisor",
 	} {
@@ -81,4 +82,7 @@ func TestHistoryMisused(t *testing.T) {
 		require.NotEqual(t, exitDone, code, args)
 		require.Contains(t, stderr, want, args)
 	}
+	code, _, stderr := call(t, nil, "--history", dir, "--from", "+2m", "--to", "+1m", "default")
+	require.Equal(t, exitMisused, code)
+	require.Contains(t, stderr, "--from 2026-01-01 00:02:00 is not before --to 2026-01-01 00:01:00")
 }
