@@ -8,6 +8,8 @@
 //	defer d.Close(ctx) // sends pending messages
 //	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog(), Found: d.Add})
 //
+// A program without policies adds what [findings.Watcher.Add] returns.
+//
 // Findings with equal labels, such as the same attack in two policies, are one alert. An alert has
 // episodes. In each episode it fires once and resolves once, with a key that no other episode has.
 // An episode begins with the first finding, and ends when the last one has resolved.
