@@ -148,7 +148,13 @@ func place(root object, path []string, val any) {
 func jsonValue(v *metric.Value) any {
 	switch v.Kind {
 	case metric.KindTop:
-		return itemList(v.Items)
+		if v.Items == nil {
+			return []metric.Item{} // not null
+		}
+		for i := range v.Items {
+			v.Items[i].Name = strings.ToValidUTF8(v.Items[i].Name, "\uFFFD")
+		}
+		return v.Items
 	case metric.KindQuantile:
 		if v.Quantiles.N == 0 {
 			return nil
@@ -162,23 +168,6 @@ func jsonValue(v *metric.Value) any {
 		return "unknown"
 	}
 	return v.Int
-}
-
-// listItem is an entry of a list. A struct needs a fifth of the memory of an object, and lists make
-// up most of a large answer.
-type listItem struct {
-	Estimate uint64 `json:"estimate"`
-	Lat      string `json:"lat,omitempty"`
-	Lon      string `json:"lon,omitempty"`
-	Name     string `json:"name"`
-}
-
-func itemList(items []metric.Item) []listItem {
-	list := make([]listItem, 0, len(items))
-	for _, it := range items {
-		list = append(list, listItem{Estimate: it.Estimate, Lat: it.Lat, Lon: it.Lon, Name: strings.ToValidUTF8(it.Name, "\uFFFD")})
-	}
-	return list
 }
 
 func quantileObject(q *metric.Quantiles, float bool) object {

@@ -64,24 +64,12 @@ func (t *teller) WriteMsg(reply *dns.Msg) error {
 
 // stats is the answer of /stats.
 type stats struct {
-	Queries    uint64  `json:"queries"`
-	Clients    uint64  `json:"distinct_clients"`
-	P99        float64 `json:"p99_us"`
-	TopClients []count `json:"top_clients"` // by queries
-	TopNames   []count `json:"top_names"`   // by messages: queries and replies
-	Dropped    uint64  `json:"dropped"`
-}
-
-type count struct {
-	Name  string `json:"name"`
-	Count uint64 `json:"count"`
-}
-
-func counts(items []metric.Item) (out []count) {
-	for _, item := range items {
-		out = append(out, count{item.Name, item.Estimate})
-	}
-	return out
+	Queries    uint64        `json:"queries"`
+	Clients    uint64        `json:"distinct_clients"`
+	P99        float64       `json:"p99_us"`
+	TopClients []metric.Item `json:"top_clients"` // by queries
+	TopNames   []metric.Item `json:"top_names"`   // by messages: queries and replies
+	Dropped    uint64        `json:"dropped"`
 }
 
 // summary returns the statistics of the last five minutes.
@@ -101,7 +89,7 @@ func (w *watcher) stats() stats {
 	m := dnshandler.From(snap)
 	s := stats{
 		Queries: m.Queries.Value(), Clients: m.Clients.Distinct.Estimate(), Dropped: w.feed.Drops(),
-		TopClients: counts(m.Clients.ByAddress.Queries.Items(10)), TopNames: counts(m.TopQName3.Items(10)),
+		TopClients: m.Clients.ByAddress.Queries.Items(10), TopNames: m.TopQName3.Items(10),
 	}
 	if m.In.Time.Count() > 0 {
 		s.P99 = m.In.Time.Quantile(0.99)

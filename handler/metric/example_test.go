@@ -27,11 +27,16 @@ func Example() {
 		set.Metrics.Names.Add(hasher.Sum([]byte(name)), []byte(name), 1)
 	}
 	for _, v := range set.Values(groups.All(), metric.Rendering{TopN: 10}) {
-		fmt.Println(v.Prom, v.Int, v.Items)
+		fmt.Println(v.Prom, v.Int)
+		for _, item := range v.Items {
+			fmt.Println(" ", item.Name, item.Estimate)
+		}
 	}
 	// Output:
-	// mine_queries 3 []
-	// mine_top_names 0 [{a.example 2 2   0 []} {b.example 1 1   0 []}]
+	// mine_queries 3
+	// mine_top_names 0
+	//   a.example 2
+	//   b.example 1
 }
 
 // hops is the key of a list of numbers.

@@ -70,16 +70,17 @@ type Value struct {
 // Label is a Prometheus label.
 type Label struct{ Name, Value string }
 
-// Item is an entry of a top list.
+// Item is an entry of a top list. Its JSON has pktvisor's keys, in their order.
 type Item struct {
-	Name string
 	// upper bound of the count or weight; exact until the list's table overflows
-	Estimate uint64
-	Lower    uint64 // lower bound
-	Lat, Lon string // degrees, for places only; empty if unknown
+	Estimate uint64 `json:"estimate"`
+	Lat      string `json:"lat,omitempty"` // degrees, for places only; empty if unknown
+	Lon      string `json:"lon,omitempty"`
+	Name     string `json:"name"`
+	Lower    uint64 `json:"-"` // lower bound
 	// of a TopDistinctNames: the bytes of the distinct names, and some of them
-	Weight  uint64
-	Samples []string
+	Weight  uint64   `json:"-"`
+	Samples []string `json:"-"`
 }
 
 // Quantiles summarizes a distribution. Without samples N and the rest are 0. A rate has
