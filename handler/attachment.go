@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -35,6 +36,10 @@ type AttachConfig struct {
 	// than the periods kept. It must not call Detach. Each handler must keep at least 2 periods.
 	// Several recordings in one pipeline have separate periods, so Attach refuses Closed for them.
 	Closed func(*Snapshot)
+
+	// Replaces, unless nil, is an Attachment of the same Pipeline. It sees no batch from now on, so
+	// that one of both sees each batch. The caller detaches it.
+	Replaces *Attachment
 }
 
 // member is an Attachment's part in one worker.
@@ -95,6 +100,9 @@ func (p *Pipeline) Attach(cfg AttachConfig) (*Attachment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Replaces != nil && cfg.Replaces.pipeline != p {
+		return nil, errors.New("handler: AttachConfig.Replaces is of another Pipeline")
+	}
 	g := &Attachment{pipeline: p, infos: infos}
 	if cfg.Closed != nil {
 		if g.delivery, err = newDelivery(p, infos, cfg.Closed); err != nil {
@@ -109,7 +117,11 @@ func (p *Pipeline) Attach(cfg AttachConfig) (*Attachment, error) {
 	g.since = p.clock.now()
 	now := g.since.UnixNano()
 	for k, w := range p.workers {
-		w.attach(g.parts[k], now, exports)
+		var former *member
+		if cfg.Replaces != nil {
+			former = cfg.Replaces.parts[k]
+		}
+		w.attach(g.parts[k], former, now, exports)
 	}
 	p.closing.add(g)
 	return g, nil

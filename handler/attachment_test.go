@@ -117,6 +117,51 @@ func TestAttachWhileRunning(t *testing.T) {
 	require.Equal(t, truth.Packets, p.Account().Analysed)
 }
 
+// Attachments that replace one another count each packet once, in all workers.
+func TestAttachReplaces(t *testing.T) {
+	packets := 100_000
+	if testing.Short() {
+		packets = 20_000
+	}
+	frames, truth := trafficgen.Frames(trafficgen.VariedDNS(packets))
+	src := capture.Fanout(capture.NewMemory(frames), capture.FanoutConfig{Queues: 2})
+	p, err := handler.NewPipeline(handler.Config{Sources: src})
+	require.NoError(t, err)
+	attach := func(former *handler.Attachment) *handler.Attachment {
+		cfg := second(t, network.Config{Settings: handler.Settings{Periods: 1}})
+		cfg.Replaces = former
+		g, err := p.Attach(cfg)
+		require.NoError(t, err)
+		return g
+	}
+	g, sum, replaced := attach(nil), uint64(0), 0
+	done := make(chan error)
+	go func() { done <- p.Run(t.Context()) }()
+	for running := true; running; replaced++ {
+		next := attach(g)
+		g.Detach()
+		n, _ := events(t, g.Bucket, 0)
+		sum += n
+		g = next
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			running = false
+		default:
+		}
+	}
+	n, _ := events(t, g.Bucket, 0)
+	require.Equal(t, truth.Packets, sum+n, "replaced %d times", replaced)
+
+	other, err := handler.NewPipeline(handler.Config{Sources: []capture.Source{capture.NewMemory(frames)}})
+	require.NoError(t, err)
+	cfg := second(t, network.Config{})
+	cfg.Replaces = g
+	_, err = other.Attach(cfg)
+	require.EqualError(t, err, "handler: AttachConfig.Replaces is of another Pipeline")
+	require.NoError(t, other.Run(t.Context()))
+}
+
 // A pipeline may start without handlers. Handlers that read exports may be attached later.
 func TestAttachExports(t *testing.T) {
 	datagram := packettest.NetFlow5(0, 0, decode.Flow{Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr("203.0.113.1"), Bytes: 5, Packets: 1})

@@ -59,11 +59,12 @@ func newWorker(cfg *Config, src capture.Source) *worker {
 	}
 }
 
-// attach shows all later batches to m, too. The first period of m begins at nowNS in a live worker,
-// and otherwise with the worker's period.
-func (w *worker) attach(m *member, nowNS int64, exports bool) {
+// attach shows all later batches to m, and no longer to former, which may be nil. The first period
+// of m begins at nowNS in a live worker, and otherwise with the worker's period.
+func (w *worker) attach(m, former *member, nowNS int64, exports bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.remove(former)
 	if exports && w.exports == nil {
 		w.exports = newExportReader(w.fallback)
 	}
@@ -81,6 +82,11 @@ func (w *worker) attach(m *member, nowNS int64, exports bool) {
 func (w *worker) detach(m *member) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.remove(m)
+}
+
+// remove shows later batches no longer to m, if it is there. The caller holds mu.
+func (w *worker) remove(m *member) {
 	if i := slices.Index(w.members, m); i >= 0 {
 		w.refused += m.refused()
 		w.members = slices.Delete(w.members, i, i+1)

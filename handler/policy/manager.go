@@ -210,11 +210,11 @@ func (m *Manager) replace(p Policy) (*Running, error) {
 	if former != nil && former.measures {
 		return nil, existsError("policy with name '" + p.Name + "' measures an input")
 	}
-	r, err := m.begin(p)
+	r, err := m.begin(p, former)
 	if errors.Is(err, syscall.EADDRINUSE) && former != nil {
 		m.remove(former, errReplaced)
-		if r, err = m.begin(p); err != nil {
-			again, failed := m.begin(former.Policy)
+		if r, err = m.begin(p, nil); err != nil {
+			again, failed := m.begin(former.Policy, nil)
 			if failed != nil {
 				return nil, errors.Join(err, failed)
 			}

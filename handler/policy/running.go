@@ -51,8 +51,9 @@ type Part struct {
 	// how the handlers show addresses; nil for whole ones
 	Anonymize *anonymize.Method
 
-	input *input
-	watch *watch // nil without findings
+	handlers []handler.Handler
+	input    *input
+	watch    *watch // nil without findings
 }
 
 // InputStatus describes the input of a Part.

@@ -102,8 +102,9 @@ func (m *Manager) modules(p *Policy, t *Tap) (out []Module) {
 	return out
 }
 
-// begin starts a policy that is not yet visible.
-func (m *Manager) begin(p Policy) (*Running, error) {
+// begin starts a policy that is not yet visible. From its start, the former policy, which may be
+// nil, no longer counts what the new one counts.
+func (m *Manager) begin(p Policy, former *Running) (*Running, error) {
 	m.cfg.Logger.Info(fmt.Sprintf("policy [%s]: starting", p.Name))
 	parts, err := m.plan(&p)
 	switch {
@@ -118,22 +119,36 @@ func (m *Manager) begin(p Policy) (*Running, error) {
 	r := &Running{Policy: p, lease: p.Lease, inputs: len(parts), ended: make(chan struct{})}
 	r.closing = m.newClosing(&r.Policy, len(parts))
 	r.past = m.past(&r.Policy, parts)
-	for i := range parts {
-		if err := m.start(r, i, &parts[i]); err != nil {
-			m.undo(r, errNotBegun)
-			return nil, fmt.Errorf("%s%w", failedToStart(p.Name), err)
-		}
-		r.Parts = parts[:i+1]
-	}
-	if err := m.checkOriginal(r); err != nil {
+	if err := m.connect(r, parts, former); err != nil {
 		m.undo(r, errNotBegun)
 		return nil, fmt.Errorf("%s%w", failedToStart(p.Name), err)
 	}
 	return r, nil
 }
 
-// start attaches the handlers of r's i-th part to its input. It opens the input if necessary.
-func (m *Manager) start(r *Running, i int, part *Part) error {
+// connect opens the inputs of r, and attaches its handlers when nothing can prevent that any more.
+func (m *Manager) connect(r *Running, parts []Part, former *Running) error {
+	for i := range parts {
+		if err := m.prepare(r, &parts[i]); err != nil {
+			return err
+		}
+		r.Parts = parts[:i+1]
+	}
+	if err := m.checkOriginal(r); err != nil {
+		return err
+	}
+	for i := range parts {
+		if err := parts[i].attach(r, i, former); err != nil {
+			return err
+		}
+		// only now, so that handlers do not miss the start of a recording
+		parts[i].input.run(m.cfg.Logger)
+	}
+	return nil
+}
+
+// prepare makes the handlers of a part, and opens its input if necessary.
+func (m *Manager) prepare(r *Running, part *Part) error {
 	p := &r.Policy
 	env := m.cfg.Env
 	env.FlowBytes = m.limits().Flows()
@@ -142,7 +157,6 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 		return err
 	}
 	env.Anonymize = part.Anonymize
-	var handlers []handler.Handler
 	for _, mod := range part.Modules {
 		h, err := m.cfg.Types.Build(mod, env)
 		if err != nil {
@@ -151,31 +165,34 @@ func (m *Manager) start(r *Running, i int, part *Part) error {
 		if !m.cfg.Types.Takes(part.Tap.InputType, mod.Type) {
 			return m.cfg.Types.refusal(&mod, part.Input)
 		}
-		handlers = append(handlers, h)
+		part.handlers = append(part.handlers, h)
 	}
-	in, err := m.input(p, part)
-	if err != nil {
+	if part.input, err = m.input(p, part); err != nil {
 		return err
 	}
-	part.input = in
-	attach := handler.AttachConfig{Handlers: handlers, Sequence: p.Sequence}
-	if part.watch, err = m.newWatch(p, r.inputs, handlers, r.past); part.watch != nil {
-		attach.Closed = part.watch.add
-	}
-	attach.Closed = both(attach.Closed, r.closing.receiver(i, in, handlers))
-	if err == nil {
-		part.Attachment, err = in.pipeline.Attach(attach)
-	}
-	if err != nil {
-		if part.watch != nil {
-			part.watch.end(false)
-		}
-		m.release(in)
+	if part.watch, err = m.newWatch(p, r.inputs, part.handlers, r.past); err != nil {
+		m.release(part.input)
 		return err
 	}
-	in.change(1, countHandlers(p))
-	in.run(m.cfg.Logger) // only now, so that handlers do not miss the start of a recording
+	part.input.change(1, countHandlers(p))
 	return nil
+}
+
+// attach attaches the handlers of r's i-th part to its input. They replace the handlers of the
+// former policy, which may be nil.
+func (part *Part) attach(r *Running, i int, former *Running) (err error) {
+	cfg := handler.AttachConfig{Handlers: part.handlers, Sequence: r.Policy.Sequence}
+	if part.watch != nil {
+		cfg.Closed = part.watch.add
+	}
+	cfg.Closed = both(cfg.Closed, r.closing.receiver(i, part.input, part.handlers))
+	if former != nil {
+		if same := former.part(part.Tap.Name); same != nil && same.input == part.input {
+			cfg.Replaces = same.Attachment
+		}
+	}
+	part.Attachment, err = part.input.pipeline.Attach(cfg)
+	return err
 }
 
 // countHandlers counts a sequence as one.
@@ -195,7 +212,9 @@ func (m *Manager) undo(r *Running, reason error) {
 		if part.watch != nil {
 			part.watch.stop() // the last period waits for it
 		}
-		part.Attachment.Detach()
+		if part.Attachment != nil {
+			part.Attachment.Detach()
+		}
 		if part.watch != nil {
 			part.watch.end(reason == errReplaced)
 		}

@@ -96,3 +96,29 @@ func TestTotalsGrow(t *testing.T) {
 	<-read
 	require.Empty(t, fell)
 }
+
+// Each event is counted by one of two policies that replace one another under traffic.
+func TestTotalsExact(t *testing.T) {
+	m, in := manager(t)
+	add(t, m, counting("a"))
+	feed, batch := in.feeds[0], packets(7)
+	var over atomic.Bool
+	sent := make(chan uint64)
+	go func() {
+		n := uint64(0)
+		for ; !over.Load(); n += uint64(len(batch)) {
+			feed.frames <- batch
+		}
+		feed.frames <- nil // taken when the batch before has been counted
+		sent <- n
+	}()
+	for range 50 {
+		_, err := m.ReplacePolicy(counting("a"))
+		require.NoError(t, err)
+	}
+	over.Store(true)
+	n, r := <-sent, m.Policy("a")
+	require.Equal(t, n, totalOf(r.Totals(), "observed_events_total"))
+	require.Equal(t, n, r.Accounts()["a-wired-net"].Offered)
+	require.Len(t, in.feeds, 1)
+}
