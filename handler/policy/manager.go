@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"visor/decode"
@@ -194,49 +193,6 @@ func (m *Manager) add(p Policy) (*Running, error) {
 		return nil, existsPolicy(p.Name)
 	}
 	return m.replace(p)
-}
-
-// ReplacePolicy starts a policy in place of the one with the same name, if any. One of the two runs
-// at any moment, and on an error the old one continues. Only if both need exclusive use of the same
-// socket, the old one ends first. It is restarted if the new one fails.
-func (m *Manager) ReplacePolicy(p Policy) (*Running, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.replace(p)
-}
-
-func (m *Manager) replace(p Policy) (*Running, error) {
-	former := m.policies.all()[p.Name]
-	if former != nil && former.measures {
-		return nil, existsError("policy with name '" + p.Name + "' measures an input")
-	}
-	r, err := m.begin(p, former)
-	if errors.Is(err, syscall.EADDRINUSE) && former != nil {
-		m.remove(former, errReplaced)
-		if r, err = m.begin(p, nil); err != nil {
-			again, failed := m.begin(former.Policy, nil)
-			if failed != nil {
-				return nil, errors.Join(err, failed)
-			}
-			former.hand(again)
-			m.show(again)
-			return nil, err
-		}
-		former.hand(r)
-		m.show(r)
-		return r, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if former != nil {
-		former.hand(r)
-	}
-	m.show(r)
-	if former != nil {
-		m.finish(former, errReplaced)
-	}
-	return r, nil
 }
 
 // show makes r visible under its name.

@@ -127,7 +127,7 @@ func (m *Manager) Reload(doc *Document) error {
 }
 
 // reloadPolicies starts or replaces the policies that differ. One whose socket another one has not
-// left yet is tried again after the others.
+// left yet is tried again after the others. What then still waits is replaced together.
 func (m *Manager) reloadPolicies(all []Policy) (errs StartErrors) {
 	var waiting []Policy
 	for _, p := range all {
@@ -140,20 +140,26 @@ func (m *Manager) reloadPolicies(all []Policy) (errs StartErrors) {
 	waiting = slices.DeleteFunc(waiting, m.runs)
 	for {
 		var again []Policy
-		var busy StartErrors
+		var busy []error
 		for _, p := range waiting {
-			_, err := m.replace(p)
+			_, err := m.swap(p)
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE):
-				again, busy = append(again, p), append(busy, of(&p, err))
+				again, busy = append(again, p), append(busy, err)
 			case err != nil:
 				errs = append(errs, of(&p, err))
 			}
 		}
-		if len(again) == 0 || len(again) == len(waiting) {
-			return append(errs, busy...)
+		if len(again) < len(waiting) {
+			waiting = again
+			continue
 		}
-		waiting = again
+		for i, err := range m.replaceTogether(again, busy) {
+			if err != nil {
+				errs = append(errs, of(&again[i], err))
+			}
+		}
+		return errs
 	}
 }
 

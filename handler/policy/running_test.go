@@ -202,6 +202,54 @@ func TestReloadSockets(t *testing.T) {
 	require.ErrorContains(t, m.Reload(parse(map[string]string{"a": "1", "b": "1", "m": "2", "n": "3"})), "policy [b] failed to start: dnstap: listen unix "+dir+"/1: address already in use")
 }
 
+// The policies of a tap share its socket. A reload that changes the tap replaces them together. One
+// that cannot be replaced runs on as it was.
+func TestReloadSharedSocket(t *testing.T) {
+	m := policy.NewManager(policy.ManagerConfig{Types: builtin.Catalog()})
+	defer m.Close()
+	socket := filepath.Join(t.TempDir(), "tap.sock")
+	parse := func(mode, second string) *policy.Document {
+		const text = `
+visor:
+  taps: {names: {input_type: dnstap, config: {socket: %s, socket_mode: %s}}}
+  policies:
+    a: {kind: collection, input: {tap: names, input_type: dnstap}, handlers: {modules: {dns: {type: dns}}}}
+    b: {kind: collection, input: {tap: names, input_type: dnstap}, handlers: {modules: {dns: {%s}}}}
+`
+		doc, err := builtin.Catalog().Parse(fmt.Appendf(nil, text, socket, mode, second))
+		require.NoError(t, err)
+		return doc
+	}
+	mode := func(name string) any { return m.Policy(name).Parts[0].InputStatus().Config["socket_mode"] }
+	require.NoError(t, m.Load(parse("'0600'", "type: dns")))
+	former := m.Policy("a")
+	require.NoError(t, m.Reload(parse("'0660'", "type: dns")))
+	require.Equal(t, []any{uint64(660), uint64(660)}, []any{mode("a"), mode("b")})
+	require.Len(t, m.Policies(), 3)
+	require.True(t, former.Replaced(), "its totals continue")
+	require.EqualError(t, former.Reason(), "it was replaced")
+
+	running := m.Policies()
+	p := m.Policy("a").Policy
+	p.Input.Filter = policy.Options{"only_hosts": []string{"192.0.2.0/24"}}
+	_, err := m.ReplacePolicy(p)
+	require.ErrorContains(t, err, "address already in use")
+	require.ErrorContains(t, err, "; the tap is in use with another configuration or filter by 'b'")
+	require.Equal(t, running, m.Policies(), "nothing has ended for it")
+	p.Name = "c"
+	_, err = m.AddPolicy(p)
+	require.ErrorContains(t, err, "; the tap is in use with another configuration or filter by 'a', 'b'")
+	require.Equal(t, running, m.Policies())
+
+	err = m.Reload(parse("'0666'", "type: dhcp")) // dnstap has no packets
+	require.ErrorContains(t, err, "policy [b] failed to start")
+	require.Len(t, m.Policies(), 3)
+	for _, name := range []string{"a", "b"} {
+		require.NotNil(t, m.Policy(name))
+		require.True(t, m.Policy(name).Parts[0].InputStatus().Running)
+	}
+}
+
 // A policy with a lease ends unless a client queries it.
 func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

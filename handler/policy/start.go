@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 
 	"visor/capture"
 	"visor/handler"
@@ -116,11 +117,19 @@ func (m *Manager) begin(p Policy, former *Running) (*Running, error) {
 	if err := m.fits(&p, parts); err != nil {
 		return nil, err
 	}
+	return m.run(p, parts, former)
+}
+
+// run starts a planned policy.
+func (m *Manager) run(p Policy, parts []Part, former *Running) (*Running, error) {
 	r := &Running{Policy: p, lease: p.Lease, inputs: len(parts), ended: make(chan struct{})}
 	r.closing = m.newClosing(&r.Policy, len(parts))
 	r.past = m.past(&r.Policy, parts)
 	if err := m.connect(r, parts, former); err != nil {
 		m.undo(r, errNotBegun)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = m.occupied(p.Name, parts, err)
+		}
 		return nil, fmt.Errorf("%s%w", failedToStart(p.Name), err)
 	}
 	return r, nil
