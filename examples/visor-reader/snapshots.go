@@ -251,6 +251,20 @@ func spans(list []handler.Interval) string {
 	return strings.Join(parts, ", ") + " UTC"
 }
 
+// replaceable returns an error if a file is there that is not a snapshot, such as a capture that a
+// shell put in the place of the name. "" stands for none.
+func replaceable(name string) error {
+	info, err := os.Stat(name)
+	if name == "" || err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil
+	}
+	in := openSnapshot(name)
+	if in == nil {
+		return misuse{fmt.Errorf("--write-snapshot %s: the file is there and cannot be read as a snapshot", name)}
+	}
+	return in.Close()
+}
+
 // writeSnapshot writes s to the file of --write-snapshot, compressed. The file appears when it is
 // complete.
 func (j *job) writeSnapshot(s *handler.Snapshot) error {

@@ -130,6 +130,19 @@ func TestSnapshotsRefuse(t *testing.T) {
 		require.Contains(t, stderr, " cannot change a snapshot")
 		require.Empty(t, stdout)
 	}
+	precious := writeCapture(t, decode.LinkEthernet, 0, 1)
+	before, err := os.ReadFile(precious)
+	require.NoError(t, err)
+	for _, input := range []string{sample, precious, one} {
+		code, stdout, stderr := call(t, nil, "--write-snapshot", precious, input)
+		require.Equal(t, exitMisused, code)
+		require.Equal(t, "visor-reader: --write-snapshot "+precious+": the file is there and cannot be read as a snapshot\n", stderr)
+		require.Empty(t, stdout)
+	}
+	after, err := os.ReadFile(precious)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+
 	missing := filepath.Join(t.TempDir(), "no", "x.vsnap")
 	for _, input := range []string{sample, one} { // the answer is shown all the same
 		_, want, _ := call(t, nil, input)

@@ -77,6 +77,9 @@ func (j *job) run(ctx context.Context) error {
 	if j.history != "" {
 		return j.showHistory(ctx)
 	}
+	if err := replaceable(j.writeTo); err != nil {
+		return err
+	}
 	if s, err := j.readSnapshots(); s != nil || err != nil {
 		if err == nil {
 			err = j.showSnapshot(s)
