@@ -160,7 +160,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.DurationVar(&o.step, "step", 0, "write the counts of each `step` of time, as 10s, 1m or 1h, in place of a summary")
 	fs.StringVar(&from, "from", "", "leave out packets before a `time`: 15:04, 2026-01-31 15:04:05, or +10m after the first packet")
 	fs.StringVar(&to, "to", "", "leave out packets at and after a `time`")
-	fs.StringVar(&o.question.QName, "name", "", "show only which clients ask for a `name`, or with *.NAME for names below it too")
+	fs.StringVar(&o.question.QName, "name", "", "show only which clients ask for a `name`, with *.NAME for names below it too, or with * for any name")
 	fs.StringVar(&o.question.Client, "client", "", "show only what the clients at an `address` or in a network ask for")
 	fs.StringVar(&o.history, "history", "", "answer from the history in an agent's `directory`, for the policy named in place of FILE; without one, list the policies")
 	fs.StringVar(&o.writeTo, "write-snapshot", "", "write the summary to a `file`, too, for visor-reader to merge with others")

@@ -78,7 +78,7 @@ func questionSchemas() object {
 		"Question": object{
 			"type": "object", "description": "At least one of qname, client and asn; a message must match all that are given", "additionalProperties": false, "minProperties": 1,
 			"properties": object{
-				"qname":  object{"type": "string", "description": "a name, or *.example.com for it and all names below it"},
+				"qname":  object{"type": "string", "description": "a name, *.example.com for it and all names below it, or * for any name"},
 				"client": object{"type": "string", "description": "an address or a network of clients"},
 				"asn":    object{"type": []string{"string", "integer"}, "description": "number of the autonomous system of clients"},
 				"for":    object{"type": []string{"string", "number"}, "default": "60s", "description": "how long to count, as 60s or a number of seconds, 1 to 300"},

@@ -109,11 +109,11 @@ func TestNameForms(t *testing.T) {
 		frames = append(frames, packettest.UDP(0, "198.51.100.1:5353", "192.0.2.53:53", query))
 	}
 	for qname, want := range map[string]uint64{
-		`FOO\.example.com`: 1, `foo\046ex\097mple.com.`: 1, `*.example.com`: 1, `x\092y.com`: 1, `x\\y.com`: 1, "*.com": 3, "*.": 3, ".": 0,
+		`FOO\.example.com`: 1, `foo\046ex\097mple.com.`: 1, `*.example.com`: 1, `x\092y.com`: 1, `x\\y.com`: 1, "*.com": 3, "*.": 3, "*": 3, ".": 0,
 	} {
 		require.Equal(t, want, ask(t, asks.Question{QName: qname}, frames).Queries.Value(), qname)
 	}
-	for qname, want := range map[string]string{".": "In 1s, no client asked for the root.", "*.": "In 1s, no client asked for any name."} {
+	for qname, want := range map[string]string{".": "In 1s, no client asked for the root.", "*.": "In 1s, no client asked for any name.", "*": "In 1s, no client asked for any name."} {
 		q := asks.Question{QName: qname}
 		require.Equal(t, want, ask(t, q, nil).Sentence(q, time.Second))
 	}

@@ -14,9 +14,17 @@ import (
 // Question is a question about DNS traffic: which clients ask for a name, or what clients ask for.
 // A message must match all fields that are not empty. At least one must be set.
 type Question struct {
-	QName  string // a name, or *.example.com for a name and all names below it
+	QName  string // a name, *.example.com for a name and all names below it, or * for any name
 	Client string // an address or a network
 	ASN    string // the number of the clients' autonomous system, as 64500 or AS64500
+}
+
+// suffix returns the name below which all names match, or a single name.
+func (q Question) suffix() (name string, below bool) {
+	if q.QName == "*" {
+		return "", true
+	}
+	return strings.CutPrefix(q.QName, "*.")
 }
 
 // Config returns the filters for q, or an error listing all its problems.
@@ -24,7 +32,7 @@ func (q Question) Config() (cfg Config, err error) {
 	if q == (Question{}) {
 		return cfg, errors.New("one of qname, client and asn is required")
 	}
-	suffix, below := strings.CutPrefix(q.QName, "*.")
+	suffix, below := q.suffix()
 	if below {
 		cfg.OnlySuffixes = []string{suffix}
 	} else if q.QName != "" {
@@ -62,7 +70,7 @@ func parseClient(text string) (netip.Prefix, error) {
 
 // ask returns what the clients of q did.
 func (q Question) ask() string {
-	switch suffix, below := strings.CutPrefix(q.QName, "*."); {
+	switch suffix, below := q.suffix(); {
 	case q.QName == "":
 		return "asked"
 	case q.QName == ".":
