@@ -46,16 +46,29 @@ func (s *steps) add(snap *handler.Snapshot) {
 	_, s.err = io.WriteString(s.out, b.String())
 }
 
-// cut shortens a row to the width of the terminal.
+// numberEnds are where the columns of numbers end, the last one before the names.
+var numberEnds = [...]int{31, 41, 51, 61, 71, 80}
+
+// cut shortens a row to the width of the terminal. A number is shown whole or not at all.
 func (s *steps) cut(row string) string {
 	row = strings.TrimRight(row, " ")
-	if r := []rune(row); s.width > 0 && len(r) > s.width {
+	r, numbers := []rune(row), numberEnds[len(numberEnds)-1]
+	switch {
+	case s.width <= 0 || len(r) <= s.width:
+		return row
+	case s.width > numbers+3:
 		return string(r[:s.width-1]) + "…"
 	}
-	return row
+	end := numberEnds[0]
+	for _, e := range numberEnds {
+		if e <= s.width {
+			end = e
+		}
+	}
+	return string(r[:min(end, len(r))])
 }
 
-const stepHeader = "UTC                      packets   queries   replies  NXDOMAIN  SERVFAIL    asked  top name                  top address"
+const stepHeader = "UTC                     packets   queries   replies  NXDOMAIN  SERVFAIL    asked  top name                  top address"
 
 // stepRow returns the counts of a step, and its heaviest name and address.
 func stepRow(snap *handler.Snapshot) string {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +33,27 @@ func TestWhole(t *testing.T) {
 	_, all, _ := call(t, nil, "-H", trafficgen.LocalNets, sample)
 	require.Equal(t, parse(t, one)["1m"].DNS, parse(t, all)["4m"].DNS)
 	require.Equal(t, parse(t, one)["1m"].Packets, parse(t, all)["4m"].Packets)
+}
+
+// TestNarrowSteps checks that a narrow terminal has fewer columns, but no number without its end.
+func TestNarrowSteps(t *testing.T) {
+	rows := func(width int) [][]string {
+		_, stdout, _ := call(t, nil, "--step", "1m", "--format", "text", "--width", fmt.Sprint(width), sample)
+		var out [][]string
+		for line := range strings.Lines(stdout) {
+			require.LessOrEqual(t, utf8.RuneCountInString(line), max(width, 31)+1)
+			out = append(out, strings.Fields(line))
+		}
+		return out
+	}
+	wide := rows(200)
+	require.Equal(t, []string{"2026-01-01", "00:00:00"}, wide[1][:2])
+	for width := 20; width < 84; width++ {
+		for i, row := range rows(width) {
+			require.Equal(t, wide[i][:len(row)], row, width)
+		}
+	}
+	require.Len(t, rows(80)[1], 8, "all numbers")
 }
 
 // TestSteps checks that each step is a row or a line, that silence is shown, and that nothing is
