@@ -374,11 +374,12 @@ func (a *agent) reload() {
 	}
 	next, err := readConfig(a.o.config)
 	if next != nil {
-		for _, w := range next.Warnings {
+		warnings := a.o.warningsOf(next)
+		for _, w := range warnings {
 			a.log.Warn(policy.InFile(w, a.o.config).Error())
 		}
-		if err == nil && a.o.strict && len(next.Warnings) > 0 {
-			err = policy.InFile(next.Warnings[0], a.o.config)
+		if err == nil && a.o.strict && len(warnings) > 0 {
+			err = policy.InFile(warnings[0], a.o.config)
 		}
 	}
 	if err == nil && next.Policies == nil && len(a.o.doc.Policies) > 0 {
@@ -424,7 +425,7 @@ func (a *agent) warnChanged(next policy.Options) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if fmt.Sprint(a.started[key]) != fmt.Sprint(next[key]) {
+		if slices.Contains(a.o.configKeys, key) && fmt.Sprint(a.started[key]) != fmt.Sprint(next[key]) {
 			a.log.Warn("visor.config." + key + " has changed: that needs a restart")
 		}
 	}

@@ -30,6 +30,7 @@ type options struct {
 	bpf        string
 	hostSpec   string
 	doc        *policy.Document // contents of the configuration file; empty without one
+	configKeys []string         // options that a configuration file may have
 	version    bool
 	moduleList bool
 	check      string // configuration file to check
@@ -284,11 +285,11 @@ func (o *options) configure(fs *pflag.FlagSet) (err error) {
 	if o.doc, err = readConfig(o.config); o.doc == nil {
 		return err
 	}
-	unknown, configErr := configure(fs, o.doc)
-	if err == nil {
+	o.configKeys = configKeys(fs)
+	if configErr := o.take(fs); err == nil {
 		err = policy.InFile(configErr, o.config)
 	}
-	for _, w := range append(o.doc.Warnings, unknown...) {
+	for _, w := range o.warningsOf(o.doc) {
 		named := policy.InFile(w, o.config)
 		o.warnings = append(o.warnings, named.Error())
 		if err == nil && o.strict {
@@ -406,29 +407,39 @@ func readConfig(path string) (*policy.Document, error) {
 	return doc, policy.InFile(err, path)
 }
 
-// configure sets the options that the command line does not set. It returns unknown keys as
-// warnings.
-func configure(fs *pflag.FlagSet, doc *policy.Document) (unknown []*policy.Error, err error) {
-	var known []string
+// configKeys returns the options that a configuration file may have, as its keys.
+func configKeys(fs *pflag.FlagSet) (known []string) {
 	fs.VisitAll(func(f *pflag.Flag) {
 		if !slices.Contains([]string{"config", "check", "bpf", "host-spec", "version"}, f.Name) {
 			known = append(known, strings.ReplaceAll(f.Name, "-", "_"))
 		}
 	})
-	for _, key := range slices.Sorted(maps.Keys(doc.Config)) {
+	return known
+}
+
+// take sets the options that the command line does not set.
+func (o *options) take(fs *pflag.FlagSet) error {
+	for _, key := range slices.Sorted(maps.Keys(o.doc.Config)) {
 		f := fs.Lookup(strings.ReplaceAll(key, "_", "-"))
-		if !slices.Contains(known, key) {
-			unknown = append(unknown, doc.UnknownConfig(key, known))
+		if !slices.Contains(o.configKeys, key) || f.Changed {
 			continue
 		}
-		if f.Changed {
-			continue
-		}
-		if err := fs.Set(f.Name, fmt.Sprint(doc.Config[key])); err != nil {
-			return unknown, fmt.Errorf("visor.config: %s: %w", key, err)
+		if err := fs.Set(f.Name, fmt.Sprint(o.doc.Config[key])); err != nil {
+			return fmt.Errorf("visor.config: %s: %w", key, err)
 		}
 	}
-	return unknown, nil
+	return nil
+}
+
+// warningsOf returns the warnings about a configuration file, unknown options included.
+func (o *options) warningsOf(doc *policy.Document) []*policy.Error {
+	out := slices.Clone(doc.Warnings)
+	for _, key := range slices.Sorted(maps.Keys(doc.Config)) {
+		if !slices.Contains(o.configKeys, key) {
+			out = append(out, doc.UnknownConfig(key, o.configKeys))
+		}
+	}
+	return out
 }
 
 // validate checks the options and their combinations.

@@ -126,12 +126,14 @@ visor:
 
 	flags := (&options{}).flags()
 	flags.VisitAll(func(f *pflag.Flag) {
-		fs := (&options{}).flags()
+		o := &options{}
+		fs := o.flags()
 		value := map[string]any{"bool": true, "string": "x", "int": uint64(1), "port": uint64(1), "duration": "1s"}[f.Value.Type()]
-		unknown, err := configure(fs, &policy.Document{Config: policy.Options{strings.ReplaceAll(f.Name, "-", "_"): value}})
-		require.NoError(t, err, f.Name)
+		o.doc = &policy.Document{Config: policy.Options{strings.ReplaceAll(f.Name, "-", "_"): value}}
+		o.configKeys = configKeys(fs)
+		require.NoError(t, o.take(fs), f.Name)
 		alone := map[string]bool{"config": true, "check": true, "bpf": true, "host-spec": true, "version": true}[f.Name]
-		require.Equal(t, alone, len(unknown) > 0, f.Name)
+		require.Equal(t, alone, len(o.warningsOf(o.doc)) > 0, f.Name)
 	})
 }
 

@@ -203,10 +203,11 @@ func TestSignals(t *testing.T) {
 	p.logged("configuration is not reloaded error=\"no policies found in schema")
 	require.Len(t, p.policies(), 3, "what was goes on")
 
-	misspelt := strings.NewReplacer("policies:", "policeis:", "periods: 3", "").Replace(document(recording, "third"))
+	misspelt := strings.NewReplacer("policies:", "policeis:", "periods: 3", "perids: 4").Replace(document(recording, "third"))
 	require.NoError(t, os.WriteFile(path, []byte(misspelt), 0o600))
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	p.logged("did you mean 'policies'?")
+	p.logged("visor.config has no key 'perids' (line 3, column 12); did you mean 'periods'?")
 	p.logged("configuration is not reloaded error=\"all policies would end, because the section 'policies' is missing; 'policies: {}' ends them in config file: ")
 	require.Len(t, p.policies(), 3)
 
