@@ -183,6 +183,8 @@ func TestFilters(t *testing.T) {
 		{"signed replies", dns.Config{OnlySignedReplies: true}, 0, 1, 1, 0},
 		{"type", dns.Config{OnlyQTypes: []dnsmsg.Type{typeAAAA}}, 1, 1, 2, 0},
 		{"name", dns.Config{OnlyQNames: []string{"www.EXAMPLE.org"}}, 1, 1, 2, 6},
+		{"name with dot", dns.Config{OnlyQNames: []string{`\119ww.example.org.`}}, 1, 1, 2, 6},
+		{"suffix with dot", dns.Config{OnlySuffixes: []string{".Example.com."}}, 2, 2, 4, 0},
 		{"suffix", dns.Config{OnlySuffixes: []string{".example.com"}}, 2, 2, 4, 0},
 		{"all together", dns.Config{OnlySuffixes: []string{"example.com"}, OnlyReplies: true, OnlyRCodes: []dnsmsg.RCode{0}}, 0, 1, 1, 6},
 	} {

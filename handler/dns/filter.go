@@ -14,7 +14,7 @@ import (
 type filter struct {
 	cfg      *Config
 	none     bool     // no filter is configured
-	names    []string // OnlyQNames and OnlySuffixes in lower case, as dnsmsg writes names
+	names    []string // OnlyQNames and OnlySuffixes as dnsmsg writes names
 	suffixes []string
 	text     []byte // scratch
 }
@@ -34,19 +34,36 @@ type judgement struct {
 }
 
 func newFilter(cfg *Config) filter {
-	f := filter{cfg: cfg, names: lower(cfg.OnlyQNames), suffixes: lower(cfg.OnlySuffixes)}
+	f := filter{cfg: cfg, names: each(cfg.OnlyQNames, wholeName), suffixes: each(cfg.OnlySuffixes, endOfName)}
 	f.none = len(cfg.OnlyRCodes) == 0 && !cfg.ExcludeNoError && cfg.AnswerCount == nil &&
 		!cfg.OnlyQueries && !cfg.OnlyReplies && !cfg.OnlySignedReplies && len(cfg.OnlyQTypes) == 0 &&
 		len(f.names) == 0 && len(f.suffixes) == 0 && !cfg.GeoNotFound && !cfg.ASNNotFound
 	return f
 }
 
-func lower(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = strings.ToLower(n)
+func each(texts []string, as func(string) string) (out []string) {
+	for _, text := range texts {
+		out = append(out, as(text))
 	}
 	return out
+}
+
+// wholeName returns the text of a name as dnsmsg writes it.
+func wholeName(text string) string {
+	name, err := dnsmsg.ParseName(text)
+	if err != nil {
+		return strings.ToLower(text) // no message has it
+	}
+	return name.String()
+}
+
+// endOfName is wholeName for the end of a name, which need not begin at a label.
+func endOfName(text string) string {
+	text = strings.ToLower(text)
+	if strings.HasSuffix(text, `\.`) {
+		return text
+	}
+	return strings.TrimSuffix(text, ".")
 }
 
 // judge applies the filters in pktvisor's order, cheap ones first. Without filters, messages from
