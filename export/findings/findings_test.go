@@ -367,6 +367,39 @@ func TestSpikeCause(t *testing.T) {
 	}
 }
 
+// A spike without ports has its protocol or its type of ICMP as a cause, also where lists of
+// addresses see a part of the packets.
+func TestSpikeOfProtocol(t *testing.T) {
+	racetest.SkipLong(t)
+	if testing.Short() {
+		t.Skip("skipped: -short leaves out hours of generated traffic")
+	}
+	for protocol, cause := range map[byte]string{1: "ICMP 8 echo request", 47: "protocol GRE"} {
+		flood := func(m *minute) {
+			for i := range 6000 {
+				f := packettest.UDP(m.at(), client(5*i+1)+":9", "192.0.2.1:9", []byte("0123456789"))
+				const proto, payload = 23, 34
+				f.Data[proto], f.Data[payload] = protocol, 8
+				m.frames = append(m.frames, f)
+			}
+		}
+		for _, version2 := range []bool{false, true} {
+			for _, sample := range []int{0, 10} {
+				s := scenario{mix: resolver, seed: 5, minutes: 17, qps: 20, begin: 14, attack: flood, version2: version2, sample: sample}
+				found := slices.DeleteFunc(s.of(t, findings.Spike), func(f findings.Finding) bool { return f.Module != "net" })
+				require.NotEmpty(t, found)
+				require.Regexp(t, `(;|,) (9[0-9]|100) % (of the growth )?is `+cause, found[0].Text)
+				for _, l := range found[0].Evidence.Lists {
+					if strings.HasSuffix(l.Name, "top_protocol") {
+						require.Equal(t, strings.Fields(strings.TrimPrefix(cause, "protocol "))[0], l.Items[0].Name)
+						require.InDelta(t, 6000, l.Items[0].Count, 60, "the list counts all packets")
+					}
+				}
+			}
+		}
+	}
+}
+
 // Lists may see a part of the events. Attacks are found, with their whole rates.
 func TestSampled(t *testing.T) {
 	racetest.SkipLong(t)

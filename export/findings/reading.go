@@ -57,6 +57,9 @@ func read(m *handler.Module, period time.Duration) *reading {
 // either, and are a small part of all.
 const leastFactor = 1.5
 
+// exact are the lists that count all events at every sampling rate.
+var exact = map[string]bool{"top_protocol": true, "top_icmp": true}
+
 // unsample multiplies what lists count by the sampling rate, as counters are exact. Distinct names
 // are multiplied too, since names that few clients ask for are what findings are about.
 func (r *reading) unsample() {
@@ -71,6 +74,9 @@ func (r *reading) unsample() {
 		return
 	}
 	for _, v := range r.values {
+		if exact[v.Path[len(v.Path)-1]] {
+			continue
+		}
 		v.Total, v.Error = r.whole(v.Total), r.whole(v.Error)
 		for i := range v.Items {
 			it := &v.Items[i]
@@ -191,7 +197,7 @@ var paths = map[string]map[string]string{
 	"dns1.0": {"query_bytes": "traffic.udp_query_bytes", "reply_bytes": "traffic.udp_reply_bytes", "dnssec_ok": "edns.dnssec_ok", "timed_out": "xact.counts.timed_out", "names": "cardinality.qname", "ratio": "xact.ratio.quantiles", "time_in": "xact.in.quantiles_us", "time_out": "xact.out.quantiles_us"},
 	"dns2.0": {"query_bytes": "traffic.udp_query_bytes", "reply_bytes": "traffic.udp_reply_bytes", "dnssec_ok": "edns.dnssec_ok", "timed_out": "timeout_queries", "names": "cardinality.qname", "queries": "xacts", "replies": "xacts", "ratio": "response_query_size_ratio", "time_in": "xact_time_us", "time_out": "xact_time_us"},
 	"net1.0": {"sources": "cardinality.sources", "bytes": "rates.bytes_total", "syn": "protocol.tcp.syn", "top_asn": "top_ASN", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port"},
-	"net2.0": {"sources": "cardinality.ips", "bytes": "rates.bps", "total": "total_packets", "syn": "tcp.syn_packets", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port", "top_src_port": "top_src_port", "top_ipv4_subnet": "top_ipv4_subnet", "top_ipv6_subnet": "top_ipv6_subnet", "top_geoLoc": "top_geo_loc_packets"},
+	"net2.0": {"sources": "cardinality.ips", "bytes": "rates.bps", "total": "total_packets", "syn": "tcp.syn_packets", "opening": "flags.syn_without_ack", "opened": "flags.syn_ack", "rst": "flags.rst", "top_dst_port": "top_dst_port", "top_src_port": "top_src_port", "top_ipv4_subnet": "top_ipv4_subnet", "top_ipv6_subnet": "top_ipv6_subnet", "top_geoLoc": "top_geo_loc_packets", "top_protocol": "top_protocol", "top_icmp": "top_icmp"},
 }
 
 // number returns a count of the view by its name in version 1.0.

@@ -70,7 +70,7 @@ func (v *view) reportSpike(vol volume, subject string, rate, usual float64) {
 		}
 		if len(parts) > 0 {
 			s.Evidence.Lists = append(s.Evidence.Lists, List{Name: v.path(name), Items: parts})
-			if cause := parts[0]; cause.Name != "NOERROR" {
+			if cause := parts[0]; !explained[cause.Name] {
 				cause.Name = causeWords[name] + strings.TrimPrefix(cause.Name, ".")
 				causes = append(causes, cause)
 			}
@@ -86,6 +86,9 @@ func (v *view) reportSpike(vol volume, subject string, rate, usual float64) {
 	s.Text += becauseOf(causes) + "."
 	v.report(s)
 }
+
+// explained are entries that are usual, or that other lists show in more detail.
+var explained = map[string]bool{"NOERROR": true, "TCP": true, "UDP": true, "ICMP": true, "ICMPv6": true}
 
 // becauseOf returns the words for what makes at least half of a growth, each of another kind.
 func becauseOf(causes []Part) (text string) {
@@ -105,7 +108,7 @@ func becauseOf(causes []Part) (text string) {
 
 // causeWords come before an entry of a list that does not explain itself.
 var causeWords = map[string]string{
-	"top_qtype": "type ", "top_rcode": "code ", "top_udp_ports": "client port ", "top_dst_port": "destination port ", "top_src_port": "source port ",
+	"top_qtype": "type ", "top_rcode": "code ", "top_udp_ports": "client port ", "top_dst_port": "destination port ", "top_src_port": "source port ", "top_protocol": "protocol ",
 }
 
 // ofMessages are the lists that count a query and its reply in version 1.0.

@@ -476,7 +476,7 @@ func (v *view) breakdowns() []string {
 	if v.module.Type == "dns" {
 		return []string{"top_qname2", "top_qname3", "top_qtype", "top_rcode", "top_udp_ports", "top_clients", "top_failed_clients", "top_refused_clients", "top_refused", clientNames, allNames, failedNames}
 	}
-	return []string{"top_ipv4", "top_ipv6", "top_asn", "top_geoLoc", "top_dst_port", "top_src_port", "top_ipv4_subnet", "top_ipv6_subnet"}
+	return []string{"top_ipv4", "top_ipv6", "top_asn", "top_geoLoc", "top_dst_port", "top_src_port", "top_ipv4_subnet", "top_ipv6_subnet", "top_protocol", "top_icmp"}
 }
 
 // grown returns the entries of a list that grew most, with their growth per second.
