@@ -101,12 +101,15 @@ func (s *Source) ReadBatch(b *capture.Batch) error {
 		return fmt.Errorf("collector: %w", err)
 	}
 	if total, ok := dropsIn(s.oob[:oobn]); ok {
-		s.drops.Store(uint64(total))
+		s.lost(total)
 	}
 	data := s.packet(from, n)
 	b.Frames = append(b.Frames, capture.Frame{TimeNS: time.Now().UnixNano(), Data: data, WireLen: uint32(len(data)), Link: decode.LinkRaw})
 	return nil
 }
+
+// lost sets the number of drops from the kernel's, which has 32 bits and wraps around.
+func (s *Source) lost(total uint32) { s.drops.Add(uint64(total - uint32(s.drops.Load()))) }
 
 // packet puts headers in front of the n bytes of a datagram.
 func (s *Source) packet(from netip.AddrPort, n int) []byte {

@@ -146,3 +146,18 @@ func BenchmarkReadBatch(b *testing.B) {
 		require.NoError(b, src.ReadBatch(&batch))
 	}
 }
+
+// The kernel counts drops in 32 bits. Drops goes on: a counter never falls, and a smaller number
+// than before would count as 2^64 lost frames.
+func TestDropsOfTheKernelWrap(t *testing.T) {
+	s, err := collector.Listen(collector.Config{Address: "127.0.0.1:0"})
+	require.NoError(t, err)
+	defer s.Close()
+	for _, step := range []struct {
+		total uint32
+		want  uint64
+	}{{5, 5}, {5, 5}, {1<<32 - 2, 1<<32 - 2}, {3, 1<<32 + 3}, {4, 1<<32 + 4}, {1<<32 - 1, 2<<32 - 1}, {1, 2<<32 + 1}} {
+		s.Lost(step.total)
+		require.Equal(t, step.want, s.Drops())
+	}
+}
