@@ -88,7 +88,11 @@ func BoundLines(bounds map[string]map[string]Bound) (lines []string) {
 		lines = append(lines, "distinct counts of "+low.lists()+" may be too low, at most by "+low.percent()+" of the list's total")
 	}
 	if within.n > 0 {
-		lines = append(lines, fmt.Sprintf("quantiles of %d metrics are within %s of the true values, others within 0.2 %%", within.n, within.percent()))
+		metrics := fmt.Sprintf("%d metrics", within.n)
+		if within.n == 1 {
+			metrics = "one metric"
+		}
+		lines = append(lines, fmt.Sprintf("quantiles of %s are within %s of the true values, others within 0.2 %%", metrics, within.percent()))
 	}
 	return lines
 }

@@ -7,10 +7,13 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"visor/capture"
 	"visor/export"
@@ -26,7 +29,8 @@ visor's own, and prints their metrics as JSON and for Prometheus.
 Usage:
   customhandler [FILE]
 
-FILE is a document of taps and policies. Without it this one runs:
+FILE is a document of taps and policies. Policies of a live input run until Ctrl-C. Without FILE this
+document runs:
 `
 
 const document = `
@@ -70,11 +74,16 @@ func main() {
 	for _, w := range doc.Warnings {
 		log.Println("customhandler: warning:", w)
 	}
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	check(m.Load(doc))
 	for i := range doc.Policies {
 		p := m.Policy(doc.Policies[i].Name)
 		for i := range p.Parts {
-			<-p.Parts[i].Ended()
+			select {
+			case <-p.Parts[i].Ended():
+			case <-interrupted.Done():
+			}
 		}
 		snap, err := p.Window(5)
 		check(err)
