@@ -347,6 +347,23 @@ func TestSomeFiles(t *testing.T) {
 	}
 }
 
+// TestNamesControlNothing checks that the name of a file does not control the terminal.
+func TestNamesControlNothing(t *testing.T) {
+	dir := t.TempDir()
+	packets, err := os.ReadFile(sample)
+	require.NoError(t, err)
+	name, text := filepath.Join(dir, "a\x1b[2J\n\xff.pcap"), filepath.Join(dir, "b\x1b[2J.pcap")
+	require.NoError(t, os.WriteFile(name, packets, 0o600))
+	require.NoError(t, os.WriteFile(text, []byte("text"), 0o600))
+	_, stdout, stderr := call(t, nil, "--format", "text", name, name, text, text+"\r")
+	require.Contains(t, stderr, "is read twice")
+	require.Contains(t, stderr, "not a capture file")
+	require.Contains(t, stderr, "no such file")
+	require.NotContains(t, stdout+stderr, "\x1b")
+	require.NotContains(t, stdout+stderr, "\r")
+	require.NotContains(t, stdout+stderr, "\xff")
+}
+
 // TestOtherKinds checks that the error for a file of another kind, or for such data in a pipe,
 // names the kind and what to do.
 func TestOtherKinds(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"visor/capture/dnstap"
 	"visor/capture/filter"
 	"visor/capture/pcapfile"
+	"visor/export"
 	"visor/geo"
 	"visor/handler"
 	"visor/handler/asks"
@@ -68,7 +69,7 @@ func misused(err error) bool {
 func (j *job) complain(err error) {
 	for _, e := range split(err) {
 		j.problems = append(j.problems, e)
-		fmt.Fprintln(j.stderr, "visor-reader:", e)
+		fmt.Fprintln(j.stderr, "visor-reader:", export.Readable(e.Error())) // it has names of files
 	}
 }
 
@@ -164,7 +165,7 @@ func (j *job) openFiles(ctx context.Context) capture.Source {
 	for _, name := range j.files {
 		if path, err := filepath.EvalSymlinks(name); err == nil {
 			if seen[path] {
-				fmt.Fprintf(j.stderr, "visor-reader: warning: %s is read twice, and its packets count twice\n", name)
+				fmt.Fprintf(j.stderr, "visor-reader: warning: %s is read twice, and its packets count twice\n", export.Readable(name))
 			}
 			seen[path] = true
 		}
