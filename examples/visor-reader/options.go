@@ -164,7 +164,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	fs.StringVar(&o.question.Client, "client", "", "show only what the clients at an `address` or in a network ask for")
 	fs.StringVar(&o.history, "history", "", "answer from the history in an agent's `directory`, for the policy named in place of FILE; without one, list the policies")
 	fs.StringVar(&o.writeTo, "write-snapshot", "", "write the summary to a `file`, too, for visor-reader to merge with others")
-	fs.StringVar(&o.policyFile, "policy", "", "run the policies of an agent's `file` over the capture, with their handlers and filters; -i must be their input")
+	fs.StringVar(&o.policyFile, "policy", "", "run the policies of an agent's `file` over the capture, with their handlers and filters, one worker each and no findings; -i must be their input")
 	fs.IntVar(&o.top, "top", 10, "show `N` entries of each list")
 	fs.IntVar(&o.deepSample, "max-deep-sample", 100, "`percent` of packets sampled for lists, cardinalities and times, 1 to 100")
 	fs.StringVar(&anonymous, "anonymize", "", "show only the first `bits` of addresses, as 24,48 for IPv4 and IPv6; or a file with a key of 64 hexadecimal digits, which encrypts them (Crypto-PAn)")
@@ -265,6 +265,8 @@ func (o *options) check() error {
 		return errors.New("--name and --client look at DNS messages, and cannot go with --step or flows")
 	case o.policyFile != "" && (o.step != 0 || o.writeTo != "" || o.filter != "" || o.question != (asks.Question{}) || slices.Contains([]string{formatPktvisor, formatRSSAC}, o.format)):
 		return errors.New("--policy has filters in its file, and cannot go with -b, --step, --write-snapshot, --name, --client or --format pktvisor and rssac002")
+	case o.policyFile != "" && o.among([]string{"jobs"}) != "":
+		return errors.New("--policy runs each policy with one worker, and cannot go with -j")
 	case o.policyFile != "" && slices.Contains(o.files, "-"):
 		return errors.New("--policy reads files, and cannot read standard input")
 	case o.writeTo == "-":
