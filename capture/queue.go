@@ -158,7 +158,8 @@ func (q *queue) Progress() (done, total int64) { return ProgressOf(q.f.src) }
 func (q *queue) Drops() uint64 {
 	n := q.lost.Load()
 	if q.isClosed() {
-		n += q.passed.Load() - q.given.Load()
+		given := q.given.Load() // first, so that it is not above passed
+		n += q.passed.Load() - given
 	}
 	if q.index == 0 {
 		n += DropsOf(q.f.src)
