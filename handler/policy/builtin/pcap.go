@@ -117,6 +117,7 @@ func (c *pcapConfig) filterError(err error) error {
 	if wrong, ok := errors.AsType[*filter.Error](err); ok {
 		err = fmt.Errorf("column %d of the filter: %s", wrong.Column, wrong.Reason)
 	}
+	//lint:ignore ST1005 it is pktvisor's text
 	return fmt.Errorf("Failed to parse bpf filter: %s: %w", c.Filter, err)
 }
 
