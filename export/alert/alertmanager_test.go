@@ -75,6 +75,28 @@ func TestAlertmanager(t *testing.T) {
 	})
 }
 
+// An alert that ends while it is sent again ends at once, not with the next repeat.
+func TestAlertmanagerEndsInRepeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d *alert.Dispatcher
+		s := &server{}
+		s.become(func(*http.Request) int {
+			if s.tries == 2 {
+				d.Add(finding("example.com", true))
+			}
+			return 200
+		})
+		d = managed(t, s)
+		d.Add(finding("example.com", false))
+		time.Sleep(90 * time.Second)
+		got := s.alerts(t)
+		require.Len(t, got, 3)
+		require.True(t, got[2][0].EndsAt.Equal(time.Now().Add(-30*time.Second)))
+		time.Sleep(time.Hour)
+		require.Len(t, s.alerts(t), 3)
+	})
+}
+
 // During an outage, alerts that last wait, and those that end too. An alert that fired and ended in
 // the outage is shown for a minute, so that the Alertmanager notifies.
 func TestAlertmanagerOutage(t *testing.T) {
@@ -139,7 +161,7 @@ func TestAlertmanagerContinued(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		second.Key = "second"
 		d.Add(second)
-		time.Sleep(10 * time.Minute)
+		time.Sleep(10*time.Minute + time.Second) // between two repeats
 		lists := s.alerts(t)
 		for i := range lists {
 			for _, a := range lists[i] {

@@ -288,12 +288,13 @@ func (o *outbox) deliver(ctx context.Context, batch []parcel) {
 // accepted advances an alert whose state the receiver has accepted.
 func (o *outbox) accepted(p parcel, now time.Time) {
 	e := p.entry
+	repeated := e.told
 	switch {
 	case p.msg.Status == Resolved:
 		o.stats.Sent++
 		o.entries = slices.DeleteFunc(o.entries, func(other *entry) bool { return other == e })
 		return
-	case e.told:
+	case repeated:
 		o.stats.Repeated++
 	default:
 		o.stats.Sent++
@@ -307,7 +308,7 @@ func (o *outbox) accepted(p parcel, now time.Time) {
 	e.due = now.Add(repeat)
 	if e.resolved != nil {
 		e.born = now
-		if o.ending {
+		if o.ending || repeated { // it ended while it was sent again
 			e.due = now
 		}
 	}
