@@ -54,10 +54,13 @@ func (d *Decoder) sets(b []byte) (ok bool) {
 		if id == 0 && n == 0 { // padding outside any set
 			return true
 		}
-		if n > len(b) && id >= minDataSet {
-			d.dataSet(id, b[setHeaderLen:])
+		if n < setHeaderLen {
+			return false
 		}
-		if n < setHeaderLen || n > len(b) {
+		if n > len(b) {
+			if id >= minDataSet {
+				d.dataSet(id, b[setHeaderLen:])
+			}
 			return false
 		}
 		if !d.set(id, b[setHeaderLen:n:n]) {
