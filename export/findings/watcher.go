@@ -20,7 +20,6 @@ type Watcher struct {
 	allow   allowed
 	streams map[string]*stream // by module
 	active  []*episode         // fired, and not resolved
-	stepped bool               // a module of the latest period shows a step of the clock
 }
 
 // maxActive bounds the episodes of a Watcher, and the candidates of a module.
@@ -131,13 +130,22 @@ func (w *Watcher) Add(s *handler.Snapshot) (changes []Finding) {
 		return nil
 	}
 	seen := make(map[string]bool)
-	w.stepped = false
+	stepped := false
 	for i := range s.Modules {
 		m := &s.Modules[i]
-		if r := read(m, s.Period); r != nil {
-			seen[m.Name] = true
-			changes = append(changes, w.module(r)...)
+		r := read(m, s.Period)
+		if r == nil {
+			continue
 		}
+		seen[m.Name] = true
+		st, found := w.module(r)
+		if slices.ContainsFunc(found, isStep) {
+			if stepped { // all modules have the same clock
+				found = slices.DeleteFunc(found, isStep)
+			}
+			stepped = true
+		}
+		changes = append(changes, w.update(st, m.Name, found)...)
 	}
 	for name, st := range w.streams {
 		if !seen[name] {
@@ -230,19 +238,13 @@ func (w *Watcher) stream(r *reading) *stream {
 	return s
 }
 
-// module looks at one module of a period.
-func (w *Watcher) module(r *reading) []Finding {
-	s := w.stream(r)
+// module returns the signs in one module of a period.
+func (w *Watcher) module(r *reading) (s *stream, found []signal) {
+	s = w.stream(r)
 	s.resume(r.start)
-	found := w.signs(r, s)
-	if slices.ContainsFunc(found, isStep) {
-		if w.stepped { // all modules have the same clock
-			found = slices.DeleteFunc(found, isStep)
-		}
-		w.stepped = true
-	}
+	found = w.signs(r, s)
 	s.end = r.end
-	return w.update(s, r.module.Name, found)
+	return s, found
 }
 
 // signs returns the signs in a reading, and adds it to the baselines.
