@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -130,12 +129,10 @@ func (g *Merger) Snapshot() *Snapshot {
 	if s == nil {
 		return nil
 	}
-	covered, period := time.Duration(0), cmp.Or(s.Period, PeriodLength)
 	for i := range s.Modules {
 		s.Modules[i].finish()
-		covered = max(covered, s.Modules[i].Length)
 	}
-	if n := int((covered + period - 1) / period); n > 1 {
+	if n := s.Periods(); n > 1 {
 		s.Window = n
 	}
 	return s

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +17,15 @@ type Snapshot struct {
 	Window  int           // periods requested by Window, or that a sum covers; 0 for one bucket
 	Period  time.Duration // length of a period
 	Input   Input         // of closed periods, and of snapshots merged from them
+}
+
+// Periods returns how many periods s covers, rounded up: for [Snapshot.Window] of a sum.
+func (s *Snapshot) Periods() int {
+	covered, period := time.Duration(0), cmp.Or(s.Period, PeriodLength)
+	for i := range s.Modules {
+		covered = max(covered, s.Modules[i].Length)
+	}
+	return int((covered + period - 1) / period)
 }
 
 // Module holds the counts of one handler.

@@ -59,15 +59,7 @@ func (w *whole) snapshot() (*handler.Snapshot, error) {
 	} else {
 		w.merge()
 	}
-	setWindow(w.sum)
+	w.sum.Period = time.Minute // the answer is named by its minutes
+	w.sum.Window = w.sum.Periods()
 	return w.sum, w.err
-}
-
-// setWindow names s by the minutes that it covers, rounded up.
-func setWindow(s *handler.Snapshot) {
-	covered := time.Duration(0)
-	for i := range s.Modules {
-		covered = max(covered, s.Modules[i].Length)
-	}
-	s.Window, s.Period = int((covered+time.Minute-1)/time.Minute), time.Minute
 }

@@ -109,9 +109,6 @@ func spansOf(m *handler.Module) (out []handler.Interval) {
 
 // name sets the window of s to the minutes that it covers, rounded up, for exporters.
 func name(s *handler.Snapshot) {
-	covered := time.Duration(0)
-	for i := range s.Modules {
-		covered = max(covered, s.Modules[i].Length)
-	}
-	s.Window, s.Period = int((covered+time.Minute-1)/time.Minute), time.Minute
+	s.Period = time.Minute
+	s.Window = s.Periods()
 }
